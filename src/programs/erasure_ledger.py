@@ -4,7 +4,7 @@ from groundwork.clock import SECOND
 from groundwork.database.transaction import Database
 from openmeet.domain.erasure.ledger import ErasureLedger
 from openmeet.network.ingestion import ledger_catch_up
-from openmeet.network.ingestion.ledger_catch_up import BroughtBack
+from openmeet.network.ingestion.ledger_catch_up import LedgerGaps
 from openmeet.settings import Settings
 
 
@@ -19,6 +19,6 @@ def grace_of(settings: Settings) -> int:
     return int(settings.erasure_grace * SECOND)
 
 
-async def catch_up(settings: Settings, db: Database) -> BroughtBack:
+async def catch_up(settings: Settings, db: Database) -> LedgerGaps:
     """Apply the ledger of deletions before a database is used, in case it was restored from a backup."""
     return await ledger_catch_up.catch_up(db, ledger_of(settings), grace_of(settings))

@@ -13,7 +13,9 @@ from programs.worker import for_each, worker_role
 async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Apply messages until ``stop`` is set."""
     counts = counting(platform.metrics, platform.results, tenant=platform.tenant.name)
-    await processor.run(Processor(platform.db, platform.queue, platform.here, counts, platform.clock), stop)
+    await processor.run(
+        Processor(platform.db, platform.queue, platform.ingestion_context, counts, platform.clock), stop
+    )
 
 
 app = worker_role(for_each(work), "Apply messages from the queue until stopped.", PROCESSOR)

@@ -15,11 +15,11 @@ from groundwork.database.deferred import until_opened
 from groundwork.errors import Unavailable
 from groundwork.telemetry.logs import log
 from openmeet.network.firehose import consumer, cursors, delivery
-from openmeet.network.firehose.delivery import Delivering
-from openmeet.network.firehose.expiry import expire_by_the_clock
+from openmeet.network.firehose.delivery import TenantQueues
+from openmeet.network.firehose.expiry import run_expiry
 from openmeet.network.firehose.following import Consumer
 from openmeet.network.firehose.jetstream import follow_jetstream
-from openmeet.network.firehose.labelers import Labelling, counter_of, follow_labellers
+from openmeet.network.firehose.labelers import LabelerContext, counter_of, follow_labelers
 from openmeet.network.firehose.metrics import counting
 from openmeet.network.firehose.sources import Interests, upstreams
 from openmeet.network.firehose.verification import Verifier
@@ -35,7 +35,7 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
     platform = installation.default
     # A community whose queue is away is new when it comes back: a backfill replaces the messages it missed.
     keeping = [one.tenant for one in installation.platforms if one.keeps_messages]
-    known = await delivery.seat(platform.installation, keeping)
+    known = await delivery.ensure_default_interests(platform.installation, keeping)
     counts = counting(platform.metrics)
     following = Consumer(
         db=platform.installation,
@@ -43,7 +43,7 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
         clock=platform.clock,
         verifier=Verifier(platform.network.dids, platform.clock),
         interests=known,
-        delivering=Delivering({one.tenant.name: one.queue for one in installation.platforms}, counts),
+        delivering=TenantQueues({one.tenant.name: one.queue for one in installation.platforms}, counts),
         counting=counts,
     )
     settings = platform.settings
@@ -63,7 +63,7 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
     await asyncio.gather(
         *(_community(installation, one, known, labels, stop) for one in installation.platforms),
         consumer.run(following, sources, stop),
-        expire_by_the_clock(platform.installation, [one.db for one in installation.platforms], known, stop),
+        run_expiry(platform.installation, [one.db for one in installation.platforms], known, stop),
         *(follow_jetstream(following, url, stop, unpack=unpack) for url in settings.jetstream_urls),
     )
 
@@ -73,13 +73,13 @@ async def _community(
 ) -> None:
     """Work that needs a community's own database, started once that is open: its subscription and its labelers."""
     is_new = own.tenant.name not in known.seated
-    labelling = Labelling(own.db, own.network.http, own.clock, own.network.dids, labels)
+    labelling = LabelerContext(own.db, own.network.http, own.clock, own.network.dids, labels)
     while await until_opened(own.db, stop):
         try:
             if is_new:
-                await delivery.seat_late(installation.default.installation, own.tenant, known)
+                await delivery.ensure_default_interests_late(installation.default.installation, own.tenant, known)
                 is_new = False
-            await follow_labellers(labelling, own.settings.labellers, stop)
+            await follow_labelers(labelling, own.settings.labellers, stop)
         except Unavailable as away:
             # An error of one community only: the shared stream is read on.
             log.warning("labellers.wait", tenant=own.tenant.name, reason=away.why)

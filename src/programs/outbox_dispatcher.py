@@ -33,7 +33,7 @@ from openmeet.emails.render import EmailContext
 from openmeet.matrix.bridge import Bridge
 from openmeet.network.firehose import cursors
 from openmeet.network.ingestion import dead_letters
-from openmeet.network.ingestion.account_deletion import Erasing
+from openmeet.network.ingestion.account_deletion import ErasureContext
 from openmeet.network.ingestion.backfill import AT_A_TIME, backfill_handler
 from openmeet.network.ingestion.fetch import record_handler, subject_handler
 from openmeet.network.ingestion.host_budgets import spending
@@ -109,7 +109,7 @@ def publisher(platform: Platform) -> Publisher:
 
 def deliveries(platform: Platform, keeper: Keeper, bridge: Bridge | None = None) -> dict[str, JobDelivery]:
     """Every job kind and its delivery; a test compares the kinds with ``JobKind``."""
-    db, network, here = platform.db, platform.network, platform.here
+    db, network, context = platform.db, platform.network, platform.ingestion_context
     spend_on_host = spending(platform.counters, platform.clock)
     unknown = unknown_identities(platform.metrics)
 
@@ -129,12 +129,12 @@ def deliveries(platform: Platform, keeper: Keeper, bridge: Bridge | None = None)
             retry=RETRY,
         ),
         JobKind.REFRESH_IDENTITY: one_by_one(
-            identity_handler(db, network, erasing_of(platform), here.believed, count_unknown)
+            identity_handler(db, network, erasing_of(platform), context.believed, count_unknown)
         ),
-        JobKind.FETCH_SUBJECT: one_by_one(subject_handler(db, network, here, count_unknown, spend_on_host)),
+        JobKind.FETCH_SUBJECT: one_by_one(subject_handler(db, network, context, count_unknown, spend_on_host)),
         JobKind.WAITING_ANSWERS: one_by_one(pending_handler(db)),
         JobKind.LEFT_GROUP: one_by_one(left_group_handler(db)),
-        JobKind.PROVE_RECORD: one_by_one(record_handler(db, network, here, spend_on_host)),
+        JobKind.PROVE_RECORD: one_by_one(record_handler(db, network, context, spend_on_host)),
         JobKind.COMPARE_ANSWERS: one_by_one(comparing_handler(db), batch=2, lease_seconds=600.0),
         JobKind.LATE_CREATE: one_by_one(abandoned_create_handler(publisher(platform))),
         JobKind.DETECT_SERIES: one_by_one(detection_handler(db, named_series)),
@@ -148,22 +148,22 @@ def deliveries(platform: Platform, keeper: Keeper, bridge: Bridge | None = None)
         JobKind.CHAT_NEWS: one_by_one(chat_news_handler(db), lease_seconds=600.0),
         JobKind.MOVE_RECORDS: one_by_one(moving_handler(db), batch=1, lease_seconds=600.0),
         JobKind.RECONCILE: one_by_one(
-            reconcile_handler(db, network, here, spend_on_host), batch=1, lease_seconds=600.0
+            reconcile_handler(db, network, context, spend_on_host), batch=1, lease_seconds=600.0
         ),
         # A repository may be large: few at a time, with a lease as long as reading large ones one after another takes.
         JobKind.BACKFILL: one_by_one(
-            backfill_handler(db, network, here, spend_on_host), batch=AT_A_TIME, lease_seconds=1800.0
+            backfill_handler(db, network, context, spend_on_host), batch=AT_A_TIME, lease_seconds=1800.0
         ),
     }
 
 
-def erasing_of(platform: Platform) -> Erasing:
+def erasing_of(platform: Platform) -> ErasureContext:
     async def elsewhere(did: Did) -> None:
-        await dead_letters.erase(platform.db, platform.here.erasure_keys, platform.queue, did)
+        await dead_letters.erase(platform.db, platform.ingestion_context.erasure_keys, platform.queue, did)
         async with platform.installation.transaction() as tx:
             await cursors.erase(tx, did)
 
-    return Erasing(platform.here.erasure_keys, elsewhere)
+    return ErasureContext(platform.ingestion_context.erasure_keys, elsewhere)
 
 
 def email_context(platform: Platform) -> EmailContext:

@@ -1,14 +1,14 @@
 """Wiring of the deletion of people, for the scheduler and the operator's command."""
 
 from groundwork.database.transaction import Database
-from openmeet.network.ingestion.person_erasure import PersonErasing, discard_logs
+from openmeet.network.ingestion.person_erasure import PersonErasureContext, discard_logs
 from programs.erasure_ledger import grace_of, ledger_of
 from programs.outbox_dispatcher import erasing_of
 from programs.platform import Platform
 
 
-def person_erasing(platform: Platform) -> PersonErasing:
-    return PersonErasing(
+def person_erasing(platform: Platform) -> PersonErasureContext:
+    return PersonErasureContext(
         erasing_of(platform),
         ledger_of(platform.settings),
         platform.pictures,

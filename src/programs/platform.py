@@ -27,7 +27,7 @@ from groundwork.signing_key import SigningKey
 from groundwork.telemetry.metrics import Metrics
 from groundwork.workers.pool import WorkerPool
 from openmeet.domain.media.pictures import open_pictures
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.intake import origin_of
 from openmeet.network.records.collections import results_of
 from openmeet.network.repositories.clients import NetworkClients, app_of
@@ -64,7 +64,7 @@ class Platform:
     results: Counter
     counters: Counters
     code_key: SigningKey
-    here: Here
+    ingestion_context: IngestionContext
     workers: WorkerPool
 
     @property
@@ -151,7 +151,7 @@ async def _open_site(name: str, settings: Settings, shared: Shared, stores: Stor
             results=results_of(shared.metrics),
             counters=shared.counters,
             code_key=_code_key(shared.keys, name),
-            here=Here(
+            ingestion_context=IngestionContext(
                 settings.public_url,
                 tuple(_derived(key, "openmeet/records/erased", name) for key in shared.keys),
                 believed=_believed(settings),

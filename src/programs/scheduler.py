@@ -103,7 +103,10 @@ CHORES: dict[str, Chore] = {
         3600, lambda platform: dead_letters.forget_buried(platform.queue, _buried_before(platform))
     ),
     "erased_dead_letters": Chore(
-        3600, lambda platform: dead_letters.forget_erased(platform.db, platform.here.erasure_keys, platform.queue)
+        3600,
+        lambda platform: dead_letters.forget_erased(
+            platform.db, platform.ingestion_context.erasure_keys, platform.queue
+        ),
     ),
     "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
     "group_successions": Chore(3600, lambda platform: groups.pass_on(platform.db)),

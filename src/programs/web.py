@@ -124,7 +124,7 @@ async def site(
         publishing=Publishing(platform.network, await keeper_of(platform)),
         publisher=publisher(platform),
         outgoing=CalendarFetcher(platform.network.http, platform.network.sealer),
-        engines=Engines(platform.installation, platform.queue, platform.here, others),
+        engines=Engines(platform.installation, platform.queue, platform.ingestion_context, others),
         service_callers=service_callers(platform.settings, platform.network),
         workers=platform.workers,
         live_rooms=live_rooms,

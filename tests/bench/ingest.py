@@ -15,7 +15,7 @@ from groundwork.database.transaction import Database
 from groundwork.queue.contract import Message
 from groundwork.queue.open_ import open_embedded
 from groundwork.telemetry.metrics import stopwatch
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.processor import BATCH, Processor, next_limit, run_once
 from openmeet.network.records.message import RecordMessage, encode
 from tests.bench.figure import Figure, Peer, check
@@ -30,7 +30,7 @@ from tests.parts import is_here
 EVENTS = 600
 MIXED = 3_000
 WARM = 50
-HERE = Here("https://meet.example")
+HERE = IngestionContext("https://meet.example")
 # What an applied record writes to.
 TABLES = [
     "record_subjects",

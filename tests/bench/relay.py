@@ -20,10 +20,10 @@ from groundwork.http.reach import DEVELOPMENT
 from groundwork.queue.open_ import open_embedded
 from groundwork.telemetry.metrics import Metrics
 from openmeet.network.firehose.consumer import follow_source
-from openmeet.network.firehose.delivery import Delivering
+from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.following import Consumer
 from openmeet.network.firehose.metrics import counting
-from openmeet.network.firehose.sources import everything_for, interests_of
+from openmeet.network.firehose.sources import default_interests, interests_of
 from openmeet.network.firehose.verification import Verifier
 from tests.bench import captured
 from tests.bench.figure import Figure, check
@@ -72,8 +72,8 @@ async def _watch(url: str) -> tuple[float, float, int]:
             http=http,
             clock=clock,
             verifier=Verifier(dids, clock, care=LIGHT),
-            interests=interests_of(everything_for("main")),
-            delivering=Delivering({"main": queue}, counts),
+            interests=interests_of(default_interests("main")),
+            delivering=TenantQueues({"main": queue}, counts),
             counting=counts,
         )
         stop = asyncio.Event()

@@ -36,7 +36,7 @@ from groundwork.sealing import Sealer
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import backfill_progress
 from openmeet.network.ingestion.backfill import AT_A_TIME, backfill_handler
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.outbox.kinds import JobKind
 from tests.bench.captured import EVENT
@@ -54,7 +54,7 @@ OWN_EVENTS: Final = 500
 # The time in the first record key, 2026-03-01T12:00Z.
 FIRST_KEY_US: Final = 1_772_366_400_000_000
 RSVP: Final = "community.lexicon.calendar.rsvp"
-HERE: Final = Here("https://meet.example")
+HERE: Final = IngestionContext("https://meet.example")
 
 
 def measure() -> Iterator[Figure]:

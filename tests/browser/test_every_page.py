@@ -329,7 +329,7 @@ async def merged_into(tx: Transaction, event: Event) -> None:
         ),
         FieldDecision("links", "", "", "https://example.org", MergeReason.MOST_RECENT, MergeSide.THEIRS),
     )
-    await merge_decisions.keep(tx, uri=uri, theirs_rev="r", ours_revision=1, decisions=decisions)
+    await merge_decisions.store(tx, uri=uri, theirs_rev="r", ours_revision=1, decisions=decisions)
 
 
 # Pages that are looked at in one test: together they take minutes, and workers share them.

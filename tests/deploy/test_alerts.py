@@ -88,7 +88,7 @@ async def installation(tmp_path: Path, clock: HandClock) -> AsyncIterator[Instal
     checked({DEFAULT_TENANT: settings})
     async with open_platform(settings, clock) as platform:
         counts = counting(platform.metrics, platform.results)
-        one = Processor(platform.db, platform.queue, platform.here, counts, clock)
+        one = Processor(platform.db, platform.queue, platform.ingestion_context, counts, clock)
         found = Installation(platform, clock, gauges.registered(platform.metrics), one)
         await found.ingest(3)
         await found.scrape()

@@ -47,13 +47,13 @@ from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.firehose.consumer import follow_source
 from openmeet.network.firehose.cursors import known_of
-from openmeet.network.firehose.delivery import Delivering
+from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.following import Consumer
 from openmeet.network.firehose.metrics import counting as firehose_counting
-from openmeet.network.firehose.sources import authority, everything_for, interests_of
+from openmeet.network.firehose.sources import authority, default_interests, interests_of
 from openmeet.network.firehose.verification import Verifier
 from openmeet.network.ingestion import backfill, fetch, identity_refresh, processor, reconcile, release_pending
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.publisher import Publisher
@@ -158,7 +158,7 @@ class Deployment:
 
     async def deliver_jobs(self) -> int:
         """Run all other outbox jobs that are due now."""
-        here = self.processor.here
+        here = self.processor.ingestion_context
         return await dispatcher.run_once(
             self.db,
             {
@@ -351,7 +351,7 @@ async def open_deployment(
             queue,
             network,
             publisher,
-            Processor(db, queue, Here(INSTANCE), counting),
+            Processor(db, queue, IngestionContext(INSTANCE), counting),
             keeper,
             public,
             proxy,
@@ -361,8 +361,8 @@ async def open_deployment(
                 http=http,
                 clock=clock,
                 verifier=Verifier(dids, clock),
-                interests=interests_of(everything_for("main")),
-                delivering=Delivering({"main": queue}, counts),
+                interests=interests_of(default_interests("main")),
+                delivering=TenantQueues({"main": queue}, counts),
                 counting=counts,
             ),
             pds,

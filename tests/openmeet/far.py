@@ -30,13 +30,13 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.domain.identities import queries
 from openmeet.domain.identities.model import Identity
-from openmeet.network.firehose.delivery import Delivering
+from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.following import Consumer
 from openmeet.network.firehose.metrics import counting as firehose_counting
-from openmeet.network.firehose.sources import everything_for, interests_of
+from openmeet.network.firehose.sources import default_interests, interests_of
 from openmeet.network.firehose.verification import Verifier
 from openmeet.network.ingestion import identity_refresh, intake
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.publisher import Publisher
@@ -177,12 +177,12 @@ async def open_far(db: Database, make_sqlite: MakeDatabase, tmp_path: Path) -> A
             http=http,
             clock=clock,
             verifier=Verifier(dids, clock),
-            interests=interests_of(everything_for("main")),
-            delivering=Delivering({"main": queue}, counts),
+            interests=interests_of(default_interests("main")),
+            delivering=TenantQueues({"main": queue}, counts),
             counting=counts,
         )
         publisher = Publisher(db, network, Catalog(), TidClock(3), enqueue, url)
-        yield Far(url, db, network, pds, publisher, Processor(db, queue, Here(url), counted()), consumer)
+        yield Far(url, db, network, pds, publisher, Processor(db, queue, IngestionContext(url), counted()), consumer)
 
 
 async def allow(page: Page) -> None:

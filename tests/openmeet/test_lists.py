@@ -186,9 +186,9 @@ async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.A
         for number in range(3):
             uri = f"at://did:plc:abc/community.lexicon.calendar.event/{number}"
             decision = FieldDecision("name", "Tea", "Coffee", "Cocoa", MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS)
-            await merge_decisions.keep(tx, uri=uri, theirs_rev="r", ours_revision=1, decisions=(decision,))
-            await merge_decisions.keep(tx, uri=uri, theirs_rev=f"s{number}", ours_revision=1, decisions=(decision,))
-            await merge_decisions.keep(tx, uri=uri, theirs_rev=f"t{number}", ours_revision=1, decisions=(decision,))
+            await merge_decisions.store(tx, uri=uri, theirs_rev="r", ours_revision=1, decisions=(decision,))
+            await merge_decisions.store(tx, uri=uri, theirs_rev=f"s{number}", ours_revision=1, decisions=(decision,))
+            await merge_decisions.store(tx, uri=uri, theirs_rev=f"t{number}", ours_revision=1, decisions=(decision,))
         await tx.execute("update events set record_uri = :uri where id = :id", uri=uri, id=events[0].id)
         await tx.execute("update event_series set record_uri = :uri where id = :id", uri=uri, id=made[0].id)
         await tx.execute("update groups set external_id = :uri where id = :id", uri=uri, id=groups[0].id)

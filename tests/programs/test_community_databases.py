@@ -122,7 +122,7 @@ async def test_a_community_whose_files_are_away_stops_nobody_else(tmp_path: Path
         for asked in (village.queue.publish([letter]), village.queue.depth(), village.db.read(lambda _: None)):
             with pytest.raises(DatabaseUnavailable):
                 await asked
-        seated = await delivery.seat(deployment.installation, [one.tenant for one in (deployment,)])
+        seated = await delivery.ensure_default_interests(deployment.installation, [one.tenant for one in (deployment,)])
         assert seated.seated == {"default"}
         volume.unlink()
         assert await asyncio.wait_for(until_opened(village.db, asyncio.Event()), 30)

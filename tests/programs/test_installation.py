@@ -61,9 +61,9 @@ async def test_keys_are_derived_for_each_and_the_default_ones_stay(both: Install
     """Codes and erasure keys of an installation of one are what they were before it had a second."""
     deployment, village = two(both)
     assert deployment.code_key == SigningKey(hmac.digest(KEY, b"openmeet/sign_in/codes", hashlib.sha256))
-    assert deployment.here.erasure_keys == (hmac.digest(KEY, b"openmeet/records/erased", hashlib.sha256),)
+    assert deployment.ingestion_context.erasure_keys == (hmac.digest(KEY, b"openmeet/records/erased", hashlib.sha256),)
     assert village.code_key != deployment.code_key
-    assert village.here.erasure_keys != deployment.here.erasure_keys
+    assert village.ingestion_context.erasure_keys != deployment.ingestion_context.erasure_keys
 
 
 async def test_what_was_handed_out_is_known_by_the_key_before(tmp_path: Path, clock: HandClock) -> None:

@@ -40,11 +40,11 @@ from openmeet.domain.series.detection_actions import detection_handler
 from openmeet.domain.series.standing_rsvps import left_group_handler, standing_rsvps_handler
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.consumer import follow_source
-from openmeet.network.firehose.delivery import Delivering
+from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.following import Consumer
 from openmeet.network.firehose.metrics import FirehoseMetrics
 from openmeet.network.firehose.metrics import counting as firehose_counting
-from openmeet.network.firehose.sources import everything_for, interests_of
+from openmeet.network.firehose.sources import default_interests, interests_of
 from openmeet.network.firehose.verification import Verifier
 from openmeet.network.ingestion import (
     backfill,
@@ -55,8 +55,8 @@ from openmeet.network.ingestion import (
     reconcile,
     release_pending,
 )
-from openmeet.network.ingestion.account_deletion import Erasing
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.account_deletion import ErasureContext
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.publishing import schedule
@@ -147,8 +147,8 @@ class Deployment:
                 http=self.network.http,
                 clock=self.clock,
                 verifier=Verifier(self.network.dids, self.clock),
-                interests=interests_of(everything_for("main"), await self._verified()),
-                delivering=Delivering({"main": self.queue}, self.metrics),
+                interests=interests_of(default_interests("main"), await self._verified()),
+                delivering=TenantQueues({"main": self.queue}, self.metrics),
                 counting=self.metrics,
             )
         self.consumer.interests.followed.update(self.followed)
@@ -261,7 +261,7 @@ class Deployment:
 
     async def deliver_jobs(self) -> int:
         """Accounts, identities, reads of repositories."""
-        here = self.processor.here
+        here = self.processor.ingestion_context
         return await dispatcher.run_once(
             self.db,
             {
@@ -284,7 +284,7 @@ class Deployment:
                     identity_refresh.identity_handler(
                         self.db,
                         self.network,
-                        Erasing(here.erasure_keys, partial(self._erase_elsewhere, here.erasure_keys)),
+                        ErasureContext(here.erasure_keys, partial(self._erase_elsewhere, here.erasure_keys)),
                         here.believed,
                     )
                 ),
@@ -348,7 +348,7 @@ async def open_deployment(folder: Path, engine: Engine, server: str) -> AsyncIte
             processor=Processor(
                 db,
                 queue,
-                Here(INSTANCE, (ERASURE_KEY,), believed=frozenset(home.proxy.url for home in homes)),
+                IngestionContext(INSTANCE, (ERASURE_KEY,), believed=frozenset(home.proxy.url for home in homes)),
                 counted(),
                 clock,
             ),

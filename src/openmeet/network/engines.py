@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from groundwork.database.transaction import Database
 from groundwork.queue.contract import Queue
 from groundwork.telemetry.health import Check
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,5 +18,5 @@ class Engines:
 
     installation: Database
     queue: Queue
-    here: Here
+    ingestion_context: IngestionContext
     others: Mapping[str, Check] = field(default_factory=dict)

@@ -51,7 +51,7 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
     """Show how far each source was read, queue length, records, publications and jobs by state, and discrepancies."""
 
     async def show(platform: Platform) -> None:
-        now = await standing(platform.db, Engines(platform.installation, platform.queue, platform.here))
+        now = await standing(platform.db, Engines(platform.installation, platform.queue, platform.ingestion_context))
         found = {
             "sources": [
                 {"url": one.url, "cursor": one.cursor, "state": one.state.value, "reason": one.reason}
@@ -252,7 +252,12 @@ def reconcile(
                     )
                     done.append(
                         await reconcile_one(
-                            platform.db, platform.network, platform.here, did, is_dry_run=dry_run, asking=asking
+                            platform.db,
+                            platform.network,
+                            platform.ingestion_context,
+                            did,
+                            is_dry_run=dry_run,
+                            asking=asking,
                         )
                     )
                 except (RemoteFailed, RemoteSlow) as failure:

@@ -139,9 +139,11 @@ async def test_what_was_applied_before_a_crash_is_neither_lost_nor_doubled(
     with monkeypatch.context() as patch:
         patch.setattr(deployment.db, "batch", dying_after(2, deployment.db.batch))
         with pytest.raises(KeyboardInterrupt):
-            await backfill.backfill(deployment.db, deployment.network, deployment.processor.here, parse_did(did))
+            await backfill.backfill(
+                deployment.db, deployment.network, deployment.processor.ingestion_context, parse_did(did)
+            )
     assert await how_far(deployment, user_id) == (BackfillStage.APPLYING, 20, 30)
-    await backfill.backfill(deployment.db, deployment.network, deployment.processor.here, parse_did(did))
+    await backfill.backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, parse_did(did))
     assert await how_far(deployment, user_id) == (BackfillStage.DONE, 30, 30)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select count(*) as n from events where author_id = :id", id=user_id)

@@ -5,18 +5,18 @@ from pathlib import Path
 
 from groundwork.blobstore.disk import DiskBlobStore
 from openmeet.domain.erasure.ledger import ErasureLedger
-from openmeet.network.ingestion.account_deletion import Erasing
-from openmeet.network.ingestion.person_erasure import PersonErasing
+from openmeet.network.ingestion.account_deletion import ErasureContext
+from openmeet.network.ingestion.person_erasure import PersonErasureContext
 
 
 async def _nowhere_else(_did: object) -> None:
     """No queue and no frames."""
 
 
-def erasing_in(folder: Path) -> PersonErasing:
+def erasing_in(folder: Path) -> PersonErasureContext:
     """``folder``: where the ledger is."""
-    return PersonErasing(
-        Erasing((secrets.token_bytes(32),), _nowhere_else),
+    return PersonErasureContext(
+        ErasureContext((secrets.token_bytes(32),), _nowhere_else),
         ErasureLedger(folder / "erasures.jsonl"),
         DiskBlobStore(folder / "pictures"),
     )

@@ -17,7 +17,7 @@ from groundwork.http.reach import DEVELOPMENT
 from groundwork.queue.contract import Queue
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.telemetry.metrics import Metrics
-from openmeet.network.firehose.delivery import Delivering
+from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.following import Consumer
 from openmeet.network.firehose.metrics import counting
 from openmeet.network.firehose.sources import interests_of
@@ -85,7 +85,7 @@ async def bench(make_sqlite: MakeDatabase) -> AsyncIterator[Bench]:
             clock=clock,
             verifier=Verifier(dids, clock),
             interests=interests_of([]),
-            delivering=Delivering({TENANT: queue}, counts, backoff),
+            delivering=TenantQueues({TENANT: queue}, counts, backoff),
             counting=counts,
             backoff=backoff,
         )

@@ -14,7 +14,7 @@ from at_protocol.identity.did_document import DidService, build_did_document
 from at_protocol.sync import frames
 from at_protocol.sync.labels import LABEL_KEY, LABELER_SERVICE, LABELER_TYPE, LABELS_FRAME, signed_bytes, unsigned_label
 from at_protocol.syntax.did import Did
-from openmeet.network.firehose.labelers import Labelling, follow_labeller
+from openmeet.network.firehose.labelers import LabelerContext, follow_labeler
 from tests.openmeet.firehose.one_path import answering
 from tests.patience import PATIENCE_SECONDS
 
@@ -77,16 +77,16 @@ async def serving(labeller: Labeller) -> AsyncIterator[Labeller]:
         yield labeller
 
 
-async def cursor_of(labelling: Labelling, did: str) -> int:
+async def cursor_of(labelling: LabelerContext, did: str) -> int:
     async with labelling.db.reader() as reader:
         row = await reader.fetch_one("select cursor from labelers where did = :did", did=did)
     return -1 if row is None else int(row["cursor"])
 
 
-async def heard(labelling: Labelling, did: Did, is_done: Callable[[], Awaitable[bool]]) -> None:
+async def heard(labelling: LabelerContext, did: Did, is_done: Callable[[], Awaitable[bool]]) -> None:
     """Follow labellers until ``is_done``."""
     stop = asyncio.Event()
-    following = asyncio.create_task(follow_labeller(labelling, did, stop))
+    following = asyncio.create_task(follow_labeler(labelling, did, stop))
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not await is_done():  # noqa: ASYNC110 - it moves in a database, which rings no bell
@@ -96,7 +96,7 @@ async def heard(labelling: Labelling, did: Did, is_done: Callable[[], Awaitable[
         await following
 
 
-async def heard_to(labelling: Labelling, labeller: Labeller, number: int) -> None:
+async def heard_to(labelling: LabelerContext, labeller: Labeller, number: int) -> None:
     """Follow a labeller until its labels up to this number are stored."""
 
     async def look() -> bool:

@@ -4,7 +4,7 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.outbox import jobs
 from openmeet.network.firehose import delivery, sources
-from openmeet.network.firehose.sources import everything_for
+from openmeet.network.firehose.sources import default_interests
 from openmeet.outbox.kinds import JobKind
 from openmeet.tenants.configured import Tenant
 from tests.databases import MakeDatabase
@@ -21,7 +21,7 @@ async def hearing(make_database: MakeDatabase) -> tuple[Database, Tenant, Tenant
     installation = await make_database("openmeet.network.firehose")
     town = Tenant("default", await make_database("openmeet"))
     village = Tenant("village", await make_database("openmeet"))
-    await delivery.seat(installation, [town])
+    await delivery.ensure_default_interests(installation, [town])
     async with installation.transaction() as tx:
         await tx.execute(VERIFIED, did=FOLLOWED)
         await sources.add(tx, [("default", "did", BY_LINES)])
@@ -37,14 +37,14 @@ async def owed(tenant: Tenant) -> list[str]:
 async def test_a_new_community_receives_what_others_heard(make_database: MakeDatabase, clock: HandClock):
     """Every author whom the installation knows is read for it once; the others are owed nothing by its coming."""
     installation, town, village = await hearing(make_database)
-    seated = await delivery.seat(installation, [town, village])
+    seated = await delivery.ensure_default_interests(installation, [town, village])
     assert await owed(village) == [BY_LINES, FOLLOWED]
     assert await owed(town) == []
-    (first, *_) = everything_for("village")
+    (first, *_) = default_interests("village")
     assert seated.tenants_for("did:plc:anybody", first[2]) == {"default", "village"}
     before = await reading_since(village)
     clock.turn(60_000_000)
-    await delivery.seat(installation, [town, village])
+    await delivery.ensure_default_interests(installation, [town, village])
     assert await reading_since(village) == before
 
 
@@ -58,10 +58,10 @@ async def reading_since(tenant: Tenant) -> int:
 async def test_one_that_was_away_is_new_when_it_comes_back(make_database: MakeDatabase, clock: HandClock):
     """While it was not configured nobody kept anything for it."""
     installation, town, village = await hearing(make_database)
-    await delivery.seat(installation, [town, village])
+    await delivery.ensure_default_interests(installation, [town, village])
     before = await reading_since(village)
-    alone = await delivery.seat(installation, [town])
+    alone = await delivery.ensure_default_interests(installation, [town])
     assert alone.everybody == {"default"}
     clock.turn(60_000_000)
-    await delivery.seat(installation, [town, village])
+    await delivery.ensure_default_interests(installation, [town, village])
     assert await reading_since(village) > before

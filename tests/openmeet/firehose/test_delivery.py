@@ -6,9 +6,9 @@ from groundwork.clock import HandClock
 from groundwork.queue.contract import QueueUnavailable
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.telemetry.metrics import Metrics
-from openmeet.network.firehose.delivery import Delivering, deliver
+from openmeet.network.firehose.delivery import TenantQueues, deliver
 from openmeet.network.firehose.metrics import counting
-from openmeet.network.firehose.sources import everything_for, interests_of
+from openmeet.network.firehose.sources import default_interests, interests_of
 from openmeet.network.records.message import Hint, HintKind
 from tests.databases import MakeDatabase
 from tests.openmeet.firehose.conftest import at_once
@@ -28,8 +28,8 @@ async def waiting(queues: dict[str, EmbeddedQueue]) -> dict[str, int]:
 async def test_a_message_is_put_once_into_the_queue_of_each_that_wants_it(make_sqlite: MakeDatabase, clock: HandClock):
     """The village follows one author alone; of accounts that move or go everybody hears; a second source repeats nothing."""
     queues = await queues_of(make_sqlite, clock)
-    delivering = Delivering(queues, counting(Metrics("openmeet")))
-    interests = interests_of([*everything_for("town"), ("village", "did", did(1)), ("gone", "did", did(2))])
+    delivering = TenantQueues(queues, counting(Metrics("openmeet")))
+    interests = interests_of([*default_interests("town"), ("village", "did", did(1)), ("gone", "did", did(2))])
     messages = [event(1, "tea", 1), event(2, "chess", 1)]
     for _ in range(2):
         await deliver(delivering, interests, messages)
@@ -55,7 +55,7 @@ async def test_what_one_queue_does_not_confirm_is_not_repeated_to_the_others(
 ):
     queues = await queues_of(make_sqlite, clock, ["hamlet", "town"])
     queues["village"] = Away(await make_sqlite("groundwork.queue"), clock)
-    delivering = Delivering(queues, counting(Metrics("openmeet")), sleep=at_once)
-    interests = interests_of([line for name in queues for line in everything_for(name)])
+    delivering = TenantQueues(queues, counting(Metrics("openmeet")), sleep=at_once)
+    interests = interests_of([line for name in queues for line in default_interests(name)])
     await deliver(delivering, interests, [event(1, "tea", 1)])
     assert await waiting(queues) == {"hamlet": 1, "town": 1, "village": 1}

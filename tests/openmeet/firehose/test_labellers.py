@@ -35,7 +35,7 @@ from openmeet.domain.series import actions as series
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Timing
 from openmeet.network.firehose import labelers
-from openmeet.network.firehose.labelers import Labelling, counter_of, expire_due
+from openmeet.network.firehose.labelers import LabelerContext, counter_of, expire_due
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.databases import MakeDatabase
@@ -57,7 +57,7 @@ STRANGER = Did("did:plc:ssssssssssssssssssssssss")
 class Bench:
     """A community that follows one labeller, and a directory whose documents a test may change."""
 
-    labelling: Labelling
+    labelling: LabelerContext
     labeller: Labeller
     documents: dict[str, dict[str, object]]
     clock: HandClock
@@ -95,7 +95,7 @@ async def bench(make_database: MakeDatabase, clock: HandClock) -> AsyncIterator[
         backoff = Backoff(first_seconds=0.01, longest_seconds=0.05)
         db = await make_database("openmeet")
         yield Bench(
-            Labelling(db, http, clock, dids, counter_of(Metrics("openmeet")), backoff), labeller, documents, clock
+            LabelerContext(db, http, clock, dids, counter_of(Metrics("openmeet")), backoff), labeller, documents, clock
         )
         await dids.close()
     await http.close()
@@ -264,9 +264,9 @@ async def test_whom_the_settings_name_no_more_hides_nothing_any_more(bench):
     await bench.hear(speaker.label(URI))
     stop = asyncio.Event()
     stop.set()
-    await labelers.follow_labellers(bench.labelling, [LABELLER], stop)
+    await labelers.follow_labelers(bench.labelling, [LABELLER], stop)
     assert not await bench.shown(event)
-    await labelers.follow_labellers(bench.labelling, [], stop)
+    await labelers.follow_labelers(bench.labelling, [], stop)
     assert await bench.shown(event)
     assert await cursor_of(bench.labelling, LABELLER) == -1
 
@@ -301,7 +301,7 @@ async def test_however_much_a_labeller_said_it_is_forgotten_in_pieces_and_holds_
     monkeypatch.setattr(labels, "forget_some", slowly)
     bench.labeller.say(bench.labeller.label(URI))
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await labelers.follow_labellers(bench.labelling, [LABELLER], stop)
+        await labelers.follow_labelers(bench.labelling, [LABELLER], stop)
     assert pieces == [3, 3, 1]
     assert not await bench.shown(event)
     assert await cursor_of(bench.labelling, gone) == -1
@@ -339,7 +339,7 @@ async def test_a_new_key_is_asked_for(bench):
 
 async def test_a_labeller_that_knows_no_such_place_is_left_alone(bench):
     bench.labeller.refusal = frames.encode_error("FutureCursor", "Ahead of every label.")
-    await asyncio.wait_for(labelers.follow_labeller(bench.labelling, LABELLER, asyncio.Event()), 20)
+    await asyncio.wait_for(labelers.follow_labeler(bench.labelling, LABELLER, asyncio.Event()), 20)
     async with bench.db.reader() as reader:
         row = await reader.fetch_one("select state, reason from labelers where did = :did", did=LABELLER)
     assert (row["state"], row["reason"]) == ("stopped", "The labeller does not know our cursor.")
@@ -362,7 +362,7 @@ async def test_one_that_cannot_be_read_says_so_until_it_can(bench):
         LABELLER, format_did_key(bench.labeller.key.public), f"http://127.0.0.1:{free_port()}"
     )
     stop = asyncio.Event()
-    following = asyncio.create_task(labelers.follow_labeller(bench.labelling, LABELLER, stop))
+    following = asyncio.create_task(labelers.follow_labeler(bench.labelling, LABELLER, stop))
     try:
 
         async def fails() -> bool:

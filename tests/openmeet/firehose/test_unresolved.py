@@ -16,7 +16,7 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE
 from openmeet.network.firehose import cursors, lookups, unresolved
 from openmeet.network.firehose.consumer import follow_source
-from openmeet.network.firehose.unresolved import FIRST_RETRY, Retrying, Unresolved, retry_due
+from openmeet.network.firehose.unresolved import FIRST_RETRY, RetryContext, Unresolved, retry_due
 from openmeet.network.records.message import Hint, HintKind, decode
 from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
 from tests.openmeet.firehose.one_path import answering
@@ -79,9 +79,11 @@ async def cursor(bench: Bench) -> int | None:
         return next((one.cursor for one in await cursors.sources(reader)), None)
 
 
-def retrying(bench: Bench) -> Retrying:
+def retrying(bench: Bench) -> RetryContext:
     own = bench.consumer
-    return Retrying(own.db, own.clock, own.verifier.dids, own.interests, own.delivering, own.counting, own.unresolved)
+    return RetryContext(
+        own.db, own.clock, own.verifier.dids, own.interests, own.delivering, own.counting, own.unresolved
+    )
 
 
 async def hints(bench: Bench, *of: Did) -> set[tuple[str, HintKind]]:

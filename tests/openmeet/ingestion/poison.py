@@ -4,9 +4,9 @@ from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 from groundwork.database.transaction import Database
-from openmeet.network.ingestion.backfill import take_whole
+from openmeet.network.ingestion.backfill import apply_export
 from openmeet.network.ingestion.dead_letters import QuarantinedRecord, page
-from openmeet.network.ingestion.retry import Taken
+from openmeet.network.ingestion.retry import ApplyResult
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.ingestion.network import HERE, did, rev
 
@@ -87,10 +87,10 @@ async def heal(db: Database, table: str, rkey: str) -> None:
                 await tx.execute(f"drop trigger {name}")
 
 
-async def read(db: Database, at: int, *messages: RecordMessage, author: int = 1) -> Taken:
+async def read(db: Database, at: int, *messages: RecordMessage, author: int = 1) -> ApplyResult:
     """Apply a reading of somebody's whole repository."""
     held = [replace(one, rev=rev(at), is_read=True) for one in messages]
-    return await take_whole(db, HERE, did(author), rev(at), held)
+    return await apply_export(db, HERE, did(author), rev(at), held)
 
 
 async def aside(db: Database) -> list[QuarantinedRecord]:

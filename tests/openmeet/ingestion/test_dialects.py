@@ -9,7 +9,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.database.transaction import Database
 from groundwork.errors import unpacked
-from openmeet.network.ingestion.submitted import HandedIn, Settled, process
+from openmeet.network.ingestion.submitted import Settled, SubmittedRecord, process
 from openmeet.network.records.collections import CALENDAR
 from openmeet.network.records.inspect import LocatedRecord, find_records
 from openmeet.network.records.message import RecordOperation
@@ -40,14 +40,14 @@ def records_of(name: str) -> list[LocatedRecord]:
     return find_records(json.loads(fixture_path(f"{FOLDER}/{name}").read_bytes()))
 
 
-def handed_in(found: LocatedRecord, number: int) -> HandedIn:
+def handed_in(found: LocatedRecord, number: int) -> SubmittedRecord:
     """As a service would hand it in; a record without an address gets one."""
     author = did(number % 16)
     try:
         author = str(parse_at_uri(found.uri).authority)
     except Malformed:
         assert not found.uri
-    return HandedIn(
+    return SubmittedRecord(
         RecordOperation.CREATE,
         author,
         found.collection,
@@ -119,7 +119,7 @@ async def test_what_makes_no_row_says_why(db: Database, case: str):
     value = UNMAPPABLE[case]
     is_answer = isinstance(value, dict) and "status" in value
     collection = "community.lexicon.calendar." + ("rsvp" if is_answer else "event")
-    one = HandedIn(RecordOperation.CREATE, did(1), collection, "somekey", rev(1), None, None, value)
+    one = SubmittedRecord(RecordOperation.CREATE, did(1), collection, "somekey", rev(1), None, None, value)
     (settled,) = await process(db, HERE, [one], collections=CALENDAR, is_vouched=False)
     assert settled.outcome == "raw"
     assert settled.reason
@@ -143,7 +143,9 @@ async def test_what_only_json_can_hold_is_read(db: Database, case: str):
     value = {"$type": "community.lexicon.calendar.event", "name": "Tea", "createdAt": "2026-01-01T00:00:00Z"} | NEAR[
         case
     ]
-    one = HandedIn(RecordOperation.CREATE, did(1), "community.lexicon.calendar.event", "tea", rev(1), None, None, value)
+    one = SubmittedRecord(
+        RecordOperation.CREATE, did(1), "community.lexicon.calendar.event", "tea", rev(1), None, None, value
+    )
     (settled,) = await process(db, HERE, [one], collections=CALENDAR, is_vouched=False)
     assert (settled.outcome, settled.reason) == ("applied", None)
     async with db.reader() as reader:

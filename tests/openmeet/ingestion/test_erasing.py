@@ -24,9 +24,9 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.ingestion import dead_letters, identity_refresh, merge_decisions
-from openmeet.network.ingestion.account_deletion import Erasing, erase_here
+from openmeet.network.ingestion.account_deletion import ErasureContext, erase_here
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
@@ -47,7 +47,7 @@ from tests.openmeet.ingestion.test_seats import URI, full_house, statuses
 from tests.simulation.oracle import EVENT, RSVP
 
 KEYS = (b"k" * 32, b"older" * 6)
-HERE = Here("https://meet.example", KEYS)
+HERE = IngestionContext("https://meet.example", KEYS)
 TEA = f"at://{did(1)}/{EVENT}/tea"
 REFUSED = f"at://{did(1)}/{EVENT}/refused"
 # Nothing of these may be anywhere afterwards; a DID itself stands in records of others, whose they are.
@@ -109,7 +109,7 @@ async def leave_traces(db: Database) -> None:
         await identity_queries.update_from_network(tx, did(1), handle="zanzibar.example", pds_url="", status="deleted")
         await tx.execute("update identities set display_name = 'Cinnamon' where did = :did", did=did(1))
         decision = FieldDecision("name", "Zanzibar", "Tea", "Cinnamon", MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS)
-        await merge_decisions.keep(tx, uri=TEA, theirs_rev="r", ours_revision=1, decisions=(decision,))
+        await merge_decisions.store(tx, uri=TEA, theirs_rev="r", ours_revision=1, decisions=(decision,))
         # Of one that was refused there is the row that was locked for it.
         await tx.execute("insert into record_subjects (uri) values (:uri)", uri=REFUSED)
 
@@ -288,11 +288,11 @@ async def nothing_else(_did: object) -> None:
 
 
 @pytest.fixture
-def erasing() -> Erasing:
-    return Erasing(KEYS, nothing_else)
+def erasing() -> ErasureContext:
+    return ErasureContext(KEYS, nothing_else)
 
 
-async def refresh_all(deployment: Deployment, erasing: Erasing) -> None:
+async def refresh_all(deployment: Deployment, erasing: ErasureContext) -> None:
     handler = identity_refresh.identity_handler(deployment.db, deployment.network, erasing)
     async with deployment.db.transaction() as tx:
         rows = await tx.fetch("select subject from outbox_jobs where kind = 'refresh_identity' order by subject")
@@ -302,10 +302,10 @@ async def refresh_all(deployment: Deployment, erasing: Erasing) -> None:
         await handler(job)
 
 
-async def test_deletion_that_the_pds_confirms_erases(deployment: Deployment, erasing: Erasing):
+async def test_deletion_that_the_pds_confirms_erases(deployment: Deployment, erasing: ErasureContext):
     """The PDS announces it, is asked, has no such repository any more; its author's events are gone here."""
     deployment.processor = Processor(
-        deployment.db, deployment.queue, Here(INSTANCE, KEYS), deployment.processor.counting
+        deployment.db, deployment.queue, IngestionContext(INSTANCE, KEYS), deployment.processor.counting
     )
     ana, cleo = await deployment.person(), await deployment.connected()
     tea = await deployment.event(ana)

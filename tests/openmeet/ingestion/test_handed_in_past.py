@@ -4,7 +4,7 @@ from groundwork.database.transaction import Database
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion.dead_letters import FailedStep
 from openmeet.network.ingestion.release_pending import recheck
-from openmeet.network.ingestion.submitted import HandedIn, process
+from openmeet.network.ingestion.submitted import SubmittedRecord, process
 from openmeet.network.records.collections import CALENDAR
 from openmeet.network.records.message import RecordOperation
 from openmeet.outbox.kinds import JobKind
@@ -24,7 +24,7 @@ def uri_of(key: str) -> str:
 async def hand_in(db: Database) -> list[tuple[str, str]]:
     """Three events in one batch; the key and outcome of each."""
     batch = [
-        HandedIn(RecordOperation.CREATE, did(1), EVENT, key, rev(2), None, None, event_value(f"Tea {key}"))
+        SubmittedRecord(RecordOperation.CREATE, did(1), EVENT, key, rev(2), None, None, event_value(f"Tea {key}"))
         for key in KEYS
     ]
     settled = await process(db, HERE, batch, collections=CALENDAR, is_vouched=True)

@@ -28,7 +28,7 @@ async def test_what_is_over_a_hosts_budget_is_due_later(deployment: Deployment):
         wish = {"repo": did, "collection": EVENT, "record": event_value(f"Tea {number}")}
         uris.append((await app.procedure("com.atproto.repo.createRecord", wish))["uri"])
     counters = InProcessCounters()
-    here = deployment.processor.here
+    here = deployment.processor.ingestion_context
     handlers = {
         JobKind.FETCH_SUBJECT: one_by_one(
             fetch.subject_handler(

@@ -14,7 +14,7 @@ from openmeet.domain.search import search
 from openmeet.domain.search.search import SearchQuery
 from openmeet.network.ingestion import intake
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import HERE, event_value, message, rev
 from tests.openmeet.site_under_test import person, site_on
@@ -34,7 +34,7 @@ def event_of(author: int, rkey: str, at: int = 1, name: str = "Cheap watches"):
     return message(Change(did_of(author), EVENT, rkey, rev(at), event_value(name, **SOON)))
 
 
-async def receive(db, messages, here: Here = HERE):
+async def receive(db, messages, here: IngestionContext = HERE):
     for start in range(0, len(messages), 100):
         some = messages[start : start + 100]
         await db.batch(lambda tx, some=some: apply(tx, here, some))
@@ -252,7 +252,7 @@ def test_what_is_a_burst(facts, is_one):
 OURS = "https://pds.meet.example"
 
 
-async def live_here(db, here: Here, *numbers: int):
+async def live_here(db, here: IngestionContext, *numbers: int):
     """Their DID documents are read: they are on the PDS that the operator named."""
     async with db.transaction() as tx:
         for number in numbers:
@@ -263,7 +263,7 @@ async def live_here(db, here: Here, *numbers: int):
 @pytest.mark.parametrize("is_known_first", [True, False])
 async def test_a_thousand_events_of_a_new_account_here_reach_nobody(db, clock, is_known_first):
     """Anybody may sign up on the operator's own PDS; who writes as people do is shown at once there, and an old account always."""
-    here = Here(HERE.instance, believed=frozenset({OURS}))
+    here = IngestionContext(HERE.instance, believed=frozenset({OURS}))
     if is_known_first:
         await receive(db, [event_of(1, "first", name="Honest tea"), event_of(2, "first", name="Old tea")], here)
         await live_here(db, here, 1, 2)
@@ -281,7 +281,7 @@ async def test_a_thousand_events_of_a_new_account_here_reach_nobody(db, clock, i
 
 
 async def test_up_to_the_number_a_new_account_here_does_not_wait(db, clock):
-    here = Here(HERE.instance, believed=frozenset({OURS}))
+    here = IngestionContext(HERE.instance, believed=frozenset({OURS}))
     await receive(db, [event_of(1, "first")], here)
     await live_here(db, here, 1)
     assert len(await found(db, "watches")) == 1

@@ -76,13 +76,17 @@ async def test_only_our_collections_are_read(deployment: Deployment, monkeypatch
     app = await deployment.stranger("cleo")
     post = {"$type": "org.example.note", "text": "x" * 200_000}
     await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": post["$type"], "record": post})
-    assert await backfill(deployment.db, deployment.network, deployment.processor.here, parse_did(did)) == 5
+    assert (
+        await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, parse_did(did)) == 5
+    )
     assert await _titles(deployment) == dict.fromkeys(uris, True)
     floor, was_read = await _repository(deployment, did)
     await app.procedure(
         "com.atproto.repo.deleteRecord", {"repo": did, "collection": EVENT, "rkey": uris[0].rpartition("/")[2]}
     )
-    assert await backfill(deployment.db, deployment.network, deployment.processor.here, parse_did(did)) == 4
+    assert (
+        await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, parse_did(did)) == 4
+    )
     assert await _titles(deployment) == dict.fromkeys(uris[1:], True)
     assert was_read
     assert (await _repository(deployment, did))[0] > floor
@@ -96,9 +100,9 @@ async def test_what_is_known_is_not_proven_again(deployment: Deployment):
     async def count(host: str) -> None:
         asked.append(host)
 
-    await backfill(deployment.db, deployment.network, deployment.processor.here, parse_did(did), count)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, parse_did(did), count)
     first = len(asked)
-    await backfill(deployment.db, deployment.network, deployment.processor.here, parse_did(did), count)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, parse_did(did), count)
     assert len(asked) - first == first - len(uris)
 
 
@@ -111,7 +115,7 @@ async def test_a_host_is_asked_within_its_budget_and_what_was_taken_stays(
     spend = spending(InProcessCounters(), deployment.clock, Limit("records_asked_of_host", 5, 60))
     handlers = {
         JobKind.BACKFILL: one_by_one(
-            backfill_handler(deployment.db, deployment.network, deployment.processor.here, spend)
+            backfill_handler(deployment.db, deployment.network, deployment.processor.ingestion_context, spend)
         )
     }
     async with deployment.db.transaction() as tx:
@@ -137,7 +141,7 @@ async def test_a_record_that_cannot_be_proven_is_quarantined(deployment: Deploym
     large = {**RECORD, "note": random.Random(1).randbytes(100_000).hex()}
     made = await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": large})
     monkeypatch.setattr(read, "MAX_PROOF_BYTES", 70_000)
-    await backfill(deployment.db, deployment.network, deployment.processor.here, parse_did(did))
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, parse_did(did))
     assert await _titles(deployment) == dict.fromkeys(uris, True)
     async with deployment.db.reader() as reader:
         assert [one.uri for one in await dead_letters.page(reader)] == [made["uri"]]
@@ -149,7 +153,7 @@ async def test_an_operator_may_have_the_whole_repository_fetched(
 ):
     """In one piece; where it is too large, it is listed after all."""
     did, uris = await _write(deployment, 3)
-    handler = backfill_handler(deployment.db, deployment.network, deployment.processor.here)
+    handler = backfill_handler(deployment.db, deployment.network, deployment.processor.ingestion_context)
     subject = subject_of(parse_did(did), is_whole=True)
     await handler(Job("backfill", subject, 1, JobState.LEASED, 0, Instant(0), "", 1))
     assert await _titles(deployment) == dict.fromkeys(uris, True)
@@ -176,7 +180,10 @@ async def test_whole_repositories_are_read_in_no_thread_of_ours(
 
     monkeypatch.setattr(car.CarReader, "feed", here)
     monkeypatch.setattr(Tree, "walk", here)
-    assert await backfill_whole(deployment.db, deployment.network, deployment.processor.here, parse_did(did)) == 3
+    assert (
+        await backfill_whole(deployment.db, deployment.network, deployment.processor.ingestion_context, parse_did(did))
+        == 3
+    )
     assert await _titles(deployment) == dict.fromkeys(uris, True)
 
 
@@ -184,7 +191,10 @@ async def test_repository_that_takes_too_much_is_listed(deployment: Deployment, 
     """The worker that reads it is stopped; its calendar is read record by record."""
     did, uris = await _write(deployment, 3)
     monkeypatch.setattr(read, "limits_of", lambda _size: JobLimits(wall_seconds=0.0))
-    assert await backfill_whole(deployment.db, deployment.network, deployment.processor.here, parse_did(did)) == 3
+    assert (
+        await backfill_whole(deployment.db, deployment.network, deployment.processor.ingestion_context, parse_did(did))
+        == 3
+    )
     assert await _titles(deployment) == dict.fromkeys(uris, True)
 
 
@@ -221,7 +231,9 @@ async def test_chosen_collections_are_read_and_nothing_else(deployment: Deployme
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select floor_rev, synced_at from repositories where did = :did", did=did)
     assert row is None or (row["floor_rev"], row["synced_at"]) == ("", None)
-    assert await backfill(deployment.db, deployment.network, deployment.processor.here, parse_did(did)) == 1
+    assert (
+        await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, parse_did(did)) == 1
+    )
     assert await _answers(deployment) == 0
 
 
@@ -236,7 +248,7 @@ def test_a_collection_that_is_not_read_is_refused_with_those_that_are():
 async def _pay_read(deployment: Deployment, did: str, collection: Nsid) -> None:
     """As the publisher does what the command owes."""
     subject = subject_of(parse_did(did), [collection])
-    handler = backfill_handler(deployment.db, deployment.network, deployment.processor.here)
+    handler = backfill_handler(deployment.db, deployment.network, deployment.processor.ingestion_context)
     await handler(Job("backfill", subject, 1, JobState.LEASED, 0, Instant(0), "", 1))
 
 

@@ -11,7 +11,7 @@ from openmeet.domain.events.model import EventStatus, NetworkEvent, RecordOrigin
 from openmeet.domain.events.values import EventLink, Mode, Venue
 from openmeet.network.ingestion.three_way_merge import (
     GROUPS,
-    WAY,
+    MERGE_RULE,
     MergeInput,
     MergeReason,
     MergeResult,
@@ -46,7 +46,7 @@ def changed(**fields: object) -> NetworkEvent:
 
 
 def merged(ours: NetworkEvent, theirs: NetworkEvent, facts: MergeInput = FACTS) -> MergeResult:
-    return WAY.merge(BASE, WAY.edits_between(BASE, ours), theirs, facts)
+    return MERGE_RULE.merge(BASE, MERGE_RULE.edits_between(BASE, ours), theirs, facts)
 
 
 def test_one_side_alone_is_taken_without_a_word():
@@ -126,8 +126,8 @@ PARK, HALL, CAFE, KIOSK = (Venue(name=name) for name in ("Park", "Hall", "Café"
 def test_places_of_both_sides_are_a_list(facts: MergeInput, was: tuple, ours: tuple, theirs: tuple, both: tuple):
     """What either added stands, what either took away is gone, ours comes first; both are on record."""
     base = changed(venues=was)
-    edits = WAY.edits_between(base, changed(venues=ours))
-    result = WAY.merge(base, edits, changed(venues=theirs), facts)
+    edits = MERGE_RULE.edits_between(base, changed(venues=ours))
+    result = MERGE_RULE.merge(base, edits, changed(venues=theirs), facts)
     assert result.value.venues == both
     (decision,) = result.decisions
     assert (decision.policy, decision.result) == (MergeReason.PARTS_ADD_UP, MergeSide.BOTH)
@@ -177,12 +177,12 @@ def test_every_value_is_somebodys(ours: NetworkEvent, theirs: NetworkEvent):
 @settings(max_examples=examples(100), deadline=None)
 def test_only_the_newest_of_theirs_counts(ours: NetworkEvent, theirs: list[NetworkEvent]):
     """However many versions passed by, the result is that of the last one: three stored values, nothing step by step."""
-    edits = WAY.edits_between(BASE, ours)
+    edits = MERGE_RULE.edits_between(BASE, ours)
     since = BASE
     current = ours
     for version in theirs:
-        edits |= WAY.edits_between(since, current)
-        result = WAY.merge(BASE, edits, version, FACTS)
+        edits |= MERGE_RULE.edits_between(since, current)
+        result = MERGE_RULE.merge(BASE, edits, version, FACTS)
         since = current = result.value
     assert result == merged(ours, theirs[-1])
 
@@ -199,10 +199,10 @@ def test_no_end_before_the_beginning(
     """One side moved it, the other said how long it is: neither meant an end before the beginning, and what gave way is on record."""
     assume(not any(ends_too_early(one.starts_at, one.ends_at) for one in (base, ours, theirs)))
     facts = dataclasses.replace(FACTS, origin=origin)
-    result = WAY.merge(base, WAY.edits_between(base, ours), theirs, facts)
+    result = MERGE_RULE.merge(base, MERGE_RULE.edits_between(base, ours), theirs, facts)
     times = result.value.starts_at, result.value.ends_at
     assert not ends_too_early(*times)
-    on_record = {one.field: WAY.decode_edits(one.theirs_values or b"") for one in result.decisions}
+    on_record = {one.field: MERGE_RULE.decode_edits(one.theirs_values or b"") for one in result.decisions}
     for field, now, mine, their in zip(
         ("starts_at", "ends_at"), times, (ours.starts_at, ours.ends_at), (theirs.starts_at, theirs.ends_at), strict=True
     ):
@@ -218,7 +218,7 @@ def test_a_move_elsewhere_gives_way_to_an_end_here_that_it_contradicts():
     base = changed(ends_at=Instant(2_000_000))
     ours = dataclasses.replace(base, ends_at=Instant(2_500_000))
     theirs = dataclasses.replace(base, starts_at=Instant(8_000_000), ends_at=Instant(9_000_000))
-    result = WAY.merge(base, WAY.edits_between(base, ours), theirs, FACTS)
+    result = MERGE_RULE.merge(base, MERGE_RULE.edits_between(base, ours), theirs, FACTS)
     assert (result.value.starts_at, result.value.ends_at) == (1_000_000, 2_500_000)
     assert [(one.field, one.result, one.theirs) for one in result.decisions] == [
         ("starts_at", MergeSide.OURS, "8000000"),
@@ -226,13 +226,13 @@ def test_a_move_elsewhere_gives_way_to_an_end_here_that_it_contradicts():
     ]
     # Either of them, the other way round, is the move as it was meant.
     for one in result.decisions:
-        wanted = WAY.decode_edits(one.theirs_values or b"")
+        wanted = MERGE_RULE.decode_edits(one.theirs_values or b"")
         assert (wanted["starts_at"], wanted["ends_at"]) == (8_000_000, 9_000_000)
 
 
 @given(event=events)
 @settings(max_examples=50, deadline=None)
 def test_what_is_stored_comes_back(event: NetworkEvent):
-    assert WAY.decode(WAY.encode(event)) == event
-    edits = WAY.edits_between(BASE, event)
-    assert WAY.decode_edits(encode_edits(edits)) == edits
+    assert MERGE_RULE.decode(MERGE_RULE.encode(event)) == event
+    edits = MERGE_RULE.edits_between(BASE, event)
+    assert MERGE_RULE.decode_edits(encode_edits(edits)) == edits

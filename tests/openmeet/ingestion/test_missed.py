@@ -17,7 +17,7 @@ from groundwork.outbox.jobs import JobState
 from groundwork.queue.contract import Message
 from openmeet.domain.identities.model import ACTIVE
 from openmeet.network.ingestion import identity_refresh
-from openmeet.network.ingestion.account_deletion import Erasing
+from openmeet.network.ingestion.account_deletion import ErasureContext
 from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import EVENT
@@ -152,7 +152,7 @@ async def test_a_repository_that_went_back_to_the_tree_that_is_known_is_read(dep
     copy = await app.download("com.atproto.sync.getRepo", {"did": who}, max_bytes=100_000)
     deployment.clock.turn(SECOND)
     uri = await _write(app, who)
-    await backfill(deployment.db, deployment.network, deployment.processor.here, who)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, who)
     assert await _uris(deployment) == [uri]
     await _lose_what_was_not_heard(deployment)
     deployment.clock.turn(SECOND)
@@ -223,7 +223,7 @@ async def test_who_begins_anew_while_they_are_erased_is_read(deployment: Deploym
         async with deployment.db.reader() as reader:
             job = await jobs.find(reader, JobKind.REFRESH_IDENTITY, who)
         assert job is not None
-        await identity_refresh.identity_handler(deployment.db, network, Erasing((b"k" * 32,), come_back))(job)
+        await identity_refresh.identity_handler(deployment.db, network, ErasureContext((b"k" * 32,), come_back))(job)
         await dids.close()
     async with deployment.db.reader() as reader:
         owed = await jobs.find(reader, JobKind.BACKFILL, who)

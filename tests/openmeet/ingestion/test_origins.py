@@ -184,10 +184,10 @@ async def test_an_old_message_of_what_was_taken_back_finds_nothing_again(deploym
         await client.procedure(
             "com.atproto.repo.createRecord", {"repo": did, "collection": note["$type"], "record": note}
         )
-        await reconcile(deployment.db, deployment.network, deployment.processor.here, did)
+        await reconcile(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
     async with deployment.db.transaction() as tx:
         assert await tx.fetch("select uri from records") == []
-        assert await apply(tx, deployment.processor.here, [old]) == [IngestResult.KNOWN]
+        assert await apply(tx, deployment.processor.ingestion_context, [old]) == [IngestResult.KNOWN]
         row = await tx.fetch_one("select record_uri from events where id = :id", id=event.id)
     assert row is not None
     assert row["record_uri"] is None

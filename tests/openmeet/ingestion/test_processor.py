@@ -62,7 +62,7 @@ async def test_what_a_hint_locks_comes_in_the_order_of_batches(
     theirs = FieldDecision(FIELD, "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
     async with db.transaction() as tx:
         for one in answers:
-            await merge_decisions.keep(tx, uri=one.uri, theirs_rev=rev(9), ours_revision=1, decisions=(theirs,))
+            await merge_decisions.store(tx, uri=one.uri, theirs_rev=rev(9), ours_revision=1, decisions=(theirs,))
     await publish(processor, rsvp(3, "c", 3, tea.uri), Hint(did(2), HintKind.REPOSITORY, "", 1, rev(5)))
     outside = contextvars.copy_context()
     async with db.transaction() as tx:

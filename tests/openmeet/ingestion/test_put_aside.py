@@ -10,7 +10,7 @@ from groundwork.database.transaction import Database, TransactionConflict, Trans
 from openmeet.feature_flags.flags import MAX_AGE, Flag, Switchboard
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion import dead_letters, retry
-from openmeet.network.ingestion.backfill import take_whole
+from openmeet.network.ingestion.backfill import apply_export
 from openmeet.network.ingestion.dead_letters import Failed, FailedStep, settle
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.records.collections import CONCERNING, SERIES
@@ -104,10 +104,10 @@ async def test_a_series_is_put_aside_alone(db: Database, clock: HandClock):
     await poison(db, "event_series", "weekly")
     weekly = replace(series(1), rev=rev(1), is_read=True)
     tea = replace(event(1, "tea", 1), is_read=True)
-    await take_whole(db, here, did(1), rev(1), [tea, weekly])
+    await apply_export(db, here, did(1), rev(1), [tea, weekly])
     assert (await titles(db), await keys_aside(db)) == (["Tea"], ["weekly"])
     await heal(db, "event_series", "weekly")
-    await take_whole(db, here, did(1), rev(1), [tea, weekly])
+    await apply_export(db, here, did(1), rev(1), [tea, weekly])
     async with db.reader() as reader:
         (row,) = await reader.fetch("select record_uri from event_series")
     assert row["record_uri"] == f"at://{did(1)}/{SERIES}/weekly"

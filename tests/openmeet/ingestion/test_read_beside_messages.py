@@ -11,7 +11,7 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.backfill import backfill, list_repository, note_read, take_listed
+from openmeet.network.ingestion.backfill import apply_listing, backfill, list_repository, mark_read
 from openmeet.network.ingestion.host_budgets import unlimited
 from openmeet.network.records.collections import CONCERNING, EVENT
 from openmeet.network.records.message import RecordMessage
@@ -51,7 +51,7 @@ async def test_what_an_older_message_changes_meanwhile_is_compared_again(deploym
     did = parse_did((await deployment.identity(cleo.user_id)).did)
     if is_there:
         await _put(deployment, did, "a", TEA)
-    here = deployment.processor.here
+    here = deployment.processor.ingestion_context
     await backfill(deployment.db, deployment.network, here, did)
     late = await _put(deployment, did, "a", COFFEE)
     await _put(deployment, did, "a", TEA if is_there else None)
@@ -83,13 +83,13 @@ async def test_a_reading_waits_for_an_older_message_that_is_being_applied(deploy
     await deployment.account("cleo")
     did = parse_did((await (await deployment.stranger("cleo")).query("com.atproto.server.getSession", {}))["did"])
     await _put(deployment, did, "a", TEA)
-    here = deployment.processor.here
+    here = deployment.processor.ingestion_context
     await backfill(deployment.db, deployment.network, here, did)
     late = await _put(deployment, did, "a", COFFEE)
     await _put(deployment, did, "a", TEA)
     listing = await list_repository(deployment.network, did, CONCERNING, unlimited)
     assert listing is not None
-    found = await take_listed(deployment.db, deployment.network, here, did, listing, CONCERNING, unlimited)
+    found = await apply_listing(deployment.db, deployment.network, here, did, listing, CONCERNING, unlimited)
     is_applied, may_commit = asyncio.Event(), asyncio.Event()
 
     async def apply_slowly() -> None:
@@ -101,7 +101,7 @@ async def test_a_reading_waits_for_an_older_message_that_is_being_applied(deploy
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(apply_slowly())
         await is_applied.wait()
-        noting = tasks.create_task(note_read(deployment.db, did, found))
+        noting = tasks.create_task(mark_read(deployment.db, did, found))
         while not noting.done() and not await _somebody_waits(deployment.db):  # noqa: ASYNC110 - the database tells nobody
             await asyncio.sleep(0.01)
         may_commit.set()

@@ -60,7 +60,7 @@ async def write(deployment: Deployment, did: Did, key: str) -> str:
 
 async def compare(deployment: Deployment, did: Did) -> Reconciled:
     deployment.clock.turn(SECOND)
-    return await reconcile(deployment.db, deployment.network, deployment.processor.here, did)
+    return await reconcile(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
 
 
 async def owed(deployment: Deployment, did: Did) -> dict[str, str]:
@@ -112,7 +112,7 @@ async def test_what_cannot_be_mended_keeps_nothing_else_from_it(deployment: Depl
     assert (failed.uri, standing.kind) == (standing.uri, Discrepancy.ROW_MISSING)
     again = await compare(deployment, cleo)
     assert ([one.uri for one in again.standing], again.repaired) == ([failed.uri], [])
-    await backfill(deployment.db, deployment.network, deployment.processor.here, cleo)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
     (one,) = await aside(deployment.db)
     assert (one.step, one.times) == (FailedStep.MENDING, 2), (
         "a reading that mends nothing does not say that it is mended"
@@ -132,7 +132,7 @@ async def test_the_operator_has_it_read_again(deployment: Deployment, cleo: Did)
     await write(deployment, cleo, "a")
     uri = await write(deployment, cleo, "b")
     await poison(deployment.db, "events", key_of("b"))
-    await backfill(deployment.db, deployment.network, deployment.processor.here, cleo)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
     # Read twice, and fetched once for the answer that waits for it.
     for times, is_healed in ((3, False), (3, True)):
         if is_healed:
@@ -170,7 +170,7 @@ async def test_whoever_waits_is_told(deployment: Deployment, cleo: Did):
     await write(deployment, cleo, "a")
     await poison(deployment.db, "events", key_of("a"))
     for put, total in ((1, 4), (0, 4)):
-        await backfill(deployment.db, deployment.network, deployment.processor.here, cleo)
+        await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
         async with deployment.db.reader() as reader:
             (one,) = await backfill_progress.of_person(reader, row["user_id"])
         assert (one.is_done, one.total, one.put_aside) == (True, total, put)
@@ -187,7 +187,7 @@ async def test_an_answer_of_somebody_else_that_waited_holds_up_no_event(deployme
     await poison(deployment.db, "attendances", "late")
     await write(deployment, cleo, "a")
     await write(deployment, cleo, "b")
-    await backfill(deployment.db, deployment.network, deployment.processor.here, cleo)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
     assert sorted((await view_of(deployment.db)).events.values()) == ["Tea a", "Tea b", "Tea first"]
     assert await aside(deployment.db) == []
 
@@ -215,7 +215,7 @@ async def test_an_answer_of_somebody_else_that_waited_holds_up_no_event(deployme
 async def test_with_the_account_it_goes(deployment: Deployment, cleo: Did):
     await write(deployment, cleo, "a")
     await poison(deployment.db, "events", key_of("a"))
-    await backfill(deployment.db, deployment.network, deployment.processor.here, cleo)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
     assert await keys_aside(deployment.db) == [key_of("a")]
     async with deployment.db.transaction() as tx:
         await account_deletion.erase_here(tx, [b"k" * 32], cleo)

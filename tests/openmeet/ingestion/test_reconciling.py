@@ -42,7 +42,7 @@ class Scene:
         deployment = self.deployment
         deployment.clock.turn(SECOND)
         return await reconcile(
-            deployment.db, deployment.network, deployment.processor.here, self.did, is_dry_run=is_dry_run
+            deployment.db, deployment.network, deployment.processor.ingestion_context, self.did, is_dry_run=is_dry_run
         )
 
     async def do(self, sql: str, **values: object) -> None:
@@ -178,7 +178,9 @@ async def test_differences_name_their_fields_and_each_record_is_proven(scene: Sc
         deployment.clock.turn(2 * MINUTE)
 
     asking = ReconcileOptions(spend, proves_each=True, pause=wait, progress=lambda done, of: shown.append((done, of)))
-    found = await reconcile(deployment.db, deployment.network, deployment.processor.here, scene.did, asking=asking)
+    found = await reconcile(
+        deployment.db, deployment.network, deployment.processor.ingestion_context, scene.did, asking=asking
+    )
     assert [(one.uri, one.kind, one.fields) for one in found.repaired] == [
         (scene.uri, Discrepancy.ROW_DIFFERS, ("locality", "title"))
     ]

@@ -47,7 +47,11 @@ class Scene:
     async def reconcile(self, *, is_dry_run: bool = False) -> Reconciled:
         self.deployment.clock.turn(SECOND)
         return await reconcile(
-            self.deployment.db, self.deployment.network, self.deployment.processor.here, self.did, is_dry_run=is_dry_run
+            self.deployment.db,
+            self.deployment.network,
+            self.deployment.processor.ingestion_context,
+            self.did,
+            is_dry_run=is_dry_run,
         )
 
     async def do(self, sql: str, **values: object) -> None:

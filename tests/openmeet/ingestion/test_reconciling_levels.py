@@ -55,7 +55,9 @@ LEVELS = ("in full", "the least by its host", "the least by its group")
 async def compared(deployment: Deployment, who: Caller, *, is_dry_run: bool = True) -> Reconciled:
     deployment.clock.turn(SECOND)
     did = parse_did((await deployment.identity(who.user_id)).did)
-    return await reconcile(deployment.db, deployment.network, deployment.processor.here, did, is_dry_run=is_dry_run)
+    return await reconcile(
+        deployment.db, deployment.network, deployment.processor.ingestion_context, did, is_dry_run=is_dry_run
+    )
 
 
 async def published(deployment: Deployment, host: Caller, level: str, typed: dict[str, str]) -> tuple[Event, str]:

@@ -166,7 +166,7 @@ async def test_what_nobody_can_turn_round_waits_for_nobody(db: Database):
     async with db.transaction() as tx:
         assert await merge_decisions.count_open(tx) == len(found)
         word = FieldDecision("status", "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
-        await merge_decisions.keep(tx, uri=f"{TEA}-answer", theirs_rev="r", ours_revision=1, decisions=(word,))
+        await merge_decisions.store(tx, uri=f"{TEA}-answer", theirs_rev="r", ours_revision=1, decisions=(word,))
         assert await merge_decisions.count_open(tx) == len(found)
     for field in found:
         await choose(db, ana, tea, field, found[field].decision.result)

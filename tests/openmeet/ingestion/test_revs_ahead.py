@@ -56,7 +56,7 @@ async def test_neither_a_read_nor_a_comparison_takes_it(
     if is_large:
         monkeypatch.setattr(read, "MAX_REPOSITORY_BYTES", 100)
     did = parse_did(await written_ahead(deployment))
-    here = deployment.processor.here
+    here = deployment.processor.ingestion_context
     with pytest.raises(RemoteFailed, match="ahead"):
         await backfill(deployment.db, deployment.network, here, did)
     with pytest.raises(RemoteFailed, match="ahead"):

@@ -58,9 +58,9 @@ async def test_decisions_about_records_of_one_repository(db: Database):
     async with db.transaction() as tx:
         await in_a_languages_order(tx)
         for one in answers.values():
-            await merge_decisions.keep(tx, uri=one.uri, theirs_rev=rev(9), ours_revision=1, decisions=(THEIRS,))
+            await merge_decisions.store(tx, uri=one.uri, theirs_rev=rev(9), ours_revision=1, decisions=(THEIRS,))
         for did, answer in answers.items():
-            found = await merge_decisions.missed_by(tx, did, field=FIELD, rev=rev(5))
+            found = await merge_decisions.with_unknown_time(tx, did, field=FIELD, rev=rev(5))
             assert [one.uri for one in found] == [answer.uri]
 
 

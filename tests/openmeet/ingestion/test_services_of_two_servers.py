@@ -68,7 +68,7 @@ class Service:
         deployment = self.servers.deployment
         for _ in range(3):
             await deployment.ingest()
-            here = deployment.processor.here
+            here = deployment.processor.ingestion_context
             await dispatcher.run_once(
                 deployment.db,
                 {
@@ -119,7 +119,9 @@ class Service:
 async def service(servers: TwoServers) -> AsyncIterator[Service]:
     deployment = servers.deployment
     site = site_on(deployment.db, deployment.clock)
-    change_services(site.app, engines=Engines(deployment.consumer.db, deployment.queue, deployment.processor.here))
+    change_services(
+        site.app, engines=Engines(deployment.consumer.db, deployment.queue, deployment.processor.ingestion_context)
+    )
     async with deployment.db.transaction() as tx:
         may = [one for one in ServiceScope if one is not ServiceScope.VOUCH]
         _, token = await service_tokens.make(tx, name="A processor", scopes=may)

@@ -23,9 +23,11 @@ async def paid(deployment: Deployment, kind: JobKind, subject: str) -> tuple[str
             deployment.db, deployment.network, count_unknown=counted.append
         ),
         JobKind.FETCH_SUBJECT: fetch.subject_handler(
-            deployment.db, deployment.network, deployment.processor.here, count_unknown=counted.append
+            deployment.db, deployment.network, deployment.processor.ingestion_context, count_unknown=counted.append
         ),
-        JobKind.BACKFILL: backfill.backfill_handler(deployment.db, deployment.network, deployment.processor.here),
+        JobKind.BACKFILL: backfill.backfill_handler(
+            deployment.db, deployment.network, deployment.processor.ingestion_context
+        ),
     }
     await dispatcher.run_once(deployment.db, {kind: one_by_one(handlers[kind])})
     async with deployment.db.reader() as reader:

@@ -34,7 +34,7 @@ async def settle(deployment: Deployment, *people: Caller) -> None:
             deployment.db,
             {
                 JobKind.FETCH_SUBJECT: one_by_one(
-                    fetch.subject_handler(deployment.db, deployment.network, deployment.processor.here)
+                    fetch.subject_handler(deployment.db, deployment.network, deployment.processor.ingestion_context)
                 ),
                 JobKind.LATE_CREATE: one_by_one(abandoned_create_handler(deployment.publisher)),
             },
@@ -188,7 +188,7 @@ async def test_echoes_and_replays_of_earlier_lives_change_nothing(
     before = await deployment.standing(PublicationKind.EVENT, event.id)
     for order in (heard, heard[::-1]):
         async with deployment.db.transaction() as tx:
-            await apply(tx, deployment.processor.here, order)
+            await apply(tx, deployment.processor.ingestion_context, order)
     assert await deployment.standing(PublicationKind.EVENT, event.id) == before
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select record_uri, removed_at, record_deleted_at from events")

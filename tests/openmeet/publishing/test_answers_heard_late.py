@@ -20,7 +20,7 @@ HEARINGS = ("by the stream", "by a reading")
 
 async def hear(deployment: Deployment, who: Caller, did: Did, how: str) -> None:
     if how == "by a reading":
-        await backfill(deployment.db, deployment.network, deployment.processor.here, did)
+        await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
     else:
         await deployment.listen(who.user_id)
 
@@ -43,7 +43,7 @@ async def settle(deployment: Deployment, did: Did) -> None:
     for _ in range(3):
         deployment.clock.turn(MINUTE)
         await deployment.deliver_publications()
-        await backfill(deployment.db, deployment.network, deployment.processor.here, did)
+        await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
 
 
 async def going(deployment: Deployment) -> tuple[Caller, Did, Event, str]:
@@ -52,7 +52,7 @@ async def going(deployment: Deployment) -> tuple[Caller, Did, Event, str]:
     await deployment.deliver_publications()
     cleo = await deployment.connected("cleo")
     did = (await deployment.identity(cleo.user_id)).did
-    await backfill(deployment.db, deployment.network, deployment.processor.here, did)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await deployment.deliver_publications()
     return cleo, did, event, (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
@@ -148,7 +148,7 @@ async def test_an_account_read_late_does_not_go_before(deployment: Deployment, h
     await deployment.deliver_publications()
     deployment.clock.turn(MINUTE)
     if how == "by a reading":
-        await backfill(deployment.db, deployment.network, deployment.processor.here, work)
+        await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, work)
     else:
         await deployment.follow_until(work, lambda state: state.known is not None)
     assert await status(deployment) == "declined"

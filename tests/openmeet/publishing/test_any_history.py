@@ -196,7 +196,7 @@ class History:
         )
         deployment.publisher = replace(deployment.publisher, tids=TidClock(next(self.restarts)))
         deployment.processor = Processor(
-            deployment.db, deployment.queue, deployment.processor.here, deployment.processor.counting
+            deployment.db, deployment.queue, deployment.processor.ingestion_context, deployment.processor.counting
         )
         deployment.consumer = replace(deployment.consumer)
         deployment.clock.turn(HOUR)
@@ -205,7 +205,7 @@ class History:
         deployment = self.deployment
         for _ in range(6):
             await deployment.deliver_publications()
-            here = deployment.processor.here
+            here = deployment.processor.ingestion_context
             await dispatcher.run_once(
                 deployment.db,
                 {

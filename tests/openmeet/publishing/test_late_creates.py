@@ -389,7 +389,7 @@ async def test_a_create_that_was_heard_and_taken_back_settles_nothing_when_it_co
         True,
     )
     async with deployment.db.transaction() as tx:
-        assert await apply(tx, deployment.processor.here, [again]) == [IngestResult.KNOWN]
+        assert await apply(tx, deployment.processor.ingestion_context, [again]) == [IngestResult.KNOWN]
         row = await tx.fetch_one("select record_uri from attendances where id = :id", id=answer.id)
     assert row is not None
     assert row["record_uri"] is None

@@ -277,7 +277,7 @@ async def test_everything_is_shown_page_by_page(door: Door, monkeypatch: pytest.
         for number, key in enumerate(keys):
             uri = {"repo": ana.did, "collection": EVENT, "rkey": key}
             await stranger.procedure("com.atproto.repo.putRecord", {**uri, "record": {**NEW, "name": f"Tea {number}"}})
-        await backfill(door.db, door.network, deployment.processor.here, ana.did)
+        await backfill(door.db, door.network, deployment.processor.ingestion_context, ana.did)
         for gone in (keys[7], keys[4], keys[3], keys[0]):
             await stranger.procedure(
                 "com.atproto.repo.deleteRecord", {"repo": ana.did, "collection": EVENT, "rkey": gone}
@@ -309,7 +309,7 @@ async def test_of_what_has_left_there_is_a_page(door: Door, monkeypatch: pytest.
         for number, wish in enumerate(wishes):
             record = {**NEW, "name": f"Tea {number}"}
             await stranger.procedure("com.atproto.repo.putRecord", {**wish, "record": record})
-        await backfill(door.db, door.network, door.deployment.processor.here, ana.did)
+        await backfill(door.db, door.network, door.deployment.processor.ingestion_context, ana.did)
         for wish in wishes:
             await stranger.procedure("com.atproto.repo.deleteRecord", wish)
         for where in (HERE, f"{HERE}?events=nonsense", f"{HERE}?events=%00,3mqdau33ozs2c", f"{HERE}?events=a%20b,x"):

@@ -17,7 +17,7 @@ from tests.openmeet.publishing.test_withdrawals import delete, records, settle
 
 
 async def read_whole(deployment: Deployment, identity: Identity) -> None:
-    await backfill(deployment.db, deployment.network, deployment.processor.here, identity.did)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, identity.did)
 
 
 async def write(deployment: Deployment, collection: str, record: dict[str, object]) -> None:
@@ -138,7 +138,7 @@ async def test_a_record_that_was_gone_and_is_back_is_no_older_for_its_first_comm
     await read_whole(deployment, await deployment.identity(cleo.user_id))
     assert await answers(deployment) == [("attending", record["uri"])]
     async with deployment.db.transaction() as tx:
-        await apply(tx, deployment.processor.here, [first])
+        await apply(tx, deployment.processor.ingestion_context, [first])
     assert await answers(deployment) == [("attending", record["uri"])]
 
 

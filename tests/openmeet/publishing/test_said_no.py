@@ -136,7 +136,9 @@ async def test_the_daily_comparison_overwrites_nothing_that_may_not_be_sent(depl
     await revise(deployment, cleo, event, title="Tea at ours", description="In the garden.", visibility=visibility)
     await settle(deployment, cleo)
     did = parse_did(record["uri"].split("/")[2])
-    compared = await reconcile(deployment.db, deployment.network, deployment.processor.here, did, is_dry_run=False)
+    compared = await reconcile(
+        deployment.db, deployment.network, deployment.processor.ingestion_context, did, is_dry_run=False
+    )
     assert (compared.repaired, compared.standing) == ([], [])
     now = await shown(deployment, event)
     assert (now.title, now.content.description) == ("Tea at ours", "In the garden.")

@@ -30,7 +30,7 @@ from openmeet.domain.identities import session_queries
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import identity_refresh
-from openmeet.network.ingestion.account_deletion import Erasing
+from openmeet.network.ingestion.account_deletion import ErasureContext
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, MEMBERSHIP, ORIGIN_KEY
 from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.sign_in import sign_in_with_password
@@ -107,7 +107,7 @@ class TwoServers:
         async with deployment.db.transaction() as tx:
             await enqueue_again(tx, JobKind.REFRESH_IDENTITY, [did])
         asking = identity_refresh.identity_handler(
-            deployment.db, deployment.network, Erasing((bytes(32),), self._nothing_elsewhere)
+            deployment.db, deployment.network, ErasureContext((bytes(32),), self._nothing_elsewhere)
         )
         await dispatcher.run_once(deployment.db, {JobKind.REFRESH_IDENTITY: one_by_one(asking)})
 

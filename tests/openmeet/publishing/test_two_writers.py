@@ -25,11 +25,11 @@ from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.events.rules import check
 from openmeet.domain.events.submissions import submission_of, values_of_event
 from openmeet.domain.users.model import Caller
-from openmeet.network.firehose.delivery import Delivering
+from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.metrics import counting
-from openmeet.network.firehose.sources import everything_for, interests_of
+from openmeet.network.firehose.sources import default_interests, interests_of
 from openmeet.network.ingestion import merge_decisions, merge_review
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.three_way_merge import MergeSide
 from openmeet.network.publishing.publisher import Publisher
@@ -222,12 +222,12 @@ async def other_installation(deployment: Deployment, make_sqlite: MakeDatabase) 
         db=db,
         queue=queue,
         publisher=Publisher(db, deployment.network, Catalog(), TidClock(7), enqueue, instance),
-        processor=Processor(db, queue, Here(instance), counted()),
+        processor=Processor(db, queue, IngestionContext(instance), counted()),
         consumer=replace(
             deployment.consumer,
             db=await make_sqlite("openmeet.network.firehose", clock=deployment.clock),
-            interests=interests_of(everything_for("main")),
-            delivering=Delivering({"main": queue}, counts),
+            interests=interests_of(default_interests("main")),
+            delivering=TenantQueues({"main": queue}, counts),
             counting=counts,
         ),
     )

@@ -52,7 +52,7 @@ async def write(deployment: Deployment, name: str, did: Did, collection: str, re
             "record": {"$type": collection, "createdAt": "2026-03-01T00:00:00Z", **record},
         },
     )
-    await backfill(deployment.db, deployment.network, deployment.processor.here, did)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
     return str(made["uri"])
 
 
@@ -78,7 +78,7 @@ async def test_an_answer_in_the_older_account_is_changed_there(deployment: Deplo
     first = (await deployment.identity(cleo.user_id)).did
     said = await going(deployment, "cleo", first, uri)
     work = await second_account(deployment, cleo)
-    await backfill(deployment.db, deployment.network, deployment.processor.here, work)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, work)
     await says_no(deployment, cleo, event, said)
     assert await records_in(deployment, work, RSVP) == {}
 
@@ -118,7 +118,7 @@ async def test_an_answer_of_an_account_that_they_claimed_is_changed_there(deploy
     assert (await deployment.connected_as("work")).user_id == cleo.user_id
     first = (await deployment.identity(cleo.user_id)).did
     assert first != work
-    await backfill(deployment.db, deployment.network, deployment.processor.here, work)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, work)
     await says_no(deployment, cleo, event, said)
     assert await records_in(deployment, first, RSVP) == {}
 
@@ -167,7 +167,7 @@ async def two_accounts(deployment: Deployment) -> tuple[Caller, Did, Did]:
     """Cleo, whose first account is the one for new records and was read, and a second one that nobody has read yet."""
     cleo = await deployment.connected("cleo")
     first = (await deployment.identity(cleo.user_id)).did
-    await backfill(deployment.db, deployment.network, deployment.processor.here, first)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, first)
     work = await second_account(deployment, cleo)
     async with deployment.db.transaction() as tx:
         await actions.switch(tx, cleo.user_id, first)
@@ -186,7 +186,7 @@ async def test_an_answer_waits_until_a_new_account_has_been_read(deployment: Dep
     standing = await deployment.standing(PublicationKind.RSVP, answer.id)
     assert (standing.state, standing.reason) == (PublicationState.WAITING, PublicationReason.BEING_READ())
     assert await records_in(deployment, first, RSVP) == {}
-    await backfill(deployment.db, deployment.network, deployment.processor.here, work)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, work)
     await says_no(deployment, cleo, event, said)
     assert await records_in(deployment, first, RSVP) == {}
 
@@ -208,7 +208,7 @@ async def test_what_was_written_since_an_account_was_last_read_is_found(deployme
     event, uri = await public_event(deployment)
     cleo = await deployment.connected("cleo")
     first = (await deployment.identity(cleo.user_id)).did
-    await backfill(deployment.db, deployment.network, deployment.processor.here, first)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, first)
     said = await said_elsewhere(deployment, "cleo", first, uri)
     await asked_to_read(deployment, first)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
@@ -227,7 +227,7 @@ async def test_ours_stays_where_the_later_one_cannot_be_changed_now(deployment: 
     work = await second_account(deployment, cleo)
     deployment.clock.turn(MINUTE)
     await said_elsewhere(deployment, "work", work, uri, "interested", format_datetime(deployment.clock.now()))
-    await backfill(deployment.db, deployment.network, deployment.processor.here, work)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, work)
     async with deployment.db.transaction() as tx:
         await tx.execute("update repository_sessions set needs_login = 1 where did = :did", did=work)
     await says_no(deployment, cleo, event, ours)
@@ -239,7 +239,7 @@ async def test_a_later_answer_of_another_app_is_changed_and_ours_goes(deployment
     event, uri = await public_event(deployment)
     cleo = await deployment.connected("cleo")
     first = (await deployment.identity(cleo.user_id)).did
-    await backfill(deployment.db, deployment.network, deployment.processor.here, first)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, first)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await deliver_publications(deployment)
     (ours,) = await records_in(deployment, first, RSVP)
@@ -247,12 +247,12 @@ async def test_a_later_answer_of_another_app_is_changed_and_ours_goes(deployment
     deployment.clock.turn(MINUTE)
     later = format_datetime(deployment.clock.now())
     counts = await said_elsewhere(deployment, name, did, uri, "interested", later)
-    await backfill(deployment.db, deployment.network, deployment.processor.here, did)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
     assert {*await records_in(deployment, first, RSVP), *await records_in(deployment, did, RSVP)} == {ours, counts}
     await says_no(deployment, cleo, event, counts)
     assert {*await records_in(deployment, first, RSVP), *await records_in(deployment, did, RSVP)} == {counts}
     for one in {first, did}:
-        await backfill(deployment.db, deployment.network, deployment.processor.here, one)
+        await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, one)
     async with deployment.db.reader() as reader:
         mine = await attendance_queries.find(reader, event.id, cleo.user_id)
         assert mine is not None

@@ -174,7 +174,7 @@ async def lock_managed(
 async def lock_to_change(
     tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
 ) -> Series:
-    """``lock_own`` for changes of content: also Forbidden for a host who may no longer make events in its group."""
+    """``lock_managed`` for changes of content: also Forbidden for a host who may no longer make events in its group."""
     series = await lock_managed(tx, caller, slug, expected_revision=expected_revision)
     await agenda.must_be_editable(tx, series, caller.user_id)
     return series

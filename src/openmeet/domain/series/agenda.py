@@ -77,7 +77,7 @@ async def visible(reader: Reader, slug: SeriesSlug, viewer: UserId | None) -> Se
 
 
 async def find_for_host(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Series:
-    """A series that this person manages, for display: ``actions.lock_own`` without the lock.
+    """A series that this person manages, for display: ``actions.lock_managed`` without the lock.
 
     Raises NotFound, Gone, Forbidden, Refused (a copy).
     """

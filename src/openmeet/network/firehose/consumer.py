@@ -8,13 +8,13 @@ from openmeet.network.firehose import cursors, unresolved
 from openmeet.network.firehose.following import Consumer, follow_until
 from openmeet.network.firehose.repo_stream import RepoStream
 from openmeet.network.firehose.sources import Upstream
-from openmeet.network.firehose.unresolved import Retrying
+from openmeet.network.firehose.unresolved import RetryContext
 
 
 async def run(consumer: Consumer, upstreams: Sequence[Upstream], stop: asyncio.Event) -> None:
     """Follow all sources until ``stop`` is set, and retry repositories whose identity did not resolve."""
     await consumer.unresolved.load(consumer.db)
-    retrying = Retrying(
+    retrying = RetryContext(
         consumer.db,
         consumer.clock,
         consumer.verifier.dids,

@@ -31,7 +31,7 @@ AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Delivering:
+class TenantQueues:
     """The queues by tenant, and recently delivered messages. ``sleep`` is the event loop's, or a test's."""
 
     queues: Mapping[str, Queue]
@@ -42,7 +42,7 @@ class Delivering:
     lately: LRUCache[str, bool] = field(default_factory=lambda: LRUCache(REMEMBERED))
 
 
-async def deliver(delivering: Delivering, interests: Interests, messages: Sequence[RecordMessage | Hint]) -> None:
+async def deliver(delivering: TenantQueues, interests: Interests, messages: Sequence[RecordMessage | Hint]) -> None:
     """Returns when every queue has confirmed its messages."""
     fresh = [message for message in messages if not _is_delivered(delivering, message)]
     delivering.counting.messages_repeated.inc(len(messages) - len(fresh))
@@ -62,7 +62,7 @@ async def deliver(delivering: Delivering, interests: Interests, messages: Sequen
             delivering.lately[message.message_id] = message.is_verified or was_signed
 
 
-def _is_delivered(delivering: Delivering, message: RecordMessage | Hint) -> bool:
+def _is_delivered(delivering: TenantQueues, message: RecordMessage | Hint) -> bool:
     if not isinstance(message, RecordMessage):
         return False
     was_signed = delivering.lately.get(message.message_id)
@@ -75,7 +75,7 @@ def _concerned(interests: Interests, message: RecordMessage | Hint) -> frozenset
     return interests.everybody
 
 
-async def _publish(delivering: Delivering, tenant: str, messages: Sequence[Message]) -> None:
+async def _publish(delivering: TenantQueues, tenant: str, messages: Sequence[Message]) -> None:
     """Retry until the queue has confirmed: until then the buffer fills, and reading stops."""
     wait = delivering.backoff.first_seconds
     while True:
@@ -93,7 +93,7 @@ async def _publish(delivering: Delivering, tenant: str, messages: Sequence[Messa
 BATCH = 1_000
 
 
-async def seat(installation: Database, tenants: Sequence[Tenant]) -> Interests:
+async def ensure_default_interests(installation: Database, tenants: Sequence[Tenant]) -> Interests:
     """Make sure that each tenant receives every calendar record; called before any source is read.
 
     ``tenants``: whose messages are kept; the interests of others are deleted. A new one with an unreachable database is
@@ -116,11 +116,11 @@ async def seat(installation: Database, tenants: Sequence[Tenant]) -> Interests:
         seated.append(tenant.name)
     async with installation.transaction() as tx:
         for name in seated:
-            await sources.add(tx, sources.everything_for(name))
+            await sources.add(tx, sources.default_interests(name))
         return await sources.load(tx)
 
 
-async def seat_late(installation: Database, tenant: Tenant, known: Interests) -> None:
+async def ensure_default_interests_late(installation: Database, tenant: Tenant, known: Interests) -> None:
     """The same for a new tenant whose database became reachable after the sources started. Raises Unavailable; call it again.
 
     The tenant receives messages in this process first, and older records are enqueued then: nothing is missed between
@@ -129,7 +129,7 @@ async def seat_late(installation: Database, tenant: Tenant, known: Interests) ->
     known.expect_everything(tenant.name)
     await _enqueue_backfill(tenant, sorted(known.followed | set(known.dids)))
     async with installation.transaction() as tx:
-        await sources.add(tx, sources.everything_for(tenant.name))
+        await sources.add(tx, sources.default_interests(tenant.name))
 
 
 async def _enqueue_backfill(tenant: Tenant, dids: Sequence[str]) -> None:

@@ -29,7 +29,7 @@ _PAGE_OF = """
 """
 
 
-async def expire_by_the_clock(
+async def run_expiry(
     installation: Database, communities: Sequence[Database], known: Interests, stop: asyncio.Event
 ) -> None:
     """A round every six hours until ``stop`` is set."""

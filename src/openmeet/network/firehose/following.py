@@ -10,7 +10,7 @@ from at_network.event_stream import Backoff
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database
 from groundwork.http.client import HttpClient
-from openmeet.network.firehose.delivery import Delivering
+from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.metrics import FirehoseMetrics
 from openmeet.network.firehose.sources import Interests
 from openmeet.network.firehose.unresolved import Unresolved
@@ -32,7 +32,7 @@ class Consumer:
     clock: Clock
     verifier: Verifier
     interests: Interests
-    delivering: Delivering
+    delivering: TenantQueues
     counting: FirehoseMetrics
     unresolved: Unresolved = field(default_factory=Unresolved)
     backoff: Backoff = field(default_factory=Backoff)

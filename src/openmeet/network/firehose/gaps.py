@@ -21,7 +21,7 @@ async def dids_of_stream(reader: Reader, url: str) -> list[str]:
     return [row["did"] for row in await reader.fetch(DIDS_OF_STREAM, url=url)]
 
 
-def everybody_followed(interests: Interests) -> list[str]:
+def all_followed_dids(interests: Interests) -> list[str]:
     """Every repository that concerns a tenant here."""
     return sorted(interests.followed | interests.dids.keys())
 

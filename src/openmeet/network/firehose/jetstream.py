@@ -120,7 +120,7 @@ class _Lines:
         """A line was received. If the server's backlog does not reach back to the one before, read all repositories first."""
         now, since = self._consumer.clock.now(), self._heard_at
         if since is not None and now - since > MEMORY:
-            followed = gaps.everybody_followed(self._consumer.interests)
+            followed = gaps.all_followed_dids(self._consumer.interests)
             log.warning("source.gap", source=self._url, repositories=len(followed))
             hints = gaps.reads_due(followed, f"not heard since {since}", now)
             await deliver(self._consumer.delivering, self._consumer.interests, hints)

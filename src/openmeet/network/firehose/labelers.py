@@ -50,7 +50,7 @@ MAX_SUBJECT_BYTES = 1_500
 
 
 @dataclass(frozen=True, slots=True)
-class Labelling:
+class LabelerContext:
     """Dependencies of reading labelers for one tenant. ``sleep`` is the event loop's, or a test's."""
 
     db: Database
@@ -67,37 +67,37 @@ def counter_of(metrics: Metrics) -> Counter:
     return metrics.counter("labels", "Labels that labellers said", ["outcome"])
 
 
-async def follow_labellers(labelling: Labelling, chosen: Sequence[str], stop: asyncio.Event) -> None:
+async def follow_labelers(labelling: LabelerContext, chosen: Sequence[str], stop: asyncio.Event) -> None:
     """Follow these DIDs until ``stop`` is set, and delete labels of labelers that the settings no longer name."""
     async with labelling.db.transaction() as tx:
         gone = await labels.drop_others(tx, chosen)
-    works = [_forget(labelling, one, stop) for one in gone]
+    works = [_delete_labels(labelling, one, stop) for one in gone]
     if chosen:
-        works += [follow_labeller(labelling, parse_did(one), stop) for one in dict.fromkeys(chosen)]
+        works += [follow_labeler(labelling, parse_did(one), stop) for one in dict.fromkeys(chosen)]
         works.append(_expire_by_the_clock(labelling, stop))
     await asyncio.gather(*works)
 
 
-async def follow_labeller(labelling: Labelling, did: Did, stop: asyncio.Event) -> None:
+async def follow_labeler(labelling: LabelerContext, did: Did, stop: asyncio.Event) -> None:
     """Follow one labeler from its stored cursor, or until it does not know that cursor."""
     async with labelling.db.transaction() as tx:
         cursor = await labels.add_labeller(tx, did)
-    await follow_until(stop, _Labeller(labelling, did, cursor), did)
+    await follow_until(stop, _LabelerStream(labelling, did, cursor), did)
 
 
-async def expire_due(labelling: Labelling) -> int:
+async def expire_due(labelling: LabelerContext) -> int:
     """End all labels that have expired, and notify webhooks of their events; returns how many subjects changed."""
     expired = 0
     while True:
         async with labelling.db.transaction() as tx:
             subjects = await labels.expire(tx)
-            await _tell(tx, subjects)
+            await _notify_webhooks(tx, subjects)
         expired += len(subjects)
         if not subjects:
             return expired
 
 
-async def _expire_by_the_clock(labelling: Labelling, stop: asyncio.Event) -> None:
+async def _expire_by_the_clock(labelling: LabelerContext, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             await expire_due(labelling)
@@ -107,7 +107,7 @@ async def _expire_by_the_clock(labelling: Labelling, stop: asyncio.Event) -> Non
             await asyncio.wait_for(stop.wait(), EXPIRY_SECONDS)
 
 
-async def _forget(labelling: Labelling, did: str, stop: asyncio.Event) -> None:
+async def _delete_labels(labelling: LabelerContext, did: str, stop: asyncio.Event) -> None:
     """Delete a labeler's labels in batches: there may be more than one transaction has time for."""
     is_more = True
     while is_more:
@@ -122,7 +122,7 @@ async def _forget(labelling: Labelling, did: str, stop: asyncio.Event) -> None:
     log.info("labeller.forgotten", labeller=did)
 
 
-async def _tell(tx: Transaction, subjects: Sequence[str]) -> None:
+async def _notify_webhooks(tx: Transaction, subjects: Sequence[str]) -> None:
     """Enqueue notifications to subscribers of the events concerned."""
     for uri in sorted(subject for subject in subjects if subject.startswith("at://")):
         event = await events.by_record_uri(tx, uri)
@@ -130,10 +130,10 @@ async def _tell(tx: Transaction, subjects: Sequence[str]) -> None:
             await notify_webhooks(tx, [event])
 
 
-class _Labeller:
+class _LabelerStream:
     """One labeler being followed."""
 
-    def __init__(self, labelling: Labelling, did: Did, cursor: int) -> None:
+    def __init__(self, labelling: LabelerContext, did: Did, cursor: int) -> None:
         self._labelling = labelling
         self._did = did
         self._cursor = cursor  # labels up to here are stored
@@ -258,7 +258,7 @@ class _Labeller:
             try:
                 async with own.db.transaction() as tx:
                     changed = [label.subject for label in found if await labels.put(tx, label)]
-                    await _tell(tx, list(dict.fromkeys(changed)))
+                    await _notify_webhooks(tx, list(dict.fromkeys(changed)))
                     await labels.advance(tx, self._did, cursor)
             except Unavailable as away:
                 log.error("labels.save_failed", labeller=self._did, reason=away.why)

@@ -16,7 +16,7 @@ from at_protocol.failures import Malformed
 from at_protocol.sync.events import Sequenced
 from at_protocol.syntax.did import Did, DidMethod, supported_method
 from groundwork.errors import InvalidInput, NotFound, RemoteFailed, RemoteSlow, Unavailable
-from openmeet.network.firehose.verification import AuthorIdentity, IdentityLookup, Read
+from openmeet.network.firehose.verification import AuthorIdentity, FrameResult, IdentityLookup
 
 SLOTS = 50
 LOOKUP_SECONDS = 10.0
@@ -64,8 +64,8 @@ class Lookups:
         self,
         dids: DidResolver,
         *,
-        read: Callable[[PendingCommit, Did, AuthorIdentity], Awaitable[Read | IdentityLookup]],
-        done: Callable[[PendingCommit, Did, Read], None],
+        read: Callable[[PendingCommit, Did, AuthorIdentity], Awaitable[FrameResult | IdentityLookup]],
+        done: Callable[[PendingCommit, Did, FrameResult], None],
         failed: Callable[[Did, int, str], None],
         crashed: Callable[[BaseException], None],
     ) -> None:

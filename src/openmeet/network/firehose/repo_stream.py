@@ -37,7 +37,14 @@ from openmeet.network.firehose.cursors import Rejected, SourceState
 from openmeet.network.firehose.delivery import deliver
 from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer
 from openmeet.network.firehose.lookups import Lookups, PendingCommit
-from openmeet.network.firehose.verification import NOTHING, AuthorIdentity, IdentityLookup, Read, decode, read_message
+from openmeet.network.firehose.verification import (
+    NOTHING,
+    AuthorIdentity,
+    FrameResult,
+    IdentityLookup,
+    decode,
+    read_message,
+)
 from openmeet.network.records.message import Hint, RecordMessage
 
 KNOWN_IN_MEMORY = 50_000
@@ -52,7 +59,7 @@ class _Item:
     seq: int
     did: str
     frame: bytes
-    reading: asyncio.Task[Read]
+    reading: asyncio.Task[FrameResult]
 
 
 class RepoStream:
@@ -66,8 +73,8 @@ class RepoStream:
         self._stored = cursor
         self._position = StreamPosition(last_seq=cursor or 0)
         self._pending: deque[_Item] = deque()
-        self._last_of_did: dict[str, asyncio.Task[Read]] = {}
-        self._looked_up: deque[tuple[PendingCommit, Did, Read]] = deque()  # to be delivered out of order
+        self._last_of_did: dict[str, asyncio.Task[FrameResult]] = {}
+        self._looked_up: deque[tuple[PendingCommit, Did, FrameResult]] = deque()  # to be delivered out of order
         self._lookups = Lookups(
             consumer.verifier.dids, read=self._judge, done=self._on_read, failed=self._buffer, crashed=self._on_crash
         )
@@ -146,11 +153,11 @@ class RepoStream:
         reading = asyncio.create_task(self._reads_due(why))
         self._append(_Item(self._position.last_seq, "", b"", reading))
 
-    async def _reads_due(self, why: str) -> Read:
+    async def _reads_due(self, why: str) -> FrameResult:
         consumer = self._consumer
         if self._sender is None:
-            dids = gaps.everybody_followed(consumer.interests)
-            return Read(tuple(gaps.reads_due(dids, why, consumer.clock.now())))
+            dids = gaps.all_followed_dids(consumer.interests)
+            return FrameResult(tuple(gaps.reads_due(dids, why, consumer.clock.now())))
         while True:
             try:
                 async with consumer.db.reader() as reader:
@@ -160,7 +167,7 @@ class RepoStream:
                 await consumer.sleep(SAVE_SECONDS)
             else:
                 # Repositories seen in earlier frames may not be stored yet.
-                return Read(tuple(gaps.reads_due([*dids, *self._known], why, consumer.clock.now())))
+                return FrameResult(tuple(gaps.reads_due([*dids, *self._known], why, consumer.clock.now())))
 
     async def _make_room(self) -> None:
         """Wait while the maximum number of frames is in progress, valid or not."""
@@ -209,13 +216,13 @@ class RepoStream:
         reading = asyncio.create_task(_refused(why))
         self._append(_Item(self._position.last_seq, "", frame, reading))
 
-    async def _verify(self, frame: bytes, seen: Glance, previous: asyncio.Task[Read] | None) -> Read:
+    async def _verify(self, frame: bytes, seen: Glance, previous: asyncio.Task[FrameResult] | None) -> FrameResult:
         if previous is not None:
             await asyncio.wait({previous})
         try:
             message = decode(frame)
         except Malformed as wrong:
-            return Read(refusal=str(wrong))
+            return FrameResult(refusal=str(wrong))
         if message is None or isinstance(message, InfoMessage | ErrorFrame):
             return NOTHING
         did, held = Did(seen.did), PendingCommit(seen.seq, frame, message)
@@ -230,15 +237,15 @@ class RepoStream:
             return NOTHING
         return read
 
-    async def _judge(self, held: PendingCommit, did: Did, identity: AuthorIdentity) -> Read | IdentityLookup:
+    async def _judge(self, held: PendingCommit, did: Did, identity: AuthorIdentity) -> FrameResult | IdentityLookup:
         read = await read_message(
             self._consumer.verifier, held.message, lambda: self._state_of(did), identity, sender=self._sender
         )
-        if isinstance(read, Read) and read.state is not None:
+        if isinstance(read, FrameResult) and read.state is not None:
             self._known[did] = read.state
         return read
 
-    def _on_read(self, held: PendingCommit, did: Did, read: Read) -> None:
+    def _on_read(self, held: PendingCommit, did: Did, read: FrameResult) -> None:
         self._looked_up.append((held, did, read))
         self._something.set()
 
@@ -280,7 +287,7 @@ class RepoStream:
             batch.append(item)
         return batch
 
-    async def _deliver(self, batch: Sequence[_Item], beside: Sequence[tuple[PendingCommit, Did, Read]]) -> None:
+    async def _deliver(self, batch: Sequence[_Item], beside: Sequence[tuple[PendingCommit, Did, FrameResult]]) -> None:
         reads = [(held.seq, did, held.frame, read) for held, did, read in beside]
         reads += [(item.seq, Did(item.did), item.frame, item.reading.result()) for item in batch]
         known: dict[str, AccountState] = {}
@@ -371,8 +378,8 @@ class RepoStream:
         log.warning("source.lost", source=self._url, reason=self._lost, again_in_seconds=round(seconds, 1))
 
 
-async def _refused(why: str) -> Read:
-    return Read(refusal=why)
+async def _refused(why: str) -> FrameResult:
+    return FrameResult(refusal=why)
 
 
 def _newer(one: AccountState | None, other: AccountState) -> AccountState:

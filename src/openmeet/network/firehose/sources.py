@@ -58,7 +58,7 @@ class Interests:
 
     def expect_everything(self, tenant: str) -> None:
         """From now on in this process; the caller stores the interest."""
-        wanted = {collection for _, _, collection in everything_for(tenant)}
+        wanted = {collection for _, _, collection in default_interests(tenant)}
         self.collections = {
             one: self.collections.get(one, frozenset()) | ({tenant} if one in wanted else frozenset())
             for one in {*self.collections, *wanted}
@@ -77,7 +77,7 @@ def interests_of(rows: Iterable[tuple[str, str, str]], followed: Iterable[str] =
     )
 
 
-def everything_for(tenant: str) -> list[tuple[str, str, str]]:
+def default_interests(tenant: str) -> list[tuple[str, str, str]]:
     """The default of a tenant: every calendar record of the network."""
     return [(tenant, "collection", str(collection)) for collection in sorted(CONCERNING)]
 

@@ -16,7 +16,7 @@ from groundwork.clock import DAY, HOUR, MINUTE, Clock, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidInput, NotFound, RemoteFailed, RemoteSlow, Unavailable
 from groundwork.telemetry.logs import log
-from openmeet.network.firehose.delivery import Delivering, deliver
+from openmeet.network.firehose.delivery import TenantQueues, deliver
 from openmeet.network.firehose.metrics import FirehoseMetrics
 from openmeet.network.firehose.sources import Interests
 from openmeet.network.records.message import Hint, HintKind
@@ -148,19 +148,19 @@ async def count(reader: Reader) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Retrying:
+class RetryContext:
     """What a retry of commits from unresolved identities needs."""
 
     db: Database
     clock: Clock
     dids: DidResolver
     interests: Interests
-    delivering: Delivering
+    delivering: TenantQueues
     counting: FirehoseMetrics
     unresolved: Unresolved
 
 
-async def retry(retrying: Retrying, stop: asyncio.Event) -> None:
+async def retry(retrying: RetryContext, stop: asyncio.Event) -> None:
     """Retry due DIDs every few seconds until ``stop`` is set."""
     while not stop.is_set():
         try:
@@ -172,7 +172,7 @@ async def retry(retrying: Retrying, stop: asyncio.Event) -> None:
             await asyncio.wait_for(stop.wait(), RETRY_SECONDS)
 
 
-async def retry_due(retrying: Retrying) -> int:
+async def retry_due(retrying: RetryContext) -> int:
     """Resolve due DIDs, a bounded number concurrently; return how many were tried. Raises Unavailable if the database is unreachable."""
     now = retrying.clock.now()
     async with retrying.db.reader() as reader:
@@ -209,7 +209,7 @@ async def _due(reader: Reader, now: Instant) -> list[tuple[Did, int, int]]:
     return [(parse_did(row["did"]), row["attempts"], row["failed_at"]) for row in rows]
 
 
-async def _resolve(retrying: Retrying, did: Did) -> str | None:
+async def _resolve(retrying: RetryContext, did: Did) -> str | None:
     """None if it can be resolved, otherwise why not."""
     try:
         await retrying.dids.resolve(did)

@@ -44,7 +44,7 @@ from openmeet.network.records.message import Hint, HintKind, RecordMessage, Reco
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class FrameResult:
     """The result of a frame: messages for ingestion, the new state of the repository, or why it was refused."""
 
     messages: tuple[RecordMessage | Hint, ...] = ()
@@ -52,7 +52,7 @@ class Read:
     refusal: str = ""
 
 
-NOTHING = Read()
+NOTHING = FrameResult()
 
 
 class IdentityLookup(StrEnum):
@@ -97,7 +97,7 @@ async def read_message(
     identity: AuthorIdentity,
     *,
     sender: str | None = None,
-) -> Read | IdentityLookup:
+) -> FrameResult | IdentityLookup:
     """Check a message against the known state of its account; any input of a sender ends in a ``Read``.
 
     ``sender`` is the PDS whose own stream this is (``sources.authority``): commits of accounts on other servers are
@@ -108,17 +108,17 @@ async def read_message(
     match message:
         case IdentityMessage():
             verifier.dids.recheck(message.did)
-            return Read((Hint(message.did, HintKind.IDENTITY, message.handle or "", message.seq),))
+            return FrameResult((Hint(message.did, HintKind.IDENTITY, message.handle or "", message.seq),))
         case AccountMessage():
             status = "active" if message.active else message.status or "inactive"
             known = replace(await state(), active=message.active, status=message.status)
-            return Read((Hint(message.did, HintKind.ACCOUNT, status, message.seq),), known)
+            return FrameResult((Hint(message.did, HintKind.ACCOUNT, status, message.seq),), known)
         case CommitMessage() | SyncMessage():
             key = _key(identity, sender)
             if isinstance(key, IdentityLookup):
                 return key
             if isinstance(key, str):
-                return Read(refusal=key)
+                return FrameResult(refusal=key)
             present = replace(await state(), active=True, sync=SyncState.SYNCHRONIZED)
             # Whether the account is active is decided by its own PDS (ingestion asks); a valid commit stays valid.
             if isinstance(message, CommitMessage):
@@ -128,7 +128,7 @@ async def read_message(
 
 def _commit(
     verifier: Verifier, message: CommitMessage, present: AccountState, key: PublicKey, identity: AuthorIdentity
-) -> Read | IdentityLookup:
+) -> FrameResult | IdentityLookup:
     outcome = receive(present, message, key, now_us=verifier.clock.now(), care=verifier.care)
     match outcome.verdict:
         case SyncVerdict.APPLY:
@@ -140,7 +140,7 @@ def _commit(
             try:
                 verified = verify_commit_message(message, key, now_us=verifier.clock.now(), care=verifier.care)
             except MessageRejected as refusal:
-                return Read(refusal=str(refusal))
+                return FrameResult(refusal=str(refusal))
             known = replace(present, known=verified.known)
             return _applied(message, verified, known, was_missed=True)
         case SyncVerdict.DROP | SyncVerdict.HOLD:
@@ -151,31 +151,31 @@ def _commit(
 
 def _sync(
     verifier: Verifier, message: SyncMessage, present: AccountState, key: PublicKey, identity: AuthorIdentity
-) -> Read | IdentityLookup:
+) -> FrameResult | IdentityLookup:
     outcome = receive(present, message, key, now_us=verifier.clock.now())
     match outcome.verdict:
         case SyncVerdict.APPLY:
             # Whether the tree changed or not, there is a gap before this commit. Missed commits may have done and
             # undone something, or done what we know from elsewhere; and of a new repository nothing was read yet.
-            return Read((_missed(message.did, message.rev, message.seq),), outcome.state)
+            return FrameResult((_read_request(message.did, message.rev, message.seq),), outcome.state)
         case SyncVerdict.RESYNC:
             commit = verify_sync_message(message, key, now_us=verifier.clock.now())
-            hint = _missed(message.did, message.rev, message.seq)
-            return Read((hint,), replace(present, known=RepoHead(message.rev, commit.data)))
+            hint = _read_request(message.did, message.rev, message.seq)
+            return FrameResult((hint,), replace(present, known=RepoHead(message.rev, commit.data)))
         case SyncVerdict.DROP | SyncVerdict.HOLD:
             return NOTHING
         case SyncVerdict.REJECT:
             return _rejected(outcome.refusal, identity)
 
 
-def _rejected(refusal: MessageRejected | None, identity: AuthorIdentity) -> Read | IdentityLookup:
+def _rejected(refusal: MessageRejected | None, identity: AuthorIdentity) -> FrameResult | IdentityLookup:
     """Keys rotate: the identity is resolved again before a signature is called wrong."""
     if refusal is not None and refusal.reason is RejectionReason.BAD_SIGNATURE and not identity.is_final:
         return IdentityLookup.REFRESH
-    return Read(refusal=str(refusal))
+    return FrameResult(refusal=str(refusal))
 
 
-def _applied(message: CommitMessage, verified: Verified, state: AccountState, *, was_missed: bool) -> Read:
+def _applied(message: CommitMessage, verified: Verified, state: AccountState, *, was_missed: bool) -> FrameResult:
     messages: list[RecordMessage | Hint] = [
         RecordMessage(
             did=verified.did,
@@ -194,11 +194,11 @@ def _applied(message: CommitMessage, verified: Verified, state: AccountState, *,
         # Their display name may have changed: refresh the identity, as for a new handle.
         messages.append(Hint(verified.did, HintKind.IDENTITY, "profile", message.seq))
     if was_missed:
-        messages.append(_missed(verified.did, verified.rev, message.seq))
-    return Read(tuple(messages), state)
+        messages.append(_read_request(verified.did, verified.rev, message.seq))
+    return FrameResult(tuple(messages), state)
 
 
-def _missed(did: Did, rev: str, seq: int) -> Hint:
+def _read_request(did: Did, rev: str, seq: int) -> Hint:
     return Hint(did, HintKind.REPOSITORY, rev, seq, parse_tid(rev))
 
 

@@ -38,14 +38,14 @@ from openmeet.outbox.kinds import JobKind
 
 
 @dataclass(frozen=True, slots=True)
-class Erasing:
+class ErasureContext:
     """``keys``: see ``records.repository_state``. ``elsewhere`` erases what is outside this database: messages, frames."""
 
     keys: Sequence[bytes]
     elsewhere: Callable[[Did], Awaitable[None]]
 
 
-async def erase(db: Database, erasing: Erasing, did: Did) -> None:
+async def erase(db: Database, erasing: ErasureContext, did: Did) -> None:
     """Erase everything of a DID. Idempotent, also after a crash in between."""
     async with db.transaction() as tx:
         await erase_here(tx, erasing.keys, did)
@@ -75,7 +75,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await groups.forget_did(tx, did)
     await newcomers.forget(tx, did)
     await _forget_jobs(tx, did, revs)
-    if behind is not None and await _is_out_of_reach(tx, behind.user_id):
+    if behind is not None and await _cannot_sign_in(tx, behind.user_id):
         await ownership.depart(tx, behind.user_id)
         await group_hosting.close_account(tx, behind.user_id)
         await series_handing_over.transfer_all_of(tx, behind.user_id)
@@ -91,7 +91,7 @@ async def _forget_jobs(tx: Transaction, did: Did, uris: Iterable[str]) -> None:
         await jobs.forget(tx, JobKind.PROVE_RECORD, uri)
 
 
-async def _is_out_of_reach(tx: Transaction, user_id: UserId) -> bool:
+async def _cannot_sign_in(tx: Transaction, user_id: UserId) -> bool:
     """Whether nobody can sign in as this person any longer: no other DID, no e-mail address."""
     person = await users.by_id(tx, user_id)
     return (person is None or person.email is None) and not await identity_queries.of_user(tx, user_id)

@@ -13,9 +13,9 @@ from groundwork.database.transaction import ForeignKeyViolated, Transaction, Tra
 from groundwork.outbox.jobs import enqueue_many
 from openmeet.domain.events import by_record
 from openmeet.network.ingestion import apply_bulk, intake, ownership_transfer, reevaluate, remote_series
-from openmeet.network.ingestion.apply_one import apply_alone
-from openmeet.network.ingestion.batch import Batch, begin
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.apply_one import apply_one
+from openmeet.network.ingestion.batch import Batch, load_batch
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage, read
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENTS, RSVPS
@@ -28,7 +28,7 @@ _REFUSED = {IngestResult.IGNORED, IngestResult.SWITCHED_OFF, IngestResult.FROM_T
 
 
 async def apply(
-    tx: Transaction, here: Here, messages: Sequence[RecordMessage], *, counts_waiting: bool = True
+    tx: Transaction, context: IngestionContext, messages: Sequence[RecordMessage], *, counts_waiting: bool = True
 ) -> list[IngestResult]:
     """Apply messages; one outcome each. Raises what the database raises, and then nothing is applied.
 
@@ -37,7 +37,7 @@ async def apply(
     in between: retry.
     """
     readings = [read(message, tx.now) for message in messages]
-    batch = await begin(tx, here, readings)
+    batch = await load_batch(tx, context, readings)
     if not counts_waiting:
         batch.waited_for.clear()
     readings = batch.following(readings)
@@ -51,9 +51,9 @@ async def apply(
                 readings = await _following_now(tx, batch, readings)
             else:
                 known = batch.before
-            await _apply_wave(tx, here, batch, {place: readings[place] for place in wave}, known, outcomes)
+            await _apply_wave(tx, context, batch, {place: readings[place] for place in wave}, known, outcomes)
         await remote_series.fill(tx, batch.freed_dates, batch.appeared)
-        await _go_on(tx, here, readings, outcomes)
+        await _follow_transfers(tx, context, readings, outcomes)
     except ForeignKeyViolated as gone:
         raise TransactionConflict("somebody was joined with another row of theirs in between") from gone
     of_version = {_version(readings[place].message): outcome for place, outcome in outcomes.items()}
@@ -62,7 +62,7 @@ async def apply(
             first = of_version[_version(reading.message)]
             outcomes[place] = first if first in _REFUSED else IngestResult.KNOWN
     found = [outcomes[place] for place in range(len(readings))]
-    await _receive(tx, here, batch, readings, found)
+    await _apply_intake_rules(tx, context, batch, readings, found)
     return found
 
 
@@ -74,13 +74,13 @@ async def _following_now(tx: Transaction, batch: Batch, readings: list[ParsedMes
     return replace(batch, leads=await by_record.current(tx, subjects)).following(readings)
 
 
-async def _go_on(
-    tx: Transaction, here: Here, readings: Sequence[ParsedMessage], outcomes: Mapping[int, IngestResult]
+async def _follow_transfers(
+    tx: Transaction, context: IngestionContext, readings: Sequence[ParsedMessage], outcomes: Mapping[int, IngestResult]
 ) -> None:
     """Follow ownership transfers once everything else in the batch is applied: RSVPs in it named the old URIs."""
     for place, reading in enumerate(readings):
         if outcomes.get(place) is IngestResult.APPLIED and reading.event is not None:
-            await ownership_transfer.follow(tx, here, reading.message.uri, reading.record)
+            await ownership_transfer.follow(tx, context, reading.message.uri, reading.record)
 
 
 def _waves(batch: Batch, readings: Sequence[ParsedMessage]) -> Iterator[list[int]]:
@@ -117,7 +117,7 @@ def _version(message: RecordMessage) -> tuple[object, ...]:
 
 async def _apply_wave(
     tx: Transaction,
-    here: Here,
+    context: IngestionContext,
     batch: Batch,
     wave: dict[int, ParsedMessage],
     known: dict[str, SeenRecord],
@@ -125,7 +125,7 @@ async def _apply_wave(
 ) -> None:
     doubted: list[str] = []
     events: dict[int, apply_bulk.EventUpdate] = {}
-    replies: dict[int, apply_bulk.PutRsvp] = {}
+    replies: dict[int, apply_bulk.RsvpUpdate] = {}
     gone: dict[int, RecordMessage] = {}
     unknown: dict[int, ParsedMessage] = {}
     rest: dict[int, ParsedMessage] = {}
@@ -152,26 +152,26 @@ async def _apply_wave(
         elif message.collection in EVENTS:
             events[place] = apply_bulk.EventUpdate(reading, before)
         elif message.collection in RSVPS:
-            replies[place] = apply_bulk.PutRsvp(reading, before)
+            replies[place] = apply_bulk.RsvpUpdate(reading, before)
         else:
             rest[place] = reading
     # The instant is a growing revision: a message after a proof asks for the next one.
     await enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in doubted])
-    outcomes.update(zip(events, await apply_bulk.put_each(tx, here, batch, list(events.values())), strict=True))
+    outcomes.update(zip(events, await apply_bulk.put_each(tx, context, batch, list(events.values())), strict=True))
     outcomes.update(zip(replies, await apply_bulk.put_each_rsvp(tx, batch, list(replies.values())), strict=True))
     await _note_gone(tx, list(unknown.values()), known)
     outcomes.update(dict.fromkeys(unknown, IngestResult.KNOWN))
-    outcomes.update(await _delete_each(tx, here, batch, gone))
+    outcomes.update(await _delete_each(tx, context, batch, gone))
     for place, reading in rest.items():
         before = known.get(reading.message.uri)
         if before is not None and reading.message.collection in RSVPS:
             # Its event may have got another record in this batch.
             before = await seen.find(tx, before.uri)
-        outcomes[place] = await apply_alone(tx, here, batch, reading, before)
+        outcomes[place] = await apply_one(tx, context, batch, reading, before)
 
 
 async def _delete_each(
-    tx: Transaction, here: Here, batch: Batch, gone: Mapping[int, RecordMessage]
+    tx: Transaction, context: IngestionContext, batch: Batch, gone: Mapping[int, RecordMessage]
 ) -> dict[int, IngestResult]:
     # Their events may have got other records in this batch.
     known = await seen.find_many(tx, [message.uri for message in gone.values()])
@@ -179,8 +179,8 @@ async def _delete_each(
     of_kind = {place: apply_bulk.DeletedRecord(message, known[message.uri]) for place, message in gone.items()}
     events = {place: one for place, one in of_kind.items() if one.message.collection in EVENTS}
     replies = {place: one for place, one in of_kind.items() if one.message.collection in RSVPS}
-    outcomes.update(zip(events, await apply_bulk.of_events(tx, here, batch, list(events.values())), strict=True))
-    outcomes.update(zip(replies, await apply_bulk.of_answers(tx, list(replies.values())), strict=True))
+    outcomes.update(zip(events, await apply_bulk.delete_events(tx, context, batch, list(events.values())), strict=True))
+    outcomes.update(zip(replies, await apply_bulk.delete_rsvps(tx, list(replies.values())), strict=True))
     return outcomes
 
 
@@ -207,8 +207,12 @@ def _is_in_flight(message: RecordMessage, known: SeenRecord) -> bool:
     return (message.rev > known.rev) is known.is_verified
 
 
-async def _receive(
-    tx: Transaction, here: Here, batch: Batch, readings: Sequence[ParsedMessage], outcomes: Sequence[IngestResult]
+async def _apply_intake_rules(
+    tx: Transaction,
+    context: IngestionContext,
+    batch: Batch,
+    readings: Sequence[ParsedMessage],
+    outcomes: Sequence[IngestResult],
 ) -> None:
     """New events pass the intake rules for their authors."""
     fresh: dict[str, list[str]] = {}
@@ -223,4 +227,4 @@ async def _receive(
             here_before.add(uri)
             fresh.setdefault(reading.message.did, []).append(uri)
     if fresh:
-        await intake.receive(tx, fresh, here.believed)
+        await intake.receive(tx, fresh, context.believed)

@@ -26,9 +26,9 @@ from openmeet.network.ingestion import (
     rsvps,
 )
 from openmeet.network.ingestion.batch import Batch
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
-from openmeet.network.ingestion.rsvps import Answering
+from openmeet.network.ingestion.rsvps import PersonAndEvent
 from openmeet.network.records import seen
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.message import RecordMessage
@@ -48,7 +48,9 @@ class EventUpdate:
     known: SeenRecord | None
 
 
-async def put_each(tx: Transaction, here: Here, batch: Batch, puts: Sequence[EventUpdate]) -> list[IngestResult]:
+async def put_each(
+    tx: Transaction, context: IngestionContext, batch: Batch, puts: Sequence[EventUpdate]
+) -> list[IngestResult]:
     """Apply versions of different event records, none of which is ours to write; one outcome each."""
     if not puts:
         return []
@@ -79,13 +81,13 @@ async def put_each(tx: Transaction, here: Here, batch: Batch, puts: Sequence[Eve
             applied.append((one, one.reading.event.event))
             waited_for.append(one.reading.message.uri)
             outcomes.append(IngestResult.APPLIED)
-    await _take_over(tx, here, batch, applied)
+    await _take_over(tx, context, batch, applied)
     await pending.release(tx, batch.waited_for, waited_for)
     return outcomes
 
 
 async def _take_over(
-    tx: Transaction, here: Here, batch: Batch, applied: Sequence[tuple[EventUpdate, NetworkEvent]]
+    tx: Transaction, context: IngestionContext, batch: Batch, applied: Sequence[tuple[EventUpdate, NetworkEvent]]
 ) -> None:
     if not applied:
         return
@@ -99,10 +101,10 @@ async def _take_over(
         message = one.reading.message
         event = known.get(message.uri)
         if event is not None and event.id in edited:
-            await _join(tx, here, batch, one, network_event, event)
+            await _merge_with_edits(tx, context, batch, one, network_event, event)
             continue
         author_id, _ = authors[message.did]
-        own = events.without_own_links(network_event, here)
+        own = events.without_own_links(network_event, context)
         records[message.uri] = RecordRead(message.uri, message.cid or "", author_id, own)
     changed = await event_actions.apply_each_from_network(tx, list(records.values()), known)
     await enqueue_detection(
@@ -112,7 +114,7 @@ async def _take_over(
     back = [after for before, after in changed if before is not None and before.is_without_record]
     await attendance.restore_rsvps_of(tx, back)
     puts = [one for one, _ in applied if one.reading.message.uri in records]
-    await _tell(tx, puts, of_uri)
+    await _notify(tx, puts, of_uri)
     made = {uri: after.id for uri, (before, after) in of_uri.items() if uri and before is None}
     await superseded_records.delete_each(tx, made)
     await pending.follow_record(tx, made)
@@ -120,13 +122,13 @@ async def _take_over(
         _, after = of_uri[one.reading.message.uri]
         if remote_groups.concerns_group(one.reading.record, after, batch.switches):
             await remote_groups.attribute(tx, after.id)
-        if remote_series.says_more(one.reading.record, after, batch.switches):
+        if remote_series.changes_recurrence(one.reading.record, after, batch.switches):
             network_event = records[one.reading.message.uri].event
             version = events.version_of(one.reading.message)
             await remote_series.place(tx, version, network_event, after.id, batch.switches, batch.freed_dates)
 
 
-async def _tell(
+async def _notify(
     tx: Transaction, puts: Sequence[EventUpdate], of_uri: Mapping[str | None, tuple[Event | None, Event]]
 ) -> None:
     """Notify the recipients of each change."""
@@ -136,15 +138,20 @@ async def _tell(
             await notify.of_change(tx, before, after.id, one.reading.message.rev)
 
 
-async def _join(
-    tx: Transaction, here: Here, batch: Batch, one: EventUpdate, network_event: NetworkEvent, event: Event
+async def _merge_with_edits(
+    tx: Transaction,
+    context: IngestionContext,
+    batch: Batch,
+    one: EventUpdate,
+    network_event: NetworkEvent,
+    event: Event,
 ) -> None:
     """The event, which is locked, has a publication: merge with the edits made here."""
     message = one.reading.message
     version = events.version_of(message)
     before = None if one.known is None else events.version_seen(one.known)
-    owned = await events.owned_by_event(tx, here, message.uri, before, version, network_event)
-    event_id = await events.take_over(tx, here, version, network_event, owned)
+    owned = await events.owned_by_event(tx, context, message.uri, before, version, network_event)
+    event_id = await events.apply_version(tx, context, version, network_event, owned)
     if one.known is not None:
         await notify.of_change(tx, event, event_id, message.rev)
     if owned is None:
@@ -152,7 +159,7 @@ async def _join(
 
 
 @dataclass(frozen=True, slots=True)
-class PutRsvp:
+class RsvpUpdate:
     """A record and its last known version. ``is_echo``: the echo of our own write, which completed what was sent."""
 
     reading: ParsedMessage
@@ -160,7 +167,7 @@ class PutRsvp:
     is_echo: bool = False
 
 
-async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[PutRsvp]) -> list[IngestResult]:
+async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate]) -> list[IngestResult]:
     """Apply versions of different RSVP records, no two of one person about one event; one outcome each."""
     if not puts:
         return []
@@ -172,7 +179,7 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[PutRsvp]) 
     versions = await _versions(tx, puts, event_ids)
     newest = await seen.put_each(tx, versions)
     outcomes: list[IngestResult] = []
-    wanted: list[Answering] = []
+    wanted: list[PersonAndEvent] = []
     parked: list[str] = []
     for one, version, event_id in zip(puts, versions, event_ids, strict=True):
         message, read, known = one.reading.message, one.reading.rsvp, one.known
@@ -201,20 +208,20 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[PutRsvp]) 
             parked.append(str(read.subject))
             outcomes.append(IngestResult.PARKED if version.standing is RecordState.PARKED else IngestResult.RAW)
         else:
-            wanted.append(Answering(message.did, str(read.subject), event_id, (message.cid or "", read)))
+            wanted.append(PersonAndEvent(message.did, str(read.subject), event_id, (message.cid or "", read)))
             outcomes.append(IngestResult.APPLIED)
-    await pending.park(tx, batch.waited_for, parked)
+    await pending.enqueue_fetches(tx, batch.waited_for, parked)
     await rsvps.derive_each(tx, wanted)
     return outcomes
 
 
-def _event_of(put: PutRsvp, found: Mapping[str, EventId]) -> EventId | None:
+def _event_of(put: RsvpUpdate, found: Mapping[str, EventId]) -> EventId | None:
     """The event of an RSVP, among those ``found`` by the addresses of their records."""
     return None if put.reading.rsvp is None else found.get(str(put.reading.rsvp.subject))
 
 
 async def _versions(
-    tx: Transaction, puts: Sequence[PutRsvp], event_ids: Sequence[EventId | None]
+    tx: Transaction, puts: Sequence[RsvpUpdate], event_ids: Sequence[EventId | None]
 ) -> list[seen.RecordUpdate]:
     """The new state of each record, if it is the newest version."""
     early = [
@@ -250,9 +257,11 @@ class DeletedRecord:
     known: SeenRecord
 
 
-async def of_events(tx: Transaction, here: Here, batch: Batch, gone: Sequence[DeletedRecord]) -> list[IngestResult]:
+async def delete_events(
+    tx: Transaction, context: IngestionContext, batch: Batch, gone: Sequence[DeletedRecord]
+) -> list[IngestResult]:
     """Deleted event records, none of which is or was ours to write; one outcome each."""
-    newest = await _bury(tx, gone)
+    newest = await _store_tombstones(tx, gone)
     uris = sorted(newest)
     await hold_each(tx, "events", "record_uri", uris)
     there = await by_record.events_with(tx, uris)
@@ -266,7 +275,7 @@ async def of_events(tx: Transaction, here: Here, batch: Batch, gone: Sequence[De
         if event is None:
             continue
         if event.id in with_publication or event.deleted_at is not None:
-            await deletions.of_event(tx, here, batch, one.message, one.known, None)
+            await deletions.of_event(tx, context, batch, one.message, one.known, None)
         else:
             together[one.message.uri] = event
     ids = [event.id for event in together.values()]
@@ -281,14 +290,14 @@ async def of_events(tx: Transaction, here: Here, batch: Batch, gone: Sequence[De
     return _outcomes(gone, newest)
 
 
-async def of_answers(tx: Transaction, gone: Sequence[DeletedRecord]) -> list[IngestResult]:
+async def delete_rsvps(tx: Transaction, gone: Sequence[DeletedRecord]) -> list[IngestResult]:
     """Deleted RSVP records, none of which is ours to write; one outcome each."""
-    newest = await _bury(tx, gone)
+    newest = await _store_tombstones(tx, gone)
     applied = [one for one in gone if one.message.uri in newest]
     event_ids = await by_record.ids_with(tx, {one.known.subject_uri for one in applied if one.known.subject_uri})
-    alone = await _not_of_strangers(tx, applied, event_ids)
+    alone = await _not_by_strangers(tx, applied, event_ids)
     strangers = [one for one in applied if one.message.uri not in alone]
-    uncovered = await _uncovered(tx, strangers, event_ids)
+    uncovered = await _next_effective(tx, strangers, event_ids)
     await rsvps.derive_each(tx, [*uncovered.values()])
     last = [one for one in strangers if _pair(one) not in uncovered]
     left = await network_rsvps.withdraw_each(
@@ -300,7 +309,7 @@ async def of_answers(tx: Transaction, gone: Sequence[DeletedRecord]) -> list[Ing
     return _outcomes(gone, newest)
 
 
-async def _bury(tx: Transaction, gone: Sequence[DeletedRecord]) -> set[str]:
+async def _store_tombstones(tx: Transaction, gone: Sequence[DeletedRecord]) -> set[str]:
     """Store the tombstones; return the URIs for which the deletion is the newest message."""
     return await seen.put_each(
         tx, [seen.RecordUpdate(one.message, RecordState.TOMBSTONE, subject_uri=one.known.subject_uri) for one in gone]
@@ -311,7 +320,7 @@ def _outcomes(gone: Sequence[DeletedRecord], newest: set[str]) -> list[IngestRes
     return [IngestResult.APPLIED if one.message.uri in newest else IngestResult.KNOWN for one in gone]
 
 
-async def _not_of_strangers(
+async def _not_by_strangers(
     tx: Transaction, gone: Sequence[DeletedRecord], event_ids: Mapping[str, EventId]
 ) -> set[str]:
     """URIs whose authors have signed in, have several DIDs, or are not known yet."""
@@ -327,14 +336,14 @@ async def _not_of_strangers(
     }
 
 
-async def _uncovered(
+async def _next_effective(
     tx: Transaction, gone: Sequence[DeletedRecord], event_ids: Mapping[str, EventId]
-) -> dict[tuple[str, str], Answering]:
+) -> dict[tuple[str, str], PersonAndEvent]:
     """Other RSVPs of the same people to the same event that are effective from now on; by event record and DID."""
     asked = {_pair(one): event_ids[uri] for one in gone if (uri := one.known.subject_uri) and uri in event_ids}
     effective = await seen.effective_answers(tx, asked, sorted(RSVPS))
     return {
-        (uri, did): Answering(parse_did(did), uri, event_id)
+        (uri, did): PersonAndEvent(parse_did(did), uri, event_id)
         for (uri, did), event_id in asked.items()
         if (uri, did) in effective
     }

@@ -30,7 +30,7 @@ from openmeet.network.ingestion import (
     remote_series,
 )
 from openmeet.network.ingestion.batch import Batch
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
@@ -47,13 +47,13 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
 
 
-async def apply_alone(
-    tx: Transaction, here: Here, batch: Batch, reading: ParsedMessage, known: SeenRecord | None
+async def apply_one(
+    tx: Transaction, context: IngestionContext, batch: Batch, reading: ParsedMessage, known: SeenRecord | None
 ) -> IngestResult:
     """Apply a message that ``Batch.refusal`` allows; ``known``: its record as last seen, which is locked."""
     message = reading.message
     if batch.is_late(message):
-        return await _take_away(tx, reading)
+        return await _retract_again(tx, reading)
     is_ours = message.uri in batch.owned
     owned = await publication_leases.find_by_uri(tx, message.uri) if is_ours else None
     is_echo = False
@@ -68,34 +68,34 @@ async def apply_alone(
             cid=message.cid,
             rev=message.rev,
             body=message.body,
-            is_over=await _is_over(tx, message, known),
+            is_over=await _is_deleted_since(tx, message, known),
         )
         if is_echo or message.cid == owned.base_cid:
             _notify_of_return(owned, message)
         if is_echo:
             owned = await _note_record(tx, message)
     if message.body is None:
-        return await _delete(tx, here, batch, message, known, owned)
+        return await _delete(tx, context, batch, message, known, owned)
     if message.collection in EVENTS:
-        return await _put_event(tx, here, batch, reading, known, owned, is_echo=is_echo)
+        return await _put_event(tx, context, batch, reading, known, owned, is_echo=is_echo)
     if owned is not None and owned.kind in local_records.KINDS:
-        return await local_records.put(tx, here, reading, known, owned, is_echo=is_echo)
+        return await local_records.put(tx, context, reading, known, owned, is_echo=is_echo)
     if message.collection in SERIES_COLLECTIONS:
         return await _put_series(tx, batch, reading, known, owned, is_echo=is_echo)
     if message.collection in OF_GROUPS:
         return await _put_of_group(tx, reading, known, owned, is_echo=is_echo)
-    ((outcome),) = await apply_bulk.put_each_rsvp(tx, batch, [apply_bulk.PutRsvp(reading, known, is_echo=is_echo)])
+    ((outcome),) = await apply_bulk.put_each_rsvp(tx, batch, [apply_bulk.RsvpUpdate(reading, known, is_echo=is_echo)])
     return outcome
 
 
-async def _is_over(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> bool:
+async def _is_deleted_since(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> bool:
     """Whether the record is known to be deleted since: an old, repeated message changes nothing (invariant 10)."""
     if known is None:
         return await seen.is_history(tx, message.did, message.rev)
     return known.standing is RecordState.TOMBSTONE and known.rev >= message.rev
 
 
-async def _take_away(tx: Transaction, reading: ParsedMessage) -> IngestResult:
+async def _retract_again(tx: Transaction, reading: ParsedMessage) -> IngestResult:
     """It was retracted before it arrived: nothing is derived from it here, and it is deleted again there (invariant 3)."""
     message = reading.message
     reason = RecordReason.RETRACTED_BEFORE
@@ -132,7 +132,7 @@ async def _note_record(tx: Transaction, message: RecordMessage) -> LeasedPublica
 
 async def _put_event(
     tx: Transaction,
-    here: Here,
+    context: IngestionContext,
     batch: Batch,
     reading: ParsedMessage,
     known: SeenRecord | None,
@@ -149,11 +149,11 @@ async def _put_event(
             # Perhaps our own write, whose response was stored before its echo came; or a version that overtook one.
             await pending.release(tx, batch.waited_for, [message.uri])
             if owned is not None and owned.base_rev is not None and owned.base_rev < known.rev:
-                await _rejoin(tx, here, message, owned)
+                await _reattach(tx, context, message, owned)
         return IngestResult.KNOWN
     if not is_newest:
         # Somebody else's edit overtook the echo: now that the base is known, merge their version again.
-        await _rejoin(tx, here, message, owned)
+        await _reattach(tx, context, message, owned)
         return IngestResult.ECHO
     if is_echo:
         await pending.release(tx, batch.waited_for, [message.uri])
@@ -163,10 +163,10 @@ async def _put_event(
     if read is None:
         return IngestResult.RAW
     before = None if known is None and owned is None else await by_record.find(tx, message.uri)
-    event_id = await events.take_over(tx, here, events.version_of(message), read.event, owned)
+    event_id = await events.apply_version(tx, context, events.version_of(message), read.event, owned)
     if owned is not None and owned.kind is PublicationKind.EVENT and Flag.NATIVE_RECURRENCE in batch.switches:
-        await local_series.take_over(tx, here, events.version_of(message), read.event, owned, event_id)
-    await origins.count_on(tx, here.instance, read.origin, event_id)
+        await local_series.take_over(tx, context, events.version_of(message), read.event, owned, event_id)
+    await origins.count_on(tx, context.instance, read.origin, event_id)
     if before is not None:
         await notify.of_change(tx, before, event_id, message.rev)
     await pending.release(tx, batch.waited_for, [message.uri])
@@ -215,9 +215,9 @@ async def _put_of_group(
     if owned is not None and not is_same and not is_echo and not owned.is_pending and message.body is not None:
         await publication_echoes.adopt(tx, uri=message.uri, cid=message.cid or "", body=message.body, rev=message.rev)
     if reading.statement is not None:
-        await remote_groups.take_in(tx, message.did, message.uri, reading.statement)
+        await remote_groups.apply_statement(tx, message.did, message.uri, reading.statement)
     elif known is not None and not is_same and message.collection in OF_STATEMENTS:
-        await remote_groups.take_out(tx, OF_STATEMENTS[message.collection], message.uri)
+        await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
     elif reading.group is not None and owned is None and not is_same:
         await remote_groups.take_over(tx, message.did, message.uri, message.cid or "", reading.group)
     if is_echo:
@@ -227,18 +227,20 @@ async def _put_of_group(
     return IngestResult.RAW if reading.reason else IngestResult.APPLIED
 
 
-async def _rejoin(tx: Transaction, here: Here, message: RecordMessage, owned: LeasedPublication | None) -> None:
+async def _reattach(
+    tx: Transaction, context: IngestionContext, message: RecordMessage, owned: LeasedPublication | None
+) -> None:
     newest = await seen.find(tx, message.uri)
     version = None if newest is None else events.version_seen(newest)
     if newest is None or version is None or owned is None or newest.cid == owned.base_cid:
         return
     read = read_event(version.collection, cbor.decode(version.body), rkey=version.rkey, indexed_at=tx.now)
-    await events.take_over(tx, here, version, read.event, owned)
+    await events.apply_version(tx, context, version, read.event, owned)
 
 
 async def _delete(
     tx: Transaction,
-    here: Here,
+    context: IngestionContext,
     batch: Batch,
     message: RecordMessage,
     known: SeenRecord | None,
@@ -250,7 +252,7 @@ async def _delete(
             await reevaluate.reconsider_with(tx, message, known)
         if message.collection in OF_STATEMENTS and known is not None and known.standing is RecordState.TOMBSTONE:
             # We have retracted it, and stored that before this arrived.
-            await remote_groups.take_out(tx, OF_STATEMENTS[message.collection], message.uri)
+            await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
         return IngestResult.KNOWN
     if owned is None and (known is None or known.standing is RecordState.TOMBSTONE):
         return IngestResult.KNOWN
@@ -266,7 +268,7 @@ async def _delete(
     elif message.collection in OF_GROUPS:
         await _delete_of_group(tx, message, owned)
     elif message.collection in EVENTS:
-        await deletions.of_event(tx, here, batch, message, known, owned)
+        await deletions.of_event(tx, context, batch, message, known, owned)
     else:
         await deletions.of_answer(tx, message, known)
     return IngestResult.APPLIED
@@ -277,7 +279,7 @@ async def _delete_of_group(tx: Transaction, message: RecordMessage, owned: Lease
         reason = PublicationReason.RECORD_DELETED
         await publication_echoes.mark_lost(tx, uri=message.uri, rev=message.rev, reason=reason)
     if message.collection in OF_STATEMENTS:
-        await remote_groups.take_out(tx, OF_STATEMENTS[message.collection], message.uri)
+        await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
     if owned is not None:
         await links.note(tx, owned.kind, owned.subject_id, uri=None, cid=None)
     elif message.collection in GROUP_COLLECTIONS:

@@ -37,12 +37,12 @@ from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.dead_letters import Failed, FailedStep
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing, list_records
 from openmeet.network.ingestion.proving import prove_each
 from openmeet.network.ingestion.reasons import IngestionReason
-from openmeet.network.ingestion.retry import BATCH, MOST_QUARANTINED, Taken, take_each
+from openmeet.network.ingestion.retry import BATCH, MOST_QUARANTINED, ApplyResult, apply_each
 from openmeet.network.records import floors, repository_state, seen
 from openmeet.network.records.collections import CONCERNING, READ_IN_ORDER
 from openmeet.network.records.message import RecordMessage, RecordOperation
@@ -64,7 +64,7 @@ _WHOLE: Final = "*"
 
 
 def backfill_handler(
-    db: Database, network: NetworkClients, here: Here, spend_on_host: SpendOnHost = unlimited
+    db: Database, network: NetworkClients, context: IngestionContext, spend_on_host: SpendOnHost = unlimited
 ) -> JobHandler:
     """The handler of ``JobKind.BACKFILL``; ``subject_of`` made the subject."""
 
@@ -73,13 +73,13 @@ def backfill_handler(
         did = parse_did(text)
         if chosen and chosen != _WHOLE:
             names = [parse_nsid(one) for one in chosen.split(" ")]
-            await backfill_chosen(db, network, here, did, names, spend_on_host)
+            await backfill_chosen(db, network, context, did, names, spend_on_host)
             return
         try:
             if chosen == _WHOLE:
-                await backfill_whole(db, network, here, did, spend_on_host)
+                await backfill_whole(db, network, context, did, spend_on_host)
             else:
-                await backfill(db, network, here, did, spend_on_host)
+                await backfill(db, network, context, did, spend_on_host)
             await _expect_reached(db, network, did)
         except TooMany as busy:
             # Nothing failed: the next part is due when the host may be called again, as a job of its own.
@@ -126,14 +126,14 @@ class RepositoryRead:
 
     rev: Tid
     records: int
-    taken: Taken
+    taken: ApplyResult
     gone: int
     listing: Listing
     proven: frozenset[str]
 
 
 async def backfill(
-    db: Database, network: NetworkClients, here: Here, did: Did, spend_on_host: SpendOnHost = unlimited
+    db: Database, network: NetworkClients, context: IngestionContext, did: Did, spend_on_host: SpendOnHost = unlimited
 ) -> int:
     """Make what is known of a DID's calendar agree with its repository; return how many records it has.
 
@@ -146,16 +146,16 @@ async def backfill(
         await _not_served(db, did)
         return 0
     for _ in range(MOST_COMPARISONS):
-        found = await take_listed(
-            db, network, here, did, listing, CONCERNING, spend_on_host, is_waited_for=is_waited_for
+        found = await apply_listing(
+            db, network, context, did, listing, CONCERNING, spend_on_host, is_waited_for=is_waited_for
         )
-        if await note_read(db, did, found):
+        if await mark_read(db, did, found):
             return found.records
     raise RemoteFailed(IngestionReason.OUTDATED)
 
 
 async def backfill_whole(
-    db: Database, network: NetworkClients, here: Here, did: Did, spend_on_host: SpendOnHost = unlimited
+    db: Database, network: NetworkClients, context: IngestionContext, did: Did, spend_on_host: SpendOnHost = unlimited
 ) -> int:
     """The same by exporting the whole repository; one that is too large, or on too slow a server, is listed."""
     is_waited_for = await _begin(db, did)
@@ -163,7 +163,7 @@ async def backfill_whole(
         whole = await _served(did, download_repository(network, did, CONCERNING))
     except (AnswerTooLarge, JobStopped, RemoteSlow) as too_large:
         log.info("repository.too_large", did=did, reason=too_large.why)
-        return await backfill(db, network, here, did, spend_on_host)
+        return await backfill(db, network, context, did, spend_on_host)
     if whole is None:
         await _not_served(db, did)
         return 0
@@ -175,7 +175,7 @@ async def backfill_whole(
     if is_waited_for:
         async with db.transaction() as tx:
             await backfill_progress.found(tx, did, len(messages))
-    await take_whole(db, here, did, rev, messages)
+    await apply_export(db, context, did, rev, messages)
     return len(messages)
 
 
@@ -186,17 +186,21 @@ async def _begin(db: Database, did: Did) -> bool:
         return await backfill_progress.begin(tx, did)
 
 
-async def take_whole(db: Database, here: Here, did: Did, rev: Tid, messages: Sequence[RecordMessage]) -> Taken:
+async def apply_export(
+    db: Database, context: IngestionContext, did: Did, rev: Tid, messages: Sequence[RecordMessage]
+) -> ApplyResult:
     """Apply what a whole, signed repository has as of its commit, and the absence of what it no longer has."""
     held = Listing(rev, {message.uri: message.cid or "" for message in messages})
-    read = await take_each(db, here, messages)
+    read = await apply_each(db, context, messages)
     for _ in range(MOST_COMPARISONS):
-        gone = await _expected_but(db, did, rev, CONCERNING, held.cids.keys())
-        left = await take_each(db, here, [_deleted(uri, rev) for uri in gone], room=MOST_QUARANTINED - len(read.failed))
-        taken = Taken(read.is_whole, [*read.failed, *left.failed])
+        gone = await _missing_records(db, did, rev, CONCERNING, held.cids.keys())
+        left = await apply_each(
+            db, context, [_deleted(uri, rev) for uri in gone], room=MOST_QUARANTINED - len(read.failed)
+        )
+        taken = ApplyResult(read.is_whole, [*read.failed, *left.failed])
         # Older messages do not change what was applied at this rev.
         settled = frozenset([*held.cids, *gone])
-        if await note_read(db, did, RepositoryRead(rev, len(messages), taken, len(gone), held, settled)):
+        if await mark_read(db, did, RepositoryRead(rev, len(messages), taken, len(gone), held, settled)):
             return taken
     raise RemoteFailed(IngestionReason.OUTDATED)
 
@@ -204,7 +208,7 @@ async def take_whole(db: Database, here: Here, did: Did, rev: Tid, messages: Seq
 async def backfill_chosen(
     db: Database,
     network: NetworkClients,
-    here: Here,
+    context: IngestionContext,
     did: Did,
     collections: Collection[Nsid],
     spend_on_host: SpendOnHost = unlimited,
@@ -216,8 +220,8 @@ async def backfill_chosen(
     listing = await list_repository(network, did, collections, spend_on_host)
     if listing is None:
         return 0
-    found = await take_listed(db, network, here, did, listing, collections, spend_on_host)
-    await _noticed(db, did)
+    found = await apply_listing(db, network, context, did, listing, collections, spend_on_host)
+    await _enqueue_detection(db, did)
     async with db.transaction() as tx:
         await dead_letters.settle(tx, did, FailedStep.TAKING, collections, found.taken.failed)
     log.info(
@@ -243,10 +247,10 @@ async def list_repository(
     return listing
 
 
-async def take_listed(
+async def apply_listing(
     db: Database,
     network: NetworkClients,
-    here: Here,
+    context: IngestionContext,
     did: Did,
     listing: Listing,
     collections: Collection[Nsid],
@@ -261,7 +265,7 @@ async def take_listed(
     async with db.reader() as reader:
         known = await repository_state.understood(reader, did, sorted(collections))
     unknown = [uri for uri, cid in listing.cids.items() if known.get(uri) != cid]
-    gone = await _expected_but(db, did, listing.rev, collections, listing.cids.keys())
+    gone = await _missing_records(db, did, listing.rev, collections, listing.cids.keys())
     if is_waited_for:
         async with db.transaction() as tx:
             await backfill_progress.found(tx, did, len(listing.cids))
@@ -270,24 +274,26 @@ async def take_listed(
     asked = [*unknown, *gone]
     for start in range(0, len(asked), BATCH):
         proofs = await prove_each(network, asked[start : start + BATCH], spend_on_host)
-        taken = await take_each(db, here, proofs.messages, room=MOST_QUARANTINED - len(failed))
+        taken = await apply_each(db, context, proofs.messages, room=MOST_QUARANTINED - len(failed))
         failed += [*(replace(one, rev=listing.rev) for one in proofs.failed), *taken.failed]
         is_whole = is_whole and taken.is_whole
         if proofs.ended_by is not None:
             raise proofs.ended_by
         if len(failed) > MOST_QUARANTINED:
             raise failed[-1].failure
-    return RepositoryRead(listing.rev, len(listing.cids), Taken(is_whole, failed), len(gone), listing, frozenset(asked))
+    return RepositoryRead(
+        listing.rev, len(listing.cids), ApplyResult(is_whole, failed), len(gone), listing, frozenset(asked)
+    )
 
 
-async def note_read(db: Database, did: Did, found: RepositoryRead) -> bool:
+async def mark_read(db: Database, did: Did, found: RepositoryRead) -> bool:
     """All of our collections were read: gaps are closed, and older messages are history.
 
     False if an older message changed in between what was found unchanged; one that is being applied at this moment is
     waited for. Then nothing is stored: as history, corrections after that message would be ignored, and the older
     version would stay for good.
     """
-    await _noticed(db, did)
+    await _enqueue_detection(db, did)
     async with db.transaction() as tx:
         await floors.lock(tx, did)
         if await _is_outdated(tx, did, found.listing, found.proven):
@@ -299,7 +305,7 @@ async def note_read(db: Database, did: Did, found: RepositoryRead) -> bool:
             # What was not applied is read again at this very rev later.
             await seen.note_read(tx, did)
         await repository_state.reach(tx, did, found.rev)
-        await _done(tx, did)
+        await _release_waiting(tx, did)
     log.info(
         "repository.read",
         did=did,
@@ -325,7 +331,7 @@ async def _is_outdated(reader: Reader, did: Did, listing: Listing, proven: Colle
 async def _not_served(db: Database, did: Did) -> None:
     async with db.transaction() as tx:
         await repository_state.note_missed(tx, [(did, None)])
-        await _done(tx, did)
+        await _release_waiting(tx, did)
 
 
 async def _expect_reached(db: Database, network: NetworkClients, did: Did) -> None:
@@ -351,7 +357,7 @@ async def _is_active(network: NetworkClients, did: Did) -> bool:
     return document.pds is not None and (await account_status(network, did, document.pds)).is_active
 
 
-async def _done(tx: Transaction, did: Did) -> None:
+async def _release_waiting(tx: Transaction, did: Did) -> None:
     """What the owner's RSVPs waited for is known."""
     await backfill_progress.done(tx, did)
     owner = await identity_queries.find(tx, did)
@@ -359,7 +365,7 @@ async def _done(tx: Transaction, did: Did) -> None:
         await wake_waiting_of(tx, owner.user_id, PublicationKind.RSVP)
 
 
-async def _noticed(db: Database, did: Did) -> None:
+async def _enqueue_detection(db: Database, did: Did) -> None:
     """Enqueue series detection for the author's events."""
     async with db.transaction() as tx:
         author = await identity_queries.find(tx, did)
@@ -368,7 +374,7 @@ async def _noticed(db: Database, did: Did) -> None:
             await enqueue(tx, JobKind.DETECT_SERIES, author.user_id, int(tx.now) + 1)
 
 
-async def _expected_but(
+async def _missing_records(
     db: Database, did: Did, rev: Tid, collections: Collection[Nsid], held: Collection[str]
 ) -> list[str]:
     """Records that a complete read at ``rev`` must contain and does not."""

@@ -9,7 +9,7 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Transaction
 from openmeet.feature_flags.flags import Flag, Switches
 from openmeet.network.ingestion import origins, ownership_transfer, remote_groups, remote_series
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import floors, links, seen
 from openmeet.network.records import repository_state as erased
@@ -94,7 +94,7 @@ def _flag_of(collection: str) -> Flag:
     return Flag.EVENTS_IN if collection in EVENTS else Flag.RSVPS_IN
 
 
-async def begin(tx: Transaction, here: Here, readings: Sequence[ParsedMessage]) -> Batch:
+async def load_batch(tx: Transaction, context: IngestionContext, readings: Sequence[ParsedMessage]) -> Batch:
     """Lock the records of the messages, and load what is known about them.
 
     The floors of the repositories first. Then two sets of locks, each in URI order, RSVPs before events: a row is read
@@ -121,10 +121,10 @@ async def begin(tx: Transaction, here: Here, readings: Sequence[ParsedMessage]) 
         await publication_leases.owned_among(tx, sorted(uris)),
         await seen.subjects_waited_for(tx, sorted({*named, *uris} - answer_uris)),
         await in_flight.among(tx, sorted(uris)),
-        await erased.barriers(tx, here.erasure_keys, {*uris, *(reading.message.did for reading in readings)}),
-        await here.flags.switches(tx, wanted),
+        await erased.barriers(tx, context.erasure_keys, {*uris, *(reading.message.did for reading in readings)}),
+        await context.flags.switches(tx, wanted),
         former=former,
         leads=leads,
     )
     unknown = [reading for reading in readings if batch.may_be_ours(reading.message, tx.now)]
-    return replace(batch, owned=batch.owned | await origins.recognise(tx, here.instance, unknown))
+    return replace(batch, owned=batch.owned | await origins.recognise(tx, context.instance, unknown))

@@ -20,8 +20,8 @@ from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events import queries as event_queries
 from openmeet.network.ingestion import dead_letters, local_groups, local_records, local_series, repair, rsvps
 from openmeet.network.ingestion.discrepancies import Discrepancy, RecordDiscrepancy
-from openmeet.network.ingestion.events import Here
-from openmeet.network.ingestion.rsvps import UNTOLD
+from openmeet.network.ingestion.events import IngestionContext
+from openmeet.network.ingestion.rsvps import UNPUBLISHED
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, GROUP_STATEMENTS, RSVPS
 from openmeet.outbox import publication_leases, publications
@@ -45,7 +45,7 @@ class _UndoneError(Exception):
 
 
 async def differing(
-    db: Database, here: Here, did: Did, uris: Sequence[str], *, is_dry_run: bool
+    db: Database, context: IngestionContext, did: Did, uris: Sequence[str], *, is_dry_run: bool
 ) -> list[RecordDiscrepancy]:
     """Rows of these records that differ from the record as last seen; repaired unless this is a dry run.
 
@@ -55,7 +55,7 @@ async def differing(
     found = []
     for uri in uris:
         try:
-            fields = await _differing(db, here, did, uri, is_dry_run=is_dry_run)
+            fields = await _differing(db, context, did, uri, is_dry_run=is_dry_run)
         except Exception as failure:
             if not dead_letters.is_of_record(failure):
                 raise
@@ -66,7 +66,9 @@ async def differing(
     return found
 
 
-async def _differing(db: Database, here: Here, did: Did, uri: str, *, is_dry_run: bool) -> tuple[str, ...]:
+async def _differing(
+    db: Database, context: IngestionContext, did: Did, uri: str, *, is_dry_run: bool
+) -> tuple[str, ...]:
     async with db.reader() as reader:
         owned = await publication_leases.find_by_uri(reader, uri)
         if owned is None and await _is_edited_here(reader, uri):
@@ -76,9 +78,9 @@ async def _differing(db: Database, here: Here, did: Did, uri: str, *, is_dry_run
     if owned is not None and owned.kind is PublicationKind.RSVP:
         fields = await _differing_answer(db, owned, uri)
     elif owned is not None and owned.kind in local_records.KINDS:
-        fields = await _differing_from_ours(db, here, owned, uri)
+        fields = await _differing_from_ours(db, context, owned, uri)
     else:
-        fields = await _differing_row(db, here, did, uri, is_kept=owned is None and not is_dry_run)
+        fields = await _differing_row(db, context, did, uri, is_kept=owned is None and not is_dry_run)
     if owned is not None and fields and not is_dry_run:
         async with db.transaction() as tx:
             await publications.recheck(tx, kind=owned.kind, subject_ids=[owned.subject_id], is_edit=True)
@@ -96,12 +98,14 @@ async def _differing_answer(db: Database, owned: LeasedPublication, uri: str) ->
     async with db.reader() as reader:
         mine = await attendance_queries.by_id(reader, AttendanceId(owned.subject_id))
         known = await seen.find(reader, uri)
-    if mine is None or known is None or known.body is None or mine.status in UNTOLD:
+    if mine is None or known is None or known.body is None or mine.status in UNPUBLISHED:
         return ()
     return () if rsvps.read_of(known).answer is attendance_rules.record_status_of(mine.status) else ("status",)
 
 
-async def _differing_from_ours(db: Database, here: Here, owned: LeasedPublication, uri: str) -> tuple[str, ...]:
+async def _differing_from_ours(
+    db: Database, context: IngestionContext, owned: LeasedPublication, uri: str
+) -> tuple[str, ...]:
     """For a group, series or membership made here: compare with what we would write now. Deriving it again would keep ours."""
     async with db.reader() as reader:
         known = await seen.find(reader, uri)
@@ -109,21 +113,23 @@ async def _differing_from_ours(db: Database, here: Here, owned: LeasedPublicatio
             return ()
         match owned.kind:
             case PublicationKind.GROUP:
-                return await local_groups.differing(reader, here, owned, known.body)
+                return await local_groups.differing(reader, context, owned, known.body)
             case PublicationKind.SERIES:
-                return await local_series.differing(reader, here, owned, known.body)
+                return await local_series.differing(reader, context, owned, known.body)
             case _:
                 return await local_groups.differing_members(reader, owned, known.body)
 
 
-async def _differing_row(db: Database, here: Here, did: Did, uri: str, *, is_kept: bool) -> tuple[str, ...]:
+async def _differing_row(
+    db: Database, context: IngestionContext, did: Did, uri: str, *, is_kept: bool
+) -> tuple[str, ...]:
     fields: tuple[str, ...] = ()
     with contextlib.suppress(_UndoneError):
         async with db.transaction() as tx:
             before = await _row(tx, uri)
             if before is None:
                 return ()
-            await repair.derive_anew(tx, here, did, uri, forgets_base=True)
+            await repair.derive_anew(tx, context, did, uri, forgets_base=True)
             after = await _row(tx, uri) or {}
             fields = tuple(sorted(name for name, value in before.items() if after.get(name) != value))
             if not (is_kept and fields):

@@ -7,7 +7,7 @@ from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
 from openmeet.network.ingestion import events, notify, remote_series, rsvps
 from openmeet.network.ingestion.batch import Batch
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.seen import SeenRecord
 from openmeet.outbox.publication_leases import LeasedPublication
@@ -16,7 +16,7 @@ from openmeet.outbox.publications import PublicationKind
 
 async def of_event(
     tx: Transaction,
-    here: Here,
+    context: IngestionContext,
     batch: Batch,
     message: RecordMessage,
     known: SeenRecord | None,
@@ -25,7 +25,7 @@ async def of_event(
     """Remove the event, or detach its record; notify the recipients."""
     before = await event_queries.by_record_uri(tx, message.uri)
     last = None if known is None else events.version_seen(known)
-    await events.remove(tx, here, uri=message.uri, rev=message.rev, owned=owned, last=last)
+    await events.remove(tx, context, uri=message.uri, rev=message.rev, owned=owned, last=last)
     if before is not None:
         await notify.of_removal(tx, before, message.rev)
         await notify.of_deleted_record(tx, before, message.rev)

@@ -22,7 +22,13 @@ from openmeet.domain.series.detection_actions import enqueue_detection
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.three_way_merge import WAY, MergeInput, encode_edits, saying_as, with_local_values
+from openmeet.network.ingestion.three_way_merge import (
+    MERGE_RULE,
+    MergeInput,
+    encode_edits,
+    with_details_of,
+    with_local_values,
+)
 from openmeet.network.records import links as going_on
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
@@ -76,7 +82,7 @@ def version_seen(known: SeenRecord) -> Version | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class IngestionContext:
     """The installation: its address, as written in our records.
 
     ``erasure_keys``: see ``records.repository_state``; without any, nothing can have been erased. ``believed``: see
@@ -92,8 +98,8 @@ class Here:
         return f"{self.instance}/events/{quote(event.slug)}"
 
 
-async def take_over(
-    tx: Transaction, here: Here, version: Version, read: NetworkEvent, owned: LeasedPublication | None
+async def apply_version(
+    tx: Transaction, context: IngestionContext, version: Version, read: NetworkEvent, owned: LeasedPublication | None
 ) -> EventId:
     """Make the event agree with the newest version of its record; edits made here since are merged, not lost.
 
@@ -103,20 +109,20 @@ async def take_over(
     former = await _superseded_record(tx, version.uri, owned)
     if former is not None:
         if owned is not None and moment_of_rev(version.rev, tx.now) < former.created_at:
-            await _catch_up(tx, here, version, read, owned, former)
-        await _stay(tx, version, former, owned)
+            await _merge_earlier_version(tx, context, version, read, owned, former)
+        await _keep_superseded(tx, version, former, owned)
         return EventId(former.subject_id)
     if owned is None:
         author_id, is_here = await identities.who_wrote(tx, version.did)
         event_id = await _apply_with_consequences(
-            tx, uri=version.uri, cid=version.cid, author_id=author_id, event=without_own_links(read, here)
+            tx, uri=version.uri, cid=version.cid, author_id=author_id, event=without_own_links(read, context)
         )
         await enqueue_detection(tx, [(author_id, is_here)])
         return event_id
     event = await event_queries.lock_for_update(tx, EventId(owned.subject_id))
     if event is None:
         raise LookupError(f"publication of an event that is not here: {owned.subject_id}")
-    await _join(tx, here, version, read, owned, event)
+    await _merge_with_edits(tx, context, version, read, owned, event)
     return event.id
 
 
@@ -134,7 +140,13 @@ async def _apply_with_consequences(
 
 
 async def remove(
-    tx: Transaction, here: Here, *, uri: str, rev: str, owned: LeasedPublication | None, last: Version | None
+    tx: Transaction,
+    context: IngestionContext,
+    *,
+    uri: str,
+    rev: str,
+    owned: LeasedPublication | None,
+    last: Version | None,
 ) -> None:
     """The record is deleted: remove the event, or detach the record from it.
 
@@ -156,11 +168,11 @@ async def remove(
         await events.forget_record(tx, EventId(owned.subject_id), uri)
         return
     if owned is not None:
-        unsent = await _unsent(tx, here, uri, owned)
+        unsent = await _unsent(tx, context, uri, owned)
         reason = PublicationReason.RECORD_DELETED
         await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason, unsent=unsent)
     elif last is not None:
-        await _keep_unsent(tx, here, last)
+        await _keep_unsent(tx, context, last)
     event = await event_queries.by_record_uri(tx, uri)
     if event is not None and event.deleted_at is not None:
         # It was to be deleted, and is: if a copy brings it back, that is an event of its author's.
@@ -173,19 +185,19 @@ async def remove(
     await events.remove_from_network(tx, uri=uri)
 
 
-async def _keep_unsent(tx: Transaction, here: Here, last: Version) -> None:
+async def _keep_unsent(tx: Transaction, context: IngestionContext, last: Version) -> None:
     """The same for a record of another app: edits made here were never sent, and are kept with the publication."""
     event = await event_queries.by_record_uri(tx, last.uri)
     owned = None if event is None else await publication_leases.find(tx, PublicationKind.EVENT, event.id)
     if owned is None or owned.uri is not None:
         return
     agreed = replace(owned, did=last.did, base_cid=last.cid, base_body=last.body, base_rev=last.rev)
-    unsent = await _unsent(tx, here, last.uri, agreed)
+    unsent = await _unsent(tx, context, last.uri, agreed)
     if unsent is not None:
         await publication_echoes.keep_edits(tx, owned, unsent)
 
 
-async def _unsent(tx: Transaction, here: Here, uri: str, owned: LeasedPublication) -> UnsentEdits | None:
+async def _unsent(tx: Transaction, context: IngestionContext, uri: str, owned: LeasedPublication) -> UnsentEdits | None:
     """Edits made here that are in no record, as kept with the publication; None if there are none."""
     event = await event_queries.by_id(tx, EventId(owned.subject_id)) if owned.kind is PublicationKind.EVENT else None
     if event is None or owned.base_body is None or not (owned.is_pending or _stays_here(event)):
@@ -195,16 +207,16 @@ async def _unsent(tx: Transaction, here: Here, uri: str, owned: LeasedPublicatio
         uri, Did(owned.did or ""), EVENT, rkey, owned.base_rev or "", owned.base_cid or "", owned.base_body
     )
     network_event = read_event(EVENT, _record(owned.base_body), rkey=rkey, indexed_at=tx.now).event
-    base, ours, _ = await _sides(tx, here, agreed, network_event, owned, event)
-    edits = _typed(owned, base, ours) if owned.is_pending else WAY.edits_between(base, ours)
-    return UnsentEdits(encode_edits(edits), WAY.encode(ours)) if edits else None
+    base, ours, _ = await _sides(tx, context, agreed, network_event, owned, event)
+    edits = _edits_since(owned, base, ours) if owned.is_pending else MERGE_RULE.edits_between(base, ours)
+    return UnsentEdits(encode_edits(edits), MERGE_RULE.encode(ours)) if edits else None
 
 
-def _typed(owned: LeasedPublication, base: NetworkEvent, ours: NetworkEvent) -> dict[str, Any]:
+def _edits_since(owned: LeasedPublication, base: NetworkEvent, ours: NetworkEvent) -> dict[str, Any]:
     """Edits made here since ``base``: those kept by the last merge or the loss of the record, and everything since then."""
-    edits = {} if owned.edits is None else WAY.decode_edits(owned.edits)
-    since = base if owned.merged is None else WAY.decode(owned.merged)
-    return edits | WAY.edits_between(since, ours)
+    edits = {} if owned.edits is None else MERGE_RULE.decode_edits(owned.edits)
+    since = base if owned.merged is None else MERGE_RULE.decode(owned.merged)
+    return edits | MERGE_RULE.edits_between(since, ours)
 
 
 async def _superseded_record(tx: Transaction, uri: str, owned: LeasedPublication | None) -> SupersededRecord | None:
@@ -216,7 +228,9 @@ async def _superseded_record(tx: Transaction, uri: str, owned: LeasedPublication
     return await superseded_records.find(tx, uri)
 
 
-async def _stay(tx: Transaction, version: Version, former: SupersededRecord, owned: LeasedPublication | None) -> None:
+async def _keep_superseded(
+    tx: Transaction, version: Version, former: SupersededRecord, owned: LeasedPublication | None
+) -> None:
     """Their version is the base if we have yet to write the successor into it; after that the record is theirs."""
     if owned is None:
         return
@@ -226,7 +240,12 @@ async def _stay(tx: Transaction, version: Version, former: SupersededRecord, own
 
 
 async def owned_by_event(
-    tx: Transaction, here: Here, uri: str, before: Version | None, now: Version, network_event: NetworkEvent
+    tx: Transaction,
+    context: IngestionContext,
+    uri: str,
+    before: Version | None,
+    now: Version,
+    network_event: NetworkEvent,
 ) -> LeasedPublication | None:
     """The publication of an event that came from this record, edited here and never sent: attach it now.
 
@@ -257,8 +276,8 @@ async def owned_by_event(
     if found is None or before is not None or found.merged is not None:
         return found
     # Lost before such content was kept, too: everything else here came from the record and is no edit.
-    _, ours, _ = await _sides(tx, here, now, network_event, found, event)
-    return replace(found, merged=WAY.encode(ours))
+    _, ours, _ = await _sides(tx, context, now, network_event, found, event)
+    return replace(found, merged=MERGE_RULE.encode(ours))
 
 
 async def _owned_again(
@@ -285,9 +304,9 @@ async def _owned_again(
     return None if found is None else replace(found, base_body=None)
 
 
-async def _catch_up(
+async def _merge_earlier_version(
     tx: Transaction,
-    here: Here,
+    context: IngestionContext,
     version: Version,
     theirs: NetworkEvent,
     owned: LeasedPublication,
@@ -300,7 +319,7 @@ async def _catch_up(
     event = await event_queries.lock_for_update(tx, EventId(former.subject_id))
     if event is None or event.is_gone or owned.base_body is None:
         return
-    base, ours, theirs = await _sides(tx, here, version, theirs, owned, event)
+    base, ours, theirs = await _sides(tx, context, version, theirs, owned, event)
     facts = MergeInput(
         origin=RecordOrigin.HERE,
         ours_at=former.created_at,
@@ -308,10 +327,10 @@ async def _catch_up(
         ours_cid=owned.chosen_cid or "",
         theirs_cid=version.cid,
     )
-    merged = WAY.merge(base, WAY.edits_between(base, ours), theirs, facts)
+    merged = MERGE_RULE.merge(base, MERGE_RULE.edits_between(base, ours), theirs, facts)
     network_event = with_local_values(event, ours, merged.value)
-    await events.take_record(tx, event, without_own_links(_kept_at_home(event, network_event), here))
-    await merge_decisions.keep(
+    await events.take_record(tx, event, without_own_links(_kept_at_home(event, network_event), context))
+    await merge_decisions.store(
         tx,
         uri=event.record_uri or version.uri,
         theirs_rev=version.rev,
@@ -321,36 +340,48 @@ async def _catch_up(
 
 
 async def _sides(
-    tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: LeasedPublication, event: Event
+    tx: Transaction,
+    context: IngestionContext,
+    version: Version,
+    theirs: NetworkEvent,
+    owned: LeasedPublication,
+    event: Event,
 ) -> tuple[NetworkEvent, NetworkEvent, NetworkEvent]:
     """The agreed version, ours and theirs, without what we have added to it."""
     base_record = _record(owned.base_body if owned.base_body is not None else version.body)
     base = read_event(EVENT, base_record, rkey=version.rkey, indexed_at=event.created_at).event
-    part = await series_part(tx, event, here.instance)
+    part = await series_part(tx, event, context.instance)
     named = await group_part(tx, event)
-    ours_public = publishable(event, instance=here.instance, page_url=here.page_of(event), series=part, group_uri=named)
+    ours_public = publishable(
+        event, instance=context.instance, page_url=context.page_of(event), series=part, group_uri=named
+    )
     earlier = Earlier(written=None if owned.chosen_body is None else _record(owned.chosen_body))
     # If another app has removed our mark, the sentence that we added is known from our last version.
     network_event = sentence_in(base_record) or sentence_in(earlier.written)
     theirs = replace(theirs, description=without(theirs.description, network_event))
     if not has_details(_record(version.body)):
-        theirs = saying_as(theirs, base)
+        theirs = with_details_of(theirs, base)
     return base, ours_as_read(ours_public, base_record, rkey=version.rkey, earlier=earlier), theirs
 
 
-async def _join(
-    tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: LeasedPublication, event: Event
+async def _merge_with_edits(
+    tx: Transaction,
+    context: IngestionContext,
+    version: Version,
+    theirs: NetworkEvent,
+    owned: LeasedPublication,
+    event: Event,
 ) -> None:
-    base, ours, theirs = await _sides(tx, here, version, theirs, owned, event)
+    base, ours, theirs = await _sides(tx, context, version, theirs, owned, event)
     edits: dict[str, Any] = {}
     is_pending = owned.is_pending
     if owned.is_pending:
-        edits = _typed(owned, base, ours)
+        edits = _edits_since(owned, base, ours)
     elif owned.base_body is not None and (
         _stays_here(event) or owned.state is PublicationState.RETRACTED or owned.edits is not None
     ):
         # Completed without being sent: edits made here are in no record, and must not be overwritten (invariant 6).
-        edits = _typed(owned, base, ours)
+        edits = _edits_since(owned, base, ours)
         # Edits that lost their record by a deletion are enqueued again when it is back.
         is_pending = bool(edits) and await publication_echoes.enqueue_again(tx, version.uri)
     facts = MergeInput(
@@ -360,7 +391,7 @@ async def _join(
         ours_cid=owned.chosen_cid or "",
         theirs_cid=version.cid,
     )
-    merged = WAY.merge(base, edits, theirs, facts)
+    merged = MERGE_RULE.merge(base, edits, theirs, facts)
     if event.record_uri != version.uri:
         # Our first write arrived although its response did not, and somebody has edited it since: it is this event's
         # record.
@@ -372,14 +403,14 @@ async def _join(
         uri=version.uri,
         cid=version.cid,
         author_id=event.author_id,
-        event=without_own_links(_kept_at_home(event, with_local_values(event, ours_before, merged.value)), here),
+        event=without_own_links(_kept_at_home(event, with_local_values(event, ours_before, merged.value)), context),
     )
-    await merge_decisions.keep(
+    await merge_decisions.store(
         tx, uri=version.uri, theirs_rev=version.rev, ours_revision=owned.revision, decisions=merged.decisions
     )
     if is_pending:
         await publication_echoes.remember_merge(
-            tx, uri=version.uri, edits=encode_edits(edits), merged=WAY.encode(merged.value)
+            tx, uri=version.uri, edits=encode_edits(edits), merged=MERGE_RULE.encode(merged.value)
         )
     else:
         await publication_echoes.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
@@ -415,7 +446,7 @@ def _record(body: bytes) -> dict[str, Value]:
     return {**value, "$type": EVENT} if isinstance(value, dict) else {"$type": EVENT}
 
 
-def without_own_links(event: NetworkEvent, here: Here) -> NetworkEvent:
+def without_own_links(event: NetworkEvent, context: IngestionContext) -> NetworkEvent:
     """The content of a record, without the links to our own pages that we have added."""
-    links = own_links(event.links, here.instance)
+    links = own_links(event.links, context.instance)
     return event if links == event.links else replace(event, links=links)

@@ -19,13 +19,13 @@ from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.events import by_record
 from openmeet.network.ingestion import pending
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
 from openmeet.network.ingestion.origins import CountUnknown, uncounted
 from openmeet.network.ingestion.proving import message_of
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.release_pending import count_waiting
-from openmeet.network.ingestion.retry import take_fetched
+from openmeet.network.ingestion.retry import apply_fetched
 from openmeet.network.records.links import lock_current
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import prove_record
@@ -40,7 +40,7 @@ class UnknownAuthor(NotFound):
 def subject_handler(
     db: Database,
     network: NetworkClients,
-    here: Here,
+    context: IngestionContext,
     count_unknown: CountUnknown = uncounted,
     spend_on_host: SpendOnHost = unlimited,
 ) -> JobHandler:
@@ -52,7 +52,7 @@ def subject_handler(
     async def handle(job: Job) -> None:
         subject = _uri_of(job)
         try:
-            await fetch_subject(db, network, here, subject, spend_on_host)
+            await fetch_subject(db, network, context, subject, spend_on_host)
         except UnknownAuthor as unknown:
             log.info("subject.unknown", uri=str(subject), reason=unknown.why)
             count_unknown(job.kind)
@@ -61,7 +61,11 @@ def subject_handler(
 
 
 async def fetch_subject(
-    db: Database, network: NetworkClients, here: Here, subject: AtUri, spend_on_host: SpendOnHost = unlimited
+    db: Database,
+    network: NetworkClients,
+    context: IngestionContext,
+    subject: AtUri,
+    spend_on_host: SpendOnHost = unlimited,
 ) -> bool:
     """Fetch an event, and count its pending RSVPs; False if its author's repository lacks it, or is not served.
 
@@ -91,23 +95,23 @@ async def fetch_subject(
         return False
     if proven.cid is None:
         return False
-    await _apply_proven(db, here, durable, proven)
+    await _apply_proven(db, context, durable, proven)
     return True
 
 
 def record_handler(
-    db: Database, network: NetworkClients, here: Here, spend_on_host: SpendOnHost = unlimited
+    db: Database, network: NetworkClients, context: IngestionContext, spend_on_host: SpendOnHost = unlimited
 ) -> JobHandler:
     """The handler of ``JobKind.PROVE_RECORD``; the subject of the job is the record's AT URI, its authority a DID."""
 
     async def handle(job: Job) -> None:
-        await settle_in_flight(db, network, here, _uri_of(job), spend_on_host)
+        await settle_in_flight(db, network, context, _uri_of(job), spend_on_host)
 
     return handle
 
 
 async def settle_in_flight(
-    db: Database, network: NetworkClients, here: Here, uri: AtUri, spend_on_host: SpendOnHost = unlimited
+    db: Database, network: NetworkClients, context: IngestionContext, uri: AtUri, spend_on_host: SpendOnHost = unlimited
 ) -> None:
     """Ask the repository for the record and apply its proof, also of absence. One that is not served proves nothing.
 
@@ -122,7 +126,7 @@ async def settle_in_flight(
     except NotFound as absent:
         log.info("record.not_served", uri=str(uri), reason=absent.why)
         return
-    await _apply_proven(db, here, uri, proven)
+    await _apply_proven(db, context, uri, proven)
 
 
 def _uri_of(job: Job) -> AtUri:
@@ -133,11 +137,11 @@ def _uri_of(job: Job) -> AtUri:
         raise InvalidInput("uri", IngestionReason.NOT_A_RECORD_URI) from wrong
 
 
-async def _apply_proven(db: Database, here: Here, uri: AtUri, proven: RecordProof) -> None:
+async def _apply_proven(db: Database, context: IngestionContext, uri: AtUri, proven: RecordProof) -> None:
     """Apply the record or its absence, as of the commit of the proof."""
     message = message_of(uri, proven)
     if message is not None:
-        await take_fetched(db, here, message)
+        await apply_fetched(db, context, message)
 
 
 async def _resolved(resolving: Awaitable[T]) -> T:

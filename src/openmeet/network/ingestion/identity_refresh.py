@@ -16,7 +16,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import ACTIVE
 from openmeet.network.ingestion import intake
-from openmeet.network.ingestion.account_deletion import Erasing, erase
+from openmeet.network.ingestion.account_deletion import ErasureContext, erase
 from openmeet.network.ingestion.origins import CountUnknown, uncounted
 from openmeet.network.records import repository_state, seen
 from openmeet.network.repositories import credentials_cache
@@ -29,7 +29,7 @@ from openmeet.outbox.kinds import JobKind
 def identity_handler(
     db: Database,
     network: NetworkClients,
-    erasing: Erasing | None = None,
+    erasing: ErasureContext | None = None,
     believed: frozenset[str] = frozenset(),
     count_unknown: CountUnknown = uncounted,
 ) -> JobHandler:

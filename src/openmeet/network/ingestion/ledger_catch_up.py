@@ -23,7 +23,7 @@ _AT_A_TIME = 500
 
 
 @dataclass(frozen=True, slots=True)
-class BroughtBack:
+class LedgerGaps:
     """What a database does not know of the ledger. ``people``: deleted, and there again. ``merged``: apart again, with the
     account into which each was merged. ``requested``: without their request. ``withdrawn``: with one that they withdrew.
     """
@@ -37,21 +37,21 @@ class BroughtBack:
         return bool(self.people or self.merged or self.requested or self.withdrawn)
 
 
-async def brought_back(db: Database, ledger: ErasureLedger) -> BroughtBack:
+async def gaps_of(db: Database, ledger: ErasureLedger) -> LedgerGaps:
     """What this database does not know; empty unless it is older than the ledger."""
     people, merged = ledger.people(), ledger.merged()
     requests, withdrawals = ledger.requests(), ledger.withdrawals()
     if not (people or merged or requests or withdrawals):
-        return BroughtBack()
+        return LedgerGaps()
     async with db.reader() as reader:
         named = {*people, *requests, *withdrawals, *(one for pair in merged for one in pair)}
-        there = await _there(reader, named)
+        there = await _existing(reader, named)
         asked = {one.user_id: one for one in await erasure_requests.every(reader)}
         just_withdrawn = {user_id for user_id, _ in await erasure_requests.withdrawn(reader)}
     # Read again, after the database: what another process has noted meanwhile is known there.
     requests = {user_id: at for user_id, at in ledger.requests().items() if user_id in requests}
     deleted = set(people)
-    return BroughtBack(
+    return LedgerGaps(
         [one for one in people if one in there and (one not in asked or asked[one].stage is not ErasureStage.ERASING)],
         # They are deleted with the account that was deleted since: a merge would withdraw what is left to do.
         [(one, into) for one, into in merged if {one, into} <= there and one not in deleted],
@@ -66,13 +66,13 @@ async def brought_back(db: Database, ledger: ErasureLedger) -> BroughtBack:
     )
 
 
-async def catch_up(db: Database, ledger: ErasureLedger, grace: int) -> BroughtBack:
+async def catch_up(db: Database, ledger: ErasureLedger, grace: int) -> LedgerGaps:
     """Let this database know what the ledger knows; returns what that was.
 
     People who were deleted are hidden and due now, without a way back. Requests are made, or withdrawn, again; other requests
     of the backup get a new grace period (microseconds), because their people may have signed in since.
     """
-    found = await brought_back(db, ledger)
+    found = await gaps_of(db, ledger)
     if not found:
         return found
     for user_id in found.people:
@@ -100,7 +100,7 @@ async def catch_up(db: Database, ledger: ErasureLedger, grace: int) -> BroughtBa
     return found
 
 
-async def _there(reader: Reader, user_ids: Collection[UserId]) -> set[UserId]:
+async def _existing(reader: Reader, user_ids: Collection[UserId]) -> set[UserId]:
     """Those who have a row that is not empty."""
     found: set[UserId] = set()
     ids = sorted(user_ids)

@@ -31,7 +31,7 @@ from openmeet.domain.groups.record_queries import MembershipStatement
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.network.ingestion import merge_local
-from openmeet.network.ingestion.events import Here, Version
+from openmeet.network.ingestion.events import IngestionContext, Version
 from openmeet.network.ingestion.merge_local import record_of
 from openmeet.network.ingestion.three_way_merge import MergeInput, MergeReason, MergeRule, MergeSide, by_most_recent
 from openmeet.network.records import links, seen
@@ -82,12 +82,14 @@ def _shown(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-WAY: Final = MergeRule(
+MERGE_RULE: Final = MergeRule(
     GroupRead, (*((name,) for name in DETAILS), ("backup_admins",), ("avatar",)), frozenset(DETAILS), _decide, _shown
 )
 
 
-async def take_over(tx: Transaction, here: Here, version: Version, theirs: GroupRead, owned: LeasedPublication) -> None:
+async def take_over(
+    tx: Transaction, context: IngestionContext, version: Version, theirs: GroupRead, owned: LeasedPublication
+) -> None:
     """Make the group agree with the newest version of its record."""
     group = await queries.lock(tx, GroupId(owned.subject_id))
     if group is None:
@@ -97,21 +99,21 @@ async def take_over(tx: Transaction, here: Here, version: Version, theirs: Group
     if share is Share.NOTHING:
         return  # whatever it contains: it is being retracted
     base_record = record_of(owned.base_body or version.body)
-    base, ours = await _base_and_ours(tx, here, group, owned, base_record, share, theirs)
+    base, ours = await _base_and_ours(tx, context, group, owned, base_record, share, theirs)
     silent = {name for key, name in _SILENT.items() if key not in record_of(version.body)}
     theirs = replace(theirs, **{name: getattr(base, name) for name in silent})
     held: dict[str, Any] = {"backup_admins": ours.backup_admins}
     if group.details.promotion_level is not PromotionLevel.PUBLIC:
         held["level"] = ours.level
     if share is Share.LEAST:
-        kept = {name: getattr(ours, name) for group_of in WAY.groups for name in group_of if name not in _LEAST}
+        kept = {name: getattr(ours, name) for group_of in MERGE_RULE.groups for name in group_of if name not in _LEAST}
         base, theirs, held = replace(base, **kept), replace(theirs, **kept), {"level": ours.level}
-    joined = merge_local.join(WAY, owned, version, tx.now, (base, ours, theirs), held)
+    joined = merge_local.merge_version(MERGE_RULE, owned, version, tx.now, (base, ours, theirs), held)
     await _apply(tx, group, ours, joined.merged.value)
-    await merge_local.keep(tx, WAY, owned, version, joined)
+    await merge_local.store_merge(tx, MERGE_RULE, owned, version, joined)
 
 
-async def lose(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
+async def record_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
     """Stop publishing a group whose record another app deleted: its owner wants it off the network. Here it stays."""
     reason = PublicationReason.RECORD_DELETED
     if not await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason):
@@ -124,14 +126,16 @@ async def lose(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication)
     await links.note(tx, PublicationKind.GROUP, owned.subject_id, uri=None, cid=None)
 
 
-async def differing(reader: Reader, here: Here, owned: LeasedPublication, body: bytes) -> tuple[str, ...]:
+async def differing(
+    reader: Reader, context: IngestionContext, owned: LeasedPublication, body: bytes
+) -> tuple[str, ...]:
     """Details of the group whose values in the record differ from what we would write, by their names here."""
     group = await queries.by_id(reader, GroupId(owned.subject_id))
     share = Share.NOTHING if group is None else share_of(group)
     if group is None or share is Share.NOTHING:
         return ()
     theirs = read_group(GROUP, record_of(body))
-    ours = await _stated_here(reader, here, group, share, record_of(body))
+    ours = await _stated_here(reader, context, group, share, record_of(body))
     compared = _LEAST if share is Share.LEAST else DETAILS.keys()
     return tuple(sorted(DETAILS[name] for name in compared if getattr(ours, name) != getattr(theirs, name)))
 
@@ -143,7 +147,7 @@ def details_with(details: GroupDetails, values: Mapping[str, Any]) -> GroupDetai
 
 async def _base_and_ours(
     tx: Transaction,
-    here: Here,
+    context: IngestionContext,
     group: Group,
     owned: LeasedPublication,
     base_record: dict[str, Value],
@@ -151,19 +155,21 @@ async def _base_and_ours(
     theirs: GroupRead,
 ) -> tuple[GroupRead, GroupRead]:
     """The agreed version, and what the group's record would contain now, both as read."""
-    ours = await _stated_here(tx, here, group, share, base_record)
+    ours = await _stated_here(tx, context, group, share, base_record)
     try:
         base = read_group(GROUP, base_record)
     except Unmappable:
         base = theirs
-    return base, replace(ours, avatar=_our_avatar(group, owned, merge_local.since(WAY, owned, base).avatar))
+    return base, replace(
+        ours, avatar=_our_avatar(group, owned, merge_local.edits_since(MERGE_RULE, owned, base).avatar)
+    )
 
 
 async def _stated_here(
-    reader: Reader, here: Here, group: Group, share: Share, previous: Mapping[str, Value]
+    reader: Reader, context: IngestionContext, group: Group, share: Share, previous: Mapping[str, Value]
 ) -> GroupRead:
     """What the group's record would contain if it replaced ``previous`` now."""
-    page = f"{here.instance}/groups/{quote(group.slug)}"
+    page = f"{context.instance}/groups/{quote(group.slug)}"
     out = GroupOut(group, share, page, await named_backups(reader, group))
     return read_group(GROUP, write_group(out, previous))
 
@@ -221,7 +227,7 @@ async def take_over_membership(
     tx: Transaction, version: Version, stated: GroupStatement, owned: LeasedPublication
 ) -> None:
     """Another app has changed the group's acceptance of a member."""
-    found = await _standing(tx, owned)
+    found = await _group_and_member(tx, owned)
     if found is None:
         return  # it is being retracted
     group, standing = found
@@ -233,10 +239,10 @@ async def take_over_membership(
     _, is_here = await identities.who_wrote(tx, parse_did(stated.about))
     is_fixed = GroupRole.OWNER in {standing.role, stated.role} or not is_here
     way, held = (_GIVEN_HERE, {"role": standing.role}) if is_fixed else (_GIVEN_ANYWHERE, {})
-    joined = merge_local.join(way, owned, version, tx.now, (base, ours, theirs), held)
+    joined = merge_local.merge_version(way, owned, version, tx.now, (base, ours, theirs), held)
     if joined.merged.value != ours:
         await _put(tx, group, standing, joined.merged.value.role, GroupLogAction.ROLE_CHANGED, before=standing.role)
-    await merge_local.keep(tx, way, owned, version, joined)
+    await merge_local.store_merge(tx, way, owned, version, joined)
 
 
 async def differing_members(reader: Reader, owned: LeasedPublication, body: bytes) -> tuple[str, ...]:
@@ -247,12 +253,12 @@ async def differing_members(reader: Reader, owned: LeasedPublication, body: byte
     return () if role_of(record_of(body).get("role")) is standing.role else ("role",)
 
 
-async def lose_membership(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
+async def acceptance_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
     """Another app has deleted the acceptance: remove the member. An owner stays, and is only no longer listed publicly."""
     reason = PublicationReason.RECORD_DELETED
     if not await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason):
         return
-    found = await _standing(tx, owned)
+    found = await _group_and_member(tx, owned)
     if found is None:
         return
     group, standing = found
@@ -261,7 +267,7 @@ async def lose_membership(tx: Transaction, *, uri: str, rev: str, owned: LeasedP
         await _put(tx, group, standing, GroupRole.LEFT, GroupLogAction.REMOVED, before=standing.role)
 
 
-async def meet(tx: Transaction, group: Group, did: str) -> None:
+async def admit(tx: Transaction, group: Group, did: str) -> None:
     """Another app admits somebody: their own statement, and an acceptance in the group's repository that we did not write."""
     locked = await queries.lock(tx, group.id)
     uri = None if locked is None or locked.deleted_at is not None else locked.network.record_uri
@@ -306,7 +312,7 @@ async def _let_in(tx: Transaction, group: Group, by: MembershipStatement) -> Non
     await publication_echoes.adopt(tx, **record)
 
 
-async def _standing(tx: Transaction, owned: LeasedPublication) -> tuple[Group, Membership] | None:
+async def _group_and_member(tx: Transaction, owned: LeasedPublication) -> tuple[Group, Membership] | None:
     """The group, locked, and the member; None if either is missing, or the member has left."""
     standing = next(iter((await members_by_ids(tx, [owned.subject_id])).values()), None)
     group = None if standing is None else await queries.lock(tx, standing.group_id)

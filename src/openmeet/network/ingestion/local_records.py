@@ -7,7 +7,7 @@ from at_protocol.failures import Malformed
 from groundwork.database.transaction import Transaction
 from openmeet.domain.series.model import SeriesId
 from openmeet.network.ingestion import local_groups, local_series, merge_local, remote_groups
-from openmeet.network.ingestion.events import Here, Version, version_of, version_seen
+from openmeet.network.ingestion.events import IngestionContext, Version, version_of, version_seen
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import links, seen
 from openmeet.network.records.group import read_group
@@ -25,7 +25,7 @@ KINDS: Final = frozenset({PublicationKind.GROUP, PublicationKind.SERIES, Publica
 
 async def put(
     tx: Transaction,
-    here: Here,
+    context: IngestionContext,
     reading: ParsedMessage,
     known: SeenRecord | None,
     owned: LeasedPublication,
@@ -41,32 +41,34 @@ async def put(
     )
     if owned.kind is PublicationKind.ACCEPTANCE and (is_newest or is_same):
         if reading.statement is not None:
-            await remote_groups.take_in(tx, message.did, message.uri, reading.statement)
+            await remote_groups.apply_statement(tx, message.did, message.uri, reading.statement)
         else:
-            await remote_groups.take_out(tx, StatementKind.ACCEPTANCE, message.uri)
+            await remote_groups.withdraw_statement(tx, StatementKind.ACCEPTANCE, message.uri)
     if not is_newest:
         has_base = owned.base_rev is not None and known is not None and owned.base_rev < known.rev
         if is_echo or (is_same and has_base):
             # Now that the base is known, merge the version that overtook it again.
-            await _rejoin(tx, here, message, owned)
+            await _reattach(tx, context, message, owned)
         return IngestResult.ECHO if is_echo else IngestResult.KNOWN
     if is_echo:
         return IngestResult.ECHO
     if is_same and known is not None and known.standing is standing:
         return IngestResult.KNOWN
-    await take_over(tx, here, version_of(message), owned)
+    await take_over(tx, context, version_of(message), owned)
     return IngestResult.RAW if reading.reason else IngestResult.APPLIED
 
 
-async def take_over(tx: Transaction, here: Here, version: Version, owned: LeasedPublication) -> None:
+async def take_over(tx: Transaction, context: IngestionContext, version: Version, owned: LeasedPublication) -> None:
     """Merge a version that another app wrote with the present content here."""
     try:
         record = cbor.decode(version.body)
         match owned.kind:
             case PublicationKind.GROUP:
-                await local_groups.take_over(tx, here, version, read_group(version.collection, record), owned)
+                await local_groups.take_over(tx, context, version, read_group(version.collection, record), owned)
             case PublicationKind.SERIES:
-                await local_series.take_over_series(tx, here, version, read_series(version.collection, record), owned)
+                await local_series.take_over_series(
+                    tx, context, version, read_series(version.collection, record), owned
+                )
             case _:
                 stated = read_statement(version.collection, version.did, record)
                 await local_groups.take_over_membership(tx, version, stated, owned)
@@ -78,28 +80,30 @@ async def take_over(tx: Transaction, here: Here, version: Version, owned: Leased
 async def delete(tx: Transaction, message: RecordMessage, owned: LeasedPublication) -> None:
     """The record is deleted: by us, or by another app, which takes it off the network and changes nothing here."""
     if owned.kind is PublicationKind.ACCEPTANCE:
-        await remote_groups.take_out(tx, StatementKind.ACCEPTANCE, message.uri)
+        await remote_groups.withdraw_statement(tx, StatementKind.ACCEPTANCE, message.uri)
     if owned.state is not PublicationState.RETRACTING:
-        await lose(tx, uri=message.uri, rev=message.rev, owned=owned)
+        await record_deleted(tx, uri=message.uri, rev=message.rev, owned=owned)
     elif owned.kind is PublicationKind.SERIES:
         await links.note_series(tx, SeriesId(owned.subject_id), None)
     else:
         await links.note(tx, owned.kind, owned.subject_id, uri=None, cid=None)
 
 
-async def lose(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
+async def record_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
     """Another app has deleted it."""
     match owned.kind:
         case PublicationKind.GROUP:
-            await local_groups.lose(tx, uri=uri, rev=rev, owned=owned)
+            await local_groups.record_deleted(tx, uri=uri, rev=rev, owned=owned)
         case PublicationKind.SERIES:
-            await local_series.lose(tx, uri=uri, rev=rev, owned=owned)
+            await local_series.record_deleted(tx, uri=uri, rev=rev, owned=owned)
         case _:
-            await local_groups.lose_membership(tx, uri=uri, rev=rev, owned=owned)
+            await local_groups.acceptance_deleted(tx, uri=uri, rev=rev, owned=owned)
 
 
-async def _rejoin(tx: Transaction, here: Here, message: RecordMessage, owned: LeasedPublication) -> None:
+async def _reattach(
+    tx: Transaction, context: IngestionContext, message: RecordMessage, owned: LeasedPublication
+) -> None:
     newest = await seen.find(tx, message.uri)
     version = None if newest is None else version_seen(newest)
     if version is not None and version.cid != owned.base_cid:
-        await take_over(tx, here, version, owned)
+        await take_over(tx, context, version, owned)

@@ -25,7 +25,7 @@ from openmeet.domain.series.dates import original_of, original_text
 from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, Timing
 from openmeet.domain.series.plan import EditPlan, plan_all, plan_following
 from openmeet.network.ingestion import merge_decisions, merge_local
-from openmeet.network.ingestion.events import Here, Version
+from openmeet.network.ingestion.events import IngestionContext, Version
 from openmeet.network.ingestion.merge_local import record_of
 from openmeet.network.ingestion.three_way_merge import (
     FieldDecision,
@@ -66,7 +66,12 @@ _FIELD: Final = "rrule"
 
 
 async def take_over(
-    tx: Transaction, here: Here, version: Version, read: NetworkEvent, owned: LeasedPublication, event_id: EventId
+    tx: Transaction,
+    context: IngestionContext,
+    version: Version,
+    read: NetworkEvent,
+    owned: LeasedPublication,
+    event_id: EventId,
 ) -> None:
     """Make the series agree with the rule in a version of its next date's record; the event itself is merged already.
 
@@ -82,7 +87,7 @@ async def take_over(
     series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))
     if series is None or not await _is_theirs(tx, version, series):
         return
-    why = await _why_not(tx, here, version, read, event, base, stated, was)
+    why = await _why_not(tx, context, version, read, event, base, stated, was)
     if why is None and stated is not None:
         why = await _revise(tx, series, event.place_in_series.original_date, was, stated)
     if why is not None:
@@ -94,7 +99,7 @@ async def take_over(
             MergeReason.MANUAL_EDIT_IS_KEPT,
             MergeSide.OURS,
         )
-        await merge_decisions.keep(
+        await merge_decisions.store(
             tx, uri=version.uri, theirs_rev=version.rev, ours_revision=owned.revision, decisions=(decision,)
         )
 
@@ -107,7 +112,7 @@ async def _is_theirs(tx: Transaction, version: Version, series: Series) -> bool:
 
 async def _why_not(
     tx: Transaction,
-    here: Here,
+    context: IngestionContext,
     version: Version,
     read: NetworkEvent,
     event: Event,
@@ -121,7 +126,7 @@ async def _why_not(
     before = read_event(EVENT, {**base, "$type": EVENT}, rkey=version.rkey, indexed_at=event.created_at).event
     if (before.starts_at, before.time_zone) != (read.starts_at, read.time_zone):
         return RecordReason.DATE_MOVED()
-    part = await series_part(tx, event, here.instance)
+    part = await series_part(tx, event, context.instance)
     if part is None or dict(part.native) != _fields(was):
         return RecordReason.SERIES_CHANGED_HERE()
     return None
@@ -280,7 +285,7 @@ def _shown(value: object) -> str:
             return str(value)
 
 
-WAY: Final = MergeRule(
+MERGE_RULE: Final = MergeRule(
     SeriesRecordFields,
     tuple((name,) for name in SeriesRecordFields.__dataclass_fields__),
     frozenset(SeriesRecordFields.__dataclass_fields__),
@@ -290,7 +295,7 @@ WAY: Final = MergeRule(
 
 
 async def take_over_series(
-    tx: Transaction, here: Here, version: Version, read: SeriesRead, owned: LeasedPublication
+    tx: Transaction, context: IngestionContext, version: Version, read: SeriesRead, owned: LeasedPublication
 ) -> None:
     """Make the series agree with the newest version of its record."""
     series = await queries.lock(tx, SeriesId(owned.subject_id))
@@ -305,7 +310,7 @@ async def take_over_series(
         await merge_local.keep_ours(tx, owned, version, why=RecordReason.OWNER_MAY_NOT_CHANGE_SERIES)
         return
     base_record = record_of(owned.base_body or version.body)
-    ours = fields_of(read_series(SERIES, write_series(series, series_page(here.instance, series), base_record)))
+    ours = fields_of(read_series(SERIES, write_series(series, series_page(context.instance, series), base_record)))
     base = _read(base_record) or fields_of(read)
     theirs = fields_of(read)
     if not isinstance(record_of(version.body).get("template"), Mapping):
@@ -313,9 +318,9 @@ async def take_over_series(
     if not is_same_place(ours.venue, series.content.venue):
         # A record cannot store the venue as exactly as it is known here.
         theirs = replace(theirs, venue=base.venue)
-    joined = merge_local.join(WAY, owned, version, tx.now, (base, ours, theirs), {})
+    joined = merge_local.merge_version(MERGE_RULE, owned, version, tx.now, (base, ours, theirs), {})
     try:
-        plan = await plan_of(tx, series, WAY.edits_between(ours, joined.merged.value))
+        plan = await plan_of(tx, series, MERGE_RULE.edits_between(ours, joined.merged.value))
     except RuleRefused as refused:
         await merge_local.keep_ours(tx, owned, version, why=_rule_refused(refused))
         return
@@ -323,17 +328,19 @@ async def take_over_series(
         # A series that somebody else has changed needs the owner's approval, which this is not.
         by = None if series.needs_author_approval else series.owner_id
         await actions.apply(tx, replace(series, changed_by=by), plan, is_read=True)
-    await merge_local.keep(tx, WAY, owned, version, joined)
+    await merge_local.store_merge(tx, MERGE_RULE, owned, version, joined)
 
 
-async def differing(reader: Reader, here: Here, owned: LeasedPublication, body: bytes) -> tuple[str, ...]:
+async def differing(
+    reader: Reader, context: IngestionContext, owned: LeasedPublication, body: bytes
+) -> tuple[str, ...]:
     """Fields of the series whose values in the record differ from what we would write."""
     series = await queries.by_id(reader, SeriesId(owned.subject_id))
     if series is None or _is_on_its_way_back(series):
         return ()
     record = record_of(body)
     theirs = fields_of(read_series(SERIES, record))
-    ours = fields_of(read_series(SERIES, write_series(series, series_page(here.instance, series), record)))
+    ours = fields_of(read_series(SERIES, write_series(series, series_page(context.instance, series), record)))
     return tuple(
         name for name in SeriesRecordFields.__dataclass_fields__ if getattr(ours, name) != getattr(theirs, name)
     )
@@ -358,7 +365,7 @@ async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
     return plan_all(series, content, timing, await date_queries.stored(tx, series.id), tx.now)
 
 
-async def lose(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
+async def record_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
     """Another app has deleted the record: it is not published again until its owner decides so. The series and its dates stay."""
     reason = PublicationReason.SERIES_RECORD_DELETED
     if await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason):

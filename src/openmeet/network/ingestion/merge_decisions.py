@@ -106,7 +106,7 @@ class EarlierDecision:
     result: MergeSide
 
 
-async def keep(
+async def store(
     tx: Transaction,
     *,
     uri: str,
@@ -168,25 +168,27 @@ async def count(reader: Reader, uri: str) -> int:
     return 0 if row is None else int(row["n"])
 
 
-async def brought(tx: Transaction, *, uri: str, field: str, rev: str) -> EarlierDecision | None:
+async def of_commit(tx: Transaction, *, uri: str, field: str, rev: str) -> EarlierDecision | None:
     """The decision about a version that was in fact written by the commit ``rev``, which became known only later. Once."""
     row = await tx.fetch_one(BROUGHT, uri=uri, field=field, rev=rev)
     return None if row is None else _brought(row)
 
 
-async def gave_way(reader: Reader, *, uri: str, field: str, ours_revision: int, besides: str) -> str | None:
+async def overridden_local_value(
+    reader: Reader, *, uri: str, field: str, ours_revision: int, besides: str
+) -> str | None:
     """Our value, as of this revision, that gave way to a value of this record other than ``besides``; None if none did."""
     row = await reader.fetch_one(GAVE_WAY, uri=uri, field=field, ours_revision=ours_revision, theirs=besides)
     return None if row is None else str(row["ours"])
 
 
-async def missed_by(reader: Reader, did: str, *, field: str, rev: str) -> list[EarlierDecision]:
+async def with_unknown_time(reader: Reader, did: str, *, field: str, rev: str) -> list[EarlierDecision]:
     """Merge decisions about versions that may have been written at or before ``rev`` but became known later."""
     rows = await reader.fetch(MISSED[reader.engine], did=did, field=field, rev=rev)
     return [_brought(row) for row in rows]
 
 
-async def turn(
+async def replace_result(
     tx: Transaction, decision: EarlierDecision, *, field: str, result: MergeSide, ours_revision: int
 ) -> None:
     """Replace the result of a decision that compared a wrong time. ``ours_revision``: our revision from now on."""

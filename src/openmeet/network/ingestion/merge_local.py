@@ -40,12 +40,12 @@ class MergedEdits(Generic[T]):
     merged: MergeResult[T]
 
 
-def since(way: MergeRule[T], owned: LeasedPublication, base: T) -> T:
+def edits_since(way: MergeRule[T], owned: LeasedPublication, base: T) -> T:
     """Our side without edits made here: the result of the last merge, or the agreed version."""
     return base if owned.merged is None else way.decode(owned.merged)
 
 
-def join(
+def merge_version(
     way: MergeRule[T],
     owned: LeasedPublication,
     version: Version,
@@ -59,7 +59,7 @@ def join(
     """
     base, ours, theirs = values
     edits = {} if owned.edits is None else way.decode_edits(owned.edits)
-    edits.update(way.edits_between(since(way, owned, base), ours))
+    edits.update(way.edits_between(edits_since(way, owned, base), ours))
     edits.update((name, value) for name, value in held.items() if value != getattr(theirs, name))
     facts = MergeInput(
         origin=RecordOrigin.HERE,
@@ -71,11 +71,11 @@ def join(
     return MergedEdits(edits, way.merge(base, edits, theirs, facts))
 
 
-async def keep(
+async def store_merge(
     tx: Transaction, way: MergeRule[T], owned: LeasedPublication, version: Version, joined: MergedEdits[T]
 ) -> None:
     """Enqueue our remaining edits and store each decision; without remaining edits, theirs is the new base."""
-    await merge_decisions.keep(
+    await merge_decisions.store(
         tx,
         uri=version.uri,
         theirs_rev=version.rev,
@@ -97,7 +97,7 @@ async def keep_ours(tx: Transaction, owned: LeasedPublication, version: Version,
     decision = FieldDecision(
         "record", "", "", not_applied(why, said if changed else ""), MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS
     )
-    await merge_decisions.keep(
+    await merge_decisions.store(
         tx, uri=version.uri, theirs_rev=version.rev, ours_revision=owned.revision, decisions=(decision,)
     )
 

@@ -21,7 +21,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import local_groups, local_series, merge_decisions
 from openmeet.network.ingestion.merge_decisions import KeptDecision
 from openmeet.network.ingestion.reasons import IngestionReason
-from openmeet.network.ingestion.three_way_merge import WAY, MergeSide
+from openmeet.network.ingestion.three_way_merge import MERGE_RULE, MergeSide
 
 
 async def merged(
@@ -57,7 +57,7 @@ async def choose(
     values = conflict.decision.ours_values if choice is MergeSide.OURS else conflict.decision.theirs_values
     if values is None or choice is MergeSide.BOTH:
         raise Refused(IngestionReason.NOT_REVERSIBLE, name="NotReversible")
-    after = await events.take_values(tx, caller, slug, WAY.decode_edits(values))
+    after = await events.take_values(tx, caller, slug, MERGE_RULE.decode_edits(values))
     await merge_decisions.mark_reviewed(tx, conflict, choice)
     if after.revision != before.revision:
         await announce_change(tx, after, _kind(before, after), by=caller.user_id, before=before)
@@ -104,7 +104,7 @@ async def choose_for_group(
     """Choose this side of a decision: an edit by the caller, published like any other. Raises as ``choose``."""
     group, uris = await _group_to_change(tx, caller, slug)
     conflict = await merge_decisions.named(tx, uris, field, theirs_rev)
-    values = local_groups.WAY.decode_edits(_values(conflict, choice))
+    values = local_groups.MERGE_RULE.decode_edits(_values(conflict, choice))
     after = await group_hosting.revise(tx, caller, group.slug, local_groups.details_with(group.details, values))
     await merge_decisions.mark_reviewed(tx, conflict, choice)
     return after
@@ -133,7 +133,7 @@ async def choose_for_series(
     """Carry out the decision for a series: an edit of all its coming dates. Also raises RuleRefused."""
     _, uris = await _series_to_change(tx, caller, slug)
     conflict = await merge_decisions.named(tx, uris, field, theirs_rev)
-    values = local_series.WAY.decode_edits(_values(conflict, choice))
+    values = local_series.MERGE_RULE.decode_edits(_values(conflict, choice))
     series = await actions.lock_to_change(tx, caller, slug)
     plan = await local_series.plan_of(tx, series, values)
     if plan is not None:

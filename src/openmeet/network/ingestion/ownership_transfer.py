@@ -22,9 +22,9 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import notify, pending, rsvps
-from openmeet.network.ingestion.events import Here, without_own_links
+from openmeet.network.ingestion.events import IngestionContext, without_own_links
 from openmeet.network.ingestion.parsed_messages import ParsedMessage
-from openmeet.network.ingestion.rsvps import Answering
+from openmeet.network.ingestion.rsvps import PersonAndEvent
 from openmeet.network.records import seen
 from openmeet.network.records.collections import RSVPS, SUCCESSION_KEYS
 from openmeet.network.records.event_reader import read_event
@@ -49,7 +49,7 @@ def named_by(readings: Sequence[ParsedMessage]) -> set[str]:
     return {uri for one in succession for uri in (one.successor, *one.predecessors) if uri}
 
 
-async def follow(tx: Transaction, here: Here, uri: str, record: Mapping[str, object]) -> None:
+async def follow(tx: Transaction, context: IngestionContext, uri: str, record: Mapping[str, object]) -> None:
     """A version of an event's record has been applied: if it and another one name each other, merge the two events."""
     if not _has_succession(record):
         return
@@ -57,10 +57,10 @@ async def follow(tx: Transaction, here: Here, uri: str, record: Mapping[str, obj
     if succession.successor and await seen.find(tx, succession.successor) is None:
         await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(succession.successor, 1, tx.now)])
     for old, new in [*((before, uri) for before in succession.predecessors), (uri, succession.successor)]:
-        await _step(tx, here, old, new)
+        await _step(tx, context, old, new)
 
 
-async def _step(tx: Transaction, here: Here, old: str, new: str) -> None:
+async def _step(tx: Transaction, context: IngestionContext, old: str, new: str) -> None:
     known = await seen.find_many(tx, [old, new])
     if old == new or old not in known or new not in known:
         return
@@ -70,7 +70,7 @@ async def _step(tx: Transaction, here: Here, old: str, new: str) -> None:
     if kept is None or gone is None or not await _may_join(tx, kept, gone):
         return
     await hold_each(tx, "events", "id", sorted([kept.id, gone.id]))
-    await _join(tx, here, kept, gone, known[new])
+    await _join(tx, context, kept, gone, known[new])
 
 
 async def _may_join(tx: Transaction, kept: Event, gone: Event) -> bool:
@@ -82,7 +82,7 @@ async def _may_join(tx: Transaction, kept: Event, gone: Event) -> bool:
     )
 
 
-async def _join(tx: Transaction, here: Here, kept: Event, gone: Event, newest: SeenRecord) -> None:
+async def _join(tx: Transaction, context: IngestionContext, kept: Event, gone: Event, newest: SeenRecord) -> None:
     """The event that was known first continues with the new record; the event derived from that alone is removed."""
     old, new, did = kept.record_uri or "", newest.uri, Did(newest.did)
     author_id, _ = await identities.who_wrote(tx, did)
@@ -92,7 +92,7 @@ async def _join(tx: Transaction, here: Here, kept: Event, gone: Event, newest: S
     await event_queries.set_record(tx, kept.id, new, newest.cid or "", did)
     await ownership.set_network_author(tx, kept.id, author_id)
     read = read_event(newest.collection, cbor.decode(newest.body or b""), rkey=newest.rkey, indexed_at=tx.now)
-    succession = without_own_links(read.event, here)
+    succession = without_own_links(read.event, context)
     await events.apply_from_network(tx, uri=new, cid=newest.cid or "", author_id=author_id, event=succession)
     await notify.of_change(tx, kept, kept.id, newest.rev)
     await seen.move_answers(
@@ -100,10 +100,10 @@ async def _join(tx: Transaction, here: Here, kept: Event, gone: Event, newest: S
     )
     both = await merge.merge_events(tx, gone.id, kept.id)
     # Nothing is pending for either of the two any longer.
-    await pending.count_in(tx, {new: kept.id})
+    await pending.apply_pending(tx, {new: kept.id})
     twice = await tx.fetch(_ANSWERED_TWICE, uri=new, collections=sorted(RSVPS))
     dids = {row["did"] for row in twice} | await _dids_of(tx, both)
-    await rsvps.derive_each(tx, [Answering(Did(one), new, kept.id) for one in sorted(dids)])
+    await rsvps.derive_each(tx, [PersonAndEvent(Did(one), new, kept.id) for one in sorted(dids)])
 
 
 async def _dids_of(tx: Transaction, people: Collection[UserId]) -> set[str]:

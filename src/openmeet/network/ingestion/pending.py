@@ -14,12 +14,12 @@ from openmeet.domain.events import by_record
 from openmeet.domain.events.model import EventId
 from openmeet.network.ingestion import dead_letters, rsvps
 from openmeet.network.ingestion.dead_letters import FailedStep
-from openmeet.network.ingestion.rsvps import Answering
+from openmeet.network.ingestion.rsvps import PersonAndEvent
 from openmeet.network.records import seen
 from openmeet.outbox.kinds import JobKind
 
 
-async def park(tx: Transaction, waited_for: set[str], subjects: Sequence[str]) -> None:
+async def enqueue_fetches(tx: Transaction, waited_for: set[str], subjects: Sequence[str]) -> None:
     """The events of these RSVPs are unknown: fetch each once, however many RSVPs wait. ``waited_for``: as in a batch."""
     waited_for.update(subjects)
     await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(subject, 1, tx.now) for subject in subjects])
@@ -30,28 +30,28 @@ async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) ->
     await complete_failed(tx, JobKind.FETCH_SUBJECT, uris)
     wanted = [uri for uri in uris if uri in waited_for]
     waited_for.difference_update(wanted)
-    await count_in(tx, await by_record.ids_with(tx, wanted))
+    await apply_pending(tx, await by_record.ids_with(tx, wanted))
 
 
 async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:
     """These records (by URI) have become events: RSVPs counted for their former events move along."""
     for uri in await seen.answered_among(tx, sorted(made)):
         dids = dict.fromkeys(answer.did for answer in await seen.counted_for(tx, uri))
-        await rsvps.derive_each(tx, [Answering(Did(did), uri, made[uri]) for did in dids])
+        await rsvps.derive_each(tx, [PersonAndEvent(Did(did), uri, made[uri]) for did in dids])
 
 
-async def count_in(tx: Transaction, event_ids: Mapping[str, EventId], *, only: str | None = None) -> None:
+async def apply_pending(tx: Transaction, event_ids: Mapping[str, EventId], *, only: str | None = None) -> None:
     """Count the pending RSVPs of these events (by URI), in order of first arrival. ``only``: those of this DID."""
     waiting = await seen.parked_for(tx, sorted(event_ids))
     waiting = [answer for answer in waiting if only in {None, answer.did}]
     await seen.count_in(tx, [answer.uri for answer in waiting])
     await dead_letters.healed(tx, FailedStep.COUNTING, [answer.uri for answer in waiting])
     pairs = dict.fromkeys((answer.did, answer.subject_uri or "") for answer in waiting)
-    await rsvps.derive_each(tx, [Answering(Did(did), subject, event_ids[subject]) for did, subject in pairs])
+    await rsvps.derive_each(tx, [PersonAndEvent(Did(did), subject, event_ids[subject]) for did, subject in pairs])
 
 
 async def resolve(tx: Transaction, *, sloppy: AtUri, durable: AtUri, event_id: EventId | None) -> None:
     """The handle of an author resolved to this DID: RSVPs are pending under the durable URI, or counted at once."""
     await seen.resolve_subject(tx, sloppy=str(sloppy), durable=str(durable))
     if event_id is not None:
-        await count_in(tx, {str(durable): event_id})
+        await apply_pending(tx, {str(durable): event_id})

@@ -22,25 +22,25 @@ from openmeet.domain.users import queries as users
 from openmeet.domain.users.erasure_requests import ErasureStage
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import account_deletion, ledger_catch_up
-from openmeet.network.ingestion.account_deletion import Erasing
+from openmeet.network.ingestion.account_deletion import ErasureContext
 
 _AT_A_TIME = 100
 
 
 @dataclass(frozen=True, slots=True)
-class PersonErasing:
+class PersonErasureContext:
     """``ledger``: what survives a restore. ``pictures``: the blob store. ``other_databases``: beside the community's, those
     in which something of a person may have been, such as that of the queue. ``grace``: of requests, in microseconds.
     """
 
-    erasing: Erasing
+    erasing: ErasureContext
     ledger: ErasureLedger
     pictures: BlobStore
     other_databases: Sequence[Database] = ()
     grace: int = 14 * DAY
 
 
-async def take_due(db: Database, erasing: PersonErasing) -> int:
+async def take_due(db: Database, erasing: PersonErasureContext) -> int:
     """Go on with every request that has reached its next stage; returns how many accounts were deleted."""
     await ledger_catch_up.catch_up(db, erasing.ledger, erasing.grace)
     try:
@@ -60,7 +60,7 @@ async def take_due(db: Database, erasing: PersonErasing) -> int:
     deleted = 0
     for one in waiting:
         try:
-            deleted += await _go_on(db, erasing, one.user_id, now)
+            deleted += await _advance(db, erasing, one.user_id, now)
         except Exception as failure:  # noqa: BLE001 - the others are not to wait for one; the next turn tries again
             log.error("account.deletion_failed", exc_info=failure)
     if deleted:
@@ -68,7 +68,7 @@ async def take_due(db: Database, erasing: PersonErasing) -> int:
     return deleted
 
 
-async def _go_on(db: Database, erasing: PersonErasing, user_id: UserId, now: Instant) -> bool:
+async def _advance(db: Database, erasing: PersonErasureContext, user_id: UserId, now: Instant) -> bool:
     async with db.reader() as reader:
         asked = await erasure_requests.find(reader, user_id)
     if asked is None:
@@ -84,7 +84,7 @@ async def _go_on(db: Database, erasing: PersonErasing, user_id: UserId, now: Ins
     return False
 
 
-async def erase(db: Database, erasing: PersonErasing, user_id: UserId) -> ErasureReport | None:
+async def erase(db: Database, erasing: PersonErasureContext, user_id: UserId) -> ErasureReport | None:
     """Delete everything personal of somebody whose grace period is over, or continue. None if the request was cancelled:
     they have signed in since, or are deleted already.
     """
@@ -113,7 +113,7 @@ async def erase(db: Database, erasing: PersonErasing, user_id: UserId) -> Erasur
     return ErasureReport(deleted, left, tuple(accounts), is_at_homeserver)
 
 
-async def discard_files(db: Database, erasing: PersonErasing) -> None:
+async def discard_files(db: Database, erasing: PersonErasureContext) -> None:
     """Delete what files still have of people who were deleted: their pictures, and old pages in the logs of databases.
 
     What is interrupted, or cannot be done now, hourly tasks do.
@@ -177,7 +177,7 @@ class ErasedAgain:
     withdrawn: int = 0
 
 
-async def erase_again(db: Database, erasing: PersonErasing, grace: int) -> ErasedAgain:
+async def erase_again(db: Database, erasing: PersonErasureContext, grace: int) -> ErasedAgain:
     """After a restore: delete and merge everybody again that the ledger lists, also those who were guests or strangers in
     the backup. Other requests of the backup get a new grace period (microseconds): their people may have signed in since.
 
@@ -211,7 +211,7 @@ async def erase_again(db: Database, erasing: PersonErasing, grace: int) -> Erase
     return ErasedAgain(erased, merged, postponed, tuple(dict.fromkeys(failed)), requested, withdrawn)
 
 
-async def _erase_one_again(db: Database, erasing: PersonErasing, user_id: UserId) -> bool:
+async def _erase_one_again(db: Database, erasing: PersonErasureContext, user_id: UserId) -> bool:
     async with db.transaction() as tx:
         there = await users.by_id(tx, user_id)
         # An emptied row tells no longer when it was made.

@@ -22,11 +22,11 @@ from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import stopwatch
 from openmeet.network.ingestion import reevaluate
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.metrics import IngestionMetrics
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.reasons import IngestionReason
-from openmeet.network.ingestion.retry import take_without_waiting
+from openmeet.network.ingestion.retry import apply_without_pending
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import Result
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode
@@ -49,7 +49,7 @@ class Processor:
 
     db: Database
     queue: Queue
-    here: Here
+    ingestion_context: IngestionContext
     counting: IngestionMetrics
     clock: Clock = field(default_factory=SystemClock)
 
@@ -131,7 +131,7 @@ async def _apply_or_take(processor: Processor, messages: Sequence[RecordMessage 
         (first, *others) = messages
         if others or isinstance(first, Hint):
             raise
-        return await take_without_waiting(processor.db, processor.here, first, failure)
+        return await apply_without_pending(processor.db, processor.ingestion_context, first, failure)
 
 
 async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[IngestResult]:
@@ -139,7 +139,9 @@ async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint])
     hints = [message for message in messages if isinstance(message, Hint)]
     # A batch is some forty statements, on SQLite more; each would otherwise be a hop between threads. Hints lock RSVPs
     # and events of their own: the records' locks are released before. Records that were applied can be applied again.
-    applied = iter(await processor.db.batch(lambda tx: apply(tx, processor.here, records)) if records else [])
+    applied = iter(
+        await processor.db.batch(lambda tx: apply(tx, processor.ingestion_context, records)) if records else []
+    )
     if hints:
         await processor.db.batch(lambda tx: _ask(tx, hints))
     return [next(applied) if isinstance(message, RecordMessage) else IngestResult.APPLIED for message in messages]

@@ -24,7 +24,7 @@ from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion import dead_letters, discrepancies, repair
-from openmeet.network.ingestion.backfill import list_repository, note_read, take_listed
+from openmeet.network.ingestion.backfill import apply_listing, list_repository, mark_read
 from openmeet.network.ingestion.content_check import differing
 from openmeet.network.ingestion.dead_letters import Failed, FailedStep
 from openmeet.network.ingestion.discrepancies import (
@@ -36,11 +36,11 @@ from openmeet.network.ingestion.discrepancies import (
     compare,
     in_order,
 )
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing
 from openmeet.network.ingestion.proving import prove, prove_each
-from openmeet.network.ingestion.retry import BATCH, Taken, take_each, take_fetched
+from openmeet.network.ingestion.retry import BATCH, ApplyResult, apply_each, apply_fetched
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import (
     CONCERNING,
@@ -146,12 +146,12 @@ class ReconcileOptions:
 
 
 def reconcile_handler(
-    db: Database, network: NetworkClients, here: Here, spend_on_host: SpendOnHost = unlimited
+    db: Database, network: NetworkClients, context: IngestionContext, spend_on_host: SpendOnHost = unlimited
 ) -> JobHandler:
     """The handler of ``JobKind.RECONCILE``: compares one repository with what is stored. The subject of a job is its DID."""
 
     async def handle(job: Job) -> None:
-        await reconcile(db, network, here, parse_did(job.subject), asking=ReconcileOptions(spend_on_host))
+        await reconcile(db, network, context, parse_did(job.subject), asking=ReconcileOptions(spend_on_host))
 
     return handle
 
@@ -159,7 +159,7 @@ def reconcile_handler(
 async def reconcile(
     db: Database,
     network: NetworkClients,
-    here: Here,
+    context: IngestionContext,
     did: Did,
     *,
     is_dry_run: bool = False,
@@ -169,7 +169,7 @@ async def reconcile(
 
     Raises RemoteFailed, RemoteSlow, and TooMany if the budget of the host is spent.
     """
-    listing = await _patiently(asking, lambda: list_repository(network, did, CONCERNING, asking.spend_on_host))
+    listing = await _waiting_for_budget(asking, lambda: list_repository(network, did, CONCERNING, asking.spend_on_host))
     if listing is None:
         return Reconciled(did, None, (), ())
     proofs = await _proven(db, network, did, listing, asking) if asking.proves_each else []
@@ -180,19 +180,19 @@ async def reconcile(
         else:
             there[message.uri] = message.cid
     rev = max([listing.rev, *(message.rev for message in proofs)])
-    found = await _compare(db, here, did, there, rev)
+    found = await _compare(db, context, did, there, rev)
     if is_dry_run:
         return Reconciled(did, len(there), (), found)
     is_first = await _is_first(db, did)
-    proven = await take_each(db, here, proofs)
-    taking = await _patiently(
-        asking, lambda: take_listed(db, network, here, did, listing, CONCERNING, asking.spend_on_host)
+    proven = await apply_each(db, context, proofs)
+    taking = await _waiting_for_budget(
+        asking, lambda: apply_listing(db, network, context, did, listing, CONCERNING, asking.spend_on_host)
     )
-    taken = Taken(proven.is_whole and taking.taken.is_whole, [*proven.failed, *taking.taken.failed])
-    await note_read(db, did, replace(taking, taken=taken))
+    taken = ApplyResult(proven.is_whole and taking.taken.is_whole, [*proven.failed, *taking.taken.failed])
+    await mark_read(db, did, replace(taking, taken=taken))
     aside = {one.uri for one in taken.failed}
-    unmended = await _repair(db, network, here, did, [one for one in found if one.uri not in aside], asking)
-    left = {(one.uri, one.kind) for one in await _compare(db, here, did, there, rev)}
+    unmended = await _repair(db, network, context, did, [one for one in found if one.uri not in aside], asking)
+    left = {(one.uri, one.kind) for one in await _compare(db, context, did, there, rev)}
     counted = [] if is_first or not taken.is_whole else await _worth_counting(db, found)
     repaired = [one for one in counted if (one.uri, one.kind) not in left]
     standing = [one for one in counted if (one.uri, one.kind) in left]
@@ -206,14 +206,16 @@ async def reconcile(
     return Reconciled(did, len(there), repaired, standing, [*taken.failed, *unmended])
 
 
-async def _compare(db: Database, here: Here, did: Did, there: Mapping[str, str], rev: Tid) -> list[RecordDiscrepancy]:
+async def _compare(
+    db: Database, context: IngestionContext, did: Did, there: Mapping[str, str], rev: Tid
+) -> list[RecordDiscrepancy]:
     """The discrepancies, in URI order; nothing is changed."""
     facts = await _facts(db, did)
     found = compare(there, rev, facts)
     disagreeing = {one.uri for one in found}
     mapped = [uri for uri, one in facts.kept.items() if one.standing is RecordState.MAPPED and one.rev <= rev]
     contents = [uri for uri in sorted(mapped) if uri in there and uri not in disagreeing]
-    return in_order([*found, *await differing(db, here, did, contents, is_dry_run=True)])
+    return in_order([*found, *await differing(db, context, did, contents, is_dry_run=True)])
 
 
 async def _proven(
@@ -236,7 +238,7 @@ async def _proven(
     return messages
 
 
-async def _patiently(asking: ReconcileOptions, work: Callable[[], Awaitable[T]]) -> T:
+async def _waiting_for_budget(asking: ReconcileOptions, work: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await work()
@@ -299,7 +301,7 @@ async def _worth_counting(db: Database, found: Sequence[RecordDiscrepancy]) -> l
 async def _repair(
     db: Database,
     network: NetworkClients,
-    here: Here,
+    context: IngestionContext,
     did: Did,
     found: Sequence[RecordDiscrepancy],
     asking: ReconcileOptions,
@@ -310,7 +312,7 @@ async def _repair(
         if one.uri in failed:
             continue
         try:
-            await _mend(db, network, here, did, one, asking)
+            await _repair_record(db, network, context, did, one, asking)
         except Exception as failure:
             if not dead_letters.is_of_record(failure):
                 raise
@@ -319,28 +321,35 @@ async def _repair(
     return list(failed.values())
 
 
-async def _mend(
-    db: Database, network: NetworkClients, here: Here, did: Did, one: RecordDiscrepancy, asking: ReconcileOptions
+async def _repair_record(
+    db: Database,
+    network: NetworkClients,
+    context: IngestionContext,
+    did: Did,
+    one: RecordDiscrepancy,
+    asking: ReconcileOptions,
 ) -> None:
     """Absence must be proven."""
     match one.kind:
         case Discrepancy.ROW_MISSING | Discrepancy.PUBLICATION_DIFFERS:
             async with db.transaction() as tx:
-                await repair.derive_anew(tx, here, did, one.uri)
+                await repair.derive_anew(tx, context, did, one.uri)
         case Discrepancy.ROW_DIFFERS:
-            await differing(db, here, did, [one.uri], is_dry_run=False)
+            await differing(db, context, did, [one.uri], is_dry_run=False)
         case Discrepancy.ROW_WITHOUT_RECORD | Discrepancy.PUBLICATION_LOST:
-            message = await _patiently(asking, partial(prove, network, parse_at_uri(one.uri), asking.spend_on_host))
+            message = await _waiting_for_budget(
+                asking, partial(prove, network, parse_at_uri(one.uri), asking.spend_on_host)
+            )
             if message is None:
                 return
             if message.cid is not None:
-                await take_fetched(db, here, message)
+                await apply_fetched(db, context, message)
                 return
             async with db.transaction() as tx:
                 if one.kind is Discrepancy.ROW_WITHOUT_RECORD:
-                    await repair.let_go(tx, here, did, one.uri, message.rev)
+                    await repair.detach_record(tx, context, did, one.uri, message.rev)
                 else:
                     # If the read has done so already, nothing is published any longer and this changes nothing.
-                    await repair.give_up(tx, one.uri, message.rev)
+                    await repair.mark_not_published(tx, one.uri, message.rev)
         case Discrepancy.RECORD_MISSING | Discrepancy.RECORD_DIFFERS | Discrepancy.RECORD_GONE:
             return  # the read has repaired it

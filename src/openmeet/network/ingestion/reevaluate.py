@@ -34,7 +34,7 @@ async def reconsider_with(tx: Transaction, message: RecordMessage, known: SeenRe
     """A read has brought this very version before, or its deletion: now its commit is known."""
     if message.is_read or known is None or known.cid != message.cid or known.rev <= message.rev:
         return
-    decision = await merge_decisions.brought(tx, uri=message.uri, field=FIELD, rev=message.rev)
+    decision = await merge_decisions.of_commit(tx, uri=message.uri, field=FIELD, rev=message.rev)
     if decision is not None:
         await _reconsider(tx, message.did, decision, known, message.rev)
 
@@ -45,7 +45,9 @@ async def lock_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]]) -> dic
     Call it at the beginning of a transaction that has locked nothing yet.
     """
     found = [
-        one for did, rev in sorted(missed) for one in await merge_decisions.missed_by(tx, did, field=FIELD, rev=rev)
+        one
+        for did, rev in sorted(missed)
+        for one in await merge_decisions.with_unknown_time(tx, did, field=FIELD, rev=rev)
     ]
     uris = sorted({one.uri for one in found})
     await seen.lock_answers(tx, uris)
@@ -62,7 +64,7 @@ async def reconsider_missed(
     The first one that fits is taken: nothing says that it was a later one. ``locked``: by ``lock_missed``.
     """
     for did, rev in sorted(missed):
-        for decision in await merge_decisions.missed_by(tx, did, field=FIELD, rev=rev):
+        for decision in await merge_decisions.with_unknown_time(tx, did, field=FIELD, rev=rev):
             known = locked.get(decision.uri)
             if known is None or known.subject_uri is None:
                 continue
@@ -87,12 +89,14 @@ async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, know
         revision = await attendance.restore_reply(
             tx, mine.id, AttendanceStatus(decision.ours), answered_at=owned.edited_at
         )
-        await merge_decisions.turn(tx, decision, field=FIELD, result=side, ours_revision=revision)
-    elif await _give_way(tx, did, decision, known.subject_uri, event_id, mine, owned):
-        await merge_decisions.turn(tx, decision, field=FIELD, result=side, ours_revision=decision.ours_revision)
+        await merge_decisions.replace_result(tx, decision, field=FIELD, result=side, ours_revision=revision)
+    elif await _undo_result(tx, did, decision, known.subject_uri, event_id, mine, owned):
+        await merge_decisions.replace_result(
+            tx, decision, field=FIELD, result=side, ours_revision=decision.ours_revision
+        )
 
 
-async def _give_way(
+async def _undo_result(
     tx: Transaction,
     did: Did,
     decision: EarlierDecision,

@@ -18,7 +18,7 @@ from openmeet.network.records.links import current_subject
 from openmeet.network.records.seen import SeenRecord
 
 # Pending RSVPs are limited per author (``records.seen``), so these are few. Missing events are fetched by other jobs.
-_PARKED_HERE: Final = """
+_PENDING_HERE: Final = """
     select distinct r.subject_uri as uri from records r
       join identities i on i.did = r.did
      where i.user_id = :user_id and r.standing = 'parked'
@@ -40,7 +40,7 @@ def pending_handler(db: Database) -> JobHandler:
 async def recheck(db: Database, user_id: UserId) -> None:
     """Recheck a person's pending RSVPs. One transaction per event, because others may wait for the lock on it."""
     async with db.reader() as reader:
-        rows = await reader.fetch(_PARKED_HERE, user_id=user_id)
+        rows = await reader.fetch(_PENDING_HERE, user_id=user_id)
     for row in rows:
         await count_waiting(db, row["uri"])
     async with db.transaction() as tx:
@@ -84,5 +84,5 @@ async def _count(uri: str, only: str | None, tx: Transaction) -> bool:
     event_id = await by_record.id_with(tx, current)
     if event_id is not None:
         await seen.move_answers(tx, [uri], current)
-        await pending.count_in(tx, {current: event_id}, only=only)
+        await pending.apply_pending(tx, {current: event_id}, only=only)
     return event_id is not None

@@ -99,9 +99,9 @@ async def take_over(tx: Transaction, did: Did, uri: str, cid: str, read: GroupRe
         await queries.update(tx, known)
     await record_queries.set_cid(tx, known.id, cid)
     await record_queries.set_predecessor(tx, known.id, read.predecessor)
-    await _look_at_all(tx, known)
+    await _derive_all(tx, known)
     for later in await _that_continue(tx, uri):
-        await _look_at_all(tx, later)
+        await _derive_all(tx, later)
 
 
 async def remove(tx: Transaction, uri: str) -> None:
@@ -114,10 +114,10 @@ async def remove(tx: Transaction, uri: str) -> None:
     await queries.update(tx, gone)
     await leave_network_group(tx, gone.id)
     for later in await _that_continue(tx, uri):
-        await _look_at_all(tx, later)
+        await _derive_all(tx, later)
 
 
-async def take_in(tx: Transaction, did: Did, uri: str, statement: GroupStatement) -> None:
+async def apply_statement(tx: Transaction, did: Did, uri: str, statement: GroupStatement) -> None:
     """A repository makes a statement about a group: derive the result together with others' statements."""
     before = await record_queries.find(tx, uri)
     stated = MembershipStatement(uri, did, statement.group_uri, statement.about, statement.role, statement.refers_to)
@@ -129,7 +129,7 @@ async def take_in(tx: Transaction, did: Did, uri: str, statement: GroupStatement
     await _follow_up(tx, statement.saying, stated, is_new=True)
 
 
-async def take_out(tx: Transaction, saying: StatementKind, uri: str) -> None:
+async def withdraw_statement(tx: Transaction, saying: StatementKind, uri: str) -> None:
     """A repository withdraws a statement."""
     before = await record_queries.forget(tx, uri)
     if before is not None:
@@ -210,7 +210,7 @@ async def _follow_up(tx: Transaction, saying: StatementKind, stated: MembershipS
         if saying is StatementKind.MEMBERSHIP:
             await (_ask if is_new else _withdraw)(tx, group, stated)
         if is_new:
-            await local_groups.meet(tx, group, stated.about)
+            await local_groups.admit(tx, group, stated.about)
         return
     concerned = [] if group is None else [group]
     for one in (*concerned, *await _that_continue(tx, stated.group_uri)):
@@ -336,7 +336,7 @@ async def _note(tx: Transaction, mine: Membership, stated: MembershipStatement) 
         await queries.put_member(tx, replace(mine, statement_uri=stated.uri, revision=mine.revision + 1))
 
 
-async def _look_at_all(tx: Transaction, group: Group) -> None:
+async def _derive_all(tx: Transaction, group: Group) -> None:
     """The group arrived after statements about it, or names other predecessors."""
     uri = group.network.record_uri or ""
     named = [uri, *await continues(tx, uri)]

@@ -121,7 +121,7 @@ def named_by(readings: Iterable[ParsedMessage]) -> set[str]:
     return {link.uri for link in links if link is not None and _is_series(link.uri)}
 
 
-def says_more(record: Mapping[str, object], event: Event, switches: Switches) -> bool:
+def changes_recurrence(record: Mapping[str, object], event: Event, switches: Switches) -> bool:
     """Whether an event's record starts or ends being recurring, in a way that is read at present."""
     link = read_link(record)
     may_name = (link is not None and bool(link.uri)) or event.place_in_series is not None

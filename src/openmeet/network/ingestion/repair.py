@@ -11,7 +11,7 @@ from openmeet.domain.groups import record_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import record_settings as series_records
 from openmeet.network.ingestion import events, local_records, remote_groups, remote_series, rsvps
-from openmeet.network.ingestion.events import Here, Version
+from openmeet.network.ingestion.events import IngestionContext, Version
 from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, GROUP_STATEMENTS, RSVPS, SERIES_COLLECTIONS
 from openmeet.network.records.event_reader import read_event
@@ -27,7 +27,9 @@ from openmeet.outbox.publications import PublicationState
 from openmeet.outbox.reasons import PublicationReason
 
 
-async def derive_anew(tx: Transaction, here: Here, did: Did, uri: str, *, forgets_base: bool = False) -> None:
+async def derive_anew(
+    tx: Transaction, context: IngestionContext, did: Did, uri: str, *, forgets_base: bool = False
+) -> None:
     """Derive the rows of an understood record again, from its newest version.
 
     ``forgets_base``: the row gets the record's content, whatever was agreed before; used to compare the two.
@@ -50,12 +52,12 @@ async def derive_anew(tx: Transaction, here: Here, did: Did, uri: str, *, forget
     record = cbor.decode(known.body)
     if known.collection in EVENTS and (owned is None or owned.kind is publications.PublicationKind.EVENT):
         read = read_event(known.collection, record, rkey=known.rkey, indexed_at=tx.now)
-        await events.take_over(tx, here, version, read.event, owned)
+        await events.apply_version(tx, context, version, read.event, owned)
         return
     if known.collection in GROUP_STATEMENTS:
-        await remote_groups.take_in(tx, did, uri, read_statement(known.collection, did, record))
+        await remote_groups.apply_statement(tx, did, uri, read_statement(known.collection, did, record))
     if owned is not None and owned.kind in local_records.KINDS:
-        await local_records.take_over(tx, here, version, owned)
+        await local_records.take_over(tx, context, version, owned)
     elif owned is not None:
         await publications.recheck(tx, kind=owned.kind, subject_ids=[owned.subject_id])
     elif known.collection in GROUP_COLLECTIONS:
@@ -66,7 +68,7 @@ async def derive_anew(tx: Transaction, here: Here, did: Did, uri: str, *, forget
         await remote_series.fill(tx, {}, appeared)
 
 
-async def let_go(tx: Transaction, here: Here, did: Did, uri: str, rev: str) -> None:
+async def detach_record(tx: Transaction, context: IngestionContext, did: Did, uri: str, rev: str) -> None:
     """Neither the repository, as of ``rev``, nor we have this record: detach it from its row.
 
     Its RSVP is withdrawn; an event, series or group of others is removed; one of ours stays, without a record.
@@ -82,9 +84,9 @@ async def let_go(tx: Transaction, here: Here, did: Did, uri: str, rev: str) -> N
     owned = await _owned(tx, uri)
     if collection in EVENTS:
         await series_records.remove_from_network(tx, uri)
-        await events.remove(tx, here, uri=uri, rev=rev, owned=owned, last=None)
+        await events.remove(tx, context, uri=uri, rev=rev, owned=owned, last=None)
     elif collection in GROUP_STATEMENTS:
-        await remote_groups.take_out(tx, OF_STATEMENTS[str(collection)], uri)
+        await remote_groups.withdraw_statement(tx, OF_STATEMENTS[str(collection)], uri)
         standing = await record_queries.by_statement(tx, uri)
         if standing is not None:
             await record_queries.set_statement(tx, standing.id, None, None)
@@ -102,7 +104,7 @@ async def let_go(tx: Transaction, here: Here, did: Did, uri: str, rev: str) -> N
             await links.note_series(tx, series.id, None)
 
 
-async def give_up(tx: Transaction, uri: str, rev: str) -> None:
+async def mark_not_published(tx: Transaction, uri: str, rev: str) -> None:
     """A publication is marked published, but as of ``rev`` its record does not exist.
 
     If the read has handled that already, this changes nothing.
@@ -111,7 +113,7 @@ async def give_up(tx: Transaction, uri: str, rev: str) -> None:
     if owned is None or owned.state is not PublicationState.PUBLISHED or (owned.base_rev or "") > rev:
         return
     if owned.kind in local_records.KINDS:
-        await local_records.lose(tx, uri=uri, rev=rev, owned=owned)
+        await local_records.record_deleted(tx, uri=uri, rev=rev, owned=owned)
     else:
         reason = PublicationReason.RECORD_MISSING
         await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason)

@@ -20,7 +20,7 @@ from openmeet.domain.identities import backfill_progress
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.dead_letters import Failed, FailedStep, is_of_record
-from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records.collections import EVENTS
 from openmeet.network.records.message import RecordMessage, RecordOperation
@@ -37,41 +37,43 @@ Along = Callable[[Transaction, Sequence[RecordMessage]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ApplyResult:
     """``is_whole``: nothing was skipped because its kind is switched off. ``failed``: records to quarantine."""
 
     is_whole: bool
     failed: Sequence[Failed]
 
 
-async def take_each(
-    db: Database, here: Here, messages: Sequence[RecordMessage], *, room: int = MOST_QUARANTINED
-) -> Taken:
+async def apply_each(
+    db: Database, context: IngestionContext, messages: Sequence[RecordMessage], *, room: int = MOST_QUARANTINED
+) -> ApplyResult:
     """Apply the messages of one repository in order; ``room``: maximum number of failures, one more fails the call.
 
     Raises what the database raises if it is no record's fault.
     """
     is_whole, failed = True, list[Failed]()
     for start in range(0, len(messages), BATCH):
-        became = await _take(db, here, messages[start : start + BATCH], _count_read)
+        became = await _take(db, context, messages[start : start + BATCH], _count_read)
         is_whole = is_whole and IngestResult.SWITCHED_OFF not in became
         failed += _failed_of(became)
         if len(failed) > room:
             raise failed[-1].failure
-    return Taken(is_whole, failed)
+    return ApplyResult(is_whole, failed)
 
 
-async def take_fetched(db: Database, here: Here, message: RecordMessage) -> None:
+async def apply_fetched(db: Database, context: IngestionContext, message: RecordMessage) -> None:
     """Apply a singly fetched record, or quarantine it. Raises what the database raises if it is no record's fault."""
-    await _quarantine(db, _failed_of(await _take(db, here, [message], _heal)))
+    await _quarantine(db, _failed_of(await _take(db, context, [message], _heal)))
 
 
-async def take_handed_in(db: Database, here: Here, messages: Sequence[RecordMessage]) -> list[IngestResult | Failed]:
+async def apply_submitted(
+    db: Database, context: IngestionContext, messages: Sequence[RecordMessage]
+) -> list[IngestResult | Failed]:
     """Apply submitted records in order, or quarantine them; return the outcome of each.
 
     Raises what the database raises if it is no record's fault, or if more than ``MOST_QUARANTINED`` fail.
     """
-    became = await _take(db, here, messages, _no_more)
+    became = await _take(db, context, messages, _nothing)
     failed = _failed_of(became)
     if len(failed) > MOST_QUARANTINED:
         raise failed[-1].failure
@@ -79,8 +81,8 @@ async def take_handed_in(db: Database, here: Here, messages: Sequence[RecordMess
     return became
 
 
-async def take_without_waiting(
-    db: Database, here: Here, message: RecordMessage, failure: Exception
+async def apply_without_pending(
+    db: Database, context: IngestionContext, message: RecordMessage, failure: Exception
 ) -> list[IngestResult]:
     """Apply a failed event without its pending RSVPs, one of which may be the cause; they are counted singly.
 
@@ -88,32 +90,32 @@ async def take_without_waiting(
     """
     if message.collection not in EVENTS or message.body is None or not is_of_record(failure):
         raise failure
-    return await db.batch(partial(_apply_without_waiting, here, message, _no_more))
+    return await db.batch(partial(_apply_without_waiting, context, message, _nothing))
 
 
 async def _take(
-    db: Database, here: Here, messages: Sequence[RecordMessage], along: Along
+    db: Database, context: IngestionContext, messages: Sequence[RecordMessage], along: Along
 ) -> list[IngestResult | Failed]:
     try:
-        return [*await db.batch(partial(_apply, here, messages, along))]
+        return [*await db.batch(partial(_apply, context, messages, along))]
     except Exception as failure:
         if not is_of_record(failure):
             raise
         if len(messages) == 1:
-            return [*await _take_alone(db, here, messages[0], along, failure)]
+            return [*await _take_alone(db, context, messages[0], along, failure)]
     # Halves, so that one bad record costs a few transactions and not one per neighbour.
     middle = len(messages) // 2
-    first = await _take(db, here, messages[:middle], along)
-    return first + await _take(db, here, messages[middle:], along)
+    first = await _take(db, context, messages[:middle], along)
+    return first + await _take(db, context, messages[middle:], along)
 
 
 async def _take_alone(
-    db: Database, here: Here, message: RecordMessage, along: Along, failure: Exception
+    db: Database, context: IngestionContext, message: RecordMessage, along: Along, failure: Exception
 ) -> Sequence[IngestResult | Failed]:
     """The outcome of one record that failed on its own, or with its pending RSVPs."""
     if message.collection in EVENTS and message.body is not None:
         try:
-            return await db.batch(partial(_apply_without_waiting, here, message, along))
+            return await db.batch(partial(_apply_without_waiting, context, message, along))
         except Exception as again:
             if not is_of_record(again):
                 raise
@@ -134,16 +136,18 @@ async def _quarantine(db: Database, failed: Sequence[Failed]) -> None:
 
 
 async def _apply_without_waiting(
-    here: Here, message: RecordMessage, along: Along, tx: Transaction
+    context: IngestionContext, message: RecordMessage, along: Along, tx: Transaction
 ) -> list[IngestResult]:
-    outcomes = await apply(tx, here, [message], counts_waiting=False)
+    outcomes = await apply(tx, context, [message], counts_waiting=False)
     await along(tx, [message])
     await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(message.uri, int(tx.now), tx.now)])
     return outcomes
 
 
-async def _apply(here: Here, messages: Sequence[RecordMessage], along: Along, tx: Transaction) -> list[IngestResult]:
-    outcomes = await apply(tx, here, messages)
+async def _apply(
+    context: IngestionContext, messages: Sequence[RecordMessage], along: Along, tx: Transaction
+) -> list[IngestResult]:
+    outcomes = await apply(tx, context, messages)
     await along(tx, messages)
     return outcomes
 
@@ -158,5 +162,5 @@ async def _heal(tx: Transaction, messages: Sequence[RecordMessage]) -> None:
     await dead_letters.healed(tx, FailedStep.TAKING, [one.uri for one in messages])
 
 
-async def _no_more(_tx: Transaction, _messages: Sequence[RecordMessage]) -> None:
+async def _nothing(_tx: Transaction, _messages: Sequence[RecordMessage]) -> None:
     return

@@ -74,7 +74,7 @@ async def take_over(tx: Transaction, *, did: Did, subject_uri: str, event_id: Ev
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
+class PersonAndEvent:
     """A person and an event with a changed record. The rest is as in ``derive``."""
 
     did: Did
@@ -83,7 +83,7 @@ class Answering:
     read: tuple[str, RsvpRead] | None = None
 
 
-async def derive_each(tx: Transaction, wanted: Sequence[Answering]) -> None:
+async def derive_each(tx: Transaction, wanted: Sequence[PersonAndEvent]) -> None:
     """``derive`` for several: in bulk for people with one DID, as strangers have; else singly.
 
     One per event and person.
@@ -156,10 +156,12 @@ async def withdraw(
         return
     if owned is not None:
         # The latest change wins: an RSVP given here after the deletion stays, and is written again.
-        deleted_by = await made_by(tx, did, rev, after_rev)
+        deleted_by = await latest_possible_commit(tx, did, rev, after_rev)
         stands = owned.is_pending and owned.edited_at > moment_of_rev(deleted_by, tx.now)
         if owned.is_pending and (not stands or deleted_by != rev):
-            await keep_deletion(tx, owned, uri, rev, after_rev, MergeSide.OURS if stands else MergeSide.THEIRS)
+            await store_deletion_decision(
+                tx, owned, uri, rev, after_rev, MergeSide.OURS if stands else MergeSide.THEIRS
+            )
         reason = PublicationReason.ANSWER_RECORD_DELETED
         await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason, is_due_again=stands)
         if stands:
@@ -169,7 +171,7 @@ async def withdraw(
             return
     if subject_uri is not None and event_id is not None:
         person, left = await answers_of(tx, did, subject_uri)
-        if owned is None and await _stands_again(tx, uri, event_id, person.user_id, left):
+        if owned is None and await _is_latest_again(tx, uri, event_id, person.user_id, left):
             return
         if left:
             await derive(tx, did=did, subject_uri=subject_uri, event_id=event_id)
@@ -179,7 +181,7 @@ async def withdraw(
     await attendance.withdraw_from_network(tx, record_uri=uri)
 
 
-async def _stands_again(
+async def _is_latest_again(
     tx: Transaction, uri: str, event_id: EventId, user_id: UserId, left: Sequence[SeenRecord]
 ) -> bool:
     """Whether an RSVP given here, which gave way to the deleted record before it was published, is the latest now.
@@ -191,14 +193,16 @@ async def _stands_again(
     owned = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
     if mine is None or owned is None or owned.is_pending:
         return False
-    ours = await merge_decisions.gave_way(tx, uri=uri, field=FIELD, ours_revision=owned.revision, besides=DELETED)
+    ours = await merge_decisions.overridden_local_value(
+        tx, uri=uri, field=FIELD, ours_revision=owned.revision, besides=DELETED
+    )
     if ours is None:
         return False
     if left and left[0].uri != owned.uri:
         effective = left[0]
         facts = facts_of(owned, owned.edited_at, await _answered_at(tx, effective), effective.cid or "")
         if most_recent(facts) is MergeSide.THEIRS:
-            await _keep(tx, owned, ours, effective, read_of(effective), MergeSide.THEIRS)
+            await _store_decision(tx, owned, ours, effective, read_of(effective), MergeSide.THEIRS)
             return False
     if mine.record_uri == uri:
         await attendance.forget_record(tx, mine.id)
@@ -211,12 +215,14 @@ async def _is_outlived(tx: Transaction, *, did: Did, uri: str, rev: str, after_r
     mine = await attendance_queries.by_record_uri(tx, uri)
     if mine is None or mine.source is not RsvpSource.HERE:
         return False
-    deleted_by = await made_by(tx, did, rev, after_rev)
+    deleted_by = await latest_possible_commit(tx, did, rev, after_rev)
     stands = mine.answered_at > moment_of_rev(deleted_by, tx.now)
     publication = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
     if publication is not None and after_rev not in {"", rev} and mine.answered_at > moment_of_rev(after_rev, tx.now):
         # A read only knows a later time: the commit of the deletion reveals the exact one, if it arrives.
-        await keep_deletion(tx, publication, uri, rev, after_rev, MergeSide.OURS if stands else MergeSide.THEIRS)
+        await store_deletion_decision(
+            tx, publication, uri, rev, after_rev, MergeSide.OURS if stands else MergeSide.THEIRS
+        )
     if stands:
         await attendance.forget_record(tx, mine.id)
     return stands
@@ -245,7 +251,7 @@ FIELD: Final = "answer"
 DELETED: Final = "deleted"
 
 # Statuses that are never published, and yet may be the person's latest RSVP.
-UNTOLD: Final = {AttendanceStatus.PENDING, AttendanceStatus.WAITLISTED}
+UNPUBLISHED: Final = {AttendanceStatus.PENDING, AttendanceStatus.WAITLISTED}
 
 
 def read_of(answer: SeenRecord) -> RsvpRead:
@@ -268,12 +274,12 @@ async def gives_way(tx: Transaction, owned: LeasedPublication, mine: Attendance,
         return True
     read = read_of(effective)
     differs = mine.source is RsvpSource.HERE and read.answer is not attendance_rules.record_status_of(mine.status)
-    if owned.is_pending or (differs and mine.status in UNTOLD):
+    if owned.is_pending or (differs and mine.status in UNPUBLISHED):
         return await _gives_way_unsent(tx, owned, mine, effective, read)
     if is_own_record:
         await _adopt(tx, effective)
         return True
-    return not (differs and await _outlasts(tx, owned, mine, effective, read))
+    return not (differs and await _is_newer_than_record(tx, owned, mine, effective, read))
 
 
 async def _gives_way_unsent(
@@ -282,7 +288,7 @@ async def _gives_way_unsent(
     """The same for an RSVP that was never published."""
     said_at = await _answered_at(tx, effective)
     side = most_recent(facts_of(owned, owned.edited_at, said_at, effective.cid or ""))
-    await _keep(tx, owned, mine.status.value, effective, read, side)
+    await _store_decision(tx, owned, mine.status.value, effective, read, side)
     if effective.uri == owned.uri and (side is MergeSide.THEIRS or not owned.is_pending):
         await _adopt(tx, effective)
     elif side is MergeSide.THEIRS:
@@ -290,7 +296,7 @@ async def _gives_way_unsent(
     return side is MergeSide.THEIRS
 
 
-async def _outlasts(
+async def _is_newer_than_record(
     tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord, read: RsvpRead
 ) -> bool:
     """Whether the RSVP given here, now published, is newer than another app's record that arrives only now.
@@ -302,7 +308,7 @@ async def _outlasts(
     side = most_recent(facts_of(owned, ours_at, await _answered_at(tx, effective), effective.cid or ""))
     if side is MergeSide.OURS or _earliest(tx, effective) < ours_at:
         # A version known only from a read may turn out to be older.
-        await _keep(tx, owned, mine.status.value, effective, read, side)
+        await _store_decision(tx, owned, mine.status.value, effective, read, side)
     if side is MergeSide.OURS:
         await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[mine.id])
     return side is MergeSide.OURS
@@ -328,7 +334,7 @@ def facts_of(owned: LeasedPublication, ours_at: Instant, theirs_at: Instant, the
 async def _answered_at(tx: Transaction, answer: SeenRecord) -> Instant:
     """When it was written, not when it was last found: a read gives what it finds unchanged no newer time."""
     written = written_at(answer.precedence)
-    rev = await made_by(tx, parse_did(answer.did), answer.said_rev, answer.after_rev, written=written)
+    rev = await latest_possible_commit(tx, parse_did(answer.did), answer.said_rev, answer.after_rev, written=written)
     latest = moment_of_rev(rev, tx.now)
     return written if _earliest(tx, answer) < written <= latest else latest
 
@@ -338,7 +344,7 @@ def _earliest(tx: Transaction, answer: SeenRecord) -> Instant:
     return moment_of_rev(answer.after_rev, tx.now) if answer.after_rev else Instant(0)
 
 
-async def made_by(tx: Transaction, did: Did, rev: str, after_rev: str, *, written: int = 0) -> str:
+async def latest_possible_commit(tx: Transaction, did: Did, rev: str, after_rev: str, *, written: int = 0) -> str:
     """The latest commit that can have written a version, or deleted it.
 
     That is ``rev``; or, if a read found it (``SeenRecord.after_rev``), the first commit known to follow a gap. A commit
@@ -350,10 +356,10 @@ async def made_by(tx: Transaction, did: Did, rev: str, after_rev: str, *, writte
     return next((one for one in bounds if written <= moment_of_rev(one, tx.now)), rev)
 
 
-async def _keep(
+async def _store_decision(
     tx: Transaction, owned: LeasedPublication, ours: str, effective: SeenRecord, read: RsvpRead, side: MergeSide
 ) -> None:
-    await merge_decisions.keep(
+    await merge_decisions.store(
         tx,
         uri=effective.uri,
         theirs_rev=effective.said_rev,
@@ -363,14 +369,14 @@ async def _keep(
     )
 
 
-async def keep_deletion(
+async def store_deletion_decision(
     tx: Transaction, owned: LeasedPublication, uri: str, rev: str, after_rev: str, side: MergeSide
 ) -> None:
     """Store whether the RSVP given here gives way to the deletion of its record."""
     mine = await attendance_queries.by_id(tx, AttendanceId(owned.subject_id))
     if mine is None:
         return
-    await merge_decisions.keep(
+    await merge_decisions.store(
         tx,
         uri=uri,
         theirs_rev=rev,

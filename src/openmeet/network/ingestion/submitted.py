@@ -20,8 +20,8 @@ from groundwork.database.transaction import Database
 from groundwork.errors import Explanation, InvalidInput
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.dead_letters import Failed
-from openmeet.network.ingestion.events import Here
-from openmeet.network.ingestion.retry import take_handed_in
+from openmeet.network.ingestion.events import IngestionContext
+from openmeet.network.ingestion.retry import apply_submitted
 from openmeet.network.records import message, seen
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.records.reasons import RecordReason
@@ -37,7 +37,7 @@ OutcomeName = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class HandedIn:
+class SubmittedRecord:
     """One submitted record; ``record`` is JSON, None for a delete."""
 
     operation: RecordOperation
@@ -60,7 +60,12 @@ class Settled:
 
 
 async def process(
-    db: Database, here: Here, batch: Sequence[HandedIn], *, collections: Collection[Nsid], is_vouched: bool
+    db: Database,
+    context: IngestionContext,
+    batch: Sequence[SubmittedRecord],
+    *,
+    collections: Collection[Nsid],
+    is_vouched: bool,
 ) -> list[Settled]:
     """Apply a batch in order, in one transaction; one result each.
 
@@ -68,7 +73,7 @@ async def process(
     """
     readings = [_read(one, collections, is_vouched=is_vouched) for one in batch]
     messages = [one for one in readings if isinstance(one, RecordMessage)]
-    became = iter(await take_handed_in(db, here, messages) if messages else [])
+    became = iter(await apply_submitted(db, context, messages) if messages else [])
     async with db.reader() as reader:
         known = await seen.find_many(reader, sorted({message.uri for message in messages}))
     found = []
@@ -86,7 +91,7 @@ async def process(
     return found
 
 
-def message_of(one: HandedIn, collections: Collection[Nsid], *, is_vouched: bool = False) -> RecordMessage:
+def message_of(one: SubmittedRecord, collections: Collection[Nsid], *, is_vouched: bool = False) -> RecordMessage:
     """A submitted record as a message. Raises InvalidInput."""
     reading = _read(one, collections, is_vouched=is_vouched)
     if isinstance(reading, Explanation):
@@ -94,8 +99,8 @@ def message_of(one: HandedIn, collections: Collection[Nsid], *, is_vouched: bool
     return reading
 
 
-async def take_back(
-    db: Database, here: Here, uri: AtUri, message: RecordMessage
+async def delete_reported(
+    db: Database, context: IngestionContext, uri: AtUri, message: RecordMessage
 ) -> Literal["gone", "doubted", "unknown"]:
     """Another system reports a record as deleted: delete it, unless the author signed it; then ask their PDS.
 
@@ -110,7 +115,7 @@ async def take_back(
             # The clock that made its rev is ahead of ours. This deletion is later anyway: it is about what is
             # here.
             message = replace(message, rev=from_microseconds(to_microseconds(parse_tid(known.rev)) + 1, 0))
-        await apply(tx, here, [message])
+        await apply(tx, context, [message])
         if known is None or not is_here:
             return "unknown"
         return "doubted" if known.is_verified else "gone"
@@ -128,7 +133,7 @@ def source_of(source_id: str, collections: Collection[Nsid]) -> AtUri:
     return uri
 
 
-def _read(one: HandedIn, collections: Collection[Nsid], *, is_vouched: bool) -> RecordMessage | Explanation:
+def _read(one: SubmittedRecord, collections: Collection[Nsid], *, is_vouched: bool) -> RecordMessage | Explanation:
     """The message, or why there is none."""
     try:
         did, collection = parse_did(one.did), parse_nsid(one.collection)

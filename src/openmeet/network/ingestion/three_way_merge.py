@@ -328,7 +328,7 @@ def with_local_values(event: Event, ours: NetworkEvent, merged: NetworkEvent) ->
     return replace(kept, **changed)
 
 
-def saying_as(event: NetworkEvent, before: NetworkEvent) -> NetworkEvent:
+def with_details_of(event: NetworkEvent, before: NetworkEvent) -> NetworkEvent:
     """The event with the details of another version: its record was written by an app that does not know them."""
     return replace(event, **extension_of(before))
 
@@ -355,4 +355,4 @@ def _shown(value: object) -> str:
             return str(value)
 
 
-WAY: Final = MergeRule(NetworkEvent, GROUPS, REVERSIBLE, _decide, _shown, _contradicting)
+MERGE_RULE: Final = MergeRule(NetworkEvent, GROUPS, REVERSIBLE, _decide, _shown, _contradicting)

@@ -17,7 +17,7 @@ from openmeet.domain.api_tokens.scopes import ServiceScope
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.engines import Engines
 from openmeet.network.ingestion import submitted
-from openmeet.network.ingestion.submitted import MAX_BATCH, HandedIn, OperationName, OutcomeName
+from openmeet.network.ingestion.submitted import MAX_BATCH, OperationName, OutcomeName, SubmittedRecord
 from openmeet.network.records.collections import EVENTS, RSVPS
 from openmeet.network.records.message import RecordMessage, RecordOperation, encode
 from openmeet.web.api.authentication import service_of
@@ -143,13 +143,17 @@ async def _process(request: Request, collections: Collection[Nsid]) -> Response:
     if sent.is_verified and ServiceScope.VOUCH not in service_of(request).scopes:
         raise Forbidden(AtprotoReason.VOUCHING_NEEDS_SCOPE, scope=ServiceScope.VOUCH, name="InsufficientScope")
     batch = [
-        HandedIn(
+        SubmittedRecord(
             RecordOperation(one.operation), one.did, one.collection, one.rkey, one.rev, one.uri, one.cid, one.record
         )
         for one in sent.messages
     ]
     settled = await submitted.process(
-        database_of(request), engines_of(request).here, batch, collections=collections, is_vouched=sent.is_verified
+        database_of(request),
+        engines_of(request).ingestion_context,
+        batch,
+        collections=collections,
+        is_vouched=sent.is_verified,
     )
     return json_response(BatchSettled([MessageSettled(one.uri, one.outcome, explain(one.reason)) for one in settled]))
 
@@ -168,7 +172,9 @@ async def _retract(request: Request, collections: Collection[Nsid]) -> Response:
         raise InvalidInput("sourceType", AtprotoReason.UNKNOWN_SOURCE)
     source_id = request.query_params.get("sourceId", "")
     message = _message(request, source_id, collections, RecordOperation.DELETE, None)
-    done = await submitted.take_back(database_of(request), engines_of(request).here, message.at_uri, message)
+    done = await submitted.delete_reported(
+        database_of(request), engines_of(request).ingestion_context, message.at_uri, message
+    )
     words = {
         "gone": "It is gone.",
         "doubted": "Its author has signed for it: their server is asked whether it is gone.",
@@ -183,7 +189,7 @@ def _message(
     uri = submitted.source_of(source_id, collections)
     clock = services(request).clock
     now = str(from_microseconds(clock.now(), 0))
-    handed = HandedIn(
+    handed = SubmittedRecord(
         change,
         parse_did(uri.authority),
         str(uri.collection),
