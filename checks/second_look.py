@@ -1,6 +1,6 @@
 """A second look at a test that failed: alone, in a process of its own, once; what passes then is unsteady, and named.
 
-Why, and what is never looked at twice: docs/decisions/0116-unsteady-tests-are-run-again-alone.md.
+Why, and what is never looked at twice: docs/decisions/0116-run-failed-tests-again-alone.md.
 """
 
 import re

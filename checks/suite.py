@@ -3,8 +3,8 @@
 Each worker is one pytest process that asks for a file, collects it, runs it and asks again (``checks/suite_worker.py``): nothing is
 collected twice, and whoever is free takes what is left. Long files come first, by the times recorded in ``checks/durations.json``.
 
-A failing test fails the run. Where at most six failed, they are run again, each alone: docs/decisions/0116-unsteady-tests-are-run-again-alone.md.
-Why a runner of our own: docs/decisions/0096-workers-collect-the-files-they-run.md.
+A failing test fails the run. Where at most six failed, they are run again, each alone: docs/decisions/0116-run-failed-tests-again-alone.md.
+Why a runner of our own: docs/decisions/0096-let-each-test-worker-collect-only-the-files-it-runs.md.
 """
 
 import argparse

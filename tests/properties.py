@@ -1,7 +1,7 @@
 """How property tests choose their examples: the same ones in every run of the suite, new ones in ``make soak``.
 
 A failure that depends on chance says nothing about the change under review; chance is for looking for failures, and has a run
-of its own that writes down what it finds (docs/decisions/0087-a-failing-test-fails.md).
+of its own that writes down what it finds (docs/decisions/0087-fail-the-run-when-a-test-fails-without-reruns.md).
 """
 
 from hypothesis import HealthCheck, given, settings
