@@ -240,7 +240,7 @@ async def test_an_interrupted_ending_goes_on(
         raise ConnectionResetError("the machine stopped")
 
     with monkeypatch.context() as patched:
-        patched.setattr(actions.series_ownership, "depart", stops)
+        patched.setattr(actions.series_ownership, "transfer_all_of", stops)
         assert await take_due(db, erasing_in(tmp_path)) == 0
     async with db.reader() as reader:
         assert not (await events.by_slug(reader, tea.slug)).is_cancelled
