@@ -33,7 +33,7 @@ async def vault(settings: PdsSettings, *, url: str = "", make: bool = False) -> 
     """The configured vault, opened. Raises SettingsRefused if none is configured; else as ``open_vault``."""
     url = url or settings.backup_url
     if not url:
-        raise SettingsRefused(["PDS_BACKUP_URL is not set: a folder, or s3://bucket/folder."])
+        raise SettingsRefused(["PDS_BACKUP_URL is not set. Set it to a folder, or to s3://bucket/folder."])
     passphrase = settings.backup_passphrase.reveal()
     if not passphrase:
         raise SettingsRefused(["PDS_BACKUP_PASSPHRASE is not set: backups hold everybody's data and keys."])

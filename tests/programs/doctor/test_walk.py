@@ -228,12 +228,12 @@ def test_what_is_no_server(address: str) -> None:
         target(address, SystemClock())
 
 
-def test_the_command_exits_with_1_and_shows_how_to_mend() -> None:
+def test_the_command_exits_with_1_and_shows_how_to_fix_it() -> None:
     said = CliRunner().invoke(check.app, [f"http://localhost:{free_port()}"])
     assert said.exit_code == 1
     assert "WRONG address" in said.stdout
     assert "→" in said.stdout
-    assert "1 to mend." in said.stdout
+    assert "1 to fix." in said.stdout
 
 
 def test_writing_needs_an_account() -> None:

@@ -89,7 +89,8 @@ def show(
             return
         for name in ("did", "handle", "email", "emailConfirmedAt", "status", "indexedAt", "invitesDisabled"):
             if name in account:
-                say(f"{name:18}{account[name]}")
+                value = account[name]
+                say(f"{name:18}{('yes' if value else 'no') if isinstance(value, bool) else value}")
         if account["takedown"].get("ref"):
             say(f"{'taken down under':18}{account['takedown']['ref']}")
         say(f"{'invites':18}{len(account.get('invites', []))}")
@@ -165,7 +166,7 @@ def delete(
     """Delete accounts permanently, with all their data."""
     if not yes:
         if not sys.stdin.isatty():
-            raise Refused("Nothing brings a deleted account back. Say --yes where nobody can be asked.")
+            raise Refused("A deleted account can't be restored. Add --yes to delete it without being asked.")
         typer.confirm(f"Delete {', '.join(identifiers)} for good?", abort=True)
 
     async def act(server: AdministrationClient, did: str) -> None:

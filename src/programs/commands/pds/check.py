@@ -54,7 +54,7 @@ def main(
     if as_json:
         print_json({"url": url, "ok": not wrong, "findings": [asdict(finding) for finding in findings]})
     else:
-        say("\nEverything is as it should be." if not wrong else f"\n{wrong} to mend.")
+        say("\nEverything is as it should be." if not wrong else f"\n{wrong} to fix.")
     if wrong:
         raise typer.Exit(1)
 

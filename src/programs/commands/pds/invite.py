@@ -50,15 +50,7 @@ def list_codes(
     """List invite codes with their account and number of uses."""
 
     async def show(server: AdministrationClient) -> None:
-        codes: list[dict[str, Any]] = []
-        cursor: dict[str, str] = {}
-        while True:
-            asked = {"sort": "usage" if by_usage else "recent", "limit": PAGE, **cursor}
-            page = await server.query("com.atproto.admin.getInviteCodes", asked)
-            codes += page["codes"]
-            if "cursor" not in page:
-                break
-            cursor = {"cursor": page["cursor"]}
+        codes = await _all(server, "usage" if by_usage else "recent")
         if as_json:
             print_json(codes)
             return
@@ -77,10 +69,28 @@ def disable(
     settings_file: SettingsFile = None,
     url: ServerUrl = "",
 ) -> None:
-    """Disable invite codes."""
+    """Disable invite codes. Codes that this server never made are listed at the end, with exit status 1."""
 
     async def act(server: AdministrationClient) -> None:
-        await server.procedure("com.atproto.admin.disableInviteCodes", {"codes": codes})
-        say(f"{len(codes)} disabled")
+        known = {one["code"] for one in await _all(server, "recent")}
+        found, absent = [code for code in codes if code in known], [code for code in codes if code not in known]
+        if found:
+            await server.procedure("com.atproto.admin.disableInviteCodes", {"codes": found})
+        say(f"{len(found)} disabled")
+        for code in absent:
+            say(f"{code}: There is no such code. openmeet pds invite list shows all of them.", err=True)
+        if absent:
+            raise typer.Exit(1)
 
     run_on_server(settings_file, url, act)
+
+
+async def _all(server: AdministrationClient, sort: str) -> list[dict[str, Any]]:
+    codes: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = await server.query("com.atproto.admin.getInviteCodes", {"sort": sort, "limit": PAGE, **cursor})
+        codes += page["codes"]
+        if "cursor" not in page:
+            return codes
+        cursor = {"cursor": page["cursor"]}

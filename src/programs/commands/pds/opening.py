@@ -68,7 +68,9 @@ def did_of(text: str) -> Did:
     try:
         return parse_did(text)
     except Malformed as wrong:
-        raise InvalidInput("did", f"This is not a DID: {wrong.why}.") from wrong
+        raise InvalidInput(
+            "did", f"This is not a DID: {wrong.why}. To find an account's DID: openmeet pds account show HANDLE"
+        ) from wrong
 
 
 @asynccontextmanager

@@ -101,6 +101,9 @@ async def test_invites(make_deployment: MakeDeployment) -> None:
     assert (await deployment.ask_to_sign_up("ana", inviteCode=codes[0])).status_code == 200
     by_usage = await openmeet(deployment, "invite", "list", "--by-usage", "--json")
     assert [(one["code"], len(one["uses"])) for one in by_usage.json] == [(codes[0], 1), (codes[1], 0)]
+    unknown = await openmeet(deployment, "invite", "disable", codes[0], "never-made")
+    assert (unknown.status, unknown.out) == (1, "1 disabled\n")
+    assert unknown.err.startswith("never-made: There is no such code.")
     assert (await openmeet(deployment, "invite", "disable", *codes)).out == "2 disabled\n"
     assert (await deployment.ask_to_sign_up("ben", inviteCode=codes[1])).status_code == 400
     assert "disabled" in (await openmeet(deployment, "invite", "list")).out
