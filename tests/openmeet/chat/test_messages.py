@@ -159,52 +159,6 @@ async def test_a_removed_text_is_sealed_for_thirty_days(db, clock):
             await messages.restore(tx, ana, one.id, SEALER)
 
 
-async def test_the_first_links_of_somebody_new_wait(db):
-    """They see it, the host sees it, others do not until it is released."""
-    async with db.transaction() as tx:
-        event, ana, ben, cleo = await town(tx)
-        await attendance.answer(tx, cleo, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ben, about(event))
-        one = await say(tx, ben, room, "Look: https://spam.example")
-        assert one.is_held
-        assert [len(await texts(tx, room, who)) for who in (ana, ben, cleo)] == [1, 1, 0]
-        await messages.release(tx, ana, one.id)
-        assert await texts(tx, room, cleo) == ["Look: https://spam.example"]
-        for text in ("a", "b"):
-            await say(tx, ben, room, text)
-        assert not (await say(tx, ben, room, "https://fine.example")).is_held
-
-
-async def test_edits_wait_by_the_rule_of_new_messages(db):
-    async with db.transaction() as tx:
-        event, ana, ben, _ = await town(tx)
-        room = await room_of(tx, ben, about(event))
-        linked = await say(tx, ben, room, "https://fine.example")
-        await messages.release(tx, ana, linked.id)
-        assert (await messages.edit(tx, ben, linked.id, "https://spam.example")).is_held
-        plain = await say(tx, ben, room, "Plain")
-        await rooms.change_settings(tx, ana, room.id, RoomSettings(holds_messages=True))
-        assert (await messages.edit(tx, ben, plain.id, "Rude")).is_held
-        own = await say(tx, ana, room, "Ours")
-        assert not (await messages.edit(tx, ana, own.id, "https://ours.example")).is_held
-
-
-async def test_links_without_a_scheme_wait_too(db):
-    async with db.transaction() as tx:
-        event, _, ben, _ = await town(tx)
-        room = await room_of(tx, ben, about(event))
-        assert (await say(tx, ben, room, "[free](//evil.example/x)")).is_held
-
-
-async def test_what_is_said_in_own_rooms_makes_nobody_known(db):
-    async with db.transaction() as tx:
-        event, _, ben, _ = await town(tx)
-        own = await room_of(tx, ben, about(await event_by(tx, ben, title="Alone")))
-        for text in ("a", "b", "c"):
-            await say(tx, ben, own, text)
-        assert (await say(tx, ben, await room_of(tx, ben, about(event)), "https://spam.example")).is_held
-
-
 async def test_the_author_takes_back_what_a_host_removed(db):
     async with db.transaction() as tx:
         event, ana, ben, _ = await town(tx)

@@ -16,8 +16,10 @@ from openmeet.domain.chat.model import (
     RoomId,
     RoomNotice,
 )
+from openmeet.domain.chat.search_terms import LINK_TERM
 from openmeet.domain.users.model import UserId
 
+_ROOMS_COUNTED: Final = 200
 _NAMES: Final = (
     "id",
     "room_id",
@@ -142,6 +144,18 @@ async def by_client_id(reader: Reader, room: RoomId, person: UserId, client_id: 
         client_id=client_id,
     )
     return message_of(row) if row else None
+
+
+async def shown_counts(reader: Reader, person: UserId) -> dict[RoomId, tuple[int, int]]:
+    """How many messages of this person are shown in a room, and how many of them with a link; of their newest 200 rooms."""
+    rows = await reader.fetch(
+        f"select room_id, count(*) as said, sum(case when search_words like '% {LINK_TERM} %' then 1 else 0 end) as linked"
+        " from chat_messages where user_id = :person and held_at is null and removed_at is null"
+        " group by room_id order by room_id desc limit :limit",
+        person=person,
+        limit=_ROOMS_COUNTED,
+    )
+    return {RoomId(row["room_id"]): (int(row["said"]), int(row["linked"])) for row in rows}
 
 
 async def around(reader: Reader, one: ChatMessage, number: int) -> list[ChatMessage]:

@@ -43,9 +43,9 @@ from openmeet.domain.notifications import kinds
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.formatting import iso
 
-# Messages of somebody new that wait for a moderator if they hold a link.
-_FIRST_MESSAGES: Final = 3
-_ROOMS_COUNTED: Final = 200
+# Somebody is new before so many messages; until so many with a link were shown, those with one wait for a moderator.
+_NEW_BEFORE: Final = 10
+_FIRST_LINKS: Final = 3
 
 
 async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage) -> tuple[ChatMessage, bool]:
@@ -172,21 +172,15 @@ async def _waits(reader: Reader, room: Room, found: Access, person: UserId, body
 
 
 async def _is_first_link(reader: Reader, person: UserId, body: str) -> bool:
-    """Whether a link is in one of the first messages of somebody: spam arrives so. What they said in rooms that they
-    moderate proves nothing: anybody can open one.
+    """Whether it is one of the first messages with a link of somebody new: spam arrives so, after a few harmless words. What they
+    said in rooms that they moderate proves nothing: anybody can open one.
     """
     if not has_link(body):
         return False
-    rows = await reader.fetch(
-        "select room_id, count(*) as said from chat_messages where user_id = :person and held_at is null"
-        " and removed_at is null group by room_id order by room_id desc limit :limit",
-        person=person,
-        limit=_ROOMS_COUNTED,
-    )
-    said = {RoomId(row["room_id"]): int(row["said"]) for row in rows}
-    reached = await access_to_each(reader, list(said), person)
-    elsewhere = (number for room, number in said.items() if reached.get(room, Access.NONE) is not Access.MODERATE)
-    return sum(elsewhere) < _FIRST_MESSAGES
+    counts = await message_queries.shown_counts(reader, person)
+    reached = await access_to_each(reader, list(counts), person)
+    elsewhere = [of_room for room, of_room in counts.items() if reached.get(room) is not Access.MODERATE]
+    return sum(said for said, _ in elsewhere) < _NEW_BEFORE and sum(linked for _, linked in elsewhere) < _FIRST_LINKS
 
 
 async def _add_mentions(tx: Transaction, room: Room, one: ChatMessage, given: Collection[UserId]) -> list[UserId]:
