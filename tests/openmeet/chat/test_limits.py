@@ -113,6 +113,40 @@ async def test_a_page_whose_chat_nobody_opened_refuses_and_keeps_the_words(db, c
     assert ">First</textarea>" in sent[-1].text
 
 
+async def test_a_room_takes_fifty_messages_a_second(db, clock):
+    """However many people write: no more would reach the open pages in time."""
+    site = site_on(db, clock)
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        room = await room_of(tx, ana, about(event))
+        crowd = [await person(tx, f"Guest {number}") for number in range(11)]
+        for one in crowd:
+            await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
+    path, answered = f"/events/{event.slug}/chat", []
+    for one in crowd:
+        async with signed_in(site, one.user_id) as browser:
+            for number in range(5):
+                sent = await browser.post(path, data={"text": "Hello", "submission": f"{one.user_id}-{number}"})
+                answered.append(sent.status_code)
+    assert answered == [303] * 50 + [429] * 5
+    assert "A lot of people are writing here" in sent.text
+    assert ">Hello</textarea>" in sent.text
+    async with db.reader() as reader:
+        page = await page_of_messages(reader, room, ana.user_id, MessageFilter(), limit=100)
+    assert len(page.messages) == 50
+    clock.turn(11 * SECOND)
+    async with signed_in(site, crowd[-1].user_id) as browser:
+        assert (await browser.post(path, data={"text": "Now", "submission": "later"})).status_code == 303
+
+
+async def test_the_longest_text_is_taken_with_space_around_it(talk):
+    for number, text in enumerate(("x" * 4_000, "\n".join("x" * 100), " ".join(f"@a{one}" for one in range(20)))):
+        body = {"clientId": f"long{number}", "text": f" \n{text}\n "}
+        sent = await talk.ask("POST", f"/rooms/{talk.room}/messages", body)
+        assert (sent.status_code, sent.json()["text"]) == (201, text)
+
+
 async def test_one_person_does_not_take_all_reactions_of_a_message(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
