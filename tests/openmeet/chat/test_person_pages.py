@@ -9,6 +9,8 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import messages
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.model import Access, Room, RoomKind, RoomSubject, SubjectKind
+from openmeet.domain.groups import actions as memberships
+from openmeet.domain.groups import administration
 from openmeet.domain.users.model import Caller
 from tests.openmeet.chat.talking import about, room_of, say
 from tests.openmeet.groups.people import group_by
@@ -156,3 +158,16 @@ async def test_a_date_with_a_room_of_its_own_has_links_both_ways(make_database, 
         assert (await as_ben.get(f"/events/{row['slug']}/chat")).text.count(f'href="{own}"') == 2
         assert f'href="{own}"' in (await as_ben.get(f"/series/{series.slug}/chat")).text
         assert f'href="/events/{row["slug"]}/chat"' in (await as_ben.get(own)).text
+
+
+async def test_who_is_banned_from_the_group_is_not_told_to_join_it(here):
+    async with here.site.db.transaction() as tx:
+        group = await group_by(tx, here.ana)
+        await memberships.join(tx, here.ben, group.slug)
+        await administration.ban(tx, here.ana, group.slug, here.ben.user_id)
+    async with signed_in(here.site, here.ben.user_id) as as_ben:
+        shown = await as_ben.get(f"/groups/{group.slug}/chat/general")
+    assert shown.status_code == 403
+    assert "You’re banned from this group" in shown.text
+    assert "Join the group" not in shown.text
+    assert 'href="/help"' in shown.text

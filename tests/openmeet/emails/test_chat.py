@@ -145,7 +145,7 @@ async def test_what_somebody_may_no_longer_read_is_neither_mailed_nor_shown(post
             await tx.execute("delete from chat_rooms where id = :id", id=room.id)
     post.site.clock.turn(HOUR)
     assert [mail for mail in await post.deliver() if "mentioned" in str(mail["Subject"])] == []
-    banned = [f"A host banned you from the chat in {event.title}: rude"]
+    banned = [f"A host banned you from the chat of {event.title}: rude"]
     assert await lines(post, ben) == (banned if how == "banned" else [])
 
 

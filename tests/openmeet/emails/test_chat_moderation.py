@@ -129,7 +129,7 @@ async def test_who_was_banned_still_reads_why_and_objects(post, talk):
     await tells(post)
     assert await lines(post, ben) == [
         f"A moderator removed your message in {event.title}: No insults",
-        f"A host banned you from the chat in {event.title}: enough",
+        f"A host banned you from the chat of {event.title}: enough",
     ]
     async with signed_in(post, ben) as author:
         assert (await author.get(page)).status_code == 404
@@ -173,7 +173,7 @@ async def test_a_later_decision_replaces_the_one_before_and_its_end_is_told(post
     assert await mails(post) == [("ben@example.org", f"You can write again: {event.title}")]
     async with post.db.transaction() as tx:
         await sanctions.sanction(tx, mod, room.id, ben.user_id, ban, reason="Insults", of_site=True)
-    assert await lines(post, ben) == [f"A moderator of this site banned you from the chat in {event.title}: Insults"]
+    assert await lines(post, ben) == [f"A moderator of this site banned you from the chat of {event.title}: Insults"]
     async with signed_in(post, ben) as banned:
         shown = await banned.get(f"/events/{event.slug}/chat")
         assert (shown.status_code, "Insults" in shown.text, 'href="/help"' in shown.text) == (403, True, True)

@@ -295,3 +295,17 @@ async def to_reopen(reader: Reader, ended_before: Instant, limit: int) -> list[R
         limit=limit,
     )
     return [RoomId(row["id"]) for row in rows]
+
+
+async def is_banned_from_group(reader: Reader, of: RoomSubject, person: UserId) -> bool:
+    """Whether somebody is banned from the group that this is, or belongs to."""
+    row = await reader.fetch_one(
+        """
+        select 1 as found from group_members where user_id = :person and role = 'banned' and group_id in (
+          select id from groups where id = :id union all select group_id from events where id = :id
+          union all select group_id from event_series where id = :id)
+        """,
+        person=person,
+        id=of.id,
+    )
+    return row is not None

@@ -15,7 +15,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, TooMany
 from groundwork.ui.tones import tone_of
 from openmeet.domain.calendars.queries import zone_of_person
-from openmeet.domain.chat import message_queries, messages, people, queries, readers, rooms
+from openmeet.domain.chat import message_queries, messages, people, queries, readers, room_queries, rooms
 from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.model import (
     Access,
@@ -258,6 +258,9 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
         )
         if place.access is Access.NONE:
             context["facts"] = room_facts(place, services(request).settings.chat_kept_days)
+            context["is_banned"] = viewer is not None and await room_queries.is_banned_from_group(
+                reader, place.target.subject, viewer
+            )
             return page(request, "chat/outside.html", context, status=403 if viewer else 200)
         if viewer is not None and place.room is not None and is_search(request.query_params):
             context |= await search_room(reader, place, place.room, viewer, request.query_params)
