@@ -69,12 +69,12 @@ class Deployment:
 
 @asynccontextmanager
 async def deployment(
-    db: Database, clock: Clock, folder: Path, *, places: Gazetteer | None = None
+    db: Database, clock: Clock, folder: Path, *, places: Gazetteer | None = None, language: str = "en"
 ) -> AsyncIterator[Deployment]:
-    """The site on a free port."""
+    """The site on a free port. ``language``: for browsers that ask for none that it has."""
     box = FolderMailbox(folder, Sender("OpenMeet", parse_address("no-reply@openmeet.test")), clock)
     pictures = open_folder(folder.parent / "pictures")
-    settings = replace(Settings(), dev_mailbox=True)
+    settings = replace(Settings(), dev_mailbox=True, language=language)
     app = create_app(
         Services(
             settings,

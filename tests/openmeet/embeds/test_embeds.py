@@ -219,7 +219,7 @@ async def test_language_is_the_visitors_or_the_chosen_one(site: Site, ana: Calle
     assert "See event" in (await visitor.get(f"/embed{walk}")).text
     assert "Event ansehen" in (await visitor.get(f"/embed{walk}", headers=german)).text
     assert "Event ansehen" in (await visitor.get(f"/embed{walk}?lang=de")).text
-    assert '<html lang="en">' in (await visitor.get(f"/embed{walk}?lang=en", headers=german)).text
+    assert '<html lang="en" dir="ltr">' in (await visitor.get(f"/embed{walk}?lang=en", headers=german)).text
 
 
 async def test_the_code_of_the_builder_shows_the_embed(site: Site, ana: Caller, visitor: httpx.AsyncClient) -> None:

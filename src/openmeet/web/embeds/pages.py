@@ -80,6 +80,6 @@ def _rendered(
     policy = content_policy(
         style_src=look.style_source, frame_ancestors="*", form_action="'none'", connect_src="'none'"
     )
-    known = {"lang": current().tag, "look": look, "scheme": _SCHEMES[look.theme], **context}
+    known = {"lang": current().tag, "dir": current().direction, "look": look, "scheme": _SCHEMES[look.theme], **context}
     headers = {"cache-control": "no-cache", "content-security-policy": policy}
     return HTMLResponse(made.render(known), status, headers)

@@ -103,6 +103,7 @@ def page(
         "here": connection.url.path + (f"?{connection.url.query}" if connection.url.query else ""),
         "flash": flash,
         "lang": current().tag,
+        "dir": current().direction,
         **(context or {}),
     }
     settings = services(connection).settings

@@ -52,6 +52,7 @@ async def show_manifest(request: Request) -> Response:
         "name": name,
         "short_name": name,
         "lang": current().tag,
+        "dir": current().direction,
         "start_url": "/home",
         "scope": "/",
         "display": "standalone",

@@ -1,0 +1,56 @@
+"""Pages in a language that is written from right to left: mirrored, nothing sideways, nothing on top of something else."""
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser
+
+from groundwork.clock import HandClock
+from groundwork.i18n import pseudo
+from tests.browser.browsers import DESK, PHONE, context, covered_targets, deployment, sideways, small_targets
+from tests.browser.test_every_page import furnished
+from tests.databases import MakeDatabase
+from tests.parts import needs
+
+pytestmark = needs("chromium")
+
+PAGES = (
+    "home",
+    "event",
+    "new",
+    "series",
+    "attendees",
+    "my events",
+    "news",
+    "settings",
+    "my calendar",
+    "chat",
+    "what was merged",
+)
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+async def test_pages_are_mirrored(
+    browser: Browser, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path, size: dict[str, int]
+) -> None:
+    db = await make_sqlite("openmeet")
+    found = []
+    async with (
+        deployment(db, clock, tmp_path / "mail", language=pseudo.MIRRORED) as site,
+        # A language that the site does not have.
+        context(browser, site, viewport=size, locale="nv", reduced_motion="reduce") as opened,
+    ):
+        token, paths = await furnished(site)
+        await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": site.url}])
+        page = await opened.new_page()
+        for name in PAGES:
+            await page.goto(paths[name])
+            assert await page.get_attribute("html", "dir") == "rtl"
+            box = await page.locator(".top .mark").bounding_box()
+            # A chat has the whole phone for itself.
+            assert box["x"] > size["width"] / 2 if box else name == "chat", name
+            beyond = await sideways(page)
+            found += [f"{name}: {beyond} px sideways"] if beyond > 0 else []
+            found += [f"{name}: small target {one}" for one in await small_targets(page)]
+            found += [f"{name}: covered target {one}" for one in await covered_targets(page)]
+    assert found == []
