@@ -55,6 +55,7 @@ from openmeet.web.calendar import pages as calendar_pages
 from openmeet.web.calendar import settings_pages as calendar_settings
 from openmeet.web.chat import live as chat_live
 from openmeet.web.chat import matrix_api as chat_matrix_api
+from openmeet.web.chat import matrix_guests_api as chat_matrix_guests_api
 from openmeet.web.chat import message_pages as chat_message_pages
 from openmeet.web.chat import moderation_pages as chat_moderation_pages
 from openmeet.web.chat import pages as chat_pages
@@ -308,6 +309,7 @@ def operations() -> list[ApiOperation]:
         *host_messages_api.OPERATIONS,
         *CHAT_OPERATIONS,
         *chat_matrix_api.OPERATIONS,
+        *chat_matrix_guests_api.OPERATIONS,
         *registration_api.OPERATIONS,
         *attendees_api.OPERATIONS,
         *check_in_api.OPERATIONS,

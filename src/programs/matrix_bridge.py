@@ -11,6 +11,7 @@ from groundwork.errors import Unavailable
 from groundwork.outbox.delivery import JobDelivery, one_by_one
 from groundwork.outbox.jobs import Job
 from groundwork.outbox.retry import RetryPolicy
+from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.matrix import reader
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.call_jobs import call_handler, person_handler
@@ -49,6 +50,10 @@ async def open_bridge(platform: Platform) -> AsyncIterator[Bridge | None]:
             pictures=platform.pictures,
             workers=platform.workers,
             picture_bytes=settings.chat_picture_bytes,
+            counters=None if settings.is_unlimited else InProcessCounters(),
+            messages_per_hour=settings.chat_messages_per_hour,
+            site_name=settings.site_name,
+            site_url=settings.public_url,
         )
     finally:
         await http.close()

@@ -58,6 +58,7 @@ _NOT_OURS = ("/api/sync", "/api/moderation", "/api/operating", "/api/integration
 _NOT_HERE = (
     "/api/me/matrix",
     "/api/chat/rooms/{room}/matrix",
+    "/api/chat/rooms/{room}/matrix/guests",
     "/api/chat/pictures/{key}/{size}",
     "/api/chat/messages/{id}/removal",
 )

@@ -45,6 +45,7 @@ OTHERS = {
     ("chat_reports", "reason"),
     ("chat_rooms", "matrix_error"),
     ("chat_sanctions", "reason"),
+    ("matrix_guests", "reason"),
     ("subscribed_calendars", "reason"),
 }
 _ABOUT_FAILURE = re.compile(r"(^|_)(reason|why|problem|error|failure)$")

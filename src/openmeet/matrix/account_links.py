@@ -5,7 +5,7 @@ from typing import Final
 
 from groundwork.database.transaction import Transaction
 from groundwork.outbox import jobs
-from openmeet.domain.chat import mirroring
+from openmeet.domain.chat import matrix_guests, mirroring
 from openmeet.matrix import content
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import JsonObject
@@ -21,5 +21,7 @@ async def apply(tx: Transaction, bridge: Bridge, matrix_room: str, event: JsonOb
         return
     code = _CODE.fullmatch(read.text)
     linked = None if code is None else await mirroring.link(tx, read.sender, code[1])
+    if linked is not None:
+        await matrix_guests.become_person(tx, read.sender, linked)
     verb = "unlinked" if linked is None else "linked"
     await jobs.enqueue_again(tx, JobKind.MATRIX_CALL, [f"{verb} {matrix_room}"])

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from groundwork.blobstore.contract import BlobStore
 from groundwork.database.transaction import Database
+from groundwork.rate_limit.contract import Counters
 from groundwork.sealing import Sealer
 from groundwork.workers.pool import WorkerPool
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
@@ -14,7 +15,8 @@ from openmeet.matrix.names import PREFIX, keeper
 @dataclass(frozen=True, slots=True)
 class Bridge:
     """One community's bridge. ``names``: display names that this process has set, by localpart. ``pictures`` and ``workers``: without
-    them pictures are told as words. ``picture_bytes``: of the largest that is fetched.
+    them pictures are told as words. ``picture_bytes``: of the largest that is fetched. ``counters``: of what people write there;
+    without them there is no limit. ``messages_per_hour``: of one person. ``site_url``: of this site, for people in the room.
     """
 
     db: Database
@@ -27,6 +29,10 @@ class Bridge:
     workers: WorkerPool | None = None
     picture_bytes: int = MAX_UPLOAD_BYTES
     names: dict[str, str] = field(default_factory=dict)
+    counters: Counters | None = None
+    messages_per_hour: int = 300
+    site_name: str = "OpenMeet"
+    site_url: str = ""
 
     @property
     def keeper(self) -> MatrixUser:

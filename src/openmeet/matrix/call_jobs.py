@@ -11,10 +11,10 @@ from openmeet.domain.chat.mirroring import MatrixConsent
 from openmeet.domain.chat.model import ChatMessageId
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext, speaking
-from openmeet.matrix import content, pictures
+from openmeet.matrix import content, pictures, store
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import MatrixUser, events_of
-from openmeet.matrix.delivery import redact
+from openmeet.matrix.delivery import ready, redact
 
 # Pages of a hundred events that are looked through for what carries a name.
 _MAX_PAGES: Final = 200
@@ -67,7 +67,7 @@ async def _notice(bridge: Bridge, room: str, purpose: str, text: str) -> None:
 
 def person_handler(bridge: Bridge) -> JobHandler:
     """Deliver a job of kind ``MATRIX_PERSON``: take back everything that was passed on of somebody who said no, or whose account
-    was deleted. It goes on until the homeserver has done everything.
+    was deleted. It goes on until the homeserver has done everything. Who still agrees gets their present name.
     """
 
     async def deliver(job: Job) -> None:
@@ -79,8 +79,16 @@ def person_handler(bridge: Bridge) -> JobHandler:
     async def take_back(user: UserId) -> None:
         async with bridge.db.reader() as reader:
             who = await mirroring.person(reader, user)
-            if who is None or who.consent is not MatrixConsent.NONE:
+            speaker = await store.person_spoken_for(reader, user)
+            if speaker is None and (who is None or who.consent is not MatrixConsent.NONE):
                 return
+        if speaker is not None:
+            # Another process may have set another name since this one did.
+            bridge.names.pop(speaker.localpart, None)
+            await ready(bridge, speaker)
+            return
+        assert who is not None, "nobody else has nothing to take back"  # noqa: S101 - for the type checker
+        async with bridge.db.reader() as reader:
             rows = await reader.fetch(
                 """
                 select distinct m.id, r.matrix_room_id from chat_messages m join chat_rooms r on r.id = m.room_id

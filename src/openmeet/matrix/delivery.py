@@ -6,12 +6,15 @@ held messages, signals, polls and notices stay here.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from datetime import date
+from typing import Final
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, RemoteFailed, reason_of
+from groundwork.outbox import jobs
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from openmeet.domain.chat import message_queries
@@ -29,8 +32,11 @@ from openmeet.matrix.calls import MatrixUser
 from openmeet.matrix.members import Inside
 from openmeet.matrix.names import room_alias
 from openmeet.matrix.store import MirroredRoom, Speaker
+from openmeet.outbox.kinds import JobKind
 
 _AT_ONCE = 20
+# MSC2346 in its own name, and in the one that clients know so far.
+_BRIDGE_KINDS: Final = ("m.bridge", "uk.half-shot.bridge")
 _MAX_NAME = 250
 # An event that the homeserver will never take: too large, or malformed in its eyes.
 _NEVER_TAKEN = frozenset({"M_TOO_LARGE", "M_BAD_JSON", "M_INVALID_PARAM"})
@@ -73,6 +79,10 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
             if event is not None:
                 count(entry.kind.value)
             async with bridge.db.transaction() as tx:
+                if event is not None and not await store.is_logged(tx, room_id, entry.number):
+                    # It has expired on its way.
+                    await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"redact {matrix_room} {event}")
+                    event = None
                 await store.settle(tx, room_id, entry.number, event, by_delivery=True)
         if len(entries) < _AT_ONCE:
             break
@@ -325,8 +335,12 @@ async def _create(bridge: Bridge, room: MirroredRoom) -> str:
                 {"type": "m.room.guest_access", "content": {"guest_access": "forbidden"}},
                 {
                     "type": "m.room.history_visibility",
-                    "content": {"history_visibility": "shared" if room.shows_history else "joined"},
+                    "content": {"history_visibility": _history_of(room)},
                 },
+                *(
+                    {"type": kind, "state_key": _bridge_key(bridge, room), "content": _bridge_note(bridge, room)}
+                    for kind in _BRIDGE_KINDS
+                ),
             ],
         }
     )
@@ -336,11 +350,38 @@ async def _create(bridge: Bridge, room: MirroredRoom) -> str:
 
 
 async def _describe(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> None:
-    """Name and topic come from here; a state event that says what it said before is none for the homeserver."""
-    for kind, key, value in (("m.room.name", "name", room.title[:_MAX_NAME]), ("m.room.topic", "topic", room.topic)):
-        if bridge.names.get(f"{matrix_room} {key}") != value:
-            await bridge.keeper.set_state(matrix_room, kind, {key: value})
-            bridge.names[f"{matrix_room} {key}"] = value
+    """Name, topic, history and where the room comes from; a state event that says what it said before is none for the homeserver."""
+    states: tuple[tuple[str, str, content.Content], ...] = (
+        ("m.room.name", "", {"name": room.title[:_MAX_NAME]}),
+        ("m.room.topic", "", {"topic": room.topic}),
+        ("m.room.history_visibility", "", {"history_visibility": _history_of(room)}),
+        *((kind, _bridge_key(bridge, room), _bridge_note(bridge, room)) for kind in _BRIDGE_KINDS),
+    )
+    for kind, key, value in states:
+        known, said = f"{matrix_room} {kind}", json.dumps(value)
+        if bridge.names.get(known) != said:
+            await bridge.keeper.set_state(matrix_room, kind, value, key)
+            bridge.names[known] = said
+
+
+def _history_of(room: MirroredRoom) -> str:
+    """What newcomers read. Later it counts for what is said from then on (CS API, Room history visibility)."""
+    return "shared" if room.shows_history else "joined"
+
+
+def _bridge_key(bridge: Bridge, room: MirroredRoom) -> str:
+    return f"openmeet://{bridge.tenant}/{room.id}"
+
+
+def _bridge_note(bridge: Bridge, room: MirroredRoom) -> content.Content:
+    """MSC2346: which bridge a room belongs to, and what it is a mirror of."""
+    channel = {"id": room.id, "displayname": room.title[:_MAX_NAME]}
+    if bridge.site_url and room.path:
+        channel["external_url"] = f"{bridge.site_url.rstrip('/')}{room.path}"
+    protocol = {"id": "openmeet", "displayname": bridge.site_name}
+    if bridge.site_url:
+        protocol["external_url"] = bridge.site_url
+    return {"bridgebot": bridge.keeper.user_id, "protocol": protocol, "channel": channel}
 
 
 async def _end(bridge: Bridge, room: MirroredRoom) -> None:

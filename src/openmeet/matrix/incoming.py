@@ -1,15 +1,26 @@
 """One event of a mirrored room, applied to the room here, by the rights that its sender has here."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
-from groundwork.errors import Failure
+from groundwork.errors import Failure, Forbidden, NotFound
 from groundwork.outbox import jobs
-from groundwork.uuid7 import new_id
-from openmeet.domain.chat import headings, log, message_queries, messages, room_queries
+from groundwork.rate_limit.contract import Limit, spend
+from openmeet.domain.chat import (
+    guest_messages,
+    headings,
+    limits,
+    matrix_guests,
+    message_queries,
+    messages,
+    reactions,
+    room_queries,
+)
 from openmeet.domain.chat.access import access
-from openmeet.domain.chat.model import Access, ChatMessage, ChatMessageId, MessageKind, NewMessage, Room, RoomId
-from openmeet.domain.chat.search_terms import search_index_terms
+from openmeet.domain.chat.model import Access, ChatMessage, ChatMessageId, NewMessage, Room, RoomId
+from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.texts import cleaned
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.catalogue import gettext, speaking
@@ -19,107 +30,131 @@ from openmeet.matrix.calls import JsonObject
 from openmeet.outbox.kinds import JobKind
 
 
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """Who sent an event: somebody here with a linked account, or a stranger, who may be a guest. ``at``: when, for limits."""
+
+    address: str
+    caller: Caller | None
+    at: Instant
+
+    @property
+    def key(self) -> str:
+        return self.address if self.caller is None else str(self.caller.user_id)
+
+
 async def apply(tx: Transaction, bridge: Bridge, room_id: RoomId, matrix_room: str, event: JsonObject) -> bool:
     """Apply an event, once by its id. True where the Matrix room is to be compared with what it should be."""
     read = content.incoming(event)
     if read is None or bridge.is_ours(read.sender) or await store.is_known(tx, room_id, read.event_id):
         return False
-    said_at = content.sent_at(event)
-    if said_at is not None and await store.is_from_before(tx, room_id, said_at):
+    sent_at = content.sent_at(event)
+    if sent_at is not None and await store.is_from_before(tx, room_id, sent_at):
         return False
     room = await room_queries.by_id(tx, room_id)
     if room is None:
         return False
     user = await store.person_of_account(tx, read.sender)
-    who = None if user is None else Caller(user, "")
+    if user is not None and await matrix_guests.is_guest_alone(tx, room, read.sender, user):
+        user = None
+    # Other servers can state any time; ours states its own.
+    is_local = read.sender.endswith(f":{bridge.homeserver.server_name}")
+    at = min(sent_at, tx.now) if sent_at is not None and is_local else tx.now
+    who = _Sender(read.sender, None if user is None else Caller(user, ""), Instant(at))
     match read:
-        case content.IncomingMessage():
-            is_accepted = await _message(tx, room, who, read)
-            if not is_accepted:
-                await _undo(tx, matrix_room, read.event_id)
-            elif read.picture is not None:
-                await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"picture {matrix_room} {read.event_id}")
+        case content.IncomingMessage() | content.IncomingReaction():
+            await _accept(tx, bridge, room, matrix_room, who, read)
         case content.IncomingRedaction():
             await _redaction(tx, bridge, room, who, read)
         case content.IncomingMembership():
-            # Somebody who leaves is let go; any other change by others is compared with access here.
-            return not (read.membership == "leave" and read.user_id == read.sender)
+            # Whoever leaves is let go, but their leaving is noted; any other change by others is compared with access here.
+            return await _membership(tx, room, who, read)
         case content.IncomingOther():
             if read.kind == "m.room.encrypted":
                 await _undo(tx, matrix_room, read.event_id)
                 await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"plain {matrix_room}")
                 return False
             return True
-        case content.IncomingReaction():
-            pass
     return False
 
 
-async def _message(tx: Transaction, room: Room, who: Caller | None, read: content.IncomingMessage) -> bool:
-    """Store what was said; False where its sender may not say it."""
-    if read.replaces is not None:
-        return await _edit(tx, room, who, read)
+async def _accept(
+    tx: Transaction,
+    bridge: Bridge,
+    room: Room,
+    matrix_room: str,
+    who: _Sender,
+    read: content.IncomingMessage | content.IncomingReaction,
+) -> None:
+    """Store what somebody says or reacts with. What they may not say here is not said there either: the keeper redacts it."""
+    try:
+        if isinstance(read, content.IncomingReaction):
+            await _reaction(tx, bridge, room, who, read)
+        elif read.replaces is not None:
+            await _spend(bridge, who, room, limits.CHANGES, limits.CHANGES_IN_ROOM)
+            if not await _edit(tx, room, who, read):
+                await _undo(tx, matrix_room, read.event_id)
+        else:
+            hourly = limits.an_hour(bridge.messages_per_hour)
+            await _spend(bridge, who, room, (limits.A_MINUTE, hourly), limits.IN_ROOM)
+            is_shown = await _message(tx, room, who, read)
+            if not is_shown:
+                # What waits for a moderator here is not to be read there before that.
+                await _undo(tx, matrix_room, read.event_id)
+            elif read.picture is not None:
+                await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"picture {matrix_room} {read.event_id}")
+    except Failure:
+        await _undo(tx, matrix_room, read.event_id)
+
+
+async def _spend(bridge: Bridge, who: _Sender, room: Room, own: Sequence[Limit], in_room: Limit) -> None:
+    """Count it. The limit for one room is for guests: from people it takes what they would have to type again. Raises TooMany."""
+    if bridge.counters is None:
+        return
+    charges = [(limit, who.key) for limit in own]
+    if who.caller is None:
+        charges.append((in_room, f"{room.id}/{who.key}"))
+    await spend(bridge.counters, charges, now=who.at)
+
+
+async def _message(tx: Transaction, room: Room, who: _Sender, read: content.IncomingMessage) -> bool:
+    """Store what was said; False where it waits for a moderator."""
     answered = await store.message_of(tx, room.id, read.reply_to) if read.reply_to else None
-    if who is None:
-        return await _guest_message(tx, room, read, answered)
     before = None if answered is None else await message_queries.by_id(tx, answered)
     about = before.about if before is not None else await headings.usual_heading(tx, room)
-    new = NewMessage(text=cleaned(read.text), about=about, reply_to=answered)
-    try:
-        one, _ = await messages.send(tx, who, room.id, new)
-    except Failure:
-        return False
-    await tx.execute("update chat_messages set external_id = :event where id = :id", event=read.event_id, id=one.id)
-    # What waits for a moderator here is not to be read there before that.
+    if who.caller is None:
+        one = await guest_messages.say(
+            tx, room.id, who.address, cleaned(read.text), external_id=read.event_id, about=about, reply_to=answered
+        )
+    else:
+        new = NewMessage(text=cleaned(read.text), about=about, reply_to=answered)
+        one, _ = await messages.send(tx, who.caller, room.id, new)
+        await tx.execute("update chat_messages set external_id = :event where id = :id", event=read.event_id, id=one.id)
     await store.settle(tx, room.id, one.number, None if one.is_held else read.event_id, by_delivery=False)
     return not one.is_held
 
 
-async def _guest_message(
-    tx: Transaction, room: Room, read: content.IncomingMessage, answered: ChatMessageId | None
-) -> bool:
-    """Somebody without an account here that hosts invited."""
-    if not room.matrix_guests or room.is_closed:
-        return False
-    entry = await log.next_entry(tx, room.id)
-    one = ChatMessage(
-        id=ChatMessageId(new_id(tx.now)),
-        room_id=room.id,
-        number=entry.number,
-        user_id=None,
-        matrix_sender=read.sender,
-        client_id=None,
-        kind=MessageKind.TEXT,
-        body=cleaned(read.text),
-        details={},
-        about=await headings.usual_heading(tx, room),
-        reply_to=answered,
-        external_id=read.event_id,
-        revision=1,
-        said_at=tx.now,
-        edited_at=None,
-        removed_at=None,
-        removed_by=None,
-        held_at=tx.now if room.holds_messages else None,
-    )
-    await message_queries.insert(tx, entry, one, search_index_terms(one))
-    await store.settle(tx, room.id, one.number, None if one.is_held else read.event_id, by_delivery=False)
-    return not one.is_held
+async def _edit(tx: Transaction, room: Room, who: _Sender, read: content.IncomingMessage) -> bool:
+    """Anybody can send an edit of anybody's event; only one of the sender's own counts. False where the new words wait for a moderator.
 
-
-async def _edit(tx: Transaction, room: Room, who: Caller | None, read: content.IncomingMessage) -> bool:
-    """Anybody can send an edit of anybody's event; only one of the sender's own counts."""
+    Raises NotFound, Forbidden, Refused.
+    """
     target = await store.message_of(tx, room.id, read.replaces or "")
     one = None if target is None else await message_queries.by_id(tx, target)
-    if one is None or who is None or one.external_id != read.replaces or one.user_id != who.user_id:
-        return False
-    try:
-        changed = await messages.edit(tx, who, one.id, cleaned(read.text))
-    except Failure:
-        return False
+    if one is None or one.external_id != read.replaces or not _wrote(who, one):
+        raise Forbidden(ChatReason.AUTHOR_ONLY)
+    text = cleaned(read.text)
+    if who.caller is None:
+        changed = await guest_messages.edit(tx, who.address, one.id, text)
+    else:
+        changed = await messages.edit(tx, who.caller, one.id, text)
     if changed.revision != one.revision:
-        await _settle_last(tx, replace(changed, room_id=room.id), read.event_id)
-    return True
+        await _settle_last(tx, replace(changed, room_id=room.id), None if changed.is_held else read.event_id)
+    return not changed.is_held
+
+
+def _wrote(who: _Sender, one: ChatMessage) -> bool:
+    return one.matrix_sender == who.address if who.caller is None else one.user_id == who.caller.user_id
 
 
 async def _settle_last(tx: Transaction, one: ChatMessage, event_id: str | None) -> None:
@@ -128,20 +163,57 @@ async def _settle_last(tx: Transaction, one: ChatMessage, event_id: str | None) 
     await store.settle(tx, one.room_id, row["number"], event_id, by_delivery=False)
 
 
+async def _reaction(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, read: content.IncomingReaction) -> None:
+    target = await store.message_of(tx, room.id, read.target)
+    if target is None:
+        # To something that is not a message here: what was said before the room was ours, or what nobody may say.
+        return
+    await _spend(bridge, who, room, limits.CHANGES, limits.CHANGES_IN_ROOM)
+    if who.caller is None:
+        await guest_messages.react(tx, who.address, target, read.emoji, read.event_id)
+    else:
+        await reactions.react(tx, who.caller, target, read.emoji, external_id=read.event_id)
+
+
 async def _redaction(
-    tx: Transaction, bridge: Bridge, room: Room, who: Caller | None, read: content.IncomingRedaction
+    tx: Transaction, bridge: Bridge, room: Room, who: _Sender, read: content.IncomingRedaction
 ) -> None:
     """By its writer: taken back. By a moderator: removed. Delivery then redacts the edits, which this one does not reach."""
-    target = await store.message_of(tx, room.id, read.target)
+    target: ChatMessageId | None = await store.message_of(tx, room.id, read.target)
     one = None if target is None else await message_queries.by_id(tx, target)
-    if one is None or who is None or one.is_removed:
+    moderates = who.caller is not None and await access(tx, room.id, who.caller.user_id) is Access.MODERATE
+    if one is None:
+        made = await reactions.from_matrix(tx, room.id, read.target)
+        if made is not None and (moderates or made.is_by(who.address, who.caller)):
+            await reactions.drop(tx, made)
         return
-    if one.user_id == who.user_id:
-        await messages.take_back(tx, who, one.id)
-    elif await access(tx, room.id, who.user_id) is Access.MODERATE:
+    if one.is_removed:
+        return
+    if _wrote(who, one):
+        if who.caller is None:
+            await guest_messages.take_back(tx, who.address, one.id)
+        else:
+            await messages.take_back(tx, who.caller, one.id)
+    elif who.caller is not None and moderates:
         with speaking(bridge.language):
             reason = read.reason or gettext("Removed in Matrix")
-        await messages.remove(tx, who, one.id, reason, bridge.sealer)
+        await messages.remove(tx, who.caller, one.id, reason, bridge.sealer)
+
+
+async def _membership(tx: Transaction, room: Room, who: _Sender, read: content.IncomingMembership) -> bool:
+    """Whether the room is to be compared. A moderator who kicks a guest there removes them here."""
+    if read.user_id == read.sender:
+        if read.membership == "leave":
+            await matrix_guests.note_presence(tx, room.id, read.user_id, matrix_guests.GuestPresence.LEFT)
+            return False
+        return True
+    if read.membership == "leave" and who.caller is not None:
+        try:
+            await matrix_guests.remove(tx, who.caller, room.id, read.user_id, read.reason)
+        except (Forbidden, NotFound):
+            # They may not do so here, so it is put back.
+            return True
+    return True
 
 
 async def _undo(tx: Transaction, matrix_room: str, event_id: str) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from groundwork.errors import Forbidden, NotFound, Refused, RemoteFailed
-from openmeet.domain.chat import sanctions
+from groundwork.errors import Forbidden, NotFound, Refused, RemoteFailed, RemoteSlow, Unavailable
+from openmeet.domain.chat import matrix_guests, sanctions
+from openmeet.domain.chat.matrix_guests import GuestPresence, GuestState, MatrixGuest
 from openmeet.domain.chat.model import Access
 from openmeet.domain.chat.sanctions import SanctionKind
 from openmeet.domain.users.model import Caller
@@ -26,6 +27,8 @@ _READER: Final = -1
 # Nobody has it: the keeper created the room, and a creator stands above all numbers (Room Version 12).
 _NOBODY: Final = 100
 _IN: Final = frozenset({"join", "invite", "knock"})
+# The token is wrong.
+_OUR_FAULT: Final = frozenset({401})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,8 @@ async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> Inside
     found = await _occupants(bridge, room, present, ghosts)
     if await _accept_bans(bridge, room, present, found):
         found = await _occupants(bridge, room, present, ghosts)
-    by_account = {one.mxid: one for one in found if one.mxid is not None}
+    guests = await _guests(bridge, room, present, found)
+    by_account = {one.mxid: one for one in found if one.mxid is not None and not _is_guest(one, guests)}
     by_ghost = {one.localpart: one for one in found}
     inside = Inside(set(), set())
     for user, member in present.items():
@@ -104,11 +108,20 @@ async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> Inside
                 await _take_over(bridge, matrix_room, user, member)
             elif member.membership in _IN:
                 await keeper.kick(matrix_room, user)
-        elif await _settle_account(bridge, room, matrix_room, user, member, by_account.get(user)):
+        elif user not in by_account:
+            if await _settle_stranger(bridge, room, matrix_room, user, member, guests.get(user)):
+                inside.accounts.add(user)
+        elif await _settle_account(bridge, matrix_room, user, member, by_account[user]):
             inside.accounts.add(user)
     for account, one in by_account.items():
         if account not in present and one.access >= Access.WRITE and one.wants_invitations and is_user_id(account):
             await _invite(bridge, matrix_room, account)
+            inside.accounts.add(account)
+    for account, guest in guests.items():
+        is_wanted = guest.state is GuestState.INVITED and room.allows_guests and account not in by_account
+        # Whom the homeserver did not want to invite is tried again when a host asks for it.
+        is_asked = is_wanted and (guest.is_due or guest.presence is not GuestPresence.REFUSED)
+        if is_asked and account not in present and await _invite_guest(bridge, room, matrix_room, account):
             inside.accounts.add(account)
     await _settle_powers(bridge, room, matrix_room, [one for one in found if one.mxid in present])
     return inside
@@ -121,10 +134,40 @@ async def _occupants(
         return await store.occupants(reader, room.id, list(present), list(ghosts))
 
 
+async def _guests(
+    bridge: Bridge, room: MirroredRoom, present: Mapping[str, _Membership], found: list[Occupant]
+) -> dict[str, MatrixGuest]:
+    """Guests by their address. Who was in an adopted room before it was ours becomes one."""
+    linked = {one.mxid for one in found}
+    async with bridge.db.reader() as reader:
+        known = {one.mxid: one for one in await matrix_guests.guests_of(reader, room.id)}
+    if room.is_adopted and room.allows_guests:
+        older = [
+            user
+            for user, member in present.items()
+            if member.membership == "join" and user not in linked and user not in known and not bridge.is_ours(user)
+        ]
+        if older:
+            async with bridge.db.transaction() as tx:
+                for user in older:
+                    await matrix_guests.admit(tx, room.id, user)
+            async with bridge.db.reader() as reader:
+                known = {one.mxid: one for one in await matrix_guests.guests_of(reader, room.id)}
+    return known
+
+
+def _is_guest(one: Occupant, guests: Mapping[str, MatrixGuest]) -> bool:
+    """Whether somebody with an account here is in the room as a guest alone."""
+    guest = guests.get(one.mxid or "")
+    is_invited = guest is not None and guest.state is GuestState.INVITED
+    return is_invited and one.access is Access.NONE and not one.is_banned
+
+
 async def _accept_bans(
     bridge: Bridge, room: MirroredRoom, present: Mapping[str, _Membership], found: list[Occupant]
 ) -> bool:
-    """Ban here whom a linked moderator banned there, by their account or the user that speaks for them; whether there was anybody.
+    """Ban here whom a linked moderator banned there, by their account or the user that speaks for them; whether there was anybody. A guest
+    is banned as one.
 
     The keeper then repeats the ban there in its own name: one in the name of somebody else is new, and lifting it here lifts it there.
     """
@@ -135,14 +178,19 @@ async def _accept_bans(
         part = bridge.random_part(user)
         who = by_account.get(user) if part is None else by_ghost.get(part)
         moderator = by_account.get(member.changed_by)
-        if member.membership != "ban" or who is None or who.is_banned or moderator is None:
+        if member.membership != "ban" or moderator is None or (who is not None and who.is_banned):
+            continue
+        if who is None and part is not None:
             continue
         with speaking(bridge.language):
             reason = member.reason or gettext("Banned in Matrix")
         try:
             async with bridge.db.transaction() as tx:
                 caller = Caller(moderator.user_id, "")
-                await sanctions.sanction(tx, caller, room.id, who.user_id, SanctionKind.BAN, reason=reason)
+                if who is None:
+                    await matrix_guests.ban(tx, caller, room.id, user, reason)
+                else:
+                    await sanctions.sanction(tx, caller, room.id, who.user_id, SanctionKind.BAN, reason=reason)
         except (Forbidden, NotFound, Refused):
             # They may not do so here, so it is put back.
             continue
@@ -155,23 +203,20 @@ async def _take_over(bridge: Bridge, matrix_room: str, user: str, ban: _Membersh
         await bridge.keeper.ban(matrix_room, user)
 
 
-async def _settle_account(
-    bridge: Bridge, room: MirroredRoom, matrix_room: str, user: str, member: _Membership, who: Occupant | None
-) -> bool:
-    """Whether the account is in the room or invited afterwards."""
+async def _settle_account(bridge: Bridge, matrix_room: str, user: str, member: _Membership, who: Occupant) -> bool:
+    """Whether the account of somebody here is in the room or invited afterwards."""
     keeper = bridge.keeper
-    if who is not None and who.is_banned:
+    if who.is_banned:
         if member.membership != "ban":
             await keeper.ban(matrix_room, user)
         else:
             await _take_over(bridge, matrix_room, user, member)
         return False
-    may_enter = who is not None and who.access >= Access.WRITE and who.wants_invitations
+    may_enter = who.access >= Access.WRITE and who.wants_invitations
     if member.membership == "ban":
-        if who is not None:
-            await keeper.unban(matrix_room, user)
+        await keeper.unban(matrix_room, user)
     elif member.membership in _IN:
-        stays = who.access is not Access.NONE if who is not None else room.allows_guests
+        stays = who.access is not Access.NONE
         if not stays:
             await keeper.kick(matrix_room, user)
         return stays
@@ -183,13 +228,71 @@ async def _settle_account(
     return may_enter
 
 
-async def _invite(bridge: Bridge, matrix_room: str, account: str) -> None:
+async def _settle_stranger(
+    bridge: Bridge, room: MirroredRoom, matrix_room: str, user: str, member: _Membership, guest: MatrixGuest | None
+) -> bool:
+    """Whether an account that nobody here has linked is in the room or invited afterwards."""
+    keeper = bridge.keeper
+    if guest is None or not room.allows_guests or guest.state is not GuestState.INVITED:
+        if guest is not None and guest.state is GuestState.BANNED:
+            if member.membership != "ban":
+                await keeper.ban(matrix_room, user)
+            else:
+                await _take_over(bridge, matrix_room, user, member)
+        elif member.membership in _IN:
+            await keeper.kick(matrix_room, user)
+        if guest is not None:
+            await _note_presence(bridge, room, guest, GuestPresence.LEFT)
+        return False
+    if member.membership in _IN:
+        is_in = member.membership == "join"
+        await _note_presence(bridge, room, guest, GuestPresence.JOINED if is_in else GuestPresence.INVITED)
+        return True
+    if member.membership == "ban":
+        await keeper.unban(matrix_room, user)
+    elif member.changed_by == user and not guest.is_due:
+        # A guest who left is asked again when a host wants it.
+        await _note_presence(bridge, room, guest, GuestPresence.LEFT)
+        return False
+    return await _invite_guest(bridge, room, matrix_room, user)
+
+
+async def _note_presence(bridge: Bridge, room: MirroredRoom, guest: MatrixGuest, presence: GuestPresence) -> None:
+    is_due = guest.is_due and presence in {GuestPresence.JOINED, GuestPresence.INVITED}
+    if guest.presence is presence and not is_due:
+        return
+    async with bridge.db.transaction() as tx:
+        if is_due:
+            await matrix_guests.note_invitation(tx, room.id, guest.mxid, presence)
+        else:
+            await matrix_guests.note_presence(tx, room.id, guest.mxid, presence)
+
+
+async def _invite_guest(bridge: Bridge, room: MirroredRoom, matrix_room: str, account: str) -> bool:
+    """Invite a guest, and note what became of it for the hosts."""
+    is_invited = await _invite(bridge, matrix_room, account)
+    async with bridge.db.transaction() as tx:
+        presence = GuestPresence.INVITED if is_invited else GuestPresence.REFUSED
+        await matrix_guests.note_invitation(tx, room.id, account, presence)
+    return is_invited
+
+
+async def _invite(bridge: Bridge, matrix_room: str, account: str) -> bool:
+    """Whether they are invited now. Nobody else waits for a server that does not federate with ours, or is away; nor for somebody whom
+    Matrix does not let in.
+    """
     try:
         await bridge.keeper.invite(matrix_room, account)
     except RemoteFailed as failed:
-        # Their server does not federate with ours, or they were banned on Matrix a moment ago: nobody else waits for that.
-        if failed.status != 403:
+        if failed.status is None or failed.status in _OUR_FAULT:
             raise
+        return False
+    except (RemoteSlow, Unavailable):
+        # The homeserver answers so for a server that it cannot reach; if it is away itself, what follows fails.
+        if account.endswith(f":{bridge.homeserver.server_name}"):
+            raise
+        return False
+    return True
 
 
 async def _settle_powers(bridge: Bridge, room: MirroredRoom, matrix_room: str, found: list[Occupant]) -> None:

@@ -7,9 +7,11 @@ have no server part (Matrix specification, Room Version 12).
 import re
 from typing import Final
 
+from openmeet.domain.chat.mirroring import NAMESPACE
+
 # The registration's `sender_localpart`. Synapse answers /sync of this user with 500, so it is never used for anything.
 SENDER: Final = "_om_sender"
-PREFIX: Final = "_om_"
+PREFIX: Final = NAMESPACE
 # Every client of ours has one device: only with it does Synapse remember transaction ids across a restart.
 DEVICE: Final = "OPENMEET"
 
@@ -33,6 +35,11 @@ def keeper(tenant: str) -> str:
 def room_alias(tenant: str, room_id: str) -> str:
     """The localpart of a room's alias; a room is always created with it, so that a lost answer can be looked up."""
     return f"{PREFIX}{tenant}_{room_id}"
+
+
+def full_alias(tenant: str, server_name: str, room_id: str) -> str:
+    """The alias of a room that we created, as people write it."""
+    return f"#{room_alias(tenant, room_id)}:{server_name}"
 
 
 def is_user_id(value: object) -> bool:

@@ -11,14 +11,13 @@ from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.outbox import jobs
-from openmeet.domain.chat import room_queries
-from openmeet.domain.chat.access import access_of_each, chain, people
-from openmeet.domain.chat.log import MIRRORED
+from openmeet.domain.chat import matrix_guests, mirroring, room_queries
+from openmeet.domain.chat.access import access_of_each, people
+from openmeet.domain.chat.addresses import addresses_of
+from openmeet.domain.chat.matrix_guests import GuestState
 from openmeet.domain.chat.mirroring import MirrorState
 from openmeet.domain.chat.model import Access, ChatLogEntry, ChatMessageId, LogKind, RoomId
 from openmeet.domain.users.model import UserId
-from openmeet.outbox.kinds import JobKind
 
 # Log entries whose Matrix event carries the text of the message.
 _TEXT_KINDS: Final = "('said', 'restored')"
@@ -26,7 +25,9 @@ _TEXT_KINDS: Final = "('said', 'restored')"
 
 @dataclass(frozen=True, slots=True)
 class MirroredRoom:
-    """A mirrored room. ``title``: of what it belongs to, with the channel's name before it."""
+    """A mirrored room. ``title``: of what it belongs to, with the channel's name before it. ``is_adopted``: it was of an older
+    installation, which had people in it already. ``path``: of its page here; empty where what it belongs to is gone.
+    """
 
     id: RoomId
     state: MirrorState
@@ -36,6 +37,8 @@ class MirroredRoom:
     allows_guests: bool
     shows_history: bool
     is_closed: bool
+    is_adopted: bool
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Occupant:
 
 _ROOM: Final = """
     select r.id, r.matrix_state, r.matrix_room_id, r.matrix_guests, r.history, r.closed_at, r.about, r.kind, r.name,
-           coalesce((select e.title from events e where e.id = r.event_id),
+           r.matrix_from, coalesce((select e.title from events e where e.id = r.event_id),
                     (select s.name from event_series s where s.id = r.series_id),
                     (select g.name from groups g where g.id = r.group_id), '') as title
       from chat_rooms r
@@ -77,6 +80,8 @@ async def room(reader: Reader, room_id: RoomId) -> MirroredRoom | None:
     row = await reader.fetch_one(f"{_ROOM} where r.id = :room", room=room_id)
     if row is None:
         return None
+    there = await room_queries.by_id(reader, room_id)
+    addresses = await addresses_of(reader, [there], None) if there is not None else {}
     title = f"{row['name']} · {row['title']}" if row["kind"] == "channel" else row["title"]
     return MirroredRoom(
         RoomId(row["id"]),
@@ -84,9 +89,11 @@ async def room(reader: Reader, room_id: RoomId) -> MirroredRoom | None:
         row["matrix_room_id"],
         title,
         row["about"],
-        bool(row["matrix_guests"]),
+        bool(row["matrix_guests"]) and not await mirroring.needs_confirmation(reader, room_id),
         row["history"] == "all",
         row["closed_at"] is not None,
+        row["matrix_from"] is not None,
+        addresses[room_id].path if room_id in addresses else "",
     )
 
 
@@ -173,6 +180,14 @@ async def settle_rest(tx: Transaction, room_id: RoomId) -> None:
     )
 
 
+async def is_logged(reader: Reader, room_id: RoomId, number: int) -> bool:
+    """Whether the entry is still in the log: it goes with a message that has expired."""
+    row = await reader.fetch_one(
+        "select 1 as found from chat_log where room_id = :room and number = :number", room=room_id, number=number
+    )
+    return row is not None
+
+
 async def event_of(reader: Reader, message: ChatMessageId) -> str | None:
     """The event that has the message's words now; None where it was not passed on, or is redacted."""
     row = await reader.fetch_one(
@@ -251,6 +266,12 @@ async def speaker(reader: Reader, room_id: RoomId, user_id: UserId) -> Speaker |
     )
 
 
+async def person_spoken_for(reader: Reader, user_id: UserId) -> Speaker | None:
+    """``speaker`` outside of any room; None also for somebody who has no user at the homeserver yet."""
+    found = await speaker(reader, RoomId(""), user_id)
+    return found if found is not None and found.is_made else None
+
+
 async def note_made(tx: Transaction, user_id: UserId) -> None:
     """The person's user exists at the homeserver."""
     await tx.execute(
@@ -315,7 +336,7 @@ async def occupants(
 
 
 async def accounts_with_access(reader: Reader, room_id: RoomId, accounts: Collection[str]) -> set[str]:
-    """Those of the accounts that may be in the room: linked ones of people with access, and others where guests are allowed."""
+    """Those of the accounts that may be in the room: linked ones of people with access, and guests where they are allowed."""
     rows = await reader.fetch(
         "select user_id, mxid from matrix_people where mxid in :accounts", accounts=sorted(accounts) or [""]
     )
@@ -324,8 +345,12 @@ async def accounts_with_access(reader: Reader, room_id: RoomId, accounts: Collec
         return set()
     linked = {row["mxid"]: UserId(row["user_id"]) for row in rows}
     reached = await access_of_each(reader, room, linked.values())
-    guests = set(accounts) - linked.keys() if room.matrix_guests else set()
-    return guests | {mxid for mxid, user in linked.items() if reached.get(user, Access.NONE) is not Access.NONE}
+    guests: set[str] = set()
+    if await matrix_guests.are_allowed(reader, room):
+        guests = {one.mxid for one in await matrix_guests.guests_of(reader, room_id, states=(GuestState.INVITED,))}
+    return (guests & set(accounts)) | {
+        mxid for mxid, user in linked.items() if reached.get(user, Access.NONE) is not Access.NONE
+    }
 
 
 async def names_kept_here(reader: Reader, message: ChatMessageId) -> list[str]:
@@ -384,38 +409,3 @@ async def move_cursor(tx: Transaction, holder: str, before: SyncCursor, since: s
         epoch=before.epoch,
     )
     return moved == 1
-
-
-async def newest_access_change(reader: Reader) -> int:
-    """The number of the latest change of an answer, a role or a block."""
-    row = await reader.fetch_one("select coalesce(max(id), 0) as newest from chat_access_changes")
-    return int(row["newest"]) if row else 0
-
-
-async def wake_changed(tx: Transaction, after: int) -> None:
-    """Look again at mirrored rooms whose people may have changed since the change with this number."""
-    fresh = "from chat_access_changes c where c.id > :after"
-    changed_date = (
-        f"exists ({chain('r')} select 1 from chain join events ce on ce.series_id = chain.id"
-        " join chat_access_changes c on c.event_id = ce.id where c.id > :after)"
-    )
-    changed_series = (
-        f"exists ({chain('r')} select 1 from chain join event_series cs on cs.id = chain.id"
-        f" where cs.id in (select c.series_id {fresh} and c.series_id is not null)"
-        f" or cs.group_id in (select c.group_id {fresh} and c.group_id is not null))"
-    )
-    await jobs.enqueue_again_selected(
-        tx,
-        JobKind.MATRIX_ROOM,
-        f"""
-        {MIRRORED} and (
-               r.event_id in (select c.event_id {fresh} and c.event_id is not null)
-            or r.group_id in (select c.group_id {fresh} and c.group_id is not null)
-            or exists (select 1 from events ge where ge.id = r.event_id
-                          and ge.group_id in (select c.group_id {fresh} and c.group_id is not null))
-            or r.series_id is not null and ({changed_date} or {changed_series})
-            or exists (select 1 {fresh} and c.event_id is null and c.series_id is null and c.group_id is null))
-         order by r.id
-        """,
-        after=after,
-    )

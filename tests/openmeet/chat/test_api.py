@@ -7,6 +7,7 @@ import pytest
 
 from openmeet.domain.api_tokens.scopes import TokenScope, scope_of
 from openmeet.domain.chat import mirroring
+from openmeet.i18n.formatting import iso
 from openmeet.web.chat.operations import OPERATIONS
 from tests.openmeet.site_under_test import api_session, site_on
 
@@ -286,6 +287,8 @@ async def test_without_a_homeserver_nothing_is_said_about_matrix(talk):
         ("GET", f"/chat/rooms/{talk.room}/matrix"),
         ("PUT", f"/chat/rooms/{talk.room}/matrix"),
         ("POST", f"/chat/rooms/{talk.room}/matrix/again"),
+        ("GET", f"/chat/rooms/{talk.room}/matrix/guests"),
+        ("POST", f"/chat/rooms/{talk.room}/matrix/guests"),
         ("GET", "/me/matrix"),
         ("PUT", "/me/matrix"),
         ("POST", "/me/matrix/link"),
@@ -317,6 +320,12 @@ async def test_hosts_mirror_a_room_and_people_decide_about_their_words(connected
         assert (await client.put(path, json={"enabled": True}, headers=ben)).status_code == 403
         switched = await client.put(path, json={"enabled": True, "guests": True}, headers=ana)
         assert (switched.json()["state"], switched.json()["guests"], switched.json()["waiting"]) == ("on", True, 0)
+        assert (switched.json()["alias"], switched.json()["since"]) == (None, iso(connected.clock.now()))
+        async with connected.db.transaction() as tx:
+            await tx.execute("update chat_rooms set matrix_room_id = '!room'")
+        alias = (await client.get(path, headers=ana)).json()["alias"]
+        assert alias.startswith("#_om_")
+        assert alias.endswith(f"_{opened.json()['id']}:matrix.example")
         stale = await client.put(path, json={"enabled": False}, headers={**ana, "if-match": '"0123456789abcdef"'})
         assert stale.status_code == 412
         assert (await client.post(f"{path}/again", headers=ana)).status_code == 200
@@ -331,3 +340,31 @@ async def test_hosts_mirror_a_room_and_people_decide_about_their_words(connected
         assert (await client.get("/api/me/matrix", headers=ben)).json()["account"] == "@ben:matrix.example"
         assert (await client.delete("/api/me/matrix", headers=ben)).status_code == 204
         assert (await client.get("/api/me/matrix", headers=ben)).json()["account"] is None
+
+
+async def test_hosts_invite_guests_by_their_address(connected):
+    async with connected.browser() as client:
+        ana, ben = [await api_session(client, f"{name}@example.org", name.title()) for name in ("ana", "ben")]
+        slug = (await client.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
+        await client.put(f"/api/events/{slug}/answer", json={"reply": "going"}, headers=ben)
+        opened = await client.post("/api/chat/rooms", json={"kind": "event", "event": slug}, headers=ana)
+        room = f"/api/chat/rooms/{opened.json()['id']}/matrix"
+        wanted = {"address": "@zoe:matrix.example"}
+        early = await client.post(f"{room}/guests", json=wanted, headers=ana)
+        assert (early.status_code, early.json()["error"]) == (422, "NoGuests")
+        await client.put(room, json={"enabled": True, "guests": True}, headers=ana)
+        invited = await client.post(f"{room}/guests", json=wanted, headers=ana)
+        assert invited.status_code == 200
+        assert (invited.json()["state"], invited.json()["membership"]) == ("invited", "")
+        assert (await client.post(f"{room}/guests", json=wanted, headers=ben)).status_code == 403
+        assert (await client.get(f"{room}/guests", headers=ben)).status_code == 403
+        foreign = await client.post(f"{room}/guests", json={"address": "@zoe:elsewhere.example"}, headers=ana)
+        assert (foreign.status_code, list(foreign.json()["fields"])) == (400, ["address"])
+        unknown = await client.post(
+            f"{room}/guests", json={"address": "@yan:matrix.example", "state": "removed"}, headers=ana
+        )
+        assert unknown.status_code == 404
+        banned = await client.post(f"{room}/guests", json={**wanted, "state": "banned", "reason": "Rude"}, headers=ana)
+        assert (banned.json()["state"], banned.json()["reason"]) == ("banned", "Rude")
+        listed = (await client.get(f"{room}/guests", headers=ana)).json()["guests"]
+        assert [(one["address"], one["state"]) for one in listed] == [("@zoe:matrix.example", "banned")]

@@ -3,10 +3,9 @@
 import pytest
 
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import mirroring
+from openmeet.domain.chat import mirror_wakes, mirroring
 from openmeet.domain.chat.log import wake_mirror
 from openmeet.domain.chat.mirroring import MatrixConsent, MirrorState
-from openmeet.matrix import store
 from tests.openmeet.matrix.mirrored import MirroredTown
 from tests.parts import needs
 
@@ -111,11 +110,11 @@ async def test_nothing_is_passed_on_from_a_room_that_is_not_mirrored(town: Mirro
 async def test_a_changed_answer_wakes_the_room_by_itself(town: MirroredTown) -> None:
     await town.deliver()
     async with town.db.transaction() as tx:
-        before = await store.newest_access_change(tx)
+        before = await mirror_wakes.newest_access_change(tx)
         await tx.execute("update outbox_jobs set state = 'completed' where state = 'due'")
     await town.answer(town.ben, RsvpReply.DECLINED)
     async with town.db.transaction() as tx:
-        assert await store.newest_access_change(tx) > before
-        await store.wake_changed(tx, before)
+        assert await mirror_wakes.newest_access_change(tx) > before
+        await mirror_wakes.wake_changed(tx, before)
         woken = await tx.fetch("select subject from outbox_jobs where kind = 'matrix_room' and state = 'due'")
     assert [row["subject"] for row in woken] == [town.room.id]

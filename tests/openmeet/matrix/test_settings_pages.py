@@ -114,3 +114,57 @@ async def test_the_first_message_in_a_mirrored_chat_asks_and_what_stays_is_marke
     assert found[ben.user_id].consent is MatrixConsent.NONE
     assert found[ana.user_id].consent is MatrixConsent.NAME_AND_WORDS
     assert marked == {"Hello": True, "Again": True, "Welcome": False}
+
+
+@pytest.fixture
+async def public_talk(site):
+    """Ana hosts a public event whose chat is mirrored, with guests; Ben goes."""
+    async with site.db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        event = await event_by(tx, ana, title="Open day")
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ana, about(event))
+    return ana, ben, room, f"/events/{event.slug}/chat"
+
+
+@pytest.mark.parametrize("site", ["https://matrix.example"], indirect=True)
+async def test_a_host_allows_guests_invites_removes_and_bans_them(site, public_talk):
+    ana, ben, _, chat = public_talk
+    zoe = "@zoe:matrix.example"
+    async with signed_in(site, ana.user_id) as host:
+        assert "Guests from Matrix" not in (await host.get(f"{chat}/people")).text
+        refused = await host.post(f"{chat}/guests", data={"act": "invite", "address": zoe})
+        assert refused.status_code == 422
+        assert "Allow guests from Matrix in the settings" in refused.text
+        await host.post(f"{chat}/settings/matrix", data={"mirror": "on"})
+        allowed = await host.post(f"{chat}/settings/matrix", data={"mirror": "on", "guests": "yes"})
+        assert allowed.status_code == 303
+        assert 'name="guests" value="yes" checked' in (await host.get(f"{chat}/settings")).text
+        wrong = await host.post(f"{chat}/guests", data={"act": "invite", "address": "zoe@matrix.example"})
+        assert wrong.status_code == 400
+        assert 'value="zoe@matrix.example"' in wrong.text
+        assert (await host.post(f"{chat}/guests", data={"act": "invite", "address": zoe})).status_code == 303
+        shown = (await host.get(f"{chat}/people")).text
+        assert zoe in shown
+        assert "The invitation is on its way" in shown
+    async with signed_in(site, ben.user_id) as guest:
+        shown = (await guest.get(f"{chat}/people")).text
+        assert zoe in shown
+        assert f"Remove {zoe}" not in shown
+        assert (await guest.post(f"{chat}/guests", data={"act": "ban", "address": zoe})).status_code == 403
+    async with signed_in(site, ana.user_id) as host:
+        await host.post(f"{chat}/guests", data={"act": "ban", "address": zoe, "reason": "Rude"})
+        assert "Banned" in (await host.get(f"{chat}/people")).text
+        assert f"{zoe}: Rude" in (await host.get(f"{chat}/moderation")).text
+    async with signed_in(site, ben.user_id) as guest:
+        assert zoe not in (await guest.get(f"{chat}/people")).text
+
+
+@pytest.mark.parametrize("site", ["https://matrix.example"], indirect=True)
+async def test_chats_that_are_not_public_have_no_guests(site, talk):
+    ana, _, _, path = talk
+    async with signed_in(site, ana.user_id) as host:
+        assert 'name="guests"' not in (await host.get(path)).text
+        data = {"mirror": "on", "confirmed": "1", "guests": "yes"}
+        refused = await host.post(f"{path}/matrix", data=data)
+        assert refused.status_code == 422

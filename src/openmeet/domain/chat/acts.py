@@ -28,6 +28,10 @@ class ModerationAct(StrEnum):
     DISMISSED = "dismissed"  # reports about a message
     OBJECTED = "objected"  # the author, to a removal
     UPHELD = "upheld"  # a removal, against an objection
+    # Of guests from Matrix, whose address is in the reason.
+    GUEST_INVITED = "guest_invited"
+    GUEST_REMOVED = "guest_removed"
+    GUEST_BANNED = "guest_banned"
 
 
 @dataclass(frozen=True, slots=True)

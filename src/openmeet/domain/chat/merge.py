@@ -28,6 +28,8 @@ _NAMED: Final = (
     ("chat_reports", "reporter_id"),
     ("chat_readers", "user_id"),
     ("matrix_people", "user_id"),
+    ("matrix_guests", "by_user_id"),
+    ("matrix_choices", "user_id"),
 )
 # The remaining account has read what either has, and was there since the earlier of the two came.
 _JOIN_READERS: Final = """

@@ -4,11 +4,13 @@ import json
 from collections.abc import Collection
 from typing import Final
 
+from groundwork.clock import Instant
 from groundwork.database.bulk import SqlWrite
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.chat import log
 from openmeet.domain.chat.model import (
+    SEALED_FOR,
     ChatMessage,
     ChatMessageId,
     LogKind,
@@ -209,3 +211,14 @@ async def by_ids(reader: Reader, ids: Collection[ChatMessageId]) -> dict[ChatMes
         f"select {COLUMNS} from chat_messages m where m.id in :ids order by m.id", ids=sorted(set(ids))
     )
     return {one.id: one for one in map(message_of, rows)}
+
+
+async def keep_earlier_text(tx: Transaction, one: ChatMessage) -> None:
+    """Keep the text before an edit for moderators."""
+    await tx.execute(
+        "insert into chat_edits (message_id, revision, body, until) values (:id, :revision, :body, :until)",
+        id=one.id,
+        revision=one.revision,
+        body=one.body,
+        until=Instant(tx.now + SEALED_FOR),
+    )

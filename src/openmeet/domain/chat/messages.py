@@ -240,13 +240,7 @@ async def edit(
         edited_at=tx.now,
         held_at=(one.held_at or tx.now) if is_held else None,
     )
-    await tx.execute(
-        "insert into chat_edits (message_id, revision, body, until) values (:id, :revision, :body, :until)",
-        id=one.id,
-        revision=one.revision,
-        body=one.body,
-        until=Instant(tx.now + SEALED_FOR),
-    )
+    await message_queries.keep_earlier_text(tx, one)
     await write_message(tx, changed)
     await _add_mentions(tx, room, changed, ())
     await log.append(tx, room.id, LogKind.EDITED, one.id)
@@ -274,7 +268,7 @@ async def take_back(tx: Transaction, caller: Caller, message_id: ChatMessageId) 
     # What a moderator removed cannot come back after this.
     await tx.execute("delete from chat_removed where message_id = :id", id=one.id)
     await pictures.release(tx, [one.id])
-    return await _empty(tx, one, caller.user_id)
+    return await empty(tx, one, caller.user_id)
 
 
 async def remove(
@@ -296,7 +290,7 @@ async def remove(
         sealed=sealer.seal(json.dumps([one.body, one.details]).encode(), purpose_of(one.id)),
         until=Instant(tx.now + SEALED_FOR),
     )
-    gone = await _empty(tx, one, caller.user_id, of_site=of_site)
+    gone = await empty(tx, one, caller.user_id, of_site=of_site)
     await tx.execute(
         "update chat_reports set closed_at = :now, outcome = 'acted' where message_id = :id and closed_at is null"
         " and to_tenant in (0, cast(:of_site as integer))",
@@ -460,7 +454,8 @@ async def write_message(tx: Transaction, one: ChatMessage) -> None:
     )
 
 
-async def _empty(tx: Transaction, one: ChatMessage, by: UserId, *, of_site: bool = False) -> ChatMessage:
+async def empty(tx: Transaction, one: ChatMessage, by: UserId | None, *, of_site: bool = False) -> ChatMessage:
+    """Empty a message, for callers that have asked for access. The room is locked. ``by`` None: its author, a Matrix guest."""
     gone = replace(
         one,
         body="",

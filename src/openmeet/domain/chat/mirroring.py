@@ -5,6 +5,7 @@
 
 import hmac
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -19,7 +20,7 @@ from openmeet.domain.chat import room_queries
 from openmeet.domain.chat.access import candidates, must_have
 from openmeet.domain.chat.acts import ModerationAct, note_act
 from openmeet.domain.chat.log import MIRRORED, wake_mirror
-from openmeet.domain.chat.model import Access, Room, RoomId, RoomKind
+from openmeet.domain.chat.model import Access, ChatMessageId, Room, RoomId, RoomKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.kinds import JobKind
@@ -28,6 +29,8 @@ LINK_CODE_LASTS: Final = 10 * MINUTE
 # Without letters and digits that look alike: 31 of them, so ten are 49 bits.
 _CODE_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 _CODE_LENGTH: Final = 10
+# With what the names of our users and rooms at the homeserver begin, and nobody else’s.
+NAMESPACE: Final = "_om_"
 # Rooms that are never mirrored, because they are private.
 NEVER: Final = frozenset({RoomKind.HOSTS, RoomKind.DIRECT})
 
@@ -64,13 +67,17 @@ class MatrixPerson:
 
 @dataclass(frozen=True, slots=True)
 class MirrorStatus:
-    """Status of a room's mirror. ``waiting``: log entries that are not sent yet; ``error``: a reason code."""
+    """Status of a room's mirror. ``waiting``: log entries that are not sent yet; ``error``: a reason code. ``since``: when it was
+    switched on; None while it is off. ``is_adopted``: the room was of an older installation, and has no alias of ours.
+    """
 
     state: MirrorState
     matrix_room_id: str | None
     allows_guests: bool
     waiting: int
     error: str
+    since: Instant | None = None
+    is_adopted: bool = False
 
 
 async def needs_confirmation(reader: Reader, room: RoomId) -> bool:
@@ -97,20 +104,23 @@ async def switch_on(
 ) -> None:
     """Mirror the room to Matrix from now on; what was said before stays here. A second time changes ``guests`` alone.
 
-    Raises NotFound, Forbidden (``NotAModerator``), Refused (``NeverMirrored``, ``ConfirmationNeeded``).
+    Raises NotFound, Forbidden (``NotAModerator``), Refused (``NeverMirrored``, ``ConfirmationNeeded``, ``GuestsNeedPublic``).
     """
     room = await room_queries.lock(tx, room_id)
     await must_have(tx, room_id, caller.user_id, Access.MODERATE)
     assert room is not None, "somebody may moderate it"  # noqa: S101 - for the type checker
     if room.kind in NEVER:
         raise Refused(ChatReason.NEVER_MIRRORED, name="NeverMirrored")
-    if not is_confirmed and await needs_confirmation(tx, room_id):
-        raise Refused(ChatReason.MIRROR_NEEDS_CONFIRMATION, name="ConfirmationNeeded")
+    if await needs_confirmation(tx, room_id):
+        if guests:
+            raise Refused(ChatReason.GUESTS_NEED_PUBLIC, name="GuestsNeedPublic")
+        if not is_confirmed:
+            raise Refused(ChatReason.MIRROR_NEEDS_CONFIRMATION, name="ConfirmationNeeded")
     if room.matrix_state != MirrorState.ON:
         await note_act(tx, room_id, ModerationAct.SETTINGS, by=caller.user_id, reason="matrix: on")
         await begin(tx, room_id, guests=guests)
     else:
-        await _set(tx, room_id, MirrorState.ON, guests=guests)
+        await _set(tx, room_id, MirrorState.ON, guests=guests, since=room.matrix_since)
 
 
 async def begin(tx: Transaction, room_id: RoomId, *, guests: bool) -> None:
@@ -124,7 +134,7 @@ async def begin(tx: Transaction, room_id: RoomId, *, guests: bool) -> None:
         """,
         room=room_id,
     )
-    await _set(tx, room_id, MirrorState.ON, guests=guests)
+    await _set(tx, room_id, MirrorState.ON, guests=guests, since=tx.now)
 
 
 async def switch_off(tx: Transaction, caller: Caller, room_id: RoomId) -> None:
@@ -133,13 +143,15 @@ async def switch_off(tx: Transaction, caller: Caller, room_id: RoomId) -> None:
     await must_have(tx, room_id, caller.user_id, Access.MODERATE)
     if room is not None and room.matrix_state == MirrorState.ON:
         await note_act(tx, room_id, ModerationAct.SETTINGS, by=caller.user_id, reason="matrix: off")
-        await _set(tx, room_id, MirrorState.ENDING, guests=False)
+        await _set(tx, room_id, MirrorState.ENDING, guests=False, since=None)
 
 
-async def _set(tx: Transaction, room: RoomId, state: MirrorState, *, guests: bool) -> None:
+async def _set(tx: Transaction, room: RoomId, state: MirrorState, *, guests: bool, since: Instant | None) -> None:
     await tx.execute(
-        "update chat_rooms set matrix_state = :state, matrix_guests = :guests, matrix_error = '' where id = :room",
+        "update chat_rooms set matrix_state = :state, matrix_guests = :guests, matrix_since = :since, matrix_error = ''"
+        " where id = :room",
         state=state.value,
+        since=since,
         guests=int(guests),
         room=room,
     )
@@ -150,7 +162,7 @@ async def status(reader: Reader, room_id: RoomId) -> MirrorStatus | None:
     """Status of the room's mirror; None where there is no such room."""
     row = await reader.fetch_one(
         """
-        select matrix_state, matrix_room_id, matrix_guests, matrix_error, last_number,
+        select matrix_state, matrix_room_id, matrix_guests, matrix_error, matrix_since, matrix_from, last_number,
                (select max(s.number) from matrix_sends s where s.room_id = r.id and s.sent_revision > 0) as passed_on
           from chat_rooms r where r.id = :room
         """,
@@ -160,7 +172,15 @@ async def status(reader: Reader, room_id: RoomId) -> MirrorStatus | None:
         return None
     state = MirrorState(row["matrix_state"])
     waiting = row["last_number"] - (row["passed_on"] or 0) if state is MirrorState.ON else 0
-    return MirrorStatus(state, row["matrix_room_id"], bool(row["matrix_guests"]), max(0, waiting), row["matrix_error"])
+    return MirrorStatus(
+        state,
+        row["matrix_room_id"],
+        bool(row["matrix_guests"]),
+        max(0, waiting),
+        row["matrix_error"],
+        row["matrix_since"],
+        row["matrix_from"] is not None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +362,44 @@ async def reconcile_rooms(db: Database) -> None:
     async with db.transaction() as tx:
         await tx.execute(_FORGET_DELETED.format(over="('completed')"))
         await wake_all(tx)
+
+
+async def redact(tx: Transaction, room: RoomId, events: Collection[str]) -> None:
+    """Redact events of a room at the homeserver, whatever becomes of the room here."""
+    if not events:
+        return
+    row = await tx.fetch_one("select matrix_room_id from chat_rooms where id = :room", room=room)
+    if row is not None and row["matrix_room_id"] is not None:
+        await jobs.enqueue_again(
+            tx, JobKind.MATRIX_CALL, [f"redact {row['matrix_room_id']} {event}" for event in events]
+        )
+
+
+async def redact_expired(tx: Transaction, messages: Collection[ChatMessageId]) -> None:
+    """Redact at the homeserver what there is of messages that are about to be deleted here."""
+    if not messages:
+        return
+    rows = await tx.fetch(
+        """
+        select r.matrix_room_id, s.event_id from chat_messages m join chat_rooms r on r.id = m.room_id
+          join chat_log l on l.message_id = m.id join matrix_sends s on s.room_id = l.room_id and s.number = l.number
+         where m.id in :ids and s.event_id is not null and r.matrix_room_id is not null
+        union
+        select r.matrix_room_id, p.event_id from chat_messages m join chat_rooms r on r.id = m.room_id
+          join matrix_pictures p on p.message_id = m.id
+         where m.id in :ids and p.event_id is not null and r.matrix_room_id is not null
+         order by 1, 2
+        """,
+        ids=sorted(messages),
+    )
+    if not rows:
+        return
+    await tx.execute(
+        "update matrix_sends set event_id = null where event_id in :events", events=[row["event_id"] for row in rows]
+    )
+    await jobs.enqueue_again(
+        tx, JobKind.MATRIX_CALL, [f"redact {row['matrix_room_id']} {row['event_id']}" for row in rows]
+    )
 
 
 async def _make_row(tx: Transaction, user_id: UserId) -> None:

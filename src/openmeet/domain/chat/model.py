@@ -211,7 +211,7 @@ class Room:
 
     ``last_number``: of the latest entry of its log. ``closed_by``: ``host``, or ``clock`` for what the end of its dates closed.
     ``with_user_id``: the person in a direct room. ``history_floor``: after which number newcomers read while the history is
-    ``ALL``; 0 unless it was another one before.
+    ``ALL``; 0 unless it was another one before. ``matrix_since``: when mirroring was switched on.
     """
 
     id: RoomId
@@ -234,6 +234,7 @@ class Room:
     matrix_room_id: str | None
     matrix_state: str
     matrix_guests: bool
+    matrix_since: Instant | None
     revision: int
     closed_at: Instant | None
     closed_by: str | None
@@ -325,7 +326,8 @@ class ChatMessage:
     @property
     def is_taken_back(self) -> bool:
         """Whether the author removed it, and no moderator."""
-        return self.removed_at is not None and self.removed_by is not None and self.removed_by == self.user_id
+        # A guest from Matrix has no id, and nobody but moderators and they themselves removes their messages.
+        return self.removed_at is not None and self.removed_by == self.user_id
 
     @property
     def is_held(self) -> bool:

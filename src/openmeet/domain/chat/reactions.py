@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, Refused
-from openmeet.domain.chat import log, message_queries, room_queries, rooms
+from openmeet.domain.chat import log, message_queries, mirroring, room_queries, rooms
 from openmeet.domain.chat.access import access_in, must_have
 from openmeet.domain.chat.messages import locked, must_write, write_message
 from openmeet.domain.chat.model import (
@@ -19,6 +19,7 @@ from openmeet.domain.chat.model import (
     ChatMessageId,
     LogKind,
     MessageKind,
+    RoomId,
     RoomKind,
     RoomSubject,
     SubjectKind,
@@ -30,6 +31,7 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import Caller, UserId
 
 _MOST_CODE_POINTS = 12
+_SELECTOR = "\ufe0f"
 # The blocks of Unicode that hold emoji (UTS 51), without the brackets and digits among them.
 _SYMBOLS = (
     "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u2328\u232b-\u23ff\u24c2\u25a0-\u2767\u2794-\u27bf\u2934\u2935"
@@ -51,42 +53,126 @@ def checked_emoji(text: str) -> str:
     return plain
 
 
-async def react(tx: Transaction, caller: Caller, message_id: ChatMessageId, emoji: str) -> None:
-    """Add one's reaction. Raises NotFound, Forbidden, InvalidForm (``emoji``), Refused (``Removed``, ``TooManyReactions``)."""
-    picture = checked_emoji(emoji)
+async def react(
+    tx: Transaction, caller: Caller, message_id: ChatMessageId, emoji: str, *, external_id: str | None = None
+) -> None:
+    """Add one's reaction; ``external_id``: of its event in Matrix. Raises NotFound, Forbidden, InvalidForm (``emoji``), Refused
+    (``Removed``, ``TooManyReactions``).
+    """
     one = await _writable(tx, caller, message_id)
+    await add(tx, one, emoji, user_id=caller.user_id, external_id=external_id)
+
+
+async def add(
+    tx: Transaction,
+    one: ChatMessage,
+    emoji: str,
+    *,
+    user_id: UserId | None = None,
+    matrix_sender: str | None = None,
+    external_id: str | None = None,
+) -> None:
+    """``react`` for callers that have asked for access, of a person or a guest. The room is locked. Raises InvalidForm (``emoji``), Refused."""
+    picture = checked_emoji(emoji)
+    if one.is_removed:
+        raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
     kinds = await tx.fetch("select distinct emoji from chat_reactions where message_id = :id order by emoji", id=one.id)
-    if len(kinds) >= MAX_EMOJI_KINDS and picture not in {row["emoji"] for row in kinds}:
+    there = {row["emoji"] for row in kinds}
+    # Programs write the same emoji with and without the selector of its coloured form.
+    picture = next((each for each in sorted(there) if _is_same(each, picture)), picture)
+    if len(there) >= MAX_EMOJI_KINDS and picture not in there:
         raise Refused(ChatReason.TOO_MANY_REACTIONS, name="TooManyReactions", most=MAX_EMOJI_KINDS)
     mine = await tx.fetch(
-        "select emoji from chat_reactions where message_id = :id and user_id = :person order by emoji",
+        "select emoji from chat_reactions where message_id = :id"
+        " and (user_id = cast(:person as text) or matrix_sender = cast(:sender as text)) order by emoji",
         id=one.id,
-        person=caller.user_id,
+        person=user_id,
+        sender=matrix_sender,
     )
     if len(mine) >= MAX_OWN_REACTIONS and picture not in {row["emoji"] for row in mine}:
         raise Refused(ChatReason.TOO_MANY_OWN_REACTIONS, name="TooManyReactions", most=MAX_OWN_REACTIONS)
     made = await tx.execute(
-        "insert into chat_reactions (message_id, user_id, emoji, at) values (:id, :person, :emoji, :now) on conflict do nothing",
+        "insert into chat_reactions (message_id, user_id, matrix_sender, emoji, external_id, at)"
+        " values (:id, :person, :sender, :emoji, :external, :now) on conflict do nothing",
         id=one.id,
-        person=caller.user_id,
+        person=user_id,
+        sender=matrix_sender,
         emoji=picture,
+        external=external_id,
         now=tx.now,
     )
+    if not made and external_id is not None:
+        # They reacted here before. Their own event takes the place of the one that was passed on for them.
+        made = await tx.execute(
+            "update chat_reactions set external_id = :external where message_id = :id and emoji = :emoji"
+            " and user_id = cast(:person as text) and external_id is null",
+            external=external_id,
+            id=one.id,
+            emoji=picture,
+            person=user_id,
+        )
     if made:
         await log.append(tx, one.room_id, LogKind.REACTED, one.id)
 
 
+def _is_same(one: str, other: str) -> bool:
+    return one.replace(_SELECTOR, "") == other.replace(_SELECTOR, "")
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixReaction:
+    """A reaction that was made in Matrix, by somebody here with a linked account or by a guest. ``external_id``: of its event."""
+
+    room_id: RoomId
+    message_id: ChatMessageId
+    user_id: UserId | None
+    matrix_sender: str | None
+    external_id: str
+
+    def is_by(self, address: str, caller: Caller | None) -> bool:
+        return self.matrix_sender == address if caller is None else self.user_id == caller.user_id
+
+
+async def from_matrix(reader: Reader, room: RoomId, external_id: str) -> MatrixReaction | None:
+    """The reaction in a room with this event."""
+    row = await reader.fetch_one(
+        "select c.message_id, c.user_id, c.matrix_sender from chat_reactions c join chat_messages m on m.id = c.message_id"
+        " where c.external_id = :external and m.room_id = :room",
+        external=external_id,
+        room=room,
+    )
+    if row is None:
+        return None
+    user_id = None if row["user_id"] is None else UserId(row["user_id"])
+    return MatrixReaction(room, ChatMessageId(row["message_id"]), user_id, row["matrix_sender"], external_id)
+
+
+async def drop(tx: Transaction, made: MatrixReaction) -> None:
+    """Delete a reaction whose event was redacted, for callers that have asked who may."""
+    await room_queries.lock(tx, made.room_id)
+    await tx.execute("delete from chat_reactions where external_id = :external", external=made.external_id)
+    await log.append(tx, made.room_id, LogKind.REACTED, made.message_id)
+
+
 async def unreact(tx: Transaction, caller: Caller, message_id: ChatMessageId, emoji: str) -> None:
-    """Take one's reaction back. Raises NotFound."""
+    """Take one's reaction back, also there if it was made in Matrix. Raises NotFound."""
     one, room, _ = await locked(tx, caller, message_id)
-    gone = await tx.execute(
-        "delete from chat_reactions where message_id = :id and user_id = :person and emoji = :emoji",
+    rows = await tx.fetch(
+        "select emoji, external_id from chat_reactions where message_id = :id and user_id = :person order by emoji",
         id=one.id,
         person=caller.user_id,
-        emoji=emoji.strip(),
     )
-    if gone:
-        await log.append(tx, room.id, LogKind.REACTED, one.id)
+    gone = [row for row in rows if _is_same(row["emoji"], emoji.strip())]
+    if not gone:
+        return
+    await tx.execute(
+        "delete from chat_reactions where message_id = :id and user_id = :person and emoji in :emojis",
+        id=one.id,
+        person=caller.user_id,
+        emojis=[row["emoji"] for row in gone],
+    )
+    await mirroring.redact(tx, room.id, [row["external_id"] for row in gone if row["external_id"] is not None])
+    await log.append(tx, room.id, LogKind.REACTED, one.id)
 
 
 async def newest_pin(reader: Reader, event: EventId, viewer: UserId) -> ShownMessage | None:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
+from openmeet.domain.chat import mirror_wakes
 from openmeet.domain.chat.access import access, access_to_each, candidates, first_number_sql, must_have, related
 from openmeet.domain.chat.model import Access, EnteredBy, NotificationLevel, Reading, RoomId
+from openmeet.domain.moderation.visibility import is_blocked
 from openmeet.domain.notifications import notify
 from openmeet.domain.users.model import Caller, UserId
 
@@ -207,6 +209,10 @@ async def follow_changes(db: Database) -> int:
         changes = await reader.fetch(
             "select id, user_id from chat_access_changes order by id limit :limit", limit=_CHANGES_AT_A_TIME
         )
+    if changes:
+        # Before the notes are deleted: the bridge, which looks at them itself within two seconds, may have been away.
+        async with db.transaction() as tx:
+            await mirror_wakes.wake_changed(tx, changes[0]["id"] - 1)
     for person in dict.fromkeys(UserId(row["user_id"]) for row in changes if row["user_id"] is not None):
         async with db.transaction() as tx:
             await _follow(tx, person)
@@ -217,6 +223,12 @@ async def follow_changes(db: Database) -> int:
 
 
 async def _follow(tx: Transaction, person: UserId) -> None:
+    suspended = await tx.fetch_one(
+        f"select 1 as found from users u where u.id = :person and {is_blocked('u.id')}", person=person
+    )
+    if suspended is not None:
+        # What they keep about rooms is there again when a moderator lets them back.
+        return
     rows = await tx.fetch(
         f"select r.id from chat_rooms r where r.id in {candidates('cast(:person as text)')} order by r.id",
         person=person,

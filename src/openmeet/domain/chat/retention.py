@@ -4,6 +4,7 @@ from typing import Final
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database
+from openmeet.domain.chat import mirroring
 from openmeet.domain.chat.access import chain
 from openmeet.domain.chat.model import SIGNAL_KEPT
 
@@ -31,8 +32,8 @@ _RELEASE_PICTURES: Final = """
 
 
 async def forget_expired_messages(db: Database, kept_days: int = 0) -> int:
-    """Delete what has ended, at most a thousand rows of a kind at a time, with entries in the log and index words; returns how
-    many messages. ``kept_days``: after which the community keeps none, whatever hosts chose; 0: no limit.
+    """Delete what has ended, at most a thousand rows of a kind at a time, with entries in the log, index words and events in Matrix;
+    returns how many messages. ``kept_days``: after which the community keeps none, whatever hosts chose; 0: no limit.
     """
     forgotten = 0
     for _ in range(_ROUNDS):
@@ -65,5 +66,6 @@ async def _forget_round(db: Database, kept_days: int) -> int:
         await tx.execute(_RELEASE_PICTURES, now=tx.now)
         await tx.execute("delete from chat_removed where until <= :now", now=tx.now)
         if ids:
+            await mirroring.redact_expired(tx, ids)
             await tx.execute("delete from chat_messages where id in :ids", ids=ids)
     return len(ids)

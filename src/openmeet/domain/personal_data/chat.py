@@ -36,7 +36,7 @@ CHAT_TABLES: Final = (
             personal(ColumnAudience.EVENT, "name about"),
             unexported(
                 plain(
-                    "matrix_room_id matrix_state matrix_error matrix_from matrix_pictures_tried matrix_pictures_since"
+                    "matrix_room_id matrix_state matrix_error matrix_from matrix_since matrix_pictures_tried matrix_pictures_since"
                 )
             ),
             plain(
@@ -249,6 +249,34 @@ CHAT_TABLES: Final = (
         export_rows=_OWN,
         stays_nevertheless="while a homeserver that is away still has words of theirs, the random name of the user that spoke"
         " for them there stays until they are taken back",
+    ),
+    StoredTable(
+        "matrix_guests",
+        "Guests from Matrix, whom hosts invited to a room by their address.",
+        "mxid = (select mxid from matrix_people where user_id = :id)",
+        Retention.PARENT,
+        OnErasure.DELETE,
+        (
+            account(ColumnAudience.ATTENDEES, "mxid"),
+            person(ColumnAudience.HOSTS, "by_user_id"),
+            personal(ColumnAudience.HOSTS, "state membership reason"),
+            plain("room_id is_due at"),
+        ),
+        PersonExport.READABLE,
+        stays_nevertheless="guests whom they invited or removed stay, with the number of the empty row",
+    ),
+    StoredTable(
+        "matrix_choices",
+        "Which rooms a person’s linked account is invited to.",
+        _OWN,
+        Retention.ACCOUNT,
+        OnErasure.DELETE,
+        (
+            person(ColumnAudience.SELF, "user_id", unique_with="room_id"),
+            personal(ColumnAudience.SELF, "wish"),
+            plain("room_id is_due"),
+        ),
+        PersonExport.READABLE,
     ),
     StoredTable(
         "matrix_sends",

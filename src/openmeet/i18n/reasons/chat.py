@@ -67,6 +67,13 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "chat.mirror_needs_confirmation": mark(
         "The people who run the homeserver can read this, and people who leave keep what they had. Confirm that first."
     ),
+    "chat.no_guests_here": mark("Allow guests from Matrix in the settings of this chat first."),
+    "chat.guests_need_public": mark("Only chats of public events, series and groups can have guests from Matrix."),
+    "chat.too_many_guests": mark("A chat has at most %(most)s guests from Matrix. Remove one first."),
+    "chat.no_matrix_address": mark("Write a Matrix address like @ana:example.org."),
+    "chat.our_matrix_address": mark("This address belongs to this site. Write the address of a person."),
+    "chat.foreign_matrix_server": mark("Only people with an account at %(server)s can be invited."),
+    "chat.no_such_guest": mark("There is no guest with this address."),
     "chat.not_an_emoji": mark("Choose one emoji."),
     "chat.too_many_reactions": mark("A message has at most %(most)s kinds of reactions."),
     "chat.too_many_own_reactions": mark("React to a message with at most %(most)s emoji. Take one back first."),

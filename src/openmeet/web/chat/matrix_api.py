@@ -20,6 +20,7 @@ from openmeet.matrix.names import keeper
 from openmeet.web.api.etags import IF_MATCH, must_match_shown
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.chat.requests import room_id
+from openmeet.web.chat.room_settings import matrix_alias
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -36,23 +37,29 @@ class ChatMirrorWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel
 
 
 class ChatMirrorShown(msgspec.Struct, rename="camel"):
-    """Status of a room's mirror. ``roomId``: on Matrix, null until it is created. ``federates``: whether other homeservers can
-    join. ``waiting``: how many entries are not sent yet; ``lastError``: the code of the last error, or empty.
+    """Status of a room's mirror. ``roomId`` and ``alias``: on Matrix, null until it is created; a room that was taken over from
+    an older installation has no alias of ours. ``guests``: whether hosts may invite people without an account here.
+    ``federates``: whether other homeservers can join. ``since``: when it was switched on; null while it is off. ``waiting``: how
+    many entries are not sent yet; ``lastError``: the code of the last error, or empty.
     """
 
     EXAMPLE: ClassVar = {
         "state": "on",
         "roomId": "!Kd1yF0bUqYwGzXa3cQ",
+        "alias": "#_om_town_0199a3c2-7d11-7f60-9f3e-0f2d5b1c8a77:matrix.example",
         "guests": False,
         "federates": False,
+        "since": "2027-02-01T09:00:00.000Z",
         "waiting": 0,
         "lastError": "",
     }
 
     state: MirrorState
     room_id: str | None
+    alias: str | None
     guests: bool
     federates: bool
+    since: str | None
     waiting: int
     last_error: str
 
@@ -91,7 +98,7 @@ class MatrixLinkCode(msgspec.Struct, rename="camel"):
 
 
 async def show_mirror(request: Request) -> Response:
-    _must_be_connected(request)
+    must_be_connected(request)
     async with database_of(request).reader() as reader:
         await must_have(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
         found = await _mirror(reader, request, room_id(request))
@@ -100,7 +107,7 @@ async def show_mirror(request: Request) -> Response:
 
 async def switch_mirror(request: Request) -> Response:
     """Raises NotFound, Forbidden, Refused (``NoMatrix``, ``NeverMirrored``, ``ConfirmationNeeded``)."""
-    _must_be_connected(request)
+    must_be_connected(request)
     caller, room, wanted = caller_of(request), room_id(request), await read_json(request, ChatMirrorWanted)
     async with database_of(request).transaction() as tx:
         await must_have(tx, room, caller.user_id, Access.MODERATE)
@@ -114,7 +121,7 @@ async def switch_mirror(request: Request) -> Response:
 
 
 async def retry_mirror(request: Request) -> Response:
-    _must_be_connected(request)
+    must_be_connected(request)
     async with database_of(request).transaction() as tx:
         await must_have(tx, room_id(request), caller_of(request).user_id, Access.MODERATE)
         await log.wake_mirror(tx, room_id(request))
@@ -123,14 +130,14 @@ async def retry_mirror(request: Request) -> Response:
 
 
 async def show_person(request: Request) -> Response:
-    _must_be_connected(request)
+    must_be_connected(request)
     async with database_of(request).reader() as reader:
         found = await _person(reader, caller_of(request).user_id)
     return json_response(found)
 
 
 async def answer_consent(request: Request) -> Response:
-    _must_be_connected(request)
+    must_be_connected(request)
     wanted = await read_json(request, MatrixConsentWanted)
     async with database_of(request).transaction() as tx:
         must_match_shown(request, await _person(tx, caller_of(request).user_id))
@@ -140,7 +147,7 @@ async def answer_consent(request: Request) -> Response:
 
 
 async def make_link_code(request: Request) -> Response:
-    _must_be_connected(request)
+    must_be_connected(request)
     settings = services(request).settings
     async with database_of(request).transaction() as tx:
         code, ends = await mirroring.new_link_code(tx, caller_of(request))
@@ -149,14 +156,15 @@ async def make_link_code(request: Request) -> Response:
 
 
 async def unlink(request: Request) -> Response:
-    _must_be_connected(request)
+    must_be_connected(request)
     async with database_of(request).transaction() as tx:
         must_match_shown(request, await _person(tx, caller_of(request).user_id))
         await mirroring.unlink(tx, caller_of(request))
     return Response(status_code=204)
 
 
-def _must_be_connected(request: Request) -> None:
+def must_be_connected(request: Request) -> None:
+    """Raises Refused (``NoMatrix``) on a site without a homeserver."""
     if not services(request).settings.matrix_url:
         raise Refused(ChatReason.NO_MATRIX_HERE, name="NoMatrix")
 
@@ -169,8 +177,10 @@ async def _mirror(reader: Reader, request: Request, room: RoomId) -> ChatMirrorS
     return ChatMirrorShown(
         found.state,
         found.matrix_room_id,
+        matrix_alias(request, room, found) or None,
         guests=found.allows_guests,
         federates=federates,
+        since=None if found.since is None else iso(found.since),
         waiting=found.waiting,
         last_error=found.error,
     )

@@ -1,4 +1,4 @@
-"""Rooms on pages: the list of one's rooms, a conversation, writing in it, and who is in it."""
+"""Rooms on pages: the list of one's rooms, a conversation, and writing in it."""
 
 import secrets
 from collections.abc import Mapping
@@ -13,7 +13,6 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, TooMany
-from groundwork.ui.tones import tone_of
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.chat import message_queries, messages, people, queries, readers, room_queries, rooms
 from openmeet.domain.chat.addresses import addresses_of
@@ -24,18 +23,16 @@ from openmeet.domain.chat.model import (
     NewMessage,
     RoomKind,
     Signal,
-    SubjectKind,
 )
-from openmeet.domain.chat.people import RoomMember
 from openmeet.domain.chat.queries import MessageFilter, MessagePage
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.rooms import MyRoom, RoomFilter
 from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.series.dates import checked_name
 from openmeet.domain.users.model import UserId
-from openmeet.i18n.catalogue import gettext, lazy
+from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.reasons.messages import explain
-from openmeet.web.chat import moderation_pages, person_pages, places, poll_pages, room_settings, view
+from openmeet.web.chat import moderation_pages, people_pages, person_pages, places, poll_pages, room_settings, view
 from openmeet.web.chat.cursors import ROOM_PLACE
 from openmeet.web.chat.export_api import export_room
 from openmeet.web.chat.facts import room_facts
@@ -91,7 +88,8 @@ def routes() -> list[Route]:
     ]
     for base, find in BASES.items():
         found += [
-            Route(f"{base}/people", partial(show_people, find), methods=["GET"]),
+            Route(f"{base}/people", partial(people_pages.show_people, find), methods=["GET"]),
+            Route(f"{base}/guests", partial(people_pages.change_guest, find), methods=["POST"]),
             Route(f"{base}/people/{{person}}", partial(person_pages.show_person, find), methods=["GET"]),
             Route(f"{base}/people/{{person}}/mute", partial(person_pages.mute, find), methods=["POST"]),
             Route(f"{base}/people/{{person}}/ban", partial(person_pages.ban, find), methods=["POST"]),
@@ -217,32 +215,6 @@ async def mark_read(find: Find, request: Request) -> Response:
     return go(place.page())
 
 
-async def show_people(find: Find, request: Request) -> Response:
-    caller = caller_of(request)
-    words = request.query_params.get("q", "").strip()
-    async with database_of(request).reader() as reader:
-        place = await find(reader, request)
-        if place.access is Access.NONE:
-            raise NotFound(ChatReason.NO_SUCH_ROOM)
-        found = None
-        if place.room is not None:
-            found = await people.members(reader, place.room, caller.user_id, words=words, limit=100)
-        further = await places.further_rooms(reader, place, caller.user_id)
-        sanctioned = await person_pages.sanctioned_rows(reader, place)
-    context = {
-        "place": place,
-        "words": words,
-        "people": [person_row(one, place) for one in found.people] if found else [],
-        "others": found.others if found else 0,
-        "further": further,
-        "sanctioned": sanctioned,
-        "has_uncounted": found is not None and found.others is None,
-        "has_more": found is not None and found.after is not None,
-        "facts": room_facts(place, services(request).settings.chat_kept_days),
-    }
-    return page(request, "chat/people.html", context)
-
-
 async def _room_page(find: Find, request: Request, written: WrittenMessage | None = None) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
@@ -280,7 +252,7 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
         if place.room is not None and viewer is not None:
             found = await people.some_members(reader, place.room, viewer, _PEOPLE_BESIDE)
             context["beside"] = {
-                "people": [person_row(one, place) for one in found.people],
+                "people": [people_pages.person_row(one, place) for one in found.people],
                 "others": found.others,
                 "total": found.total,
             }
@@ -437,29 +409,3 @@ def _more_rooms(last: MyRoom, which: str, *, archived: bool, words: str) -> str:
         "after": packed(f"{is_new}.{said}.{room}"),
     }
     return f"/chat?{urlencode({name: value for name, value in query.items() if value})}"
-
-
-def person_row(one: RoomMember, place: ChatPlace) -> dict[str, object]:
-    """One line of the people in a room."""
-    # That somebody answered, or in a chat of a group is a member, is what everybody there has in common.
-    is_of_group = place.target.subject.kind is SubjectKind.GROUP
-    why = {
-        "attendance": "",
-        "group": "" if is_of_group else gettext("Member of the group"),
-        "following": gettext("Follows the series"),
-        "direct": "",
-        "hosting": "",
-    }
-    is_host = one.access is Access.MODERATE
-    role = gettext("Organiser") if place.target.kind is RoomKind.CHANNEL else gettext("Host")
-    return {
-        "id": one.user_id,
-        "name": one.name,
-        "letter": view.letter_of(one.name),
-        "tone": tone_of(one.user_id),
-        "href": place.page("people", one.user_id)
-        if place.access is Access.MODERATE and not is_host and place.room
-        else f"/people/{one.user_id}",
-        "role": role if is_host else "",
-        "why": "" if is_host else next((why[each] for each in one.because if why.get(each)), ""),
-    }

@@ -12,7 +12,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooMany
 from groundwork.rate_limit.contract import Limit, spend
 from groundwork.sealing import Sealer
-from openmeet.domain.chat import messages, queries
+from openmeet.domain.chat import limits, messages, queries
 from openmeet.domain.chat.model import ChatMessageId, RoomId, RoomSubject, SubjectKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.events.model import EventSlug
@@ -26,12 +26,6 @@ from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-_A_MINUTE: Final = Limit("chat_minute", 20, 60)
-_IN_ROOM: Final = Limit("chat_burst", 5, 10)
-_ROOM: Final = Limit("chat_room", 50, 1)
-# Edits, reactions and votes: each is pushed to everybody who has the chat open.
-_CHANGES: Final = (Limit("chat_change_minute", 60, 60), Limit("chat_change_hour", 1_000, 3_600))
-_CHANGES_IN_ROOM: Final = Limit("chat_change_burst", 20, 10)
 _REPORTS: Final = (Limit("chat_report_hour", 20, 3_600), Limit("chat_report_day", 60, 86_400))
 _REPORTS_IN_ROOM: Final = Limit("chat_report_room", 10, 3_600)
 _OPENINGS: Final = (Limit("chat_open_minute", 5, 60), Limit("chat_open_hour", 40, 3_600))
@@ -39,6 +33,7 @@ _OPENINGS: Final = (Limit("chat_open_minute", 5, 60), Limit("chat_open_hour", 40
 _PICTURES: Final = (Limit("chat_picture_hour", 40, 3_600), Limit("chat_picture_day", 120, 86_400))
 # Each reads a whole room.
 _EXPORTS: Final = (Limit("chat_export_minute", 5, 60), Limit("chat_export_hour", 20, 3_600))
+_GUESTS: Final = (Limit("chat_guest_hour", 60, 3_600), Limit("chat_guest_day", 200, 86_400))
 _MOST_DIGITS: Final = 18
 
 
@@ -102,13 +97,13 @@ async def spend_on_message(request: Request, person: UserId, room: RoomId | None
 
     Raises TooMany.
     """
-    an_hour = Limit("chat_hour", services(request).settings.chat_messages_per_hour, 3_600)
-    charges = [(limit, str(person)) for limit in (_A_MINUTE, an_hour)]
+    an_hour = limits.an_hour(services(request).settings.chat_messages_per_hour)
+    charges = [(limit, str(person)) for limit in (limits.A_MINUTE, an_hour)]
     if room is not None:
-        charges.append((_IN_ROOM, f"{room}/{person}"))
+        charges.append((limits.IN_ROOM, f"{room}/{person}"))
     await _spend(request, charges, ChatReason.TOO_FAST)
     if room is not None:
-        await _spend(request, [(_ROOM, room)], ChatReason.ROOM_TOO_BUSY)
+        await _spend(request, [(limits.ROOM, room)], ChatReason.ROOM_TOO_BUSY)
 
 
 async def spend_on_change(request: Request, person: UserId, message: ChatMessageId) -> None:
@@ -116,10 +111,10 @@ async def spend_on_change(request: Request, person: UserId, message: ChatMessage
 
     Raises TooMany; NotFound where the person may not read the message.
     """
-    await _spend(request, [(limit, str(person)) for limit in _CHANGES], ChatReason.TOO_MANY_CHANGES)
+    await _spend(request, [(limit, str(person)) for limit in limits.CHANGES], ChatReason.TOO_MANY_CHANGES)
     room = await _room_of(request, person, message)
-    await _spend(request, [(_CHANGES_IN_ROOM, f"{room}/{person}")], ChatReason.TOO_MANY_CHANGES)
-    await _spend(request, [(_ROOM, room)], ChatReason.ROOM_TOO_BUSY)
+    await _spend(request, [(limits.CHANGES_IN_ROOM, f"{room}/{person}")], ChatReason.TOO_MANY_CHANGES)
+    await _spend(request, [(limits.ROOM, room)], ChatReason.ROOM_TOO_BUSY)
 
 
 async def spend_on_report(request: Request, person: UserId, message: ChatMessageId) -> None:
@@ -142,6 +137,11 @@ async def spend_on_opening(request: Request, person: UserId) -> None:
 async def spend_on_export(request: Request, person: UserId) -> None:
     """Count a room that somebody downloads. Raises TooMany."""
     await _spend(request, [(limit, str(person)) for limit in _EXPORTS], ChatReason.TOO_MANY_EXPORTS)
+
+
+async def spend_on_guest(request: Request, person: UserId) -> None:
+    """Count an invitation by address, or another decision about a guest from Matrix. Raises TooMany."""
+    await _spend(request, [(limit, str(person)) for limit in _GUESTS], ChatReason.TOO_MANY_CHANGES)
 
 
 async def _room_of(request: Request, person: UserId, message: ChatMessageId) -> RoomId:

@@ -11,6 +11,7 @@ from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused, TooMany
 from openmeet.domain.chat import mirroring, readers, rooms
+from openmeet.domain.chat.mirroring import MirrorStatus
 from openmeet.domain.chat.model import (
     MAX_ABOUT,
     MAX_NAME,
@@ -22,6 +23,7 @@ from openmeet.domain.chat.model import (
     HistoryMode,
     NotificationLevel,
     Room,
+    RoomId,
     RoomKind,
     RoomRetention,
 )
@@ -30,6 +32,7 @@ from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.domain.users import queries as users
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
+from openmeet.matrix.names import full_alias
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.chat import places
 from openmeet.web.chat.places import ChatPlace, Find
@@ -187,7 +190,8 @@ async def switch_mirror(find: Find, request: Request) -> Response:
                 confirmed, guests = bool(typed.get("confirmed")), bool(typed.get("guests"))
                 await mirroring.switch_on(tx, caller_of(request), room.id, is_confirmed=confirmed, guests=guests)
     except Refused as refused:
-        return await _settings_page(find, request, Typed(typed, {"confirmed": refused.why}), 422)
+        field = "guests" if refused.name == "GuestsNeedPublic" else "confirmed"
+        return await _settings_page(find, request, Typed(typed, {field: refused.why}), 422)
     return go(place.page("settings"), flash="chat_saved")
 
 
@@ -221,6 +225,14 @@ async def _found(find: Find, reader: Reader, request: Request) -> tuple[ChatPlac
     return place, place.room
 
 
+def matrix_alias(request: Request, room: RoomId, mirror: MirrorStatus) -> str:
+    """The alias of the room’s mirror; empty where it is not created yet, or is adopted and has another one."""
+    if mirror.matrix_room_id is None or mirror.is_adopted:
+        return ""
+    site = services(request)
+    return full_alias(site.tenant.name, site.settings.matrix_server_name, room)
+
+
 async def _settings_page(find: Find, request: Request, typed: Typed, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
@@ -245,6 +257,7 @@ async def _settings_page(find: Find, request: Request, typed: Typed, status: int
         "retention": room.retention.value,
         "holds": "yes" if room.holds_messages else "",
         "revision": str(room.revision),
+        "guests": "yes" if mirror is not None and mirror.allows_guests else "",
         **{f"who_{one.value}": room.switch(one) for one in switches},
     }
     context = {
@@ -269,6 +282,7 @@ async def _settings_page(find: Find, request: Request, typed: Typed, status: int
         "keeping": [(one.value, words) for one, words in _KEEPING.items()],
         "is_closed": room.is_closed,
         "mirror": mirror,
+        "alias": matrix_alias(request, room.id, mirror) if mirror is not None else "",
         "asks_twice": asks_twice,
         "most": {"name": MAX_NAME, "about": MAX_ABOUT, "reason": MAX_REASON},
     }

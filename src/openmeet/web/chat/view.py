@@ -421,6 +421,9 @@ _ACT_LABELS: Final[Mapping[ModerationAct, LazyText]] = {
     ModerationAct.DISMISSED: lazy("%(who)s dismissed reports about a message by %(name)s."),
     ModerationAct.OBJECTED: lazy("%(who)s objected to a removal."),
     ModerationAct.UPHELD: lazy("%(who)s decided that a message by %(name)s stays removed."),
+    ModerationAct.GUEST_INVITED: lazy("%(who)s invited a guest from Matrix."),
+    ModerationAct.GUEST_REMOVED: lazy("%(who)s removed a guest from Matrix."),
+    ModerationAct.GUEST_BANNED: lazy("%(who)s banned a guest from Matrix."),
 }
 
 

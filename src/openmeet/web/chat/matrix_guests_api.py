@@ -1,0 +1,123 @@
+"""Guests from Matrix, as JSON: who they are, and for hosts inviting, removing and banning them."""
+
+from typing import ClassVar, assert_never
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.chat import matrix_guests
+from openmeet.domain.chat.access import must_have
+from openmeet.domain.chat.matrix_guests import GuestPresence, GuestState, MatrixGuest
+from openmeet.domain.chat.model import Access
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.operations import ApiOperation
+from openmeet.web.chat.matrix_api import must_be_connected
+from openmeet.web.chat.requests import room_id, spend_on_guest
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of
+
+
+class MatrixGuestShown(msgspec.Struct, rename="camel"):
+    """A guest. ``state``: what hosts decided. ``membership``: what the homeserver says, ``invite``, ``join`` or ``leave``; ``refused``
+    where it could not invite them, empty until it was asked. ``invitedBy``: the person who decided, null for who was in the
+    room before it was ours.
+    """
+
+    EXAMPLE: ClassVar = {
+        "address": "@zoe:matrix.example",
+        "state": "invited",
+        "membership": "join",
+        "reason": "",
+        "invitedBy": "0199a3c2-7d11-7f60-9f3e-0f2d5b1c8a77",
+        "at": "2027-02-01T09:00:00.000Z",
+    }
+
+    address: str
+    state: GuestState
+    membership: GuestPresence
+    reason: str
+    invited_by: str | None
+    at: str
+
+
+class MatrixGuestList(msgspec.Struct, rename="camel"):
+    """Guests in order of their address, at most a few hundred."""
+
+    guests: list[MatrixGuestShown]
+
+
+class MatrixGuestWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """``invited``: also somebody who was removed, banned or left. ``removed``: they can be invited again. ``banned``: until they
+    are invited again; ``reason`` is kept in the log.
+    """
+
+    EXAMPLE: ClassVar = {"address": "@zoe:matrix.example", "state": "invited"}
+
+    address: str
+    state: GuestState = GuestState.INVITED
+    reason: str = ""
+
+
+async def list_guests(request: Request) -> Response:
+    must_be_connected(request)
+    async with database_of(request).reader() as reader:
+        await must_have(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
+        found = await matrix_guests.guests_of(reader, room_id(request))
+    return json_response(MatrixGuestList([_shown(one) for one in found]))
+
+
+async def change_guest(request: Request) -> Response:
+    """Raises NotFound, Forbidden, Refused (``NoMatrix``, ``NoGuests``, ``TooManyGuests``), InvalidForm (``address``), TooMany."""
+    must_be_connected(request)
+    caller, room, settings = caller_of(request), room_id(request), services(request).settings
+    wanted = await read_json(request, MatrixGuestWanted)
+    await spend_on_guest(request, caller.user_id)
+    async with database_of(request).transaction() as tx:
+        found: MatrixGuest | None
+        match wanted.state:
+            case GuestState.INVITED:
+                only = "" if settings.matrix_federate else settings.matrix_server_name
+                found = await matrix_guests.invite(tx, caller, room, wanted.address, only_of_server=only)
+            case GuestState.REMOVED:
+                found = await matrix_guests.remove(tx, caller, room, wanted.address, wanted.reason)
+            case GuestState.BANNED:
+                found = await matrix_guests.ban(tx, caller, room, wanted.address, wanted.reason)
+            case _:
+                assert_never(wanted.state)
+    if found is None:
+        raise NotFound(ChatReason.NO_SUCH_GUEST)
+    return json_response(_shown(found))
+
+
+def _shown(one: MatrixGuest) -> MatrixGuestShown:
+    return MatrixGuestShown(one.mxid, one.state, one.presence, one.reason, one.by_user_id, iso(one.at))
+
+
+_GUESTS = "/api/chat/rooms/{room}/matrix/guests"
+
+OPERATIONS = (
+    ApiOperation(
+        "GET",
+        _GUESTS,
+        "listMatrixGuests",
+        "Guests of a room from Matrix, for its hosts",
+        list_guests,
+        {200: MatrixGuestList},
+        failures=(403, 404, 422),
+    ),
+    ApiOperation(
+        "POST",
+        _GUESTS,
+        "changeMatrixGuest",
+        "Invite a guest from Matrix by their address, remove or ban them, for hosts of public events, series and groups",
+        change_guest,
+        {200: MatrixGuestShown},
+        MatrixGuestWanted,
+        failures=(403, 404, 422, 429),
+    ),
+)

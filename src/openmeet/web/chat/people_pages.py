@@ -1,0 +1,152 @@
+"""Who is in a conversation: people with the reason why, and guests from Matrix, whom hosts invite, remove and ban."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
+from groundwork.ui.tones import tone_of
+from openmeet.domain.chat import matrix_guests, people
+from openmeet.domain.chat.matrix_guests import MAX_ADDRESS, GuestPresence, GuestState, MatrixGuest
+from openmeet.domain.chat.model import MAX_REASON, Access, RoomKind, SubjectKind
+from openmeet.domain.chat.people import RoomMember
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.i18n.catalogue import LazyText, gettext, lazy
+from openmeet.web.chat import person_pages, places, view
+from openmeet.web.chat.facts import room_facts
+from openmeet.web.chat.places import ChatPlace, Find
+from openmeet.web.chat.requests import spend_on_guest
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of
+
+_LABELS: Final = {"address": lazy("Matrix address"), "reason": lazy("Why")}
+_PRESENCE: Final[Mapping[GuestPresence, LazyText]] = {
+    GuestPresence.UNKNOWN: lazy("The invitation is on its way"),
+    GuestPresence.INVITED: lazy("Invited"),
+    GuestPresence.JOINED: lazy("In the chat"),
+    GuestPresence.LEFT: lazy("Left the chat"),
+    GuestPresence.REFUSED: lazy("Couldn’t be invited. Check the address."),
+}
+
+
+async def show_people(find: Find, request: Request) -> Response:
+    return await _people_page(find, request, Typed({}))
+
+
+async def change_guest(find: Find, request: Request) -> Response:
+    """Invite, remove or ban a guest from Matrix (``act``), by their address."""
+    typed = await read_form(request)
+    caller, settings = caller_of(request), services(request).settings
+    address, reason = typed.get("address", ""), typed.get("reason", "")
+    try:
+        await spend_on_guest(request, caller.user_id)
+        async with database_of(request).transaction() as tx:
+            place = await find(tx, request)
+            if place.access is Access.NONE or place.room is None or not settings.matrix_url:
+                raise NotFound(ChatReason.NO_SUCH_ROOM)
+            match typed.get("act"):
+                case "remove":
+                    await matrix_guests.remove(tx, caller, place.room.id, address, reason)
+                case "ban":
+                    await matrix_guests.ban(tx, caller, place.room.id, address, reason)
+                case _:
+                    only = "" if settings.matrix_federate else settings.matrix_server_name
+                    await matrix_guests.invite(tx, caller, place.room.id, address, only_of_server=only)
+    except InvalidForm as wrong:
+        return await _people_page(find, request, typed_again(typed, wrong), 400)
+    except (Refused, TooMany) as refused:
+        status = 429 if isinstance(refused, TooMany) else 422
+        return await _people_page(find, request, Typed(typed, {"": refused.why}), status)
+    return go(place.page("people"), flash="act_done")
+
+
+async def _people_page(find: Find, request: Request, typed: Typed, status: int = 200) -> Response:
+    caller = caller_of(request)
+    words = request.query_params.get("q", "").strip()
+    async with database_of(request).reader() as reader:
+        place = await find(reader, request)
+        if place.access is Access.NONE:
+            raise NotFound(ChatReason.NO_SUCH_ROOM)
+        found = None
+        if place.room is not None:
+            found = await people.members(reader, place.room, caller.user_id, words=words, limit=100)
+        further = await places.further_rooms(reader, place, caller.user_id)
+        sanctioned = await person_pages.sanctioned_rows(reader, place)
+        guests = await _guest_rows(reader, place)
+        invites = (
+            place.room is not None
+            and place.access is Access.MODERATE
+            and await matrix_guests.are_allowed(reader, place.room)
+        )
+    context = {
+        "place": place,
+        "words": words,
+        "people": [person_row(one, place) for one in found.people] if found else [],
+        "others": found.others if found else 0,
+        "further": further,
+        "sanctioned": sanctioned,
+        "guests": guests,
+        "invites_guests": invites,
+        "moderates": place.access is Access.MODERATE,
+        "typed": typed,
+        "labels": _LABELS,
+        "most": {"address": MAX_ADDRESS, "reason": MAX_REASON},
+        "server": services(request).settings.matrix_server_name,
+        "has_uncounted": found is not None and found.others is None,
+        "has_more": found is not None and found.after is not None,
+        "facts": room_facts(place, services(request).settings.chat_kept_days),
+    }
+    return page(request, "chat/people.html", context, status=status)
+
+
+async def _guest_rows(reader: Reader, place: ChatPlace) -> list[dict[str, object]]:
+    """Guests from Matrix; those who were banned for moderators only."""
+    if place.room is None or not place.room.is_mirrored:
+        return []
+    seen = (GuestState.INVITED, GuestState.BANNED) if place.access is Access.MODERATE else (GuestState.INVITED,)
+    found = await matrix_guests.guests_of(reader, place.room.id, states=seen)
+    is_open = await matrix_guests.are_allowed(reader, place.room)
+    return [_guest_row(one) for one in found if is_open or place.access is Access.MODERATE]
+
+
+def _guest_row(one: MatrixGuest) -> dict[str, object]:
+    is_banned = one.state is GuestState.BANNED
+    return {
+        "address": one.mxid,
+        "words": gettext("Banned") if is_banned else str(_PRESENCE[one.presence]),
+        "reason": one.reason if is_banned else "",
+        "is_banned": is_banned,
+        "is_asked_again": is_banned or one.presence in {GuestPresence.LEFT, GuestPresence.REFUSED},
+    }
+
+
+def person_row(one: RoomMember, place: ChatPlace) -> dict[str, object]:
+    """One line of the people in a room."""
+    # That somebody answered, or in a chat of a group is a member, is what everybody there has in common.
+    is_of_group = place.target.subject.kind is SubjectKind.GROUP
+    why = {
+        "attendance": "",
+        "group": "" if is_of_group else gettext("Member of the group"),
+        "following": gettext("Follows the series"),
+        "direct": "",
+        "hosting": "",
+    }
+    is_host = one.access is Access.MODERATE
+    role = gettext("Organiser") if place.target.kind is RoomKind.CHANNEL else gettext("Host")
+    return {
+        "id": one.user_id,
+        "name": one.name,
+        "letter": view.letter_of(one.name),
+        "tone": tone_of(one.user_id),
+        "href": place.page("people", one.user_id)
+        if place.access is Access.MODERATE and not is_host and place.room
+        else f"/people/{one.user_id}",
+        "role": role if is_host else "",
+        "why": "" if is_host else next((why[each] for each in one.because if why.get(each)), ""),
+    }

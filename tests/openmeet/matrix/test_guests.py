@@ -1,0 +1,287 @@
+"""Guests from Matrix: whom hosts invite by their address, what they may do, and how they go; at a real homeserver, on both engines."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from groundwork.clock import SECOND
+from groundwork.errors import InvalidForm, Refused
+from groundwork.rate_limit.in_process import InProcessCounters
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.chat import matrix_guests, message_queries, messages, mirroring, rooms, sanctions
+from openmeet.domain.chat.matrix_guests import GuestPresence, GuestState
+from openmeet.domain.chat.people import members
+from openmeet.domain.chat.rooms import RoomSettings
+from tests.openmeet.chat.talking import about, room_of
+from tests.openmeet.matrix.conftest import SEALER
+from tests.openmeet.matrix.homeserver import SERVER_NAME, MatrixAccount, Synapse
+from tests.openmeet.matrix.mirrored import MirroredTown
+from tests.openmeet.matrix.test_bans import act, banned_by, compared, in_the_room
+from tests.openmeet.site_under_test import event_by
+from tests.parts import needs
+
+pytestmark = [pytest.mark.anyio, needs("synapse")]
+
+
+@pytest.fixture
+async def zoe(synapse: Synapse, fresh: Callable[[str], str]) -> MatrixAccount:
+    """Somebody without an account here."""
+    return await synapse.account(fresh("zoe"))
+
+
+async def allow(town: MirroredTown) -> None:
+    async with town.db.transaction() as tx:
+        await mirroring.switch_on(tx, town.ana, town.room.id, is_confirmed=False, guests=True)
+
+
+async def invite(town: MirroredTown, account: MatrixAccount) -> None:
+    async with town.db.transaction() as tx:
+        await matrix_guests.invite(tx, town.ana, town.room.id, account.user_id, only_of_server=SERVER_NAME)
+    await town.deliver()
+
+
+async def as_guest(town: MirroredTown, account: MatrixAccount) -> str:
+    """The account is in the room as a guest; returns the room."""
+    await allow(town)
+    await town.deliver()
+    await town.read()
+    await invite(town, account)
+    room = await town.matrix_room()
+    await account.join(room)
+    await town.read()
+    return room
+
+
+async def state_of(town: MirroredTown, account: MatrixAccount) -> tuple[GuestState, GuestPresence]:
+    async with town.db.reader() as reader:
+        found = await matrix_guests.guest(reader, town.room.id, account.user_id)
+    assert found is not None
+    return found.state, found.presence
+
+
+async def test_a_guest_is_invited_writes_changes_and_takes_back(town: MirroredTown, zoe: MatrixAccount) -> None:
+    """They are shown with their address, and in no list of people who come."""
+    room = await as_guest(town, zoe)
+    assert await state_of(town, zoe) == (GuestState.INVITED, GuestPresence.JOINED)
+    said = await zoe.say(room, "May I come, too?", "1")
+    await town.read()
+    async with town.db.reader() as reader:
+        rows = await reader.fetch(
+            "select user_id, matrix_sender, body from chat_messages where external_id is not null"
+        )
+        people = (await members(reader, town.room, town.ana.user_id)).people
+        answers = await reader.fetch("select user_id from attendances")
+    assert [(row["user_id"], row["matrix_sender"], row["body"]) for row in rows] == [
+        (None, zoe.user_id, "May I come, too?")
+    ]
+    assert {one.name for one in people} == {"Ana", "Ben"}
+    assert len(answers) == 1
+    new = {"msgtype": "m.text", "body": "May we come, too?"}
+    relation = {"rel_type": "m.replace", "event_id": said}
+    await zoe.say(room, "* May we come, too?", "2", **{"m.relates_to": relation, "m.new_content": new})
+    await town.read()
+    assert (await town.texts())[-1] == "May we come, too?"
+    async with town.db.reader() as reader:
+        kept = await reader.fetch("select body from chat_edits")
+    assert [row["body"] for row in kept] == ["May I come, too?"]
+    await zoe.call("PUT", f"rooms/{room}/redact/{said}/3", {})
+    await town.read()
+    assert await town.texts() == ["Said before it was mirrored"]
+    assert "we come" not in str(await zoe.events(room))
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select id from chat_messages where matrix_sender is not null")
+        assert row is not None
+        stored = await message_queries.by_id(reader, row["id"])
+    assert stored is not None
+    assert stored.is_taken_back
+
+
+async def test_nobody_changes_or_takes_back_the_words_of_others(
+    town: MirroredTown, zoe: MatrixAccount, synapse: Synapse, fresh: Callable[[str], str]
+) -> None:
+    room = await as_guest(town, zoe)
+    other = await synapse.account(fresh("yan"))
+    await invite(town, other)
+    await other.join(room)
+    said = await zoe.say(room, "At eight", "1")
+    await town.read()
+    relation = {"rel_type": "m.replace", "event_id": said}
+    new = {"msgtype": "m.text", "body": "At nine"}
+    await other.say(room, "* At nine", "2", **{"m.relates_to": relation, "m.new_content": new})
+    await other.call("PUT", f"rooms/{room}/redact/{said}/3", {}, 403)
+    await town.read()
+    assert (await town.texts())[-1] == "At eight"
+    assert "At nine" not in str(await zoe.events(room))
+
+
+async def test_guests_obey_slow_mode_holding_and_limits(town: MirroredTown, zoe: MatrixAccount) -> None:
+    room = await as_guest(town, zoe)
+    async with town.db.transaction() as tx:
+        await rooms.change_settings(tx, town.ana, town.room.id, RoomSettings(slow_seconds=60))
+    await zoe.say(room, "First", "1")
+    await zoe.say(room, "Too soon", "2")
+    await town.read()
+    assert (await town.texts())[-1] == "First"
+    assert "Too soon" not in str(await zoe.events(room))
+    town.clock.turn(61 * SECOND)
+    async with town.db.transaction() as tx:
+        await rooms.change_settings(tx, town.ana, town.room.id, RoomSettings(slow_seconds=0, holds_messages=True))
+    await zoe.say(room, "Look at this first", "3")
+    await town.read()
+    # It waits here, and nobody reads it there before it was looked at.
+    assert "Look at this first" not in str(await zoe.events(room))
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one(
+            "select id from chat_messages where body = 'Look at this first' and held_at is not null"
+        )
+    assert row is not None
+    async with town.db.transaction() as tx:
+        await messages.release(tx, town.ana, row["id"])
+        await rooms.change_settings(tx, town.ana, town.room.id, RoomSettings(holds_messages=False))
+    limited = replace(town, bridge=replace(town.bridge, counters=InProcessCounters()))
+    for number in range(6):
+        await zoe.say(room, f"Line {number}", f"line{number}")
+    await limited.read()
+    assert (await town.texts())[-1] == "Line 4"
+    assert "Line 5" not in str(await zoe.events(room))
+
+
+async def test_a_link_in_the_first_messages_of_a_guest_waits(town: MirroredTown, zoe: MatrixAccount) -> None:
+    room = await as_guest(town, zoe)
+    await zoe.say(room, "Cheap: https://spam.example", "1")
+    await town.read()
+    assert "spam" not in str(await zoe.events(room))
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select held_at from chat_messages where matrix_sender is not null")
+    assert [row["held_at"] is not None for row in rows] == [True]
+
+
+async def test_whom_a_host_removes_or_bans_is_out_until_invited_again(town: MirroredTown, zoe: MatrixAccount) -> None:
+    room = await as_guest(town, zoe)
+    keeper = town.bridge.keeper
+    async with town.db.transaction() as tx:
+        await matrix_guests.remove(tx, town.ana, town.room.id, zoe.user_id)
+    await town.deliver()
+    assert await keeper.membership(room, zoe.user_id) == "leave"
+    await invite(town, zoe)
+    await zoe.join(room)
+    async with town.db.transaction() as tx:
+        await matrix_guests.ban(tx, town.ana, town.room.id, zoe.user_id, "Rude")
+    await town.deliver()
+    assert await keeper.membership(room, zoe.user_id) == "ban"
+    assert await state_of(town, zoe) == (GuestState.BANNED, GuestPresence.LEFT)
+    await invite(town, zoe)
+    assert await keeper.membership(room, zoe.user_id) == "invite"
+    async with town.db.reader() as reader:
+        acts = await reader.fetch("select act, reason from chat_acts where act like 'guest%' order by at, id")
+    assert [row["act"] for row in acts] == [
+        "guest_invited",
+        "guest_removed",
+        "guest_invited",
+        "guest_banned",
+        "guest_invited",
+    ]
+    assert acts[3]["reason"] == f"{zoe.user_id}: Rude"
+
+
+async def test_a_guest_who_leaves_is_asked_again_only_by_a_host(town: MirroredTown, zoe: MatrixAccount) -> None:
+    room = await as_guest(town, zoe)
+    await zoe.call("POST", f"rooms/{room}/leave", {})
+    await compared(town)
+    assert await state_of(town, zoe) == (GuestState.INVITED, GuestPresence.LEFT)
+    assert await town.bridge.keeper.membership(room, zoe.user_id) == "leave"
+    await invite(town, zoe)
+    assert await town.bridge.keeper.membership(room, zoe.user_id) == "invite"
+
+
+async def test_a_kick_and_a_ban_by_a_linked_moderator_are_the_same_acts_here(
+    town: MirroredTown, zoe: MatrixAccount, synapse: Synapse, fresh: Callable[[str], str]
+) -> None:
+    room = await as_guest(town, zoe)
+    host = await in_the_room(town, town.ana, await synapse.account(fresh("ana")))
+    await act(host, room, "kick", zoe.user_id, reason="Off topic")
+    await compared(town)
+    assert await state_of(town, zoe) == (GuestState.REMOVED, GuestPresence.LEFT)
+    assert await town.bridge.keeper.membership(room, zoe.user_id) == "leave"
+    await invite(town, zoe)
+    await zoe.join(room)
+    await act(host, room, "ban", zoe.user_id, reason="Again")
+    await compared(town)
+    assert (await state_of(town, zoe))[0] is GuestState.BANNED
+    assert await banned_by(town, zoe.user_id) == town.bridge.keeper.user_id
+    # A ban that is lifted over there alone is put back.
+    await act(host, room, "unban", zoe.user_id)
+    await compared(town)
+    assert await banned_by(town, zoe.user_id) == town.bridge.keeper.user_id
+
+
+async def test_without_the_switch_nobody_is_a_guest(town: MirroredTown, zoe: MatrixAccount) -> None:
+    room = await as_guest(town, zoe)
+    async with town.db.transaction() as tx:
+        await mirroring.switch_on(tx, town.ana, town.room.id, is_confirmed=False, guests=False)
+    await zoe.say(room, "Still here?", "1")
+    await town.read()
+    assert await town.texts() == ["Said before it was mirrored"]
+    assert await town.bridge.keeper.membership(room, zoe.user_id) == "leave"
+    async with town.db.transaction() as tx:
+        with pytest.raises(Refused):
+            await matrix_guests.invite(tx, town.ana, town.room.id, zoe.user_id)
+    await allow(town)
+    await town.deliver()
+    assert await town.bridge.keeper.membership(room, zoe.user_id) == "invite"
+
+
+async def test_only_public_events_have_guests(town: MirroredTown) -> None:
+    async with town.db.transaction() as tx:
+        event = await event_by(tx, town.ana, title="Secret", visibility="unlisted")
+        room = await room_of(tx, town.ana, about(event))
+        with pytest.raises(Refused):
+            await mirroring.switch_on(tx, town.ana, room.id, is_confirmed=True, guests=True)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["zoe", "@zoe", "@zoe:", "@zoé:chat.test", "@zoe:elsewhere.example", "@_om_x:chat.test", "@z\n:chat.test"],
+)
+async def test_what_is_no_address_of_somebody_is_refused(town: MirroredTown, address: str) -> None:
+    await allow(town)
+    async with town.db.transaction() as tx:
+        with pytest.raises(InvalidForm):
+            await matrix_guests.invite(tx, town.ana, town.room.id, address, only_of_server=SERVER_NAME)
+
+
+async def test_a_guest_who_links_their_account_is_themselves(town: MirroredTown, zoe: MatrixAccount) -> None:
+    """Without an answer they stay a guest; with one they are the person; a ban of the guest is theirs."""
+    room = await as_guest(town, zoe)
+    await town.answer(town.ben, RsvpReply.DECLINED)
+    await town.linked(town.ben, zoe)
+    await zoe.say(room, "As a guest", "1")
+    await town.read()
+    assert await town.bridge.keeper.membership(room, zoe.user_id) == "join"
+    await town.answer(town.ben, RsvpReply.GOING)
+    await zoe.say(room, "As myself", "2")
+    await town.read()
+    async with town.db.reader() as reader:
+        rows = await reader.fetch(
+            "select user_id, body from chat_messages where external_id is not null order by number"
+        )
+    assert [(row["user_id"], row["body"]) for row in rows] == [(None, "As a guest"), (town.ben.user_id, "As myself")]
+    async with town.db.transaction() as tx:
+        await matrix_guests.ban(tx, town.ana, town.room.id, zoe.user_id, "Rude")
+        await matrix_guests.become_person(tx, zoe.user_id, town.ben.user_id)
+        found = await sanctions.sanctions_in(tx, town.room.id)
+    assert [(one.user_id, one.reason) for one in found] == [(town.ben.user_id, "Rude")]
+
+
+async def test_a_removed_message_of_a_guest_is_gone_there(town: MirroredTown, zoe: MatrixAccount) -> None:
+    room = await as_guest(town, zoe)
+    await zoe.say(room, "Something rude", "1")
+    await town.read()
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select id from chat_messages where matrix_sender is not null")
+    assert row is not None
+    async with town.db.transaction() as tx:
+        await messages.remove(tx, town.ana, row["id"], "Rude", SEALER)
+    await town.deliver()
+    assert "Something rude" not in str(await zoe.events(room))

@@ -1,0 +1,127 @@
+"""What is said about a room over there follows what it is here: name, history, where it comes from, who is let in, what has expired."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from groundwork.clock import DAY, SECOND
+from openmeet.domain.chat import mirror_wakes, readers, rooms
+from openmeet.domain.chat.model import HistoryMode, RoomRetention
+from openmeet.domain.chat.retention import forget_expired_messages
+from openmeet.domain.chat.rooms import RoomSettings
+from openmeet.domain.moderation import actions as moderation
+from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
+from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
+from tests.openmeet.matrix.mirrored import MirroredTown
+from tests.openmeet.matrix.test_bans import ghost_of, in_the_room
+from tests.parts import needs
+
+pytestmark = [pytest.mark.anyio, needs("synapse")]
+
+
+@pytest.fixture
+async def account(synapse: Synapse, fresh: Callable[[str], str]) -> MatrixAccount:
+    return await synapse.account(fresh("ben"))
+
+
+async def state_of(town: MirroredTown, kind: str) -> list[dict[str, Any]]:
+    found = await town.bridge.keeper.state(await town.matrix_room())
+    return [one["content"] for one in found if one["type"] == kind]
+
+
+async def follow(town: MirroredTown) -> None:
+    """As the task that works through changes does, and then the workers."""
+    await readers.follow_changes(town.db)
+    await town.deliver()
+
+
+async def test_a_later_history_counts_from_then_on(town: MirroredTown, account: MatrixAccount) -> None:
+    await town.agree(town.ana)
+    await town.say(town.ana, "For everybody")
+    await town.deliver()
+    assert await state_of(town, "m.room.history_visibility") == [{"history_visibility": "shared"}]
+    async with town.db.transaction() as tx:
+        await rooms.change_settings(tx, town.ana, town.room.id, RoomSettings(history=HistoryMode.SINCE_JOINING))
+    await town.say(town.ana, "For those who are there")
+    await town.deliver()
+    assert await state_of(town, "m.room.history_visibility") == [{"history_visibility": "joined"}]
+    await in_the_room(town, town.ben, account)
+    seen = [body for _, body in await account.texts(await town.matrix_room())]
+    assert "For those who are there" not in seen
+
+
+async def test_a_room_says_where_it_comes_from_and_what_it_is_called(town: MirroredTown) -> None:
+    """One that was made before the note existed gets it, too."""
+    await town.deliver()
+    for kind in ("m.bridge", "uk.half-shot.bridge"):
+        (note,) = await state_of(town, kind)
+        assert note["bridgebot"] == town.bridge.keeper.user_id
+        assert note["channel"]["displayname"] == town.event.title
+    room, key = await town.matrix_room(), f"openmeet://{town.bridge.tenant}/{town.room.id}"
+    await town.bridge.keeper.set_state(room, "m.bridge", {}, key)
+    town.bridge.names.clear()  # as after a start
+    async with town.db.transaction() as tx:
+        before = await mirror_wakes.newest_access_change(tx)
+        await tx.execute("update events set title = 'Another name' where id = :id", id=town.event.id)
+        assert await mirror_wakes.newest_access_change(tx) > before
+    await follow(town)
+    assert (await state_of(town, "m.bridge"))[0]["channel"]["displayname"] == "Another name"
+    assert await state_of(town, "m.room.name") == [{"name": "Another name"}]
+
+
+async def test_a_suspended_account_is_out_at_once_and_back_afterwards(
+    town: MirroredTown, account: MatrixAccount
+) -> None:
+    """What they keep about the room is there again."""
+    await in_the_room(town, town.ben, account)
+    await follow(town)
+    room, subject = await town.matrix_room(), Subject(Thing.PERSON, town.ben.user_id)
+    async with town.db.transaction() as tx:
+        await readers.mark_read(tx, town.ben, town.room.id, 1)
+        await moderation.decide(tx, town.ana.user_id, subject, SubjectVisibility.HIDDEN, "spam")
+    await follow(town)
+    assert await town.bridge.keeper.membership(room, account.user_id) == "leave"
+    async with town.db.transaction() as tx:
+        await moderation.decide(tx, town.ana.user_id, subject, SubjectVisibility.SHOWN, "a mistake")
+    await follow(town)
+    assert await town.bridge.keeper.membership(room, account.user_id) == "invite"
+    async with town.db.reader() as reader:
+        kept = await readers.reading_of(reader, town.room.id, town.ben.user_id)
+    assert kept is not None
+    assert kept.read_number == 1
+
+
+async def test_a_changed_name_follows_without_a_word(town: MirroredTown, account: MatrixAccount) -> None:
+    await town.agree(town.ben)
+    await town.say(town.ben, "Hello")
+    await town.deliver()
+    async with town.db.transaction() as tx:
+        await tx.execute("update users set display_name = 'Benjamin' where id = :id", id=town.ben.user_id)
+    await follow(town)
+    # Rooms follow the profile a moment later.
+    shown = await account.call("GET", f"profile/{await ghost_of(town, town.ben)}/displayname")
+    assert shown == {"displayname": "Benjamin"}
+
+
+async def test_what_has_expired_is_gone_there(town: MirroredTown, account: MatrixAccount) -> None:
+    """Words from here with their edits, and words from there."""
+    await town.agree(town.ana)
+    said = await town.say(town.ana, "At eight")
+    await town.deliver()
+    await town.edit(town.ana, said, "At nine")
+    await in_the_room(town, town.ben, account)
+    room = await town.matrix_room()
+    await account.say(room, "From my own client", "1")
+    await town.read()
+    async with town.db.transaction() as tx:
+        await rooms.change_settings(tx, town.ana, town.room.id, RoomSettings(retention=RoomRetention.QUARTER))
+    await town.deliver()
+    assert await forget_expired_messages(town.db) == 0
+    town.clock.turn(91 * DAY + SECOND)
+    assert await forget_expired_messages(town.db) == 3
+    await town.deliver()
+    seen = str(await account.events(room))
+    assert "At eight" not in seen
+    assert "At nine" not in seen
+    assert "From my own client" not in seen
