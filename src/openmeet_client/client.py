@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from openmeet_client.chat import Chat, ChatModerating
+from openmeet_client.matrix import Matrix
 from openmeet_client.model import (
     Answer,
     Event,
@@ -45,6 +46,7 @@ class OpenMeet:
         self.groups = Groups(self._transport)
         self.chat = Chat(self._transport)
         self.chat_moderation = ChatModerating(self._transport)
+        self.matrix = Matrix(self._transport)
 
     async def __aenter__(self) -> Self:
         return self

@@ -57,6 +57,7 @@ _NOT_OURS = ("/api/sync", "/api/moderation", "/api/operating", "/api/integration
 # What this site does not have: a homeserver, a store of pictures, a message of a host that somebody else may remove.
 _NOT_HERE = (
     "/api/me/matrix",
+    "/api/me/matrix/rooms",
     "/api/chat/rooms/{room}/matrix",
     "/api/chat/rooms/{room}/matrix/guests",
     "/api/chat/pictures/{key}/{size}",

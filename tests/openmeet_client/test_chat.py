@@ -8,10 +8,13 @@ import pytest
 from PIL import Image
 from starlette.types import Receive, Scope, Send
 
+from groundwork.clock import HandClock
 from groundwork.http.server import serve
 from openmeet_client import errors
 from openmeet_client.chat_model import NewChatMessage, NewChatPicture, NewChatPoll
 from openmeet_client.client import OpenMeet
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import site_on
 from tests.openmeet_client.test_client import EVENT, Weather, ana, client_of, url, weather  # noqa: F401 - fixtures
 
 
@@ -164,3 +167,34 @@ async def test_a_lost_connection_leaves_no_gap(weather: Weather) -> None:  # noq
             scissors.cut()
     await serving.stop()
     assert heard == [("message", f"Word {number}") for number in range(4)]
+
+
+async def test_rooms_are_mirrored_to_matrix(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """Hosts switch it on and invite guests; people decide about their words, their account and which rooms invite it."""
+    names = {"matrix_url": "https://matrix.example", "matrix_server_name": "matrix.example"}
+    connected = Weather(site_on(await make_sqlite("openmeet"), clock, **names))
+    serving = await serve(connected, "127.0.0.1", 0)
+    async with await client_of(connected, serving.url, "Ana") as host:
+        event = await host.events.create(EVENT)
+        room = (await host.chat.open("event", event=event.slug)).id
+        assert (await host.matrix.mirror(room)).state == "off"
+        switched = await host.matrix.switch(room, enabled=True, guests=True)
+        assert (switched.state, switched.guests, switched.alias) == ("on", True, None)
+        assert switched.since is not None
+        assert (await host.matrix.change_guest(room, "@zoe:matrix.example")).state == "invited"
+        await host.matrix.change_guest(room, "@zoe:matrix.example", "banned", "Rude")
+        assert [(one.address, one.state, one.reason) for one in await host.matrix.guests(room)] == [
+            ("@zoe:matrix.example", "banned", "Rude")
+        ]
+        assert (await host.matrix.try_again(room)).waiting == switched.waiting + 2
+        assert (await host.matrix.mine()).answered_at is None
+        mine = await host.matrix.decide(consent="name_and_words", invitations="chosen")
+        assert (mine.consent, mine.invitations) == ("name_and_words", "chosen")
+        assert [one.invited for one in await host.matrix.rooms()] == [False]
+        await host.matrix.choose(room, invited=True)
+        assert [one.invited for one in await host.matrix.rooms()] == [True]
+        assert (await host.matrix.link()).to.startswith("@_om_")
+        await host.matrix.unlink()
+        assert (await host.matrix.mine()).account is None
+        assert (await host.matrix.switch(room, enabled=False)).state == "ending"
+    await serving.stop()

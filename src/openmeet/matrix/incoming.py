@@ -12,6 +12,7 @@ from openmeet.domain.chat import (
     guest_messages,
     headings,
     limits,
+    matrix_choices,
     matrix_guests,
     message_queries,
     messages,
@@ -204,6 +205,8 @@ async def _membership(tx: Transaction, room: Room, who: _Sender, read: content.I
     """Whether the room is to be compared. A moderator who kicks a guest there removes them here."""
     if read.user_id == read.sender:
         if read.membership == "leave":
+            if who.caller is not None:
+                await matrix_choices.note_leaving(tx, room.id, who.caller.user_id)
             await matrix_guests.note_presence(tx, room.id, read.user_id, matrix_guests.GuestPresence.LEFT)
             return False
         return True

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from groundwork.errors import Forbidden, NotFound, Refused, RemoteFailed, RemoteSlow, Unavailable
-from openmeet.domain.chat import matrix_guests, sanctions
+from openmeet.domain.chat import matrix_choices, matrix_guests, sanctions
 from openmeet.domain.chat.matrix_guests import GuestPresence, GuestState, MatrixGuest
 from openmeet.domain.chat.model import Access
 from openmeet.domain.chat.sanctions import SanctionKind
@@ -123,6 +123,9 @@ async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> Inside
         is_asked = is_wanted and (guest.is_due or guest.presence is not GuestPresence.REFUSED)
         if is_asked and account not in present and await _invite_guest(bridge, room, matrix_room, account):
             inside.accounts.add(account)
+    if asked := [one.user_id for one in found if one.asks_again and one.mxid in inside.accounts]:
+        async with bridge.db.transaction() as tx:
+            await matrix_choices.note_invitations(tx, room.id, asked)
     await _settle_powers(bridge, room, matrix_room, [one for one in found if one.mxid in present])
     return inside
 
@@ -216,12 +219,13 @@ async def _settle_account(bridge: Bridge, matrix_room: str, user: str, member: _
     if member.membership == "ban":
         await keeper.unban(matrix_room, user)
     elif member.membership in _IN:
-        stays = who.access is not Access.NONE
+        # Nobody is removed who no longer wants to be invited, but their invitation is withdrawn.
+        stays = who.access is not Access.NONE and (member.membership == "join" or who.wants_invitations)
         if not stays:
             await keeper.kick(matrix_room, user)
         return stays
-    elif member.changed_by == user:
-        # Somebody who left is not asked again.
+    elif member.changed_by == user and not who.asks_again:
+        # Somebody who left is not asked again before they want it.
         return False
     if may_enter:
         await _invite(bridge, matrix_room, user)

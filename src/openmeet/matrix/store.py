@@ -14,6 +14,7 @@ from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.chat import matrix_guests, mirroring, room_queries
 from openmeet.domain.chat.access import access_of_each, people
 from openmeet.domain.chat.addresses import addresses_of
+from openmeet.domain.chat.matrix_choices import InvitationMode, RoomWish, is_wanted
 from openmeet.domain.chat.matrix_guests import GuestState
 from openmeet.domain.chat.mirroring import MirrorState
 from openmeet.domain.chat.model import Access, ChatLogEntry, ChatMessageId, LogKind, RoomId
@@ -55,7 +56,9 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class Occupant:
-    """A person who may be in a room: with the user that speaks for them, with a linked account, or both."""
+    """A person who may be in a room: with the user that speaks for them, with a linked account, or both. ``asks_again``: to be invited,
+    also if they left.
+    """
 
     user_id: UserId
     localpart: str
@@ -64,6 +67,7 @@ class Occupant:
     is_banned: bool
     has_consented: bool
     wants_invitations: bool
+    asks_again: bool
 
 
 _ROOM: Final = """
@@ -306,11 +310,12 @@ async def occupants(
     """People of the bridge who may enter the room, or are in it: ``present`` are user ids there, ``ghosts`` localparts."""
     rows = await reader.fetch(
         f"""
-        select p.user_id, p.localpart, p.mxid, p.consent, p.invites,
+        select p.user_id, p.localpart, p.mxid, p.consent, p.invites, k.wish, coalesce(k.is_due, 0) as is_due,
                case when exists (select 1 from chat_sanctions x where x.room_id = r.id and x.user_id = p.user_id
                                     and x.kind = 'ban' and x.lifted_at is null and (x.until is null or x.until > :now))
                     then 1 else 0 end as banned
-          from matrix_people p, chat_rooms r
+          from chat_rooms r cross join matrix_people p
+          left join matrix_choices k on k.room_id = r.id and k.user_id = p.user_id
          where r.id = :room and (p.mxid in :present or p.localpart in :ghosts
                                  or p.mxid is not null and p.user_id in (select pe.user_id from {people()} pe))
         """,
@@ -329,7 +334,8 @@ async def occupants(
             reached.get(UserId(row["user_id"]), Access.NONE),
             bool(row["banned"]),
             row["consent"] == "name_and_words",
-            row["invites"] == "all",
+            is_wanted(InvitationMode(row["invites"]), None if row["wish"] is None else RoomWish(row["wish"])),
+            bool(row["is_due"]),
         )
         for row in rows
     ]

@@ -27,6 +27,8 @@ class JobKind(StrEnum):
     RECONCILE = "reconcile"  # a DID whose repository is compared with everything stored about it
     CHAT_NEWS = "chat_news"  # a chat room with new messages
     MATRIX_ROOM = "matrix_room"  # a mirrored chat room whose log, people or settings changed
-    MATRIX_PERSON = "matrix_person"  # a person who withdrew their consent to mirror their messages
+    MATRIX_PERSON = (
+        "matrix_person"  # a person who withdrew their consent to mirror their messages, or changed their name
+    )
     MATRIX_CALL = "matrix_call"  # one call to the homeserver: redact and its room and event, join or leave and a room
     LATE_CREATE = "late_create"  # the at-uri of an abandoned record with a create in flight

@@ -293,6 +293,8 @@ async def test_without_a_homeserver_nothing_is_said_about_matrix(talk):
         ("PUT", "/me/matrix"),
         ("POST", "/me/matrix/link"),
         ("DELETE", "/me/matrix"),
+        ("GET", "/me/matrix/rooms"),
+        ("PUT", f"/me/matrix/rooms/{talk.room}"),
     ):
         answered = await talk.ask(talk.ana, method, path, {"enabled": True})
         assert (answered.status_code, answered.json()["title"]) == (422, "NoMatrix")
@@ -338,6 +340,8 @@ async def test_hosts_mirror_a_room_and_people_decide_about_their_words(connected
         async with connected.db.transaction() as tx:
             await mirroring.link(tx, "@ben:matrix.example", code["code"])
         assert (await client.get("/api/me/matrix", headers=ben)).json()["account"] == "@ben:matrix.example"
+        chosen = await client.put("/api/me/matrix", json={"invitations": "chosen"}, headers=ben)
+        assert (chosen.json()["invitations"], chosen.json()["consent"]) == ("chosen", "name_and_words")
         assert (await client.delete("/api/me/matrix", headers=ben)).status_code == 204
         assert (await client.get("/api/me/matrix", headers=ben)).json()["account"] is None
 
@@ -351,7 +355,7 @@ async def test_hosts_invite_guests_by_their_address(connected):
         room = f"/api/chat/rooms/{opened.json()['id']}/matrix"
         wanted = {"address": "@zoe:matrix.example"}
         early = await client.post(f"{room}/guests", json=wanted, headers=ana)
-        assert (early.status_code, early.json()["error"]) == (422, "NoGuests")
+        assert (early.status_code, early.json()["title"]) == (422, "NoGuests")
         await client.put(room, json={"enabled": True, "guests": True}, headers=ana)
         invited = await client.post(f"{room}/guests", json=wanted, headers=ana)
         assert invited.status_code == 200
@@ -368,3 +372,21 @@ async def test_hosts_invite_guests_by_their_address(connected):
         assert (banned.json()["state"], banned.json()["reason"]) == ("banned", "Rude")
         listed = (await client.get(f"{room}/guests", headers=ana)).json()["guests"]
         assert [(one["address"], one["state"]) for one in listed] == [("@zoe:matrix.example", "banned")]
+
+
+async def test_people_choose_which_rooms_invite_their_account(connected):
+    async with connected.browser() as client:
+        ana, ben, eve = [
+            await api_session(client, f"{name}@example.org", name.title()) for name in ("ana", "ben", "eve")
+        ]
+        slug = (await client.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
+        await client.put(f"/api/events/{slug}/answer", json={"reply": "going"}, headers=ben)
+        opened = await client.post("/api/chat/rooms", json={"kind": "event", "event": slug}, headers=ana)
+        room = opened.json()["id"]
+        assert (await client.get("/api/me/matrix/rooms", headers=ben)).json() == {"rooms": []}
+        await client.put(f"/api/chat/rooms/{room}/matrix", json={"enabled": True}, headers=ana)
+        path = f"/api/me/matrix/rooms/{room}"
+        assert (await client.put(path, json={"invited": True}, headers=eve)).status_code == 404
+        assert (await client.put(path, json={"invited": False}, headers=ben)).status_code == 204
+        listed = (await client.get("/api/me/matrix/rooms", headers=ben)).json()["rooms"]
+        assert [(one["roomId"], one["invited"]) for one in listed] == [(room, False)]

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from groundwork.clock import DAY, SECOND
-from openmeet.domain.chat import mirror_wakes, readers, rooms
+from openmeet.domain.chat import matrix_choices, mirror_wakes, readers, rooms
+from openmeet.domain.chat.matrix_choices import InvitationMode
 from openmeet.domain.chat.model import HistoryMode, RoomRetention
 from openmeet.domain.chat.retention import forget_expired_messages
 from openmeet.domain.chat.rooms import RoomSettings
@@ -14,7 +15,7 @@ from openmeet.domain.moderation import actions as moderation
 from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
 from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
-from tests.openmeet.matrix.test_bans import ghost_of, in_the_room
+from tests.openmeet.matrix.test_bans import compared, ghost_of, in_the_room
 from tests.parts import needs
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
@@ -125,3 +126,41 @@ async def test_what_has_expired_is_gone_there(town: MirroredTown, account: Matri
     assert "At eight" not in seen
     assert "At nine" not in seen
     assert "From my own client" not in seen
+
+
+async def choose(town: MirroredTown, mode: InvitationMode | None = None, *, invited: bool | None = None) -> None:
+    async with town.db.transaction() as tx:
+        if mode is not None:
+            await matrix_choices.choose_mode(tx, town.ben, mode)
+        if invited is not None:
+            await matrix_choices.choose_room(tx, town.ben, town.room.id, invited=invited)
+    await town.deliver()
+
+
+async def test_people_choose_which_rooms_invite_them(town: MirroredTown, account: MatrixAccount) -> None:
+    """An invitation is withdrawn with the choice; nobody is removed; whoever leaves is asked again when they want it."""
+    await town.deliver()
+    await town.read()
+    await choose(town, InvitationMode.NONE)
+    await town.linked(town.ben, account)
+    room, keeper = await town.matrix_room(), town.bridge.keeper
+    assert await keeper.membership(room, account.user_id) == ""
+    await choose(town, InvitationMode.CHOSEN)
+    assert await keeper.membership(room, account.user_id) == ""
+    await choose(town, invited=True)
+    assert await keeper.membership(room, account.user_id) == "invite"
+    await choose(town, invited=False)
+    assert await keeper.membership(room, account.user_id) == "leave"
+    await choose(town, InvitationMode.ALL, invited=True)
+    await account.join(room)
+    await choose(town, InvitationMode.NONE)
+    assert await keeper.membership(room, account.user_id) == "join"
+    await choose(town, InvitationMode.ALL)
+    await account.call("POST", f"rooms/{room}/leave", {})
+    await compared(town)
+    assert await keeper.membership(room, account.user_id) == "leave"
+    async with town.db.reader() as reader:
+        (shown,) = await matrix_choices.rooms_to_choose(reader, town.ben.user_id, 10)
+    assert not shown.is_invited
+    await choose(town, invited=True)
+    assert await keeper.membership(room, account.user_id) == "invite"

@@ -68,6 +68,8 @@ async def test_people_decide_about_their_messages_and_link_an_account(site, talk
         async with site.db.transaction() as tx:
             assert await mirroring.link(tx, "@ben:elsewhere.example", code) == ben.user_id
         assert "@ben:elsewhere.example" in (await guest.get("/settings/matrix")).text
+        await guest.post("/settings/matrix", data={"act": "invitations", "mode": "chosen"})
+        assert 'value="chosen" checked' in (await guest.get("/settings/matrix")).text
         assert (await guest.post("/settings/matrix", data={"act": "unlink"})).status_code == 303
         assert "@ben:elsewhere.example" not in (await guest.get("/settings/matrix")).text
         await guest.post("/settings/matrix", data={"act": "keep_here"})
@@ -168,3 +170,22 @@ async def test_chats_that_are_not_public_have_no_guests(site, talk):
         data = {"mirror": "on", "confirmed": "1", "guests": "yes"}
         refused = await host.post(f"{path}/matrix", data=data)
         assert refused.status_code == 422
+
+
+@pytest.mark.parametrize("site", ["https://matrix.example"], indirect=True)
+async def test_people_tick_the_chats_that_invite_their_account(site, public_talk):
+    _, ben, room, _ = public_talk
+    async with site.db.transaction() as tx:
+        await tx.execute("update chat_rooms set matrix_state = 'on' where id = :id", id=room.id)
+        code, _ = await mirroring.new_link_code(tx, ben)
+        await mirroring.link(tx, "@ben:matrix.example", code)
+    tick, shown = f"room-{room.id}", {f"shown-{room.id}": "1"}
+    async with signed_in(site, ben.user_id) as guest:
+        assert f'name="{tick}" value="yes" checked' in (await guest.get("/settings/matrix")).text
+        await guest.post("/settings/matrix", data={"act": "invitations", "mode": "all", **shown})
+        page = (await guest.get("/settings/matrix")).text
+        assert f'name="{tick}" value="yes">' in page
+        await guest.post("/settings/matrix", data={"act": "invitations", "mode": "chosen", **shown, tick: "yes"})
+        assert f'name="{tick}" value="yes" checked' in (await guest.get("/settings/matrix")).text
+        await guest.post("/settings/matrix", data={"act": "invitations", "mode": "none", **shown, tick: "yes"})
+        assert f'name="{tick}" value="yes">' in (await guest.get("/settings/matrix")).text

@@ -245,7 +245,7 @@ async def person(reader: Reader, user_id: UserId) -> MatrixPerson | None:
 async def answer_consent(tx: Transaction, caller: Caller, consent: MatrixConsent) -> None:
     """Store what this person decided. Words that they said before a yes stay here; a no takes back what was passed on."""
     before = await person(tx, caller.user_id)
-    await _make_row(tx, caller.user_id)
+    await make_person(tx, caller.user_id)
     changed = await tx.execute(
         "update matrix_people set consent = :consent, answered_at = :now"
         " where user_id = :user and (consent <> :consent or answered_at is null)",
@@ -295,7 +295,7 @@ async def forget_deleted(tx: Transaction, user_id: UserId) -> None:
 
 async def new_link_code(tx: Transaction, caller: Caller) -> tuple[str, Instant]:
     """A code that proves an account of the person's own when it arrives from there, and until when. It replaces earlier ones."""
-    await _make_row(tx, caller.user_id)
+    await make_person(tx, caller.user_id)
     code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
     ends = Instant(tx.now + LINK_CODE_LASTS)
     await tx.execute(
@@ -402,7 +402,7 @@ async def redact_expired(tx: Transaction, messages: Collection[ChatMessageId]) -
     )
 
 
-async def _make_row(tx: Transaction, user_id: UserId) -> None:
+async def make_person(tx: Transaction, user_id: UserId) -> None:
     """Their Matrix user name is random (80 bits), so that it reveals neither handle nor account."""
     await tx.execute(
         "insert into matrix_people (user_id, localpart) values (:user, :localpart) on conflict (user_id) do nothing",

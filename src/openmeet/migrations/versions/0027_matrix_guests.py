@@ -25,7 +25,7 @@ _TABLES = (
     create table matrix_choices (
       room_id text not null references chat_rooms (id) on delete cascade,
       user_id text not null references users (id),
-      wish text not null check (wish in ('invite', 'stop', 'removed')),
+      wish text not null check (wish in ('invite', 'stop')),
       is_due integer not null default 0 check (is_due in (0, 1)),
       primary key (room_id, user_id)
     )

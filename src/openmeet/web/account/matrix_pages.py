@@ -1,22 +1,35 @@
 """Settings for Matrix: whether one's messages are passed on there, and linking one's own account."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.clock import Instant
+from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound
-from openmeet.domain.chat import mirroring
+from openmeet.domain.chat import matrix_choices, mirroring
+from openmeet.domain.chat.matrix_choices import InvitationMode
 from openmeet.domain.chat.mirroring import MatrixConsent
 from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.users.model import Caller
+from openmeet.i18n.catalogue import lazy
 from openmeet.matrix.names import keeper
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import read_form
+from openmeet.web.site.forms import Typed, read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH = "/settings/matrix"
+_MOST_ROOMS: Final = 40
+_MODES: Final = {
+    InvitationMode.ALL: lazy("All my chats, except those unticked below"),
+    InvitationMode.CHOSEN: lazy("Only the chats ticked below"),
+    InvitationMode.NONE: lazy("None"),
+}
 
 
 def routes() -> list[Route]:
@@ -28,9 +41,10 @@ async def show(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """``act``: pass_on, keep_here, link or unlink. A new code is shown once."""
+    """``act``: pass_on, keep_here, link, unlink or invitations. A new code is shown once."""
     _must_be_connected(request)
-    caller, act = caller_of(request), (await read_form(request)).get("act", "")
+    caller, typed = caller_of(request), await read_form(request)
+    act = typed.get("act", "")
     code: tuple[str, Instant] | None = None
     async with database_of(request).transaction() as tx:
         match act:
@@ -42,9 +56,25 @@ async def change(request: Request) -> Response:
                 code = await mirroring.new_link_code(tx, caller)
             case "unlink":
                 await mirroring.unlink(tx, caller)
+            case "invitations":
+                await _choose(tx, caller, typed)
             case _:
                 raise NotFound(ChatReason.NO_MATRIX_HERE)
     return go(PATH, flash="chat_saved") if code is None else await _page(request, code)
+
+
+async def _choose(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> None:
+    """Which rooms invite: the mode, and a tick for each room that the page has shown (``shown``: their ids)."""
+    mode = next((one for one in InvitationMode if one.value == typed.get("mode")), None)
+    if mode is not None:
+        await matrix_choices.choose_mode(tx, caller, mode)
+    if mode is InvitationMode.NONE:
+        return
+    for room in await matrix_choices.rooms_to_choose(tx, caller.user_id, _MOST_ROOMS):
+        field = f"room-{room.room_id}"
+        # A room that the page did not have keeps what holds for it.
+        if f"shown-{room.room_id}" in typed and bool(typed.get(field)) is not room.is_invited:
+            await matrix_choices.choose_room(tx, caller, room.room_id, invited=bool(typed.get(field)))
 
 
 async def _page(request: Request, code: tuple[str, Instant] | None = None) -> Response:
@@ -53,6 +83,8 @@ async def _page(request: Request, code: tuple[str, Instant] | None = None) -> Re
     async with database_of(request).reader() as reader:
         person = await mirroring.person(reader, caller.user_id)
         is_withdrawing = await mirroring.is_withdrawing(reader, caller.user_id)
+        mode = await matrix_choices.mode_of(reader, caller.user_id)
+        rooms = await matrix_choices.rooms_to_choose(reader, caller.user_id, _MOST_ROOMS)
         now = reader.now
     context = {
         "server": site.settings.matrix_server_name,
@@ -64,6 +96,9 @@ async def _page(request: Request, code: tuple[str, Instant] | None = None) -> Re
         "code": code[0] if code else "",
         "code_ends": code[1] if code else None,
         "now": now,
+        "mode": Typed({"mode": mode.value}),
+        "modes": [(one.value, words, "") for one, words in _MODES.items()],
+        "rooms": rooms,
     }
     return page(request, "account/matrix.html", context)
 

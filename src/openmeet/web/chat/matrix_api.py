@@ -1,6 +1,6 @@
 """The mirror of rooms to Matrix, as JSON: a room’s switch for its hosts; consent and the own account of each person."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 from starlette.requests import Request
@@ -9,8 +9,9 @@ from starlette.responses import Response
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound, Refused
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.chat import log, mirroring
+from openmeet.domain.chat import log, matrix_choices, mirroring
 from openmeet.domain.chat.access import must_have
+from openmeet.domain.chat.matrix_choices import InvitationMode
 from openmeet.domain.chat.mirroring import MatrixConsent, MirrorState
 from openmeet.domain.chat.model import Access, RoomId
 from openmeet.domain.chat.reasons import ChatReason
@@ -24,6 +25,8 @@ from openmeet.web.chat.room_settings import matrix_alias
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
+
+MOST_CHOICES: Final = 100
 
 
 class ChatMirrorWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -66,21 +69,54 @@ class ChatMirrorShown(msgspec.Struct, rename="camel"):
 
 class MatrixConsentWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """``name_and_words``: messages in mirrored rooms are passed on under one’s name, from now on. ``none``: what was passed on is
-    taken back; copies may remain with others.
+    taken back; copies may remain with others. ``invitations``: which mirrored rooms invite one’s linked account: ``all``,
+    ``chosen`` or ``none``; left out, it stays.
     """
 
-    consent: MatrixConsent
+    consent: MatrixConsent | None = None
+    invitations: InvitationMode | None = None
 
 
 class MatrixPersonShown(msgspec.Struct, rename="camel"):
-    """``answeredAt``: null while the caller was not asked. ``account``: their own Matrix account, if it is linked."""
+    """``answeredAt``: null while the caller was not asked. ``account``: their own Matrix account, if it is linked.
+    ``invitations``: which mirrored rooms invite it.
+    """
 
-    EXAMPLE: ClassVar = {"consent": "none", "answeredAt": None, "account": "@ana:matrix.example", "linkedAt": None}
+    EXAMPLE: ClassVar = {
+        "consent": "none",
+        "answeredAt": None,
+        "account": "@ana:matrix.example",
+        "linkedAt": None,
+        "invitations": "all",
+    }
 
     consent: MatrixConsent
     answered_at: str | None
     account: str | None
     linked_at: str | None
+    invitations: InvitationMode
+
+
+class MatrixChoiceShown(msgspec.Struct, rename="camel"):
+    """A mirrored room that one may write in. ``invited``: whether it invites one’s linked account."""
+
+    EXAMPLE: ClassVar = {"roomId": "0199a3c2-7d11-7f60-9f3e-0f2d5b1c8a77", "name": "Games night", "invited": True}
+
+    room_id: str
+    name: str
+    invited: bool
+
+
+class MatrixChoiceList(msgspec.Struct, rename="camel"):
+    """One’s mirrored rooms, at most a hundred, those with the latest messages first."""
+
+    rooms: list[MatrixChoiceShown]
+
+
+class MatrixChoiceWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """``invited``: true also after one left the room in Matrix. False withdraws an invitation and removes nobody."""
+
+    invited: bool
 
 
 class MatrixLinkCode(msgspec.Struct, rename="camel"):
@@ -141,7 +177,10 @@ async def answer_consent(request: Request) -> Response:
     wanted = await read_json(request, MatrixConsentWanted)
     async with database_of(request).transaction() as tx:
         must_match_shown(request, await _person(tx, caller_of(request).user_id))
-        await mirroring.answer_consent(tx, caller_of(request), wanted.consent)
+        if wanted.consent is not None:
+            await mirroring.answer_consent(tx, caller_of(request), wanted.consent)
+        if wanted.invitations is not None:
+            await matrix_choices.choose_mode(tx, caller_of(request), wanted.invitations)
         found = await _person(tx, caller_of(request).user_id)
     return json_response(found)
 
@@ -189,13 +228,30 @@ async def _mirror(reader: Reader, request: Request, room: RoomId) -> ChatMirrorS
 async def _person(reader: Reader, user_id: UserId) -> MatrixPersonShown:
     found = await mirroring.person(reader, user_id)
     if found is None:
-        return MatrixPersonShown(MatrixConsent.NONE, None, None, None)
+        return MatrixPersonShown(MatrixConsent.NONE, None, None, None, InvitationMode.ALL)
     return MatrixPersonShown(
         found.consent,
         None if found.answered_at is None else iso(found.answered_at),
         found.mxid,
         None if found.linked_at is None else iso(found.linked_at),
+        await matrix_choices.mode_of(reader, user_id),
     )
+
+
+async def list_choices(request: Request) -> Response:
+    must_be_connected(request)
+    async with database_of(request).reader() as reader:
+        found = await matrix_choices.rooms_to_choose(reader, caller_of(request).user_id, MOST_CHOICES)
+    return json_response(MatrixChoiceList([MatrixChoiceShown(one.room_id, one.name, one.is_invited) for one in found]))
+
+
+async def choose_room(request: Request) -> Response:
+    """Raises NotFound, Refused (``NoMatrix``)."""
+    must_be_connected(request)
+    wanted = await read_json(request, MatrixChoiceWanted)
+    async with database_of(request).transaction() as tx:
+        await matrix_choices.choose_room(tx, caller_of(request), room_id(request), invited=wanted.invited)
+    return Response(status_code=204)
 
 
 _ROOM = "/api/chat/rooms/{room}"
@@ -243,12 +299,31 @@ OPERATIONS = (
         "PUT",
         "/api/me/matrix",
         "answerMatrixConsent",
-        "Say whether one’s name and messages may be passed on to Matrix; a no takes back what was passed on",
+        "Say whether one’s name and messages may be passed on to Matrix, a no takes back what was passed on; and which rooms invite",
         answer_consent,
         {200: MatrixPersonShown},
         MatrixConsentWanted,
         parameters=(IF_MATCH,),
         failures=(412, 422),
+    ),
+    ApiOperation(
+        "GET",
+        "/api/me/matrix/rooms",
+        "listMatrixChoices",
+        "The caller’s mirrored rooms, and which of them invite their own Matrix account",
+        list_choices,
+        {200: MatrixChoiceList},
+        failures=(422,),
+    ),
+    ApiOperation(
+        "PUT",
+        "/api/me/matrix/rooms/{room}",
+        "chooseMatrixRoom",
+        "Ask to be invited to a mirrored room in Matrix, also after leaving it, or not to be",
+        choose_room,
+        {204: None},
+        MatrixChoiceWanted,
+        failures=(404, 422),
     ),
     ApiOperation(
         "POST",

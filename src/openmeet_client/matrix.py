@@ -1,0 +1,130 @@
+"""Rooms that are mirrored to Matrix: for hosts, and for each person what they let us pass on and which account is theirs."""
+
+from typing import Literal
+from urllib.parse import quote
+
+import msgspec
+
+from openmeet_client.transport import Transport
+
+Consent = Literal["name_and_words", "none"]
+Invitations = Literal["all", "chosen", "none"]
+GuestState = Literal["invited", "removed", "banned"]
+
+
+class RoomMirror(msgspec.Struct, rename="camel"):
+    """Status of a room's mirror. ``alias``: on Matrix, None until it is created. ``waiting``: entries that are not sent yet."""
+
+    state: Literal["off", "on", "ending"]
+    room_id: str | None
+    alias: str | None
+    guests: bool
+    federates: bool
+    since: str | None
+    waiting: int
+    last_error: str
+
+
+class MatrixGuest(msgspec.Struct, rename="camel"):
+    """A guest without an account here. ``membership``: what the homeserver says; empty until it was asked."""
+
+    address: str
+    state: GuestState
+    membership: Literal["", "invite", "join", "leave", "refused"]
+    reason: str
+    invited_by: str | None
+    at: str
+
+
+class MyMatrix(msgspec.Struct, rename="camel"):
+    """``answered_at`` None: one was not asked yet. ``account``: one's own Matrix account, if it is linked."""
+
+    consent: Consent
+    answered_at: str | None
+    account: str | None
+    linked_at: str | None
+    invitations: Invitations
+
+
+class MatrixRoomChoice(msgspec.Struct, rename="camel"):
+    """A mirrored room. ``invited``: whether it invites one's linked account."""
+
+    room_id: str
+    name: str
+    invited: bool
+
+
+class LinkCode(msgspec.Struct, rename="camel"):
+    """Send ``code`` to the Matrix user ``to`` in a direct chat, before ``expires_at``."""
+
+    code: str
+    to: str
+    expires_at: str
+
+
+class _Guests(msgspec.Struct):
+    guests: list[MatrixGuest]
+
+
+class _Choices(msgspec.Struct):
+    rooms: list[MatrixRoomChoice]
+
+
+class Matrix:
+    """The mirror of rooms to Matrix. A token needs ``chat:read``, and ``chat:write`` for what changes something."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def mirror(self, room: str) -> RoomMirror:
+        """Status of a room's mirror, for its hosts."""
+        return await self._transport.get(_mirror(room), RoomMirror)
+
+    async def switch(self, room: str, *, enabled: bool, guests: bool = False, confirmed: bool = False) -> RoomMirror:
+        """Mirror a room or stop it, for its hosts. ``confirmed``: needed where the room is not public."""
+        body = {"enabled": enabled, "guests": guests, "confirmed": confirmed}
+        return await self._transport.change("PUT", _mirror(room), RoomMirror, body)
+
+    async def try_again(self, room: str) -> RoomMirror:
+        """Pass on what waits now, for hosts."""
+        return await self._transport.change("POST", f"{_mirror(room)}/again", RoomMirror)
+
+    async def guests(self, room: str) -> list[MatrixGuest]:
+        """Guests of a room, for its hosts."""
+        return (await self._transport.get(f"{_mirror(room)}/guests", _Guests)).guests
+
+    async def change_guest(
+        self, room: str, address: str, state: GuestState = "invited", reason: str = ""
+    ) -> MatrixGuest:
+        """Invite somebody by their Matrix address, remove or ban them, for hosts."""
+        body = {"address": address, "state": state, "reason": reason}
+        return await self._transport.change("POST", f"{_mirror(room)}/guests", MatrixGuest, body)
+
+    async def mine(self) -> MyMatrix:
+        """What one lets us pass on, and one's own account."""
+        return await self._transport.get("/api/me/matrix", MyMatrix)
+
+    async def decide(self, *, consent: Consent | None = None, invitations: Invitations | None = None) -> MyMatrix:
+        """Say what may be passed on, and which rooms invite; what is left out stays."""
+        wanted = {"consent": consent, "invitations": invitations}
+        body = {name: value for name, value in wanted.items() if value is not None}
+        return await self._transport.change("PUT", "/api/me/matrix", MyMatrix, body)
+
+    async def rooms(self) -> list[MatrixRoomChoice]:
+        """One's mirrored rooms, and which of them invite one's account."""
+        return (await self._transport.get("/api/me/matrix/rooms", _Choices)).rooms
+
+    async def choose(self, room: str, *, invited: bool) -> None:
+        """Ask to be invited to a room, also after leaving it in Matrix, or not to be."""
+        await self._transport.act("PUT", f"/api/me/matrix/rooms/{quote(room, safe='')}", {"invited": invited})
+
+    async def link(self) -> LinkCode:
+        """A code that links one's own Matrix account."""
+        return await self._transport.change("POST", "/api/me/matrix/link", LinkCode)
+
+    async def unlink(self) -> None:
+        await self._transport.act("DELETE", "/api/me/matrix")
+
+
+def _mirror(room: str) -> str:
+    return f"/api/chat/rooms/{quote(room, safe='')}/matrix"
