@@ -43,6 +43,8 @@ REFUSED = {
     "groups.picture_alt",
     "groups.picture_key",
     "idempotency_keys.answer",
+    "matrix_choices.wish",
+    "matrix_guests.state",
     "matrix_people.consent",
     "matrix_people.invites",
     "notification_hours.quiet_from",

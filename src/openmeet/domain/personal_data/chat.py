@@ -252,8 +252,8 @@ CHAT_TABLES: Final = (
     ),
     StoredTable(
         "matrix_guests",
-        "Guests from Matrix, whom hosts invited to a room by their address.",
-        "mxid = (select mxid from matrix_people where user_id = :id)",
+        "Guests from Matrix, whom hosts invited to a room by their address. They go with the account of the host, too.",
+        "by_user_id = :id or mxid = (select mxid from matrix_people where user_id = :id)",
         Retention.PARENT,
         OnErasure.DELETE,
         (
@@ -263,7 +263,6 @@ CHAT_TABLES: Final = (
             plain("room_id is_due at"),
         ),
         PersonExport.READABLE,
-        stays_nevertheless="guests whom they invited or removed stay, with the number of the empty row",
     ),
     StoredTable(
         "matrix_choices",
