@@ -157,7 +157,7 @@ from openmeet.web.sign_in import api as sign_in_api
 from openmeet.web.sign_in import atproto_api as atproto_sign_in_api
 from openmeet.web.sign_in import atproto_pages
 from openmeet.web.sign_in import pages as sign_in_pages
-from openmeet.web.site import dev_pages, kept_forms, offline_pages
+from openmeet.web.site import dev_pages, kept_forms, live, offline_pages
 from openmeet.web.webhooks import api as webhooks_api
 from openmeet.web.webhooks import pages as webhooks_pages
 
@@ -202,6 +202,7 @@ def _pages() -> list[Route]:
     return [
         *sign_in_pages.routes(),
         *kept_forms.routes(),
+        *live.routes(),
         *atproto_pages.routes(),
         *identity_pages.routes(),
         *own_record_pages.routes(),

@@ -131,7 +131,7 @@ class Settings:
     )
     live_streams: int = setting(
         2_000,
-        what="How many live streams of chats one process keeps open; further pages are asked to come back later",
+        what="How many live streams of chats, and of other pages, one process keeps open; further pages are asked to come back later",
         least=0,
     )
 

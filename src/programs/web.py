@@ -20,6 +20,7 @@ from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.repositories.consent import Publishing
 from openmeet.tenants.configured import DEFAULT_TENANT, ProgramHealth, check_name, checks_of
 from openmeet.web.site.hosts import Hosts
+from openmeet.web.site.live_pages import LivePages
 from openmeet.web.site.live_rooms import LiveRooms
 from openmeet.web.site.services import Services
 from openmeet.web.xrpc.call import service_callers
@@ -69,27 +70,34 @@ async def sites(installation: Installation) -> AsyncIterator[Hosts]:
     async with probing(probes_of(installation, WEB), installation.default.metrics) as probes:
         health = ProgramHealth(checks, probes, serving_of(installation, WEB))
         live_rooms = {one.tenant.name: LiveRooms() for one in installation.platforms}
+        live_pages = {one.tenant.name: LivePages() for one in installation.platforms}
         places = Gazetteer(places_path(installation.default.settings))
         try:
             yield Hosts(
                 {
-                    one.tenant.name: await site(one, health, live_rooms[one.tenant.name], places)
+                    one.tenant.name: await site(
+                        one, health, live_rooms[one.tenant.name], live_pages[one.tenant.name], places
+                    )
                     for one in installation.platforms
                 },
                 {one.settings.public_host: one.tenant.name for one in installation.platforms},
                 proxies_name_tenant=installation.default.settings.proxies_name_tenant,
-                live_rooms=live_rooms.values(),
+                streams=[*live_rooms.values(), *live_pages.values()],
             )
         finally:
             await places.close()
 
 
-def show_streams(platform: Platform, live_rooms: LiveRooms) -> None:
-    """How many live streams of chats this process has open for a community, and how many it would take."""
+def show_streams(platform: Platform, live_rooms: LiveRooms, live_pages: LivePages) -> None:
+    """How many live streams this process has open for a community, and how many of each kind it would take."""
     name, metrics = platform.tenant.name, platform.metrics
     open_now = metrics.gauge("live_streams", "Live streams of chats that are open", ["tenant"])
     open_now.labels(name).set_function(partial(_count, live_rooms))
-    most = metrics.gauge("live_streams_limit", "How many live streams of chats one process keeps open", ["tenant"])
+    pages = metrics.gauge("live_pages", "Live streams of other pages that are open", ["tenant"])
+    pages.labels(name).set_function(lambda: live_pages.places.count)
+    most = metrics.gauge(
+        "live_streams_limit", "How many live streams of either kind one process keeps open", ["tenant"]
+    )
     most.labels(name).set(platform.settings.live_streams)
 
 
@@ -101,18 +109,19 @@ async def site(
     platform: Platform,
     health: ProgramHealth | None = None,
     live_rooms: LiveRooms | None = None,
+    live_pages: LivePages | None = None,
     places: Gazetteer | None = None,
 ) -> Application:
-    """One community's site over an open platform; ``health``: of every community that the program serves. ``live_rooms``: its
-    streams, for who ends them. ``places``: shared by all communities.
+    """One community's site over an open platform; ``health``: of every community that the program serves. ``live_rooms``,
+    ``live_pages``: its streams, for who ends them. ``places``: shared by all communities.
     """
     checks = health.checks if health else {}
     own = check_name(platform.tenant.name)
     # The default community's operators run the installation; names of other communities are shown to nobody else.
     others = {name: one for name, one in checks.items() if name != own and platform.tenant.name == DEFAULT_TENANT}
 
-    live_rooms = live_rooms or LiveRooms()
-    show_streams(platform, live_rooms)
+    live_rooms, live_pages = live_rooms or LiveRooms(), live_pages or LivePages()
+    show_streams(platform, live_rooms, live_pages)
     services = Services(
         platform.settings,
         platform.tenant,
@@ -128,6 +137,7 @@ async def site(
         service_callers=service_callers(platform.settings, platform.network),
         workers=platform.workers,
         live_rooms=live_rooms,
+        live_pages=live_pages,
         places=places,
         dev_mailbox=platform.mailer if isinstance(platform.mailer, FolderMailbox) else None,
     )

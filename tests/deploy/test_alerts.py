@@ -26,6 +26,7 @@ from openmeet.network.records.collections import CONCERNING, Result
 from openmeet.network.records.message import encode
 from openmeet.settings import Settings
 from openmeet.tenants.configured import DEFAULT_TENANT, checked
+from openmeet.web.site.live_pages import LivePages
 from openmeet.web.site.live_rooms import LiveRooms
 from programs import gauges
 from programs.gauges import ProgramGauges
@@ -179,7 +180,7 @@ async def _lose_the_homeserver(here: Installation) -> None:
 
 async def _follow_chats(here: Installation) -> None:
     live = LiveRooms()
-    show_streams(here.platform, live)
+    show_streams(here.platform, live, LivePages())
     for number in range(here.platform.settings.live_streams - 1):
         live.take_place(str(number), here.platform.settings.live_streams)
 

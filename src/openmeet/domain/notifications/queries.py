@@ -156,6 +156,21 @@ async def count_unread(reader: Reader, user_id: UserId) -> int:
     return int(row["unread"]) if row else 0
 
 
+async def count_unread_of_each(reader: Reader, people: Collection[UserId]) -> dict[UserId, int]:
+    """``count_unread`` of several people in one statement."""
+    found = dict.fromkeys(people, 0)
+    if not found:
+        return found
+    rows = await reader.fetch(
+        """
+        select user_id, count(*) as unread from notifications
+         where user_id in :people and read_at is null and is_shown = 1 group by user_id
+        """,
+        people=sorted(found),
+    )
+    return found | {UserId(row["user_id"]): int(row["unread"]) for row in rows}
+
+
 async def count_unread_by_kind(reader: Reader, user_id: UserId) -> dict[str, int]:
     """How many of each kind are unread."""
     rows = await reader.fetch(

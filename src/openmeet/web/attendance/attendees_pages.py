@@ -38,6 +38,7 @@ from openmeet.web.attendance.history_view import lines_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.live_pages import fingerprint_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -215,6 +216,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         told = await response_details.of_answers(
             reader, event.id, registration_settings, [one.attendance_id for one in answered]
         )
+        live_state = await fingerprint_of(reader, services(request).code_key, event.id)
     more = urlencode({"tab": tab, "q": q, "after": lists.pack(shown[-1])}) if len(rows) > PAGE_SIZE else ""
     gone = [one for one in undone if one.status is _S.REJECTED]
     context = {
@@ -240,6 +242,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
             for one in answered
         },
         "more": more,
+        "live_state": live_state,
         "counts": counts,
         "removed": lists.shown(gone[0], names) if gone else None,
         "typed": typed,

@@ -56,6 +56,7 @@ from openmeet.web.media.qr_code import picture_of as picture_of_code
 from openmeet.web.media.urls import record_picture
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.layout import page
+from openmeet.web.site.live_pages import fingerprint_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -149,6 +150,7 @@ async def _event_context(
         # The host sees the next steps until somebody else has answered.
         "is_fresh": is_fresh,
         "code": picture_of_code(address) if is_fresh else "",
+        "live_state": await fingerprint_of(reader, services(request).code_key, event.id) if caller else "",
         "address": address,
         "public_url": public_url,
         "card": card_picture_of(event),

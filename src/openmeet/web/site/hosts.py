@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from groundwork.errors import Failure, NotFound, NotSignedIn
 from groundwork.http.faults import fault_of, render_problem
 from openmeet.tenants.configured import DEFAULT_TENANT
+from openmeet.web.site.live_pages import LivePages
 from openmeet.web.site.live_rooms import LiveRooms
 from openmeet.web.site.reasons import SiteReason
 
@@ -25,7 +26,7 @@ _API = "/api/"
 class Hosts:
     """The sites of an installation as one ASGI application.
 
-    ``sites``: by tenant name, including the default one. ``names``: tenant names by lower-cased host name. ``live_rooms``: of
+    ``sites``: by tenant name, including the default one. ``names``: tenant names by lower-cased host name. ``streams``: of
     these sites.
     """
 
@@ -35,16 +36,16 @@ class Hosts:
         names: Mapping[str, str],
         *,
         proxies_name_tenant: bool = False,
-        live_rooms: Collection[LiveRooms] = (),
+        streams: Collection[LiveRooms | LivePages] = (),
     ) -> None:
-        self._live_rooms = live_rooms
+        self._streams = streams
         self._sites = sites
         self._names = names
         self._proxies_name_tenant = proxies_name_tenant
 
     def end_streams(self) -> None:
         """End the live streams of all sites: a server that waits for open streams never stops."""
-        for one in self._live_rooms:
+        for one in self._streams:
             one.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

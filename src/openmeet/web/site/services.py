@@ -25,6 +25,7 @@ from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.consent import Publishing
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
+from openmeet.web.site.live_pages import LivePages
 from openmeet.web.site.live_rooms import LiveRooms
 from openmeet.web.site.page_cache import PageCache
 from openmeet.web.site.reasons import SiteReason
@@ -66,6 +67,8 @@ class Services:
     dev_mailbox: FolderMailbox | None = None
     # The open streams of conversations.
     live_rooms: LiveRooms = field(default_factory=LiveRooms)
+    # The open streams of other pages.
+    live_pages: LivePages = field(default_factory=LivePages)
     # Pages for visitors who are not signed in.
     page_cache: PageCache = field(default_factory=PageCache)
     # Settings that were already warned about, each once.

@@ -1,0 +1,96 @@
+"""``GET /live``: the stream of an open page of somebody who is signed in, as ``text/event-stream``.
+
+Events: ``top`` (the marks of the bars, as numbers and HTML; sent at the start and when they change, without an id) and ``event``
+(the answers to the event of the page changed: the page fetches itself again). The id of ``event`` is a fingerprint, which the page
+contains too: with ``after`` or ``Last-Event-ID`` nothing is missed between rendering and connecting.
+"""
+
+import json
+from functools import cache, partial
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.chat.readers import UnreadCounts
+from openmeet.domain.events import seeing
+from openmeet.domain.events.model import EventId, EventSlug
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.sign_in.model import hash_token
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import current, speaking
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.event_streams import EventStreamResponse
+from openmeet.web.site.layout import environment
+from openmeet.web.site.live_pages import PageSource, PageStream
+from openmeet.web.site.services import services
+from openmeet.web.site.session import cookie_token
+from openmeet.web.site.tenant_routing import database_of
+
+_MAX_FINGERPRINT: Final = 32
+
+
+def routes() -> list[Route]:
+    return [Route("/live", follow, methods=["GET"])]
+
+
+async def follow(request: Request) -> Response:
+    """The stream of a page of the caller; ``event``: the slug of the event that it is about.
+
+    Raises NotSignedIn, NotFound for an event that the caller cannot see, and Unavailable where too many streams are open.
+    """
+    site = services(request)
+    caller = caller_of(request)
+    slug = request.query_params.get("event", "")
+    after = request.headers.get("last-event-id") or request.query_params.get("after", "")
+    place = site.live_pages.places.take(caller.user_id, site.settings.live_streams)
+    try:
+        stream = PageStream(caller.user_id, hash_token(cookie_token(request)), current().tag, place)
+        if slug:
+            async with database_of(request).reader() as reader:
+                stream.event = await _visible_event(reader, EventSlug(slug), caller.user_id)
+            stream.fingerprint = after[:_MAX_FINGERPRINT]
+    except BaseException:
+        place.give_back()
+        raise
+    source = PageSource(database_of(request), site.code_key, _frames(site.settings.site_name, site.settings.public_url))
+    return EventStreamResponse(place, partial(site.live_pages.run, stream, source))
+
+
+async def _visible_event(reader: Reader, slug: EventSlug, person: UserId) -> EventId:
+    event = await by_slug(reader, slug)
+    mine = await attendance.find(reader, event.id, person) if event is not None else None
+    if event is None or not await seeing.may_see(reader, event, person, is_invited=is_invited(mine)):
+        raise NotFound(EventReason.NO_SUCH_EVENT)
+    return event.id
+
+
+class _TopFrames:
+    """Writes the event ``top`` with the templates of one site."""
+
+    __slots__ = ("_marks",)
+
+    def __init__(self, site_name: str, public_url: str) -> None:
+        self._marks = environment(site_name, public_url).get_template("site/marks.html").module
+
+    def __call__(self, language: str, unread: int, chats: UnreadCounts) -> bytes:
+        with speaking(language):
+            data = {
+                "unread": unread,
+                "label": self._html("bell_label", unread),
+                "bell": self._html("bell", unread),
+                "chats": self._html("chats", chats.messages, chats.mentions > 0),
+            }
+        return f"event: top\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+
+    def _html(self, macro: str, *arguments: object) -> str:
+        return str(getattr(self._marks, macro)(*arguments)).strip()
+
+
+_frames = cache(_TopFrames)

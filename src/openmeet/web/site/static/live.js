@@ -1,0 +1,61 @@
+// Marks, counts and guests move by themselves while the page is looked at. Without this file a reload shows the same.
+
+const address = document.body.dataset.live;
+const news = document.querySelector("[data-live-news]");
+let stream;
+let seen = "";
+let unread;
+
+function connect() {
+  if (!address || stream || document.visibilityState !== "visible") return;
+  const url = new URL(address, location.href);
+  if (seen) url.searchParams.set("after", seen);
+  stream = new EventSource(url);
+  stream.addEventListener("top", ({ data }) => mark(JSON.parse(data)));
+  stream.addEventListener("event", (event) => {
+    seen = event.lastEventId;
+    renew();
+  });
+  stream.addEventListener("out", disconnect);
+}
+
+function disconnect() {
+  stream?.close();
+  stream = undefined;
+}
+
+function mark(top) {
+  const bell = document.querySelector("[data-live-bell]");
+  if (bell) {
+    bell.innerHTML = top.bell;
+    bell.setAttribute("aria-label", top.label);
+  }
+  for (const place of document.querySelectorAll("[data-live-chats]")) place.innerHTML = top.chats;
+  if (unread !== undefined && top.unread > unread && document.querySelector("[data-live-list=notifications]")) offer();
+  unread = top.unread;
+}
+
+// What says how many is replaced in place. Where more than that changed, the reader chooses when the page moves.
+async function renew() {
+  const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => undefined);
+  if (!answer?.ok || answer.redirected) return;
+  const now = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const part of document.querySelectorAll("[data-live-part]")) {
+    const same = now.getElementById(part.id);
+    if (same && same.innerHTML !== part.innerHTML && !part.contains(document.activeElement)) part.replaceWith(same);
+  }
+  const told = (root) => [...root.querySelectorAll("[data-live-list], [data-live-part]")].map((one) => one.dataset.liveList ?? one.id).join();
+  if (told(now) !== told(document)) offer();
+}
+
+function offer() {
+  const [said, button] = [news.querySelector("[role=status]"), news.querySelector("button")];
+  news.hidden = false;
+  said.textContent = button.dataset.words;
+}
+
+news?.querySelector("button").addEventListener("click", () => location.reload());
+document.addEventListener("visibilitychange", () => (document.visibilityState === "visible" ? connect() : disconnect()));
+addEventListener("pagehide", disconnect);
+addEventListener("pageshow", connect);
+connect();

@@ -1,0 +1,43 @@
+"""Pages that move by themselves: counts, guests and the bell, and nothing under the finger."""
+
+import pytest
+from playwright.async_api import expect
+
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionTransport
+from tests.browser.browsers import DESK, PHONE, context, sideways, small_targets
+from tests.openmeet.site_under_test import event_by, person
+from tests.parts import needs
+
+pytestmark = needs("chromium")
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+async def test_the_hosts_pages_show_an_answer_as_it_comes(openmeet, browser, viewport):
+    async with openmeet.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, title="Games", capacity="5")
+        token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
+    async with context(browser, openmeet, viewport=viewport) as host:
+        await host.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        event_page, guests = await host.new_page(), await host.new_page()
+        await guests.goto(f"/events/{event.slug}/attendees")
+        await event_page.goto(f"/events/{event.slug}")
+        await expect(event_page.locator("#places")).to_contain_text("0 of 5 places taken")
+        async with openmeet.db.transaction() as tx:
+            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest())
+        await expect(event_page.locator("#places")).to_contain_text("1 of 5 places taken")
+        await expect(event_page.locator("[data-live-bell]")).to_have_accessible_name("Notifications, 1 unread")
+        await expect(guests.locator("#numbers")).to_contain_text("1 going of 5")
+        # The list itself waits for its reader.
+        await expect(guests.get_by_text("Ben", exact=True)).to_have_count(0)
+        show = guests.get_by_role("button", name="Show")
+        await expect(show).to_be_visible()
+        for page in (event_page, guests):
+            assert await sideways(page) <= 0
+            assert await small_targets(page) == []
+        await show.click()
+        await expect(guests.get_by_text("Ben", exact=True)).to_be_visible()
+        await expect(guests.get_by_role("button", name="Show")).to_be_hidden()

@@ -1,0 +1,202 @@
+"""Live pages: what a page is told, and that nobody hears more than their own page shows."""
+
+import asyncio
+import contextlib
+import html
+import json
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from groundwork.http.server import Serving, serving
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.chat.readers import UnreadCounts
+from openmeet.domain.events.model import Event
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionTransport, hash_token
+from openmeet.domain.sign_in.queries import drop_session
+from openmeet.domain.users.model import Caller
+from openmeet.web.site import live_pages
+from openmeet.web.site.event_streams import PER_READER
+from openmeet.web.site.live_pages import LivePages, PageSource, PageStream, fingerprint_of
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import CODE_KEY, event_by, person, signed_in, site_on
+from tests.patience import PATIENCE_SECONDS
+from tests.plain_http import NO_TLS
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
+    return await make_database("openmeet", clock=clock)
+
+
+async def going(db: Database, guest: Caller, event: Event) -> None:
+    async with db.transaction() as tx:
+        await attendance.answer(tx, guest, event.slug, RsvpReply.GOING, RsvpRequest())
+
+
+async def host_and_guest(db: Database, **typed: str) -> tuple[Caller, Caller, Event]:
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        return ana, ben, await event_by(tx, ana, **typed)
+
+
+def address_in(page: str) -> str:
+    """Where the script of this page connects."""
+    found = re.search(r'data-live="([^"]*)"', page)
+    assert found is not None
+    return html.unescape(found[1])
+
+
+class Follower:
+    """An open page without a browser: it reads the events of its stream."""
+
+    def __init__(self, lines: AsyncIterator[str]) -> None:
+        self._lines = lines
+
+    async def next(self) -> tuple[str, str, dict[str, object]]:
+        """Id, name and data of the next event; the stream's end is ``("", "", {})``."""
+        told = {"id": "", "event": "", "data": "{}"}
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            async for line in self._lines:
+                name, _, value = line.partition(": ")
+                if name in told:
+                    told[name] = value
+                elif not line and told["event"]:
+                    break
+        return told["id"], told["event"], json.loads(told["data"])
+
+    async def until(self, name: str) -> tuple[str, dict[str, object]]:
+        """The next event of this name."""
+        while True:
+            identifier, found, data = await self.next()
+            assert found, f"the stream ended before {name!r}"
+            if found == name:
+                return identifier, data
+
+
+@contextlib.asynccontextmanager
+async def following(served: Serving, token: str, address: str) -> AsyncIterator[Follower]:
+    cookies = {"openmeet_session": token}
+    async with (
+        httpx.AsyncClient(verify=NO_TLS, base_url=served.url, cookies=cookies) as browser,
+        browser.stream("GET", address) as opened,
+    ):
+        assert opened.status_code == 200, opened.status_code
+        yield Follower(opened.aiter_lines())
+
+
+async def token_of(db: Database, who: Caller) -> str:
+    async with db.transaction() as tx:
+        return (await sign_in.open_session(tx, who.user_id, SessionTransport.BROWSER)).token
+
+
+async def test_an_open_page_hears_of_an_answer_and_of_its_notification(db: Database, clock: HandClock) -> None:
+    ana, ben, event = await host_and_guest(db)
+    token = await token_of(db, ana)
+    site = site_on(db, clock)
+    async with signed_in(site, ana.user_id) as browser:
+        address = address_in((await browser.get(f"/events/{event.slug}")).text)
+    async with serving(site.app) as served, following(served, token, address) as page:
+        _, marks = await page.until("top")
+        assert marks == {"unread": 0, "label": "Notifications", "bell": marks["bell"], "chats": ""}
+        await going(db, ben, event)
+        told = {name: (identifier, data) for identifier, name, data in [await page.next(), await page.next()]}
+        assert told.keys() == {"top", "event"}
+        assert told["top"][1]["label"] == "Notifications, 1 unread"
+        async with db.reader() as reader:
+            assert told["event"][0] == await fingerprint_of(reader, CODE_KEY, event.id)
+
+
+async def test_what_changed_before_the_stream_was_open_is_told_at_once(db: Database, clock: HandClock) -> None:
+    """Between rendering and connecting, and while the connection was lost."""
+    ana, ben, event = await host_and_guest(db)
+    token = await token_of(db, ana)
+    site = site_on(db, clock)
+    async with signed_in(site, ana.user_id) as browser:
+        before = address_in((await browser.get(f"/events/{event.slug}")).text)
+        await going(db, ben, event)
+        after = address_in((await browser.get(f"/events/{event.slug}/attendees")).text)
+    async with serving(site.app) as served:
+        async with following(served, token, before) as page:
+            identifier, _ = await page.until("event")
+            assert f"after={identifier}" in after
+        async with following(served, token, after) as page:
+            assert (await page.next())[1] == "top"
+            async with db.transaction() as tx:
+                await drop_session(tx, hash_token(token))
+            # Nothing about the event in between: the page showed it as it is.
+            assert (await page.next())[1] == "out"
+            assert await page.next() == ("", "", {})
+
+
+async def test_a_page_is_told_only_about_events_that_its_reader_sees(db: Database, clock: HandClock) -> None:
+    _, ben, event = await host_and_guest(db, visibility="private")
+    site = site_on(db, clock)
+    async with signed_in(site, ben.user_id) as browser:
+        for _ in range(PER_READER + 1):  # a refused stream takes no place
+            assert (await browser.get(f"/live?event={event.slug}")).status_code == 404
+    async with site.browser() as stranger:
+        assert (await stranger.get("/live", headers={"accept": "text/event-stream"})).status_code in {303, 401}
+
+
+async def test_one_person_has_so_many_streams(db: Database, clock: HandClock) -> None:
+    ana, _, _ = await host_and_guest(db)
+    site = site_on(db, clock)
+    places = [site.app.state.services.live_pages.places.take(ana.user_id, 100) for _ in range(PER_READER)]
+    async with signed_in(site, ana.user_id) as browser:
+        refused = await browser.get("/live")
+        assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
+    for one in places:
+        one.give_back()
+
+
+async def test_a_crowd_is_told_little_by_little(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page that is told fetches itself; in the end each was told once."""
+    monkeypatch.setattr(live_pages, "MOST_TOLD_AT_ONCE", 2)
+    ana, ben, event = await host_and_guest(db)
+    live, source = LivePages(), PageSource(db, CODE_KEY, lambda *_: b"")
+    session = hash_token(await token_of(db, ana))
+    async with db.reader() as reader:
+        now = await fingerprint_of(reader, CODE_KEY, event.id)
+    pages = [
+        PageStream(
+            ana.user_id, session, "en", live.places.take(str(number), 100), event.id, now, (0, UnreadCounts(0, 0, 0))
+        )
+        for number in range(5)
+    ]
+    never = asyncio.Event()
+
+    async def write(_: bytes) -> None:
+        await never.wait()
+
+    async def is_gone() -> bool:
+        return False
+
+    tasks = [asyncio.create_task(live.run(one, source, write, is_gone)) for one in pages]
+    await asyncio.sleep(0)
+    await going(db, ben, event)
+    told = []
+    for _ in range(4):
+        await live.look(source)
+        told.append(sum(one.fingerprint != now for one in pages))
+    assert told == [2, 4, 5, 5]
+    for one in tasks:
+        one.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert live.places.count == 5, "the response gives the place back, not the stream"
+
+
+async def test_a_stop_ends_all_streams(db: Database, clock: HandClock) -> None:
+    ana, _, _ = await host_and_guest(db)
+    token = await token_of(db, ana)
+    site = site_on(db, clock)
+    async with serving(site.app) as served, following(served, token, "/live") as page:
+        await page.until("top")
+        site.app.state.services.live_pages.close()
+        assert await page.next() == ("", "", {})
