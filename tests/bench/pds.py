@@ -56,15 +56,15 @@ class Account:
 class Pds:
     """One data folder and port: filled by :meth:`fill`, then served by :meth:`running`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, directory: str = "http://127.0.0.1:9") -> None:
+        """``directory``: URL of a PLC directory; by default one that nobody serves, because little needs it."""
         self.folder = folder
         self.port = free_port()
         self.environment = {
             "PDS_DEV_MODE": "true",
             "PDS_PORT": str(self.port),
             "PDS_DATA_DIRECTORY": str(folder / "pds"),
-            # A loop would report every identity that it cannot finish; nothing here needs a directory.
-            "PDS_DID_PLC_URL": "http://127.0.0.1:9",
+            "PDS_DID_PLC_URL": directory,
         }
         self.url = f"http://127.0.0.1:{self.port}"
 

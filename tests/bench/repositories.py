@@ -46,6 +46,7 @@ from tests.bench.pds import Account, Pds, make_accounts
 from tests.bench.stores import on_postgresql, on_sqlite
 from tests.bench.timing import progress
 from tests.parts import is_here
+from tests.simulation.processes import free_port
 from tests.worker_pool import POOL
 
 STRANGERS: Final = 1_000
@@ -59,14 +60,16 @@ HERE: Final = IngestionContext("https://meet.example")
 
 def measure() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="openmeet-bench-") as folder:
-        pds = Pds(Path(folder))
+        # Asked which collections a repository has, the PDS answers with its DID document.
+        directory_port = free_port()
+        pds = Pds(Path(folder), directory=f"http://127.0.0.1:{directory_port}")
         progress(f"committing {RECORDS_EACH} records each to {STRANGERS:,} repositories")
         accounts = pds.fill(_fill)
         with pds.running() as server:
-            yield from _figures("SQLite", run(_read_in(on_sqlite(), server.url, accounts)))
+            yield from _figures("SQLite", run(_read_in(on_sqlite(), server.url, directory_port, accounts)))
             if is_here("postgresql"):
                 store = on_postgresql("bench_repositories")
-                yield from _figures("PostgreSQL", run(_read_in(store, server.url, accounts)))
+                yield from _figures("PostgreSQL", run(_read_in(store, server.url, directory_port, accounts)))
 
 
 def _figures(engine: str, found: tuple[float, float, float]) -> Iterator[Figure]:
@@ -121,10 +124,10 @@ async def _fill(registry: Registry) -> list[Account]:
 
 
 async def _read_in(
-    store: AbstractAsyncContextManager[Database], pds_url: str, accounts: Sequence[Account]
+    store: AbstractAsyncContextManager[Database], pds_url: str, directory_port: int, accounts: Sequence[Account]
 ) -> tuple[float, float, float]:
     """Seconds and processor seconds for the strangers, seconds for the one who signs in."""
-    async with store as db, _network(pds_url, accounts) as network:
+    async with store as db, _network(pds_url, directory_port, accounts) as network:
         # As the publisher has it.
         handlers = {
             JobKind.BACKFILL: one_by_one(backfill_handler(db, network, HERE), batch=AT_A_TIME, lease_seconds=1800.0)
@@ -155,7 +158,7 @@ async def _read_in(
 
 
 @asynccontextmanager
-async def _network(pds_url: str, accounts: Sequence[Account]) -> AsyncIterator[NetworkClients]:
+async def _network(pds_url: str, directory_port: int, accounts: Sequence[Account]) -> AsyncIterator[NetworkClients]:
     """What reading needs, and a directory that names this PDS for each of the accounts."""
     keys = {account.did: format_multikey(account.key.public) for account in accounts}
 
@@ -177,8 +180,8 @@ async def _network(pds_url: str, accounts: Sequence[Account]) -> AsyncIterator[N
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        directory = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await web.TCPSite(runner, "127.0.0.1", directory_port).start()
+        directory = f"http://127.0.0.1:{directory_port}"
         clock, http = SystemClock(), HttpClient(DEVELOPMENT)
         stack.push_async_callback(http.close)
         dids = DidResolver(http, clock, DidSettings(directory, is_development=True))

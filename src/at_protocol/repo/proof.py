@@ -20,13 +20,15 @@ from at_protocol.syntax.did import Did
 class RecordProof:
     """A verified proof: under ``path`` the commit has ``cid``, or nothing if that is None.
 
-    ``record`` are the record's bytes if the proof carries them.
+    ``record`` are the record's bytes if the proof carries them. ``nodes`` lead from the root to the path's place; they
+    prove their other entries as well.
     """
 
     commit: Commit
     path: str
     cid: Cid | None
     record: bytes | None
+    nodes: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,10 @@ def verify_record_proof(data: bytes, *, did: Did, key: PublicKey, path: str) -> 
     commit = parse_commit(block, file.root)
     verify_commit(commit, did=did, key=key)
     try:
-        cid = Tree(commit.data, file.blocks.get).get(path)
+        way = way_to(Tree(commit.data, file.blocks.get, {}), path)
     except MissingBlock as missing:
         raise Malformed("proof", str(missing.cid), "a node on the way to the record is missing") from None
-    record = file.blocks.get(cid) if cid is not None else None
-    if cid is not None and record is None:
-        raise Malformed("proof", str(cid), "the record's block is missing")
-    return RecordProof(commit, path, cid, record)
+    record = file.blocks.get(way.cid) if way.cid is not None else None
+    if way.cid is not None and record is None:
+        raise Malformed("proof", str(way.cid), "the record's block is missing")
+    return RecordProof(commit, path, way.cid, record, way.nodes)

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.repo import car
 from at_protocol.repo.mst import Tree
@@ -26,8 +27,10 @@ from openmeet.network.ingestion.backfill import (
     chosen_collections,
     subject_of,
 )
-from openmeet.network.ingestion.host_budgets import spending
-from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.network.ingestion.host_budgets import spending, unlimited
+from openmeet.network.ingestion.proving import prove_each
+from openmeet.network.records.collections import CONCERNING, EVENT, RSVP
+from openmeet.network.records.message import RecordOperation
 from openmeet.network.repositories import read
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.deployment import Deployment
@@ -94,16 +97,51 @@ async def test_only_our_collections_are_read(deployment: Deployment, monkeypatch
 
 async def test_what_is_known_is_not_proven_again(deployment: Deployment):
     """A second reading asks for the listing alone, and for what changed."""
-    did, uris = await _write(deployment, 5)
+    did, _uris = await _write(deployment, 5)
     asked: list[str] = []
 
     async def count(host: str) -> None:
         asked.append(host)
 
+    await listing.list_records(deployment.network, parse_did(did), CONCERNING, count)
+    listed = len(asked)
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, parse_did(did), count)
     first = len(asked)
+    assert first > 2 * listed
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, parse_did(did), count)
-    assert len(asked) - first == first - len(uris)
+    assert len(asked) - first == listed
+
+
+async def test_neighbours_of_a_proven_record_are_not_asked_for(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
+    """The nodes that prove one record prove others, whose content was listed. What was not kept is downloaded."""
+    did, uris = await _write(deployment, 24)
+    asked: list[str] = []
+
+    async def count(host: str) -> None:
+        asked.append(host)
+
+    listed = await listing.list_records(deployment.network, parse_did(did), [EVENT])
+    assert set(listed.records) == set(uris)
+    proofs = await prove_each(deployment.network, uris, count, listed.records)
+    assert [one.uri for one in proofs.messages] == uris
+    assert len(asked) < len(uris) / 2
+    singly = await prove_each(deployment.network, uris, count)
+    assert proofs.messages == singly.messages
+    monkeypatch.setattr(listing, "MAX_KEPT_BYTES", 2 * len(next(iter(listed.records.values()))))
+    listed = await listing.list_records(deployment.network, parse_did(did), [EVENT])
+    assert len(listed.records) == 2
+    assert len(listed.cids) == len(uris)
+
+
+async def test_listed_content_that_is_not_the_records_is_not_believed(deployment: Deployment):
+    """A listing is unsigned: other content under the same URI is downloaded with its proof instead; absence is proven."""
+    did, uris = await _write(deployment, 24)
+    wrong = cbor.encode({**RECORD, "name": "Coffee"})
+    gone = f"at://{did}/{EVENT}/3mqdau33ozs2n"
+    proofs = await prove_each(deployment.network, [*uris, gone], unlimited, dict.fromkeys([*uris, gone], wrong))
+    assert [one.uri for one in proofs.messages] == [*uris, gone]
+    assert proofs.messages == (await prove_each(deployment.network, [*uris, gone], unlimited)).messages
+    assert [one.operation for one in proofs.messages].count(RecordOperation.DELETE) == 1
 
 
 async def test_a_host_is_asked_within_its_budget_and_what_was_taken_stays(

@@ -273,7 +273,7 @@ async def apply_listing(
     is_whole, failed = True, list[Failed]()
     asked = [*unknown, *gone]
     for start in range(0, len(asked), BATCH):
-        proofs = await prove_each(network, asked[start : start + BATCH], spend_on_host)
+        proofs = await prove_each(network, asked[start : start + BATCH], spend_on_host, listing.records)
         taken = await apply_each(db, context, proofs.messages, room=MOST_QUARANTINED - len(failed))
         failed += [*(replace(one, rev=listing.rev) for one in proofs.failed), *taken.failed]
         is_whole = is_whole and taken.is_whole

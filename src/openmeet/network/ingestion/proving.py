@@ -1,9 +1,18 @@
-"""Prove records by their repository (``com.atproto.sync.getRecord``), one or many, within the budget of its host."""
+"""Prove records by their repository (``com.atproto.sync.getRecord``), one or many, within the budget of its host.
+
+A proof brings the nodes of the signed tree on the way to its record, which hold other entries, too. Of many records, those
+that such nodes prove, and whose content was listed, are not asked for: about a quarter of the requests is left.
+"""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.repo.commit import Commit
+from at_protocol.repo.mst import MissingBlock, Tree
+from at_protocol.repo.node import Node
 from at_protocol.repo.proof import RecordProof
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import parse_did
@@ -19,6 +28,8 @@ from openmeet.network.repositories.read import BadRecordProof, prove_record
 
 # Concurrent proofs of one repository.
 SIDE_BY_SIDE = 4
+# Of nodes that are kept while the records of one repository are proven: those of a hundred thousand records.
+MAX_NODE_BYTES = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +47,69 @@ async def prove(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost)
     Raises TooMany if the budget of the host is spent, InvalidInput if this is not the URI of one record, and what
     ``prove_record`` raises.
     """
+    return message_of(uri, await _ask(network, uri, spend_on_host))
+
+
+async def _ask(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) -> RecordProof:
     did = parse_did(uri.authority)
     if uri.collection is None or uri.rkey is None:
         raise InvalidInput("uri", IngestionReason.NOT_A_RECORD_URI)
     await spend_on_home(network, spend_on_host, did)
-    return message_of(uri, await prove_record(network, did, uri.collection, uri.rkey))
+    return await prove_record(network, did, uri.collection, uri.rkey)
 
 
-async def prove_each(network: NetworkClients, uris: Sequence[str], spend_on_host: SpendOnHost) -> Proofs:
-    """Prove records of one repository; a failure of one record does not stop the others."""
+class SignedTree:
+    """What proofs brought of one repository's tree, as of the commit of the newest of them."""
+
+    def __init__(self) -> None:
+        self._commit: Commit | None = None
+        self._nodes: dict[Cid, Node] = {}
+        self._room = MAX_NODE_BYTES
+
+    def add(self, proof: RecordProof) -> None:
+        """Keep the nodes of a verified proof, as far as there is room."""
+        if self._commit is None or (proof.commit.rev or "") >= (self._commit.rev or ""):
+            self._commit = proof.commit
+        for node in proof.nodes:
+            if node.cid not in self._nodes and len(node.block) <= self._room:
+                self._nodes[node.cid] = node
+                self._room -= len(node.block)
+
+    def prove(self, uri: AtUri, record: bytes | None) -> RecordProof | None:
+        """The proof of this record, or of its absence; None if the nodes do not suffice, or if it is not this record."""
+        if self._commit is None:
+            return None
+        path = f"{uri.collection}/{uri.rkey}"
+        try:
+            cid = Tree(self._commit.data, lambda _: None, self._nodes).get(path)
+        except (MissingBlock, Malformed):
+            # An invalid tree is reported by the request for this record.
+            return None
+        if cid is None:
+            return RecordProof(self._commit, path, None, None)
+        if record is None or not cid.names(record):
+            return None
+        return RecordProof(self._commit, path, cid, record)
+
+
+async def prove_each(
+    network: NetworkClients, uris: Sequence[str], spend_on_host: SpendOnHost, listed: Mapping[str, bytes] | None = None
+) -> Proofs:
+    """Prove records of one repository; a failure of one record does not stop the others.
+
+    ``listed``: encoded records by URI, as an unsigned listing has them.
+    """
     slots = asyncio.Semaphore(SIDE_BY_SIDE)
+    tree = SignedTree()
     ended_by: Failure | None = None
+
+    async def proven(uri: str) -> RecordMessage | None:
+        parsed = parse_at_uri(uri)
+        proof = tree.prove(parsed, (listed or {}).get(uri))
+        if proof is None:
+            proof = await _ask(network, parsed, spend_on_host)
+            tree.add(proof)
+        return message_of(parsed, proof)
 
     async def one(uri: str) -> RecordMessage | Failed | None:
         nonlocal ended_by
@@ -54,7 +117,7 @@ async def prove_each(network: NetworkClients, uris: Sequence[str], spend_on_host
             if ended_by is not None:
                 return None
             try:
-                message = await prove(network, parse_at_uri(uri), spend_on_host)
+                message = await proven(uri)
             except (BadRecordProof, AnswerTooLarge) as bad:
                 log.warning("record.not_proven", uri=uri, reason=bad.why)
                 return Failed(uri, "", bad)
@@ -63,12 +126,20 @@ async def prove_each(network: NetworkClients, uris: Sequence[str], spend_on_host
                 return None
             return message or Failed(uri, "", BadRecordProof(IngestionReason.PROOF_WITHOUT_RECORD))
 
-    found = await asyncio.gather(*(one(uri) for uri in uris))
+    apart = list(_apart(uris))
+    found = dict(zip(apart, await asyncio.gather(*(one(uri) for uri in apart)), strict=True))
     return Proofs(
-        [each for each in found if isinstance(each, RecordMessage)],
-        [each for each in found if isinstance(each, Failed)],
+        [each for uri in uris if isinstance(each := found[uri], RecordMessage)],
+        [each for uri in uris if isinstance(each := found[uri], Failed)],
         ended_by,
     )
+
+
+def _apart(uris: Sequence[str]) -> Iterator[str]:
+    """In an order in which those that are proven at the same time are far apart: neighbours are in the same node."""
+    stretch = -(-len(uris) // SIDE_BY_SIDE)
+    for first in range(stretch):
+        yield from uris[first::stretch]
 
 
 def message_of(uri: AtUri, proven: RecordProof) -> RecordMessage | None:

@@ -229,7 +229,7 @@ async def _proven(
     for start in range(0, len(uris), BATCH):
         left = uris[start : start + BATCH]
         while left:
-            proofs = await prove_each(network, left, asking.spend_on_host)
+            proofs = await prove_each(network, left, asking.spend_on_host, listing.records)
             messages += proofs.messages
             settled = {one.uri for one in proofs.messages} | {one.uri for one in proofs.failed}
             left = [uri for uri in left if uri not in settled]
