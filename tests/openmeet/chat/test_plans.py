@@ -6,7 +6,9 @@ import pytest
 
 from groundwork.database.transaction import Database, Engine, Reader, Row
 from openmeet.domain.chat import reactions, readers
+from openmeet.domain.chat.people import member_names, members
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
+from openmeet.domain.chat.rooms import RoomFilter, my_rooms, place
 from tests.databases import MakeDatabase
 from tests.openmeet.chat.talking import about, room_of, say
 from tests.openmeet.site_under_test import event_by, person
@@ -73,3 +75,31 @@ async def test_unread_rooms_and_pinned_messages_are_found_by_indexes(db: Databas
     assert [each.message.id for each in page.messages] == [one.id]
     assert {"chat_rooms_by_series", "chat_rooms_by_group"} <= set(re.findall(r"\w+", near)), near
     assert not found, "\n\n".join(found)
+
+
+async def test_pages_of_rooms_are_pieces_of_one_list(db: Database) -> None:
+    """Each with its own counts, which are counted of the rooms of a page alone: the page is cut before."""
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        for number in range(4):
+            room = await room_of(tx, ana, about(await event_by(tx, ana, title=f"Evening {number}")))
+            for _ in range(number):
+                await say(tx, ana, room)
+            if number % 2:
+                await tx.execute(
+                    "update chat_messages set user_id = :ben where room_id = :room", ben=ben.user_id, room=room.id
+                )
+        looking = Explaining(tx)
+        whole = await my_rooms(looking, ana.user_id, RoomFilter(), limit=10)
+        (counting,) = [sql for sql in looking.plans if "as unread" in sql]
+        assert counting.index("limit :limit") < counting.index("as unread")
+        paged, after = [], None
+        while page := (await my_rooms(tx, ana.user_id, RoomFilter(), limit=1, after=after))[:1]:
+            paged += page
+            after = place(page[0])
+        unread = await my_rooms(tx, ana.user_id, RoomFilter(unread_only=True), limit=10)
+        found = await members(tx, room, ana.user_id, limit=10)
+        assert await member_names(tx, room, ana.user_id, limit=10) == [(one.user_id, one.name) for one in found.people]
+    assert [one.unread for one in whole] == [3, 1, 0, 0]
+    assert paged == whole
+    assert unread == whole[:2]

@@ -63,6 +63,34 @@ async def members(
     them are not named, a page is shorter than its limit. Raises NotFound.
     """
     mine = await _must_be_in(reader, room, viewer)
+    found, last = await _in_order(reader, room, viewer, mine, words=words, role=role, limit=limit, after=after)
+    because = await _because(reader, room.id, [one.user_id for one in found])
+    return RoomMembers(
+        tuple(one.member(because, mine, viewer) for one in found),
+        await _count_unnamed(reader, room, viewer, mine),
+        last,
+    )
+
+
+async def member_names(reader: Reader, room: Room, viewer: UserId, *, limit: int) -> list[tuple[UserId, str]]:
+    """The first of ``members``, by id and name. Raises NotFound."""
+    mine = await _must_be_in(reader, room, viewer)
+    found, _ = await _in_order(reader, room, viewer, mine, limit=limit)
+    return [(one.user_id, one.shown_name) for one in found]
+
+
+async def _in_order(
+    reader: Reader,
+    room: Room,
+    viewer: UserId,
+    mine: Access,
+    *,
+    words: str = "",
+    role: Access | None = None,
+    limit: int,
+    after: tuple[str, str] | None = None,
+) -> tuple[list["_LookedAt"], tuple[str, str] | None]:
+    """Those who are named, in order of name, and the place of the last one where there are more."""
     conditions = ["1 = 1"]
     values: dict[str, object] = {}
     if words:
@@ -93,12 +121,7 @@ async def members(
     ]
     shown = found[:limit]
     has_more = bool(shown) and (len(found) > limit or len(listed) == most)
-    because = await _because(reader, room.id, [one.user_id for one in shown])
-    return RoomMembers(
-        tuple(one.member(because, mine, viewer) for one in shown),
-        await _count_unnamed(reader, room, viewer, mine),
-        (folded[shown[-1].user_id], shown[-1].user_id) if has_more else None,
-    )
+    return shown, (folded[shown[-1].user_id], shown[-1].user_id) if has_more else None
 
 
 async def some_members(reader: Reader, room: Room, viewer: UserId, limit: int) -> RoomMembers:
@@ -146,7 +169,11 @@ class _LookedAt:
     def member(self, because: Mapping[UserId, Sequence[str]], mine: Access, viewer: UserId) -> RoomMember:
         knows_all = mine is Access.MODERATE or self.user_id == viewer
         reasons = tuple(one for one in because.get(self.user_id, ()) if knows_all or one in self.seen)
-        return RoomMember(self.user_id, cleaned(self.name) or unnamed(), self.access, reasons)
+        return RoomMember(self.user_id, self.shown_name, self.access, reasons)
+
+    @property
+    def shown_name(self) -> str:
+        return cleaned(self.name) or unnamed()
 
 
 async def _looked_at(

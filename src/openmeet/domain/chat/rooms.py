@@ -453,27 +453,27 @@ async def my_rooms(
     values = {"rooms": sorted(reached)}
     outer = ["1 = 1"]
     if wanted.unread_only:
-        outer.append("f.unread > 0")
+        outer.append("k.is_new = 1")
     if after is not None:
-        outer.append("(f.is_new, f.said, f.id) < (:after_new, :after_said, :after_id)")
+        outer.append("(k.is_new, k.said, k.id) < (:after_new, :after_said, :after_id)")
         values |= {"after_new": after[0], "after_said": after[1], "after_id": after[2]}
+    # Unread messages are counted in the rooms of the page alone: somebody may have hundreds.
     rows = await reader.fetch(
         f"""
-        with f as materialized (
-          select {COLUMNS}, coalesce(r.last_said_at, r.created_at) as said,
-                 case when exists (select 1 from chat_messages m where {_FRESH}) then 1 else 0 end as is_new,
-                 (select count(*) from (select 1 as one from chat_messages m where {_FRESH} limit {_COUNT_MOST}) u) as unread,
-                 (select count(*) from (select 1 as one from chat_messages m
-                    join chat_mentions q on q.message_id = m.id and q.user_id = :person where {_FRESH} limit {_COUNT_MOST}) q)
-                   as mentioned,
-                 (select m.id from chat_messages m where m.room_id = r.id and m.removed_at is null and m.held_at is null
-                     and m.number > {first_number_sql()}
-                   order by m.number desc limit 1) as last_message,
-                 case when c.level = 'none' or coalesce(c.muted_until, 0) > :now then 1 else 0 end as is_muted
+        with k as materialized (select r.id, coalesce(r.last_said_at, r.created_at) as said,
+                 case when exists (select 1 from chat_messages m where {_FRESH}) then 1 else 0 end as is_new
             from chat_rooms r left join chat_readers c on c.room_id = r.id and c.user_id = :person
-           where r.id in :rooms)
-        select f.* from f where {" and ".join(outer)}
-         order by f.is_new desc, f.said desc, f.id desc limit :limit
+           where r.id in :rooms),
+        f as materialized (select * from k where {" and ".join(outer)} order by is_new desc, said desc, id desc limit :limit)
+        select {COLUMNS},
+               (select count(*) from (select 1 as one from chat_messages m where {_FRESH} limit {_COUNT_MOST}) u) as unread,
+               (select count(*) from (select 1 as one from chat_messages m
+                  join chat_mentions q on q.message_id = m.id and q.user_id = :person where {_FRESH} limit {_COUNT_MOST}) q) as mentioned,
+               (select m.id from chat_messages m where m.room_id = r.id and m.removed_at is null and m.held_at is null
+                   and m.number > {first_number_sql()} order by m.number desc limit 1) as last_message,
+               case when c.level = 'none' or coalesce(c.muted_until, 0) > :now then 1 else 0 end as is_muted
+          from f join chat_rooms r on r.id = f.id left join chat_readers c on c.room_id = r.id and c.user_id = :person
+         order by f.is_new desc, f.said desc, f.id desc
         """,
         person=person,
         now=reader.now,

@@ -46,11 +46,10 @@ async def search_room(
 ) -> dict[str, object]:
     """The page of a search in one chat. Without any condition it is the form alone. Raises InvalidInput (``cursor``)."""
     found = await _find(reader, viewer, asked, place.time_zone, (room.id,))
-    members = await people.members(reader, room, viewer, limit=_PEOPLE)
     dates = await search.dates_spoken_of(reader, room) if room.kind is RoomKind.SERIES else []
     path, further = place.path, place.query
     return _form(asked) | {
-        "people": [(one.user_id, one.name) for one in members.people],
+        "people": await people.member_names(reader, room, viewer, limit=_PEOPLE),
         "dates": [(one, view.date_heading(one, reader.now, place.time_zone)) for one in dates],
         "chats": [],
         "rows": [
