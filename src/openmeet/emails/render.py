@@ -71,4 +71,4 @@ TEMPLATES: Final = jinja2.Environment(
     extensions=["jinja2.ext.i18n"],
 )
 speak(TEMPLATES)
-TEMPLATES.globals["language"] = lambda: current().tag
+TEMPLATES.globals |= {"language": lambda: current().tag, "direction": lambda: current().direction}

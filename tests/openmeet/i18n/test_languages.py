@@ -140,7 +140,7 @@ async def test_each_is_written_to_in_the_language_that_they_chose(mailing: Maili
     (french,) = [one for one in mailing.sent if one.to == "ana@example.org"]
     assert "Il n’aura pas lieu." in french.text
     assert "samedi 4 juillet 2026" in french.text
-    assert '<html lang="fr">' in french.html
+    assert '<html lang="fr" dir="ltr">' in french.html
 
 
 async def test_a_guest_is_written_to_in_the_language_in_which_they_answered(
@@ -228,4 +228,4 @@ async def test_german_pages_and_mails(mailing: Mailing) -> None:
     (written,) = [one for one in mailing.sent if one.to == "ana@example.org"]
     assert "Es findet nicht statt." in written.text
     assert "Samstag, 4. Juli 2026" in written.text
-    assert '<html lang="de">' in written.html
+    assert '<html lang="de" dir="ltr">' in written.html
