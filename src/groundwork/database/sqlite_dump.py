@@ -30,9 +30,9 @@ class SqliteContents:
 
     async def rows(self, table: DatabaseTable) -> AsyncIterator[Rows]:
         columns = ", ".join(f'"{column}"' for column in table.columns)
-        cursor = await asyncio.to_thread(self._connection.execute, f'select {columns} from "{table.name}"')
+        cursor = await on_thread(self._connection.execute, f'select {columns} from "{table.name}"')
         try:
-            while rows := await asyncio.to_thread(cursor.fetchmany, ROWS_AT_ONCE):
+            while rows := await on_thread(cursor.fetchmany, ROWS_AT_ONCE):
                 yield rows
         finally:
             # A cancelled reader may arrive after the copy and its cursor were closed.
@@ -106,7 +106,7 @@ class SqliteLoading:
     async def put(self, table: str, columns: Sequence[str], rows: Rows, /) -> None:
         names = ", ".join(f'"{column}"' for column in columns)
         statement = f'insert into "{table}" ({names}) values ({", ".join("?" * len(columns))})'
-        await asyncio.to_thread(self._put, statement, rows)
+        await on_thread(self._put, statement, rows)
 
     def _put(self, statement: str, rows: Rows) -> None:
         # Closed on this thread: a cursor that another thread releases resets the statement, which the connection reuses

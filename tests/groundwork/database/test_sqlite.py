@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 
 import pytest
 from tests.databases import MakeDatabase
@@ -18,7 +18,7 @@ from groundwork.clock import SystemClock
 from groundwork.database import sqlite_writer
 from groundwork.database.migrate import migrate
 from groundwork.database.sqlite import open_sqlite
-from groundwork.database.sqlite_dump import copy_file
+from groundwork.database.sqlite_dump import copy_file, loading
 from groundwork.database.transaction import DatabaseUnavailable, UniqueViolated, Writer
 
 
@@ -347,3 +347,41 @@ async def test_unique_rows_are_reported_in_a_group_without_harm(db):
     results = await one_group(db, insert(1), insert(1), insert(2))
     assert [type(result) for result in results] == [type(None), UniqueViolated, type(None)]
     assert await numbers(db) == [1, 2]
+
+
+class SlowRows(list[tuple[int]]):
+    """Rows that a statement waits for, until they are let go."""
+
+    def __init__(self) -> None:
+        super().__init__([(1,)])
+        self.is_asked, self.may_go = threading.Event(), threading.Event()
+
+    def __iter__(self) -> Iterator[tuple[int]]:
+        self.is_asked.set()
+        self.may_go.wait()
+        return super().__iter__()
+
+
+async def test_a_cancelled_restore_waits_for_its_statement(tmp_path):
+    """A connection that is closed while a thread writes to it crashes the process."""
+    path = tmp_path / "restored.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("create table t (a integer)")
+    rows = SlowRows()
+
+    async def restore() -> None:
+        async with loading(path) as load:
+            await load.put("t", ["a"], rows)
+
+    restoring = asyncio.create_task(restore())
+    await asyncio.to_thread(rows.is_asked.wait)
+    restoring.cancel()
+    for _ in range(3):  # the cancellation has arrived
+        await asyncio.sleep(0)
+    is_over = restoring.done()
+    rows.may_go.set()
+    assert not is_over, "the statement is still running"
+    with pytest.raises(asyncio.CancelledError):
+        await restoring
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("select count(*) from t").fetchone() == (0,)
