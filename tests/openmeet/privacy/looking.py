@@ -47,7 +47,8 @@ def addresses(place: Place, planted: Planted, viewer: Viewer) -> Iterator[tuple[
     """The addresses of a route, each with the slug that whoever asks knows already."""
     names = _PARAMETER.findall(place.path)
     if not names:
-        yield place.path, ""
+        # A stream about nothing has no end to wait for; other streams need the id of a room.
+        yield (f"{place.path}?event={ABSENT}" if place.path == "/live" else place.path), ""
         return
     words = [word for word in place.path.split("/") if word and "{" not in word]
     known = next((word for word in words if word in planted.addresses), "")
