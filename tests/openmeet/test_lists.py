@@ -100,6 +100,8 @@ BOUNDED = {
         "events": f"the next {COMING}; the calendar file has all",
     },
     "/api/me/records": {"accounts": "one for each account that the person signed in with"},
+    "/api/chat/rooms/{room}/matrix/guests": {"guests": "at most 100 in a room"},
+    "/api/me/matrix/rooms": {"rooms": "the most recent ones"},
     "/api/places": {"places": f"at most {MAX_CHOICES}"},
     "/api/webhooks/{id}": {"kinds": f"of {len(Happening)} kinds"},
     "/api/sync/status": {

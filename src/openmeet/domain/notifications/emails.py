@@ -22,7 +22,7 @@ from openmeet.outbox.emails import enqueue_emails
 
 
 @dataclass(frozen=True, slots=True)
-class DueEmail:
+class DueNotification:
     """An e-mail to one user, due not later than ``due_at``. ``is_bundled``: ``subject`` differs from the notifications'
     own.
     """
@@ -88,7 +88,7 @@ async def addressees_and_mails(
     ]
 
 
-async def for_news(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, str]:
+async def for_news(tx: Transaction, news: Sequence[DueNotification]) -> dict[UserId, str]:
     """The open e-mail of each user for these notifications: the existing one about the subject, or a new one with its
     job.
 
@@ -101,7 +101,7 @@ async def for_news(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, st
     return found
 
 
-async def _for_news(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, str]:
+async def _for_news(tx: Transaction, news: Sequence[DueNotification]) -> dict[UserId, str]:
     known = await _lock_open(tx, news)
     late = {
         one.user_id: known[one.user_id][0]
@@ -143,14 +143,14 @@ async def _for_news(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, s
     return mail_of
 
 
-async def _lock_open(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, tuple[str, Instant]]:
+async def _lock_open(tx: Transaction, news: Sequence[DueNotification]) -> dict[UserId, tuple[str, Instant]]:
     """The open e-mail of each user about their subject, locked, and its due time."""
     ids = list((await _find_open(tx, news)).values())
     rows = await tx.fetch(_LOCK_OPEN, ids=ids) if ids else []
     return {UserId(row["user_id"]): (row["id"], row["due_at"]) for row in rows}
 
 
-async def _find_open(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, str]:
+async def _find_open(tx: Transaction, news: Sequence[DueNotification]) -> dict[UserId, str]:
     about = {one.user_id: one.subject for one in news}
     found = await tx.fetch(_FIND_OPEN, user_ids=list(about))
     return {UserId(row["user_id"]): row["id"] for row in found if about[row["user_id"]] == row["subject"]}

@@ -9,7 +9,7 @@ from groundwork.database.bulk import SqlWrite
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.moderation.blocks import unwilling_among
 from openmeet.domain.notifications import emails, kinds, preferences, queries, rules
-from openmeet.domain.notifications.emails import DueEmail
+from openmeet.domain.notifications.emails import DueNotification
 from openmeet.domain.notifications.kinds import NotificationKind, P, SubjectType
 from openmeet.domain.notifications.model import Channel, Hours, NotificationRecipient, NotificationTopic
 from openmeet.domain.users.model import UserId
@@ -121,13 +121,15 @@ async def _addressees(
     ]
 
 
-async def _waiting(tx: Transaction, kind: NotificationKind[Any], told: Sequence[_RecipientChannel]) -> list[DueEmail]:
+async def _waiting(
+    tx: Transaction, kind: NotificationKind[Any], told: Sequence[_RecipientChannel]
+) -> list[DueNotification]:
     """One due e-mail per user, with the earliest due time."""
     now = tx.now
     last: Mapping[tuple[UserId, str], Instant] = {}
     if kind.mail_gap:
         last = await emails.last_sent(tx, {(one.addressee.user_id, one.notice.subject_id) for one in told})
-    waiting: dict[UserId, DueEmail] = {}
+    waiting: dict[UserId, DueNotification] = {}
     for one in told:
         if one.channel is not Channel.EMAIL:
             continue
@@ -138,7 +140,7 @@ async def _waiting(tx: Transaction, kind: NotificationKind[Any], told: Sequence[
             rested = Instant(last[user_id, subject] + kind.mail_gap)
             due_at = max(due_at, rules.after_quiet(one.addressee.hours, rested))
         if user_id not in waiting or due_at < waiting[user_id].due_at:
-            waiting[user_id] = DueEmail(user_id, subject, due_at, is_bundled=bool(one.notice.bundle))
+            waiting[user_id] = DueNotification(user_id, subject, due_at, is_bundled=bool(one.notice.bundle))
     return list(waiting.values())
 
 

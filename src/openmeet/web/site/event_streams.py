@@ -46,7 +46,7 @@ class StreamCredential:
     is_api_token: bool = False
 
 
-class StreamPlace:
+class LivePlace:
     """One of the places for streams, until it is given back."""
 
     __slots__ = ("_held", "_holder", "_is_taken")
@@ -66,7 +66,7 @@ class StreamPlace:
                 del self._held[self._holder]
 
 
-class StreamPlaces:
+class LivePlaces:
     """The places for streams of one kind in this process."""
 
     def __init__(self) -> None:
@@ -78,11 +78,11 @@ class StreamPlaces:
         """How many are taken."""
         return self._held.total()
 
-    def take(self, holder: str, most: int) -> StreamPlace:
+    def take(self, holder: str, most: int) -> LivePlace:
         """A place for a stream of this reader. Raises Unavailable if they have too many, or all readers together have ``most``."""
         if self._is_closed or self.count >= most or self._held[holder] >= PER_READER:
             raise Unavailable(SiteReason.TOO_MANY_STREAMS, after_seconds=_RETRY_SECONDS)
-        return StreamPlace(self._held, holder)
+        return LivePlace(self._held, holder)
 
     def close(self) -> None:
         """Give no more places: the program stops."""
@@ -175,7 +175,7 @@ def out_frame() -> bytes:
 class EventStreamResponse(Response):
     """A streaming response: ``follow`` writes events, and checks now and then whether the reader is still connected."""
 
-    def __init__(self, place: StreamPlace, follow: Callable[[Write, IsGone], Awaitable[None]]) -> None:
+    def __init__(self, place: LivePlace, follow: Callable[[Write, IsGone], Awaitable[None]]) -> None:
         super().__init__(headers=_HEADERS)
         self._place = place
         self._follow = follow

@@ -23,8 +23,8 @@ from openmeet.domain.users.model import UserId
 from openmeet.web.site.event_streams import (
     FrameQueue,
     IsGone,
-    StreamPlace,
-    StreamPlaces,
+    LivePlace,
+    LivePlaces,
     Write,
     out_frame,
     retry_frame,
@@ -64,7 +64,7 @@ class PageStream:
     person: UserId
     session: bytes
     language: str
-    place: StreamPlace
+    place: LivePlace
     event: EventId | None = None
     fingerprint: str = ""
     marks: tuple[int, UnreadCounts] | None = None
@@ -86,7 +86,7 @@ class LivePages:
     """The streams of one site's pages. Its task runs while there are any."""
 
     def __init__(self) -> None:
-        self.places = StreamPlaces()
+        self.places = LivePlaces()
         self._streams: dict[PageStream, None] = {}
         self._joined: set[PageStream] = set()
         self._wake = asyncio.Event()

@@ -25,7 +25,7 @@ from openmeet.domain.chat.model import Access, ChatLogEntry, HistoryMode, LogKin
 from openmeet.domain.moderation.blocks import hidden_from
 from openmeet.domain.sign_in.queries import still_open
 from openmeet.domain.users.model import UserId
-from openmeet.web.site.event_streams import IsGone, StreamPlace, StreamPlaces, Write, out_frame, retry_frame
+from openmeet.web.site.event_streams import IsGone, LivePlace, LivePlaces, Write, out_frame, retry_frame
 from openmeet.web.site.live_streams import Encode, LiveStream, RoomEvent, RowView, reload_frame
 from openmeet.web.site.live_unread import UnreadWatch
 
@@ -47,7 +47,7 @@ class LiveRooms:
 
     def __init__(self) -> None:
         self._rooms: dict[RoomId, set[LiveStream]] = {}
-        self._places = StreamPlaces()
+        self._places = LivePlaces()
         self._rung: set[RoomId] = set()
         self._wake = asyncio.Event()
         self._bell: log.RoomBell | None = None
@@ -60,7 +60,7 @@ class LiveRooms:
         """How many streams are open."""
         return self._places.count
 
-    def take_place(self, holder: str, most: int) -> StreamPlace:
+    def take_place(self, holder: str, most: int) -> LivePlace:
         """A place for a stream of this reader. Raises Unavailable if they have too many, or all readers together."""
         return self._places.take(holder, most)
 

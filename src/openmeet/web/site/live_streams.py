@@ -8,7 +8,7 @@ from openmeet.domain.chat.model import Access, ChatLogEntry, Room, RoomId
 from openmeet.domain.chat.queries import ShownMessage
 from openmeet.domain.chat.readers import UnreadCounts
 from openmeet.domain.users.model import UserId
-from openmeet.web.site.event_streams import FrameQueue, IsGone, StreamCredential, StreamPlace, Write
+from openmeet.web.site.event_streams import FrameQueue, IsGone, LivePlace, StreamCredential, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class LiveStream:
 
     room: RoomId
     person: UserId | None
-    place: StreamPlace
+    place: LivePlace
     language: str
     entered: int
     number: int
