@@ -24,7 +24,7 @@ from openmeet.domain.notifications.queries import newest
 from openmeet.emails.notifications.content import items
 from openmeet.emails.notifications.email import notification_composer
 from openmeet.emails.render import EmailContext
-from openmeet.outbox.emails import Due
+from openmeet.outbox.emails import DueEmail
 from tests.openmeet.site_under_test import event_by, person
 
 async def main():
@@ -38,7 +38,7 @@ async def main():
         ((_, item),) = await items(tx, await newest(tx, ben.user_id, 9), ben.user_id)
         mail = await tx.fetch_one("select mail_id from notifications")
     letter = await notification_composer(EmailContext(SigningKey(b"k" * 32), "Town", "https://town.example"))(
-        db, Due(NEWS_MAIL, ben.user_id, mail["mail_id"], 1)
+        db, DueEmail(NEWS_MAIL, ben.user_id, mail["mail_id"], 1)
     )
     print(f"{item.before}{item.title}{item.after}", letter.subject, "There are 40 places now." in letter.text, sep="|")
     await db.close()
