@@ -16,6 +16,9 @@ MAY_IMPORT_INSIDE_FUNCTIONS = frozenset({"src/programs/cli.py"})
 # Written so that this file does not contain what it forbids.
 FORBIDDEN_TEXT = re.compile(r"py[p]i\.org|pythonhos[t]ed|npm[j]s\.(org|com)|deb\.debi[a]n\.org|/(work|farm)/[a-z.]")
 
+# The fields of a statement that hold further statements.
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+
 # A comment may cite a document, if the reader can open it.
 DOCUMENT = re.compile(r"[\w./-]*[\w-]\.md\b")
 DOCUMENTS_WRITTEN_LATER = frozenset({"docs/soak.md", "soak.md"})
@@ -37,17 +40,22 @@ def tracked() -> list[Path]:
 
 def imports_inside_functions(tree: ast.Module) -> list[int]:
     """Line numbers of import statements that are not at the top level of the module (or a guard at its top)."""
-    return [
-        inner.lineno
-        for outer in ast.walk(tree)
-        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
-        for inner in ast.walk(outer)
-        if isinstance(inner, ast.Import | ast.ImportFrom)
-    ]
+    found = []
+    waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while waiting:
+        node, is_inside = waiting.pop()
+        if is_inside and isinstance(node, ast.Import | ast.ImportFrom):
+            found.append(node.lineno)
+        is_inside = is_inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        # Only statements contain imports: expressions, which are most of a tree, are not walked.
+        waiting += [(one, is_inside) for field in _BLOCKS for one in getattr(node, field, ())]
+    return sorted(found)
 
 
 def missing_documents(text: str) -> list[str]:
     """Documents that are named and stand neither at the root nor in ``docs/``."""
+    if ".md" not in text:
+        return []
     named = set(DOCUMENT.findall(text)) - DOCUMENTS_WRITTEN_LATER - DOCUMENTS_OF_OPERATORS
     return sorted(name for name in named if not any((folder / name).is_file() for folder in (ROOT, ROOT / "docs")))
 
