@@ -14,6 +14,7 @@ from openmeet.domain.chat.model import (
     ChatMessage,
     ChatMessageId,
     LogKind,
+    MessageAuthor,
     MessageKind,
     RoomId,
     RoomNotice,
@@ -117,21 +118,10 @@ async def insert_notice(tx: Transaction, room: RoomId, notice: RoomNotice, **det
             id=ChatMessageId(new_id(tx.now)),
             room_id=room,
             number=entry.number,
-            user_id=None,
-            matrix_sender=None,
-            client_id=None,
             kind=MessageKind.NOTICE,
             body="",
             details={"notice": notice.value, **details},
-            about=None,
-            reply_to=None,
-            external_id=None,
-            revision=1,
             said_at=tx.now,
-            edited_at=None,
-            removed_at=None,
-            removed_by=None,
-            held_at=None,
         ),
         "",
     )
@@ -148,13 +138,23 @@ async def by_client_id(reader: Reader, room: RoomId, person: UserId, client_id: 
     return message_of(row) if row else None
 
 
-async def shown_counts(reader: Reader, person: UserId) -> dict[RoomId, tuple[int, int]]:
-    """How many messages of this person are shown in a room, and how many of them with a link; of their newest 200 rooms."""
+async def last_said_at(reader: Reader, room: RoomId, author: MessageAuthor) -> Instant | None:
+    """When the author last wrote in the room; None if they never did."""
+    row = await reader.fetch_one(
+        f"select max(said_at) as last from chat_messages where room_id = :room and {author.column} = :author",
+        room=room,
+        author=author.value,
+    )
+    return None if row is None or row["last"] is None else Instant(row["last"])
+
+
+async def shown_counts(reader: Reader, author: MessageAuthor) -> dict[RoomId, tuple[int, int]]:
+    """How many messages of this author are shown in a room, and how many of them with a link; of their newest 200 rooms."""
     rows = await reader.fetch(
         f"select room_id, count(*) as said, sum(case when search_words like '% {LINK_TERM} %' then 1 else 0 end) as linked"
-        " from chat_messages where user_id = :person and held_at is null and removed_at is null"
+        f" from chat_messages where {author.column} = :author and held_at is null and removed_at is null"
         " group by room_id order by room_id desc limit :limit",
-        person=person,
+        author=author.value,
         limit=_ROOMS_COUNTED,
     )
     return {RoomId(row["room_id"]): (int(row["said"]), int(row["linked"])) for row in rows}

@@ -6,20 +6,18 @@ Each act locks the room first and asks for access then, so that nothing is store
 import json
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Final
 
-from groundwork.clock import SECOND, Instant
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused, TooMany
+from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused
 from groundwork.sealing import CannotUnseal, Sealer
 from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
-from openmeet.domain.chat import group_mentions, log, message_queries, people, pictures, queries, room_queries
-from openmeet.domain.chat.access import access_in, access_to_each, must_reach
+from openmeet.domain.chat import group_mentions, log, message_queries, people, pictures, posting, queries, room_queries
+from openmeet.domain.chat.access import access_in, must_reach
 from openmeet.domain.chat.acts import ModerationAct, note_act
 from openmeet.domain.chat.headings import checked_heading, takes_signals
 from openmeet.domain.chat.model import (
-    EDITABLE_FOR,
     MAX_MENTIONS,
     MAX_REASON,
     SEALED_FOR,
@@ -27,6 +25,7 @@ from openmeet.domain.chat.model import (
     ChatMessage,
     ChatMessageId,
     LogKind,
+    MessageAuthor,
     MessageKind,
     MessagePicture,
     NewMessage,
@@ -38,14 +37,10 @@ from openmeet.domain.chat.model import (
 from openmeet.domain.chat.notify import notify_author
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.search_terms import search_index_terms
-from openmeet.domain.chat.texts import checked_client_id, checked_text, has_link, mentioned_names
+from openmeet.domain.chat.texts import checked_client_id, checked_text, mentioned_names
 from openmeet.domain.notifications import kinds
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.formatting import iso
-
-# Somebody is new before so many messages; until so many with a link were shown, those with one wait for a moderator.
-_NEW_BEFORE: Final = 10
-_FIRST_LINKS: Final = 3
 
 
 async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage) -> tuple[ChatMessage, bool]:
@@ -74,11 +69,12 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
     about = await checked_heading(tx, room, new.about)
     shown = await pictures.unsent(tx, caller.user_id, new.pictures)
     await _check_reply(tx, room, new.reply_to, caller.user_id, found)
+    author = MessageAuthor(caller.user_id)
     if found is not Access.MODERATE:
-        await _check_pace(tx, room, caller.user_id)
+        await posting.check_slow_mode(tx, room, author)
     choices = new.details.get("choices")
     written = [body, *(choices if isinstance(choices, list) else ()), *(one.alt for one in new.pictures)]
-    is_held = await _waits(tx, room, found, caller.user_id, "\n".join(written))
+    is_held = found is not Access.MODERATE and await posting.must_wait(tx, room, author, "\n".join(written))
     calls = () if is_signal else await group_mentions.called(tx, room, caller.user_id, found, body)
     details = {**new.details, "calls": [call.value for call in calls]} if calls else new.details
     entry = log.entry_after(room)
@@ -86,20 +82,14 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
         id=ChatMessageId(new_id(tx.now)),
         room_id=room_id,
         number=entry.number,
-        user_id=caller.user_id,
-        matrix_sender=None,
-        client_id=client_id,
         kind=new.kind,
         body=body,
+        said_at=tx.now,
         details=with_pictures(details, shown),
+        user_id=caller.user_id,
+        client_id=client_id,
         about=about,
         reply_to=new.reply_to,
-        external_id=None,
-        revision=1,
-        said_at=tx.now,
-        edited_at=None,
-        removed_at=None,
-        removed_by=None,
         held_at=tx.now if is_held else None,
     )
     await message_queries.insert(tx, entry, one, search_index_terms(one))
@@ -149,40 +139,6 @@ async def _check_reply(
         raise InvalidForm({"replyTo": ChatReason.REPLY_ELSEWHERE()})
 
 
-async def _check_pace(reader: Reader, room: Room, person: UserId) -> None:
-    if not room.slow_seconds:
-        return
-    row = await reader.fetch_one(
-        "select max(said_at) as last from chat_messages where room_id = :room and user_id = :person",
-        room=room.id,
-        person=person,
-    )
-    last = row["last"] if row else None
-    left = 0 if last is None else last + room.slow_seconds * SECOND - reader.now
-    if left > 0:
-        seconds = -(-left // SECOND)
-        raise TooMany(ChatReason.SLOW_MODE, after_seconds=seconds, name="SlowMode", seconds=seconds)
-
-
-async def _waits(reader: Reader, room: Room, found: Access, person: UserId, body: str) -> bool:
-    """Whether a new text, or the text after an edit, waits for a moderator."""
-    if found is Access.MODERATE:
-        return False
-    return room.holds_messages or await _is_first_link(reader, person, body)
-
-
-async def _is_first_link(reader: Reader, person: UserId, body: str) -> bool:
-    """Whether it is one of the first messages with a link of somebody new: spam arrives so, after a few harmless words. What they
-    said in rooms that they moderate proves nothing: anybody can open one.
-    """
-    if not has_link(body):
-        return False
-    counts = await message_queries.shown_counts(reader, person)
-    reached = await access_to_each(reader, list(counts), person)
-    elsewhere = [of_room for room, of_room in counts.items() if reached.get(room) is not Access.MODERATE]
-    return sum(said for said, _ in elsewhere) < _NEW_BEFORE and sum(linked for _, linked in elsewhere) < _FIRST_LINKS
-
-
 async def _add_mentions(tx: Transaction, room: Room, one: ChatMessage, given: Collection[UserId]) -> list[UserId]:
     """Store who is mentioned, may read it and is named to the author; returns those who were not mentioned before.
 
@@ -227,19 +183,12 @@ async def edit(
         raise Refused(ChatReason.NOT_EDITABLE, name="NotEditable")
     if if_revision is not None and if_revision != one.revision:
         raise Conflict(ChatReason.REVISION_CHANGED, name="RevisionChanged")
-    if tx.now >= one.said_at + EDITABLE_FOR:
-        raise Refused(ChatReason.TOO_LATE_TO_EDIT, name="TooLate")
-    body = checked_text(text, is_needed=not one.pictures)
-    if body == one.body:
+    edited = posting.checked_edit(one, text, tx.now)
+    if not edited.changes:
         return one
-    is_held = one.is_held or await _waits(tx, room, found, caller.user_id, body)
-    changed = replace(
-        one,
-        body=body,
-        revision=one.revision + 1,
-        edited_at=tx.now,
-        held_at=(one.held_at or tx.now) if is_held else None,
-    )
+    author = MessageAuthor(caller.user_id)
+    waits = found is not Access.MODERATE and await posting.must_wait(tx, room, author, edited.text)
+    changed = edited.message(tx.now, waits=waits)
     await message_queries.keep_earlier_text(tx, one)
     await write_message(tx, changed)
     await _add_mentions(tx, room, changed, ())

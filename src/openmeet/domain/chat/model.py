@@ -287,6 +287,23 @@ class NewPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageAuthor:
+    """Who writes: somebody with an account here, or a guest by their Matrix address. One of the two is None."""
+
+    user_id: UserId | None = None
+    matrix_sender: str | None = None
+
+    @property
+    def column(self) -> str:
+        """The column of ``chat_messages`` that names them, which has an index."""
+        return "matrix_sender" if self.user_id is None else "user_id"
+
+    @property
+    def value(self) -> str | None:
+        return self.user_id or self.matrix_sender
+
+
+@dataclass(frozen=True, slots=True)
 class ChatMessage:
     """A stored message. ``number``: its place in the room's log. ``user_id`` or ``matrix_sender`` said it; a notice neither.
 
@@ -298,21 +315,21 @@ class ChatMessage:
     id: ChatMessageId
     room_id: RoomId
     number: int
-    user_id: UserId | None
-    matrix_sender: str | None
-    client_id: str | None
     kind: MessageKind
     body: str
-    details: Mapping[str, object]
-    about: str | None
-    reply_to: ChatMessageId | None
-    external_id: str | None
-    revision: int
     said_at: Instant
-    edited_at: Instant | None
-    removed_at: Instant | None
-    removed_by: UserId | None
-    held_at: Instant | None
+    details: Mapping[str, object] = field(default_factory=dict)
+    user_id: UserId | None = None
+    matrix_sender: str | None = None
+    client_id: str | None = None
+    about: str | None = None
+    reply_to: ChatMessageId | None = None
+    external_id: str | None = None
+    revision: int = 1
+    edited_at: Instant | None = None
+    removed_at: Instant | None = None
+    removed_by: UserId | None = None
+    held_at: Instant | None = None
     removed_by_site: bool = False
 
     @property

@@ -1,0 +1,75 @@
+"""What holds for everybody who writes in a chat, people and guests from Matrix: slow mode, held messages, the time for an edit.
+
+Callers hold the lock on the room.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import Refused, TooMany
+from openmeet.domain.chat import message_queries
+from openmeet.domain.chat.access import access_to_each
+from openmeet.domain.chat.model import EDITABLE_FOR, Access, ChatMessage, MessageAuthor, Room
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.texts import checked_text, has_link
+
+# Somebody is new before so many messages; until so many with a link were shown, those with one wait for a moderator.
+_NEW_BEFORE: Final = 10
+_FIRST_LINKS: Final = 3
+
+
+async def check_slow_mode(reader: Reader, room: Room, author: MessageAuthor) -> None:
+    """Raises TooMany (``SlowMode``) for somebody who wrote in the room a moment ago."""
+    if not room.slow_seconds:
+        return
+    last = await message_queries.last_said_at(reader, room.id, author)
+    left = 0 if last is None else last + room.slow_seconds * SECOND - reader.now
+    if left > 0:
+        seconds = -(-left // SECOND)
+        raise TooMany(ChatReason.SLOW_MODE, after_seconds=seconds, name="SlowMode", seconds=seconds)
+
+
+async def must_wait(reader: Reader, room: Room, author: MessageAuthor, text: str) -> bool:
+    """Whether a new text, or the text after an edit, waits for a moderator. For authors who do not moderate the room."""
+    return room.holds_messages or (has_link(text) and await _is_new(reader, author))
+
+
+async def _is_new(reader: Reader, author: MessageAuthor) -> bool:
+    """Whether links of this author still wait: spam comes after a few harmless words. What people said in rooms that they moderate
+    proves nothing, because anybody can open one.
+    """
+    counts = await message_queries.shown_counts(reader, author)
+    moderated = set()
+    if author.user_id is not None:
+        reached = await access_to_each(reader, list(counts), author.user_id)
+        moderated = {room for room, access in reached.items() if access is Access.MODERATE}
+    elsewhere = [of_room for room, of_room in counts.items() if room not in moderated]
+    return sum(said for said, _ in elsewhere) < _NEW_BEFORE and sum(linked for _, linked in elsewhere) < _FIRST_LINKS
+
+
+@dataclass(frozen=True, slots=True)
+class TextEdit:
+    """An edit that is allowed. ``text``: as it will be stored; ``changes``: False if it is the same as before."""
+
+    before: ChatMessage
+    text: str
+
+    @property
+    def changes(self) -> bool:
+        return self.text != self.before.body
+
+    def message(self, now: Instant, *, waits: bool) -> ChatMessage:
+        """The message after the edit. ``waits``: the new text waits for a moderator; a message that waited already goes on."""
+        held_at = self.before.held_at or (now if waits else None)
+        return replace(self.before, body=self.text, revision=self.before.revision + 1, edited_at=now, held_at=held_at)
+
+
+def checked_edit(one: ChatMessage, text: str, now: Instant) -> TextEdit:
+    """Check an edit by the author. Raises Refused (``TooLate``, ``Removed``), InvalidForm (``text``)."""
+    if one.is_removed:
+        raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
+    if now >= one.said_at + EDITABLE_FOR:
+        raise Refused(ChatReason.TOO_LATE_TO_EDIT, name="TooLate")
+    return TextEdit(one, checked_text(text, is_needed=not one.pictures))
