@@ -5,23 +5,24 @@ import contextlib
 import html
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
 
 import httpx
 import pytest
 
 from groundwork.clock import HandClock
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, Reader
 from groundwork.http.server import Serving, serving
+from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
-from openmeet.domain.chat.readers import UnreadCounts
 from openmeet.domain.events.model import Event
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport, hash_token
 from openmeet.domain.sign_in.queries import drop_session
 from openmeet.domain.users.model import Caller
-from openmeet.web.site import live_pages
+from openmeet.web.site import live, live_pages
 from openmeet.web.site.event_streams import PER_READER
 from openmeet.web.site.live_pages import LivePages, PageSource, PageStream, fingerprint_of
 from tests.databases import MakeDatabase
@@ -44,6 +45,12 @@ async def host_and_guest(db: Database, **typed: str) -> tuple[Caller, Caller, Ev
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         return ana, ben, await event_by(tx, ana, **typed)
+
+
+async def fingerprint(db: Database, event: Event) -> str:
+    async with db.reader() as reader:
+        counts = await attendance_queries.counts(reader, [event.id])
+    return fingerprint_of(CODE_KEY, event, counts[event.id])
 
 
 def address_in(page: str) -> str:
@@ -109,8 +116,7 @@ async def test_an_open_page_hears_of_an_answer_and_of_its_notification(db: Datab
         told = {name: (identifier, data) for identifier, name, data in [await page.next(), await page.next()]}
         assert told.keys() == {"top", "event"}
         assert told["top"][1]["label"] == "Notifications, 1 unread"
-        async with db.reader() as reader:
-            assert told["event"][0] == await fingerprint_of(reader, CODE_KEY, event.id)
+        assert told["event"][0] == await fingerprint(db, event)
 
 
 async def test_what_changed_before_the_stream_was_open_is_told_at_once(db: Database, clock: HandClock) -> None:
@@ -156,40 +162,114 @@ async def test_one_person_has_so_many_streams(db: Database, clock: HandClock) ->
         one.give_back()
 
 
+class Crowd:
+    """Open pages of one person, without HTTP: each notes what it was sent."""
+
+    def __init__(self, db: Database, person: Caller, session: bytes, event: Event, fingerprint: str) -> None:
+        self.live, self.source = LivePages(), PageSource(db, CODE_KEY, lambda *_: b":\n\n")
+        self._person, self._session, self._event, self._fingerprint = person, session, event, fingerprint
+        self.pages: list[PageStream] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def join(self, *, is_about_event: bool) -> asyncio.Event:
+        """Open a page; what is returned is set once it was fed."""
+        fed = asyncio.Event()
+        place = self.live.places.take(str(len(self.pages)), 10_000)
+        about = self._event.id if is_about_event else None
+        page = PageStream(self._person.user_id, self._session, "en", place, about, self._fingerprint)
+
+        async def write(_: bytes) -> None:
+            fed.set()
+
+        async def is_gone() -> bool:
+            return False
+
+        self.pages.append(page)
+        self._tasks.append(asyncio.create_task(self.live.run(page, self.source, write, is_gone)))
+        return fed
+
+    @property
+    def told(self) -> int:
+        """How many pages were told that their event changed."""
+        return sum(one.fingerprint != self._fingerprint for one in self.pages)
+
+    async def leave(self) -> None:
+        for one in self._tasks:
+            one.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def crowd_about(db: Database, host: Caller, event: Event) -> AsyncIterator[Crowd]:
+    crowd = Crowd(db, host, hash_token(await token_of(db, host)), event, await fingerprint(db, event))
+    try:
+        yield crowd
+    finally:
+        await crowd.leave()
+
+
 async def test_a_crowd_is_told_little_by_little(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each page that is told fetches itself; in the end each was told once."""
+    """Each page that is told loads itself again; in the end each was told once."""
     monkeypatch.setattr(live_pages, "MOST_TOLD_AT_ONCE", 2)
+    monkeypatch.setattr(live_pages, "LOOK_SECONDS", 3_600.0)
     ana, ben, event = await host_and_guest(db)
-    live, source = LivePages(), PageSource(db, CODE_KEY, lambda *_: b"")
-    session = hash_token(await token_of(db, ana))
-    async with db.reader() as reader:
-        now = await fingerprint_of(reader, CODE_KEY, event.id)
-    pages = [
-        PageStream(
-            ana.user_id, session, "en", live.places.take(str(number), 100), event.id, now, (0, UnreadCounts(0, 0, 0))
-        )
-        for number in range(5)
-    ]
-    never = asyncio.Event()
+    async with crowd_about(db, ana, event) as crowd:
+        await asyncio.gather(*[crowd.join(is_about_event=True).wait() for _ in range(5)])
+        await going(db, ben, event)
+        told = []
+        for _ in range(4):
+            await crowd.live.look(crowd.source)
+            told.append(crowd.told)
+        assert told == [2, 4, 5, 5]
 
-    async def write(_: bytes) -> None:
-        await never.wait()
 
-    async def is_gone() -> bool:
-        return False
+async def test_pages_that_join_all_the_time_do_not_keep_others_waiting(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy site others join while some are being told."""
+    monkeypatch.setattr(live_pages, "LOOK_SECONDS", 0.05)
+    still_open = live_pages.still_open
 
-    tasks = [asyncio.create_task(live.run(one, source, write, is_gone)) for one in pages]
-    await asyncio.sleep(0)
-    await going(db, ben, event)
-    told = []
-    for _ in range(4):
-        await live.look(source)
-        told.append(sum(one.fingerprint != now for one in pages))
-    assert told == [2, 4, 5, 5]
-    for one in tasks:
-        one.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    assert live.places.count == 5, "the response gives the place back, not the stream"
+    async def slowly(reader: Reader, sessions: Collection[bytes]) -> set[bytes]:
+        await asyncio.sleep(0.01)
+        return await still_open(reader, sessions)
+
+    monkeypatch.setattr(live_pages, "still_open", slowly)
+    ana, ben, event = await host_and_guest(db)
+    async with crowd_about(db, ana, event) as crowd:
+        await crowd.join(is_about_event=True).wait()
+        await going(db, ben, event)
+        for _ in range(500):
+            if crowd.told:
+                break
+            crowd.join(is_about_event=False)
+            await asyncio.sleep(0.002)
+        assert crowd.told == 1
+
+
+async def test_a_failure_ends_the_streams_and_the_next_ones_are_fed(db: Database, clock: HandClock) -> None:
+    """Browsers connect again; a page that nobody feeds would look live and be silent."""
+    ana, _, _ = await host_and_guest(db)
+    token = await token_of(db, ana)
+    site = site_on(db, clock)
+    source_of = live.PageSource
+    fails = [True]
+
+    def broken(database: Database, key: SigningKey, top_frame: Callable[..., bytes]) -> PageSource:
+        def made(*arguments: object) -> bytes:
+            if fails.pop() if fails else False:
+                raise RuntimeError("the template is broken")
+            return top_frame(*arguments)
+
+        return source_of(database, key, made)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(live, "PageSource", broken)
+        async with serving(site.app) as served:
+            async with following(served, token, "/live") as page:
+                assert await page.next() == ("", "", {})
+            async with following(served, token, "/live") as page:
+                await page.until("top")
 
 
 async def test_a_stop_ends_all_streams(db: Database, clock: HandClock) -> None:

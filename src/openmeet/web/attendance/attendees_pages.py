@@ -216,7 +216,6 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         told = await response_details.of_answers(
             reader, event.id, registration_settings, [one.attendance_id for one in answered]
         )
-        live_state = await fingerprint_of(reader, services(request).code_key, event.id)
     more = urlencode({"tab": tab, "q": q, "after": lists.pack(shown[-1])}) if len(rows) > PAGE_SIZE else ""
     gone = [one for one in undone if one.status is _S.REJECTED]
     context = {
@@ -242,7 +241,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
             for one in answered
         },
         "more": more,
-        "live_state": live_state,
+        "live_state": fingerprint_of(services(request).code_key, event, counts),
         "counts": counts,
         "removed": lists.shown(gone[0], names) if gone else None,
         "typed": typed,

@@ -150,7 +150,7 @@ async def _event_context(
         # The host sees the next steps until somebody else has answered.
         "is_fresh": is_fresh,
         "code": picture_of_code(address) if is_fresh else "",
-        "live_state": await fingerprint_of(reader, services(request).code_key, event.id) if caller else "",
+        "live_state": fingerprint_of(services(request).code_key, event, counts) if caller else "",
         "address": address,
         "public_url": public_url,
         "card": card_picture_of(event),

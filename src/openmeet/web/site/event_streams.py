@@ -1,4 +1,4 @@
-"""What every live stream of a site has: one of a limited number of places, a queue of frames, and its HTTP response.
+"""Parts of every live stream: a place among a limited number, a queue of frames, and the HTTP response.
 
 A stream is ``text/event-stream`` (HTML Living Standard, section 9.2).
 """
@@ -30,7 +30,7 @@ _RETRY_SECONDS: Final = 30.0
 _HEADERS: Final = {
     "cache-control": "no-store",
     "content-type": "text/event-stream; charset=utf-8",
-    # Proxies of the nginx kind collect a response unless they are told.
+    # Proxies such as nginx buffer a response unless this forbids it.
     "x-accel-buffering": "no",
 }
 
@@ -67,7 +67,7 @@ class LivePlace:
 
 
 class LivePlaces:
-    """The places for streams of one kind in this process."""
+    """The places for one kind of stream in this process."""
 
     def __init__(self) -> None:
         self._held: Counter[str] = Counter()
@@ -83,6 +83,11 @@ class LivePlaces:
         if self._is_closed or self.count >= most or self._held[holder] >= PER_READER:
             raise Unavailable(SiteReason.TOO_MANY_STREAMS, after_seconds=_RETRY_SECONDS)
         return LivePlace(self._held, holder)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the program stops, so that no stream may begin."""
+        return self._is_closed
 
     def close(self) -> None:
         """Give no more places: the program stops."""

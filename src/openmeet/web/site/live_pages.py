@@ -1,10 +1,12 @@
-"""The one task of a site that feeds the streams of open pages: what is unread, and whether answers to an event changed.
+"""The streams of a site's open pages: they carry what is unread, and whether the answers to an event changed.
 
-It looks every two seconds whether anything was committed, and reads nothing if not. Conversations have their own (``live_rooms``).
+One task feeds them. Every two seconds it checks whether anything was committed; if not, it reads nothing else. Chats have streams
+of their own (``live_rooms``).
 """
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import astuple, dataclass, field
 from typing import Final
@@ -14,8 +16,9 @@ from groundwork.errors import Unavailable
 from groundwork.signing_key import SigningKey
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance.lists import counts_shown
+from openmeet.domain.attendance.model import RsvpCounts
 from openmeet.domain.chat.readers import UnreadCounts, unread_counts
-from openmeet.domain.events.model import EventId
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.notifications.queries import count_unread_of_each
 from openmeet.domain.sign_in.queries import still_open
@@ -33,32 +36,33 @@ from openmeet.web.site.event_streams import (
 LOOK_SECONDS: Final = 2.0
 # Sessions also expire without a commit.
 _LOOKS_PER_SESSION_CHECK: Final = 30
-# A page that is told fetches itself, so a crowd is told little by little.
+# A page loads itself again when its event changed, so only some are notified at a time.
 MOST_TOLD_AT_ONCE: Final = 20
 # Counting the chats of one person takes a few statements.
 _MOST_COUNTED_AT_ONCE: Final = 50
 
 
-async def fingerprint_of(reader: Reader, key: SigningKey, event_id: EventId) -> str:
-    """What the answers to this event are now, as the ``after`` of its page."""
-    return (await _fingerprints(reader, key, [event_id]))[event_id]
+def fingerprint_of(key: SigningKey, event: Event, counts: RsvpCounts) -> str:
+    """A token that changes with the event and its counts: the ``after`` of a page about it.
+
+    It is made with a key because the counts include requests, which only hosts may know.
+    """
+    text = f"live {event.id} {event.revision} {event.is_hidden} {astuple(counts)}"
+    return base64.urlsafe_b64encode(key.digest(text.encode())[:12]).decode()
 
 
 async def _fingerprints(reader: Reader, key: SigningKey, events: Collection[EventId]) -> Mapping[EventId, str]:
-    """By event; empty for an event that is gone. With a key, because the numbers of requests are for hosts."""
+    """The fingerprints of these events; empty for an event that does not exist any more."""
     ids = sorted(events)
     counts = await counts_shown(reader, ids)
-    made = dict.fromkeys(ids, "")
-    for one in await several(reader, ids):
-        text = f"live {one.id} {one.revision} {one.is_hidden} {astuple(counts[one.id])}"
-        made[one.id] = base64.urlsafe_b64encode(key.digest(text.encode())[:12]).decode()
-    return made
+    found = {one.id: fingerprint_of(key, one, counts[one.id]) for one in await several(reader, ids)}
+    return dict.fromkeys(ids, "") | found
 
 
 @dataclass(eq=False, slots=True)
 class PageStream:
-    """The stream of one open page. ``session``: the hash of its token. ``fingerprint``: what its page shows of the event; None: the
-    page is about no event. ``marks``: what it was last told of notifications and chats.
+    """The stream of one open page. ``session``: the hash of its token. ``event``: None for a page that is not about one;
+    ``fingerprint``: of the event as the page shows it. ``marks``: the unread counts of notifications and chats that were sent last.
     """
 
     person: UserId
@@ -73,8 +77,8 @@ class PageStream:
 
 @dataclass(frozen=True, slots=True)
 class PageSource:
-    """What the pages of one site are about. ``key``: of fingerprints. ``top_frame``: the event ``top`` in a language, from the
-    numbers of unread notifications and of chats.
+    """Where the pages of one site get their data. ``key``: for fingerprints. ``top_frame``: makes the event ``top`` from a language
+    and the unread counts of notifications and chats.
     """
 
     database: Database
@@ -83,7 +87,7 @@ class PageSource:
 
 
 class LivePages:
-    """The streams of one site's pages. Its task runs while there are any."""
+    """The open page streams of one site, and the task that feeds them while there are any."""
 
     def __init__(self) -> None:
         self.places = LivePlaces()
@@ -91,17 +95,16 @@ class LivePages:
         self._joined: set[PageStream] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._is_closing = False
         self._state = ""
         self._looks = 0
-        # Whose chats are to be counted, and whether pages are still to be told: others were before them.
+        # People whose chats are still to be counted, and whether pages are still to be notified.
         self._uncounted: dict[UserId, None] = {}
         self._is_behind = False
 
     async def run(self, stream: PageStream, source: PageSource, write: Write, is_gone: IsGone) -> None:
         """Feed the stream and write it until it ends or its reader is gone."""
         self._streams[stream] = None
-        if self._is_closing:
+        if self.places.is_closed:
             stream.frames.end(retry_frame())
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._feed(source), name="live pages")
@@ -121,38 +124,41 @@ class LivePages:
 
     def close(self) -> None:
         """End all streams, and let no other begin: the program stops."""
-        self._is_closing = True
         self.places.close()
         for one in list(self._streams):
             one.frames.end(retry_frame())
 
     async def _feed(self, source: PageSource) -> None:
-        """Until the last stream has left, which cancels it."""
+        """Run until the last stream has left, which cancels it."""
         loop = asyncio.get_running_loop()
         looks_at = loop.time() + LOOK_SECONDS
         while True:
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(looks_at):
                     await self._wake.wait()
-            except TimeoutError:
-                looks_at = loop.time() + LOOK_SECONDS
-                for one in self._streams:
-                    one.frames.poll(loop.time())
             self._wake.clear()
+            joined, self._joined = self._joined, set()
             try:
-                joined, self._joined = self._joined, set()
                 if joined:
                     self._uncounted |= dict.fromkeys(one.person for one in joined)
                     await self._tell(source, joined)
-                else:
+                # By the clock: on a busy site pages join all the time, and the others must not wait for a pause.
+                if loop.time() >= looks_at:
+                    looks_at = loop.time() + LOOK_SECONDS
+                    for one in self._streams:
+                        one.frames.poll(loop.time())
                     await self.look(source)
             except (Unavailable, TimeoutError) as failure:
-                # The next look tells everybody.
+                # The next look reads everything again.
                 self._state = ""
                 log.warning("live_pages.not_fed", kind=type(failure).__name__)
+            except Exception:  # noqa: BLE001 - the pages connect again, and the task goes on
+                log.exception("live_pages.failed")
+                for stream in list(self._streams):
+                    stream.frames.end(retry_frame())
 
     async def look(self, source: PageSource) -> None:
-        """Tell all open pages what changed, if anything was committed since the last look."""
+        """Send all open pages what changed, if anything was committed since the last look."""
         self._looks += 1
         state = await source.database.state()
         is_quiet = state == self._state and not self._is_behind and not self._uncounted
@@ -184,18 +190,19 @@ class LivePages:
             if marks != one.marks:
                 one.marks = marks
                 self._push(one, source.top_frame(one.language, *marks))
-        changed = [one for one in streams if one.event is not None and one.fingerprint != fingerprints[one.event]]
-        for one in changed[:MOST_TOLD_AT_ONCE]:
-            one.fingerprint = fingerprints[one.event]  # type: ignore[index]  # looked at above
-            self._push(one, f"id: {one.fingerprint}\nevent: event\ndata: {{}}\n\n".encode())
-            # Behind all others the next time.
+        current = [(one, fingerprints[one.event]) for one in streams if one.event is not None]
+        changed = [(one, now) for one, now in current if one.fingerprint != now]
+        for one, now in changed[:MOST_TOLD_AT_ONCE]:
+            one.fingerprint = now
+            self._push(one, f"id: {now}\nevent: event\ndata: {{}}\n\n".encode())
+            # To the end of the order, so that the next look begins with the others.
             if one in self._streams:
                 del self._streams[one]
                 self._streams[one] = None
         self._is_behind |= len(changed) > MOST_TOLD_AT_ONCE
 
     async def _count_chats(self, reader: Reader, streams: Collection[PageStream]) -> dict[UserId, UnreadCounts]:
-        """Of those who wait for it, as many as may be counted at once; the others are counted at the next look."""
+        """Count the chats of some people whose turn it is; the next look counts those of the others."""
         here = {one.person for one in streams}
         turn = [person for person in self._uncounted if person in here][:_MOST_COUNTED_AT_ONCE]
         for person in turn:
@@ -204,7 +211,7 @@ class LivePages:
 
     @staticmethod
     def _push(stream: PageStream, frame: bytes) -> None:
-        """A page that takes nothing connects anew when it can, and is told then."""
+        """Add a frame. The stream of a page that is too slow ends; its browser connects again and gets the current state."""
         if stream.frames.is_full:
             stream.frames.end()
         else:

@@ -52,7 +52,6 @@ class LiveRooms:
         self._wake = asyncio.Event()
         self._bell: log.RoomBell | None = None
         self._task: asyncio.Task[None] | None = None
-        self._is_closing = False
         self._unread = UnreadWatch()
 
     @property
@@ -74,7 +73,7 @@ class LiveRooms:
 
     def _join(self, stream: LiveStream, source: LiveSource) -> None:
         self._rooms.setdefault(stream.room, set()).add(stream)
-        if self._is_closing:
+        if self._places.is_closed:
             stream.frames.end(retry_frame())
         if self._task is None or self._task.done():
             self._bell = log.RoomBell(self._heard)
@@ -83,7 +82,6 @@ class LiveRooms:
 
     def close(self) -> None:
         """End all streams, and let no other begin: the program stops."""
-        self._is_closing = True
         self._places.close()
         for streams in list(self._rooms.values()):
             for one in list(streams):

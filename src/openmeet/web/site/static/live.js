@@ -17,6 +17,12 @@ function connect() {
     renew();
   });
   stream.addEventListener("out", disconnect);
+  stream.addEventListener("error", () => {
+    // Refused, as when too many pages are open: the browser does not try again by itself.
+    if (stream?.readyState !== EventSource.CLOSED) return;
+    disconnect();
+    setTimeout(connect, 30_000);
+  });
 }
 
 function disconnect() {
