@@ -80,7 +80,7 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
                 count(entry.kind.value)
             async with bridge.db.transaction() as tx:
                 if event is not None and not await store.is_logged(tx, room_id, entry.number):
-                    # It has expired on its way.
+                    # The message expired while it was being sent.
                     await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"redact {matrix_room} {event}")
                     event = None
                 await store.settle(tx, room_id, entry.number, event, by_delivery=True)
@@ -350,7 +350,7 @@ async def _create(bridge: Bridge, room: MirroredRoom) -> str:
 
 
 async def _describe(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> None:
-    """Name, topic, history and where the room comes from; a state event that says what it said before is none for the homeserver."""
+    """Set name, topic, history and bridge note of a room. The homeserver ignores a state event whose content has not changed."""
     states: tuple[tuple[str, str, content.Content], ...] = (
         ("m.room.name", "", {"name": room.title[:_MAX_NAME]}),
         ("m.room.topic", "", {"topic": room.topic}),
@@ -365,7 +365,7 @@ async def _describe(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> Non
 
 
 def _history_of(room: MirroredRoom) -> str:
-    """What newcomers read. Later it counts for what is said from then on (CS API, Room history visibility)."""
+    """The history visibility of the room. A change holds for later messages only (CS API, Room history visibility)."""
     return "shared" if room.shows_history else "joined"
 
 

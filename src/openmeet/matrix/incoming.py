@@ -58,7 +58,7 @@ async def apply(tx: Transaction, bridge: Bridge, room_id: RoomId, matrix_room: s
     user = await store.person_of_account(tx, read.sender)
     if user is not None and await matrix_guests.is_guest_alone(tx, room, read.sender, user):
         user = None
-    # Other servers can state any time; ours states its own.
+    # Only the time of our own homeserver is trusted.
     is_local = read.sender.endswith(f":{bridge.homeserver.server_name}")
     at = min(sent_at, tx.now) if sent_at is not None and is_local else tx.now
     who = _Sender(read.sender, None if user is None else Caller(user, ""), Instant(at))
@@ -68,7 +68,7 @@ async def apply(tx: Transaction, bridge: Bridge, room_id: RoomId, matrix_room: s
         case content.IncomingRedaction():
             await _redaction(tx, bridge, room, who, read)
         case content.IncomingMembership():
-            # Whoever leaves is let go, but their leaving is noted; any other change by others is compared with access here.
+            # Leaving is accepted and stored. Any other change is compared with access here, and put back if it differs.
             return await _membership(tx, room, who, read)
         case content.IncomingOther():
             if read.kind == "m.room.encrypted":
@@ -87,7 +87,7 @@ async def _accept(
     who: _Sender,
     read: content.IncomingMessage | content.IncomingReaction,
 ) -> None:
-    """Store what somebody says or reacts with. What they may not say here is not said there either: the keeper redacts it."""
+    """Store a message or reaction. If it is not allowed here, the keeper redacts it."""
     try:
         if isinstance(read, content.IncomingReaction):
             await _reaction(tx, bridge, room, who, read)
@@ -109,7 +109,10 @@ async def _accept(
 
 
 async def _spend(bridge: Bridge, who: _Sender, room: Room, own: Sequence[Limit], in_room: Limit) -> None:
-    """Count it. The limit for one room is for guests: from people it takes what they would have to type again. Raises TooMany."""
+    """Count a message or change. The limit for one room is for guests only, because people would lose what they typed.
+
+    Raises TooMany.
+    """
     if bridge.counters is None:
         return
     charges = [(limit, who.key) for limit in own]
@@ -167,7 +170,7 @@ async def _settle_last(tx: Transaction, one: ChatMessage, event_id: str | None) 
 async def _reaction(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, read: content.IncomingReaction) -> None:
     target = await store.message_of(tx, room.id, read.target)
     if target is None:
-        # To something that is not a message here: what was said before the room was ours, or what nobody may say.
+        # The target is not stored here: it is older than the mirror, or was refused.
         return
     await _spend(bridge, who, room, limits.CHANGES, limits.CHANGES_IN_ROOM)
     if who.caller is None:

@@ -27,7 +27,7 @@ _READER: Final = -1
 # Nobody has it: the keeper created the room, and a creator stands above all numbers (Room Version 12).
 _NOBODY: Final = 100
 _IN: Final = frozenset({"join", "invite", "knock"})
-# The token is wrong.
+# The homeserver does not accept our token.
 _OUR_FAULT: Final = frozenset({401})
 
 
@@ -119,7 +119,7 @@ async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> Inside
             inside.accounts.add(account)
     for account, guest in guests.items():
         is_wanted = guest.state is GuestState.INVITED and room.allows_guests and account not in by_account
-        # Whom the homeserver did not want to invite is tried again when a host asks for it.
+        # After a refusal by the homeserver, only a host’s request leads to another try.
         is_asked = is_wanted and (guest.is_due or guest.presence is not GuestPresence.REFUSED)
         if is_asked and account not in present and await _invite_guest(bridge, room, matrix_room, account):
             inside.accounts.add(account)
@@ -219,13 +219,13 @@ async def _settle_account(bridge: Bridge, matrix_room: str, user: str, member: _
     if member.membership == "ban":
         await keeper.unban(matrix_room, user)
     elif member.membership in _IN:
-        # Nobody is removed who no longer wants to be invited, but their invitation is withdrawn.
+        # Somebody who no longer wants invitations stays if they have joined; a pending invitation is withdrawn.
         stays = who.access is not Access.NONE and (member.membership == "join" or who.wants_invitations)
         if not stays:
             await keeper.kick(matrix_room, user)
         return stays
     elif member.changed_by == user and not who.asks_again:
-        # Somebody who left is not asked again before they want it.
+        # Somebody who left is invited again only when they ask for it.
         return False
     if may_enter:
         await _invite(bridge, matrix_room, user)
@@ -255,7 +255,7 @@ async def _settle_stranger(
     if member.membership == "ban":
         await keeper.unban(matrix_room, user)
     elif member.changed_by == user and not guest.is_due:
-        # A guest who left is asked again when a host wants it.
+        # A guest who left is invited again only when a host asks for it.
         await _note_presence(bridge, room, guest, GuestPresence.LEFT)
         return False
     return await _invite_guest(bridge, room, matrix_room, user)
@@ -273,7 +273,7 @@ async def _note_presence(bridge: Bridge, room: MirroredRoom, guest: MatrixGuest,
 
 
 async def _invite_guest(bridge: Bridge, room: MirroredRoom, matrix_room: str, account: str) -> bool:
-    """Invite a guest, and note what became of it for the hosts."""
+    """Invite a guest, and store whether the homeserver refused, which hosts see. Returns whether the guest is invited."""
     is_invited = await _invite(bridge, matrix_room, account)
     async with bridge.db.transaction() as tx:
         presence = GuestPresence.INVITED if is_invited else GuestPresence.REFUSED
@@ -282,8 +282,9 @@ async def _invite_guest(bridge: Bridge, room: MirroredRoom, matrix_room: str, ac
 
 
 async def _invite(bridge: Bridge, matrix_room: str, account: str) -> bool:
-    """Whether they are invited now. Nobody else waits for a server that does not federate with ours, or is away; nor for somebody whom
-    Matrix does not let in.
+    """Invite an account. False if Matrix refuses it, or its server does not answer or federate: the other members must not wait.
+
+    Raises RemoteFailed (our token is wrong), RemoteSlow, Unavailable (our own homeserver does not answer).
     """
     try:
         await bridge.keeper.invite(matrix_room, account)
@@ -292,7 +293,7 @@ async def _invite(bridge: Bridge, matrix_room: str, account: str) -> bool:
             raise
         return False
     except (RemoteSlow, Unavailable):
-        # The homeserver answers so for a server that it cannot reach; if it is away itself, what follows fails.
+        # This may be about the account’s own server. If ours is away, the next call fails.
         if account.endswith(f":{bridge.homeserver.server_name}"):
             raise
         return False

@@ -27,7 +27,7 @@ class InvitationMode(StrEnum):
 
 
 class RoomWish(StrEnum):
-    """What is kept about one room. ``STOP``: they left it over there, or no longer want to be invited."""
+    """What a person chose for one room. ``STOP``: they left it on Matrix, or do not want to be invited."""
 
     INVITE = "invite"
     STOP = "stop"
@@ -44,7 +44,7 @@ class MirroredRoomChoice:
 
 
 def is_wanted(mode: InvitationMode, wish: RoomWish | None) -> bool:
-    """Whether a room invites."""
+    """Whether a room invites the account, by the mode and what was chosen for the room."""
     match mode:
         case InvitationMode.ALL:
             return wish is not RoomWish.STOP
@@ -79,12 +79,12 @@ async def choose_room(tx: Transaction, caller: Caller, room_id: RoomId, *, invit
 
 
 async def note_leaving(tx: Transaction, room_id: RoomId, user_id: UserId) -> None:
-    """They left the room over there."""
+    """Store that somebody left the room on Matrix: it no longer invites them."""
     await _write(tx, room_id, user_id, RoomWish.STOP, is_due=False)
 
 
 async def note_invitations(tx: Transaction, room_id: RoomId, people: Collection[UserId]) -> None:
-    """What they asked for is done: leaving from now on counts."""
+    """Store that these people were invited as they asked. If they leave after this, the room no longer invites them."""
     await tx.execute(
         "update matrix_choices set is_due = 0 where room_id = :room and user_id in :people and is_due = 1",
         room=room_id,

@@ -117,7 +117,7 @@ async def invite(
     mxid = checked_address(address, only_of_server)
     before = await guest(tx, room_id, mxid)
     if before is not None and before.state is GuestState.INVITED and before.presence is not GuestPresence.LEFT:
-        # Another try where the homeserver refused; who is there is not asked again.
+        # Try again if the homeserver refused before. A guest who is in the room is not invited again.
         await _write(tx, room_id, mxid, GuestState.INVITED, caller, is_due=True)
         await log.wake_mirror(tx, room_id)
         return await _stored(tx, room_id, mxid)
@@ -135,17 +135,20 @@ async def invite(
 async def remove(
     tx: Transaction, caller: Caller, room_id: RoomId, address: str, reason: str = ""
 ) -> MatrixGuest | None:
-    """Remove a guest, who can be invited again; who is banned stays so. None for somebody who is none. Raises NotFound, Forbidden (``NotAModerator``)."""
+    """Remove a guest, who can be invited again; a banned guest stays banned. None if there is no such guest.
+
+    Raises NotFound, Forbidden (``NotAModerator``).
+    """
     return await _decide(tx, caller, room_id, address, GuestState.REMOVED, ModerationAct.GUEST_REMOVED, reason)
 
 
 async def ban(tx: Transaction, caller: Caller, room_id: RoomId, address: str, reason: str = "") -> MatrixGuest | None:
-    """Ban a guest until a host invites them again; None for somebody who is none. Raises NotFound, Forbidden (``NotAModerator``)."""
+    """Ban a guest until a host invites them again. None if there is no such guest. Raises NotFound, Forbidden (``NotAModerator``)."""
     return await _decide(tx, caller, room_id, address, GuestState.BANNED, ModerationAct.GUEST_BANNED, reason)
 
 
 async def admit(tx: Transaction, room: RoomId, mxid: str) -> None:
-    """Somebody who was in an adopted room before it was ours becomes a guest, unless hosts have decided about them."""
+    """Add a member of an adopted room as a guest, unless hosts have already removed or banned them."""
     await tx.execute(
         "insert into matrix_guests (room_id, mxid, state, membership, at) values (:room, :mxid, 'invited', 'join', :now)"
         " on conflict do nothing",
@@ -156,7 +159,7 @@ async def admit(tx: Transaction, room: RoomId, mxid: str) -> None:
 
 
 async def note_presence(tx: Transaction, room: RoomId, mxid: str, presence: GuestPresence) -> None:
-    """What the homeserver said last."""
+    """Store what the homeserver last said about a guest."""
     await tx.execute(
         "update matrix_guests set membership = :presence where room_id = :room and mxid = :mxid and membership <> :presence",
         presence=presence.value,
@@ -166,7 +169,7 @@ async def note_presence(tx: Transaction, room: RoomId, mxid: str, presence: Gues
 
 
 async def note_invitation(tx: Transaction, room: RoomId, mxid: str, presence: GuestPresence) -> None:
-    """The invitation that was due is sent, or was refused by the homeserver."""
+    """Store that the invitation that was due was sent, or refused by the homeserver."""
     await tx.execute(
         "update matrix_guests set membership = :presence, is_due = 0 where room_id = :room and mxid = :mxid",
         presence=presence.value,
@@ -176,7 +179,7 @@ async def note_invitation(tx: Transaction, room: RoomId, mxid: str, presence: Gu
 
 
 async def become_person(tx: Transaction, mxid: str, user_id: UserId) -> None:
-    """The account is linked to somebody here: they are no guest where they have access, and a ban of the guest is one of theirs."""
+    """Turn a guest into the person who linked the account: where they have access they are no longer a guest, and bans go over to them."""
     rows = await tx.fetch(
         "select room_id, state, reason, by_user_id, at from matrix_guests where mxid = :mxid order by room_id",
         mxid=mxid,

@@ -10,7 +10,7 @@ from openmeet.domain.chat.mirroring import wake_all, wake_rooms_of
 from openmeet.domain.users.model import UserId
 from openmeet.outbox.kinds import JobKind
 
-# Of more people at once, every mirrored room is looked at.
+# If more people changed at once, every mirrored room is compared.
 _PEOPLE_AT_ONCE: Final = 100
 
 

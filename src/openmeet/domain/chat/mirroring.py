@@ -365,7 +365,7 @@ async def reconcile_rooms(db: Database) -> None:
 
 
 async def redact(tx: Transaction, room: RoomId, events: Collection[str]) -> None:
-    """Redact events of a room at the homeserver, whatever becomes of the room here."""
+    """Enqueue the redaction of events of a room. It is done even if the room is deleted here."""
     if not events:
         return
     row = await tx.fetch_one("select matrix_room_id from chat_rooms where id = :room", room=room)
@@ -376,7 +376,7 @@ async def redact(tx: Transaction, room: RoomId, events: Collection[str]) -> None
 
 
 async def redact_expired(tx: Transaction, messages: Collection[ChatMessageId]) -> None:
-    """Redact at the homeserver what there is of messages that are about to be deleted here."""
+    """Enqueue the redaction of every event of messages that are about to be deleted here."""
     if not messages:
         return
     rows = await tx.fetch(

@@ -227,7 +227,7 @@ async def _follow(tx: Transaction, person: UserId) -> None:
         f"select 1 as found from users u where u.id = :person and {is_blocked('u.id')}", person=person
     )
     if suspended is not None:
-        # What they keep about rooms is there again when a moderator lets them back.
+        # Their marks and settings are kept, so that they find them again when a moderator lets them back in.
         return
     rows = await tx.fetch(
         f"select r.id from chat_rooms r where r.id in {candidates('cast(:person as text)')} order by r.id",

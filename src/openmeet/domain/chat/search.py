@@ -48,7 +48,7 @@ class ChatSearch:
 
 @dataclass(frozen=True, slots=True)
 class SearchPlace:
-    """Where a page of findings begins. ``message``: after this instant and id, ``rooms``: in the rooms after this one; each None
+    """Where a page of results begins. ``message``: after this instant and id, ``rooms``: in the rooms after this one; each None
     for the beginning.
     """
 

@@ -136,7 +136,7 @@ async def prove_each(
 
 
 def _apart(uris: Sequence[str]) -> Iterator[str]:
-    """In an order in which those that are proven at the same time are far apart: neighbours are in the same node."""
+    """Reorder the records so that those proven at the same time are far apart: neighbours share a node, and one proof covers both."""
     stretch = -(-len(uris) // SIDE_BY_SIDE)
     for first in range(stretch):
         yield from uris[first::stretch]

@@ -72,7 +72,7 @@ async def _choose(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> 
         return
     for room in await matrix_choices.rooms_to_choose(tx, caller.user_id, _MOST_ROOMS):
         field = f"room-{room.room_id}"
-        # A room that the page did not have keeps what holds for it.
+        # Rooms that the page did not show keep their setting.
         if f"shown-{room.room_id}" in typed and bool(typed.get(field)) is not room.is_invited:
             await matrix_choices.choose_room(tx, caller, room.room_id, invited=bool(typed.get(field)))
 

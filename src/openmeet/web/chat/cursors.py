@@ -11,7 +11,7 @@ _AT: Final = r"([0-9]{1,18})"
 ROOM_PLACE: Final = re.compile(rf"([01])\.{_AT}\.{_ID}")
 NUMBER_PLACE: Final = re.compile(_AT)
 NAME_PLACE: Final = re.compile(rf"((?:[0-9a-f]{{2}}){{0,400}})\.{_ID}")
-# A message, a room, or both.
+# The place of a message, of a room, or of both.
 _SEARCH_PLACE: Final = re.compile(rf"(?:{_AT}\.{_ID})?(?:/{_AT}\.{_ID})?")
 
 
@@ -24,7 +24,7 @@ def search_cursor(place: SearchPlace | None) -> str | None:
 
 
 def search_place(cursor: str) -> SearchPlace | None:
-    """Where a page of findings begins; None for an empty cursor. Raises InvalidInput (``cursor``)."""
+    """Where a page of results begins; None for an empty cursor. Raises InvalidInput (``cursor``)."""
     if not cursor:
         return None
     found = unpacked(_SEARCH_PLACE, cursor)

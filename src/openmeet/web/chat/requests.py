@@ -31,7 +31,7 @@ _REPORTS_IN_ROOM: Final = Limit("chat_report_room", 10, 3_600)
 _OPENINGS: Final = (Limit("chat_open_minute", 5, 60), Limit("chat_open_hour", 40, 3_600))
 # Each is decoded and encoded again, and stored until it is sent.
 _PICTURES: Final = (Limit("chat_picture_hour", 40, 3_600), Limit("chat_picture_day", 120, 86_400))
-# Each reads a whole room.
+# An export reads a whole room.
 _EXPORTS: Final = (Limit("chat_export_minute", 5, 60), Limit("chat_export_hour", 20, 3_600))
 _GUESTS: Final = (Limit("chat_guest_hour", 60, 3_600), Limit("chat_guest_day", 200, 86_400))
 _MOST_DIGITS: Final = 18

@@ -470,7 +470,7 @@ def _cut(words: str, most: int) -> str:
     return words if len(words) <= most else words[: most - 1] + "…"
 
 
-# Their title says it all.
+# Kinds of rooms whose title needs no addition such as "Group chat".
 _FOR_ALL: Final = frozenset({RoomKind.EVENT, RoomKind.SERIES})
 
 

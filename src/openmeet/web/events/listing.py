@@ -209,7 +209,7 @@ def _badges(event: Event, facts: ListedFacts) -> list[Badge]:
         found.insert(0, Badge(status, "hold"))
     if sync := facts.sync.get(event.id, ""):
         found = [*found[:1], Badge(sync, "plain")]
-    # Its further dates say as much.
+    # "and 7 more dates" already says that it is a series.
     said_below = OF_A_SERIES if event.id in facts.further else None
     return [*found, *(one for one in facts.badges.get(event.id, ()) if one is not said_below)][:MOST_BADGES]
 

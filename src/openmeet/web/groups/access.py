@@ -52,7 +52,7 @@ class GroupAccess:
 
     @property
     def tabs(self) -> list[Tab]:
-        """What the viewer often opens: at most five, which a phone has in one line."""
+        """Tabs that the viewer often needs: at most five, which fit one line of a phone."""
         found = [Tab(self.path, gettext("Group")), Tab(f"{self.path}/events", gettext("Events"))]
         if self.member is not None and not self.group.is_read_only:
             found.append(Tab(f"{self.path}/chat", gettext("Chat")))
@@ -62,7 +62,7 @@ class GroupAccess:
 
     @property
     def rare_tabs(self) -> list[Tab]:
-        """What the viewer seldom opens, and nothing waits in."""
+        """Pages that the viewer rarely needs and that have nothing to decide."""
         return [one for one in self._rare if not one.count]
 
     @property

@@ -166,7 +166,7 @@ def _picture(
 
 
 def _usual_view(events: Sequence[MapEvent], near: Near | None, size: MapSize) -> MapView:
-    """Where the events are; around the place that was searched if nothing is there, or they are all over it."""
+    """The view that fits the events; the surroundings of the searched place if there are none, or if they are spread all over it."""
     close = map_drawing.fitting([one.position for one in events], size)
     if near is None:
         return close or MapView(30, 10, map_drawing.MIN_ZOOM)
