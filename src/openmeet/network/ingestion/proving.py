@@ -1,7 +1,7 @@
 """Prove records by their repository (``com.atproto.sync.getRecord``), one or many, within the budget of its host.
 
-A proof brings the nodes of the signed tree on the way to its record, which hold other entries, too. Of many records, those
-that such nodes prove, and whose content was listed, are not asked for: about a quarter of the requests is left.
+A proof contains the nodes of the signed tree that lead to its record, and they hold other entries, too. Records that such nodes
+prove, and whose content was listed, are not requested.
 """
 
 import asyncio
