@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class GuestRsvpReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/guest_rsvps.py``."""
+    """Codes; their messages are in ``i18n/reasons/events.py``."""
 
     NO_SUCH_EVENT = "guest_rsvp.no_such_event"
     NO_GUESTS = "guest_rsvp.no_guests"

@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class SafetyReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/safety.py``."""
+    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     OWN_CONTENT = "safety.own_content"
     CANNOT_BLOCK_ONESELF = "safety.cannot_block_oneself"

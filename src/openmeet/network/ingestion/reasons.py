@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class IngestionReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/ingestion.py``."""
+    """Codes; their messages are in ``i18n/reasons/records.py``."""
 
     NO_SUCH_EVENT = "ingestion.no_such_event"
     NO_SUCH_SERIES = "ingestion.no_such_series"
