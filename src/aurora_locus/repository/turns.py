@@ -38,7 +38,7 @@ class RepositoryTurns:
         return self._locks is not None
 
     def lose(self, did: Did) -> None:
-        """Another process was first: queue for a while."""
+        """Note that another process moved the head first: this one queues for a while."""
         self._contended[did] = True
 
     def must_queue(self, did: Did) -> bool:
