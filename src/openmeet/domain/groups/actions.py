@@ -97,7 +97,7 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
 
 
 async def visible(reader: Reader, slug: GroupSlug, viewer: UserId | None) -> tuple[Group, Membership | None]:
-    """The group, and the viewer's membership. Raises NotFound, for absent and hidden alike; Gone."""
+    """The group, and the viewer's membership. Raises NotFound, for absent and hidden groups alike, and Gone."""
     group = await queries.by_slug(reader, slug)
     mine = await queries.find_member(reader, group.id, viewer) if group and viewer else None
     return rules.must_be_seen(group, mine.role if mine else None), mine
@@ -165,7 +165,10 @@ async def change(tx: Transaction, before: Group, wanted: Group, *, by: UserId, i
 
 
 async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, wanted: str) -> Group:
-    """Give a public group a chosen slug; the old one redirects. Raises NotFound, Forbidden, Refused, InvalidForm."""
+    """Give a public group the slug that its admin chose; the old one redirects.
+
+    Raises NotFound, Forbidden, Refused, InvalidForm.
+    """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP)
     if group.details.visibility is not GroupVisibility.PUBLIC:
         # A chosen word can be guessed, and "taken" would reveal that the group exists.
@@ -194,7 +197,7 @@ async def delete(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_r
 
 
 async def take_away(tx: Transaction, group: Group, *, by: UserId) -> Group:
-    """``delete`` for a locked group."""
+    """Delete a locked group, as :func:`delete` does."""
     gone = replace(group, picture=None, deleted_at=tx.now, updated_at=tx.now, revision=group.revision + 1)
     await save(tx, gone)
     await publication.look_at_members(tx, group.id)
@@ -247,7 +250,7 @@ async def leave(tx: Transaction, caller: Caller, slug: GroupSlug) -> Membership:
 
 
 async def set_notifications(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: bool) -> Membership:
-    """Switch the caller's notifications of the group. Raises NotFound, Forbidden."""
+    """Switch the caller's notifications of the group on or off. Raises NotFound, Forbidden."""
     _, mine = await lock_visible(tx, caller, slug)
     rules.must_be_allowed(mine.role if mine else None, GroupPermission.VIEW)
     assert mine is not None  # noqa: S101  # who is in has a standing

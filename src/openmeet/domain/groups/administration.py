@@ -228,7 +228,7 @@ async def revoke(tx: Transaction, caller: Caller, slug: GroupSlug, invitation_id
 
 
 def named_by(key: SigningKey, token: str) -> InvitationId:
-    """The invitation in a link. Raises NotFound if the link is forged."""
+    """The invitation that a link names. Raises NotFound if the link is forged."""
     found = rules.invitation_in(key, token)
     if found is None:
         raise NotFound(GroupReason.INVITATION_OVER)
@@ -253,8 +253,9 @@ async def decline(tx: Transaction, key: SigningKey, invitation_id: InvitationId)
 
 
 async def stop_mails(tx: Transaction, key: SigningKey, invitation_id: InvitationId) -> None:
-    """One-click unsubscribe in an e-mail program, possibly repeated, or after the invitation was revoked. Raises
-    NotFound.
+    """Unsubscribe from a group's invitations, by one click in an e-mail program.
+
+    The request may be repeated, or come after the invitation was revoked. Raises NotFound.
     """
     invitation = await invitation_queries.invitation(tx, invitation_id)
     if invitation is None or (invitation.email is None and invitation.declined_at is None):
@@ -327,7 +328,7 @@ async def unfollow(tx: Transaction, caller: Caller, slug: GroupSlug, did: str) -
 
 
 async def forget_did(tx: Transaction, did: str) -> None:
-    """The account of a DID is gone: no group follows it or names it as its backup admin's."""
+    """Remove the DID of a deleted account: no group follows it, or names it as its backup admin's."""
     await invitation_queries.forget_did(tx, did)
 
 

@@ -167,7 +167,7 @@ async def take_back(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
 
 
 async def begin_by_clock(tx: Transaction, group_id: GroupId) -> bool:
-    """Start the succession of the backup admin; False where its conditions no longer hold."""
+    """Start the succession of the backup admin, as a scheduled task; False where its conditions no longer hold."""
     group = await queries.lock(tx, group_id)
     backup = group.keeping.backup_admin_id if group else None
     if group is None or backup is None or group.deleted_at is not None or group.succession is not None:
@@ -182,7 +182,9 @@ async def begin_by_clock(tx: Transaction, group_id: GroupId) -> bool:
 
 
 async def go_on_by_clock(tx: Transaction, group_id: GroupId) -> GroupLogAction | None:
-    """Advance a succession: it completes, ends because the owner was seen, or the second e-mail is due."""
+    """Advance a succession, as a scheduled task: complete it, end it because the owner was seen, or send the second
+    e-mail.
+    """
     group = await queries.lock(tx, group_id)
     asked = group.succession if group else None
     if group is None or asked is None or group.deleted_at is not None:
@@ -207,8 +209,10 @@ async def go_on_by_clock(tx: Transaction, group_id: GroupId) -> GroupLogAction |
 
 
 async def depart(tx: Transaction, user_id: UserId) -> None:
-    """A person's account is deleted: they leave every group, and theirs pass at once to the backup admin or to the
-    highest-ranking, longest-standing member; a group without other members is deleted. Idempotent.
+    """Take a person whose account is deleted out of every group. Idempotent.
+
+    Groups that they own pass at once to the backup admin, or to the highest-ranking, longest-standing member; a group
+    without other members is deleted.
     """
     for standing in await membership_queries.standings_of(tx, user_id):
         group = await queries.lock(tx, standing.group_id)
@@ -366,7 +370,10 @@ async def last_change_of_owner(reader: Reader, group_id: GroupId) -> Logged | No
 
 
 async def named_backups(reader: Reader, group: Group) -> tuple[Did, ...]:
-    """Published only where their membership is public: copies of a published record cannot be recalled."""
+    """DIDs of the backup admins that the group's record names.
+
+    Only where their membership is public: copies of a published record cannot be recalled.
+    """
     backup, did = group.keeping.backup_admin_id, group.keeping.backup_admin_did
     if backup is None or did is None:
         return ()

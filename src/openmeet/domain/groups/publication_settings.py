@@ -74,9 +74,9 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
 
 
 async def change_speaker(tx: Transaction, before: Group, after: Group) -> None:
-    """Store a group whose records move to another repository: its record stays where it is and points to the new one.
+    """Store a group whose records move to another repository.
 
-    Its other records are written again in the new repository.
+    Its record stays where it is and points to the new one; its other records are written again in the new repository.
     """
     old, new = speaker_of(before), speaker_of(after)
     if old != new:

@@ -144,8 +144,10 @@ def may_see(group: Group, role: GroupRole | None) -> bool:
 
 
 def must_be_seen(group: Group | None, role: GroupRole | None) -> Group:
-    """The group itself. Raises NotFound, for absent and hidden alike; Gone (410) for a deleted one: for everybody if it
-    was public, and with its name for its members.
+    """The group, for somebody who may see it.
+
+    Raises NotFound, for absent and hidden groups alike; Gone (410) for a deleted one: for everybody if it was public,
+    and with its name for its members.
     """
     if group is not None and may_see(group, role):
         return group
