@@ -32,7 +32,7 @@ async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, i
         return await _ask_elsewhere(tx, group, mine, caller.user_id)
     if group.is_read_only and mine is not None and mine.role is GroupRole.PENDING:
         return await _ask_no_more(tx, group, mine)
-    rules.must_be_allowed(mine.role if mine else None, GroupPermission.VIEW)
+    rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
     assert mine is not None  # noqa: S101  # who may is in
     if mine.sync_enabled is is_public:
         return mine
