@@ -33,8 +33,10 @@ class BearerTokens:
 
     @property
     def may_be_of_app_password(self) -> bool:
-        """Unless the server says in its token that the session may do everything, as deployed servers do: no specification
-        names another way to tell the account's own password from an app password.
+        """Whether the session may have been opened with an app password.
+
+        Deployed servers say in the token of an account's own password that it may do everything; no specification names
+        another way to tell the two apart.
         """
         try:
             return jwt.read(self.access).claims.get("scope") != _FULL_ACCESS

@@ -55,7 +55,7 @@ class ResolvedIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """Result of each resolution method: the DID, None for no record, or why it could not be determined."""
+    """The DID of a handle by DNS and by HTTPS: each the DID, None for no record, or why it could not be determined."""
 
     by_dns: Did | Failure | None
     by_https: Did | Failure | None

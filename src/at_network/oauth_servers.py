@@ -67,7 +67,7 @@ class OAuthServers:
             return await self.at(origin)
 
     def recheck(self, pds: str) -> None:
-        """Revalidate the PDS before its authorization server is used again."""
+        """Discard what is cached of a PDS, so that its authorization server is looked up again before the next use."""
         self._issuers.recheck(pds)
 
     async def close(self) -> None:

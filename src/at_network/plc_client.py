@@ -54,7 +54,9 @@ class PlcClient:
             raise RemoteFailed(f"The directory's document of {did} cannot be used: {failure.why}.") from None
 
     async def current(self, did: Did) -> dict[str, object]:
-        """``did, verificationMethods, rotationKeys, alsoKnownAs, services`` as the directory holds them now."""
+        """The identity as the directory holds it now: ``did, verificationMethods, rotationKeys, alsoKnownAs,
+        services``.
+        """
         value = await self._get(f"/{did}/data", MAX_DOCUMENT_BYTES)
         if not isinstance(value, dict) or value.get("did") != did:
             raise RemoteFailed(f"The directory's answer about {did} cannot be used.")

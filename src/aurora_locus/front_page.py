@@ -29,8 +29,9 @@ _VARY = {"vary": "accept, accept-language, cookie"}
 
 
 def routes(settings: PdsSettings) -> list[Route]:
-    """The front page and "move here". The former is served at every handle's host as well, where nobody is signed in: its
-    links name this server.
+    """Routes of the front page and of "move here".
+
+    The front page is served at every handle's host as well, where nobody is signed in: its links name this server.
     """
     context = {
         "url": settings.url,

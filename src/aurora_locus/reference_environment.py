@@ -17,8 +17,10 @@ def is_found(environment: Mapping[str, str], table: Mapping[str, Any] | None = N
 
 
 def what_silence_means(hostname: str, environment: Mapping[str, str], table: Mapping[str, Any]) -> dict[str, Any]:
-    """Defaults of the reference, by setting name, where its environment sets nothing: federation is on, relays are
-    notified if any is named, the host's own name is the handle domain, and proxies in private networks are trusted.
+    """Defaults of the reference PDS, by setting name, for what its environment leaves out.
+
+    Federation is on, relays are notified if any is named, the host's own name is the handle domain, and proxies in
+    private networks are trusted.
     """
 
     def is_given(name: str) -> bool:

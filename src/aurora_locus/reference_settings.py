@@ -76,5 +76,5 @@ def unknown(environment: Iterable[str]) -> list[str]:
 
 
 def what_of(name: str) -> str:
-    """A sentence for the operator about a setting name that :func:`unknown` found."""
+    """What an operator should know of a setting name that :func:`unknown` found, as a sentence."""
     return f"{name} is not used here: {MISSING[name]}" if name in MISSING else f"{name} is no setting of this server"

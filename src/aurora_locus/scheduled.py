@@ -47,7 +47,7 @@ IDENTITIES_SECONDS = 60.0
 async def keep_house(
     settings: PdsSettings, registry: Registry, authorization: AuthorizationServer, clock: Clock
 ) -> None:
-    """Housekeeping: expired sessions, old events, unreferenced uploads."""
+    """Delete expired sessions, old events and unreferenced uploads, again and again until cancelled."""
     repositories = registry.repositories
     rounds = 0
 
@@ -119,7 +119,8 @@ async def keep_house(
 
 
 async def keep_identities(registry: Registry, from_crash: Sequence[tuple[Did, PlcOperation]]) -> None:
-    """Finish or undo what a crash left in the directory, and detect accounts that have moved away.
+    """Finish or undo identity changes that a crash interrupted, and detect accounts that have moved away; until
+    cancelled.
 
     A directory that is down when we start is retried soon, then with growing delays.
     """

@@ -264,7 +264,7 @@ class PdsSettings:
 
     @property
     def how_clients_are_told_apart(self) -> str:
-        """A sentence for operators."""
+        """How addresses of clients are determined behind a proxy, as a sentence for operators."""
         if self.trusted_proxy_hops:
             return (
                 f"Clients are told apart by X-Forwarded-For, of which the last {self.trusted_proxy_hops} are believed."

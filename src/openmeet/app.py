@@ -38,7 +38,7 @@ from openmeet.web.sign_in import atproto_pages
 from openmeet.web.site import language, reduced_data, static_files
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.errors import render_page
-from openmeet.web.site.forms import must_be_ours
+from openmeet.web.site.forms import require_same_origin
 from openmeet.web.site.merged_caller import answered
 from openmeet.web.site.rate_limits import spend_on_page, spend_on_picture
 from openmeet.web.site.reasons import SiteReason
@@ -179,7 +179,7 @@ def _page(route: Route) -> Route:
         await spend_on_page(request)
         await identify_by_cookie(request)
         if request.method in _UNSAFE:
-            must_be_ours(request, services(request).settings.public_url)
+            require_same_origin(request, services(request).settings.public_url)
         if is_cached and caller_or_none(request) is None:
             site = services(request)
             return await site.page_cache.answer(request, site.tenant.database, site.clock, endpoint)

@@ -26,10 +26,11 @@ class NewAccount:
 async def arrive(
     http: HttpClient, clock: Clock, old: MigrationServer, origin: str, wanted: NewAccount
 ) -> tuple[MigrationServer, bool]:
-    """A session at the new server, and whether the account was created just now. It stays deactivated until activation.
+    """Open a session at the new server; returns it, and whether the account was created just now.
 
-    Sign-in is tried first: an earlier attempt may have created it. Raises Refused for what the new server rejects (a
-    handle, an invite code, a password that differs from the earlier attempt's).
+    The account stays deactivated until activation. Sign-in is tried first: an earlier attempt may have created it.
+    Raises Refused for what the new server rejects (a handle, an invite code, a password that differs from the earlier
+    attempt's).
     """
     try:
         return await sign_in(http, clock, origin, old.did, wanted.password), False

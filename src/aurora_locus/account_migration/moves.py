@@ -132,7 +132,7 @@ async def note(
 
 
 async def copied(tx: Transaction, move: AccountMove) -> None:
-    """Everything is on the other server."""
+    """Note that everything is on the other server: the migration waits for the code."""
     await tx.execute(_COPIED, did=move.did, revision=move.revision, now=tx.now)
 
 
@@ -143,7 +143,7 @@ async def signed(tx: Transaction, did: Did, operation: str) -> int | None:
 
 
 async def done(tx: Transaction, move: AccountMove) -> None:
-    """The account is there."""
+    """Note that the account is active on the other server: the migration is complete."""
     await tx.execute(_DONE, did=move.did, revision=move.revision, now=tx.now)
 
 

@@ -23,13 +23,13 @@ def routes() -> list[Route]:
 
 
 async def show_app_passwords(request: Request) -> Response:
-    """The list, and the form for one more."""
+    """The app passwords of the account, and the form for a new one."""
     edge.proven_account_of(request)
     return page(request, _TEMPLATE, {**await _context(request), "typed": EMPTY})
 
 
 async def change_app_passwords(request: Request) -> Response:
-    """Create one and show it in the response itself, which is never cached; or revoke one."""
+    """Create an app password and show it in the response itself, which is never cached; or revoke one."""
     registry, account, form = edge.registry_of(request), edge.proven_account_of(request), posted(request)
     if "revoke" in form:
         await registry.db.write(lambda w: app_passwords.revoke(w, account.did, form["revoke"]))

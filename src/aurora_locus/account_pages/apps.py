@@ -40,7 +40,7 @@ def routes() -> list[Route]:
 
 
 async def show_apps(request: Request) -> Response:
-    """The apps, each with its scopes in words."""
+    """The OAuth apps of the account, each with its scopes in words."""
     registry, account = edge.registry_of(request), edge.account_of(request)
     async with registry.db.reader() as reader:
         apps = await authorization.list_sessions(_server(request), reader, account.did)

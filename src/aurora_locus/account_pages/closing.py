@@ -85,13 +85,13 @@ async def _activate(request: Request, account: Account) -> None:
 
 
 async def show_deletion(request: Request) -> Response:
-    """What will be gone, and the form."""
+    """What will be deleted with the account, and the form."""
     account = await own_account(request, edge.proven_account_of(request).did)
     return page(request, _DELETE_TEMPLATE, {**await _belongings(request, account), "typed": EMPTY})
 
 
 async def delete(request: Request) -> Response:
-    """Send the token, or accept it with the password; afterwards every session has ended."""
+    """Send the token that deletes the account, or accept it with the password; afterwards every session has ended."""
     registry, form = edge.registry_of(request), posted(request)
     account = await own_account(request, edge.proven_account_of(request).did)
     try:

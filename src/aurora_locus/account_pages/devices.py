@@ -22,7 +22,7 @@ def routes() -> list[Route]:
 
 
 async def show_sessions(request: Request) -> Response:
-    """Both lists, last used first."""
+    """The browsers and apps that are signed in, last used first."""
     registry, account = edge.registry_of(request), edge.account_of(request)
     async with registry.db.reader() as reader:
         browsers = await browser_sessions.of_account(reader, account.did)

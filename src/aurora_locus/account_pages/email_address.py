@@ -33,7 +33,7 @@ async def show_email(request: Request) -> Response:
 
 
 async def change_email(request: Request) -> Response:
-    """Send a token, or accept one."""
+    """Send a token to the address, or confirm or change the address with one."""
     account = await own_account(request, edge.proven_account_of(request).did)
     form = posted(request)
     try:

@@ -21,7 +21,7 @@ def routes() -> list[Route]:
 
 
 async def show_export(request: Request) -> Response:
-    """What the file will contain, and its approximate size."""
+    """What the export contains, and its approximate size."""
     registry, account = edge.registry_of(request), edge.proven_account_of(request, even_if_closed=True)
     is_closed = account.status in OF_THE_HOST
     async with registry.db.reader() as reader:
@@ -30,7 +30,7 @@ async def show_export(request: Request) -> Response:
 
 
 async def send_export(request: Request) -> Response:
-    """Stream the file as it is produced: its length is unknown until the end."""
+    """Stream the export as it is produced: its length is unknown until the end."""
     registry = edge.registry_of(request)
     account = await own_account(request, edge.proven_account_of(request, even_if_closed=True).did)
     await count(request, account.did, EXPORT)

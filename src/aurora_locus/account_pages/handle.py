@@ -33,13 +33,13 @@ def routes() -> list[Route]:
 
 
 async def show_handle(request: Request) -> Response:
-    """Both forms."""
+    """The forms to take a name under this server's domains, or to use one's own domain."""
     account = await own_account(request, edge.account_of(request).did)
     return page(request, _TEMPLATE, {**_context(request, account), "typed": EMPTY})
 
 
 async def change_handle(request: Request) -> Response:
-    """Take the name, or check whether a domain resolves to the account."""
+    """Take a name under this server's domains, or check whether a domain resolves to the account."""
     registry, form = edge.registry_of(request), posted(request)
     account = await own_account(request, edge.account_of(request).did)
     is_own_domain = "domain" in form

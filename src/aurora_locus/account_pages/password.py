@@ -24,12 +24,12 @@ def routes() -> list[Route]:
 
 
 async def show_password(request: Request) -> Response:
-    """The form."""
+    """The form to change the password."""
     return page(request, _TEMPLATE, {"account": edge.proven_account_of(request), "typed": EMPTY})
 
 
 async def change_password(request: Request) -> Response:
-    """Set it and sign this browser in again: sessions opened with the old password end everywhere."""
+    """Set a new password and sign this browser in again: sessions opened with the old one end everywhere."""
     signed_in, form = edge.proven_account_of(request), posted(request)
     try:
         if form.get("password", "") != form.get("repeated", ""):

@@ -44,13 +44,13 @@ def routes() -> list[Route]:
 
 
 async def show_recovery_key(request: Request) -> Response:
-    """The identity's keys, and the form to add one."""
+    """The identity's rotation keys, and the form to add one's own."""
     account = await own_account(request, edge.proven_account_of(request).did)
     return page(request, _TEMPLATE, {**await _context(request, account), "typed": EMPTY})
 
 
 async def change_keys(request: Request) -> Response:
-    """Send the token, or accept it with the new public key."""
+    """Send the token that signs the change, or accept it with the new public key."""
     account = await own_account(request, edge.proven_account_of(request).did)
     form = posted(request)
     try:

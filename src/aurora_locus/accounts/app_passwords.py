@@ -56,7 +56,7 @@ def has_form(password: str) -> bool:
 async def create(
     db: Database, passwords: Passwords, did: Did, name: str, *, is_privileged: bool
 ) -> tuple[AppPassword, str]:
-    """Create one; returns it with its password in clear, which cannot be shown again.
+    """Create an app password; returns it with its text in clear, which cannot be shown again.
 
     Raises InvalidInput for a name that cannot be displayed, Refused for one in use.
     """
@@ -98,13 +98,13 @@ async def list_all(reader: Reader, did: Did) -> list[AppPassword]:
 
 
 async def find_by_hash(reader: Reader, did: Did, password_hash: str) -> AppPassword | None:
-    """The one with this hash."""
+    """The app password of the account with this hash; None if it has no such one."""
     row = await reader.fetch_one(_FIND_BY_HASH, did=did, password_hash=password_hash)
     return None if row is None else _of(row)
 
 
 def find(w: Writer, did: Did, name: str) -> AppPassword | None:
-    """The one with this name; None when it was revoked."""
+    """The app password of the account with this name; None when it was revoked."""
     row = w.fetch_one(_FIND, did=did, name=name)
     return None if row is None else _of(row)
 

@@ -28,7 +28,7 @@ async def send_first_email(registry: Registry, did: Did) -> None:
 
 
 def show(w: Writer, repositories: Repositories, did: Did) -> None:
-    """The address is confirmed: announce an account that waited for it. Announcing is the transaction's last act."""
+    """Announce an account that waited for the confirmation of its address. This is the transaction's last act."""
     row = queries.waiting(w, did)
     if row is None or row.awaits != Awaits.CONFIRMATION:
         return

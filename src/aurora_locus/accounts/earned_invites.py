@@ -35,7 +35,7 @@ class Earning:
 
 
 def due(earning: Earning, *, since: int, now: int, made: int, open_now: int) -> int:
-    """How many codes an account may have in addition to those it already got."""
+    """How many invite codes the account may get now, beside the ``made`` ones it already got."""
     if earning.interval <= 0:
         return 0
     earned = max(0, now - max(since, earning.epoch)) // earning.interval

@@ -46,7 +46,7 @@ class Storage:
 
 
 async def measure(reader: Reader, did: Did) -> Storage:
-    """Scans all data of the account; for occasional use by its owner."""
+    """How much storage an account uses. Scans all its data; for occasional use by its owner."""
     row = await reader.fetch_one(_MEASURE, did=did)
     if row is None:
         raise LookupError("a statement without a table has one row")
@@ -59,7 +59,7 @@ async def collections(reader: Reader, did: Did) -> list[tuple[Nsid, int]]:
 
 
 async def count(reader: Reader, did: Did) -> Holdings:
-    """Scans all data of the account; for occasional use by its owner."""
+    """How many records, blocks and blobs an account has. Scans all its data; for occasional use by its owner."""
     row = await reader.fetch_one(_COUNT, did=did)
     if row is None:
         raise LookupError("a statement without a table has one row")

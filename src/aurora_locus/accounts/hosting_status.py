@@ -46,8 +46,9 @@ class IdentityEnded(Refused):
 
 
 async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
-    """Raises IdentityEnded for an ended identity; NotFound, RemoteFailed and RemoteSlow as its directory or host
-    responds.
+    """Read what the account's identity says now, without the cache.
+
+    Raises IdentityEnded for an ended identity; NotFound, RemoteFailed and RemoteSlow as its directory or host responds.
     """
     if web_identities.is_ours(registry, did):
         async with registry.db.reader() as reader:

@@ -33,7 +33,7 @@ async def to_its_end(change: Coroutine[None, None, None]) -> None:
 async def carry_out(
     registry: Registry, did: Did, operation: PlcOperation | None, store: Callable[[], Awaitable[None]]
 ) -> None:
-    """Submit the operation (None: the directory already says so), then apply it here with ``store``."""
+    """Submit the PLC operation, then apply it here with ``store``. ``operation`` None: the directory already says so."""
     if operation is None:
         await store()
         return

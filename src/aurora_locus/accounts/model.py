@@ -34,7 +34,7 @@ class Account:
 
     @property
     def is_deleted(self) -> bool:
-        """Whether only its DID is left."""
+        """Whether the account was deleted for good: of its row only the DID is left."""
         return self.status is HostingStatus.DELETED
 
 

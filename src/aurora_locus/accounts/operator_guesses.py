@@ -50,7 +50,7 @@ class OperatorGuesses:
             await password_guesses.require_left(reader, self.guessing, _subject(name), place, limit)
 
     async def note(self, name: str, source: SignInSource) -> None:
-        """An operator has given the right password there."""
+        """Record that an operator gave the right password from this source."""
         async with self.guessing.db.reader() as reader:
             is_noted = await password_guesses.is_noted(reader, self.guessing, _subject(name), source)
         if not is_noted:

@@ -61,7 +61,10 @@ def require_plc(did: Did) -> None:
 
 
 async def newest(registry: Registry, did: Did) -> Newest:
-    """Raises Refused for a tombstoned identity; NotFound, RemoteFailed and RemoteSlow as the directory responds."""
+    """The directory's current state of the identity.
+
+    Raises Refused for a tombstoned identity; NotFound, RemoteFailed and RemoteSlow as the directory responds.
+    """
     operation = await registry.directory.last(did)
     if isinstance(operation, Tombstone):
         raise Refused(mark("This identity has ended in the directory."))

@@ -144,7 +144,7 @@ async def take(
 
 
 async def give_back(guessing: Guessing, guess: Guess) -> None:
-    """The password was right: refund the guess."""
+    """Refund a guess whose password was right."""
     await guessing.db.write(lambda w: w.execute(_GIVE_BACK, subject=guess.subject, place=guess.place))
 
 
@@ -174,7 +174,7 @@ async def is_noted(reader: Reader, guessing: Guessing, subject: str, source: Sig
 
 
 def note(w: Writer, guessing: Guessing, subject: str, source: SignInSource) -> None:
-    """Record a sign-in from there: strangers' guesses no longer count against it."""
+    """Record that somebody signed in from this source: strangers' guesses no longer count against it."""
     for place in source.places(guessing.key):
         if w.fetch_one(_KNOWN, subject=subject, place=place, after=w.now - _NOTED) is None:
             w.execute(_NOTE, subject=subject, place=place, now=w.now)
@@ -194,7 +194,7 @@ def sweep(w: Writer) -> int:
 
 
 def used_up(limit: Limit, window: tuple[int, Instant] | None, now: Instant) -> GuessesUsedUp:
-    """The refusal; ``window`` is what was used and when it ends."""
+    """The refusal when all guesses are used up; ``window`` is what was used and when it ends."""
     resets_at = now if window is None else window[1]
     return GuessesUsedUp(LimitState(limit, 0, resets_at, is_refused=True), max(0, resets_at - now) / SECOND)
 

@@ -56,7 +56,7 @@ async def reset(registry: Registry, token: str, password: str, source: SignInSou
 
 
 def _replace(w: Writer, registry: Registry, did: Did, password_hash: str) -> None:
-    """End whatever was opened or requested with the old password."""
+    """Store the new hash, and end whatever was opened or requested with the old password."""
     queries.set_password(w, did, password_hash)
     sessions.end_all(w, did)
     email_tokens.drop_all(w, did)

@@ -227,7 +227,7 @@ def set_moved(w: Writer, did: Did, moved_to: str | None) -> bool:
 
 
 def is_shown(w: Writer, did: Did) -> bool:
-    """Whether its owner has it active."""
+    """Whether the account is active: neither hidden by its owner nor waiting to be announced."""
     return w.fetch_one(_IS_SHOWN, did=did) is not None
 
 

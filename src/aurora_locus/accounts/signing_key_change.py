@@ -35,7 +35,7 @@ async def change(registry: Registry, did: Did, key: K256PrivateKey, note: Note) 
 
 
 async def mend(registry: Registry) -> int:
-    """Make the commits that a crash left due; returns how many."""
+    """Make the commits with a new signature that a crash left due; returns how many."""
     async with registry.db.reader() as reader:
         due = [Did(row["did"]) for row in await reader.fetch(_FIND_DUE)]
     for did in due:

@@ -15,7 +15,7 @@ PATH = "/admin/federation"
 
 
 def routes(credentials: CredentialReader, standing: Callable[[], Awaitable[dict[str, Any]]]) -> list[Route]:
-    """The one address."""
+    """The route of ``/admin/federation``."""
 
     async def show(request: Request) -> Response:
         if not isinstance(await credentials.read(dict(request.headers.raw), request), AdministratorCaller):

@@ -64,7 +64,7 @@ def claim(w: Writer, did: Did, cids: Sequence[Cid]) -> list[Cid]:
 
 
 def done(w: Writer, did: Did, cids: Sequence[Cid], claimed_at: Instant) -> None:
-    """The files of a claim made at that instant are removed."""
+    """Delete the entries of a claim, made at that instant, whose files were removed."""
     w.execute(_DONE, did=did, cids=[bytes(cid) for cid in cids], until=claimed_at + CLAIM)
 
 
@@ -83,10 +83,10 @@ async def due(db: Database, after: tuple[int, str, bytes], limit: int) -> list[t
 
 
 async def pin(db: Database, holder: str, microseconds: int) -> None:
-    """Keep every file for so long, or longer than before; renew it in time."""
+    """Keep every file for so many microseconds, or longer than before; renew it in time."""
     await db.write(lambda w: w.execute(_PIN, holder=holder, until=w.now + microseconds))
 
 
 async def unpin(db: Database, holder: str) -> None:
-    """Files may be removed again."""
+    """Release a pin: files may be removed again."""
     await db.write(lambda w: w.execute(_UNPIN, holder=holder, now=w.now))

@@ -71,7 +71,7 @@ async def remove_due(blobs: BlobService) -> int:
 
 
 async def sweep_all(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> Swept:
-    """Everything, including what needs a scan of the whole store: files without a row, and the quarantine."""
+    """Sweep everything, including what needs a scan of the whole store: files without a row, and the quarantine."""
     uploads = await sweep(blobs, now, grace)
     files = await remove_due(blobs)
     return Swept(uploads, files, await _sweep_orphans(blobs), await quarantine(blobs))

@@ -157,7 +157,7 @@ def source_here(connection: HTTPConnection) -> SignInSource:
 
 
 def lasting_source(connection: HTTPConnection) -> SignInSource:
-    """The same for a browser on which somebody signs in: it is remembered from now on."""
+    """As :func:`source_here`, for a browser on which somebody signs in: sets the cookie that makes it a known one."""
     device = cookies.read(connection, cookies.KNOWN) or browser_sessions.fresh_id()
     cookies.change(connection, cookies.KNOWN, device, stays=True)
     return source_of(connection, device)

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from aurora_locus.browser_sessions import cookies, edge
 from aurora_locus.site import forms
 from aurora_locus.site.frame import site_of
-from groundwork.http.forms import MAX_FIELDS, must_be_ours, read_form
+from groundwork.http.forms import MAX_FIELDS, read_form, require_same_origin
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -30,7 +30,7 @@ def _page(path: str, endpoint: Endpoint, methods: Sequence[str], max_fields: int
             await edge.identify(request)
             if request.method == "POST":
                 site = site_of(request)
-                must_be_ours(request, site.url)
+                require_same_origin(request, site.url)
                 form = await read_form(request, max_fields=max_fields)
                 forms.require_token(site.csrf_key, edge.visit_of(request).browser_id, form)
                 forms.keep(request, form)

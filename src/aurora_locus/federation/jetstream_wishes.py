@@ -24,7 +24,9 @@ class JetstreamOptions:
     max_bytes: int = 0
 
     def want(self, line: JetstreamLine) -> bool:
-        """Identity and account events have no collection, so only the filter by account applies to them."""
+        """Whether an event passes the filters. Identity and account events have no collection, so only the filter by
+        account applies to them.
+        """
         if self.dids and line.did not in self.dids:
             return False
         if self.max_bytes and len(line.text.encode()) > self.max_bytes:
@@ -35,7 +37,9 @@ class JetstreamOptions:
 
 
 def parse_options(collections: Sequence[str], dids: Sequence[str], max_bytes: object) -> JetstreamOptions:
-    """Raises Malformed for an invalid collection, prefix or account, or for too many of them."""
+    """Parse a subscriber's filters. Raises Malformed for an invalid collection, prefix or account, or for too many of
+    them.
+    """
     if len(collections) > MAX_WANTED_COLLECTIONS:
         raise _bad(len(collections), f"at most {MAX_WANTED_COLLECTIONS} collections can be asked for")
     if len(dids) > MAX_WANTED_DIDS:
@@ -68,7 +72,7 @@ def parse_update(message: object) -> JetstreamOptions | None:
 
 
 def parse_cursor(text: str | None) -> int | None:
-    """A sequence number (below 10^15) or microseconds; None: from now on. Raises Malformed."""
+    """Parse a cursor: a sequence number (below 10^15) or microseconds; None: from now on. Raises Malformed."""
     if not text:
         return None
     if len(text) > _MAX_DIGITS or not text.isascii() or not text.isdigit():

@@ -30,7 +30,7 @@ def own_services(settings: PdsSettings) -> OwnServices:
 async def open_proxying(
     settings: PdsSettings, resolve: Resolve, keys: SigningKeys, clock: Clock, *, user_agent: str
 ) -> AsyncIterator[Proxying]:
-    """Usable inside the block."""
+    """Open service proxying for the duration of the block."""
 
     def client(*, is_own: bool) -> HttpClient:
         return HttpClient(

@@ -109,7 +109,7 @@ class Proxying:
         return await self.ask(self.own.app_view, nsid, None, request)
 
     async def token(self, service: KnownService, nsid: Nsid, did: Did) -> str:
-        """Service token: the account lets this server call this method of this service, for one minute."""
+        """Make a service token: the account lets this server call this method of this service, for one minute."""
         return make_service_token(
             await self.keys.signing_key(did),
             issuer=did,

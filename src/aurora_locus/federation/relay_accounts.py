@@ -102,7 +102,7 @@ async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequenc
 
 
 async def counted(db: Database, relays: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Relay -> status -> number of accounts."""
+    """Number of accounts by relay and status."""
     async with db.reader() as reader:
         rows = await reader.fetch("select relay, status, count(*) as number from relay_accounts group by relay, status")
     found: dict[str, dict[str, int]] = {relay: {} for relay in relays}

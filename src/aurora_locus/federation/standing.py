@@ -59,9 +59,10 @@ async def standing(
     is_federated: bool,
     is_automatic: bool,
 ) -> dict[str, Any]:
-    """Everything as JSON. Each relay is asked for its host status; a failure is reported as a problem.
+    """Federation status as JSON: subscribers and relays.
 
-    A host that is not ``is_federated`` asks nobody: opening a page on a laptop must not reveal it to the world.
+    Each relay is asked for its host status; a failure is reported as a problem. A host that is not ``is_federated``
+    asks nobody: opening a page on a laptop must not reveal it to the world.
     """
     asked = crawling.relays if is_federated else ()
     told = await asyncio.gather(*(_copied(http, relay, crawling.hostname) for relay in asked))

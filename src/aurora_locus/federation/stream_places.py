@@ -20,7 +20,7 @@ class StreamPlaces:
 
     @contextmanager
     def held(self, address: str) -> Iterator[None]:
-        """A place for the length of the block. Raises TooMany."""
+        """Hold one of the reader's slots for the length of the block. Raises TooMany."""
         network = network_of(address)
         if self._is_limited and self._open[network] >= STREAMS_OF_AN_ADDRESS:
             why = f"One address has at most {STREAMS_OF_AN_ADDRESS} streams open. Close one first."

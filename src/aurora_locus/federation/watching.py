@@ -24,7 +24,7 @@ class FederationGauges:
 async def watch(
     db: Database, live: Live, clock: Clock, crawling: CrawlRequests, gauges: FederationGauges, *, is_automatic: bool
 ) -> None:
-    """Run until cancelled."""
+    """Send due crawl requests and measure lag, until cancelled."""
     while True:
         try:
             if is_automatic:

@@ -172,7 +172,7 @@ async def left_by_a_crash(db: Database) -> list[tuple[Did, PlcOperation]]:
 
 
 async def mend(means: PlcUpdateContext, rows: Sequence[tuple[Did, PlcOperation]] | None = None) -> int:
-    """Revert these operations, or those older than ``PATIENCE``.
+    """Revert these unfinished operations, or those older than ``PATIENCE``.
 
     Returns how many remain unfinished: the directory is down, or must be checked again.
     """

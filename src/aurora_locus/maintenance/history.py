@@ -73,7 +73,7 @@ async def beat(db: Database, backup: str) -> None:
 
 
 async def end(db: Database, backup: str, *, last_number: int | None = None, size: int = 0, reason: str = "") -> None:
-    """Record success, or failure with a reason."""
+    """Record how a backup ended: complete, or failed with a reason."""
     state = "failed" if reason else "done"
     await db.write(
         lambda w: w.execute(
@@ -83,7 +83,7 @@ async def end(db: Database, backup: str, *, last_number: int | None = None, size
 
 
 async def forget(db: Database, before: Instant) -> None:
-    """Delete the rows of old ones."""
+    """Delete the rows of backups made before this instant."""
     await db.write(lambda w: w.execute(_FORGET, before=before))
 
 

@@ -43,7 +43,7 @@ class BackupGauges:
 
 
 def gauges(metrics: Metrics, clock: Clock) -> BackupGauges:
-    """Register them."""
+    """Register the metrics of backups: age of the newest, and backups made by result."""
     last: list[history.Backup | None] = [None]
 
     def age() -> float:
@@ -74,7 +74,7 @@ async def keep_backups(
 async def make_if_due(
     db: Database, settings: PdsSettings, store: BlobStore, clock: Clock, measured: BackupGauges, *, version: str
 ) -> bool:
-    """Returns whether one was made."""
+    """Make a backup if one is due; returns whether one was made."""
     async with db.reader() as reader:
         last = await history.last_backup(reader)
         newest = await history.newest(reader, limit=1)

@@ -62,7 +62,7 @@ class Vault:
             return upload.size
 
     async def read(self, name: str) -> AsyncIterator[bytes]:
-        """The value in pieces. Raises NotFound; CannotUnseal, perhaps only at the end."""
+        """Read a value in pieces. Raises NotFound; CannotUnseal, perhaps only at the end."""
         opening = OpeningStream(self.master, name)
         async for piece in self.store.read(name):
             if opened := await asyncio.to_thread(opening.feed, piece):
@@ -70,7 +70,7 @@ class Vault:
         yield opening.finish()
 
     async def whole(self, name: str) -> bytes:
-        """A short value."""
+        """Read a short value into memory. Raises as ``read``."""
         return b"".join([piece async for piece in self.read(name)])
 
     async def ids(self) -> list[str]:

@@ -86,7 +86,7 @@ class Labels:
     waiting: set[asyncio.Event] = field(default_factory=set)
 
     def wake(self) -> None:
-        """There are new labels."""
+        """Wake the waiting subscribers: there are new labels."""
         for event in self.waiting:
             event.set()
 

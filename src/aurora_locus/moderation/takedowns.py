@@ -103,7 +103,7 @@ def end_suspension(w: Writer, did: Did) -> None:
 
 
 async def over(reader: Reader) -> list[Did]:
-    """Accounts whose suspension has expired."""
+    """Accounts whose suspension has ended but is not lifted yet."""
     return [Did(row["did"]) for row in await reader.fetch(_OVER, now=reader.now)]
 
 

@@ -74,7 +74,7 @@ async def was_spent(reader: Reader, request_id: bytes) -> bool:
 
 
 def find(w: Writer, code_hash: bytes) -> AuthorizationCode | None:
-    """The code, used or not."""
+    """The authorization code with this hash, used or not."""
     row = w.fetch_one(_FIND, code_hash=code_hash)
     if row is None:
         return None
@@ -89,7 +89,7 @@ def find(w: Writer, code_hash: bytes) -> AuthorizationCode | None:
 
 
 def spend(w: Writer, code_hash: bytes, session_id: str) -> bool:
-    """Use it for a session; False if it was already used, or has expired."""
+    """Use an authorization code for a session; False if it was already used, or has expired."""
     return w.execute(_SPEND, code_hash=code_hash, session_id=session_id, now=w.now) == 1
 
 

@@ -52,7 +52,9 @@ KINDS: Final[Mapping[str, LazyText]] = {
 
 
 def plain_name(collection: str) -> str:
-    """``your events``; for types that are not well known ``entries of the kind org.example.note``."""
+    """The entries of a collection in people's words: ``your events``, or ``entries of the kind org.example.note`` for
+    types that are not well known.
+    """
     known = PLAIN_NAMES.get(collection)
     return gettext("entries of the kind %(kind)s", kind=collection) if known is None else str(known)
 

@@ -40,8 +40,9 @@ class RefreshTokens:
         return f"ref-{name}.{self._mac(name)}"
 
     def read(self, text: str) -> RefreshTokenName | None:
-        """What it names; None if we did not issue it. A token of a reference PDS names a session that only its holder can
-        know; it exists if it was imported.
+        """What a refresh token names; None if we did not issue it.
+
+        A token of a reference PDS names a session that only its holder can know; it exists if it was imported.
         """
         found = _FORM.fullmatch(text)
         if found is None:

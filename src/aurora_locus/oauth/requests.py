@@ -119,17 +119,17 @@ def find_by_id(w: Writer, server: AuthorizationServer, request_id: bytes) -> Aut
 
 
 async def open_for(tx: Transaction, request_id: bytes, device_id: str, until: Instant, longest: int) -> bool:
-    """Bind it to this browser; False if another one has it, or it has expired."""
+    """Bind a request to this browser; False if another one has it, or it has expired."""
     return (await tx.execute(_OPEN, id=request_id, device_id=device_id, until=until, longest=longest, now=tx.now)) == 1
 
 
 async def answer(tx: Transaction, request_id: bytes, stage: RequestStage) -> bool:
-    """Store the answer; False if it was answered otherwise."""
+    """Store that a request was approved or denied; False if it was answered otherwise."""
     return await tx.execute(_ANSWER, id=request_id, stage=stage.value) == 1
 
 
 async def keep_until(tx: Transaction, request_id: bytes, until: Instant, device_id: str) -> None:
-    """Keep what is needed to exchange a code as long as the code."""
+    """Keep an approved request as long as its code, which needs it."""
     await tx.execute(_KEEP, id=request_id, until=until, device_id=device_id)
 
 

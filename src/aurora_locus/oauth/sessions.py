@@ -51,7 +51,7 @@ _SWEEP = """
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A new session."""
+    """Values of a new OAuth session."""
 
     session: OAuthSession
     client_name: str | None
@@ -110,12 +110,12 @@ def rotate(w: Writer, session: OAuthSession, *, expanded_scope: str, refresh_exp
 
 
 async def list_of(reader: Reader, server: AuthorizationServer, did: Did) -> list[ConnectedApp]:
-    """The valid sessions, newest first."""
+    """The valid OAuth sessions of an account, newest first."""
     return [_app(row, server) for row in await reader.fetch(_LIST, did=did, now=reader.now)]
 
 
 def end_now(w: Writer, session_id: str) -> bool:
-    """End it; returns whether it existed."""
+    """End an OAuth session; returns whether it existed."""
     return w.execute(_END, id=session_id) == 1
 
 
@@ -130,7 +130,7 @@ def end_all_now(w: Writer, did: Did) -> int:
 
 
 def sweep(w: Writer) -> int:
-    """Delete expired ones; returns how many."""
+    """Delete expired OAuth sessions; returns how many."""
     return w.execute(_SWEEP, now=w.now)
 
 

@@ -18,12 +18,12 @@ Parameters = Mapping[str, str]
 
 
 async def timeline(author: ViewingAccount, asked: Parameters, page: Page, recent: Recent) -> Page:
-    """``app.bsky.feed.getTimeline``: it includes one's own posts."""
+    """Complete ``app.bsky.feed.getTimeline``, which includes one's own posts."""
     return await _with_posts(author, asked, _with_profile(author, page, recent), recent.posts)
 
 
 async def author_feed(author: ViewingAccount, asked: Parameters, page: Page, recent: Recent) -> Page:
-    """``app.bsky.feed.getAuthorFeed`` of the caller."""
+    """Complete ``app.bsky.feed.getAuthorFeed`` of the caller."""
     page = _with_profile(author, page, recent)
     if asked.get("actor", "").lower() not in {author.did, author.handle}:
         return page
@@ -32,7 +32,7 @@ async def author_feed(author: ViewingAccount, asked: Parameters, page: Page, rec
 
 
 async def actor_likes(author: ViewingAccount, _asked: Parameters, page: Page, recent: Recent) -> Page:
-    """``app.bsky.feed.getActorLikes``: updates the caller's name and avatar."""
+    """Complete ``app.bsky.feed.getActorLikes``: updates the caller's name and avatar."""
     return _with_profile(author, page, recent)
 
 

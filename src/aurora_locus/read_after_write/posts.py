@@ -8,7 +8,7 @@ from aurora_locus.read_after_write.recent import RecentRecord
 
 
 async def post_view(author: ViewingAccount, post: RecentRecord) -> dict[str, Any]:
-    """``app.bsky.feed.defs#postView``."""
+    """View of a new post of the caller, as ``app.bsky.feed.defs#postView``."""
     return {
         "uri": post.uri,
         "cid": post.cid,
@@ -24,12 +24,12 @@ async def post_view(author: ViewingAccount, post: RecentRecord) -> dict[str, Any
 
 
 def parent_uri(post: RecentRecord) -> str | None:
-    """URI of the post it replies to."""
+    """URI of the post that a post replies to; None if it is no reply."""
     return _reply(post, "parent")
 
 
 def root_uri(post: RecentRecord) -> str | None:
-    """URI of its thread's root post."""
+    """URI of the first post in the thread of a reply; None if the post is no reply."""
     return _reply(post, "root")
 
 

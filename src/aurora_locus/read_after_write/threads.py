@@ -15,7 +15,7 @@ _THREAD: Final = "app.bsky.feed.defs#threadViewPost"
 async def thread(
     author: ViewingAccount, asked: Mapping[str, str], answer: dict[str, Any], recent: Recent
 ) -> dict[str, Any]:
-    """``app.bsky.feed.getPostThread`` with the caller's replies, to the requested depth."""
+    """Complete ``app.bsky.feed.getPostThread`` with the caller's replies, to the requested depth."""
     shown = answer["thread"]
     if shown.get("$type") != _THREAD:
         return answer

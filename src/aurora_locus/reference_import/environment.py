@@ -53,7 +53,7 @@ def settings_for(environment: Mapping[str, str], overriding: Mapping[str, str], 
 
 
 def what_it_means(settings: PdsSettings) -> list[str]:
-    """Sentences for the operator about effects of these settings that they may not expect."""
+    """Effects of these settings that an operator may not expect, a sentence each."""
     relays = ", ".join(settings.federation_relay_urls) if settings.announces_itself else ""
     told = [
         settings.how_clients_are_told_apart,

@@ -52,7 +52,7 @@ async def commit(
         raise InvalidInput("writes", "Two writes of one batch are about the same record.")
     async with repositories.locks.hold(did):
         turns = repositories.turns
-        if not turns.must_queue(did):
+        if not turns.should_queue(did):
             try:
                 return await _attempt(repositories, did, writes, swap_commit, queue=turns.queue_of(did))
             except StaleHead:

@@ -46,10 +46,10 @@ def is_pinned(w: Writer, did: Did) -> bool:
 
 
 def touch(w: Writer, exports: list[str]) -> None:
-    """Renew the pins."""
+    """Renew the export pins of this process."""
     w.execute_many(_TOUCH, [{"id": export, "now": w.now} for export in exports])
 
 
 def silent(w: Writer) -> list[tuple[str, Did]]:
-    """Pins of dead processes."""
+    """Export pins of processes that have ended, by their last renewal."""
     return [(row["id"], Did(row["did"])) for row in w.fetch(_SILENT, before=Instant(w.now - SILENCE))]

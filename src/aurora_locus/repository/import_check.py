@@ -186,7 +186,7 @@ def check(files: ImportFiles, did: Did, data: Cid) -> CheckedImport:
 
 
 def limits_of(size: int) -> JobLimits:
-    """Limits of the check of an upload of so many bytes."""
+    """Time and memory that a worker may use to check an upload of so many bytes."""
     cpu_seconds = _CPU_SECONDS + size * _CPU_SECONDS_PER_BYTE
     return JobLimits(
         cpu_seconds=cpu_seconds,

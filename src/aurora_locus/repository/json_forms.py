@@ -32,11 +32,11 @@ class JsonForms:
         self._old: dict[bytes, bytes] = {}
 
     def has(self, cid: bytes) -> bool:
-        """Whether it is cached; it may be gone a moment later."""
+        """Whether the JSON of a record is cached; it may be gone a moment later."""
         return cid in self._young or cid in self._old
 
     def find(self, cid: bytes) -> bytes | None:
-        """``"cid":…,"value":…``, the two members that depend only on the content."""
+        """The cached JSON of a record, ``"cid":…,"value":…``: the two members that depend only on the content."""
         form = self._young.get(cid)
         if form is None:
             form = self._old.get(cid)
@@ -45,8 +45,10 @@ class JsonForms:
         return form
 
     def of(self, cid: bytes, block: bytes) -> bytes:
-        """As :meth:`find`, encoded from the block on a cache miss. A record that cannot be read (:mod:`stored_record`) becomes
-        the empty object: its bytes are available from ``com.atproto.sync.getRecord``.
+        """The JSON of a record as :meth:`find`, encoded from the block on a cache miss.
+
+        A record that cannot be read (:mod:`stored_record`) becomes the empty object: its bytes are available from
+        ``com.atproto.sync.getRecord``.
         """
         form = self.find(cid)
         if form is None:

@@ -88,7 +88,7 @@ class Repositories:
         self._heads[head.did] = head
 
     def forget_head(self, did: Did) -> None:
-        """The stored row, or its account, may have changed."""
+        """Drop a cached head whose stored row, or whose account, may have changed."""
         self._changes += 1
         self._heads.pop(did, None)
         for listener in self._listeners:
@@ -99,7 +99,7 @@ class Repositories:
         self._listeners.append(listener)
 
     def next_rev(self, previous: Tid | None) -> Tid:
-        """A rev for a new commit: now, or just after the previous one if the clock was set back."""
+        """Make a rev for a new commit: now, or just after the previous one if the clock was set back."""
         earliest = 0 if previous is None else tid.to_microseconds(previous) + 1
         return tid.from_microseconds(max(self.clock.now(), earliest), self._clock_id)
 
@@ -112,7 +112,9 @@ class Repositories:
         return did in self._exports
 
     def keeps_removed(self, w: Writer, did: Did) -> bool:
-        """The same inside a transaction that has moved the head, for exports of other processes as well."""
+        """As :meth:`is_exporting`, inside a transaction that has moved the head; it sees exports of other processes as
+        well.
+        """
         return did in self._exports or export_pins.is_pinned(w, did)
 
     @asynccontextmanager

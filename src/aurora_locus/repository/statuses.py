@@ -17,7 +17,7 @@ _REFUSALS = {
 
 
 def not_hosted(did: Did) -> NotFound:
-    """The refusal of a repository that is not here."""
+    """Failure for a repository that is not here."""
     return NotFound(f"There is no repository of {did} on this server.", name="RepoNotFound")
 
 

@@ -38,10 +38,10 @@ class RepositoryTurns:
         return self._locks is not None
 
     def lose(self, did: Did) -> None:
-        """Another process was first: queue for a while."""
+        """Note that another process moved the head first: this one queues for a while."""
         self._contended[did] = True
 
-    def must_queue(self, did: Did) -> bool:
+    def should_queue(self, did: Did) -> bool:
         """Whether another process has recently been first."""
         return self._locks is not None and did in self._contended
 

@@ -27,7 +27,7 @@ FLASH_MESSAGES |= {
 
 
 def routes(above: str) -> list[Route]:
-    """``above``: the page that links here."""
+    """Routes on which authenticator apps and passkeys are added. ``above``: the page that links here."""
 
     async def show_app(request: Request) -> Response:
         return await _app_page(request, EMPTY, above)

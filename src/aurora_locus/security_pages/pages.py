@@ -33,12 +33,12 @@ def routes() -> list[Route]:
 
 
 async def overview(request: Request) -> Response:
-    """Every second factor."""
+    """The page with every second factor of the account."""
     return await _page(request, EMPTY)
 
 
 async def change(request: Request) -> Response:
-    """Turn one factor on or off."""
+    """Turn one second factor on or off."""
     account, form = edge.proven_account_of(request), posted(request)
     registry, did = edge.registry_of(request), account.did
     match form.get("change"):

@@ -61,7 +61,7 @@ class Live:
             self._catching_up = None  # it may have been cancelled before it began
 
     def announce(self, seq: int, frame: bytes) -> None:
-        """A frame is durable."""
+        """Take in a frame that has become durable."""
         if seq == self.buffer.head + 1:
             self.buffer.append(seq, frame)
             self._wake_soon()
@@ -69,7 +69,7 @@ class Live:
             self.look()
 
     def look(self) -> None:
-        """Another process may have written to the log: read what is new, in the background, unless this is closed."""
+        """Read new events of other processes, in the background, unless this is closed."""
         if self._is_closed:
             return
         if self._catching_up is None:
@@ -84,11 +84,11 @@ class Live:
         self._foreign.append(call)
 
     def forget(self, numbers: frozenset[int]) -> None:
-        """Frames were purged from the log."""
+        """Drop frames that were purged from the log."""
         self.buffer.forget(numbers)
 
     async def wait(self, position: int) -> None:
-        """Return when there is something above ``position``."""
+        """Wait until the log has an event above ``position``."""
         while self.buffer.head <= position:
             await self._news.wait()
 

@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 30.0
 
 
 async def read_patiently(read: Callable[[], Awaitable[T]]) -> T:
-    """The result of ``read``. Raises Unavailable if the database stays away."""
+    """Run ``read`` again while the database is away. Raises Unavailable if it stays away."""
     pause, waited = FIRST_SECONDS, 0.0
     while True:
         try:

@@ -17,12 +17,12 @@ _HEAD_START_SECONDS = 0.003
 
 
 def channel(schema: str) -> str:
-    """The channel that the trigger of the migrations notifies."""
+    """Name of the channel that the trigger of the migrations notifies."""
     return f"{schema}_events"
 
 
 async def keep_awake(live: Live, database_url: str, schema: str) -> None:
-    """Run until cancelled."""
+    """Wake subscribers for events of other processes, until cancelled."""
     looking = asyncio.create_task(_look(live.look), name="pds log looking")
     try:
         if database_url.startswith(POSTGRES):

@@ -20,7 +20,9 @@ from groundwork.rate_limit.contract import spend
 
 
 def routes(after: str) -> list[Route]:
-    """``after``: destination of people who came without one."""
+    """Routes on which a new account confirms its e-mail address. ``after``: where people go who came without a
+    destination.
+    """
 
     async def show_code(request: Request) -> Response:
         edge.account_of(request)

@@ -32,7 +32,7 @@ _NOT_PROVEN = mark("This passkey doesn’t belong to this account, or it took to
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The password was right. ``valid_after`` is the account's value at that time."""
+    """Proof that the password was right. ``valid_after`` is the account's value at that time."""
 
     did: str
     valid_after: int
@@ -55,14 +55,14 @@ async def enter(connection: HTTPConnection, account: Account, *, remember: bool)
 
 
 def ticket_for(connection: HTTPConnection, did: Did, valid_after: Instant, *, remember: bool) -> str:
-    """The ticket as text."""
+    """Make the signed ticket that carries the proof of the password to the next form."""
     until = registry_of(connection).clock.now() + TICKET_LASTS
     body = urlsafe_b64encode(json.dumps(asdict(Ticket(did, valid_after, remember, until))).encode()).decode()
     return f"{body}.{_mac(connection, body)}"
 
 
 def read_ticket(connection: HTTPConnection, text: str) -> Ticket:
-    """Raises NotSignedIn for an invalid or expired one."""
+    """Read a ticket. Raises NotSignedIn for an invalid or expired one."""
     body, _, mac = text.rpartition(".")
     if not hmac.compare_digest(mac.encode(), _mac(connection, body).encode()):
         raise _over()

@@ -28,7 +28,7 @@ MAIL_LINK = "mail-link"
 
 
 def routes() -> list[Route]:
-    """Every page of this package."""
+    """Routes of signing in, choosing an account, entering the password again, and signing out."""
     return [
         show("/sign-in", show_sign_in),
         take("/sign-in", sign_in),
@@ -46,7 +46,7 @@ def routes() -> list[Route]:
 
 
 async def show_sign_in(request: Request) -> Response:
-    """The form; people already signed in continue, unless they want another account."""
+    """The form to sign in; people already signed in continue, unless they want another account."""
     next_path = local_path(request.query_params.get("next", ""), AFTER)
     if edge.account_or_none(request) is not None and not {"another", LINK} & set(request.query_params):
         return go(next_path)
@@ -89,7 +89,7 @@ async def show_factor(request: Request) -> Response:
 
 
 async def take_factor(request: Request) -> Response:
-    """Check it and start the session; or send a code by e-mail."""
+    """Check the second factor and start the session; or send a code by e-mail."""
     form = posted(request)
     text, next_path = form.get("ticket", ""), local_path(form.get("next", ""), AFTER)
     ticket = factor_step.read_ticket(request, text)
@@ -106,7 +106,7 @@ async def take_factor(request: Request) -> Response:
 
 
 async def show_accounts(request: Request) -> Response:
-    """The accounts on this browser."""
+    """The accounts that are signed in on this browser."""
     chosen = edge.account_of(request, even_if_closed=True)
     next_path = local_path(request.query_params.get("next", ""), AFTER)
     context = {"accounts": edge.accounts_of(request), "chosen": chosen, "next_path": next_path}
@@ -130,7 +130,7 @@ async def show_proof(request: Request) -> Response:
 
 
 async def prove(request: Request) -> Response:
-    """Check them."""
+    """Check the password, and the second factor, that a signed-in person entered again."""
     account, form = edge.account_of(request, even_if_closed=True), posted(request)
     next_path = local_path(form.get("next", ""), AFTER)
     factors = await checking.find(edge.registry_of(request), account.did)

@@ -20,7 +20,7 @@ from groundwork.rate_limit.contract import Limit, spend
 
 
 def routes() -> list[Route]:
-    """The page that asks for the address, and the one that takes the code."""
+    """Routes of the password reset: the page that asks for the address, and the one that takes the code."""
     return [
         show("/reset-password", show_address),
         take("/reset-password", send_code),
@@ -30,12 +30,12 @@ def routes() -> list[Route]:
 
 
 async def show_address(request: Request) -> Response:
-    """Ask for the address."""
+    """The form that asks for the e-mail address."""
     return _address(request, EMPTY)
 
 
 async def send_code(request: Request) -> Response:
-    """Send an e-mail if an account has the address."""
+    """E-mail a reset code if an account has the address."""
     form, registry = posted(request), registry_of(request)
     email = form.get("email", "").strip()
     try:
@@ -52,12 +52,12 @@ async def send_code(request: Request) -> Response:
 
 
 async def show_code(request: Request) -> Response:
-    """Ask for code and new password; the link in the e-mail contains the code."""
+    """The form for code and new password; the link in the e-mail contains the code."""
     return _code(request, Typed({"code": request.query_params.get("code", "")}))
 
 
 async def choose_password(request: Request) -> Response:
-    """Set the new password; every session ends."""
+    """Set the new password with the code; every session ends."""
     form, registry = posted(request), registry_of(request)
     code, password = form.get("code", ""), form.get("password", "")
     problems = {}

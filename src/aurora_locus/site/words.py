@@ -1,4 +1,4 @@
-"""Words for states, which several pages show."""
+"""Names of states that several pages show."""
 
 from typing import Final
 

@@ -56,7 +56,7 @@ _OF_ACCOUNTS = frozenset({Need.ACCESS, Need.FULL_ACCESS, Need.SERVICE})
 def authenticator(
     credentials: CredentialReader, services: ServiceCallers, moderation: str = "", apps: AppCallers | None = None
 ) -> Authenticate:
-    """Authentication by sessions, the administrator password and service tokens.
+    """Build the authentication of XRPC calls: sessions, the administrator password, service tokens, OAuth apps.
 
     ``moderation`` is the DID of the service that moderates for this host; empty: none.
     """

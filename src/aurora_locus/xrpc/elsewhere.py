@@ -44,7 +44,7 @@ class Elsewhere:
 
     @classmethod
     def of(cls, host: XrpcHost, proxying: Proxying) -> "Elsewhere":
-        """The proxying of a running server."""
+        """Bind the proxying of a running server."""
         pictures = Pictures(host.settings.bsky_app_view_cdn_url_pattern, host.settings.url)
         return cls(host, proxying, Completing(host.repositories, proxying, pictures))
 

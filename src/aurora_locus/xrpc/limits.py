@@ -17,7 +17,7 @@ Points = Callable[[XrpcCall], int]
 
 
 def limited(registry: Registry, charges: Charges, run: Run, points: Points | None = None) -> Run:
-    """The same method, counted; ``points`` gives the cost of a call, if not one. Raises RateLimited."""
+    """Wrap a method so that its calls are counted; ``points`` gives the cost of a call, if not one. Raises RateLimited."""
 
     async def counted(call: XrpcCall) -> Outcome:
         if call.allowance.is_counted:
@@ -31,7 +31,7 @@ def limited(registry: Registry, charges: Charges, run: Run, points: Points | Non
 
 
 def per_address(*limits: Limit) -> Charges:
-    """Each address has its own count."""
+    """Count by address."""
 
     def charges(call: XrpcCall) -> Sequence[tuple[Limit, str]]:
         is_shared = call.host.settings.shares_private_addresses
@@ -41,18 +41,20 @@ def per_address(*limits: Limit) -> Charges:
 
 
 def all_of(*parts: Charges) -> Charges:
-    """Every one of them."""
+    """Combine several ways of counting: a call counts against each."""
     return lambda call: [charge for part in parts for charge in part(call)]
 
 
 def per_account(*limits: Limit) -> Charges:
-    """Each account has its own count."""
+    """Count by the calling account."""
     return lambda call: [(limit, call.did) for limit in limits]
 
 
 def per_identifier_and_address(*limits: Limit) -> Charges:
-    """Each pair of a typed identifier and an address has its own count. App passwords cannot be guessed, and are used by
-    programs that share an address with strangers: they are counted by address alone.
+    """Count by typed identifier and address together.
+
+    App passwords cannot be guessed, and are used by programs that share an address with strangers: they are counted by
+    address alone.
     """
 
     def charges(call: XrpcCall) -> Sequence[tuple[Limit, str]]:

@@ -82,5 +82,5 @@ def parse_cid(text: str) -> Cid:
 
 
 def parse_cids(texts: Sequence[str]) -> list[Cid]:
-    """Several of them."""
+    """Parse several CIDs. Raises InvalidInput as ``parse_cid``."""
     return [parse_cid(text) for text in texts]

@@ -82,7 +82,7 @@ class DiskUpload:
             _sync_folder(target.parent)
 
     def discard(self) -> None:
-        """Close and remove what was not kept."""
+        """Close the upload, and remove its file unless it was kept."""
         with self._lock:
             self._is_discarded = True
             if self._file is None:

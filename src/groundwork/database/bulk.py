@@ -104,7 +104,7 @@ class SqlWrite:
 
 
 async def execute_together(tx: Transaction, writes: Sequence[SqlWrite]) -> None:
-    """Run all of these; none may depend on what another did."""
+    """Run several writes in one round trip; none may depend on what another did."""
     if isinstance(tx, SqliteTransaction) and len(writes) > 1:
         await tx.execute_together([(one.sql, one.parameters) for one in writes])
         return

@@ -45,7 +45,7 @@ class Typed:
 EMPTY = Typed()
 
 
-def must_be_ours(request: Request, public_url: str) -> None:
+def require_same_origin(request: Request, public_url: str) -> None:
     """Forbidden when the request was made by a page of another origin."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site in {"same-origin", "none"} or (site is None and origin is None):

@@ -83,7 +83,7 @@ class Queue(Protocol):
         ...
 
     async def ack(self, deliveries: Sequence[Delivery], /) -> None:
-        """These were applied; the next of their partitions may be delivered."""
+        """Acknowledge messages that were applied: the next of their partitions may be delivered."""
         ...
 
     async def retry(self, delivery: Delivery, after_seconds: float, reason: str) -> None:
@@ -91,7 +91,7 @@ class Queue(Protocol):
         ...
 
     async def bury(self, delivery: Delivery, reason: str) -> None:
-        """Keep it as a dead letter with the reason; its partition goes on."""
+        """Make a message a dead letter with the reason; its partition goes on."""
         ...
 
     async def dead_letters(self, limit: int, after: str = "") -> list[DeadLetter]:
@@ -107,8 +107,10 @@ class Queue(Protocol):
         ...
 
     async def forget(self, partition: str, is_over: Callable[[bytes], bool], /) -> int:
-        """Delete the dead letters of a partition, and of what waits the bodies that are over, where the driver can single them
-        out; in a broker they expire. Returns how many there were.
+        """Delete the dead letters of a partition, and its waiting messages whose body ``is_over`` accepts; returns how
+        many.
+
+        A driver that cannot single out waiting messages leaves them: in a broker they expire.
         """
         ...
 

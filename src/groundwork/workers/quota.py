@@ -38,7 +38,9 @@ class Quota:
         self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def check(self, holders: Sequence[QuotaHolder], now: float) -> None:
-        """Raises TooMany where a quota is used up. ``now`` and all times are of one monotonic clock."""
+        """Raise TooMany if one of these holders has used up its quota. ``now`` and all times are of one monotonic
+        clock.
+        """
         wait = max((self._wait(holder, now) for holder in holders), default=0.0)
         if wait > 0:
             minutes = max(1, round(wait / 60))
@@ -49,7 +51,7 @@ class Quota:
             )
 
     def charge(self, holders: Sequence[QuotaHolder], cpu_seconds: float, now: float) -> None:
-        """Charge what a job took."""
+        """Add the processor time of a finished job to what its holders have used."""
         for holder in holders:
             self._used[holder.key] = (self._left_over(holder, now) + cpu_seconds, now)
             self._used.move_to_end(holder.key)

@@ -142,7 +142,7 @@ def _ended(head: EmailContext, event: Event, former: RetiredUid) -> WrittenEvent
 
 
 def newest_removal(news: Sequence[Notification], event: Event, mine: Attendance | None) -> Rejection | None:
-    """The newest of these notifications if it says that they were removed, and still are; else None. Pure."""
+    """The newest of these notifications, if it says that the person was removed and they still are; else None. Pure."""
     if mine is None or mine.status is not AttendanceStatus.REJECTED or event.is_gone or event.is_hidden:
         return None
     removals = [one.payload for one in news if isinstance(one.payload, Rejection) and one.payload.title]

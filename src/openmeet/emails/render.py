@@ -15,8 +15,8 @@ from openmeet.outbox.emails import OutgoingEmail
 
 @dataclass(frozen=True, slots=True)
 class EmailContext:
-    """Common context of e-mails. ``key``: the tokens in links are derived from it. ``language``: for recipients of whom
-    none is known.
+    """What every composer of e-mails needs. ``key``: the tokens in links are derived from it. ``language``: for
+    recipients of whom none is known.
     """
 
     key: SigningKey

@@ -103,8 +103,9 @@ async def _email(tx: Transaction, head: EmailContext, due: DueEmail, to: EmailRe
 
 
 def withdrawn_composer(head: EmailContext) -> Composer:
-    """Composer of ``WITHDRAWN_MAIL``; nothing when they attend after all, the event is off, or they never got the entry
-    by e-mail.
+    """Composer of ``WITHDRAWN_MAIL``, which takes an event out of the calendar of somebody who no longer attends.
+
+    Composes nothing when they attend after all, the event is off, or they never got the entry by e-mail.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:

@@ -42,7 +42,7 @@ class EmailRecipient:
 async def addressee_of(
     tx: Transaction, head: EmailContext, user_id: UserId, *, is_asked_for: bool = False
 ) -> EmailRecipient | None:
-    """None where no address is known, or they opted out of e-mails about their own RSVPs.
+    """The recipient of an e-mail about their own RSVP; None without an address, or if they opted out of such e-mails.
 
     ``is_asked_for``: a guest has just confirmed an RSVP, and this e-mail has the only link to it.
     """
@@ -116,7 +116,7 @@ def unsubscribed_topic(link: EmailLink) -> str:
 
 
 async def stop(tx: Transaction, link: EmailLink) -> None:
-    """Unsubscribe; idempotent."""
+    """Unsubscribe from what the link names; idempotent."""
     if link.subject.startswith(_SEARCH):
         await searches.switch(tx, link.user_id, SearchId(link.subject.removeprefix(_SEARCH)), is_on=False)
     elif link.subject.startswith(_ROOM):

@@ -14,7 +14,7 @@ MAX_WHY: Final = 200
 
 
 def flag_named(name: str) -> Flag:
-    """Raises NotFound."""
+    """The feature flag of this name. Raises NotFound."""
     try:
         return Flag(name)
     except ValueError:

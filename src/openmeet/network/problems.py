@@ -102,7 +102,7 @@ async def failing_servers(reader: Reader) -> list[FailingServer]:
 
 
 async def open_conflicts(reader: Reader) -> list[OpenConflict]:
-    """Newest first."""
+    """Conflicts that no host has looked at, newest first."""
     return [
         OpenConflict(
             row["uri"],
@@ -118,7 +118,7 @@ async def open_conflicts(reader: Reader) -> list[OpenConflict]:
 
 
 async def open_dead_letter(queue: Queue, letter_id: str) -> Opened:
-    """Raises NotFound if it was retried or discarded in between."""
+    """A dead letter with its content. Raises NotFound if it was retried or discarded in between."""
     after = ""
     while letters := await queue.dead_letters(_PAGE, after):
         found = next((one for one in letters if one.letter_id == letter_id), None)

@@ -78,7 +78,7 @@ class SyncStatus:
 
 
 async def standing(db: Database, engines: Engines) -> SyncStatus:
-    """Raises Unavailable if a database does not respond."""
+    """Read the status of both directions now. Raises Unavailable if a database does not respond."""
     depth = await _depth(engines)
     async with engines.installation.reader() as reader:
         sources = await _sources(reader)

@@ -310,7 +310,7 @@ def test_every_reply_that_is_offered_is_accepted_and_leads_where_its_label_says(
         seen.add(bar.state)
         for reply in bar.replies:
             try:
-                rules.must_be_open(about, settings, answer, ACTION_OF_REPLY[reply], who, NOW)
+                rules.require_open(about, settings, answer, ACTION_OF_REPLY[reply], who, NOW)
                 decided = rules.decide(
                     about, settings, answer, ACTION_OF_REPLY[reply], relationship=who, has_room=not is_full, now=NOW
                 )

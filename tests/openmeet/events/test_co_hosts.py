@@ -87,10 +87,10 @@ def test_the_table_of_who_may_do_what(standing, act):
     expected = LETTERS[standing] in TABLE[act]
     assert permissions.may(standing, act) is expected
     if expected:
-        permissions.must_be_allowed(standing, act)
+        permissions.require_permission(standing, act)
     else:
         with pytest.raises(Forbidden):
-            permissions.must_be_allowed(standing, act)
+            permissions.require_permission(standing, act)
 
 
 async def test_who_is_invited_hosts_nothing_before_the_yes(db):

@@ -79,10 +79,10 @@ def test_every_role_with_every_action(role, action):
     is_allowed = LETTERS[role] in TABLE[action]
     assert rules.may(role, action) is is_allowed
     if is_allowed:
-        rules.must_be_allowed(role, action)
+        rules.require_permission(role, action)
     else:
         with pytest.raises(Forbidden):
-            rules.must_be_allowed(role, action)
+            rules.require_permission(role, action)
 
 
 @pytest.mark.parametrize("role", [*GroupRole, None])
@@ -142,7 +142,7 @@ def test_an_invitation_lets_in_everybody_but_the_banned(before):
 
 def test_the_owner_cannot_leave():
     with pytest.raises(Refused) as refused:
-        rules.must_be_able_to_leave(GroupRole.OWNER)
+        rules.require_able_to_leave(GroupRole.OWNER)
     assert refused.value.name == "OwnerCannotLeave"
 
 
@@ -151,10 +151,10 @@ def test_the_owner_cannot_leave():
 def test_roles_are_given_from_above_and_ownership_never(role, wanted):
     allowed = {GroupRole.OWNER: "ami", GroupRole.ADMIN: "mi"}[role]
     if LETTERS[wanted] in allowed:
-        rules.must_be_grantable(role, wanted)
+        rules.require_grantable(role, wanted)
     else:
         with pytest.raises((Refused, Forbidden)):
-            rules.must_be_grantable(role, wanted)
+            rules.require_grantable(role, wanted)
 
 
 def test_a_question_is_answered_where_one_is_asked():
@@ -180,18 +180,20 @@ def asked(days: int) -> Group:
 )
 def test_a_group_is_not_taken_over_before_its_time(found, seen_days_ago, name):
     with pytest.raises(Refused) as refused:
-        rules.must_be_takeable(found, BEN, owner_seen_at=Instant(NOW - seen_days_ago * DAY), now=NOW, wait=14 * DAY)
+        rules.require_succession_over(
+            found, BEN, owner_seen_at=Instant(NOW - seen_days_ago * DAY), now=NOW, wait=14 * DAY
+        )
     assert refused.value.name == name
 
 
 def test_a_group_is_taken_over_when_the_owner_stays_away():
-    rules.must_be_takeable(asked(14), BEN, owner_seen_at=Instant(NOW - 99 * DAY), now=NOW, wait=14 * DAY)
+    rules.require_succession_over(asked(14), BEN, owner_seen_at=Instant(NOW - 99 * DAY), now=NOW, wait=14 * DAY)
 
 
 def test_only_the_owner_before_takes_it_back():
     line = Logged("1", ANA, BEN, GroupLogAction.TAKEN_OVER, GroupRole.OWNER, GroupRole.ADMIN, NOW)
     inside = new_membership(NOW, GroupId("g"), ANA, GroupRole.ADMIN)
-    rules.must_be_returnable(line, ANA, inside)
+    rules.require_returnable(line, ANA, inside)
     for last, who, mine in (
         (None, ANA, inside),
         (line, BEN, inside),
@@ -199,7 +201,7 @@ def test_only_the_owner_before_takes_it_back():
         (line, ANA, replace(inside, role=GroupRole.BANNED)),
     ):
         with pytest.raises(Refused):
-            rules.must_be_returnable(last, who, mine)
+            rules.require_returnable(last, who, mine)
 
 
 def test_a_link_made_up_is_none():

@@ -190,11 +190,11 @@ async def test_moderators_are_those_whom_the_operator_names(db):
         mo, ana = await person(tx, "Mo"), await person(tx, "Ana")
         for who in (mo, ana):
             with pytest.raises(Forbidden):
-                await policy.must_moderate(tx, who, ())
-        await policy.must_moderate(tx, ana, ("Ana@Example.org",))
+                await policy.require_moderator(tx, who, ())
+        await policy.require_moderator(tx, ana, ("Ana@Example.org",))
         assert await policy.name(tx, mo.user_id, by=None)
         assert not await policy.name(tx, mo.user_id, by=None)
-        await policy.must_moderate(tx, mo, ())
+        await policy.require_moderator(tx, mo, ())
         assert await policy.unname(tx, mo.user_id, by=None)
         assert not await policy.is_moderator(tx, mo.user_id, ())
         # A DID that was only seen is nobody's proof.

@@ -102,12 +102,12 @@ async def test_the_first_question_builds_the_list(tmp_path, monkeypatch: pytest.
     one, other = Gazetteer(path), Gazetteer(path)
     for places in (one, other):
         with pytest.raises(Unavailable):
-            places.must_be_ready()
+            places.require_ready()
     assert one._building is not None
     await other.close()
     assert not path.exists()
     await one._building
-    one.must_be_ready()
+    one.require_ready()
     assert one.find("Berlin").place is not None
     await one.close()
     assert [file.name for file in tmp_path.iterdir() if not file.name.startswith("places.db.")] == ["places.db"]
@@ -117,15 +117,15 @@ async def test_a_list_that_cannot_be_built_is_tried_again_later(tmp_path) -> Non
     places = Gazetteer(tmp_path / "file" / "places.db")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(Unavailable):
-        places.must_be_ready()
+        places.require_ready()
     assert places._building is not None
     first = places._building
     await first
     with pytest.raises(Unavailable):
-        places.must_be_ready()
+        places.require_ready()
     assert places._building is first
     places._again_at = 0.0
     with pytest.raises(Unavailable):
-        places.must_be_ready()
+        places.require_ready()
     assert places._building is not first
     await places.close()

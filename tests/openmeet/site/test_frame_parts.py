@@ -118,7 +118,7 @@ def test_the_next_path_stays_on_this_site(text, path):
 )
 def test_a_form_from_elsewhere_is_refused(headers):
     with pytest.raises(Forbidden):
-        forms.must_be_ours(request(**{"host": "openmeet.test", **headers}), "https://openmeet.test")
+        forms.require_same_origin(request(**{"host": "openmeet.test", **headers}), "https://openmeet.test")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_form_from_elsewhere_is_refused(headers):
     ],
 )
 def test_a_form_of_ours_is_taken(headers):
-    forms.must_be_ours(request(**{"host": "openmeet.test", **headers}), "https://openmeet.test")
+    forms.require_same_origin(request(**{"host": "openmeet.test", **headers}), "https://openmeet.test")
 
 
 @pytest.mark.parametrize(
@@ -153,10 +153,10 @@ def test_a_form_of_ours_is_taken(headers):
 def test_ports_are_part_of_an_origin(public_url, host, origin, is_taken):
     sent = request(host=host, origin=origin)
     if is_taken:
-        forms.must_be_ours(sent, public_url)
+        forms.require_same_origin(sent, public_url)
     else:
         with pytest.raises(Forbidden):
-            forms.must_be_ours(sent, public_url)
+            forms.require_same_origin(sent, public_url)
 
 
 def test_if_match_names_a_revision():

@@ -42,7 +42,7 @@ PAGE = 50
 
 
 def routes() -> list[Route]:
-    """List, one account, its acts."""
+    """Routes of the accounts: the list, one account, its actions."""
     return [
         see("/admin/accounts", show_accounts),
         see("/admin/accounts/{did}", show_account),
@@ -81,7 +81,7 @@ async def show_account(request: Request) -> Response:
 
 
 async def show_act(request: Request) -> Response:
-    """Effect of the action, and its form."""
+    """The page that describes the effect of an action and asks for confirmation."""
     did = did_in_path(request)
     chosen = _act_in_path(request)
     account, decided = await _account(request, did)

@@ -31,7 +31,7 @@ MAX_LABELS = 50
 
 
 def routes() -> list[Route]:
-    """One page with its forms."""
+    """Routes of the page that takes content down and labels it."""
     return [
         see("/admin/content", show_content),
         do("/admin/content/decide", decide),
@@ -46,7 +46,7 @@ async def show_content(request: Request) -> Response:
 
 
 async def decide(request: Request) -> Response:
-    """Take down, or lift the takedown."""
+    """Take a record or blob down, or lift its takedown."""
     form = posted(request)
     try:
         subject, reference = _wish(form)
@@ -59,7 +59,7 @@ async def decide(request: Request) -> Response:
 
 
 async def label(request: Request) -> Response:
-    """Apply a label, or negate it."""
+    """Put a label on an account or record, or negate one."""
     form = posted(request)
     try:
         subject = form.get("uri", "").strip() or form.get("did", "").strip()

@@ -23,7 +23,7 @@ _LATE = 10 * MINUTE
 
 
 def routes() -> list[Route]:
-    """Route of the overview, ``/admin``."""
+    """The route of the overview, ``/admin``."""
     return [see("/admin", show_dashboard)]
 
 

@@ -40,7 +40,7 @@ def see(path: str, endpoint: Endpoint, act: OperatorAction = OperatorAction.SEE)
 
 
 def do(path: str, endpoint: Endpoint, act: OperatorAction = OperatorAction.SEE) -> Route:
-    """POST route of such a page."""
+    """POST route for operators with the permission for this action."""
     return take(path, _guarded(endpoint, act))
 
 
@@ -85,13 +85,13 @@ def registry_of(connection: HTTPConnection) -> Registry:
 
 
 async def begin(request: Request, operator: PdsOperator) -> None:
-    """Sign an operator in on this browser."""
+    """Start a session of the operator on this browser."""
     identifier = await registry_of(request).db.write(lambda w: operator_sessions.begin(w, operator.name))
     cookies.change(request, COOKIE, identifier)
 
 
 async def end(request: Request) -> None:
-    """Sign out."""
+    """End the operator's session on this browser."""
     identifier = cookies.read(request, COOKIE)
     if identifier:
         await registry_of(request).db.write(lambda w: operator_sessions.end(w, identifier))

@@ -23,7 +23,7 @@ MAX_USES = 10_000
 
 
 def routes() -> list[Route]:
-    """The list with its forms."""
+    """Routes of the page of invite codes."""
     return [
         see("/admin/invites", show_invites),
         do("/admin/invites/create", create, OperatorAction.CREATE_CODES),

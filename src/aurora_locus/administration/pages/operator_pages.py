@@ -16,7 +16,7 @@ from groundwork.http.forms import EMPTY, Typed, typed_again
 
 
 def routes() -> list[Route]:
-    """The list with its forms, for superadmins."""
+    """Routes of the page of operators, for superadmins."""
     return [
         see("/admin/operators", show_operators, OperatorAction.MANAGE_OPERATORS),
         do("/admin/operators/add", add, OperatorAction.MANAGE_OPERATORS),

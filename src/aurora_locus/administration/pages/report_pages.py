@@ -21,7 +21,7 @@ PAGE = 30
 
 
 def routes() -> list[Route]:
-    """The queue, a report, work on it."""
+    """Routes of the reports: the queue, and one report."""
     return [
         see("/admin/reports", show_reports),
         see("/admin/reports/{number:int}", show_report),

@@ -15,7 +15,7 @@ from aurora_locus.administration.pages import (
 
 
 def routes() -> list[Route]:
-    """In the order of the navigation."""
+    """Every route below ``/admin``, in the order of the navigation."""
     return [
         *sign_in.routes(),
         *dashboard.routes(),

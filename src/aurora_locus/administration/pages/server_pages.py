@@ -25,7 +25,7 @@ PAGE = 50
 
 
 def routes() -> list[Route]:
-    """Federation, storage, settings, the audit log."""
+    """Routes of federation, storage, settings and the audit log."""
     return [
         see("/admin/relays", show_relays),
         do("/admin/relays/request-crawl", request_crawl, OperatorAction.REQUEST_CRAWL),

@@ -24,7 +24,7 @@ _WRONG = mark("Wrong name or password.")
 
 
 def routes() -> list[Route]:
-    """The way in and the way out."""
+    """Routes on which operators sign in and out."""
     return [
         show(edge.SIGN_IN, show_form),
         take(edge.SIGN_IN, sign_in),
@@ -33,7 +33,7 @@ def routes() -> list[Route]:
 
 
 async def show_form(request: Request) -> Response:
-    """The form."""
+    """The form on which an operator signs in."""
     return await _form(request, EMPTY, local_path(request.query_params.get("next", ""), "/admin"))
 
 

@@ -26,7 +26,7 @@ _OWN = frozenset({"view", "account", "proof", "ticket"})
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """``asked`` is the request as loaded for this page."""
+    """One authorization request across its pages. ``asked`` is the request as loaded for this page."""
 
     client_id: str
     request_uri: str

@@ -35,7 +35,7 @@ _MAX_FIELDS = 1000
 
 
 def routes() -> list[Route]:
-    """The one address."""
+    """The route of ``/oauth/authorize``."""
     return [show(PATH, show_request), take(PATH, answer_request, max_fields=_MAX_FIELDS)]
 
 

@@ -31,14 +31,15 @@ _NOT_ACTIVE = {
 
 
 def unusable(request: Request, problem: InvalidInput) -> Response:
-    """Nothing is verified, so nothing is redirected."""
+    """The error page for a request that cannot be used: nothing in it is verified, so nothing is redirected."""
     return page(request, "oauth/unusable.html", {"why": problem.why}, status=400)
 
 
 def sign_in(
     request: Request, flow: Flow, typed: Typed, locked: str, accounts: list[SignedInAccount], *, status: int = 200
 ) -> Response:
-    """``locked``: the handle that the app requested, which cannot be changed; empty if any account will do.
+    """The sign-in page of the flow. ``locked``: the handle that the app requested, which cannot be changed; empty if
+    any account will do.
 
     After too many attempts (429), a sign-in link can be e-mailed.
     """
@@ -54,14 +55,14 @@ def sign_in(
 
 
 def factor(request: Request, flow: Flow, typed: Typed, view: dict[str, object], *, status: int = 200) -> Response:
-    """``view``: the ticket, and what ``factor_step.view_of`` says."""
+    """The page that asks for the second factor. ``view``: the ticket, and what ``factor_step.view_of`` says."""
     fields = {**flow.fields, "ticket": view["ticket"]}
     context = {"typed": typed, **view, **_frame(flow), "fields": fields}
     return page(request, "oauth/factor.html", context, status=status)
 
 
 def sign_up(request: Request, flow: Flow, typed: Typed, *, status: int = 200) -> Response:
-    """The form for people without an account."""
+    """The sign-up page of the flow, for people without an account."""
     registry = edge.registry_of(request)
     context = {
         "typed": typed,
@@ -74,7 +75,7 @@ def sign_up(request: Request, flow: Flow, typed: Typed, *, status: int = 200) ->
 
 
 def choose(request: Request, flow: Flow, accounts: list[SignedInAccount]) -> Response:
-    """Several accounts are possible."""
+    """The page that lets people choose one of several accounts."""
     rows = [(account, flow.url(account=account.did)) for account in accounts]
     return page(request, "oauth/choose.html", {"rows": rows, **_frame(flow)})
 
@@ -82,25 +83,25 @@ def choose(request: Request, flow: Flow, accounts: list[SignedInAccount]) -> Res
 def confirm_email(
     request: Request, flow: Flow, account: SignedInAccount, typed: Typed, *, status: int = 200
 ) -> Response:
-    """A new account must confirm its e-mail address first."""
+    """The page on which a new account confirms its e-mail address first."""
     fields = {**flow.fields, "account": account.did, "proof": request.query_params.get("proof", "")}
     context = {"typed": typed, "email": account.email, **_frame(flow), "fields": fields}
     return page(request, "oauth/confirm_email.html", context, status=status)
 
 
 def cannot(request: Request, flow: Flow, account: SignedInAccount, why: Why = "") -> Response:
-    """Explain why this account cannot authorize apps."""
+    """The page that explains why this account cannot authorize apps."""
     why = why or _NOT_ACTIVE.get(account.status, mark("It isn’t active."))
     return page(request, "oauth/cannot.html", {"account": account, "why": why, **_frame(flow)}, status=403)
 
 
 def stranger(request: Request, flow: Flow) -> Response:
-    """The app requested an account that is not here."""
+    """The page for an app that requested an account that is not here."""
     return page(request, "oauth/stranger.html", {"hint": flow.asked.login_hint, **_frame(flow)}, status=404)
 
 
 def consent(request: Request, flow: Flow, account: SignedInAccount, proof: str) -> Response:
-    """The requested scopes, each as a choice."""
+    """The consent page: the requested scopes, each as a choice."""
     asked = flow.asked
     locales = _locales(request, asked)
     groups = describe_scopes(asked.scopes, asked.permission_sets, locales)

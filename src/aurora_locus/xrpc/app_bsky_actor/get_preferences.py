@@ -9,7 +9,7 @@ NAMESPACE = "app.bsky"
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """An app password sees all except what reveals the age."""
+    """Answer the caller's preferences. App passwords do not see those that reveal a person's age."""
     async with registry.db.reader() as reader:
         values = await preferences.read(reader, call.did, NAMESPACE, has_full_access=has_full_access(call))
     return {"preferences": values}

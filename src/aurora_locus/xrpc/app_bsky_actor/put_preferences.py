@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises what :func:`preferences.checked` raises; nothing is then changed."""
+    """Replace the caller's preferences. Raises what :func:`preferences.checked` raises; nothing is then changed."""
     did, is_full = call.did, has_full_access(call)
     values = preferences.checked(call.body["preferences"], NAMESPACE, has_full_access=is_full)
     await registry.db.write(lambda w: preferences.replace(w, did, NAMESPACE, values, has_full_access=is_full))

@@ -8,6 +8,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises NotFound for an account that is not here."""
+    """Delete the account for good. Raises NotFound for one that is not here."""
     await account_acts.delete(registry, deed_of(call), Did(call.body["did"]))
     return None

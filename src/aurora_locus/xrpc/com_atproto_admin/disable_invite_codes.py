@@ -11,7 +11,10 @@ MAX_CODES = 1_000
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises InvalidInput for the administration's own codes all at once: that is never intended."""
+    """Disable these codes, and all codes of these accounts.
+
+    Raises InvalidInput for the administration's own codes all at once: that is never intended.
+    """
     codes, accounts = call.body.get("codes", []), call.body.get("accounts", [])
     if "admin" in accounts:
         raise InvalidInput("accounts", "Not all codes of the administration at once; name the codes.")

@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises NotFound for an account that is not here."""
+    """Enable the invite codes of the account. Raises NotFound for one that is not here."""
     note = call.body.get("note")
     did = await account_named(registry, call.body["account"])
     await account_acts.allow_invites(registry, deed_of(call, note or ""), did, allowed=True, note=note)

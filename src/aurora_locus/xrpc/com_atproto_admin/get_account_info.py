@@ -9,7 +9,7 @@ from groundwork.errors import NotFound
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises NotFound for an account that is not here."""
+    """Answer the account with its invite codes. Raises NotFound for one that is not here."""
     async with registry.db.reader() as reader:
         found = await account_details.find(reader, [Did(call.parameters["did"])])
     if not found:

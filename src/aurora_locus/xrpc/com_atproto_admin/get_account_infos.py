@@ -12,7 +12,7 @@ MAX_ACCOUNTS = 200
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """In the order of their DIDs."""
+    """Answer these accounts in the order of their DIDs; those that are not here are left out."""
     dids = list(dict.fromkeys(Did(did) for did in call.parameters["dids"]))
     if len(dids) > MAX_ACCOUNTS:
         raise InvalidInput("dids", f"Ask for at most {MAX_ACCOUNTS} accounts at once.")

@@ -12,7 +12,7 @@ from groundwork.errors import InvalidInput
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises NotFound for a subject that is not here."""
+    """Answer whether an account, record or blob is taken down. Raises NotFound for a subject that is not here."""
     subject = _subject(call)
     async with registry.db.reader() as reader:
         decision = await takedowns.find(reader, subject)

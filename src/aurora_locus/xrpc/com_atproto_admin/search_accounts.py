@@ -8,7 +8,9 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """In the order of their DIDs; without a search text every account."""
+    """Answer accounts whose address contains the search text, in the order of their DIDs; without a text, every
+    account.
+    """
     limit = call.parameters["limit"]
     email, cursor = call.parameters.get("email", ""), call.parameters.get("cursor", "")
     async with registry.db.reader() as reader:

@@ -8,7 +8,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """``sent`` means that it is queued. Raises what ``notices.write_to`` raises."""
+    """Queue an e-mail to the account; ``sent`` means that it is queued. Raises what ``notices.write_to`` raises."""
     body = call.body
     deed = deed_of(call, body.get("comment", ""))
     await notices.write_to(registry, deed, Did(body["recipientDid"]), body.get("subject", ""), body["content"])

@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises what ``account_acts.change_email`` raises."""
+    """Change the account's e-mail address. Raises what ``account_acts.change_email`` raises."""
     did = await account_named(registry, call.body["account"])
     await account_acts.change_email(registry, deed_of(call), did, call.body["email"])
     return None

@@ -8,6 +8,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises what ``account_acts.change_handle`` raises."""
+    """Change the account's handle. Raises what ``account_acts.change_handle`` raises."""
     await account_acts.change_handle(registry, deed_of(call), Did(call.body["did"]), call.body["handle"])
     return None

@@ -8,6 +8,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises what ``account_acts.set_password`` raises."""
+    """Set the account's password. Raises what ``account_acts.set_password`` raises."""
     await account_acts.set_password(registry, deed_of(call), Did(call.body["did"]), call.body["password"])
     return None

@@ -8,6 +8,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises what ``account_acts.change_signing_key`` raises."""
+    """Change the account's signing key. Raises what ``account_acts.change_signing_key`` raises."""
     await account_acts.change_signing_key(registry, deed_of(call), Did(call.body["did"]), call.body["signingKey"])
     return None

@@ -7,6 +7,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Keys, handle and server."""
+    """Answer the rotation keys, signing key, handle and PDS that the caller's identity needs to be hosted here."""
     account = await account_of(registry, call.did)
     return recommended(await hosting_of(registry, account), is_plc=account.did.startswith("did:plc:"))

@@ -6,5 +6,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """By DID or handle. Requests too frequent for one identity get the cached result."""
+    """Resolve an identity, by DID or handle, without the cache. Requests too frequent for one identity get the cached
+    result.
+    """
     return await identify(registry, call.host.network, call.body["identifier"], fresh=True)

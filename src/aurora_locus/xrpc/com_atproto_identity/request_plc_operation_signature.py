@@ -8,7 +8,9 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises Refused for an account without an address, or an identity without operations."""
+    """E-mail the token that signPlcOperation requires. Raises Refused for an account without an address, or an identity
+    without operations.
+    """
     require_plc(call.did)
     await email_changes.ask(registry, await account_of(registry, call.did), TokenPurpose.PLC_OPERATION)
     return None

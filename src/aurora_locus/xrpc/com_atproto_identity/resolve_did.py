@@ -6,6 +6,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(_registry: Registry, call: XrpcCall) -> Outcome:
-    """The document unchanged; the handle in it is not verified."""
+    """Answer the DID document as it is; the handle in it is not verified."""
     document = await call.host.network.resolve_did(Did(call.parameters["did"]))
     return {"didDoc": document.source}

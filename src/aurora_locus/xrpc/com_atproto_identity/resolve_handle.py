@@ -22,10 +22,11 @@ class _Resolved(msgspec.Struct):
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Handles of accounts here, and all under our domains, from the database alone; others from the network, or from the app
-    view if the network gives no answer.
+    """Answer the DID of a handle.
 
-    Raises NotFound (``HandleNotFound``); RemoteFailed or RemoteSlow if it cannot be determined now.
+    Handles of accounts here, and all under our domains, come from the database alone; others from the network, or from
+    the app view if the network gives no answer. Raises NotFound (``HandleNotFound``); RemoteFailed or RemoteSlow if it
+    cannot be determined now.
     """
     handle = parse_handle(call.parameters["handle"])
     try:

@@ -6,5 +6,5 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """By DID or handle, at most a day old."""
+    """Answer DID, DID document and verified handle, by DID or handle; at most a day old."""
     return await identify(registry, call.host.network, call.parameters["identifier"], fresh=False)

@@ -7,6 +7,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Answer the signed operation. Raises what :func:`own_identity.signed` raises."""
+    """Answer the requested operation, signed. Raises what :func:`own_identity.signed` raises."""
     operation = await own_identity.signed(registry, call.did, call.body, call.body.get("token"))
     return {"operation": plc_operation.to_json(operation)}

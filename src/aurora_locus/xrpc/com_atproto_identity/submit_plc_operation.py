@@ -7,7 +7,9 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises InvalidInput for an invalid operation, and what :func:`own_identity.submit` raises."""
+    """Submit a signed operation for the caller. Raises InvalidInput for an invalid one, and what
+    :func:`own_identity.submit` raises.
+    """
     own_identity.require_plc(call.did)
     operation = parse_submitted(call.body["operation"])
     await own_identity.submit(registry, call.host.network, call.did, operation)

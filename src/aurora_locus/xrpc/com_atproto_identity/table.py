@@ -24,7 +24,7 @@ OfIdentities = Callable[[Registry, XrpcCall], Awaitable[Outcome]]
 
 
 def methods(registry: Registry) -> list[Method]:
-    """Over the running server's registry."""
+    """The methods of ``com.atproto.identity``, bound to the running server's registry."""
 
     def over(run: OfIdentities) -> Run:
         return partial(run, registry)

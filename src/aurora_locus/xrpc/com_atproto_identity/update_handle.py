@@ -6,6 +6,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises what :func:`renaming.rename` raises."""
+    """Change the caller's handle. Raises what :func:`renaming.rename` raises."""
     await renaming.rename(registry, call.did, call.body["handle"])
     return None

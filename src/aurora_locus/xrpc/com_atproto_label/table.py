@@ -10,10 +10,10 @@ from aurora_locus.xrpc.method import Method, query
 
 
 def methods(own: Labels) -> list[Method]:
-    """The one method."""
+    """The methods of ``com.atproto.label``: queryLabels."""
     return [query("com.atproto.label.queryLabels", partial(query_labels.run, own))]
 
 
 def streams(own: Labels) -> Mapping[str, Subscription]:
-    """The one stream."""
+    """The streams of ``com.atproto.label``: subscribeLabels."""
     return {subscribe_labels.NSID: subscribe_labels.subscribe_labels(own)}

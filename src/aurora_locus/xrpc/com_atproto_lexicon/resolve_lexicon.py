@@ -7,7 +7,9 @@ from groundwork.errors import NotFound
 
 
 async def resolve_lexicon(call: XrpcCall) -> Outcome:
-    """Raises NotFound (``LexiconNotFound``), RemoteFailed and RemoteSlow."""
+    """Answer a Lexicon as its authority publishes it now. Raises NotFound (``LexiconNotFound``), RemoteFailed and
+    RemoteSlow.
+    """
     nsid = Nsid(call.parameters["nsid"])
     lexicons = call.host.lexicons
     if lexicons is None:

@@ -9,7 +9,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Taken-down accounts may report as well: that is how they appeal. Raises InvalidInput."""
+    """Store a report. Taken-down accounts may report as well: that is how they appeal. Raises InvalidInput."""
     report = await reports.make(registry, call.did, call.body)
     answer: dict[str, Any] = {
         "id": report.id,

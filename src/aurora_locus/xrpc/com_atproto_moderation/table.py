@@ -14,6 +14,6 @@ CREATE_REPORT = (Limit("create_report", 60, 3600), Limit("create_report_daily", 
 
 
 def methods(registry: Registry) -> list[Method]:
-    """The one method."""
+    """The methods of ``com.atproto.moderation``: createReport."""
     run = limited(registry, per_account(*CREATE_REPORT), partial(create_report.run, registry))
     return [procedure("com.atproto.moderation.createReport", run, Need.ACCESS)]

@@ -26,7 +26,10 @@ _ACTIONS = {
 
 
 async def apply_writes(call: XrpcCall) -> dict[str, Any]:
-    """The commit, if there was one, and a result per write in order; the first invalid write fails all."""
+    """Apply several writes in one commit: answer the commit, if there was one, and a result per write in order.
+
+    The first invalid write fails all.
+    """
     body = call.body
     did = await own_repository(call, body["repo"])
     if len(body["writes"]) > MAX_WRITES:

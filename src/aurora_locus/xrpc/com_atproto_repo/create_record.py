@@ -16,7 +16,9 @@ from aurora_locus.xrpc.target import own_repository
 
 
 async def create_record(call: XrpcCall) -> dict[str, Any]:
-    """Answer uri, cid, commit and validation status; InvalidSwap when the repository moved on."""
+    """Write a new record: answer uri, cid, commit and validation status. Raises Conflict (``InvalidSwap``) if the
+    repository has changed.
+    """
     body = call.body
     did = await own_repository(call, body["repo"])
     require_writing(call.caller, body["collection"], Writing.CREATE)

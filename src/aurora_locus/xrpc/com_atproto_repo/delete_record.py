@@ -15,7 +15,9 @@ from aurora_locus.xrpc.target import own_repository
 
 
 async def delete_record(call: XrpcCall) -> dict[str, Any]:
-    """Answer the commit if there was one; InvalidSwap when something moved on."""
+    """Delete a record: answer the commit, if there was one. Raises Conflict (``InvalidSwap``) if repository or record
+    have changed.
+    """
     body = call.body
     did = await own_repository(call, body["repo"])
     require_writing(call.caller, body["collection"], Writing.DELETE)

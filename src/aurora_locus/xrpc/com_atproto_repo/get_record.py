@@ -13,7 +13,7 @@ NSID = Nsid("com.atproto.repo.getRecord")
 
 
 async def get_record(call: XrpcCall) -> XrpcResponse:
-    """uri, cid and value; RecordNotFound also if ``cid`` names another version than the current one.
+    """Answer uri, cid and value of a record; RecordNotFound also if ``cid`` names another version than the current one.
 
     Records of accounts elsewhere are requested from the app view, if there is one.
     """

@@ -103,7 +103,10 @@ _turns: WeakKeyDictionary[Repositories, ImportTurns] = WeakKeyDictionary()
 
 
 async def import_repo(call: XrpcCall) -> None:
-    """Importing the same file again changes nothing; blobs are uploaded afterwards (listMissingBlobs)."""
+    """Replace the caller's repository by the uploaded one. Importing the same file again changes nothing.
+
+    Blobs are uploaded afterwards (listMissingBlobs).
+    """
     host = call.host
     if not host.settings.accepting_repo_imports:
         raise Refused("This server does not take in repositories (PDS_ACCEPTING_REPO_IMPORTS is off).")

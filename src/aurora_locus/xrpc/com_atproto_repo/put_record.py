@@ -16,7 +16,10 @@ from aurora_locus.xrpc.target import own_repository
 
 
 async def put_record(call: XrpcCall) -> dict[str, Any]:
-    """Answer uri, cid, the commit if there was one, and validation status; InvalidSwap when something moved on."""
+    """Create or replace a record: answer uri, cid, the commit if there was one, and validation status.
+
+    Raises Conflict (``InvalidSwap``) if repository or record have changed.
+    """
     body = call.body
     did = await own_repository(call, body["repo"])
     # Whether it creates or updates is known too late.

@@ -15,7 +15,10 @@ _NO_MORE_THAN = 10 * 1024**3
 
 
 async def upload_blob(call: XrpcCall) -> dict[str, Any]:
-    """The reference to put into records. The account may be deactivated: a migration uploads blobs before it completes."""
+    """Store the uploaded bytes; answer the reference to put into records.
+
+    The account may be deactivated: a migration uploads blobs before it completes.
+    """
     # Without a slash it is no media type.
     if "/" not in (call.header("content-type") or ""):
         raise InvalidInput("", "Request encoding (Content-Type) required but not provided.")

@@ -45,7 +45,7 @@ def _unless_arriving(counted: Run, plain: Run) -> Run:
 
 
 def for_writers(registry: Registry, method: Method) -> Method:
-    """The same method, counted where it writes."""
+    """Wrap a method so that its writes count against the limits of the account."""
     points = _POINTS.get(method.nsid)
     if points is not None:
         run = limited(registry, per_account(WRITES, WRITES_DAILY), method.run, points)

@@ -11,7 +11,7 @@ _ONE = frozenset({create_record.METHOD.nsid, put_record.METHOD.nsid})
 
 
 def with_types(method: Method) -> Method:
-    """The same method; before writing records it briefly waits for types that can be resolved."""
+    """Wrap a method so that it first resolves, briefly, the Lexicons of record types that are unknown here."""
     if method.nsid not in _ONE and method.nsid != apply_writes.NSID:
         return method
 

@@ -10,7 +10,7 @@ from aurora_locus.xrpc.target import parse_cid
 
 
 def optional_cid(body: Mapping[str, Any], name: str) -> Cid | None:
-    """A CID field that may be absent."""
+    """Parse an optional CID field of the input; None if it is absent."""
     text = body.get(name)
     return None if text is None else parse_cid(text)
 

@@ -7,7 +7,7 @@ from groundwork.errors import Forbidden
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises Refused for a taken-down account, or one whose identity names another server."""
+    """Reactivate the caller's account. Raises Refused if it is taken down, or if its identity names another server."""
     did = call.did
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)

@@ -8,7 +8,10 @@ from groundwork.errors import NotFound, Refused
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """``validDid`` is checked with the directory; raises RemoteFailed or RemoteSlow if that cannot be determined."""
+    """Answer the counts of the caller's data, and whether the identity names this server.
+
+    ``validDid`` is checked with the directory; raises RemoteFailed or RemoteSlow if that cannot be determined.
+    """
     did = call.did
     try:
         claim = await hosting_status.claim_of(registry, did)

@@ -4,5 +4,5 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(_call: XrpcCall) -> Outcome:
-    """Every account is activated: nobody waits here."""
+    """Answer that the account is activated: there is no queue here."""
     return {"activated": True}

@@ -15,7 +15,10 @@ from groundwork.errors import InvalidInput, NotSignedIn, Refused
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises what :func:`creation.create` and :func:`transfer_in.arrive` raise."""
+    """Create an account, or one for an existing identity that moves here.
+
+    Raises what :func:`creation.create` and :func:`transfer_in.arrive` raise.
+    """
     body = call.body
     if body.get("plcOp") is not None:
         raise Refused("This server signs the first operation of its accounts itself.", name="InvalidRequest")

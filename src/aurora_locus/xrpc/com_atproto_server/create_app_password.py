@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises what :func:`app_passwords.create` raises."""
+    """Create an app password and answer it, this once. Raises what :func:`app_passwords.create` raises."""
     made, password = await app_passwords.create(
         registry.db,
         registry.passwords,

@@ -12,7 +12,7 @@ MAX_USES = 1_000_000
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """``useCount`` accounts can be created with it."""
+    """Create an invite code, with which ``useCount`` accounts can be created."""
     uses = require_uses(call.body["useCount"])
     owner = call.body.get("forAccount") or "admin"
     hostname = urlsplit(registry.url).netloc

@@ -13,7 +13,7 @@ MAX_CODES = 1_000
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """``codeCount`` codes for each of ``forAccounts``, each good for ``useCount`` accounts."""
+    """Create ``codeCount`` invite codes for each of ``forAccounts``, each good for ``useCount`` accounts."""
     uses = require_uses(call.body["useCount"])
     amount = call.body["codeCount"]
     accounts = list(dict.fromkeys(call.body.get("forAccounts") or ["admin"]))

@@ -10,8 +10,10 @@ from groundwork.database.transaction import Writer
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises NotSignedIn, the same for an unknown identifier and a wrong password; ``AuthFactorTokenRequired`` if the account
-    has a second factor.
+    """Sign in with a password and open a session.
+
+    Raises NotSignedIn, the same for an unknown identifier and a wrong password; ``AuthFactorTokenRequired`` if the
+    account has a second factor.
     """
     proof = await password_guesses.authenticate(
         registry,

@@ -10,7 +10,7 @@ from groundwork.database.transaction import Writer
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """``deleteAfter`` is the deadline for coming back; see ``activation`` for the minimum."""
+    """Deactivate the caller's account. ``deleteAfter`` is the deadline for coming back; ``activation`` has the minimum."""
     did = call.did
     text = call.body.get("deleteAfter")
     delete_after = None if text is None else Instant(parse_datetime(text))

@@ -7,7 +7,7 @@ from groundwork.errors import NotSignedIn
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Access tokens stay valid for their two hours."""
+    """End the session of the refresh token. Access tokens of it stay valid until they expire, at most two hours."""
     if call.caller is None or call.caller.refresh is None:
         raise NotSignedIn("Send the refresh token.", name="AuthMissing")
     token = call.caller.refresh

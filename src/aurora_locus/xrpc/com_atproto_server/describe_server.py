@@ -5,7 +5,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Public."""
+    """Answer the server's DID, handle domains, sign-up conditions, links and contact. Open to everybody."""
     settings = call.host.settings
     answer: dict[str, object] = {
         "did": settings.did,

@@ -9,7 +9,9 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """``createAvailable`` creates those earned since; ``includeUsed`` false omits used-up ones."""
+    """Answer the invite codes of the caller. ``createAvailable`` first creates those earned since the last request;
+    ``includeUsed`` false leaves out used-up ones.
+    """
     did = call.did
     if call.parameters["createAvailable"] and registry.earning.interval > 0:
         hostname = urlsplit(registry.url).netloc

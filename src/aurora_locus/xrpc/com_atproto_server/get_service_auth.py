@@ -10,7 +10,7 @@ from groundwork.errors import Forbidden, NotSignedIn
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises what :mod:`service_tokens` refuses."""
+    """Answer a token with which the caller's account calls another service. Raises what :mod:`service_tokens` raises."""
     did, scope = call.did, scope_at_services(call.caller)
     if scope is None:
         raise NotSignedIn("Ask for this with a session of the account.", name="AuthMissing")

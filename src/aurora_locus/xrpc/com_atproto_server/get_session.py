@@ -9,7 +9,7 @@ from groundwork.errors import Forbidden
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """For any session of an account here."""
+    """Answer the account of the caller, for any session of an account here."""
     async with registry.db.reader() as reader:
         account = await queries.find(reader, call.did)
     if account is None:

@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Oldest first."""
+    """Answer name and time of each app password, oldest first."""
     async with registry.db.reader() as reader:
         known = await app_passwords.list_all(reader, call.did)
     return {

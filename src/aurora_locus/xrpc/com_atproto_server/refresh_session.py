@@ -9,7 +9,9 @@ from groundwork.errors import NotSignedIn
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises NotSignedIn: ``ExpiredToken`` when the session has ended, ``AccountTakedown``."""
+    """Exchange the refresh token for a new pair of tokens. Raises NotSignedIn: ``ExpiredToken`` when the session has
+    ended, ``AccountTakedown``.
+    """
     if call.caller is None or call.caller.refresh is None:
         raise NotSignedIn("Send the refresh token.", name="AuthMissing")
     token = call.caller.refresh

@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises Refused if no e-mail can be sent."""
+    """E-mail the caller the token that confirms the address. Raises Refused if no e-mail can be sent."""
     account = await email_changes.find_account(registry, call.did)
     await email_changes.ask(registry, account, TokenPurpose.CONFIRM_EMAIL)
     return None

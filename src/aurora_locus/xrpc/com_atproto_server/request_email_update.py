@@ -9,7 +9,9 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises Refused if no e-mail can be sent."""
+    """Answer whether changing the address requires a token; e-mail it to a confirmed address. Raises Refused if no
+    e-mail can be sent.
+    """
     account = await email_changes.find_account(registry, call.did)
     if account.email_confirmed_at is None:
         return {"tokenRequired": await email_changes.needs_token(registry, account)}

@@ -6,6 +6,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises Refused only if no e-mail can be sent at all."""
+    """E-mail a reset token if an account has this address. Raises Refused only if no e-mail can be sent at all."""
     await password_reset.ask(registry, call.body["email"])
     return None

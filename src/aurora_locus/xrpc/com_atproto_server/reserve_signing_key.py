@@ -11,7 +11,7 @@ from groundwork.errors import Refused
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """The same key for the same DID, for a month. Raises Refused for an existing account."""
+    """Answer the key reserved for a DID: the same one for a month. Raises Refused for an existing account."""
     did = None if call.body.get("did") is None else Did(call.body["did"])
     if did is not None:
         async with registry.db.reader() as reader:

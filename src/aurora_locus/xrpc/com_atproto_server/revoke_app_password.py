@@ -6,7 +6,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """An unknown name is no error."""
+    """Revoke the app password of this name; an unknown name is no error."""
     did, name = call.did, call.body["name"].strip()
     # PostgreSQL rejects a NUL in text, and no app password name has one.
     if name.isprintable():

@@ -11,7 +11,11 @@ from groundwork.telemetry.logs import log
 
 
 async def session_view(host: XrpcHost, account: Account, *, shows_email: bool = True) -> dict[str, Any]:
-    """The common fields; the address only for some apps, the DID document if the operator enables it."""
+    """The account as its own session sees it.
+
+    ``shows_email`` false leaves out the address, as for apps without that scope. The DID document is included if the
+    operator enables it.
+    """
     view: dict[str, Any] = {
         "did": account.did,
         "handle": account.handle,

@@ -7,7 +7,10 @@ from groundwork.errors import Refused
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises what :func:`email_changes.update` and :func:`email_changes.ask_mail_code` raise."""
+    """Change the caller's address, or turn the sign-in code by e-mail on or off.
+
+    Raises what :func:`email_changes.update` and :func:`email_changes.ask_mail_code` raise.
+    """
     email, token, factor = call.body["email"], call.body.get("token"), call.body.get("emailAuthFactor")
     account = await email_changes.find_account(registry, call.did)
     if factor is not None and email.strip().lower() == account.email:

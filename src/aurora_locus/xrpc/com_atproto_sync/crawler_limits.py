@@ -17,6 +17,6 @@ _LIMITS = {
 
 
 def for_crawlers(registry: Registry, method: Method) -> Method:
-    """The same method, counted where crawlers use it."""
+    """Wrap a method so that its calls count against the limits of crawlers."""
     limit = _LIMITS.get(method.nsid)
     return method if limit is None else replace(method, run=limited(registry, per_address(limit), method.run))

@@ -8,7 +8,7 @@ from aurora_locus.xrpc.target import visible_head
 
 
 async def get_checkout(call: XrpcCall) -> XrpcResponse:
-    """Answer the CAR."""
+    """Answer the whole repository as a CAR."""
     did = Did(call.parameters["did"])
     await visible_head(call, did)
     return XrpcResponse(export(call.host.repositories, did), MEDIA_TYPE)

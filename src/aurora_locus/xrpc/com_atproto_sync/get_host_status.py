@@ -8,7 +8,7 @@ from groundwork.errors import NotFound
 
 
 async def get_host_status(call: XrpcCall) -> dict[str, Any]:
-    """Raises NotFound (``HostNotFound``) for every other one."""
+    """Answer the status of this host. Raises NotFound (``HostNotFound``) for any other name."""
     if call.parameters["hostname"].lower() != call.host.crawling.hostname:
         raise NotFound("This server is a PDS and reads no other host.", name="HostNotFound")
     return await describe_own_host(call)

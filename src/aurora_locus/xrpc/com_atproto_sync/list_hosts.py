@@ -8,7 +8,7 @@ from aurora_locus.xrpc.target import bad_cursor
 
 
 async def list_hosts(call: XrpcCall) -> dict[str, Any]:
-    """One page; there is never another."""
+    """Answer a list of one: this host."""
     if "cursor" in call.parameters:
         raise bad_cursor()
     return {"hosts": [await describe_own_host(call)]}

@@ -9,7 +9,11 @@ from groundwork.errors import Forbidden, Refused
 
 
 async def request_crawl(call: XrpcCall) -> None:
-    """Raises Refused for another host's name, without calling anybody; TooMany within twenty minutes."""
+    """Ask the relays to crawl this server.
+
+    Raises Refused for the name of another host, Forbidden if this server is not announced, TooMany within twenty
+    minutes of the last request.
+    """
     host = call.host
     if call.body["hostname"].lower() != host.crawling.hostname:
         raise Refused(f"This server is a PDS and reads nobody; it can announce {host.crawling.hostname} only.")

@@ -95,7 +95,7 @@ async def answer(
         is_host=caller.user_id in locked.hosts,
         is_member=await is_member(tx, event, registration_settings, caller.user_id),
     )
-    rules.must_be_open(event, registration_settings, mine, action, relationship, tx.now)
+    rules.require_open(event, registration_settings, mine, action, relationship, tx.now)
     details = merge_details(
         event,
         registration_settings,
@@ -111,7 +111,7 @@ async def answer(
     decided = rules.decide(
         event, registration_settings, mine, action, relationship=relationship, has_room=has_room, now=tx.now
     )
-    save.must_have_room_for_change(mine, decided, details, has_room=has_room, now=tx.now)
+    save.require_room_for_change(mine, decided, details, has_room=has_room, now=tx.now)
     if mine is not None and not save.changed(mine, decided, details):
         return mine
     notifies = (

@@ -290,7 +290,7 @@ def _takes(case: AnswerCase, reply: RsvpReply) -> bool:
     elif not case.is_welcome:
         return False
     try:
-        rules.must_be_open(case.event, case.registration_settings, case.mine, action, case.relationship, case.now)
+        rules.require_open(case.event, case.registration_settings, case.mine, action, case.relationship, case.now)
         rules.decide(
             case.event,
             case.registration_settings,

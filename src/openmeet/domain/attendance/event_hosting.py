@@ -64,14 +64,14 @@ async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decisi
 
 
 async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """``events.actions.reinstate``; the same people are notified."""
+    """Bring a cancelled event back, as ``events.actions.reinstate``; its attendees are notified."""
     before = await _lock(tx, slug)
     event = await events.reinstate(tx, caller, slug, expected_revision=expected_revision)
     return await _notify_attendees(tx, caller, before, event, kinds.EVENT_REINSTATED)
 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """``events.actions.delete``; attendees are notified, and their RSVP records are deleted."""
+    """Delete an event, as ``events.actions.delete``; its attendees are notified, and their RSVP records are deleted."""
     before = await _lock(tx, slug)
     event = await events.delete(tx, caller, slug, expected_revision=expected_revision)
     await recheck_rsvp_records(tx, [event.id])

@@ -187,7 +187,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     mine = await _rsvp_of(tx, event, attendance_id)
     if mine.status is AttendanceStatus.ATTENDED:
         return mine
-    rules.must_be_checking_in(event, tx.now)
+    rules.require_check_in_time(event, tx.now)
     registration_settings = await registration.of_event(tx, event)
     has_room = await save.expire_offers_and_check_room(
         tx, event, registration_settings, mine, save.stored_details(mine)
@@ -267,7 +267,7 @@ async def dates_with_same_settings(reader: Reader, event: Event) -> list[Event]:
 async def _must_host(reader: Reader, caller: Caller, event: Event | None) -> Event:
     if event is None or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
         raise NotFound(AttendanceReason.NO_SUCH_EVENT)
-    await seeing.must_be_allowed(reader, event, caller.user_id, EventPermission.DECIDE_ANSWERS)
+    await seeing.require_permission(reader, event, caller.user_id, EventPermission.DECIDE_ANSWERS)
     return event
 
 

@@ -56,7 +56,7 @@ def are_rsvps_publishable(event: Event) -> bool:
     )
 
 
-def must_be_open(
+def require_open(
     event: Event,
     registration_settings: RegistrationSettings,
     mine: Attendance | None,
@@ -183,7 +183,7 @@ def _pending_for(
     ):
         return None
     if action is not AttendanceAction.GOING:
-        # Replies given here are refused (``must_be_open``). A record exists already: it is kept apart as pending.
+        # Replies given here are refused (``require_open``). A record exists already: it is kept apart as pending.
         closes_at = registration_closes_at(event, registration_settings)
         is_closed = closes_at is not None and closes_at <= now
         shuts_out = registration_settings.is_members_only and event.group is not None and not relationship.is_member
@@ -365,7 +365,7 @@ def why_check_in_is_closed(event: Event, now: Instant) -> Why | None:
     return None
 
 
-def must_be_checking_in(event: Event, now: Instant) -> None:
+def require_check_in_time(event: Event, now: Instant) -> None:
     """Raise Refused (``CheckInClosed``) outside the check-in time."""
     if why := why_check_in_is_closed(event, now):
         raise Refused(why, name="CheckInClosed")

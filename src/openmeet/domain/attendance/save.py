@@ -237,7 +237,7 @@ def belongs_in_history(before: Attendance, after: Attendance) -> bool:
     return (before.status, before.party, before.mode) != (after.status, after.party, after.mode)
 
 
-def must_have_room_for_change(
+def require_room_for_change(
     mine: Attendance | None, decided: RsvpDecision, details: ResponseDetails, *, has_room: bool, now: Instant
 ) -> None:
     """Raise Refused where somebody with a seat or an offer wants more seats, or another mode, than is free."""

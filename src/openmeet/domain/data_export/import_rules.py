@@ -19,7 +19,7 @@ from openmeet.domain.groups import actions, rules
 from openmeet.domain.groups.model import GroupId, GroupRole, GroupSlug
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.moderation.blocks import must_not_be_apart
+from openmeet.domain.moderation.blocks import raise_if_blocked
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import standing_rsvps
 from openmeet.domain.series.model import SeriesSlug
@@ -96,7 +96,7 @@ async def _ask(tx: Transaction, table: str, row: Row, caller: Caller) -> None:
             await actions.follow(tx, caller, slug_of_group, enabled=enabled)
         case "profile_followers":
             followed = UserId(str(row["followed_id"]))
-            await must_not_be_apart(tx, caller.user_id, followed, refusal=DataExportReason.CANNOT_FOLLOW)
+            await raise_if_blocked(tx, caller.user_id, followed, refusal=DataExportReason.CANNOT_FOLLOW)
             await tx.execute(
                 "insert into profile_followers (user_id, followed_id, created_at) values (:user_id, :followed, :now)",
                 user_id=caller.user_id,
@@ -181,8 +181,9 @@ _RECORDS: Final = {
 }
 
 
-async def must_be_the_same(reader: Reader, person: str, email: str, dids: list[str]) -> bool:
-    """Whether the user already exists here, by the id and by the address or identity in the document.
+async def is_same_person(reader: Reader, person: str, email: str, dids: list[str]) -> bool:
+    """Whether the person of an export is already here, by their id and by their address or a DID; False if they are
+    not.
 
     Raises Refused (``PersonIsHere``) if the id or the address belongs to somebody else.
     """
@@ -206,7 +207,7 @@ async def must_be_the_same(reader: Reader, person: str, email: str, dids: list[s
     )
 
 
-def must_be_theirs(part: ExportedTable, row: Mapping[str, Value], person: str) -> None:
+def require_own_row(part: ExportedTable, row: Mapping[str, Value], person: str) -> None:
     """Raises InvalidInput for a row whose owner column names somebody else."""
     if row.get(_OWNER.get(part.table, "user_id")) != person:
         raise InvalidInput("file", DataExportReason.ROW_OF_ANOTHER_PERSON, table=camel(part.name))

@@ -77,7 +77,7 @@ async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, 
                 for row in rows[start : start + _ROWS]:
                     values = _values(part, columns, row)
                     if part.below is None:
-                        import_rules.must_be_theirs(part, values, person)
+                        import_rules.require_own_row(part, values, person)
                     if await import_rules.is_about_anothers(tx, part.table, values, person):
                         asked.append((part, values))
                         continue
@@ -100,7 +100,7 @@ async def _must_be_them(db: Database, person: str, tables: Mapping[str, Any]) ->
         raise InvalidInput("file", DataExportReason.NO_PERSON_NAMED)
     dids = [str(row.get("did", "")) for row in _rows_in(tables, "identities")]
     async with db.reader() as reader:
-        await import_rules.must_be_the_same(reader, person, str(users[0].get("email") or ""), dids)
+        await import_rules.is_same_person(reader, person, str(users[0].get("email") or ""), dids)
 
 
 def _rows_in(tables: Mapping[str, Any], table: str) -> list[dict[str, Any]]:

@@ -381,7 +381,7 @@ async def _must_be_hosted(reader: Reader, event: Event | None, caller: Caller, a
         raise NotFound(EventReason.NO_SUCH_EVENT)
     if not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
         raise NotFound(EventReason.NO_SUCH_EVENT)
-    await seeing.must_be_editable(reader, event, caller.user_id, act)
+    await seeing.require_editable(reader, event, caller.user_id, act)
     return event
 
 

@@ -21,7 +21,7 @@ from openmeet.domain.events.permissions import (
 )
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.identities import queries as identities
-from openmeet.domain.moderation.blocks import must_not_be_apart
+from openmeet.domain.moderation.blocks import raise_if_blocked
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller, UserId, UserKind
@@ -63,7 +63,7 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Ev
         raise Refused(EventReason.YOU_HOST_ALREADY, name="AlreadyHost")
     if one.state is CoHostState.ACCEPTED:
         return event
-    await must_not_be_apart(tx, event.author_id, caller.user_id, refusal=EventReason.CANNOT_HOST)
+    await raise_if_blocked(tx, event.author_id, caller.user_id, refusal=EventReason.CANNOT_HOST)
     earlier = await co_host_queries.of_person(tx, event.id, caller.user_id)
     if earlier is not None and earlier.id != one.id:
         # Invited twice, by handle and by e-mail: one row has this person's state.
@@ -138,7 +138,7 @@ async def _by_handle(tx: Transaction, caller: Caller, event: Event, handle: str,
     user = await users.by_id(tx, people[0]) if people else None
     if user is None or user.kind is UserKind.SHADOW:
         raise InvalidForm({"whom": EventReason.UNKNOWN_HANDLE})
-    await must_not_be_apart(tx, caller.user_id, user.id, refusal=EventReason.CANNOT_BE_ASKED)
+    await raise_if_blocked(tx, caller.user_id, user.id, refusal=EventReason.CANNOT_BE_ASKED)
     if user.id == event.author_id:
         raise Refused(EventReason.THEY_HOST_ALREADY, name="AlreadyHost")
     known = await co_host_queries.of_person(tx, event.id, user.id)
@@ -206,5 +206,5 @@ async def _lock(tx: Transaction, caller: Caller, slug: EventSlug, act: EventPerm
     event = await queries.lock_by_slug(tx, slug)
     if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
         raise NotFound(EventReason.NO_SUCH_EVENT)
-    await seeing.must_be_allowed(tx, event, caller.user_id, act)
+    await seeing.require_permission(tx, event, caller.user_id, act)
     return event

@@ -24,8 +24,8 @@ async def to_be_copied(reader: Reader, slug: EventSlug, caller: Caller) -> Event
     event = await queries.by_slug(reader, slug)
     if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
         raise NotFound(EventReason.NO_SUCH_EVENT)
-    await seeing.must_be_allowed(reader, event, caller.user_id, EventPermission.COPY)
-    rules.must_be_changeable(event)
+    await seeing.require_permission(reader, event, caller.user_id, EventPermission.COPY)
+    rules.require_changeable(event)
     return event
 
 

@@ -66,7 +66,7 @@ def private_details(
 
 
 def opens_join_link_at(event: Event) -> Instant | None:
-    """When the link is shown to those it is for; None where that is at once, or the start is not known."""
+    """From when the link to join is shown to those who may see it; None if at once, or if the start is not known."""
     if event.content.online_url_from is None or event.starts_at is None:
         return None
     return Instant(event.starts_at - event.content.online_url_from * MINUTE)

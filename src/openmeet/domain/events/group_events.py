@@ -15,7 +15,7 @@ async def group_for(reader: Reader, slug: str, caller: UserId) -> GroupOfEvent |
     if not slug:
         return None
     group, mine = await actions.visible(reader, GroupSlug(slug), caller)
-    rules.must_be_allowed(mine.role if mine else None, GroupPermission.CREATE_EVENT)
+    rules.require_permission(mine.role if mine else None, GroupPermission.CREATE_EVENT)
     return of_event(group)
 
 

@@ -19,7 +19,7 @@ from openmeet.domain.events.queries import COLUMNS, event_of
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.identities import queries as identities
-from openmeet.domain.moderation.blocks import must_not_be_apart
+from openmeet.domain.moderation.blocks import raise_if_blocked
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import HandOver
 from openmeet.domain.notifications.notify import notify
@@ -52,7 +52,7 @@ async def offer(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: Co
     event = await queries.lock_by_slug(tx, slug)
     if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
         raise NotFound(EventReason.NO_SUCH_EVENT)
-    await seeing.must_be_editable(tx, event, caller.user_id, EventPermission.HAND_OVER)
+    await seeing.require_editable(tx, event, caller.user_id, EventPermission.HAND_OVER)
     if event.place_in_series is not None:
         raise Refused(EventReason.DATE_OF_SERIES, name="DateOfSeries")
     if event.is_draft:
@@ -77,7 +77,7 @@ async def accept(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     offered = None if event is None else await co_host_queries.offered(tx, event.id)
     if event is None or mine is None or event.is_gone or offered is None or offered.id != mine.id:
         raise NotFound(_NO_OFFER)
-    await must_not_be_apart(tx, event.author_id, caller.user_id, refusal=EventReason.CANNOT_TAKE_OVER)
+    await raise_if_blocked(tx, event.author_id, caller.user_id, refusal=EventReason.CANNOT_TAKE_OVER)
     before = event.author_id
     (after,) = await change(tx, [event], caller.user_id)
     await co_host_queries.put(tx, accepted_co_host(tx, event, before, by=caller.user_id))

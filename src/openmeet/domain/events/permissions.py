@@ -135,7 +135,7 @@ def may(standing: EventRole, act: EventPermission) -> bool:
     return act in ALLOWED[standing]
 
 
-def must_be_allowed(standing: EventRole, act: EventPermission) -> None:
+def require_permission(standing: EventRole, act: EventPermission) -> None:
     """Raise Forbidden, with a reason, unless the role allows it."""
     if not may(standing, act):
         raise Forbidden(EventReason.NOT_IN_ITS_GROUP if standing is EventRole.FORMER else _REFUSALS[act])

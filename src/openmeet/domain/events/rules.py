@@ -156,8 +156,8 @@ def may_see(
     return access is GroupEventAccess.INSIDE or (access is GroupEventAccess.GUEST and is_invited)
 
 
-def must_be_changeable(event: Event) -> None:
-    """Raise Refused where it is only a copy from the network, or gone."""
+def require_changeable(event: Event) -> None:
+    """Raise Refused for an event that is only a copy from the network, or gone."""
     if event.is_read_only:
         raise Refused(EventReason.KEPT_ELSEWHERE, name="ReadOnly")
     if event.is_gone:

@@ -105,23 +105,23 @@ async def private_details_for(reader: Reader, event: Event, viewer: UserId | Non
     return private_details(event, viewer, is_going=is_going, now=reader.now, runs=runs)
 
 
-async def must_be_allowed(reader: Reader, event: Event, caller: UserId, act: EventPermission) -> None:
+async def require_permission(reader: Reader, event: Event, caller: UserId, act: EventPermission) -> None:
     """Raise Forbidden unless the caller's role allows it."""
-    permissions.must_be_allowed(await standing_of(reader, event, caller), act)
+    permissions.require_permission(await standing_of(reader, event, caller), act)
 
 
-async def must_be_editable(
+async def require_editable(
     reader: Reader, event: Event, caller: UserId, act: EventPermission = EventPermission.EDIT
 ) -> None:
     """Raise Forbidden unless the caller may do this to the event; Refused where it is a copy from the network, or gone."""
-    await must_be_allowed(
+    await require_permission(
         reader, event, caller, EventPermission.KEEP_DRAFT if event.is_draft and act is EventPermission.EDIT else act
     )
-    rules.must_be_changeable(event)
+    rules.require_changeable(event)
 
 
-def must_not_be_gone(event: Event, *, concerns: bool = False) -> None:
-    """Raises Gone (410) for a deleted event that was public; NotFound for anything else.
+def raise_if_gone(event: Event, *, concerns: bool = False) -> None:
+    """Raise Gone (410) for a deleted event that was public, NotFound for a deleted one that was not.
 
     ``concerns``: the viewer answered or hosted it, and learns which one it was even if it was not public.
     """

@@ -29,7 +29,7 @@ from openmeet.domain.groups.model import (
 )
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.moderation.blocks import must_be_welcome
+from openmeet.domain.moderation.blocks import raise_if_unwelcome
 from openmeet.domain.slugs import new_slug, words_of
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.webhooks.actions import Different, happened
@@ -97,10 +97,10 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
 
 
 async def visible(reader: Reader, slug: GroupSlug, viewer: UserId | None) -> tuple[Group, Membership | None]:
-    """The group, and the viewer's membership. Raises NotFound, for absent and hidden alike; Gone."""
+    """The group, and the viewer's membership. Raises NotFound, for absent and hidden groups alike, and Gone."""
     group = await queries.by_slug(reader, slug)
     mine = await queries.find_member(reader, group.id, viewer) if group and viewer else None
-    return rules.must_be_seen(group, mine.role if mine else None), mine
+    return rules.require_visible(group, mine.role if mine else None), mine
 
 
 async def lock_for(
@@ -108,9 +108,9 @@ async def lock_for(
 ) -> tuple[Group, GroupRole]:
     """The group, locked, for somebody with this permission. Raises NotFound, Forbidden, PreconditionFailed."""
     group, mine = await lock_visible(tx, caller, slug)
-    rules.must_be_kept_here(group, action)
+    rules.require_kept_here(group, action)
     role = mine.role if mine else None
-    rules.must_be_allowed(role, action)
+    rules.require_permission(role, action)
     assert role is not None  # noqa: S101  # nobody without a standing is allowed anything
     if expected_revision is not None and group.revision != expected_revision:
         raise PreconditionFailed(GroupReason.CHANGED_SINCE_OPENED)
@@ -122,7 +122,7 @@ async def lock_visible(tx: Transaction, caller: Caller, slug: GroupSlug) -> tupl
     found = await queries.by_slug(tx, slug)
     group = await queries.lock(tx, found.id) if found else None
     mine = await queries.find_member(tx, group.id, caller.user_id) if group else None
-    return rules.must_be_seen(group, mine.role if mine else None), mine
+    return rules.require_visible(group, mine.role if mine else None), mine
 
 
 async def edit(
@@ -165,7 +165,10 @@ async def change(tx: Transaction, before: Group, wanted: Group, *, by: UserId, i
 
 
 async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, wanted: str) -> Group:
-    """Give a public group a chosen slug; the old one redirects. Raises NotFound, Forbidden, Refused, InvalidForm."""
+    """Give a public group the slug that its admin chose; the old one redirects.
+
+    Raises NotFound, Forbidden, Refused, InvalidForm.
+    """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP)
     if group.details.visibility is not GroupVisibility.PUBLIC:
         # A chosen word can be guessed, and "taken" would reveal that the group exists.
@@ -194,7 +197,7 @@ async def delete(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_r
 
 
 async def take_away(tx: Transaction, group: Group, *, by: UserId) -> Group:
-    """``delete`` for a locked group."""
+    """Delete a locked group, as :func:`delete` does."""
     gone = replace(group, picture=None, deleted_at=tx.now, updated_at=tx.now, revision=group.revision + 1)
     await save(tx, gone)
     await publication.look_at_members(tx, group.id)
@@ -209,8 +212,8 @@ async def join(tx: Transaction, caller: Caller, slug: GroupSlug, answer: str = "
     answered).
     """
     group, mine = await lock_visible(tx, caller, slug)
-    rules.must_be_kept_here(group, GroupPermission.APPROVE)
-    await must_be_welcome(tx, group.owner_id, caller.user_id, refusal=GroupReason.CANNOT_JOIN)
+    rules.require_kept_here(group, GroupPermission.APPROVE)
+    await raise_if_unwelcome(tx, group.owner_id, caller.user_id, refusal=GroupReason.CANNOT_JOIN)
     before = mine.role if mine else None
     after = rules.role_after_joining(group, before)
     if mine is not None and after is mine.role:
@@ -238,7 +241,7 @@ async def leave(tx: Transaction, caller: Caller, slug: GroupSlug) -> Membership:
     group, mine = await lock_visible(tx, caller, slug)
     if mine is not None and mine.role is GroupRole.LEFT:
         return mine
-    rules.must_be_able_to_leave(mine.role if mine else None)
+    rules.require_able_to_leave(mine.role if mine else None)
     assert mine is not None  # noqa: S101  # who may leave has a standing
     if group.is_read_only:
         # In a group kept elsewhere, membership is the member's own statement: leaving retracts it.
@@ -247,9 +250,9 @@ async def leave(tx: Transaction, caller: Caller, slug: GroupSlug) -> Membership:
 
 
 async def set_notifications(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: bool) -> Membership:
-    """Switch the caller's notifications of the group. Raises NotFound, Forbidden."""
+    """Switch the caller's notifications of the group on or off. Raises NotFound, Forbidden."""
     _, mine = await lock_visible(tx, caller, slug)
-    rules.must_be_allowed(mine.role if mine else None, GroupPermission.VIEW)
+    rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
     assert mine is not None  # noqa: S101  # who is in has a standing
     saved = replace(mine, notifications_enabled=enabled, revision=mine.revision + 1)
     await queries.put_member(tx, saved)

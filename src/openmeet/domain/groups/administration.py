@@ -34,7 +34,7 @@ from openmeet.domain.groups.model import (
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.actions import person_for_did
-from openmeet.domain.moderation.blocks import must_be_welcome
+from openmeet.domain.moderation.blocks import raise_if_unwelcome
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import email_suppressions
@@ -115,13 +115,13 @@ async def change_role(
 ) -> Membership:
     """Give a member another role, below one's own. Raises NotFound, Forbidden, Refused (``NotARole``, ``OneOwner``)."""
     group, mine = await lock_for(tx, caller, slug, GroupPermission.CHANGE_ROLE)
-    rules.must_be_grantable(mine, wanted)
+    rules.require_grantable(mine, wanted)
     theirs = await queries.find_member(tx, group.id, user_id)
     if theirs is None or theirs.role not in INSIDE:
         raise NotFound(GroupReason.NOT_A_MEMBER)
     if theirs.role is wanted:
         return theirs
-    rules.must_rank_above(mine, theirs.role)
+    rules.require_rank_above(mine, theirs.role)
     saved = await _decide(tx, caller, theirs, wanted, GroupLogAction.ROLE_CHANGED)
     await notify.of_role(tx, group, saved, theirs.role)
     return saved
@@ -228,7 +228,7 @@ async def revoke(tx: Transaction, caller: Caller, slug: GroupSlug, invitation_id
 
 
 def named_by(key: SigningKey, token: str) -> InvitationId:
-    """The invitation in a link. Raises NotFound if the link is forged."""
+    """The invitation that a link names. Raises NotFound if the link is forged."""
     found = rules.invitation_in(key, token)
     if found is None:
         raise NotFound(GroupReason.INVITATION_OVER)
@@ -253,8 +253,9 @@ async def decline(tx: Transaction, key: SigningKey, invitation_id: InvitationId)
 
 
 async def stop_mails(tx: Transaction, key: SigningKey, invitation_id: InvitationId) -> None:
-    """One-click unsubscribe in an e-mail program, possibly repeated, or after the invitation was revoked. Raises
-    NotFound.
+    """Unsubscribe from a group's invitations, by one click in an e-mail program.
+
+    The request may be repeated, or come after the invitation was revoked. Raises NotFound.
     """
     invitation = await invitation_queries.invitation(tx, invitation_id)
     if invitation is None or (invitation.email is None and invitation.declined_at is None):
@@ -277,7 +278,7 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -
     group = await queries.lock(tx, invitation.group_id) if invitation else None
     if invitation is None or group is None or group.deleted_at is not None:
         raise NotFound(GroupReason.INVITATION_OVER)
-    await must_be_welcome(tx, group.owner_id, caller.user_id, refusal=GroupReason.CANNOT_JOIN)
+    await raise_if_unwelcome(tx, group.owner_id, caller.user_id, refusal=GroupReason.CANNOT_JOIN)
     mine = await queries.find_member(tx, group.id, caller.user_id)
     before = mine.role if mine else None
     after = rules.role_after_accepting(before)
@@ -327,7 +328,7 @@ async def unfollow(tx: Transaction, caller: Caller, slug: GroupSlug, did: str) -
 
 
 async def forget_did(tx: Transaction, did: str) -> None:
-    """The account of a DID is gone: no group follows it or names it as its backup admin's."""
+    """Remove the DID of a deleted account: no group follows it, or names it as its backup admin's."""
     await invitation_queries.forget_did(tx, did)
 
 
@@ -341,7 +342,7 @@ async def _below(
         raise NotFound(GroupReason.NOT_A_MEMBER)
     if theirs.user_id == caller.user_id:
         raise Refused(GroupReason.NOT_YOURSELF, name="NotYourself")
-    rules.must_rank_above(mine, theirs.role)
+    rules.require_rank_above(mine, theirs.role)
     return theirs
 
 

@@ -37,7 +37,7 @@ _COLUMNS = "id, group_id, author_id, text, created_at, removed_at"
 
 
 class AlreadyAnnounced(Refused):
-    """The key has been used for another announcement: neither result would be what was asked for."""
+    """The submission key was used for another announcement: neither result would be what was asked for."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -124,7 +124,7 @@ async def newest(
 
 
 async def by_ids(reader: Reader, announcement_ids: Sequence[str]) -> dict[AnnouncementId, Announcement]:
-    """Those of these announcements that were not removed."""
+    """These announcements, without those that were removed."""
     if not announcement_ids:
         return {}
     rows = await reader.fetch(
@@ -135,7 +135,7 @@ async def by_ids(reader: Reader, announcement_ids: Sequence[str]) -> dict[Announ
 
 
 class AnnouncementNotice(msgspec.Struct, frozen=True):
-    """The text is read when people are notified, so a removed announcement notifies nobody."""
+    """Names the announcement of a fan-out. Its text is read when people are notified, so a removed one notifies nobody."""
 
     announcement_id: AnnouncementId
 

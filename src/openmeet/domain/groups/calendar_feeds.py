@@ -33,7 +33,7 @@ async def token_of(reader: Reader, key: SigningKey, group_id: GroupId, user_id: 
 
 async def renew(tx: Transaction, key: SigningKey, group: Group, mine: Membership | None) -> str:
     """Create a token for a member of a locked group; revokes an earlier one. Raises Forbidden."""
-    rules.must_be_allowed(mine.role if mine else None, GroupPermission.VIEW)
+    rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
     assert mine is not None  # noqa: S101  # who is not in the group may not
     row = await tx.fetch_one(
         """

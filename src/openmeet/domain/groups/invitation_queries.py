@@ -52,7 +52,7 @@ async def open_invitations(reader: Reader, group_id: GroupId, page: Page = WHOLE
 
 
 async def mails_since(reader: Reader, group_id: GroupId, since: Instant) -> int:
-    """How many invitations were sent by e-mail."""
+    """How many invitations the group has sent by e-mail since then."""
     row = await reader.fetch_one(
         "select count(*) as mails from group_invitations"
         " where group_id = :group_id and (email is not null or declined_at is not null) and created_at > :since",
@@ -98,7 +98,7 @@ async def decline_invitation(tx: Transaction, invitation_id: InvitationId) -> No
 
 
 async def invited_among(reader: Reader, group_id: GroupId, emails: Sequence[str]) -> set[str]:
-    """Those of these addresses with an open invitation of the group."""
+    """Which of these addresses have an open invitation of the group."""
     if not emails:
         return set()
     rows = await reader.fetch(
@@ -120,7 +120,7 @@ async def forget_addresses(tx: Transaction, before: Instant) -> int:
 
 
 async def is_inside_with(reader: Reader, group_id: GroupId, email: str) -> bool:
-    """Whether somebody with this address is a member or banned: neither is written to."""
+    """Whether a member or banned person of the group has this address; neither is invited."""
     row = await reader.fetch_one(
         "select 1 as found from group_members m join users u on u.id = m.user_id where m.group_id = :group_id"
         " and u.email = :email and m.role in ('owner', 'admin', 'moderator', 'member', 'banned')",

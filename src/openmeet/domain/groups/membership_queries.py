@@ -94,8 +94,9 @@ async def standings_of(reader: Reader, user_id: UserId) -> list[Membership]:
 
 
 async def longest_inside(reader: Reader, group_id: GroupId, *, besides: UserId) -> list[Membership]:
-    """The highest-ranking member besides one person, then the longest-standing; nobody without an account, or who is deleting
-    theirs.
+    """The highest-ranking member besides one person, of equal rank the longest-standing.
+
+    Nobody without an account, or who is deleting theirs.
     """
     rank = " ".join(f"when '{role.value}' then {number}" for number, role in enumerate(INSIDE))
     rows = await reader.fetch(
@@ -240,7 +241,7 @@ async def followed_by(reader: Reader, user_id: UserId, *, limit: int) -> list[Li
 
 
 async def note(tx: Transaction, group_id: GroupId, *, slug: str, created_at: Instant | None) -> None:
-    """Store the age of a group that was just stored, and its slug unless it is or was taken."""
+    """Store the age of an imported group that was just inserted, and its slug unless that is or was taken."""
     await tx.execute(
         """
         update groups

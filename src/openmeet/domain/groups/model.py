@@ -163,7 +163,7 @@ class GroupOffer:
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """The owner's arrangement for their absence. ``backup_admin_did``: that person's DID."""
+    """Who takes over while the owner is absent, and when. ``backup_admin_did``: that person's DID."""
 
     backup_admin_id: UserId | None = None
     backup_admin_did: str | None = None
@@ -172,12 +172,12 @@ class Keeping:
 
     @property
     def absence(self) -> int:
-        """In microseconds."""
+        """How long the owner must be absent, in microseconds."""
         return self.absence_days * DAY
 
     @property
     def wait(self) -> int:
-        """In microseconds."""
+        """How long the owner may still object, in microseconds."""
         return self.wait_days * DAY
 
 

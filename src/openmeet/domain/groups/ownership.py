@@ -34,7 +34,7 @@ from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.queries import of_user
-from openmeet.domain.moderation.blocks import must_not_be_apart
+from openmeet.domain.moderation.blocks import raise_if_blocked
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.emails import enqueue_email
 
@@ -45,7 +45,7 @@ async def offer(tx: Transaction, caller: Caller, slug: GroupSlug, to: UserId) ->
     if to == caller.user_id:
         raise Refused(GroupReason.ONE_OWNER, name="OneOwner")
     heir = await _inside(tx, group, to)
-    await must_not_be_apart(tx, caller.user_id, to, refusal=GroupReason.CANNOT_OFFER)
+    await raise_if_blocked(tx, caller.user_id, to, refusal=GroupReason.CANNOT_OFFER)
     if group.offer is not None and group.offer.heir_id == to:
         return group
     after = replace(group, offer=GroupOffer(to, tx.now), revision=group.revision + 1, updated_at=tx.now)
@@ -104,7 +104,7 @@ async def arrange(
     if backup is not None:
         await _inside(tx, group, backup)
         if backup != group.keeping.backup_admin_id:
-            await must_not_be_apart(tx, caller.user_id, backup, refusal=GroupReason.CANNOT_NAME)
+            await raise_if_blocked(tx, caller.user_id, backup, refusal=GroupReason.CANNOT_NAME)
         did = next((one.did for one in await of_user(tx, backup)), None)
     keeping = Keeping(backup, did, absence_days, wait_days)
     if keeping == group.keeping:
@@ -153,21 +153,21 @@ async def take_over(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
     """The person who asked becomes owner, after the waiting time. Raises NotFound, Forbidden, Refused."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.TAKE_OVER)
     seen = await last_seen(tx, group.owner_id)
-    rules.must_be_takeable(group, caller.user_id, owner_seen_at=seen, now=tx.now, wait=group.keeping.wait)
+    rules.require_succession_over(group, caller.user_id, owner_seen_at=seen, now=tx.now, wait=group.keeping.wait)
     return await _taken_over(tx, group, caller.user_id)
 
 
 async def take_back(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
     """Return the group to the owner that it was taken over from. Raises NotFound, Refused."""
     group, mine = await lock_visible(tx, caller, slug)
-    rules.must_be_returnable(await last_change_of_owner(tx, group.id), caller.user_id, mine)
+    rules.require_returnable(await last_change_of_owner(tx, group.id), caller.user_id, mine)
     after = await _pass_on(tx, group, caller.user_id, GroupLogAction.TAKEN_BACK, by=caller.user_id)
     await notify.of_ownership(tx, after, [group.owner_id], what="taken_back", who=caller.user_id)
     return after
 
 
 async def begin_by_clock(tx: Transaction, group_id: GroupId) -> bool:
-    """Start the succession of the backup admin; False where its conditions no longer hold."""
+    """Start the succession of the backup admin, as a scheduled task; False where its conditions no longer hold."""
     group = await queries.lock(tx, group_id)
     backup = group.keeping.backup_admin_id if group else None
     if group is None or backup is None or group.deleted_at is not None or group.succession is not None:
@@ -182,7 +182,9 @@ async def begin_by_clock(tx: Transaction, group_id: GroupId) -> bool:
 
 
 async def go_on_by_clock(tx: Transaction, group_id: GroupId) -> GroupLogAction | None:
-    """Advance a succession: it completes, ends because the owner was seen, or the second e-mail is due."""
+    """Advance a succession, as a scheduled task: complete it, end it because the owner was seen, or send the second
+    e-mail.
+    """
     group = await queries.lock(tx, group_id)
     asked = group.succession if group else None
     if group is None or asked is None or group.deleted_at is not None:
@@ -207,8 +209,10 @@ async def go_on_by_clock(tx: Transaction, group_id: GroupId) -> GroupLogAction |
 
 
 async def depart(tx: Transaction, user_id: UserId) -> None:
-    """A person's account is deleted: they leave every group, and theirs pass at once to the backup admin or to the
-    highest-ranking, longest-standing member; a group without other members is deleted. Idempotent.
+    """Take a person whose account is deleted out of every group. Idempotent.
+
+    Groups that they own pass at once to the backup admin, or to the highest-ranking, longest-standing member; a group
+    without other members is deleted.
     """
     for standing in await membership_queries.standings_of(tx, user_id):
         group = await queries.lock(tx, standing.group_id)
@@ -366,7 +370,10 @@ async def last_change_of_owner(reader: Reader, group_id: GroupId) -> Logged | No
 
 
 async def named_backups(reader: Reader, group: Group) -> tuple[Did, ...]:
-    """Published only where their membership is public: copies of a published record cannot be recalled."""
+    """DIDs of the backup admins that the group's record names.
+
+    Only where their membership is public: copies of a published record cannot be recalled.
+    """
     backup, did = group.keeping.backup_admin_id, group.keeping.backup_admin_did
     if backup is None or did is None:
         return ()

@@ -16,7 +16,7 @@ from openmeet.domain.users.model import Caller
 async def put(
     tx: Transaction, caller: Caller, slug: GroupSlug, picture: Picture, *, expected_revision: int | None = None
 ) -> Group:
-    """Set this picture. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
+    """Set the picture of a group. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
     before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
     return await _show(tx, caller, before, picture)
 

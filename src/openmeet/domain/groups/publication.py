@@ -44,7 +44,7 @@ async def enqueue_member(tx: Transaction, standing: Membership) -> None:
 
 
 async def look_at_members(tx: Transaction, group_id: GroupId) -> None:
-    """The group's record moved, or contains more or less: enqueue its members' records."""
+    """Enqueue the records of the group's members, because the group's own record moved, or contains more or less."""
     rows = await tx.fetch(
         "select id from group_members where group_id = :group_id and (sync_enabled = 1 or external_id is not null)"
         " order by id",

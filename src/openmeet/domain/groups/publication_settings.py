@@ -32,7 +32,7 @@ async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, i
         return await _ask_elsewhere(tx, group, mine, caller.user_id)
     if group.is_read_only and mine is not None and mine.role is GroupRole.PENDING:
         return await _ask_no_more(tx, group, mine)
-    rules.must_be_allowed(mine.role if mine else None, GroupPermission.VIEW)
+    rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
     assert mine is not None  # noqa: S101  # who may is in
     if mine.sync_enabled is is_public:
         return mine
@@ -74,9 +74,9 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
 
 
 async def change_speaker(tx: Transaction, before: Group, after: Group) -> None:
-    """Store a group whose records move to another repository: its record stays where it is and points to the new one.
+    """Store a group whose records move to another repository.
 
-    Its other records are written again in the new repository.
+    Its record stays where it is and points to the new one; its other records are written again in the new repository.
     """
     old, new = speaker_of(before), speaker_of(after)
     if old != new:

@@ -67,7 +67,7 @@ MEMBER_COLUMNS = (
 
 
 def group_of(row: Row) -> Group:
-    """Parse a row that has ``COLUMNS``."""
+    """Parse a row of a group, which has ``COLUMNS``."""
     return Group(
         id=GroupId(row["id"]),
         slug=GroupSlug(row["slug"]),
@@ -124,7 +124,7 @@ def _picture_of(row: Row) -> Picture | None:
 
 
 def member_of(row: Row) -> Membership:
-    """Parse a row that has ``MEMBER_COLUMNS``."""
+    """Parse a row of a membership, which has ``MEMBER_COLUMNS``."""
     return Membership(
         id=MemberId(row["id"]),
         group_id=GroupId(row["group_id"]),

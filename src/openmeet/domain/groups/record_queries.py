@@ -78,7 +78,7 @@ async def by_statement(reader: Reader, uri: str) -> Membership | None:
 
 
 async def note_former(tx: Transaction, group_id: GroupId, uri: str, cid: str, *, is_there: bool = True) -> None:
-    """Note a superseded record of the group; ``is_there``: the repository still has it.
+    """Store a superseded record of the group; ``is_there``: the repository still has it.
 
     A retracted record keeps its URI: members still name it, and publishing again reuses it.
     """
@@ -95,7 +95,7 @@ async def note_former(tx: Transaction, group_id: GroupId, uri: str, cid: str, *,
 
 
 async def drop_former(tx: Transaction, uri: str) -> None:
-    """No longer superseded: the group's record is there again."""
+    """Remove a superseded record that is the group's present record again."""
     await tx.execute("delete from superseded_group_records where uri = :uri", uri=uri)
 
 
@@ -211,7 +211,7 @@ _COLUMNS = "uri, did, group_uri, about, role, refers_to"
 
 
 async def put(tx: Transaction, saying: str, stated: MembershipStatement) -> None:
-    """Store the record's current content."""
+    """Store a membership statement as its record has it now."""
     await tx.execute(
         f"insert into group_statements (saying, {_COLUMNS})"
         " values (:saying, :uri, :did, :group_uri, :about, :role, :refers_to)"
@@ -228,7 +228,7 @@ async def put(tx: Transaction, saying: str, stated: MembershipStatement) -> None
 
 
 async def forget(tx: Transaction, uri: str) -> MembershipStatement | None:
-    """The record was deleted; returns its last content."""
+    """Delete the membership statement of a deleted record; returns its last content."""
     row = await tx.fetch_one(f"delete from group_statements where uri = :uri returning {_COLUMNS}", uri=uri)
     return _statement_of(row) if row else None
 
@@ -279,7 +279,7 @@ async def erase_of(tx: Transaction, did: str, saying: str) -> list[MembershipSta
 
 
 async def strangers_asking(reader: Reader, group_id: GroupId) -> int:
-    """Number of requests to join that came from the network alone."""
+    """Number of requests to join by people who are known from the network alone."""
     row = await reader.fetch_one(
         "select count(*) as n from group_members m join users u on u.id = m.user_id and u.kind = 'shadow'"
         " where m.group_id = :id and m.role = 'pending'",

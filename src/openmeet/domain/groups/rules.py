@@ -122,13 +122,13 @@ def may(role: GroupRole | None, action: GroupPermission) -> bool:
     return action in ALLOWED[role]
 
 
-def must_be_allowed(role: GroupRole | None, action: GroupPermission) -> None:
+def require_permission(role: GroupRole | None, action: GroupPermission) -> None:
     """Raise Forbidden, with a reason, unless the role allows it."""
     if not may(role, action):
         raise Forbidden(_FORBIDDEN[action])
 
 
-def must_be_kept_here(group: Group, action: GroupPermission) -> None:
+def require_kept_here(group: Group, action: GroupPermission) -> None:
     """Raise Refused for what is decided elsewhere about a group kept elsewhere, whatever role it gives them."""
     if group.is_read_only and action not in _ELSEWHERE:
         raise Refused(GroupReason.KEPT_ELSEWHERE, name="KeptElsewhere")
@@ -143,9 +143,11 @@ def may_see(group: Group, role: GroupRole | None) -> bool:
     return group.details.visibility is not GroupVisibility.PRIVATE or may(role, GroupPermission.VIEW)
 
 
-def must_be_seen(group: Group | None, role: GroupRole | None) -> Group:
-    """The group itself. Raises NotFound, for absent and hidden alike; Gone (410) for a deleted one: for everybody if it
-    was public, and with its name for its members.
+def require_visible(group: Group | None, role: GroupRole | None) -> Group:
+    """The group, for somebody who may see it.
+
+    Raises NotFound, for absent and hidden groups alike; Gone (410) for a deleted one: for everybody if it was public,
+    and with its name for its members.
     """
     if group is not None and may_see(group, role):
         return group
@@ -166,19 +168,19 @@ def ranks_above(role: GroupRole, other: GroupRole) -> bool:
     return other not in INSIDE or INSIDE.index(role) < INSIDE.index(other)
 
 
-def must_rank_above(role: GroupRole, other: GroupRole) -> None:
+def require_rank_above(role: GroupRole, other: GroupRole) -> None:
     """Raise Forbidden unless ``role`` ranks above ``other``."""
     if not ranks_above(role, other):
         raise Forbidden(GroupReason.ROLE_TOO_HIGH)
 
 
-def must_be_grantable(role: GroupRole, wanted: GroupRole) -> None:
+def require_grantable(role: GroupRole, wanted: GroupRole) -> None:
     """Raise Refused for a role that cannot be given; Forbidden for one as high as one's own."""
     if wanted not in INSIDE:
         raise Refused(GroupReason.NOT_A_ROLE, name="NotARole")
     if wanted is GroupRole.OWNER:
         raise Refused(GroupReason.HAND_OVER_INSTEAD, name="OneOwner")
-    must_rank_above(role, wanted)
+    require_rank_above(role, wanted)
 
 
 def role_after_joining(group: Group, before: GroupRole | None) -> GroupRole:
@@ -209,14 +211,14 @@ def role_after_accepting(before: GroupRole | None) -> GroupRole:
     return before if before in INSIDE else GroupRole.MEMBER
 
 
-def must_be_able_to_leave(role: GroupRole | None) -> None:
+def require_able_to_leave(role: GroupRole | None) -> None:
     """Raise Refused for the owner; Forbidden for non-members."""
     if role is GroupRole.OWNER:
         raise Refused(
             GroupReason.OWNER_CANNOT_LEAVE,
             name="OwnerCannotLeave",
         )
-    must_be_allowed(role, GroupPermission.LEAVE)
+    require_permission(role, GroupPermission.LEAVE)
 
 
 def check_answer(group: Group, text: str) -> str:
@@ -235,7 +237,7 @@ def is_absent(owner_seen_at: Instant, now: Instant, *, after: int) -> bool:
     return now - owner_seen_at >= after
 
 
-def must_be_takeable(group: Group, caller: UserId, *, owner_seen_at: Instant, now: Instant, wait: int) -> None:
+def require_succession_over(group: Group, caller: UserId, *, owner_seen_at: Instant, now: Instant, wait: int) -> None:
     """Raise Refused unless this admin has asked, the waiting time is over, and the owner was not here since."""
     asked = group.succession
     if asked is None or asked.successor_id != caller:
@@ -246,7 +248,7 @@ def must_be_takeable(group: Group, caller: UserId, *, owner_seen_at: Instant, no
         raise Refused(GroupReason.STILL_WAITING, name="StillWaiting")
 
 
-def must_be_returnable(last: Logged | None, caller: UserId, mine: Membership | None) -> None:
+def require_returnable(last: Logged | None, caller: UserId, mine: Membership | None) -> None:
     """Raise Refused unless the latest change of owner took the group from this very person, who is still a member."""
     if last is None or last.user_id != caller or mine is None or mine.role not in INSIDE:
         raise Refused(GroupReason.NOTHING_TO_TAKE_BACK, name="NothingToTakeBack")

@@ -15,7 +15,7 @@ from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import Attendance, ChangeChannel, RsvpReply, RsvpRequest
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.response_details import merge_details
-from openmeet.domain.attendance.rules import EventRelationship, must_be_open
+from openmeet.domain.attendance.rules import EventRelationship, require_open
 from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.model import Event, EventSlug
@@ -64,7 +64,7 @@ async def ask(
     """
     event, registration_settings = await open_to_guests(tx, slug)
     act = ACTION_OF_REPLY[reply]
-    must_be_open(event, registration_settings, None, act, EventRelationship(), tx.now)
+    require_open(event, registration_settings, None, act, EventRelationship(), tx.now)
     merge_details(event, registration_settings, None, rsvp_request, is_going=reply is RsvpReply.GOING)
     if await queries.asked_since(tx, email, Instant(tx.now - HOUR)) >= EMAILS_PER_HOUR:
         raise TooMany(

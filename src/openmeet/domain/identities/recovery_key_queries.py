@@ -83,10 +83,10 @@ async def erase_waiting(tx: Transaction, user_id: UserId, public_key: str) -> bo
 
 
 async def erase_of(tx: Transaction, did: str) -> None:
-    """Delete the key of an account that is gone or unlinked."""
+    """Delete the recovery key of an account that is gone or unlinked."""
     await tx.execute("delete from recovery_keys where did = :did", did=did)
 
 
 async def erase_waiting_since(tx: Transaction, before: Instant) -> int:
-    """Delete keys that were not saved in time; returns how many."""
+    """Delete recovery keys that were not saved in time; returns how many."""
     return await tx.execute("delete from recovery_keys where taken_over_at < :before", before=before)

@@ -25,7 +25,7 @@ from openmeet.domain.groups import administration, invitation_queries
 from openmeet.domain.groups.actions import lock_for
 from openmeet.domain.groups.model import INVITATION_LIFE, Group, GroupId, GroupSlug, Invitation, InvitationId
 from openmeet.domain.groups.queries import by_id as group_by_id
-from openmeet.domain.groups.rules import GroupPermission, must_be_allowed, must_be_kept_here
+from openmeet.domain.groups.rules import GroupPermission, require_kept_here, require_permission
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.guest_list import means_no, understand_list
 from openmeet.domain.imports.model import (
@@ -80,8 +80,8 @@ async def find_target(reader: Reader, caller: Caller, what: What, slug: str) -> 
     """``target_of`` for display: without the lock."""
     if what is What.MEMBERS:
         group, mine = await groups.visible(reader, GroupSlug(slug), caller.user_id)
-        must_be_kept_here(group, GroupPermission.INVITE)
-        must_be_allowed(mine.role if mine else None, GroupPermission.INVITE)
+        require_kept_here(group, GroupPermission.INVITE)
+        require_permission(mine.role if mine else None, GroupPermission.INVITE)
         return InvitationTarget(what, group.id, group.slug, group.details.name)
     event = await find_for_host(reader, caller, EventSlug(slug))
     return InvitationTarget(what, event.id, event.slug, event.title)

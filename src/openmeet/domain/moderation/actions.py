@@ -49,7 +49,7 @@ async def decide(
     """Set the subject's status and close its reports. Raises Refused (``NothingToDo``), Conflict."""
     known = await visibility.of(tx, subject.id)
     before = known.state if known else SubjectVisibility.SHOWN
-    model.must_be_possible(subject, before, after)
+    model.require_possible(subject, before, after)
     if not await visibility.change(tx, subject, before, after, reason=reason, by=actor_id):
         raise Conflict(ModerationReason.DECIDED_MEANWHILE)
     act = model.act_of(subject, before, after)

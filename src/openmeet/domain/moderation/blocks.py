@@ -107,13 +107,13 @@ async def apart_from_address(reader: Reader, person: UserId, email: str) -> bool
     return row is not None
 
 
-async def must_not_be_apart(reader: Reader, person: UserId, other: UserId, *, refusal: Reason) -> None:
+async def raise_if_blocked(reader: Reader, person: UserId, other: UserId, *, refusal: Reason) -> None:
     """Raises Refused (``NotWelcome``) if either has blocked the other; the text does not say why."""
     if await apart(reader, person, other):
         raise Refused(refusal, name="NotWelcome")
 
 
-async def must_be_welcome(reader: Reader, host: UserId, caller: UserId, *, refusal: Reason) -> None:
+async def raise_if_unwelcome(reader: Reader, host: UserId, caller: UserId, *, refusal: Reason) -> None:
     """Raises Refused (``NotWelcome``) for whom ``is_unwelcome``; the text does not say why."""
     row = await reader.fetch_one(
         f"select 1 as found from users u where u.id = :caller and {is_unwelcome(':host', 'u.id')}",

@@ -211,7 +211,7 @@ def act_of(subject: Subject, before: SubjectVisibility, after: SubjectVisibility
     return ModerationAction.RELEASE
 
 
-def must_be_possible(subject: Subject, before: SubjectVisibility, after: SubjectVisibility) -> None:
+def require_possible(subject: Subject, before: SubjectVisibility, after: SubjectVisibility) -> None:
     """Raises Refused (``NothingToDo``) if the status is already set, or impossible for such a subject."""
     if after is before or (
         after is SubjectVisibility.TRUSTED and subject.thing not in {Thing.PERSON, Thing.DID, Thing.EVENT}
@@ -254,7 +254,7 @@ def check_host(text: str) -> Subject:
     return Subject(Thing.HOST, f"{parts.scheme}://{parts.netloc.lower()}")
 
 
-def must_be_mutable(subject: Subject) -> None:
+def require_kind_to_mute(subject: Subject) -> None:
     """Raises Refused for a kind of subject that cannot be muted."""
     if subject.thing not in MUTED:
         raise Refused(ModerationReason.NOT_MUTABLE, name="NotMutable")

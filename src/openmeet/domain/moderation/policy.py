@@ -104,8 +104,8 @@ async def is_moderator(reader: Reader, user_id: UserId, named: Sequence[str]) ->
     return await reader.fetch_one(by_command, user_id=user_id) is not None
 
 
-async def must_moderate(reader: Reader, caller: Caller, named: Sequence[str]) -> None:
-    """Raises Forbidden for everybody else."""
+async def require_moderator(reader: Reader, caller: Caller, named: Sequence[str]) -> None:
+    """Raise Forbidden unless the caller is a moderator of the community."""
     if not await is_moderator(reader, caller.user_id, named):
         raise Forbidden(ModerationReason.MODERATORS_ONLY)
 

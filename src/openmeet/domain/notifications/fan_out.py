@@ -54,7 +54,7 @@ NOBODY_LEFT: Final = RecipientPage((), None)
 
 
 async def _nothing(_: Transaction, __: Sequence[str]) -> None:
-    """The subject's lock is enough."""
+    """Lock nothing more: the subject's lock is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,9 @@ async def is_any_left(reader: Reader, subject_id: str) -> bool:
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """A deleted user is not notified, nor is the person who made the change, under either account."""
+    """Name the remaining account of a merged user in what running fan-outs notify of, so that it is not told of its own
+    change.
+    """
     await tx.execute(
         """
         update fan_outs set notice = replace(notice, :from_user, :to_user)

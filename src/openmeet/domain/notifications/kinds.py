@@ -91,7 +91,7 @@ class Approval(Payload, frozen=True):
 
 
 class Rejection(Payload, frozen=True):
-    """The event as the person knew it, for those who may no longer see it: ``title`` is empty for all others."""
+    """The event as the person knew it, for somebody who may no longer see it; ``title`` is empty for all others."""
 
     title: str = ""
     starts: When | None = None
@@ -164,12 +164,12 @@ def worth_mail(_: Payload) -> bool:
 
 
 def newest(payloads: Sequence[P]) -> Sequence[P]:
-    """Later notifications of one kind about one subject replace earlier ones."""
+    """Merge by keeping the newest: a later notification of one kind about one subject replaces earlier ones."""
     return payloads[-1:]
 
 
 def each(payloads: Sequence[P]) -> Sequence[P]:
-    """A later notification replaces none."""
+    """Merge by keeping all: a later notification replaces none."""
     return payloads
 
 

@@ -68,7 +68,7 @@ async def notify(
 
 
 async def notify_each(tx: Transaction, kind: NotificationKind[P], notices: Sequence[Notice[P]]) -> None:
-    """Several notices, in hardly more statements than one. A user must not appear twice for one subject."""
+    """Notify of several subjects, in hardly more statements than of one. A user must not appear twice for one subject."""
     if not any(one.to for one in notices):
         return
     addressees = await _addressees(tx, kind, notices)
@@ -147,9 +147,8 @@ async def _waiting(
 async def notifying(
     tx: Transaction, kind: NotificationKind[P], subject_id: str, to: Sequence[UserId], payload: P, *, revision: int
 ) -> Sequence[SqlWrite] | None:
-    """``notify`` as a statement to be combined with others, for a few users; None if more than that is needed.
-
-    For notifications that are not urgent and join an open e-mail.
+    """``notify`` as a statement that is combined with others, for a few users and notifications that join an open
+    e-mail; None if more than that is needed.
     """
     writes: list[SqlWrite] = []
     sources = rules.sources_of(kind, payload, ())
@@ -177,7 +176,7 @@ async def take_back(tx: Transaction, user_id: UserId, kind: NotificationKind[Any
 
 
 async def mark_read_in(tx: Transaction, user_id: UserId, subject_id: str, revision: int) -> None:
-    """Mark what somebody was told of a room as read, up to this number of its log."""
+    """Mark the notifications of a user about a room as read, up to this number of its log."""
     of_rooms = [kind.name for kind in kinds.KINDS.values() if kind.subject is SubjectType.ROOM]
     await queries.mark_read_in(tx, user_id, of_rooms, subject_id, revision)
 

@@ -41,7 +41,7 @@ _WILLING = f" and not {is_unwilling('u.id')}"
 
 
 def statement(*, has_sources: bool, columns: str = "", joined: str = "") -> str:
-    """The statement for the preferences of users (``user_ids``) for a ``topic``, without those who block or mute a
+    """The SQL that reads the preferences of users (``user_ids``) for a ``topic``, without those who block or mute a
     source.
     """
     return _ADDRESSEES.format(columns=columns, joined=joined, willing=_WILLING if has_sources else "")
@@ -69,12 +69,12 @@ async def addressees(
 
 
 def by_person(rows: Sequence[Row]) -> Iterator[list[Row]]:
-    """The rows of ``statement``, grouped by user."""
+    """Group the rows of ``statement`` by user."""
     return (list(own) for _, own in groupby(rows, key=itemgetter("id")))
 
 
 def addressee_of(own: Sequence[Row], topic: NotificationTopic) -> NotificationRecipient:
-    """The value of one user's rows."""
+    """One user's preferences from their own rows."""
     chosen = {Channel(row["channel"]): bool(row["is_on"]) for row in own if row["channel"] is not None}
     channels = frozenset(channel for channel, is_on in {**defaults_of(topic), **chosen}.items() if is_on)
     first = own[0]
@@ -148,7 +148,7 @@ def _hours_of(row: Row) -> Hours:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """``told``: how many users are notified at all, ``mailed``: how many of those by e-mail, at once or in a digest."""
+    """How many people a change would notify: ``told`` at all, ``mailed`` of those by e-mail, at once or in a digest."""
 
     told: int
     mailed: int

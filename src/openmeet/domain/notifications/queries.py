@@ -88,7 +88,7 @@ class NotificationRow:
 async def told(
     tx: Transaction, kind: NotificationKind[Any], about: Sequence[tuple[UserId, str, int]]
 ) -> set[tuple[UserId, str, int]]:
-    """Those of these (user, subject, revision) that exist already. The subjects' rows are locked."""
+    """Which of these notifications (user, subject, revision) exist already. The subjects' rows are locked."""
     found: set[tuple[UserId, str, int]] = set()
     for start in range(0, len(about), AT_ONCE):
         some = about[start : start + AT_ONCE]
@@ -220,7 +220,7 @@ async def mark_read(tx: Transaction, user_id: UserId, until: Instant) -> int:
 
 
 async def mark_read_in(tx: Transaction, user_id: UserId, kinds: Sequence[str], subject_id: str, until: int) -> None:
-    """Those about one subject, up to a revision."""
+    """Mark a user's notifications about one subject as read, up to a revision."""
     await tx.execute(
         "update notifications set read_at = :now where user_id = :user_id and kind in :kinds and subject_id = :subject_id"
         " and subject_revision <= :until and read_at is null",
@@ -235,7 +235,7 @@ async def mark_read_in(tx: Transaction, user_id: UserId, kinds: Sequence[str], s
 async def waiting_among(
     reader: Reader, user_ids: Sequence[UserId], kind: NotificationKind[Any], subject_id: str, since: Instant
 ) -> set[UserId]:
-    """Those who have an unread notification of this kind about the subject that is not older."""
+    """Which of these users have an unread notification of this kind about the subject that is not older."""
     rows = await reader.fetch(
         "select distinct user_id from notifications where user_id in :user_ids and kind = :kind and subject_id = :subject_id"
         " and read_at is null and created_at > :since order by user_id",

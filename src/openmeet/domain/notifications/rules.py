@@ -56,7 +56,7 @@ def channel_of_mail(addressee: NotificationRecipient) -> Channel | None:
 
 
 def is_too_late_in(digest_at: Instant, kind: NotificationKind[Any], starts_at: Instant | None, *, urgent: bool) -> bool:
-    """Whether it would come too late in a digest: the event has begun, or the offer has passed on.
+    """Whether a notification would come too late in a digest: the event has begun, or the offer has passed on.
 
     A reminder of something that begins at about that hour is too late as well.
     """
@@ -73,7 +73,7 @@ def waits_for(kind: NotificationKind[Any]) -> int:
 
 
 def mail_due_at(hours: Hours, now: Instant, *, urgent: bool, waits: int = BUNDLED_FOR) -> Instant:
-    """When the e-mail is sent; ``waits`` in microseconds."""
+    """When an e-mail is sent that may wait for so many microseconds (``waits``)."""
     return now if urgent else after_quiet(hours, Instant(now + waits))
 
 

@@ -76,7 +76,7 @@ class Gazetteer:
         """Whether names can be looked up."""
         return self._open() is not None
 
-    def must_be_ready(self) -> None:
+    def require_ready(self) -> None:
         """Raises Unavailable until names can be looked up, and sees to it that they soon can."""
         if self.is_built:
             return

@@ -14,7 +14,7 @@ from openmeet.domain.groups.queries import COLUMNS as GROUP_COLUMNS
 from openmeet.domain.groups.queries import group_of
 from openmeet.domain.groups.queries import is_hidden as is_group_hidden
 from openmeet.domain.identities.queries import DEPARTED
-from openmeet.domain.moderation.blocks import are_apart, must_not_be_apart
+from openmeet.domain.moderation.blocks import are_apart, raise_if_blocked
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.profiles.reasons import ProfileReason
 from openmeet.domain.users.erasure_requests import is_leaving
@@ -198,7 +198,7 @@ async def follow(tx: Transaction, caller: Caller, followed: UserId) -> None:
     found = await seen(tx, followed)
     if found.id == caller.user_id:
         raise Refused(ProfileReason.CANNOT_FOLLOW_ONESELF, name="Oneself")
-    await must_not_be_apart(tx, caller.user_id, found.id, refusal=ProfileReason.CANNOT_FOLLOW)
+    await raise_if_blocked(tx, caller.user_id, found.id, refusal=ProfileReason.CANNOT_FOLLOW)
     if len(await followed_by(tx, caller.user_id)) >= MAX_FOLLOWED:
         raise Refused(ProfileReason.FOLLOWS_TOO_MANY, most=MAX_FOLLOWED, name="TooMany")
     await put_follower(tx, caller.user_id, found.id)

@@ -49,7 +49,7 @@ async def unblock(tx: Transaction, caller: Caller, other: UserId) -> None:
 
 async def mute(tx: Transaction, caller: Caller, subject: Subject) -> Meant:
     """Mute a user or a group. Raises NotFound, Refused (``NotMutable``, ``Oneself``)."""
-    model.must_be_mutable(subject)
+    model.require_kind_to_mute(subject)
     if subject.id == caller.user_id:
         raise Refused(SafetyReason.CANNOT_MUTE_ONESELF, name="Oneself")
     meant = (await subjects.described(tx, [subject]))[subject.id]

@@ -144,7 +144,7 @@ async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, vi
         return place
     # Locked only now: after a split the date may be in the following series.
     series, original_date = place.series, place.original_date
-    series = await agenda.must_be_seen(tx, await queries.lock(tx, series.id), viewer)
+    series = await agenda.require_visible(tx, await queries.lock(tx, series.id), viewer)
     known = await date_queries.date_of(tx, series.id, original_date)
     if known is None and series.status is not SeriesStatus.ACTIVE:
         raise NotFound(SeriesReason.MAKES_NO_NEW_DATES)
@@ -164,8 +164,8 @@ async def lock_managed(
 
     Raises NotFound, Gone, Forbidden, Refused (a copy), PreconditionFailed.
     """
-    series = await agenda.must_be_seen(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
-    await agenda.must_be_hosted(tx, series, caller.user_id)
+    series = await agenda.require_visible(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
+    await agenda.require_host(tx, series, caller.user_id)
     if expected_revision is not None and series.revision != expected_revision:
         raise PreconditionFailed(SeriesReason.CHANGED_SINCE_OPENED)
     return replace(series, changed_by=caller.user_id)
@@ -176,7 +176,7 @@ async def lock_to_change(
 ) -> Series:
     """``lock_managed`` for changes of content: also Forbidden for a host who may no longer make events in its group."""
     series = await lock_managed(tx, caller, slug, expected_revision=expected_revision)
-    await agenda.must_be_editable(tx, series, caller.user_id)
+    await agenda.require_editable(tx, series, caller.user_id)
     return series
 
 

@@ -73,7 +73,7 @@ def opens_at(starts_at: Instant, now: Instant) -> Instant | None:
 
 async def visible(reader: Reader, slug: SeriesSlug, viewer: UserId | None) -> Series:
     """The series, if this person may see it. Raises NotFound, for absent and hidden alike; Gone."""
-    return await must_be_seen(reader, await queries.by_slug(reader, slug), viewer)
+    return await require_visible(reader, await queries.by_slug(reader, slug), viewer)
 
 
 async def find_for_host(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Series:
@@ -82,11 +82,11 @@ async def find_for_host(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Ser
     Raises NotFound, Gone, Forbidden, Refused (a copy).
     """
     series = await visible(reader, slug, viewer)
-    await must_be_hosted(reader, series, viewer)
+    await require_host(reader, series, viewer)
     return series
 
 
-async def must_be_seen(reader: Reader, series: Series | None, viewer: UserId | None) -> Series:
+async def require_visible(reader: Reader, series: Series | None, viewer: UserId | None) -> Series:
     """The series itself. Raises NotFound, for absent and hidden alike; Gone (410) if deleted and formerly public, or
     theirs.
     """
@@ -100,20 +100,20 @@ async def must_be_seen(reader: Reader, series: Series | None, viewer: UserId | N
 
 
 async def editable(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Series:
-    """The series, if this person may change it. Raises as ``visible`` and ``must_be_editable``."""
+    """The series, if this person may change it. Raises as ``visible`` and ``require_editable``."""
     series = await visible(reader, slug, viewer)
-    await must_be_editable(reader, series, viewer)
+    await require_editable(reader, series, viewer)
     return series
 
 
-async def must_be_editable(reader: Reader, series: Series, viewer: UserId) -> None:
+async def require_editable(reader: Reader, series: Series, viewer: UserId) -> None:
     """Raise Forbidden unless this person may edit the series, and Refused (``ReadOnly``) for a copy from the network."""
-    await must_be_hosted(reader, series, viewer)
+    await require_host(reader, series, viewer)
     if not await may_edit(reader, series, viewer):
         raise Forbidden(SeriesReason.NOT_IN_ITS_GROUP)
 
 
-async def must_be_hosted(reader: Reader, series: Series, viewer: UserId) -> None:
+async def require_host(reader: Reader, series: Series, viewer: UserId) -> None:
     """Raise Forbidden unless this person hosts the series, which is enough to cancel, transfer and manage people;
     Refused (``ReadOnly``) for a copy.
     """

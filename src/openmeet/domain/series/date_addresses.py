@@ -1,8 +1,8 @@
 """Resolve former names of dates, so that old links still work.
 
 A date's name is its original wall-clock start. A change of the rule or a split renames dates or moves them to another
-series. Looked up in this order: the date that has the name; the event that had it (``former_places``); the same in the
-series that continues after a split; the date that replaces one of a former rule (``former_rules``); the date of the
+series. Looked up in this order: the date that has the name; the event that had it (``retired_calendar_uids``); the same in the
+series that continues after a split; the date that replaces one of a former rule (``event_series_former_rules``); the date of the
 same day, in any of them.
 """
 

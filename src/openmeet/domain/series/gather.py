@@ -93,7 +93,7 @@ async def _lock_free(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
         raise NotFound(SeriesReason.NO_SUCH_EVENT)
     if event.author_id != caller.user_id:
         raise Forbidden(SeriesReason.EVENT_OF_OTHER_HOST)
-    await seeing.must_be_editable(tx, event, caller.user_id)
+    await seeing.require_editable(tx, event, caller.user_id)
     if event.is_draft:
         raise Refused(SeriesReason.EVENT_IS_DRAFT, name="Draft")
     if event.place_in_series is not None:

@@ -23,7 +23,7 @@ from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.groups.rules import ALLOWED, GroupPermission, may
-from openmeet.domain.moderation.blocks import are_apart, must_not_be_apart
+from openmeet.domain.moderation.blocks import are_apart, raise_if_blocked
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import HandOver
 from openmeet.domain.notifications.notify import notify
@@ -145,7 +145,7 @@ async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
     if found is None or found.to_id != caller.user_id:
         raise NotFound(SeriesReason.NO_SUCH_OFFER)
     before = series.owner_id
-    await must_not_be_apart(tx, before, caller.user_id, refusal=SeriesReason.CANNOT_TAKE_OVER)
+    await raise_if_blocked(tx, before, caller.user_id, refusal=SeriesReason.CANNOT_TAKE_OVER)
     role = await role_in(tx, series.group.id if series.group else None, caller.user_id)
     if series.group is not None and not may(role, GroupPermission.CREATE_EVENT):
         raise Refused(SeriesReason.OFFER_NEEDS_GROUP, name="NotPartOfIt")

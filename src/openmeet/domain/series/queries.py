@@ -266,7 +266,7 @@ async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
 
 async def _keep_former_rule(tx: Transaction, series_id: SeriesId, values: Mapping[str, Any]) -> None:
     """Store the rule of a locked row if these values replace it, so that old links to dates keep working
-    (``former_rules``).
+    (``event_series_former_rules``).
 
     Copies without a rule have stored dates only and need nothing.
     """

@@ -40,7 +40,7 @@ async def event_of(reader: Reader, caller: Caller, slug: str) -> Event | None:
     event = await by_slug(reader, EventSlug(slug))
     if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
         return None
-    await seeing.must_be_editable(reader, event, caller.user_id, EventPermission.PUBLISH_RECORD)
+    await seeing.require_editable(reader, event, caller.user_id, EventPermission.PUBLISH_RECORD)
     return event
 
 

@@ -100,7 +100,7 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
 async def _lock(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
     """Several events are locked below: the series' lock excludes concurrent changes of the same dates."""
     await agenda.visible(tx, slug, caller.user_id)
-    return await agenda.must_be_seen(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
+    return await agenda.require_visible(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
 
 
 async def _lock_to_stop(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:

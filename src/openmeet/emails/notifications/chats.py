@@ -42,7 +42,10 @@ _COUNTED: Final = 1_000
 
 
 async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId) -> dict[NotificationId, ChatPresent]:
-    """The room of each of these notifications, without those that the viewer may not read and messages that are gone."""
+    """What each of these notifications about chat shows: its room and message, as the viewer may see them now.
+
+    Left out: rooms that the viewer may not read, and messages that are gone.
+    """
     payloads = {one.id: one.payload for one in news if isinstance(one.payload, ChatNews)}
     reached = await access_to_each(reader, {RoomId(one.subject_id) for one in news}, viewer)
     decided = [one for one in news if one.kind in DECISIONS]

@@ -118,7 +118,7 @@ def if_offered(payload: Payload, present: Present) -> bool:
 
 
 def if_waiting_again(payload: Payload, present: Present) -> bool:
-    """Offered and withdrawn before the e-mail is sent: they never knew of that place."""
+    """A place was offered and withdrawn before the e-mail is sent: the person never knew of it."""
     return coming(payload, present) and present.is_waiting and "seat_offered" not in present.together
 
 

@@ -127,7 +127,7 @@ async def keep_sources(tx: Transaction, urls: Collection[str]) -> None:
 async def advance(
     tx: Transaction, url: str, cursor: int, known: Mapping[str, AccountState], rejected: Sequence[Rejected]
 ) -> None:
-    """All messages up to ``cursor`` are confirmed: store it with the verified state of the repositories."""
+    """Store a source's cursor, behind which all messages are confirmed, with the verified state of the repositories."""
     for did, state in sorted(known.items()):
         if state.known is not None:
             await tx.execute(

@@ -97,9 +97,9 @@ async def ensure_default_interests(installation: Database, tenants: Sequence[Ten
     """Make sure that each tenant receives every calendar record; called before any source is read.
 
     ``tenants``: whose messages are kept; the interests of others are deleted. A new one with an unreachable database is
-    added later (``seat_late``). Its backfill is enqueued first and its interest stored after it: an interrupted start
-    enqueues again. Nothing is missed: frames after the stored cursors go to all tenants, and the backfill reads all
-    that is older.
+    added later (``ensure_default_interests_late``). Its backfill is enqueued first and its interest stored after it: an
+    interrupted start enqueues again. Nothing is missed: frames after the stored cursors go to all tenants, and the
+    backfill reads all that is older.
     """
     async with installation.transaction() as tx:
         await sources.forget_others(tx, [one.name for one in tenants])
@@ -121,10 +121,10 @@ async def ensure_default_interests(installation: Database, tenants: Sequence[Ten
 
 
 async def ensure_default_interests_late(installation: Database, tenant: Tenant, known: Interests) -> None:
-    """The same for a new tenant whose database became reachable after the sources started. Raises Unavailable; call it again.
+    """``ensure_default_interests`` for a new tenant whose database became reachable after the sources started.
 
     The tenant receives messages in this process first, and older records are enqueued then: nothing is missed between
-    the two. The interest is stored last: an interrupted start begins again.
+    the two. The interest is stored last: an interrupted start begins again. Raises Unavailable; call it again.
     """
     known.expect_everything(tenant.name)
     await _enqueue_backfill(tenant, sorted(known.followed | set(known.dids)))

@@ -32,7 +32,7 @@ _PAGE_OF = """
 async def run_expiry(
     installation: Database, communities: Sequence[Database], known: Interests, stop: asyncio.Event
 ) -> None:
-    """A round every six hours until ``stop`` is set."""
+    """Stop following DIDs that nothing refers to, every six hours until ``stop`` is set."""
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), ROUND_SECONDS)

@@ -102,7 +102,7 @@ class Lookups:
         lane.size += len(held.frame)
 
     def abandon(self) -> None:
-        """Cancel all lookups. The cursor is before all waiting frames."""
+        """Cancel all lookups. Their frames are sent again: the cursor is before all of them."""
         for author in self._authors.values():
             if author.task is not None:
                 author.task.cancel()

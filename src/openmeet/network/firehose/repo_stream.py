@@ -196,7 +196,7 @@ class RepoStream:
         return bool(self._pending) and self._pending[0].reading.done()
 
     def abandon(self) -> None:
-        """Stop verifying; unpublished frames are sent again after the next start."""
+        """Stop verifying. Frames that were not published are sent again after the next start."""
         self._lookups.abandon()
         for item in self._pending:
             item.reading.cancel()

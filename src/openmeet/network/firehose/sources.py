@@ -48,16 +48,18 @@ class Interests:
 
     @property
     def everybody(self) -> frozenset[str]:
-        """All tenants with any interest: they get hints about followed DIDs."""
+        """All tenants with any interest, who get the hints about followed DIDs."""
         return frozenset().union(*self.collections.values(), *self.dids.values())
 
     @property
     def seated(self) -> frozenset[str]:
-        """Tenants that receive all calendar records; interests in single authors do not count (``delivery.seat``)."""
+        """Tenants that receive all calendar records, as ``delivery.ensure_default_interests`` stores; interests in
+        single authors do not count.
+        """
         return frozenset().union(*self.collections.values())
 
     def expect_everything(self, tenant: str) -> None:
-        """From now on in this process; the caller stores the interest."""
+        """Send the tenant all calendar records, from now on in this process; the caller stores the interest."""
         wanted = {collection for _, _, collection in default_interests(tenant)}
         self.collections = {
             one: self.collections.get(one, frozenset()) | ({tenant} if one in wanted else frozenset())
@@ -66,7 +68,7 @@ class Interests:
 
 
 def interests_of(rows: Iterable[tuple[str, str, str]], followed: Iterable[str] = ()) -> Interests:
-    """From (tenant, kind, value)."""
+    """Build the interests from stored rows (tenant, kind, value)."""
     found: dict[str, dict[str, set[str]]] = {"collection": {}, "did": {}}
     for tenant, kind, value in rows:
         found[kind].setdefault(value, set()).add(tenant)
@@ -83,7 +85,7 @@ def default_interests(tenant: str) -> list[tuple[str, str, str]]:
 
 
 async def load(reader: Reader) -> Interests:
-    """As stored."""
+    """Load the stored interests of all tenants."""
     rows = await reader.fetch(LIST)
     followed = await reader.fetch("select did from verified_repositories order by did")
     return interests_of([(row["tenant"], row["kind"], row["value"]) for row in rows], [row["did"] for row in followed])
@@ -126,7 +128,9 @@ class Upstream:
 def upstreams(
     pdses: Sequence[str], relays: Sequence[str], *, relays_from_the_start: bool, relay_care: Care = FULL
 ) -> Iterator[Upstream]:
-    """From the settings; a PDS's own stream is always checked fully. Raises Malformed for an invalid address."""
+    """The streams that the settings name; a PDS's own stream is always checked fully. Raises Malformed for an invalid
+    address.
+    """
     for text in pdses:
         url, _, public = text.partition("=")
         authority(url)

@@ -80,7 +80,7 @@ class Unresolved:
         return bool(self._new or self._evicted)
 
     async def load(self, db: Database) -> None:
-        """Once per process."""
+        """Read the stored rows, once per process."""
         if self._is_loaded:
             return
         self._is_loaded = True
@@ -105,12 +105,12 @@ class Unresolved:
         return forgotten
 
     def keep_only(self, stored: Collection[str]) -> None:
-        """Another process deleted the other rows (an account was erased)."""
+        """Drop rows that another process has deleted, because an account was erased."""
         for did in [did for did in self._sources if did not in stored and did not in self._new]:
             self.discard(did)
 
     def discard(self, did: str) -> None:
-        """Its frames are processed again."""
+        """Drop the row of a DID: its frames are processed again."""
         source = self._sources.pop(did, None)
         if source is not None:
             del self._of_source[source][did]
@@ -130,7 +130,7 @@ class Unresolved:
         return frozenset(self._new), frozenset(self._evicted)
 
     def saved(self, stored: tuple[frozenset[str], frozenset[str]]) -> None:
-        """``stored`` is committed. Changes made since then are stored with the next cursor."""
+        """Note that ``stored`` is committed. Changes made since then are stored with the next cursor."""
         new, evicted = stored
         for did in new:
             self._new.pop(did, None)

@@ -39,7 +39,9 @@ from openmeet.outbox.kinds import JobKind
 
 @dataclass(frozen=True, slots=True)
 class ErasureContext:
-    """``keys``: see ``records.repository_state``. ``elsewhere`` erases what is outside this database: messages, frames."""
+    """What erasing an account needs: the ``keys`` of ``records.repository_state``, and ``elsewhere``, which erases what
+    is outside this database (messages, frames).
+    """
 
     keys: Sequence[bytes]
     elsewhere: Callable[[Did], Awaitable[None]]
@@ -54,7 +56,7 @@ async def erase(db: Database, erasing: ErasureContext, did: Did) -> None:
 
 
 async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
-    """The tenant's database. Whatever the DID wrote until now is refused, whenever its messages arrive."""
+    """Erase a DID in this tenant's database. Whatever it wrote until now is refused, whenever its messages arrive."""
     revs = await seen.erase(tx, did)
     # Commits that we have not seen yet are older than the deletion, and so than this moment.
     await repository_state.note(tx, keys, {**revs, did: from_microseconds(tx.now, 0)})

@@ -157,7 +157,7 @@ async def backfill(
 async def backfill_whole(
     db: Database, network: NetworkClients, context: IngestionContext, did: Did, spend_on_host: SpendOnHost = unlimited
 ) -> int:
-    """The same by exporting the whole repository; one that is too large, or on too slow a server, is listed."""
+    """As ``backfill``, by exporting the whole repository; one that is too large, or on too slow a server, is listed."""
     is_waited_for = await _begin(db, did)
     try:
         whole = await _served(did, download_repository(network, did, CONCERNING))
@@ -287,10 +287,10 @@ async def apply_listing(
 
 
 async def mark_read(db: Database, did: Did, found: RepositoryRead) -> bool:
-    """All of our collections were read: gaps are closed, and older messages are history.
+    """Note that all of our collections were read: gaps are closed, and older messages are history.
 
-    False if an older message changed in between what was found unchanged; one that is being applied at this moment is
-    waited for. Then nothing is stored: as history, corrections after that message would be ignored, and the older
+    False if an older message has in between changed what was found unchanged; one that is being applied at this moment
+    is waited for. Then nothing is stored: as history, corrections after that message would be ignored, and the older
     version would stay for good.
     """
     await _enqueue_detection(db, did)

@@ -59,7 +59,7 @@ class RepositoryFacts:
 
 
 def compare(there: Mapping[str, str], rev: str, facts: RepositoryFacts) -> list[RecordDiscrepancy]:
-    """``there``: URI to CID as of ``rev``. In URI order."""
+    """The discrepancies of a repository that has ``there`` (URI to CID) as of ``rev``, in URI order."""
     found = [
         *_records(there, rev, facts.kept),
         *_publications(there, rev, facts.published),
@@ -70,7 +70,7 @@ def compare(there: Mapping[str, str], rev: str, facts: RepositoryFacts) -> list[
 
 
 def in_order(found: Iterable[RecordDiscrepancy]) -> list[RecordDiscrepancy]:
-    """By URI, and by kind."""
+    """Sort discrepancies by URI and kind."""
     return sorted(found, key=lambda one: (one.uri, one.kind))
 
 
@@ -145,7 +145,7 @@ async def counts(reader: Reader) -> dict[tuple[Discrepancy, bool], int]:
 
 
 async def newest(reader: Reader, limit: int = 50) -> list[Noted]:
-    """Open ones first, then repaired ones, newest first."""
+    """Discrepancies for the operator's page: open ones first, then repaired ones, the newest first."""
     rows = await reader.fetch(
         """
         select uri, kind, found_at, repaired_at, times from discrepancies
@@ -171,5 +171,5 @@ async def forget_old(tx: Transaction) -> int:
 
 
 async def erase_of(tx: Transaction, did: str) -> None:
-    """Erasing a DID deletes the discrepancies of its records."""
+    """Delete the discrepancies of the records of an erased DID."""
     await tx.execute("delete from discrepancies where did = :did", did=did)

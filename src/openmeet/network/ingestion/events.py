@@ -83,7 +83,7 @@ def version_seen(known: SeenRecord) -> Version | None:
 
 @dataclass(frozen=True, slots=True)
 class IngestionContext:
-    """The installation: its address, as written in our records.
+    """What ingestion knows of the installation: its address, as written in our records.
 
     ``erasure_keys``: see ``records.repository_state``; without any, nothing can have been erased. ``believed``: see
     ``intake.receive``.

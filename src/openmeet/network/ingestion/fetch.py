@@ -113,9 +113,9 @@ def record_handler(
 async def settle_in_flight(
     db: Database, network: NetworkClients, context: IngestionContext, uri: AtUri, spend_on_host: SpendOnHost = unlimited
 ) -> None:
-    """Ask the repository for the record and apply its proof, also of absence. One that is not served proves nothing.
+    """Find out whether a write arrived: ask the repository for the record, and apply its proof, also of absence.
 
-    Raises TooMany if the budget of its host is spent.
+    A repository that is not served proves nothing. Raises TooMany if the budget of its host is spent.
     """
     did = parse_did(uri.authority)
     if uri.collection is None or uri.rkey is None:

@@ -22,11 +22,11 @@ SpendOnHost = Callable[[str], Awaitable[None]]
 
 
 async def unlimited(_host: str) -> None:
-    """For our own hosts, and for tests."""
+    """The budget without a limit: for our own hosts, and for tests."""
 
 
 def spending(counters: Counters, clock: Clock, limit: Limit = PER_HOST) -> SpendOnHost:
-    """Count against ``limit``."""
+    """The budget that counts requests by host against ``limit``."""
 
     async def spend_on(host: str) -> None:
         await spend(counters, [(limit, host)], now=clock.now())

@@ -46,7 +46,7 @@ async def strangers(reader: Reader, dids: Sequence[str]) -> dict[str, str]:
 
 
 async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], believed: frozenset[str]) -> None:
-    """New events arrived: URIs by DID. Those that must not be shown yet wait from now on.
+    """Apply the intake rules to new events (URIs by DID): those that must not be shown yet wait from now on.
 
     ``believed``: origins of PDSes that the operator named; their accounts wait only for burst detection.
     """
@@ -93,7 +93,9 @@ async def note_host(tx: Transaction, did: str, pds_url: str, believed: frozenset
 
 
 async def decide_due(db: Database) -> Counter[str]:
-    """One scheduled round: newcomers who have waited long enough are shown, or wait for a moderator; number of each."""
+    """Decide about newcomers who have waited long enough, in one scheduled round: they are shown, or wait for a
+    moderator; returns the number of each.
+    """
     done: Counter[str] = Counter()
     while True:
         async with db.transaction() as tx:

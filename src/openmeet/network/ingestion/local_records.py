@@ -90,7 +90,7 @@ async def delete(tx: Transaction, message: RecordMessage, owned: LeasedPublicati
 
 
 async def record_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
-    """Another app has deleted it."""
+    """Handle that another app has deleted the record of a group, series or member."""
     match owned.kind:
         case PublicationKind.GROUP:
             await local_groups.record_deleted(tx, uri=uri, rev=rev, owned=owned)

@@ -169,7 +169,9 @@ async def count(reader: Reader, uri: str) -> int:
 
 
 async def of_commit(tx: Transaction, *, uri: str, field: str, rev: str) -> EarlierDecision | None:
-    """The decision about a version that was in fact written by the commit ``rev``, which became known only later. Once."""
+    """The decision about a version of which it becomes known only now that the commit ``rev`` wrote it; each is found
+    once.
+    """
     row = await tx.fetch_one(BROUGHT, uri=uri, field=field, rev=rev)
     return None if row is None else _brought(row)
 
@@ -203,7 +205,7 @@ async def replace_result(
 
 
 async def mark_reviewed(tx: Transaction, conflict: KeptDecision, choice: MergeSide) -> None:
-    """The host has chosen: ours or theirs."""
+    """Note which side the host has chosen: ours or theirs."""
     await tx.execute(
         REVIEWED,
         uri=conflict.uri,
@@ -215,7 +217,7 @@ async def mark_reviewed(tx: Transaction, conflict: KeptDecision, choice: MergeSi
 
 
 async def erase_of(tx: Transaction, did: str) -> None:
-    """Erasing a DID deletes the decisions about its records."""
+    """Delete the merge decisions about the records of an erased DID."""
     await tx.execute(ERASE[tx.engine], did=did)
 
 

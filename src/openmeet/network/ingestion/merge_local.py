@@ -53,7 +53,7 @@ def merge_version(
     values: tuple[T, T, T],
     held: Mapping[str, Any],
 ) -> MergedEdits[T]:
-    """``values``: the agreed version, ours, theirs.
+    """Merge another app's version with ours. ``values``: the agreed version, ours, theirs.
 
     ``held``: fields that count as edited here if theirs differ, although nobody has edited them.
     """

@@ -36,7 +36,7 @@ async def _editable(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
     event = await by_slug(reader, slug)
     if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
         raise NotFound(IngestionReason.NO_SUCH_EVENT)
-    await seeing.must_be_editable(reader, event, caller.user_id)
+    await seeing.require_editable(reader, event, caller.user_id)
     return event
 
 
@@ -91,7 +91,7 @@ async def merged_into_group(
 
 async def _group_to_change(reader: Reader, caller: Caller, slug: GroupSlug) -> tuple[Group, list[str]]:
     group, mine = await groups.visible(reader, slug, caller.user_id)
-    rules.must_be_allowed(mine.role if mine else None, GroupPermission.EDIT_GROUP)
+    rules.require_permission(mine.role if mine else None, GroupPermission.EDIT_GROUP)
     uris = [row["uri"] for row in await reader.fetch(_OF_MEMBERS, group_id=group.id)]
     if group.network.record_uri is not None:
         uris.append(group.network.record_uri)

@@ -33,7 +33,7 @@ class IngestionMetrics:
     age: Histogram
 
     def settled(self, message: RecordMessage | Hint, outcome: IngestResult, seconds: float, now: Instant) -> None:
-        """One message was applied in this many seconds, its share of a batch."""
+        """Count a message that was applied in this many seconds, its share of a batch."""
         self.messages.labels(outcome.value).inc()
         if isinstance(message, Hint):
             self.processing.labels(self.tenant, "hint", message.kind.value).observe(seconds)
@@ -48,11 +48,11 @@ class IngestionMetrics:
             self.age.observe(max(0.0, (now - to_microseconds(message.rev)) / SECOND))
 
     def result(self, routing_key: str, result: Result) -> None:
-        """A message that was not applied."""
+        """Count a message that was not applied."""
         self.results.labels("ingest", routing_key.partition(".")[0], result.value).inc()
 
     def given_up(self, routing_key: str) -> None:
-        """A message became a dead letter."""
+        """Count a message that became a dead letter."""
         self.messages.labels("buried").inc()
         self.result(routing_key, Result.FAILED)
 

@@ -24,7 +24,7 @@ def is_news(before: Event, after: Event, now: Instant) -> bool:
 
 
 async def of_change(tx: Transaction, before: Event, event_id: EventId, rev: str) -> None:
-    """The newest version of the record is applied: notify the recipients of what differs for them."""
+    """Notify people of what the newest version of an event's record changes for them."""
     after = await events.by_id(tx, event_id)
     kind = None if after is None else _kind(before, after)
     if after is None or kind is None or not is_news(before, after, tx.now):
@@ -33,7 +33,9 @@ async def of_change(tx: Transaction, before: Event, event_id: EventId, rev: str)
 
 
 async def of_removal(tx: Transaction, before: Event, rev: str) -> None:
-    """The author deleted the record: the event is shown as removed, and nobody should travel in vain."""
+    """Notify people that the author deleted the record of an event: it is shown as removed, and nobody should travel in
+    vain.
+    """
     if before.is_gone or before.is_cancelled or before.is_over(tx.now):
         return
     after = await events.by_id(tx, before.id)
@@ -42,7 +44,7 @@ async def of_removal(tx: Transaction, before: Event, rev: str) -> None:
 
 
 async def of_deleted_record(tx: Transaction, before: Event, rev: str) -> None:
-    """Another app deleted the record of an event made here: notify its hosts only."""
+    """Notify the hosts of an event made here that another app deleted its record."""
     after = await events.by_id(tx, before.id)
     if after is None or after.record_deleted_at is None or before.record_deleted_at is not None:
         return

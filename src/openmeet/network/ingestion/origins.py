@@ -51,7 +51,7 @@ async def recognise(tx: Transaction, instance: str, readings: Sequence[ParsedMes
 
 
 async def count_on(tx: Transaction, instance: str, mark: OriginMark | None, event_id: EventId) -> None:
-    """A record of ours has a greater counter than the event: it was written before a restore, and counting continues from there."""
+    """Continue the event's counter from that of its record: the record is from before a restore, and has a greater one."""
     if mark is not None and (mark.instance, mark.event_id) == (instance, event_id) and mark.version <= _MOST_EDITS:
         await event_queries.raise_revision(tx, event_id, mark.version)
 

@@ -50,7 +50,9 @@ def named_by(readings: Sequence[ParsedMessage]) -> set[str]:
 
 
 async def follow(tx: Transaction, context: IngestionContext, uri: str, record: Mapping[str, object]) -> None:
-    """A version of an event's record has been applied: if it and another one name each other, merge the two events."""
+    """Merge two events if their records name each other as predecessor and successor; called when a version of one was
+    applied.
+    """
     if not _has_succession(record):
         return
     succession = read_succession(record)

@@ -20,7 +20,7 @@ from openmeet.outbox.kinds import JobKind
 
 
 async def enqueue_fetches(tx: Transaction, waited_for: set[str], subjects: Sequence[str]) -> None:
-    """The events of these RSVPs are unknown: fetch each once, however many RSVPs wait. ``waited_for``: as in a batch."""
+    """Fetch the unknown events of these RSVPs, each once, however many RSVPs wait. ``waited_for``: as in a batch."""
     waited_for.update(subjects)
     await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(subject, 1, tx.now) for subject in subjects])
 
@@ -34,7 +34,7 @@ async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) ->
 
 
 async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:
-    """These records (by URI) have become events: RSVPs counted for their former events move along."""
+    """Move the RSVPs of events that have got these records (by URI) from their former ones."""
     for uri in await seen.answered_among(tx, sorted(made)):
         dids = dict.fromkeys(answer.did for answer in await seen.counted_for(tx, uri))
         await rsvps.derive_each(tx, [PersonAndEvent(Did(did), uri, made[uri]) for did in dids])
@@ -51,7 +51,7 @@ async def apply_pending(tx: Transaction, event_ids: Mapping[str, EventId], *, on
 
 
 async def resolve(tx: Transaction, *, sloppy: AtUri, durable: AtUri, event_id: EventId | None) -> None:
-    """The handle of an author resolved to this DID: RSVPs are pending under the durable URI, or counted at once."""
+    """Move pending RSVPs to the URI with the DID that a handle resolved to, or count them at once."""
     await seen.resolve_subject(tx, sloppy=str(sloppy), durable=str(durable))
     if event_id is not None:
         await apply_pending(tx, {str(durable): event_id})

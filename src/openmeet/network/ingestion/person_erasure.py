@@ -29,8 +29,10 @@ _AT_A_TIME = 100
 
 @dataclass(frozen=True, slots=True)
 class PersonErasureContext:
-    """``ledger``: what survives a restore. ``pictures``: the blob store. ``other_databases``: beside the community's, those
-    in which something of a person may have been, such as that of the queue. ``grace``: of requests, in microseconds.
+    """What the deletion of a person needs. ``ledger``: what survives a restore. ``pictures``: the blob store.
+
+    ``other_databases``: beside the community's, those in which something of a person may have been, such as that of the
+    queue. ``grace``: of requests, in microseconds.
     """
 
     erasing: ErasureContext
@@ -41,7 +43,7 @@ class PersonErasureContext:
 
 
 async def take_due(db: Database, erasing: PersonErasureContext) -> int:
-    """Go on with every request that has reached its next stage; returns how many accounts were deleted."""
+    """Continue every request for deletion that has reached its next stage; returns how many accounts were deleted."""
     await ledger_catch_up.catch_up(db, erasing.ledger, erasing.grace)
     try:
         await actions.end_soon(db)

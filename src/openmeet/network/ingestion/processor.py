@@ -55,7 +55,7 @@ class Processor:
 
 
 async def run(processor: Processor, stop: asyncio.Event) -> None:
-    """Process until ``stop`` is set."""
+    """Take messages from the queue and apply them, batch after batch, until ``stop`` is set."""
     limit = _FIRST_BATCH
     while not stop.is_set():
         try:

@@ -31,7 +31,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 
 
 async def reconsider_with(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> None:
-    """A read has brought this very version before, or its deletion: now its commit is known."""
+    """Decide an RSVP again when the commit of a version, or of a deletion, arrives that a read has brought before."""
     if message.is_read or known is None or known.cid != message.cid or known.rev <= message.rev:
         return
     decision = await merge_decisions.of_commit(tx, uri=message.uri, field=FIELD, rev=message.rev)
@@ -59,9 +59,10 @@ async def lock_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]]) -> dic
 async def reconsider_missed(
     tx: Transaction, missed: Iterable[tuple[Did, Tid]], locked: Mapping[str, SeenRecord]
 ) -> None:
-    """Unknown changes were made before each of these revs, so perhaps those that reads have brought since.
+    """Decide RSVPs again whose change was missed by the stream, now that a later commit of each repository is known
+    (``missed``).
 
-    The first one that fits is taken: nothing says that it was a later one. ``locked``: by ``lock_missed``.
+    The first decision that fits is taken: nothing says that it was a later one. ``locked``: by ``lock_missed``.
     """
     for did, rev in sorted(missed):
         for decision in await merge_decisions.with_unknown_time(tx, did, field=FIELD, rev=rev):

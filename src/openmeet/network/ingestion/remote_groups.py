@@ -37,7 +37,7 @@ from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.record_queries import MembershipStatement
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
-from openmeet.domain.moderation.blocks import must_be_welcome
+from openmeet.domain.moderation.blocks import raise_if_unwelcome
 from openmeet.domain.slugs import new_slug
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, Switches
@@ -295,7 +295,7 @@ async def _ask(tx: Transaction, group: Group, stated: MembershipStatement) -> No
         await _note(tx, mine, stated)
         return
     try:
-        await must_be_welcome(tx, locked.owner_id, user_id, refusal=GroupReason.CANNOT_JOIN)
+        await raise_if_unwelcome(tx, locked.owner_id, user_id, refusal=GroupReason.CANNOT_JOIN)
         after = rules.role_after_joining(locked, before)
     except Refused:
         return

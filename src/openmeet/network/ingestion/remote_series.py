@@ -105,7 +105,7 @@ Freed = dict[str, set[str]]
 
 
 async def take_over(tx: Transaction, *, did: Did, uri: str, read: SeriesRead, appeared: set[str]) -> None:
-    """Apply a series record of somebody else: it is shown here, and their events that name it are its dates.
+    """Apply a series record of somebody else: the series is shown here, and their events that name it are its dates.
 
     ``appeared``: such records of a batch. Dates are assigned at the end of the batch (``fill``): an author with a
     hundred series makes us read their events once.
@@ -167,7 +167,9 @@ async def _put_where_it_says(tx: Transaction, event_id: EventId, link: LinkRead 
 
 
 async def leave(tx: Transaction, event: Event, freed: Freed) -> None:
-    """The record of this event is deleted: add its date to ``freed``. A series that its rule started is removed as well."""
+    """Add the date of an event whose record was deleted to ``freed``, and remove a series that the event's rule
+    started.
+    """
     if event.place_in_series is not None and event.record_uri is not None:
         await series_records.remove_from_network(tx, event.record_uri)
     series = await _series_around(tx, event)

@@ -260,7 +260,7 @@ def read_of(answer: SeenRecord) -> RsvpRead:
 
 
 async def gives_way(tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord) -> bool:
-    """Whether the RSVP given here gives way to the record; the decision is stored if both changed."""
+    """Whether the RSVP given here gives way to the effective record; the decision is stored if both changed."""
     is_own_record = effective.uri == owned.uri
     if is_own_record and effective.cid in {owned.base_cid, owned.chosen_cid}:
         # Our own bytes: the local status may say more. If it came from another record, which is no longer effective,
@@ -321,7 +321,7 @@ async def _adopt(tx: Transaction, effective: SeenRecord) -> None:
 
 
 def facts_of(owned: LeasedPublication, ours_at: Instant, theirs_at: Instant, theirs_cid: str = "") -> MergeInput:
-    """The input of the merge."""
+    """What the merge of two RSVPs needs to know about their times."""
     return MergeInput(
         origin=RecordOrigin.HERE,
         ours_at=ours_at,

@@ -38,7 +38,7 @@ OutcomeName = Literal[
 
 @dataclass(frozen=True, slots=True)
 class SubmittedRecord:
-    """One submitted record; ``record`` is JSON, None for a delete."""
+    """A record that a service submits, as JSON; ``record`` is None for a deletion."""
 
     operation: RecordOperation
     did: str
@@ -52,7 +52,7 @@ class SubmittedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The outcome of one record; ``outcome`` is of ``ingestion.apply``, or ``refused`` with the reason."""
+    """What happened to one submitted record; ``outcome`` is of ``ingestion.apply``, or ``refused`` with the reason."""
 
     uri: str
     outcome: OutcomeName

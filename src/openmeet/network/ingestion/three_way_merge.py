@@ -31,7 +31,7 @@ class MergeSide(StrEnum):
 
 
 class MergeReason(StrEnum):
-    """Why a side was chosen."""
+    """The rule by which a merge chose one side of a field."""
 
     MANUAL_EDIT_IS_KEPT = "manual edit is kept"
     ORIGIN_WINS = "origin wins"
@@ -109,7 +109,9 @@ class MergeRule(Generic[T]):
         return changed
 
     def merge(self, base: T, edits: Mapping[str, Any], theirs: T, facts: MergeInput) -> MergeResult[T]:
-        """The merged value. Empty ``edits`` give ``theirs``; fields that only one side changed are taken without a decision."""
+        """Merge three versions. Empty ``edits`` give ``theirs``; fields that only one side changed are taken without a
+        decision.
+        """
         result = theirs
         decisions: list[FieldDecision] = []
         for group in self.groups:
@@ -169,7 +171,7 @@ class MergeRule(Generic[T]):
         return FieldDecision(field, self.shown(was), self.shown(ours[field]), self.shown(their), policy, side, *kept)
 
     def encode(self, value: T) -> bytes:
-        """For storage beside a publication."""
+        """Encode a value for storage beside a publication."""
         return msgspec.json.encode(value)
 
     def decode(self, stored: bytes) -> T:
@@ -188,13 +190,13 @@ def encode_edits(edits: Mapping[str, Any]) -> bytes:
 
 
 def most_recent(facts: MergeInput) -> MergeSide:
-    """Which change is later; the greater CID if the times are equal."""
+    """Which side changed later; the greater CID if the times are equal."""
     ours_later = (facts.ours_at, facts.ours_cid) > (facts.theirs_at, facts.theirs_cid)
     return MergeSide.OURS if ours_later else MergeSide.THEIRS
 
 
 def by_most_recent(ours: object, theirs: object, facts: MergeInput) -> tuple[MergeReason, MergeSide, Any]:
-    """The choice for every field without its own rule."""
+    """Choose the side that changed later: the rule for every field without its own one."""
     side = most_recent(facts)
     return MergeReason.MOST_RECENT, side, ours if side is MergeSide.OURS else theirs
 

@@ -277,7 +277,7 @@ def checked(collection: Nsid, record: dict[str, Value], field: str) -> dict[str,
 
 
 def own_uri(identity: Identity, collection: Nsid, rkey: str) -> AtUri:
-    """Raises NotFound for an invalid record key."""
+    """The AT URI of a person's record. Raises NotFound for an invalid record key."""
     try:
         return parse_at_uri(f"at://{identity.did}/{collection}/{rkey}")
     except Malformed:

@@ -34,7 +34,8 @@ CHOICES = {"going": GOING, "interested": INTERESTED, "notgoing": NOT_GOING}
 
 
 async def subject_at(db: Database, network: NetworkClients, address: str, public_url: str) -> AtUri:
-    """The event record that was named: by its AT URI (with a DID or a handle) or by the event's page on this site.
+    """The event record at an address that a person typed: its AT URI (with a DID or a handle), or its page on this
+    site.
 
     Raises InvalidInput if the address names no event, or its RSVPs are not public.
     """

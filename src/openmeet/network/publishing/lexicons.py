@@ -26,7 +26,7 @@ from openmeet.network.publishing.send import get_record, put_record
 
 @dataclass(frozen=True, slots=True)
 class PublishedLexicon:
-    """One Lexicon in the repository. ``is_changed``: it was missing or different."""
+    """One of our Lexicons in the repository. ``is_changed``: it was missing or different, and was written."""
 
     nsid: Nsid
     uri: str

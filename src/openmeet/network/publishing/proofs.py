@@ -35,7 +35,7 @@ async def prove_message(publisher: Publisher, uri: AtUri) -> RecordMessage:
 
 
 async def prove(uri: AtUri, publisher: Publisher) -> RecordProof:
-    """Prove what the repository has.
+    """Prove what the repository has under a URI.
 
     Raises RemoteFailed also if its rev is in the future: it would take precedence over every change until then.
     """
@@ -64,7 +64,7 @@ def message_of(uri: AtUri, proven: RecordProof) -> RecordMessage:
 
 
 def rev_of(proven: RecordProof) -> str:
-    """The rev of the commit that proves it. Raises RemoteFailed if it has none."""
+    """The rev of the commit that a proof is as of. Raises RemoteFailed if it has none."""
     if proven.commit.rev is None:
         raise RemoteFailed(PublicationReason.NO_REV)
     return proven.commit.rev

@@ -28,7 +28,7 @@ _APPLY = "com.atproto.repo.applyWrites"
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """What the PDS has under a key now."""
+    """The record, and its CID, that the PDS has under a key now."""
 
     record: dict[str, Value]
     cid: str

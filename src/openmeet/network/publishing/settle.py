@@ -182,7 +182,7 @@ async def release(
     failed: bool = False,
     is_merge_round: bool = False,
 ) -> None:
-    """End the lease and set this state; no effect if another worker has the lease by now."""
+    """End the lease of a publication and set this state; no effect if another worker has the lease by now."""
     async with publisher.db.transaction() as tx:
         await leases.set_state(
             tx, leased, state, reason=reason, due_at=due_at, failed=failed, is_merge_round=is_merge_round
@@ -227,7 +227,7 @@ async def _note_seen(tx: Transaction, leased: LeasedPublication, message: Record
 
 
 async def note_gone(tx: Transaction, gone: RecordMessage) -> None:
-    """Store that there is no record as of a commit: older messages still on their way change nothing."""
+    """Store as of which commit a record does not exist: older messages still on their way change nothing."""
     await floors.hold(tx, [gone.did])
     await seen.lock_answers(tx, [gone.uri])
     known = await seen.find(tx, gone.uri)

@@ -20,19 +20,21 @@ LOCK = "select did from repositories where did = :did for no key update"
 
 
 async def expect(tx: Transaction, did: str) -> None:
-    """A read of this repository begins: create the row, so that its floor can be locked."""
+    """Create the row of a repository whose read begins, so that its floor can be locked."""
     await tx.execute(MAKE, did=did, now=tx.now)
 
 
 async def hold(tx: Transaction, dids: Iterable[str]) -> None:
-    """No floor of these rises until the transaction ends. Call it before applying versions, before every other lock."""
+    """Lock the floors of these repositories: none rises until the transaction ends. Take it before every other lock."""
     ordered = sorted(set(dids))
     if tx.engine != "sqlite" and ordered:
         await tx.fetch(HOLD, dids=ordered)
 
 
 async def lock(tx: Transaction, did: str) -> None:
-    """A read has ended: earlier writers have committed, and later ones compare with the new floor."""
+    """Lock the floor of a repository whose read has ended: earlier writers have committed, later ones see the new
+    floor.
+    """
     await expect(tx, did)
     if tx.engine != "sqlite":
         await tx.fetch(LOCK, did=did)

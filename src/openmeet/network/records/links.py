@@ -26,7 +26,9 @@ from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
 
 
 async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> None:
-    """The event's record is at ``uri``. If that is new, RSVPs move to it, and publications that name the record are decided again."""
+    """Store where an event's record is. If the URI is new, RSVPs move to it, and publications that name it are decided
+    again.
+    """
     if not await events.note_record(tx, event_id, uri=uri, cid=cid, did=did):
         return
     await _note_current(tx, PublicationKind.EVENT, event_id, uri)
@@ -49,7 +51,7 @@ async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
 
 
 async def note_superseded_gone(tx: Transaction, uri: str) -> None:
-    """A superseded record was deleted or retracted: its successor no longer names it, and its address stays."""
+    """Note that a superseded record was deleted or retracted: its successor no longer names it, and its address stays."""
     gone = await superseded_records.mark_gone(tx, uri)
     if gone is not None:
         if gone.kind is PublicationKind.EVENT:

@@ -74,7 +74,7 @@ REACH = "update repositories set missed_rev = '' where did = :did and missed_rev
 
 
 async def note_missed(tx: Transaction, found: Iterable[tuple[Did, Tid | None]]) -> None:
-    """Changes before these revs were missed; None if the rev is unknown."""
+    """Store that changes before these revs were missed; None if the rev is unknown."""
     newest: dict[str, str] = {}
     known: set[tuple[Did, Tid]] = set()
     for did, rev in found:
@@ -98,13 +98,13 @@ async def _with_room(tx: Transaction, known: Collection[tuple[Did, Tid]]) -> lis
 
 
 async def reach(tx: Transaction, did: Did, rev: Tid) -> None:
-    """A read as of ``rev`` has been applied."""
+    """Note that a read as of ``rev`` has been applied: changes missed before it are no longer missing."""
     await tx.execute(REACH, did=did, rev=rev)
     await tx.execute("delete from repository_gaps where did = :did and rev <= :rev", did=did, rev=rev)
 
 
 async def forget(tx: Transaction, did: str) -> None:
-    """Old revs say nothing about what comes."""
+    """Delete the missed revs of a repository that starts anew: they say nothing about what comes."""
     await tx.execute("delete from repository_gaps where did = :did", did=did)
 
 
@@ -115,7 +115,7 @@ async def before(reader: Reader, did: Did) -> list[Tid]:
 
 
 async def is_behind(reader: Reader, did: Did) -> bool:
-    """Whether no read has reached what was missed."""
+    """Whether changes of a repository were missed that no read has brought yet."""
     row = await reader.fetch_one("select missed_rev from repositories where did = :did", did=did)
     return row is not None and row["missed_rev"] != ""
 

@@ -40,9 +40,10 @@ _ANSWERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class RsvpRead:
-    """``subject`` may still have a handle as authority: resolve it before comparing. ``subject_cid`` is only stored.
+    """The content of an RSVP record. ``subject`` may still have a handle as authority: resolve it before comparing.
 
-    ``precedence`` orders several RSVPs of one DID to one event: the greatest text is the effective one.
+    ``subject_cid`` is only stored. ``precedence`` orders several RSVPs of one DID to one event: the greatest text is
+    the effective one.
     """
 
     subject: AtUri
@@ -146,7 +147,7 @@ def has_durable_subject(read: RsvpRead) -> bool:
 
 
 class NoStatusToken(StrEnum):
-    """Why a status is not published. Undecided: an existing record stays until the decision."""
+    """Why an RSVP has no status to publish. Undecided: an existing record stays until the decision."""
 
     UNDECIDED = "undecided"
     NO_RECORD = "unsaid"  # no record may exist

@@ -349,7 +349,7 @@ async def subjects_waited_for(reader: Reader, subject_uris: Sequence[str]) -> se
 
 
 async def count_in(tx: Transaction, uris: Sequence[str]) -> None:
-    """RSVPs are no longer pending."""
+    """Make pending RSVPs effective."""
     if uris:
         await tx.execute(COUNT_IN, uris=list(uris))
 
@@ -392,12 +392,12 @@ async def expire_parked(tx: Transaction) -> int:
 
 
 async def mark_stale(tx: Transaction, dids: Iterable[str]) -> None:
-    """Something about these accounts may have changed: their identities need a refresh."""
+    """Note that these accounts may have changed: their identities need a refresh."""
     await fetch_each(tx, MARK_STALE, [{"did": did} for did in sorted(set(dids))], now=tx.now)
 
 
 async def set_status(tx: Transaction, did: str, status: str) -> None:
-    """The status from the account's own PDS; status hides rows, it never edits them."""
+    """Store an account's status, as its own PDS states it. Status hides rows, it never edits them."""
     await tx.execute(TOUCH_REPOSITORY, did=did, now=tx.now)
     await tx.execute(SET_STATUS, did=did, status=status, now=tx.now)
 
@@ -415,26 +415,28 @@ async def is_history(reader: Reader, did: str, rev: str) -> bool:
 
 
 async def was_read(reader: Reader, did: str) -> bool:
-    """Whether a repository was ever read completely."""
+    """Whether the repository was ever read completely."""
     row = await reader.fetch_one("select synced_at from repositories where did = :did", did=did)
     return row is not None and row["synced_at"] is not None
 
 
 async def raise_floor(tx: Transaction, did: str, rev: str) -> None:
-    """A complete read at ``rev`` has been applied: delete older tombstones, ignore older messages from now on."""
+    """Note that a complete read as of ``rev`` was applied: delete older tombstones, ignore older messages from now on."""
     await tx.execute(TOUCH_REPOSITORY, did=did, now=tx.now)
     await tx.execute(RAISE_FLOOR, did=did, rev=rev, now=tx.now)
     await tx.execute(DROP_OLD_TOMBSTONES, did=did, rev=rev)
 
 
 async def note_read(tx: Transaction, did: str) -> None:
-    """A read was applied in part, or is unsigned: it need not be repeated soon, and the floor stays."""
+    """Note a read that was applied in part, or is unsigned: it need not be repeated soon, and the floor stays."""
     await tx.execute(TOUCH_REPOSITORY, did=did, now=tx.now)
     await tx.execute(NOTE_READ, did=did, now=tx.now)
 
 
 async def start_epoch(tx: Transaction, did: str) -> None:
-    """The repository was re-created with lower revs: an operator confirms that new messages are newer."""
+    """Start a new epoch of a repository that was re-created with lower revs: an operator confirms that new messages are
+    newer.
+    """
     await tx.execute(NEW_EPOCH, did=did, now=tx.now)
     await repository_state.forget(tx, did)
 

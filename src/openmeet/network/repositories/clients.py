@@ -117,7 +117,7 @@ class NetworkClients:
         return FOR_SOMEBODY if key is None or not address else vouch(key, address)
 
     def sent_for_ourselves(self, pds: str) -> Mapping[str, str]:
-        """The same for a custodial account: our own PDS counts us apart from our visitors."""
+        """Headers of a sign-in for a custodial account: our own PDS counts us apart from our visitors."""
         key = self.pds_keys.get(pds.rstrip("/"))
         return {} if key is None else vouch(key, _OURSELVES)
 

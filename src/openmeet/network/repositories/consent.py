@@ -20,7 +20,7 @@ from openmeet.outbox.kinds import JobKind
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """Dependencies: the network clients, and the PDS of custodial repositories."""
+    """What consent to publish needs: the network clients, and the PDS of custodial repositories."""
 
     network: NetworkClients
     keeper: Keeper

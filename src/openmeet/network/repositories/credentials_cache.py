@@ -45,7 +45,7 @@ async def get(network: NetworkClients, user_id: UserId, did: Did, version: int) 
 
 
 async def put(network: NetworkClients, user_id: UserId, credentials: CachedCredentials) -> None:
-    """Cache them. If the cache is unreachable, the next use reads and unseals the row."""
+    """Cache credentials. If the cache is unreachable, the next use reads and unseals the row."""
     sealed = network.sealer.seal(msgspec.json.encode(credentials), _purpose(network, user_id))
     try:
         await network.cache.put(_name(user_id), sealed, ttl_seconds=TTL_SECONDS)
@@ -54,7 +54,7 @@ async def put(network: NetworkClients, user_id: UserId, credentials: CachedCrede
 
 
 async def drop(network: NetworkClients, user_id: UserId) -> None:
-    """The user has signed out."""
+    """Remove the credentials of a user who has signed out."""
     try:
         await network.cache.delete(_name(user_id))
     except Unavailable as away:

@@ -72,7 +72,9 @@ def file_of(waiting: WaitingKey, private: str, identity: Identity | None, *, sit
 
 
 async def erase_overdue(db: Database) -> int:
-    """Erase keys that were not collected within ``KEPT_FOR`` of taking over; return how many."""
+    """Erase recovery keys that their person did not collect within ``KEPT_FOR`` of taking over the account; return how
+    many.
+    """
     async with db.transaction() as tx:
         erased = await queries.erase_waiting_since(tx, Instant(tx.now - KEPT_FOR))
     if erased:

@@ -17,7 +17,7 @@ from openmeet.outbox import publications
 
 
 async def follow(tx: Transaction, before: Identity, *, pds_url: str, status: str) -> None:
-    """Called with the identity as it was, after it was refreshed.
+    """Adapt the sessions of an identity that was refreshed; ``before``: the identity as it was.
 
     A new handle changes nothing. A new PDS ends the session: its tokens are for the old one, and nothing of ours is
     sent to a server that did not issue it (a password least of all). The session of an inactive account is suspended;

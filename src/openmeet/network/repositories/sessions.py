@@ -118,7 +118,7 @@ def _part_with(network: NetworkClients, done: "asyncio.Task[PdsSession]") -> Non
 
 
 async def note_refused(db: Database, network: NetworkClients, identity: Identity, refused: NotSignedIn) -> None:
-    """The PDS no longer knows the session: the next use needs a login (automatic for a custodial account).
+    """Note that the PDS no longer knows the session: the next use needs a login (automatic for a custodial account).
 
     A refusal with another cause (a proof, say) ends no session.
     """

@@ -31,7 +31,7 @@ Arrive = Callable[[Transaction, Did, str, str], Awaitable[UserId]]
 
 
 async def arrive_alone(tx: Transaction, did: Did, handle: str, pds_url: str) -> UserId:
-    """For installations without account merge."""
+    """Find or create the user of a DID that signed in, for installations without account merge."""
     return await actions.connect(tx, did, handle=handle, pds_url=pds_url)
 
 

@@ -72,7 +72,9 @@ class DeletionPreview(msgspec.Struct, rename="camel"):
 
 
 class DeletionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """``confirm``: the caller's e-mail address or handle; left out: not checked."""
+    """Asks for the deletion of the caller's account. ``confirm``: their e-mail address or handle; left out: not
+    checked.
+    """
 
     EXAMPLE: ClassVar[dict[str, object]] = {"confirm": "ana@example.org"}
 
@@ -80,7 +82,7 @@ class DeletionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class DeletionRequested(msgspec.Struct, rename="camel"):
-    """Signing in before ``dueAt`` keeps the account."""
+    """The account is going to be deleted. Signing in before ``dueAt`` keeps it."""
 
     due_at: str
 

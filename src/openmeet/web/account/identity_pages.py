@@ -93,7 +93,7 @@ async def link(request: Request) -> Response:
     caller = caller_of(request)
     typed = await read_form(request)
     try:
-        await edge.must_not_be_by_app_password(request)
+        await edge.refuse_app_password(request)
         named = read_name(typed.get("identifier", ""))
         return await depart(
             request,

@@ -50,7 +50,7 @@ async def ask_code(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         me = await by_id(reader, caller.user_id)
     try:
-        await edge.must_not_be_by_app_password(request)
+        await edge.refuse_app_password(request)
         email = check_email(typed.get("email", ""))
         if me is not None and me.email == email:
             own = {"email": gettext("This is the address that you sign in with. Write the other one.")}
@@ -76,7 +76,7 @@ async def answer_code(request: Request) -> Response:
     caller = caller_of(request)
     typed = await read_form(request)
     challenge_id = ChallengeId(typed.get("challenge", ""))
-    await edge.must_not_be_by_app_password(request)
+    await edge.refuse_app_password(request)
     await spend_on(request, limits.CODE_TRIES)
     claim, is_taken = None, False
     async with database_of(request).transaction() as tx:

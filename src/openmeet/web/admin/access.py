@@ -36,7 +36,7 @@ async def operator_of(request: Request) -> SiteOperator:
     return SiteOperator(caller, found)
 
 
-async def must_be_of_the_site(request: Request) -> None:
+async def require_operator_or_service(request: Request) -> None:
     """Require a service (already authenticated) or an operator. Raises NotSignedIn, and Forbidden for everybody else."""
     if is_by_service(request):
         return

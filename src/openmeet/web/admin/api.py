@@ -11,7 +11,7 @@ from groundwork.clock import Instant, to_datetime
 from groundwork.http.json_bodies import json_response
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.status import JobCount, standing
-from openmeet.web.admin.access import must_be_of_the_site
+from openmeet.web.admin.access import require_operator_or_service
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.atproto.ingest_api import engines_of
 from openmeet.web.site.tenant_routing import database_of
@@ -114,7 +114,7 @@ class QueueOutput(msgspec.Struct, rename="camel"):
 
 
 async def show_status(request: Request) -> Response:
-    await must_be_of_the_site(request)
+    await require_operator_or_service(request)
     found = await standing(database_of(request), engines_of(request))
     shown = SyncStanding(
         sources=[

@@ -12,7 +12,7 @@ from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import WHAT, Flag
 from openmeet.i18n.formatting import iso
 from openmeet.network.flag_changes import flag_named, switch_flag
-from openmeet.web.admin.access import must_be_of_the_site
+from openmeet.web.admin.access import require_operator_or_service
 from openmeet.web.api.authentication import service_of
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
@@ -85,14 +85,14 @@ class FlagSwitched(msgspec.Struct, rename="camel"):
 
 
 async def list_flags(request: Request) -> Response:
-    await must_be_of_the_site(request)
+    await require_operator_or_service(request)
     async with database_of(request).reader() as reader:
         standing = await flags.switches(reader)
     return json_response(FlagList([FlagOutput(flag.value, flag in standing, WHAT[flag]) for flag in Flag]))
 
 
 async def list_changes(request: Request) -> Response:
-    await must_be_of_the_site(request)
+    await require_operator_or_service(request)
     page, limit = paging(request), limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     async with database_of(request).reader() as reader:
         changes, cursor = page.cut(

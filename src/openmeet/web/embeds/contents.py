@@ -14,7 +14,7 @@ from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
-from openmeet.domain.events.seeing import must_not_be_gone
+from openmeet.domain.events.seeing import raise_if_gone
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.profiles import queries as profiles
@@ -67,7 +67,7 @@ async def event_content(request: Request, reader: Reader, _most: int) -> EmbedCo
     event = await by_slug(reader, EventSlug(request.path_params["slug"]))
     if event is None or event.visibility is not Visibility.PUBLIC or event.is_hidden or event.is_held or event.is_draft:
         raise NotFound(EventReason.NO_SUCH_EVENT)
-    must_not_be_gone(event)
+    raise_if_gone(event)
     (found,) = await _events(request, reader, [event])
     page = f"/events/{quote(event.slug)}"
     shown = {"event": EmbedEvent(found.card, time_and_place.tagged(event))}

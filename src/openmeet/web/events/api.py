@@ -28,7 +28,7 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import MAX_CO_HOSTS
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
-from openmeet.domain.events.seeing import must_not_be_gone
+from openmeet.domain.events.seeing import raise_if_gone
 from openmeet.domain.events.vocabulary import AccessFeature, Category
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.search import event_lists, forgiving, query, search
@@ -206,12 +206,12 @@ async def _visible(reader: Reader, request: Request, caller: Caller | None) -> E
     slug = EventSlug(request.path_params["slug"])
     event = await by_slug(reader, slug)
     if event is None:
-        await new_links.must_not_have_ended(reader, LinkKind.EVENT, slug)
+        await new_links.raise_if_replaced(reader, LinkKind.EVENT, slug)
     mine = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
     viewer = caller.user_id if caller else None
     if event is None or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
         raise NotFound(EventReason.NO_SUCH_EVENT)
-    must_not_be_gone(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
+    raise_if_gone(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
     return event
 
 

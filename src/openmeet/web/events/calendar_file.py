@@ -15,7 +15,7 @@ from openmeet.domain.events import seeing
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
-from openmeet.domain.events.seeing import must_not_be_gone
+from openmeet.domain.events.seeing import raise_if_gone
 from openmeet.domain.icalendar.of_event import written
 from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.series.calendar_uids import sequences
@@ -44,7 +44,7 @@ async def serve(request: Request) -> Response:
             or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine))
         ):
             raise NotFound(EventReason.NO_SUCH_EVENT)
-        must_not_be_gone(event)
+        raise_if_gone(event)
         is_going = mine is not None and mine.status in SEATED
         seen = await seeing.private_details_for(reader, event, viewer, is_going=is_going)
         numbers = await sequences(reader, [event.id])

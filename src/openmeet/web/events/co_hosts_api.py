@@ -78,7 +78,7 @@ async def list_co_hosts(request: Request) -> Response:
         event = await queries.by_slug(reader, _slug(request))
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
             raise NotFound(EventReason.NO_SUCH_EVENT)
-        await seeing.must_be_allowed(reader, event, caller.user_id, EventPermission.SEE)
+        await seeing.require_permission(reader, event, caller.user_id, EventPermission.SEE)
         read = await co_host_queries.of_event(reader, event.id, list(CoHostState), page)
         found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
         return json_response(CoHostList(await _shown(reader, found), cursor))

@@ -150,7 +150,7 @@ async def _list(request: Request, typed: Typed, *, status: int = 200) -> Respons
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
             raise NotFound(EventReason.NO_SUCH_EVENT)
         standing = await seeing.standing_of(reader, event, caller.user_id)
-        permissions.must_be_allowed(standing, EventPermission.SEE)
+        permissions.require_permission(standing, EventPermission.SEE)
         found = await co_host_queries.of_event(reader, event.id, list(CoHostState))
         names = await shown_names(reader, [event.author_id, *(one.user_id for one in found if one.user_id is not None)])
         offered = await co_host_queries.offered(reader, event.id)

@@ -18,7 +18,7 @@ from openmeet.domain.events.submissions import PROBLEM, more_in, submission_of, 
 from openmeet.recurrence import wall_time
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import flash, place_field
-from openmeet.web.events.new_pages import PAST, form_page, kept_more, must_mean_the_past, publish_first
+from openmeet.web.events.new_pages import PAST, form_page, kept_more, publish_first, require_confirmed_past_start
 from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form, recurrence_preview
 from openmeet.web.site.asking import answered
@@ -128,7 +128,7 @@ async def _publish(request: Request, draft: Event, typed: Mapping[str, str], det
 
 def _checked(request: Request, typed: Mapping[str, str], event: Event) -> Details:
     details = rules.check(submission_of(typed), event)
-    must_mean_the_past(request, typed, details, None)
+    require_confirmed_past_start(request, typed, details, None)
     return details
 
 
@@ -163,5 +163,5 @@ async def _draft(reader: Reader, request: Request) -> Event:
     event = await queries.by_slug(reader, EventSlug(request.path_params["slug"]))
     if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
         raise NotFound(EventReason.NO_SUCH_EVENT)
-    await seeing.must_be_editable(reader, event, caller.user_id)
+    await seeing.require_editable(reader, event, caller.user_id)
     return event

@@ -27,7 +27,7 @@ from openmeet.outbox import publication_moves, publications
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.forms import ASKED, ask_to_confirm_lower_limit
 from openmeet.web.events import place_field
-from openmeet.web.events.new_pages import PAST, form_page, must_mean_the_past, publish_first
+from openmeet.web.events.new_pages import PAST, form_page, publish_first, require_confirmed_past_start
 from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
@@ -81,7 +81,7 @@ async def save(request: Request) -> Response:
     shown = {**values_of(submission), "revision": revision, **kept}
     try:
         details = rules.check(submission, event)
-        must_mean_the_past(request, typed, details, event)
+        require_confirmed_past_start(request, typed, details, event)
         async with database_of(request).transaction() as tx:
             ask_to_confirm_lower_limit(
                 typed, "capacity", lowered, await capacity_change.by_details(tx, [(event, details)])
@@ -246,6 +246,6 @@ async def _own(request: Request, act: EventPermission = EventPermission.EDIT) ->
         event = await by_slug(reader, _slug(request))
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
             raise NotFound(EventReason.NO_SUCH_EVENT)
-        await seeing.must_be_editable(reader, event, caller.user_id, act)
+        await seeing.require_editable(reader, event, caller.user_id, act)
         concerned = await people_to_notify(reader, event.id, CONCERNED)
     return event, len([user_id for user_id in concerned if user_id != caller.user_id])

@@ -82,8 +82,8 @@ async def make_for_group(request: Request) -> Response:
     return go(_path(LinkKind.GROUP, made.slug), flash="new_link_made")
 
 
-async def must_not_have_ended(reader: Reader, kind: LinkKind, slug: str) -> None:
-    """Raises Gone if a host has replaced this link."""
+async def raise_if_replaced(reader: Reader, kind: LinkKind, slug: str) -> None:
+    """Raise Gone if a host has replaced this link."""
     if await slugs.subject_of(reader, kind, slug) is not None:
         raise Gone(SiteReason.LINK_ENDED)
 

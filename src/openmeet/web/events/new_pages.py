@@ -137,7 +137,7 @@ async def create(request: Request) -> Response:
         details = _checked(submission, sent)
         details = replace(details, content=replace(details.content, picture=sent.picture))
         timing = await recurrence_preview.timing_of(request, typed, details)
-        must_mean_the_past(request, typed, details, None)
+        require_confirmed_past_start(request, typed, details, None)
     except InvalidForm as wrong:
         shown = {**values_of(submission), **typed, **answered(typed, PAST, wrong)}
         return await new_page(request, typed_again(shown, wrong), status=400)
@@ -198,7 +198,7 @@ def _forget_draft(response: Response) -> Response:
     return response
 
 
-def must_mean_the_past(
+def require_confirmed_past_start(
     request: Request, typed: Mapping[str, str], details: Details, before: Event | Details | None
 ) -> None:
     """Ask for confirmation of a start in the past."""

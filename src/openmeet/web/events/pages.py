@@ -24,7 +24,7 @@ from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.events.publication import is_announced
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
-from openmeet.domain.events.seeing import must_not_be_gone
+from openmeet.domain.events.seeing import raise_if_gone
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
@@ -93,7 +93,7 @@ async def show_event(request: Request) -> Response:
             if not is_announced(event):
                 raise NotFound(EventReason.NO_SUCH_EVENT)
             return await _announced(reader, request, event, viewer)
-        must_not_be_gone(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
+        raise_if_gone(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
         context = await _event_context(reader, request, event, caller, mine)
     return page(request, "events/event.html", context)
 

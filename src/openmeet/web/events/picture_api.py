@@ -29,7 +29,7 @@ async def put_picture(request: Request) -> Response:
         event = await queries.by_slug(reader, slug)
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
             raise NotFound(EventReason.NO_SUCH_EVENT)
-        await seeing.must_be_editable(reader, event, caller.user_id)
+        await seeing.require_editable(reader, event, caller.user_id)
     alt = check_alt(wanted.alt)
     key, made = await media.keep(
         db, store_of(request), workers_of(request, caller.user_id), caller.user_id, wanted.image

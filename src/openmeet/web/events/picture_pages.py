@@ -58,7 +58,7 @@ async def _editable(request: Request) -> Event:
         event = await queries.by_slug(reader, EventSlug(request.path_params["slug"]))
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
             raise NotFound(EventReason.NO_SUCH_EVENT)
-        await seeing.must_be_editable(reader, event, caller.user_id)
+        await seeing.require_editable(reader, event, caller.user_id)
     return event
 
 

@@ -22,7 +22,7 @@ from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
-from openmeet.domain.events.seeing import must_not_be_gone
+from openmeet.domain.events.seeing import raise_if_gone
 from openmeet.domain.events.values import Visibility
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events.structured_data import address_of
@@ -62,7 +62,7 @@ async def show(request: Request) -> Response:
             or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine))
         ):
             raise NotFound(EventReason.NO_SUCH_EVENT)
-        must_not_be_gone(event)
+        raise_if_gone(event)
         is_going = mine is not None and mine.status in SEATED
         private = await seeing.private_details_for(reader, event, viewer, is_going=is_going)
     address = address_of(event, services(request).settings.public_url)

@@ -86,7 +86,7 @@ async def see(reader: Reader, request: Request, action: GroupPermission | None =
     group, mine = await actions.visible(reader, slug_of(request), viewer)
     role = mine.role if mine else None
     if action is not None:
-        rules.must_be_allowed(role, action)
+        rules.require_permission(role, action)
     return GroupAccess(group, role, await queries.counts(reader, group.id), viewer)
 
 

@@ -113,7 +113,7 @@ async def list_announcements(request: Request) -> Response:
     limit, cursor = limit_of(request), request.query_params.get("cursor", "")
     async with database_of(request).reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.must_be_allowed(mine.role if mine else None, GroupPermission.VIEW)
+        rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
         found = await announcements.newest(
             reader, group.id, limit=limit + 1, before=AnnouncementId(cursor) if cursor else None
         )
@@ -204,7 +204,7 @@ async def show_log(request: Request) -> Response:
     limit, cursor = limit_of(request), request.query_params.get("cursor", "")
     async with database_of(request).reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.must_be_allowed(mine.role if mine else None, GroupPermission.SEE_LOG)
+        rules.require_permission(mine.role if mine else None, GroupPermission.SEE_LOG)
         found = await invitation_queries.logged(reader, group.id, limit=limit + 1, before=cursor or None)
         names = await shown_names(reader, [user_id for one in found for user_id in (one.user_id, one.acted_by)])
     lines = [

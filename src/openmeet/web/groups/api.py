@@ -88,7 +88,7 @@ async def create(request: Request) -> Response:
 async def show(request: Request) -> Response:
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
-        await new_links.must_not_have_ended(reader, LinkKind.GROUP, slug_of(request))
+        await new_links.raise_if_replaced(reader, LinkKind.GROUP, slug_of(request))
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
         shown = await _shown(reader, request, group, mine.role if mine else None)
     return json_response(shown, headers=etag_of(group.revision))

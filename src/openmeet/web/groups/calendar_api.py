@@ -27,7 +27,7 @@ async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.must_be_allowed(mine.role if mine else None, GroupPermission.VIEW)
+        rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
         url = await url_for(reader, request, group, caller.user_id)
     return json_response(GroupFeedOutput(url or None))
 

@@ -24,8 +24,8 @@ async def put_picture(request: Request) -> Response:
     db = database_of(request)
     async with db.reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.must_be_kept_here(group, GroupPermission.EDIT_GROUP)
-        rules.must_be_allowed(mine.role if mine else None, GroupPermission.EDIT_GROUP)
+        rules.require_kept_here(group, GroupPermission.EDIT_GROUP)
+        rules.require_permission(mine.role if mine else None, GroupPermission.EDIT_GROUP)
     alt = check_alt(wanted.alt)
     key, made = await media.keep(
         db, store_of(request), workers_of(request, caller.user_id), caller.user_id, wanted.image

@@ -91,7 +91,7 @@ async def list_invitations(request: Request) -> Response:
     caller, page = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.must_be_allowed(mine.role if mine else None, GroupPermission.INVITE)
+        rules.require_permission(mine.role if mine else None, GroupPermission.INVITE)
         found, cursor = page.cut(
             await invitation_queries.open_invitations(reader, group.id, page), lambda one: (one.created_at, one.id)
         )
@@ -115,7 +115,7 @@ async def invite_by_mail(request: Request) -> Response:
     if wanted.is_preview:
         async with database_of(request).reader() as reader:
             group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-            rules.must_be_allowed(mine.role if mine else None, GroupPermission.INVITE)
+            rules.require_permission(mine.role if mine else None, GroupPermission.INVITE)
             mails = await administration.check_mails(reader, services(request).code_key, group, text)
         return json_response(_mails(mails, is_sent=False))
     async with database_of(request).transaction() as tx:

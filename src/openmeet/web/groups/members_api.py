@@ -46,9 +46,9 @@ async def list_members(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
         role = mine.role if mine else None
-        rules.must_be_allowed(role, GroupPermission.SEE_MEMBERS)
+        rules.require_permission(role, GroupPermission.SEE_MEMBERS)
         if not set(roles) <= set(INSIDE):
-            rules.must_be_allowed(role, GroupPermission.APPROVE)
+            rules.require_permission(role, GroupPermission.APPROVE)
         found = await queries.members(
             reader, group.id, roles, after=MemberId(after) if after else None, limit=limit + 1
         )

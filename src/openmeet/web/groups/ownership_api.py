@@ -55,7 +55,7 @@ async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.must_be_allowed(mine.role if mine else None, GroupPermission.SEE_MEMBERS)
+        rules.require_permission(mine.role if mine else None, GroupPermission.SEE_MEMBERS)
     return json_response(_shown(group, caller.user_id))
 
 

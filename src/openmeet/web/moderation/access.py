@@ -16,7 +16,7 @@ from openmeet.web.site.services import services
 async def moderator_of(reader: Reader, request: Request) -> Caller:
     """The caller, if a moderator. Raises NotSignedIn, Forbidden."""
     caller = caller_of(request)
-    await policy.must_moderate(reader, caller, services(request).settings.moderators)
+    await policy.require_moderator(reader, caller, services(request).settings.moderators)
     return caller
 
 

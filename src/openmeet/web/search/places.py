@@ -42,7 +42,7 @@ def places_of(request: Request) -> Gazetteer:
     found = services(request).places
     if found is None:
         raise NotFound(PlaceReason.NO_SUCH_PLACE)
-    found.must_be_ready()
+    found.require_ready()
     return found
 
 

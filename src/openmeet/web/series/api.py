@@ -124,7 +124,7 @@ async def list_own(request: Request) -> Response:
 async def read(request: Request) -> Response:
     viewer = _viewer(request)
     async with database_of(request).reader() as reader:
-        await new_links.must_not_have_ended(reader, LinkKind.SERIES, slug_of(request))
+        await new_links.raise_if_replaced(reader, LinkKind.SERIES, slug_of(request))
         series = await agenda.visible(reader, slug_of(request), viewer)
         shown = await present.shown(reader, series, viewer, services(request).settings.public_url)
     return json_response(shown, headers=etag_of(series.revision))

@@ -93,7 +93,7 @@ async def change(request: Request) -> Response:
             case DateAction.CANCEL:
                 await cancel_dates.cancel_dates(tx, series, names, reason, notifies=notifies)
             case DateAction.REINSTATE:
-                await agenda.must_be_editable(tx, series, caller_of(request).user_id)
+                await agenda.require_editable(tx, series, caller_of(request).user_id)
                 await cancel_dates.reinstate_dates(tx, series, names, notifies=notifies)
             case DateAction.REMOVE:
                 await cancel_dates.remove_dates(tx, series, names, notifies=notifies)

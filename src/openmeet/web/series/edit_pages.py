@@ -28,7 +28,7 @@ from openmeet.recurrence.describe import describe
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import place_field
 from openmeet.web.events.forms import LABELS
-from openmeet.web.events.new_pages import PAST, form_page, must_mean_the_past
+from openmeet.web.events.new_pages import PAST, form_page, require_confirmed_past_start
 from openmeet.web.series import conflicts, parse, present, recurrence_form, recurrence_preview
 from openmeet.web.series.recurrence_form import RecurrenceFormState
 from openmeet.web.series.schemas import EditConsequences
@@ -110,7 +110,7 @@ async def save(request: Request) -> Response:
             return _form(request, series, typed_again(shown, wrong), event, repeats, status=400)
         try:
             if edit.details is not None and "starts_local" in edit.changed:
-                must_mean_the_past(request, typed, edit.details, before)
+                require_confirmed_past_start(request, typed, edit.details, before)
         except InvalidForm as asks:
             shown |= answered(typed, PAST, asks)
             return _form(request, series, typed_again(shown, asks), event, repeats, status=400)

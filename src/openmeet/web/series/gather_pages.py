@@ -72,7 +72,7 @@ async def show_add(request: Request) -> Response:
     viewer = caller_of(request).user_id
     async with database_of(request).reader() as reader:
         series = await agenda.find_for_host(reader, _slug(request), viewer)
-        await agenda.must_be_editable(reader, series, viewer)
+        await agenda.require_editable(reader, series, viewer)
         return await _add_page(request, reader, series, EMPTY)
 
 
@@ -98,7 +98,7 @@ async def _own(request: Request) -> Event:
         event = await by_slug(reader, EventSlug(request.path_params["slug"]))
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
             raise NotFound(SeriesReason.NO_SUCH_EVENT)
-        await seeing.must_be_editable(reader, event, caller.user_id)
+        await seeing.require_editable(reader, event, caller.user_id)
     if event.starts_at is None:
         raise Refused(SeriesReason.EVENT_WITHOUT_DATE, name="NoStart")
     if event.place_in_series is not None:

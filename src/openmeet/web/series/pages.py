@@ -203,7 +203,7 @@ async def open_date(request: Request) -> Response:
     name = checked_name(request.path_params["original_date"])
     async with database_of(request).transaction() as tx:
         event = await actions.open_date(tx, _slug(request), name, viewer=caller.user_id if caller else None)
-    seeing.must_not_be_gone(event)
+    seeing.raise_if_gone(event)
     return RedirectResponse(f"/events/{quote(event.slug)}", 303)
 
 

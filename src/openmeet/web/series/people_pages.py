@@ -129,7 +129,7 @@ async def _offer_page(request: Request, reader: Reader, typed: Typed, *, status:
         name = (await names_of(reader, [series.owner_id])).get(series.owner_id) or unnamed()
         context: dict[str, object] = {"series": series, "address": _path(series), "host": name}
         return page(request, "series/take_over.html", context)
-    await agenda.must_be_hosted(reader, series, caller.user_id)
+    await agenda.require_host(reader, series, caller.user_id)
     to = "" if standing is None else (await names_of(reader, [standing.to_id])).get(standing.to_id) or unnamed()
     context = {
         "series": series,

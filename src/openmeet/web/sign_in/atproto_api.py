@@ -15,7 +15,7 @@ from openmeet.network.repositories.sign_in import read_name
 from openmeet.web.api.operations import FORM, ApiOperation, Parameter
 from openmeet.web.sign_in.atproto import browser_secret, keep_browser_secret, needs_proof
 from openmeet.web.sign_in.atproto_pages import begin
-from openmeet.web.site.forms import local_path, must_be_ours, read_form
+from openmeet.web.site.forms import local_path, read_form, require_same_origin
 from openmeet.web.site.services import services
 
 
@@ -41,7 +41,7 @@ async def send(request: Request) -> Response:
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared == FORM:
         # Another site's form can send this, but not JSON.
-        must_be_ours(request, services(request).settings.public_url)
+        require_same_origin(request, services(request).settings.public_url)
         typed = await read_form(request)
         return await _answer(request, typed.get("handle", ""), typed.get("next", "/"))
     wanted = await read_json(request, Departure)

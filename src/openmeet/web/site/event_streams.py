@@ -79,7 +79,10 @@ class LivePlaces:
         return self._held.total()
 
     def take(self, holder: str, most: int) -> LivePlace:
-        """A place for a stream of this reader. Raises Unavailable if they have too many, or all readers together have ``most``."""
+        """Take a slot for a stream of this reader.
+
+        Raises Unavailable if they have too many, or if all readers together have ``most``.
+        """
         if self._is_closed or self.count >= most or self._held[holder] >= PER_READER:
             raise Unavailable(SiteReason.TOO_MANY_STREAMS, after_seconds=_RETRY_SECONDS)
         return LivePlace(self._held, holder)
@@ -90,7 +93,7 @@ class LivePlaces:
         return self._is_closed
 
     def close(self) -> None:
-        """Give no more places: the program stops."""
+        """Give no more slots: the program stops."""
         self._is_closed = True
 
 

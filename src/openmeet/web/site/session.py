@@ -88,7 +88,7 @@ async def identify_by_token(connection: HTTPConnection) -> None:
     set_caller(connection, found.caller)
 
 
-async def must_not_be_by_app_password(connection: HTTPConnection) -> None:
+async def refuse_app_password(connection: HTTPConnection) -> None:
     """Raises Forbidden if this page's session was opened with an app password: anyone who has one must not add their own way to
     sign in, which would prove more.
     """

@@ -226,7 +226,7 @@ async def shown(reader: Reader, one: Webhook) -> WebhookOutput:
 
 async def _group_id(tx: Transaction, caller: Caller, slug: str) -> str:
     group, mine = await groups.visible(tx, GroupSlug(slug), caller.user_id)
-    group_rules.must_be_allowed(mine.role if mine else None, GroupPermission.EDIT_GROUP)
+    group_rules.require_permission(mine.role if mine else None, GroupPermission.EDIT_GROUP)
     return group.id
 
 
