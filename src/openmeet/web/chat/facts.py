@@ -10,7 +10,7 @@ _OF_HOSTS = {RoomKind.HOSTS, RoomKind.DIRECT}
 def room_facts(place: ChatPlace, kept_days: int) -> list[str]:
     """One sentence each. ``kept_days``: how long messages are kept at most, on this site; 0: for ever."""
     room, kind = place.room, place.target.kind
-    facts = _who(kind, room, has_group=place.has_group)
+    facts = _who(kind, room, has_group=place.group_id is not None)
     if room is not None and room.history is HistoryMode.SINCE_JOINING:
         facts.append(gettext("New people see messages from the day they join."))
     elif room is not None and room.history_floor:

@@ -94,6 +94,7 @@ def routes() -> list[Route]:
             Route(f"{base}/people/{{person}}/mute", partial(person_pages.mute, find), methods=["POST"]),
             Route(f"{base}/people/{{person}}/ban", partial(person_pages.ban, find), methods=["POST"]),
             Route(f"{base}/people/{{person}}/lift", partial(person_pages.lift, find), methods=["POST"]),
+            Route(f"{base}/people/{{person}}/group", partial(person_pages.decide_in_group, find), methods=["POST"]),
             Route(f"{base}/moderation", partial(moderation_pages.show_moderation, find), methods=["GET"]),
             Route(f"{base}/read", partial(mark_read, find), methods=["POST"]),
             Route(f"{base}/poll", partial(poll_pages.show_poll_form, find), methods=["GET"]),

@@ -25,7 +25,7 @@ from openmeet.domain.events import queries as events
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.groups import actions as group_actions
-from openmeet.domain.groups.model import Group, GroupSlug
+from openmeet.domain.groups.model import Group, GroupId, GroupSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.series import agenda
 from openmeet.domain.series.model import Series, SeriesSlug
@@ -56,7 +56,8 @@ class ChatPlace:
     # Start and end of an event.
     span: tuple[Instant, Instant] | None = None
     event_id: EventId | None = None
-    has_group: bool = False
+    # The group that it is about, or that the event or series is of.
+    group_id: GroupId | None = None
     # Path of the picture of an event or series; empty for a group, whose face is a letter.
     picture: str = ""
 
@@ -202,7 +203,7 @@ async def _placed(
         heading=heading,
         span=_span_of(about) if isinstance(about, Event) else None,
         event_id=about.id if isinstance(about, Event) else None,
-        has_group=isinstance(about, Group) or about.group is not None,
+        group_id=about.id if isinstance(about, Group) else about.group.id if about.group else None,
         picture="" if isinstance(about, Group) else thumbnail(about.content),
     )
 
