@@ -119,18 +119,19 @@ def days(events: Sequence[Event], facts: ListedFacts, now: Instant) -> list[List
     """The events grouped by day, in order; today and tomorrow are named as such."""
     found: list[ListedDay] = []
     for event in events:
-        key, words = _heading(event)
+        key, words = _heading(event, now)
         if not found or found[-1].key != key:
             found.append(ListedDay(key, words, _relative(event, now)))
         found[-1].items.append(card_of(event, facts))
     return found
 
 
-def _heading(event: Event) -> tuple[str, str]:
+def _heading(event: Event, now: Instant) -> tuple[str, str]:
     if event.starts_at is None:
         return "later", gettext("Date to be announced")
     starts = wall_time.local_of(event.starts_at, event.time_zone)
-    return starts.date().isoformat(), formatting.day(starts)
+    today = wall_time.local_of(now, event.time_zone).date()
+    return starts.date().isoformat(), formatting.day(starts, today)
 
 
 def _relative(event: Event, now: Instant) -> str:

@@ -66,7 +66,7 @@ async def show(request: Request) -> Response:
         is_going = mine is not None and mine.status in SEATED
         private = await seeing.private_details_for(reader, event, viewer, is_going=is_going)
     address = address_of(event, services(request).settings.public_url)
-    when = time_and_place.tagged(event)
+    when = time_and_place.tagged(event, services(request).clock.now())
     context = {
         "event": event,
         "address": address,

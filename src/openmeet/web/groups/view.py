@@ -192,7 +192,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
         "followers": await actions.count(reader, group.id),
         "labelled": await _labelled(reader, group),
         "mine_words": _MINE[mine.role] if mine else "",
-        "mine_hint": _mine_hint(mine, names, group),
+        "mine_hint": _mine_hint(mine, names, group, reader.now),
         "door": _door(group, mine),
         "can_leave": mine is not None and seen.may(GroupPermission.LEAVE),
         "is_asking": mine is not None and mine.role is GroupRole.PENDING,
@@ -204,7 +204,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
         "coming": await days_of(reader, seen, coming[:NEXT_SHOWN], public_url, once_per_series=True),
         "has_more": len(coming) > NEXT_SHOWN,
         "past": await days_of(reader, seen, past, public_url),
-        "announcements": [_note(one, names, group) for one in announced],
+        "announcements": [_note(one, names, group, reader.now) for one in announced],
         "can_announce": seen.may(GroupPermission.ANNOUNCE),
         "announcement_key": typed.value("submission") or secrets.token_urlsafe(16),
         "can_make": seen.may(GroupPermission.CREATE_EVENT),
@@ -258,23 +258,23 @@ async def _labelled(reader: Reader, group: Group) -> list[NetworkLabel]:
     return await labels.hiding(reader, None, group.owner_id)
 
 
-def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Group) -> str:
+def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Group, now: Instant) -> str:
     """When the viewer asked to join, and who decided."""
     if mine is None:
         return ""
     if mine.role is GroupRole.PENDING and mine.requested_at is not None:
         return gettext(
             "Asked on %(group)s. The organisers decide, and we’ll let you know.",
-            group=day_label(mine.requested_at, group),
+            group=day_label(mine.requested_at, group, now),
         )
     if mine.role is GroupRole.DECLINED and mine.decided_at is not None and mine.decided_by is not None:
         return gettext(
             "Decided on %(group)s by %(decided_by)s. You can ask again.",
-            group=day_label(mine.decided_at, group),
+            group=day_label(mine.decided_at, group, now),
             decided_by=names[mine.decided_by],
         )
     if mine.role in INSIDE and mine.joined_at is not None:
-        return gettext("Since %(group)s.", group=day_label(mine.joined_at, group))
+        return gettext("Since %(group)s.", group=day_label(mine.joined_at, group, now))
     return ""
 
 
@@ -309,9 +309,10 @@ def initial_of(name: str) -> str:
     return next((char.upper() for char in name if char.isalnum()), "?")
 
 
-def day_label(at: Instant, group: Group) -> str:
-    """``Saturday 4 July 2026`` in the group's zone."""
-    return formatting.day(local_of(at, group.details.time_zone))
+def day_label(at: Instant, group: Group, now: Instant | None = None) -> str:
+    """``Saturday 4 July 2026`` in the group's zone. ``now``: without the year where everybody knows it."""
+    zone = group.details.time_zone
+    return formatting.day(local_of(at, zone), None if now is None else local_of(now, zone).date())
 
 
 def passes_on_label(group: Group) -> str:
@@ -344,6 +345,6 @@ def role_label(role: GroupRole) -> str:
     return str(_ROLE_LABELS[role])
 
 
-def _note(one: Announcement, names: Mapping[UserId, str], group: Group) -> AnnouncementView:
-    when = formatting.time_tag(one.created_at, day_label(one.created_at, group))
+def _note(one: Announcement, names: Mapping[UserId, str], group: Group, now: Instant) -> AnnouncementView:
+    when = formatting.time_tag(one.created_at, day_label(one.created_at, group, now))
     return AnnouncementView(one.id, names[one.author_id], when, one.text)
