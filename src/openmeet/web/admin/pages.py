@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from at_network.circuits import CircuitState
+from groundwork.http.forms import read_form
 from groundwork.telemetry.health import OK, look
 from openmeet.domain.chat import mirroring
 from openmeet.i18n.catalogue import lazy
@@ -19,7 +20,6 @@ from openmeet.network.status import standing
 from openmeet.outbox.publications import PublicationKind
 from openmeet.web.admin.access import operator_of
 from openmeet.web.atproto.ingest_api import engines_of
-from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany
+from groundwork.http.forms import EMPTY, Typed, read_form
 from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import (
     history,
@@ -36,7 +37,6 @@ from openmeet.web.attendance import forms
 from openmeet.web.attendance.forms import MODE_LABELS
 from openmeet.web.attendance.history_view import lines_of
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.live_pages import fingerprint_of
 from openmeet.web.site.services import services

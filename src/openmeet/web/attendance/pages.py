@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.attendance import actions, answer_texts, history, queries, registration, waitlist
 from openmeet.domain.attendance.answer_state import AnswerCase, GoingLeadsTo, bar_of
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
@@ -29,7 +30,6 @@ from openmeet.web.attendance import forms, resume_click
 from openmeet.web.attendance.history_view import lines_of
 from openmeet.web.attendance.resume_click import FLASH, store_click
 from openmeet.web.site.caller import caller_of, caller_or_none
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.chat import acts, message_queries, messages, objections, queries, sanctions
 from openmeet.domain.chat.access import must_reach
 from openmeet.domain.chat.addresses import addresses_of
@@ -22,7 +23,6 @@ from openmeet.web.chat.pictures import picture_views
 from openmeet.web.chat.places import Find
 from openmeet.web.chat.requests import removal_sealer, spend_on_report
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, InvalidForm, InvalidInput, NotFound, Refused
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.chat import message_queries, rooms, sanctions
 from openmeet.domain.chat.access import access_of_each, must_reach
 from openmeet.domain.chat.model import MAX_REASON, Access, Room, RoomKind
@@ -26,7 +27,6 @@ from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.chat import view
 from openmeet.web.chat.places import ChatPlace, Find
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused, TooMany
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.chat import mirroring, readers, rooms
 from openmeet.domain.chat.mirroring import MirrorStatus
 from openmeet.domain.chat.model import (
@@ -38,7 +39,6 @@ from openmeet.web.chat import places
 from openmeet.web.chat.places import ChatPlace, Find
 from openmeet.web.chat.requests import spend_on_opening
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

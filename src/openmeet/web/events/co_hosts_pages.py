@@ -11,6 +11,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from groundwork.signing_key import SigningKey
 from openmeet.domain.events import co_host_queries, co_hosts, ownership, permissions, queries, seeing, time_and_place
 from openmeet.domain.events.model import Event, EventId, EventSlug
@@ -24,7 +25,6 @@ from openmeet.domain.search.event_lists import events_by_ids
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.site.caller import caller_of, caller_or_none
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, Unavailable
+from groundwork.http.forms import Typed, typed_again
 from openmeet.domain.covers.model import Cover, Motif
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.trust import FrontPageChoice
@@ -29,7 +30,6 @@ from openmeet.web.events.listing import EventCard, ListedDay, ListedFace, card_o
 from openmeet.web.search import map_pages, places
 from openmeet.web.search.front_choice import shown_of
 from openmeet.web.site.caller import caller_or_none
-from openmeet.web.site.forms import Typed, typed_again
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import Reader
+from groundwork.http.forms import Typed
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.time_and_place import place_label
@@ -24,7 +25,6 @@ from openmeet.web.events import co_hosts_pages
 from openmeet.web.events.cards import day_cards, facts_of
 from openmeet.web.events.listing import EventCard, card_of, short_when
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

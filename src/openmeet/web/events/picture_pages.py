@@ -7,12 +7,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import NotFound
+from groundwork.http.forms import Typed
 from openmeet.domain.events import pictures, queries, seeing
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.reasons import EventReason
 from openmeet.web.media.uploads import form_of, save_sent
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

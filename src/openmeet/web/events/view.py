@@ -6,6 +6,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
+from groundwork.http.forms import Typed
 from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import rules
 from openmeet.domain.attendance.answer_state import GIVEN
@@ -32,7 +33,6 @@ from openmeet.recurrence import wall_time
 from openmeet.web.attendance import forms
 from openmeet.web.events.listing import STATUS_LABELS, face_of
 from openmeet.web.media.urls import PictureView
-from openmeet.web.site.forms import Typed
 
 # Show the first attendees of many, and the number of the others.
 SHOWN_PEOPLE = 30

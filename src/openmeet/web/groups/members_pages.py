@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, InvalidInput
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.domain.groups import actions, administration, queries, rules
 from openmeet.domain.groups.model import INSIDE, GroupRole, MemberId, Membership
 from openmeet.domain.groups.reasons import GroupReason
@@ -19,7 +20,6 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.groups.view import ROLE_CHIPS, MemberView, day_label, person_of
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
+from groundwork.http.forms import Typed
 from groundwork.ui.tones import tone_of
 from openmeet.domain.covers.model import cover_of
 from openmeet.domain.events.model import Event
@@ -46,7 +47,6 @@ from openmeet.web.events.listing import ListedDay, further_dates
 from openmeet.web.groups.access import GroupAccess, context_of
 from openmeet.web.groups.feeds import is_own
 from openmeet.web.media.urls import PictureView, record_picture
-from openmeet.web.site.forms import Typed
 
 MOST_OF_ONE = 200
 NEXT_SHOWN = 5

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.domain.events import seeing
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Event, EventSlug
@@ -21,7 +22,6 @@ from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events.flash import flash_of_series
 from openmeet.web.series import conflicts, recurrence_form, recurrence_preview
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
