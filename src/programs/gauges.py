@@ -66,7 +66,7 @@ def registered(metrics: Metrics) -> ProgramGauges:
         ),
         metrics.gauge("queue_waiting_messages", "Messages published and not yet applied", ["tenant"]),
         metrics.gauge("queue_dead_letters", "Messages that were given up", ["tenant"]),
-        metrics.gauge("source_quiet_seconds", "Since something of a source was taken over", ["source"]),
+        metrics.gauge("source_quiet_seconds", "Since a message of a source was last delivered", ["source"]),
         metrics.gauge(
             "labeller_unread_seconds", "Since when a labeller cannot be read; 0 while it is", ["tenant", "labeller"]
         ),

@@ -200,7 +200,9 @@ async def note_record(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
     await series_dates.look_at_published(tx, series_id)
 
 
-async def take_over(tx: Transaction, *, uri: str, owner_id: UserId, content: Content, timing: Timing) -> Series | None:
+async def apply_from_network(
+    tx: Transaction, *, uri: str, owner_id: UserId, content: Content, timing: Timing
+) -> Series | None:
     """Update the read-only series of this record from it; None where the record is of a series made here."""
     known = await queries.by_record_uri(tx, uri)
     if known is None:
