@@ -20,7 +20,7 @@ from openmeet.domain.legacy_import import queries as legacy_queries
 from openmeet.domain.moderation import labels
 from openmeet.network.firehose import cursors as progress
 from openmeet.network.firehose.cursors import SourceState
-from openmeet.network.ingestion import dead_letters, discrepancies
+from openmeet.network.ingestion import discrepancies, quarantine
 from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.repositories import circuits
 from openmeet.outbox import publication_counts, publications
@@ -66,7 +66,7 @@ def registered(metrics: Metrics) -> ProgramGauges:
         ),
         metrics.gauge("queue_waiting_messages", "Messages published and not yet applied", ["tenant"]),
         metrics.gauge("queue_dead_letters", "Messages that were given up", ["tenant"]),
-        metrics.gauge("source_quiet_seconds", "Since something of a source was taken over", ["source"]),
+        metrics.gauge("source_quiet_seconds", "Since a message of a source was last delivered", ["source"]),
         metrics.gauge(
             "labeller_unread_seconds", "Since when a labeller cannot be read; 0 while it is", ["tenant", "labeller"]
         ),
@@ -194,7 +194,7 @@ async def _open_circuits(platform: Platform, gauge: Gauge) -> None:
 async def _disagreed(platform: Platform, gauges: ProgramGauges) -> None:
     async with platform.db.reader() as reader:
         counts = await discrepancies.counts(reader)
-        gauges.quarantine.labels(platform.tenant.name).set(await dead_letters.count(reader))
+        gauges.quarantine.labels(platform.tenant.name).set(await quarantine.count(reader))
     for kind in Discrepancy:
         for state, is_repaired in (("standing", False), ("repaired", True)):
             gauges.disagreements.labels(platform.tenant.name, kind.value, state).set(counts.get((kind, is_repaired), 0))

@@ -17,11 +17,11 @@ from groundwork.telemetry.metrics import Metrics
 from groundwork.telemetry.probes import Probe, Probes
 from openmeet.domain.moderation import labels
 from openmeet.network.firehose import cursors
-from openmeet.network.ingestion import dead_letters, discrepancies, processor
-from openmeet.network.ingestion.dead_letters import Failed, FailedStep
+from openmeet.network.ingestion import discrepancies, processor, quarantine
 from openmeet.network.ingestion.discrepancies import Discrepancy, RecordDiscrepancy
 from openmeet.network.ingestion.metrics import counting
 from openmeet.network.ingestion.processor import POLICY, Processor
+from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.records.collections import CONCERNING, Result
 from openmeet.network.records.message import encode
 from openmeet.settings import Settings
@@ -134,9 +134,9 @@ async def _disagree(here: Installation) -> None:
 
 
 async def _quarantine(here: Installation) -> None:
-    failed = Failed(f"at://{did(1)}/community.lexicon.calendar.event/1", rev(1), ValueError("no"))
+    failed = RecordFailure(f"at://{did(1)}/community.lexicon.calendar.event/1", rev(1), ValueError("no"))
     async with here.platform.db.transaction() as tx:
-        await dead_letters.settle(tx, did(1), FailedStep.TAKING, CONCERNING, [failed])
+        await quarantine.store_result(tx, did(1), FailedStep.APPLY, CONCERNING, [failed])
 
 
 PUBLICATION = """

@@ -64,9 +64,10 @@ from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.custodial import Keeper, admin_authorization, custodial_account_handler
 from openmeet.network.repositories.custodial_deletion import custodial_deletion_handler
 from openmeet.network.repositories.sign_in import sign_in_with_password
-from openmeet.outbox import publications
+from openmeet.outbox import publication_status
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publications import PublicationKind, PublicationStatus
+from openmeet.outbox.publication_status import PublicationStatus
+from openmeet.outbox.publications import PublicationKind
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from tests.databases import SqliteFiles
@@ -196,7 +197,7 @@ class Deployment:
 
     async def standing(self, kind: PublicationKind, subject_id: str) -> PublicationStatus:
         async with self.db.reader() as reader:
-            return (await publications.states(reader, kind, [subject_id]))[subject_id]
+            return (await publication_status.statuses(reader, kind, [subject_id]))[subject_id]
 
     async def identity(self, user_id: UserId) -> Identity:
         async with self.db.reader() as reader:

@@ -10,8 +10,8 @@ from groundwork.database.transaction import Database
 from groundwork.errors import RemoteSlow, unpacked
 from openmeet.i18n.reasons.message import Plural
 from openmeet.i18n.reasons.messages import MESSAGES, explain
-from openmeet.network.ingestion import dead_letters
-from openmeet.network.ingestion.dead_letters import Failed, FailedStep
+from openmeet.network.ingestion import quarantine
+from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.records.collections import CONCERNING
 from openmeet.network.repositories import circuits
 from openmeet.outbox.publications import PublicationKind, PublicationState
@@ -108,8 +108,8 @@ async def test_what_failed_is_stored_as_codes(deployment: Deployment) -> None:
         failing.note("https://pds.away.example", RemoteSlow("pds.away.example did not answer in time."))
     await circuits.store_changes(deployment.db, failing)
     async with deployment.db.transaction() as tx:
-        failed = [Failed(event(1, "walk", 1).uri, rev(1), ValueError("no such day"))]
-        await dead_letters.settle(tx, did(1), FailedStep.TAKING, CONCERNING, failed)
+        failed = [RecordFailure(event(1, "walk", 1).uri, rev(1), ValueError("no such day"))]
+        await quarantine.store_result(tx, did(1), FailedStep.APPLY, CONCERNING, failed)
     assert await sentences_in(deployment.db) == []
     async with deployment.db.reader() as reader:
         for table in ("circuit_breakers", "publications", "quarantined_records", "records"):

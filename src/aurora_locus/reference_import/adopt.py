@@ -121,7 +121,7 @@ async def adopt(
     unchanged.
     """
     if found.damaged:
-        raise Refused("Nothing was taken over:\n" + "\n".join(found.damaged))
+        raise Refused("Nothing was imported:\n" + "\n".join(found.damaged))
     target = settings.data_directory
     if target.exists() and any(target.iterdir()):
         raise Refused(f"{target} is not empty; name a folder that is not there yet.")
@@ -183,7 +183,7 @@ async def _new_server(settings: PdsSettings, clock: Clock) -> AsyncIterator[New]
         async with db.reader() as look:
             row = await look.fetch_one(_ANYBODY_HERE)
         if row is None or row[0]:
-            raise Refused(f"The database {settings.database} has accounts already; take over into an empty one.")
+            raise Refused(f"The database {settings.database} has accounts already; import into an empty one.")
         sealer = Sealer(list(server_keys.sealing_keys(settings.sealing_keys.reveal(), settings.data_directory)))
         tokens = EmailTokens(await server_keys.find_or_make(db, sealer, server_keys.EMAIL_TOKENS))
         yield New(db, open_store(settings), sealer, SigningKeys(db, sealer), tokens)

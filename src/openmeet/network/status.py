@@ -13,7 +13,7 @@ from openmeet.domain.moderation.labels import Labeller
 from openmeet.network.engines import Engines
 from openmeet.network.firehose import cursors, unresolved
 from openmeet.network.firehose.cursors import SourceState
-from openmeet.network.ingestion import dead_letters, discrepancies, merge_decisions
+from openmeet.network.ingestion import discrepancies, merge_decisions, quarantine
 from openmeet.network.problems import FailingServer, failing_servers
 from openmeet.network.records import seen
 from openmeet.outbox import publication_counts
@@ -108,7 +108,7 @@ async def standing(db: Database, engines: Engines) -> SyncStatus:
                 for (kind, is_repaired), number in (await discrepancies.counts(reader)).items()
                 if not is_repaired
             },
-            put_aside=await dead_letters.count(reader),
+            put_aside=await quarantine.count(reader),
         )
 
 

@@ -19,7 +19,7 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.network.engines import Engines
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.sources import authority
-from openmeet.network.ingestion import dead_letters
+from openmeet.network.ingestion import quarantine
 from openmeet.network.ingestion.backfill import chosen_collections, subject_of
 from openmeet.network.ingestion.discover import DiscoveredHost
 from openmeet.network.ingestion.discrepancies import RecordDiscrepancy
@@ -134,7 +134,7 @@ def list_quarantined(
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
-            found = await dead_letters.page(reader, limit=1000)
+            found = await quarantine.page(reader, limit=1000)
         if as_json:
             print_json([{"uri": one.uri, "step": one.step.value, "reason": explain(one.reason)} for one in found])
             return

@@ -14,10 +14,10 @@ from openmeet.network import problems
 from openmeet.network.engines import Engines
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState
-from openmeet.network.ingestion import dead_letters, discrepancies
+from openmeet.network.ingestion import discrepancies, quarantine
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.dead_letters import Failed, FailedStep
 from openmeet.network.ingestion.discrepancies import Discrepancy, RecordDiscrepancy
+from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.ingestion.three_way_merge import encode_edits
 from openmeet.network.records.collections import CONCERNING, EVENT
 from openmeet.network.records.message import encode
@@ -240,11 +240,13 @@ async def test_a_letter_is_looked_at_and_delivered_again(bench: Bench):
 async def test_records_put_aside_are_shown_read_again_and_forgotten(bench: Bench):
     """Each with its reason, in pages; reading is owed once per repository, in the way in which it failed."""
     uris = [f"at://{did(1)}/{EVENT}/{number:02}" for number in range(problems.SHOWN + 1)]
-    failed = [Failed(uri, rev(1), ValueError("<b>no & no</b>")) for uri in uris]
+    failed = [RecordFailure(uri, rev(1), ValueError("<b>no & no</b>")) for uri in uris]
     lost = f"at://{did(2)}/{EVENT}/lost"
     async with bench.db.transaction() as tx:
-        await dead_letters.settle(tx, did(1), FailedStep.TAKING, CONCERNING, failed)
-        await dead_letters.settle(tx, did(2), FailedStep.MENDING, CONCERNING, [Failed(lost, rev(1), KeyError("x"))])
+        await quarantine.store_result(tx, did(1), FailedStep.APPLY, CONCERNING, failed)
+        await quarantine.store_result(
+            tx, did(2), FailedStep.REPAIR, CONCERNING, [RecordFailure(lost, rev(1), KeyError("x"))]
+        )
     assert f"{len(uris) + 1} put aside" in (await bench.client.get("/operating")).text
     olga = await api_session(bench.client, OPERATOR, "Olga")
     assert (await bench.client.get("/api/sync/status", headers=olga)).json()["recordsPutAside"] == len(uris) + 1
@@ -277,7 +279,9 @@ async def test_an_answer_put_aside_is_counted_again(bench: Bench):
     answer = rsvp(2, "one", 1, tea)
     async with bench.db.transaction() as tx:
         await apply(tx, HERE, [answer])
-        await dead_letters.put(tx, FailedStep.COUNTING, [Failed(answer.uri, answer.rev, ValueError("no"), answer.cid)])
+        await quarantine.add(
+            tx, FailedStep.COUNT, [RecordFailure(answer.uri, answer.rev, ValueError("no"), answer.cid)]
+        )
         await tx.execute("delete from outbox_jobs")
     shown = (await bench.client.get("/operating/put-aside")).text
     assert "Counting failed 1 time" in shown

@@ -12,7 +12,7 @@ from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import publications
+from openmeet.outbox import publication_status, publications
 from tests.openmeet.site_under_test import details, event_by, person
 
 GOING, INTERESTED, DECLINED = RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.DECLINED
@@ -44,7 +44,7 @@ async def test_an_rsvp_enqueues_its_record_and_notifies_the_host(db):
         ana, ben = await people(tx, 2)
         event = await event_by(tx, ana)
         saved = await actions.answer(tx, ben, event.slug, GOING)
-        standing = (await publications.states(tx, publications.PublicationKind.RSVP, [saved.id]))[saved.id]
+        standing = (await publication_status.statuses(tx, publications.PublicationKind.RSVP, [saved.id]))[saved.id]
         news = await newest(tx, ana.user_id, 10)
     assert (saved.status, standing.revision) == (ATTENDING, 1)
     assert [one.kind for one in news] == [kinds.NEW_ANSWER]
@@ -299,9 +299,9 @@ async def test_a_shadow_account_is_counted_on_an_open_event_and_enqueues_nothing
         (ana,) = await people(tx, 1)
         event = await event_by(tx, ana)
         saved = await from_network(tx, event, await users.create_shadow(tx), RsvpRecordStatus.GOING)
-        standing = (await publications.states(tx, publications.PublicationKind.RSVP, [saved.id]))[saved.id]
+        standing = (await publication_status.statuses(tx, publications.PublicationKind.RSVP, [saved.id]))[saved.id]
         assert await counts(tx, event) == RsvpCounts(going=1, seats=1)
-    assert standing is publications.ONLY_HERE
+    assert standing is publication_status.ONLY_HERE
 
 
 async def test_on_an_event_with_a_limit_a_strangers_answer_takes_no_place_until_the_host_confirms(db):

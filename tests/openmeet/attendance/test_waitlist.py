@@ -281,7 +281,7 @@ async def test_lists_and_event_page_agree_about_what_is_full(db):
         await says(tx, ben, queue)
         await says(tx, cleo, queue, party=2)
         events.append(queue)
-        full = await waitlist.full_events(tx, events, settings)
+        full = await waitlist.full_event_ids(tx, events, settings)
         assert [event.title for event in events if event.id in full] == ["Both full", "A couple waits"]
         for event in events:
             cases = await cases_of(tx, [event], None, mine={}, counts={}, hosted=())

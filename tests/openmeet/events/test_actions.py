@@ -13,7 +13,7 @@ from openmeet.domain.events.edits import new_slug, search_text
 from openmeet.domain.events.model import EventStatus, NetworkEvent
 from openmeet.domain.events.values import Mode, Venue, Visibility
 from openmeet.domain.users import actions as users
-from openmeet.outbox import publications
+from openmeet.outbox import publication_status, publications
 from openmeet.web.events.schemas import event_fields
 from tests.openmeet.site_under_test import details, event_by, person
 
@@ -43,7 +43,7 @@ async def db(make_database):
 
 
 async def owed(reader, event):
-    return (await publications.states(reader, publications.PublicationKind.EVENT, [event.id]))[event.id]
+    return (await publication_status.statuses(reader, publications.PublicationKind.EVENT, [event.id]))[event.id]
 
 
 async def test_a_new_event_enqueues_a_read_of_its_authors_repository(db):
@@ -143,7 +143,7 @@ async def test_a_record_becomes_an_event_and_enqueues_no_record(db):
         "2026-07-04T10:00:00-06:00",
     )
     assert event.record_did == "did:plc:4hodhjl2kposuchzvpiviwps"
-    assert standing is publications.ONLY_HERE
+    assert standing is publication_status.ONLY_HERE
 
 
 async def test_the_same_record_again_is_the_same_event(db):

@@ -16,7 +16,7 @@ from openmeet.domain.events import actions, drafts, queries
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.rules import Submission
-from openmeet.outbox import publications
+from openmeet.outbox import publication_status, publications
 from tests.openmeet.site_under_test import api_session, details, event_by, inputs_of, person, sign_up, site_on
 
 TYPED = {
@@ -48,7 +48,7 @@ async def browser(site):
 
 
 async def standing_of(reader, event):
-    return (await publications.states(reader, publications.PublicationKind.EVENT, [event.id]))[event.id]
+    return (await publication_status.statuses(reader, publications.PublicationKind.EVENT, [event.id]))[event.id]
 
 
 async def test_half_an_event_is_a_draft_and_comes_back_as_it_was_typed(browser):

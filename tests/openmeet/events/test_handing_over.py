@@ -17,7 +17,8 @@ from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import queries as notifications
 from openmeet.domain.users.model import Caller
 from openmeet.network.records import links
-from openmeet.outbox.publications import PublicationKind, states
+from openmeet.outbox.publication_status import statuses
+from openmeet.outbox.publications import PublicationKind
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import details, person, sign_up, site_on
 
@@ -70,7 +71,7 @@ async def test_offered_and_accepted_it_is_theirs_and_both_host_it(db: Database):
         assert (await co_host_queries.of_person(tx, event.id, ana.user_id)).state is CoHostState.ACCEPTED
         assert await co_host_queries.of_person(tx, event.id, ben.user_id) is None
         assert (await by_record.find(tx, OLD)).id == event.id
-        assert (await states(tx, PublicationKind.FORMER_EVENT, [OLD]))[OLD].uri == OLD
+        assert (await statuses(tx, PublicationKind.FORMER_EVENT, [OLD]))[OLD].uri == OLD
         with pytest.raises(NotFound):
             await ownership.accept(tx, ben, event.slug)
 

@@ -14,7 +14,7 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
 from openmeet.domain.groups.model import GroupId, GroupRole, GroupVisibility, PromotionLevel
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import publications
+from openmeet.outbox import publication_status, publications
 from tests.openmeet.groups.people import details as group_details
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import details, event_by, person
@@ -107,7 +107,7 @@ async def test_a_group_that_closes_has_its_records_looked_at_again(db):
             (publications.PublicationKind.EVENT, event.id),
             (publications.PublicationKind.RSVP, answer.id),
         ):
-            standing = (await publications.states(tx, kind, [subject]))[subject]
+            standing = (await publication_status.statuses(tx, kind, [subject]))[subject]
             assert standing.state is publications.PublicationState.DUE
 
 

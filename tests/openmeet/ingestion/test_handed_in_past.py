@@ -2,7 +2,7 @@
 
 from groundwork.database.transaction import Database
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.ingestion.dead_letters import FailedStep
+from openmeet.network.ingestion.quarantine import FailedStep
 from openmeet.network.ingestion.release_pending import recheck
 from openmeet.network.ingestion.submitted import SubmittedRecord, process
 from openmeet.network.records.collections import CALENDAR
@@ -51,7 +51,7 @@ async def test_a_bad_event_is_refused_alone_and_put_aside(db: Database):
     await poison(db, "events", "b")
     assert await hand_in(db) == [("a", "applied"), ("b", "refused"), ("c", "applied")]
     (one,) = await aside(db)
-    assert (one.uri, one.step) == (uri_of("b"), FailedStep.TAKING)
+    assert (one.uri, one.step) == (uri_of("b"), FailedStep.APPLY)
     assert "poisoned" in explain(one.reason)
     await heal(db, "events", "b")
     assert await hand_in(db) == [("a", "known"), ("b", "applied"), ("c", "known")]
@@ -71,7 +71,7 @@ async def test_one_bad_answer_keeps_nobody_else_waiting(db: Database):
     await poison(db, "attendances", "late")
     await recheck(db, cleo.user_id)
     (one,) = await aside(db)
-    assert (one.uri, one.step) == (bad.uri, FailedStep.COUNTING)
+    assert (one.uri, one.step) == (bad.uri, FailedStep.COUNT)
     assert (did(2), about) in (await view_of(db)).answers
     await heal(db, "attendances", "late")
     await recheck(db, cleo.user_id)

@@ -19,7 +19,7 @@ from groundwork.rate_limit.contract import Limit
 from groundwork.rate_limit.in_process import InProcessCounters
 from groundwork.workers.limits import JobLimits
 from openmeet.network.ingestion import backfill as backfilling
-from openmeet.network.ingestion import dead_letters, listing
+from openmeet.network.ingestion import listing, quarantine
 from openmeet.network.ingestion.backfill import (
     backfill,
     backfill_handler,
@@ -182,7 +182,7 @@ async def test_a_record_that_cannot_be_proven_is_quarantined(deployment: Deploym
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, parse_did(did))
     assert await _titles(deployment) == dict.fromkeys(uris, True)
     async with deployment.db.reader() as reader:
-        assert [one.uri for one in await dead_letters.page(reader)] == [made["uri"]]
+        assert [one.uri for one in await quarantine.page(reader)] == [made["uri"]]
     assert (await _repository(deployment, did))[0] == ""
 
 

@@ -34,7 +34,7 @@ from openmeet.network.records.collections import ACCEPTANCE, GROUP, MEMBERSHIP, 
 from openmeet.network.records.group import VALUE_OF, GroupOut, write_group
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.series import write_series
-from openmeet.outbox import publication_echoes, publications
+from openmeet.outbox import publication_echoes, publication_status, publications
 from openmeet.outbox import publication_leases as leases
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.recurrence.pattern import parse_date, pattern
@@ -111,7 +111,7 @@ async def series_now(db: Database, series: Series) -> Series:
 
 async def state(db: Database, kind: PublicationKind, subject: str) -> PublicationState:
     async with db.reader() as reader:
-        return (await publications.states(reader, kind, [subject]))[subject].state
+        return (await publication_status.statuses(reader, kind, [subject]))[subject].state
 
 
 async def test_their_edit_of_a_group_is_adopted_and_enqueues_nothing(db: Database):

@@ -9,10 +9,10 @@ from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, TransactionConflict, TransactionTooLong
 from openmeet.feature_flags.flags import MAX_AGE, Flag, Switchboard
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.ingestion import dead_letters, retry
+from openmeet.network.ingestion import quarantine, retry
 from openmeet.network.ingestion.backfill import apply_export
-from openmeet.network.ingestion.dead_letters import Failed, FailedStep, settle
 from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure, store_result
 from openmeet.network.records.collections import CONCERNING, SERIES
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, rev, rsvp
@@ -49,8 +49,7 @@ async def test_all_others_are_taken(db: Database, table: str, keys: str):
     assert await titles(db) == [f"Tea {key}" for key in KEYS if key not in keys]
     assert await keys_aside(db) == list(keys) == [one.uri[-1] for one in taken.failed]
     assert all(
-        "poisoned" in explain(one.reason) and one.times == 1 and one.step is FailedStep.TAKING
-        for one in await aside(db)
+        "poisoned" in explain(one.reason) and one.times == 1 and one.step is FailedStep.APPLY for one in await aside(db)
     )
     assert await history(db) == ("", True), "it was read, and what stands aside is no history"
     async with db.reader() as reader:
@@ -158,25 +157,25 @@ async def test_what_came_since_is_shown_no_more(db: Database):
     await take(db, event(1, "c", 2, "Written anew"))
     assert await aside(db) == []
     async with db.reader() as reader:
-        assert await dead_letters.count(reader) == 0
+        assert await quarantine.count(reader) == 0
     async with db.transaction() as tx:
-        assert await dead_letters.forget_overtaken(tx) == 1
-        assert await dead_letters.forget_overtaken(tx) == 0
+        assert await quarantine.delete_obsolete(tx) == 1
+        assert await quarantine.delete_obsolete(tx) == 0
 
 
 async def test_only_what_was_read_can_have_healed(db: Database):
     """A reading of chosen collections says nothing about the others, and one of somebody else nothing about this repository."""
     failed = [
-        Failed(f"at://{did(author)}/{collection}/x", rev(1), ValueError("a\0b \ud800"))
+        RecordFailure(f"at://{did(author)}/{collection}/x", rev(1), ValueError("a\0b \ud800"))
         for author in (1, 2)
         for collection in (EVENT, RSVP)
     ]
     async with db.transaction() as tx:
         for author in (1, 2):
             of_author = [one for one in failed if did(author) in one.uri]
-            await settle(tx, did(author), FailedStep.TAKING, CONCERNING, of_author)
-        await settle(tx, did(1), FailedStep.MENDING, CONCERNING, [])
-        await settle(tx, did(1), FailedStep.TAKING, [parse_nsid(RSVP)], [])
+            await store_result(tx, did(author), FailedStep.APPLY, CONCERNING, of_author)
+        await store_result(tx, did(1), FailedStep.REPAIR, CONCERNING, [])
+        await store_result(tx, did(1), FailedStep.APPLY, [parse_nsid(RSVP)], [])
     left = await aside(db)
     assert [one.uri for one in left] == [one.uri for one in failed if one.uri != failed[1].uri]
     assert {explain(one.reason) for one in left} == {"ValueError: ab ?"}

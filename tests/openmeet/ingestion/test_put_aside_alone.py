@@ -10,8 +10,8 @@ from groundwork.clock import MINUTE
 from groundwork.outbox import jobs
 from groundwork.outbox.jobs import JobState
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.ingestion import dead_letters
-from openmeet.network.ingestion.dead_letters import FailedStep
+from openmeet.network.ingestion import quarantine
+from openmeet.network.ingestion.quarantine import FailedStep
 from openmeet.network.ingestion.retry import MOST_QUARANTINED
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT
@@ -73,14 +73,14 @@ async def test_a_bad_answer_that_waited_holds_up_no_event(deployment: Deployment
     assert (one.uri, one.did, one.step, one.rev) == (
         waiting[1].uri,
         waiting[1].did,
-        FailedStep.COUNTING,
+        FailedStep.COUNT,
         waiting[1].rev,
     )
     assert "poisoned" in explain(one.reason)
     assert await is_quiet(deployment)
     await heal(deployment.db, "attendances", "late")
     async with deployment.db.transaction() as tx:
-        await dead_letters.read_again(tx, [one.uri])
+        await quarantine.retry(tx, [one.uri])
     await settle(deployment)
     assert await counted(deployment, uri, cleo) == {one.did for one in waiting}
     assert await aside(deployment.db) == []
@@ -100,7 +100,7 @@ async def test_an_answer_that_is_gone_leaves_the_list(deployment: Deployment, cl
         await tx.execute("delete from records where uri = :uri", uri=bad.uri)
     assert await aside(deployment.db) == []
     async with deployment.db.transaction() as tx:
-        assert await dead_letters.forget_overtaken(tx) == 1
+        assert await quarantine.delete_obsolete(tx) == 1
 
 
 async def test_where_everybodys_answer_fails_a_person_sees_the_job(deployment: Deployment, cleo: Did):
@@ -136,7 +136,7 @@ async def test_an_event_that_cannot_be_fetched_is_put_aside(deployment: Deployme
     """Who answered waits for it; once it is taken, however that comes, it leaves the list, and they count."""
     uri = await not_fetched(deployment, cleo)
     (one,) = await aside(deployment.db)
-    assert (one.uri, one.step) == (uri, FailedStep.TAKING)
+    assert (one.uri, one.step) == (uri, FailedStep.APPLY)
     assert await is_quiet(deployment)
     await heal(deployment.db, "events", key_of("a"))
     await heard(deployment, cleo)
@@ -148,7 +148,7 @@ async def test_an_event_that_was_put_aside_is_taken_when_it_is_read_again(deploy
     uri = await not_fetched(deployment, cleo)
     await heal(deployment.db, "events", key_of("a"))
     async with deployment.db.transaction() as tx:
-        await dead_letters.read_again(tx, [uri])
+        await quarantine.retry(tx, [uri])
     await settle(deployment)
     assert (await aside(deployment.db), await counted(deployment, uri, cleo)) == ([], {did(2)})
     async with deployment.db.reader() as reader:

@@ -10,10 +10,10 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import MINUTE, SECOND, HandClock
 from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.identities import backfill_progress
-from openmeet.network.ingestion import account_deletion, dead_letters, discrepancies
+from openmeet.network.ingestion import account_deletion, discrepancies, quarantine
 from openmeet.network.ingestion.backfill import backfill
-from openmeet.network.ingestion.dead_letters import FailedStep
 from openmeet.network.ingestion.discrepancies import Discrepancy
+from openmeet.network.ingestion.quarantine import FailedStep
 from openmeet.network.ingestion.reconcile import Reconciled, reconcile
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.outbox.kinds import JobKind
@@ -83,7 +83,7 @@ async def test_comparing_goes_past_it_and_ends(deployment: Deployment, cleo: Did
     assert sorted((await view_of(deployment.db)).events.values()) == ["Tea a", "Tea c", "Tea first"]
     (one,) = await aside(deployment.db)
     # Three comparisons, and whoever fetched it once for the answer that waits for it.
-    assert (one.uri.rpartition("/")[2], one.times, one.step) == (key_of("b"), 4, FailedStep.TAKING)
+    assert (one.uri.rpartition("/")[2], one.times, one.step) == (key_of("b"), 4, FailedStep.APPLY)
     async with deployment.db.reader() as reader:
         newest = await discrepancies.newest(reader)
     assert [(found.uri, found.kind) for found in newest if found.repaired_at is None] == [
@@ -114,12 +114,12 @@ async def test_what_cannot_be_mended_keeps_nothing_else_from_it(deployment: Depl
     assert ([one.uri for one in again.standing], again.repaired) == ([failed.uri], [])
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
     (one,) = await aside(deployment.db)
-    assert (one.step, one.times) == (FailedStep.MENDING, 2), (
+    assert (one.step, one.times) == (FailedStep.REPAIR, 2), (
         "a reading that mends nothing does not say that it is mended"
     )
     await heal(deployment.db, "attendances", "tob")
     async with deployment.db.transaction() as tx:
-        await dead_letters.read_again(tx, [one.uri])
+        await quarantine.retry(tx, [one.uri])
     deployment.clock.turn(SECOND)
     await deployment.deliver_jobs()
     assert (await owed(deployment, cleo))["reconcile"] == "completed"
@@ -138,7 +138,7 @@ async def test_the_operator_has_it_read_again(deployment: Deployment, cleo: Did)
         if is_healed:
             await heal(deployment.db, "events", key_of("b"))
         async with deployment.db.transaction() as tx:
-            await dead_letters.read_again(tx, [uri])
+            await quarantine.retry(tx, [uri])
         assert (await owed(deployment, cleo))["backfill"] == "due"
         deployment.clock.turn(SECOND)
         await deployment.deliver_jobs()

@@ -19,7 +19,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import merge_decisions, merge_review
 from openmeet.network.ingestion.merge_decisions import KeptDecision
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
-from openmeet.outbox import publication_leases, publications
+from openmeet.outbox import publication_leases, publication_status
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.ingestion.network import did, event
 from tests.openmeet.ingestion.view import take
@@ -210,7 +210,7 @@ async def test_page_and_buttons(db: Database, clock: HandClock):
     assert "You decided this." in after.text
     assert wrong.status_code == 400
     async with db.reader() as reader:
-        assert (await publications.states(reader, PublicationKind.EVENT, [tea.id]))[
+        assert (await publication_status.statuses(reader, PublicationKind.EVENT, [tea.id]))[
             tea.id
         ].state is PublicationState.DUE
 

@@ -8,7 +8,7 @@ from groundwork.clock import HOUR, MINUTE
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import publication_echoes, publication_leases, publications
+from openmeet.outbox import publication_echoes, publication_leases, publication_status, publications
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
@@ -118,6 +118,6 @@ async def test_a_failed_try_waits_for_its_time(database: Database):
         assert await publication_leases.set_state(
             tx, held, PublicationState.RETRYING, due_at=tx.now + MINUTE, failed=True
         )
-        standing = (await publications.states(tx, KIND, ["e"]))["e"]
+        standing = (await publication_status.statuses(tx, KIND, ["e"]))["e"]
     assert standing.state is PublicationState.RETRYING
     assert await _leased_again(database) is None

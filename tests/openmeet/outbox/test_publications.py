@@ -15,6 +15,7 @@ from openmeet.outbox import (
     publication_echoes,
     publication_leases,
     publication_moves,
+    publication_status,
     publications,
 )
 from openmeet.outbox.in_flight import InFlightWrite
@@ -52,7 +53,7 @@ async def place(tx: Transaction, state: PublicationState, *, uri: str | None = U
 
 async def state_of(db: Database) -> PublicationState:
     async with db.reader() as reader:
-        return (await publications.states(reader, PublicationKind.EVENT, ["e"]))["e"].state
+        return (await publication_status.statuses(reader, PublicationKind.EVENT, ["e"]))["e"].state
 
 
 async def held(tx: Transaction) -> LeasedPublication:
@@ -262,15 +263,15 @@ async def test_writes_are_counted_by_the_hour(db: Database, clock: HandClock):
 async def test_every_state_has_words(db: Database, state: PublicationState):
     async with db.transaction() as tx:
         await place(tx, state)
-        standing = (await publications.states(tx, PublicationKind.EVENT, ["e"]))["e"]
+        standing = (await publication_status.statuses(tx, PublicationKind.EVENT, ["e"]))["e"]
         assert explain(standing.shown(tx.now, is_allowed=True))
 
 
 async def test_what_has_no_job_is_only_here(db: Database):
     async with db.reader() as reader:
-        standing = (await publications.states(reader, PublicationKind.EVENT, ["never"]))["never"]
+        standing = (await publication_status.statuses(reader, PublicationKind.EVENT, ["never"]))["never"]
         assert standing.shown(reader.now, is_allowed=True) == RecordStatus.ONLY_HERE()
-        assert await publications.states(reader, PublicationKind.EVENT, []) == {}
+        assert await publication_status.statuses(reader, PublicationKind.EVENT, []) == {}
 
 
 @pytest.mark.parametrize("state", [PublicationState.REFUSED, PublicationState.RETRYING, PublicationState.BLOCKED])

@@ -7,7 +7,8 @@ from groundwork.errors import Explanation
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.network.publishing.publisher import MAX_MERGE_ROUNDS, MAX_WRITES_PER_HOUR
 from openmeet.network.records.collections import EVENT, RSVP
-from openmeet.outbox.publications import PublicationKind, PublicationState, PublicationStatus
+from openmeet.outbox.publication_status import PublicationStatus
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.publishing.test_together import names, watched

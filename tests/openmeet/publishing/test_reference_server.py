@@ -14,8 +14,9 @@ from openmeet.domain.moderation import policy
 from openmeet.domain.moderation.model import ModerationPolicy
 from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, RSVP
-from openmeet.outbox import publications
-from openmeet.outbox.publications import PublicationKind, PublicationState, PublicationStatus
+from openmeet.outbox import publication_status
+from openmeet.outbox.publication_status import PublicationStatus
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.browser.browsers import chromium
 from tests.openmeet.far import Far, allow, far
 from tests.openmeet.site_under_test import details
@@ -41,7 +42,7 @@ async def sign_in(far: Far, page: Page, name: str) -> Caller:
 
 async def standing(far: Far, kind: PublicationKind, subject_id: str) -> PublicationStatus:
     async with far.db.reader() as reader:
-        return (await publications.states(reader, kind, [subject_id]))[subject_id]
+        return (await publication_status.statuses(reader, kind, [subject_id]))[subject_id]
 
 
 async def known(far: Far, uri: str) -> Event | None:

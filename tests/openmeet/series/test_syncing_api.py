@@ -15,7 +15,8 @@ from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.flag_effects import switch
-from openmeet.outbox.publications import PublicationKind, PublicationState, enqueue, states
+from openmeet.outbox.publication_status import statuses
+from openmeet.outbox.publications import PublicationKind, PublicationState, enqueue
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp
 from tests.openmeet.site_under_test import Site, api_session, inputs_of, sign_up, site_on
@@ -120,7 +121,7 @@ async def test_forcing_takes_up_what_was_taken_back(site: Site):
         for force, expected in ((False, (PublicationState.DUE, True)), (True, (PublicationState.DUE, False))):
             await browser.post("/api/events/sync-bluesky", json={"slug": slug, "force": force}, headers=ana)
             async with site.db.reader() as reader:
-                standing = (await states(reader, PublicationKind.EVENT, [event.id]))[event.id]
+                standing = (await statuses(reader, PublicationKind.EVENT, [event.id]))[event.id]
             assert (standing.state, standing.is_withdrawn) == expected
 
 

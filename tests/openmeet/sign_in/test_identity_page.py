@@ -28,8 +28,9 @@ from openmeet.network.repositories import (
     sessions,
 )
 from openmeet.network.repositories.session_tasks import follow
-from openmeet.outbox import publications
-from openmeet.outbox.publications import PublicationKind, PublicationState, PublicationStatus
+from openmeet.outbox import publication_status
+from openmeet.outbox.publication_status import PublicationStatus
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
 from programs.resealing import columns_of_code_key, sealed_columns
 from tests.interop.consent import allow
@@ -60,7 +61,7 @@ async def new_event(door: Door, host: Caller) -> Event:
 
 async def standing_of(door: Door, event: Event) -> PublicationStatus:
     async with door.db.reader() as reader:
-        return (await publications.states(reader, PublicationKind.EVENT, [event.id]))[event.id]
+        return (await publication_status.statuses(reader, PublicationKind.EVENT, [event.id]))[event.id]
 
 
 def publisher_of(door: Door) -> Publisher:

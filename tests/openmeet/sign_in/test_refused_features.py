@@ -19,7 +19,7 @@ from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.publishing import schedule
 from openmeet.network.repositories import agents
 from openmeet.network.repositories.sessions import give_back
-from openmeet.outbox import publications
+from openmeet.outbox import publication_status
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason, RecordStatus
 from openmeet.recurrence.pattern import parse_date, pattern
@@ -75,7 +75,7 @@ async def states(door: Door, made: dict[PublicationKind, list[str]]) -> dict[Pub
     found: dict[PublicationKind, set[PublicationState]] = {}
     async with door.db.reader() as reader:
         for kind, ids in made.items():
-            standings = (await publications.states(reader, kind, ids)).values()
+            standings = (await publication_status.statuses(reader, kind, ids)).values()
             found[kind] = {one.state for one in standings}
             blocked = [one for one in standings if one.state is PublicationState.BLOCKED]
             assert all(one.reason == PublicationReason.NOT_ALLOWED() for one in blocked)

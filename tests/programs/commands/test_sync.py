@@ -12,8 +12,8 @@ from tests.simulation.directory import Directory
 from tests.simulation.processes import free_port
 
 from groundwork.clock import SystemClock
-from openmeet.network.ingestion import dead_letters
-from openmeet.network.ingestion.dead_letters import Failed, FailedStep
+from openmeet.network.ingestion import quarantine
+from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.records.collections import CONCERNING, EVENT
 
 URI = f"at://{did(1)}/{EVENT}/tea"
@@ -25,8 +25,8 @@ async def test_records_put_aside_are_listed_with_their_reasons(tmp_path: Path):
         assert run(environment, "sync", "quarantined").strip() == "Every record that was read was taken over."
         for _ in range(2):
             async with platform.db.transaction() as tx:
-                failed = [Failed(URI, rev(1), ValueError("no such day"))]
-                await dead_letters.settle(tx, did(1), FailedStep.TAKING, CONCERNING, failed)
+                failed = [RecordFailure(URI, rev(1), ValueError("no such day"))]
+                await quarantine.store_result(tx, did(1), FailedStep.APPLY, CONCERNING, failed)
         assert run(environment, "sync", "quarantined").split("\n    ") == [
             URI,
             "ValueError: no such day (taking, 2 times)\n",

@@ -25,7 +25,7 @@ async def cases_of(
 ) -> dict[EventId, AnswerCase]:
     """What decides about the bar of each event. ``hosted``: where the viewer decides about answers."""
     settings = await registration.of_events(reader, events)
-    full = await waitlist.full_events(reader, events, settings)
+    full = await waitlist.full_event_ids(reader, events, settings)
     members_only = [event for event in events if settings[event.id].is_members_only and event.group is not None]
     groups = [event.group.id for event in members_only if event.group is not None]
     roles = {} if viewer is None or not groups else await roles_in(reader, groups, viewer)

@@ -140,13 +140,15 @@ async def first(reader: Reader, event_id: EventId, limits: SeatLimits) -> list[A
 
 async def would_wait(reader: Reader, event: Event, registration_settings: RegistrationSettings) -> bool:
     """Whether somebody who comes alone would now have to wait in every mode."""
-    return event.id in await full_events(reader, [event], {event.id: registration_settings})
+    return event.id in await full_event_ids(reader, [event], {event.id: registration_settings})
 
 
-async def full_events(
+async def full_event_ids(
     reader: Reader, events: Sequence[Event], settings: Mapping[EventId, RegistrationSettings]
 ) -> frozenset[EventId]:
-    """Those of these events where somebody who comes alone would now have to wait in every mode; two statements at most."""
+    """Ids of those events that are full: somebody who comes alone would now have to wait in every mode. Two statements
+    at most.
+    """
     limited = {
         event.id: (event, limits)
         for event in events

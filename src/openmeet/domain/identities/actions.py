@@ -132,7 +132,7 @@ async def account_made(tx: Transaction, user_id: UserId, did: Did, *, handle: st
     if made is None:
         # Its first events on the firehose overtook the PDS's response and made a shadow account: it belongs to this
         # user.
-        await queries.take_over(tx, did, user_id, IdentityKind.CUSTODIAL, handle=handle, pds_url=session.pds_url)
+        await queries.reassign(tx, did, user_id, IdentityKind.CUSTODIAL, handle=handle, pds_url=session.pds_url)
     await session_queries.put(tx, session)
     await publications.recheck_unpublished_of(tx, user_id)
 

@@ -54,7 +54,7 @@ CONNECT = """
      where did = :did
 """
 
-TAKE_OVER = """
+REASSIGN = """
     update identities
        set user_id = :user_id, kind = :kind, handle = :handle, pds_url = :pds_url, is_default = 1, updated_at = :now
      where did = :did and kind = 'shadow'
@@ -202,11 +202,11 @@ async def connect(
     )
 
 
-async def take_over(
+async def reassign(
     tx: Transaction, did: str, user_id: UserId, kind: IdentityKind, *, handle: str, pds_url: str
 ) -> None:
-    """Reassign a DID met on the network to this user."""
-    await tx.execute(TAKE_OVER, did=did, user_id=user_id, kind=kind.value, handle=handle, pds_url=pds_url, now=tx.now)
+    """Reassign a DID that was met on the network to this user."""
+    await tx.execute(REASSIGN, did=did, user_id=user_id, kind=kind.value, handle=handle, pds_url=pds_url, now=tx.now)
 
 
 async def note_proven(tx: Transaction, did: str, *, handle: str, pds_url: str) -> None:

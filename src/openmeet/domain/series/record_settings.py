@@ -26,8 +26,9 @@ from openmeet.domain.series.dates import original_of, original_text
 from openmeet.domain.series.model import FOREVER, PublishPolicy, Series, SeriesId, SeriesSlug, Timing
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import publications
-from openmeet.outbox.publications import PublicationKind, PublicationState, PublicationStatus
+from openmeet.outbox import publication_status, publications
+from openmeet.outbox.publication_status import PublicationStatus
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.recurrence import expansion
 from openmeet.recurrence.rule import format_rule
 
@@ -137,7 +138,7 @@ async def agree(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
 
 async def of_series(reader: Reader, series: Series) -> tuple[PublicationStatus, bool] | None:
     """Publication status of the series' own record, and whether it may be published; None where nothing ever was."""
-    standing = (await publications.states(reader, PublicationKind.SERIES, [series.id]))[series.id]
+    standing = (await publication_status.statuses(reader, PublicationKind.SERIES, [series.id]))[series.id]
     if standing.uri is None and standing.state is not PublicationState.RETRACTED:
         return None
     is_public = reach(series.content.visibility, series.group, series.record) is PublishLevel.FULL
@@ -199,7 +200,9 @@ async def note_record(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
     await series_dates.look_at_published(tx, series_id)
 
 
-async def take_over(tx: Transaction, *, uri: str, owner_id: UserId, content: Content, timing: Timing) -> Series | None:
+async def apply_from_network(
+    tx: Transaction, *, uri: str, owner_id: UserId, content: Content, timing: Timing
+) -> Series | None:
     """Update the read-only series of this record from it; None where the record is of a series made here."""
     known = await queries.by_record_uri(tx, uri)
     if known is None:

@@ -30,7 +30,7 @@ from openmeet.domain.series import detection_queries
 from openmeet.domain.series import ownership as series_handing_over
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
-from openmeet.network.ingestion import dead_letters, discrepancies, merge_decisions, remote_groups
+from openmeet.network.ingestion import discrepancies, merge_decisions, quarantine, remote_groups
 from openmeet.network.records import links, repository_state, seen
 from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox import publication_echoes
@@ -62,7 +62,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await repository_state.note(tx, keys, {**revs, did: from_microseconds(tx.now, 0)})
     await merge_decisions.erase_of(tx, did)
     await discrepancies.erase_of(tx, did)
-    await dead_letters.erase_of(tx, did)
+    await quarantine.erase_of(tx, did)
     await publication_echoes.erase(tx, did)
     await links.erase_from(tx, did)
     await attendance.erase_from(tx, did)

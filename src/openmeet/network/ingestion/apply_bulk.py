@@ -81,12 +81,12 @@ async def put_each(
             applied.append((one, one.reading.event.event))
             waited_for.append(one.reading.message.uri)
             outcomes.append(IngestResult.APPLIED)
-    await _take_over(tx, context, batch, applied)
+    await _apply_events(tx, context, batch, applied)
     await pending.release(tx, batch.waited_for, waited_for)
     return outcomes
 
 
-async def _take_over(
+async def _apply_events(
     tx: Transaction, context: IngestionContext, batch: Batch, applied: Sequence[tuple[EventUpdate, NetworkEvent]]
 ) -> None:
     if not applied:
@@ -151,7 +151,7 @@ async def _merge_with_edits(
     version = events.version_of(message)
     before = None if one.known is None else events.version_seen(one.known)
     owned = await events.owned_by_event(tx, context, message.uri, before, version, network_event)
-    event_id = await events.apply_version(tx, context, version, network_event, owned)
+    event_id = await events.apply_record(tx, context, version, network_event, owned)
     if one.known is not None:
         await notify.of_change(tx, event, event_id, message.rev)
     if owned is None:

@@ -163,9 +163,9 @@ async def _put_event(
     if read is None:
         return IngestResult.RAW
     before = None if known is None and owned is None else await by_record.find(tx, message.uri)
-    event_id = await events.apply_version(tx, context, events.version_of(message), read.event, owned)
+    event_id = await events.apply_record(tx, context, events.version_of(message), read.event, owned)
     if owned is not None and owned.kind is PublicationKind.EVENT and Flag.NATIVE_RECURRENCE in batch.switches:
-        await local_series.take_over(tx, context, events.version_of(message), read.event, owned, event_id)
+        await local_series.apply_rule_of_date(tx, context, events.version_of(message), read.event, owned, event_id)
     await origins.count_on(tx, context.instance, read.origin, event_id)
     if before is not None:
         await notify.of_change(tx, before, event_id, message.rev)
@@ -198,7 +198,7 @@ async def _put_series(
         return IngestResult.RAW
     if message.uri in batch.former:
         return IngestResult.APPLIED
-    await remote_series.take_over(tx, did=message.did, uri=message.uri, read=read, appeared=batch.appeared)
+    await remote_series.apply_record(tx, did=message.did, uri=message.uri, read=read, appeared=batch.appeared)
     return IngestResult.APPLIED
 
 
@@ -219,7 +219,7 @@ async def _put_of_group(
     elif known is not None and not is_same and message.collection in OF_STATEMENTS:
         await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
     elif reading.group is not None and owned is None and not is_same:
-        await remote_groups.take_over(tx, message.did, message.uri, message.cid or "", reading.group)
+        await remote_groups.apply_record(tx, message.did, message.uri, message.cid or "", reading.group)
     if is_echo:
         return IngestResult.ECHO
     if is_same:
@@ -235,7 +235,7 @@ async def _reattach(
     if newest is None or version is None or owned is None or newest.cid == owned.base_cid:
         return
     read = read_event(version.collection, cbor.decode(version.body), rkey=version.rkey, indexed_at=tx.now)
-    await events.apply_version(tx, context, version, read.event, owned)
+    await events.apply_record(tx, context, version, read.event, owned)
 
 
 async def _delete(

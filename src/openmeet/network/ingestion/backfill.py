@@ -35,12 +35,12 @@ from groundwork.telemetry.logs import log
 from groundwork.workers.limits import JobStopped
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
-from openmeet.network.ingestion import dead_letters
-from openmeet.network.ingestion.dead_letters import Failed, FailedStep
+from openmeet.network.ingestion import quarantine
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing, list_records
 from openmeet.network.ingestion.proving import prove_each
+from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.retry import BATCH, MOST_QUARANTINED, ApplyResult, apply_each
 from openmeet.network.records import floors, repository_state, seen
@@ -223,7 +223,7 @@ async def backfill_chosen(
     found = await apply_listing(db, network, context, did, listing, collections, spend_on_host)
     await _enqueue_detection(db, did)
     async with db.transaction() as tx:
-        await dead_letters.settle(tx, did, FailedStep.TAKING, collections, found.taken.failed)
+        await quarantine.store_result(tx, did, FailedStep.APPLY, collections, found.taken.failed)
     log.info(
         "repository.read_in_part",
         did=did,
@@ -270,7 +270,7 @@ async def apply_listing(
         async with db.transaction() as tx:
             await backfill_progress.found(tx, did, len(listing.cids))
             await backfill_progress.step(tx, did, len(listing.cids) - len(unknown))
-    is_whole, failed = True, list[Failed]()
+    is_whole, failed = True, list[RecordFailure]()
     asked = [*unknown, *gone]
     for start in range(0, len(asked), BATCH):
         proofs = await prove_each(network, asked[start : start + BATCH], spend_on_host, listing.records)
@@ -298,7 +298,7 @@ async def mark_read(db: Database, did: Did, found: RepositoryRead) -> bool:
         await floors.lock(tx, did)
         if await _is_outdated(tx, did, found.listing, found.proven):
             return False
-        await dead_letters.settle(tx, did, FailedStep.TAKING, CONCERNING, found.taken.failed)
+        await quarantine.store_result(tx, did, FailedStep.APPLY, CONCERNING, found.taken.failed)
         if found.taken.is_whole and not found.taken.failed:
             await seen.raise_floor(tx, did, found.rev)
         else:

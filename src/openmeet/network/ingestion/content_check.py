@@ -18,7 +18,7 @@ from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import rules as attendance_rules
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events import queries as event_queries
-from openmeet.network.ingestion import dead_letters, local_groups, local_records, local_series, repair, rsvps
+from openmeet.network.ingestion import local_groups, local_records, local_series, quarantine, repair, rsvps
 from openmeet.network.ingestion.discrepancies import Discrepancy, RecordDiscrepancy
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.rsvps import UNPUBLISHED
@@ -57,7 +57,7 @@ async def differing(
         try:
             fields = await _differing(db, context, did, uri, is_dry_run=is_dry_run)
         except Exception as failure:
-            if not dead_letters.is_of_record(failure):
+            if not quarantine.is_of_record(failure):
                 raise
             log.warning("record.not_compared", uri=uri, reason=str(failure))
             continue

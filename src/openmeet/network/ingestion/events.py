@@ -98,7 +98,7 @@ class IngestionContext:
         return f"{self.instance}/events/{quote(event.slug)}"
 
 
-async def apply_version(
+async def apply_record(
     tx: Transaction, context: IngestionContext, version: Version, read: NetworkEvent, owned: LeasedPublication | None
 ) -> EventId:
     """Make the event agree with the newest version of its record; edits made here since are merged, not lost.

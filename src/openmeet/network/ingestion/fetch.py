@@ -1,7 +1,7 @@
 """Fetch single records with proof: events with pending RSVPs, and records that an unverified source contradicts.
 
 Calls per host and minute are limited (``host_budgets``). What cannot be applied for a reason of its own is quarantined
-(``dead_letters``).
+(``quarantine``).
 """
 
 from collections.abc import Awaitable

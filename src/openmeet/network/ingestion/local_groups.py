@@ -87,7 +87,7 @@ MERGE_RULE: Final = MergeRule(
 )
 
 
-async def take_over(
+async def apply_record(
     tx: Transaction, context: IngestionContext, version: Version, theirs: GroupRead, owned: LeasedPublication
 ) -> None:
     """Make the group agree with the newest version of its record."""
@@ -223,10 +223,8 @@ _GIVEN_ANYWHERE: Final = MergeRule(AcceptedRole, (("role",),), frozenset(), _lat
 _GIVEN_HERE: Final = MergeRule(AcceptedRole, (("role",),), frozenset(), _here)
 
 
-async def take_over_membership(
-    tx: Transaction, version: Version, stated: GroupStatement, owned: LeasedPublication
-) -> None:
-    """Another app has changed the group's acceptance of a member."""
+async def apply_acceptance(tx: Transaction, version: Version, stated: GroupStatement, owned: LeasedPublication) -> None:
+    """Apply the group's acceptance of a member as another app has changed it."""
     found = await _group_and_member(tx, owned)
     if found is None:
         return  # it is being retracted
@@ -254,7 +252,9 @@ async def differing_members(reader: Reader, owned: LeasedPublication, body: byte
 
 
 async def acceptance_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
-    """Another app has deleted the acceptance: remove the member. An owner stays, and is only no longer listed publicly."""
+    """Remove the member whose acceptance another app has deleted. An owner stays, and is only no longer listed
+    publicly.
+    """
     reason = PublicationReason.RECORD_DELETED
     if not await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason):
         return
@@ -268,7 +268,7 @@ async def acceptance_deleted(tx: Transaction, *, uri: str, rev: str, owned: Leas
 
 
 async def admit(tx: Transaction, group: Group, did: str) -> None:
-    """Another app admits somebody: their own statement, and an acceptance in the group's repository that we did not write."""
+    """Add a member that another app admits: with their own statement, and an acceptance in the group's repository."""
     locked = await queries.lock(tx, group.id)
     uri = None if locked is None or locked.deleted_at is not None else locked.network.record_uri
     if locked is None or uri is None:

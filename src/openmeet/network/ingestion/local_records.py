@@ -54,31 +54,33 @@ async def put(
         return IngestResult.ECHO
     if is_same and known is not None and known.standing is standing:
         return IngestResult.KNOWN
-    await take_over(tx, context, version_of(message), owned)
+    await apply_foreign_version(tx, context, version_of(message), owned)
     return IngestResult.RAW if reading.reason else IngestResult.APPLIED
 
 
-async def take_over(tx: Transaction, context: IngestionContext, version: Version, owned: LeasedPublication) -> None:
-    """Merge a version that another app wrote with the present content here."""
+async def apply_foreign_version(
+    tx: Transaction, context: IngestionContext, version: Version, owned: LeasedPublication
+) -> None:
+    """Merge a version of our record that another app wrote with the present content here."""
     try:
         record = cbor.decode(version.body)
         match owned.kind:
             case PublicationKind.GROUP:
-                await local_groups.take_over(tx, context, version, read_group(version.collection, record), owned)
+                await local_groups.apply_record(tx, context, version, read_group(version.collection, record), owned)
             case PublicationKind.SERIES:
-                await local_series.take_over_series(
-                    tx, context, version, read_series(version.collection, record), owned
-                )
+                await local_series.apply_record(tx, context, version, read_series(version.collection, record), owned)
             case _:
                 stated = read_statement(version.collection, version.did, record)
-                await local_groups.take_over_membership(tx, version, stated, owned)
+                await local_groups.apply_acceptance(tx, version, stated, owned)
     except (Unmappable, Malformed) as wrong:
         why = wrong.why if isinstance(wrong, Unmappable) else RecordReason.NOT_VALID(what=wrong.kind)
         await merge_local.keep_ours(tx, owned, version, why=why)
 
 
 async def delete(tx: Transaction, message: RecordMessage, owned: LeasedPublication) -> None:
-    """The record is deleted: by us, or by another app, which takes it off the network and changes nothing here."""
+    """Handle the deletion of a record: by us, or by another app, which takes it off the network and changes nothing
+    here.
+    """
     if owned.kind is PublicationKind.ACCEPTANCE:
         await remote_groups.withdraw_statement(tx, StatementKind.ACCEPTANCE, message.uri)
     if owned.state is not PublicationState.RETRACTING:
@@ -106,4 +108,4 @@ async def _reattach(
     newest = await seen.find(tx, message.uri)
     version = None if newest is None else version_seen(newest)
     if version is not None and version.cid != owned.base_cid:
-        await take_over(tx, context, version, owned)
+        await apply_foreign_version(tx, context, version, owned)

@@ -65,7 +65,7 @@ from openmeet.recurrence.wall_time import instant_of
 _FIELD: Final = "rrule"
 
 
-async def take_over(
+async def apply_rule_of_date(
     tx: Transaction,
     context: IngestionContext,
     version: Version,
@@ -294,7 +294,7 @@ MERGE_RULE: Final = MergeRule(
 )
 
 
-async def take_over_series(
+async def apply_record(
     tx: Transaction, context: IngestionContext, version: Version, read: SeriesRead, owned: LeasedPublication
 ) -> None:
     """Make the series agree with the newest version of its record."""
@@ -366,7 +366,9 @@ async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
 
 
 async def record_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
-    """Another app has deleted the record: it is not published again until its owner decides so. The series and its dates stay."""
+    """Stop publishing a series whose record another app deleted, until its owner decides otherwise. The series and its
+    dates stay.
+    """
     reason = PublicationReason.SERIES_RECORD_DELETED
     if await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason):
         await publication_moves.withdraw(tx, kind=PublicationKind.SERIES, subject_id=owned.subject_id)

@@ -12,8 +12,8 @@ from groundwork.database.transaction import Transaction
 from groundwork.outbox.jobs import complete_failed, enqueue_many
 from openmeet.domain.events import by_record
 from openmeet.domain.events.model import EventId
-from openmeet.network.ingestion import dead_letters, rsvps
-from openmeet.network.ingestion.dead_letters import FailedStep
+from openmeet.network.ingestion import quarantine, rsvps
+from openmeet.network.ingestion.quarantine import FailedStep
 from openmeet.network.ingestion.rsvps import PersonAndEvent
 from openmeet.network.records import seen
 from openmeet.outbox.kinds import JobKind
@@ -45,7 +45,7 @@ async def apply_pending(tx: Transaction, event_ids: Mapping[str, EventId], *, on
     waiting = await seen.parked_for(tx, sorted(event_ids))
     waiting = [answer for answer in waiting if only in {None, answer.did}]
     await seen.count_in(tx, [answer.uri for answer in waiting])
-    await dead_letters.healed(tx, FailedStep.COUNTING, [answer.uri for answer in waiting])
+    await quarantine.release(tx, FailedStep.COUNT, [answer.uri for answer in waiting])
     pairs = dict.fromkeys((answer.did, answer.subject_uri or "") for answer in waiting)
     await rsvps.derive_each(tx, [PersonAndEvent(Did(did), subject, event_ids[subject]) for did, subject in pairs])
 

@@ -19,8 +19,8 @@ from at_protocol.syntax.did import parse_did
 from groundwork.errors import Failure, InvalidInput
 from groundwork.http.client import AnswerTooLarge
 from groundwork.telemetry.logs import log
-from openmeet.network.ingestion.dead_letters import Failed
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home
+from openmeet.network.ingestion.quarantine import RecordFailure
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.repositories.clients import NetworkClients
@@ -37,7 +37,7 @@ class Proofs:
     """What was proven, in order of request; records that cannot be proven; and the failure that ended it early."""
 
     messages: Sequence[RecordMessage]
-    failed: Sequence[Failed]
+    failed: Sequence[RecordFailure]
     ended_by: Failure | None
 
 
@@ -111,7 +111,7 @@ async def prove_each(
             tree.add(proof)
         return message_of(parsed, proof)
 
-    async def one(uri: str) -> RecordMessage | Failed | None:
+    async def one(uri: str) -> RecordMessage | RecordFailure | None:
         nonlocal ended_by
         async with slots:
             if ended_by is not None:
@@ -120,17 +120,17 @@ async def prove_each(
                 message = await proven(uri)
             except (BadRecordProof, AnswerTooLarge) as bad:
                 log.warning("record.not_proven", uri=uri, reason=bad.why)
-                return Failed(uri, "", bad)
+                return RecordFailure(uri, "", bad)
             except Failure as failure:
                 ended_by = failure
                 return None
-            return message or Failed(uri, "", BadRecordProof(IngestionReason.PROOF_WITHOUT_RECORD))
+            return message or RecordFailure(uri, "", BadRecordProof(IngestionReason.PROOF_WITHOUT_RECORD))
 
     apart = list(_apart(uris))
     found = dict(zip(apart, await asyncio.gather(*(one(uri) for uri in apart)), strict=True))
     return Proofs(
         [each for uri in uris if isinstance(each := found[uri], RecordMessage)],
-        [each for uri in uris if isinstance(each := found[uri], Failed)],
+        [each for uri in uris if isinstance(each := found[uri], RecordFailure)],
         ended_by,
     )
 

@@ -5,7 +5,7 @@ records there are applied, known records that are proven absent are deleted, a p
 marked so. Each published or imported row is compared with its record field by field (``content_check``). Events, RSVPs,
 series, groups and membership statements that lack their understood record, or differ from it, are derived again
 (``repair``). Discrepancies are counted (``discrepancies``), repaired or not. What fails for a reason of its own is
-quarantined (``dead_letters``), and the rest is repaired.
+quarantined (``quarantine``), and the rest is repaired.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,10 +23,9 @@ from groundwork.errors import Failure, TooMany
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
-from openmeet.network.ingestion import dead_letters, discrepancies, repair
+from openmeet.network.ingestion import discrepancies, quarantine, repair
 from openmeet.network.ingestion.backfill import apply_listing, list_repository, mark_read
 from openmeet.network.ingestion.content_check import differing
-from openmeet.network.ingestion.dead_letters import Failed, FailedStep
 from openmeet.network.ingestion.discrepancies import (
     Discrepancy,
     KeptRecord,
@@ -40,6 +39,7 @@ from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing
 from openmeet.network.ingestion.proving import prove, prove_each
+from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.ingestion.retry import BATCH, ApplyResult, apply_each, apply_fetched
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import (
@@ -123,7 +123,7 @@ class Reconciled:
     records: int | None
     repaired: Sequence[RecordDiscrepancy]
     standing: Sequence[RecordDiscrepancy]
-    failed: Sequence[Failed] = ()
+    failed: Sequence[RecordFailure] = ()
 
     @property
     def agrees(self) -> bool:
@@ -198,7 +198,7 @@ async def reconcile(
     standing = [one for one in counted if (one.uri, one.kind) in left]
     async with db.transaction() as tx:
         await discrepancies.note(tx, did, repaired, standing)
-        await dead_letters.settle(tx, did, FailedStep.MENDING, CONCERNING, unmended)
+        await quarantine.store_result(tx, did, FailedStep.REPAIR, CONCERNING, unmended)
     for one in counted:
         log.warning(
             "discrepancy.found", uri=one.uri, kind=one.kind.value, fields=one.fields, is_repaired=one in repaired
@@ -305,18 +305,18 @@ async def _repair(
     did: Did,
     found: Sequence[RecordDiscrepancy],
     asking: ReconcileOptions,
-) -> list[Failed]:
+) -> list[RecordFailure]:
     """Repair rows of this site that the read alone does not: it brings nothing new about them. Returns what failed."""
-    failed: dict[str, Failed] = {}
+    failed: dict[str, RecordFailure] = {}
     for one in found:
         if one.uri in failed:
             continue
         try:
             await _repair_record(db, network, context, did, one, asking)
         except Exception as failure:
-            if not dead_letters.is_of_record(failure):
+            if not quarantine.is_of_record(failure):
                 raise
-            failed[one.uri] = aside = Failed(one.uri, "", failure)
+            failed[one.uri] = aside = RecordFailure(one.uri, "", failure)
             log.error("record.put_aside", uri=aside.uri, reason=aside.reason)
     return list(failed.values())
 

@@ -114,5 +114,5 @@ async def _undo_result(
     if is_deleted:
         await attendance.withdraw_after_late_deletion(tx, mine.id)
     else:
-        await rsvps.take_over(tx, did=did, subject_uri=subject_uri, event_id=event_id)
+        await rsvps.adopt_effective(tx, did=did, subject_uri=subject_uri, event_id=event_id)
     return True

@@ -10,8 +10,8 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import reevaluation
 from openmeet.domain.events import by_record
 from openmeet.domain.users.model import UserId
-from openmeet.network.ingestion import dead_letters, pending
-from openmeet.network.ingestion.dead_letters import Failed, FailedStep, is_of_record
+from openmeet.network.ingestion import pending, quarantine
+from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure, is_of_record
 from openmeet.network.ingestion.retry import MOST_QUARANTINED
 from openmeet.network.records import seen
 from openmeet.network.records.links import current_subject
@@ -63,19 +63,19 @@ async def count_waiting(db: Database, uri: str) -> bool:
         waiting: dict[str, list[SeenRecord]] = {}
         for one in await seen.parked_for(tx, sorted({current, uri})):
             waiting.setdefault(one.did, []).append(one)
-    failed: list[Failed] = []
+    failed: list[RecordFailure] = []
     for did, answers in waiting.items():
         try:
             await db.batch(partial(_count, uri, did))
         except Exception as failure:
             if not is_of_record(failure):
                 raise
-            failed += [Failed(one.uri, one.rev, failure, one.cid) for one in answers]
+            failed += [RecordFailure(one.uri, one.rev, failure, one.cid) for one in answers]
             log.error("answer.put_aside", uri=answers[-1].uri, reason=failed[-1].reason)
         if len(failed) > MOST_QUARANTINED:
             raise failed[-1].failure
     async with db.transaction() as tx:
-        await dead_letters.put(tx, FailedStep.COUNTING, failed)
+        await quarantine.add(tx, FailedStep.COUNT, failed)
     return True
 
 

@@ -60,7 +60,7 @@ MOST_ASKING: Final = 200
 _LONGEST_CHAIN: Final = 8
 
 
-async def take_over(tx: Transaction, did: Did, uri: str, cid: str, read: GroupRead) -> None:
+async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, read: GroupRead) -> None:
     """Apply the record of somebody else's group. A record of a group made here is not accepted as another's."""
     known = await record_queries.by_any_record(tx, uri)
     if known is not None and not known.is_read_only:
@@ -105,7 +105,7 @@ async def take_over(tx: Transaction, did: Did, uri: str, cid: str, read: GroupRe
 
 
 async def remove(tx: Transaction, uri: str) -> None:
-    """The record is deleted: so is the group; its events stay, as events of their own."""
+    """Remove the group of a deleted record; its events stay, as events of their own."""
     group = await record_queries.by_record(tx, uri)
     locked = await queries.lock(tx, group.id) if group is not None and group.is_read_only else None
     if locked is None or locked.deleted_at is not None:
@@ -118,7 +118,7 @@ async def remove(tx: Transaction, uri: str) -> None:
 
 
 async def apply_statement(tx: Transaction, did: Did, uri: str, statement: GroupStatement) -> None:
-    """A repository makes a statement about a group: derive the result together with others' statements."""
+    """Derive what follows from a repository's statement about a group, together with others' statements."""
     before = await record_queries.find(tx, uri)
     stated = MembershipStatement(uri, did, statement.group_uri, statement.about, statement.role, statement.refers_to)
     if before == stated:
@@ -130,7 +130,7 @@ async def apply_statement(tx: Transaction, did: Did, uri: str, statement: GroupS
 
 
 async def withdraw_statement(tx: Transaction, saying: StatementKind, uri: str) -> None:
-    """A repository withdraws a statement."""
+    """Derive what follows from the deletion of a repository's statement about a group."""
     before = await record_queries.forget(tx, uri)
     if before is not None:
         await _follow_up(tx, saying, before, is_new=False)
@@ -168,7 +168,7 @@ def concerns_group(record: Mapping[str, object], event: Event, switches: Switche
 
 
 async def attribute(tx: Transaction, event_id: EventId) -> None:
-    """A network event is a group's if both sides say so; otherwise it is nobody's."""
+    """Make a network event the group's if both sides say so; otherwise it is nobody's."""
     event = await events.by_id(tx, event_id)
     known = None if event is None or event.record_uri is None else await seen.find(tx, event.record_uri)
     if event is None or known is None or event.origin is not RecordOrigin.NETWORK:

@@ -104,14 +104,16 @@ Freed = dict[str, set[str]]
 """Names of dates that have lost their events in a batch, by the records of the series that were read."""
 
 
-async def take_over(tx: Transaction, *, did: Did, uri: str, read: SeriesRead, appeared: set[str]) -> None:
+async def apply_record(tx: Transaction, *, did: Did, uri: str, read: SeriesRead, appeared: set[str]) -> None:
     """Apply a series record of somebody else: the series is shown here, and their events that name it are its dates.
 
     ``appeared``: such records of a batch. Dates are assigned at the end of the batch (``fill``): an author with a
     hundred series makes us read their events once.
     """
     owner_id, _ = await identities.who_wrote(tx, did)
-    if await series_records.take_over(tx, uri=uri, owner_id=owner_id, content=read.content, timing=read.timing):
+    if await series_records.apply_from_network(
+        tx, uri=uri, owner_id=owner_id, content=read.content, timing=read.timing
+    ):
         appeared.add(uri)
 
 
@@ -131,7 +133,8 @@ def changes_recurrence(record: Mapping[str, object], event: Event, switches: Swi
 async def place(
     tx: Transaction, version: Version, read: NetworkEvent, event_id: EventId, switches: Switches, freed: Freed
 ) -> None:
-    """An event that names its author's series becomes its date, whichever arrives first; one with a rule starts a series.
+    """Make an event the date of its author's series that it names, whichever arrives first; one with a rule starts a
+    series.
 
     Its former date is added to ``freed``. An app that publishes a rule with the next date moves it from record to
     record: the first date's record no longer has one.
@@ -255,7 +258,7 @@ async def _by_rule(
     await series_records.continue_by_rule(
         tx, uri=version.uri, owner_id=event.author_id, title=found.content.title, at=found.timing
     )
-    series: Series | None = await series_records.take_over(
+    series: Series | None = await series_records.apply_from_network(
         tx, uri=version.uri, owner_id=event.author_id, content=found.content, timing=found.timing
     )
     if series is not None:

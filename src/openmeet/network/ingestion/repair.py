@@ -52,19 +52,19 @@ async def derive_anew(
     record = cbor.decode(known.body)
     if known.collection in EVENTS and (owned is None or owned.kind is publications.PublicationKind.EVENT):
         read = read_event(known.collection, record, rkey=known.rkey, indexed_at=tx.now)
-        await events.apply_version(tx, context, version, read.event, owned)
+        await events.apply_record(tx, context, version, read.event, owned)
         return
     if known.collection in GROUP_STATEMENTS:
         await remote_groups.apply_statement(tx, did, uri, read_statement(known.collection, did, record))
     if owned is not None and owned.kind in local_records.KINDS:
-        await local_records.take_over(tx, context, version, owned)
+        await local_records.apply_foreign_version(tx, context, version, owned)
     elif owned is not None:
         await publications.recheck(tx, kind=owned.kind, subject_ids=[owned.subject_id])
     elif known.collection in GROUP_COLLECTIONS:
-        await remote_groups.take_over(tx, did, uri, known.cid, read_group(known.collection, record))
+        await remote_groups.apply_record(tx, did, uri, known.cid, read_group(known.collection, record))
     elif known.collection in SERIES_COLLECTIONS:
         read_anew, appeared = read_series(known.collection, record), set[str]()
-        await remote_series.take_over(tx, did=did, uri=uri, read=read_anew, appeared=appeared)
+        await remote_series.apply_record(tx, did=did, uri=uri, read=read_anew, appeared=appeared)
         await remote_series.fill(tx, {}, appeared)
 
 

@@ -17,11 +17,11 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox.jobs import enqueue_many
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import backfill_progress
-from openmeet.network.ingestion import dead_letters
+from openmeet.network.ingestion import quarantine
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.dead_letters import Failed, FailedStep, is_of_record
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult
+from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure, is_of_record
 from openmeet.network.records.collections import EVENTS
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.outbox.kinds import JobKind
@@ -41,7 +41,7 @@ class ApplyResult:
     """``is_whole``: nothing was skipped because its kind is switched off. ``failed``: records to quarantine."""
 
     is_whole: bool
-    failed: Sequence[Failed]
+    failed: Sequence[RecordFailure]
 
 
 async def apply_each(
@@ -51,7 +51,7 @@ async def apply_each(
 
     Raises what the database raises if it is no record's fault.
     """
-    is_whole, failed = True, list[Failed]()
+    is_whole, failed = True, list[RecordFailure]()
     for start in range(0, len(messages), BATCH):
         became = await _take(db, context, messages[start : start + BATCH], _count_read)
         is_whole = is_whole and IngestResult.SWITCHED_OFF not in became
@@ -68,7 +68,7 @@ async def apply_fetched(db: Database, context: IngestionContext, message: Record
 
 async def apply_submitted(
     db: Database, context: IngestionContext, messages: Sequence[RecordMessage]
-) -> list[IngestResult | Failed]:
+) -> list[IngestResult | RecordFailure]:
     """Apply submitted records in order, or quarantine them; return the outcome of each.
 
     Raises what the database raises if it is no record's fault, or if more than ``MOST_QUARANTINED`` fail.
@@ -95,7 +95,7 @@ async def apply_without_pending(
 
 async def _take(
     db: Database, context: IngestionContext, messages: Sequence[RecordMessage], along: Along
-) -> list[IngestResult | Failed]:
+) -> list[IngestResult | RecordFailure]:
     try:
         return [*await db.batch(partial(_apply, context, messages, along))]
     except Exception as failure:
@@ -111,7 +111,7 @@ async def _take(
 
 async def _take_alone(
     db: Database, context: IngestionContext, message: RecordMessage, along: Along, failure: Exception
-) -> Sequence[IngestResult | Failed]:
+) -> Sequence[IngestResult | RecordFailure]:
     """The outcome of one record that failed on its own, or with its pending RSVPs."""
     if message.collection in EVENTS and message.body is not None:
         try:
@@ -120,19 +120,19 @@ async def _take_alone(
             if not is_of_record(again):
                 raise
             failure = again
-    one = Failed(message.uri, message.rev, failure, message.cid)
+    one = RecordFailure(message.uri, message.rev, failure, message.cid)
     log.error("record.put_aside", uri=one.uri, rev=one.rev, reason=one.reason)
     return [one]
 
 
-def _failed_of(became: Sequence[IngestResult | Failed]) -> list[Failed]:
-    return [one for one in became if isinstance(one, Failed)]
+def _failed_of(became: Sequence[IngestResult | RecordFailure]) -> list[RecordFailure]:
+    return [one for one in became if isinstance(one, RecordFailure)]
 
 
-async def _quarantine(db: Database, failed: Sequence[Failed]) -> None:
+async def _quarantine(db: Database, failed: Sequence[RecordFailure]) -> None:
     if failed:
         async with db.transaction() as tx:
-            await dead_letters.put(tx, FailedStep.TAKING, failed)
+            await quarantine.add(tx, FailedStep.APPLY, failed)
 
 
 async def _apply_without_waiting(
@@ -159,7 +159,7 @@ async def _count_read(tx: Transaction, messages: Sequence[RecordMessage]) -> Non
 
 
 async def _heal(tx: Transaction, messages: Sequence[RecordMessage]) -> None:
-    await dead_letters.healed(tx, FailedStep.TAKING, [one.uri for one in messages])
+    await quarantine.release(tx, FailedStep.APPLY, [one.uri for one in messages])
 
 
 async def _nothing(_tx: Transaction, _messages: Sequence[RecordMessage]) -> None:

@@ -64,8 +64,8 @@ async def derive(
     await _apply(tx, did, subject_uri, RecordedRsvp(event_id, user_id, effective.uri, answer, effective.first_seen_at))
 
 
-async def take_over(tx: Transaction, *, did: Did, subject_uri: str, event_id: EventId) -> None:
-    """The effective record becomes the person's RSVP, whatever was answered here."""
+async def adopt_effective(tx: Transaction, *, did: Did, subject_uri: str, event_id: EventId) -> None:
+    """Make the effective record the person's RSVP, whatever was answered here."""
     person, answers = await answers_of(tx, did, subject_uri)
     if answers:
         counts = answers[0]

@@ -19,8 +19,8 @@ from at_protocol.syntax.tid import from_microseconds, parse_tid, to_microseconds
 from groundwork.database.transaction import Database
 from groundwork.errors import Explanation, InvalidInput
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.dead_letters import Failed
 from openmeet.network.ingestion.events import IngestionContext
+from openmeet.network.ingestion.quarantine import RecordFailure
 from openmeet.network.ingestion.retry import apply_submitted
 from openmeet.network.records import message, seen
 from openmeet.network.records.message import RecordMessage, RecordOperation
@@ -82,7 +82,7 @@ async def process(
             found.append(Settled(one.uri or f"at://{one.did}/{one.collection}/{one.rkey}", "refused", reading))
             continue
         outcome = next(became)
-        if isinstance(outcome, Failed):
+        if isinstance(outcome, RecordFailure):
             found.append(Settled(reading.uri, "refused", RecordReason.QUARANTINED()))
             continue
         kept = known.get(reading.uri)

@@ -7,7 +7,7 @@ that one whose return was never announced is shown again.
 from groundwork.clock import DAY
 from groundwork.database.transaction import Database
 from groundwork.outbox import jobs
-from openmeet.network.ingestion import dead_letters, discrepancies
+from openmeet.network.ingestion import discrepancies, quarantine
 from openmeet.outbox.kinds import JobKind
 
 UNREAD = """
@@ -33,4 +33,4 @@ async def reconcile(db: Database) -> int:
 async def forget_discrepancies(db: Database) -> int:
     """Delete discrepancies repaired long ago, and quarantined records that were superseded; return how many."""
     async with db.transaction() as tx:
-        return await discrepancies.forget_old(tx) + await dead_letters.forget_overtaken(tx)
+        return await discrepancies.forget_old(tx) + await quarantine.delete_obsolete(tx)

@@ -12,9 +12,9 @@ from groundwork.telemetry.health import OK, look
 from openmeet.domain.chat import mirroring
 from openmeet.i18n.catalogue import lazy
 from openmeet.network import problems
-from openmeet.network.ingestion import dead_letters, discrepancies
-from openmeet.network.ingestion.dead_letters import FailedStep
+from openmeet.network.ingestion import dead_letters, discrepancies, quarantine
 from openmeet.network.ingestion.discrepancies import Discrepancy
+from openmeet.network.ingestion.quarantine import FailedStep
 from openmeet.network.records.seen import RecordState
 from openmeet.network.status import standing
 from openmeet.outbox.publications import PublicationKind
@@ -38,9 +38,9 @@ DISAGREEMENT_LABELS: Final = {
 }
 
 STEP_LABELS: Final = {
-    FailedStep.TAKING: lazy("Taking it over failed"),
-    FailedStep.MENDING: lazy("Repairing our copy failed"),
-    FailedStep.COUNTING: lazy("Counting failed"),
+    FailedStep.APPLY: lazy("Taking it over failed"),
+    FailedStep.REPAIR: lazy("Repairing our copy failed"),
+    FailedStep.COUNT: lazy("Counting failed"),
 }
 
 CIRCUIT_LABELS: Final = {
@@ -141,7 +141,7 @@ async def settle_dead_letters(request: Request) -> Response:
 async def show_quarantine(request: Request) -> Response:
     await operator_of(request)
     async with database_of(request).reader() as reader:
-        found = await dead_letters.page(reader, after=request.query_params.get("after", ""), limit=problems.SHOWN + 1)
+        found = await quarantine.page(reader, after=request.query_params.get("after", ""), limit=problems.SHOWN + 1)
         now = reader.now
     shown = found[: problems.SHOWN]
     following = shown[-1].uri if len(found) > len(shown) else ""
@@ -156,7 +156,7 @@ async def settle_quarantine(request: Request) -> Response:
     chosen = typed.get("records", "").split()
     async with database_of(request).transaction() as tx:
         if typed.get("do") == "forget":
-            await dead_letters.forget(tx, chosen)
+            await quarantine.remove(tx, chosen)
             return go(QUARANTINE, flash="dead_letters_forgotten")
-        await dead_letters.read_again(tx, chosen)
+        await quarantine.retry(tx, chosen)
     return go(QUARANTINE, flash="records_read_again")

@@ -24,8 +24,9 @@ from openmeet.domain.series import record_settings
 from openmeet.domain.series.model import PublishPolicy, Series
 from openmeet.i18n.formatting import iso
 from openmeet.i18n.reasons.messages import explain
-from openmeet.outbox import publications
-from openmeet.outbox.publications import PublicationKind, PublicationStatus
+from openmeet.outbox import publication_status, publications
+from openmeet.outbox.publication_status import PublicationStatus
+from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import RecordStatus
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation
@@ -241,7 +242,7 @@ async def sync_answers(request: Request) -> Response:
         agreed = (await consent(tx, caller.user_id)).is_given
         own = None
         if mine is not None:
-            standings = await publications.states(tx, PublicationKind.RSVP, [mine.id])
+            standings = await publication_status.statuses(tx, PublicationKind.RSVP, [mine.id])
             own = _shown(
                 "rsvp",
                 event,
@@ -310,7 +311,7 @@ def _name(found: PublishLevel) -> ReachName:
 
 
 async def _standings(reader: Reader, some: list[Event]) -> list[RecordStanding]:
-    found = await publications.states(reader, PublicationKind.EVENT, [event.id for event in some])
+    found = await publication_status.statuses(reader, PublicationKind.EVENT, [event.id for event in some])
     agreed = {user_id: (await consent(reader, user_id)).is_given for user_id in {event.author_id for event in some}}
     return [
         _shown(

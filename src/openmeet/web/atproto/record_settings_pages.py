@@ -17,7 +17,7 @@ from openmeet.domain.series import record_settings
 from openmeet.domain.series.model import PublishPolicy, Series
 from openmeet.feature_flags.flags import Flag, switches
 from openmeet.i18n.catalogue import lazy
-from openmeet.outbox import publication_leases, publications
+from openmeet.outbox import publication_leases, publication_status, publications
 from openmeet.outbox.publications import PublicationKind
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.atproto.reasons import AtprotoReason
@@ -131,7 +131,7 @@ async def _page(
     request: Request, reader: Reader, event: Event, series: Series | None, typed: Typed, *, status: int = 200
 ) -> Response:
     some = [event] if series is None else await record_settings.published_dates(reader, series)
-    standings = await publications.states(reader, PublicationKind.EVENT, [one.id for one in some])
+    standings = await publication_status.statuses(reader, PublicationKind.EVENT, [one.id for one in some])
     agreed = (await consent(reader, event.author_id)).is_given
     rows = [
         (

@@ -38,8 +38,8 @@ from openmeet.domain.users.model import Caller, UserKind
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import iso
 from openmeet.i18n.reasons.messages import explain
-from openmeet.outbox import publications
-from openmeet.outbox.publications import PublicationStatus
+from openmeet.outbox import publication_status, publications
+from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.web.api.etags import etag_of
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import limit_of
@@ -234,7 +234,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     names = await shown_names(reader, [*(event.author_id for event in events), *others])
     run = await seeing.run_among(reader, events, viewer)
     own = [event.id for event in events if event.author_id == viewer]
-    standings = await publications.states(reader, publications.PublicationKind.EVENT, own)
+    standings = await publication_status.statuses(reader, publications.PublicationKind.EVENT, own)
     has_agreed = viewer is not None and (await consent(reader, viewer)).is_given
     cases = await cases_of(reader, events, viewer, mine=mine, counts=counts, hosted=run)
     found = []

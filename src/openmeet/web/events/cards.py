@@ -15,7 +15,7 @@ from openmeet.domain.groups.model import GroupId
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.reasons.messages import explain
-from openmeet.outbox import publications
+from openmeet.outbox import publication_status, publications
 from openmeet.web.events import badges
 from openmeet.web.events.listing import FurtherDates, ListedDay, ListedFacts, days
 from openmeet.web.events.publication_view import event_status
@@ -72,7 +72,9 @@ async def facts_of(
 async def _sync_of(reader: Reader, events: Sequence[Event], viewer: UserId) -> dict[EventId, str]:
     """The publication status of the viewer's own events."""
     own = [event for event in events if event.author_id == viewer]
-    standings = await publications.states(reader, publications.PublicationKind.EVENT, [event.id for event in own])
+    standings = await publication_status.statuses(
+        reader, publications.PublicationKind.EVENT, [event.id for event in own]
+    )
     has_agreed = (await consent(reader, viewer)).is_given
     return {
         event.id: explain(event_status(event, standings[event.id], reader.now, has_agreed=has_agreed)) for event in own

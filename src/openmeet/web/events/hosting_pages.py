@@ -24,7 +24,7 @@ from openmeet.domain.events.submissions import submission_of, values_of, values_
 from openmeet.domain.events.values import Visibility
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import lazy
-from openmeet.outbox import publication_moves, publications
+from openmeet.outbox import publication_moves, publication_status, publications
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.forms import ASKED, ask_to_confirm_lower_limit
 from openmeet.web.events import place_field
@@ -171,7 +171,7 @@ async def publish_again(request: Request) -> Response:
         await publications.retry_now(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
     is_published = await publish_first(request, event)
     async with database_of(request).transaction() as tx:
-        standing = (await publications.states(tx, publications.PublicationKind.EVENT, [event.id]))[event.id]
+        standing = (await publication_status.statuses(tx, publications.PublicationKind.EVENT, [event.id]))[event.id]
         if standing.state is publications.PublicationState.WITHHELD:
             # Nothing is to be published after all (consent withdrawn, for example), so it no longer awaits the
             # repository.

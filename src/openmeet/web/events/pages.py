@@ -40,7 +40,7 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.markdown import summary_of
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.record_pictures import picture_of
-from openmeet.outbox import publications
+from openmeet.outbox import publication_status, publications
 from openmeet.web.attendance.asking import asking_to_join
 from openmeet.web.events import answer_view, badges, listing, new_links, structured_data, view
 from openmeet.web.events.answer_sharing import sharing_of
@@ -248,13 +248,13 @@ async def _sync_context(
     agreement = NOT_ASKED if caller is None else await consent(reader, caller.user_id)
     has_agreed = agreement.is_given
     if caller is not None and caller.user_id == event.author_id:
-        standings = await publications.states(reader, publications.PublicationKind.EVENT, [event.id])
+        standings = await publication_status.statuses(reader, publications.PublicationKind.EVENT, [event.id])
         hosts = event_sync(event, standings[event.id], reader.now, has_agreed=has_agreed)
         merged = 0 if event.record_uri is None else await merge_decisions.count(reader, event.record_uri)
         is_narrower = event.is_record_of_author and event.visibility is not Visibility.PUBLIC
         has_public_record = is_narrower and not standings[event.id].is_withdrawn
     if mine is not None and mine.status is not AttendanceStatus.DECLINED:
-        standings = await publications.states(reader, publications.PublicationKind.RSVP, [mine.id])
+        standings = await publication_status.statuses(reader, publications.PublicationKind.RSVP, [mine.id])
         mines = answer_sync(mine, event, standings[mine.id], reader.now, has_agreed=has_agreed)
     sharing = None if caller is None else await sharing_of(reader, event, mine, caller.user_id, agreement)
     return {

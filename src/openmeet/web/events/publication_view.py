@@ -10,7 +10,8 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.i18n import formatting
 from openmeet.network.records.rsvp import NoStatusToken, status_token
-from openmeet.outbox.publications import PublicationState, PublicationStatus
+from openmeet.outbox.publication_status import PublicationStatus
+from openmeet.outbox.publications import PublicationState
 from openmeet.outbox.reasons import RecordStatus
 
 _TONES = {

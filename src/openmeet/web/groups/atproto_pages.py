@@ -25,7 +25,7 @@ from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.repositories.custodial import Keeper, check_handle, suggest_handle
-from openmeet.outbox import publications
+from openmeet.outbox import publication_status
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
@@ -72,7 +72,7 @@ async def on_the_network(reader: Reader, seen: GroupAccess) -> OnTheNetwork:
     group, on = seen.group, await switches(reader)
     speaker = speaker_of(group)
     share = Share.ALL if group.is_read_only else share_of(group)
-    held = (await publications.states(reader, PublicationKind.GROUP, [group.id]))[group.id]
+    held = (await publication_status.statuses(reader, PublicationKind.GROUP, [group.id]))[group.id]
     agreed = (await identity_queries.consent(reader, speaker)).is_given
     handle: str | None = None
     problem = ""
@@ -110,7 +110,7 @@ async def _own_name(
     can_be = share is Share.ALL and agreed and Flag.MEMBERSHIPS in await switches(reader)
     if mine is None:
         return OwnName(is_public=False, can_be_public=can_be, state=None, status=None, uri=None, asks=asks, did=did)
-    held = (await publications.states(reader, PublicationKind.MEMBERSHIP, [mine.id]))[mine.id]
+    held = (await publication_status.statuses(reader, PublicationKind.MEMBERSHIP, [mine.id]))[mine.id]
     return OwnName(
         is_public=is_public,
         can_be_public=can_be,

@@ -43,7 +43,7 @@ DryRun = Annotated[
 def main(
     folder: Old, into: Into = None, environment: Environment = None, dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:
-    """Take over accounts, passwords, sessions, repositories, blobs, invites and the firehose's numbers, byte for byte.
+    """Import accounts, passwords, sessions, repositories, blobs, invites and the firehose's numbers, byte for byte.
 
     The old folder is only read. Exits with 1 when something is damaged; nothing is then written.
     """
@@ -65,7 +65,7 @@ def main(
             if found.damaged:
                 raise Refused("Repair what is damaged, or remove those accounts with the old server.")
             return
-        with _progress("taking over", is_shown=not as_json) as progress:
+        with _progress("importing", is_shown=not as_json) as progress:
             await adopting.adopt(old, environment_before, settings, SystemClock(), progress, found)
         if as_json:
             print_json(_document(found, settings, target))
@@ -108,7 +108,7 @@ def _report(found: Survey, settings: list[str]) -> None:
         say(f"{count:>12,}  {noun}")
     say(f"{found.last_number:>12,}  is the firehose's last number")
     if found.seconds is not None:
-        say(f"\nTaking over will need about {_duration(found.seconds)}, with the old server stopped.")
+        say(f"\nThe import will need about {_duration(found.seconds)}, with the old server stopped.")
     for title, sentences in (
         ("Kept byte for byte, though a new write could not hold them:", found.odd),
         ("Will be lost or different:", found.lost),

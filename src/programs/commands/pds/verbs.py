@@ -10,7 +10,7 @@ from typing import Final
 
 # name -> (module, what it does), in the order in which help shows them
 VERBS: Final[Mapping[str, tuple[str, str]]] = {
-    "adopt": ("programs.commands.pds.adopt", "Take over the data folder of a stopped reference PDS"),
+    "adopt": ("programs.commands.pds.adopt", "Import the data folder of a stopped reference PDS"),
     "check": ("programs.commands.pds.check", "Check from outside whether a PDS is set up correctly"),
     "migrate": ("programs.commands.pds.migrate", "Move an account in or out, with all its data"),
     "account": ("programs.commands.pds.account", "Accounts: create, show, take down, restore, delete"),

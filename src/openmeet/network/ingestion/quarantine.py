@@ -1,0 +1,203 @@
+"""Quarantined records: what could not be read, repaired or counted for a reason of its own, and why.
+
+A record in quarantine does not stop the others of its repository. The table is ``quarantined_records``.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from at_protocol.syntax.at_uri import parse_at_uri
+from groundwork.clock import Instant
+from groundwork.database.bulk import execute_each
+from groundwork.database.transaction import ForeignKeyViolated, Reader, Transaction, TransactionConflict
+from groundwork.errors import Explanation, Failure, packed, reason_of, unpacked
+from groundwork.outbox.jobs import enqueue_again
+from groundwork.outbox.retry import is_worth_retrying
+from openmeet.network.records.reader import shortened
+from openmeet.network.records.reasons import RecordReason
+from openmeet.outbox.kinds import JobKind
+
+# Characters of a reason: a database's message, without a record that somebody quotes in it.
+_MOST_REASON: Final = 500
+
+
+class FailedStep(StrEnum):
+    """The step that failed: applying the record, repairing its row (``reconcile``), or counting a pending RSVP
+    (``fetch``).
+    """
+
+    APPLY = "taking"
+    REPAIR = "mending"
+    COUNT = "counting"
+
+
+# What is read again to retry a step: the repository of the record; to count an RSVP, its event.
+RETRY_JOB: Final = {
+    FailedStep.APPLY: JobKind.BACKFILL,
+    FailedStep.REPAIR: JobKind.RECONCILE,
+    FailedStep.COUNT: JobKind.FETCH_SUBJECT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFailure:
+    """A record version that failed, as of the rev of the read, and the error.
+
+    ``cid``: None if the record was to be deleted, or is unknown.
+    """
+
+    uri: str
+    rev: str
+    failure: Exception
+    cid: str | None = None
+
+    @property
+    def reason(self) -> Explanation:
+        cause = self.failure.__cause__
+        failure = cause if isinstance(cause, ForeignKeyViolated) else self.failure
+        if isinstance(failure, Failure):
+            return reason_of(failure)
+        # A driver's or parser's message may contain what no database stores.
+        said = str(failure).replace("\0", "").encode(errors="replace").decode()
+        return RecordReason.NOT_APPLIED(error=type(failure).__name__, detail=shortened(said, _MOST_REASON))
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedRecord:
+    """A quarantined record. ``found_at``: first failure; ``tried_at``: last; ``times``: number of failures."""
+
+    uri: str
+    did: str
+    rev: str
+    step: FailedStep
+    reason: Explanation | None
+    found_at: Instant
+    tried_at: Instant
+    times: int
+
+
+_ADD: Final = """
+    insert into quarantined_records (uri, did, collection, rev, cid, step, reason, found_at, tried_at, times)
+    select given.uri, given.did, given.collection, given.rev, given.cid, cast(:step as text), given.reason,
+           cast(:now as bigint), cast(:now as bigint), 1
+      from each(uri text, did text, collection text, rev text, cid text, reason text) as given where 1 = 1
+        on conflict (uri) do update
+       set rev = excluded.rev, cid = excluded.cid, step = excluded.step, reason = excluded.reason,
+           tried_at = excluded.tried_at, times = quarantined_records.times + 1
+"""
+_IN_STEP: Final = (
+    "select uri from quarantined_records where did = :did and step = :step and collection in :collections order by uri"
+)
+_REMOVE: Final = "delete from quarantined_records where uri in :uris"
+_RELEASE: Final = "delete from quarantined_records where uri in :uris and step = :step"
+
+# The stream has since applied this version or a newer one; a pending RSVP is effective, superseded or deleted by now.
+# The failure is history.
+_IS_OBSOLETE: Final = """
+    ((p.step = 'taking'
+      and exists (select 1 from records r
+                   where r.uri = p.uri and (r.rev > p.rev or (r.cid = p.cid and r.standing <> 'parked'))))
+     or (p.step = 'counting' and not exists (select 1 from records r where r.uri = p.uri and r.standing = 'parked')))
+"""
+_SHOWN: Final = f"from quarantined_records p where not {_IS_OBSOLETE}"
+_COUNT: Final = f"select count(*) as n {_SHOWN}"
+_PAGE: Final = f"""
+    select p.uri, p.did, p.rev, p.step, p.reason, p.found_at, p.tried_at, p.times {_SHOWN}
+       and p.uri > :after order by p.uri limit :limit
+"""
+_NAMED: Final = """
+    select p.did, p.step, r.subject_uri from quarantined_records p left join records r on r.uri = p.uri
+     where p.uri in :uris order by p.uri
+"""
+_DELETE_OBSOLETE: Final = f"""
+    delete from quarantined_records where uri in (select p.uri from quarantined_records p where {_IS_OBSOLETE})
+"""
+
+
+def is_of_record(failure: Exception) -> bool:
+    """Whether a failure is the record's own and would come back each time: not an unreachable server, and no lost race.
+
+    A missing foreign key may be a race with an account merge (``apply``). By then that has been retried.
+    """
+    if isinstance(failure, TransactionConflict) and isinstance(failure.__cause__, ForeignKeyViolated):
+        return True
+    return not (isinstance(failure, Failure) and is_worth_retrying(failure))
+
+
+async def store_result(
+    tx: Transaction, did: str, step: FailedStep, collections: Collection[str], failed: Sequence[RecordFailure]
+) -> None:
+    """Store which records of these collections failed in a step of a read; others that failed in it before are
+    released.
+    """
+    found = {one.uri: one for one in failed}
+    before = await tx.fetch(_IN_STEP, did=did, step=step.value, collections=sorted(collections))
+    await remove(tx, [row["uri"] for row in before if row["uri"] not in found])
+    await add(tx, step, list(found.values()))
+
+
+async def add(tx: Transaction, step: FailedStep, failed: Sequence[RecordFailure]) -> None:
+    """Quarantine records that failed in this step just now; others stay as they are."""
+    rows: list[Mapping[str, object]] = []
+    for one in sorted(failed, key=lambda some: some.uri):
+        uri = parse_at_uri(one.uri)
+        said = {"rev": one.rev, "cid": one.cid, "reason": packed(one.reason)}
+        rows.append({"uri": one.uri, "did": str(uri.authority), "collection": str(uri.collection), **said})
+    await execute_each(tx, _ADD, rows, step=step.value, now=tx.now)
+
+
+async def release(tx: Transaction, step: FailedStep, uris: Sequence[str]) -> None:
+    """Release records for which the step has succeeded."""
+    if uris:
+        await tx.execute(_RELEASE, uris=list(uris), step=step.value)
+
+
+async def count(reader: Reader) -> int:
+    """How many records are quarantined."""
+    row = await reader.fetch_one(_COUNT)
+    return 0 if row is None else int(row["n"])
+
+
+async def page(reader: Reader, *, after: str = "", limit: int = 100) -> list[QuarantinedRecord]:
+    """Quarantined records after the URI ``after``, in URI order: those of one repository are together."""
+    return [
+        QuarantinedRecord(
+            row["uri"],
+            row["did"],
+            row["rev"],
+            FailedStep(row["step"]),
+            unpacked(row["reason"]),
+            Instant(row["found_at"]),
+            Instant(row["tried_at"]),
+            row["times"],
+        )
+        for row in await reader.fetch(_PAGE, after=after, limit=limit)
+    ]
+
+
+async def retry(tx: Transaction, uris: Sequence[str]) -> None:
+    """Retry quarantined records: enqueue reads of their repositories, or of the events of RSVPs."""
+    if not uris:
+        return
+    named = await tx.fetch(_NAMED, uris=list(uris))
+    for step, job in RETRY_JOB.items():
+        about = "subject_uri" if step is FailedStep.COUNT else "did"
+        await enqueue_again(tx, job, {row[about] for row in named if row["step"] == step.value and row[about]})
+
+
+async def remove(tx: Transaction, uris: Sequence[str]) -> None:
+    """Remove records from quarantine; a read that fails on one of them quarantines it again."""
+    if uris:
+        await tx.execute(_REMOVE, uris=list(uris))
+
+
+async def delete_obsolete(tx: Transaction) -> int:
+    """Delete failures that newer messages have settled, which are no longer shown; return how many."""
+    return await tx.execute(_DELETE_OBSOLETE)
+
+
+async def erase_of(tx: Transaction, did: str) -> None:
+    """Delete the quarantined records of an erased DID."""
+    await tx.execute("delete from quarantined_records where did = :did", did=did)

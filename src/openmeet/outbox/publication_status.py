@@ -1,0 +1,159 @@
+"""What a page shows about one record: the state of its publication, in words for its owner."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from groundwork.clock import MINUTE, SECOND, Instant
+from groundwork.database.transaction import Reader, Row
+from groundwork.errors import Explanation, unpacked
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.reasons import PublicationReason, RecordStatus
+
+# Shown instead of a state for a record that another app wrote.
+IMPORTED: Final = "imported"
+
+# Withheld rows that are sent once the person has consented and has a repository. All others stay here.
+_PENDING: Final = frozenset(
+    {
+        PublicationReason.NOT_AGREED.value,
+        PublicationReason.SPEAKER_NOT_AGREED.value,
+        PublicationReason.NO_REPOSITORY.value,
+        PublicationReason.NO_REPOSITORY_OF_GROUP.value,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicationStatus:
+    """What a page shows about one record. ``due_at`` is the next try; ``changed_at`` the last change of state.
+
+    ``is_withdrawn``: its owner retracted it, or withdrew their consent; it is not sent until they say otherwise.
+    """
+
+    state: PublicationState
+    revision: int
+    sent_revision: int
+    uri: str | None
+    reason: Explanation | None
+    due_at: Instant
+    changed_at: Instant
+    was_merged: bool
+    is_withdrawn: bool = False
+
+    def state_for_programs(self, *, is_by_another_app: bool) -> str:
+        """The state in JSON: ``IMPORTED`` where the record is another app's and unchanged here, so that nothing is
+        withheld.
+        """
+        is_untouched = self.uri is None and self.revision == 0 and self.state is PublicationState.WITHHELD
+        return IMPORTED if is_by_another_app and is_untouched else self.state.value
+
+    @property
+    def _is_kept_here(self) -> bool:
+        """Whether the publisher decided that the record stays here: its host or author wants it off the network, or a
+        moderator reviews it.
+        """
+        return self.state is PublicationState.WITHHELD and self.reason is not None and self.reason.code not in _PENDING
+
+    def shown(self, now: Instant, *, is_allowed: bool, is_by_another_app: bool = False) -> Explanation:
+        """What its owner is shown.
+
+        ``is_allowed``: its owner has consented and it is public, as of now. The state is that of the last check by the
+        publisher, so it may be older than a decision. ``is_by_another_app``: its record is in a repository, and
+        another app wrote it.
+        """
+        if is_by_another_app and (self.uri is None or self.state is PublicationState.WITHHELD):
+            if self.revision == 0:
+                return RecordStatus.ON_THE_NETWORK()
+            if not is_allowed or (self._is_kept_here and self.revision > self.sent_revision):
+                return RecordStatus.CHANGED_ONLY_HERE()
+        if self.is_withdrawn or not is_allowed:
+            return self._shown_unwanted()
+        match self.state:
+            case PublicationState.WITHHELD:
+                is_pending = self.revision > self.sent_revision and not self._is_kept_here
+                return RecordStatus.WAITING_FOR_PDS() if is_pending else RecordStatus.ONLY_HERE()
+            case PublicationState.WAITING if self.reason == PublicationReason.BEING_READ():
+                return RecordStatus.WAITING_FOR_ACCOUNTS()
+            case PublicationState.WAITING:
+                return RecordStatus.WAITING_FOR_EVENT()
+            case PublicationState.DUE | PublicationState.SENDING:
+                return RecordStatus.WAITING_FOR_PDS()
+            case PublicationState.PUBLISHED:
+                return self._shown_published()
+            case PublicationState.RETRYING if self.reason == PublicationReason.SWITCHED_OFF():
+                return RecordStatus.SWITCHED_OFF()
+            case PublicationState.RETRYING:
+                return _next_try(self.due_at - now)
+            case PublicationState.BLOCKED:
+                is_not_allowed = self.reason == PublicationReason.NOT_ALLOWED()
+                return RecordStatus.NOT_ALLOWED() if is_not_allowed else RecordStatus.SIGN_IN_TO_PUBLISH()
+            case PublicationState.REFUSED:
+                return RecordStatus.REFUSED(problem=self.reason or "")
+            case PublicationState.CONFLICTED:
+                return RecordStatus.CONFLICTED()
+            case PublicationState.RETRACTING:
+                return RecordStatus.RETRACTING()
+            case PublicationState.RETRACTED:
+                return RecordStatus.RETRACTED()
+
+    def _shown_published(self) -> Explanation:
+        if self.reason is None or self.reason.code != PublicationReason.PICTURE_TOO_LARGE:
+            return RecordStatus.MERGED() if self.was_merged else RecordStatus.PUBLISHED()
+        status = RecordStatus.MERGED_INCOMPLETE if self.was_merged else RecordStatus.PUBLISHED_INCOMPLETE
+        return status(problem=self.reason)
+
+    def _shown_unwanted(self) -> Explanation:
+        """What is shown about a record that must not be on the PDS."""
+        if self.state is PublicationState.RETRACTED:
+            return RecordStatus.RETRACTED()
+        if self.uri is None:
+            return RecordStatus.ONLY_HERE()
+        match self.state:
+            case PublicationState.PUBLISHED:
+                return RecordStatus.PUBLISHED()
+            case PublicationState.BLOCKED:
+                return RecordStatus.SIGN_IN_TO_RETRACT()
+            case _:
+                return RecordStatus.RETRACTING()
+
+
+def _next_try(microseconds: int) -> Explanation:
+    if microseconds <= SECOND:
+        return RecordStatus.RETRYING_NOW()
+    if microseconds < MINUTE:
+        return RecordStatus.RETRYING_IN_SECONDS(seconds=microseconds // SECOND)
+    return RecordStatus.RETRYING_IN_MINUTES(minutes=-(-microseconds // MINUTE))
+
+
+ONLY_HERE = PublicationStatus(PublicationState.WITHHELD, 0, 0, None, None, Instant(0), Instant(0), was_merged=False)
+
+_SELECT: Final = """
+    select subject_id, state, revision, sent_revision, uri, reason, due_at, changed_at, was_merged, is_withdrawn
+      from publications where kind = :kind and subject_id in ({})
+"""
+
+
+async def statuses(reader: Reader, kind: PublicationKind, subject_ids: Sequence[str]) -> dict[str, PublicationStatus]:
+    """The status of each subject; ``ONLY_HERE`` for those without a publication."""
+    found = dict.fromkeys(subject_ids, ONLY_HERE)
+    if not found:
+        return found
+    names = {f"s{number}": subject_id for number, subject_id in enumerate(found)}
+    rows = await reader.fetch(_SELECT.format(", ".join(f":{name}" for name in names)), kind=kind, **names)
+    found.update((row["subject_id"], _status_of(row)) for row in rows)
+    return found
+
+
+def _status_of(row: Row) -> PublicationStatus:
+    return PublicationStatus(
+        PublicationState(row["state"]),
+        row["revision"],
+        row["sent_revision"],
+        row["uri"],
+        unpacked(row["reason"]),
+        Instant(row["due_at"]),
+        Instant(row["changed_at"]),
+        was_merged=bool(row["was_merged"]),
+        is_withdrawn=bool(row["is_withdrawn"]),
+    )
