@@ -6,9 +6,8 @@ held messages, signals, polls and notices stay here.
 """
 
 import hashlib
-import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Final
 
@@ -28,7 +27,7 @@ from openmeet.i18n.catalogue import gettext, speaking
 from openmeet.i18n.formatting import short_day
 from openmeet.matrix import content, members, pictures, store
 from openmeet.matrix.bridge import Bridge
-from openmeet.matrix.calls import MatrixUser
+from openmeet.matrix.calls import JsonObject, MatrixUser, state_content
 from openmeet.matrix.members import Inside
 from openmeet.matrix.names import room_alias
 from openmeet.matrix.store import MirroredRoom, Speaker
@@ -68,8 +67,9 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
         await _end(bridge, room)
         return
     matrix_room = room.matrix_room_id or await _create(bridge, room)
-    await _describe(bridge, room, matrix_room)
-    inside = await members.settle(bridge, room, matrix_room)
+    state = await bridge.keeper.state(matrix_room)
+    await _describe(bridge, room, matrix_room, state)
+    inside = await members.settle(bridge, room, matrix_room, state)
     before = set(inside.ghosts)
     while True:
         async with bridge.db.reader() as reader:
@@ -88,7 +88,7 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
             break
     if inside.ghosts - before:
         # Somebody who has lost access since they wrote leaves again.
-        await members.settle(bridge, room, matrix_room)
+        await members.settle(bridge, room, matrix_room, await bridge.keeper.state(matrix_room))
     async with bridge.db.transaction() as tx:
         await store.settle_rest(tx, room_id)
 
@@ -236,7 +236,8 @@ class _Passing:
             await ghost.join(self._matrix_room)
             self._inside.ghosts.add(who.localpart)
         if await members.is_removal_due(self._bridge, self._room, self._inside):
-            found = await members.settle(self._bridge, self._room, self._matrix_room)
+            state = await self._bridge.keeper.state(self._matrix_room)
+            found = await members.settle(self._bridge, self._room, self._matrix_room, state)
             self._inside.accounts.clear()
             self._inside.accounts.update(found.accounts)
         return ghost
@@ -349,19 +350,17 @@ async def _create(bridge: Bridge, room: MirroredRoom) -> str:
     return matrix_room
 
 
-async def _describe(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> None:
-    """Set name, topic, history and bridge note of a room. The homeserver ignores a state event whose content has not changed."""
-    states: tuple[tuple[str, str, content.Content], ...] = (
+async def _describe(bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Sequence[JsonObject]) -> None:
+    """Set name, topic, history and bridge note of the room where they differ from what stands there, whoever set that."""
+    wanted: tuple[tuple[str, str, content.Content], ...] = (
         ("m.room.name", "", {"name": room.title[:_MAX_NAME]}),
         ("m.room.topic", "", {"topic": room.topic}),
         ("m.room.history_visibility", "", {"history_visibility": _history_of(room)}),
         *((kind, _bridge_key(bridge, room), _bridge_note(bridge, room)) for kind in _BRIDGE_KINDS),
     )
-    for kind, key, value in states:
-        known, said = f"{matrix_room} {kind}", json.dumps(value)
-        if bridge.names.get(known) != said:
+    for kind, key, value in wanted:
+        if state_content(state, kind, key) != value:
             await bridge.keeper.set_state(matrix_room, kind, value, key)
-            bridge.names[known] = said
 
 
 def _history_of(room: MirroredRoom) -> str:

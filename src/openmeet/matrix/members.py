@@ -5,7 +5,7 @@ Somebody who may only read stays, without the power to write. A ban by a linked 
 power is put back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.i18n.catalogue import gettext, speaking
 from openmeet.matrix import store
 from openmeet.matrix.bridge import Bridge
+from openmeet.matrix.calls import JsonObject, state_content
 from openmeet.matrix.content import as_line
 from openmeet.matrix.names import is_user_id
 from openmeet.matrix.store import MirroredRoom, Occupant
@@ -78,13 +79,13 @@ async def is_removal_due(bridge: Bridge, room: MirroredRoom, inside: Inside) -> 
     return staying != inside.accounts
 
 
-async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> Inside:
-    """Make the room's members and powers there what access here says; returns who is in it then.
+async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Sequence[JsonObject]) -> Inside:
+    """Make the room's members and powers there what access here says; returns who is in it then. ``state``: of the room now.
 
     Removals come first: while one is due, nothing is sent to the room.
     """
     keeper = bridge.keeper
-    present = _members(await keeper.members(matrix_room))
+    present = _members(state)
     ghosts = {part: user for user in present if (part := bridge.random_part(user)) is not None}
     found = await _occupants(bridge, room, present, ghosts)
     if await _accept_bans(bridge, room, present, found):
@@ -126,7 +127,7 @@ async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> Inside
     if asked := [one.user_id for one in found if one.asks_again and one.mxid in inside.accounts]:
         async with bridge.db.transaction() as tx:
             await matrix_choices.note_invitations(tx, room.id, asked)
-    await _settle_powers(bridge, room, matrix_room, [one for one in found if one.mxid in present])
+    await _settle_powers(bridge, room, matrix_room, state, [one for one in found if one.mxid in present])
     return inside
 
 
@@ -300,7 +301,9 @@ async def _invite(bridge: Bridge, matrix_room: str, account: str) -> bool:
     return True
 
 
-async def _settle_powers(bridge: Bridge, room: MirroredRoom, matrix_room: str, found: list[Occupant]) -> None:
+async def _settle_powers(
+    bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Sequence[JsonObject], found: Sequence[Occupant]
+) -> None:
     users: dict[str, int] = {}
     for one in found:
         if one.mxid is None:
@@ -310,7 +313,7 @@ async def _settle_powers(bridge: Bridge, room: MirroredRoom, matrix_room: str, f
         elif one.access is Access.READ and not room.is_closed:
             users[one.mxid] = _READER
     keeper = bridge.keeper
-    now = await keeper.state_event(matrix_room, "m.room.power_levels")
+    now = state_content(state, "m.room.power_levels")
     there = now.get("users")
     # It stands in the list of adopted rooms only.
     own = there.get(keeper.user_id) if isinstance(there, dict) else None
@@ -322,9 +325,11 @@ async def _settle_powers(bridge: Bridge, room: MirroredRoom, matrix_room: str, f
         await bridge.keeper.set_state(matrix_room, "m.room.power_levels", wanted)
 
 
-def _members(events: list[dict[str, Any]]) -> dict[str, _Membership]:
+def _members(state: Sequence[JsonObject]) -> dict[str, _Membership]:
     found: dict[str, _Membership] = {}
-    for event in events:
+    for event in state:
+        if event.get("type") != "m.room.member":
+            continue
         user, content, sender = event.get("state_key"), event.get("content"), event.get("sender")
         if isinstance(user, str) and is_user_id(user) and isinstance(content, dict):
             membership, reason = content.get("membership"), content.get("reason")
