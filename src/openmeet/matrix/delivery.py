@@ -132,17 +132,26 @@ class _Passing:
         return None
 
     async def _say(self, message: ChatMessage) -> str | None:
-        if message.external_id is not None:
-            return message.external_id if self._entry.kind is LogKind.SAID and not message.is_removed else None
+        """Say the message by the user of its author. What somebody wrote over there and nobody speaks for, the keeper repeats with
+        their address: it was redacted while it waited for a moderator, or was removed.
+        """
         async with self._bridge.db.reader() as reader:
+            if message.external_id is not None and await store.event_of(reader, message.id) is not None:
+                return None
             who = await _speaker_of(reader, message)
-            if who is None:
+            address = await store.address_of(reader, message.id) if who is None and _is_passed_on(message) else None
+            if who is None and address is None:
                 return None
             reply_to = await store.event_of(reader, message.reply_to) if message.reply_to else None
             text = await self._text(reader, message)
             heading = await self._heading(reader, message)
             shows = bool(message.pictures) and await pictures.are_passed_on(reader, self._bridge, message.room_id)
-        ghost = await self._enter(who)
+        ghost = self._bridge.keeper
+        if who is not None:
+            ghost = await self._enter(who)
+        else:
+            await self._remove_first()
+            text = f"{address}: {text}"
         if shows and not text:
             event = await pictures.send(
                 self._bridge,
@@ -176,7 +185,15 @@ class _Passing:
             original = await store.event_of(reader, message.id)
             text = await self._text(reader, message)
             shows = bool(message.pictures) and await pictures.are_passed_on(reader, self._bridge, message.room_id)
-        if who is None or original is None or message.external_id is not None:
+        if message.external_id is not None and (who is None or original in {None, message.external_id}):
+            # Nobody can edit the event of another account: the message is said anew, or stays here without a consent.
+            await redact(self._bridge, self._matrix_room, message)
+            event = None if who is None else await self._say(message)
+            if event is not None:
+                async with self._bridge.db.transaction() as tx:
+                    await store.settle(tx, message.room_id, message.number, event, by_delivery=True)
+            return None
+        if who is None or original is None:
             return None
         ghost = await self._enter(who)
         if message.pictures:
@@ -235,12 +252,16 @@ class _Passing:
             await self._bridge.keeper.invite(self._matrix_room, ghost.user_id)
             await ghost.join(self._matrix_room)
             self._inside.ghosts.add(who.localpart)
+        await self._remove_first()
+        return ghost
+
+    async def _remove_first(self) -> None:
+        """Remove whoever has lost access before something is sent."""
         if await members.is_removal_due(self._bridge, self._room, self._inside):
             state = await self._bridge.keeper.state(self._matrix_room)
             found = await members.settle(self._bridge, self._room, self._matrix_room, state)
             self._inside.accounts.clear()
             self._inside.accounts.update(found.accounts)
-        return ghost
 
     async def _text(self, reader: Reader, message: ChatMessage) -> str:
         """The text, with the present names of mentioned people; of those who did not consent neither this nor an earlier name."""
@@ -305,12 +326,15 @@ async def redact(bridge: Bridge, matrix_room: str, message: ChatMessage) -> None
 
 async def _speaker_of(reader: Reader, message: ChatMessage) -> Speaker | None:
     """The Matrix user who posts the message; None where it is not mirrored."""
-    is_passed_on = message.kind is MessageKind.TEXT and not message.is_removed and not message.is_held
-    if not is_passed_on or message.user_id is None:
+    if not _is_passed_on(message) or message.user_id is None:
         return None
     who = await store.speaker(reader, message.room_id, message.user_id)
     # What was said before the consent is not mirrored, nor what somebody had said who was banned before it was sent.
     return who if who is not None and not who.is_banned and message.said_at >= who.consented_at else None
+
+
+def _is_passed_on(message: ChatMessage) -> bool:
+    return message.kind is MessageKind.TEXT and not message.is_removed and not message.is_held
 
 
 def _shown_name(bridge: Bridge, who: Speaker) -> str:

@@ -138,6 +138,12 @@ async def test_guests_obey_slow_mode_holding_and_limits(town: MirroredTown, zoe:
     assert row is not None
     async with town.db.transaction() as tx:
         await messages.release(tx, town.ana, row["id"])
+    await town.deliver()
+    # The keeper repeats what it had redacted, once.
+    repeated = f"{zoe.user_id}: Look at this first"
+    await compared(town)
+    assert [text for _, text in await town.seen()].count(repeated) == 1
+    async with town.db.transaction() as tx:
         await rooms.change_settings(tx, town.ana, town.room.id, RoomSettings(holds_messages=False))
     limited = replace(town, bridge=replace(town.bridge, counters=InProcessCounters()))
     for number in range(6):
