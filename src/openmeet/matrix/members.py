@@ -15,7 +15,7 @@ from openmeet.domain.chat.matrix_guests import GuestPresence, GuestState, Matrix
 from openmeet.domain.chat.model import Access
 from openmeet.domain.chat.sanctions import SanctionKind
 from openmeet.domain.users.model import Caller
-from openmeet.i18n.catalogue import gettext, speaking
+from openmeet.i18n.catalogue import LazyText, gettext, lazy, speaking
 from openmeet.matrix import store
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import JsonObject, state_content
@@ -28,6 +28,10 @@ _READER: Final = -1
 # Nobody has it: the keeper created the room, and a creator stands above all numbers (Room Version 12).
 _NOBODY: Final = 100
 _IN: Final = frozenset({"join", "invite", "knock"})
+# What clients show to somebody who is removed.
+_NO_LONGER: Final = lazy("You’re no longer in this chat on the site.")
+_NOT_INVITED: Final = lazy("Only people whom a host invited can be in this chat.")
+_REMOVED: Final = lazy("A host removed you from this chat.")
 # The homeserver does not accept our token.
 _OUR_FAULT: Final = frozenset({401})
 
@@ -223,7 +227,8 @@ async def _settle_account(bridge: Bridge, matrix_room: str, user: str, member: _
         # Somebody who no longer wants invitations stays if they have joined; a pending invitation is withdrawn.
         stays = who.access is not Access.NONE and (member.membership == "join" or who.wants_invitations)
         if not stays:
-            await keeper.kick(matrix_room, user)
+            lost = _said(bridge, _NO_LONGER) if who.access is Access.NONE else ""
+            await keeper.kick(matrix_room, user, lost)
         return stays
     elif member.changed_by == user and not who.asks_again:
         # Somebody who left is invited again only when they ask for it.
@@ -241,11 +246,11 @@ async def _settle_stranger(
     if guest is None or not room.allows_guests or guest.state is not GuestState.INVITED:
         if guest is not None and guest.state is GuestState.BANNED:
             if member.membership != "ban":
-                await keeper.ban(matrix_room, user)
+                await keeper.ban(matrix_room, user, guest.reason)
             else:
                 await _take_over(bridge, matrix_room, user, member)
         elif member.membership in _IN:
-            await keeper.kick(matrix_room, user)
+            await keeper.kick(matrix_room, user, _why_out(bridge, guest))
         if guest is not None:
             await _note_presence(bridge, room, guest, GuestPresence.LEFT)
         return False
@@ -260,6 +265,18 @@ async def _settle_stranger(
         await _note_presence(bridge, room, guest, GuestPresence.LEFT)
         return False
     return await _invite_guest(bridge, room, matrix_room, user)
+
+
+def _why_out(bridge: Bridge, guest: MatrixGuest | None) -> str:
+    """What a stranger reads who is removed: a guest has no page that says it."""
+    if guest is None or guest.state is GuestState.INVITED:
+        return _said(bridge, _NOT_INVITED)
+    return guest.reason or _said(bridge, _REMOVED)
+
+
+def _said(bridge: Bridge, text: LazyText) -> str:
+    with speaking(bridge.language):
+        return str(text)
 
 
 async def _note_presence(bridge: Bridge, room: MirroredRoom, guest: MatrixGuest, presence: GuestPresence) -> None:
