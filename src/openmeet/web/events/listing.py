@@ -98,10 +98,11 @@ class EventCard:
 
 @dataclass(slots=True)
 class ListedDay:
-    """The events of one day. ``relative``: ``Today``, ``Tomorrow`` or nothing."""
+    """The events of one day. ``short``: ``Thu 12 Mar``. ``relative``: ``Today``, ``Tomorrow`` or nothing."""
 
     key: str
     words: str
+    short: str
     relative: str = ""
     items: list[EventCard] = field(default_factory=list)
 
@@ -119,19 +120,26 @@ def days(events: Sequence[Event], facts: ListedFacts, now: Instant) -> list[List
     """The events grouped by day, in order; today and tomorrow are named as such."""
     found: list[ListedDay] = []
     for event in events:
-        key, words = _heading(event, now)
+        key, words, short = _heading(event, now)
         if not found or found[-1].key != key:
-            found.append(ListedDay(key, words, _relative(event, now)))
+            found.append(ListedDay(key, words, short, _relative(event, now)))
         found[-1].items.append(card_of(event, facts))
     return found
 
 
-def _heading(event: Event, now: Instant) -> tuple[str, str]:
+def dated(listed: Sequence[ListedDay]) -> list[tuple[str, EventCard]]:
+    """The same events in one list, each with its day: for lists without headings."""
+    return [(day.relative or day.short, card) for day in listed for card in day.items]
+
+
+def _heading(event: Event, now: Instant) -> tuple[str, str, str]:
     if event.starts_at is None:
-        return "later", gettext("Date to be announced")
+        return "later", gettext("Date to be announced"), gettext("Date to be announced")
     starts = wall_time.local_of(event.starts_at, event.time_zone)
-    today = wall_time.local_of(now, event.time_zone).date()
-    return starts.date().isoformat(), formatting.day(starts, today)
+    words = formatting.day(starts, wall_time.local_of(now, event.time_zone).date())
+    short = formatting.short_day(starts)
+    # Where the day has its year, so has the short one.
+    return starts.date().isoformat(), words, short if words == formatting.long_day(starts) else f"{short} {starts.year}"
 
 
 def _relative(event: Event, now: Instant) -> str:
