@@ -52,7 +52,7 @@ class FurtherDates:
 class ListedFacts:
     """What a list knows of its events beside themselves, read in as many statements for one event as for a hundred.
 
-    ``sync``: publication status, of the viewer's own events. ``names``: of hosts and of people going.
+    ``is_hosting``: the list says that the viewer hosts them. ``sync``: publication status, of the viewer's own events. ``names``: of hosts and of people going.
     """
 
     cases: Mapping[EventId, AnswerCase]
@@ -63,6 +63,7 @@ class ListedFacts:
     sync: Mapping[EventId, str] = field(default_factory=dict)
     further: Mapping[EventId, FurtherDates] = field(default_factory=dict)
     distances: Mapping[EventId, str] = field(default_factory=dict)
+    is_hosting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +213,8 @@ def _badges(event: Event, facts: ListedFacts) -> list[Badge]:
     if bar.state is AnswerState.OVER:
         said = answer_texts.own_badge_of(case)
     if said is not None and bar.state is AnswerState.NOT_PUBLISHED and not event.is_draft:
+        said = None
+    if facts.is_hosting and bar.state is AnswerState.HOSTING:
         said = None
     found = [] if said is None else [Badge(said.words, said.tone)]
     if (status := STATUS_LABELS[event.status]) and not event.is_cancelled and (not found or bar.state in _WEAK):
