@@ -34,7 +34,7 @@ from openmeet.domain.moderation import labels
 from openmeet.domain.moderation import visibility as standing
 from openmeet.domain.moderation.labels import NetworkLabel
 from openmeet.domain.moderation.model import SubjectVisibility
-from openmeet.domain.search.group_events import past_in_group, shown_in_group
+from openmeet.domain.search.group_events import coming_in_group, past_in_group, shown_in_group
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
@@ -43,7 +43,7 @@ from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events import badges
 from openmeet.web.events.badges import Badge
 from openmeet.web.events.cards import day_cards
-from openmeet.web.events.listing import ListedDay, further_dates
+from openmeet.web.events.listing import ListedDay, dated, further_dates
 from openmeet.web.groups.access import GroupAccess, context_of
 from openmeet.web.groups.feeds import is_own
 from openmeet.web.media.urls import PictureView, record_picture
@@ -164,6 +164,10 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
     is_member = seen.may(GroupPermission.VIEW)
     mine = None if viewer is None else await queries.find_member(reader, group.id, viewer)
     coming = await shown_in_group(reader, group.id, None, NEXT_SHOWN + 1, member=seen.member)
+    # The dates of its only series, rather than the next one alone on the page.
+    is_one_series = len(coming) == 1 and coming[0].group is not None and coming[0].place_in_series is not None
+    if is_one_series:
+        coming = await coming_in_group(reader, group.id, None, NEXT_SHOWN + 1, member=seen.member)
     past = [] if coming else await past_in_group(reader, group.id, None, NEXT_SHOWN, member=seen.member)
     announced = await announcements.newest(reader, group.id, limit=ANNOUNCEMENTS_SHOWN) if is_member else []
     people = (
@@ -180,6 +184,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
             *([group.succession.successor_id] if group.succession else []),
         ],
     )
+    listed = await days_of(reader, seen, coming[:NEXT_SHOWN], public_url, once_per_series=not is_one_series)
     return context_of(seen, seen.path) | {
         "typed": typed,
         "tone": tone_of(group.id),
@@ -191,6 +196,9 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
         "members": seen.members,
         "followers": await actions.count(reader, group.id),
         "labelled": await _labelled(reader, group),
+        "mine_short": ""
+        if mine is None
+        else str(_MINE[mine.role] if mine.role is GroupRole.MEMBER else ROLE_CHIPS[mine.role]),
         "mine_words": _MINE[mine.role] if mine else "",
         "mine_hint": _mine_hint(mine, names, group, reader.now),
         "door": _door(group, mine),
@@ -201,7 +209,8 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
         "is_following": viewer is not None and await actions.is_following(reader, group.id, viewer),
         "hears": mine is not None and mine.notifications_enabled,
         "badges": (await badges.of_each_group(reader, [group], public_url))[0],
-        "coming": await days_of(reader, seen, coming[:NEXT_SHOWN], public_url, once_per_series=True),
+        "coming": listed,
+        "dated": dated(listed),
         "has_more": len(coming) > NEXT_SHOWN,
         "past": await days_of(reader, seen, past, public_url),
         "announcements": [_note(one, names, group, reader.now) for one in announced],

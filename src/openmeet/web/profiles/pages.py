@@ -24,7 +24,7 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
 from openmeet.web.events.cards import facts_of
 from openmeet.web.events.feeds import Feed
-from openmeet.web.events.listing import days, further_dates
+from openmeet.web.events.listing import dated, days, further_dates
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series.feeds import WholeSeries, candidates, gathered
 from openmeet.web.site.caller import caller_of, caller_or_none
@@ -69,8 +69,8 @@ async def show(request: Request) -> Response:
         "name": name,
         "address": _path(person.id),
         "about": person.bio if person.shows_about else "",
-        "coming": days(coming, facts, now),
-        "past": days(past, facts, now),
+        "coming": dated(days(coming, facts, now)),
+        "past": dated(days(past, facts, now)),
         "groups": groups,
         "is_seen": is_seen,
         "tone": tone_of(person.id),
