@@ -48,7 +48,7 @@ OPERATIONS = (
         "GET",
         "/api/takeout",
         "exportMyData",
-        "Everything of the caller’s as one document; docs/arriving.md says what stands in it",
+        "All data of the caller as one document, described in docs/arriving.md",
         export,
         {200: dict[str, msgspec.Raw]},
     ),

@@ -84,12 +84,12 @@ def _shown(user: User) -> ProfileOutput:
 
 
 OPERATIONS = (
-    ApiOperation("GET", "/api/me", "showMe", "One’s own profile", show_me, {200: ProfileOutput}),
+    ApiOperation("GET", "/api/me", "showMe", "The caller’s profile", show_me, {200: ProfileOutput}),
     ApiOperation(
         "PUT",
         "/api/me",
         "saveMe",
-        "Replace one’s own profile",
+        "Replace the caller’s profile",
         save_me,
         {200: ProfileOutput},
         ProfileInput,

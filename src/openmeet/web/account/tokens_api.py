@@ -101,7 +101,7 @@ OPERATIONS = (
         "POST",
         "/api/tokens",
         "createToken",
-        "Make a token for a program; it is shown this once",
+        "Create a token for a program; it is shown only once",
         make,
         {201: TokenMade},
         TokenRequest,

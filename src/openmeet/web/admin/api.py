@@ -151,7 +151,7 @@ OPERATIONS = (
         "GET",
         "/api/sync/status",
         "showSyncStatus",
-        "How both directions of the synchronisation stand",
+        "The status of the synchronisation, in both directions",
         show_status,
         {200: SyncStanding},
     ),

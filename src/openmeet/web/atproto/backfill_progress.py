@@ -64,7 +64,7 @@ OPERATIONS = (
         "GET",
         "/api/me/reading",
         "showReading",
-        "How far the reading of one’s repository is, after signing in with it",
+        "Progress of reading the caller’s repository after sign-in",
         show_reading,
         {200: ReadingList},
         parameters=(CURSOR, LIMIT),

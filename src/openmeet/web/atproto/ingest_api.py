@@ -235,10 +235,17 @@ def _taking_back(path: str, name: str, summary: str, answer: Any) -> ApiOperatio
 OPERATIONS = (
     _processing("/api/bluesky/events/process", "processEvents", "Apply records of events", process_events),
     _processing("/api/bluesky/rsvps/process", "processRsvps", "Apply records of answers", process_rsvps),
-    _integrating("/api/integration/events", "integrateEvent", "Hand in an event of another system", integrate_event),
-    _integrating("/api/integration/rsvps", "integrateRsvp", "Hand in an answer of another system", integrate_rsvp),
-    _taking_back("/api/integration/events", "takeBackEvent", "An event of another system is gone", take_back_event),
-    _taking_back("/api/integration/rsvps", "takeBackRsvp", "An answer of another system is gone", take_back_rsvp),
+    _integrating("/api/integration/events", "integrateEvent", "Submit an event of another system", integrate_event),
+    _integrating("/api/integration/rsvps", "integrateRsvp", "Submit an answer of another system", integrate_rsvp),
+    _taking_back(
+        "/api/integration/events",
+        "takeBackEvent",
+        "Report that an event of another system was deleted",
+        take_back_event,
+    ),
+    _taking_back(
+        "/api/integration/rsvps", "takeBackRsvp", "Report that an answer of another system was deleted", take_back_rsvp
+    ),
 )
 
 # Ingestion limits: a record may have a million bytes; JSON escapes can take up to four times as many.

@@ -77,12 +77,19 @@ async def move(request: Request) -> Response:
 
 
 OPERATIONS = (
-    ApiOperation("GET", PATH, "showMyRecords", "What stands in each of one’s repositories", show, {200: RecordsHeld}),
+    ApiOperation(
+        "GET",
+        PATH,
+        "showMyRecords",
+        "The number of records in each of the caller’s repositories",
+        show,
+        {200: RecordsHeld},
+    ),
     ApiOperation(
         "POST",
         f"{PATH}/move",
         "moveMyRecords",
-        "Move what one has published to the account for new records",
+        "Move published records to the account for new records",
         move,
         {200: RecordsMoved},
         MoveInput,

@@ -219,7 +219,7 @@ OPERATIONS = (
         "PUT",
         "/api/events/{slug}/answer",
         "putAnswer",
-        "Answer to an event; the same answer again changes nothing",
+        "Answer an event; the same answer again changes nothing",
         put_answer,
         {200: AnswerOutput},
         AnswerInput,

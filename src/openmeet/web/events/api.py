@@ -329,7 +329,7 @@ OPERATIONS = (
         "GET",
         "/api/events/{slug}/attendees",
         "listAttendees",
-        "Who answered",
+        "The attendees",
         list_attendees,
         {200: AttendeeList},
         parameters=(

@@ -75,7 +75,7 @@ OPERATIONS = (
         "POST",
         "/api/events",
         "createEvent",
-        "Make an event; the caller hosts it",
+        "Create an event; the caller hosts it",
         create,
         {201: EventDetail},
         EventInput,

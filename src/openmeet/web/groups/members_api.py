@@ -119,7 +119,7 @@ OPERATIONS = (
         "GET",
         "/api/groups/{slug}/members",
         "listMembers",
-        "Who is in a group, for its members; in another role, for those who decide",
+        "Members of a group, for its members; people in other roles, for those who manage members",
         list_members,
         {200: MemberList},
         parameters=(
@@ -143,7 +143,7 @@ OPERATIONS = (
         "DELETE",
         _PERSON,
         "removeMember",
-        "Somebody is out, and may come back",
+        "Remove a member, who may join again",
         _doing(administration.remove),
         {204: None},
         failures=_FAILURES,
@@ -152,14 +152,12 @@ OPERATIONS = (
         "PUT",
         _BAN,
         "ban",
-        "Somebody is out, and stays out",
+        "Ban a person",
         _doing(administration.ban),
         {204: None},
         failures=_FAILURES,
     ),
-    ApiOperation(
-        "DELETE", _BAN, "unban", "They may come again", _doing(administration.unban), {204: None}, failures=_FAILURES
-    ),
+    ApiOperation("DELETE", _BAN, "unban", "Lift a ban", _doing(administration.unban), {204: None}, failures=_FAILURES),
     ApiOperation(
         "POST",
         "/api/groups/{slug}/decisions",

@@ -74,12 +74,10 @@ OPERATIONS = (
         "GET",
         "/api/notifications",
         "listNotifications",
-        "What one was told, newest first",
+        "The caller’s notifications, newest first",
         show,
         {200: NewsPage},
         parameters=(CURSOR, LIMIT),
     ),
-    ApiOperation(
-        "POST", "/api/notifications/read", "readNotifications", "Note that one has read them", mark_read, {204: None}
-    ),
+    ApiOperation("POST", "/api/notifications/read", "readNotifications", "Mark them as read", mark_read, {204: None}),
 )

@@ -86,7 +86,7 @@ OPERATIONS = (
         "GET",
         "/api/people/{userId}",
         "showPerson",
-        "Somebody who hosts for everybody, as everybody sees them",
+        "The public profile of a host",
         show_person,
         {200: HostProfile},
         needs_session=False,

@@ -244,7 +244,7 @@ OPERATIONS = (
         "GET",
         "/api/series",
         "listSeries",
-        "The caller’s own series, the newest first",
+        "The caller’s own series, newest first",
         list_own,
         {200: SeriesList},
         parameters=(CURSOR, LIMIT),
@@ -253,7 +253,7 @@ OPERATIONS = (
         "POST",
         "/api/series",
         "createSeries",
-        "Make a series; its nearest dates become events",
+        "Create a series; its nearest dates become events",
         create,
         {201: SeriesOutput},
         SeriesInput,
@@ -263,7 +263,7 @@ OPERATIONS = (
         "POST",
         "/api/series/preview",
         "previewSeries",
-        "What a rule means: the next dates, a sentence, what does not exist; nothing is saved",
+        "Preview a recurrence rule: the next dates, a sentence, dates that do not exist; stores nothing",
         preview,
         {200: RulePreview},
         TimingInput,
@@ -311,9 +311,7 @@ OPERATIONS = (
         FollowInput,
         failures=(404,),
     ),
-    ApiOperation(
-        "DELETE", "/api/series/{slug}/follow", "unfollowSeries", "Follow a series no more", unfollow, {204: None}
-    ),
+    ApiOperation("DELETE", "/api/series/{slug}/follow", "unfollowSeries", "Unfollow a series", unfollow, {204: None}),
     ApiOperation(
         "PUT",
         "/api/series/{slug}/answer",

@@ -157,12 +157,14 @@ OPERATIONS = (
         needs_session=False,
         failures=(401, 404, 422, 429, 502, 504),
     ),
-    ApiOperation("GET", "/api/session", "showSession", "Whose session this is", show_session, {200: SessionPerson}),
+    ApiOperation(
+        "GET", "/api/session", "showSession", "The account of this session", show_session, {200: SessionPerson}
+    ),
     ApiOperation(
         "DELETE",
         "/api/session",
         "closeSession",
-        "Close the session; what is due still goes to the caller’s servers, unless revoke is true",
+        "Close the session; what is due is still sent to the caller’s account servers, unless revoke is true",
         close_session,
         {204: None},
         parameters=(_REVOKE,),

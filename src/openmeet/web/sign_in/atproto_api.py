@@ -76,7 +76,7 @@ OPERATIONS = (
         "GET",
         "/api/auth/login-bsky",
         "beginNetworkSignIn",
-        "Where somebody signs in with an account of the AT Protocol; browsers are redirected there",
+        "Start signing in with an AT Protocol account; browsers are redirected to its server",
         ask,
         {200: AuthorizationUrl, 303: None},
         parameters=(
@@ -90,7 +90,7 @@ OPERATIONS = (
         "POST",
         "/api/auth/login-bsky",
         "sendToNetworkSignIn",
-        "The same, with what was typed in the body, JSON or a form",
+        "The same, with the typed name in the body, as JSON or a form",
         send,
         {200: AuthorizationUrl, 303: None},
         Departure,
