@@ -14,5 +14,4 @@ class SafetyReason(Reason):
     NO_SUCH_PERSON_OR_GROUP = "safety.no_such_person_or_group"
     NOT_MUTED = "safety.not_muted"
     NO_SUCH_PAGE = "safety.no_such_page"
-    NO_SUCH_EVENT = "safety.no_such_event"
     NOTHING_HERE = "safety.nothing_here"

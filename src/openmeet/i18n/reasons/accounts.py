@@ -124,7 +124,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "safety.no_such_person_or_group": mark("There is no such person or group."),
     "safety.not_muted": mark("You haven’t muted this."),
     "safety.no_such_page": mark("There is no such page."),
-    "safety.no_such_event": mark("There is no such event."),
     "safety.nothing_here": mark("There is nothing at this address."),
     # reasons of openmeet.domain.api_tokens
     "api_token.service_name_needed": mark("Say what the service is, in at most %(most)s characters."),

@@ -114,7 +114,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.named_event_deleted": mark("The host deleted “%(title)s”."),
     "event.named_event_removed_elsewhere": mark("“%(title)s” was removed from the server where it was kept."),
     # reasons of openmeet.domain.guest_rsvps
-    "guest_rsvp.no_such_event": mark("There is no such event."),
     "guest_rsvp.no_guests": mark("You need an account to answer this event."),
     "guest_rsvp.too_many_emails": mark(
         "Several e-mails went to this address already. Open the newest, or try again in an hour."

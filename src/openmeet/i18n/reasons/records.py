@@ -133,7 +133,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "own_record.changed_since_opened": mark("The record was changed since the form was opened."),
     "own_record.unreadable_for_apps": mark("Other apps could not read this."),
     # reasons of openmeet.network.ingestion
-    "ingestion.no_such_event": mark("There is no such event."),
     "ingestion.no_such_series": mark("There is no such series."),
     "ingestion.hosts_only": mark("Only the host of this series can change it."),
     "ingestion.no_such_decision": mark("There is no such decision."),

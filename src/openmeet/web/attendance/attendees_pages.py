@@ -27,7 +27,7 @@ from openmeet.domain.attendance.host_decisions import DecisionCounts
 from openmeet.domain.attendance.lists import AttendeeFilter
 from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.rules import limits_of
+from openmeet.domain.attendance.rules import limits_of, places_left
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.validation import GeneralReason
@@ -36,7 +36,6 @@ from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.attendance import forms
 from openmeet.web.attendance.forms import MODE_LABELS
 from openmeet.web.attendance.history_view import lines_of
-from openmeet.web.events.listing import places_left
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.live_pages import fingerprint_of

@@ -17,11 +17,10 @@ from openmeet.domain.attendance.answer_state import AnswerCase, GoingLeadsTo, ba
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
+from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.seeing import may_see
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.validation import GeneralReason
 from openmeet.emails.rsvp_confirmation import answer_sentence
@@ -176,10 +175,7 @@ async def _page(
 async def _seen(reader: Reader, request: Request) -> tuple[Event, Attendance | None, RegistrationSettings]:
     """The event (visible to the caller), their RSVP, and the registration settings that apply."""
     caller = caller_of(request)
-    event = await by_slug(reader, EventSlug(request.path_params["slug"]))
-    mine = await queries.find(reader, event.id, caller.user_id) if event else None
-    if event is None or event.is_gone or not await may_see(reader, event, caller.user_id, is_invited=is_invited(mine)):
-        raise NotFound(AttendanceReason.NO_SUCH_EVENT)
+    event, mine = await visible_event(reader, EventSlug(request.path_params["slug"]), caller.user_id)
     return event, mine, await registration.of_event(reader, event)
 
 

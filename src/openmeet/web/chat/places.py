@@ -13,16 +13,13 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.ui.tones import tone_of
-from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.chat import room_queries, rooms
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.addresses import facts_of, subtitle_of
 from openmeet.domain.chat.model import SIGNALS_BEFORE, Access, Room, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.rooms import GENERAL, RoomTarget
-from openmeet.domain.events import queries as events
-from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups.model import Group, GroupId, GroupSlug
@@ -147,15 +144,7 @@ async def _subject(reader: Reader, request: Request, page: str) -> tuple[Event |
 
 
 async def _event(reader: Reader, request: Request) -> Event:
-    return await visible_event(reader, EventSlug(request.path_params["slug"]), _viewer(request))
-
-
-async def visible_event(reader: Reader, slug: EventSlug, viewer: UserId | None) -> Event:
-    """The event, if this person may see it. Raises NotFound, for absent and hidden alike."""
-    event = await events.by_slug(reader, slug)
-    mine = await attendance.find(reader, event.id, viewer) if event and viewer else None
-    if event is None or event.is_gone or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
-        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    event, _ = await visible_event(reader, EventSlug(request.path_params["slug"]), _viewer(request))
     return event
 
 

@@ -146,9 +146,7 @@ _MAY = {
 async def _list(request: Request, typed: Typed, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await queries.by_slug(reader, _slug(request))
-        if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-            raise NotFound(EventReason.NO_SUCH_EVENT)
+        event = await seeing.require_visible(reader, await queries.by_slug(reader, _slug(request)), caller.user_id)
         standing = await seeing.standing_of(reader, event, caller.user_id)
         permissions.require_permission(standing, EventPermission.SEE)
         found = await co_host_queries.of_event(reader, event.id, list(CoHostState))

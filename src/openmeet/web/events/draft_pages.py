@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import Forbidden, InvalidForm, InvalidInput, NotFound, PreconditionFailed, Why, unpacked
+from groundwork.errors import Forbidden, InvalidForm, InvalidInput, PreconditionFailed, Why, unpacked
 from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.events import draft_queries, drafts, queries, rules, seeing
 from openmeet.domain.events.model import Details, Event, EventSlug
@@ -160,8 +160,8 @@ def _local(event: Event) -> str:
 
 async def _draft(reader: Reader, request: Request) -> Event:
     caller = caller_of(request)
-    event = await queries.by_slug(reader, EventSlug(request.path_params["slug"]))
-    if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-        raise NotFound(EventReason.NO_SUCH_EVENT)
+    event = await seeing.require_visible(
+        reader, await queries.by_slug(reader, EventSlug(request.path_params["slug"])), caller.user_id
+    )
     await seeing.require_editable(reader, event, caller.user_id)
     return event

@@ -13,6 +13,7 @@ from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import answer_texts
 from openmeet.domain.attendance.answer_state import AnswerCase, AnswerState, bar_of
 from openmeet.domain.attendance.model import NOBODY, RsvpCounts
+from openmeet.domain.attendance.rules import places_left
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventId, EventStatus
@@ -177,11 +178,6 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
 def face_of(user_id: UserId, name: str) -> ListedFace:
     """The face of somebody without a picture."""
     return ListedFace(next((char for char in name if char.isalnum()), "·").upper(), tone_of(user_id))
-
-
-def places_left(event: Event, counts: RsvpCounts) -> int | None:
-    """How many more people it has places for; None without a limit."""
-    return None if event.content.capacity is None else max(0, event.content.capacity - counts.seats)
 
 
 def _going_label(event: Event, counts: RsvpCounts) -> str:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
+from groundwork.errors import InvalidForm, PreconditionFailed, Refused
 from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.domain.events import seeing
 from openmeet.domain.events.edits import details_in
@@ -95,9 +95,9 @@ async def add(request: Request) -> Response:
 async def _own(request: Request) -> Event:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await by_slug(reader, EventSlug(request.path_params["slug"]))
-        if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-            raise NotFound(SeriesReason.NO_SUCH_EVENT)
+        event = await seeing.require_visible(
+            reader, await by_slug(reader, EventSlug(request.path_params["slug"])), caller.user_id
+        )
         await seeing.require_editable(reader, event, caller.user_id)
     if event.starts_at is None:
         raise Refused(SeriesReason.EVENT_WITHOUT_DATE, name="NoStart")
