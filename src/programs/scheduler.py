@@ -109,7 +109,7 @@ CHORES: dict[str, Chore] = {
         ),
     ),
     "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
-    "group_successions": Chore(3600, lambda platform: groups.pass_on(platform.db)),
+    "group_successions": Chore(3600, lambda platform: groups.run_successions(platform.db)),
     "group_events": Chore(120, lambda platform: announce_group_events(platform.db)),
     "derived_positions": Chore(20, _derive_positions),
     "search_finds": Chore(60, lambda platform: announce_public_events(platform.db, _shown(platform.settings))),
