@@ -11,7 +11,7 @@ from groundwork.outbox import jobs
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import stopwatch
 from openmeet.domain.account_merge import queries as claims
-from openmeet.domain.api_tokens import tokens as access
+from openmeet.domain.api_tokens import tokens
 from openmeet.domain.attendance import tasks as attendance
 from openmeet.domain.attendance.tasks import announce_group_events
 from openmeet.domain.calendars import tasks as calendars
@@ -80,7 +80,7 @@ CHORES: dict[str, Chore] = {
     "stale_seals": Chore(3600, reseal_stale),
     "address_key": Chore(3600, lambda platform: email_suppressions.ensure_key(platform.db, platform.code_key)),
     "client_keys": Chore(3600, lambda platform: oauth_client_keys.rotate_when_due(platform.db, platform.network)),
-    "old_access": Chore(3600, lambda platform: access.forget_old_access(platform.db)),
+    "old_access": Chore(3600, lambda platform: tokens.forget_old_access(platform.db)),
     "old_deliveries": Chore(3600, lambda platform: webhooks.forget_old_deliveries(platform.db)),
     "expired_drafts": Chore(3600, lambda platform: drafts.forget_expired_drafts(platform.db)),
     "scheduled_events": Chore(30, lambda platform: drafts.publish_due(platform.db)),
@@ -109,7 +109,7 @@ CHORES: dict[str, Chore] = {
         ),
     ),
     "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
-    "group_successions": Chore(3600, lambda platform: groups.pass_on(platform.db)),
+    "group_successions": Chore(3600, lambda platform: groups.run_successions(platform.db)),
     "group_events": Chore(120, lambda platform: announce_group_events(platform.db)),
     "derived_positions": Chore(20, _derive_positions),
     "search_finds": Chore(60, lambda platform: announce_public_events(platform.db, _shown(platform.settings))),

@@ -85,7 +85,7 @@ async def furnished(tx: Transaction, ana: Caller) -> dict[str, str]:
     did = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
     uri = f"at://{did}/{GROUP}/3mfyouzqqu325"
     read = read_group(GROUP, {"name": "Readers of another town", "description": "We meet there."})
-    await remote_groups.take_over(tx, did, uri, "bafyreidiogcxp4vqim4v3c3ivzlj5dixd2qsrjyiqdo36wlkcc34lej3ri", read)
+    await remote_groups.apply_record(tx, did, uri, "bafyreidiogcxp4vqim4v3c3ivzlj5dixd2qsrjyiqdo36wlkcc34lej3ri", read)
     elsewhere = await by_record(tx, uri)
     assert elsewhere is not None
     return {

@@ -33,7 +33,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
                 return None
             if await apart_from_address(reader, invitation.invited_by, invitation.email):
                 return None
-            if await invitation_queries.is_inside_with(reader, group.id, invitation.email):
+            if await invitation_queries.is_member_or_banned(reader, group.id, invitation.email):
                 return None
             if await email_suppressions.is_suppressed(reader, key, invitation.email):
                 return None

@@ -128,12 +128,12 @@ async def test_whose_account_goes_leaves_it_to_who_hosts_it_for_longest(db: Data
         await beside(tx, event, ana, cleo)
         alone = await actions.create(tx, ana, details())
         for _ in range(2):
-            await ownership.depart(tx, ana.user_id)
+            await ownership.remove_person(tx, ana.user_id)
         assert ((await by_id(tx, event.id)).author_id, (await by_id(tx, alone.id)).author_id) == (
             ben.user_id,
             ana.user_id,
         )
-        await ownership.depart(tx, ben.user_id)
+        await ownership.remove_person(tx, ben.user_id)
         assert (await by_id(tx, event.id)).author_id == cleo.user_id
 
 

@@ -217,7 +217,7 @@ async def test_an_address_is_written_to_once_and_never_after_a_no(db, clock):
                 await administration.decline(tx, KEY, over.id)
     clock.turn(15 * DAY)
     async with db.transaction() as tx:
-        later = await administration.check_mails(tx, KEY, group, "ben@example.org cleo@example.org nonsense@ @")
+        later = await administration.preview_invitations(tx, KEY, group, "ben@example.org cleo@example.org nonsense@ @")
     assert (later.fresh, later.known, later.wrong) == (("cleo@example.org",), ("ben@example.org",), ("nonsense@", "@"))
 
 

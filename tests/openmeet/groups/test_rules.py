@@ -13,14 +13,14 @@ from openmeet.domain.groups.model import (
     Group,
     GroupId,
     GroupLogAction,
+    GroupLogEntry,
     GroupRole,
     GroupSlug,
     GroupSuccession,
     GroupVisibility,
     InvitationId,
     JoinPolicy,
-    Keeping,
-    Logged,
+    SuccessionPlan,
 )
 from openmeet.domain.groups.queries import new_membership
 from openmeet.domain.groups.rules import GroupPermission
@@ -68,7 +68,7 @@ LETTERS = {
 
 def group(**typed: str) -> Group:
     return Group(
-        GroupId("g"), GroupSlug("chess"), details(**typed), "", "", ANA, Keeping(), None, None, 1, None, NOW, NOW
+        GroupId("g"), GroupSlug("chess"), details(**typed), "", "", ANA, SuccessionPlan(), None, None, 1, None, NOW, NOW
     )
 
 
@@ -191,7 +191,7 @@ def test_a_group_is_taken_over_when_the_owner_stays_away():
 
 
 def test_only_the_owner_before_takes_it_back():
-    line = Logged("1", ANA, BEN, GroupLogAction.TAKEN_OVER, GroupRole.OWNER, GroupRole.ADMIN, NOW)
+    line = GroupLogEntry("1", ANA, BEN, GroupLogAction.TAKEN_OVER, GroupRole.OWNER, GroupRole.ADMIN, NOW)
     inside = new_membership(NOW, GroupId("g"), ANA, GroupRole.ADMIN)
     rules.require_returnable(line, ANA, inside)
     for last, who, mine in (

@@ -9,7 +9,7 @@ from groundwork.clock import DAY, HOUR
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
 from openmeet.domain.groups import actions, administration, invitation_queries, ownership, queries
 from openmeet.domain.groups.model import LAST_CALL_MAIL, SUCCESSION_MAIL, GroupLogAction, GroupRole
-from openmeet.domain.groups.ownership import pass_on
+from openmeet.domain.groups.ownership import run_successions
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.emails.groups import succession_composer
@@ -122,20 +122,20 @@ async def test_the_backup_admin_takes_over_by_the_clock(db, club, clock):
     group, ana, _, cleo, _ = club
     await does(db, ownership.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
     clock.turn(59 * DAY)
-    assert await pass_on(db) == 0
+    assert await run_successions(db) == 0
     clock.turn(1 * DAY)
-    assert await pass_on(db) == 1
-    assert await pass_on(db) == 0
+    assert await run_successions(db) == 1
+    assert await run_successions(db) == 0
     assert await letters(db) == [SUCCESSION_MAIL]
     clock.turn(4 * DAY)
-    await pass_on(db)
-    await pass_on(db)
+    await run_successions(db)
+    await run_successions(db)
     assert await letters(db) == [SUCCESSION_MAIL, LAST_CALL_MAIL]
     assert await owner_of(db, group) == ana.user_id
     clock.turn(3 * DAY)
-    assert await pass_on(db) == 1
+    assert await run_successions(db) == 1
     assert await owner_of(db, group) == cleo.user_id
-    assert await pass_on(db) == 0
+    assert await run_successions(db) == 0
     assert (await acts(db, group))[-3:] == [
         GroupLogAction.SUCCESSION_ASKED,
         GroupLogAction.TAKEN_OVER,
@@ -151,7 +151,7 @@ async def test_a_letter_to_the_owner_says_by_whom_until_when_and_how_to_keep_it(
     group, ana, _, cleo, _ = club
     await does(db, ownership.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
     clock.turn(60 * DAY)
-    await pass_on(db)
+    await run_successions(db)
     compose = succession_composer("Town", "https://town.example")
     letter = await compose(db, DueEmail(SUCCESSION_MAIL, ana.user_id, group.id, 3))
     assert letter.to == "ana@example.org"
@@ -169,13 +169,13 @@ async def test_an_owner_who_is_seen_keeps_the_group(db, club, clock):
     group, ana, _, cleo, _ = club
     await does(db, ownership.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
     clock.turn(60 * DAY)
-    await pass_on(db)
+    await run_successions(db)
     clock.turn(DAY)
     await does(db, actions.set_notifications, ana, group.slug, enabled=False)
     async with db.transaction() as tx:
         await tx.execute("update users set updated_at = :now where id = :id", now=tx.now, id=ana.user_id)
     clock.turn(30 * DAY)
-    assert await pass_on(db) == 1
+    assert await run_successions(db) == 1
     assert await owner_of(db, group) == ana.user_id
     assert (await acts(db, group))[-1] is GroupLogAction.SUCCESSION_STOPPED
 
@@ -198,21 +198,21 @@ async def test_an_owner_who_only_reads_is_not_absent(db, club, clock):
         today = reader.now - reader.now % DAY
     assert before < seen == today
     clock.turn(58 * DAY)
-    assert await pass_on(db) == 0
+    assert await run_successions(db) == 0
     clock.turn(3 * DAY)
-    assert await pass_on(db) == 1
+    assert await run_successions(db) == 1
 
 
 async def test_a_backup_admin_who_left_takes_over_nothing(db, club, clock):
     group, ana, _, cleo, _ = club
     await does(db, ownership.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
     clock.turn(60 * DAY)
-    await pass_on(db)
+    await run_successions(db)
     await does(db, actions.leave, cleo, group.slug)
     clock.turn(30 * DAY)
-    await pass_on(db)
+    await run_successions(db)
     assert await owner_of(db, group) == ana.user_id
-    assert await pass_on(db) == 0
+    assert await run_successions(db) == 0
 
 
 async def test_what_the_clock_does_is_no_trace_of_the_successor(db, club, clock):
@@ -225,9 +225,9 @@ async def test_what_the_clock_does_is_no_trace_of_the_successor(db, club, clock)
         await ownership.arrange(tx, cleo, own.slug, dan.user_id, absence_days=60, wait_days=7)
         await ownership.arrange(tx, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
     clock.turn(60 * DAY)
-    assert await pass_on(db) == 2
+    assert await run_successions(db) == 2
     clock.turn(7 * DAY)
-    await pass_on(db)
+    await run_successions(db)
     assert await owner_of(db, own) == dan.user_id
 
 
@@ -283,13 +283,13 @@ async def test_an_account_that_goes_leaves_every_group_with_an_owner(db, club):
         other = await group_by(tx, ben, name="Other")
         await actions.join(tx, ana, other.slug)
         await ownership.arrange(tx, ana, group.slug, dan.user_id, absence_days=60, wait_days=7)
-    await does(db, ownership.depart, ana.user_id)
-    await does(db, ownership.depart, ana.user_id)
+    await does(db, ownership.remove_person, ana.user_id)
+    await does(db, ownership.remove_person, ana.user_id)
     assert await owner_of(db, group) == dan.user_id
     async with db.reader() as reader:
         assert (await queries.by_id(reader, alone.id)).deleted_at is not None
         assert [await role(reader, one, ana) for one in (group, other)] == [GroupRole.LEFT, GroupRole.LEFT]
-    await does(db, ownership.depart, dan.user_id)
+    await does(db, ownership.remove_person, dan.user_id)
     assert await owner_of(db, group) == ben.user_id
 
 
@@ -307,7 +307,7 @@ async def test_owner_and_heir_at_the_same_moment_leave_one_owner(db, club):
         attempt(ownership.offer, ana, group.slug, cleo.user_id),
         attempt(actions.leave, ana, group.slug),
         attempt(actions.leave, ben, group.slug),
-        attempt(ownership.depart, cleo.user_id),
+        attempt(ownership.remove_person, cleo.user_id),
         attempt(administration.remove, ana, group.slug, ben.user_id),
     )
     assert await owner_of(db, group) in {ana.user_id, ben.user_id}

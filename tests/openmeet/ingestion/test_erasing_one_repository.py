@@ -71,7 +71,7 @@ async def wrote(db: Database, did: Did) -> None:
         await superseded_records.store(tx, PublicationKind.EVENT, "e", f"{theirs[0].uri}-before", is_authors=True)
         made = await group_by(tx, await person(tx, "Ana"), name=f"Readers of {did}")
         await record_queries.set_record(tx, made.id, f"{theirs[1].uri}-made-here", "c")
-        await record_queries.note_former(tx, made.id, f"{theirs[1].uri}-before", "c")
+        await record_queries.add_superseded(tx, made.id, f"{theirs[1].uri}-before", "c")
 
 
 @pytest.mark.usefixtures("new_connections")

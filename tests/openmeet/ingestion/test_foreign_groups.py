@@ -298,8 +298,10 @@ async def test_a_crowd_of_new_identities_does_not_fill_a_group(db: Database, mon
         await record_queries.set_record(tx, ours.id, URI, CID)
     await take(db, *(said(1, author=number) for number in range(2, 9)))
     async with db.reader() as reader:
-        assert len(await membership_queries.ids_in_roles(reader, ours.id, [GroupRole.PENDING], who_listen=False)) == 3
-        assert len(await membership_queries.ids_in_roles(reader, ours.id, INSIDE, who_listen=False)) == 1
+        assert (
+            len(await membership_queries.ids_in_roles(reader, ours.id, [GroupRole.PENDING], only_notified=False)) == 3
+        )
+        assert len(await membership_queries.ids_in_roles(reader, ours.id, INSIDE, only_notified=False)) == 1
 
 
 async def test_a_group_of_nobody_here_is_in_no_list(db: Database):

@@ -16,8 +16,8 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.account_deletion import erase_here
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.records.message import RecordMessage
-from openmeet.outbox import publications as promised
-from openmeet.outbox.publications import PublicationKind
+from openmeet.outbox import publication_status
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, event_value, key_of
@@ -171,9 +171,9 @@ async def test_the_author_chooses_who_sees_it_here_and_the_record_is_another_que
     await deployment.listen(dora.user_id)
     async with deployment.db.reader() as reader:
         left = await events.queries.by_id(reader, tea.id)
-        promise = (await promised.states(reader, PublicationKind.EVENT, [tea.id]))[tea.id]
+        publication = (await publication_status.statuses(reader, PublicationKind.EVENT, [tea.id]))[tea.id]
     assert (left.is_gone, left.visibility, left.record_uri) == (False, Visibility.PRIVATE, None)
-    assert promise.state is promised.PublicationState.RETRACTED
+    assert publication.state is PublicationState.RETRACTED
 
 
 async def test_a_first_answer_suggests_following_the_series(make_sqlite: MakeDatabase, clock: HandClock) -> None:

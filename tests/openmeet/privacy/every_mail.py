@@ -27,7 +27,7 @@ from openmeet.domain.events.co_hosts import CO_HOST_MAIL
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups import administration, ownership
 from openmeet.domain.groups.model import INVITATION_MAIL, LAST_CALL_MAIL, SUCCESSION_MAIL
-from openmeet.domain.groups.ownership import pass_on
+from openmeet.domain.groups.ownership import run_successions
 from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL, GUEST_MAIL
 from openmeet.domain.imports import people as arriving_people
@@ -76,7 +76,7 @@ async def _succession(site: Site, _: object) -> None:
         heir = await member(tx, group, owner, "Heir")
         await ownership.arrange(tx, owner, group.slug, heir.user_id, absence_days=60, wait_days=7)
     site.clock.turn(60 * DAY)
-    await pass_on(site.db)
+    await run_successions(site.db)
 
 
 async def _last_call(site: Site, deliver: Callable[[], Awaitable[None]]) -> None:
@@ -86,10 +86,10 @@ async def _last_call(site: Site, deliver: Callable[[], Awaitable[None]]) -> None
         heir = await member(tx, group, owner, "Next")
         await ownership.arrange(tx, owner, group.slug, heir.user_id, absence_days=60, wait_days=7)
     site.clock.turn(60 * DAY)
-    await pass_on(site.db)
+    await run_successions(site.db)
     await deliver()
     site.clock.turn(4 * DAY)
-    await pass_on(site.db)
+    await run_successions(site.db)
 
 
 async def _webhook_off(site: Site, _: object) -> None:

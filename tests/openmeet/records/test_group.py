@@ -15,13 +15,13 @@ from openmeet.domain.groups.model import (
     INSIDE,
     Group,
     GroupId,
+    GroupPublication,
     GroupRole,
     GroupSlug,
     GroupVisibility,
     JoinPolicy,
-    Keeping,
-    OnNetwork,
     PromotionLevel,
+    SuccessionPlan,
 )
 from openmeet.domain.groups.publication import BY_LEVEL, Share, share_of
 from openmeet.domain.users.model import UserId
@@ -64,7 +64,7 @@ def group(**typed: str) -> Group:
         "",
         "",
         UserId("u"),
-        Keeping(),
+        SuccessionPlan(),
         None,
         None,
         1,
@@ -102,7 +102,7 @@ def test_a_role_that_is_none_gives_no_more_than_belonging(value):
 def test_every_cell_of_what_the_network_gets_of_a_group(visibility, level, is_wanted, is_elsewhere):
     """Only a public group that its owner wants out, and only as far as its level goes."""
     one = group(visibility=visibility.value, promotion_level=level.value, sync_enabled="on" if is_wanted else "")
-    one = replace(one, network=OnNetwork(record_uri=URI, is_read_only=is_elsewhere))
+    one = replace(one, network=GroupPublication(record_uri=URI, is_read_only=is_elsewhere))
     may = visibility is GroupVisibility.PUBLIC and is_wanted and not is_elsewhere
     wanted = {
         PromotionLevel.PRIVATE: Share.NOTHING,

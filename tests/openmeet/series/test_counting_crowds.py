@@ -19,7 +19,7 @@ from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.notifications import kinds, preferences, rules
 from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
 from openmeet.domain.notifications.model import Channel
-from openmeet.domain.notifications.preferences import Reached
+from openmeet.domain.notifications.preferences import AudienceSize
 from openmeet.domain.series import date_queries, follower_queries, impact
 from openmeet.domain.series.model import EditScope, Series, StoredOccurrence
 from openmeet.domain.series.plan import EditPlan, OccurrenceChange, moved, plan_all
@@ -36,7 +36,7 @@ T = TypeVar("T")
 PEOPLE = 40
 
 
-async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_dates: bool) -> Reached:
+async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_dates: bool) -> AudienceSize:
     """The same, from what tells them: everybody is read, and asked how they are told."""
     by = series.changed_by or series.owner_id
     changed = [one.event for one in plan.dates_changed]
@@ -71,7 +71,7 @@ async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_da
                 mailed.add(one.user_id)
             if one.user_id in mailed or Channel.IN_APP in one.channels:
                 told.add(one.user_id)
-    return Reached(len(told), len(mailed))
+    return AudienceSize(len(told), len(mailed))
 
 
 class Crowd:
@@ -194,7 +194,7 @@ async def test_as_many_as_are_found_one_by_one(practice_db: Database, whose: str
 
 async def effect_one_by_one(
     reader: Reader, series: Series, held: Sequence[StoredOccurrence], kind: NotificationKind[DatesChanged]
-) -> Reached:
+) -> AudienceSize:
     """Whom an act on these dates reaches, from what tells them."""
     answered = await people_of_dates(reader, [one.event.id for one in held], CONCERNED)
     concerned = {user_id for user_id, _ in answered} | set(await follower_queries.followers_to_notify(reader, series))
@@ -205,7 +205,7 @@ async def effect_one_by_one(
         gets_mail = rules.channel_of_mail(one) is not None
         mailed += gets_mail
         told += gets_mail or Channel.IN_APP in one.channels
-    return Reached(told, mailed)
+    return AudienceSize(told, mailed)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -241,7 +241,7 @@ async def test_one_statement_however_many_follow(practice_db: Database):
         timing = moved(series.timing, start, start + timedelta(hours=1), series.timing.length)
         plan = plan_all(series, series.content, timing, await date_queries.stored(tx, series.id), tx.now)
         counted = Counting(tx)
-        assert await impact.impact_of_plan(counted, series, plan, makes_dates=True) == Reached(30, 30)
+        assert await impact.impact_of_plan(counted, series, plan, makes_dates=True) == AudienceSize(30, 30)
         held = await date_queries.coming(tx, series.id)
         assert (await impact.impact_of_action(counted, series, held, kinds.EVENT_CANCELLED)).told == 30
     assert (counted.statements, counted.rows) == (2, 2)

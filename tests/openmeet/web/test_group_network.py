@@ -122,7 +122,7 @@ async def test_a_group_from_elsewhere_is_shown_and_asked_by_a_public_record(site
     uri = f"at://{DID}/{GROUP}/chess"
     async with site.db.transaction() as tx:
         read = read_group(GROUP, {"name": "Go elsewhere", "description": "We meet there."})
-        await remote_groups.take_over(tx, DID, uri, CID, read)
+        await remote_groups.apply_record(tx, DID, uri, CID, read)
         row = await tx.fetch_one("select slug from groups where external_id = :uri", uri=uri)
     path = f"/groups/{row['slug']}"
     async with signed_in(site, ben.user_id) as browser:

@@ -78,13 +78,13 @@ async def merge(tx: Transaction, from_user: UserId, to_user: UserId) -> tuple[Ho
 async def _lock(tx: Transaction, from_user: UserId, to_user: UserId) -> bool:
     """False if either of the two does not exist (any more)."""
     answered = await attendance.lock_shared(tx, from_user, to_user)
-    in_groups = sorted(one.group_id for one in await group_people.standings_of(tx, from_user))
+    in_groups = sorted(one.group_id for one in await group_people.memberships_of(tx, from_user))
     for group_id in in_groups:
         await group_queries.lock(tx, group_id)
     if not await users.lock_both(tx, from_user, to_user):
         return False
     if await attendance.events_of_both(tx, from_user, to_user) != answered:
         raise TransactionConflict("an answer came while two people were being joined")
-    if sorted(one.group_id for one in await group_people.standings_of(tx, from_user)) != in_groups:
+    if sorted(one.group_id for one in await group_people.memberships_of(tx, from_user)) != in_groups:
         raise TransactionConflict("a membership changed while two people were being joined")
     return True

@@ -11,7 +11,7 @@ from groundwork.outbox.jobs import enqueue
 from openmeet.domain.account_merge.reasons import AccountMergeReason
 from openmeet.domain.groups import calendar_feeds, invitation_queries, membership_queries, queries
 from openmeet.domain.groups.model import GroupLogAction, GroupRole, Membership
-from openmeet.domain.groups.publication import speaker_of
+from openmeet.domain.groups.publication import record_holder_of
 from openmeet.domain.identities import queries as identities_queries
 from openmeet.domain.notifications import fan_out
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
@@ -103,7 +103,7 @@ _NAMED: Final = (
 async def reassign_groups(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
     """Reassign every group row from one user to the other; returns how many memberships were merged."""
     merged = 0
-    for theirs in await membership_queries.standings_of(tx, from_user):
+    for theirs in await membership_queries.memberships_of(tx, from_user):
         await queries.lock(tx, theirs.group_id)
         mine = await queries.find_member(tx, theirs.group_id, to_user)
         if mine is not None:
@@ -159,7 +159,7 @@ async def _merge(tx: Transaction, theirs: Membership, mine: Membership) -> None:
 async def _of_whom(tx: Transaction, kind: PublicationKind, stays: Membership) -> UserId:
     """Whose repository holds the record: the member's own, or the group's."""
     group = None if kind is PublicationKind.MEMBERSHIP else await queries.by_id(tx, stays.group_id)
-    return stays.user_id if group is None else speaker_of(group)
+    return stays.user_id if group is None else record_holder_of(group)
 
 
 _FORGET_SERIES_KEYS: Final = (

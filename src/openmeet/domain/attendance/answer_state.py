@@ -302,7 +302,7 @@ def _takes(case: AnswerCase, reply: RsvpReply) -> bool:
         )
     except (Refused, NotFound):
         return False
-    # Keeping a rejection is no reply.
+    # SuccessionPlan a rejection is no reply.
     return case.mine is None or case.mine.status is not AttendanceStatus.REJECTED
 
 

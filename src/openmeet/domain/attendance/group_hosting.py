@@ -14,7 +14,7 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import publication_settings, record_queries
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import Group, GroupDetails, GroupId, GroupSlug, GroupVisibility
-from openmeet.domain.groups.publication import Share, look_at_members, share_of
+from openmeet.domain.groups.publication import Share, enqueue_members, share_of
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publications
@@ -60,7 +60,7 @@ async def close_account(tx: Transaction, holder: UserId) -> None:
     if group is None:
         return
     after = replace(group, network=replace(group.network, account_id=None), revision=group.revision + 1)
-    await publication_settings.change_speaker(tx, group, after)
+    await publication_settings.move_records(tx, group, after)
     await recheck_records(tx, after.id)
 
 
@@ -82,7 +82,7 @@ async def recheck_records(tx: Transaction, group_id: GroupId) -> None:
     await publications.recheck(tx, kind=publications.PublicationKind.EVENT, subject_ids=event_ids)
     answers = await queries.ids_of_group(tx, group_id)
     await publications.recheck(tx, kind=publications.PublicationKind.RSVP, subject_ids=answers)
-    await look_at_members(tx, group_id)
+    await enqueue_members(tx, group_id)
     await enqueue_attributions(tx, group_id)
 
 

@@ -19,7 +19,7 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import DatesChanged, NewAnswer, Payload
 from openmeet.domain.notifications.model import When
-from openmeet.domain.notifications.notify import Notice, notify, notify_each, notifying
+from openmeet.domain.notifications.notify import Notice, notify, notify_each, notify_write
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.emails import email_job
 
@@ -218,7 +218,7 @@ async def host_notification_writes(
     """The writes of ``notify_hosts``, to be executed in one batch with the RSVP; None where that is not possible."""
     answer, number = NewAnswer(person_id=who, answer=status.value), notification_revision(tx.now, who, status)
     to = [one for one in hosts if one != who]
-    return await notifying(tx, kinds.NEW_ANSWER, event.id, to, answer, revision=number)
+    return await notify_write(tx, kinds.NEW_ANSWER, event.id, to, answer, revision=number)
 
 
 async def notify_of_foreign(tx: Transaction, event: Event) -> None:

@@ -117,7 +117,7 @@ async def purge(db: Database, user_id: UserId) -> dict[str, int]:
         await identities.delete_custodial_of(tx, [user_id])
         await end_programs(tx, user_id)
     async with db.transaction() as tx:
-        await groups_ownership.depart(tx, user_id)
+        await groups_ownership.remove_person(tx, user_id)
     for name, left, empty in _EMPTIED:
         number = _AT_A_TIME
         while number == _AT_A_TIME:

@@ -162,11 +162,11 @@ async def end(db: Database, asked: ErasureRequest) -> None:
 async def _end_all(db: Database, asked: ErasureRequest) -> None:
     user_id = asked.user_id
     async with _step(db, user_id) as tx:
-        await groups_ownership.depart(tx, user_id)
+        await groups_ownership.remove_person(tx, user_id)
     async with _step(db, user_id) as tx:
         await series_ownership.transfer_all_of(tx, user_id)
     async with _step(db, user_id) as tx:
-        await events_ownership.depart(tx, user_id)
+        await events_ownership.remove_person(tx, user_id)
     await _end_series(db, user_id)
     async with db.reader() as reader:
         coming = await events_ownership.coming_of(reader, user_id)

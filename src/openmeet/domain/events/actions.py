@@ -221,10 +221,10 @@ async def take_record(tx: Transaction, before: Event, without_picture: NetworkEv
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Delete an event. Its page then says that it was deleted, and its record is removed from the network."""
-    return await take_away(tx, await lock_for_host(tx, caller, slug, expected_revision, EventPermission.DELETE))
+    return await delete_locked(tx, await lock_for_host(tx, caller, slug, expected_revision, EventPermission.DELETE))
 
 
-async def take_away(tx: Transaction, before: Event) -> Event:
+async def delete_locked(tx: Transaction, before: Event) -> Event:
     """``delete`` for a locked event that the caller may change."""
     after = replace(before, deleted_at=tx.now, revision=before.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")

@@ -98,7 +98,7 @@ async def drop(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
         await notify(tx, kinds.SERIES_OFFERED, event.id, [event.author_id], about, revision=int(tx.now))
 
 
-async def depart(tx: Transaction, user_id: UserId) -> None:
+async def remove_person(tx: Transaction, user_id: UserId) -> None:
     """A person's account is deleted: end their co-hosting and transfer their upcoming events. Idempotent.
 
     Dates of series are transferred with their series.

@@ -146,7 +146,7 @@ async def bring_dates_back(tx: Transaction, dates: Sequence[Event], *, by: UserI
 
 
 async def take_dates_away(tx: Transaction, dates: Sequence[Event]) -> list[Event]:
-    """``take_away`` for locked dates of a series; returns the changed events, in their order."""
+    """``delete_locked`` for locked dates of a series; returns the changed events, in their order."""
     gone = [_next(tx, replace(one, deleted_at=tx.now)) for one in dates]
     await queries.update_many(tx, [(one, "") for one in gone])
     await notify_webhooks(tx, gone)

@@ -24,8 +24,8 @@ from openmeet.domain.groups.model import (
     GroupRole,
     GroupSlug,
     GroupVisibility,
-    Keeping,
     Membership,
+    SuccessionPlan,
 )
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
@@ -69,7 +69,7 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
         latitude="",
         longitude="",
         owner_id=caller.user_id,
-        keeping=Keeping(),
+        keeping=SuccessionPlan(),
         succession=None,
         offer=None,
         revision=1,
@@ -193,14 +193,14 @@ async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, wante
 async def delete(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_revision: int | None = None) -> Group:
     """Delete the group. Its events stay with their hosts, and their visibility does not widen."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.DELETE, expected_revision=expected_revision)
-    return await take_away(tx, group, by=caller.user_id)
+    return await delete_locked(tx, group, by=caller.user_id)
 
 
-async def take_away(tx: Transaction, group: Group, *, by: UserId) -> Group:
+async def delete_locked(tx: Transaction, group: Group, *, by: UserId) -> Group:
     """Delete a locked group, as :func:`delete` does."""
     gone = replace(group, picture=None, deleted_at=tx.now, updated_at=tx.now, revision=group.revision + 1)
     await save(tx, gone)
-    await publication.look_at_members(tx, group.id)
+    await publication.enqueue_members(tx, group.id)
     await invitation_queries.log(tx, group.id, by, GroupLogAction.DELETED, by=by)
     return gone
 

@@ -46,8 +46,8 @@ _BETWEEN_ADDRESSES: Final = re.compile(r"[\s,;]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Mails:
-    """Pasted addresses, sorted: to be written to, already invited, invalid.
+class InvitationPreview:
+    """Addresses in a pasted text: to be invited, already invited, invalid.
 
     ``unread``: pasted words without an address; nothing is sent for them.
     """
@@ -152,8 +152,8 @@ async def invite_by_link(
     return invitation
 
 
-async def check_mails(reader: Reader, key: SigningKey, group: Group, text: str) -> Mails:
-    """Preview of inviting the addresses in a text; sends nothing. Raises InvalidForm where there are none.
+async def preview_invitations(reader: Reader, key: SigningKey, group: Group, text: str) -> InvitationPreview:
+    """Sort the addresses in a text before they are invited; sends nothing. Raises InvalidForm where there are none.
 
     Does not reveal which addresses belong to members; those get no e-mail.
     """
@@ -176,7 +176,7 @@ async def check_mails(reader: Reader, key: SigningKey, group: Group, text: str) 
     known = await invitation_queries.invited_among(reader, group.id, list(found))
     known |= await email_suppressions.declined_among(reader, key, group.id, list(found))
     sent = await invitation_queries.mails_since(reader, group.id, Instant(reader.now - DAY))
-    return Mails(
+    return InvitationPreview(
         fresh=tuple(one for one in found if one not in known),
         known=tuple(one for one in found if one in known),
         wrong=tuple(wrong),
@@ -200,13 +200,15 @@ def _without_address(text: str) -> Iterator[str]:
                 yield part
 
 
-async def invite_by_mail(tx: Transaction, key: SigningKey, caller: Caller, slug: GroupSlug, text: str) -> Mails:
+async def invite_by_mail(
+    tx: Transaction, key: SigningKey, caller: Caller, slug: GroupSlug, text: str
+) -> InvitationPreview:
     """Enqueue an e-mail with a single-use link to each of these addresses.
 
     People already invited, or who declined, get none. Raises NotFound, Forbidden, InvalidForm, TooMany.
     """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.INVITE)
-    mails = await check_mails(tx, key, group, text)
+    mails = await preview_invitations(tx, key, group, text)
     if mails.wrong:
         raise InvalidForm({"emails": GroupReason.MALFORMED_ADDRESSES(addresses=", ".join(mails.wrong[:10]))})
     if len(mails.fresh) > mails.left_today:
@@ -235,7 +237,7 @@ async def revoke(tx: Transaction, caller: Caller, slug: GroupSlug, invitation_id
     await invitation_queries.log(tx, group.id, caller.user_id, GroupLogAction.INVITATION_REVOKED, by=caller.user_id)
 
 
-def named_by(key: SigningKey, token: str) -> InvitationId:
+def invitation_of_token(key: SigningKey, token: str) -> InvitationId:
     """The invitation that a link names. Raises NotFound if the link is forged."""
     found = rules.invitation_in(key, token)
     if found is None:
@@ -243,7 +245,7 @@ def named_by(key: SigningKey, token: str) -> InvitationId:
     return found
 
 
-async def open_door(reader: Reader, invitation_id: InvitationId | None) -> tuple[Invitation, Group]:
+async def usable_invitation(reader: Reader, invitation_id: InvitationId | None) -> tuple[Invitation, Group]:
     """A usable invitation and its group. Raises NotFound."""
     invitation = await invitation_queries.invitation(reader, invitation_id) if invitation_id else None
     group = await queries.by_id(reader, invitation.group_id) if invitation else None
@@ -257,7 +259,7 @@ async def decline(tx: Transaction, key: SigningKey, invitation_id: InvitationId)
     invitation = await invitation_queries.invitation(tx, invitation_id)
     if invitation is None or invitation.email is None or invitation.revoked_at is not None or not invitation.uses_left:
         raise NotFound(GroupReason.INVITATION_OVER)
-    await _leave_alone(tx, key, invitation, invitation.email)
+    await _suppress(tx, key, invitation, invitation.email)
 
 
 async def stop_mails(tx: Transaction, key: SigningKey, invitation_id: InvitationId) -> None:
@@ -269,10 +271,10 @@ async def stop_mails(tx: Transaction, key: SigningKey, invitation_id: Invitation
     if invitation is None or (invitation.email is None and invitation.declined_at is None):
         raise NotFound(GroupReason.INVITATION_OVER)
     if invitation.email is not None:
-        await _leave_alone(tx, key, invitation, invitation.email)
+        await _suppress(tx, key, invitation, invitation.email)
 
 
-async def _leave_alone(tx: Transaction, key: SigningKey, invitation: Invitation, email: str) -> None:
+async def _suppress(tx: Transaction, key: SigningKey, invitation: Invitation, email: str) -> None:
     await email_suppressions.decline(tx, key, invitation.group_id, email)
     await invitation_queries.decline_invitation(tx, invitation.id)
 

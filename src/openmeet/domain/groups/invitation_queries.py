@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
-from openmeet.domain.groups.model import GroupId, GroupLogAction, GroupRole, Invitation, InvitationId, Logged
+from openmeet.domain.groups.model import GroupId, GroupLogAction, GroupLogEntry, GroupRole, Invitation, InvitationId
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.users.model import UserId
 
@@ -119,7 +119,7 @@ async def forget_addresses(tx: Transaction, before: Instant) -> int:
     )
 
 
-async def is_inside_with(reader: Reader, group_id: GroupId, email: str) -> bool:
+async def is_member_or_banned(reader: Reader, group_id: GroupId, email: str) -> bool:
     """Whether a member or banned person of the group has this address; neither is invited."""
     row = await reader.fetch_one(
         "select 1 as found from group_members m join users u on u.id = m.user_id where m.group_id = :group_id"
@@ -159,7 +159,7 @@ async def log(
     )
 
 
-async def logged(reader: Reader, group_id: GroupId, *, limit: int, before: str | None = None) -> list[Logged]:
+async def logged(reader: Reader, group_id: GroupId, *, limit: int, before: str | None = None) -> list[GroupLogEntry]:
     """Log entries, newest first; ``before``: the id of the last one seen."""
     older = (
         ""
@@ -222,9 +222,9 @@ def _invitation_of(row: Row) -> Invitation:
     )
 
 
-def logged_of(row: Row) -> Logged:
+def logged_of(row: Row) -> GroupLogEntry:
     """Parse a row that has ``LOGGED``."""
-    return Logged(
+    return GroupLogEntry(
         id=row["id"],
         user_id=UserId(row["user_id"]),
         acted_by=UserId(row["acted_by"]),

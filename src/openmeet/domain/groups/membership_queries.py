@@ -18,10 +18,10 @@ _COLUMNS = ", ".join(f"m.{name.strip()}" for name in MEMBER_COLUMNS.split(","))
 
 
 async def ids_in_roles(
-    reader: Reader, group_id: GroupId, roles: Sequence[GroupRole], *, who_listen: bool
+    reader: Reader, group_id: GroupId, roles: Sequence[GroupRole], *, only_notified: bool
 ) -> list[UserId]:
-    """Everyone in these roles; ``who_listen``: only those who want notifications."""
-    listening = " and notifications_enabled = 1" if who_listen else ""
+    """Everyone in these roles; ``only_notified``: only those who want notifications."""
+    listening = " and notifications_enabled = 1" if only_notified else ""
     rows = await reader.fetch(
         f"select user_id from group_members where group_id = :group_id and role in :roles{listening} order by user_id",
         group_id=group_id,
@@ -83,7 +83,7 @@ async def members_by_ids(reader: Reader, member_ids: Sequence[str]) -> dict[Memb
     return {one.id: one for one in map(member_of, rows)}
 
 
-async def standings_of(reader: Reader, user_id: UserId) -> list[Membership]:
+async def memberships_of(reader: Reader, user_id: UserId) -> list[Membership]:
     """Every membership of one person in a group that is not deleted."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from group_members m join groups g on g.id = m.group_id"
@@ -93,7 +93,7 @@ async def standings_of(reader: Reader, user_id: UserId) -> list[Membership]:
     return [member_of(row) for row in rows]
 
 
-async def longest_inside(reader: Reader, group_id: GroupId, *, besides: UserId) -> list[Membership]:
+async def senior_member(reader: Reader, group_id: GroupId, *, besides: UserId) -> list[Membership]:
     """The highest-ranking member besides one person, of equal rank the longest-standing.
 
     Nobody without an account, or who is deleting theirs.

@@ -162,7 +162,7 @@ class GroupOffer:
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
+class SuccessionPlan:
     """Who takes over while the owner is absent, and when. ``backup_admin_did``: that person's DID."""
 
     backup_admin_id: UserId | None = None
@@ -182,9 +182,8 @@ class Keeping:
 
 
 @dataclass(frozen=True, slots=True)
-class OnNetwork:
-    """Publication state of a group. ``record_uri``: its record, its own or, if ``is_read_only``, the one it was read
-    from.
+class GroupPublication:
+    """How a group is published. ``record_uri``: its record, its own or, if ``is_read_only``, the one it was read from.
 
     ``account_id``: the custodial account of the group's own repository: nobody signs in with it. ``avatar_cid``: a
     picture that another app put into the record of a group made here; it stays until one is chosen here.
@@ -198,7 +197,7 @@ class OnNetwork:
     picture_revision: int = 0
 
 
-NOWHERE: Final = OnNetwork()
+NOWHERE: Final = GroupPublication()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +212,7 @@ class Group:
     latitude: str
     longitude: str
     owner_id: UserId
-    keeping: Keeping
+    keeping: SuccessionPlan
     succession: GroupSuccession | None
     offer: GroupOffer | None
     revision: int
@@ -221,7 +220,7 @@ class Group:
     created_at: Instant
     updated_at: Instant
     is_hidden: bool = False
-    network: OnNetwork = NOWHERE
+    network: GroupPublication = NOWHERE
     picture: Picture | None = None
 
     @property
@@ -278,7 +277,7 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
+class GroupLogEntry:
     """One log entry. ``note``: the subject where that is no person, never an e-mail address."""
 
     id: str

@@ -28,7 +28,7 @@ Ownership = Literal[
 
 async def of_request(tx: Transaction, group: Group, asking: Membership) -> None:
     """Notify the people who may decide on a request to join that somebody has made one."""
-    deciding = await membership_queries.ids_in_roles(tx, group.id, RUNNING, who_listen=True)
+    deciding = await membership_queries.ids_in_roles(tx, group.id, RUNNING, only_notified=True)
     about = Payload(person_id=asking.user_id, group_id=group.id)
     await notify(tx, kinds.JOIN_REQUEST, asking.id, deciding, about, revision=asking.revision, bundle=group.id)
 

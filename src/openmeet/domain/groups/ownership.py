@@ -7,7 +7,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, Why
 from openmeet.domain.groups import invitation_queries, membership_queries, notify, queries, rules
-from openmeet.domain.groups.actions import lock_for, lock_visible, take_away
+from openmeet.domain.groups.actions import delete_locked, lock_for, lock_visible
 from openmeet.domain.groups.invitation_queries import LOGGED, logged_of
 from openmeet.domain.groups.model import (
     INSIDE,
@@ -21,15 +21,15 @@ from openmeet.domain.groups.model import (
     Group,
     GroupId,
     GroupLogAction,
+    GroupLogEntry,
     GroupOffer,
     GroupRole,
     GroupSlug,
     GroupSuccession,
-    Keeping,
-    Logged,
     Membership,
+    SuccessionPlan,
 )
-from openmeet.domain.groups.publication_settings import change_speaker
+from openmeet.domain.groups.publication_settings import move_records
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities import queries as identity_queries
@@ -77,7 +77,7 @@ async def accept_offer(tx: Transaction, caller: Caller, slug: GroupSlug) -> Grou
     group, _ = await lock_visible(tx, caller, slug)
     if group.offer is None or group.offer.heir_id != caller.user_id:
         raise Refused(GroupReason.NOT_OFFERED, name="NotOffered")
-    after = await _pass_on(tx, group, caller.user_id, GroupLogAction.HANDED_OVER, by=caller.user_id)
+    after = await _change_owner(tx, group, caller.user_id, GroupLogAction.HANDED_OVER, by=caller.user_id)
     await notify.of_ownership(tx, after, [group.owner_id], what="accepted", who=caller.user_id)
     return after
 
@@ -106,7 +106,7 @@ async def arrange(
         if backup != group.keeping.backup_admin_id:
             await raise_if_blocked(tx, caller.user_id, backup, refusal=GroupReason.CANNOT_NAME)
         did = next((one.did for one in await of_user(tx, backup)), None)
-    keeping = Keeping(backup, did, absence_days, wait_days)
+    keeping = SuccessionPlan(backup, did, absence_days, wait_days)
     if keeping == group.keeping:
         return group
     after = replace(group, keeping=keeping, revision=group.revision + 1, updated_at=tx.now)
@@ -130,7 +130,7 @@ async def ask(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
         raise Refused(GroupReason.ASKED_ALREADY, name="AskedAlready")
     backup = group.keeping.backup_admin_id
     if backup != caller.user_id:
-        others = [one.role for one in await membership_queries.longest_inside(tx, group.id, besides=group.owner_id)]
+        others = [one.role for one in await membership_queries.senior_member(tx, group.id, besides=group.owner_id)]
         if others and rules.ranks_above(others[0], role):
             raise Refused(GroupReason.NOT_NEXT_IN_LINE, value=others[0].value, name="NotNextInLine")
     if not rules.is_absent(await last_seen(tx, group.owner_id), tx.now, after=group.keeping.absence):
@@ -154,20 +154,20 @@ async def take_over(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
     group, _ = await lock_for(tx, caller, slug, GroupPermission.TAKE_OVER)
     seen = await last_seen(tx, group.owner_id)
     rules.require_succession_over(group, caller.user_id, owner_seen_at=seen, now=tx.now, wait=group.keeping.wait)
-    return await _taken_over(tx, group, caller.user_id)
+    return await _complete(tx, group, caller.user_id)
 
 
 async def take_back(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
     """Return the group to the owner that it was taken over from. Raises NotFound, Refused."""
     group, mine = await lock_visible(tx, caller, slug)
     rules.require_returnable(await last_change_of_owner(tx, group.id), caller.user_id, mine)
-    after = await _pass_on(tx, group, caller.user_id, GroupLogAction.TAKEN_BACK, by=caller.user_id)
+    after = await _change_owner(tx, group, caller.user_id, GroupLogAction.TAKEN_BACK, by=caller.user_id)
     await notify.of_ownership(tx, after, [group.owner_id], what="taken_back", who=caller.user_id)
     return after
 
 
-async def begin_by_clock(tx: Transaction, group_id: GroupId) -> bool:
-    """Start the succession of the backup admin, as a scheduled task; False where its conditions no longer hold."""
+async def start_when_due(tx: Transaction, group_id: GroupId) -> bool:
+    """Start the succession of the backup admin if the owner is absent for long enough; False if not."""
     group = await queries.lock(tx, group_id)
     backup = group.keeping.backup_admin_id if group else None
     if group is None or backup is None or group.deleted_at is not None or group.succession is not None:
@@ -181,10 +181,8 @@ async def begin_by_clock(tx: Transaction, group_id: GroupId) -> bool:
     return True
 
 
-async def go_on_by_clock(tx: Transaction, group_id: GroupId) -> GroupLogAction | None:
-    """Advance a succession, as a scheduled task: complete it, end it because the owner was seen, or send the second
-    e-mail.
-    """
+async def advance(tx: Transaction, group_id: GroupId) -> GroupLogAction | None:
+    """Advance a succession: complete it, end it because the owner was seen, or send the second e-mail."""
     group = await queries.lock(tx, group_id)
     asked = group.succession if group else None
     if group is None or asked is None or group.deleted_at is not None:
@@ -197,7 +195,7 @@ async def go_on_by_clock(tx: Transaction, group_id: GroupId) -> GroupLogAction |
         await _stop(tx, group, asked, by=group.owner_id, note=invitation_queries.BY_CLOCK)
         return GroupLogAction.SUCCESSION_STOPPED
     if tx.now - asked.asked_at >= group.keeping.wait:
-        await _taken_over(tx, group, asked.successor_id, note=invitation_queries.BY_CLOCK)
+        await _complete(tx, group, asked.successor_id, note=invitation_queries.BY_CLOCK)
         return GroupLogAction.TAKEN_OVER
     if asked.reminded_at is None and tx.now - asked.asked_at >= group.keeping.wait - REMINDED_BEFORE:
         after = replace(group, succession=replace(asked, reminded_at=tx.now))
@@ -208,24 +206,24 @@ async def go_on_by_clock(tx: Transaction, group_id: GroupId) -> GroupLogAction |
     return None
 
 
-async def depart(tx: Transaction, user_id: UserId) -> None:
+async def remove_person(tx: Transaction, user_id: UserId) -> None:
     """Take a person whose account is deleted out of every group. Idempotent.
 
     Groups that they own pass at once to the backup admin, or to the highest-ranking, longest-standing member; a group
     without other members is deleted.
     """
-    for standing in await membership_queries.standings_of(tx, user_id):
+    for standing in await membership_queries.memberships_of(tx, user_id):
         group = await queries.lock(tx, standing.group_id)
         mine = await queries.find_member(tx, standing.group_id, user_id)
         if group is None or mine is None or group.deleted_at is not None:
             continue
         if mine.role is GroupRole.OWNER:
-            heirs = await membership_queries.longest_inside(tx, group.id, besides=user_id)
+            heirs = await membership_queries.senior_member(tx, group.id, besides=user_id)
             chosen = [one for one in heirs if one.user_id == group.keeping.backup_admin_id] or heirs
             if not chosen:
-                await take_away(tx, group, by=user_id)
+                await delete_locked(tx, group, by=user_id)
                 continue
-            group = await _pass_on(tx, group, chosen[0].user_id, GroupLogAction.PASSED_ON, by=user_id)
+            group = await _change_owner(tx, group, chosen[0].user_id, GroupLogAction.PASSED_ON, by=user_id)
             await notify.of_ownership(tx, group, [chosen[0].user_id], what="passed_on", who=None)
             mine = await _inside(tx, group, user_id)
         await _forget_in(tx, group, user_id)
@@ -270,8 +268,8 @@ async def _stop(tx: Transaction, group: Group, asked: GroupSuccession, *, by: Us
     return after
 
 
-async def _taken_over(tx: Transaction, group: Group, successor: UserId, *, note: str = "") -> Group:
-    after = await _pass_on(tx, group, successor, GroupLogAction.TAKEN_OVER, by=successor, note=note)
+async def _complete(tx: Transaction, group: Group, successor: UserId, *, note: str = "") -> Group:
+    after = await _change_owner(tx, group, successor, GroupLogAction.TAKEN_OVER, by=successor, note=note)
     await notify.of_ownership(tx, after, [group.owner_id], what="taken_over", who=successor)
     await notify.of_ownership(tx, after, [successor], what="yours", who=None)
     return after
@@ -284,7 +282,7 @@ async def _inside(tx: Transaction, group: Group, user_id: UserId) -> Membership:
     return found
 
 
-async def _pass_on(
+async def _change_owner(
     tx: Transaction, group: Group, to: UserId, act: GroupLogAction, *, by: UserId, note: str = ""
 ) -> Group:
     """Change the owner of a locked group; the former one stays as an admin."""
@@ -310,7 +308,7 @@ async def _pass_on(
         revision=group.revision + 1,
         updated_at=tx.now,
     )
-    await change_speaker(tx, group, after)
+    await move_records(tx, group, after)
     return after
 
 
@@ -358,7 +356,7 @@ async def in_succession(reader: Reader) -> list[GroupId]:
     return [GroupId(row["id"]) for row in await reader.fetch(_IN_SUCCESSION)]
 
 
-async def last_change_of_owner(reader: Reader, group_id: GroupId) -> Logged | None:
+async def last_change_of_owner(reader: Reader, group_id: GroupId) -> GroupLogEntry | None:
     """The log entry about the previous owner, if they lost the group to a take-over; None after a voluntary transfer."""
     row = await reader.fetch_one(
         f"select {LOGGED} from group_roles_log where group_id = :group_id and role_before = 'owner'"
@@ -369,7 +367,7 @@ async def last_change_of_owner(reader: Reader, group_id: GroupId) -> Logged | No
     return found if found is not None and found.act is GroupLogAction.TAKEN_OVER else None
 
 
-async def named_backups(reader: Reader, group: Group) -> tuple[Did, ...]:
+async def published_backups(reader: Reader, group: Group) -> tuple[Did, ...]:
     """DIDs of the backup admins that the group's record names.
 
     Only where their membership is public: copies of a published record cannot be recalled.
@@ -385,16 +383,16 @@ async def named_backups(reader: Reader, group: Group) -> tuple[Did, ...]:
     return (known.did,) if (await identity_queries.consent(reader, backup)).is_given else ()
 
 
-async def pass_on(db: Database) -> int:
-    """Start and advance successions that are due; returns how many groups."""
+async def run_successions(db: Database) -> int:
+    """Start and advance successions that are due, as a scheduled task; returns how many groups."""
     async with db.reader() as reader:
         alone = await without_owner(reader)
         running = await in_succession(reader)
     moved = 0
     for group_id in alone:
         async with db.transaction() as tx:
-            moved += await begin_by_clock(tx, group_id)
+            moved += await start_when_due(tx, group_id)
     for group_id in running:
         async with db.transaction() as tx:
-            moved += await go_on_by_clock(tx, group_id) is not None
+            moved += await advance(tx, group_id) is not None
     return moved

@@ -21,7 +21,11 @@ async def enqueue_group(tx: Transaction, group: Group) -> None:
     is_wanted = group.details.sync_enabled and not group.is_read_only
     if is_wanted or await subjects_with_publication(tx, PublicationKind.GROUP, [group.id]):
         await publications.enqueue(
-            tx, kind=PublicationKind.GROUP, subject_id=group.id, user_id=speaker_of(group), revision=group.revision
+            tx,
+            kind=PublicationKind.GROUP,
+            subject_id=group.id,
+            user_id=record_holder_of(group),
+            revision=group.revision,
         )
 
 
@@ -43,7 +47,7 @@ async def enqueue_member(tx: Transaction, standing: Membership) -> None:
         )
 
 
-async def look_at_members(tx: Transaction, group_id: GroupId) -> None:
+async def enqueue_members(tx: Transaction, group_id: GroupId) -> None:
     """Enqueue the records of the group's members, because the group's own record moved, or contains more or less."""
     rows = await tx.fetch(
         "select id from group_members where group_id = :group_id and (sync_enabled = 1 or external_id is not null)"
@@ -86,6 +90,6 @@ def share_of(group: Group) -> Share:
     return BY_LEVEL[group.details.visibility, group.details.promotion_level]
 
 
-def speaker_of(group: Group) -> UserId:
-    """The user whose repository holds the group's records: the group's own account, if it has one, else its owner."""
+def record_holder_of(group: Group) -> UserId:
+    """The user whose repository has the group's records: the group's own account, if it has one, else its owner."""
     return group.network.account_id or group.owner_id

@@ -11,7 +11,7 @@ from groundwork.errors import Refused
 from openmeet.domain.groups import invitation_queries, queries, record_queries, rules
 from openmeet.domain.groups.actions import lock_for, lock_visible, put
 from openmeet.domain.groups.model import INSIDE, Group, GroupLogAction, GroupRole, GroupSlug, Membership
-from openmeet.domain.groups.publication import speaker_of
+from openmeet.domain.groups.publication import record_holder_of
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities import actions as identities
@@ -29,9 +29,9 @@ async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, i
     """
     group, mine = await lock_visible(tx, caller, slug)
     if group.is_read_only and is_public and (mine is None or mine.role not in INSIDE):
-        return await _ask_elsewhere(tx, group, mine, caller.user_id)
+        return await _ask_remote_group(tx, group, mine, caller.user_id)
     if group.is_read_only and mine is not None and mine.role is GroupRole.PENDING:
-        return await _ask_no_more(tx, group, mine)
+        return await _withdraw_from_remote_group(tx, group, mine)
     rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
     assert mine is not None  # noqa: S101  # who may is in
     if mine.sync_enabled is is_public:
@@ -65,7 +65,7 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
         revision=group.revision + 1,
         updated_at=tx.now,
     )
-    await change_speaker(tx, group, after)
+    await move_records(tx, group, after)
     await identities.agree(tx, holder, handle=handle)
     await invitation_queries.log(
         tx, group.id, caller.user_id, GroupLogAction.ACCOUNT_OPENED, by=caller.user_id, note=handle
@@ -73,12 +73,12 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
     return after
 
 
-async def change_speaker(tx: Transaction, before: Group, after: Group) -> None:
+async def move_records(tx: Transaction, before: Group, after: Group) -> None:
     """Store a group whose records move to another repository.
 
     Its record stays where it is and points to the new one; its other records are written again in the new repository.
     """
-    old, new = speaker_of(before), speaker_of(after)
+    old, new = record_holder_of(before), record_holder_of(after)
     if old != new:
         await _leave_record(tx, before, old)
     await queries.update(tx, after)
@@ -96,7 +96,7 @@ async def _leave_record(tx: Transaction, group: Group, owner: UserId) -> None:
     if uri is None:
         return
     cid = await record_queries.record_cid(tx, group.id)
-    await record_queries.note_former(tx, group.id, uri, cid or "")
+    await record_queries.add_superseded(tx, group.id, uri, cid or "")
     await publication_moves.rename(
         tx,
         PublicationKind.GROUP,
@@ -107,7 +107,7 @@ async def _leave_record(tx: Transaction, group: Group, owner: UserId) -> None:
     )
 
 
-async def _ask_elsewhere(tx: Transaction, group: Group, mine: Membership | None, user_id: UserId) -> Membership:
+async def _ask_remote_group(tx: Transaction, group: Group, mine: Membership | None, user_id: UserId) -> Membership:
     if mine is not None and mine.role is GroupRole.PENDING and mine.sync_enabled:
         return mine
     standing = mine or queries.new_membership(tx.now, group.id, user_id, GroupRole.PENDING)
@@ -118,7 +118,7 @@ async def _ask_elsewhere(tx: Transaction, group: Group, mine: Membership | None,
     return saved
 
 
-async def _ask_no_more(tx: Transaction, group: Group, mine: Membership) -> Membership:
+async def _withdraw_from_remote_group(tx: Transaction, group: Group, mine: Membership) -> Membership:
     saved = await put(
         tx, replace(mine, sync_enabled=False), GroupRole.LEFT, GroupLogAction.LEFT, by=mine.user_id, before=mine.role
     )

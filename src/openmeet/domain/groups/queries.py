@@ -13,16 +13,16 @@ from openmeet.domain.groups.model import (
     GroupDetails,
     GroupId,
     GroupOffer,
+    GroupPublication,
     GroupRole,
     GroupSlug,
     GroupSuccession,
     GroupVisibility,
     JoinPolicy,
-    Keeping,
     MemberId,
     Membership,
-    OnNetwork,
     PromotionLevel,
+    SuccessionPlan,
 )
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.moderation.labels import hides_person
@@ -87,7 +87,7 @@ def group_of(row: Row) -> Group:
         latitude=row["latitude"],
         longitude=row["longitude"],
         owner_id=UserId(row["owner_id"]),
-        keeping=Keeping(
+        keeping=SuccessionPlan(
             None if row["backup_admin_id"] is None else UserId(row["backup_admin_id"]),
             row["backup_admin_did"],
             row["absence_days"],
@@ -100,7 +100,7 @@ def group_of(row: Row) -> Group:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         is_hidden=bool(row["is_hidden"]),
-        network=OnNetwork(
+        network=GroupPublication(
             row["external_id"],
             None if row["account_id"] is None else UserId(row["account_id"]),
             bool(row["is_read_only"]),

@@ -77,7 +77,7 @@ async def by_statement(reader: Reader, uri: str) -> Membership | None:
     return member_of(row) if row else None
 
 
-async def note_former(tx: Transaction, group_id: GroupId, uri: str, cid: str, *, is_there: bool = True) -> None:
+async def add_superseded(tx: Transaction, group_id: GroupId, uri: str, cid: str, *, is_there: bool = True) -> None:
     """Store a superseded record of the group; ``is_there``: the repository still has it.
 
     A retracted record keeps its URI: members still name it, and publishing again reuses it.
@@ -94,7 +94,7 @@ async def note_former(tx: Transaction, group_id: GroupId, uri: str, cid: str, *,
     )
 
 
-async def drop_former(tx: Transaction, uri: str) -> None:
+async def remove_superseded(tx: Transaction, uri: str) -> None:
     """Remove a superseded record that is the group's present record again."""
     await tx.execute("delete from superseded_group_records where uri = :uri", uri=uri)
 
@@ -109,7 +109,7 @@ async def address_in(reader: Reader, group_id: GroupId, did: str) -> str | None:
     return here[-1] if here else None
 
 
-async def newest_former(reader: Reader, group_id: GroupId) -> tuple[str, str] | None:
+async def newest_superseded(reader: Reader, group_id: GroupId) -> tuple[str, str] | None:
     """(uri, cid) of the group's latest superseded record."""
     row = await reader.fetch_one(
         "select uri, cid from superseded_group_records where group_id = :id and is_there = 1 order by created_at desc, uri desc limit 1",
@@ -118,7 +118,7 @@ async def newest_former(reader: Reader, group_id: GroupId) -> tuple[str, str] | 
     return (row["uri"], row["cid"]) if row else None
 
 
-async def former_records(reader: Reader, group_id: GroupId) -> Sequence[str]:
+async def superseded_uris(reader: Reader, group_id: GroupId) -> Sequence[str]:
     """Every URI that the group's record had."""
     rows = await reader.fetch(
         "select uri from superseded_group_records where group_id = :id order by created_at, uri", id=group_id
@@ -126,7 +126,7 @@ async def former_records(reader: Reader, group_id: GroupId) -> Sequence[str]:
     return [row["uri"] for row in rows]
 
 
-async def group_of_former(reader: Reader, uri: str) -> GroupId | None:
+async def group_of_superseded(reader: Reader, uri: str) -> GroupId | None:
     """The group that continued from this record."""
     row = await reader.fetch_one("select group_id from superseded_group_records where uri = :uri", uri=uri)
     return GroupId(row["group_id"]) if row else None
@@ -278,7 +278,7 @@ async def erase_of(tx: Transaction, did: str, saying: str) -> list[MembershipSta
     return sorted((_statement_of(row) for row in rows), key=lambda one: one.uri)
 
 
-async def strangers_asking(reader: Reader, group_id: GroupId) -> int:
+async def count_remote_requests(reader: Reader, group_id: GroupId) -> int:
     """Number of requests to join by people who are known from the network alone."""
     row = await reader.fetch_one(
         "select count(*) as n from group_members m join users u on u.id = m.user_id and u.kind = 'shadow'"

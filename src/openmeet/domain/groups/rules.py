@@ -12,11 +12,11 @@ from openmeet.domain.groups.model import (
     INSIDE,
     MAX_ANSWER,
     Group,
+    GroupLogEntry,
     GroupRole,
     GroupVisibility,
     InvitationId,
     JoinPolicy,
-    Logged,
     Membership,
 )
 from openmeet.domain.groups.reasons import GroupReason
@@ -248,7 +248,7 @@ def require_succession_over(group: Group, caller: UserId, *, owner_seen_at: Inst
         raise Refused(GroupReason.STILL_WAITING, name="StillWaiting")
 
 
-def require_returnable(last: Logged | None, caller: UserId, mine: Membership | None) -> None:
+def require_returnable(last: GroupLogEntry | None, caller: UserId, mine: Membership | None) -> None:
     """Raise Refused unless the latest change of owner took the group from this very person, who is still a member."""
     if last is None or last.user_id != caller or mine is None or mine.role not in INSIDE:
         raise Refused(GroupReason.NOTHING_TO_TAKE_BACK, name="NothingToTakeBack")

@@ -140,7 +140,9 @@ async def _notify_group(tx: Transaction, group_id: GroupId, step: StatusChange) 
     if step.after is not SubjectVisibility.HIDDEN:
         await group_hosting.recheck_records(tx, group.id)
     about = Moderated(group_id=group.id, is_hidden=step.after is SubjectVisibility.HIDDEN, reason=step.reason)
-    running = await membership_queries.ids_in_roles(tx, group.id, (GroupRole.OWNER, GroupRole.ADMIN), who_listen=False)
+    running = await membership_queries.ids_in_roles(
+        tx, group.id, (GroupRole.OWNER, GroupRole.ADMIN), only_notified=False
+    )
     await notify(tx, kinds.GROUP_MODERATED, group.id, running, about, revision=int(tx.now))
 
 

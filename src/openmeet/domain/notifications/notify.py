@@ -79,7 +79,7 @@ async def notify_each(tx: Transaction, kind: NotificationKind[P], notices: Seque
             channel = _channel(kind, one, addressee, tx.now) if is_mailed else None
             if Channel.IN_APP in addressee.channels or channel:
                 told.append(_RecipientChannel(addressee, channel, one))
-    known = await queries.told(tx, kind, [one.about for one in told])
+    known = await queries.existing_among(tx, kind, [one.about for one in told])
     fresh = [one for one in told if one.about not in known]
     mail_of = await emails.for_news(tx, await _waiting(tx, kind, fresh))
     await queries.insert(
@@ -144,7 +144,7 @@ async def _waiting(
     return list(waiting.values())
 
 
-async def notifying(
+async def notify_write(
     tx: Transaction, kind: NotificationKind[P], subject_id: str, to: Sequence[UserId], payload: P, *, revision: int
 ) -> Sequence[SqlWrite] | None:
     """``notify`` as a statement that is combined with others, for a few users and notifications that join an open

@@ -147,7 +147,7 @@ def _hours_of(row: Row) -> Hours:
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class AudienceSize:
     """How many people a change would notify: ``told`` at all, ``mailed`` of those by e-mail, at once or in a digest."""
 
     told: int
@@ -180,7 +180,7 @@ _TOPIC: Final = """select cast(:topic_{number} as text) as topic, cast(:in_app_{
 
 async def count(
     reader: Reader, crowd: str, parameters: Mapping[str, object], topics: Collection[NotificationTopic]
-) -> Reached:
+) -> AudienceSize:
     """Count the recipients of notifications; a user who appears several times counts once.
 
     ``crowd``: a ``with`` clause whose last part is ``heard (user_id, topic, is_mailed)``: a recipient, the topic, and
@@ -194,4 +194,4 @@ async def count(
         values |= {f"{channel.value}_{number}": int(on[channel]) for channel in Channel}
         rows.append(_TOPIC.format(number=number))
     row = await reader.fetch_one(crowd + _COUNT.format(topics=" union all ".join(rows)), **values)
-    return Reached(0, 0) if row is None else Reached(int(row["told"]), int(row["mailed"]))
+    return AudienceSize(0, 0) if row is None else AudienceSize(int(row["told"]), int(row["mailed"]))

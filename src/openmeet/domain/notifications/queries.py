@@ -85,7 +85,7 @@ class NotificationRow:
     is_for_digest: bool = False
 
 
-async def told(
+async def existing_among(
     tx: Transaction, kind: NotificationKind[Any], about: Sequence[tuple[UserId, str, int]]
 ) -> set[tuple[UserId, str, int]]:
     """Which of these notifications (user, subject, revision) exist already. The subjects' rows are locked."""

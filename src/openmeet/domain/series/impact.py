@@ -15,7 +15,7 @@ from openmeet.domain.attendance.queries import IS_GUEST
 from openmeet.domain.events.edits import with_details
 from openmeet.domain.notifications import kinds, preferences
 from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
-from openmeet.domain.notifications.preferences import Reached
+from openmeet.domain.notifications.preferences import AudienceSize
 from openmeet.domain.series import follower_queries
 from openmeet.domain.series.model import EditScope, Series, StoredOccurrence
 from openmeet.domain.series.plan import EditPlan
@@ -61,7 +61,7 @@ _TOPICS: Final = {
 }
 
 
-async def impact_of_plan(reader: Reader, series: Series, plan: EditPlan, *, makes_dates: bool) -> Reached:
+async def impact_of_plan(reader: Reader, series: Series, plan: EditPlan, *, makes_dates: bool) -> AudienceSize:
     """Impact of a plan for a locked series, if its host notifies people."""
     changed = [one.event for one in plan.dates_changed]
     moved = [

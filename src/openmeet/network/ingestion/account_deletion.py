@@ -78,10 +78,10 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await newcomers.forget(tx, did)
     await _forget_jobs(tx, did, revs)
     if behind is not None and await _cannot_sign_in(tx, behind.user_id):
-        await ownership.depart(tx, behind.user_id)
+        await ownership.remove_person(tx, behind.user_id)
         await group_hosting.close_account(tx, behind.user_id)
         await series_handing_over.transfer_all_of(tx, behind.user_id)
-        await events_ownership.depart(tx, behind.user_id)
+        await events_ownership.remove_person(tx, behind.user_id)
         await users.blank(tx, behind.user_id)
 
 

@@ -29,7 +29,7 @@ from openmeet.network.ingestion.three_way_merge import (
     with_details_of,
     with_local_values,
 )
-from openmeet.network.records import links as going_on
+from openmeet.network.records import links as record_links
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import ours_as_read, own_links, publishable
@@ -158,7 +158,7 @@ async def remove(
     if former is not None:
         if owned is not None and owned.state is not PublicationState.RETRACTING:
             await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=PublicationReason.RECORD_DELETED)
-        await going_on.note_superseded_gone(tx, uri)
+        await record_links.note_superseded_gone(tx, uri)
         event = await event_queries.by_record_uri(tx, uri)
         if event is not None:
             await events.forget_record(tx, event.id)
@@ -395,7 +395,7 @@ async def _merge_with_edits(
     if event.record_uri != version.uri:
         # Our first write arrived although its response did not, and somebody has edited it since: it is this event's
         # record.
-        await going_on.note_event(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
+        await record_links.note_event(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
     # Without an agreed version, the row itself is compared with the record.
     ours_before = ours if is_pending or edits or owned.base_body is None else base
     await _apply_with_consequences(

@@ -25,8 +25,8 @@ from openmeet.domain.groups.model import (
     Membership,
     PromotionLevel,
 )
-from openmeet.domain.groups.ownership import named_backups
-from openmeet.domain.groups.publication import Share, share_of, speaker_of
+from openmeet.domain.groups.ownership import published_backups
+from openmeet.domain.groups.publication import Share, record_holder_of, share_of
 from openmeet.domain.groups.record_queries import MembershipStatement
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
@@ -121,7 +121,7 @@ async def record_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPu
     group = await queries.lock(tx, GroupId(owned.subject_id))
     if group is not None and group.deleted_at is None and group.details.sync_enabled:
         wanted = replace(group, details=replace(group.details, sync_enabled=False))
-        after = await actions.change(tx, group, wanted, by=speaker_of(group), is_read=True)
+        after = await actions.change(tx, group, wanted, by=record_holder_of(group), is_read=True)
         await group_hosting.follow_up(tx, group, after)
     await links.note(tx, PublicationKind.GROUP, owned.subject_id, uri=None, cid=None)
 
@@ -170,7 +170,7 @@ async def _stated_here(
 ) -> GroupRead:
     """What the group's record would contain if it replaced ``previous`` now."""
     page = f"{context.instance}/groups/{quote(group.slug)}"
-    out = GroupOut(group, share, page, await named_backups(reader, group))
+    out = GroupOut(group, share, page, await published_backups(reader, group))
     return read_group(GROUP, write_group(out, previous))
 
 
@@ -197,7 +197,7 @@ async def _apply(tx: Transaction, group: Group, ours: GroupRead, merged: GroupRe
         wanted = replace(wanted, keeping=replace(group.keeping, backup_admin_id=None, backup_admin_did=None))
     if wanted == group:
         return
-    after = await actions.change(tx, group, wanted, by=speaker_of(group), is_read=True)
+    after = await actions.change(tx, group, wanted, by=record_holder_of(group), is_read=True)
     await group_hosting.follow_up(tx, group, after)
     if share_of(after) is not share_of(group):
         # Retract what exceeds the present publish level.
@@ -275,7 +275,7 @@ async def admit(tx: Transaction, group: Group, did: str) -> None:
         return
     behind = await identity_queries.of_person_with(tx, did)
     dids = [str(one.did) for one in behind] or [did]
-    own = [uri, *await record_queries.former_records(tx, locked.id)]
+    own = [uri, *await record_queries.superseded_uris(tx, locked.id)]
     stated = {one.uri: one for one in await record_queries.about(tx, StatementKind.MEMBERSHIP.value, own, dids)}
     accepted = [
         one
@@ -338,7 +338,7 @@ async def _put(
     *,
     before: GroupRole | None,
 ) -> Membership:
-    by = speaker_of(group)
+    by = record_holder_of(group)
     decided = replace(standing, decided_by=by, decided_at=tx.now)
     saved = await actions.put(tx, decided, role, act, by=by, before=before, note=invitation_queries.IN_ANOTHER_APP)
     if act is GroupLogAction.ROLE_CHANGED and before is not None:

@@ -26,12 +26,12 @@ from openmeet.domain.groups.model import (
     GroupDetails,
     GroupId,
     GroupLogAction,
+    GroupPublication,
     GroupRole,
     GroupSlug,
     JoinPolicy,
-    Keeping,
     Membership,
-    OnNetwork,
+    SuccessionPlan,
 )
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.record_queries import MembershipStatement
@@ -74,14 +74,14 @@ async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, read: Grou
             latitude="",
             longitude="",
             owner_id=owner_id,
-            keeping=Keeping(),
+            keeping=SuccessionPlan(),
             succession=None,
             offer=None,
             revision=1,
             deleted_at=None,
             created_at=tx.now,
             updated_at=tx.now,
-            network=OnNetwork(record_uri=uri, is_read_only=True),
+            network=GroupPublication(record_uri=uri, is_read_only=True),
         )
         await queries.insert(tx, known, submission=None)
     else:
@@ -299,7 +299,7 @@ async def _ask(tx: Transaction, group: Group, stated: MembershipStatement) -> No
         after = rules.role_after_joining(locked, before)
     except Refused:
         return
-    if not is_here and await record_queries.strangers_asking(tx, locked.id) >= MOST_ASKING:
+    if not is_here and await record_queries.count_remote_requests(tx, locked.id) >= MOST_ASKING:
         return
     after = after if is_here else GroupRole.PENDING
     standing = replace(

@@ -20,8 +20,8 @@ from openmeet.domain.events.publication import PublishLevel, reach_of
 from openmeet.domain.groups import queries, record_queries
 from openmeet.domain.groups.membership_queries import members_by_ids
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, Membership
-from openmeet.domain.groups.ownership import named_backups
-from openmeet.domain.groups.publication import Share, share_of, speaker_of
+from openmeet.domain.groups.ownership import published_backups
+from openmeet.domain.groups.publication import Share, record_holder_of, share_of
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.users.model import UserId
@@ -65,7 +65,7 @@ async def decide_group(reader: Reader, leased: LeasedPublication) -> Decision:
         return Withhold(PublicationReason.GROUP_NOT_PUBLIC)
     if group.is_hidden:
         return DoNothing() if leased.may_exist_remotely else Withhold(PublicationReason.HIDDEN)
-    speaker = speaker_of(group)
+    speaker = record_holder_of(group)
     if not (await identity_queries.consent(reader, speaker)).is_given:
         return Withhold(PublicationReason.SPEAKER_NOT_AGREED)
     if leased.is_withdrawn:
@@ -77,15 +77,15 @@ async def decide_group(reader: Reader, leased: LeasedPublication) -> Decision:
             if leased.may_exist_remotely
             else Withhold(PublicationReason.NO_REPOSITORY_OF_GROUP)
         )
-    backups = await named_backups(reader, group)
-    before = await record_queries.newest_former(reader, group.id)
+    backups = await published_backups(reader, group)
+    before = await record_queries.newest_superseded(reader, group.id)
     predecessor = None if before is None else Reference(*before)
     return PublishGroup(group, identity, share, backups, predecessor)
 
 
 async def decide_superseded(reader: Reader, leased: LeasedPublication, *, agreed: bool) -> Decision:
     """The superseded record of a group, in another repository: it points to its successor."""
-    group_id = await record_queries.group_of_former(reader, leased.subject_id)
+    group_id = await record_queries.group_of_superseded(reader, leased.subject_id)
     group = None if group_id is None else await queries.by_id(reader, group_id)
     if group is None or group.deleted_at is not None:
         return Withhold(PublicationReason.GROUP_DELETED)
@@ -147,9 +147,9 @@ async def group_repository(reader: Reader, group: Group, leased: LeasedPublicati
         if await repository_to_clear(reader, leased) is None:
             return ForgetRecord()
         return Withhold(PublicationReason.GROUP_MOVED)
-    if not (await identity_queries.consent(reader, speaker_of(group))).is_given:
+    if not (await identity_queries.consent(reader, record_holder_of(group))).is_given:
         return Withhold(PublicationReason.SPEAKER_NOT_AGREED)
-    identity = await repository_for(reader, speaker_of(group), did)
+    identity = await repository_for(reader, record_holder_of(group), did)
     return Wait(PublicationReason.GROUP_RECORD_MOVING) if identity is None else identity
 
 
@@ -236,5 +236,5 @@ async def _member_statement(reader: Reader, group: Group, standing: Membership) 
     if known is None or known.cid is None or known.body is None or known.standing is not seen.RecordState.MAPPED:
         return None
     statement = read_statement(known.collection, parse_did(known.did), cbor.decode(known.body))
-    ours = {group.network.record_uri, *await record_queries.former_records(reader, group.id)}
+    ours = {group.network.record_uri, *await record_queries.superseded_uris(reader, group.id)}
     return Reference(known.uri, known.cid) if statement.group_uri in ours else None

@@ -128,19 +128,19 @@ async def note(tx: Transaction, kind: PublicationKind, subject_id: str, *, uri: 
 async def _keep_address(tx: Transaction, group_id: GroupId, uri: str | None) -> None:
     """The address of a retracted record stays the group's: members keep naming it, and publishing again writes there."""
     if uri is not None:
-        await record_queries.drop_former(tx, uri)
+        await record_queries.remove_superseded(tx, uri)
         return
     group = await groups_queries.by_id(tx, group_id)
     address = None if group is None or group.deleted_at is not None else group.network.record_uri
     if address is not None:
         cid = await record_queries.record_cid(tx, group_id)
-        await record_queries.note_former(tx, group_id, address, cid or "", is_there=False)
+        await record_queries.add_superseded(tx, group_id, address, cid or "", is_there=False)
 
 
 async def look_at_what_names(tx: Transaction, group_id: GroupId) -> None:
     """Decide again every publication that names the group: members' statements, acceptances, events."""
-    await publication.look_at_members(tx, group_id)
-    former = await record_queries.former_records(tx, group_id)
+    await publication.enqueue_members(tx, group_id)
+    former = await record_queries.superseded_uris(tx, group_id)
     await publications.recheck(tx, kind=PublicationKind.FORMER_GROUP, subject_ids=former, is_edit=True)
     events_of = await queries.ids_in_group(tx, group_id)
     await publications.recheck(tx, kind=PublicationKind.EVENT, subject_ids=events_of, is_edit=True)

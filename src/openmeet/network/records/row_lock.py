@@ -12,7 +12,7 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.membership_queries import members_by_ids
 from openmeet.domain.groups.model import GroupId, MemberId
-from openmeet.domain.groups.record_queries import group_of_former
+from openmeet.domain.groups.record_queries import group_of_superseded
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.outbox import superseded_records
@@ -54,6 +54,6 @@ async def _group_of(tx: Transaction, kind: PublicationKind, subject_id: str) -> 
     if kind is PublicationKind.GROUP:
         return GroupId(subject_id)
     if kind is PublicationKind.FORMER_GROUP:
-        return await group_of_former(tx, subject_id)
+        return await group_of_superseded(tx, subject_id)
     standing = (await members_by_ids(tx, [subject_id])).get(MemberId(subject_id))
     return None if standing is None else standing.group_id

@@ -25,7 +25,7 @@ from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.site import session as edge
+from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
@@ -100,14 +100,14 @@ async def delete(request: Request) -> Response:
     typed = await read_form(request)
     try:
         async with database_of(request).reader() as reader:
-            await _must_be_fresh(reader, request, edge.cookie_token(request))
+            await _must_be_fresh(reader, request, site_session.cookie_token(request))
             await _must_be_named(reader, caller.user_id, typed.get("confirm", ""))
     except Failure as failure:
         shown = Typed({"confirm": typed.get("confirm", "")}, {"confirm": failure.why})
         return await _page(request, shown, status=400)
     await actions.begin(database_of(request), caller.user_id, _grace(request))
     response = go("/", flash="account_deletion_requested")
-    edge.clear_cookie(request, response)
+    site_session.clear_cookie(request, response)
     return response
 
 
@@ -122,7 +122,7 @@ async def delete_me(request: Request) -> Response:
     caller = caller_of(request)
     wanted = await read_json(request, DeletionInput, is_optional=True)
     async with database_of(request).reader() as reader:
-        await _must_be_fresh(reader, request, edge.bearer_of(request))
+        await _must_be_fresh(reader, request, site_session.bearer_of(request))
         if wanted.confirm is not None:
             await _must_be_named(reader, caller.user_id, wanted.confirm)
     asked = await actions.begin(database_of(request), caller.user_id, _grace(request))
@@ -182,7 +182,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         found = await what_happens(reader, caller.user_id, _grace(request))
-        proof = await sign_in.proof_of(reader, model.hash_token(edge.cookie_token(request)))
+        proof = await sign_in.proof_of(reader, model.hash_token(site_session.cookie_token(request)))
         person = await users.by_id(reader, caller.user_id)
         has_names = bool(await identities.of_user(reader, caller.user_id))
     context: dict[str, Any] = {

@@ -24,7 +24,7 @@ from openmeet.network.repositories.sign_in import FIELD, read_name
 from openmeet.web.sign_in import sign_out
 from openmeet.web.sign_in.atproto import browser_secret, is_offered
 from openmeet.web.sign_in.atproto_pages import depart, problem_of
-from openmeet.web.site import session as edge
+from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
@@ -93,7 +93,7 @@ async def link(request: Request) -> Response:
     caller = caller_of(request)
     typed = await read_form(request)
     try:
-        await edge.refuse_app_password(request)
+        await site_session.refuse_app_password(request)
         named = read_name(typed.get("identifier", ""))
         return await depart(
             request,
@@ -155,7 +155,7 @@ async def sign_out_everywhere(request: Request) -> Response:
     """End every session: of browsers and programs here, and ours at the PDS of each account."""
     await sign_out.end_everywhere(request, caller_of(request))
     response = go("/", flash="signed_out_everywhere")
-    edge.clear_cookie(request, response)
+    site_session.clear_cookie(request, response)
     return response
 
 

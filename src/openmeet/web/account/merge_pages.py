@@ -19,7 +19,7 @@ from openmeet.domain.users.model import UserId, UserKind
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.sign_in import limits
-from openmeet.web.site import session as edge
+from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import spend_on
@@ -50,7 +50,7 @@ async def ask_code(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         me = await by_id(reader, caller.user_id)
     try:
-        await edge.refuse_app_password(request)
+        await site_session.refuse_app_password(request)
         email = check_email(typed.get("email", ""))
         if me is not None and me.email == email:
             own = {"email": gettext("This is the address that you sign in with. Write the other one.")}
@@ -76,7 +76,7 @@ async def answer_code(request: Request) -> Response:
     caller = caller_of(request)
     typed = await read_form(request)
     challenge_id = ChallengeId(typed.get("challenge", ""))
-    await edge.refuse_app_password(request)
+    await site_session.refuse_app_password(request)
     await spend_on(request, limits.CODE_TRIES)
     claim, is_taken = None, False
     async with database_of(request).transaction() as tx:

@@ -12,7 +12,7 @@ from groundwork.errors import InvalidForm, TooMany, kind_of
 from groundwork.http.forms import read_form, typed_again
 from openmeet.domain.groups import actions, announcements
 from openmeet.domain.groups.invitation_queries import BY_CLOCK, IN_ANOTHER_APP
-from openmeet.domain.groups.model import MAX_KEY, AnnouncementId, Group, GroupLogAction, GroupRole, Logged
+from openmeet.domain.groups.model import MAX_KEY, AnnouncementId, Group, GroupLogAction, GroupLogEntry, GroupRole
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
@@ -61,7 +61,7 @@ class ActivityRow:
     is_by_clock: bool
 
 
-def line_of(one: Logged, names: Mapping[UserId, str], group: Group) -> ActivityRow:
+def line_of(one: GroupLogEntry, names: Mapping[UserId, str], group: Group) -> ActivityRow:
     at = local_of(one.created_at, group.details.time_zone)
     when = formatting.time_tag(one.created_at, formatting.day_and_time(f"{formatting.short_day(at)} {at.year}", at))
     is_by_clock = one.note == BY_CLOCK
@@ -69,12 +69,12 @@ def line_of(one: Logged, names: Mapping[UserId, str], group: Group) -> ActivityR
     return ActivityRow(when, who, _what(one, names), is_by_clock)
 
 
-def _what(one: Logged, names: Mapping[UserId, str]) -> str:
+def _what(one: GroupLogEntry, names: Mapping[UserId, str]) -> str:
     what = _did(one, names)
     return gettext("%(what)s (in another app)", what=what) if one.note == IN_ANOTHER_APP else what
 
 
-def _did(one: Logged, names: Mapping[UserId, str]) -> str:
+def _did(one: GroupLogEntry, names: Mapping[UserId, str]) -> str:
     them = names[one.user_id]
     if one.note == BY_CLOCK:
         return {
@@ -109,7 +109,7 @@ def _did(one: Logged, names: Mapping[UserId, str]) -> str:
             return _ABOUT[one.act].filled(who=them) if one.act in _ABOUT else str(_BY_SELF[one.act])
 
 
-def _new_role(one: Logged, them: str) -> str:
+def _new_role(one: GroupLogEntry, them: str) -> str:
     return (
         gettext("%(them)s is %(after)s", them=them, after=role_label(one.after))
         if one.after is not None and one.after in set(GroupRole)

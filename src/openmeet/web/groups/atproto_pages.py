@@ -13,7 +13,7 @@ from groundwork.outbox.jobs import JobState, find
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, publication_settings
 from openmeet.domain.groups.model import INSIDE, GroupRole, Membership
-from openmeet.domain.groups.publication import Share, share_of, speaker_of
+from openmeet.domain.groups.publication import Share, record_holder_of, share_of
 from openmeet.domain.groups.queries import find_member
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
@@ -70,7 +70,7 @@ class OnTheNetwork:
 async def on_the_network(reader: Reader, seen: GroupAccess) -> OnTheNetwork:
     """For everyone who may see the group."""
     group, on = seen.group, await switches(reader)
-    speaker = speaker_of(group)
+    speaker = record_holder_of(group)
     share = Share.ALL if group.is_read_only else share_of(group)
     held = (await publication_status.statuses(reader, PublicationKind.GROUP, [group.id]))[group.id]
     agreed = (await identity_queries.consent(reader, speaker)).is_given

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.groups import actions, administration, invitation_queries, rules
-from openmeet.domain.groups.administration import Mails
+from openmeet.domain.groups.administration import InvitationPreview
 from openmeet.domain.groups.model import INVITATION_DAYS, Invitation, InvitationId
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
@@ -116,7 +116,7 @@ async def invite_by_mail(request: Request) -> Response:
         async with database_of(request).reader() as reader:
             group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
             rules.require_permission(mine.role if mine else None, GroupPermission.INVITE)
-            mails = await administration.check_mails(reader, services(request).code_key, group, text)
+            mails = await administration.preview_invitations(reader, services(request).code_key, group, text)
         return json_response(_mails(mails, is_sent=False))
     async with database_of(request).transaction() as tx:
         mails = await administration.invite_by_mail(tx, services(request).code_key, caller, slug_of(request), text)
@@ -133,7 +133,7 @@ async def revoke(request: Request) -> Response:
 
 async def show_door(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        invitation, group = await administration.open_door(reader, invitation_of(request))
+        invitation, group = await administration.usable_invitation(reader, invitation_of(request))
         names = await shown_names(reader, [invitation.invited_by])
     return json_response(
         InvitedGroupOutput(
@@ -162,7 +162,7 @@ async def decline(request: Request) -> Response:
 
 def invitation_of(request: Request) -> InvitationId:
     """The invitation of the token in the path. Raises NotFound."""
-    return administration.named_by(services(request).code_key, request.path_params["token"])
+    return administration.invitation_of_token(services(request).code_key, request.path_params["token"])
 
 
 def _shown(request: Request, one: Invitation) -> InvitationOutput:
@@ -172,7 +172,7 @@ def _shown(request: Request, one: Invitation) -> InvitationOutput:
     )
 
 
-def _mails(mails: Mails, *, is_sent: bool) -> MailsOutput:
+def _mails(mails: InvitationPreview, *, is_sent: bool) -> MailsOutput:
     return MailsOutput(
         list(mails.fresh), list(mails.known), list(mails.wrong), list(mails.unread), mails.left_today, is_sent
     )

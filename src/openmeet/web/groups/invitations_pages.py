@@ -13,7 +13,7 @@ from groundwork.errors import InvalidForm, InvalidInput, TooMany
 from groundwork.http.forms import Typed, read_form, typed_again
 from groundwork.ui.tones import tone_of
 from openmeet.domain.groups import actions, administration, invitation_queries, queries, rules
-from openmeet.domain.groups.administration import Mails
+from openmeet.domain.groups.administration import InvitationPreview
 from openmeet.domain.groups.model import INSIDE, INVITATION_DAYS, MAX_LINK_DAYS, MAX_MAILS_A_DAY, MAX_USES, InvitationId
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
@@ -49,7 +49,7 @@ def routes() -> list[Route]:
 async def show_door(request: Request) -> Response:
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
-        invitation, group = await administration.open_door(reader, invitation_of(request))
+        invitation, group = await administration.usable_invitation(reader, invitation_of(request))
         names = await shown_names(reader, [invitation.invited_by])
         counts = await queries.counts(reader, group.id)
         role = None if caller is None else await queries.role_in(reader, group.id, caller.user_id)
@@ -131,7 +131,7 @@ async def send_mails(request: Request) -> Response:
         if typed.get("step") != "send":
             async with database_of(request).reader() as reader:
                 seen = await see(reader, request, GroupPermission.INVITE)
-                mails = await administration.check_mails(reader, services(request).code_key, seen.group, text)
+                mails = await administration.preview_invitations(reader, services(request).code_key, seen.group, text)
             return await _page(request, Typed({**_AT_FIRST, **typed}), preview=mails)
         async with database_of(request).transaction() as tx:
             await administration.invite_by_mail(tx, services(request).code_key, caller, slug_of(request), text)
@@ -153,7 +153,9 @@ async def revoke(request: Request) -> Response:
     return go(path_of(group, "invitations"), flash="invitation_revoked")
 
 
-async def _page(request: Request, typed: Typed, *, preview: Mails | None = None, status: int = 200) -> Response:
+async def _page(
+    request: Request, typed: Typed, *, preview: InvitationPreview | None = None, status: int = 200
+) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.INVITE)
         moved = elsewhere(request, seen.group)

@@ -111,7 +111,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
 async def _context(reader: Reader, seen: GroupAccess) -> dict[str, object]:
     group, viewer = seen.group, seen.viewer
     asked = group.succession
-    others = await membership_queries.longest_inside(reader, group.id, besides=group.owner_id)
+    others = await membership_queries.senior_member(reader, group.id, besides=group.owner_id)
     named = [group.owner_id, *(one.user_id for one in others)]
     named += [asked.successor_id] if asked else []
     named += [group.offer.heir_id] if group.offer else []

@@ -31,7 +31,7 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.moderation import labels
-from openmeet.domain.moderation import visibility as standing
+from openmeet.domain.moderation import visibility as moderation_visibility
 from openmeet.domain.moderation.labels import NetworkLabel
 from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.search.group_events import coming_in_group, past_in_group, shown_in_group
@@ -261,7 +261,7 @@ async def _labelled(reader: Reader, group: Group) -> list[NetworkLabel]:
     """The labels that hide it from all but its admins; none if a moderator has decided about it."""
     if not group.is_hidden:
         return []
-    decided = await standing.of_each(reader, [group.id, group.owner_id])
+    decided = await moderation_visibility.of_each(reader, [group.id, group.owner_id])
     if any(one.state is not SubjectVisibility.TRUSTED for one in decided.values()):
         return []
     return await labels.hiding(reader, None, group.owner_id)

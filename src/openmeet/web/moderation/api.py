@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.moderation import actions as acts
+from openmeet.domain.moderation import actions as moderation_actions
 from openmeet.domain.moderation import audit_log, policy, reports, visibility
 from openmeet.domain.moderation.model import (
     ActId,
@@ -280,7 +280,7 @@ async def act(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
         if wanted.act == "dismiss":
-            act_id = await acts.dismiss(tx, moderator.user_id, subject, wanted.reason)
+            act_id = await moderation_actions.dismiss(tx, moderator.user_id, subject, wanted.reason)
         else:
             act_id = (await actions.decide(tx, moderator, subject, actions.DECISIONS[wanted.act], wanted.reason)).act_id
     return json_response(ActMade(act_id), 201)

@@ -11,7 +11,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, InvalidForm, InvalidInput, NotFound, Refused
 from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.chat import objections
-from openmeet.domain.moderation import actions as acts
+from openmeet.domain.moderation import actions as moderation_actions
 from openmeet.domain.moderation import audit_log, policy, reports, visibility
 from openmeet.domain.moderation.model import ActId, ModerationPolicy, Subject, SubjectVisibility, Thing
 from openmeet.domain.moderation.reasons import ModerationReason
@@ -134,7 +134,7 @@ async def decide(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             moderator = await moderator_of(tx, request)
             if what == "dismiss":
-                await acts.dismiss(tx, moderator.user_id, subject, reason)
+                await moderation_actions.dismiss(tx, moderator.user_id, subject, reason)
             elif what in actions.DECISIONS:
                 await actions.decide(tx, moderator, subject, actions.DECISIONS[what], reason)
             else:

@@ -13,7 +13,7 @@ from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.rules import check_reason
 from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, gather, materialize
-from openmeet.domain.series import undo as undoing
+from openmeet.domain.series import undo as series_undo
 from openmeet.domain.series.dates import checked_name, original_text
 from openmeet.domain.series.edits import plan_of, series_details_at
 from openmeet.domain.series.model import EditScope, Series
@@ -133,7 +133,7 @@ async def undo(request: Request) -> Response:
         series = await actions.lock_for_undo(
             tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
         )
-        return await answer(request, tx, await undoing.undo(tx, series))
+        return await answer(request, tx, await series_undo.undo(tx, series))
 
 
 async def add(request: Request) -> Response:

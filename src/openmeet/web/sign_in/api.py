@@ -17,7 +17,7 @@ from openmeet.network.repositories import sessions
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.sign_in import limits, sign_out
 from openmeet.web.sign_in.password import sign_in
-from openmeet.web.site import session as edge
+from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services
@@ -123,7 +123,7 @@ async def close_session(request: Request) -> Response:
     if wish not in {"true", "false"}:
         raise InvalidInput("revoke", SignInReason.TRUE_OR_FALSE_NEEDED)
     async with database_of(request).transaction() as tx:
-        await actions.close_session(tx, edge.bearer_of(request))
+        await actions.close_session(tx, site_session.bearer_of(request))
         request.state.ended = await sessions.forget_all(tx, caller.user_id) if wish == "true" else []
     return Response(status_code=204)
 

@@ -61,7 +61,7 @@ from openmeet.web.events.listing import short_when
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.sign_in import limits
 from openmeet.web.sign_in.atproto import browser_secret, is_offered, keep_browser_secret, needs_proof, network_of
-from openmeet.web.site import session as edge
+from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import spend_on
@@ -302,7 +302,7 @@ async def _finish_sign_in(request: Request, network: NetworkClients, proven: Aut
 def signed_in(request: Request, session: OpenedSession, finished: Finished) -> Response:
     """Redirect into the site with a new session, after the resumed click."""
     response = go(finished.path, flash="account_kept" if session.keeps_account else finished.flash)
-    edge.set_cookie(request, response, session)
+    site_session.set_cookie(request, response, session)
     forget_click(request, response)
     return response
 

@@ -26,7 +26,7 @@ from openmeet.web.sign_in import sign_out as signing_out
 from openmeet.web.sign_in.atproto import browser_secret, is_offered, keep_browser_secret, known_browser
 from openmeet.web.sign_in.atproto_pages import PASSWORD_PATH, password_page, send_to_server, signed_in, start_page
 from openmeet.web.sign_in.password import sign_in
-from openmeet.web.site import session as edge
+from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import spend_on
@@ -226,7 +226,7 @@ async def sign_out(request: Request) -> Response:
     next_path = local_path(typed.get("next", "/"))
     following = "/" if next_path == "/" else "/sign-in?" + urlencode({"next": next_path})
     response = go(following, flash=flash)
-    edge.clear_cookie(request, response)
+    site_session.clear_cookie(request, response)
     return response
 
 
