@@ -159,17 +159,25 @@ async def show_moderation(find: Find, request: Request) -> Response:
         shown = {one.id: one for one in await queries.shown(reader, list(stored.values()), None)}
         removals = await objections.removals_of(reader, objected)
         lines = await view.act_lines(reader, await acts.acts_of(reader, room.id, Page(_ACTS)))
-        cards = [
-            {
-                "href": f"/chat/messages/{message}",
-                "line": view.line_of(shown[message]),
-                "is_held": message in held,
-                "reports": [(REASON_LABELS[one.reason], one.words) for one in reports if one.message_id == message],
-                "objection": (removals[message].objection or "") if message in objected and message in removals else "",
-            }
-            for message in ids
-            if message in shown
-        ]
+        hosts = await view.hosts_among(reader, room, list(shown.values()))
+        sealer = removal_sealer(request)
+        cards = []
+        for message in (one for one in ids if one in shown):
+            row = view.message_view(shown[message], room, hosts, zone=place.time_zone, now=reader.now, may_write=False)
+            is_removed = shown[message].message.is_removed
+            text, pictures = await messages.sealed_content(reader, message, sealer) if is_removed else ("", ())
+            removal = removals.get(message) if message in objected else None
+            cards.append(
+                {
+                    "row": row,
+                    "line": view.line_of(shown[message]),
+                    "is_held": message in held,
+                    "reports": [(REASON_LABELS[one.reason], one.words) for one in reports if one.message_id == message],
+                    "removal": removal,
+                    "text": text,
+                    "shown": {"pictures": picture_views(pictures, shown[message].name, PICTURES)},
+                }
+            )
         now = reader.now
     return page(request, "chat/moderation.html", {"place": place, "cards": cards, "lines": lines, "now": now})
 
