@@ -389,9 +389,11 @@ async def test_nobody_stands_among_those_offered_a_place_and_among_those_waiting
         ben, cleo, dora = [await person(tx, name) for name in ("Ben", "Cleo", "Dora")]
         for who, reply in ((ben, "going"), (cleo, "going"), (dora, "going"), (ben, "declined")):
             await attendance.answer(tx, who, path.removeprefix("/events/"), RsvpReply(reply))
-    for page in (path, f"{path}/attendees"):
-        shown = (await browser.get(page)).text
-        assert "<strong>1</strong> place held</span> <span><strong>1</strong> on the waitlist</span>" in shown
+    shown = (await browser.get(path)).text
+    assert "<strong>1</strong> place held</span> <span><strong>1</strong> on the waitlist</span>" in shown
+    guests = (await browser.get(f"{path}/attendees")).text
+    assert "<strong>1</strong> place held</span></p>" in guests
+    assert re.search(r'href="\?tab=waiting"[^>]*>[^<]* <span class="tab-count">1</span>', guests)
     people = re.findall(r"<h3>(.*?)</h3>.*?person-name\">(\w+)", (await browser.get(path)).text, re.DOTALL)
     assert people == [("A place is held for", "Cleo"), ("On the waitlist", "Dora")]
 
