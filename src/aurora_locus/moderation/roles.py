@@ -113,8 +113,8 @@ ADMINISTRATION: Final = PdsOperator("admin", OperatorRole.SUPERADMIN)
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """An action about to be done: who does it, why, and because of which report, if any."""
+class AuditContext:
+    """What the audit log needs of an action: who does it, why, and because of which report, if any."""
 
     by: PdsOperator
     reason: str = ""
