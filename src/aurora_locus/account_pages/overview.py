@@ -55,7 +55,7 @@ def routes() -> list[Route]:
 
 
 async def show_overview(request: Request) -> Response:
-    """Name, the one thing that most needs attention, apps, security, storage, ways out."""
+    """The start page of the account: name, the one thing that most needs attention, apps, security, storage, ways out."""
     registry, signed_in = edge.registry_of(request), edge.account_of(request)
     account = await own_account(request, signed_in.did)
     server: AuthorizationServer = request.app.state.authorization

@@ -110,7 +110,9 @@ async def find_by_handle(reader: Reader, handle: str) -> Account | None:
 
 
 async def find_by_identifier(reader: Reader, identifier: str) -> Account | None:
-    """By handle, DID or e-mail address, as people type them: case does not matter, a leading @ is dropped."""
+    """The account with this handle, DID or e-mail address, as people type them: case does not matter, a leading @ is
+    dropped.
+    """
     text = identifier.strip().lower()
     if not text.isprintable():
         return None  # no account has a NUL, and PostgreSQL rejects it

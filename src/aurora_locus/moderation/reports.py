@@ -57,7 +57,9 @@ UNRESOLVED = (ReportState.OPEN, ReportState.ACKNOWLEDGED, ReportState.ESCALATED)
 
 @dataclass(frozen=True, slots=True)
 class PdsReport:
-    """``uri`` and ``cid`` are None for a report about an account as a whole; ``tool`` is what the app said of itself."""
+    """A report. ``uri`` and ``cid`` are None for one about an account as a whole; ``tool`` is what the app said of
+    itself.
+    """
 
     id: int
     reported_by: Did
@@ -110,7 +112,7 @@ async def make(registry: Registry, by: Did, wish: Mapping[str, Any]) -> PdsRepor
 
 
 async def find(reader: Reader, number: int) -> PdsReport:
-    """One report. Raises NotFound."""
+    """The report with this number. Raises NotFound."""
     row = await reader.fetch_one(_FIND, id=number) if 0 < number < NEWEST else None
     if row is None:
         raise _absent()

@@ -95,7 +95,7 @@ class PdsOperator:
     role: OperatorRole
 
     def may(self, act: OperatorAction) -> bool:
-        """Whether the role suffices."""
+        """Whether the operator's role suffices for the action."""
         return _RANKS[self.role] >= _RANKS[LEAST[act]]
 
     def require(self, act: OperatorAction) -> None:

@@ -15,7 +15,9 @@ from groundwork.cache.contract import Cache
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationServer:
-    """``issuer`` is the public URL, which is also the resource's. ``replays`` remembers used proofs and assertions."""
+    """The authorization server. ``issuer`` is its public URL, which is also the resource's. ``replays`` remembers used
+    proofs and assertions.
+    """
 
     registry: Registry
     issuer: str

@@ -21,7 +21,9 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
 
 
 def require_uses(uses: int) -> int:
-    """The same number, or 0 for a code without uses, as the reference allows. Raises InvalidInput for an unlimited one."""
+    """The number of uses, or 0 for a code without uses, as the reference allows. Raises InvalidInput for an unlimited
+    one.
+    """
     if uses > MAX_USES:
         raise InvalidInput("useCount", f"A code is good for {MAX_USES} accounts at most.")
     return max(uses, 0)

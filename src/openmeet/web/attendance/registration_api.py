@@ -53,7 +53,7 @@ class RegistrationSettingsBody(msgspec.Struct, forbid_unknown_fields=True, renam
 
 
 async def show(request: Request) -> Response:
-    """For everybody who sees the event: clients need the host's questions."""
+    """The registration settings, for everybody who sees the event: clients need the host's questions."""
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, _slug(request))
