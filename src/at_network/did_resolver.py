@@ -22,8 +22,8 @@ TIMEOUT_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class DidSettings:
-    """``directory_url`` is the did:plc directory, ``second_directory_url`` is asked where the first knows nothing of a
-    DID (empty: none).
+    """Settings of the DID resolver. ``directory_url`` is the did:plc directory, ``second_directory_url`` is asked where
+    the first knows nothing of a DID (empty: none).
 
     ``is_development`` allows did:web on localhost and ``.test``.
     """

@@ -55,7 +55,9 @@ def failures_after(failures: int, lasted_seconds: float, backoff: Backoff) -> in
 
 
 def stream_url(service: str, nsid: str, parameters: Mapping[str, Parameter | None]) -> str:
-    """``wss://host/xrpc/<nsid>?…`` of a server given by origin, ``http`` or ``ws`` spelling."""
+    """The address of a server's event stream, ``wss://host/xrpc/<nsid>?…``; the server is given by origin, ``http`` or
+    ``ws`` spelling.
+    """
     scheme, _, rest = service.rstrip("/").partition("://")
     query = urlencode(encode_parameters(parameters))
     socket = {"https": "wss", "http": "ws"}.get(scheme, scheme)

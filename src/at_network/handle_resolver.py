@@ -36,7 +36,9 @@ MAX_REDIRECTS = 3
 
 @dataclass(frozen=True, slots=True)
 class HandleSettings:
-    """``through_pds`` are servers asked before DNS for any handle: for development networks without DNS names."""
+    """Settings of the handle resolver. ``through_pds`` are servers asked before DNS for any handle: for development
+    networks without DNS names.
+    """
 
     is_development: bool = False
     through_pds: tuple[str, ...] = ()

@@ -22,7 +22,9 @@ Unpack = Callable[[bytes], bytes]
 
 
 def subscribe_url(service: str, query: str) -> str:
-    """``wss://host/subscribe?…`` of a server given by origin, ``http`` or ``ws`` spelling."""
+    """The address of a Jetstream server's stream, ``wss://host/subscribe?…``; the server is given by origin, ``http``
+    or ``ws`` spelling.
+    """
     scheme, _, rest = service.rstrip("/").partition("://")
     return f"{({'https': 'wss', 'http': 'ws'}).get(scheme, scheme)}://{rest}{PATH}" + (f"?{query}" if query else "")
 

@@ -33,19 +33,19 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors.model import FactorKeys
 from aurora_locus.accounts.session_tokens import MIN_SECRET_BYTES, SessionTokenSigner
 from aurora_locus.administration import federation_status
+from aurora_locus.administration.console import AdminConsole
 from aurora_locus.administration.figures import BlobFigures
-from aurora_locus.administration.office import Office
 from aurora_locus.blobs.place import open_store
 from aurora_locus.blobs.uploads import BlobService, UploadLimits
 from aurora_locus.federation.crawl_requests import CrawlRequests, over_http
 from aurora_locus.federation.jetstream import PATH as JETSTREAM
 from aurora_locus.federation.jetstream import Jetstream
+from aurora_locus.federation.monitor import FederationGauges, watch
 from aurora_locus.federation.opening import open_proxying
 from aurora_locus.federation.relay_accounts import AccountGauges, keep_asking
-from aurora_locus.federation.standing import standing
-from aurora_locus.federation.stream_places import StreamPlaces
+from aurora_locus.federation.status import standing
+from aurora_locus.federation.stream_slots import StreamSlots
 from aurora_locus.federation.taken_down import TakenDown
-from aurora_locus.federation.watching import FederationGauges, watch
 from aurora_locus.i18n.language import by_request
 from aurora_locus.i18n.sentences import explain
 from aurora_locus.identity import plc_updates
@@ -64,11 +64,11 @@ from aurora_locus.oauth.refusals import render_oauth
 from aurora_locus.oauth.routes import FOR_APPS
 from aurora_locus.oauth.routes import routes as oauth_routes
 from aurora_locus.oauth.server import AuthorizationServer
-from aurora_locus.repository.learning import Learning
 from aurora_locus.repository.repositories import open_repositories
-from aurora_locus.scheduled import keep_house, keep_identities
+from aurora_locus.repository.type_resolver import TypeResolver
+from aurora_locus.scheduled import run_housekeeping, run_identity_repairs
 from aurora_locus.sequencer.live import Live, open_live
-from aurora_locus.sequencer.waking import keep_awake
+from aurora_locus.sequencer.wakeup import run_wakeup
 from aurora_locus.settings import PdsSettings
 from aurora_locus.site.faults import pages_or
 from aurora_locus.xrpc.callers import authenticator
@@ -192,7 +192,7 @@ async def open_server(
                 settings, dids.resolve, registry.repositories.keys, clock, user_agent=f"aurora-locus/{version}"
             )
         )
-        learning = Learning(catalog, lexicons.document) if settings.lexicon_resolution_enabled else None
+        learning = TypeResolver(catalog, lexicons.document) if settings.lexicon_resolution_enabled else None
         gate = gate_of(settings, registry.counters, clock)
         stack.push_async_callback(registry.counters.close)
         host = XrpcHost(
@@ -205,7 +205,7 @@ async def open_server(
             network,
             crawling,
             # In development, and where rate limits are off, all requests may come from one address.
-            StreamPlaces(is_limited=settings.counts_requests and not settings.has_wide_limits),
+            StreamSlots(is_limited=settings.counts_requests and not settings.has_wide_limits),
             workers,
             proxying,
             authorization.nonces.newest,
@@ -238,7 +238,7 @@ async def open_server(
         app.state.authorization = authorization
         app.state.streams = host.streams
         app.state.ask_both_ways = handles.ask_both_ways
-        app.state.office = Office(
+        app.state.console = AdminConsole(
             settings, registry, labels, crawling, federation, BlobFigures(registry), version, clock.now()
         )
 
@@ -255,11 +255,11 @@ async def open_server(
         await stack.enter_async_context(_dispatching(registry, deliveries))
 
         housekeeping = asyncio.create_task(
-            keep_house(settings, registry, authorization, clock), name="pds housekeeping"
+            run_housekeeping(settings, registry, authorization, clock), name="pds housekeeping"
         )
         stack.push_async_callback(_end, housekeeping)
         left_over = await plc_updates.left_by_a_crash(db)
-        identities = asyncio.create_task(keep_identities(registry, left_over), name="pds identities")
+        identities = asyncio.create_task(run_identity_repairs(registry, left_over), name="pds identities")
         stack.push_async_callback(_end, identities)
         watching = asyncio.create_task(
             watch(db, live, clock, crawling, FederationGauges(metrics), is_automatic=settings.announces_itself),
@@ -275,7 +275,7 @@ async def open_server(
             db, settings, registry.repositories.blobs.store, clock, backup_gauges(metrics, clock), version=version
         )
         stack.push_async_callback(_end, asyncio.create_task(backups, name="pds backups"))
-        awake = asyncio.create_task(keep_awake(live, settings.database, "aurora_locus"), name="pds log")
+        awake = asyncio.create_task(run_wakeup(live, settings.database, "aurora_locus"), name="pds log")
         stack.push_async_callback(_end, awake)
         yield AuroraLocus(app, registry, live, metrics, authorization, labels)
 

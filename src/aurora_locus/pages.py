@@ -2,7 +2,7 @@
 
 from starlette.routing import Route
 
-from aurora_locus.account_pages import rooms as account_pages
+from aurora_locus.account_pages import routes as account_pages
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.administration.pages import routes as administration
 from aurora_locus.front_page import routes as front_page

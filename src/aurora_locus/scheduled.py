@@ -21,7 +21,7 @@ from aurora_locus.administration import operator_sessions
 from aurora_locus.blobs.sweep import sweep as sweep_blobs
 from aurora_locus.blobs.sweep import sweep_all
 from aurora_locus.identity import plc_updates
-from aurora_locus.moderation import subject_acts
+from aurora_locus.moderation import subject_actions
 from aurora_locus.oauth.opening import sweep as sweep_authorizations
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.repository import import_file
@@ -44,7 +44,7 @@ FIRST_RETRY_SECONDS = 1.0
 IDENTITIES_SECONDS = 60.0
 
 
-async def keep_house(
+async def run_housekeeping(
     settings: PdsSettings, registry: Registry, authorization: AuthorizationServer, clock: Clock
 ) -> None:
     """Delete expired sessions, old events and unreferenced uploads, again and again until cancelled."""
@@ -83,7 +83,7 @@ async def keep_house(
             return await jobs.forget_completed(tx, Instant(tx.now - DAY))
 
     async def resume() -> object:
-        return await subject_acts.end_suspensions(registry)
+        return await subject_actions.end_suspensions(registry)
 
     async def delete() -> object:
         return await deletion.delete_forgotten(registry)
@@ -118,7 +118,7 @@ async def keep_house(
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 
-async def keep_identities(registry: Registry, from_crash: Sequence[tuple[Did, PlcOperation]]) -> None:
+async def run_identity_repairs(registry: Registry, from_crash: Sequence[tuple[Did, PlcOperation]]) -> None:
     """Finish or undo identity changes that a crash interrupted, and detect accounts that have moved away; until
     cancelled.
 
@@ -129,11 +129,11 @@ async def keep_identities(registry: Registry, from_crash: Sequence[tuple[Did, Pl
     while True:
         left = 1
         try:
-            left = await plc_updates.mend(registry.plc, rows)
-            await signing_key_change.mend(registry)
+            left = await plc_updates.repair(registry.plc, rows)
+            await signing_key_change.finish_commits(registry)
             if left == 0:
                 rows = None
-                await hosting_status.go_round(registry)
+                await hosting_status.recheck_due(registry)
         except Exception as error:  # noqa: BLE001 - an edge: a round that fails must not end those that follow
             log.error("chore.failed", chore="identities", exc_info=error)
         pause = min(pause * 2, HOUSEKEEPING_SECONDS) if left else FIRST_RETRY_SECONDS

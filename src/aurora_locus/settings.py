@@ -385,7 +385,7 @@ def _is_did(text: str) -> bool:
 
 
 def checked(settings: PdsSettings) -> PdsSettings:
-    """The same settings. Raises ``SettingsRefused`` if they contradict each other or are dangerous in public."""
+    """Check settings and return them. Raises ``SettingsRefused`` for contradictions and dangers in public."""
     problems = []
     if not settings.federation_enabled:
         problems += [

@@ -32,7 +32,7 @@ _ROBOTS = "# Crawling the public API is allowed\nUser-agent: *\nAllow: /\n"
 
 
 def health_route(probes: Probes, version: str) -> Route:
-    """``/xrpc/_health``: under ``/xrpc/``, but not an XRPC method."""
+    """The route of ``/xrpc/_health``, which is under ``/xrpc/`` but not an XRPC method."""
     return Route("/xrpc/_health", _health(probes, version))
 
 

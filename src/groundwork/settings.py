@@ -265,7 +265,7 @@ _AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([A-Za-z]*)")
 
 
 def parse_seconds(text: str) -> float:
-    """``"5m"`` is 300.0; a number without a unit is refused."""
+    """Parse a duration: ``"5m"`` is 300.0; a number without a unit is refused."""
     match = _AMOUNT.fullmatch(text)
     if match is None or match[2] not in _SECONDS_BY_UNIT:
         if text == "0":
@@ -275,7 +275,7 @@ def parse_seconds(text: str) -> float:
 
 
 def parse_bytes(text: str) -> int:
-    """``"5MiB"`` is 5242880."""
+    """Parse a size: ``"5MiB"`` is 5242880."""
     match = _AMOUNT.fullmatch(text)
     if match is None or match[2] not in _BYTES_BY_UNIT:
         raise ValueError("write a size, like 5MiB, 100MB or a number of bytes")

@@ -13,7 +13,9 @@ from groundwork.sealing import Sealer
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """``newest`` makes tokens; ``before``: older keys, kept for verifying. Each has 32 secret bytes."""
+    """Keys from which tokens are derived. ``newest`` makes tokens; ``before``: older keys, kept for verifying. Each has
+    32 secret bytes.
+    """
 
     newest: bytes = field(repr=False)
     before: tuple[bytes, ...] = field(default=(), repr=False)

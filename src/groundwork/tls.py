@@ -6,7 +6,8 @@ from functools import lru_cache
 
 
 def trusted_authorities() -> ssl.SSLContext:
-    """For clients; from OpenSSL's paths, or where ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` point.
+    """The TLS context of clients, with the authorities from OpenSSL's paths, or from ``SSL_CERT_FILE`` and
+    ``SSL_CERT_DIR``.
 
     Loading takes 20 ms, so the clients of a process share one context: do not change it.
     """

@@ -20,7 +20,7 @@ def new_id(now: Instant) -> str:
 
 
 def new_ids(now: Instant, count: int) -> list[str]:
-    """Several at once, growing."""
+    """Make several ids at once, growing."""
     global _last  # noqa: PLW0603  # "within one process" is what the guarantee is about
     milliseconds, microseconds = divmod(now, 1000)
     # Twelve bits of sub-millisecond fraction: 4096 steps for 1000 microseconds.

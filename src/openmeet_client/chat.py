@@ -143,7 +143,7 @@ class Chat:
         return await self._transport.change("POST", f"{_room(room)}/messages", ChatMessage, wanted)
 
     async def signal(self, room: str, client_id: str, signal: Signal) -> ChatMessage:
-        """Say with one word where one is, from two hours before an event until its end."""
+        """Tell the others with one tap where one is ("On my way"), from two hours before an event until its end."""
         return await self.send(room, NewChatMessage(client_id, signal=signal))
 
     async def upload(self, room: str, image: bytes) -> UploadedPicture:
@@ -260,7 +260,7 @@ class ChatModerating:
         return await self._transport.change("POST", f"{_message(message)}/restore", ChatMessage)
 
     async def uphold(self, message: str, reason: str = "") -> None:
-        """Decide against an objection."""
+        """Decide against an objection: the message stays removed."""
         await self._transport.act("POST", f"{_message(message)}/uphold", {"reason": reason})
 
     async def dismiss(self, message: str) -> None:
@@ -285,7 +285,7 @@ class ChatModerating:
     async def sanction(
         self, room: str, person: str, kind: str, reason: str, *, until: str | None = None
     ) -> ChatSanction:
-        """``kind``: ``mute`` or ``ban``; ``until``: an instant, without it until it is lifted."""
+        """Mute or ban a person (``kind``: ``mute`` or ``ban``), ``until`` an instant, or until it is lifted."""
         body = {"kind": kind, "reason": reason, "until": until}
         return await self._transport.change("PUT", _sanctions(room, person), ChatSanction, body)
 

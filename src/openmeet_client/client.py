@@ -28,7 +28,7 @@ from openmeet_client.transport import TRIES, Query, Transport
 
 
 class OpenMeet:
-    """``async with OpenMeet(url, token) as api``. Without a token only public data can be read."""
+    """A client of one server: ``async with OpenMeet(url, token) as api``. Without a token only public data can be read."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class Answers:
         self._transport = transport
 
     async def give(self, slug: str, reply: Reply) -> Answer:
-        """``going`` on a full event joins the waitlist at its end."""
+        """Answer an event. ``going`` on a full event joins the waitlist at its end."""
         return await self._transport.change("PUT", f"{_event(slug)}/answer", Answer, {"reply": reply})
 
     async def get(self, slug: str) -> Answer:

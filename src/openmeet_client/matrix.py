@@ -37,7 +37,9 @@ class MatrixGuest(msgspec.Struct, rename="camel"):
 
 
 class MyMatrix(msgspec.Struct, rename="camel"):
-    """``answered_at`` None: one was not asked yet. ``account``: one's own Matrix account, if it is linked."""
+    """Whether the caller's messages are passed on to Matrix. ``answered_at`` None: they were not asked yet.
+    ``account``: their own Matrix account, if it is linked.
+    """
 
     consent: Consent
     answered_at: str | None

@@ -60,7 +60,7 @@ class AllSeries:
         return await self._transport.change("POST", f"{_series(slug)}/plan", Consequences, wanted)
 
     async def edit(self, slug: str, wanted: SeriesEdit, *, if_match: int | None = None) -> EditedSeries:
-        """``following`` splits the series: the result is the new one."""
+        """Edit a series. ``following`` splits it: the result is the new one."""
         return await self._transport.change("POST", f"{_series(slug)}/edit", EditedSeries, wanted, if_match=if_match)
 
     async def undo(self, slug: str, *, if_match: int | None = None) -> Series:
@@ -96,7 +96,7 @@ class AllSeries:
         await self._transport.act("DELETE", f"{_series(slug)}/follow")
 
     async def delete(self, slug: str, *, keep_events: bool, if_match: int | None = None) -> None:
-        """``keep_events``: upcoming dates stay as events of their own."""
+        """Delete a series. ``keep_events``: upcoming dates stay as events of their own."""
         query = {"keepEvents": "true" if keep_events else "false"}
         await self._transport.act("DELETE", _series(slug), query=query, if_match=if_match)
 

@@ -51,7 +51,7 @@ class Transport:
         return msgspec.json.decode(body, type=shape)
 
     async def get_file(self, path: str) -> bytes:
-        """GET a file."""
+        """GET a file as bytes."""
         body, _ = await self._ask("GET", path, None, None, {})
         return body
 

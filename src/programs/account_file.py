@@ -31,7 +31,7 @@ _RAW_SHA256 = b"\x01\x55\x12\x20"
 
 
 class Owner(msgspec.Struct, frozen=True, rename="camel"):
-    """``account.json``."""
+    """Content of ``account.json``: whose archive it is."""
 
     format: str
     version: int
@@ -44,7 +44,7 @@ class Owner(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Summary(msgspec.Struct, frozen=True, rename="camel"):
-    """``summary.json``, the last entry."""
+    """Content of ``summary.json``, the last entry: counts, and what is missing."""
 
     repository_bytes: int
     blobs: int

@@ -18,12 +18,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, f
 
 
 def role() -> typer.Typer:
-    """For a role: its module gives it one command, which takes the options itself."""
+    """Make the command of a role: its module gives it one command, which takes the options itself."""
     return typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def noun(what: str) -> typer.Typer:
-    """For a noun; its module adds the verbs."""
+    """Make the command of a noun; its module adds the verbs."""
     app = typer.Typer(help=what, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     # With a callback a noun of one verb is still a noun: `openmeet repo verify`.
     app.callback()(_nothing_of_its_own)

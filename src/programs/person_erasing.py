@@ -18,7 +18,7 @@ def person_erasing(platform: Platform) -> PersonErasureContext:
 
 
 def other_databases(platform: Platform) -> list[Database]:
-    """Those of an embedded queue and of the installation: what is on its way names people."""
+    """Databases beside the community's that may name people: those of an embedded queue and of the installation."""
     return [platform.installation, *([platform.queue_tables] if platform.queue_tables is not None else [])]
 
 

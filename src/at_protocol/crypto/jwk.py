@@ -15,7 +15,7 @@ _CURVES: dict[str, type[k256.K256PublicKey] | type[p256.P256PublicKey]] = {
 
 
 def to_jwk(public: PublicKey) -> dict[str, str]:
-    """The required members alone: ``crv``, ``kty``, ``x``, ``y``."""
+    """The key as a JWK with the required members alone: ``crv``, ``kty``, ``x``, ``y``."""
     x, y = public.coordinates()
     return {
         "crv": public.curve,

@@ -60,12 +60,12 @@ class Cid:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "Cid":
-        """From the binary form without any prefix; raises Malformed."""
+        """Parse a CID from the binary form without any prefix; raises Malformed."""
         return cls(bytes(raw))
 
     @classmethod
     def parse(cls, text: str) -> "Cid":
-        """From the text form; raises Malformed."""
+        """Parse a CID from the text form; raises Malformed."""
         if _TEXT.fullmatch(text) is None:
             raise Malformed("cid", text, "not b and 58 characters of lower-case base32")
         return cls(decode_multibase(text)[1])

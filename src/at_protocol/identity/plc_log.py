@@ -50,7 +50,7 @@ class Acceptance:
 
     @property
     def is_recovery(self) -> bool:
-        """Recoveries are exempt from a directory's rate limits."""
+        """Whether the operation nullifies older ones. Recoveries are exempt from a directory's rate limits."""
         return bool(self.nullified)
 
 

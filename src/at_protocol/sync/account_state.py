@@ -154,15 +154,17 @@ def _refused(state: AccountState, refusal: MessageRejected) -> AccountChange:
 
 
 def resync_began(state: AccountState) -> AccountState:
-    """The repository is being fetched; its messages are held from now on."""
+    """The state while the repository is being fetched: its messages are held from now on."""
     return replace(state, sync=SyncState.IN_PROGRESS)
 
 
 def resync_ended(state: AccountState, rev: str, data: Cid) -> AccountState:
-    """The repository was fetched, verified and compared; give the held messages again, old revisions are dropped."""
+    """The state after the repository was fetched, verified and compared: give the held messages again, old revisions
+    are dropped.
+    """
     return replace(state, sync=SyncState.SYNCHRONIZED, known=RepoHead(rev, data))
 
 
 def resync_failed(state: AccountState) -> AccountState:
-    """The fetch failed: held messages are discarded, the repository has to be fetched again."""
+    """The state after a failed fetch: held messages are discarded, the repository has to be fetched again."""
     return replace(state, sync=SyncState.DESYNCHRONIZED)

@@ -59,7 +59,7 @@ class Unsequenced:
     tail: bytes
 
     def with_seq(self, seq: int) -> bytes:
-        """The finished frame."""
+        """The finished frame with this number."""
         if not 0 < seq <= MAX_SEQ:
             raise Misuse(f"sequence number {seq} is out of range")
         return b"".join((self.head, cbor.encode(seq), self.tail))

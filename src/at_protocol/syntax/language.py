@@ -31,7 +31,9 @@ def parse_language(text: str) -> Language:
 
 
 def parse_valid_language(text: str) -> Language:
-    """The same, and no variant or extension twice, whatever its case (RFC 5646, section 2.2.9, "valid")."""
+    """As :func:`parse_language`; also refuses a variant or extension that occurs twice, whatever its case (RFC 5646,
+    section 2.2.9, "valid").
+    """
     language = parse_language(text)
     found = _SYNTAX.fullmatch(language)
     if found is not None:

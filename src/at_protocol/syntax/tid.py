@@ -42,7 +42,7 @@ def from_microseconds(microseconds: int, clock_id: int) -> Tid:
 
 
 def to_integer(tid: Tid) -> int:
-    """All 64 bits."""
+    """All 64 bits of a TID as a number."""
     return int(tid.translate(_DIGITS), 32)
 
 

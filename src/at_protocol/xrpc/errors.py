@@ -47,7 +47,7 @@ class _Wire(msgspec.Struct, omit_defaults=True):
 
 
 def encode_error(error: ErrorBody) -> bytes:
-    """The JSON body."""
+    """Encode an error as the JSON body of a response."""
     return msgspec.json.encode(_Wire(error.name, error.message))
 
 

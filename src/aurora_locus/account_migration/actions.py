@@ -114,7 +114,7 @@ async def _signed(context: MigrationContext, did: Did, what: str) -> None:
 
 
 async def try_again(context: MigrationContext, did: Did) -> None:
-    """Retry a step that failed."""
+    """Retry the step of the migration that failed."""
     async with context.registry.db.transaction() as tx:
         revision = await moves.again(tx, did)
         if revision is not None:

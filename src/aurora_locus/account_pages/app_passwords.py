@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.account_pages.answering import refused
+from aurora_locus.account_pages.forms import refused
 from aurora_locus.accounts import app_passwords
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take

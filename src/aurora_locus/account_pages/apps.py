@@ -10,9 +10,9 @@ from at_protocol.oauth.client_id import ClientId
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.oauth import authorization
-from aurora_locus.oauth.describing import ScopeGroup, describe_scopes, summary_of
 from aurora_locus.oauth.model import ConnectedApp
 from aurora_locus.oauth.plain_names import app_name
+from aurora_locus.oauth.scope_descriptions import ScopeGroup, describe_scopes, summary_of
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page

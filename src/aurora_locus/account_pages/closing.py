@@ -4,8 +4,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.account_pages.answering import TOKEN, count, kept_for, own_account, refused
-from aurora_locus.accounts import activation, confirming, deletion, email_changes, holdings, hosting_status
+from aurora_locus.account_pages.forms import TOKEN, count, kept_for, own_account, refused
+from aurora_locus.accounts import activation, deletion, email_changes, email_confirmation, holdings, hosting_status
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import DELETE_ACCOUNT, REQUEST_DELETION
 from aurora_locus.accounts.model import Account
@@ -74,12 +74,12 @@ async def _deactivate(request: Request, account: Account, days: int | None) -> N
 
     await registry.db.write(work)
     # Anyone who deactivates may just have migrated: check now where the account lives.
-    await hosting_status.look(registry, account.did)
+    await hosting_status.recheck(registry, account.did)
 
 
 async def _activate(request: Request, account: Account) -> None:
     registry = edge.registry_of(request)
-    await registry.db.write(lambda w: confirming.require_confirmed(w, account.did))
+    await registry.db.write(lambda w: email_confirmation.require_confirmed(w, account.did))
     await hosting_status.require_here(registry, account.did)
     await registry.db.write(lambda w: activation.activate(w, registry.repositories, account.did, account.handle))
 

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.account_pages.answering import TOKEN, count, own_account, refused
+from aurora_locus.account_pages.forms import TOKEN, count, own_account, refused
 from aurora_locus.accounts import email_changes
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import REQUEST_CONFIRMATION, REQUEST_EMAIL_UPDATE

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from aurora_locus.account_pages.answering import count, own_account
+from aurora_locus.account_pages.forms import count, own_account
 from aurora_locus.accounts import archive, holdings
 from aurora_locus.accounts.limits import EXPORT
 from aurora_locus.browser_sessions import edge

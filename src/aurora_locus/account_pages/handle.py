@@ -9,8 +9,8 @@ from starlette.routing import Route
 from at_network.handle_resolver import Ways
 from at_protocol.failures import Malformed
 from at_protocol.syntax.handle import Handle, parse_handle
-from aurora_locus.account_pages.answering import count, kept_for, own_account, refused
-from aurora_locus.accounts import own_identity, renaming
+from aurora_locus.account_pages.forms import count, kept_for, own_account, refused
+from aurora_locus.accounts import handle_change, own_identity
 from aurora_locus.accounts.limits import CHECK_HANDLE, UPDATE_HANDLE, UPDATE_HANDLE_DAILY
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
@@ -50,7 +50,7 @@ async def change_handle(request: Request) -> Response:
             return await _look(request, account, form)
         await count(request, account.did, UPDATE_HANDLE, UPDATE_HANDLE_DAILY)
         wanted = form["domain"] if is_own_domain else f"{form.get('name', '').strip()}{form.get('ending', '')}"
-        await renaming.rename(registry, account.did, wanted.strip().removeprefix("@").rstrip("."))
+        await handle_change.rename(registry, account.did, wanted.strip().removeprefix("@").rstrip("."))
     except InvalidInput as wrong:
         field = "domain" if is_own_domain else "name"
         return refused(request, _TEMPLATE, context, form, InvalidInput(field, wrong.why))

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from aurora_locus.account_migration import actions, moves
 from aurora_locus.account_migration.actions import MigrationContext, MoveRequest
-from aurora_locus.account_pages.answering import TOKEN, count, own_account, refused
+from aurora_locus.account_pages.forms import TOKEN, count, own_account, refused
 from aurora_locus.accounts import email_changes, holdings, own_identity, web_identities
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import MOVE, REQUEST_SIGNATURE

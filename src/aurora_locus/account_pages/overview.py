@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from at_protocol.syntax.did import Did
-from aurora_locus.account_pages.answering import own_account
+from aurora_locus.account_pages.forms import own_account
 from aurora_locus.accounts import app_passwords, browser_sessions, holdings, record_search, sessions
 from aurora_locus.accounts.second_factors import checking
 from aurora_locus.accounts.second_factors.model import Factors
@@ -17,9 +17,9 @@ from aurora_locus.browser_sessions.routes import show
 from aurora_locus.i18n.catalogue import current, gettext
 from aurora_locus.i18n.sentences import capital
 from aurora_locus.oauth import authorization
-from aurora_locus.oauth.describing import summary_of
 from aurora_locus.oauth.model import ConnectedApp
 from aurora_locus.oauth.plain_names import app_name
+from aurora_locus.oauth.scope_descriptions import summary_of
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.site.frame import page
 from groundwork.clock import Instant
@@ -55,7 +55,7 @@ def routes() -> list[Route]:
 
 
 async def show_overview(request: Request) -> Response:
-    """Name, the one thing that most needs attention, apps, security, storage, ways out."""
+    """The start page of the account: name, the one thing that most needs attention, apps, security, storage, ways out."""
     registry, signed_in = edge.registry_of(request), edge.account_of(request)
     account = await own_account(request, signed_in.did)
     server: AuthorizationServer = request.app.state.authorization

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from at_protocol.crypto.did_key import format_did_key, parse_did_key
 from at_protocol.failures import Malformed
 from at_protocol.identity.plc_operation import MAX_OWN_ROTATION_KEYS
-from aurora_locus.account_pages.answering import TOKEN, count, own_account, refused
+from aurora_locus.account_pages.forms import TOKEN, count, own_account, refused
 from aurora_locus.accounts import email_changes, own_identity
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import REQUEST_SIGNATURE, UPDATE_HANDLE, UPDATE_HANDLE_DAILY

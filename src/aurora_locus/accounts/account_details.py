@@ -25,7 +25,7 @@ _SEARCH_EMAIL = """
 
 @dataclass(frozen=True, slots=True)
 class AccountDetails:
-    """``invited_by`` is the code with which the account was created."""
+    """An account as the administration sees it. ``invited_by`` is the code with which the account was created."""
 
     did: Did
     handle: Handle

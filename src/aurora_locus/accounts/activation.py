@@ -2,7 +2,7 @@
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
-from aurora_locus.accounts import confirming, queries
+from aurora_locus.accounts import email_confirmation, queries
 from aurora_locus.i18n.sentences import mark
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import HostingStatus
@@ -42,7 +42,7 @@ def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle) ->
         raise Refused(
             mark("This account has been taken down. Only the operator can bring it back."), name="AccountTakedown"
         )
-    confirming.require_confirmed(w, did)
+    email_confirmation.require_confirmed(w, did)
     queries.set_shown(w, did)
     queries.set_moved(w, did, None)
     hosting.activate(w, repositories, did, handle)

@@ -5,7 +5,7 @@ send it → create repository, account, invite use, keys and session in one tran
 after the directory has accepted is undone there, now or at the next start.
 
 Accounts that were invited or created by the host are announced at once. With open sign-up an account stays deactivated
-until its owner confirms the e-mail address (``confirming``): what is hidden needs no moderator, and relays do not count
+until its owner confirms the e-mail address (``email_confirmation``): what is hidden needs no moderator, and relays do not count
 it.
 """
 
@@ -20,7 +20,7 @@ from at_protocol.identity import plc_operation
 from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
-from aurora_locus.accounts import account_requests, confirming, invites, queries, sessions, web_identities
+from aurora_locus.accounts import account_requests, email_confirmation, invites, queries, sessions, web_identities
 from aurora_locus.accounts.account_requests import AccountRequest, Awaits, CheckedAccountRequest, CreatedAccount
 from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.registry import Registry
@@ -99,7 +99,7 @@ async def _make(registry: Registry, coming: _Coming) -> TokenPair:
         tokens = await _register(registry, coming, coming.operation)
     if coming.awaits is Awaits.CONFIRMATION:
         # A crash before this costs an e-mail, which requestEmailConfirmation sends again.
-        await confirming.send_first_email(registry, coming.did)
+        await email_confirmation.send_first_email(registry, coming.did)
     return tokens
 
 
@@ -109,7 +109,7 @@ async def _register(registry: Registry, coming: _Coming, operation: PlcOperation
     try:
         await registry.directory.submit(did, operation)
     except (RemoteFailed, RemoteSlow):
-        # The directory is failing; do not ask again now: `plc_updates.mend` retries later.
+        # The directory is failing; do not ask again now: `plc_updates.repair` retries later.
         raise
     except Exception:
         await plc_updates.give_up(registry.plc, did, operation)
@@ -137,7 +137,7 @@ async def _store(registry: Registry, coming: _Coming) -> TokenPair:
             recovery_key=coming.asked.recovery_key,
         )
         if coming.awaits is not None:
-            queries.set_awaiting(w, did, coming.awaits.value, Instant(w.now + confirming.PATIENCE))
+            queries.set_awaiting(w, did, coming.awaits.value, Instant(w.now + email_confirmation.PATIENCE))
         if coming.invite is not None:
             invites.use(w, coming.invite, did)
         registry.repositories.keys.make_current(w, did, coming.signing)

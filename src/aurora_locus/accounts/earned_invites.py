@@ -28,7 +28,9 @@ _EARNED = """
 
 @dataclass(frozen=True, slots=True)
 class Earning:
-    """``interval`` in microseconds, 0: nothing is earned; ``epoch`` is the start of the rule."""
+    """The rule by which accounts earn invite codes. ``interval`` in microseconds, 0: nothing is earned; ``epoch`` is
+    the start of the rule.
+    """
 
     interval: int
     epoch: Instant

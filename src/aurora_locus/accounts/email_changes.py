@@ -1,7 +1,7 @@
 """An account's e-mail address: request tokens, confirm, change."""
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import confirming, email_tokens, queries
+from aurora_locus.accounts import email_confirmation, email_tokens, queries
 from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
@@ -48,7 +48,7 @@ async def confirm(registry: Registry, did: Did, typed_email: str, token: str) ->
         verdict = email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.CONFIRM_EMAIL, token)
         if verdict is TokenVerdict.GOOD:
             queries.confirm_email(w, did, w.now)
-            confirming.show(w, registry.repositories, did)
+            email_confirmation.show(w, registry.repositories, did)
         return verdict
 
     verdict = await registry.db.write(work)

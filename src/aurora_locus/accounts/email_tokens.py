@@ -89,7 +89,7 @@ class EmailTokens:
         self._key = key
 
     def of_email(self, email_id: str) -> str:
-        """``XXXXX-XXXXX`` in base32: fifty bits, enough for ten guesses in fifteen minutes."""
+        """The token in an e-mail, ``XXXXX-XXXXX`` in base32: fifty bits, enough for ten guesses in fifteen minutes."""
         letters = b32encode(self._mac("token", email_id)).decode()[:10]
         return f"{letters[:5]}-{letters[5:]}"
 

@@ -26,7 +26,7 @@ _COUNT_BY_COLLECTION = """
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """``expected_blobs`` are those that records refer to, ``blobs`` those stored here."""
+    """Counts of an account's data. ``expected_blobs`` are those that records refer to, ``blobs`` those stored here."""
 
     blocks: int
     records: int

@@ -110,7 +110,7 @@ async def note(registry: Registry, did: Did, claim: IdentityClaim) -> bool:
     is_elsewhere = claim.pds not in {None, registry.url} and claim.signing_key != signing
 
     def work(w: Writer) -> None:
-        queries.set_looked_at(w, did)
+        queries.set_checked(w, did)
         if is_elsewhere and queries.waiting(w, did) is None and queries.set_moved(w, did, claim.pds):
             w.after_commit(lambda: registry.repositories.forget_head(did))
             if queries.is_shown(w, did) and queries.host_decision(w, did) is None:
@@ -127,7 +127,7 @@ async def note_end(registry: Registry, did: Did) -> None:
     """
 
     def work(w: Writer) -> None:
-        queries.set_looked_at(w, did)
+        queries.set_checked(w, did)
         if queries.waiting(w, did) is None and queries.is_shown(w, did):
             queries.set_deactivated(w, did, w.now, None)
             if queries.host_decision(w, did) is None:
@@ -136,8 +136,8 @@ async def note_end(registry: Registry, did: Did) -> None:
     await registry.db.write(work)
 
 
-async def look(registry: Registry, did: Did) -> bool:
-    """Check the identity and store the result; returns whether it names another server. A lookup failure is
+async def recheck(registry: Registry, did: Did) -> bool:
+    """Check the account's identity and store the result; returns whether it names another server. A lookup failure is
     ignored.
     """
     try:
@@ -151,10 +151,10 @@ async def look(registry: Registry, did: Did) -> bool:
     return await note(registry, did, claim)
 
 
-async def go_round(registry: Registry) -> int:
-    """Check the identities with the oldest check; returns how many accounts have moved away."""
+async def recheck_due(registry: Registry) -> int:
+    """Check the identities whose last check is longest ago; returns how many accounts have moved away."""
     async with registry.db.reader() as reader:
-        due = await queries.to_look_at(reader, Instant(reader.now - LOOKED_AT_EVERY), LOOKED_AT_ONCE)
+        due = await queries.due_for_recheck(reader, Instant(reader.now - LOOKED_AT_EVERY), LOOKED_AT_ONCE)
     moved = 0
     for did in due:
         try:
@@ -165,7 +165,7 @@ async def go_round(registry: Registry) -> int:
         except Failure as failure:
             # The directory, or the host of a did:web, is unreachable: retried in a later round.
             log.info("identity.not_looked_at", did=did, kind=type(failure).__name__)
-            await registry.db.write(lambda w, did=did: queries.set_looked_at(w, did))  # type: ignore[misc]  # a default binds it now
+            await registry.db.write(lambda w, did=did: queries.set_checked(w, did))  # type: ignore[misc]  # a default binds it now
             continue
         moved += await note(registry, did, claim)
     return moved

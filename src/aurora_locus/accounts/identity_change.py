@@ -42,7 +42,7 @@ async def carry_out(
         await registry.directory.submit(did, operation)
         await store()
     except (RemoteFailed, RemoteSlow):
-        raise  # the directory is failing: `plc_updates.mend` retries later
+        raise  # the directory is failing: `plc_updates.repair` retries later
     except Exception:
         await plc_updates.give_up(registry.plc, did, operation)
         raise

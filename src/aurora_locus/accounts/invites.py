@@ -68,7 +68,7 @@ class InviteCode:
 
 
 def fresh_code(hostname: str) -> str:
-    """``<hostname with dashes>-xxxxx-xxxxx``."""
+    """Make an invite code: ``<hostname with dashes>-xxxxx-xxxxx``."""
     random = "".join(secrets.choice(_ALPHABET) for _ in range(10))
     return f"{hostname.replace('.', '-').replace(':', '-')}-{random[:5]}-{random[5:]}"
 

@@ -91,7 +91,7 @@ def shared(limit: Limit) -> Limit:
 
 @cache
 def widened(limit: Limit) -> Limit:
-    """The limit in development."""
+    """The same limit as it is in development: a thousand times as wide."""
     return replace(limit, points=limit.points * _DEVELOPMENT_FACTOR)
 
 

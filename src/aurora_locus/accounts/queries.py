@@ -110,7 +110,9 @@ async def find_by_handle(reader: Reader, handle: str) -> Account | None:
 
 
 async def find_by_identifier(reader: Reader, identifier: str) -> Account | None:
-    """By handle, DID or e-mail address, as people type them: case does not matter, a leading @ is dropped."""
+    """The account with this handle, DID or e-mail address, as people type them: case does not matter, a leading @ is
+    dropped.
+    """
     text = identifier.strip().lower()
     if not text.isprintable():
         return None  # no account has a NUL, and PostgreSQL rejects it
@@ -231,12 +233,12 @@ def is_shown(w: Writer, did: Did) -> bool:
     return w.fetch_one(_IS_SHOWN, did=did) is not None
 
 
-def set_looked_at(w: Writer, did: Did) -> None:
-    """The identity was just checked."""
+def set_checked(w: Writer, did: Did) -> None:
+    """Store that the identity was just checked."""
     w.execute(_SET_LOOKED_AT, did=did, at=w.now)
 
 
-async def to_look_at(reader: Reader, before: Instant, limit: int) -> list[Did]:
+async def due_for_recheck(reader: Reader, before: Instant, limit: int) -> list[Did]:
     """Active accounts whose identity was last checked before this instant, longest ago first."""
     return [Did(row["did"]) for row in await reader.fetch(_TO_LOOK_AT, before=before, limit=limit)]
 

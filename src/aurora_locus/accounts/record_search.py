@@ -45,7 +45,9 @@ class RecordMatch:
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """``next`` is the cursor of the next page, None at the end; ``looked_at`` is the number of records read."""
+    """A page of found records. ``next`` is the cursor of the next page, None at the end; ``looked_at`` is the number of
+    records read.
+    """
 
     records: Sequence[RecordMatch]
     looked_at: int

@@ -39,15 +39,17 @@ class SessionTokenSigner:
         self._audience = audience
 
     def access(self, did: Did, scope: SessionScope, now: Instant) -> str:
-        """A fresh access token."""
+        """Make an access token."""
         return self._sign(_ACCESS_TYPE, did, scope, now, ACCESS_LIFETIME, {})
 
     def refresh(self, did: Did, token_id: str, now: Instant, expires_at: Instant) -> str:
-        """The refresh token whose row in ``sessions`` is ``token_id``."""
+        """Make the refresh token whose row in ``sessions`` is ``token_id``."""
         return self._sign(_REFRESH_TYPE, did, SessionScope.REFRESH, now, expires_at - now, {"jti": token_id})
 
     def read_access(self, token: str, now: Instant) -> AccessToken:
-        """Raises NotSignedIn: ``ExpiredToken`` after its time, ``InvalidToken`` for anything else."""
+        """Read an access token. Raises NotSignedIn: ``ExpiredToken`` after its time, ``InvalidToken`` for anything
+        else.
+        """
         claims = self._read(token, _ACCESS_TYPE)
         try:
             scope = SessionScope(str(claims.get("scope")))
@@ -59,7 +61,7 @@ class SessionTokenSigner:
         return AccessToken(self._subject(claims), scope, issued_at, expires_at)
 
     def read_refresh(self, token: str, now: Instant, *, even_if_expired: bool = False) -> RefreshToken:
-        """Raises NotSignedIn as :meth:`read_access`; signing out takes an expired one as well."""
+        """Read a refresh token. Raises NotSignedIn as :meth:`read_access`; signing out takes an expired one as well."""
         claims = self._read(token, _REFRESH_TYPE)
         token_id = claims.get("jti")
         if claims.get("scope") != SessionScope.REFRESH or not isinstance(token_id, str):

@@ -17,9 +17,9 @@ _NO_KEY = Secret("")
 
 @dataclass(frozen=True, slots=True)
 class SignInSource:
-    """``is_personal``: the address belongs to one person and to no proxy, as far as is known. ``is_local``: a program on the
-    server's own machine. ``device`` is the identifier in a browser's cookie; empty for apps and for browsers that come for the
-    first time.
+    """Where a sign-in comes from. ``is_personal``: the address belongs to one person and to no proxy, as far as is
+    known. ``is_local``: a program on the server's own machine. ``device`` is the identifier in a browser's cookie;
+    empty for apps and for browsers that come for the first time.
     """
 
     address: str

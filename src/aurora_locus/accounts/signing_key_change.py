@@ -1,7 +1,7 @@
 """Change the signing key of an account: in the directory, here, and on the firehose, all of them or none (``identity_change``).
 
 Afterwards the repository gets an empty commit with the new signature, announced as ``#sync``. The transaction that makes the key
-current also stores that this commit is due; after a crash :func:`mend` makes it at the next start.
+current also stores that this commit is due; after a crash :func:`finish_commits` makes it at the next start.
 """
 
 from at_protocol.crypto.did_key import format_did_key
@@ -34,7 +34,7 @@ async def change(registry: Registry, did: Did, key: K256PrivateKey, note: Note) 
     await to_its_end(_change(registry, did, key, note))
 
 
-async def mend(registry: Registry) -> int:
+async def finish_commits(registry: Registry) -> int:
     """Make the commits with a new signature that a crash left due; returns how many."""
     async with registry.db.reader() as reader:
         due = [Did(row["did"]) for row in await reader.fetch(_FIND_DUE)]

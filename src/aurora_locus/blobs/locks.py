@@ -13,7 +13,7 @@ class Locks:
         self._held: dict[Did, tuple[asyncio.Lock, int]] = {}
 
     def hold(self, did: Did) -> "_Hold":
-        """``async with locks.hold(did)``: no other task is inside for this account."""
+        """Hold the account's lock for a block (``async with``): no other task is inside for this account."""
         return _Hold(self._held, did)
 
 

@@ -58,7 +58,7 @@ def enqueue_all(w: Writer, did: Did) -> None:
 
 
 def claim(w: Writer, did: Did, cids: Sequence[Cid]) -> list[Cid]:
-    """Those of the files that may be removed now, by the caller alone, until :data:`CLAIM` expires."""
+    """Claim files for removal: those that the caller alone may remove now, until :data:`CLAIM` expires."""
     rows = w.fetch(_CLAIM, did=did, cids=[bytes(cid) for cid in cids], now=w.now, until=w.now + CLAIM)
     return [Cid(row["cid"]) for row in rows]
 

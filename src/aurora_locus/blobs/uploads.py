@@ -31,7 +31,7 @@ QUARANTINE = "quarantine"
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """``max_blob_bytes`` of one upload; ``quota_bytes`` of all blobs of one account."""
+    """Limits of uploads: ``max_blob_bytes`` of one, ``quota_bytes`` of all blobs of one account."""
 
     max_blob_bytes: int = 5 * 1024 * 1024
     quota_bytes: int = 5 * 1024 * 1024 * 1024

@@ -116,7 +116,7 @@ class CrawlRequests:
 
 
 def over_http(http: HttpClient) -> Ask:
-    """``com.atproto.sync.requestCrawl`` of a relay."""
+    """Ask a relay over HTTP (``com.atproto.sync.requestCrawl``)."""
 
     async def ask(relay: str, hostname: str) -> str | None:
         url = f"{relay}/xrpc/com.atproto.sync.requestCrawl"

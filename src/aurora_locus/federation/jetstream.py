@@ -17,18 +17,18 @@ from at_protocol.data import json_form
 from at_protocol.failures import Malformed
 from at_protocol.sync import events, frames
 from at_protocol.sync.jetstream_writing import JetstreamLine, lines_of
-from aurora_locus.federation.jetstream_wishes import (
+from aurora_locus.federation.jetstream_options import (
     JetstreamOptions,
     is_time,
     parse_cursor,
     parse_options,
     parse_update,
 )
-from aurora_locus.federation.stream_places import StreamPlaces
+from aurora_locus.federation.stream_slots import StreamSlots
 from aurora_locus.federation.taken_down import TakenDown
 from aurora_locus.sequencer import queries
 from aurora_locus.sequencer.live import Live
-from aurora_locus.sequencer.patience import read_patiently
+from aurora_locus.sequencer.retry import read_with_retry
 from aurora_locus.sequencer.subscription import AWAY, FAREWELL_SECONDS, StreamError, follow
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database
@@ -49,7 +49,7 @@ class Jetstream:
     """The WebSocket endpoint; invalid options are refused with 400 before the upgrade, too many streams with 429."""
 
     def __init__(
-        self, db: Database, live: Live, places: StreamPlaces, taken_down: TakenDown, *, is_served: bool
+        self, db: Database, live: Live, places: StreamSlots, taken_down: TakenDown, *, is_served: bool
     ) -> None:
         self._db = db
         self._live = live
@@ -121,7 +121,7 @@ async def _serve(
     async def feed() -> StreamError:
         await reader.ready.wait()
         try:
-            position = await read_patiently(lambda: _position(db, live, cursor))
+            position = await read_with_retry(lambda: _position(db, live, cursor))
         except Unavailable:
             return AWAY
         return await follow(db, live, position, peer, reader.take)

@@ -113,7 +113,7 @@ async def counted(db: Database, relays: Sequence[str]) -> dict[str, dict[str, in
 
 
 async def standing_of_accounts(db: Database, relays: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """For the operator: counts per relay, and the first accounts with an abnormal status."""
+    """Status of accounts at the relays, for the operator: counts, and the first accounts with an abnormal status."""
     counts = await counted(db, relays)
     found: dict[str, Mapping[str, Any]] = {}
     async with db.reader() as reader:

@@ -36,7 +36,7 @@ class ServiceRef:
 
     @property
     def name(self) -> str:
-        """``did#fragment``."""
+        """The name of the service: ``did#fragment``."""
         return f"{self.did}#{self.fragment}"
 
 
@@ -51,7 +51,7 @@ class KnownService:
 
     @property
     def name(self) -> str:
-        """``did#fragment``."""
+        """The name of the service: ``did#fragment``."""
         return f"{self.did}#{self.fragment}"
 
 

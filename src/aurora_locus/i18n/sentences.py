@@ -60,6 +60,6 @@ _OF_OTHERS = (
 
 
 def capital(sentence: str) -> str:
-    """As a line of its own; a domain at its beginning, such as ``api.example.com``, keeps its small letters."""
+    """The sentence with a capital, as a line of its own; a domain at its beginning, such as ``api.example.com``, stays."""
     first, *_ = sentence.split(" ", 1)
     return sentence if "." in first else f"{sentence[:1].upper()}{sentence[1:]}"

@@ -109,7 +109,7 @@ def forget_settled(w: Writer, did: Did) -> None:
 
 
 def end_own(w: Writer, did: Did, ours: Collection[PublicKey]) -> None:
-    """Have :func:`mend` tombstone the identity of an account that was never announced.
+    """Have :func:`repair` tombstone the identity of an account that was never announced.
 
     Only if nobody has built on it and nobody but us (server and operator) holds one of its keys; any other is its owner's to
     keep.
@@ -127,7 +127,7 @@ def end_own(w: Writer, did: Did, ours: Collection[PublicKey]) -> None:
 async def give_up(means: PlcUpdateContext, did: Did, operation: PlcOperation) -> bool:
     """Revert the directory after an operation whose transaction failed; returns whether that is done.
 
-    Does nothing for an applied one. What cannot be reverted now is retried by :func:`mend`.
+    Does nothing for an applied one. What cannot be reverted now is retried by :func:`repair`.
     """
     db = means.db
     cid = str(plc_operation.cid_of(operation))
@@ -140,7 +140,7 @@ async def give_up(means: PlcUpdateContext, did: Did, operation: PlcOperation) ->
         is_young = await db.write(claim)
         if is_young is None:
             return True
-        if not await _put_right(means, did, operation) and is_young:
+        if not await _revert(means, did, operation) and is_young:
             return False
         await db.write(lambda w: _abandon(w, means.live, did, operation))
     except Failure as failure:
@@ -171,7 +171,7 @@ async def left_by_a_crash(db: Database) -> list[tuple[Did, PlcOperation]]:
     return await unfinished(db, patience=0 if db.engine == "sqlite" else PATIENCE)
 
 
-async def mend(means: PlcUpdateContext, rows: Sequence[tuple[Did, PlcOperation]] | None = None) -> int:
+async def repair(means: PlcUpdateContext, rows: Sequence[tuple[Did, PlcOperation]] | None = None) -> int:
     """Revert these unfinished operations, or those older than ``PATIENCE``.
 
     Returns how many remain unfinished: the directory is down, or must be checked again.
@@ -192,7 +192,7 @@ def _abandon(w: Writer, live: Live, did: Did, operation: PlcOperation) -> None:
         events.append_identity(w, live, did, Handle(row["handle"]))
 
 
-async def _put_right(means: PlcUpdateContext, did: Did, operation: PlcOperation) -> bool:
+async def _revert(means: PlcUpdateContext, did: Did, operation: PlcOperation) -> bool:
     """Revert the operation; False if the directory does not have it (yet)."""
     cid = plc_operation.cid_of(operation)
     try:

@@ -2,7 +2,7 @@
 
 While it runs no blob file is removed (``blobs.removals.pin``), so the snapshot's blobs exist. The manifest is written last: an
 interrupted backup has none and is removed by the next. A backup is verified by restoring a database from it and checking all
-of it (``proof``).
+of it (``verification``).
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did
 from aurora_locus.blobs import removals
 from aurora_locus.blobs.uploads import object_name, quarantine_name
-from aurora_locus.maintenance import dump, history, proof
+from aurora_locus.maintenance import dump, history, verification
 from aurora_locus.maintenance.manifest import PACKAGE, SCHEMA, VERSION, Manifest
 from aurora_locus.maintenance.vault import BLOBS, DATABASE, MANIFEST, Vault, part_name
 from groundwork.blobstore.contract import BlobStore
@@ -110,7 +110,7 @@ async def _kept_alive(db: Database, backup: str) -> AsyncIterator[None]:
 async def _make(source: BackupSource, vault: Vault, clock: Clock, backup: str, progress: Progress) -> Manifest:
     try:
         written, fresh = await _write(source, vault, clock, backup, progress)
-        await proof.prove(vault, written, source.scratch, progress, fresh=fresh)
+        await verification.prove(vault, written, source.scratch, progress, fresh=fresh)
         text = msgspec.json.encode(written)
         await vault.write(part_name(backup, MANIFEST), _once(text))
     except BaseException:

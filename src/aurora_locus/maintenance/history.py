@@ -88,7 +88,7 @@ async def forget(db: Database, before: Instant) -> None:
 
 
 def fail_running(w: Writer) -> None:
-    """In a restored database: mark the backup that was running as failed."""
+    """Mark the backup that was running as failed; in a restored database."""
     w.execute(_NONE_RUNS, now=w.now)
 
 

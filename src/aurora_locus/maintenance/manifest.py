@@ -18,8 +18,8 @@ SESSION_SECRET = "session_tokens"  # noqa: S105  # the name of a purpose
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """``revision`` is the schema's, ``last_number`` the newest event; ``rows`` counts by table; ``missing`` lists blobs with a
-    row and no file.
+    """Contents of a backup. ``revision`` is the schema's, ``last_number`` the newest event; ``rows`` counts by table;
+    ``missing`` lists blobs with a row and no file.
     """
 
     version: int

@@ -19,8 +19,8 @@ from aurora_locus.maintenance import history, integrity, resealing
 from aurora_locus.maintenance.backup import Progress, silently, together
 from aurora_locus.maintenance.integrity import IntegrityReport
 from aurora_locus.maintenance.manifest import PACKAGE, ROTATION_KEY, SCHEMA, SEALING_KEYS, SESSION_SECRET, Manifest
-from aurora_locus.maintenance.proof import blob_digests, load_database, total
 from aurora_locus.maintenance.vault import Vault
+from aurora_locus.maintenance.verification import blob_digests, load_database, total
 from aurora_locus.repository import reader
 from aurora_locus.repository.commit import recommit
 from aurora_locus.repository.model import Head, HostingStatus

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from aurora_locus.maintenance.manifest import read_manifest
-from aurora_locus.maintenance.proof import blob_digests
 from aurora_locus.maintenance.vault import BLOBS, Vault
+from aurora_locus.maintenance.verification import blob_digests
 from groundwork.clock import Instant, from_datetime
 
 

@@ -21,7 +21,7 @@ from groundwork.sealing import Sealer
 
 @dataclass(slots=True)
 class Rotated:
-    """``others`` name neither key: they moved away, or their owner removed the server's key."""
+    """Result of a rotation. ``others`` name neither key: they moved away, or their owner removed the server's key."""
 
     changed: int = 0
     already: int = 0

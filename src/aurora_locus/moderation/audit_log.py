@@ -13,7 +13,7 @@ import msgspec
 
 from aurora_locus.accounts.account_details import literally
 from aurora_locus.i18n.sentences import said
-from aurora_locus.moderation.roles import Deed, OperatorAction, OperatorRole
+from aurora_locus.moderation.roles import AuditContext, OperatorAction, OperatorRole
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction, Writer
 from groundwork.errors import InvalidInput
@@ -61,7 +61,7 @@ class AuditEntry:
 
 def append(
     w: Writer,
-    deed: Deed,
+    audit: AuditContext,
     act: OperatorAction,
     subject: str,
     *,
@@ -71,36 +71,41 @@ def append(
     """Log an action in its transaction. Raises Forbidden if the role does not suffice, InvalidInput for a reason that is too
     long: nothing is done that cannot be logged.
     """
-    w.execute(_INSERT, **_row(w.now, deed, act, subject, before, after))
+    w.execute(_INSERT, **_row(w.now, audit, act, subject, before, after))
 
 
 async def append_to(
-    tx: Transaction, deed: Deed, act: OperatorAction, subject: str, *, after: Mapping[str, object] | None = None
+    tx: Transaction,
+    audit: AuditContext,
+    act: OperatorAction,
+    subject: str,
+    *,
+    after: Mapping[str, object] | None = None,
 ) -> None:
     """As :func:`append`, in an interactive transaction."""
-    await tx.execute(_INSERT, **_row(tx.now, deed, act, subject, None, after))
+    await tx.execute(_INSERT, **_row(tx.now, audit, act, subject, None, after))
 
 
 def _row(
     now: Instant,
-    deed: Deed,
+    audit: AuditContext,
     act: OperatorAction,
     subject: str,
     before: Mapping[str, object] | None,
     after: Mapping[str, object] | None,
 ) -> dict[str, object]:
-    deed.by.require(act)
-    if len(deed.reason) > MAX_REASON:
+    audit.by.require(act)
+    if len(audit.reason) > MAX_REASON:
         raise InvalidInput("reason", said("A reason has at most %(max_reason)s characters.", max_reason=MAX_REASON))
     return {
         "id": new_id(now),
         "at": now,
-        "actor": deed.by.name,
-        "role": deed.by.role.value,
+        "actor": audit.by.name,
+        "role": audit.by.role.value,
         "action": act.value,
         "subject": subject,
-        "reason": deed.reason,
-        "report_id": deed.report,
+        "reason": audit.reason,
+        "report_id": audit.report,
         "before": _json(before),
         "after": _json(after),
     }

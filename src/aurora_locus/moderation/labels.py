@@ -19,7 +19,7 @@ from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.account_details import literally
 from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.roles import Deed, OperatorAction
+from aurora_locus.moderation.roles import AuditContext, OperatorAction
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, Writer
 from groundwork.errors import InvalidInput
@@ -93,7 +93,7 @@ class Labels:
 
 async def put(
     labels: Labels,
-    deed: Deed,
+    audit: AuditContext,
     subject: str,
     value: str,
     *,
@@ -116,7 +116,7 @@ async def put(
             raise InvalidInput("expires", mark("Choose an end in the future for the label."))
         exp = None if expires_at is None else format_datetime(expires_at)
         after = {"value": value, "negated": negate} | ({} if cid is None else {"cid": cid})
-        audit_log.append(w, deed, OperatorAction.LABEL, subject, after=after)
+        audit_log.append(w, audit, OperatorAction.LABEL, subject, after=after)
         # Last, because the row that assigns numbers is locked from here to the commit.
         numbered = w.fetch_one(_NEXT)
         seq = 0 if numbered is None else int(numbered["last"])

@@ -16,8 +16,8 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.jobs import PdsJobKind
 from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.account_acts import absent
-from aurora_locus.moderation.roles import Deed, OperatorAction
+from aurora_locus.moderation.account_actions import absent
+from aurora_locus.moderation.roles import AuditContext, OperatorAction
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, Refused, RemoteSlow
 from groundwork.mail.address import parse_address
@@ -43,7 +43,7 @@ _FIND = """
 _FORGET = "delete from notices where id = :id"
 
 
-async def write_to(registry: Registry, deed: Deed, did: Did, subject: str, content: str) -> None:
+async def write_to(registry: Registry, audit: AuditContext, did: Did, subject: str, content: str) -> None:
     """Enqueue the e-mail. Raises NotFound, InvalidInput, Forbidden, Refused for an account or a server without e-mail."""
     email_changes.require_mail(registry)
     if not content.strip() or len(content) > MAX_CONTENT:
@@ -62,7 +62,7 @@ async def write_to(registry: Registry, deed: Deed, did: Did, subject: str, conte
         number = new_id(tx.now)
         await tx.execute(_INSERT, id=number, did=did, subject=subject or NO_SUBJECT, content=content, created_at=tx.now)
         await jobs.enqueue(tx, PdsJobKind.NOTICE, number)
-        await audit_log.append_to(tx, deed, OperatorAction.SEND_EMAIL, did, after={"subject": subject or NO_SUBJECT})
+        await audit_log.append_to(tx, audit, OperatorAction.SEND_EMAIL, did, after={"subject": subject or NO_SUBJECT})
 
 
 def notice_handler(db: Database, mailer: Mailer, hostname: str) -> JobHandler:

@@ -13,7 +13,7 @@ from aurora_locus.accounts.passwords import MAX_CHECKED_LENGTH, Passwords, requi
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.roles import ADMINISTRATION, Deed, OperatorAction, OperatorRole, PdsOperator
+from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext, OperatorAction, OperatorRole, PdsOperator
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, UniqueViolated, Writer
 from groundwork.errors import InvalidInput, NotFound, NotSignedIn, Refused
@@ -76,7 +76,7 @@ async def prove(db: Database, passwords: Passwords, name: str, password: str) ->
 
 async def add(
     registry: Registry,
-    deed: Deed,
+    audit: AuditContext,
     name: str,
     role: OperatorRole,
     *,
@@ -84,7 +84,7 @@ async def add(
     did: str | None = None,
 ) -> None:
     """Add an operator, with a password or an account or both. Raises InvalidInput, Refused, Forbidden."""
-    deed.by.require(OperatorAction.MANAGE_OPERATORS)
+    audit.by.require(OperatorAction.MANAGE_OPERATORS)
     if not _NAME.fullmatch(name) or name in RESERVED:
         raise InvalidInput(
             "name", mark("Choose a name of 2 to 32 lower-case letters, digits and hyphens. Some names are reserved.")
@@ -100,7 +100,7 @@ async def add(
     def work(w: Writer) -> None:
         w.execute(_INSERT, name=name, role=role.value, password_hash=password_hash, did=account, created_at=w.now)
         after = {"role": role.value, "disabled": False} | ({} if account is None else {"did": account})
-        audit_log.append(w, deed, OperatorAction.MANAGE_OPERATORS, name, after=after)
+        audit_log.append(w, audit, OperatorAction.MANAGE_OPERATORS, name, after=after)
 
     try:
         await registry.db.write(work)
@@ -108,7 +108,7 @@ async def add(
         raise Refused(mark("There is already an operator with this name or account.")) from None
 
 
-async def change(registry: Registry, deed: Deed, name: str, role: OperatorRole, *, disabled: bool) -> None:
+async def change(registry: Registry, audit: AuditContext, name: str, role: OperatorRole, *, disabled: bool) -> None:
     """Change the role, enable or disable. Raises NotFound, Forbidden."""
 
     def work(w: Writer) -> None:
@@ -117,20 +117,20 @@ async def change(registry: Registry, deed: Deed, name: str, role: OperatorRole, 
             raise _absent()
         before = {"role": row["role"], "disabled": bool(row["disabled"])}
         after = {"role": role.value, "disabled": disabled}
-        audit_log.append(w, deed, OperatorAction.MANAGE_OPERATORS, name, before=before, after=after)
+        audit_log.append(w, audit, OperatorAction.MANAGE_OPERATORS, name, before=before, after=after)
         w.execute(_SET, name=name, role=role.value, disabled=int(disabled))
 
     await registry.db.write(work)
 
 
-async def set_password(registry: Registry, deed: Deed, name: str, password: str) -> None:
+async def set_password(registry: Registry, audit: AuditContext, name: str, password: str) -> None:
     """Set another password. Raises InvalidInput, NotFound, Forbidden."""
-    deed.by.require(OperatorAction.MANAGE_OPERATORS)
+    audit.by.require(OperatorAction.MANAGE_OPERATORS)
     require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
 
     def work(w: Writer) -> None:
-        audit_log.append(w, deed, OperatorAction.MANAGE_OPERATORS, name, after={"password": "changed"})
+        audit_log.append(w, audit, OperatorAction.MANAGE_OPERATORS, name, after={"password": "changed"})
         if w.execute(_SET_PASSWORD, name=name, hash=password_hash) != 1:
             raise _absent()
 

@@ -17,7 +17,7 @@ from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.roles import Deed, OperatorAction, OperatorRole
+from aurora_locus.moderation.roles import AuditContext, OperatorAction, OperatorRole
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Writer
 from groundwork.errors import Forbidden, InvalidInput, NotFound
@@ -57,7 +57,9 @@ UNRESOLVED = (ReportState.OPEN, ReportState.ACKNOWLEDGED, ReportState.ESCALATED)
 
 @dataclass(frozen=True, slots=True)
 class PdsReport:
-    """``uri`` and ``cid`` are None for a report about an account as a whole; ``tool`` is what the app said of itself."""
+    """A report. ``uri`` and ``cid`` are None for one about an account as a whole; ``tool`` is what the app said of
+    itself.
+    """
 
     id: int
     reported_by: Did
@@ -110,7 +112,7 @@ async def make(registry: Registry, by: Did, wish: Mapping[str, Any]) -> PdsRepor
 
 
 async def find(reader: Reader, number: int) -> PdsReport:
-    """One report. Raises NotFound."""
+    """The report with this number. Raises NotFound."""
     row = await reader.fetch_one(_FIND, id=number) if 0 < number < NEWEST else None
     if row is None:
         raise _absent()
@@ -140,8 +142,8 @@ async def counts(reader: Reader) -> dict[ReportState, tuple[int, Instant]]:
     return {ReportState(row["state"]): (int(row["n"]), Instant(row["oldest"])) for row in await reader.fetch(_COUNTS)}
 
 
-async def work_on(registry: Registry, deed: Deed, number: int, state: ReportState | None) -> None:
-    """Add a note (the deed's reason), and change the state if one is given.
+async def work_on(registry: Registry, audit: AuditContext, number: int, state: ReportState | None) -> None:
+    """Add a note (the audit's reason), and change the state if one is given.
 
     Raises NotFound, Forbidden, InvalidInput without a note or a change.
     """
@@ -152,11 +154,11 @@ async def work_on(registry: Registry, deed: Deed, number: int, state: ReportStat
             raise _absent()
         before = ReportState(row["state"])
         after = state or before
-        if before is after and not deed.reason.strip():
+        if before is after and not audit.reason.strip():
             raise InvalidInput("note", mark("Write a note, or choose another state."))
-        if before is ReportState.ESCALATED and after is not before and deed.by.role is OperatorRole.MODERATOR:
+        if before is ReportState.ESCALATED and after is not before and audit.by.role is OperatorRole.MODERATOR:
             raise Forbidden(mark("An escalated report waits for an admin."))
-        noted = Deed(deed.by, deed.reason, number)
+        noted = AuditContext(audit.by, audit.reason, number)
         audit_log.append(
             w,
             noted,

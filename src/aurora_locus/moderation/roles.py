@@ -95,7 +95,7 @@ class PdsOperator:
     role: OperatorRole
 
     def may(self, act: OperatorAction) -> bool:
-        """Whether the role suffices."""
+        """Whether the operator's role suffices for the action."""
         return _RANKS[self.role] >= _RANKS[LEAST[act]]
 
     def require(self, act: OperatorAction) -> None:
@@ -113,8 +113,8 @@ ADMINISTRATION: Final = PdsOperator("admin", OperatorRole.SUPERADMIN)
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """An action about to be done: who does it, why, and because of which report, if any."""
+class AuditContext:
+    """What the audit log needs of an action: who does it, why, and because of which report, if any."""
 
     by: PdsOperator
     reason: str = ""

@@ -1,7 +1,7 @@
 """Takedown, suspension and lifting, for accounts, records and blobs.
 
 An account's status follows from the decisions about it, the host's before the owner's: taken down, suspended, deactivated,
-active. Each function runs in its caller's transaction (``subject_acts``), in which announcing is the last call.
+active. Each function runs in its caller's transaction (``subject_actions``), in which announcing is the last call.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Access tokens: JWTs (RFC 9068) under a key of this server, bound to the app's key (``cnf``) and to a session (``sid``).
 
-They are valid for fifteen minutes, and only while their session is: code that accepts one also asks :mod:`standings`.
+They are valid for fifteen minutes, and only while their session is: code that accepts one also asks :mod:`session_cache`.
 """
 
 import secrets

@@ -16,7 +16,7 @@ from aurora_locus.oauth.nonces import DpopNonces
 from aurora_locus.oauth.permission_documents import PermissionDocuments, Resolve
 from aurora_locus.oauth.refresh_tokens import RefreshTokens
 from aurora_locus.oauth.server import AuthorizationServer
-from aurora_locus.oauth.standings import Standings
+from aurora_locus.oauth.session_cache import SessionCache
 from aurora_locus.settings import PdsSettings
 from groundwork.cache.open_ import EMBEDDED, open_cache
 from groundwork.sealing import Sealer
@@ -36,7 +36,7 @@ async def open_authorization(
     ``fetch`` gets client metadata, ``resolve`` permission sets that the catalog lacks.
     """
     db, clock = registry.db, registry.clock
-    standings = Standings(db, clock)
+    standings = SessionCache(db, clock)
     registry.repositories.when_forgotten(standings.forget_account)
     clients = Clients(fetch, clock, is_development=settings.dev_mode)
     # Used proofs and assertions, until they expire.

@@ -15,7 +15,9 @@ Resolve = Callable[[Nsid], Awaitable[Document]]
 
 
 class PermissionDocuments:
-    """``resolve`` is None if this server contacts no authorities."""
+    """Published permission sets, from the catalog or from their authority. ``resolve`` is None if this server contacts
+    no authorities.
+    """
 
     def __init__(self, catalog: Catalog, resolve: Resolve | None = None) -> None:
         self._catalog = catalog

@@ -66,7 +66,7 @@ def other(name: str, why: str) -> Failure:
 
 
 def render_oauth(_connection: HTTPConnection, fault: Fault) -> Response:
-    """``{"error", "error_description"}``, never cached."""
+    """The body of an OAuth error, ``{"error", "error_description"}``, never cached."""
     name = _NAMES.get(fault.name, fault.name)
     # RFC 6749 5.2 allows printable ASCII only; the messages are ours, but they quote input.
     why = "".join(char if " " <= char <= "~" and char not in '"\\' else "'" for char in fault.why)

@@ -15,7 +15,7 @@ from at_protocol.oauth.dpop import BadDpopProof, normal_address
 from at_protocol.oauth.server_metadata import RESOURCE_PATH, SERVER_PATH, describe_resource, describe_server
 from aurora_locus.accounts.limits import effective, network_of
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.oauth import client_authentication, endings, proofs, pushing, refusals, tokens
+from aurora_locus.oauth import client_authentication, proofs, pushed_requests, refusals, revocation, tokens
 from aurora_locus.oauth.client_authentication import Authenticated, KeyGone
 from aurora_locus.oauth.proofs import NonceWanted
 from aurora_locus.oauth.server import AuthorizationServer
@@ -43,10 +43,10 @@ def routes(server: AuthorizationServer) -> list[Route]:
         _document(SERVER_PATH, describe_server(server.issuer, server.issuer)),
         _document(RESOURCE_PATH, describe_resource(server.issuer, server.issuer)),
         _document(JWKS, server.access_tokens.jwks()),
-        _endpoint(server, PAR, PUSHES, pushing.push, status=201),
+        _endpoint(server, PAR, PUSHES, pushed_requests.push, status=201),
         _endpoint(server, TOKEN, TOKENS, _exchange),
-        _endpoint(server, REVOKE, TOKENS, endings.revoke),
-        _endpoint(server, INTROSPECT, TOKENS, endings.introspect),
+        _endpoint(server, REVOKE, TOKENS, revocation.revoke),
+        _endpoint(server, INTROSPECT, TOKENS, revocation.introspect),
     ]
 
 

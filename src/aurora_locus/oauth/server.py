@@ -9,13 +9,15 @@ from aurora_locus.oauth.clients import Clients
 from aurora_locus.oauth.nonces import DpopNonces
 from aurora_locus.oauth.permission_documents import PermissionDocuments
 from aurora_locus.oauth.refresh_tokens import RefreshTokens
-from aurora_locus.oauth.standings import Standings
+from aurora_locus.oauth.session_cache import SessionCache
 from groundwork.cache.contract import Cache
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationServer:
-    """``issuer`` is the public URL, which is also the resource's. ``replays`` remembers used proofs and assertions."""
+    """The authorization server. ``issuer`` is its public URL, which is also the resource's. ``replays`` remembers used
+    proofs and assertions.
+    """
 
     registry: Registry
     issuer: str
@@ -24,7 +26,7 @@ class AuthorizationServer:
     refresh_tokens: RefreshTokens
     clients: Clients
     permission_documents: PermissionDocuments
-    standings: Standings
+    standings: SessionCache
     replays: Cache
     trusted_clients: AbstractSet[str]
     is_development: bool

@@ -47,7 +47,7 @@ class ViewingAccount:
 
     @property
     def basic(self) -> dict[str, Any]:
-        """``app.bsky.actor.defs#profileViewBasic``."""
+        """The account as ``app.bsky.actor.defs#profileViewBasic``."""
         return {"did": self.did, "handle": self.handle, **self.shown}
 
     @property

@@ -21,7 +21,7 @@ from aurora_locus.accounts.email_tokens import EmailTokens
 from aurora_locus.blobs.place import open_store
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
-from aurora_locus.reference_import import apps, events, files, people, repositories, verifying
+from aurora_locus.reference_import import apps, events, files, people, repositories, verification
 from aurora_locus.reference_import.old_folder import OldFolder, opened, require_stopped
 from aurora_locus.reference_import.people import ReferenceAccount
 from aurora_locus.reference_import.survey import Progress, Survey, survey
@@ -170,7 +170,7 @@ async def _fill(
         with opened(folder.sequencer, scratch) as sequencer:
             since = Instant(clock.now() - round(settings.replay_seconds * SECOND))
             await _take_events(db, sequencer, since, found, re_signed)
-        await verifying.verify(db, found, progress)
+        await verification.verify(db, found, progress)
 
 
 @asynccontextmanager

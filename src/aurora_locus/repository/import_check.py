@@ -104,7 +104,7 @@ class Exchange:
         return RepositorySnapshot(data, nodes, entries)
 
     def keep_plan(self, plan: ImportPlan, index: "BlockIndex") -> None:
-        """Write the plan."""
+        """Write the plan of the import."""
         write = self._db.executemany
         write("insert into changes values (?, ?, ?)", ((c.path, _raw(c.before), _raw(c.after)) for c in plan.changes))
         write("insert into blobs values (?, ?)", _references(plan))

@@ -108,7 +108,7 @@ class Repositories:
         return self._record_keys.next(self.clock.now())
 
     def is_exporting(self, did: Did) -> bool:
-        """While True, blocks of this repository must be kept."""
+        """Whether an export of this repository runs: while it does, its blocks must be kept."""
         return did in self._exports
 
     def keeps_removed(self, w: Writer, did: Did) -> bool:

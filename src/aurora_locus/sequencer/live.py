@@ -14,7 +14,7 @@ from typing import Protocol
 from at_protocol.sync import events
 from at_protocol.syntax.did import Did
 from aurora_locus.sequencer import queries
-from aurora_locus.sequencer.patience import read_patiently
+from aurora_locus.sequencer.retry import read_with_retry
 from aurora_locus.sequencer.ring_buffer import RingBuffer
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
@@ -112,13 +112,13 @@ class Live:
     async def _forget_purged(self) -> None:
         """Another process has deleted an account: its earlier events are no longer sent."""
         first, last = self.buffer.floor, self.buffer.head
-        here = await read_patiently(lambda: queries.numbers(self._db, first, last))
+        here = await read_with_retry(lambda: queries.numbers(self._db, first, last))
         self.buffer.forget({number for number in self.buffer.numbers() if first < number <= last} - here)
 
     async def _next_page(self) -> list[tuple[int, Did, bytes]]:
         while True:
             try:
-                return await read_patiently(lambda: queries.page_with_accounts(self._db, self.buffer.head, limit=1000))
+                return await read_with_retry(lambda: queries.page_with_accounts(self._db, self.buffer.head, limit=1000))
             except Unavailable:
                 # Waiters for what is missing here have waited long enough; the ring keeps trying.
                 for listener in tuple(self.listeners):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from at_protocol.sync import events
 from aurora_locus.sequencer import queries, retention
 from aurora_locus.sequencer.live import Live
-from aurora_locus.sequencer.patience import read_patiently
+from aurora_locus.sequencer.retry import read_with_retry
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
@@ -101,7 +101,7 @@ async def follow(
     subscription = StreamSubscription(live.buffer.head if cursor is None else cursor, is_live=cursor is None, peer=peer)
     try:
         if cursor is not None:
-            border = await read_patiently(lambda: retention.border_before(db, window_starts_at))
+            border = await read_with_retry(lambda: retention.border_before(db, window_starts_at))
             if 0 < cursor < border:
                 await send(_OUTDATED)
             subscription.position = max(cursor, border)
@@ -135,7 +135,7 @@ async def _feed(db: Database, live: Live, subscription: StreamSubscription, send
             # Taken before the page is read: whatever the page then lacks up to here does not exist.
             floor = buffer.floor
             position = subscription.position
-            batch = await read_patiently(lambda position=position: queries.page(db, position, PAGE))  # type: ignore[misc]  # a default binds it now
+            batch = await read_with_retry(lambda position=position: queries.page(db, position, PAGE))  # type: ignore[misc]  # a default binds it now
             if not batch:
                 subscription.position = floor
                 continue

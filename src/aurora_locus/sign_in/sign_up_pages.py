@@ -9,7 +9,7 @@ from starlette.routing import Route
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import too_often
-from aurora_locus.sign_in.signing_up import sign_up
+from aurora_locus.sign_in.sign_up import sign_up
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import InvalidForm, TooMany

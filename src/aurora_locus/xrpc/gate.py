@@ -49,7 +49,7 @@ class Allowance:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """``RateLimit-*`` headers of the tightest limit."""
+        """The ``RateLimit-*`` headers of the tightest limit."""
         if not self.standings:
             return {}
         return headers_of(min(self.standings, key=lambda one: (one.remaining, -one.resets_at)))

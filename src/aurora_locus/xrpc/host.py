@@ -7,10 +7,10 @@ from at_network.lexicon_resolver import LexiconResolver
 from at_protocol.lexicon.catalog import Catalog
 from aurora_locus.federation.crawl_requests import CrawlRequests
 from aurora_locus.federation.proxying import Proxying
-from aurora_locus.federation.stream_places import StreamPlaces
+from aurora_locus.federation.stream_slots import StreamSlots
 from aurora_locus.identity.network import IdentityResolver
-from aurora_locus.repository.learning import Learning
 from aurora_locus.repository.repositories import Repositories
+from aurora_locus.repository.type_resolver import TypeResolver
 from aurora_locus.settings import PdsSettings
 from aurora_locus.xrpc.authentication import Authenticate
 from aurora_locus.xrpc.gate import Gate
@@ -31,7 +31,7 @@ class XrpcHost:
     authenticate: Authenticate
     network: IdentityResolver
     crawling: CrawlRequests
-    streams: StreamPlaces
+    streams: StreamSlots
     # Check uploaded repositories.
     workers: WorkerPool
     # None: no service proxying.
@@ -43,4 +43,4 @@ class XrpcHost:
     # None: no Lexicon resolution.
     lexicons: LexiconResolver | None = None
     # None: only built-in types are known.
-    learning: Learning | None = None
+    learning: TypeResolver | None = None

@@ -52,7 +52,9 @@ async def visible_head(call: XrpcCall, did: Did) -> Head:
 
 
 def rev_header(call: XrpcCall, head: Head) -> dict[str, str]:
-    """``atproto-repo-rev`` for callers who read their own repository: which of their writes the response reflects."""
+    """The header ``atproto-repo-rev``, for callers who read their own repository: which of their writes the response
+    reflects.
+    """
     if call.caller is not None and call.caller.did == head.did:
         return {"atproto-repo-rev": head.rev}
     return {}

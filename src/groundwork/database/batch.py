@@ -99,7 +99,7 @@ def _drive(running: Coroutine[Any, Any, T]) -> T:
 
 
 class PartedTransaction(Transaction, Protocol):
-    """A transaction that can undo a part of itself."""
+    """A transaction that can undo a part of itself, as a batch needs it."""
 
     failure: BaseException | None
 
@@ -107,7 +107,7 @@ class PartedTransaction(Transaction, Protocol):
 
 
 class PartedDatabase(Protocol):
-    """A database of such transactions."""
+    """A database whose transactions can undo a part of themselves, as a batch needs it."""
 
     def transaction(self, *, keeps_plans: bool = False) -> AbstractAsyncContextManager[PartedTransaction]: ...
 

@@ -72,7 +72,9 @@ class ShortReads:
         self._ended: asyncio.Future[None] = self._loop.create_future()
 
     def ask(self, work: Callable[[PlainReader], Any]) -> "asyncio.Future[Any]":
-        """The future of what ``work`` returns. Raises DatabaseUnavailable after :meth:`close`."""
+        """Queue a short read; returns the future of what ``work`` returns. Raises DatabaseUnavailable after
+        :meth:`close`.
+        """
         if self._is_closed:
             raise DatabaseUnavailable("the database is closed")
         if self._thread is None:

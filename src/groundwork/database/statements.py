@@ -52,7 +52,9 @@ class SqlStatement:
 
 @functools.lru_cache(maxsize=4096)
 def for_postgres(sql: str) -> SqlStatement:
-    """``:name`` becomes ``$n`` (one number per name), ``in :names`` becomes ``= any($n)``."""
+    """Translate a statement for PostgreSQL: ``:name`` becomes ``$n`` (one number per name), ``in :names`` becomes ``=
+    any($n)``.
+    """
     numbers: dict[str, int] = {}
     lists: dict[str, None] = {}
     parts: list[str] = []

@@ -23,7 +23,9 @@ class DatabaseTable:
 
 
 def in_order(columns: Mapping[str, Sequence[str]], references: Iterable[tuple[str, str]]) -> list[DatabaseTable]:
-    """``references`` are pairs (table, the table that it refers to)."""
+    """Order tables so that each comes after those it refers to. ``references`` are pairs (table, the table that it
+    refers to).
+    """
     sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(sorted(columns), ()))
     for name, other in references:
         if name != other and name in columns and other in columns:

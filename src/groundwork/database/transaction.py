@@ -50,7 +50,7 @@ class Reader(Protocol):
 
     @property
     def engine(self) -> Engine:
-        """For the rare statement where the engines really differ."""
+        """``sqlite`` or ``postgresql``: for the rare statement where the engines really differ."""
         ...
 
     async def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]: ...
@@ -203,13 +203,13 @@ def transaction_is_open() -> bool:
 
 
 def mark_open() -> OpenMark:
-    """For drivers: this task has a transaction open until ``is_open`` is set to false."""
+    """Mark that this task has a transaction open until ``is_open`` is set to false; for drivers."""
     mark = OpenMark()
     _open_here.set(mark)
     return mark
 
 
 def require_none_open() -> None:
-    """For drivers: only the transaction may be awaited while it is open; a second one could wait for the first."""
+    """Raise if this task has a transaction open: a second one could wait for the first. For drivers."""
     if transaction_is_open():
         raise RuntimeError("only the open transaction may be awaited inside it")

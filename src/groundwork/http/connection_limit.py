@@ -39,7 +39,9 @@ _NO_ROOM: Final = (
 
 
 def affordable(wanted: int) -> int:
-    """``wanted``, or as many as the system's limit on open files allows; at least two."""
+    """How many connections a server may have: ``wanted``, or as many as the system's limit on open files allows; at
+    least two.
+    """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted if soft == resource.RLIM_INFINITY else min(wanted, int(soft * _SHARE_OF_OPEN_FILES))
     return max(most, 2)

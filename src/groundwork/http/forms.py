@@ -100,6 +100,6 @@ def local_path(text: str, otherwise: str = "/") -> str:
 
 
 def typed_again(values: Mapping[str, str], wrong: InvalidInput) -> Typed:
-    """The same form with what was typed and its problems."""
+    """Show a form again, with what was typed and its problems."""
     problems: Mapping[str, Why] = wrong.problems if isinstance(wrong, InvalidForm) else {wrong.field: wrong.why}
     return Typed(values, problems)

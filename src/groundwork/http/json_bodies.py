@@ -140,7 +140,7 @@ async def read_json(request: Request, shape: type[T], *, is_optional: bool = Fal
 
 
 async def keeping(request: Request, wanted: S, now: Mapping[str, object]) -> S:
-    """``wanted``, where fields that the body leaves out keep the values of ``now``: an omission never makes anything
+    """Complete a body: fields that it leaves out keep the values of ``now``, so that an omission never makes anything
     public.
     """
     sent = parse_json(await request.body())

@@ -10,5 +10,7 @@ _JOINT = re.compile(r"_([a-z0-9])")
 
 
 def json_name(name: str) -> str:
-    """``venue.postal_code`` becomes ``venue.postalCode``; a name without underscores stays."""
+    """The name of a field in JSON: ``venue.postal_code`` becomes ``venue.postalCode``; a name without underscores
+    stays.
+    """
     return _JOINT.sub(lambda found: found[1].upper(), name)

@@ -32,7 +32,7 @@ API_HEADERS: Mapping[str, str] = {
 
 
 def page_headers(*, is_https: bool) -> dict[str, str]:
-    """For every response of a server with pages. A header set by the route wins."""
+    """Headers of every response of a server with pages. A header set by the route wins."""
     headers = {
         "x-content-type-options": "nosniff",
         # Not "no-referrer": browsers then send `Origin: null` with forms, and the CSRF check needs the origin.

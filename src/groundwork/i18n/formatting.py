@@ -10,19 +10,21 @@ from groundwork.i18n.catalogue import current_locale
 
 
 def iso(instant: Instant) -> str:
-    """For ``<time datetime>`` and JSON: UTC with ``Z``, no fraction unless there is one."""
+    """An instant for ``<time datetime>`` and JSON: UTC with ``Z``, no fraction unless there is one."""
     moment = to_datetime(instant)
     precision = "milliseconds" if instant % 1_000_000 else "seconds"
     return moment.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
 
 def number(value: int) -> str:
-    """``1,000``."""
+    """A number with separators: ``1,000``."""
     return str(format_decimal(value, locale=current_locale()))
 
 
 def distance(instant: Instant, now: Instant) -> str:
-    """``3 hours ago``, ``in 2 days``; empty within a minute, for which languages have words of their own."""
+    """The distance of an instant from now: ``3 hours ago``, ``in 2 days``; empty within a minute, for which languages
+    have words of their own.
+    """
     apart = to_datetime(instant) - to_datetime(now)
     if abs(apart) < timedelta(minutes=1):
         return ""

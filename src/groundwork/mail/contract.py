@@ -61,7 +61,8 @@ _POLICY = SMTP.clone(header_factory=_HEADERS)
 
 
 class Mailer(Protocol):
-    """Raises ``Refused`` (this e-mail will never be accepted), ``RemoteFailed`` (perhaps later) or ``RemoteSlow``.
+    """Contract of a mailer. Raises ``Refused`` (this e-mail will never be accepted), ``RemoteFailed`` (perhaps later)
+    or ``RemoteSlow``.
 
     ``RemoteSlow`` means that the reply after the text was lost: it may have been accepted.
     """

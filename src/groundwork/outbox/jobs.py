@@ -23,7 +23,7 @@ CAUSE: Final = "cause"
 
 
 class JobState(StrEnum):
-    """``failed``: the job waits for an operator, and its reason is kept."""
+    """State of a job. ``failed``: it waits for an operator, and its reason is kept."""
 
     DUE = "due"
     LEASED = "leased"
@@ -340,7 +340,7 @@ def enqueue_again_write(tx: Transaction, kind: str, subject: str, *, partition: 
 
 
 async def kinds_due(reader: Reader, kinds: Sequence[str]) -> list[str]:
-    """Those of these kinds of which a job is due, or a lease has ended; in their order."""
+    """Which of these kinds have a job that is due, or whose lease has ended; in their order."""
     names = {f"k{number}": str(kind) for number, kind in enumerate(kinds)}
     rows = await reader.fetch(_kinds_due(len(kinds)), now=reader.now, **names)
     found = {row["kind"] for row in rows}

@@ -13,7 +13,9 @@ MAX_RETRY_SECONDS = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """``routing_key`` says what it is about (``event.create``), ``partition`` is the DID whose messages stay in order."""
+    """A message. ``routing_key`` says what it is about (``event.create``), ``partition`` is the DID whose messages stay
+    in order.
+    """
 
     routing_key: str
     partition: str
@@ -46,8 +48,8 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """``waiting``: published and not acknowledged, leased ones included. ``oldest_at``: when the oldest was published,
-    if known.
+    """How full a queue is. ``waiting``: published and not acknowledged, leased ones included. ``oldest_at``: when the
+    oldest was published, if known.
     """
 
     waiting: int

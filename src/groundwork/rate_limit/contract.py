@@ -14,7 +14,7 @@ from groundwork.errors import TooMany
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """``points`` per window. ``name`` keeps counters of different limits apart and is a metric label."""
+    """A rate limit: ``points`` per window. ``name`` keeps counters of different limits apart and is a metric label."""
 
     name: str
     points: int

@@ -69,7 +69,7 @@ class Metrics:
         return self._once(Histogram, self._name(name), what, labels, buckets=buckets)
 
     def exposition(self) -> bytes:
-        """What ``/metrics`` answers."""
+        """The metrics as text, which ``/metrics`` answers."""
         return generate_latest(self.registry)
 
 

@@ -26,7 +26,7 @@ _MISSED_ROUNDS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """``check`` does in small what the program does; it leaves nothing behind, and raises when it fails."""
+    """A small trial of what a program does: ``check`` leaves nothing behind, and raises when it fails."""
 
     check: Check
     every_seconds: float = EVERY_SECONDS
@@ -34,7 +34,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """``outcome``: ``"ok"`` or a sentence. ``age_seconds``: since the check; None: never checked."""
+    """Result of a probe. ``outcome``: ``"ok"`` or a sentence. ``age_seconds``: since the check; None: never checked."""
 
     outcome: str
     age_seconds: float | None

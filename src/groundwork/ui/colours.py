@@ -48,7 +48,7 @@ def rgb(text: str) -> Rgb:
 
 
 def hex_of(colour: Rgb) -> str:
-    """``#rrggbb``."""
+    """A colour as ``#rrggbb``."""
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 

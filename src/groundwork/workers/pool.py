@@ -30,7 +30,9 @@ _RETRY_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    """``cpu_seconds_per_person``: within ten minutes (``quota``). ``job``: the default limits of a job."""
+    """Limits of a pool. ``cpu_seconds_per_person``: within ten minutes (``quota``). ``job``: the default limits of a
+    job.
+    """
 
     processes: int = 2
     queue: int = 24

@@ -24,7 +24,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``after``: number and id of the last row of the previous page. ``limit`` None: everything."""
+    """Which page of a list is wanted. ``after``: number and id of the last row of the previous page. ``limit`` None:
+    everything.
+    """
 
     limit: int | None
     after: tuple[int, str] | None = None
@@ -71,7 +73,7 @@ def page_of(limit: str, cursor: str) -> Page:
 
 
 def packed(text: str) -> str:
-    """Encode a cursor."""
+    """Encode a cursor as text."""
     return base64url.encode(text.encode())
 
 

@@ -23,8 +23,10 @@ from openmeet.outbox import emails as outbox_emails
 
 @dataclass(frozen=True, slots=True)
 class EmailRecipient:
-    """``closing``: the last lines of the e-mail, which say how to unsubscribe; ``stop_url`` unsubscribes by one click
-    (RFC 8058).
+    """Who gets an e-mail about their own RSVP, and how it ends.
+
+    ``closing``: the last lines of the e-mail, which say how to unsubscribe; ``stop_url`` unsubscribes by one click (RFC
+    8058).
     """
 
     user_id: UserId

@@ -42,12 +42,12 @@ def day(moment: datetime | date, today: date | None = None) -> str:
 
 
 def short_day(moment: datetime | date) -> str:
-    """``Sat 4 Jul``; in German ``Sa., 4. Juli``."""
+    """A day in short, without the year: ``Sat 4 Jul``; in German ``Sa., 4. Juli``."""
     return format_date(moment, pgettext("pattern of a date", "EEE d MMM"), locale=current().locale)
 
 
 def long_day(moment: datetime | date) -> str:
-    """``Saturday 4 July``."""
+    """A day without the year: ``Saturday 4 July``."""
     return format_date(moment, pgettext("pattern of a date", "EEEE d MMMM"), locale=current().locale)
 
 
@@ -57,7 +57,7 @@ def short_days(first: date, last: date) -> str:
 
 
 def month(moment: datetime | date) -> str:
-    """``Jul``: for the date tile."""
+    """The short name of a month, for the date tile: ``Jul``."""
     return format_date(moment, "MMM", locale=current().locale).rstrip(".")
 
 
@@ -69,7 +69,7 @@ def weekdays() -> list[tuple[str, str]]:
 
 
 def weekday_in_short(moment: datetime | date) -> str:
-    """``Tue``."""
+    """The short name of a weekday: ``Tue``."""
     return format_date(moment, "EEE", locale=current().locale).rstrip(".")
 
 
@@ -97,12 +97,12 @@ def month_of(number: int) -> str:
 
 
 def month_name(moment: datetime | date) -> str:
-    """``July``."""
+    """The name of a month in the current language: ``July``."""
     return format_date(moment, "LLLL", locale=current().locale)
 
 
 def clock(moment: datetime) -> str:
-    """``18:00``."""
+    """The time of day: ``18:00``."""
     return format_time(moment, "HH:mm", locale=current().locale)
 
 

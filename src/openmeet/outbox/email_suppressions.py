@@ -101,7 +101,7 @@ async def decline(tx: Transaction, key: SigningKey, subject_id: str, email: str)
 
 
 async def declined_among(reader: Reader, key: SigningKey, subject_id: str, emails: Sequence[str]) -> set[str]:
-    """Those of these addresses that declined an invitation to this group or event."""
+    """Which of these addresses declined an invitation to this group or event."""
     if not emails:
         return set()
     secret = await _key_in(reader, key)

@@ -52,7 +52,7 @@ def _before(pattern: Pattern, at: datetime) -> Pattern | None:
 
 
 def behind(pattern: Pattern, at: datetime) -> Pattern:
-    """The rest of a pattern from one of its dates on."""
+    """The part of a pattern that begins with one of its dates."""
     added = tuple(date for date in pattern.added if date >= at)
     left_out = tuple(date for date in pattern.left_out if date >= at)
     whole = replace(pattern, added=(), left_out=())

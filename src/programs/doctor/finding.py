@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class CheckVerdict(StrEnum):
-    """``NOTE`` is no error, but somebody may want to know it."""
+    """Result of a check. ``NOTE`` is no error, but somebody may want to know it."""
 
     GOOD = "good"
     NOTE = "note"

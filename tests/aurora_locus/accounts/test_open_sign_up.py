@@ -7,7 +7,7 @@ import pytest
 
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
-from aurora_locus.accounts import confirming, creation, deletion, own_identity
+from aurora_locus.accounts import creation, deletion, email_confirmation, own_identity
 from aurora_locus.accounts.account_requests import AccountRequest, Awaits, CreatedAccount
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity import plc_requests, plc_updates
@@ -53,17 +53,17 @@ async def test_account_nobody_invited_waits_for_the_mail(deployment: Deployment,
     assert (await ana.post(CONFIRM, {"email": ANAS, "token": token})).status_code == 200
     assert await deployment.announced(made.did) == ["account active", "identity ana.test", "sync"]
     assert (await ana.post("com.atproto.repo.createRecord", record)).status_code == 200
-    deployment.clock.turn(confirming.PATIENCE + DAY)
+    deployment.clock.turn(email_confirmation.PATIENCE + DAY)
     assert await deletion.delete_forgotten(deployment.pds.registry) == 0
 
 
 async def test_who_never_confirms_is_removed_with_the_identity(deployment: Deployment, in_public: Registry) -> None:
     """Nobody was told of it; nobody but us holds a key of it; its name is free at once."""
     made = await creation.create(in_public, WISH)
-    deployment.clock.turn(confirming.PATIENCE + DAY)
+    deployment.clock.turn(email_confirmation.PATIENCE + DAY)
     assert await deletion.delete_forgotten(deployment.pds.registry) == 1
     assert (
-        await plc_updates.mend(
+        await plc_updates.repair(
             deployment.pds.registry.plc, await plc_updates.unfinished(deployment.pds.registry.db, patience=0)
         )
         == 0
@@ -78,9 +78,9 @@ async def test_identity_with_a_key_of_its_owner_outlives_the_account(
 ) -> None:
     mine = format_did_key(K256PrivateKey(bytes([7]) * 32).public)
     made = await creation.create(in_public, replace(WISH, recovery_key=mine))
-    deployment.clock.turn(confirming.PATIENCE + DAY)
+    deployment.clock.turn(email_confirmation.PATIENCE + DAY)
     assert await deletion.delete_forgotten(deployment.pds.registry) == 1
-    await plc_updates.mend(
+    await plc_updates.repair(
         deployment.pds.registry.plc, await plc_updates.unfinished(deployment.pds.registry.db, patience=0)
     )
     assert await deployment.directory.living() == {made.did}
@@ -101,9 +101,9 @@ async def test_operators_recovery_key_stands_between_and_keeps_nothing_alive(
     assert plc_requests.recommended(hosting, is_plc=True)["rotationKeys"] == keys
 
     await creation.create(registry, AccountRequest("ben.test", "ben@example.org", "password of ben"))
-    deployment.clock.turn(confirming.PATIENCE + DAY)
+    deployment.clock.turn(email_confirmation.PATIENCE + DAY)
     assert await deletion.delete_forgotten(registry) == 2
-    await plc_updates.mend(registry.plc, await plc_updates.unfinished(registry.db, patience=0))
+    await plc_updates.repair(registry.plc, await plc_updates.unfinished(registry.db, patience=0))
     assert await deployment.directory.living() == {kept.did}
 
 

@@ -127,7 +127,7 @@ async def test_directory_that_is_down_fails_the_sign_up_cleanly(deployment: Depl
     deployment.directory.is_down = False
     deployment.clock.turn(plc_updates.PATIENCE)
     registry = deployment.pds.registry
-    assert await plc_updates.mend(registry.plc) == 0
+    assert await plc_updates.repair(registry.plc) == 0
     assert await deployment.operation_states() == ["abandoned"]
     await deployment.sign_up("ana")
 
@@ -144,7 +144,7 @@ async def test_operation_that_has_not_arrived_yet_is_looked_for_again(deployment
     await deployment.ask_to_sign_up("ana")
     deployment.directory.is_down = False
     registry = deployment.pds.registry
-    await plc_updates.mend(registry.plc, await plc_updates.unfinished(registry.db, patience=0))
+    await plc_updates.repair(registry.plc, await plc_updates.unfinished(registry.db, patience=0))
     assert await deployment.operation_states() == ["ending"]
 
 
@@ -152,7 +152,7 @@ async def test_sign_up_that_is_still_running_is_left_alone(deployment: Deploymen
     registry = deployment.pds.registry
 
     async def sweep() -> None:
-        await plc_updates.mend(registry.plc)
+        await plc_updates.repair(registry.plc)
 
     deployment.directory.on_submit = sweep
     ana = await deployment.sign_up("ana")
@@ -165,7 +165,7 @@ async def test_sign_up_right_after_the_start_is_not_taken_for_what_a_crash_left(
     left_over = await plc_updates.left_by_a_crash(registry.db)
 
     async def sweep() -> None:
-        await plc_updates.mend(registry.plc, left_over)
+        await plc_updates.repair(registry.plc, left_over)
 
     deployment.directory.on_submit = sweep
     ana = await deployment.sign_up("ana")
@@ -191,7 +191,7 @@ async def test_sign_up_that_was_given_up_meanwhile_makes_no_account(deployment: 
 
     async def sweep() -> None:
         deployment.directory.on_submit = None
-        await plc_updates.mend(registry.plc, await plc_updates.unfinished(registry.db, patience=0))
+        await plc_updates.repair(registry.plc, await plc_updates.unfinished(registry.db, patience=0))
 
     deployment.directory.on_submit = sweep
     with pytest.raises(Unavailable):

@@ -8,10 +8,10 @@ import pytest
 from aurora_locus.accounts import password_reset
 from aurora_locus.accounts.limits import OPERATOR_SIGN_IN, effective
 from aurora_locus.administration.figures import dashboard
-from aurora_locus.administration.pages.account_acts import ACTS
+from aurora_locus.administration.pages.account_actions import ACTS
 from aurora_locus.administration.pages.server_pages import settings_shown
 from aurora_locus.moderation import operators
-from aurora_locus.moderation.roles import ADMINISTRATION, LEAST, Deed, OperatorAction, OperatorRole
+from aurora_locus.moderation.roles import ADMINISTRATION, LEAST, AuditContext, OperatorAction, OperatorRole
 from aurora_locus.settings import PdsSettings
 from groundwork.clock import HOUR, MINUTE
 from groundwork.settings import Secret
@@ -183,8 +183,8 @@ async def test_operator_who_is_disabled_is_out_at_once(deployment: Deployment) -
     await employ(deployment, "mo", OperatorRole.MODERATOR)
     async with at_work(deployment, "mo", PASSWORD) as mo:
         assert (await mo.get("/admin")).status_code == 200
-        deed = Deed(ADMINISTRATION, "left")
-        await operators.change(deployment.pds.registry, deed, "mo", OperatorRole.MODERATOR, disabled=True)
+        audit = AuditContext(ADMINISTRATION, "left")
+        await operators.change(deployment.pds.registry, audit, "mo", OperatorRole.MODERATOR, disabled=True)
         assert (await mo.get("/admin")).headers["location"].startswith("/admin/sign-in")
         assert (await sign_in(mo, "mo", PASSWORD)).status_code == 400
         assert "argon2" not in await whole_log(deployment)

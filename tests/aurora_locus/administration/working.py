@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from aurora_locus.moderation import operators
-from aurora_locus.moderation.roles import ADMINISTRATION, Deed, OperatorRole
+from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext, OperatorRole
 from tests.aurora_locus.deployment import ADMIN_PASSWORD, Deployment
 from tests.aurora_locus.visitor import Visitor, visitor
 
@@ -33,8 +33,8 @@ async def sign_in(browser: Visitor, name: str, password: str) -> httpx.Response:
 
 async def employ(deployment: Deployment, name: str, role: OperatorRole, *, did: str | None = None) -> None:
     """A new operator."""
-    deed = Deed(ADMINISTRATION, "hired")
-    await operators.add(deployment.pds.registry, deed, name, role, password=None if did else PASSWORD, did=did)
+    audit = AuditContext(ADMINISTRATION, "hired")
+    await operators.add(deployment.pds.registry, audit, name, role, password=None if did else PASSWORD, did=did)
 
 
 async def act(browser: Visitor, did: str, slug: str, **fields: str) -> httpx.Response:

@@ -10,7 +10,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from at_protocol.sync import events
-from aurora_locus.federation import stream_places
+from aurora_locus.federation import stream_slots
 from aurora_locus.sequencer import queries
 from groundwork.clock import HOUR, MINUTE
 from tests.aurora_locus.conftest import MakeDeployment
@@ -201,7 +201,7 @@ async def test_streams_of_one_address_are_counted_together(
     make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of both kinds: each can have the whole log read for it."""
-    monkeypatch.setattr(stream_places, "STREAMS_OF_AN_ADDRESS", 2)
+    monkeypatch.setattr(stream_slots, "STREAMS_OF_AN_ADDRESS", 2)
     deployment = await make_deployment()
     host = deployment.pds.app.state.streams
     monkeypatch.setattr(host, "_is_limited", True)  # in development nobody is counted

@@ -91,7 +91,7 @@ async def test_crash_between_directory_and_database_is_put_right(deployment: Dep
     await plc_updates.intend(registry.db, ana.did, operation)
     await registry.directory.submit(ana.did, operation)
     told = len(await deployment.announced(ana.did))
-    assert await plc_updates.mend(registry.plc, await plc_updates.unfinished(registry.db, patience=0)) == 0
+    assert await plc_updates.repair(registry.plc, await plc_updates.unfinished(registry.db, patience=0)) == 0
     assert await directory_says(deployment, ana) == ["at://ana.test"]
     # Others may have read the document while it had the other handle.
     assert (await deployment.announced(ana.did))[told:] == ["identity ana.test"]

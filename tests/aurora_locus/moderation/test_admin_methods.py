@@ -8,9 +8,9 @@ import pytest
 from at_protocol.crypto.did_key import format_did_key
 from aurora_locus.accounts import signing_key_change
 from aurora_locus.maintenance.integrity import examine
-from aurora_locus.moderation import subject_acts
-from aurora_locus.moderation.roles import Deed, OperatorRole, PdsOperator
-from aurora_locus.moderation.subject_acts import SubjectStatusRequest
+from aurora_locus.moderation import subject_actions
+from aurora_locus.moderation.roles import AuditContext, OperatorRole, PdsOperator
+from aurora_locus.moderation.subject_actions import SubjectStatusRequest
 from groundwork.clock import DAY, HOUR
 from groundwork.errors import InvalidInput
 from tests.aurora_locus.conftest import MakeDeployment
@@ -215,22 +215,22 @@ async def test_key_that_the_directory_did_not_hear_of_is_not_used(deployment: De
 
 async def test_suspension_ends_by_itself(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    deed = Deed(PdsOperator("mo", OperatorRole.MODERATOR), "cool down")
+    audit = AuditContext(PdsOperator("mo", OperatorRole.MODERATOR), "cool down")
     until = deployment.clock.now() + DAY
     registry = deployment.pds.registry
-    await subject_acts.decide_account(
-        registry, deed, ana.did, SubjectStatusRequest(suspended=True, suspended_until=until)
+    await subject_actions.decide_account(
+        registry, audit, ana.did, SubjectStatusRequest(suspended=True, suspended_until=until)
     )
     assert (await deployment.announced(ana.did))[-1] == "account suspended"
     assert named(await ana.get(f"{SERVER}.getSession")) == (401, "AccountTakedown")
-    assert await subject_acts.end_suspensions(registry) == 0
+    assert await subject_actions.end_suspensions(registry) == 0
     deployment.clock.turn(DAY)
-    assert await subject_acts.end_suspensions(registry) == 1
+    assert await subject_actions.end_suspensions(registry) == 1
     assert (await deployment.announced(ana.did))[-3:] == ["account active", "identity ana.test", "sync"]
     assert await acts(deployment) == ["account.suspend", "account.end_suspension"]
     with pytest.raises(InvalidInput):
-        await subject_acts.decide_account(
-            registry, deed, ana.did, SubjectStatusRequest(suspended=True, suspended_until=until)
+        await subject_actions.decide_account(
+            registry, audit, ana.did, SubjectStatusRequest(suspended=True, suspended_until=until)
         )
 
 
@@ -374,9 +374,9 @@ async def test_crash_between_key_and_signature_is_mended(
         )
         assert failed.status_code == 500
     head = await deployment.pds.registry.repositories.head(ana.did)
-    assert await signing_key_change.mend(deployment.pds.registry) == 1
+    assert await signing_key_change.finish_commits(deployment.pds.registry) == 1
     assert (await deployment.pds.registry.repositories.head(ana.did)).rev > head.rev
     assert (await deployment.announced(ana.did))[-2:] == ["identity ana.test", "sync"]
     report = await examine(deployment.db, None, only=ana.did)
     assert report.findings == []
-    assert await signing_key_change.mend(deployment.pds.registry) == 0
+    assert await signing_key_change.finish_commits(deployment.pds.registry) == 0

@@ -3,21 +3,21 @@
 import pytest
 
 from at_protocol.syntax.did import Did
-from aurora_locus.moderation import account_acts, subject_acts
-from aurora_locus.moderation.roles import Deed, OperatorAction, OperatorRole, PdsOperator
-from aurora_locus.moderation.subject_acts import SubjectStatusRequest
+from aurora_locus.moderation import account_actions, subject_actions
+from aurora_locus.moderation.roles import AuditContext, OperatorAction, OperatorRole, PdsOperator
+from aurora_locus.moderation.subject_actions import SubjectStatusRequest
 from groundwork.errors import Forbidden, InvalidInput, NotFound
 from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.moderation.deciding import account, decide, take_down
 from tests.aurora_locus.moderation.operators import ADMIN, acts, entries, whole_log
 
-MODERATOR = Deed(PdsOperator("mo", OperatorRole.MODERATOR), "because")
+MODERATOR = AuditContext(PdsOperator("mo", OperatorRole.MODERATOR), "because")
 NOBODY = Did("did:plc:ragtjsm2j2vknwkz3zp4oxrd")
 
 
 async def test_act_is_noted_with_who_and_why_and_what_changed(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    await subject_acts.decide_account(
+    await subject_actions.decide_account(
         deployment.pds.registry, MODERATOR, ana.did, SubjectStatusRequest(takedown="case 7")
     )
     (entry,) = await entries(deployment)
@@ -68,12 +68,12 @@ async def test_what_fails_is_not_noted_and_what_cannot_be_noted_is_not_done(depl
     ana = await deployment.sign_up("ana")
     registry = deployment.pds.registry
     with pytest.raises(NotFound):
-        await subject_acts.decide_account(registry, MODERATOR, NOBODY, SubjectStatusRequest(takedown="x"))
+        await subject_actions.decide_account(registry, MODERATOR, NOBODY, SubjectStatusRequest(takedown="x"))
     with pytest.raises(Forbidden):
-        await account_acts.delete(registry, MODERATOR, ana.did)
-    too_long = Deed(MODERATOR.by, "x" * 20_001)
+        await account_actions.delete(registry, MODERATOR, ana.did)
+    too_long = AuditContext(MODERATOR.by, "x" * 20_001)
     with pytest.raises(InvalidInput):
-        await subject_acts.decide_account(registry, too_long, ana.did, SubjectStatusRequest(takedown="x"))
+        await subject_actions.decide_account(registry, too_long, ana.did, SubjectStatusRequest(takedown="x"))
     assert await entries(deployment) == []
     assert (await deployment.announced(ana.did))[-1] == "sync"
     assert (await ana.get("com.atproto.server.getSession")).json()["active"] is True

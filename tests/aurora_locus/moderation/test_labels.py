@@ -10,7 +10,7 @@ from at_protocol.crypto.did_key import parse_multikey
 from at_protocol.data import cbor
 from at_protocol.sync import frames
 from aurora_locus.moderation import labels
-from aurora_locus.moderation.roles import Deed, OperatorRole, PdsOperator
+from aurora_locus.moderation.roles import AuditContext, OperatorRole, PdsOperator
 from groundwork.clock import DAY
 from groundwork.errors import InvalidInput
 from tests.aurora_locus.deployment import Deployment
@@ -18,7 +18,7 @@ from tests.aurora_locus.moderation.deciding import write_note
 from tests.aurora_locus.moderation.operators import entries
 
 QUERY = "com.atproto.label.queryLabels"
-DEED = Deed(PdsOperator("mo", OperatorRole.MODERATOR), "because")
+DEED = AuditContext(PdsOperator("mo", OperatorRole.MODERATOR), "because")
 
 
 async def put(deployment: Deployment, subject: str, value: str, **more: Any) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 import httpx
 import pytest
 
-from aurora_locus.moderation import reports, subject_acts
+from aurora_locus.moderation import reports, subject_actions
 from aurora_locus.moderation.reports import ReportState
-from aurora_locus.moderation.roles import Deed, OperatorRole, PdsOperator
-from aurora_locus.moderation.subject_acts import SubjectStatusRequest
+from aurora_locus.moderation.roles import AuditContext, OperatorRole, PdsOperator
+from aurora_locus.moderation.subject_actions import SubjectStatusRequest
 from groundwork.errors import Forbidden, InvalidInput, NotFound
 from tests.aurora_locus.deployment import Deployment, Person
 from tests.aurora_locus.moderation.deciding import account, record, take_down, write_note
@@ -77,11 +77,11 @@ async def test_queue_with_notes_states_and_the_act_that_came_of_it(deployment: D
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     numbers = [(await report(ben, account(ana))).json()["id"] for _ in range(3)]
     registry = deployment.pds.registry
-    await reports.work_on(registry, Deed(MODERATOR, "looking at it"), numbers[0], ReportState.ACKNOWLEDGED)
-    await reports.work_on(registry, Deed(MODERATOR, "asked for advice"), numbers[0], None)
-    deed = Deed(MODERATOR, "spam it is", numbers[0])
-    await subject_acts.decide_account(registry, deed, ana.did, SubjectStatusRequest(takedown="report"))
-    await reports.work_on(registry, Deed(MODERATOR, "taken down"), numbers[0], ReportState.RESOLVED)
+    await reports.work_on(registry, AuditContext(MODERATOR, "looking at it"), numbers[0], ReportState.ACKNOWLEDGED)
+    await reports.work_on(registry, AuditContext(MODERATOR, "asked for advice"), numbers[0], None)
+    audit = AuditContext(MODERATOR, "spam it is", numbers[0])
+    await subject_actions.decide_account(registry, audit, ana.did, SubjectStatusRequest(takedown="report"))
+    await reports.work_on(registry, AuditContext(MODERATOR, "taken down"), numbers[0], ReportState.RESOLVED)
     story = await entries(deployment, report=numbers[0])
     assert [(entry.action.value, entry.reason) for entry in story] == [
         ("report.work_on", "looking at it"),
@@ -103,14 +103,14 @@ async def test_escalated_report_waits_for_an_admin(deployment: Deployment) -> No
     ana = await deployment.sign_up("ana")
     number = (await report(ana, account(ana))).json()["id"]
     registry = deployment.pds.registry
-    await reports.work_on(registry, Deed(MODERATOR), number, ReportState.ESCALATED)
+    await reports.work_on(registry, AuditContext(MODERATOR), number, ReportState.ESCALATED)
     with pytest.raises(Forbidden):
-        await reports.work_on(registry, Deed(MODERATOR, "never mind"), number, ReportState.RESOLVED)
-    await reports.work_on(registry, Deed(MODERATOR, "a note is welcome"), number, None)
-    await reports.work_on(registry, Deed(ADMIN), number, ReportState.RESOLVED)
+        await reports.work_on(registry, AuditContext(MODERATOR, "never mind"), number, ReportState.RESOLVED)
+    await reports.work_on(registry, AuditContext(MODERATOR, "a note is welcome"), number, None)
+    await reports.work_on(registry, AuditContext(ADMIN), number, ReportState.RESOLVED)
     assert (await found(deployment, number)).state is ReportState.RESOLVED
     with pytest.raises(InvalidInput):
-        await reports.work_on(registry, Deed(ADMIN, " "), number, ReportState.RESOLVED)
+        await reports.work_on(registry, AuditContext(ADMIN, " "), number, ReportState.RESOLVED)
     with pytest.raises(NotFound):
-        await reports.work_on(registry, Deed(ADMIN, "x"), number + 1, None)
+        await reports.work_on(registry, AuditContext(ADMIN, "x"), number + 1, None)
     assert len(await entries(deployment)) == 3

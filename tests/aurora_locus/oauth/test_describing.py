@@ -4,7 +4,7 @@ import pytest
 
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.lexicon.document import PermissionSetType
-from aurora_locus.oauth.describing import ScopeTopic, abilities, describe_scopes, inabilities, summary_of
+from aurora_locus.oauth.scope_descriptions import ScopeTopic, abilities, describe_scopes, inabilities, summary_of
 
 SET = "community.lexicon.bookmarks.authManageBookmarks"
 SCOPES = [

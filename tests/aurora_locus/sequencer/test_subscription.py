@@ -12,7 +12,7 @@ from at_protocol.sync import events
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.sequencer import patience, queries, subscription
+from aurora_locus.sequencer import queries, retry, subscription
 from aurora_locus.sequencer.retention import border_before, retire
 from aurora_locus.sequencer.subscription import StreamError, follow, parse_cursor
 from groundwork.clock import HOUR, HandClock, Instant
@@ -310,9 +310,9 @@ def flickering(db: Database, *, always: bool = False) -> tuple[Database, Flicker
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits as short as a test wants them."""
-    monkeypatch.setattr(patience, "FIRST_SECONDS", 0.001)
-    monkeypatch.setattr(patience, "LONGEST_SECONDS", 0.002)
-    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.02)
+    monkeypatch.setattr(retry, "FIRST_SECONDS", 0.001)
+    monkeypatch.setattr(retry, "LONGEST_SECONDS", 0.002)
+    monkeypatch.setattr(retry, "PATIENCE_SECONDS", 0.02)
 
 
 @pytest.mark.usefixtures("hurried")

@@ -10,7 +10,7 @@ from at_protocol.repo.snapshot import read_snapshot
 from aurora_locus.maintenance.manifest import SCHEMA
 from aurora_locus.repository import export, hosting
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.sequencer import waking
+from aurora_locus.sequencer import wakeup
 from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Database
 from tests.aurora_locus.conftest import assemble
@@ -32,12 +32,12 @@ async def test_another_process_is_heard(
     monkeypatch: pytest.MonkeyPatch,
 ):
     """Its frames enter the ring, the head that was cached is read anew, and a subscriber that waited is woken."""
-    monkeypatch.setattr(waking, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(wakeup, "LOOK_SECONDS", 0.02)
     other = await assemble(db, clock, tmp_path)
     theirs = Hosted(other, ada.did, ada.key)
     await ada.create("mine")
     cached = await other.head(ada.did)
-    awake = [asyncio.create_task(waking.keep_awake(each.live, place.url, SCHEMA)) for each in (repositories, other)]
+    awake = [asyncio.create_task(wakeup.run_wakeup(each.live, place.url, SCHEMA)) for each in (repositories, other)]
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             before = repositories.live.buffer.head

@@ -21,7 +21,7 @@ from aurora_locus.accounts.credentials import CredentialReader
 from aurora_locus.accounts.model import Guessing, SessionScope
 from aurora_locus.accounts.session_tokens import SessionTokenSigner
 from aurora_locus.federation.crawl_requests import CrawlRequests
-from aurora_locus.federation.stream_places import StreamPlaces
+from aurora_locus.federation.stream_slots import StreamSlots
 from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import PdsSettings
@@ -126,7 +126,7 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
             memory=Path("unused"),
             count=lambda _outcome: None,
         ),
-        streams=StreamPlaces(is_limited=False),
+        streams=StreamSlots(is_limited=False),
         workers=POOL,
     )
 

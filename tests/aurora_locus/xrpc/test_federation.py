@@ -13,7 +13,7 @@ from starlette.routing import Route
 from websockets.asyncio.client import connect
 
 from aurora_locus.federation import relay_accounts
-from aurora_locus.federation.standing import lags, worst
+from aurora_locus.federation.status import lags, worst
 from aurora_locus.sequencer.subscription import StreamSubscription
 from groundwork.clock import HOUR
 from groundwork.http.client import HttpClient

@@ -11,7 +11,7 @@ from at_network.txt_records import Dns
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.lexicon.document import Document
 from at_protocol.syntax.nsid import Nsid
-from aurora_locus.repository import learning
+from aurora_locus.repository import type_resolver
 from groundwork.clock import DAY, HOUR, MINUTE
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import Deployment, Person
@@ -28,8 +28,8 @@ async def publisher(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Publisher]
     async with open_publisher() as opened:
         monkeypatch.setattr("at_network.lexicon_resolver.Dns", lambda: opened.dns)
         # Both are on this machine: what is slow here is the machine.
-        monkeypatch.setattr(learning, "PATIENCE_SECONDS", 10.0)
-        monkeypatch.setattr(learning.Learning.__init__, "__kwdefaults__", {"patience_seconds": 10.0})
+        monkeypatch.setattr(type_resolver, "PATIENCE_SECONDS", 10.0)
+        monkeypatch.setattr(type_resolver.TypeResolver.__init__, "__kwdefaults__", {"patience_seconds": 10.0})
         yield opened
 
 
@@ -85,7 +85,7 @@ async def test_nobody_waits_for_an_authority_that_says_nothing(engine: str) -> N
         raise AssertionError
 
     catalog = Catalog()
-    await learning.Learning(catalog, silent, patience_seconds=0.01).learn(Nsid(NOTE))
+    await type_resolver.TypeResolver(catalog, silent, patience_seconds=0.01).learn(Nsid(NOTE))
     assert asked == [NOTE]
     assert catalog.find(NOTE) is None
 
@@ -122,7 +122,7 @@ async def test_what_is_built_in_is_never_replaced(deployment: Deployment, publis
 async def test_memory_for_strangers_types_is_bounded(
     deployment: Deployment, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learning, "MAX_LEARNT", 1)
+    monkeypatch.setattr(type_resolver, "MAX_LEARNT", 1)
     for name in ("one", "two"):
         publisher.publish(lexicon(f"edu.uni.lab.{name}", {}))
     ana = await deployment.sign_up("ana")

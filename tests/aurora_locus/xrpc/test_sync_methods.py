@@ -17,8 +17,8 @@ from at_protocol.repo.commit import parse_commit, verify_commit
 from at_protocol.repo.mst import Tree
 from at_protocol.repo.proof import verify_record_proof
 from at_protocol.sync import events, frames
-from aurora_locus.federation import stream_places
-from aurora_locus.federation.stream_places import StreamPlaces
+from aurora_locus.federation import stream_slots
+from aurora_locus.federation.stream_slots import StreamSlots
 from aurora_locus.repository import export, hosting
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories
@@ -357,10 +357,10 @@ async def test_streams_of_one_address_are_few(
     repositories: Repositories, clock: HandClock, ada: Hosted, monkeypatch: pytest.MonkeyPatch
 ):
     """Each may have the whole log read for it: one address opens no thousands."""
-    monkeypatch.setattr(stream_places, "STREAMS_OF_AN_ADDRESS", 2)
+    monkeypatch.setattr(stream_slots, "STREAMS_OF_AN_ADDRESS", 2)
     in_development = open_host(repositories, clock, {ada.did: ada})
     settings = PdsSettings(federation_enabled=True, federation_firehose_enabled=True)
-    host = replace(in_development, settings=settings, streams=StreamPlaces(is_limited=True))
+    host = replace(in_development, settings=settings, streams=StreamSlots(is_limited=True))
     async with serving(application(host)) as server, connect(address(server.url)):
         async with connect(address(server.url)):
             with pytest.raises(InvalidStatus) as refusal:

@@ -17,7 +17,7 @@ from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from aurora_locus.app import open_server
 from aurora_locus.moderation import labels as host_labels
-from aurora_locus.moderation.roles import Deed, OperatorRole, PdsOperator
+from aurora_locus.moderation.roles import AuditContext, OperatorRole, PdsOperator
 from aurora_locus.settings import PdsSettings
 from groundwork.clock import HOUR, MINUTE, HandClock
 from groundwork.database.transaction import TransactionTooLong
@@ -402,7 +402,7 @@ async def test_what_our_own_server_labels(bench, make_sqlite, tmp_path: Path):
         admin_password=Secret("an administrator's password"),
         dev_mode=True,
     )
-    deed = Deed(PdsOperator("mo", OperatorRole.MODERATOR), "because")
+    audit = AuditContext(PdsOperator("mo", OperatorRole.MODERATOR), "because")
     async with open_server(settings, bench.clock, version="test", access_log=False) as pds:
         bench.documents[did] = document_of(did, format_did_key(pds.labels.key.public), settings.url)
         serving_it = await serve(pds.app, "127.0.0.1", port)
@@ -414,10 +414,10 @@ async def test_what_our_own_server_labels(bench, make_sqlite, tmp_path: Path):
             async def is_back() -> bool:
                 return await bench.shown(event)
 
-            await host_labels.put(pds.labels, deed, URI, "spam", expires_at=bench.clock.now() + HOUR)
+            await host_labels.put(pds.labels, audit, URI, "spam", expires_at=bench.clock.now() + HOUR)
             await heard(bench.labelling, did, is_hidden)
             bench.clock.turn(MINUTE)
-            await host_labels.put(pds.labels, deed, URI, "spam", negate=True)
+            await host_labels.put(pds.labels, audit, URI, "spam", negate=True)
             await heard(bench.labelling, did, is_back)
         finally:
             await serving_it.stop()

@@ -61,7 +61,7 @@ async def send_code(registry: Registry, did: Did) -> None:
 
 
 async def require(registry: Registry, proof: ProvenAccount, token: str | None) -> None:
-    """For ``createSession``: require a valid code with the account's own password if the account has a second factor.
+    """Require a valid code with the account's own password if the account has a second factor; for ``createSession``.
 
     App passwords are exempt: each is for one app and allows less. Raises NotSignedIn (``AuthFactorTokenRequired``;
     ``InvalidToken`` for a wrong code) and RateLimited.

@@ -45,7 +45,7 @@ async def pending(reader: Reader, keys: FactorKeys, did: Did) -> str | None:
 
 
 def take(w: Writer, keys: FactorKeys, did: Did, typed: str, *, confirming: bool = False) -> bool:
-    """Use up a code; False if it is wrong. ``confirming``: it is the first code of the pending secret."""
+    """Use up a code; False if it is wrong. ``email_confirmation``: it is the first code of the pending secret."""
     row = w.fetch_one(_FIND, did=did)
     if row is None or (row["confirmed_at"] is None) != confirming:
         return False

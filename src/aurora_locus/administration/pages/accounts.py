@@ -8,10 +8,10 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts import account_details, queries
 from aurora_locus.accounts.account_details import AccountDetails
 from aurora_locus.administration import figures
-from aurora_locus.administration.pages.account_acts import ACTS, GROUPS, AccountAct, is_offered
+from aurora_locus.administration.pages.account_actions import ACTS, GROUPS, AccountAction, is_offered
 from aurora_locus.administration.pages.edge import (
     admin_page,
-    deed_of,
+    audit_of,
     did_in_path,
     do,
     operator_of,
@@ -96,9 +96,9 @@ async def act(request: Request) -> Response:
     account, decided = await _account(request, did)
     form = posted(request)
     try:
-        deed = deed_of(request)
+        audit = audit_of(request)
         _require_confirmed(chosen, account, form)
-        await chosen.run(registry_of(request), deed, did, form)
+        await chosen.run(registry_of(request), audit, did, form)
     except InvalidInput as wrong:
         return _form(request, chosen, account, decided, typed_again(form, wrong), status=400)
     except (Refused, Conflict, RemoteFailed, RemoteSlow, Unavailable) as no:
@@ -108,7 +108,7 @@ async def act(request: Request) -> Response:
     return go(f"/admin/accounts/{did}", flash="done")
 
 
-def _require_confirmed(chosen: AccountAct, account: AccountDetails, form: dict[str, str]) -> None:
+def _require_confirmed(chosen: AccountAction, account: AccountDetails, form: dict[str, str]) -> None:
     if chosen.is_end and form.get("handle", "").strip().lower().removeprefix("@") != account.handle:
         raise InvalidForm({"handle": said("Type %(handle)s to confirm.", handle=account.handle)})
     if chosen.confirmation is not None and "sure" not in form:
@@ -117,7 +117,7 @@ def _require_confirmed(chosen: AccountAct, account: AccountDetails, form: dict[s
 
 def _form(
     request: Request,
-    chosen: AccountAct,
+    chosen: AccountAction,
     account: AccountDetails,
     decided: AccountDecisions,
     typed: Typed,
@@ -128,7 +128,7 @@ def _form(
     return admin_page(request, "account_act.html", context, status=status)
 
 
-def _act_in_path(request: Request) -> AccountAct:
+def _act_in_path(request: Request) -> AccountAction:
     chosen = ACTS.get(request.path_params["act"])
     if chosen is None:
         raise NotFound(mark("There is no such action."))
@@ -138,7 +138,7 @@ def _act_in_path(request: Request) -> AccountAct:
 
 def _offered(
     request: Request, account: AccountDetails, decided: AccountDecisions
-) -> list[tuple[LazyText, list[AccountAct]]]:
+) -> list[tuple[LazyText, list[AccountAction]]]:
     """What this operator can do with the account now, by heading."""
     operator = operator_of(request)
     done = OperatorAction.DISABLE_INVITES if account.invites_are_disabled else OperatorAction.ENABLE_INVITES

@@ -10,13 +10,13 @@ from starlette.routing import Route
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts import record_search
-from aurora_locus.administration.office import office_of
-from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
+from aurora_locus.administration.console import console_of
+from aurora_locus.administration.pages.edge import admin_page, audit_of, do, registry_of, see
 from aurora_locus.i18n.sentences import mark, said
-from aurora_locus.moderation import audit_log, labels, subject_acts, takedowns
+from aurora_locus.moderation import audit_log, labels, subject_actions, takedowns
 from aurora_locus.moderation.labels import Label
 from aurora_locus.moderation.roles import OperatorAction
-from aurora_locus.moderation.subject_acts import name_of
+from aurora_locus.moderation.subject_actions import name_of
 from aurora_locus.moderation.subjects import AccountSubject, BlobSubject, RecordSubject, Subject, blob_of, record_at
 from aurora_locus.moderation.takedowns import NO_REFERENCE, SubjectStatus
 from aurora_locus.site.forms import posted
@@ -50,7 +50,7 @@ async def decide(request: Request) -> Response:
     form = posted(request)
     try:
         subject, reference = _wish(form)
-        await subject_acts.decide_content(registry_of(request), deed_of(request), subject, reference)
+        await subject_actions.decide_content(registry_of(request), audit_of(request), subject, reference)
     except InvalidInput as wrong:
         return await _page(request, typed_again(form, wrong), form, status=400)
     except NotFound as absent:
@@ -64,8 +64,8 @@ async def label(request: Request) -> Response:
     try:
         subject = form.get("uri", "").strip() or form.get("did", "").strip()
         until = _expiry(form, registry_of(request).clock.now())
-        value, own = form.get("value", "").strip(), office_of(request).labels
-        await labels.put(own, deed_of(request), subject, value, negate="negate" in form, expires_at=until)
+        value, own = form.get("value", "").strip(), console_of(request).labels
+        await labels.put(own, audit_of(request), subject, value, negate="negate" in form, expires_at=until)
     except InvalidInput as wrong:
         return await _page(request, typed_again(form, wrong), form, status=400)
     return go(_address(form), flash="done")

@@ -7,11 +7,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.administration import figures
+from aurora_locus.administration.console import AdminConsole, console_of
 from aurora_locus.administration.figures import Dashboard
-from aurora_locus.administration.office import Office, office_of
 from aurora_locus.administration.pages.edge import admin_page, see
 from aurora_locus.federation.crawl_requests import Relay
-from aurora_locus.federation.standing import lags, worst
+from aurora_locus.federation.status import lags, worst
 from groundwork.clock import DAY, MINUTE
 
 # A reader that is further behind than this does not keep up.
@@ -46,30 +46,30 @@ class ServerTrouble:
 
 async def show_dashboard(request: Request) -> Response:
     """The operator's start page: state of the server, what needs attention, figures, the last day, its parts."""
-    office = office_of(request)
-    registry = office.registry
+    console = console_of(request)
+    registry = console.registry
     behind = await lags(registry.db, registry.repositories.live, registry.clock)
     lag_events, lag_seconds = worst(behind)
-    found = await figures.dashboard(registry, await office.blobs.read(), office.settings.data_directory)
+    found = await figures.dashboard(registry, await console.blobs.read(), console.settings.data_directory)
     context = {
         "figures": found,
-        "trouble": _trouble(office, found, lag_seconds),
+        "trouble": _trouble(console, found, lag_seconds),
         "subscribers": len(behind),
         "lag_events": lag_events,
         "lag_seconds": round(lag_seconds, 1),
-        "relays": office.crawling.relays,
-        "serves": office.settings.serves_firehose,
+        "relays": console.crawling.relays,
+        "serves": console.settings.serves_firehose,
         "sends_mail": registry.sends_mail,
-        "version": office.version,
-        "started_at": office.started_at,
+        "version": console.version,
+        "started_at": console.started_at,
         "bars": _bars(found.hours),
         "peak": max(found.hours),
     }
     return admin_page(request, "dashboard.html", context)
 
 
-def _trouble(office: Office, found: Dashboard, lag_seconds: float) -> ServerTrouble:
-    now = office.registry.clock.now()
+def _trouble(console: AdminConsole, found: Dashboard, lag_seconds: float) -> ServerTrouble:
+    now = console.registry.clock.now()
     last = found.last_backup_at
     backup = "none" if last is None else "old" if last < now - _OLD else ""
     late = found.emails_since is not None and found.emails_since < now - _LATE
@@ -78,7 +78,7 @@ def _trouble(office: Office, found: Dashboard, lag_seconds: float) -> ServerTrou
         backup=backup,
         email="failed" if found.emails_failed else "late" if late else "",
         readers_are_slow=lag_seconds > _SLOW_SECONDS,
-        relays=[relay for relay in office.crawling.relays if relay.problem],
+        relays=[relay for relay in console.crawling.relays if relay.problem],
         disk_is_full=found.disk_is_full,
     )
 

@@ -14,13 +14,13 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.administration import operator_sessions
-from aurora_locus.administration.office import office_of
+from aurora_locus.administration.console import console_of
 from aurora_locus.administration.pages import words
 from aurora_locus.browser_sessions import cookies
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import mark
 from aurora_locus.moderation import operators
-from aurora_locus.moderation.roles import ADMINISTRATION, Deed, OperatorAction, PdsOperator
+from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext, OperatorAction, PdsOperator
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, here, page
 from groundwork.errors import InvalidForm, NotFound
@@ -81,7 +81,7 @@ def operator_of(connection: HTTPConnection) -> PdsOperator:
 
 def registry_of(connection: HTTPConnection) -> Registry:
     """The account dependencies of the running server."""
-    return office_of(connection).registry
+    return console_of(connection).registry
 
 
 async def begin(request: Request, operator: PdsOperator) -> None:
@@ -98,8 +98,8 @@ async def end(request: Request) -> None:
     cookies.change(request, COOKIE, "")
 
 
-def deed_of(request: Request) -> Deed:
-    """The submitted action: who does it, why, because of which report. Raises InvalidForm without a reason."""
+def audit_of(request: Request) -> AuditContext:
+    """Who submits an action, why, and because of which report. Raises InvalidForm without a reason."""
     form = posted(request)
     reason, report = form.get("reason", "").strip(), form.get("report", "").strip()
     problems = {}
@@ -109,7 +109,7 @@ def deed_of(request: Request) -> Deed:
         problems["report"] = mark("This isn’t the number of a report.")
     if problems:
         raise InvalidForm(problems)
-    return Deed(operator_of(request), reason, int(report) if report else None)
+    return AuditContext(operator_of(request), reason, int(report) if report else None)
 
 
 def did_in_path(request: Request) -> Did:

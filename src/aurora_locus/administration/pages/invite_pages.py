@@ -7,10 +7,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.accounts import invites
-from aurora_locus.administration.office import office_of
-from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
+from aurora_locus.administration.console import console_of
+from aurora_locus.administration.pages.edge import admin_page, audit_of, do, registry_of, see
 from aurora_locus.i18n.sentences import mark, said
-from aurora_locus.moderation import account_acts
+from aurora_locus.moderation import account_actions
 from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go
@@ -42,8 +42,8 @@ async def create(request: Request) -> Response:
     try:
         amount, uses = _number(form, "amount", MAX_CODES), _number(form, "uses", MAX_USES)
         hostname = urlsplit(registry_of(request).url).netloc
-        made = await account_acts.create_codes(
-            registry_of(request), deed_of(request), ["admin"], codes=amount, uses=uses, hostname=hostname
+        made = await account_actions.create_codes(
+            registry_of(request), audit_of(request), ["admin"], codes=amount, uses=uses, hostname=hostname
         )
     except InvalidInput as wrong:
         return await _page(request, typed_again(form, wrong), status=400)
@@ -54,7 +54,7 @@ async def disable(request: Request) -> Response:
     """Disable a code."""
     form = posted(request)
     try:
-        await account_acts.disable_codes(registry_of(request), deed_of(request), [_code(form)], [])
+        await account_actions.disable_codes(registry_of(request), audit_of(request), [_code(form)], [])
     except InvalidInput as wrong:
         return await _page(request, typed_again(form, wrong), status=400)
     return go("/admin/invites", flash="done")
@@ -76,7 +76,7 @@ async def _page(request: Request, typed: Typed, *, made: list[str] | None = None
         "sort": sort,
         "more": f"{found[-1][0]}::{found[-1][1].code}" if len(found) == PAGE else "",
         "needs_invite": registry_of(request).needs_invite,
-        "url": office_of(request).settings.url,
+        "url": console_of(request).settings.url,
     }
     return admin_page(request, "invites.html", context, status=status)
 

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.administration import operator_sessions
-from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
+from aurora_locus.administration.pages.edge import admin_page, audit_of, do, registry_of, see
 from aurora_locus.i18n.sentences import mark
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import LEAST, OperatorAction, OperatorRole
@@ -35,7 +35,7 @@ async def add(request: Request) -> Response:
     try:
         await operators.add(
             registry_of(request),
-            deed_of(request),
+            audit_of(request),
             form.get("name", "").strip().lower(),
             _role(form),
             password=form.get("password") or None,
@@ -53,12 +53,12 @@ async def change(request: Request) -> Response:
     form, registry = posted(request), registry_of(request)
     name = form.get("operator", "")
     try:
-        deed, role = deed_of(request), _role(form)
+        audit, role = audit_of(request), _role(form)
         # First, because it can be refused: a form that is redisplayed with an error has changed nothing.
         if form.get("new_password"):
-            await operators.set_password(registry, deed, name, form["new_password"])
+            await operators.set_password(registry, audit, name, form["new_password"])
             await registry.db.write(lambda w: operator_sessions.end_all_of(w, name))
-        await operators.change(registry, deed, name, role, disabled="disabled" in form)
+        await operators.change(registry, audit, name, role, disabled="disabled" in form)
     except InvalidInput as wrong:
         return await _page(request, typed_again(form, wrong), status=400)
     return go("/admin/operators", flash="done")

@@ -10,7 +10,7 @@ from aurora_locus.administration.pages.edge import admin_page, do, operator_of, 
 from aurora_locus.i18n.sentences import mark
 from aurora_locus.moderation import audit_log, reports
 from aurora_locus.moderation.reports import UNRESOLVED, PdsReport, ReportState
-from aurora_locus.moderation.roles import Deed, OperatorAction, OperatorRole
+from aurora_locus.moderation.roles import AuditContext, OperatorAction, OperatorRole
 from aurora_locus.moderation.subjects import record_at
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go
@@ -58,8 +58,8 @@ async def work_on(request: Request) -> Response:
     """Add a note, or change the state."""
     form, number = posted(request), request.path_params["number"]
     try:
-        deed = Deed(operator_of(request), form.get("note", "").strip(), number)
-        await reports.work_on(registry_of(request), deed, number, _state(form.get("state", "")))
+        audit = AuditContext(operator_of(request), form.get("note", "").strip(), number)
+        await reports.work_on(registry_of(request), audit, number, _state(form.get("state", "")))
     except InvalidInput as wrong:
         return await _report(request, typed_again(form, wrong), status=400)
     return go(f"/admin/reports/{number}", flash="saved")

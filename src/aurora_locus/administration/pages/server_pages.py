@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.administration.office import office_of
-from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
+from aurora_locus.administration.console import console_of
+from aurora_locus.administration.pages.edge import admin_page, audit_of, do, registry_of, see
 from aurora_locus.blobs.sweep import sweep
 from aurora_locus.i18n.sentences import mark, too_often
 from aurora_locus.moderation import audit_log
@@ -43,16 +43,16 @@ async def show_relays(request: Request) -> Response:
 
 async def request_crawl(request: Request) -> Response:
     """Request a crawl from every relay that was not asked recently."""
-    office = office_of(request)
-    if not office.settings.announces_when_asked:
+    console = console_of(request)
+    if not console.settings.announces_when_asked:
         raise Forbidden(mark("This server is not announced (PDS_FEDERATION_CRAWL_ENABLED is off)."))
     try:
-        deed = deed_of(request)
+        audit = audit_of(request)
         # Logged before: relays may take their time, and no transaction waits for them.
-        await office.registry.db.write(
-            lambda w: audit_log.append(w, deed, OperatorAction.REQUEST_CRAWL, office.crawling.hostname)
+        await console.registry.db.write(
+            lambda w: audit_log.append(w, audit, OperatorAction.REQUEST_CRAWL, console.crawling.hostname)
         )
-        await office.crawling.ask_now()
+        await console.crawling.ask_now()
     except InvalidInput as wrong:
         return await _relays(request, typed_again({}, wrong), status=400)
     except TooMany as no:
@@ -61,12 +61,12 @@ async def request_crawl(request: Request) -> Response:
 
 
 async def _relays(request: Request, typed: Typed, *, status: int = 200) -> Response:
-    office = office_of(request)
+    console = console_of(request)
     context = {
-        "standing": await office.standing(),
+        "standing": await console.standing(),
         "typed": typed,
-        "announces": office.settings.announces_when_asked,
-        "serves": office.settings.serves_firehose,
+        "announces": console.settings.announces_when_asked,
+        "serves": console.settings.serves_firehose,
     }
     return admin_page(request, "relays.html", context, status=status)
 
@@ -78,25 +78,25 @@ async def show_storage(request: Request) -> Response:
 
 async def sweep_blobs(request: Request) -> Response:
     """Delete expired uploads that no record refers to, now instead of at the next scheduled sweep."""
-    office = office_of(request)
+    console = console_of(request)
     try:
-        deed = deed_of(request)
-        await office.registry.db.write(lambda w: audit_log.append(w, deed, OperatorAction.SWEEP_BLOBS, "uploads"))
-        grace = round(office.settings.blob_grace * SECOND)
-        await sweep(office.registry.repositories.blobs, office.registry.clock.now(), grace)
-        await office.blobs.read(fresh=True)
+        audit = audit_of(request)
+        await console.registry.db.write(lambda w: audit_log.append(w, audit, OperatorAction.SWEEP_BLOBS, "uploads"))
+        grace = round(console.settings.blob_grace * SECOND)
+        await sweep(console.registry.repositories.blobs, console.registry.clock.now(), grace)
+        await console.blobs.read(fresh=True)
     except InvalidInput as wrong:
         return await _storage(request, typed_again({}, wrong), status=400)
     return go("/admin/storage", flash="done")
 
 
 async def _storage(request: Request, typed: Typed, *, status: int = 200) -> Response:
-    office = office_of(request)
+    console = console_of(request)
     context = {
-        "blobs": await office.blobs.read(),
-        "quota": office.settings.blob_quota,
-        "limit": office.settings.blob_upload_limit,
-        "grace": times.span(office.settings.blob_grace),
+        "blobs": await console.blobs.read(),
+        "quota": console.settings.blob_quota,
+        "limit": console.settings.blob_upload_limit,
+        "grace": times.span(console.settings.blob_grace),
         "typed": typed,
     }
     return admin_page(request, "storage.html", context, status=status)
@@ -104,7 +104,7 @@ async def _storage(request: Request, typed: Typed, *, status: int = 200) -> Resp
 
 async def show_settings(request: Request) -> Response:
     """The settings in use; of secrets only whether they are set."""
-    return admin_page(request, "settings.html", {"rows": settings_shown(office_of(request).settings)})
+    return admin_page(request, "settings.html", {"rows": settings_shown(console_of(request).settings)})
 
 
 def settings_shown(settings: PdsSettings) -> list[tuple[str, str, str, bool]]:

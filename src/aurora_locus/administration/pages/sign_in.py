@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from aurora_locus.accounts import password_guesses
 from aurora_locus.accounts.operator_guesses import OperatorGuesses
-from aurora_locus.administration.office import office_of
+from aurora_locus.administration.console import console_of
 from aurora_locus.administration.pages import edge
 from aurora_locus.browser_sessions import edge as accounts_edge
 from aurora_locus.browser_sessions.routes import show, take
@@ -60,12 +60,12 @@ async def sign_out(request: Request) -> Response:
 
 
 async def _prove(request: Request, name: str, password: str) -> PdsOperator:
-    office = office_of(request)
-    registry = office.registry
+    console = console_of(request)
+    registry = console.registry
     guesses = OperatorGuesses(registry.guessing, registry.counters, registry.clock)
     guess = await guesses.count(name, accounts_edge.source_here(request))
     if name == ADMINISTRATION.name:
-        expected = office.settings.admin_password.reveal()
+        expected = console.settings.admin_password.reveal()
         if not expected or not hmac.compare_digest(password.encode(), expected.encode()):
             raise NotSignedIn(_WRONG)
         operator = ADMINISTRATION

@@ -23,7 +23,7 @@ from aurora_locus.oauth.pages.flow import PATH, Flow, authorization_of, device_o
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.sign_in import email_pages, factor_step
 from aurora_locus.sign_in.attempts import check_password, used_up
-from aurora_locus.sign_in.signing_up import sign_up
+from aurora_locus.sign_in.sign_up import sign_up
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go
 from groundwork.clock import Instant

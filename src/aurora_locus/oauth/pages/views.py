@@ -11,10 +11,10 @@ from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.browser_sessions import edge
 from aurora_locus.i18n.catalogue import current
 from aurora_locus.i18n.sentences import mark
-from aurora_locus.oauth.describing import abilities, describe_scopes, inabilities
 from aurora_locus.oauth.model import AuthorizationRequest
 from aurora_locus.oauth.pages.flow import Flow
 from aurora_locus.oauth.plain_names import app_name
+from aurora_locus.oauth.scope_descriptions import abilities, describe_scopes, inabilities
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.sign_in import factor_step
 from aurora_locus.site.frame import page

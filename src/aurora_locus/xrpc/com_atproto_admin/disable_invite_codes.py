@@ -1,8 +1,8 @@
 """Disable single codes, or all codes of accounts."""
 
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.moderation import account_acts
-from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
+from aurora_locus.moderation import account_actions
+from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
 
@@ -22,5 +22,5 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
         raise InvalidInput("codes", f"Name at most {MAX_CODES} codes and accounts at once.")
     # PostgreSQL rejects a NUL in text, and no code has one.
     codes, accounts = ([name for name in names if name.isprintable()] for names in (codes, accounts))
-    await account_acts.disable_codes(registry, deed_of(call), codes, accounts)
+    await account_actions.disable_codes(registry, audit_of(call), codes, accounts)
     return None

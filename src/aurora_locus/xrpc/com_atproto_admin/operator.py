@@ -4,17 +4,17 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts import queries
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.moderation.account_acts import absent
-from aurora_locus.moderation.roles import Deed
+from aurora_locus.moderation.account_actions import absent
+from aurora_locus.moderation.roles import AuditContext
 from aurora_locus.xrpc.method import XrpcCall
 from groundwork.errors import InvalidInput, NotSignedIn
 
 
-def deed_of(call: XrpcCall, reason: str = "") -> Deed:
-    """The action of the caller. The Lexicons have no field for the reason; the closest one is used here."""
+def audit_of(call: XrpcCall, reason: str = "") -> AuditContext:
+    """Who calls, and why. The Lexicons have no field for the reason; the closest one is used here."""
     if call.caller is None or call.caller.operator is None:
         raise NotSignedIn("This is for the administration.", name="AuthenticationRequired")
-    return Deed(call.caller.operator, reason)
+    return AuditContext(call.caller.operator, reason)
 
 
 async def account_named(registry: Registry, identifier: str) -> Did:

@@ -3,13 +3,13 @@
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import notices
-from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
+from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Queue an e-mail to the account; ``sent`` means that it is queued. Raises what ``notices.write_to`` raises."""
     body = call.body
-    deed = deed_of(call, body.get("comment", ""))
-    await notices.write_to(registry, deed, Did(body["recipientDid"]), body.get("subject", ""), body["content"])
+    audit = audit_of(call, body.get("comment", ""))
+    await notices.write_to(registry, audit, Did(body["recipientDid"]), body.get("subject", ""), body["content"])
     return {"sent": True}

@@ -2,12 +2,12 @@
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.moderation import account_acts
-from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
+from aurora_locus.moderation import account_actions
+from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Change the account's handle. Raises what ``account_acts.change_handle`` raises."""
-    await account_acts.change_handle(registry, deed_of(call), Did(call.body["did"]), call.body["handle"])
+    """Change the account's handle. Raises what ``account_actions.change_handle`` raises."""
+    await account_actions.change_handle(registry, audit_of(call), Did(call.body["did"]), call.body["handle"])
     return None

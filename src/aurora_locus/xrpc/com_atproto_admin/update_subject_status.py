@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.moderation import subject_acts
-from aurora_locus.moderation.subject_acts import SubjectStatusRequest
+from aurora_locus.moderation import subject_actions
+from aurora_locus.moderation.subject_actions import SubjectStatusRequest
 from aurora_locus.moderation.subjects import AccountSubject, Subject, parse_subject
 from aurora_locus.moderation.takedowns import NO_REFERENCE
-from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
+from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
 from groundwork.telemetry.logs import log
@@ -24,16 +24,16 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     _require_sensible(subject, takedown, deactivated)
     is_applied = bool(takedown and takedown["applied"])
     reference = (takedown.get("ref") or NO_REFERENCE) if takedown and is_applied else None
-    deed = deed_of(call, (takedown or {}).get("ref", ""))
+    audit = audit_of(call, (takedown or {}).get("ref", ""))
     if isinstance(subject, AccountSubject):
         wish = SubjectStatusRequest(
             takedown=reference,
             lift=takedown is not None and not is_applied,
             deactivated=None if deactivated is None else deactivated["applied"],
         )
-        await subject_acts.decide_account(registry, deed, subject.did, wish)
+        await subject_actions.decide_account(registry, audit, subject.did, wish)
     elif takedown is not None:
-        await subject_acts.decide_content(registry, deed, subject, reference)
+        await subject_actions.decide_content(registry, audit, subject, reference)
     log.info("subject.decided", did=subject.did, is_taken_down=is_applied)
     answer: dict[str, Any] = {"subject": call.body["subject"]}
     return answer if takedown is None else {**answer, "takedown": takedown}

@@ -27,10 +27,10 @@ async def did_of_handle(registry: Registry, network: IdentityResolver, handle: H
 
 
 async def identify(registry: Registry, network: IdentityResolver, identifier: str, *, fresh: bool) -> dict[str, Any]:
-    """``did``, ``handle`` (``handle.invalid`` unless both sides agree) and ``didDoc``.
+    """The identity of a DID or handle: ``did``, ``handle`` (``handle.invalid`` unless both sides agree) and ``didDoc``.
 
-    Raises NotFound (``DidNotFound``, ``DidDeactivated``; ``HandleNotFound`` also for a handle whose DID does not claim it),
-    InvalidInput for an unsupported DID, RemoteFailed and RemoteSlow.
+    Raises NotFound (``DidNotFound``, ``DidDeactivated``; ``HandleNotFound`` also for a handle whose DID does not claim
+    it), InvalidInput for an unsupported DID, RemoteFailed and RemoteSlow.
     """
     ask = network.refresh_did if fresh else network.resolve_did
     if identifier.startswith("did:"):

@@ -10,7 +10,9 @@ from groundwork.errors import InvalidInput
 
 
 async def run(own: Labels, call: XrpcCall) -> Outcome:
-    """``sources`` filters by labeler; all labels here are the host's. Raises InvalidInput."""
+    """Answer the labels on these subjects. ``sources`` filters by labeler; all labels here are the host's. Raises
+    InvalidInput.
+    """
     parameters = call.parameters
     limit, cursor, sources = parameters["limit"], parameters.get("cursor"), parameters.get("sources")
     if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):

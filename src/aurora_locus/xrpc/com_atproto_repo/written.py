@@ -16,21 +16,21 @@ def optional_cid(body: Mapping[str, Any], name: str) -> Cid | None:
 
 
 def swap_record(body: Mapping[str, Any]) -> Cid | Unswapped | None:
-    """``swapRecord``: a CID, null (there must be no record), or absent (no condition)."""
+    """Read ``swapRecord``: a CID, null (there must be no record), or absent (no condition)."""
     if "swapRecord" not in body:
         return Unswapped.ANYTHING
     return optional_cid(body, "swapRecord")
 
 
 def commit_meta(committed: Committed | None) -> dict[str, Any]:
-    """``commit``, where there was one."""
+    """The ``commit`` of a response, where there was one."""
     if committed is None:
         return {}
     return {"commit": {"cid": str(committed.commit), "rev": committed.rev}}
 
 
 def result(did: Did, write: PreparedWrite) -> dict[str, Any]:
-    """``uri``, ``cid`` and ``validationStatus`` of a written record."""
+    """The part of a response about a written record: ``uri``, ``cid`` and ``validationStatus``."""
     shown: dict[str, Any] = {"uri": f"at://{did}/{write.path}", "cid": str(write.cid)}
     if write.validation is not None:
         shown["validationStatus"] = write.validation

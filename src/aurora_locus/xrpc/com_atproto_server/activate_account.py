@@ -1,6 +1,6 @@
 """Reactivate the caller's account."""
 
-from aurora_locus.accounts import activation, confirming, hosting_status, queries
+from aurora_locus.accounts import activation, email_confirmation, hosting_status, queries
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import Forbidden
@@ -13,7 +13,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
         account = await queries.find(reader, did)
     if account is None:
         raise Forbidden("There is no such account on this server.", name="AccountNotFound")
-    await registry.db.write(lambda w: confirming.require_confirmed(w, did))
+    await registry.db.write(lambda w: email_confirmation.require_confirmed(w, did))
     await hosting_status.require_here(registry, did)
     await registry.db.write(lambda w: activation.activate(w, registry.repositories, did, account.handle))
     return None

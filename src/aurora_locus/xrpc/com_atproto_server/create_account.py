@@ -6,9 +6,9 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts import creation, password_guesses, transfer_in, web_identities
 from aurora_locus.accounts.account_requests import AccountRequest, CreatedAccount
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.moderation import account_acts
+from aurora_locus.moderation import account_actions
 from aurora_locus.xrpc.authentication import PdsCaller
-from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
+from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.com_atproto_server.session_view import document_view
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput, NotSignedIn, Refused
@@ -30,7 +30,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
         body.get("inviteCode"),
         body.get("recoveryKey"),
         by_admin=is_admin,
-        note=partial(account_acts.note_creation, deed_of(call)) if is_admin else None,
+        note=partial(account_actions.note_creation, audit_of(call)) if is_admin else None,
     )
     did = body.get("did")
     if did is None and call.caller is not None and _is_signed_by_identity(call.caller):

@@ -3,8 +3,8 @@
 from urllib.parse import urlsplit
 
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.moderation import account_acts
-from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
+from aurora_locus.moderation import account_actions
+from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
 
@@ -16,12 +16,14 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     uses = require_uses(call.body["useCount"])
     owner = call.body.get("forAccount") or "admin"
     hostname = urlsplit(registry.url).netloc
-    made = await account_acts.create_codes(registry, deed_of(call), [owner], codes=1, uses=uses, hostname=hostname)
+    made = await account_actions.create_codes(registry, audit_of(call), [owner], codes=1, uses=uses, hostname=hostname)
     return {"code": made[owner][0]}
 
 
 def require_uses(uses: int) -> int:
-    """The same number, or 0 for a code without uses, as the reference allows. Raises InvalidInput for an unlimited one."""
+    """The number of uses, or 0 for a code without uses, as the reference allows. Raises InvalidInput for an unlimited
+    one.
+    """
     if uses > MAX_USES:
         raise InvalidInput("useCount", f"A code is good for {MAX_USES} accounts at most.")
     return max(uses, 0)

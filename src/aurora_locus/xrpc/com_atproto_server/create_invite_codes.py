@@ -3,8 +3,8 @@
 from urllib.parse import urlsplit
 
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.moderation import account_acts
-from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
+from aurora_locus.moderation import account_actions
+from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.com_atproto_server.create_invite_code import require_uses
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
@@ -20,7 +20,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     if amount < 1 or amount * len(accounts) > MAX_CODES:
         raise InvalidInput("codeCount", f"Ask for 1 to {MAX_CODES} codes at once.")
     hostname = urlsplit(registry.url).netloc
-    made = await account_acts.create_codes(
-        registry, deed_of(call), accounts, codes=amount, uses=uses, hostname=hostname
+    made = await account_actions.create_codes(
+        registry, audit_of(call), accounts, codes=amount, uses=uses, hostname=hostname
     )
     return {"codes": [{"account": account, "codes": codes} for account, codes in made.items()]}

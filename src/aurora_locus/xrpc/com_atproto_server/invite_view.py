@@ -7,7 +7,7 @@ from aurora_locus.accounts.invites import InviteCode
 
 
 def invite_view(code: InviteCode) -> dict[str, Any]:
-    """``available`` counts all uses, including past ones: clients subtract."""
+    """An invite code in the Lexicon's shape. ``available`` counts all uses, including past ones: clients subtract."""
     return {
         "code": code.code,
         "available": code.left + len(code.uses),

@@ -3,7 +3,7 @@
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
+from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.method import XrpcCall, procedure
 from groundwork.errors import Forbidden, Refused
 
@@ -19,9 +19,9 @@ async def request_crawl(call: XrpcCall) -> None:
         raise Refused(f"This server is a PDS and reads nobody; it can announce {host.crawling.hostname} only.")
     if not host.settings.announces_when_asked:
         raise Forbidden("This server is not announced (PDS_FEDERATION_CRAWL_ENABLED is off).")
-    deed = deed_of(call)
+    audit = audit_of(call)
     # Logged before: relays may take their time, and no transaction waits for them.
-    await host.db.write(lambda w: audit_log.append(w, deed, OperatorAction.REQUEST_CRAWL, host.crawling.hostname))
+    await host.db.write(lambda w: audit_log.append(w, audit, OperatorAction.REQUEST_CRAWL, host.crawling.hostname))
     await host.crawling.ask_now()
 
 

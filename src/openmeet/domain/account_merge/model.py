@@ -55,9 +55,8 @@ class AccountClaim:
 
 @dataclass(frozen=True, slots=True)
 class SignInResult:
-    """``user_id``: the user of the session. ``was_known``: what a shadow held that has just become a person.
-
-    ``claim``: another account of theirs that they may merge; until they confirm, it stays as it is.
+    """Who signed in. ``user_id``: the user of the session. ``was_known``: what a shadow held that has just become a
+    person.
     """
 
     user_id: UserId

@@ -17,8 +17,8 @@ from openmeet.i18n.catalogue import gettext, ngettext
 
 @dataclass(frozen=True, slots=True)
 class CapacityImpact:
-    """``over``: people with a place beyond the limit; ``stuck``: waitlisted parties that can never fit; ``dates``:
-    number of affected events.
+    """Effects of a lower limit. ``over``: people with a place beyond the limit; ``stuck``: waitlisted parties that can
+    never fit; ``dates``: number of affected events.
     """
 
     over: int = 0

@@ -26,7 +26,7 @@ from openmeet.domain.users.model import Caller
 async def revise(
     tx: Transaction, caller: Caller, slug: EventSlug, details: Details, *, expected_revision: int | None = None
 ) -> Event:
-    """``events.actions.revise``; attendees are notified, and a raised limit lets the waitlist move."""
+    """Edit an event, as ``events.actions.revise``; attendees are notified, and a raised limit lets the waitlist move."""
     before = await _lock(tx, slug)
     event = await events.revise(tx, caller, slug, details, expected_revision=expected_revision)
     if before is not None and before.visibility is not event.visibility:
@@ -42,8 +42,9 @@ async def revise(
 async def cancel(
     tx: Transaction, caller: Caller, slug: EventSlug, reason: str, *, expected_revision: int | None = None
 ) -> Event:
-    """``events.actions.cancel``; attendees are notified. If another app deleted the event's record, it stays
-    unpublished.
+    """Cancel an event, as ``events.actions.cancel``; attendees are notified.
+
+    If another app deleted the event's record, it stays unpublished.
     """
     before = await _lock(tx, slug)
     event = await events.cancel(tx, caller, slug, reason, expected_revision=expected_revision)
@@ -54,8 +55,9 @@ async def cancel(
 
 
 async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
-    """``deleted_records.decide``; the RSVP records follow the event's. Nobody is notified: nothing changes for
-    attendees.
+    """Decide about a deleted record, as ``deleted_records.decide``; the RSVP records follow the event's.
+
+    Nobody is notified: nothing changes for attendees.
     """
     await _lock(tx, slug)
     event = await deleted_records.decide(tx, caller, slug, decision)

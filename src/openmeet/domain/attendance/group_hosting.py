@@ -23,7 +23,7 @@ from openmeet.outbox import publications
 async def revise(
     tx: Transaction, caller: Caller, slug: GroupSlug, details: GroupDetails, *, expected_revision: int | None = None
 ) -> Group:
-    """``groups.actions.edit``; reevaluates the group's events where their visibility or publication changes."""
+    """Edit a group, as ``groups.actions.edit``, and reevaluate its events whose visibility or publication changes."""
     before, after = await groups.edit(tx, caller, slug, details, expected_revision=expected_revision)
     await follow_up(tx, before, after)
     return after
@@ -41,8 +41,8 @@ async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
 
 
 async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle: str) -> Group:
-    """``groups.publication_settings.open_account``: move published upcoming events there, where the network may learn
-    their group.
+    """Open the group's own account, as ``groups.publication_settings.open_account``, and move published upcoming events
+    there, where the network may learn their group.
     """
     before, _ = await groups.lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     after = await publication_settings.open_account(tx, caller, slug, handle)

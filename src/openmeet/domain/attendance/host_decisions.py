@@ -54,7 +54,7 @@ async def find_for_host(reader: Reader, caller: Caller, slug: EventSlug) -> Even
 
 
 async def lock_for_host(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    """``find_for_host``, locked."""
+    """As ``find_for_host``, with the RSVP locked."""
     return await _must_host(tx, caller, await lock_by_slug(tx, slug))
 
 

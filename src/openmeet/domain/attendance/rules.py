@@ -45,7 +45,7 @@ class RsvpDecision:
 
 
 def is_invited(mine: Attendance | None) -> bool:
-    """Whether this RSVP, any but a rejected one, lets its person see a private event (``events.seeing``)."""
+    """Whether this RSVP lets its person see a private event (``events.seeing``): any but a rejected one does."""
     return mine is not None and mine.status is not AttendanceStatus.REJECTED
 
 
@@ -341,7 +341,7 @@ def overtakes_nobody(
 
 
 def offer_until(event: Event, now: Instant) -> Instant:
-    """When an offer made now expires; not after the event."""
+    """When an offer that is made now expires: not after the start of the event."""
     left = OFFER_LIFE if event.starts_at is None else (event.starts_at - now) // 2
     until = Instant(now + max(SHORTEST_OFFER, min(OFFER_LIFE, left)))
     return until if event.over_at is None else min(until, event.over_at)

@@ -261,7 +261,7 @@ async def last_number(reader: Reader, event_id: EventId) -> int:
 
 
 async def first_number(reader: Reader, event_id: EventId) -> int:
-    """The first waitlist number."""
+    """The waitlist number that the first person gets."""
     return await _number(reader, event_id, "min")
 
 

@@ -159,10 +159,9 @@ MOST_SPANS = 100
 async def conflicts(
     reader: Reader, user_id: UserId, spans: Sequence[Span], *, apart_from: Itself | None = None
 ) -> list[list[CalendarEntry]]:
-    """For each span the entries that overlap it and take the person's time, in order. ``apart_from``: an event that
-    does not conflict with itself.
+    """The entries that overlap each span and take the person's time, in order.
 
-    Spans further apart than a year are queried one by one, near ones together.
+    ``apart_from``: an event that does not conflict with itself.
     """
     found: list[list[CalendarEntry]] = []
     wanted = list(spans[:MOST_SPANS])

@@ -45,12 +45,12 @@ async def look(outgoing: CalendarFetcher, workers: ChargedPool, url: str, now: I
 
 
 async def look_into(workers: ChargedPool, content: bytes, now: Instant, zone: str) -> CalendarPreview:
-    """Preview an uploaded file."""
+    """Preview an uploaded calendar file; nothing is stored."""
     return CalendarPreview("", Fetched(content, "", ""), await read(workers, content, now, zone))
 
 
 async def read(workers: ChargedPool, content: bytes, now: Instant, zone: str) -> ReadFile:
-    """``read_file`` in another process. Raises what it raises, JobStopped, TooMany and Unavailable."""
+    """Read a calendar file in another process, as ``read_file``. Also raises JobStopped, TooMany and Unavailable."""
     return await workers.run(partial(read_file, content, now, zone))
 
 

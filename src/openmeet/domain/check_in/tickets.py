@@ -29,7 +29,7 @@ _TAIL = 5
 
 
 def code_of(key: SigningKey, attendance_id: AttendanceId) -> str:
-    """``7KQM-4T2P-9XAB``."""
+    """The code on a ticket: ``7KQM-4T2P-9XAB``."""
     proof = key.digest(b"ticket\x00" + attendance_id.encode())
     text = _in_characters(int(attendance_id[-_TAIL:], 16), 4) + _in_characters(int.from_bytes(proof[:5]), 8)
     return f"{text[:4]}-{text[4:8]}-{text[8:]}"

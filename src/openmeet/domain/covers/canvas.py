@@ -86,5 +86,5 @@ class Canvas:
 
 
 def point_on_circle(x: float, y: float, radius: float, turn: float) -> tuple[float, float]:
-    """``turn``: radians, clockwise from the right."""
+    """The point of a circle at ``turn``, in radians clockwise from the right."""
     return x + radius * math.cos(turn), y + radius * math.sin(turn)

@@ -36,7 +36,7 @@ def art(canvas: Canvas, dice: Dice, colours: Palette) -> None:
 
 
 def books(canvas: Canvas, dice: Dice, colours: Palette) -> None:
-    """Spines on a shelf."""
+    """Draw the spines of books on a shelf."""
     ground, second, light, paper, spark = colours
     canvas.circle(930, 220, 120, spark)
     spines = (second, light, spark, paper, light, second, spark)
@@ -54,7 +54,7 @@ def books(canvas: Canvas, dice: Dice, colours: Palette) -> None:
 
 
 def calm(canvas: Canvas, dice: Dice, colours: Palette) -> None:
-    """Balanced stones above water."""
+    """Draw balanced stones above water."""
     _, second, light, paper, spark = colours
     canvas.circle(600 + dice.between(-60, 60), 330, 230, dice.pick((spark, paper)))
     for across, down, y, fill in ((250, 66, 640, light), (200, 56, 536, paper), (150, 48, 442, second)):
@@ -81,7 +81,7 @@ def film(canvas: Canvas, dice: Dice, colours: Palette) -> None:
 
 
 def food(canvas: Canvas, dice: Dice, colours: Palette) -> None:
-    """A table from above."""
+    """Draw a set table from above."""
     ground, second, light, paper, spark = colours
     canvas.circle(600, 410, 372, second)
     if dice.below(2):
@@ -196,7 +196,7 @@ def street(canvas: Canvas, dice: Dice, colours: Palette) -> None:
 
 
 def talk(canvas: Canvas, dice: Dice, colours: Palette) -> None:
-    """Speech bubbles."""
+    """Draw speech bubbles."""
     ground, second, light, paper, spark = colours
     shift = dice.between(-40, 40)
     for x, y, width, height, fill, tail in (

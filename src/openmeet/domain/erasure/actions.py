@@ -107,7 +107,7 @@ async def end_programs(tx: Transaction, user_id: UserId) -> None:
 
 
 async def begin(db: Database, user_id: UserId, grace: int) -> ErasureRequest:
-    """``request``, and ``end_soon`` for this person."""
+    """Request the deletion of an account, as ``request``, and end soon what its person hosts (``end_soon``)."""
     async with db.transaction() as tx:
         asked = await request(tx, user_id, grace)
     await end_soon(db, user_id)
@@ -248,11 +248,11 @@ async def unsettled(reader: Reader, user_id: UserId) -> tuple[str, ...]:
 
 
 async def out_of_reach(reader: Reader, user_id: UserId) -> tuple[str, ...]:
-    """Those of them that we cannot delete, because the account server no longer lets us in."""
+    """URIs of the person's records that we cannot delete, because the account server no longer lets us in."""
     return tuple(row["uri"] for row in await reader.fetch(_UNSETTLED.format(which=_OUT_OF_REACH), id=user_id))
 
 
 def ends_at(asked: ErasureRequest) -> Instant:
-    """When hosting ends: two days before the deletion, or half of a shorter grace period."""
+    """When the person's hosting ends: two days before the deletion, or half of a shorter grace period."""
     grace = asked.due_at - asked.requested_at
     return Instant(asked.due_at - min(ENDS_BEFORE, grace // 2))

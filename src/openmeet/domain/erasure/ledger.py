@@ -40,11 +40,14 @@ class ErasureLedger:
         self._append(ErasureLine(user_id, erased_at=iso(db_now), merged_into=merged_into))
 
     def note_request(self, user_id: UserId, requested_at: Instant) -> None:
-        """Somebody asked for the deletion of their account; on the disk when this returns."""
+        """Note a request for deletion; it is on the disk when this returns."""
         self._append(ErasureLine(user_id, requested_at=iso(requested_at)))
 
     def note_withdrawal(self, user_id: UserId, withdrawn_at: Instant) -> None:
-        """They signed in and keep it; on the disk when this returns. Nothing for a request that was made later, or not noted."""
+        """Note that a request was withdrawn, because its person signed in; it is on the disk when this returns.
+
+        Does nothing for a request that was made later, or was not noted.
+        """
         requested = self.requests().get(user_id)
         if requested is not None and requested <= _moment(iso(withdrawn_at)):
             self._append(ErasureLine(user_id, withdrawn_at=iso(withdrawn_at)))

@@ -47,8 +47,9 @@ class ErasurePreview:
 
 @dataclass(frozen=True, slots=True)
 class ErasureReport:
-    """``deleted``: rows by table. ``left``: addresses of records that could not be retracted. ``accounts``: DIDs or handles
-    of custodial accounts whose deletion is enqueued. ``is_at_homeserver``: a Matrix homeserver still has something.
+    """What the deletion of a person did. ``deleted``: rows by table. ``left``: addresses of records that could not be
+    retracted. ``accounts``: DIDs or handles of custodial accounts whose deletion is enqueued. ``is_at_homeserver``: a
+    Matrix homeserver still has something.
     """
 
     deleted: Mapping[str, int]

@@ -225,7 +225,7 @@ async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_r
 
 
 async def delete_locked(tx: Transaction, before: Event) -> Event:
-    """``delete`` for a locked event that the caller may change."""
+    """Delete a locked event that the caller may change, as ``delete``."""
     after = replace(before, deleted_at=tx.now, revision=before.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")
     await notify_webhooks(tx, [after])
@@ -265,10 +265,7 @@ class RecordRead:
 async def apply_each_from_network(
     tx: Transaction, records: Sequence[RecordRead], known: Mapping[str, Event]
 ) -> list[tuple[Event | None, Event]]:
-    """``apply_from_network`` for different records; each event before (None: it was new) and after.
-
-    ``known``: the existing events of these records, by URI; their rows are locked.
-    """
+    """Apply different records, as ``apply_from_network``; returns each event before (None: it was new) and after."""
     changed: list[tuple[Event | None, Event]] = []
     for one in records:
         before = known.get(one.uri)
@@ -296,7 +293,7 @@ async def remove_from_network(tx: Transaction, *, uri: str) -> EventId | None:
 
 
 async def remove_each_from_network(tx: Transaction, event_ids: Collection[EventId]) -> None:
-    """``remove_from_network`` for several events, whose rows are locked."""
+    """Remove several locked events, as ``remove_from_network``."""
     await queries.set_removed(tx, event_ids)
 
 
@@ -372,7 +369,7 @@ async def lock_for_host(
 async def find_for_host(
     reader: Reader, caller: Caller, slug: EventSlug, act: EventPermission = EventPermission.EDIT
 ) -> Event:
-    """``lock_for_host`` without the lock, for showing forms. Raises NotFound, Forbidden, Refused."""
+    """An event that its host wants to edit, without a lock, for showing forms. Raises NotFound, Forbidden, Refused."""
     return await _must_be_hosted(reader, await queries.by_slug(reader, slug), caller, act)
 
 

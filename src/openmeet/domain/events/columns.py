@@ -29,7 +29,7 @@ def _same(value: Any) -> Any:
 
 
 def text(name: str) -> FieldColumns:
-    """Text as it is."""
+    """A column with the text as it is."""
     return FieldColumns((name,), _same, _same)
 
 

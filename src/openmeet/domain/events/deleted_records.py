@@ -26,7 +26,9 @@ class DeletedRecordChoice(StrEnum):
 
 
 def is_asked_about(event: Event) -> bool:
-    """Whether the host is asked about the deletion; for an event that came from the network it is final."""
+    """Whether the host must decide what follows from the deletion of the record; for an event from the network it is
+    final.
+    """
     return event.origin is RecordOrigin.HERE and not event.is_gone
 
 

@@ -18,7 +18,7 @@ async def fields(reader: Reader, event_id: EventId) -> str:
 
 
 async def fields_of(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, str]:
-    """``fields`` of several drafts in one statement."""
+    """The form fields of several drafts, in one statement."""
     if not event_ids:
         return {}
     rows = await reader.fetch("select id, draft_fields from events where id in :ids order by id", ids=sorted(event_ids))

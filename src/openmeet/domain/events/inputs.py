@@ -85,7 +85,7 @@ def one_of(kind: type[C], usual: C, *, is_shown: bool = True) -> Kind[C]:
 
 
 def line(longest: int) -> Kind[str]:
-    """One line of text."""
+    """The kind of an input that takes one line of text."""
 
     def parse(text: str, name: str, problems: Problems) -> str:
         found = one_line(text)
@@ -134,7 +134,7 @@ def title(longest: int) -> Kind[str]:
 
 
 def description(longest: int) -> Kind[str]:
-    """Markdown."""
+    """The kind of an input that takes Markdown."""
 
     def parse(text: str, name: str, problems: Problems) -> str:
         found = text.replace("\r\n", "\n").strip()

@@ -270,7 +270,7 @@ class Event:
 
     @property
     def over_at(self) -> Instant | None:
-        """When it counts as past: its end, or an hour after its start (an end is never invented in storage)."""
+        """When the event counts as past: its end, or an hour after its start (an end is never invented in storage)."""
         if self.ends_at is not None:
             return self.ends_at
         return None if self.starts_at is None else Instant(self.starts_at + HOUR)

@@ -296,7 +296,7 @@ async def give_up_record(tx: Transaction, event_id: EventId) -> None:
 
 
 async def set_network_author(tx: Transaction, event_id: EventId, author_id: UserId) -> None:
-    """Set the author of an event read from the network, as it is there."""
+    """Set the author of an event that was read from the network to the one that its record has there."""
     await tx.execute(
         "update events set author_id = :author_id, submission_key = null where id = :id and origin = 'network'",
         author_id=author_id,

@@ -19,7 +19,7 @@ INVITATION_LIFE = 30 * DAY
 
 
 class CoHostState(StrEnum):
-    """``INVITED`` has not replied; only ``ACCEPTED`` hosts."""
+    """State of a co-host invitation. ``INVITED`` has not replied; only ``ACCEPTED`` hosts."""
 
     INVITED = "invited"
     ACCEPTED = "accepted"

@@ -162,7 +162,7 @@ async def by_id(reader: Reader, event_id: EventId) -> Event | None:
 
 
 async def several(reader: Reader, event_ids: Sequence[EventId]) -> list[Event]:
-    """These events, by start."""
+    """The events with these ids, by start."""
     if not event_ids:
         return []
     rows = await reader.fetch(

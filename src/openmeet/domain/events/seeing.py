@@ -58,7 +58,7 @@ async def may_answer_from_network(reader: Reader, event: Event, user_id: UserId)
 async def seen(
     reader: Reader, events: Sequence[Event], viewer: UserId | None, invited: Collection[EventId]
 ) -> list[Event]:
-    """Those of several events that exist for this person, in their order. ``invited``: where ``is_invited`` holds."""
+    """Which of several events this person may see, in their order. ``invited``: where ``is_invited`` holds."""
     groups = [event.group.id for event in events if event.group is not None]
     roles = {} if viewer is None else await roles_in(reader, groups, viewer)
     hosted = set() if viewer is None else await hosted_among(reader, viewer, [event.id for event in events])

@@ -40,8 +40,8 @@ STATUSES: Final = {
 
 
 class MessageState(StrEnum):
-    """``CALLED_OFF``: cancelled by a host; or, when due, the event was cancelled or hidden, or its author no longer
-    hosted it.
+    """State of a host's message. ``CALLED_OFF``: cancelled by a host; or, when due, the event was cancelled or hidden,
+    or its author no longer hosted it.
     """
 
     SCHEDULED = "scheduled"
@@ -51,7 +51,9 @@ class MessageState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HostMessage:
-    """``number`` counts the messages of an event. ``recipients``: how many received it; 0 until sent."""
+    """A message of a host. ``number`` counts the messages of an event. ``recipients``: how many received it; 0 until
+    sent.
+    """
 
     id: MessageId
     event_id: EventId

@@ -56,7 +56,9 @@ _DETAIL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class CallLink:
-    """``address`` of the call, ``text`` without what belongs to it, and ``cut``: the removed lines."""
+    """A video call found in a text. ``address`` of the call, ``text`` without what belongs to it, ``cut``: the removed
+    lines.
+    """
 
     address: str
     text: str

@@ -35,7 +35,7 @@ _UTF8_BOM = b"\xef\xbb\xbf"
 
 @dataclass(slots=True)
 class Component:
-    """``VEVENT`` and the like: its own lines, unfolded, and its nested components."""
+    """One component, such as ``VEVENT``: its own lines, unfolded, and its nested components."""
 
     name: str
     number: int

@@ -22,7 +22,7 @@ _BY_LABEL: Final = {words.message: category for category, words in CATEGORY_LABE
 
 
 def topics_of(categories: Iterable[Category], tags: Iterable[str]) -> tuple[str, ...]:
-    """The values to write."""
+    """The categories and tags of an event, as values of ``CATEGORIES``."""
     return (*(CATEGORY_LABELS[one].message for one in categories), *tags)
 
 

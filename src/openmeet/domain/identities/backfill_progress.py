@@ -18,7 +18,7 @@ from openmeet.domain.users.model import UserId
 
 
 class BackfillStage(StrEnum):
-    """``DELAYED``: the server is unavailable or slow; the backfill is retried."""
+    """Stage of a backfill. ``DELAYED``: the server is unavailable or slow; the backfill is retried."""
 
     WAITING = "waiting"
     READING = "reading"
@@ -108,7 +108,7 @@ async def delayed(tx: Transaction, did: Did, reason: Explanation) -> None:
 
 
 async def done(tx: Transaction, did: Did) -> None:
-    """The backfill is complete."""
+    """Note that the backfill of a DID is complete."""
     await tx.execute(
         "update backfills set stage = 'done', reason = '', finished_at = :now where did = :did and finished_at is null",
         did=did,

@@ -30,7 +30,9 @@ class WaitingAs(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PublicationConsent:
-    """``lets_co_hosts_publish``: edits by co-hosts are written to the author's records, too; each use is logged."""
+    """A person's consent to publish, and how. ``lets_co_hosts_publish``: edits by co-hosts are written to the author's
+    records, too; each use is logged.
+    """
 
     writes_events: bool = True
     writes_answers: bool = True
@@ -55,7 +57,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class ConsentUseView:
-    """``Use`` with names to show: who, in which event, when."""
+    """A use of the consent with names to show: who, in which event, when."""
 
     name: str
     title: str

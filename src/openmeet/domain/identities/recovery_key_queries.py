@@ -65,7 +65,7 @@ async def is_there(reader: Reader, did: str) -> bool:
 
 
 async def note_taken_over(tx: Transaction, did: str) -> None:
-    """From now on the key is shown to the user, and its retention period runs."""
+    """Note that the person took the account over: its recovery key is shown to them, and its retention period runs."""
     await tx.execute(NOTE_TAKEN_OVER, did=did, now=tx.now)
 
 

@@ -32,7 +32,7 @@ NOTHING = Likeness()
 
 
 async def lookalikes(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> Mapping[str, Likeness]:
-    """Likenesses by UID."""
+    """Likely duplicates among the user's events, by UID of the imported ones."""
     likenesses: dict[str, tuple[str, Instant]] = {}
     for found in events:
         try:

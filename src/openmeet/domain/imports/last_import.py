@@ -19,15 +19,16 @@ _TOGETHER: Final = (TIMES, PLACE)
 
 
 class ImportedDate(msgspec.Struct, frozen=True):
-    """``LastImport`` of one overridden date of a series."""
+    """The fields of one overridden date of a series at its last import."""
 
     fields: dict[str, str]
     is_cancelled: bool
 
 
 class LastImport(msgspec.Struct, frozen=True):
-    """``fields`` by the names of the form; ``rule``, ``left_out`` and ``added`` are RFC 5545 text. ``dates`` by their
-    names.
+    """The fields of an event at its last import, by the names of the form.
+
+    ``rule``, ``left_out`` and ``added`` are RFC 5545 text. ``dates`` by their names.
     """
 
     fields: dict[str, str]

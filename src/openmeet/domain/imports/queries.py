@@ -158,7 +158,7 @@ async def own_starting(reader: Reader, user_id: UserId, starts: Sequence[Instant
 
 
 async def last_imports(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[str, LastImport]:
-    """By UID: the file's fields at the last import, as far as they were stored."""
+    """The fields of each event at its last import, by UID, as far as they were stored."""
     found: dict[str, LastImport] = {}
     for start in range(0, len(uids), _AT_ONCE):
         rows = await reader.fetch(

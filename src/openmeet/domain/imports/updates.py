@@ -76,10 +76,7 @@ class Update:
 
 
 async def updates_of(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> dict[str, Update]:
-    """By UID: the events that the user imported before, still owns, and that differ now.
-
-    A split series is left out: which part the file means is ambiguous.
-    """
+    """What changed in events that the user imported before, still owns, and that differ now, by UID."""
     made = await queries.made_of(reader, user_id, [event.uid for event in events])
     slugs = [path.rpartition("/")[2] for path in made.values()]
     singles = {f"/events/{one.slug}": one for one in await ownership.own_by_slugs(reader, user_id, slugs)}

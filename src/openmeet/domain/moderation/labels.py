@@ -156,7 +156,7 @@ async def about(reader: Reader, subjects: Sequence[str]) -> dict[str, list[Netwo
 
 
 async def hiding(reader: Reader, record_uri: str | None, person: UserId) -> list[NetworkLabel]:
-    """Labels that may hide a record, or this host's events; shown to the owner as the reason."""
+    """Labels that hide a record, or all of its host's events; shown to the owner as the reason."""
     rows = await reader.fetch("select did from identities where user_id = :person order by did", person=person)
     subjects = [row["did"] for row in rows] + ([] if record_uri is None else [record_uri])
     return [one for labels in (await about(reader, subjects)).values() for one in labels if one.hides]

@@ -15,7 +15,9 @@ WINDOW = HOUR
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """``counted``: events within the last ``WINDOW``, these included. ``is_new``: first seen just now."""
+    """An unknown author with new events. ``counted``: events within the last ``WINDOW``, these included. ``is_new``:
+    first seen just now.
+    """
 
     did: str
     host: str

@@ -97,7 +97,7 @@ def words_of(policy: ModerationPolicy) -> str:
 
 
 async def is_moderator(reader: Reader, user_id: UserId, named: Sequence[str]) -> bool:
-    """``named``: the moderators in the settings."""
+    """Whether the caller is a moderator of the community. ``named``: the moderators in the settings."""
     if await named_as(reader, user_id, named) is not None:
         return True
     by_command = "select 1 as found from moderators where user_id = :user_id"

@@ -79,7 +79,7 @@ class DatesChanged(Payload, frozen=True):
 
 
 class NewAnswer(Payload, frozen=True):
-    """``answer``: the status of somebody's RSVP."""
+    """Payload of "somebody answered". ``answer``: the status of their RSVP."""
 
     answer: str = ""
 
@@ -98,25 +98,28 @@ class Rejection(Payload, frozen=True):
 
 
 class InvitationReceived(Payload, frozen=True):
-    """``more``: further dates of the series."""
+    """Payload of "you are invited". ``more``: further dates of the series."""
 
     more: int = 0
 
 
 class HostMessageReceived(Payload, frozen=True):
-    """``text``: what the host wrote."""
+    """Payload of a message from a host. ``text``: what they wrote."""
 
     text: str = ""
 
 
 class HandOver(Payload, frozen=True):
-    """``step``: of an event or a series, a constant of ``events.ownership``; empty for the offer of a series."""
+    """Payload of a step in an ownership transfer of an event or a series.
+
+    ``step``: a constant of ``events.ownership``; empty for the offer of a series.
+    """
 
     step: str = ""
 
 
 class Moderated(Payload, frozen=True):
-    """``is_hidden``: the decision. ``reason``: the moderator's words."""
+    """Payload of a moderator's decision. ``is_hidden``: the decision. ``reason``: the moderator's words."""
 
     is_hidden: bool = False
     reason: str = ""
@@ -130,27 +133,31 @@ class SearchMatch(Payload, frozen=True):
 
 
 class RoleDecided(Payload, frozen=True):
-    """``role``: the new role in the group. ``before``: the role before."""
+    """Payload of "you have another role". ``role``: the new role in the group. ``before``: the role before."""
 
     role: str = ""
     before: str = ""
 
 
 class Succession(Payload, frozen=True):
-    """``step``: of a group's ownership, see ``groups.notify.OwnershipStep``."""
+    """Payload of a step in the succession of a group. ``step``: see ``groups.notify.OwnershipStep``."""
 
     step: str = ""
 
 
 class ChatNews(Payload, frozen=True):
-    """``message_id``: the message; of several in a room the first. ``is_answer``: hosts answer the person of a direct room."""
+    """Payload of news in a chat. ``message_id``: the message; of several in a room the first. ``is_answer``: hosts
+    answer the person of a direct room.
+    """
 
     message_id: str = ""
     is_answer: bool = False
 
 
 class ChatSanctioned(Payload, frozen=True):
-    """``kind``: ``mute`` or ``ban``. ``of_site``: decided by a moderator of the community."""
+    """Payload of a sanction in a chat. ``kind``: ``mute`` or ``ban``. ``of_site``: decided by a moderator of the
+    community.
+    """
 
     kind: str = ""
     of_site: bool = False

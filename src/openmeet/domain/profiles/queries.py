@@ -63,7 +63,7 @@ async def hosts_among(reader: Reader, user_ids: Sequence[UserId]) -> list[User]:
 
 
 async def coming(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
-    """Their public events that are not over, by start."""
+    """The public events of a host that are not over, by start."""
     return await _hosted(reader, user_id, "e.over_at > :now order by e.starts_at, e.id", limit, now=reader.now)
 
 
@@ -75,14 +75,16 @@ async def coming_once(reader: Reader, user_id: UserId, limit: int) -> list[Event
 
 
 async def past(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
-    """Their past events, latest first."""
+    """The past public events of a host, latest first."""
     return await _hosted(reader, user_id, "e.over_at <= :now order by e.starts_at desc, e.id", limit, now=reader.now)
 
 
 async def since(
     reader: Reader, user_id: UserId, start: Instant, limit: int, *, besides: Sequence[str] = ()
 ) -> list[Event]:
-    """Their events from a time on, by start, for calendar feeds. ``besides``: series whose dates are left out."""
+    """The public events of a host from a time on, by start, for calendar feeds. ``besides``: series whose dates are
+    left out.
+    """
     which = "e.over_at > :start order by e.starts_at, e.id"
     if not besides:
         return await _hosted(reader, user_id, which, limit, start=start)

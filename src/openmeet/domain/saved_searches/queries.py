@@ -24,7 +24,7 @@ MAX_SEARCHES: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class SavedSearch:
-    """``asked``: the query string of the search, as ``query.asked_again`` writes it. ``is_on``: its owner is notified
+    """A saved search. ``asked``: its query string, as ``query.asked_again`` writes it. ``is_on``: its owner is notified
     of matches.
     """
 

@@ -12,7 +12,9 @@ from openmeet.domain.search.search import SearchQuery
 
 @dataclass(frozen=True, slots=True)
 class ForgivenSearch:
-    """``wanted``: what was searched for in the end. ``is_mended``: with other words than those typed."""
+    """A search after typing errors were corrected. ``wanted``: what was searched for in the end. ``is_mended``: with
+    other words than those typed.
+    """
 
     events: list[Event]
     wanted: SearchQuery
@@ -22,7 +24,10 @@ class ForgivenSearch:
 async def coming(
     db: Database, reader: Reader, wanted: SearchQuery, after: EventCursor | None, limit: int
 ) -> ForgivenSearch:
-    """``search.coming``, forgiving. A cursor of a mended search continues it, though it does not say so."""
+    """Upcoming events as ``search.coming``, with typing errors corrected where nothing was found.
+
+    The cursor of a corrected search continues it, though it does not say so.
+    """
     found = await search.coming(reader, wanted, after, limit)
     if found or not wanted.words:
         return ForgivenSearch(found, wanted)

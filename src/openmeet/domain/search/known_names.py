@@ -41,9 +41,8 @@ _ENCODED = re.compile(r"_([0-9a-f]+)_")
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """``words``: how many events have each. ``variants``: words by what is left when letters are taken out.
-
-    ``hosts`` and ``series``: ids by folded name, those with the next event first.
+    """Words of coming events, by which searches are corrected. ``words``: how many events have each. ``variants``:
+    words by what is left when letters are taken out.
     """
 
     words: Mapping[str, int]
@@ -116,7 +115,7 @@ async def known_names(db: Database, reader: Reader) -> KnownNames:
 
 
 def names_in(events: Iterable[tuple[str, str, str | None]], hosts: Mapping[UserId, str]) -> KnownNames:
-    """``events``: title, search words and series of each. Pure."""
+    """Collect the words of events, given as title, search words and series of each. Pure."""
     words: Counter[str] = Counter()
     series: dict[str, str] = {}
     for title, indexed, series_id in events:

@@ -175,7 +175,7 @@ async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Un
 
 
 async def titles_for(reader: Reader, found: Sequence[Detection]) -> list[tuple[Detection, str, Series | None]]:
-    """Each with its present or proposed title, and its series, which may be gone."""
+    """The present or proposed title of each detected series, and its series, which may be gone."""
     series = await queries.by_ids(reader, [one.series_id for one in found if one.series_id is not None])
     single = [one for one in found if one.series_id not in series]
     named = [EventId(event_id) for one in single for event_id, _ in one.found.dates]

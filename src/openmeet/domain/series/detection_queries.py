@@ -25,7 +25,9 @@ DetectionId = NewType("DetectionId", str)
 
 
 class DetectionState(StrEnum):
-    """``LINKED``: shown as a series with high confidence, not confirmed by its author. The author accepts and refuses."""
+    """State of a detected series. ``LINKED``: shown as a series with high confidence, not confirmed by its author. The
+    author accepts and refuses.
+    """
 
     SUGGESTED = "suggested"
     LINKED = "linked"

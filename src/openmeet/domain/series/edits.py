@@ -34,9 +34,8 @@ class NewRule:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """``date``: the name of the edited date; ``details``: its details with the edit, None where unchanged.
-
-    ``changed``: names of the edited fields of ``Content`` and ``Details``. ``rewritten``: the series gets another rule.
+    """An edit of a series at one of its dates. ``date``: the name of the edited date; ``details``: its details with the
+    edit, None where unchanged.
     """
 
     scope: EditScope

@@ -151,8 +151,8 @@ async def erase(tx: Transaction, series_ids: Sequence[SeriesId]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class UndoneAcceptance:
-    """``keeps_answered``: dates created on acceptance stay, because they have RSVPs; ``keeps_others``: a split-off part
-    stays that somebody else hosts by now.
+    """What stays when an accepted series is undone. ``keeps_answered``: dates created on acceptance, because they have
+    RSVPs; ``keeps_others``: a split-off part that somebody else hosts by now.
     """
 
     detection: Detection

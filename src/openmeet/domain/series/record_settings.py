@@ -231,10 +231,7 @@ async def apply_from_network(
 
 
 async def continue_by_rule(tx: Transaction, *, uri: str, owner_id: UserId, title: str, at: Timing) -> None:
-    """For an unknown record: continue the author's series of that name with the same rule that has this date.
-
-    Its followers stay, also where the record that had the rule before has just lost it.
-    """
+    """Continue the author's series of that name with the same rule that has this date; for an unknown record."""
     if at.pattern.rule is None or await queries.by_record_uri(tx, uri) is not None:
         return
     rows = await tx.fetch(READ_BY_RULE, owner_id=owner_id, name=title, rule=format_rule(at.pattern.rule))

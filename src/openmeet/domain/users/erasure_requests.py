@@ -24,7 +24,7 @@ class ErasureStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ErasureRequest:
-    """``due_at``: when everything personal is deleted."""
+    """A request to delete an account. ``due_at``: when everything personal is deleted."""
 
     user_id: UserId
     stage: ErasureStage
@@ -63,10 +63,7 @@ async def put(tx: Transaction, user_id: UserId, due_at: Instant) -> ErasureReque
 
 
 async def cancel(tx: Transaction, user_id: UserId) -> bool:
-    """They signed in again: the account stays. False if nothing was requested.
-
-    Raises Refused (``BeingDeleted``) if the deletion has begun.
-    """
+    """Cancel a request, because its person signed in again: the account stays. False if nothing was requested."""
     row = await tx.fetch_one("select stage from account_erasures where user_id = :id", id=user_id)
     if row is None:
         return False
@@ -145,7 +142,7 @@ async def postpone(tx: Transaction, until: Instant, *, besides: Collection[UserI
 
 
 async def finish(tx: Transaction, user_id: UserId) -> None:
-    """Everything is erased."""
+    """Note that everything of the request is erased."""
     await tx.execute("delete from account_erasures where user_id = :id", id=user_id)
 
 

@@ -17,7 +17,7 @@ from openmeet.domain.users.reasons import UserReason
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """``email`` is None for a guest entered by a host."""
+    """A person without an account who answered. ``email`` is None for a guest entered by a host."""
 
     user_id: UserId
     email: str | None

@@ -103,7 +103,7 @@ async def own(reader: Reader, caller: Caller, webhook_id: WebhookId) -> Webhook:
 
 
 async def lock_own(tx: Transaction, caller: Caller, webhook_id: WebhookId) -> Webhook:
-    """``own``, and locks the row until the transaction ends."""
+    """A webhook of the caller, locked until the transaction ends. Raises as ``own``."""
     await own(tx, caller, webhook_id)
     return await queries.lock(tx, webhook_id) or await own(tx, caller, webhook_id)
 
@@ -169,7 +169,7 @@ async def forget_old(tx: Transaction, before: Instant) -> int:
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Account merge."""
+    """Move the webhooks of a merged account to the account that remains."""
     await queries.reassign(tx, from_user, to_user)
 
 

@@ -52,7 +52,7 @@ HAPPENING_LABELS: Final = {
 
 
 class DeliveryState(StrEnum):
-    """``dropped``: there was nothing to send, or nothing that the owner may see."""
+    """State of a delivery. ``dropped``: there was nothing to send, or nothing that the owner may see."""
 
     WAITING = "waiting"
     SENDING = "sending"
@@ -63,8 +63,8 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """``group_id``: set for a group's webhook; else it covers its owner's own events, RSVPs and memberships.
-    ``off_why`` is None while it is on.
+    """A registered address. ``group_id``: set for a group's webhook; else it covers its owner's own events, RSVPs and
+    memberships. ``off_why`` is None while it is on.
     """
 
     id: WebhookId

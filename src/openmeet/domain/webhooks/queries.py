@@ -161,7 +161,7 @@ async def put_secret(tx: Transaction, webhook_id: WebhookId, sealed_secret: byte
 
 
 async def lock(tx: Transaction, webhook_id: WebhookId) -> Webhook | None:
-    """Lock the row."""
+    """Lock the row of a webhook until the transaction ends."""
     row = await tx.fetch_one(
         f"update webhooks set updated_at = updated_at where id = :id returning {_COLUMNS}", id=webhook_id
     )

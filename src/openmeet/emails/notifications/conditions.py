@@ -98,7 +98,7 @@ def if_not_gone(_: Payload, present: Present) -> bool:
 
 
 def if_not_only_cancelled(_: Payload, present: Present) -> bool:
-    """Of the event's series. Where the same e-mail says that this date is cancelled, the rest matters to nobody."""
+    """News of a series holds unless the same e-mail says that this date is cancelled: then the rest matters to nobody."""
     event = present.event
     if event is None or event.is_gone:
         return False
@@ -279,5 +279,5 @@ def still_true(kind: NotificationKind[Any], payload: Payload, present: Present) 
 
 
 def may_read(kind: NotificationKind[Any], payload: Payload, present: Present) -> bool:
-    """Whether the reader may read a notification about a group that they see."""
+    """Whether the reader, who sees the group, may also read this notification about it."""
     return _MAY_READ.get(kind.name, always)(payload, present)

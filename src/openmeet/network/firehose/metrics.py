@@ -22,7 +22,7 @@ class FirehoseMetrics:
 
 
 def counting(metrics: Metrics) -> FirehoseMetrics:
-    """Registered once per program."""
+    """Register the counters of the consumer, once per program."""
     return FirehoseMetrics(
         metrics.counter("firehose_frames", "Frames looked at"),
         metrics.counter("firehose_frames_rejected", "Frames that were wrong; kept for inspection"),

@@ -78,7 +78,7 @@ _NO_KEY = "the account has no key that commits could be signed with"
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """``care``: full, or light behind a relay that has inverted each commit."""
+    """Checks of frames. ``care``: full, or light behind a relay that has inverted each commit."""
 
     dids: DidResolver
     clock: Clock

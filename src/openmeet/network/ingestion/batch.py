@@ -25,11 +25,12 @@ MAX_AHEAD = 5 * MINUTE
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``before``: records as last seen, by URI. ``owned``: URIs of records that we write.
+    """A batch of messages, and all that is known about its records. ``before``: records as last seen, by URI.
+    ``owned``: URIs of records that we write.
 
-    ``waited_for``: events with pending RSVPs. ``was_in_flight``: (URI, CID) of our abandoned creates that may arrive late.
-    ``former``: URIs of superseded records of something here; ``leads``: their current records. ``freed_dates``: dates
-    of others' series that lost their events in the batch; ``appeared``: changed records of such series. Both are
+    ``waited_for``: events with pending RSVPs. ``was_in_flight``: (URI, CID) of our abandoned creates that may arrive
+    late. ``former``: URIs of superseded records of something here; ``leads``: their current records. ``freed_dates``:
+    dates of others' series that lost their events in the batch; ``appeared``: changed records of such series. Both are
     processed at the end of the batch. ``erased``: the rev up to which a DID or URI was erased.
     """
 

@@ -34,7 +34,9 @@ _MOST_SHOWN: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class MergedEdits(Generic[T]):
-    """``edits``: edits made here since the base; ``merged``: the result of merging them with theirs."""
+    """A merge with edits made here. ``edits``: those since the base; ``merged``: the result of merging them with
+    theirs.
+    """
 
     edits: Mapping[str, Any]
     merged: MergeResult[T]
@@ -90,7 +92,9 @@ async def store_merge(
 
 
 async def keep_ours(tx: Transaction, owned: LeasedPublication, version: Version, *, why: Explanation | Reason) -> None:
-    """Their version cannot be applied: it stays there, ours stays here, and the host reads why, and what they changed."""
+    """Keep our content, because their version cannot be applied: it stays in the repository, and the host reads why,
+    and what they changed.
+    """
     before, after = record_of(owned.base_body), record_of(version.body)
     changed = {key: value for key, value in after.items() if before.get(key) != value}
     said = json.dumps(json_form.to_json(changed), ensure_ascii=False)

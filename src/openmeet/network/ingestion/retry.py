@@ -38,7 +38,9 @@ Along = Callable[[Transaction, Sequence[RecordMessage]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """``is_whole``: nothing was skipped because its kind is switched off. ``failed``: records to quarantine."""
+    """Result of applying the messages of a read. ``is_whole``: nothing was skipped because its kind is switched off.
+    ``failed``: records to quarantine.
+    """
 
     is_whole: bool
     failed: Sequence[RecordFailure]

@@ -52,7 +52,7 @@ from openmeet.outbox.reasons import PublicationReason
 
 
 async def decide_group(reader: Reader, leased: LeasedPublication) -> Decision:
-    """The group's own record."""
+    """Decide about the group's own record."""
     group = await queries.by_id(reader, GroupId(leased.subject_id))
     if group is None or group.deleted_at is not None:
         return Withhold(PublicationReason.GROUP_DELETED)
@@ -154,7 +154,7 @@ async def group_repository(reader: Reader, group: Group, leased: LeasedPublicati
 
 
 async def decide_membership(reader: Reader, leased: LeasedPublication, *, agreed: bool) -> Decision:
-    """The member's own statement."""
+    """Decide about the member's own statement."""
     found = await _membership_and_group(reader, leased)
     if found is None:
         return Withhold(PublicationReason.YOU_NOT_A_MEMBER)

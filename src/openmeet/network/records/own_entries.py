@@ -35,7 +35,7 @@ class OwnEntryNote:
     ours: tuple[str, ...]
 
     def as_value(self) -> Value:
-        """As stored in the mark."""
+        """The note in the form in which the mark stores it."""
         return {"read": self.read, "ours": list(self.ours)}
 
 

@@ -49,14 +49,14 @@ def ends_in(description: str, sentence: str) -> bool:
 
 
 def without(description: str, sentence: str) -> str:
-    """The author's own text."""
+    """The description without the sentence that we added: the author's own text."""
     if not ends_in(description, sentence):
         return description
     return description[: -len(sentence)].removesuffix(_GAP)
 
 
 def with_sentence(description: str, sentence: str) -> str:
-    """The author's text and ours."""
+    """The author's text, followed by our sentence."""
     if not sentence:
         return description
     return f"{description}{_GAP}{sentence}" if description else sentence

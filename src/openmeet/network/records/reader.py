@@ -43,11 +43,11 @@ class Notes:
     kept: list[KeptRaw] = field(default_factory=list)
 
     def read(self, name: str, source: str, value: object) -> None:
-        """A field of ours got a value."""
+        """Note that a field of ours was read from this place."""
         self.fields.append(FieldRead(name, source, str(value)))
 
     def keep(self, path: str, why: str) -> None:
-        """A part stays raw."""
+        """Note that a part of the record stays raw, and why."""
         self.kept.append(KeptRaw(path, why))
 
 

@@ -29,7 +29,7 @@ class RecordSource(msgspec.Struct, rename="camel"):
 
 
 async def sources_of(reader: Reader, several: Sequence[tuple[bool, str | None]]) -> list[RecordSource]:
-    """For each: whether it was made here, and its record's URI; in a fixed number of statements."""
+    """Where each event comes from: whether it was made here, and its record's URI; in a fixed number of statements."""
     uris = sorted({uri for _, uri in several if uri is not None})
     rows = await reader.fetch(_SEEN, uris=uris) if uris else []
     seen = {row["uri"]: (str(row["cid"]), Instant(row["seen_at"])) for row in rows}

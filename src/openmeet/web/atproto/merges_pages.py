@@ -214,7 +214,7 @@ async def of_event(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
 
 
 async def of_group(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
-    """For users who may change the group. Raises NotFound, Forbidden."""
+    """The merge decisions about a group, for users who may change it. Raises NotFound, Forbidden."""
     group, found = await merge_review.merged_into_group(reader, caller, GroupSlug(slug))
     path = f"/groups/{quote(group.slug)}"
     decisions = _shown(reader, found, group.details.time_zone)
@@ -222,7 +222,7 @@ async def of_group(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
 
 
 async def of_series(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
-    """For users who may change the series. Raises NotFound, Forbidden."""
+    """The merge decisions about a series, for users who may change it. Raises NotFound, Forbidden."""
     series, found = await merge_review.merged_into_series(reader, caller, SeriesSlug(slug))
     path = f"/series/{quote(series.slug)}"
     decisions = _shown(reader, found, series.zone_name, series.timing.pattern.start)
@@ -242,7 +242,7 @@ async def choose_for_group(tx: Transaction, caller: Caller, slug: str, choice: M
 
 
 async def choose_for_series(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
-    """Returns the series' slug."""
+    """Choose a side of a merge decision about a series; returns the series' slug."""
     wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
     return (await merge_review.choose_for_series(tx, caller, SeriesSlug(slug), **wanted, choice=choice.side)).slug
 

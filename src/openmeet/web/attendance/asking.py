@@ -18,7 +18,9 @@ MOST_ASKING: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class AskingRow:
-    """``said``: their responses to the host's questions. ``title``: of the event, where rows are of several."""
+    """A person who asks for a place. ``said``: their responses to the host's questions. ``title``: of the event, where
+    rows are of several.
+    """
 
     attendance_id: AttendanceId
     slug: str

@@ -30,7 +30,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    """For hosts; the first thousand answers."""
+    """The printable list of guests, for hosts; the first thousand answers."""
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), EventSlug(request.path_params["slug"]))
         going = AttendeeFilter((AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED))

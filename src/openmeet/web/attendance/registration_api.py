@@ -49,7 +49,7 @@ class RegistrationSettingsBody(msgspec.Struct, forbid_unknown_fields=True, renam
 
 
 async def show(request: Request) -> Response:
-    """For everybody who sees the event: clients need the host's questions."""
+    """The registration settings, for everybody who sees the event: clients need the host's questions."""
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
         event, _ = await visible_event(reader, _slug(request), caller.user_id if caller else None)

@@ -92,7 +92,7 @@ async def save(request: Request) -> Response:
 
 
 def submission_of(typed: dict[str, str], rows: list[dict[str, str]]) -> RegistrationSubmission:
-    """The submitted form."""
+    """Read the submitted registration settings."""
     names = (
         "limit_in_person",
         "limit_online",

@@ -51,7 +51,7 @@ async def day_cards(
     listed: Mapping[date, Sequence[CalendarEntry]],
     events: Mapping[str, Event],
 ) -> list[DayOfCards]:
-    """``events``: at least those of the entries of this site, by id."""
+    """Cards of the listed entries, by day of the period. ``events``: at least those of the entries of this site, by id."""
     wanted = {entry.key for entries in listed.values() for entry in entries}
     own = [event for key, event in events.items() if key in wanted]
     facts = await facts_of(reader, public_url, viewer, own) if own else None

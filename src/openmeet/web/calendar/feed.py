@@ -58,7 +58,7 @@ async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str
 
 
 def tag_of(file: bytes) -> str:
-    """A strong entity tag."""
+    """A strong entity tag of a calendar file."""
     return f'"{hashlib.sha256(file).hexdigest()[:32]}"'
 
 

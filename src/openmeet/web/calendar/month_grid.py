@@ -28,7 +28,7 @@ WEEKDAYS = (
 
 @dataclass(frozen=True, slots=True)
 class GridDay(Generic[T]):
-    """``is_other``: of the month before or after."""
+    """A day in the grid of a month. ``is_other``: of the month before or after."""
 
     iso: str
     number: int

@@ -54,7 +54,7 @@ class Period:
 
     @property
     def instants(self) -> tuple[Instant, Instant]:
-        """From the first midnight to the last."""
+        """The period as instants, from the first midnight to the last."""
         return midnight(self.start, self.zone), midnight(self.end, self.zone)
 
     @property

@@ -90,7 +90,7 @@ class WeekDay:
 
 @dataclass(frozen=True, slots=True)
 class WeekView:
-    """``hours``: first and last, with the clock of each between."""
+    """A week as columns of days. ``hours``: first and last, with the clock of each between."""
 
     days: Sequence[WeekDay]
     bars: Sequence[WeekBar]

@@ -37,9 +37,8 @@ from openmeet.web.site.services import services
 
 @dataclass(frozen=True, slots=True)
 class EmbedContent:
-    """``name``: of the event or list. ``page``: its path on this site; ``frame``: the path of the embed, without its look.
-
-    ``template``: of ``web/embeds/templates``, with its context in ``shown``. ``rows``: how many lines a list has.
+    """What an embed shows. ``name``: of the event or list. ``page``: its path on this site; ``frame``: the path of the
+    embed, without its look.
     """
 
     name: str

@@ -31,7 +31,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,4}")
 
 
 class EmbedTheme(StrEnum):
-    """``AUTO``: as the visitor's device."""
+    """Colours of an embed. ``AUTO``: as the visitor's device."""
 
     AUTO = "auto"
     LIGHT = "light"
@@ -40,7 +40,9 @@ class EmbedTheme(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EmbedLook:
-    """``accent``: ``#rrggbb``. ``radius``: of the corners, in pixels. ``language``: a tag, or empty for the visitor's."""
+    """How an embed looks. ``accent``: ``#rrggbb``. ``radius``: of the corners, in pixels. ``language``: a tag, or empty
+    for the visitor's.
+    """
 
     theme: EmbedTheme = EmbedTheme.AUTO
     accent: str = DEFAULT_ACCENT

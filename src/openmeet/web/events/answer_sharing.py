@@ -27,7 +27,9 @@ class SharingState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AnswerSharing:
-    """``name``: the account that it is shared as; empty while it is being made or none is connected."""
+    """How an answer is shared in other apps. ``name``: the account that it is shared as; empty while it is being made
+    or none is connected.
+    """
 
     state: SharingState
     name: str = ""

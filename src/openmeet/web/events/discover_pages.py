@@ -52,7 +52,7 @@ class NamedLink:
 
 @dataclass(frozen=True, slots=True)
 class OtherEvent:
-    """An event to look at instead."""
+    """An event that the page suggests: at the weekend, or where a search found nothing."""
 
     card: EventCard
     when: str

@@ -21,11 +21,11 @@ _OF_SERIES: Final = {
 
 
 async def flash_of_event(reader: Reader, made: Event) -> str:
-    """For an event that is visible on its page now."""
+    """Flash message for an event that is visible on its page now."""
     event = await queries.by_id(reader, made.id)
     return "event_waits" if event is not None and event.is_hidden else _OF_EVENT[made.visibility]
 
 
 def flash_of_series(visibility: Visibility, *, is_hidden: bool) -> str:
-    """For a series."""
+    """Flash message for a series that was created or changed."""
     return "series_waits" if is_hidden else _OF_SERIES[visibility]

@@ -155,7 +155,7 @@ def _relative(event: Event, now: Instant) -> str:
 
 
 def card_of(event: Event, facts: ListedFacts) -> EventCard:
-    """One card."""
+    """Build the card of one event."""
     return EventCard(
         slug=event.slug,
         title=event.title or gettext("Untitled draft"),

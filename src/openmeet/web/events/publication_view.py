@@ -29,7 +29,9 @@ _OUT_THERE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """``since`` is the last change as text. ``may_publish``: it was retracted and may be published again."""
+    """The sync badge of a record. ``since`` is the last change as text. ``may_publish``: it was retracted and may be
+    published again.
+    """
 
     status: Explanation
     tone: str

@@ -93,7 +93,7 @@ class VenueShape(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omi
 
 
 def venue_shown(venue: Venue) -> VenueShape:
-    """A place as JSON."""
+    """Convert a place to JSON."""
     return VenueShape(
         name=venue.name,
         street=venue.street,

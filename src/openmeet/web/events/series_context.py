@@ -21,7 +21,7 @@ _AHEAD = 100 * 366 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """The previous or next date."""
+    """The date of the series before or after the shown one, as a link."""
 
     path: str
     when: str

@@ -171,7 +171,7 @@ def view_of(
 
 
 def date_words_of(event: Event, now: Instant) -> dict[str, object]:
-    """When it is, for a page."""
+    """When the event is, in words for its page."""
     if event.starts_at is None:
         return dict.fromkeys(
             ("when", "when_day", "when_clock", "zone_label", "starts_iso", "tile_month", "tile_day"), ""

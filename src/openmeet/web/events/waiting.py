@@ -50,7 +50,7 @@ async def waiting_rows(reader: Reader, public_url: str, viewer: UserId) -> list[
 
 
 def rows_of(events: Sequence[Event], facts: ListedFacts) -> list[WaitingRow]:
-    """Those of these events that can be answered now."""
+    """Rows for those of these events that can be answered now."""
     waiting = [event for event in events if bar_of(facts.cases[event.id]).state in _WAITING]
     return [_waiting_row(event, facts) for event in waiting[:MOST_WAITING]]
 

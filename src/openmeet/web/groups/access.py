@@ -18,7 +18,7 @@ from openmeet.web.site.caller import caller_or_none
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """``count``: the number in the tab's badge; no badge for zero."""
+    """A tab of the group's pages. ``count``: the number in its badge; no badge for zero."""
 
     path: str
     words: str
@@ -62,7 +62,7 @@ class GroupAccess:
 
     @property
     def rare_tabs(self) -> list[Tab]:
-        """Pages that the viewer rarely needs and that have nothing to decide."""
+        """Tabs of the group's pages that the viewer rarely needs, and where nothing waits for them."""
         return [one for one in self._rare if not one.count]
 
     @property
@@ -106,7 +106,7 @@ def path_of(group: Group, *more: str) -> str:
 
 
 def elsewhere(request: Request, group: Group) -> Response | None:
-    """The same page under the current slug, if the path has an earlier slug of the group."""
+    """Redirect to the same page under the current slug, if the path has an earlier slug of the group; else None."""
     asked = slug_of(request)
     if asked == group.slug:
         return None

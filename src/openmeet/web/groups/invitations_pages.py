@@ -78,7 +78,7 @@ def open_routes() -> list[Route]:
 
 
 async def show_instead(request: Request) -> Response:
-    """In a browser, ask for confirmation first."""
+    """Show a page that asks for confirmation, in place of a link that would act at once."""
     return go(f"/groups/invitations/{quote(request.path_params['token'])}")
 
 

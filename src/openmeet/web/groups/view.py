@@ -350,7 +350,7 @@ _ROLE_LABELS: Final[Mapping[GroupRole, LazyText]] = {
 
 
 def role_label(role: GroupRole) -> str:
-    """``an admin``."""
+    """A role in a sentence: ``an admin``."""
     return str(_ROLE_LABELS[role])
 
 

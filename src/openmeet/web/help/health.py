@@ -17,7 +17,7 @@ LATE: Final = 15 * MINUTE
 
 @dataclass(frozen=True, slots=True)
 class PartHealth:
-    """``late_since``: when the oldest item was due; None if nothing is late."""
+    """The health of one part of the site. ``late_since``: when the oldest item was due; None if nothing is late."""
 
     late_since: Instant | None
 

@@ -49,14 +49,14 @@ class MapView:
 
     @property
     def text(self) -> str:
-        """As addresses keep it."""
+        """The view as it is written into addresses."""
         return f"{self.latitude:.4f},{self.longitude:.4f},{self.zoom}"
 
     def zoomed(self, by: int) -> "MapView":
         return MapView(self.latitude, self.longitude, max(MIN_ZOOM, min(MAX_ZOOM, self.zoom + by)))
 
     def moved(self, east: float, south: float, size: MapSize) -> "MapView":
-        """By parts of the map's width and height."""
+        """The view moved by parts of the map's width and height."""
         x, y = pixels(self.latitude, self.longitude, self.zoom)
         latitude, longitude = degrees(x + east * size.width, y + south * size.height, self.zoom)
         return MapView(latitude, longitude, self.zoom)

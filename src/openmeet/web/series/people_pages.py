@@ -83,7 +83,9 @@ async def show_followers(request: Request) -> Response:
 
 
 async def show_offer(request: Request) -> Response:
-    """For its host: the list of possible new owners. For the recipient of an offer: accept or decline."""
+    """The page of an ownership offer: for the host the list of possible new owners, for the recipient the offer to
+    answer.
+    """
     async with database_of(request).reader() as reader:
         return await _offer_page(request, reader, EMPTY)
 

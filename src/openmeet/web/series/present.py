@@ -148,7 +148,7 @@ def preview_of(timing: Timing, meaning: RuleSummary) -> RulePreview:
 
 
 async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditConsequences:
-    """The plan's consequences, counted."""
+    """Convert the counted consequences of a plan to JSON."""
     changed = plan.dates_changed
     made = await materialize.dates_added_by(reader, series, plan)
     reached = await impact.impact_of_plan(reader, series, plan, makes_dates=bool(made))

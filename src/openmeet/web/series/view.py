@@ -137,7 +137,7 @@ _UNDOABLE: Final = {
 
 
 def undo_of(undo: Undo, series: Series) -> Undoable:
-    """The undo button."""
+    """What the undo button of a series undoes, and until when."""
     until = local_of(undo.expires_at, series.zone_name)
     words = f"{formatting.clock(until)} {formatting.zone_label(until, series.zone_name)}"
     return Undoable(_UNDOABLE[undo.act], formatting.time_tag(undo.expires_at, words))

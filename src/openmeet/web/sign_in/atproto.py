@@ -22,7 +22,7 @@ _PAGES_WITH_PROOF = frozenset({"/settings/delete"})
 
 
 def network_of(connection: HTTPConnection) -> NetworkClients:
-    """The AT Protocol clients. Raises NotFound if this site does not offer this sign-in."""
+    """The network clients for signing in with an AT Protocol account. Raises NotFound if this site does not offer that."""
     found = services(connection).network
     if found is None:
         raise NotFound(SignInReason.NO_NETWORK_SIGN_IN, name="NoNetworkSignIn")

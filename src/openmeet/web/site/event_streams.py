@@ -75,7 +75,7 @@ class LivePlaces:
 
     @property
     def count(self) -> int:
-        """How many are taken."""
+        """How many slots are taken."""
         return self._held.total()
 
     def take(self, holder: str, most: int) -> LivePlace:

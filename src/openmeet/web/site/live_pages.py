@@ -77,8 +77,8 @@ class PageStream:
 
 @dataclass(frozen=True, slots=True)
 class PageSource:
-    """Where the pages of one site get their data. ``key``: for fingerprints. ``top_frame``: makes the event ``top`` from a language
-    and the unread counts of notifications and chats.
+    """Where the live streams of one site get their data. ``key``: for fingerprints. ``top_frame``: makes the event
+    ``top`` from a language and the unread counts of notifications and chats.
     """
 
     database: Database

@@ -27,8 +27,8 @@ from openmeet.web.xrpc.service import names_of
 
 @dataclass(frozen=True, slots=True)
 class LexiconCall:
-    """``parameters`` are validated by the Lexicon and have its defaults. ``viewer``: the user whose view is returned;
-    None: the public view.
+    """A call of a Lexicon query. ``parameters`` are validated by the Lexicon and have its defaults. ``viewer``: the
+    user whose view is returned; None: the public view.
     """
 
     db: Database
@@ -50,7 +50,7 @@ class LexiconCall:
         return value
 
     def is_set(self, name: str) -> bool:
-        """A boolean parameter."""
+        """The value of a boolean parameter."""
         return self.parameters.get(name) is True
 
 

@@ -26,7 +26,7 @@ from openmeet.web.xrpc.views import view_of, views_of
 
 
 async def get_event(call: LexiconCall) -> OneEvent:
-    """Raises NotFound (``EventNotFound``)."""
+    """Answer ``getEvent``: one event. Raises NotFound (``EventNotFound``)."""
     return OneEvent(event=await view_of(call, await event_at(call, "uri")))
 
 
@@ -41,7 +41,7 @@ async def list_events(call: LexiconCall) -> ListedEvents:
 
 
 async def list_actor_events(call: LexiconCall) -> ListedEvents:
-    """Raises InvalidInput (``InvalidCursor``)."""
+    """Answer ``listActorEvents``: events of one repository. Raises InvalidInput (``InvalidCursor``)."""
     after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     found = await of_repository(
         call.reader,

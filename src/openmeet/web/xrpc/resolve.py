@@ -50,7 +50,7 @@ async def event_at(call: LexiconCall, parameter: str) -> Event:
 
 
 async def series_at(call: LexiconCall, parameter: str) -> Series:
-    """``event_at`` for a series (``SeriesNotFound``)."""
+    """The series at a URI, as ``event_at``. Raises NotFound (``SeriesNotFound``)."""
     series = await find_series(call.reader, call.text(parameter), call.viewer, call.public_url)
     if series is None:
         raise NotFound(XrpcReason.NO_SUCH_SERIES, name="SeriesNotFound")
@@ -58,7 +58,7 @@ async def series_at(call: LexiconCall, parameter: str) -> Series:
 
 
 async def group_at(call: LexiconCall, parameter: str) -> tuple[Group, GroupRole | None]:
-    """``event_at`` for a group (``GroupNotFound``), with the caller's membership."""
+    """The group at a URI, as ``event_at``, with the caller's membership. Raises NotFound (``GroupNotFound``)."""
     found = await find_group(call.reader, call.text(parameter), call.viewer, call.public_url)
     if found is None:
         raise NotFound(XrpcReason.NO_SUCH_GROUP, name="GroupNotFound")
@@ -131,7 +131,7 @@ def _slug_of(address: str, room: str, public_url: str) -> str | None:
 
 
 async def resolve_uri(call: LexiconCall) -> Resolved:
-    """Raises NotFound."""
+    """Answer ``resolveUri``: from a page to its record, and back. Raises NotFound."""
     asked = (call.reader, call.text("uri"), call.viewer, call.public_url)
     event = await find_event(*asked)
     if event is not None:

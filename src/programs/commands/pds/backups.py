@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from aurora_locus.maintenance import configured, proof
+from aurora_locus.maintenance import configured, verification
 from aurora_locus.maintenance.manifest import Manifest, read_manifest
 from groundwork.clock import SystemClock, to_datetime
 from programs.command_line import AsJson, SettingsFile, counted, print_json, role, say
@@ -32,7 +32,7 @@ def main(
         if prove:
             async with bars(hidden=as_json) as on_progress:
                 scratch = settings.data_directory / "scratch"
-                report = await proof.prove(vault, await read_manifest(vault, prove), scratch, on_progress)
+                report = await verification.prove(vault, await read_manifest(vault, prove), scratch, on_progress)
             findings = [{"about": one.about, "what": one.what} for one in report.findings]
             if as_json:
                 print_json({"id": prove, "ok": report.is_good, "findings": findings})

@@ -8,7 +8,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.handle import parse_handle
 from aurora_locus.accounts import queries
 from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.roles import ADMINISTRATION, Deed, OperatorAction
+from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext, OperatorAction
 from aurora_locus.settings import PdsSettings
 from groundwork.database.transaction import Database, Writer
 from groundwork.errors import NotFound
@@ -16,7 +16,7 @@ from programs.command_line import SettingsFile, role, say
 from programs.commands.pds.reaching import run_on_database
 
 # A person with access to the server's files has no user name of its own.
-DEED = Deed(ADMINISTRATION, "openmeet pds release-handle")
+DEED = AuditContext(ADMINISTRATION, "openmeet pds release-handle")
 
 app = role()
 

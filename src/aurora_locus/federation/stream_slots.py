@@ -11,7 +11,7 @@ from groundwork.errors import TooMany
 STREAMS_OF_AN_ADDRESS = 200
 
 
-class StreamPlaces:
+class StreamSlots:
     """The open streams of one server, counted by the network of their readers."""
 
     def __init__(self, *, is_limited: bool) -> None:

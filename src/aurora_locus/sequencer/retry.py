@@ -1,7 +1,7 @@
-"""Reads of the log that survive a short outage of the database.
+"""Reads of the log that are retried during a short outage of the database.
 
-The delay doubles with each attempt, with jitter, so that a thousand subscribers do not return to a restarted database in one
-instant. After ``PATIENCE_SECONDS`` the failure is raised.
+The delay doubles with each attempt, with jitter, so that a thousand subscribers do not return to a restarted database
+in one instant. After ``PATIENCE_SECONDS`` the failure is raised.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ LONGEST_SECONDS = 5.0
 PATIENCE_SECONDS = 30.0
 
 
-async def read_patiently(read: Callable[[], Awaitable[T]]) -> T:
+async def read_with_retry(read: Callable[[], Awaitable[T]]) -> T:
     """Run ``read`` again while the database is away. Raises Unavailable if it stays away."""
     pause, waited = FIRST_SECONDS, 0.0
     while True:

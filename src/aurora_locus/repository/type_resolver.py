@@ -23,8 +23,10 @@ _MAX_TOGETHER: Final = 30
 Resolve = Callable[[Nsid], Awaitable[Document]]
 
 
-class Learning:
-    """Fills one catalog. ``resolve`` nearly always answers from its own cache; it raises kinds of failure."""
+class TypeResolver:
+    """Resolves unknown record types into one catalog. ``resolve`` nearly always answers from its own cache; it raises
+    kinds of failure.
+    """
 
     def __init__(self, catalog: Catalog, resolve: Resolve, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._catalog = catalog

@@ -5,7 +5,7 @@ import asyncio
 from prometheus_client import Gauge
 
 from aurora_locus.federation.crawl_requests import TICK_SECONDS, CrawlRequests
-from aurora_locus.federation.standing import lags, worst
+from aurora_locus.federation.status import lags, worst
 from aurora_locus.sequencer.live import Live
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database

@@ -10,7 +10,7 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.blobs.sweep import place
 from aurora_locus.i18n.sentences import mark
 from aurora_locus.moderation import audit_log, takedowns
-from aurora_locus.moderation.roles import Deed, OperatorAction, OperatorRole, PdsOperator
+from aurora_locus.moderation.roles import AuditContext, OperatorAction, OperatorRole, PdsOperator
 from aurora_locus.moderation.subjects import AccountSubject, BlobSubject, RecordSubject, Subject
 from aurora_locus.moderation.takedowns import AccountDecisions
 from groundwork.clock import Instant
@@ -35,7 +35,7 @@ class SubjectStatusRequest:
     deactivated: bool | None = None
 
 
-async def decide_account(registry: Registry, deed: Deed, did: Did, wish: SubjectStatusRequest) -> None:
+async def decide_account(registry: Registry, audit: AuditContext, did: Did, wish: SubjectStatusRequest) -> None:
     """Apply the decision, and announce the resulting status; without a decision the status is announced again.
 
     Raises NotFound, Forbidden, InvalidInput for a suspension that ends before it begins.
@@ -48,7 +48,7 @@ async def decide_account(registry: Registry, deed: Deed, did: Did, wish: Subject
         acts = _make(w, did, wish)
         after = takedowns.decisions(w, did)
         for act in acts or [OperatorAction.ANNOUNCE]:
-            audit_log.append(w, deed, act, did, before=_values(before), after=_values(after))
+            audit_log.append(w, audit, act, did, before=_values(before), after=_values(after))
         takedowns.announce(w, registry.repositories, did)
 
     await registry.db.write(work)
@@ -75,7 +75,7 @@ def _make(w: Writer, did: Did, wish: SubjectStatusRequest) -> list[OperatorActio
 
 
 async def decide_content(
-    registry: Registry, deed: Deed, subject: RecordSubject | BlobSubject, takedown: str | None
+    registry: Registry, audit: AuditContext, subject: RecordSubject | BlobSubject, takedown: str | None
 ) -> None:
     """Take a record or a blob down under this reference, or (None) lift that. Raises NotFound, Forbidden."""
 
@@ -85,7 +85,7 @@ async def decide_content(
         else:
             before = takedowns.decide_blob(w, subject, takedown)
         act = OperatorAction.RESTORE if takedown is None else OperatorAction.TAKE_DOWN
-        audit_log.append(w, deed, act, name_of(subject), before={"takedown": before}, after={"takedown": takedown})
+        audit_log.append(w, audit, act, name_of(subject), before={"takedown": before}, after={"takedown": takedown})
 
     await registry.db.write(work)
     if isinstance(subject, BlobSubject):
@@ -105,19 +105,19 @@ async def end_suspensions(registry: Registry) -> int:
     async with registry.db.reader() as reader:
         due = await takedowns.over(reader)
     for did in due:
-        deed = Deed(CLOCK, mark("The suspension is over."))
-        await registry.db.write(lambda w, did=did, deed=deed: _end_if_over(w, registry, did, deed))  # type: ignore[misc]  # defaults bind now
+        audit = AuditContext(CLOCK, mark("The suspension is over."))
+        await registry.db.write(lambda w, did=did, audit=audit: _end_if_over(w, registry, did, audit))  # type: ignore[misc]  # defaults bind now
     return len(due)
 
 
-def _end_if_over(w: Writer, registry: Registry, did: Did, deed: Deed) -> None:
+def _end_if_over(w: Writer, registry: Registry, did: Did, audit: AuditContext) -> None:
     before = takedowns.decisions(w, did)
     # It may have been prolonged since the list was read.
     if before.suspended_until is None or before.suspended_until > w.now:
         return
     takedowns.end_suspension(w, did)
     after = takedowns.decisions(w, did)
-    audit_log.append(w, deed, OperatorAction.END_SUSPENSION, did, before=_values(before), after=_values(after))
+    audit_log.append(w, audit, OperatorAction.END_SUSPENSION, did, before=_values(before), after=_values(after))
     takedowns.announce(w, registry.repositories, did)
 
 

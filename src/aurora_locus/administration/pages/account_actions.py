@@ -9,21 +9,21 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.catalogue import LazyText, lazy
 from aurora_locus.i18n.sentences import mark
-from aurora_locus.moderation import account_acts, notices, subject_acts
-from aurora_locus.moderation.roles import Deed, OperatorAction
-from aurora_locus.moderation.subject_acts import SubjectStatusRequest
+from aurora_locus.moderation import account_actions, notices, subject_actions
+from aurora_locus.moderation.roles import AuditContext, OperatorAction
+from aurora_locus.moderation.subject_actions import SubjectStatusRequest
 from aurora_locus.moderation.takedowns import NO_REFERENCE, AccountDecisions
 from groundwork.clock import DAY, Instant
 from groundwork.errors import InvalidInput
 from groundwork.settings import parse_bytes
 
-Run = Callable[[Registry, Deed, Did, Mapping[str, str]], Awaitable[None]]
+Run = Callable[[Registry, AuditContext, Did, Mapping[str, str]], Awaitable[None]]
 
 # Days, as in the form; 0 is until lifted.
 SUSPENSIONS: Final = ("1", "3", "7", "30", "0")
 
 
-class ActGroup(StrEnum):
+class ActionGroup(StrEnum):
     """What an action is about, in the order of the page."""
 
     VISIBILITY = "visibility"
@@ -33,15 +33,15 @@ class ActGroup(StrEnum):
 
 
 GROUPS: Final = {
-    ActGroup.VISIBILITY: lazy("Who sees it"),
-    ActGroup.CONTACT: lazy("Get in touch"),
-    ActGroup.DETAILS: lazy("Details"),
-    ActGroup.END: lazy("For good"),
+    ActionGroup.VISIBILITY: lazy("Who sees it"),
+    ActionGroup.CONTACT: lazy("Get in touch"),
+    ActionGroup.DETAILS: lazy("Details"),
+    ActionGroup.END: lazy("For good"),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class AccountAct:
+class AccountAction:
     """An action. ``consequence`` describes its effect, ``undo`` how to reverse it. ``confirmation`` is the
     label of a tick that it requires; ``is_end`` requires the account's handle, because it is irreversible.
     """
@@ -57,82 +57,84 @@ class AccountAct:
     is_end: bool = False
 
     @property
-    def group(self) -> ActGroup:
+    def group(self) -> ActionGroup:
         """Where the action stands on the page."""
         match self.act:
             case OperatorAction.SEND_EMAIL | OperatorAction.SEND_RESET:
-                return ActGroup.CONTACT
+                return ActionGroup.CONTACT
             case OperatorAction.DISABLE_INVITES | OperatorAction.ENABLE_INVITES | OperatorAction.SET_QUOTA:
-                return ActGroup.DETAILS
+                return ActionGroup.DETAILS
             case OperatorAction.CHANGE_EMAIL | OperatorAction.CHANGE_HANDLE:
-                return ActGroup.DETAILS
+                return ActionGroup.DETAILS
             case OperatorAction.DELETE:
-                return ActGroup.END
+                return ActionGroup.END
             case _:
-                return ActGroup.VISIBILITY
+                return ActionGroup.VISIBILITY
 
 
-async def _take_down(registry: Registry, deed: Deed, did: Did, form: Mapping[str, str]) -> None:
+async def _take_down(registry: Registry, audit: AuditContext, did: Did, form: Mapping[str, str]) -> None:
     reference = form.get("reference", "").strip() or NO_REFERENCE
-    await subject_acts.decide_account(registry, deed, did, SubjectStatusRequest(takedown=reference))
+    await subject_actions.decide_account(registry, audit, did, SubjectStatusRequest(takedown=reference))
 
 
-async def _restore(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
-    await subject_acts.decide_account(registry, deed, did, SubjectStatusRequest(lift=True))
+async def _restore(registry: Registry, audit: AuditContext, did: Did, _form: Mapping[str, str]) -> None:
+    await subject_actions.decide_account(registry, audit, did, SubjectStatusRequest(lift=True))
 
 
-async def _suspend(registry: Registry, deed: Deed, did: Did, form: Mapping[str, str]) -> None:
+async def _suspend(registry: Registry, audit: AuditContext, did: Did, form: Mapping[str, str]) -> None:
     days = form.get("days", "")
     if days not in SUSPENSIONS:
         raise InvalidInput("days", mark("Choose for how long."))
     until = Instant(registry.clock.now() + int(days) * DAY) if days != "0" else None
-    await subject_acts.decide_account(registry, deed, did, SubjectStatusRequest(suspended=True, suspended_until=until))
+    await subject_actions.decide_account(
+        registry, audit, did, SubjectStatusRequest(suspended=True, suspended_until=until)
+    )
 
 
-async def _end_suspension(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
-    await subject_acts.decide_account(registry, deed, did, SubjectStatusRequest(suspended=False))
+async def _end_suspension(registry: Registry, audit: AuditContext, did: Did, _form: Mapping[str, str]) -> None:
+    await subject_actions.decide_account(registry, audit, did, SubjectStatusRequest(suspended=False))
 
 
-async def _deactivate(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
-    await subject_acts.decide_account(registry, deed, did, SubjectStatusRequest(deactivated=True))
+async def _deactivate(registry: Registry, audit: AuditContext, did: Did, _form: Mapping[str, str]) -> None:
+    await subject_actions.decide_account(registry, audit, did, SubjectStatusRequest(deactivated=True))
 
 
-async def _reactivate(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
-    await subject_acts.decide_account(registry, deed, did, SubjectStatusRequest(deactivated=False))
+async def _reactivate(registry: Registry, audit: AuditContext, did: Did, _form: Mapping[str, str]) -> None:
+    await subject_actions.decide_account(registry, audit, did, SubjectStatusRequest(deactivated=False))
 
 
-async def _announce(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
-    await subject_acts.decide_account(registry, deed, did, SubjectStatusRequest())
+async def _announce(registry: Registry, audit: AuditContext, did: Did, _form: Mapping[str, str]) -> None:
+    await subject_actions.decide_account(registry, audit, did, SubjectStatusRequest())
 
 
-async def _disable_invites(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
-    await account_acts.allow_invites(registry, deed, did, allowed=False, note=deed.reason)
+async def _disable_invites(registry: Registry, audit: AuditContext, did: Did, _form: Mapping[str, str]) -> None:
+    await account_actions.allow_invites(registry, audit, did, allowed=False, note=audit.reason)
 
 
-async def _enable_invites(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
-    await account_acts.allow_invites(registry, deed, did, allowed=True, note=None)
+async def _enable_invites(registry: Registry, audit: AuditContext, did: Did, _form: Mapping[str, str]) -> None:
+    await account_actions.allow_invites(registry, audit, did, allowed=True, note=None)
 
 
-async def _send_reset(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
-    await account_acts.send_reset(registry, deed, did)
+async def _send_reset(registry: Registry, audit: AuditContext, did: Did, _form: Mapping[str, str]) -> None:
+    await account_actions.send_reset(registry, audit, did)
 
 
-async def _write(registry: Registry, deed: Deed, did: Did, form: Mapping[str, str]) -> None:
+async def _write(registry: Registry, audit: AuditContext, did: Did, form: Mapping[str, str]) -> None:
     # Text areas send CRLF line breaks.
     content = form.get("content", "").replace("\r\n", "\n")
-    await notices.write_to(registry, deed, did, form.get("subject", "").strip(), content)
+    await notices.write_to(registry, audit, did, form.get("subject", "").strip(), content)
 
 
-async def _change_email(registry: Registry, deed: Deed, did: Did, form: Mapping[str, str]) -> None:
-    await account_acts.change_email(registry, deed, did, form.get("email", "").strip())
+async def _change_email(registry: Registry, audit: AuditContext, did: Did, form: Mapping[str, str]) -> None:
+    await account_actions.change_email(registry, audit, did, form.get("email", "").strip())
 
 
-async def _change_handle(registry: Registry, deed: Deed, did: Did, form: Mapping[str, str]) -> None:
-    await account_acts.change_handle(registry, deed, did, form.get("new_handle", "").strip())
+async def _change_handle(registry: Registry, audit: AuditContext, did: Did, form: Mapping[str, str]) -> None:
+    await account_actions.change_handle(registry, audit, did, form.get("new_handle", "").strip())
 
 
-async def _set_quota(registry: Registry, deed: Deed, did: Did, form: Mapping[str, str]) -> None:
-    await account_acts.set_quota(registry, deed, did, _bytes(form.get("quota", "").strip()))
+async def _set_quota(registry: Registry, audit: AuditContext, did: Did, form: Mapping[str, str]) -> None:
+    await account_actions.set_quota(registry, audit, did, _bytes(form.get("quota", "").strip()))
 
 
 def _bytes(typed: str) -> int | None:
@@ -142,14 +144,14 @@ def _bytes(typed: str) -> int | None:
         raise InvalidInput("quota", mark("Give a size like 500 MB or 2 GB, or nothing.")) from None
 
 
-async def _delete(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
-    await account_acts.delete(registry, deed, did)
+async def _delete(registry: Registry, audit: AuditContext, did: Did, _form: Mapping[str, str]) -> None:
+    await account_actions.delete(registry, audit, did)
 
 
-ACTS: Final[Mapping[str, AccountAct]] = {
+ACTS: Final[Mapping[str, AccountAction]] = {
     one.slug: one
     for one in (
-        AccountAct(
+        AccountAction(
             "take-down",
             OperatorAction.TAKE_DOWN,
             lazy("Take down"),
@@ -162,7 +164,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
             ("reference",),
             confirmation=lazy("Yes, take down @%(handle)s"),
         ),
-        AccountAct(
+        AccountAction(
             "restore",
             OperatorAction.RESTORE,
             lazy("Restore"),
@@ -170,7 +172,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
             lazy("You can take it down again."),
             _restore,
         ),
-        AccountAct(
+        AccountAction(
             "suspend",
             OperatorAction.SUSPEND,
             lazy("Suspend"),
@@ -180,7 +182,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
             ("days",),
             confirmation=lazy("Yes, suspend @%(handle)s"),
         ),
-        AccountAct(
+        AccountAction(
             "end-suspension",
             OperatorAction.END_SUSPENSION,
             lazy("End the suspension"),
@@ -188,7 +190,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
             lazy("You can suspend it again."),
             _end_suspension,
         ),
-        AccountAct(
+        AccountAction(
             "deactivate",
             OperatorAction.DEACTIVATE,
             lazy("Pause"),
@@ -197,7 +199,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
             _deactivate,
             confirmation=lazy("Yes, pause @%(handle)s"),
         ),
-        AccountAct(
+        AccountAction(
             "reactivate",
             OperatorAction.REACTIVATE,
             lazy("Bring back"),
@@ -205,7 +207,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
             lazy("You can pause it again."),
             _reactivate,
         ),
-        AccountAct(
+        AccountAction(
             "announce",
             OperatorAction.ANNOUNCE,
             lazy("Announce the status again"),
@@ -213,7 +215,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
             lazy("Nothing else changes."),
             _announce,
         ),
-        AccountAct(
+        AccountAction(
             "disable-invites",
             OperatorAction.DISABLE_INVITES,
             lazy("Disable its invites"),
@@ -222,7 +224,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
             _disable_invites,
             confirmation=lazy("Yes, disable the invites of @%(handle)s"),
         ),
-        AccountAct(
+        AccountAction(
             "enable-invites",
             OperatorAction.ENABLE_INVITES,
             lazy("Enable its invites"),
@@ -230,7 +232,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
             lazy("You can disable them again."),
             _enable_invites,
         ),
-        AccountAct(
+        AccountAction(
             "write",
             OperatorAction.SEND_EMAIL,
             lazy("Write to its owner"),
@@ -239,7 +241,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
             _write,
             ("subject", "content"),
         ),
-        AccountAct(
+        AccountAction(
             "send-reset",
             OperatorAction.SEND_RESET,
             lazy("Send a password reset"),
@@ -247,7 +249,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
             lazy("An unused code expires."),
             _send_reset,
         ),
-        AccountAct(
+        AccountAction(
             "change-email",
             OperatorAction.CHANGE_EMAIL,
             lazy("Change the address"),
@@ -257,7 +259,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
             ("email",),
             confirmation=lazy("Yes, change the address of @%(handle)s"),
         ),
-        AccountAct(
+        AccountAction(
             "change-handle",
             OperatorAction.CHANGE_HANDLE,
             lazy("Change the handle"),
@@ -267,7 +269,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
             ("new_handle",),
             confirmation=lazy("Yes, change the handle of @%(handle)s"),
         ),
-        AccountAct(
+        AccountAction(
             "set-quota",
             OperatorAction.SET_QUOTA,
             lazy("Change the space for files"),
@@ -276,7 +278,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
             _set_quota,
             ("quota",),
         ),
-        AccountAct(
+        AccountAction(
             "delete",
             OperatorAction.DELETE,
             lazy("Delete the account"),
@@ -291,7 +293,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
 }
 
 
-def is_offered(one: AccountAct, decided: AccountDecisions) -> bool:
+def is_offered(one: AccountAction, decided: AccountDecisions) -> bool:
     """Whether the action would change anything now; others can still be submitted."""
     match one.act:
         case OperatorAction.TAKE_DOWN:

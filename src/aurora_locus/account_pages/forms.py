@@ -52,7 +52,7 @@ def refused(
     failure: Failure,
     field: str = "",
 ) -> Response:
-    """The same page with the error at its own field, at the token's field, or else at ``field``."""
+    """Show the same page with the error at its own field, at the token's field, or else at ``field``."""
     match failure:
         case InvalidForm():
             problems = failure.problems

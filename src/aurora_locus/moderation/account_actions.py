@@ -5,10 +5,10 @@ from aurora_locus.accounts import (
     deletion,
     email_changes,
     email_tokens,
+    handle_change,
     invites,
     password_guesses,
     queries,
-    renaming,
     sessions,
     signing_key_change,
 )
@@ -19,7 +19,7 @@ from aurora_locus.accounts.second_factors import checking
 from aurora_locus.blobs import quotas
 from aurora_locus.i18n.sentences import mark
 from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.roles import Deed, OperatorAction
+from aurora_locus.moderation.roles import AuditContext, OperatorAction
 from groundwork.database.transaction import UniqueViolated, Writer
 from groundwork.errors import InvalidInput, NotFound, Refused
 from groundwork.mail.address import parse_address
@@ -32,7 +32,7 @@ _INVITES = "select invites_disabled, invite_note from accounts where did = :did"
 _EXISTS = "select 1 from accounts where did = :did"
 
 
-async def allow_invites(registry: Registry, deed: Deed, did: Did, *, allowed: bool, note: str | None) -> None:
+async def allow_invites(registry: Registry, audit: AuditContext, did: Did, *, allowed: bool, note: str | None) -> None:
     """Enable or disable the account's invite codes. Raises NotFound, Forbidden."""
 
     def work(w: Writer) -> None:
@@ -42,20 +42,20 @@ async def allow_invites(registry: Registry, deed: Deed, did: Did, *, allowed: bo
         w.execute(_SET_INVITES, did=did, disabled=int(not allowed), note=note)
         act = OperatorAction.ENABLE_INVITES if allowed else OperatorAction.DISABLE_INVITES
         before, after = {"disabled": bool(row["invites_disabled"])}, {"disabled": not allowed}
-        audit_log.append(w, deed, act, did, before=before, after=after)
+        audit_log.append(w, audit, act, did, before=before, after=after)
 
     await registry.db.write(work)
 
 
-async def disable_codes(registry: Registry, deed: Deed, codes: list[str], accounts: list[str]) -> None:
+async def disable_codes(registry: Registry, audit: AuditContext, codes: list[str], accounts: list[str]) -> None:
     """Disable these codes and every code of these accounts. Raises Forbidden."""
 
     def work(w: Writer) -> None:
         for code in codes:
-            audit_log.append(w, deed, OperatorAction.DISABLE_CODES, code, after={"disabled": True})
+            audit_log.append(w, audit, OperatorAction.DISABLE_CODES, code, after={"disabled": True})
         for account in accounts:
             audit_log.append(
-                w, deed, OperatorAction.DISABLE_CODES, account, after={"disabled": "every code of the account"}
+                w, audit, OperatorAction.DISABLE_CODES, account, after={"disabled": "every code of the account"}
             )
         invites.disable(w, codes, accounts)
 
@@ -63,7 +63,7 @@ async def disable_codes(registry: Registry, deed: Deed, codes: list[str], accoun
 
 
 async def create_codes(
-    registry: Registry, deed: Deed, accounts: list[str], *, codes: int, uses: int, hostname: str
+    registry: Registry, audit: AuditContext, accounts: list[str], *, codes: int, uses: int, hostname: str
 ) -> dict[str, list[str]]:
     """Create codes for each account (``admin`` for the host's own). Raises Forbidden.
 
@@ -72,18 +72,18 @@ async def create_codes(
 
     def work(w: Writer) -> dict[str, list[str]]:
         for account in accounts:
-            audit_log.append(w, deed, OperatorAction.CREATE_CODES, account, after={"codes": codes, "uses": uses})
-        return invites.create_many(w, hostname, accounts, codes=codes, uses=uses, created_by=deed.by.name)
+            audit_log.append(w, audit, OperatorAction.CREATE_CODES, account, after={"codes": codes, "uses": uses})
+        return invites.create_many(w, hostname, accounts, codes=codes, uses=uses, created_by=audit.by.name)
 
     return await registry.db.write(work)
 
 
-def note_creation(deed: Deed, w: Writer, did: Did) -> None:
+def note_creation(audit: AuditContext, w: Writer, did: Did) -> None:
     """Log the creation of an account by an operator. Raises Forbidden."""
-    audit_log.append(w, deed, OperatorAction.CREATE_ACCOUNT, did, after={"status": "active"})
+    audit_log.append(w, audit, OperatorAction.CREATE_ACCOUNT, did, after={"status": "active"})
 
 
-async def change_email(registry: Registry, deed: Deed, did: Did, typed: str) -> None:
+async def change_email(registry: Registry, audit: AuditContext, did: Did, typed: str) -> None:
     """Set another, unconfirmed address; tokens sent to the old one are void.
 
     Raises InvalidInput, NotFound, Refused and Forbidden: a password reset to the new address opens the account.
@@ -95,7 +95,7 @@ async def change_email(registry: Registry, deed: Deed, did: Did, typed: str) -> 
 
     def work(w: Writer) -> None:
         _require(w, did)
-        audit_log.append(w, deed, OperatorAction.CHANGE_EMAIL, did, after=_CHANGED)
+        audit_log.append(w, audit, OperatorAction.CHANGE_EMAIL, did, after=_CHANGED)
         queries.set_email(w, did, email)
         email_tokens.drop_all(w, did)
         # The new address is not confirmed yet.
@@ -108,29 +108,31 @@ async def change_email(registry: Registry, deed: Deed, did: Did, typed: str) -> 
         raise Refused(mark("There is already an account with this e-mail address."), name="InvalidRequest") from None
 
 
-async def change_handle(registry: Registry, deed: Deed, did: Did, wanted: str) -> None:
-    """Change the handle, in the directory and here. Raises what ``renaming.rename`` raises, NotFound, Forbidden."""
-    deed.by.require(OperatorAction.CHANGE_HANDLE)
+async def change_handle(registry: Registry, audit: AuditContext, did: Did, wanted: str) -> None:
+    """Change the handle, in the directory and here. Raises what ``handle_change.rename`` raises, NotFound, Forbidden."""
+    audit.by.require(OperatorAction.CHANGE_HANDLE)
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:
         raise absent()
 
     def note(w: Writer, before: str, after: str) -> None:
-        audit_log.append(w, deed, OperatorAction.CHANGE_HANDLE, did, before={"handle": before}, after={"handle": after})
+        audit_log.append(
+            w, audit, OperatorAction.CHANGE_HANDLE, did, before={"handle": before}, after={"handle": after}
+        )
 
-    await renaming.rename(registry, did, wanted, note)
+    await handle_change.rename(registry, did, wanted, note)
 
 
-async def set_password(registry: Registry, deed: Deed, did: Did, password: str) -> None:
+async def set_password(registry: Registry, audit: AuditContext, did: Did, password: str) -> None:
     """Set another password; every session ends. Raises InvalidInput, NotFound, Forbidden."""
-    deed.by.require(OperatorAction.SET_PASSWORD)
+    audit.by.require(OperatorAction.SET_PASSWORD)
     require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
 
     def work(w: Writer) -> None:
         _require(w, did)
-        audit_log.append(w, deed, OperatorAction.SET_PASSWORD, did, after=_CHANGED)
+        audit_log.append(w, audit, OperatorAction.SET_PASSWORD, did, after=_CHANGED)
         queries.set_password(w, did, password_hash)
         password_guesses.forget(w, did)
         sessions.end_all(w, did)
@@ -139,26 +141,26 @@ async def set_password(registry: Registry, deed: Deed, did: Did, password: str) 
     await registry.db.write(work)
 
 
-async def change_signing_key(registry: Registry, deed: Deed, did: Did, key: str) -> None:
+async def change_signing_key(registry: Registry, audit: AuditContext, did: Did, key: str) -> None:
     """Set another signing key, which this server reserved for the account (``reserveSigningKey``), because it must hold it.
 
     Raises what ``signing_key_change.change`` raises, Refused for any other key, Forbidden.
     """
-    deed.by.require(OperatorAction.CHANGE_SIGNING_KEY)
+    audit.by.require(OperatorAction.CHANGE_SIGNING_KEY)
     reserved = await registry.repositories.keys.reserved_as(key, did)
     if reserved is None:
         why = "This server can only sign with a key that it has: reserve one first (reserveSigningKey, without a DID)."
         raise Refused(why, name="InvalidRequest")
 
     def note(w: Writer, before: str, after: str) -> None:
-        audit_log.append(w, deed, OperatorAction.CHANGE_SIGNING_KEY, did, before={"key": before}, after={"key": after})
+        audit_log.append(w, audit, OperatorAction.CHANGE_SIGNING_KEY, did, before={"key": before}, after={"key": after})
 
     await signing_key_change.change(registry, did, reserved, note)
 
 
-async def send_reset(registry: Registry, deed: Deed, did: Did) -> None:
+async def send_reset(registry: Registry, audit: AuditContext, did: Did) -> None:
     """Enqueue the password reset e-mail. Raises NotFound, Refused without address or e-mail delivery."""
-    deed.by.require(OperatorAction.SEND_RESET)
+    audit.by.require(OperatorAction.SEND_RESET)
     email_changes.require_mail(registry)
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
@@ -168,26 +170,26 @@ async def send_reset(registry: Registry, deed: Deed, did: Did) -> None:
         raise Refused(mark("This account has no e-mail address."), name="InvalidRequest")
     async with registry.db.transaction() as tx:
         await email_tokens.ask(tx, registry.email_tokens, did, TokenPurpose.RESET_PASSWORD)
-        await audit_log.append_to(tx, deed, OperatorAction.SEND_RESET, did)
+        await audit_log.append_to(tx, audit, OperatorAction.SEND_RESET, did)
 
 
-async def set_quota(registry: Registry, deed: Deed, did: Did, max_bytes: int | None) -> None:
+async def set_quota(registry: Registry, audit: AuditContext, did: Did, max_bytes: int | None) -> None:
     """Set the account's storage quota; None: the default. Raises NotFound, Forbidden."""
 
     def work(w: Writer) -> None:
         _require(w, did)
-        audit_log.append(w, deed, OperatorAction.SET_QUOTA, did, after={"max_bytes": max_bytes})
+        audit_log.append(w, audit, OperatorAction.SET_QUOTA, did, after={"max_bytes": max_bytes})
         quotas.set_quota(w, did, max_bytes)
 
     await registry.db.write(work)
 
 
-async def delete(registry: Registry, deed: Deed, did: Did) -> None:
+async def delete(registry: Registry, audit: AuditContext, did: Did) -> None:
     """Delete an account permanently, with all its data here. Raises NotFound, Forbidden."""
 
     def note(w: Writer) -> None:
         _require(w, did)
-        audit_log.append(w, deed, OperatorAction.DELETE, did, after={"status": "deleted"})
+        audit_log.append(w, audit, OperatorAction.DELETE, did, after={"status": "deleted"})
 
     await deletion.delete_by_host(registry, did, note)
 

@@ -18,7 +18,7 @@ _LIVES = """
 """
 
 
-class Standings:
+class SessionCache:
     """One process's cache of the sessions in use."""
 
     def __init__(self, db: Database, clock: Clock) -> None:

@@ -15,9 +15,9 @@ from groundwork.clock import Instant
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
-    """The running server as its operators see it. ``standing`` reports subscribers and relays with their lag; ``started_at``:
-    this process.
+class AdminConsole:
+    """The running server as its operators see it. ``standing`` reports subscribers and relays with their lag;
+    ``started_at``: this process.
     """
 
     settings: PdsSettings
@@ -30,7 +30,7 @@ class Office:
     started_at: Instant
 
 
-def office_of(connection: HTTPConnection) -> Office:
+def console_of(connection: HTTPConnection) -> AdminConsole:
     """The dependencies of the server that serves this request."""
-    office: Office = connection.app.state.office
-    return office
+    console: AdminConsole = connection.app.state.console
+    return console

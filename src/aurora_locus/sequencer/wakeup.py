@@ -21,7 +21,7 @@ def channel(schema: str) -> str:
     return f"{schema}_events"
 
 
-async def keep_awake(live: Live, database_url: str, schema: str) -> None:
+async def run_wakeup(live: Live, database_url: str, schema: str) -> None:
     """Wake subscribers for events of other processes, until cancelled."""
     looking = asyncio.create_task(_look(live.look), name="pds log looking")
     try:
