@@ -1,6 +1,8 @@
 """What people write over there with their own clients, and what becomes of it here; against a real homeserver."""
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +11,7 @@ from openmeet.domain.chat import messages, mirroring, rooms
 from openmeet.domain.chat.mirroring import MatrixConsent
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.chat.rooms import RoomSettings
+from openmeet.matrix import reader
 from tests.openmeet.matrix.conftest import SEALER
 from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
@@ -233,3 +236,12 @@ async def test_a_removal_that_is_undone_brings_words_from_there_back(
         await messages.restore(tx, town.ana, row["id"], SEALER)
     await town.deliver()
     assert [text for _, text in await town.seen()] == [f"{account.user_id}: Not rude at all"]
+
+
+async def test_the_keeper_is_called_like_the_site(town: MirroredTown, account: MatrixAccount) -> None:
+    """Whoever is invited sees by whom."""
+    named = replace(town.bridge, site_name="Town calendar")
+    stop = asyncio.Event()
+    await asyncio.wait_for(reader.run(named, stop, lambda _number: stop.set()), 60)
+    shown = await account.call("GET", f"profile/{town.bridge.keeper.user_id}/displayname")
+    assert shown == {"displayname": "Town calendar"}
