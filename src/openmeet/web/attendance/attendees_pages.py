@@ -35,7 +35,6 @@ from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.attendance import forms
 from openmeet.web.attendance.forms import MODE_LABELS
 from openmeet.web.attendance.history_view import lines_of
-from openmeet.web.events.listing import places_left
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
@@ -230,7 +229,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
             if name != "asking" or numbers[_S.PENDING] or tab == name or registration_settings.needs_approval
         ],
         "is_long": sum(numbers.values()) >= _SEARCHED_FROM,
-        "places_left": places_left(event, counts),
+        "places_left": lists.places_left(event, counts),
         "tab": tab,
         "q": q,
         "asking": numbers[_S.PENDING],

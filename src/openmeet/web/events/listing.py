@@ -10,7 +10,7 @@ from markupsafe import Markup
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.ui.tones import tone_of
-from openmeet.domain.attendance import answer_texts
+from openmeet.domain.attendance import answer_texts, lists
 from openmeet.domain.attendance.answer_state import AnswerCase, AnswerState, bar_of
 from openmeet.domain.attendance.model import NOBODY, RsvpCounts
 from openmeet.domain.covers.model import cover_for
@@ -179,11 +179,6 @@ def face_of(user_id: UserId, name: str) -> ListedFace:
     return ListedFace(next((char for char in name if char.isalnum()), "·").upper(), tone_of(user_id))
 
 
-def places_left(event: Event, counts: RsvpCounts) -> int | None:
-    """How many more people it has places for; None without a limit."""
-    return None if event.content.capacity is None else max(0, event.content.capacity - counts.seats)
-
-
 def _going_label(event: Event, counts: RsvpCounts) -> str:
     """``5 going, 19 places left``; empty where there is nothing to say."""
     going = ngettext("%(number)s going", "%(number)s going", counts.going) if counts.going else ""
@@ -192,7 +187,7 @@ def _going_label(event: Event, counts: RsvpCounts) -> str:
     if counts.waiting:
         waiting = ngettext("%(number)s on the waitlist", "%(number)s on the waitlist", counts.waiting)
         return f"{going}, {waiting}" if going else waiting
-    free = places_left(event, counts)
+    free = lists.places_left(event, counts)
     if not free:
         return going
     left = ngettext("%(number)s place left", "%(number)s places left", free)

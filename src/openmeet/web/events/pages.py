@@ -193,7 +193,7 @@ async def _event_context(
             "asking": await asking_to_join(reader, [event], registration_settings)
             if is_hosting and counts.unconfirmed
             else [],
-            "places_left": listing.places_left(event, counts),
+            "places_left": lists.places_left(event, counts),
             "related": await _related(reader, request, event, viewer),
             "asks_to_publish": services(request).asks_to_publish,
             "kept_back": await _kept_back(reader, event),
