@@ -14,7 +14,6 @@ from openmeet.domain.attendance.model import (
     Attendance,
     AttendanceStatus,
     PendingFor,
-    RsvpCounts,
     RsvpRecordStatus,
 )
 from openmeet.domain.attendance.reasons import AttendanceReason
@@ -265,11 +264,6 @@ def limits_of(event: Event, registration_settings: RegistrationSettings) -> Seat
         AnswerMode.ONLINE: registration_settings.limit_online,
     }
     return SeatLimits(event.content.capacity, {mode: limit for mode, limit in limits.items() if limit is not None})
-
-
-def places_left(event: Event, counts: RsvpCounts) -> int | None:
-    """How many more people it has places for; None without a limit."""
-    return None if event.content.capacity is None else max(0, event.content.capacity - counts.seats)
 
 
 def fits(limits: SeatLimits, held: SeatsTaken, party: int, mode: AnswerMode | None) -> bool:

@@ -27,7 +27,7 @@ from openmeet.domain.attendance.host_decisions import DecisionCounts
 from openmeet.domain.attendance.lists import AttendeeFilter
 from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.rules import limits_of, places_left
+from openmeet.domain.attendance.rules import limits_of
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.validation import GeneralReason
@@ -229,7 +229,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
             if name != "asking" or numbers[_S.PENDING] or tab == name or registration_settings.needs_approval
         ],
         "is_long": sum(numbers.values()) >= _SEARCHED_FROM,
-        "places_left": places_left(event, counts),
+        "places_left": lists.places_left(event, counts),
         "tab": tab,
         "q": q,
         "asking": numbers[_S.PENDING],

@@ -10,10 +10,9 @@ from markupsafe import Markup
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.ui.tones import tone_of
-from openmeet.domain.attendance import answer_texts
+from openmeet.domain.attendance import answer_texts, lists
 from openmeet.domain.attendance.answer_state import AnswerCase, AnswerState, bar_of
 from openmeet.domain.attendance.model import NOBODY, RsvpCounts
-from openmeet.domain.attendance.rules import places_left
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventId, EventStatus
@@ -188,7 +187,7 @@ def _going_label(event: Event, counts: RsvpCounts) -> str:
     if counts.waiting:
         waiting = ngettext("%(number)s on the waitlist", "%(number)s on the waitlist", counts.waiting)
         return f"{going}, {waiting}" if going else waiting
-    free = places_left(event, counts)
+    free = lists.places_left(event, counts)
     if not free:
         return going
     left = ngettext("%(number)s place left", "%(number)s places left", free)

@@ -14,7 +14,7 @@ from openmeet.domain.attendance import host_decisions, lists, registration
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatus, RsvpReply
-from openmeet.domain.attendance.rules import is_invited, places_left
+from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.chat.pictures import words_of
 from openmeet.domain.chat.reactions import newest_pin
 from openmeet.domain.chat.texts import with_names
@@ -193,7 +193,7 @@ async def _event_context(
             "asking": await asking_to_join(reader, [event], registration_settings)
             if is_hosting and counts.unconfirmed
             else [],
-            "places_left": places_left(event, counts),
+            "places_left": lists.places_left(event, counts),
             "related": await _related(reader, request, event, viewer),
             "asks_to_publish": services(request).asks_to_publish,
             "kept_back": await _kept_back(reader, event),
