@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import itertools
 import os
 import re
 import signal
@@ -25,13 +26,15 @@ OPENMEET = str(Path(sys.executable).parent / "openmeet")
 _PORTS = range(20_000, 32_000)
 _LOCKS = Path(tempfile.gettempdir()) / f"openmeet-test-ports-{os.getuid()}"
 _held: list[IO[bytes]] = []
+# Processes begin apart from each other. Each goes on where it stopped: the ports that it has given away stay taken.
+_BEGIN = os.getpid() * 97 % len(_PORTS)
+_next_ports = itertools.cycle((*_PORTS[_BEGIN:], *_PORTS[:_BEGIN]))
 
 
 def free_port() -> int:
     """A port that nobody listens on, and that no other test of this machine gets before this process has ended."""
     _LOCKS.mkdir(exist_ok=True)
-    first = os.getpid() * 97 % len(_PORTS)
-    for port in (*_PORTS[first:], *_PORTS[:first]):
+    for port in itertools.islice(_next_ports, len(_PORTS)):
         lock = (_LOCKS / str(port)).open("wb")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -66,7 +66,9 @@ class Planted:
     def found_in(self, text: str) -> set[str]:
         """Which secrets stand in a text, however it writes capitals."""
         folded = text.casefold()
-        return {name for name in self.for_whom if self.marks.get(name, f"zq{name}zq") in folded}
+        # Some two hundred names are looked for in every answer, and most answers have no beginning of one.
+        names = self.for_whom if "zq" in folded else self.marks
+        return {name for name in names if self.marks.get(name, f"zq{name}zq") in folded}
 
     def meant_for(self, viewer: Viewer) -> set[str]:
         return {name for name, whom in self.for_whom.items() if viewer in whom}
