@@ -46,8 +46,8 @@ class _Entry(Generic[V]):
 
 
 class LookupCache(Generic[K, V]):
-    """Values of ``fetch`` by key. ``fetch`` raises NotFound for "there is none" and other failures for "cannot be
-    determined".
+    """Cached results of look-ups, by key. ``fetch`` raises NotFound for "there is none" and other failures for "cannot
+    be determined".
     """
 
     def __init__(

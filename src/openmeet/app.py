@@ -153,7 +153,7 @@ def _body_limit(scope: Scope) -> int:
 
 
 async def absent(request: Request) -> Response:
-    """Any other address or method: unlike the router's own 404, this page knows its user."""
+    """Answer an unknown address or method: unlike the router's own 404, this page knows its user."""
     if not request.url.path.startswith(API_PREFIX):
         await identify_by_cookie(request)
     if allowed_methods(request.app.routes, request.scope):

@@ -5,7 +5,7 @@ from plc_directory.store import Exported
 
 
 def sequenced(line: Exported) -> dict[str, object]:
-    """The current format: with a sequence number to resume from."""
+    """A line of the export in the current format, with a sequence number to resume from."""
     return {
         "type": "sequenced_op",
         "operation": line.operation,
@@ -17,7 +17,7 @@ def sequenced(line: Exported) -> dict[str, object]:
 
 
 def timed(line: Exported) -> dict[str, object]:
-    """The older format, ordered by time alone."""
+    """A line of the export in the older format, ordered by time alone."""
     return {
         "did": line.did,
         "operation": line.operation,

@@ -100,7 +100,7 @@ CHORES: dict[str, Chore] = {
     "deleted_accounts": Chore(600, lambda platform: take_due(platform.db, person_erasing(platform))),
     "old_pages": Chore(3600, discard_old_pages),
     "old_dead_letters": Chore(
-        3600, lambda platform: dead_letters.forget_buried(platform.queue, _buried_before(platform))
+        3600, lambda platform: dead_letters.delete_older_than(platform.queue, _buried_before(platform))
     ),
     "erased_dead_letters": Chore(
         3600,

@@ -58,7 +58,7 @@ def note_seen(w: Writer, identifier: str) -> None:
 
 
 def end(w: Writer, identifier: str) -> None:
-    """Sign out."""
+    """End the session with this identifier."""
     w.execute(_END, id_hash=_hash(identifier))
 
 

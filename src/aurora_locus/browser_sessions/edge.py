@@ -150,8 +150,9 @@ def csrf_token(connection: HTTPConnection) -> str:
 
 
 def source_here(connection: HTTPConnection) -> SignInSource:
-    """The client's address, and whether this browser signed in before: that opens nothing, but strangers' guesses do not count
-    against it.
+    """Where this request comes from: the client's address, and whether this browser signed in before.
+
+    A known browser opens nothing, but strangers' guesses do not count against it.
     """
     return source_of(connection, cookies.read(connection, cookies.KNOWN))
 

@@ -21,7 +21,7 @@ def said(sentence: str, /, **params: object) -> Explanation:
 
 
 def too_often(failure: Failure) -> Why:
-    """Why it failed; of a used-up limit, when to try again."""
+    """Why a request failed; if a limit was used up, with the time until it may be repeated."""
     if type(failure) is not RateLimited:
         return failure.why
     minutes = math.ceil((failure.after_seconds or 1) / 60)

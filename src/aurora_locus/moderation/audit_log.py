@@ -45,7 +45,7 @@ NEWEST = "g"
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One entry. ``before`` and ``after`` are the changed values, by name."""
+    """One entry of the audit log. ``before`` and ``after`` are the changed values, by name."""
 
     id: str
     at: Instant

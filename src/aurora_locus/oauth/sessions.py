@@ -89,7 +89,7 @@ async def find(reader: Reader, session_id: str) -> OAuthSession | None:
 
 
 def find_now(w: Writer, session_id: str) -> OAuthSession | None:
-    """As :func:`find`, within a write."""
+    """The OAuth session with this id, within a write; expired or not."""
     row = w.fetch_one(_FIND, id=session_id)
     return None if row is None else _of(row)
 

@@ -20,7 +20,7 @@ from openmeet.outbox import publication_counts
 
 
 @dataclass(frozen=True, slots=True)
-class SourceStanding:
+class SourceStatus:
     """``quiet_seconds``: since the cursor of the source last moved behind confirmed messages; None if it never did."""
 
     url: str
@@ -50,7 +50,7 @@ class SyncStatus:
     """
 
     now: Instant
-    sources: Sequence[SourceStanding]
+    sources: Sequence[SourceStatus]
     labellers: Sequence[Labeller]
     rejected: int
     unresolved: int
@@ -63,7 +63,7 @@ class SyncStatus:
     discrepancies: dict[str, int]
     put_aside: int
 
-    def heard_at(self, source: SourceStanding) -> Instant:
+    def heard_at(self, source: SourceStatus) -> Instant:
         """When a message of a source was last delivered; now if there was none."""
         return Instant(self.now - round((source.quiet_seconds or 0.0) * SECOND))
 
@@ -77,7 +77,7 @@ class SyncStatus:
         )
 
 
-async def standing(db: Database, engines: Engines) -> SyncStatus:
+async def sync_status(db: Database, engines: Engines) -> SyncStatus:
     """Read the status of both directions now. Raises Unavailable if a database does not respond."""
     depth = await _depth(engines)
     async with engines.installation.reader() as reader:
@@ -137,9 +137,9 @@ async def _depth(engines: Engines) -> Depth | None:
         return None
 
 
-async def _sources(reader: Reader) -> list[SourceStanding]:
+async def _sources(reader: Reader) -> list[SourceStatus]:
     return [
-        SourceStanding(
+        SourceStatus(
             one.url,
             one.state,
             one.reason,

@@ -28,7 +28,7 @@ from openmeet.network.ingestion.reconcile import Reconciled, ReconcileOptions, w
 from openmeet.network.ingestion.reconcile import reconcile as reconcile_one
 from openmeet.network.records import seen
 from openmeet.network.records.collections import READ_IN_ORDER
-from openmeet.network.status import standing
+from openmeet.network.status import sync_status
 from openmeet.outbox.kinds import JobKind
 from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
@@ -51,7 +51,7 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
     """Show how far each source was read, queue length, records, publications and jobs by state, and discrepancies."""
 
     async def show(platform: Platform) -> None:
-        now = await standing(platform.db, Engines(platform.installation, platform.queue, platform.ingestion_context))
+        now = await sync_status(platform.db, Engines(platform.installation, platform.queue, platform.ingestion_context))
         found = {
             "sources": [
                 {"url": one.url, "cursor": one.cursor, "state": one.state.value, "reason": one.reason}

@@ -205,7 +205,7 @@ async def test_a_copy_in_a_calendar_subscribed_to_is_no_conflict(db: Database) -
             ends="2026-03-07T20:00",
             time_zone="Europe/Berlin",
         )
-        offered = await subscriptions.look_into(WORKERS, CHOIR.format(extra="").encode(), tx.now, "UTC")
+        offered = await subscriptions.preview_file(WORKERS, CHOIR.format(extra="").encode(), tx.now, "UTC")
         await subscriptions.subscribe(tx, ana.user_id, offered, "", None)
         assert practice.starts_at is not None
         at = [Span(practice.starts_at, Instant(practice.starts_at + HOUR))]
@@ -296,7 +296,7 @@ async def test_dates_move_on_with_the_clock(db: Database, outgoing: CalendarFetc
         ana = await person(tx, "Ana")
         now = tx.now
     yearly = CHOIR.format(extra="").replace("WEEKLY;COUNT=4", "YEARLY")
-    offered = await subscriptions.look_into(WORKERS, yearly.encode(), now, "UTC")
+    offered = await subscriptions.preview_file(WORKERS, yearly.encode(), now, "UTC")
     async with db.transaction() as tx:
         await subscriptions.subscribe(tx, ana.user_id, offered, "", None)
     clock.turn(800 * DAY)
@@ -474,7 +474,7 @@ async def test_dates_that_cannot_be_computed_anew_stay(
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         now = tx.now
-    offered = await subscriptions.look_into(WORKERS, CHOIR.format(extra="").encode(), now, "UTC")
+    offered = await subscriptions.preview_file(WORKERS, CHOIR.format(extra="").encode(), now, "UTC")
     async with db.transaction() as tx:
         made, _ = await subscriptions.subscribe(tx, ana.user_id, offered, "", None)
         await tx.execute(

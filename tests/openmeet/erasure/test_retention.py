@@ -193,8 +193,8 @@ async def test_old_dead_letters_go(make_database: MakeDatabase, clock: HandClock
         await queue.bury(leased, "no record")
         clock.turn(DAY)
     before = Instant(clock.now() - 2 * DAY)
-    assert await dead_letters.forget_buried(queue, None) == 0
-    assert await dead_letters.forget_buried(queue, before) == 1
+    assert await dead_letters.delete_older_than(queue, None) == 0
+    assert await dead_letters.delete_older_than(queue, before) == 1
     assert len(await dead_letters.show(queue)) == 2
 
 

@@ -38,7 +38,7 @@ async def show_form(request: Request) -> Response:
 
 
 async def sign_in(request: Request) -> Response:
-    """Authenticate the operator."""
+    """Check the operator's name and password, or the linked account, and start a session."""
     form = posted(request)
     next_path = local_path(form.get("next", ""), "/admin")
     if "as_account" in form:
@@ -54,7 +54,7 @@ async def sign_in(request: Request) -> Response:
 
 
 async def sign_out(request: Request) -> Response:
-    """End the session."""
+    """End the operator's session."""
     await edge.end(request)
     return go(edge.SIGN_IN, flash="signed_out")
 

@@ -44,7 +44,7 @@ async def look(outgoing: CalendarFetcher, workers: ChargedPool, url: str, now: I
     return CalendarPreview(url, fetched, await read(workers, fetched.content, now, zone))
 
 
-async def look_into(workers: ChargedPool, content: bytes, now: Instant, zone: str) -> CalendarPreview:
+async def preview_file(workers: ChargedPool, content: bytes, now: Instant, zone: str) -> CalendarPreview:
     """Preview an uploaded calendar file; nothing is stored."""
     return CalendarPreview("", Fetched(content, "", ""), await read(workers, content, now, zone))
 

@@ -116,7 +116,7 @@ async def restore_dates(
     return await _save_changed(tx, [now for now, _, _ in wanted], found, by)
 
 
-async def call_dates_off(tx: Transaction, dates: Sequence[Event], reason: str, *, by: UserId | None) -> list[Event]:
+async def cancel_each(tx: Transaction, dates: Sequence[Event], reason: str, *, by: UserId | None) -> list[Event]:
     """``cancel`` for locked dates of a series that the caller may change; returns the changed events, in their order."""
     await queries.set_statuses_before(tx, [(one.id, one.status) for one in dates if not one.is_cancelled])
     found = [
@@ -134,7 +134,7 @@ async def let_date_stand(tx: Transaction, date: Event, status: EventStatus) -> E
     return saved
 
 
-async def bring_dates_back(tx: Transaction, dates: Sequence[Event], *, by: UserId | None) -> list[Event]:
+async def reinstate_each(tx: Transaction, dates: Sequence[Event], *, by: UserId | None) -> list[Event]:
     """``reinstate`` for locked dates of a series that the caller may change; returns the changed events, in their
     order.
     """
@@ -145,7 +145,7 @@ async def bring_dates_back(tx: Transaction, dates: Sequence[Event], *, by: UserI
     return await _save_changed(tx, dates, found, by)
 
 
-async def take_dates_away(tx: Transaction, dates: Sequence[Event]) -> list[Event]:
+async def delete_each(tx: Transaction, dates: Sequence[Event]) -> list[Event]:
     """``delete_locked`` for locked dates of a series; returns the changed events, in their order."""
     gone = [_next(tx, replace(one, deleted_at=tx.now)) for one in dates]
     await queries.update_many(tx, [(one, "") for one in gone])
@@ -316,11 +316,11 @@ async def enqueue_by_policy(tx: Transaction, series_id: str) -> int:
     await publish_by_policy(tx, [event_of(row) for row in rows])
     if Flag.NATIVE_RECURRENCE in await switches(tx):
         # The rule in the series' record leaves out dates that are cancelled, moved or have a record of their own.
-        await look_at_published(tx, series_id)
+        await recheck_published(tx, series_id)
     return len(rows)
 
 
-async def look_at_published(tx: Transaction, series_id: str) -> None:
+async def recheck_published(tx: Transaction, series_id: str) -> None:
     """The rule or the page of a series has changed: enqueue its published dates, whose records mention it."""
     rows = await tx.fetch(
         f"select id from events where {_COMING} and (record_uri is not null or is_published_by_policy = 1)"

@@ -139,7 +139,7 @@ async def record_cid(reader: Reader, group_id: GroupId) -> str | None:
 
 
 async def set_cid(tx: Transaction, group_id: GroupId, cid: str) -> None:
-    """Set the CID of the group's record."""
+    """Set the CID of the group's record, on which we and its repository agreed."""
     await tx.execute("update groups set external_cid = :cid where id = :id", id=group_id, cid=cid)
 
 

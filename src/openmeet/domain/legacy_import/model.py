@@ -104,7 +104,9 @@ class OldAnswer:
 
 @dataclass(frozen=True, slots=True)
 class LegacyShape:
-    """Which of the two late migrations the database has."""
+    """What a database of the older model has: the columns of recurrence, and split points. Older ones lack either or
+    both.
+    """
 
     has_recurrence: bool
     has_split_points: bool

@@ -21,7 +21,7 @@ from openmeet.domain.events.content import Content
 from openmeet.domain.events.edits import STARTS, new_slug
 from openmeet.domain.events.model import Event, EventId, GroupOfEvent
 from openmeet.domain.events.queries import lock_dates
-from openmeet.domain.events.series_dates import leave_series, revise_dates, take_dates_away
+from openmeet.domain.events.series_dates import delete_each, leave_series, revise_dates
 from openmeet.domain.failure_names import TOO_FAR_AHEAD
 from openmeet.domain.notifications import kinds
 from openmeet.domain.series import (
@@ -207,7 +207,7 @@ async def apply(
     target = await _target(tx, series, plan, is_read=is_read)
     locked = {event.id: event for event in await lock_dates(tx, series.id)}
     vanishing = [locked[event.id] for event in plan.vanishing]
-    gone = list(zip(vanishing, await take_dates_away(tx, vanishing), strict=True))
+    gone = list(zip(vanishing, await delete_each(tx, vanishing), strict=True))
     # Deleted dates free their names for others.
     await date_queries.detach(tx, [event.id for event in plan.vanishing])
     moves = _moves(target, plan)
@@ -240,9 +240,9 @@ async def apply(
     is_split = target.id != series.id
     if is_split:
         await series_dates.enqueue_by_policy(tx, series.id)
-        await series_dates.look_at_published(tx, series.id)
+        await series_dates.recheck_published(tx, series.id)
     if is_split or plan.scope is EditScope.ALL:
-        await series_dates.look_at_published(tx, target.id)
+        await series_dates.recheck_published(tx, target.id)
     act = UndoableAction.SPLIT if is_split else UndoableAction.EDIT
     made_by_it = target.id if is_split else None
     await undo.store_snapshot(tx, before, act, made=made_by_it, is_silent=not notifies, untold=untold)
@@ -261,7 +261,7 @@ async def pause(tx: Transaction, series: Series, reason: str, *, notifies: bool 
         return series
     before = await undo.take_snapshot(tx, series)
     saved = await save(tx, replace(series, status=SeriesStatus.PAUSED, status_reason=reason))
-    await series_dates.look_at_published(tx, saved.id)
+    await series_dates.recheck_published(tx, saved.id)
     news = await notify.of_status(tx, saved, kinds.SERIES_PAUSED, reason) if notifies else []
     untold = await notify.notify_people(tx, saved, news)
     await undo.store_snapshot(tx, before, UndoableAction.PAUSE, is_silent=not notifies, untold=untold)
@@ -287,7 +287,7 @@ async def resume(tx: Transaction, series: Series, *, notifies: bool = True) -> t
     if series.status is SeriesStatus.CANCELLED and notifies:
         news = [*news, *notify.of_new_dates(saved, made)]
     await series_dates.enqueue_by_policy(tx, saved.id)
-    await series_dates.look_at_published(tx, saved.id)
+    await series_dates.recheck_published(tx, saved.id)
     untold = await notify.notify_people(tx, saved, news)
     await undo.store_snapshot(tx, before, UndoableAction.RESUME, is_silent=not notifies, untold=untold)
     return await reread(tx, series.id), back
@@ -303,7 +303,7 @@ async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None
     going = [] if keeps_events else [one for one in there if not one.is_over(tx.now)]
     await calendar_uids.retire_current(tx, [one.id for one in staying])
     await leave_series(tx, staying, by=series.changed_by)
-    gone = await take_dates_away(tx, going)
+    gone = await delete_each(tx, going)
     await recheck_rsvp_records(tx, [one.id for one in gone])
     await notify.notify_people(
         tx, series, notify.of_changes(series, list(zip(going, gone, strict=True)), kinds.EVENT_DELETED)

@@ -9,7 +9,7 @@ from openmeet.domain.attendance.actions import fill_freed_seats, recheck_rsvp_re
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import lock_dates
-from openmeet.domain.events.series_dates import bring_dates_back, call_dates_off, take_dates_away
+from openmeet.domain.events.series_dates import cancel_each, delete_each, reinstate_each
 from openmeet.domain.failure_names import TOO_FAR_AHEAD
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
@@ -112,7 +112,7 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
         for event in await lock_dates(tx, series.id)
         if event.place_in_series is not None and event.place_in_series.original_date in named and not event.is_gone
     ]
-    gone = await take_dates_away(tx, going)
+    gone = await delete_each(tx, going)
     await recheck_rsvp_records(tx, [event.id for event in gone])
     # A removed date may be added again: its name is free for that.
     await date_queries.detach(tx, [event.id for event in gone])
@@ -200,7 +200,7 @@ async def _cancel(
     tx: Transaction, series: Series, dates: list[Event], reason: str, *, notifies: bool
 ) -> tuple[list[tuple[Event, Event]], list[SeriesNews]]:
     async def call_off(dates: list[Event]) -> list[Event]:
-        return await call_dates_off(tx, dates, reason, by=series.changed_by)
+        return await cancel_each(tx, dates, reason, by=series.changed_by)
 
     return await _change(tx, series, dates, call_off, kinds.EVENT_CANCELLED, notifies=notifies)
 
@@ -209,7 +209,7 @@ async def _reinstate(
     tx: Transaction, series: Series, dates: list[Event], *, notifies: bool
 ) -> tuple[list[tuple[Event, Event]], list[SeriesNews]]:
     async def bring_back(dates: list[Event]) -> list[Event]:
-        return await bring_dates_back(tx, dates, by=series.changed_by)
+        return await reinstate_each(tx, dates, by=series.changed_by)
 
     return await _change(tx, series, dates, bring_back, kinds.EVENT_REINSTATED, notifies=notifies)
 

@@ -14,7 +14,7 @@ from groundwork.outbox.jobs import enqueue
 from openmeet.domain.attendance import invitation_queries
 from openmeet.domain.events.model import Event, EventId, RecordOrigin
 from openmeet.domain.events.queries import lock_dates, lock_for_update
-from openmeet.domain.events.series_dates import leave_series, take_dates_away
+from openmeet.domain.events.series_dates import delete_each, leave_series
 from openmeet.domain.notifications import fan_out
 from openmeet.domain.series import (
     actions,
@@ -184,7 +184,7 @@ async def undo_acceptance(tx: Transaction, one: Detection) -> UndoneAcceptance:
     added = [event for event in others if event.id not in were_single]
     answered = await detection_queries.with_rsvps(tx, [event.id for event in added])
     going = [event for event in added if event.id not in answered]
-    await take_dates_away(tx, going)
+    await delete_each(tx, going)
     await date_queries.detach(tx, [event.id for event in going])
     leaving = {event.id for event in (*alone, *going)}
     staying = [event for event in dates if event.id not in leaving]

@@ -121,7 +121,7 @@ async def change_series(
         await recheck_rsvp_records(tx, [one.id for one in changed])
     await series_dates.enqueue_by_policy(tx, series.id)
     if after.policy is not series.policy:
-        await series_dates.look_at_published(tx, series.id)
+        await series_dates.recheck_published(tx, series.id)
     return await actions.reread(tx, series.id)
 
 
@@ -197,7 +197,7 @@ async def note_record(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
     if before is None or before.record_uri == uri:
         return
     await queries.set_record(tx, series_id, uri)
-    await series_dates.look_at_published(tx, series_id)
+    await series_dates.recheck_published(tx, series_id)
 
 
 async def apply_from_network(

@@ -25,7 +25,7 @@ from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Details, Event, EventId, EventStatus
 from openmeet.domain.events.queries import COLUMNS as EVENT_COLUMNS
 from openmeet.domain.events.queries import event_of
-from openmeet.domain.events.series_dates import agree_to_dates, restore_dates, revise_dates, take_dates_away
+from openmeet.domain.events.series_dates import agree_to_dates, delete_each, restore_dates, revise_dates
 from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications.fan_out import FanOutId
 from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
@@ -334,7 +334,7 @@ async def _stop_fan_out(tx: Transaction, act: Undo) -> FanOutProgress | None:
 
 
 async def _remove_added(tx: Transaction, dates: Sequence[Event]) -> None:
-    await take_dates_away(tx, dates)
+    await delete_each(tx, dates)
     await recheck_rsvp_records(tx, [event.id for event in dates])
     await date_queries.detach(tx, [event.id for event in dates])
 

@@ -93,7 +93,7 @@ def _rev(body: bytes) -> str:
     return message.rev if isinstance(message, RecordMessage) else ""
 
 
-async def forget_buried(queue: Queue, before: Instant | None) -> int:
+async def delete_older_than(queue: Queue, before: Instant | None) -> int:
     """Delete dead letters that failed before an instant (None: keep them all); return how many."""
     found, after = 0, ""
     while before is not None and (letters := await queue.dead_letters(PAGE, after)):

@@ -142,7 +142,7 @@ async def erase_from(tx: Transaction, did: str) -> None:
         for stated in await record_queries.erase_of(tx, did, saying.value):
             await _follow_up(tx, saying, stated, is_new=False)
     for group_id in await record_queries.forget_records_of(tx, did):
-        await links.look_at_what_names(tx, group_id)
+        await links.recheck_references(tx, group_id)
     for group_id in await record_queries.held_by(tx, did):
         group = await queries.lock(tx, group_id)
         if group is None:

@@ -32,7 +32,7 @@ from openmeet.network.publishing.decision import (
 )
 from openmeet.network.publishing.proofs import prove
 from openmeet.network.publishing.publisher import Publisher, page_of
-from openmeet.network.publishing.repositories import is_listed
+from openmeet.network.publishing.repositories import knows_all_rsvps
 from openmeet.network.publishing.send import Current, get_record, list_rsvps
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, GROUP, RSVP, RSVPS, SERIES
@@ -120,7 +120,7 @@ async def first_draft(publisher: Publisher, leased: LeasedPublication, decision:
     else:
         async with publisher.db.reader() as reader:
             known = await seen.find(reader, str(uri))
-            is_known = await is_listed(reader, decision.identity)
+            is_known = await knows_all_rsvps(reader, decision.identity)
         if not is_known or (known is not None and known.cid is not None):
             return None
         record = await _rsvp_record(publisher, leased, decision, None)
@@ -315,7 +315,7 @@ def _previous_or_new_uri(publisher: Publisher, did: Did, collection: Nsid, befor
 async def _existing_rsvp_uri(publisher: Publisher, client: XrpcClient, decision: PublishRsvp, uri: AtUri) -> AtUri:
     """Find an existing RSVP to this event, under any key, in a repository that has not been read completely yet."""
     async with publisher.db.reader() as reader:
-        if await is_listed(reader, decision.identity):
+        if await knows_all_rsvps(reader, decision.identity):
             return uri
     async for one in list_rsvps(client, decision.identity.did):
         if str(one.subject) == decision.event.record_uri:

@@ -52,7 +52,7 @@ async def _is_signed_in(reader: Reader, identity: Identity) -> bool:
     return identity.kind is IdentityKind.CUSTODIAL or (session is not None and not session.needs_login)
 
 
-async def is_listed(reader: Reader, identity: Identity) -> bool:
+async def knows_all_rsvps(reader: Reader, identity: Identity) -> bool:
     """Whether we know all RSVPs in a repository: only we write to custodial accounts, others are read at sign-in."""
     if identity.kind is not IdentityKind.CONNECTED:
         return True

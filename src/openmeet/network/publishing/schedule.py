@@ -65,7 +65,7 @@ async def run(
 async def _begin(publisher: Publisher, limit: int, *, busy: Iterable[str]) -> dict[str, "asyncio.Task[int]"]:
     """One round for each server with due rows; each returns how many rows it had, and raises nothing."""
     known = publisher.network.circuits
-    await circuits.hear(publisher.db, known)
+    await circuits.load_changes(publisher.db, known)
     # As identities spell them: with or without a trailing slash.
     excluded = [address for server in {*busy, *known.open_ones()} for address in (server, f"{server}/")]
     async with publisher.db.transaction() as tx:

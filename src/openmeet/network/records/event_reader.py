@@ -87,7 +87,7 @@ class EventRead:
 
 
 def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instant) -> EventRead:
-    """Read a decoded record. Raises Unmappable with the sentence to store beside it."""
+    """Read a decoded event record. Raises Unmappable with the sentence to store beside it."""
     if not isinstance(record, Mapping):
         raise Unmappable(RecordReason.NOT_A_MAP)
     declared = record.get("$type")

@@ -147,7 +147,8 @@ def says_little(record: Mapping[str, Value]) -> bool:
 def write_event(
     ours: Publishable, previous: Mapping[str, Value] | None, earlier: Earlier = ONE_OFF
 ) -> dict[str, Value]:
-    """The record to store in place of ``previous`` (what the PDS has now, or None).
+    """Write an event into its record: returns the record to store in place of ``previous`` (what the PDS has now, or
+    None).
 
     Idempotent: the same call on its own result changes nothing.
     """

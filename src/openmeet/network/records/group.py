@@ -94,7 +94,7 @@ _MEANINGS: Final = (
 def write_group(
     ours: GroupOut, previous: Mapping[str, Value] | None, agreed: Mapping[str, Value] | None = None
 ) -> dict[str, Value]:
-    """The record to store in place of ``previous``; idempotent.
+    """Write a group into its record: returns the record to store in place of ``previous``; idempotent.
 
     A key with an unchanged meaning stays as another app wrote it. ``agreed``: the last version that was understood, if
     ``previous`` is not: what was not changed here since then stays.
@@ -150,7 +150,7 @@ def write_former(successor_uri: str, previous: Mapping[str, Value]) -> dict[str,
 
 
 def read_group(collection: str, record: object) -> GroupRead:
-    """Read a decoded record. Raises Unmappable with the sentence to store beside it."""
+    """Read a decoded group record. Raises Unmappable with the sentence to store beside it."""
     if not isinstance(record, Mapping):
         raise Unmappable(RecordReason.NOT_A_MAP)
     declared = record.get("$type")

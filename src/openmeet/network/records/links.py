@@ -116,7 +116,7 @@ async def note(tx: Transaction, kind: PublicationKind, subject_id: str, *, uri: 
         group_id = GroupId(subject_id)
         await _keep_address(tx, group_id, uri)
         if await record_queries.set_record(tx, group_id, uri, cid):
-            await look_at_what_names(tx, group_id)
+            await recheck_references(tx, group_id)
         elif cid is not None:
             await record_queries.set_cid(tx, group_id, cid)
     elif kind is PublicationKind.MEMBERSHIP:
@@ -137,7 +137,7 @@ async def _keep_address(tx: Transaction, group_id: GroupId, uri: str | None) -> 
         await record_queries.add_superseded(tx, group_id, address, cid or "", is_there=False)
 
 
-async def look_at_what_names(tx: Transaction, group_id: GroupId) -> None:
+async def recheck_references(tx: Transaction, group_id: GroupId) -> None:
     """Decide again every publication that names the group: members' statements, acceptances, events."""
     await publication.enqueue_members(tx, group_id)
     former = await record_queries.superseded_uris(tx, group_id)

@@ -41,7 +41,7 @@ class OwnEntryNote:
 
 @dataclass(frozen=True, slots=True)
 class EntryOwner:
-    """Whose notes are believed: another installation that shares the DID wrote about its own event."""
+    """Whose notes in the mark are believed: another installation that shares the DID wrote about its own event."""
 
     instance: str
     event_id: str

@@ -55,7 +55,7 @@ class RsvpRead:
 
 
 def read_rsvp(collection: str, record: object, *, rkey: str) -> RsvpRead:
-    """Read a decoded record. Raises Unmappable with the sentence to store beside it."""
+    """Read a decoded RSVP record. Raises Unmappable with the sentence to store beside it."""
     if not isinstance(record, Mapping):
         raise Unmappable(RecordReason.NOT_A_MAP)
     declared = record.get("$type")
@@ -173,7 +173,8 @@ def status_token(status: AttendanceStatus, wanted: PublicationConsent = USUAL) -
 def write_rsvp(
     token: str, *, subject_uri: str, subject_cid: str, said_at: Instant, previous: Mapping[str, Value] | None
 ) -> dict[str, Value]:
-    """The record to store: foreign keys, ``createdAt`` and an unchanged RSVP stay. ``said_at``: ``createdAt`` of a new one.
+    """Write an RSVP into its record: foreign keys, ``createdAt`` and an unchanged RSVP stay. ``said_at``: ``createdAt``
+    of a new one.
 
     The subject's CID is refreshed only with a new RSVP, not with each edit of the event.
     """

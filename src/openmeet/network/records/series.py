@@ -55,7 +55,7 @@ class SeriesRead:
 def write_series(
     series: Series, page_url: str, previous: Mapping[str, Value] | None, agreed: Mapping[str, Value] | None = None
 ) -> dict[str, Value]:
-    """The record to store in place of ``previous``; idempotent.
+    """Write a series into its record: returns the record to store in place of ``previous``; idempotent.
 
     A key with an unchanged meaning stays as another app wrote it. ``agreed``: the last version that was understood, if
     ``previous`` is not: what was not changed here since then stays.
@@ -90,7 +90,7 @@ def write_series(
 
 
 def read_series(collection: str, record: object) -> SeriesRead:
-    """Read a decoded record. Raises Unmappable with the sentence to store beside it."""
+    """Read a decoded series record. Raises Unmappable with the sentence to store beside it."""
     if not isinstance(record, Mapping):
         raise Unmappable(RecordReason.NOT_A_MAP)
     declared = record.get("$type")

@@ -65,7 +65,7 @@ async def store_changes(db: Database, circuits: Circuits) -> None:
                 )
 
 
-async def hear(db: Database, circuits: Circuits) -> None:
+async def load_changes(db: Database, circuits: Circuits) -> None:
     """Load the other programs' changes."""
     async with db.reader() as reader:
         circuits.adopt(await known(reader))

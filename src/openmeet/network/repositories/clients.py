@@ -109,14 +109,14 @@ class NetworkClients:
     def oauth(self) -> OAuthCalls:
         return OAuthCalls(self.http, self.clock, self.nonces, self.circuits)
 
-    def sent_for(self, pds: str, address: str) -> Mapping[str, str]:
+    def visitor_headers(self, pds: str, address: str) -> Mapping[str, str]:
         """Headers of a sign-in for a visitor: our own PDS learns the visitor's address; for other servers the headers
         say that we act for somebody.
         """
         key = self.pds_keys.get(pds.rstrip("/"))
         return FOR_SOMEBODY if key is None or not address else vouch(key, address)
 
-    def sent_for_ourselves(self, pds: str) -> Mapping[str, str]:
+    def custodial_headers(self, pds: str) -> Mapping[str, str]:
         """Headers of a sign-in for a custodial account: our own PDS counts us apart from our visitors."""
         key = self.pds_keys.get(pds.rstrip("/"))
         return {} if key is None else vouch(key, _OURSELVES)

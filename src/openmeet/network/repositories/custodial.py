@@ -198,7 +198,7 @@ async def _session_if_made(
     network: NetworkClients, keeper: Keeper, account: CustodialAccount, password: str
 ) -> BearerTokens | None:
     try:
-        headers = network.sent_for_ourselves(keeper.pds_url)
+        headers = network.custodial_headers(keeper.pds_url)
         return await create_session(
             network.http, network.clock, keeper.pds_url, account.handle, password, headers=headers
         )
@@ -238,7 +238,7 @@ def admin_authorization(password: str) -> str:
 
 def as_administration(network: NetworkClients, keeper: Keeper) -> XrpcClient:
     """A client with the PDS's admin password."""
-    credentials = Admin(keeper.admin_authorization, network.sent_for_ourselves(keeper.pds_url))
+    credentials = Admin(keeper.admin_authorization, network.custodial_headers(keeper.pds_url))
     return XrpcClient(network.http, network.clock, keeper.pds_url, credentials=credentials)
 
 

@@ -239,7 +239,7 @@ async def _sign_in_custodial(
         identity.did,
         unseal_password(network, account),
         circuits=network.circuits,
-        headers=network.sent_for_ourselves(identity.pds_url),
+        headers=network.custodial_headers(identity.pds_url),
     )
     async with db.transaction() as tx:
         await session_queries.put(tx, new_password_session(network, identity.pds_url, tokens))

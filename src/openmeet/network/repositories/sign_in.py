@@ -30,7 +30,7 @@ from openmeet.outbox.kinds import JobKind
 Arrive = Callable[[Transaction, Did, str, str], Awaitable[UserId]]
 
 
-async def arrive_alone(tx: Transaction, did: Did, handle: str, pds_url: str) -> UserId:
+async def find_or_create_user(tx: Transaction, did: Did, handle: str, pds_url: str) -> UserId:
     """Find or create the user of a DID that signed in, for installations without account merge."""
     return await actions.connect(tx, did, handle=handle, pds_url=pds_url)
 
@@ -50,7 +50,7 @@ async def sign_in_with_password(
     identifier: str,
     password: str,
     client_address: str = "",
-    arrive: Arrive = arrive_alone,
+    arrive: Arrive = find_or_create_user,
 ) -> PasswordSignIn:
     """Open a repository session for a handle or DID; return its user, created if needed. ``client_address``: of the visitor.
 
@@ -68,7 +68,7 @@ async def sign_in_with_password(
     if pds is None:
         raise NotFound(RepositoryReason.NO_ACCOUNT_SERVER)
     try:
-        headers = network.sent_for(pds, client_address)
+        headers = network.visitor_headers(pds, client_address)
         tokens = await create_session(network.http, network.clock, pds, account.did, password, headers=headers)
     except NotSignedIn as refused:
         if refused.name == "AuthFactorTokenRequired":

@@ -18,7 +18,7 @@ from openmeet.network.ingestion import dead_letters, discrepancies, quarantine
 from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.ingestion.quarantine import FailedStep
 from openmeet.network.records.seen import RecordState
-from openmeet.network.status import standing
+from openmeet.network.status import sync_status
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.web.admin.access import operator_of
 from openmeet.web.atproto.ingest_api import engines_of
@@ -106,7 +106,7 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     await operator_of(request)
     engines, db = engines_of(request), database_of(request)
-    found = await standing(db, engines)
+    found = await sync_status(db, engines)
     async with db.reader() as reader:
         conflicts = await problems.open_conflicts(reader)
         disagreements = await discrepancies.newest(reader, problems.SHOWN)

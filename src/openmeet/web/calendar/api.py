@@ -177,7 +177,7 @@ async def subscribe(request: Request) -> Response:
         offered = await subscriptions.look(outgoing, workers_of(request, caller.user_id), address, now, zone)
     else:
         workers = workers_of(request, caller.user_id)
-        offered = await subscriptions.look_into(workers, (wanted.ics or "").encode(), now, zone)
+        offered = await subscriptions.preview_file(workers, (wanted.ics or "").encode(), now, zone)
     async with database_of(request).transaction() as tx:
         made, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, wanted.name, outgoing)
     return json_response(_subscribed(made), 201 if is_new else 200, {"location": f"/api/me/calendars/{quote(made.id)}"})

@@ -222,7 +222,7 @@ API_FIELDS = {
 
 
 class SeriesNamed(msgspec.Struct, rename="camel"):
-    """A series by its slug."""
+    """The series of an event: its slug, title and page."""
 
     slug: str
     title: str
