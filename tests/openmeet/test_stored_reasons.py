@@ -24,6 +24,7 @@ __all__ = ["deployment"]
 # Columns with a reason as ``packed`` stores it.
 PACKED = {
     ("backfills", "reason"),
+    ("chat_rooms", "matrix_error"),
     ("circuit_breakers", "reason"),
     ("publications", "reason"),
     ("quarantined_records", "reason"),
@@ -43,7 +44,6 @@ OTHERS = {
     ("reports", "reason"),
     ("chat_acts", "reason"),
     ("chat_reports", "reason"),
-    ("chat_rooms", "matrix_error"),
     ("chat_sanctions", "reason"),
     ("matrix_guests", "reason"),
     ("subscribed_calendars", "reason"),

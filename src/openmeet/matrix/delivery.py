@@ -12,7 +12,7 @@ from datetime import date
 from typing import Final
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import Failure, RemoteFailed, reason_of
+from groundwork.errors import Explanation, Failure, RemoteFailed, reason_of
 from groundwork.outbox import jobs
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
@@ -50,9 +50,9 @@ def room_handler(bridge: Bridge, count: Callable[[str], None]) -> JobHandler:
         try:
             await deliver_room(bridge, room_id, count)
         except Failure as failure:
-            await _note_error(bridge, room_id, reason_of(failure).code)
+            await _note_error(bridge, room_id, reason_of(failure))
             raise
-        await _note_error(bridge, room_id, "")
+        await _note_error(bridge, room_id, None)
 
     return deliver
 
@@ -424,6 +424,6 @@ async def _end(bridge: Bridge, room: MirroredRoom) -> None:
         await store.set_matrix_room(tx, room.id, room.matrix_room_id, MirrorState.OFF)
 
 
-async def _note_error(bridge: Bridge, room_id: RoomId, code: str) -> None:
+async def _note_error(bridge: Bridge, room_id: RoomId, why: Explanation | None) -> None:
     async with bridge.db.transaction() as tx:
-        await store.set_error(tx, room_id, code)
+        await store.set_error(tx, room_id, why)

@@ -11,6 +11,7 @@ from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Explanation, packed
 from openmeet.domain.chat import matrix_guests, mirroring, room_queries
 from openmeet.domain.chat.access import access_of_each, people
 from openmeet.domain.chat.addresses import addresses_of
@@ -118,11 +119,11 @@ async def set_matrix_room(tx: Transaction, room_id: RoomId, matrix_room_id: str 
     )
 
 
-async def set_error(tx: Transaction, room_id: RoomId, error: str) -> None:
-    """What went wrong last, as the code of a reason; empty: nothing."""
+async def set_error(tx: Transaction, room_id: RoomId, why: Explanation | None) -> None:
+    """Store what went wrong last; None: nothing."""
     await tx.execute(
         "update chat_rooms set matrix_error = :error where id = :room and matrix_error <> :error",
-        error=error,
+        error=packed(why),
         room=room_id,
     )
 

@@ -10,6 +10,7 @@ import typer
 from groundwork.clock import SystemClock
 from groundwork.errors import Refused, RemoteFailed
 from openmeet.domain.chat import mirroring
+from openmeet.i18n.reasons.messages import explain
 from openmeet.matrix import adoption
 from openmeet.matrix.adoption import AdoptionReport
 from openmeet.matrix.calls import open_client
@@ -88,7 +89,7 @@ def rooms(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None,
             print_json(found)
             return
         for one in found:
-            error = f"  {one.status.error}" if one.status.error else ""
+            error = f"  {explain(one.status.error)}" if one.status.error else ""
             say(f"{one.room_id}  {one.status.state.value}  {one.status.waiting} waiting  {one.name}{error}")
         if not found:
             say("No room is mirrored.")

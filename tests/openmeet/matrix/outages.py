@@ -16,6 +16,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import mirroring, sanctions
 from openmeet.domain.chat.sanctions import SanctionKind
+from openmeet.i18n.reasons.messages import explain
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.reader import read_once
 from tests.openmeet.matrix.conftest import SEALER
@@ -81,9 +82,16 @@ async def _survive(synapse: Synapse, town: MirroredTown, away_seconds: float) ->
             await asyncio.sleep(1)
     async with town.db.reader() as reader:
         status = await mirroring.status(reader, town.room.id)
+        (shown,) = await mirroring.overview(reader, 10)
+        last = await reader.fetch_one("select max(at) as at from chat_log")
     assert status is not None
+    assert last is not None
     assert status.waiting >= 4 * rounds, status
-    assert status.error
+    # Operators read since when something waits, and a sentence.
+    assert (shown.status.waiting, shown.status.error) == (status.waiting, status.error)
+    assert shown.waiting_since is not None
+    assert shown.waiting_since <= last["at"]
+    assert "cannot be reached" in explain(status.error)
     away = monotonic() - began
 
     await synapse.start()
@@ -100,8 +108,9 @@ async def _survive(synapse: Synapse, town: MirroredTown, away_seconds: float) ->
     assert sorted(texts) == sorted(["Said before it was mirrored", "At nine", "A moment before the kill", *here]), texts
     async with town.db.reader() as reader:
         status = await mirroring.status(reader, town.room.id)
+        (shown,) = await mirroring.overview(reader, 10)
     assert status is not None
-    assert (status.waiting, status.error) == (0, "")
+    assert (status.waiting, status.error, shown.waiting_since) == (0, None, None)
     await _must_begin_with_the_ban(town, accounts["cleo"].user_id)
     readable = await _all_that_is_shown(accounts["cleo"], room)
     assert "A moment before the kill" in readable

@@ -220,7 +220,7 @@ async def test_words_of_somebody_who_was_banned_over_there_hold_up_nobody(
     async with town.db.reader() as reader:
         status = await mirroring.status(reader, town.room.id)
     assert status is not None
-    assert (status.waiting, status.error) == (0, "")
+    assert (status.waiting, status.error) == (0, None)
 
 
 async def test_who_left_after_writing_is_not_in_the_room_after_their_words(town: MirroredTown) -> None:

@@ -22,7 +22,7 @@ async def test_words_pass_with_consent_alone_and_from_then_on(town: MirroredTown
     async with town.db.reader() as reader:
         status = await mirroring.status(reader, town.room.id)
         assert status is not None
-        assert (status.state, status.waiting, status.error) == (MirrorState.ON, 0, "")
+        assert (status.state, status.waiting, status.error) == (MirrorState.ON, 0, None)
     await town.agree(town.ana)
     await town.say(town.ana, "Here, @Ben", reply_to=said.id)
     await town.deliver()

@@ -13,7 +13,7 @@ from typing import Final
 
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import Refused
+from groundwork.errors import Explanation, Refused, unpacked
 from groundwork.outbox import jobs
 from groundwork.outbox.jobs import JobState
 from openmeet.domain.chat import room_queries
@@ -67,7 +67,7 @@ class MatrixPerson:
 
 @dataclass(frozen=True, slots=True)
 class MirrorStatus:
-    """Status of a room's mirror. ``waiting``: log entries that are not sent yet; ``error``: a reason code. ``since``: when it was
+    """Status of a room's mirror. ``waiting``: log entries that are not sent yet; ``error``: the last one, until something succeeds. ``since``: when it was
     switched on; None while it is off. ``is_adopted``: the room was of an older installation, and has no alias of ours.
     """
 
@@ -75,7 +75,7 @@ class MirrorStatus:
     matrix_room_id: str | None
     allows_guests: bool
     waiting: int
-    error: str
+    error: Explanation | None
     since: Instant | None = None
     is_adopted: bool = False
 
@@ -177,7 +177,7 @@ async def status(reader: Reader, room_id: RoomId) -> MirrorStatus | None:
         row["matrix_room_id"],
         bool(row["matrix_guests"]),
         max(0, waiting),
-        row["matrix_error"],
+        unpacked(row["matrix_error"]),
         row["matrix_since"],
         row["matrix_from"] is not None,
     )
@@ -185,19 +185,23 @@ async def status(reader: Reader, room_id: RoomId) -> MirrorStatus | None:
 
 @dataclass(frozen=True, slots=True)
 class MirroredRoomOverview:
-    """A mirrored room for operators. ``name``: of what it belongs to."""
+    """A mirrored room for operators. ``name``: of what it belongs to. ``waiting_since``: when the oldest entry was written that is
+    not sent yet; None where nothing waits.
+    """
 
     room_id: RoomId
     name: str
     status: MirrorStatus
+    waiting_since: Instant | None
 
 
 async def overview(reader: Reader, limit: int) -> list[MirroredRoomOverview]:
     """Mirrored rooms: those with an error first, then those where most waits."""
     rows = await reader.fetch(
         """
-        select f.* from (
-          select r.id, r.matrix_state, r.matrix_room_id, r.matrix_guests, r.matrix_error,
+        select f.*, (select l.at from chat_log l where l.room_id = f.id and l.number > f.last_number - f.waiting
+                      order by l.number limit 1) as waiting_since from (
+          select r.id, r.last_number, r.matrix_state, r.matrix_room_id, r.matrix_guests, r.matrix_error,
                  r.last_number - coalesce((select max(s.number) from matrix_sends s
                                             where s.room_id = r.id and s.sent_revision > 0), 0) as waiting,
                  coalesce((select e.title from events e where e.id = r.event_id),
@@ -217,8 +221,9 @@ async def overview(reader: Reader, limit: int) -> list[MirroredRoomOverview]:
                 row["matrix_room_id"],
                 bool(row["matrix_guests"]),
                 max(0, row["waiting"]),
-                row["matrix_error"],
+                unpacked(row["matrix_error"]),
             ),
+            None if row["waiting_since"] is None else Instant(row["waiting_since"]),
         )
         for row in rows
     ]

@@ -221,7 +221,7 @@ async def _mirror(reader: Reader, request: Request, room: RoomId) -> ChatMirrorS
         federates=federates,
         since=None if found.since is None else iso(found.since),
         waiting=found.waiting,
-        last_error=found.error,
+        last_error=found.error.code if found.error else "",
     )
 
 
