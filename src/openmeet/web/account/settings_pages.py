@@ -157,7 +157,16 @@ async def _groups(reader: Reader, request: Request, user: User) -> list[Settings
             else []
         ),
     ]
+    # On a phone the way to one's groups: its bar has other places.
+    yours = [
+        SettingsRow("/my/events?which=hosting", "person", gettext("Hosting"), gettext("Your events, and who comes")),
+        SettingsRow("/groups?which=mine", "group", gettext("My groups"), gettext("Groups you’re in or follow")),
+        SettingsRow(
+            "/my/events?which=past", "clock", gettext("Past events"), gettext("Where you went, and what you hosted")
+        ),
+    ]
     return [
+        SettingsGroup(gettext("Yours"), yours),
         SettingsGroup(gettext("Account"), account),
         SettingsGroup(
             gettext("What we send you"),

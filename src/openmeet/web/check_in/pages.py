@@ -108,7 +108,7 @@ def ticket_page(request: Request, event: Event, mine: Attendance, name: str, pri
         "cover": thumbnail(event.content),
         "tone": cover_for(event.content).tone,
         "is_online": event.content.mode is Mode.ONLINE or mine.mode is AnswerMode.ONLINE,
-        "when": tagged(event),
+        "when": tagged(event, services(request).clock.now()),
         "zone_label": zone_label(event),
         "private": private,
         "join_from_label": join_from_label(event, private),

@@ -29,7 +29,7 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.recurrence import wall_time
 from openmeet.web.events.cards import facts_of
-from openmeet.web.events.listing import EventCard, ListedFacts, card_of, days, further_dates, short_when
+from openmeet.web.events.listing import EventCard, ListedFacts, card_of, dated, days, further_dates, short_when
 from openmeet.web.events.waiting import READ_WAITING, rows_of
 from openmeet.web.search.front_choice import shown_of
 from openmeet.web.site.caller import caller_of
@@ -117,8 +117,8 @@ async def show_home(request: Request) -> Response:
         "greeting": _greeting(now, here, caller.display_name),
         "next": _next(ahead[0], facts, now) if ahead else None,
         "waiting": rows_of(waiting, facts),
-        "groups": days(of_groups, facts, now),
-        "suggested": days(suggested, facts, now),
+        "groups": dated(days(of_groups, facts, now)),
+        "suggested": dated(days(suggested, facts, now)),
         "for_you": [_suggested(one, facts, names) for one in for_you],
         "week": [_week_row(event, facts) for event in ahead if event.starts_at and event.starts_at < now + _WEEK],
         "keep": _kept_offline(ahead, facts),
