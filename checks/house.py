@@ -66,7 +66,10 @@ def problems_of_python(path: Path, name: str, text: str) -> list[str]:
     lines = text.count("\n")
     if lines > MAX_LINES:
         found.append(f"{name}: {lines} lines; find the second noun that moved in (limit {MAX_LINES})")
-    tree = ast.parse(text)
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        return [*found, f"{name}:{error.lineno}: not valid Python"]
     if name.startswith("src/") and path.stat().st_size and not ast.get_docstring(tree):
         found.append(f"{name}: a module opens with what it is for")
     found += [f"{name}: names {document}, which is not here" for document in missing_documents(text)]

@@ -1,8 +1,8 @@
 """``openmeet`` commands as processes that are forked from one that has imported them.
 
 Importing takes two seconds of processor time, more than most commands need for their work, and tests start hundreds. A forked process
-has its own id, environment, folder, files and signals, and ends as the console script does. Only what happens before ``main`` is left
-out: ``tests/programs/test_cli.py``, the tour and the benchmarks start the script itself.
+has its own id, environment, folder, files and signals. Only what happens before ``main`` and after it is left out:
+``tests/programs/test_cli.py``, the tour and the benchmarks start the script itself.
 
 ``python -m tests.preloaded FD`` is the process that is forked. Each line on its socket asks for a command and brings four descriptors:
 stdin, stdout, stderr, and a socket on which it tells the process id and, at its end, the status.
@@ -235,12 +235,22 @@ def _tell_ends(running: dict[int, socket.socket]) -> None:
 
 
 def import_commands() -> None:
-    """Every role, noun and verb, as the command imports them."""
-    from programs import cli  # here, because the tests that use this module import no program
+    """Every role, noun and verb, as the command imports them; and what each of them would read again, whatever it is asked."""
+    import typer  # here, because the tests that use this module import no program
+
+    from aurora_locus.i18n import catalogue as messages_of_the_pds
+    from openmeet.i18n import catalogue as messages_of_the_site
+    from programs import cli
 
     tables = (cli.ROLES, cli.NOUNS, *cli.VERBS.values())
     for module in sorted({module for table in tables for module, _ in table.values()}):
         importlib.import_module(module)
+    # A tenth of a second for the library that reads arguments, which Typer imports with the first command, and for messages.
+    nothing = typer.Typer(add_completion=False)
+    nothing.command()(lambda: None)
+    nothing([], standalone_mode=False)
+    for messages in (messages_of_the_pds, messages_of_the_site):
+        messages.CATALOGUE.read_all()
     # A thread would not be there after a fork, and what it holds would stay locked.
     assert threading.active_count() == 1, threading.enumerate()
 
@@ -252,7 +262,16 @@ def _main() -> NoReturn:
     from programs.cli import main  # here, because it is not needed to ask for commands
 
     sys.argv = ["openmeet", *arguments]
-    sys.exit(main())
+    _end(main())
+
+
+def _end(status: int) -> NoReturn:
+    """As multiprocessing ends what it has forked: two thousand modules are not taken apart, which costs more than most commands."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.application import ANYWHERE, JSON_BODY_BYTES, Application, allowed_methods, leave_out_header
 from groundwork.http.cors import XRPC_EXPOSED, Cors
 from groundwork.http.faults import by_path, render_problem, render_xrpc
+from groundwork.http.forms import require_same_origin
 from groundwork.http.operations import operations_routes
 from groundwork.http.security_headers import page_headers
 from groundwork.telemetry.metrics import Metrics
@@ -38,7 +39,6 @@ from openmeet.web.sign_in import atproto_pages
 from openmeet.web.site import language, reduced_data, static_files
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.errors import render_page
-from openmeet.web.site.forms import require_same_origin
 from openmeet.web.site.merged_caller import answered
 from openmeet.web.site.rate_limits import spend_on_page, spend_on_picture
 from openmeet.web.site.reasons import SiteReason

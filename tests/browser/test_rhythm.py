@@ -5,7 +5,8 @@ from playwright.async_api import Browser
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
-from tests.browser.browsers import DESK, PHONE, Deployment, context
+from openmeet.domain.users.model import MAX_NAME
+from tests.browser.browsers import DESK, PHONE, Deployment, context, sideways
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import did
 from tests.openmeet.site_under_test import person
@@ -69,3 +70,15 @@ async def test_the_link_in_a_summary_of_problems_leaves_its_line_as_high_as_othe
         line, expected, target = await page.evaluate(_PROBLEM)
         assert abs(line - expected) < 1
         assert target >= 44
+
+
+async def test_the_longest_name_without_a_space_fits_on_a_phone(browser: Browser, openmeet: Deployment) -> None:
+    """The foot of every page says who is signed in."""
+    async with openmeet.db.transaction() as tx:
+        session = await open_session(tx, (await person(tx, "W" * MAX_NAME)).user_id, SessionTransport.BROWSER)
+    async with context(browser, openmeet, viewport=PHONE) as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        page = await opened.new_page()
+        for path in ("/settings", "/settings/delete", "/notifications"):
+            await page.goto(path)
+            assert await sideways(page) <= 0, path

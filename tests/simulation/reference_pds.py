@@ -75,7 +75,9 @@ class ReferencePds:
         node = reference.node()
         assert node is not None, "tests that use it need the part `reference`"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PDS_", "NODE_"))}
-        environment = {**inherited, **self.environment(), "TEST_MAIL_FILE": str(self._mails)}
+        # Compiling its modules anew takes a sixth of a start; Node.js keeps what it has compiled there, beside the modules.
+        kept = {"NODE_COMPILE_CACHE": str(reference.FOLDER / "node_modules/.compiled")}
+        environment = {**inherited, **kept, **self.environment(), "TEST_MAIL_FILE": str(self._mails)}
         with self._log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 node, reference.FOLDER / "serve.mjs", cwd=reference.FOLDER, env=environment, stdout=log, stderr=log

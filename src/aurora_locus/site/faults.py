@@ -24,7 +24,7 @@ _HEADINGS = {
     400: mark("We couldn’t read that"),
     401: mark("Sign in first"),
     403: mark("You can’t do this here"),
-    404: mark("There is nothing here"),
+    404: mark("We can’t find that page"),
     405: mark("This page can’t do that"),
     409: mark("Somebody changed it first"),
     413: mark("That’s too much at once"),
@@ -47,8 +47,7 @@ def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
         "heading": explain(
             _HEADINGS_BY_NAME.get(fault.name) or _HEADINGS.get(fault.http_status, mark("That didn’t work"))
         ),
-        # The page shows the id of the request below.
-        "why": gettext("Nothing you saved is lost. Try again in a minute.") if fault.kind == "Bug" else _why(fault),
+        "why": _why(fault),
         "status": fault.http_status,
         "request_id": fault.request_id,
         "again": here(connection) if fault.name == "PageTooOld" else "",
@@ -58,6 +57,11 @@ def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
 
 
 def _why(fault: Fault) -> str:
+    if fault.kind == "Bug":
+        # The page shows the id of the request below.
+        return gettext("Nothing you saved is lost. Try again in a minute.")
+    if fault.kind == "HTTP" and fault.http_status == 404:
+        return gettext("The address may be mistyped, or the page was removed.")
     if fault.kind != RateLimited.__name__:
         return explain(fault.why)
     seconds = int(fault.headers.get("retry-after", "1"))

@@ -2,7 +2,8 @@
 
 uvicorn's parser itself buffers any number of megabytes, and waits for ever for the rest of a request. Counted are bytes
 since the parser's last progress: request line, headers, trailers. The size of a body is limited in ``bodies``; here it
-must arrive at a minimum rate while the application waits for it. A client that does not read its response is
+must arrive at a minimum rate while the application waits for it, and little of it is read once the response is out
+(RFC 9112 section 9.6: a server that closes goes on reading for a while, or the client may lose the response). A client that does not read its response is
 disconnected, because the rest stays in memory.
 """
 
@@ -18,6 +19,9 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 HEAD_SECONDS = 30.0
 BODY_SECONDS = 60.0
 LEAST_BODY_BYTES_PER_SECOND = 1000
+# How much and how long a client may go on sending a body whose response is out: programs send all of it before they read.
+LEFTOVER_BYTES: Final = 64 * 1024 * 1024
+LEFTOVER_SECONDS = 60.0
 # How long a client may read nothing, or less than the system's buffers take, of a waiting response.
 READING_SECONDS = 120.0
 # Interval of the checks: so much later than the limits things may end.
@@ -43,6 +47,9 @@ class BoundedHeads(JoiningProtocol):
     # When the current request began: the connection, its head or, after that, its body.
     _began_at = 0.0
     _body_bytes = 0
+    # What came of the body since its response was complete, and since when.
+    _leftover_bytes = 0
+    _leftover_since: float | None = None
     _has_begun = False
     _is_arriving = True
     _is_body = False
@@ -78,12 +85,19 @@ class BoundedHeads(JoiningProtocol):
     def on_headers_complete(self) -> None:
         self._without_progress = 0
         self._is_body, self._body_bytes = True, 0
+        self._leftover_bytes, self._leftover_since = 0, None
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._without_progress = 0
         self._body_bytes += len(body)
         super().on_body(body)
+        # None, in spite of its type, where the first request is an upgrade.
+        if self.cycle is not None and self.cycle.response_complete:  # type: ignore[redundant-expr]
+            self._leftover_bytes += len(body)
+            self._leftover_since = self._leftover_since or self.loop.time()
+            if self._leftover_bytes > LEFTOVER_BYTES:
+                self.transport.close()
 
     def on_message_complete(self) -> None:
         self._without_progress = 0
@@ -116,6 +130,8 @@ class BoundedHeads(JoiningProtocol):
     def _is_late(self, now: float) -> bool:
         if not self._is_body:
             return now - self._began_at > HEAD_SECONDS
+        if self._leftover_since is not None and now - self._leftover_since > LEFTOVER_SECONDS:
+            return True
         if self.flow.read_paused or self.cycle.waiting_for_100_continue:
             # The application has not asked for the rest yet: the sender is not slow.
             self._began_at, self._body_bytes = now, 0

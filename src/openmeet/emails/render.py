@@ -29,6 +29,10 @@ class EmailContext:
         return urlsplit(self.public_url).hostname or "localhost"
 
 
+# Characters of a first line that is shown as a heading; longer ones are text.
+_LONGEST_HEADING: Final = 90
+
+
 @dataclass(frozen=True, slots=True)
 class Paragraph:
     """Lines, or a link with its ``words``; ``is_main``: the main action of the e-mail."""
@@ -43,7 +47,11 @@ def with_html(email: OutgoingEmail, public_url: str) -> OutgoingEmail:
     """The e-mail with its text as HTML, unless it has some."""
     if email.html:
         return email
-    context = {"subject": email.subject, "paragraphs": paragraphs(email.text, public_url)}
+    context = {
+        "subject": email.subject,
+        "paragraphs": paragraphs(email.text, public_url),
+        "longest_heading": _LONGEST_HEADING,
+    }
     return replace(email, html=TEMPLATES.get_template("plain.html").render(context))
 
 

@@ -125,8 +125,9 @@ def withdrawn_composer(head: EmailContext) -> Composer:
             answer_url = await to.answer_url(tx, head, event.id)
             title = one_line(event.title)
             parts = [
-                gettext("You’re not going. The file with this e-mail removes the entry from your calendar."),
+                gettext("You’re not going."),
                 f"{title}\n{when_label(event)}",
+                gettext("The file with this e-mail removes the entry from your calendar."),
                 link(gettext("Change your answer"), answer_url),
                 to.closing,
             ]

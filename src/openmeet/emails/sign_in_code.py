@@ -6,7 +6,7 @@ from groundwork.signing_key import SigningKey
 from openmeet.domain.sign_in import model, queries
 from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId
 from openmeet.i18n.catalogue import gettext, ngettext
-from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
+from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
 
 LINK_PATH = "/sign-in/link"
 
@@ -31,10 +31,8 @@ def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
             ),
         ]
         if challenge.browser_hash is not None:
-            parts += [
-                gettext("Or open this link in the same browser:"),
-                f"{url}{LINK_PATH}/{model.link_token(key, challenge.id)}",
-            ]
+            token = model.link_token(key, challenge.id)
+            parts.append(link(gettext("Or open this link in the same browser"), f"{url}{LINK_PATH}/{token}"))
         parts.append(
             gettext(
                 "You get this because somebody typed your address to sign in. If it wasn’t you, you don’t need to do"

@@ -3,8 +3,9 @@
 The patterns of dates (Unicode LDML, part 4, "Date Format Patterns") are messages: German writes ``EEEE, d. MMMM y``.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
+from typing import Final
 from zoneinfo import available_timezones
 
 from babel import Locale, UnknownLocaleError
@@ -28,9 +29,16 @@ iso = formatting.iso
 number = formatting.number
 
 
-def day(moment: datetime | date) -> str:
-    """A day with weekday and year: ``Saturday 4 July 2026``."""
-    return format_date(moment, pgettext("pattern of a date", "EEEE d MMMM y"), locale=current().locale)
+# Up to two months ahead nobody takes January for the one that has passed.
+_NEAR: Final = timedelta(days=62)
+
+
+def day(moment: datetime | date, today: date | None = None) -> str:
+    """``Saturday 4 July 2026``. ``today``: without the year where it is this year, or less than two months ahead."""
+    of = moment.date() if isinstance(moment, datetime) else moment
+    if today is not None and (of.year == today.year or today <= of <= today + _NEAR):
+        return long_day(of)
+    return format_date(of, pgettext("pattern of a date", "EEEE d MMMM y"), locale=current().locale)
 
 
 def short_day(moment: datetime | date) -> str:
@@ -137,13 +145,14 @@ def zone_name(zone: str) -> str:
     return f"{zone.replace('_', ' ')} – {get_timezone_name(zone, width='long', locale=current().locale)}"
 
 
-def span(starts: datetime, ends: datetime | None) -> str:
-    """``Saturday 4 July 2026, 18:00–20:00``, or both days when it ends on another."""
+def span(starts: datetime, ends: datetime | None, today: date | None = None) -> str:
+    """``Saturday 4 July 2026, 18:00–20:00``, or both days when it ends on another. ``today``: as for ``day``."""
+    words = day(starts, today)
     if ends is None:
-        return gettext("%(day)s, %(time)s", day=day(starts), time=clock(starts))
+        return gettext("%(day)s, %(time)s", day=words, time=clock(starts))
     if ends.date() == starts.date():
-        return gettext("%(day)s, %(start)s–%(end)s", day=day(starts), start=clock(starts), end=clock(ends))
-    return f"{span(starts, None)} – {span(ends, None)}"
+        return gettext("%(day)s, %(start)s–%(end)s", day=words, start=clock(starts), end=clock(ends))
+    return f"{span(starts, None, today)} – {span(ends, None, today)}"
 
 
 def days(first: date, last: date) -> str:

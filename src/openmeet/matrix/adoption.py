@@ -20,7 +20,7 @@ from openmeet.domain.chat.model import LogKind, Room, RoomId, RoomKind, RoomNoti
 from openmeet.i18n.catalogue import gettext, speaking
 from openmeet.matrix import content
 from openmeet.matrix.bridge import Bridge
-from openmeet.matrix.calls import JsonObject, MatrixUser
+from openmeet.matrix.calls import JsonObject, MatrixUser, state_content
 from openmeet.matrix.names import is_room_id
 
 _OWN_POWER: Final = 100
@@ -153,15 +153,15 @@ async def _usable(bridge: Bridge, old: MatrixUser, matrix_room: str) -> tuple[st
             if failed.status not in _AWAY:
                 raise
             return matrix_room, "The older bot is not in that room."
-        following = _content(state, "m.room.tombstone").get("replacement_room")
+        following = state_content(state, "m.room.tombstone").get("replacement_room")
         if not isinstance(following, str) or not following:
             break
         matrix_room = following
     else:
         return matrix_room, "The room was replaced more than once."
-    if _content(state, "m.room.encryption"):
+    if state_content(state, "m.room.encryption"):
         return matrix_room, "The room is encrypted."
-    if str(_content(state, "m.room.create").get("room_version", "1")) not in _VERSIONS:
+    if str(state_content(state, "m.room.create").get("room_version", "1")) not in _VERSIONS:
         return matrix_room, "The older bot created the room, and keeps its power there (room version 12)."
     # The keeper has it where an earlier run was interrupted.
     if not (_has_power(state, old.user_id) or _has_power(state, bridge.keeper.user_id)):
@@ -169,14 +169,8 @@ async def _usable(bridge: Bridge, old: MatrixUser, matrix_room: str) -> tuple[st
     return matrix_room, ""
 
 
-def _content(state: list[JsonObject], kind: str) -> JsonObject:
-    found = next((one for one in state if one.get("type") == kind and one.get("state_key") == ""), {})
-    inner = found.get("content")
-    return inner if isinstance(inner, dict) else {}
-
-
 def _has_power(state: list[JsonObject], user_id: str) -> bool:
-    users = _content(state, "m.room.power_levels").get("users")
+    users = state_content(state, "m.room.power_levels").get("users")
     level = users.get(user_id) if isinstance(users, dict) else None
     return isinstance(level, int) and level >= _OWN_POWER
 

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Final
 
-from groundwork.errors import RemoteFailed
+from groundwork.errors import RemoteFailed, unpacked
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from openmeet.domain.chat import message_queries, mirroring
@@ -11,6 +11,7 @@ from openmeet.domain.chat.mirroring import MatrixConsent
 from openmeet.domain.chat.model import ChatMessageId
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext, speaking
+from openmeet.i18n.reasons.messages import explain
 from openmeet.matrix import content, pictures, store
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import MatrixUser, events_of
@@ -23,16 +24,17 @@ _OVER: Final = frozenset({403, 404})
 
 
 def call_handler(bridge: Bridge) -> JobHandler:
-    """Deliver a job of kind ``MATRIX_CALL``: a verb, a room, and an event for ``redact`` and ``picture``."""
+    """Deliver a job of kind ``MATRIX_CALL``: a verb, a room, an event for ``redact`` and ``picture``, and for ``redact`` why."""
 
     async def deliver(job: Job) -> None:
         verb, _, rest = job.subject.partition(" ")
-        room, _, event = rest.partition(" ")
+        room, _, more = rest.partition(" ")
+        event, _, why = more.partition(" ")
         keeper = bridge.keeper
         try:
             match verb:
                 case "redact":
-                    await keeper.redact(room, event, f"om-{bridge.tenant}-redact-{event}")
+                    await keeper.redact(room, event, f"om-{bridge.tenant}-redact-{event}", explain(unpacked(why)))
                 case "join":
                     await keeper.join(room)
                 case "picture":

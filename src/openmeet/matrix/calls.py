@@ -8,7 +8,7 @@ kept: until it ends, calls for that user raise TooMany without being sent.
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -446,6 +446,13 @@ def _lenient(body: bytes) -> Any:
         return json.loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
+
+
+def state_content(state: Sequence[JsonObject], kind: str, key: str = "") -> JsonObject:
+    """The content of one event among a room's state; empty where there is none."""
+    found = next((one for one in state if one.get("type") == kind and one.get("state_key") == key), {})
+    inner = found.get("content")
+    return inner if isinstance(inner, dict) else {}
 
 
 def events_of(found: object) -> list[JsonObject]:

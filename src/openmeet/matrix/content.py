@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from groundwork.clock import Instant
-from openmeet.domain.chat.model import MAX_LINES, MAX_TEXT
+from openmeet.domain.chat.model import MAX_LINES, MAX_MENTIONS, MAX_TEXT
 from openmeet.domain.media.pictures import CONTENT_TYPE
 from openmeet.matrix.names import is_event_id, is_media_uri, is_user_id
 
@@ -36,7 +36,7 @@ class IncomingPicture:
 @dataclass(frozen=True, slots=True)
 class IncomingMessage:
     """Something said. ``replaces``: the event that it edits; ``text`` is then the new text. ``picture``: what a picture shows; its
-    ``text`` has the name of the file, for people who cannot load it.
+    ``text`` has the name of the file, for people who cannot load it. ``mentions``: accounts that the sender’s client names.
     """
 
     event_id: str
@@ -45,6 +45,7 @@ class IncomingMessage:
     replaces: str | None
     reply_to: str | None
     picture: IncomingPicture | None = None
+    mentions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +216,14 @@ def _message(event_id: str, sender: str, content: Content) -> IncomingMessage | 
         return _file(event_id, sender, content, text, replaces, reply_to)
     if kind not in _TEXTS:
         return None
-    return IncomingMessage(event_id, sender, text, replaces, reply_to) if text else None
+    return IncomingMessage(event_id, sender, text, replaces, reply_to, mentions=_mentions(content)) if text else None
+
+
+def _mentions(content: Content) -> tuple[str, ...]:
+    """Who is mentioned (CS API, User and room mentions)."""
+    named = content.get("m.mentions")
+    listed = named.get("user_ids") if isinstance(named, dict) else None
+    return tuple(one for one in (listed if isinstance(listed, list) else [])[:MAX_MENTIONS] if is_user_id(one))
 
 
 def _file(

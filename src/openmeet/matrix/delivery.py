@@ -6,9 +6,8 @@ held messages, signals, polls and notices stay here.
 """
 
 import hashlib
-import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Final
 
@@ -28,7 +27,7 @@ from openmeet.i18n.catalogue import gettext, speaking
 from openmeet.i18n.formatting import short_day
 from openmeet.matrix import content, members, pictures, store
 from openmeet.matrix.bridge import Bridge
-from openmeet.matrix.calls import MatrixUser
+from openmeet.matrix.calls import JsonObject, MatrixUser, state_content
 from openmeet.matrix.members import Inside
 from openmeet.matrix.names import room_alias
 from openmeet.matrix.store import MirroredRoom, Speaker
@@ -68,8 +67,9 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
         await _end(bridge, room)
         return
     matrix_room = room.matrix_room_id or await _create(bridge, room)
-    await _describe(bridge, room, matrix_room)
-    inside = await members.settle(bridge, room, matrix_room)
+    state = await bridge.keeper.state(matrix_room)
+    await _describe(bridge, room, matrix_room, state)
+    inside = await members.settle(bridge, room, matrix_room, state)
     before = set(inside.ghosts)
     while True:
         async with bridge.db.reader() as reader:
@@ -88,7 +88,7 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
             break
     if inside.ghosts - before:
         # Somebody who has lost access since they wrote leaves again.
-        await members.settle(bridge, room, matrix_room)
+        await members.settle(bridge, room, matrix_room, await bridge.keeper.state(matrix_room))
     async with bridge.db.transaction() as tx:
         await store.settle_rest(tx, room_id)
 
@@ -132,17 +132,26 @@ class _Passing:
         return None
 
     async def _say(self, message: ChatMessage) -> str | None:
-        if message.external_id is not None:
-            return message.external_id if self._entry.kind is LogKind.SAID and not message.is_removed else None
+        """Say the message by the user of its author. What somebody wrote over there and nobody speaks for, the keeper repeats with
+        their address: it was redacted while it waited for a moderator, or was removed.
+        """
         async with self._bridge.db.reader() as reader:
+            if message.external_id is not None and await store.event_of(reader, message.id) is not None:
+                return None
             who = await _speaker_of(reader, message)
-            if who is None:
+            address = await store.address_of(reader, message.id) if who is None and _is_passed_on(message) else None
+            if who is None and address is None:
                 return None
             reply_to = await store.event_of(reader, message.reply_to) if message.reply_to else None
             text = await self._text(reader, message)
             heading = await self._heading(reader, message)
             shows = bool(message.pictures) and await pictures.are_passed_on(reader, self._bridge, message.room_id)
-        ghost = await self._enter(who)
+        ghost = self._bridge.keeper
+        if who is not None:
+            ghost = await self._enter(who)
+        else:
+            await self._remove_first()
+            text = f"{address}: {text}"
         if shows and not text:
             event = await pictures.send(
                 self._bridge,
@@ -176,7 +185,15 @@ class _Passing:
             original = await store.event_of(reader, message.id)
             text = await self._text(reader, message)
             shows = bool(message.pictures) and await pictures.are_passed_on(reader, self._bridge, message.room_id)
-        if who is None or original is None or message.external_id is not None:
+        if message.external_id is not None and (who is None or original in {None, message.external_id}):
+            # Nobody can edit the event of another account: the message is said anew, or stays here without a consent.
+            await redact(self._bridge, self._matrix_room, message)
+            event = None if who is None else await self._say(message)
+            if event is not None:
+                async with self._bridge.db.transaction() as tx:
+                    await store.settle(tx, message.room_id, message.number, event, by_delivery=True)
+            return None
+        if who is None or original is None:
             return None
         ghost = await self._enter(who)
         if message.pictures:
@@ -235,11 +252,16 @@ class _Passing:
             await self._bridge.keeper.invite(self._matrix_room, ghost.user_id)
             await ghost.join(self._matrix_room)
             self._inside.ghosts.add(who.localpart)
+        await self._remove_first()
+        return ghost
+
+    async def _remove_first(self) -> None:
+        """Remove whoever has lost access before something is sent."""
         if await members.is_removal_due(self._bridge, self._room, self._inside):
-            found = await members.settle(self._bridge, self._room, self._matrix_room)
+            state = await self._bridge.keeper.state(self._matrix_room)
+            found = await members.settle(self._bridge, self._room, self._matrix_room, state)
             self._inside.accounts.clear()
             self._inside.accounts.update(found.accounts)
-        return ghost
 
     async def _text(self, reader: Reader, message: ChatMessage) -> str:
         """The text, with the present names of mentioned people; of those who did not consent neither this nor an earlier name."""
@@ -304,12 +326,15 @@ async def redact(bridge: Bridge, matrix_room: str, message: ChatMessage) -> None
 
 async def _speaker_of(reader: Reader, message: ChatMessage) -> Speaker | None:
     """The Matrix user who posts the message; None where it is not mirrored."""
-    is_passed_on = message.kind is MessageKind.TEXT and not message.is_removed and not message.is_held
-    if not is_passed_on or message.user_id is None:
+    if not _is_passed_on(message) or message.user_id is None:
         return None
     who = await store.speaker(reader, message.room_id, message.user_id)
     # What was said before the consent is not mirrored, nor what somebody had said who was banned before it was sent.
     return who if who is not None and not who.is_banned and message.said_at >= who.consented_at else None
+
+
+def _is_passed_on(message: ChatMessage) -> bool:
+    return message.kind is MessageKind.TEXT and not message.is_removed and not message.is_held
 
 
 def _shown_name(bridge: Bridge, who: Speaker) -> str:
@@ -349,19 +374,17 @@ async def _create(bridge: Bridge, room: MirroredRoom) -> str:
     return matrix_room
 
 
-async def _describe(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> None:
-    """Set name, topic, history and bridge note of a room. The homeserver ignores a state event whose content has not changed."""
-    states: tuple[tuple[str, str, content.Content], ...] = (
+async def _describe(bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Sequence[JsonObject]) -> None:
+    """Set name, topic, history and bridge note of the room where they differ from what stands there, whoever set that."""
+    wanted: tuple[tuple[str, str, content.Content], ...] = (
         ("m.room.name", "", {"name": room.title[:_MAX_NAME]}),
         ("m.room.topic", "", {"topic": room.topic}),
         ("m.room.history_visibility", "", {"history_visibility": _history_of(room)}),
         *((kind, _bridge_key(bridge, room), _bridge_note(bridge, room)) for kind in _BRIDGE_KINDS),
     )
-    for kind, key, value in states:
-        known, said = f"{matrix_room} {kind}", json.dumps(value)
-        if bridge.names.get(known) != said:
+    for kind, key, value in wanted:
+        if state_content(state, kind, key) != value:
             await bridge.keeper.set_state(matrix_room, kind, value, key)
-            bridge.names[known] = said
 
 
 def _history_of(room: MirroredRoom) -> str:

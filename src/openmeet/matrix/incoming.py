@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
-from groundwork.errors import Failure, Forbidden, NotFound
+from groundwork.errors import Explanation, Failure, Forbidden, NotFound, TooMany, packed
 from groundwork.outbox import jobs
 from groundwork.rate_limit.contract import Limit, spend
 from openmeet.domain.chat import (
@@ -23,7 +24,7 @@ from openmeet.domain.chat.access import access
 from openmeet.domain.chat.model import Access, ChatMessage, ChatMessageId, NewMessage, Room, RoomId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.texts import cleaned
-from openmeet.domain.users.model import Caller
+from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.catalogue import gettext, speaking
 from openmeet.matrix import content, store
 from openmeet.matrix.bridge import Bridge
@@ -72,7 +73,7 @@ async def apply(tx: Transaction, bridge: Bridge, room_id: RoomId, matrix_room: s
             return await _membership(tx, room, who, read)
         case content.IncomingOther():
             if read.kind == "m.room.encrypted":
-                await _undo(tx, matrix_room, read.event_id)
+                await _undo(tx, matrix_room, read.event_id, ChatReason.NOT_ENCRYPTED_HERE())
                 await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"plain {matrix_room}")
                 return False
             return True
@@ -94,18 +95,34 @@ async def _accept(
         elif read.replaces is not None:
             await _spend(bridge, who, room, limits.CHANGES, limits.CHANGES_IN_ROOM)
             if not await _edit(tx, room, who, read):
-                await _undo(tx, matrix_room, read.event_id)
+                await _undo(tx, matrix_room, read.event_id, ChatReason.WAITS_FOR_MODERATOR())
         else:
             hourly = limits.an_hour(bridge.messages_per_hour)
             await _spend(bridge, who, room, (limits.A_MINUTE, hourly), limits.IN_ROOM)
-            is_shown = await _message(tx, room, who, read)
+            is_shown = await _message(tx, bridge, room, who, read)
             if not is_shown:
                 # What waits for a moderator here is not to be read there before that.
-                await _undo(tx, matrix_room, read.event_id)
+                await _undo(tx, matrix_room, read.event_id, ChatReason.WAITS_FOR_MODERATOR())
             elif read.picture is not None:
                 await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"picture {matrix_room} {read.event_id}")
-    except Failure:
-        await _undo(tx, matrix_room, read.event_id)
+    except Failure as failure:
+        await _undo(tx, matrix_room, read.event_id, _told(failure))
+
+
+# That somebody is muted is nobody else’s business, and everybody in the room reads why something was redacted.
+_UNTOLD: Final = frozenset({ChatReason.MUTED.value, ChatReason.MUTED_UNTIL.value})
+
+
+def _told(failure: Failure) -> Explanation | None:
+    """Why something was not accepted, for everybody in the room; None where there is nothing to say."""
+    match failure:
+        case NotFound():
+            return None
+        case TooMany() if not isinstance(failure.why, Explanation):
+            return ChatReason.TOO_FAST()
+        case _ if isinstance(failure.why, Explanation):
+            return ChatReason.READ_ONLY() if failure.why.code in _UNTOLD else failure.why
+    return None
 
 
 async def _spend(bridge: Bridge, who: _Sender, room: Room, own: Sequence[Limit], in_room: Limit) -> None:
@@ -121,21 +138,40 @@ async def _spend(bridge: Bridge, who: _Sender, room: Room, own: Sequence[Limit],
     await spend(bridge.counters, charges, now=who.at)
 
 
-async def _message(tx: Transaction, room: Room, who: _Sender, read: content.IncomingMessage) -> bool:
+async def _message(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, read: content.IncomingMessage) -> bool:
     """Store what was said; False where it waits for a moderator."""
     answered = await store.message_of(tx, room.id, read.reply_to) if read.reply_to else None
     before = None if answered is None else await message_queries.by_id(tx, answered)
     about = before.about if before is not None else await headings.usual_heading(tx, room)
+    mentions = await _mentioned(tx, bridge, read.mentions)
     if who.caller is None:
         one = await guest_messages.say(
-            tx, room.id, who.address, cleaned(read.text), external_id=read.event_id, about=about, reply_to=answered
+            tx,
+            room.id,
+            who.address,
+            cleaned(read.text),
+            external_id=read.event_id,
+            about=about,
+            reply_to=answered,
+            mentions=mentions,
         )
     else:
-        new = NewMessage(text=cleaned(read.text), about=about, reply_to=answered)
+        new = NewMessage(text=cleaned(read.text), about=about, reply_to=answered, mentions=mentions)
         one, _ = await messages.send(tx, who.caller, room.id, new)
         await tx.execute("update chat_messages set external_id = :event where id = :id", event=read.event_id, id=one.id)
     await store.settle(tx, room.id, one.number, None if one.is_held else read.event_id, by_delivery=False)
     return not one.is_held
+
+
+async def _mentioned(tx: Transaction, bridge: Bridge, accounts: Sequence[str]) -> tuple[UserId, ...]:
+    """People here behind accounts that are mentioned: users of ours that speak for them, and linked ones."""
+    found: list[UserId] = []
+    for account in accounts:
+        part = bridge.random_part(account)
+        user = await (store.person_of_account(tx, account) if part is None else store.person_of_ghost(tx, part))
+        if user is not None:
+            found.append(user)
+    return tuple(found)
 
 
 async def _edit(tx: Transaction, room: Room, who: _Sender, read: content.IncomingMessage) -> bool:
@@ -222,5 +258,6 @@ async def _membership(tx: Transaction, room: Room, who: _Sender, read: content.I
     return True
 
 
-async def _undo(tx: Transaction, matrix_room: str, event_id: str) -> None:
-    await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"redact {matrix_room} {event_id}")
+async def _undo(tx: Transaction, matrix_room: str, event_id: str, why: Explanation | None) -> None:
+    """Redact an event; clients show ``why`` to everybody in the room."""
+    await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"redact {matrix_room} {event_id} {packed(why)}".rstrip())

@@ -5,7 +5,7 @@ Somebody who may only read stays, without the power to write. A ban by a linked 
 power is put back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,9 +15,10 @@ from openmeet.domain.chat.matrix_guests import GuestPresence, GuestState, Matrix
 from openmeet.domain.chat.model import Access
 from openmeet.domain.chat.sanctions import SanctionKind
 from openmeet.domain.users.model import Caller
-from openmeet.i18n.catalogue import gettext, speaking
+from openmeet.i18n.catalogue import LazyText, gettext, lazy, speaking
 from openmeet.matrix import store
 from openmeet.matrix.bridge import Bridge
+from openmeet.matrix.calls import JsonObject, state_content
 from openmeet.matrix.content import as_line
 from openmeet.matrix.names import is_user_id
 from openmeet.matrix.store import MirroredRoom, Occupant
@@ -27,6 +28,10 @@ _READER: Final = -1
 # Nobody has it: the keeper created the room, and a creator stands above all numbers (Room Version 12).
 _NOBODY: Final = 100
 _IN: Final = frozenset({"join", "invite", "knock"})
+# What clients show to somebody who is removed.
+_NO_LONGER: Final = lazy("You’re no longer in this chat on the site.")
+_NOT_INVITED: Final = lazy("Only people whom a host invited can be in this chat.")
+_REMOVED: Final = lazy("A host removed you from this chat.")
 # The homeserver does not accept our token.
 _OUR_FAULT: Final = frozenset({401})
 
@@ -78,13 +83,13 @@ async def is_removal_due(bridge: Bridge, room: MirroredRoom, inside: Inside) -> 
     return staying != inside.accounts
 
 
-async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> Inside:
-    """Make the room's members and powers there what access here says; returns who is in it then.
+async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Sequence[JsonObject]) -> Inside:
+    """Make the room's members and powers there what access here says; returns who is in it then. ``state``: of the room now.
 
     Removals come first: while one is due, nothing is sent to the room.
     """
     keeper = bridge.keeper
-    present = _members(await keeper.members(matrix_room))
+    present = _members(state)
     ghosts = {part: user for user in present if (part := bridge.random_part(user)) is not None}
     found = await _occupants(bridge, room, present, ghosts)
     if await _accept_bans(bridge, room, present, found):
@@ -126,7 +131,7 @@ async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> Inside
     if asked := [one.user_id for one in found if one.asks_again and one.mxid in inside.accounts]:
         async with bridge.db.transaction() as tx:
             await matrix_choices.note_invitations(tx, room.id, asked)
-    await _settle_powers(bridge, room, matrix_room, [one for one in found if one.mxid in present])
+    await _settle_powers(bridge, room, matrix_room, state, [one for one in found if one.mxid in present])
     return inside
 
 
@@ -222,7 +227,8 @@ async def _settle_account(bridge: Bridge, matrix_room: str, user: str, member: _
         # Somebody who no longer wants invitations stays if they have joined; a pending invitation is withdrawn.
         stays = who.access is not Access.NONE and (member.membership == "join" or who.wants_invitations)
         if not stays:
-            await keeper.kick(matrix_room, user)
+            lost = _said(bridge, _NO_LONGER) if who.access is Access.NONE else ""
+            await keeper.kick(matrix_room, user, lost)
         return stays
     elif member.changed_by == user and not who.asks_again:
         # Somebody who left is invited again only when they ask for it.
@@ -240,11 +246,11 @@ async def _settle_stranger(
     if guest is None or not room.allows_guests or guest.state is not GuestState.INVITED:
         if guest is not None and guest.state is GuestState.BANNED:
             if member.membership != "ban":
-                await keeper.ban(matrix_room, user)
+                await keeper.ban(matrix_room, user, guest.reason)
             else:
                 await _take_over(bridge, matrix_room, user, member)
         elif member.membership in _IN:
-            await keeper.kick(matrix_room, user)
+            await keeper.kick(matrix_room, user, _why_out(bridge, guest))
         if guest is not None:
             await _note_presence(bridge, room, guest, GuestPresence.LEFT)
         return False
@@ -259,6 +265,18 @@ async def _settle_stranger(
         await _note_presence(bridge, room, guest, GuestPresence.LEFT)
         return False
     return await _invite_guest(bridge, room, matrix_room, user)
+
+
+def _why_out(bridge: Bridge, guest: MatrixGuest | None) -> str:
+    """What a stranger reads who is removed: a guest has no page that says it."""
+    if guest is None or guest.state is GuestState.INVITED:
+        return _said(bridge, _NOT_INVITED)
+    return guest.reason or _said(bridge, _REMOVED)
+
+
+def _said(bridge: Bridge, text: LazyText) -> str:
+    with speaking(bridge.language):
+        return str(text)
 
 
 async def _note_presence(bridge: Bridge, room: MirroredRoom, guest: MatrixGuest, presence: GuestPresence) -> None:
@@ -300,7 +318,9 @@ async def _invite(bridge: Bridge, matrix_room: str, account: str) -> bool:
     return True
 
 
-async def _settle_powers(bridge: Bridge, room: MirroredRoom, matrix_room: str, found: list[Occupant]) -> None:
+async def _settle_powers(
+    bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Sequence[JsonObject], found: Sequence[Occupant]
+) -> None:
     users: dict[str, int] = {}
     for one in found:
         if one.mxid is None:
@@ -310,7 +330,7 @@ async def _settle_powers(bridge: Bridge, room: MirroredRoom, matrix_room: str, f
         elif one.access is Access.READ and not room.is_closed:
             users[one.mxid] = _READER
     keeper = bridge.keeper
-    now = await keeper.state_event(matrix_room, "m.room.power_levels")
+    now = state_content(state, "m.room.power_levels")
     there = now.get("users")
     # It stands in the list of adopted rooms only.
     own = there.get(keeper.user_id) if isinstance(there, dict) else None
@@ -322,9 +342,11 @@ async def _settle_powers(bridge: Bridge, room: MirroredRoom, matrix_room: str, f
         await bridge.keeper.set_state(matrix_room, "m.room.power_levels", wanted)
 
 
-def _members(events: list[dict[str, Any]]) -> dict[str, _Membership]:
+def _members(state: Sequence[JsonObject]) -> dict[str, _Membership]:
     found: dict[str, _Membership] = {}
-    for event in events:
+    for event in state:
+        if event.get("type") != "m.room.member":
+            continue
         user, content, sender = event.get("state_key"), event.get("content"), event.get("sender")
         if isinstance(user, str) and is_user_id(user) and isinstance(content, dict):
             membership, reason = content.get("membership"), content.get("reason")

@@ -238,4 +238,6 @@ async def _show(tx: Transaction, message: ChatMessage, stored: StoredPicture, ca
     )
     await write_message(tx, changed)
     await chat_pictures.attach(tx, message.id, [shown])
-    await log.append(tx, message.room_id, LogKind.EDITED, message.id)
+    number = await log.append(tx, message.room_id, LogKind.EDITED, message.id)
+    # Over there the picture is shown already.
+    await store.settle(tx, message.room_id, number, None, by_delivery=False)

@@ -96,6 +96,9 @@ async def _read(bridge: Bridge, stop: asyncio.Event, heard: Callable[[int], None
         while not stop.is_set():
             try:
                 found = await _until(stop, read_once(bridge, holder, wait_seconds=_WAIT_SECONDS))
+                if found is not None and not is_reader:
+                    # People see it as whoever invites them.
+                    await bridge.keeper.set_name(bridge.site_name)
             except Exception as failure:  # noqa: BLE001 - the edge of the worker: it reads again from the stored cursor
                 is_known = isinstance(failure, Failure | LeaseLost)
                 log.warning("matrix.read_failed", reason=str(failure), exc_info=None if is_known else failure)

@@ -270,6 +270,27 @@ async def speaker(reader: Reader, room_id: RoomId, user_id: UserId) -> Speaker |
     )
 
 
+async def address_of(reader: Reader, message: ChatMessageId) -> str | None:
+    """The Matrix account that wrote a message over there and has not changed it since; None once its owner is banned, or has
+    unlinked it. A guest changes words over there alone.
+    """
+    row = await reader.fetch_one(
+        """
+        select m.matrix_sender as address from chat_messages m where m.id = :message and m.matrix_sender is not null
+           and not exists (select 1 from matrix_guests g
+                            where g.room_id = m.room_id and g.mxid = m.matrix_sender and g.state = 'banned')
+        union all
+        select p.mxid from chat_messages m join matrix_people p on p.user_id = m.user_id
+         where m.id = :message and m.external_id is not null and m.edited_at is null and p.mxid is not null
+           and not exists (select 1 from chat_sanctions x where x.room_id = m.room_id and x.user_id = m.user_id
+                              and x.kind = 'ban' and x.lifted_at is null and (x.until is null or x.until > :now))
+        """,
+        message=message,
+        now=reader.now,
+    )
+    return row["address"] if row else None
+
+
 async def person_spoken_for(reader: Reader, user_id: UserId) -> Speaker | None:
     """``speaker`` outside of any room; None also for somebody who has no user at the homeserver yet."""
     found = await speaker(reader, RoomId(""), user_id)

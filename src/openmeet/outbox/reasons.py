@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class PublicationReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/publications.py``."""
+    """Codes; their messages are in ``i18n/reasons/records.py``."""
 
     NOT_AGREED = "publication.not_agreed"
     SPEAKER_NOT_AGREED = "publication.speaker_not_agreed"

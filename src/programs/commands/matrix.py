@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from groundwork.clock import SystemClock
-from groundwork.errors import Refused
+from groundwork.errors import Refused, RemoteFailed
 from openmeet.domain.chat import mirroring
 from openmeet.matrix import adoption
 from openmeet.matrix.adoption import AdoptionReport
@@ -24,6 +24,8 @@ from programs.running import VERSION, run_command
 app = noun("Connect chat rooms to a Matrix homeserver.")
 
 _MAX_ROOMS = 1000
+_WRONG_TOKEN = frozenset({401, 403})
+_IS_OFF = "The Matrix bridge is off: OPENMEET_MATRIX_URL is not set."
 
 Out = Annotated[Path, typer.Option("--out", dir_okay=False, help="Where to write the registration file.")]
 Bot = Annotated[str, typer.Option("--bot", help="The user of the older installation that runs its rooms: @bot:server.")]
@@ -99,9 +101,17 @@ def reconcile(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = N
     """Compare every mirrored room with the homeserver now: members, powers, name, and what is not passed on."""
 
     async def act(platform: Platform) -> None:
+        if not platform.settings.matrix_url:
+            raise Refused(_IS_OFF)
         async with platform.db.transaction() as tx:
+            found = await mirroring.overview(tx, _MAX_ROOMS)
             await mirroring.wake_all(tx)
-        say("The publisher looks at every mirrored room.")
+        if not found:
+            say("No room is mirrored.")
+        else:
+            number = "1 room" if len(found) == 1 else f"{len(found)} rooms"
+            more = " and more" if len(found) == _MAX_ROOMS else ""
+            say(f"The publisher compares {number}{more} with the homeserver. `openmeet matrix rooms` shows what waits.")
 
     run_on_platform(settings_file, tenant, act)
 
@@ -120,7 +130,7 @@ def adopt(
     async def act(platform: Platform) -> None:
         async with open_bridge(platform) as bridge:
             if bridge is None:
-                raise Refused("The Matrix bridge is off: OPENMEET_MATRIX_URL is not set.")
+                raise Refused(_IS_OFF)
             name = bot.removeprefix("@").removesuffix(f":{bridge.homeserver.server_name}")
             if bot != f"@{name}:{bridge.homeserver.server_name}":
                 raise Refused(
@@ -134,7 +144,15 @@ def adopt(
                 )
                 old = older.user(name)
                 # Each of our calls names a device.
-                await old.prepare()
+                try:
+                    await old.prepare()
+                except RemoteFailed as failed:
+                    if failed.status not in _WRONG_TOKEN and failed.name != "M_EXCLUSIVE":
+                        raise
+                    raise Refused(
+                        f"The homeserver does not let us act as {bot}: --bot-token is not the as_token of a registration that has"
+                        " this user."
+                    ) from failed
                 found = await adoption.adopt(bridge, old, applies=applies, tell=_tell(as_json))
             finally:
                 await http.close()

@@ -71,7 +71,7 @@ async def test_the_pages_say_how_long_a_handle_is_kept(deployment: Deployment, a
 async def test_the_page_of_app_passwords_says_what_they_may_do(deployment: Deployment, ada: Ada) -> None:
     """One that changes the handle is not said to change nothing of the account."""
     page = (await ada.browser.get("/account/app-passwords")).text
-    assert "change your name" in page
+    assert "change your @name" in page
     assert "neither change" not in page
 
 

@@ -296,12 +296,12 @@ async def test_the_overview_begins_with_what_needs_somebody(deployment: Deployme
     written = await write_note(ana)
     async with at_work(deployment) as admin:
         shown = await admin.get("/admin")
-        assert "Running, 1 thing to look at" in heading_of(shown)
+        assert "Running, 1\N{NO-BREAK SPACE}thing to look at" in heading_of(shown)
         assert "There is no backup" in shown.text
         strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
         number = (await report(ben, strong)).json()["id"]
         shown = await admin.get("/admin")
-        assert "Running, 2 things to look at" in heading_of(shown)
+        assert "Running, 2\N{NO-BREAK SPACE}things to look at" in heading_of(shown)
         assert "1 report is waiting" in shown.text
 
         await admin.send(f"/admin/reports/{number}", {"note": "done", "state": "resolved"})

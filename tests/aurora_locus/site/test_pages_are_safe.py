@@ -36,7 +36,7 @@ async def test_programs_get_problems_and_people_pages(browser: Visitor) -> None:
     program = await browser.http.get("/nowhere", headers={"accept": "*/*"})
     person = await browser.http.get("/nowhere", headers={"accept": "text/html,*/*"})
     assert program.headers["content-type"] == "application/problem+json"
-    assert heading_of(person) == "There is nothing here"
+    assert heading_of(person) == "We can’t find that page"
 
 
 @pytest.mark.parametrize(

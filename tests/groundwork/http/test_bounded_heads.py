@@ -74,6 +74,38 @@ async def test_large_bodies_and_many_requests_on_one_connection_are_fine() -> No
         assert (await http.post("/", content=pieces())).text == "7000000"
 
 
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse("Too much", 413)(scope, receive, send)
+
+
+async def test_a_body_without_end_is_not_read_on_after_its_response(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However fast it comes: it would cost a connection and a processor for ever."""
+    monkeypatch.setattr(bounded_heads, "LEFTOVER_BYTES", 1_000_000)
+    start = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    async with serving(_refuse) as server:
+        _, sent = await _send_without_end(server.port, start, b"c350\r\n" + b"a" * 50_000 + b"\r\n")
+    assert sent < 20_000_000
+
+
+async def test_a_body_that_drips_on_after_its_response_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LEFTOVER_SECONDS", "LOOK_SECONDS"):
+        monkeypatch.setattr(bounded_heads, name, 0.05)
+    async with serving(_refuse) as server, asyncio.timeout(PATIENCE_SECONDS):
+        loop = asyncio.get_running_loop()
+        transport, collecting = await loop.create_connection(Collecting, "127.0.0.1", server.port)
+        transport.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n")
+        while not collecting.is_over:
+            await asyncio.sleep(0.02)
+            transport.write(b"a")
+    assert bytes(collecting.received).startswith(b"HTTP/1.1 413 ")
+
+
+async def test_who_sends_all_before_reading_gets_the_response() -> None:
+    async with serving(_refuse) as server, httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+        for _ in range(2):
+            assert (await http.post("/", content=b"x" * 10_000_000)).status_code == 413
+
+
 class Collecting(asyncio.Protocol):
     """Keeps what arrived, also before a reset."""
 

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.errors import FailureReason, packed
+from groundwork.outbox.jobs import JobState
 from groundwork.queue.contract import Message
 from groundwork.queue.rabbitmq import RabbitQueue
 from openmeet.domain.api_tokens import service_tokens
@@ -21,8 +22,8 @@ from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.ingestion.three_way_merge import encode_edits
 from openmeet.network.records.collections import CONCERNING, EVENT
 from openmeet.network.records.message import encode
-from openmeet.outbox.publications import PublicationKind
-from openmeet.web.admin.pages import RECORD_LABELS
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.web.admin.pages import RECORD_LABELS, STATE_LABELS
 from tests.openmeet.admin.conftest import OPERATOR, Bench
 from tests.openmeet.ingestion.network import HERE, did, event, rev, rsvp
 from tests.openmeet.site_under_test import api_session, change_services, h1_of, sign_up
@@ -52,7 +53,7 @@ async def test_nobody_else_sees_that_there_is_anything(bench: Bench):
 async def test_a_quiet_site_says_so(bench: Bench):
     shown = await bench.client.get("/operating")
     assert shown.status_code == HTTPStatus.OK
-    for sentence in ("None is set.", "There are none.", "Every server takes what it is sent.", "found none"):
+    for sentence in ("None is set.", "We gave up on none.", "Every server takes what it is sent.", "found none"):
         assert sentence in shown.text
 
 
@@ -212,7 +213,7 @@ async def test_records_are_named_for_what_they_are(bench: Bench):
     shown = (await bench.client.get("/operating")).text
     assert len(set(RECORD_LABELS.values())) == len(PublicationKind)
     for kind in PublicationKind:
-        assert f"{RECORD_LABELS[kind]}, due" in shown, kind
+        assert f"{RECORD_LABELS[kind]}, waiting" in shown, kind
 
 
 async def test_a_letter_is_looked_at_and_delivered_again(bench: Bench):
@@ -339,3 +340,8 @@ async def test_operators_read_how_it_stands_with_a_session_or_token_of_their_own
         assert seen == [200, 200, 200, 403, 403, 403, 401, 401], path
     switched = await bench.client.put("/api/sync/flags/events-in", json={"isOn": False, "why": "x"}, headers=operating)
     assert switched.status_code == HTTPStatus.FORBIDDEN
+
+
+def test_every_state_has_words() -> None:
+    states = {*SourceState, *PublicationState, *JobState} - {JobState.COMPLETED}
+    assert set(STATE_LABELS) == states

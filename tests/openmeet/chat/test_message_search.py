@@ -68,6 +68,9 @@ async def test_a_message_is_found_again_in_its_place(talk):
     assert "I bring the" in by_ben
     assert "<b>key" not in by_ben
     assert "old mill" not in by_ben
+    # Whoever wrote can be chosen, and whoever was chosen stays so.
+    assert f'<option value="{talk.ana.user_id}">Ana</option>' in form.text
+    assert f'<option value="{talk.ben.user_id}" selected>Ben</option>' in by_ben
     for nothing in ("q=zebra", "q=train&to=2020-01-01", "q=train&from=2999-01-01", "q=%22%27*"):
         answer = await talk.as_ben.get(f"{talk.path}?{nothing}")
         assert answer.status_code == 200

@@ -139,6 +139,9 @@ async def test_hosts_change_a_chat_for_everyone(talk):
     path = f"{talk.path}/settings"
     form = (await talk.as_ana.get(path)).text
     assert "Save for everyone" in form
+    # The event is of no group, so there is nothing to choose about its members.
+    assert "People who said maybe" in form
+    assert "Members of the group" not in form
     typed = {"revision": str(talk.room.revision), "about": "Bring tea", "who_interested": "read", "slow": "60"}
     saved = await talk.as_ana.post(
         path, data={**typed, "history": "since_joining", "retention": "year", "holds": "yes"}

@@ -9,13 +9,17 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import messages
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.model import Access, Room, RoomKind, RoomSubject, SubjectKind
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import group_events
+from openmeet.domain.events.model import Event
 from openmeet.domain.groups import actions as memberships
 from openmeet.domain.groups import administration
+from openmeet.domain.groups.model import Group, GroupRole
 from openmeet.domain.users.model import Caller
 from tests.openmeet.chat.talking import about, room_of, say
-from tests.openmeet.groups.people import group_by
+from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import NOW, begin
-from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
+from tests.openmeet.site_under_test import Site, details, event_by, person, signed_in, site_on
 
 EVIL = "<script>alert(1)</script>\"'>"
 
@@ -42,6 +46,12 @@ async def here(make_database, clock) -> Muting:
         made.room = await room_of(tx, made.ana, about(event))
     made.path = f"/events/{event.slug}/chat"
     return made
+
+
+async def event_in(tx, host: Caller, group: Group) -> Event:
+    """An event of the group, on Friday."""
+    of_group = await group_events.group_for(tx, group.slug, host.user_id)
+    return await events.create(tx, host, details(starts="2026-03-06T18:00", ends="2026-03-06T20:00"), group=of_group)
 
 
 async def _access(here: Muting) -> Access:
@@ -171,3 +181,46 @@ async def test_who_is_banned_from_the_group_is_not_told_to_join_it(here):
     assert "You’re banned from this group" in shown.text
     assert "Join the group" not in shown.text
     assert 'href="/help"' in shown.text
+
+
+async def test_who_runs_the_group_bans_from_it_on_the_page_of_somebody_in_the_chat(here):
+    """Also people who only answered; out of all chats of the group at once, and back in by the same page."""
+    async with here.site.db.transaction() as tx:
+        group = await group_by(tx, here.ana)
+        event = await event_in(tx, here.ana, group)
+        await attendance.answer(tx, here.ben, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, here.ana, about(event))
+    them = f"/events/{event.slug}/chat/people/{here.ben.user_id}"
+
+    async def reached() -> Access:
+        async with here.site.db.reader() as reader:
+            return await access(reader, room.id, here.ben.user_id)
+
+    async with signed_in(here.site, here.ana.user_id) as as_ana, signed_in(here.site, here.ben.user_id) as as_ben:
+        assert "Ban from the group" in (await as_ana.get(them)).text
+        banned = await as_ana.post(f"{them}/group", data={"act": "ban"})
+        assert (banned.status_code, banned.headers["location"]) == (303, them)
+        assert await reached() is Access.NONE
+        assert (await as_ben.get(f"/events/{event.slug}/chat")).status_code == 403
+        assert "banned from the group" in (await as_ana.get(them)).text
+        assert (await as_ana.post(f"{them}/group", data={"act": "lift"})).status_code == 303
+        assert await reached() is Access.WRITE
+
+
+async def test_hosts_without_a_role_in_the_group_ban_nobody_from_it(here):
+    async with here.site.db.transaction() as tx:
+        group = await group_by(tx, here.ana)
+        host = await member(tx, group, here.ana, "Hanna", GroupRole.MODERATOR)
+        event = await event_in(tx, host, group)
+        await administration.change_role(tx, here.ana, group.slug, host.user_id, GroupRole.MEMBER)
+        await attendance.answer(tx, here.ben, event.slug, RsvpReply.GOING)
+        await room_of(tx, host, about(event))
+    chat = f"/events/{event.slug}/chat"
+    async with signed_in(here.site, host.user_id) as as_host, signed_in(here.site, here.ana.user_id) as as_ana:
+        for who in (here.ben, here.ana):
+            assert "Ban from the group" not in (await as_host.get(f"{chat}/people/{who.user_id}")).text
+            answer = await as_host.post(f"{chat}/people/{who.user_id}/group", data={"act": "ban"})
+            assert answer.status_code == 403
+        # Who runs both can ban a host from the group, and nobody bans themselves.
+        assert "Ban from the group" in (await as_ana.get(f"{chat}/people/{host.user_id}")).text
+        assert (await as_ana.post(f"{chat}/people/{here.ana.user_id}/group", data={"act": "ban"})).status_code == 403

@@ -6,7 +6,6 @@ import pytest
 
 from groundwork.database.transaction import Database, Engine, Reader, Row
 from openmeet.domain.chat import reactions, readers
-from openmeet.domain.chat.people import member_names, members
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.chat.rooms import RoomFilter, my_rooms, place
 from tests.databases import MakeDatabase
@@ -98,8 +97,6 @@ async def test_pages_of_rooms_are_pieces_of_one_list(db: Database) -> None:
             paged += page
             after = place(page[0])
         unread = await my_rooms(tx, ana.user_id, RoomFilter(unread_only=True), limit=10)
-        found = await members(tx, room, ana.user_id, limit=10)
-        assert await member_names(tx, room, ana.user_id, limit=10) == [(one.user_id, one.name) for one in found.people]
     assert [one.unread for one in whole] == [3, 1, 0, 0]
     assert paged == whole
     assert unread == whole[:2]

@@ -77,7 +77,9 @@ async def test_the_author_hears_why_and_objects_and_the_hosts_decide(post, talk)
         assert (await other.get(f"{page}/object")).status_code == 404
     async with signed_in(post, ana) as host:
         waiting = (await host.get(order)).text
-        assert "It was a quote" in waiting
+        # What is needed to decide stands there: who wrote it, what it said, and why it was removed.
+        for words in ("The author objects", "It was a quote", ">You fools<", "No insults", "<bdi>Ben</bdi>"):
+            assert words in waiting, words
         assert "Ana removed a message by Ben." in waiting
         assert (await host.post(f"{page}/uphold", data={"reason": "Not in this way"})).status_code == 303
         assert "The author objects" not in (await host.get(order)).text

@@ -41,3 +41,10 @@ def test_what_people_wrote_is_no_markup() -> None:
 def test_a_letter_that_has_its_own_html_keeps_it() -> None:
     letter = OutgoingEmail("ben@example.org", "News", TEXT, html="<p>Ours</p>")
     assert with_html(letter, SITE) is letter
+
+
+def test_the_first_line_is_the_heading_unless_it_is_long() -> None:
+    short = with_html(OutgoingEmail("ben@example.org", "x", "You’re going.\n\nTea\nBerlin\n"), SITE).html
+    assert "<h1>You’re going.</h1>" in short
+    long = with_html(OutgoingEmail("ben@example.org", "x", "w" * 91 + "\n\nTea\n"), SITE).html
+    assert "<h1>" not in long

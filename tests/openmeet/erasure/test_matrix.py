@@ -9,9 +9,16 @@ from groundwork.database.transaction import Database
 from groundwork.outbox import dispatcher, jobs
 from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.jobs import Job
-from openmeet.domain.chat import mirroring
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.chat import matrix_guests, mirroring, sanctions
+from openmeet.domain.chat.access import access
+from openmeet.domain.chat.matrix_guests import GuestState
 from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.chat.model import Access
+from openmeet.domain.chat.sanctions import SanctionKind
 from openmeet.domain.erasure import actions
+from openmeet.domain.events import co_hosts
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.ingestion.person_erasure import take_due
 from openmeet.outbox.kinds import JobKind
@@ -105,6 +112,36 @@ async def test_what_somebody_wrote_before_they_linked_their_account_is_emptied(
         ("", None),
         ("words of @eve:elsewhere.example", "@eve:elsewhere.example"),
     ]
+
+
+async def test_guests_and_bans_of_a_host_outlive_their_account(db: Database, tmp_path: Path, clock: HandClock) -> None:
+    """They belong to the room. What the host wrote about them is deleted, and a guest who links an account is still banned."""
+    eve, zoe = "@eve:elsewhere.example", "@zoe:elsewhere.example"
+    async with db.transaction() as tx:
+        ana, ben, yan = await person(tx, "Ana"), await person(tx, "Ben"), await person(tx, "Yan")
+        event = await event_by(tx, ben)
+        await co_hosts.accept(tx, ana, (await co_hosts.invite(tx, ben, event.slug, "ana@example.org")).id)
+        await attendance.answer(tx, yan, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ben, about(event))
+        await mirroring.switch_on(tx, ana, room.id, is_confirmed=False, guests=True)
+        for address in (eve, zoe):
+            await matrix_guests.invite(tx, ana, room.id, address)
+        await matrix_guests.ban(tx, ana, room.id, eve, "Rude to Ana")
+        await sanctions.sanction(tx, ana, room.id, yan.user_id, SanctionKind.MUTE, reason="Rude to Ana")
+    await actions.begin(db, ana.user_id, DAY)
+    clock.turn(2 * DAY)
+    assert await take_due(db, erasing_in(tmp_path)) == 1
+    rows = await everything(db, db.engine)
+    assert [name for name, lines in rows.items() if "Rude to Ana" in str([dict(line) for line in lines])] == []
+    async with db.transaction() as tx:
+        guests = await matrix_guests.guests_of(tx, room.id)
+        assert [(one.mxid, one.state, one.reason) for one in guests] == [
+            (eve, GuestState.BANNED, ""),
+            (zoe, GuestState.INVITED, ""),
+        ]
+        assert [one.kind for one in await sanctions.sanctions_in(tx, room.id)] == [SanctionKind.MUTE]
+        await matrix_guests.become_person(tx, eve, yan.user_id)
+        assert await access(tx, room.id, yan.user_id) is Access.NONE
 
 
 async def _homeserver_answers(db: Database, who: Caller) -> None:

@@ -27,6 +27,7 @@ from tests.openmeet.site_under_test import person
 
 MARK = "zqplanted"
 MAIL = f"{MARK}@example.org"
+MXID = f"@{MARK}:matrix.example"
 DID = f"did:plc:{MARK}{'a' * 15}"
 # Tables whose rows are the person's and go, whatever their columns hold.
 GOES = {OnErasure.DELETE, OnErasure.EMPTY, OnErasure.PASS_ON}
@@ -62,6 +63,7 @@ SHAPED = {
     "replies": '{{"q": "{0}"}}',
     "reply_words": '{{"q": "{0}"}}',
     "links": '[{{"uri": "https://{0}.example", "name": ""}}]',
+    "mxid": MXID,
     "email": MAIL,
     "invited_as": MAIL,
     "did": DID,
@@ -95,7 +97,8 @@ class Planted:
 
 
 async def rows_by_name(tx: Transaction, schema: Schema, who: UserId) -> None:
-    """One row in each table that names its person by DID or e-mail address."""
+    """One row in each table that names its person by DID, e-mail address or Matrix account."""
+    await tx.execute("update matrix_people set mxid = :mxid where user_id = :id", mxid=MXID, id=who)
     for table in ALL_TABLES:
         if table.on_erasure is not OnErasure.DELETE or table.name not in schema:
             continue
@@ -113,6 +116,8 @@ async def rows_by_name(tx: Transaction, schema: Schema, who: UserId) -> None:
         values = row_for(schema[table.name], table.name, known, {}, who)
         for name in set(table.column_names()) & {"did", "uri", "email"}:
             values[name] = f"at://{DID}/org.example.thing/a" if name == "uri" else DID if name == "did" else MAIL
+        if "mxid" in table.column_names():
+            values["mxid"] = MXID
         if "subject" in table.column_names():
             values["subject"] = DID if "did" in table.rows else who
         # What checks ask for together.

@@ -16,6 +16,7 @@ from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import FIELDS, submission_of, values_of_event
 from openmeet.domain.events.values import Audience
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category
+from openmeet.i18n import formatting
 from openmeet.web.events.forms import LABELS
 from tests.openmeet.site_under_test import details, person
 
@@ -130,15 +131,30 @@ def test_one_day_needs_no_end():
 @pytest.mark.parametrize(
     ("typed", "lines"),
     [
-        ({}, ("Saturday 4 July 2026", "18:00–20:00")),
-        ({"ends": ""}, ("Saturday 4 July 2026", "18:00")),
-        ({"ends": "2026-07-05T02:00"}, ("Saturday 4 July 2026, 18:00 – Sunday 5 July 2026, 02:00", "")),
-        ({"all_day": "yes", "starts": "2026-07-04", "ends": ""}, ("Saturday 4 July 2026", "")),
+        ({}, ("Saturday 4 July", "18:00–20:00")),
+        ({"ends": ""}, ("Saturday 4 July", "18:00")),
+        ({"ends": "2026-07-05T02:00"}, ("Saturday 4 July, 18:00 – Sunday 5 July, 02:00", "")),
+        ({"all_day": "yes", "starts": "2026-07-04", "ends": ""}, ("Saturday 4 July", "")),
     ],
 )
 def test_the_time_of_day_has_a_line_of_its_own_on_one_day(typed, lines):
-    day, clock = (Markup(part).striptags() for part in time_and_place.tagged_in_two(details(**typed)))
+    day, clock = (
+        Markup(part).striptags() for part in time_and_place.tagged_in_two(details(**typed), details().starts_at)
+    )
     assert (day, clock) == lines
+
+
+@pytest.mark.parametrize(
+    ("today", "day", "words"),
+    [
+        (date(2026, 12, 31), date(2026, 1, 1), "Thursday 1 January"),
+        (date(2026, 12, 1), date(2027, 1, 31), "Sunday 31 January"),
+        (date(2026, 12, 1), date(2027, 3, 1), "Monday 1 March 2027"),
+        (date(2027, 1, 2), date(2026, 12, 31), "Thursday 31 December 2026"),
+    ],
+)
+def test_a_day_has_its_year_only_where_it_is_neither_this_one_nor_near(today, day, words):
+    assert formatting.day(day, today) == words
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-07-04", 24)])

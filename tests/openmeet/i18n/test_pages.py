@@ -18,8 +18,8 @@ _CONTENT: Final = re.compile(
     r"Zq\w+zq|zq\w+tagzq|\bGermany\b|\b(?:English|Deutsch|Pseudo|Asking choir|Bass|Berlin|Former|Guest|Host|Member|Open (?:tea|choir)|Singers|We sing|What do you eat)\b"
 )
 
-# Values of buttons, which read like words.
-_VALUES: Final = frozenset({"end offer", "take back", "take over"})
+# Values of buttons and classes of icons, which read like words.
+_VALUES: Final = frozenset({"end offer", "small turns", "take back", "take over"})
 
 # Addresses whose pages show words of e-mails or of code for the network that are in no catalogue yet. A line goes when
 # they are.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openmeet.domain.chat.model import MAX_LINES, MAX_TEXT
+from openmeet.domain.chat.model import MAX_LINES, MAX_MENTIONS, MAX_TEXT
 from openmeet.matrix import content
 from openmeet.matrix.content import (
     IncomingMembership,
@@ -45,6 +45,20 @@ def test_an_edit_has_the_new_text() -> None:
     found = said("* At nine", **{"m.relates_to": relation, "m.new_content": {"msgtype": "m.text", "body": "At nine"}})
     assert found == IncomingMessage("$one", ANA, "At nine", "$zero", None)
     assert said("* At nine", **{"m.relates_to": relation}) is None
+
+
+@pytest.mark.parametrize(
+    ("named", "mentions"),
+    [
+        ({"user_ids": [ANA, 5, "nobody", None, "@bob:chat.test"], "room": True}, (ANA, "@bob:chat.test")),
+        ({"user_ids": [f"@{number}:chat.test" for number in range(1_000)]}, MAX_MENTIONS),
+        ({"user_ids": "@ana:chat.test"}, ()),
+        ([ANA], ()),
+    ],
+)
+def test_mentions_are_accounts_and_few(named: object, mentions: tuple[str, ...] | int) -> None:
+    found = said("Hello", **{"m.mentions": named}).mentions
+    assert (len(found) if isinstance(mentions, int) else found) == mentions
 
 
 def test_a_message_in_a_thread_is_flat() -> None:

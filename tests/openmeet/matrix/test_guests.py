@@ -7,18 +7,23 @@ import pytest
 
 from groundwork.clock import SECOND
 from groundwork.errors import InvalidForm, Refused
+from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.dispatcher import run_once
 from groundwork.rate_limit.in_process import InProcessCounters
+from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import matrix_guests, message_queries, messages, mirroring, rooms, sanctions
 from openmeet.domain.chat.matrix_guests import GuestPresence, GuestState
+from openmeet.domain.chat.notify import chat_news_handler
 from openmeet.domain.chat.people import members
 from openmeet.domain.chat.rooms import RoomSettings
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.chat.talking import about, room_of
 from tests.openmeet.matrix.conftest import SEALER
 from tests.openmeet.matrix.homeserver import SERVER_NAME, MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
-from tests.openmeet.matrix.test_bans import act, banned_by, compared, in_the_room
-from tests.openmeet.site_under_test import event_by
+from tests.openmeet.matrix.test_bans import act, banned_by, compared, ghost_of, in_the_room
+from tests.openmeet.site_under_test import event_by, person
 from tests.parts import needs
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
@@ -124,6 +129,7 @@ async def test_guests_obey_slow_mode_holding_and_limits(town: MirroredTown, zoe:
     await town.read()
     assert (await town.texts())[-1] == "First"
     assert "Too soon" not in str(await zoe.events(room))
+    assert await told(zoe, room) == ["Slow mode is on. You can write again in 60 seconds."]
     town.clock.turn(61 * SECOND)
     async with town.db.transaction() as tx:
         await rooms.change_settings(tx, town.ana, town.room.id, RoomSettings(slow_seconds=0, holds_messages=True))
@@ -131,6 +137,7 @@ async def test_guests_obey_slow_mode_holding_and_limits(town: MirroredTown, zoe:
     await town.read()
     # It waits here, and nobody reads it there before it was looked at.
     assert "Look at this first" not in str(await zoe.events(room))
+    assert (await told(zoe, room))[-1] == "A moderator looks at this message before others see it."
     async with town.db.reader() as reader:
         row = await reader.fetch_one(
             "select id from chat_messages where body = 'Look at this first' and held_at is not null"
@@ -138,6 +145,12 @@ async def test_guests_obey_slow_mode_holding_and_limits(town: MirroredTown, zoe:
     assert row is not None
     async with town.db.transaction() as tx:
         await messages.release(tx, town.ana, row["id"])
+    await town.deliver()
+    # The keeper repeats what it had redacted, once.
+    repeated = f"{zoe.user_id}: Look at this first"
+    await compared(town)
+    assert [text for _, text in await town.seen()].count(repeated) == 1
+    async with town.db.transaction() as tx:
         await rooms.change_settings(tx, town.ana, town.room.id, RoomSettings(holds_messages=False))
     limited = replace(town, bridge=replace(town.bridge, counters=InProcessCounters()))
     for number in range(6):
@@ -145,6 +158,39 @@ async def test_guests_obey_slow_mode_holding_and_limits(town: MirroredTown, zoe:
     await limited.read()
     assert (await town.texts())[-1] == "Line 4"
     assert "Line 5" not in str(await zoe.events(room))
+    assert (await told(zoe, room))[-1] == "You’re writing very fast. Wait a moment, then send it again."
+
+
+async def test_a_guest_mentions_whom_everybody_may_know_to_be_there(town: MirroredTown, zoe: MatrixAccount) -> None:
+    """By name, or by the user that speaks for them; somebody who answered privately is not confirmed by it."""
+    room = await as_guest(town, zoe)
+    await town.agree(town.ana)
+    await town.say(town.ana, "Welcome")
+    await town.deliver()
+    async with town.db.transaction() as tx:
+        yan = await person(tx, "Yan")
+        await attendance.answer(tx, yan, town.event.slug, RsvpReply.GOING)
+        await tx.execute("update attendances set is_private = 1 where user_id = :id", id=yan.user_id)
+    named = {"user_ids": [await ghost_of(town, town.ana), "@nobody:chat.test"]}
+    await zoe.say(room, "Ana, do you and @Ben know @Yan? @everyone", "1", **{"m.mentions": named})
+    await town.read()
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select id from chat_messages where matrix_sender is not null")
+        mentioned = await reader.fetch("select user_id from chat_mentions where message_id = :id", id=row["id"])
+    assert {one["user_id"] for one in mentioned} == {town.ana.user_id, town.ben.user_id}
+    await run_once(town.db, {JobKind.CHAT_NEWS: one_by_one(chat_news_handler(town.db))})
+    async with town.db.reader() as reader:
+        told_of = await reader.fetch("select user_id, kind from notifications where kind = 'chat_mention' order by id")
+    assert {one["user_id"] for one in told_of} == {town.ana.user_id, town.ben.user_id}
+
+
+async def told(account: MatrixAccount, room: str) -> list[str]:
+    """The reasons of redactions, as a client shows them."""
+    return [
+        one["unsigned"]["redacted_because"]["content"].get("reason", "")
+        for one in await account.events(room)
+        if "redacted_because" in one.get("unsigned", {})
+    ]
 
 
 async def test_the_first_links_of_a_guest_wait(town: MirroredTown, zoe: MatrixAccount) -> None:

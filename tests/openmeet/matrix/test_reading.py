@@ -1,12 +1,17 @@
 """What people write over there with their own clients, and what becomes of it here; against a real homeserver."""
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import messages, mirroring
+from openmeet.domain.chat import messages, mirroring, rooms
 from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.chat.queries import MessageFilter, page_of_messages
+from openmeet.domain.chat.rooms import RoomSettings
+from openmeet.matrix import reader
 from tests.openmeet.matrix.conftest import SEALER
 from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
@@ -147,3 +152,96 @@ async def test_a_wrong_code_links_nobody(town: MirroredTown, account: MatrixAcco
     async with town.db.reader() as reader:
         assert await reader.fetch("select mxid from matrix_people where mxid is not null") == []
     assert await town.bridge.keeper.membership(await town.matrix_room(), account.user_id) == ""
+
+
+async def release(town: MirroredTown, event: str) -> None:
+    async with town.db.transaction() as tx:
+        row = await tx.fetch_one("select id from chat_messages where external_id = :event", event=event)
+        assert row is not None
+        await messages.release(tx, town.ana, row["id"])
+    await town.deliver()
+
+
+async def test_what_waited_for_a_moderator_is_said_there_once_it_is_shown(
+    town: MirroredTown, account: MatrixAccount
+) -> None:
+    """By the keeper with their address; after a consent in their name."""
+    async with town.db.transaction() as tx:
+        await rooms.change_settings(tx, town.ana, town.room.id, RoomSettings(holds_messages=True))
+    await town.linked(town.ben, account)
+    room = await town.matrix_room()
+    await account.join(room)
+    event = await account.say(room, "I have a question", "1")
+    await town.read()
+    assert await town.seen() == []
+    await release(town, event)
+    assert [text for _, text in await town.seen()] == [f"{account.user_id}: I have a question"]
+    assert await only_here(town) == []
+    await town.agree(town.ben)
+    event = await account.say(room, "And another", "2")
+    await town.read()
+    await release(town, event)
+    assert (await town.seen())[1:] == [("Ben", "And another")]
+
+
+async def only_here(town: MirroredTown) -> list[str]:
+    """What the page marks as not passed on, apart from what was said before."""
+    async with town.db.reader() as reader:
+        page = await page_of_messages(reader, town.room, town.ana.user_id, MessageFilter())
+    return [one.message.body for one in page.messages[1:] if one.is_only_here]
+
+
+async def edit_here(town: MirroredTown, event: str, text: str) -> None:
+    async with town.db.transaction() as tx:
+        row = await tx.fetch_one("select id from chat_messages where external_id = :event", event=event)
+        assert row is not None
+        await messages.edit(tx, town.ben, row["id"], text)
+    await town.deliver()
+
+
+async def test_words_from_there_that_are_changed_here_are_said_anew(town: MirroredTown, account: MatrixAccount) -> None:
+    """Nobody can edit the event of another account, and what was written here goes there only with a consent."""
+    await town.linked(town.ben, account)
+    room = await town.matrix_room()
+    await account.join(room)
+    event = await account.say(room, "My number is 123", "1")
+    await town.read()
+    await edit_here(town, event, "Ask me for my number")
+    assert await town.seen() == []
+    assert await only_here(town) == ["Ask me for my number"]
+    await town.agree(town.ben)
+    event = await account.say(room, "At eight", "2")
+    await town.read()
+    await edit_here(town, event, "At nine")
+    assert await town.seen() == [("Ben", "At nine")]
+    await edit_here(town, event, "At ten")
+    assert await town.seen() == [("Ben", "At ten")]
+    assert "At eight" not in str(await account.events(room))
+
+
+async def test_a_removal_that_is_undone_brings_words_from_there_back(
+    town: MirroredTown, account: MatrixAccount
+) -> None:
+    await town.linked(town.ben, account)
+    room = await town.matrix_room()
+    await account.join(room)
+    event = await account.say(room, "Not rude at all", "1")
+    await town.read()
+    async with town.db.transaction() as tx:
+        row = await tx.fetch_one("select id from chat_messages where external_id = :event", event=event)
+        await messages.remove(tx, town.ana, row["id"], "Rude", SEALER)
+    await town.deliver()
+    assert await town.seen() == []
+    async with town.db.transaction() as tx:
+        await messages.restore(tx, town.ana, row["id"], SEALER)
+    await town.deliver()
+    assert [text for _, text in await town.seen()] == [f"{account.user_id}: Not rude at all"]
+
+
+async def test_the_keeper_is_called_like_the_site(town: MirroredTown, account: MatrixAccount) -> None:
+    """Whoever is invited sees by whom."""
+    named = replace(town.bridge, site_name="Town calendar")
+    stop = asyncio.Event()
+    await asyncio.wait_for(reader.run(named, stop, lambda _number: stop.set()), 60)
+    shown = await account.call("GET", f"profile/{town.bridge.keeper.user_id}/displayname")
+    assert shown == {"displayname": "Town calendar"}

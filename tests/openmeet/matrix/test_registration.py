@@ -87,3 +87,10 @@ def test_an_operator_is_told_whether_it_works(
     assert main(["matrix", "check"]) == 1
     assert "There is no homeserver at" in capsys.readouterr().err
     assert main(["matrix", "registration"]) == 1
+    capsys.readouterr()
+    assert main(["matrix", "reconcile"]) == 0
+    assert "No room is mirrored." in capsys.readouterr().out
+    for name in ("MATRIX_URL", "MATRIX_SERVER_NAME"):
+        monkeypatch.delenv(f"OPENMEET_{name}")
+    assert main(["matrix", "reconcile"]) == 1
+    assert "The Matrix bridge is off" in capsys.readouterr().err

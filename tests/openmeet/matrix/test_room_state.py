@@ -1,6 +1,7 @@
 """What is said about a room over there follows what it is here: name, history, where it comes from, who is let in, what has expired."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from groundwork.clock import DAY, SECOND
 from openmeet.domain.chat import matrix_choices, mirror_wakes, readers, rooms
 from openmeet.domain.chat.matrix_choices import InvitationMode
+from openmeet.domain.chat.mirroring import MatrixConsent
 from openmeet.domain.chat.model import HistoryMode, RoomRetention
 from openmeet.domain.chat.retention import forget_expired_messages
 from openmeet.domain.chat.rooms import RoomSettings
@@ -61,7 +63,6 @@ async def test_a_room_says_where_it_comes_from_and_what_it_is_called(town: Mirro
         assert note["channel"]["displayname"] == town.event.title
     room, key = await town.matrix_room(), f"openmeet://{town.bridge.tenant}/{town.room.id}"
     await town.bridge.keeper.set_state(room, "m.bridge", {}, key)
-    town.bridge.names.clear()  # as after a start
     async with town.db.transaction() as tx:
         before = await mirror_wakes.newest_access_change(tx)
         await tx.execute("update events set title = 'Another name' where id = :id", id=town.event.id)
@@ -69,6 +70,35 @@ async def test_a_room_says_where_it_comes_from_and_what_it_is_called(town: Mirro
     await follow(town)
     assert (await state_of(town, "m.bridge"))[0]["channel"]["displayname"] == "Another name"
     assert await state_of(town, "m.room.name") == [{"name": "Another name"}]
+
+
+async def test_a_name_that_somebody_else_set_is_put_back(town: MirroredTown) -> None:
+    """What stands there decides, not what this process has set: another one may have renamed the room since."""
+    await town.deliver()
+    room = await town.matrix_room()
+    await town.bridge.keeper.set_state(room, "m.room.name", {"name": "By another process"})
+    await compared(town)
+    assert await state_of(town, "m.room.name") == [{"name": town.event.title}]
+    await compared(town)
+    events = [one for one in await town.events() if one["type"] == "m.room.name"]
+    assert [one["content"]["name"] for one in events] == [town.event.title, "By another process", town.event.title]
+
+
+async def test_a_second_yes_gives_the_name_back(town: MirroredTown, account: MatrixAccount) -> None:
+    """Also to a process that had set the name before another one took it away."""
+    await town.agree(town.ben)
+    await town.say(town.ben, "Hello")
+    await town.deliver()
+    other = replace(town, bridge=replace(town.bridge, names={}))
+    await other.agree(town.ben, MatrixConsent.NONE)
+    await other.deliver()
+    profile = f"profile/{await ghost_of(town, town.ben)}/displayname"
+    assert await account.call("GET", profile) == {}
+    await town.agree(town.ben)
+    await town.deliver()
+    await town.say(town.ben, "Hello again")
+    await town.deliver()
+    assert await account.call("GET", profile) == {"displayname": "Ben"}
 
 
 async def test_a_suspended_account_is_out_at_once_and_back_afterwards(

@@ -1,5 +1,6 @@
 """The map of a search: pins in the order of the list, nothing hidden, no other host; and its filters in the address."""
 
+import math
 import re
 from dataclasses import replace
 from html import unescape
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from openmeet.domain.events import town_positions
 from openmeet.domain.events.town_positions import EventPosition
 from openmeet.domain.places.gazetteer import Gazetteer
+from openmeet.domain.places.model import Place
 from openmeet.web.search import map_drawing
 from openmeet.web.search.map_drawing import DESK, PHONE, MapEvent, MapView
 from tests.databases import MakeDatabase
@@ -162,3 +164,17 @@ def test_every_event_is_on_the_map_that_fits_them(points: list[tuple[float, floa
     assert firsts == sorted(firsts)
     if view.zoom > map_drawing.MIN_ZOOM:
         assert sum(len(pin.events) for pin in drawing.pins) == len(events)
+
+
+def test_without_tiles_more_people_have_a_larger_tint_and_rings_reach_the_corners() -> None:
+    view = MapView(52.5, 13.4, 10)
+    places = [
+        Place(1, name, "DE", "", "", "", 52.5, 13.4, people, "Europe/Berlin")
+        for name, people in (("A", 900_000), ("B", 9_000))
+    ]
+    drawn, tiled = (map_drawing.drawn(view, DESK, [], places, has_tiles=one) for one in (False, True))
+    large, small = (one.radius for one in drawn.names)
+    assert large == pytest.approx(10 * small, abs=5)
+    assert drawn.rings[0] == drawn.scale.pixels
+    assert drawn.rings[-1] >= math.hypot(DESK.width, DESK.height) / 2
+    assert (tiled.rings, tiled.names) == ((), ())

@@ -85,7 +85,7 @@ async def test_asking_with_a_question_is_decided_one_by_one_and_together(site, a
     await press(ben, f"{path}/join", answer="Sicilian")
     mine = await text_of(ben, path)
     assert "You asked to join" in mine
-    assert "Asked on Sunday 1 March 2026" in mine
+    assert "Asked on Sunday 1 March" in mine
     requests = await text_of(ana, f"{path}/requests")
     assert "Sicilian" in requests
     assert (await ben.get(f"{path}/requests")).status_code == 403
@@ -94,7 +94,7 @@ async def test_asking_with_a_question_is_decided_one_by_one_and_together(site, a
     them = await user_id(site, "ben@example.org")
     await press(ana, f"{path}/requests", one=f"decline {them}")
     declined = await text_of(ben, path)
-    assert "Decided on Sunday 1 March 2026 by Ana. You can ask again." in declined
+    assert "Decided on Sunday 1 March by Ana. You can ask again." in declined
     await press(ben, f"{path}/join", answer="Caro-Kann")
     await press(ana, f"{path}/requests", **{"decision": "approve", f"ask-{them}": "on"})
     assert "You’re in" in await text_of(ben, path)

@@ -15,7 +15,7 @@ CARD = EventCard("", "", "", "", "", "", "", 0, False, (), "", (), None)
 
 
 def day(key: str, *slugs: str) -> ListedDay:
-    return ListedDay(key, key, items=[replace(CARD, slug=slug) for slug in slugs])
+    return ListedDay(key, key, key, items=[replace(CARD, slug=slug) for slug in slugs])
 
 
 def listed() -> list[list[ListedDay]]:

@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class AccountMergeReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/account_merge.py``."""
+    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     PROVE_AGAIN = "account_merge.prove_again"
     EXPIRED = "account_merge.expired"

@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class ApiTokenReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/api_tokens.py``."""
+    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     SERVICE_NAME_NEEDED = "api_token.service_name_needed"
     SERVICE_SCOPE_NEEDED = "api_token.service_scope_needed"

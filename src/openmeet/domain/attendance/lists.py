@@ -26,7 +26,7 @@ from openmeet.domain.attendance.model import (
 from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.rules import NO_LIMITS, SeatLimits, is_too_large
-from openmeet.domain.events.model import EventId
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.users.model import UserId, UserKind
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 
@@ -324,6 +324,11 @@ _MAX_KEPT: Final = 1_000
 
 # Event ids are unique among all tenants of a process.
 _kept: OrderedDict[EventId, tuple[Instant, RsvpCounts]] = OrderedDict()
+
+
+def places_left(event: Event, counts: RsvpCounts) -> int | None:
+    """How many more people it has places for; None without a limit."""
+    return None if event.content.capacity is None else max(0, event.content.capacity - counts.seats)
 
 
 async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:

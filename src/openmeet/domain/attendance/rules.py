@@ -9,7 +9,13 @@ from typing import Protocol, assert_never
 
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.errors import NotFound, Refused, Why
-from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, PendingFor, RsvpRecordStatus
+from openmeet.domain.attendance.model import (
+    AnswerMode,
+    Attendance,
+    AttendanceStatus,
+    PendingFor,
+    RsvpRecordStatus,
+)
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.attendance.transitions import TABLE, AttendanceAction, AttendanceTransition

@@ -1,14 +1,46 @@
-"""Which of several events a person sees, by RSVPs and membership in the events' groups."""
+"""Which events a person sees, by their RSVPs and their membership in the events' groups."""
 
 from collections.abc import Collection, Sequence
 
 from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
 from openmeet.domain.attendance import queries
+from openmeet.domain.attendance.model import SEATED, Attendance
 from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events import rules, seeing
-from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.disclosure import PrivateDetails
+from openmeet.domain.events.model import Event, EventId, EventSlug
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.groups.membership_queries import roles_of
 from openmeet.domain.users.model import UserId
+
+
+async def visible_event(reader: Reader, slug: EventSlug, viewer: UserId | None) -> tuple[Event, Attendance | None]:
+    """The event and this person's RSVP to it. Raises NotFound if it is absent, gone or hidden from them."""
+    event = await by_slug(reader, slug)
+    mine = await queries.find(reader, event.id, viewer) if event is not None and viewer is not None else None
+    return await seeing.require_visible(reader, event, viewer, is_invited=is_invited(mine)), mine
+
+
+async def event_to_show(
+    reader: Reader, slug: EventSlug, viewer: UserId | None
+) -> tuple[Event, Attendance | None, PrivateDetails]:
+    """The event, this person's RSVP to it, and as much of its place as they may know.
+
+    Raises NotFound if it is absent or hidden from them, Gone if it was deleted.
+    """
+    event = await by_slug(reader, slug)
+    mine = await queries.find(reader, event.id, viewer) if event is not None and viewer is not None else None
+    if (
+        event is None
+        or (event.is_hidden and event.author_id != viewer)
+        or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine))
+    ):
+        raise NotFound(EventReason.NO_SUCH_EVENT)
+    seeing.raise_if_gone(event)
+    is_going = mine is not None and mine.status in SEATED
+    return event, mine, await seeing.private_details_for(reader, event, viewer, is_going=is_going)
 
 
 async def seen_by(reader: Reader, events: Collection[Event], user_id: UserId) -> set[EventId]:

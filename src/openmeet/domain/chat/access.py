@@ -263,37 +263,46 @@ def people() -> str:
     return f"(select distinct user_id from {related()} pr)"
 
 
-def related() -> str:
+def related(whom: str = "") -> str:
     """SQL table: ``user_id`` and ``because`` of everybody who is related to what the room ``:room`` belongs to; who answered, the
-    most by far, comes last.
+    most by far, comes last. ``whom``: a condition on the id of a person, such as ``= u.id``. It is part of each query, because a
+    database would find everybody first.
     """
-    # Events are joined by their id and by their series apart: with "or", PostgreSQL reads all answers of the site.
+
+    def only(column: str) -> str:
+        return f" and {column} {whom}" if whom else ""
+
+    # Events are found by their id and by their series apart: with "or", PostgreSQL reads all answers of the site. The room is
+    # not joined: SQLite would read all events for a filter of their ids.
+    of_event = "(select event_id from this)"
+    with_people = "(select event_id from this where kind not in ('hosts', 'direct'))"
     return f"""(
         with recursive this as (select * from chat_rooms where id = :room),
           half (id, steps) as (select series_id, 0 from this where series_id is not null union all
             select cs.id, half.steps + 1 from event_series cs join half on cs.split_from = half.id where half.steps < 50)
-        select h.user_id, 'hosting' as because from this r join event_co_hosts h on h.event_id = r.event_id
-         where h.state = 'accepted'
+        select h.user_id, 'hosting' as because from event_co_hosts h
+         where h.event_id = {of_event} and h.state = 'accepted'{only("h.user_id")}
         union all select h.user_id, 'hosting' from half join events e on e.series_id = half.id
-           join event_co_hosts h on h.event_id = e.id where h.state = 'accepted'
-        union all select e.author_id, 'hosting' from this r join events e on e.id = r.event_id
-        union all select s.user_id, 'hosting' from half join event_series s on s.id = half.id where s.deleted_at is null
+           join event_co_hosts h on h.event_id = e.id where h.state = 'accepted'{only("h.user_id")}
+        union all select e.author_id, 'hosting' from events e where e.id = {of_event}{only("e.author_id")}
+        union all select s.user_id, 'hosting' from half join event_series s on s.id = half.id
+         where s.deleted_at is null{only("s.user_id")}
         union all select m.user_id, case when m.role = 'member' then 'group' else 'hosting' end from group_members m
          where m.role in ({_INSIDE})
-           and m.group_id in (select r.group_id from this r
-                              union select e.group_id from this r join events e on e.id = r.event_id
-                              union select s.group_id from half join event_series s on s.id = half.id where s.deleted_at is null)
+           and m.group_id in (select group_id from this
+                              union select e.group_id from events e where e.id = {of_event}
+                              union select s.group_id from half join event_series s on s.id = half.id where s.deleted_at is null){only("m.user_id")}
         union all select f.user_id, 'following' from this r, half join event_series_followers f on f.series_id = half.id
-         where r.kind = 'series'
+         where r.kind = 'series'{only("f.user_id")}
         union all select mo.user_id, 'hosting' from moderators mo
-         where exists (select 1 from this r join events e on e.id = r.event_id join users au on au.id = e.author_id
-                        where au.kind = 'shadow')
-        union all select r.with_user_id, 'direct' from this r where r.with_user_id is not null
-        union all select a.user_id, 'attendance' from this r join attendances a on a.event_id = r.event_id
-         where r.kind not in ('hosts', 'direct') and a.status not in ('declined', 'rejected')
+         where exists (select 1 from events e join users au on au.id = e.author_id
+                        where e.id = {of_event} and au.kind = 'shadow'){only("mo.user_id")}
+        union all select r.with_user_id, 'direct' from this r where r.with_user_id is not null{only("r.with_user_id")}
+        union all select a.user_id, 'attendance' from attendances a
+         where a.event_id = {with_people} and a.status not in ('declined', 'rejected'){only("a.user_id")}
         union all select a.user_id, 'attendance' from this r, half join events e on e.series_id = half.id
            join attendances a on a.event_id = e.id
-         where r.kind not in ('hosts', 'direct') and a.status not in ('declined', 'rejected'))"""
+         where r.kind not in ('hosts', 'direct') and a.status not in ('declined', 'rejected'){only("a.user_id")})"""
 
 
 async def access(reader: Reader, room: RoomId, person: UserId | None) -> Access:

@@ -1,7 +1,9 @@
 """Messages and reactions of guests from Matrix. The rules are those of everybody (``posting``); a guest changes only what is theirs.
 
-A guest mentions nobody, and calls nobody: names are looked up for people whom somebody here can hold to account.
+A guest mentions people whom everybody may know to be in the room, by name, and calls neither all hosts nor everyone.
 """
+
+from collections.abc import Collection
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Forbidden, NotFound
@@ -28,6 +30,7 @@ from openmeet.domain.chat.model import (
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.search_terms import search_index_terms
 from openmeet.domain.chat.texts import checked_text
+from openmeet.domain.users.model import UserId
 
 
 async def say(
@@ -39,8 +42,9 @@ async def say(
     external_id: str,
     about: str | None,
     reply_to: ChatMessageId | None,
+    mentions: Collection[UserId] = (),
 ) -> ChatMessage:
-    """Store a message of a guest. Raises NotFound, Forbidden (``ReadOnly``, ``RoomClosed``), TooMany (``SlowMode``), InvalidForm."""
+    """Store a message of a guest, who mentions also whom the text names. Raises NotFound, Forbidden (``ReadOnly``, ``RoomClosed``), TooMany (``SlowMode``), InvalidForm."""
     room = await _writable(tx, room_id, sender)
     body = checked_text(text)
     author = MessageAuthor(matrix_sender=sender)
@@ -61,6 +65,7 @@ async def say(
         held_at=tx.now if is_held else None,
     )
     await message_queries.insert(tx, entry, one, search_index_terms(one))
+    await messages.add_mentions(tx, room, one, mentions)
     return one
 
 

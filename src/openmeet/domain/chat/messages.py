@@ -94,7 +94,7 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
     )
     await message_queries.insert(tx, entry, one, search_index_terms(one))
     await pictures.attach(tx, one.id, shown)
-    await _add_mentions(tx, room, one, new.mentions)
+    await add_mentions(tx, room, one, new.mentions)
     return one, True
 
 
@@ -139,8 +139,8 @@ async def _check_reply(
         raise InvalidForm({"replyTo": ChatReason.REPLY_ELSEWHERE()})
 
 
-async def _add_mentions(tx: Transaction, room: Room, one: ChatMessage, given: Collection[UserId]) -> list[UserId]:
-    """Store who is mentioned, may read it and is named to the author; returns those who were not mentioned before.
+async def add_mentions(tx: Transaction, room: Room, one: ChatMessage, given: Collection[UserId]) -> list[UserId]:
+    """Store who is mentioned, may read it and is named to the author, a guest like a visitor; returns those who were not mentioned before.
 
     Somebody who answered privately is not mentioned: the answer would tell the author that they come. A name that an earlier text
     of the message had stays the person's whom it meant then, whoever is called so now.
@@ -191,7 +191,7 @@ async def edit(
     changed = edited.message(tx.now, waits=waits)
     await message_queries.keep_earlier_text(tx, one)
     await write_message(tx, changed)
-    await _add_mentions(tx, room, changed, ())
+    await add_mentions(tx, room, changed, ())
     await log.append(tx, room.id, LogKind.EDITED, one.id)
     return changed
 

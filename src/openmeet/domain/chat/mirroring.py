@@ -253,8 +253,8 @@ async def answer_consent(tx: Transaction, caller: Caller, consent: MatrixConsent
         now=tx.now,
         user=caller.user_id,
     )
-    passed_on = before is not None and before.consent is not MatrixConsent.NONE
-    if changed and passed_on and consent is MatrixConsent.NONE:
+    # A no takes back what was passed on; a yes after a no gives the user that speaks for them its name again.
+    if changed and before is not None and before.answered_at is not None:
         await jobs.enqueue_again(tx, JobKind.MATRIX_PERSON, [caller.user_id])
 
 

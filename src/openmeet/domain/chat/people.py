@@ -72,13 +72,6 @@ async def members(
     )
 
 
-async def member_names(reader: Reader, room: Room, viewer: UserId, *, limit: int) -> list[tuple[UserId, str]]:
-    """The first of ``members``, by id and name. Raises NotFound."""
-    mine = await _must_be_in(reader, room, viewer)
-    found, _ = await _in_order(reader, room, viewer, mine, limit=limit)
-    return [(one.user_id, one.shown_name) for one in found]
-
-
 async def _in_order(
     reader: Reader,
     room: Room,
@@ -98,7 +91,7 @@ async def _in_order(
         plain = words.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         values["words"] = f"%{plain}%"
     if role is Access.MODERATE:
-        conditions.append(f"exists (select 1 from {related()} h where h.user_id = u.id and h.because = 'hosting')")
+        conditions.append(f"exists (select 1 from {related('= u.id')} h where h.because = 'hosting')")
     if after is not None:
         conditions.append("(lower(u.display_name), u.id) > (:after_name, :after_id)")
         values |= {"after_name": after[0], "after_id": after[1]}
@@ -127,9 +120,7 @@ async def _in_order(
 async def some_members(reader: Reader, room: Room, viewer: UserId, limit: int) -> RoomMembers:
     """A few of the people in the room, hosts first. Raises NotFound."""
     mine = await _must_be_in(reader, room, viewer)
-    rows = await reader.fetch(
-        f"select p.user_id from chat_rooms r, {related()} p where r.id = :room limit :most", room=room.id, most=_COUNTED
-    )
+    rows = await reader.fetch(f"select p.user_id from {related()} p limit :most", room=room.id, most=_COUNTED)
     looked_at = await _looked_at(reader, room, viewer, mine, [UserId(row["user_id"]) for row in rows])
     named = sorted((one for one in looked_at.values() if one.is_named), key=lambda one: (-one.access, one.name.lower()))
     because = await _because(reader, room.id, [one.user_id for one in named[:limit]])
@@ -147,9 +138,7 @@ async def _must_be_in(reader: Reader, room: Room, viewer: UserId) -> Access:
 
 async def _count_unnamed(reader: Reader, room: Room, viewer: UserId, mine: Access) -> int | None:
     """How many in the whole room are not named: a number that depended on words or pages would tell who they are."""
-    rows = await reader.fetch(
-        f"select p.user_id from chat_rooms r, {related()} p where r.id = :room limit :most", room=room.id, most=_COUNTED
-    )
+    rows = await reader.fetch(f"select p.user_id from {related()} p limit :most", room=room.id, most=_COUNTED)
     if len(rows) == _COUNTED:
         return None
     looked_at = await _looked_at(reader, room, viewer, mine, [UserId(row["user_id"]) for row in rows])
@@ -222,7 +211,7 @@ def _is_named() -> str:
     """
     return f"""(u.id = {_VIEWER} or cast(:moderates as integer) = 1
         or exists (select 1 from chat_messages w where w.room_id = r.id and w.user_id = u.id)
-        or exists (select 1 from {related()} o where o.user_id = u.id and o.because in ('hosting', 'direct'))
+        or exists (select 1 from {related("= u.id")} o where o.because in ('hosting', 'direct'))
         or {_is_seen_in_group()} or {_is_seen_to_come()})"""
 
 
@@ -232,7 +221,7 @@ def _is_seen_in_group() -> str:
     return f"""exists (
         select 1 from group_members v where v.user_id = {_VIEWER} and v.role in ({_INSIDE}) and v.group_id in {groups}
            and (exists (select 1 from group_members m where m.group_id = v.group_id and m.user_id = u.id and m.role in ({_INSIDE}))
-                or exists (select 1 from {related()} o where o.user_id = u.id and o.because = 'following')))"""
+                or exists (select 1 from {related("= u.id")} o where o.because = 'following')))"""
 
 
 def _is_seen_to_come() -> str:
@@ -271,8 +260,7 @@ async def _because(reader: Reader, room: RoomId, ids: Collection[UserId]) -> dic
     if not ids:
         return {}
     rows = await reader.fetch(
-        f"select distinct p.user_id, p.because from chat_rooms r, {related()} p where r.id = :room and p.user_id in :ids"
-        " order by p.user_id, p.because",
+        f"select distinct p.user_id, p.because from {related('in :ids')} p order by p.user_id, p.because",
         room=room,
         ids=sorted(ids),
     )

@@ -418,11 +418,12 @@ async def _only_here(reader: Reader, ids: Collection[ChatMessageId]) -> set[Chat
     rows = await reader.fetch(
         """
         select m.id from chat_messages m join chat_rooms r on r.id = m.room_id and r.matrix_state = 'on'
-         where m.id in :ids and m.kind in ('text', 'poll') and m.external_id is null and m.removed_at is null and m.held_at is null
+         where m.id in :ids and m.kind in ('text', 'poll') and m.removed_at is null and m.held_at is null
            and not exists (select 1 from chat_log l join matrix_sends s on s.room_id = l.room_id and s.number = l.number
                             where l.message_id = m.id and s.event_id is not null)
            and (m.kind = 'poll'
-                or m.number <= (select max(s.number) from matrix_sends s where s.room_id = r.id and s.sent_revision > 0)
+                or (select max(l.number) from chat_log l where l.message_id = m.id and l.kind in ('said', 'edited', 'restored'))
+                   <= (select max(s.number) from matrix_sends s where s.room_id = r.id and s.sent_revision > 0)
                 or not exists (select 1 from matrix_people p where p.user_id = m.user_id
                                   and p.consent = 'name_and_words' and p.answered_at <= m.said_at))
          order by m.id

@@ -120,7 +120,7 @@ async def _enter(tx: Transaction, room: RoomId, person: UserId) -> None:
     if await reading_of(tx, room, person) is not None:
         return
     because = await tx.fetch_one(
-        f"select min(p.because) as because from {related()} p where p.user_id = :person", room=room, person=person
+        f"select min(p.because) as because from {related('= :person')} p", room=room, person=person
     )
     source = because["because"] if because and because["because"] else EnteredBy.OPENED.value
     await tx.execute(

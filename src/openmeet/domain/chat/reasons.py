@@ -14,6 +14,8 @@ class ChatReason(Reason):
     MUTED = "chat.muted"
     MUTED_UNTIL = "chat.muted_until"
     ROOM_CLOSED = "chat.room_closed"
+    WAITS_FOR_MODERATOR = "chat.waits_for_moderator"
+    NOT_ENCRYPTED_HERE = "chat.not_encrypted_here"
     TEXT_NEEDED = "chat.text_needed"
     TEXT_TOO_LONG = "chat.text_too_long"
     TOO_MANY_LINES = "chat.too_many_lines"

@@ -164,13 +164,18 @@ async def _readable(
     return floors, None if last is None else (int(last.last_said_at or last.created_at), str(last.id))
 
 
-# How far back in each chat writers are looked for.
+# How far back in each chat writers are looked for: in all of them, and in one.
 _RECENT: Final = 30
+_RECENT_IN_ONE: Final = 1_000
 
 
-async def recent_writers(reader: Reader, viewer: UserId, *, limit: int) -> list[tuple[UserId, str]]:
-    """Who wrote among the latest messages of the rooms that the person may read, with the names shown, in the order of names."""
-    rooms, _ = await _readable(reader, viewer, await _reached(reader, viewer, ()), None)
+async def recent_writers(
+    reader: Reader, viewer: UserId, only: Sequence[RoomId] = (), *, limit: int
+) -> list[tuple[UserId, str]]:
+    """Who wrote among the latest messages of the rooms that the person may read, or of one, with the names shown, in the order of
+    names.
+    """
+    rooms, _ = await _readable(reader, viewer, await _reached(reader, viewer, only), None)
     if not rooms:
         return []
     rows = await reader.fetch(
@@ -178,7 +183,7 @@ async def recent_writers(reader: Reader, viewer: UserId, *, limit: int) -> list[
         " where r.id in :rooms and m.user_id is not null and m.search_words <> '' and m.removed_at is null and m.held_at is null"
         f"{_floors(rooms)[0]} order by m.user_id limit :limit",
         rooms=sorted(rooms),
-        recent=_RECENT,
+        recent=_RECENT_IN_ONE if len(only) == 1 else _RECENT,
         limit=limit,
         **_floors(rooms)[1],
     )

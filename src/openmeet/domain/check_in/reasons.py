@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class CheckInReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/check_in.py``."""
+    """Codes; their messages are in ``i18n/reasons/events.py``."""
 
     WRONG_TICKET = "check_in.wrong_ticket"
     MALFORMED_CODE = "check_in.malformed_code"

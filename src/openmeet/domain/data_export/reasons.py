@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class DataExportReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/data_export.py``."""
+    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     PERSON_IS_HERE = "data_export.person_is_here"
     NOBODY_ANSWERED = "data_export.nobody_answered"

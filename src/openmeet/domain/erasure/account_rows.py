@@ -78,7 +78,11 @@ _EMPTY_MATRIX: Final = """
      where user_id = :id
 """
 # What moderators of chats said of the person, and the person of others, or against a decision.
-_SILENCE_ACTS: Final = "update chat_acts set reason = '' where (user_id = :id or by_user_id = :id) and reason <> ''"
+_SILENCE: Final = (
+    "update chat_acts set reason = '' where (user_id = :id or by_user_id = :id) and reason <> ''",
+    "update chat_sanctions set reason = '' where by_user_id = :id and reason <> ''",
+    "update matrix_guests set reason = '' where by_user_id = :id and reason <> ''",
+)
 # Addresses of records of what was emptied: they contain the DID. After the DID is deleted, which finds rows by them.
 _UNLINK: Final = (
     """
@@ -138,9 +142,8 @@ async def purge(db: Database, user_id: UserId) -> dict[str, int]:
     ]
     deleted += await _delete(db, user_id, rows)
     async with db.transaction() as tx:
-        for statement in (*_REMOVE_ADDRESS, _UNNAME, _EMPTY_MATRIX):
+        for statement in (*_REMOVE_ADDRESS, _UNNAME, _EMPTY_MATRIX, *_SILENCE):
             await tx.execute(statement, id=user_id)
-        await tx.execute(_SILENCE_ACTS, id=user_id)
         await tx.execute(_RELEASE_PICTURES, id=user_id)
         await chat_pictures.release_all_of(tx, user_id)
     return dict(+deleted)

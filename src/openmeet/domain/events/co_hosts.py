@@ -203,8 +203,6 @@ async def is_for(reader: Reader, one: CoHost, user_id: UserId) -> bool:
 
 async def _lock(tx: Transaction, caller: Caller, slug: EventSlug, act: EventPermission) -> Event:
     await queries.lock_series_of(tx, slug)
-    event = await queries.lock_by_slug(tx, slug)
-    if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
-        raise NotFound(EventReason.NO_SUCH_EVENT)
+    event = await seeing.require_visible(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
     await seeing.require_permission(tx, event, caller.user_id, act)
     return event

@@ -6,11 +6,9 @@
 from dataclasses import replace
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import NotFound
 from openmeet.domain.events import queries, rules, seeing
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.permissions import EventPermission
-from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.users.model import Caller
 
 
@@ -21,9 +19,7 @@ async def original_of(reader: Reader, slug: str, caller: Caller) -> Event | None
 
 async def to_be_copied(reader: Reader, slug: EventSlug, caller: Caller) -> Event:
     """The event, if the caller may change it: the copy includes its private details. Raises NotFound, Forbidden."""
-    event = await queries.by_slug(reader, slug)
-    if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-        raise NotFound(EventReason.NO_SUCH_EVENT)
+    event = await seeing.require_visible(reader, await queries.by_slug(reader, slug), caller.user_id)
     await seeing.require_permission(reader, event, caller.user_id, EventPermission.COPY)
     rules.require_changeable(event)
     return event

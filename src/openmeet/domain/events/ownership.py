@@ -49,9 +49,7 @@ async def offer(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: Co
 
     Raises NotFound, Forbidden, Refused (``DateOfSeries``, ``Draft``, ``NotOutYet``, and for copies from the network).
     """
-    event = await queries.lock_by_slug(tx, slug)
-    if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
-        raise NotFound(EventReason.NO_SUCH_EVENT)
+    event = await seeing.require_visible(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
     await seeing.require_editable(tx, event, caller.user_id, EventPermission.HAND_OVER)
     if event.place_in_series is not None:
         raise Refused(EventReason.DATE_OF_SERIES, name="DateOfSeries")

@@ -38,6 +38,15 @@ async def may_see(reader: Reader, event: Event, viewer: UserId | None, *, is_inv
     return rules.may_see(event, viewer, is_invited=False, is_co_host=is_co_host)
 
 
+async def require_visible(
+    reader: Reader, event: Event | None, viewer: UserId | None, *, is_invited: bool = False
+) -> Event:
+    """The event itself. Raises NotFound if it is absent, gone or hidden from this person. ``is_invited``: as in ``may_see``."""
+    if event is None or event.is_gone or not await may_see(reader, event, viewer, is_invited=is_invited):
+        raise NotFound(EventReason.NO_SUCH_EVENT)
+    return event
+
+
 async def may_answer_from_network(reader: Reader, event: Event, user_id: UserId) -> bool:
     """Whether the event exists for somebody apart from the RSVP in their record.
 

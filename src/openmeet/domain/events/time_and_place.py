@@ -72,22 +72,30 @@ def clock_label(event: Event | Details) -> str:
     return words
 
 
-def tagged(event: Event | Details) -> Markup | str:
-    """``span_label`` with ``<time>`` around each end."""
+def tagged(event: Event | Details, now: Instant | None = None) -> Markup | str:
+    """``span_label`` with ``<time>`` around each end. ``now``: without the year where everybody knows it."""
     if event.starts_at is None:
         return ""
+    today = _today(event, now)
     days = days_of(event)
     if days is not None:
-        first = formatting.day_tag(days[0], formatting.day(days[0]))
-        return first if days[0] == days[1] else first + " – " + formatting.day_tag(days[1], formatting.day(days[1]))
+        first, last = (formatting.day_tag(one, formatting.day(one, today)) for one in days)
+        return first if days[0] == days[1] else first + " – " + last
     starts = wall_time.local_of(event.starts_at, event.time_zone)
+    opening = formatting.span(starts, None, today)
     if event.ends_at is None:
-        return formatting.time_tag(event.starts_at, formatting.span(starts, None))
+        return formatting.time_tag(event.starts_at, opening)
     ends = wall_time.local_of(event.ends_at, event.time_zone)
     if ends.date() != starts.date():
-        opening, closing = formatting.span(starts, None), formatting.span(ends, None)
+        closing = formatting.span(ends, None, today)
         return formatting.time_tag(event.starts_at, opening) + " – " + formatting.time_tag(event.ends_at, closing)
-    return _tagged_clocks(event.starts_at, f"{formatting.day(starts)}, {formatting.clock(starts)}", event.ends_at, ends)
+    opening = f"{formatting.day(starts, today)}, {formatting.clock(starts)}"
+    return _tagged_clocks(event.starts_at, opening, event.ends_at, ends)
+
+
+def _today(event: Event | Details, now: Instant | None) -> date | None:
+    """The day that it is where the event is."""
+    return None if now is None else wall_time.local_of(now, event.time_zone).date()
 
 
 def _tagged_clocks(starts_at: Instant, opening: str, ends_at: Instant, ends: datetime) -> Markup:
@@ -96,17 +104,17 @@ def _tagged_clocks(starts_at: Instant, opening: str, ends_at: Instant, ends: dat
     )
 
 
-def tagged_in_two(event: Event | Details) -> tuple[Markup | str, Markup | str]:
+def tagged_in_two(event: Event | Details, now: Instant) -> tuple[Markup | str, Markup | str]:
     """``tagged`` as the day, and the time of day for a second line, which is empty where there are no hours or several days."""
     if event.starts_at is None or event.is_all_day:
-        return tagged(event), ""
+        return tagged(event, now), ""
     starts = wall_time.local_of(event.starts_at, event.time_zone)
-    day = formatting.day_tag(starts.date(), formatting.day(starts))
+    day = formatting.day_tag(starts.date(), formatting.day(starts, _today(event, now)))
     if event.ends_at is None:
         return day, formatting.time_tag(event.starts_at, formatting.clock(starts))
     ends = wall_time.local_of(event.ends_at, event.time_zone)
     if ends.date() != starts.date():
-        return tagged(event), ""
+        return tagged(event, now), ""
     return day, _tagged_clocks(event.starts_at, formatting.clock(starts), event.ends_at, ends)
 
 

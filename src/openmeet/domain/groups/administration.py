@@ -36,6 +36,7 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.actions import person_for_did
 from openmeet.domain.moderation.blocks import raise_if_unwelcome
 from openmeet.domain.sign_in.model import check_email
+from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import enqueue_email
@@ -95,7 +96,14 @@ async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: User
 
 
 async def ban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
-    """Ban somebody. Raises NotFound, Forbidden."""
+    """Ban somebody, in the group or not: people who only answered to its events too. Raises NotFound, Forbidden."""
+    group, _ = await lock_for(tx, caller, slug, GroupPermission.BAN)
+    if await queries.find_member(tx, group.id, user_id) is None:
+        if await users.by_id(tx, user_id) is None:
+            raise NotFound(GroupReason.NOT_A_MEMBER)
+        stranger = queries.new_membership(tx.now, group.id, user_id, GroupRole.BANNED)
+        standing = replace(stranger, decided_by=caller.user_id, decided_at=tx.now)
+        return await put(tx, standing, GroupRole.BANNED, GroupLogAction.BANNED, by=caller.user_id, before=None)
     theirs = await _below(tx, caller, slug, user_id, GroupPermission.BAN)
     if theirs.role is GroupRole.BANNED:
         return theirs

@@ -21,7 +21,7 @@ from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.seeing import may_see
+from openmeet.domain.events.seeing import require_visible
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.groups import invitation_queries
@@ -45,9 +45,7 @@ from openmeet.outbox.emails import enqueue_email
 
 async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, RegistrationSettings]:
     """The event, if somebody without an account can answer it. Raises NotFound, Refused."""
-    event = await by_slug(reader, slug)
-    if event is None or event.is_gone or not await may_see(reader, event, None, is_invited=False):
-        raise NotFound(GuestRsvpReason.NO_SUCH_EVENT)
+    event = await require_visible(reader, await by_slug(reader, slug), None)
     registration_settings = await registration.of_event(reader, event)
     if not registration_settings.takes_guests or event.visibility is Visibility.PRIVATE:
         raise Refused(GuestRsvpReason.NO_GUESTS, name="NoGuests")

@@ -4,9 +4,8 @@ from groundwork.errors import Reason
 
 
 class GuestRsvpReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/guest_rsvps.py``."""
+    """Codes; their messages are in ``i18n/reasons/events.py``."""
 
-    NO_SUCH_EVENT = "guest_rsvp.no_such_event"
     NO_GUESTS = "guest_rsvp.no_guests"
     TOO_MANY_EMAILS = "guest_rsvp.too_many_emails"
     LINK_OVER = "guest_rsvp.link_over"

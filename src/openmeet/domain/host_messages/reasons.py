@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class HostMessageReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/host_messages.py``."""
+    """Codes; their messages are in ``i18n/reasons/events.py``."""
 
     TEXT_NEEDED = "host_message.text_needed"
     MOMENT_OVER = "host_message.moment_over"

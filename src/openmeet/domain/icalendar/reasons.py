@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class IcalendarReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/icalendar.py``."""
+    """Codes; their messages are in ``i18n/reasons/calendars.py``."""
 
     FILE_TOO_LARGE = "icalendar.file_too_large"
     NOT_A_CALENDAR = "icalendar.not_a_calendar"

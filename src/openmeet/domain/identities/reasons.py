@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class IdentityReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/identities.py``."""
+    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     NOT_YOUR_ACCOUNT = "identity.not_your_account"
     KEPT_HERE = "identity.kept_here"

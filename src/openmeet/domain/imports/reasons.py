@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class ImportReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/imports.py``."""
+    """Codes; their messages are in ``i18n/reasons/calendars.py``."""
 
     NO_EVENT_DESCRIBED = "import.no_event_described"
     UNKNOWN_ZONE = "import.unknown_zone"

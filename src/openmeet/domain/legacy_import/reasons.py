@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class LegacyImportReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/legacy_import.py``."""
+    """Codes; their messages are in ``i18n/reasons/calendars.py``."""
 
     YEAR_OUT_OF_RANGE = "legacy_import.year_out_of_range"
     UNKNOWN_ROW = "legacy_import.unknown_row"

@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class MediaReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/media.py``."""
+    """Codes; their messages are in ``i18n/reasons/events.py``."""
 
     TOO_NARROW = "media.too_narrow"
     TOO_LARGE = "media.too_large"

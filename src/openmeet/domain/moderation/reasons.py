@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class ModerationReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/moderation.py``."""
+    """Codes; their messages are in ``i18n/reasons/site.py``."""
 
     DECIDED_MEANWHILE = "moderation.decided_meanwhile"
     NOTHING_REPORTED = "moderation.nothing_reported"

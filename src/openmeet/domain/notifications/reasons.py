@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class NotificationReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/notifications.py``."""
+    """Codes; their messages are in ``i18n/reasons/site.py``."""
 
     NO_SUCH_PERSON = "notification.no_such_person"
     ZONE_NEEDED = "notification.zone_needed"

@@ -160,7 +160,7 @@ CHAT_TABLES: Final = (
             plain("room_id of_site at lifted_at"),
         ),
         PersonExport.READABLE,
-        stays_nevertheless="sanctions of others that they decided stay, with the number of the empty row",
+        stays_nevertheless="sanctions of others that they decided stay, with the number of the empty row and without a reason",
     ),
     StoredTable(
         "chat_edits",
@@ -252,17 +252,18 @@ CHAT_TABLES: Final = (
     ),
     StoredTable(
         "matrix_guests",
-        "Guests from Matrix, whom hosts invited to a room by their address. They go with the account of the host, too.",
-        "by_user_id = :id or mxid = (select mxid from matrix_people where user_id = :id)",
+        "Guests from Matrix, whom hosts invited to a room by their address.",
+        "mxid = (select mxid from matrix_people where user_id = :id)",
         Retention.PARENT,
         OnErasure.DELETE,
         (
             account(ColumnAudience.ATTENDEES, "mxid"),
-            person(ColumnAudience.HOSTS, "by_user_id"),
+            unexported(person(ColumnAudience.HOSTS, "by_user_id")),
             personal(ColumnAudience.HOSTS, "state membership reason"),
             plain("room_id is_due at"),
         ),
         PersonExport.READABLE,
+        stays_nevertheless="guests that they invited or banned stay, with the number of the empty row and without a reason",
     ),
     StoredTable(
         "matrix_choices",

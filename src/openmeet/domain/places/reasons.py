@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class PlaceReason(Reason):
-    """Why a place is not found. The messages of these codes are in ``i18n/reasons/places.py``."""
+    """Why a place is not found. The messages of these codes are in ``i18n/reasons/events.py``."""
 
     NOT_READY = "place.not_ready"
     UNKNOWN = "place.unknown"

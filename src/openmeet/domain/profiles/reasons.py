@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class ProfileReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/profiles.py``."""
+    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     NO_SUCH_PERSON = "profile.no_such_person"
     CANNOT_FOLLOW_ONESELF = "profile.cannot_follow_oneself"

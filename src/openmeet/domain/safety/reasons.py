@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class SafetyReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/safety.py``."""
+    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     OWN_CONTENT = "safety.own_content"
     CANNOT_BLOCK_ONESELF = "safety.cannot_block_oneself"
@@ -14,5 +14,4 @@ class SafetyReason(Reason):
     NO_SUCH_PERSON_OR_GROUP = "safety.no_such_person_or_group"
     NOT_MUTED = "safety.not_muted"
     NO_SUCH_PAGE = "safety.no_such_page"
-    NO_SUCH_EVENT = "safety.no_such_event"
     NOTHING_HERE = "safety.nothing_here"

@@ -7,10 +7,9 @@ from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
-from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.events import queries as events
-from openmeet.domain.events import seeing, time_and_place
+from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.visibility import is_hidden, is_public
 from openmeet.domain.groups import actions as group_actions
@@ -54,14 +53,7 @@ async def by_address(reader: Reader, thing: Thing, address: str, viewer: UserId 
     """The subject at an address (slug, or a user's id), if this viewer sees it. Raises NotFound, also for hidden ones."""
     match thing:
         case Thing.EVENT:
-            event = await events.by_slug(reader, EventSlug(address))
-            mine = await attendance.find(reader, event.id, viewer) if event and viewer else None
-            if (
-                event is None
-                or event.is_gone
-                or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine))
-            ):
-                raise NotFound(SafetyReason.NO_SUCH_EVENT)
+            event, _ = await visible_event(reader, EventSlug(address), viewer)
             meant = _of_event(event)
         case Thing.SERIES:
             meant = _of_series(await agenda.visible(reader, SeriesSlug(address), viewer))

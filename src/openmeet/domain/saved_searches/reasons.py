@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class SavedSearchReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/saved_searches.py``."""
+    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     OF_GROUPS = "saved_search.of_groups"
     TOO_WIDE = "saved_search.too_wide"

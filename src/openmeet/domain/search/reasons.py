@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class SearchReason(Reason):
-    """Why a search is refused. The messages of these codes are in ``i18n/reasons/search.py``."""
+    """Why a search is refused. The messages of these codes are in ``i18n/reasons/events.py``."""
 
     QUERY_TOO_LONG = "search.query_too_long"
     LAST_DAY_BEFORE_FIRST = "search.last_day_before_first"

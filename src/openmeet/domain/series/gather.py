@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from groundwork.database.transaction import Transaction
-from groundwork.errors import Forbidden, NotFound, Refused
+from groundwork.errors import Forbidden, Refused
 from openmeet.domain.attendance import registration
 from openmeet.domain.events import seeing, series_dates
 from openmeet.domain.events.edits import details_in, differing
@@ -88,9 +88,7 @@ def length_of(event: Event) -> timedelta | None:
 
 
 async def _lock_free(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    event = await lock_by_slug(tx, slug)
-    if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
-        raise NotFound(SeriesReason.NO_SUCH_EVENT)
+    event = await seeing.require_visible(tx, await lock_by_slug(tx, slug), caller.user_id)
     if event.author_id != caller.user_id:
         raise Forbidden(SeriesReason.EVENT_OF_OTHER_HOST)
     await seeing.require_editable(tx, event, caller.user_id)

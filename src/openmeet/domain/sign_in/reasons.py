@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class SignInReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/sign_in.py``."""
+    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     EMAIL_NEEDED = "sign_in.email_needed"
     EMAIL_OR_HANDLE_NEEDED = "sign_in.email_or_handle_needed"

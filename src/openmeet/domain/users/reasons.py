@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class UserReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/users.py``."""
+    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     BIO_TOO_LONG = "user.bio_too_long"
     UNKNOWN_ZONE = "user.unknown_zone"

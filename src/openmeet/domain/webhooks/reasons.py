@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class WebhookReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/webhooks.py``."""
+    """Codes; their messages are in ``i18n/reasons/site.py``."""
 
     TOO_MANY_WEBHOOKS = "webhook.too_many_webhooks"
     NO_SUCH_WEBHOOK = "webhook.no_such_webhook"

@@ -48,7 +48,8 @@ _MOST_MESSAGES = 10
 class Story:
     """One event, group or chat in an e-mail. ``url`` is empty without a page, ``answer_url`` without a possible RSVP.
 
-    ``is_shut_out``: the host has removed them, and they may no longer see the event.
+    ``is_shut_out``: the host has removed them, and they may no longer see the event. ``asks_for_answer``: the answer is
+    the main action, because they gave none yet or are offered a place.
     """
 
     event: Event | None
@@ -64,6 +65,7 @@ class Story:
     answer_label: str
     is_shut_out: bool = False
     is_chat: bool = False
+    asks_for_answer: bool = False
 
 
 def notification_composer(head: EmailContext) -> Composer:
@@ -278,6 +280,8 @@ async def _story(
         token = await links.token_for(tx, head.key, EmailLink(user.id, LinkPurpose.ANSWER, event.id))
         answer_url = f"{head.public_url}/mail/answer/{token}"
     seen = await private_details_for(tx, event, user.id, is_going=is_going)
+    has_answered = mine is not None and mine.status is not AttendanceStatus.INVITED
+    offer = next((point.action for point in said if point.action), "")
     return Story(
         event=event,
         title=one_line(event.title),
@@ -289,7 +293,8 @@ async def _story(
         door_note=seen.door_note if takes_place and is_going else "",
         join_url=seen.join_url if takes_place else "",
         answer_url=answer_url,
-        answer_label=next((point.action for point in said if point.action), gettext("Change your answer")),
+        answer_label=offer or (gettext("Change your answer") if has_answered else gettext("Say if you’re going")),
+        asks_for_answer=bool(answer_url and (offer or not has_answered)),
     )
 
 

@@ -14,6 +14,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "chat.muted": mark("A host has muted you in this chat. You can read it, but not write."),
     "chat.muted_until": mark("A host has muted you in this chat until %(until)s. You can read it, but not write."),
     "chat.room_closed": mark("This chat is closed. You can read it, but nobody can write."),
+    "chat.waits_for_moderator": mark("A moderator looks at this message before others see it."),
+    "chat.not_encrypted_here": mark("Encrypted messages don’t arrive in this chat."),
     "chat.text_needed": mark("Write something."),
     "chat.text_too_long": mark("At most %(most)s characters. This has %(length)s."),
     "chat.too_many_lines": mark("At most %(most)s lines."),

@@ -1,4 +1,4 @@
-"""Messages of the reasons of ``openmeet.domain.events.reasons``."""
+"""Messages of the reasons of events, their guests and their places."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 from openmeet.i18n.reasons.message import Message, mark
 
 MESSAGES: Final[Mapping[str, Message]] = {
+    # reasons of openmeet.domain.events
     "event.cannot_take_over": mark("You can’t take this event over."),
     "event.cannot_host": mark("You can’t host this event."),
     "event.cannot_be_asked": mark("They can’t be asked to host this event."),
@@ -112,4 +113,65 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.removed_elsewhere": mark("This event was removed from the server where it was kept."),
     "event.named_event_deleted": mark("The host deleted “%(title)s”."),
     "event.named_event_removed_elsewhere": mark("“%(title)s” was removed from the server where it was kept."),
+    # reasons of openmeet.domain.guest_rsvps
+    "guest_rsvp.no_guests": mark("You need an account to answer this event."),
+    "guest_rsvp.too_many_emails": mark(
+        "Several e-mails went to this address already. Open the newest, or try again in an hour."
+    ),
+    "guest_rsvp.link_over": mark("This link no longer works. Answer again on the event’s page."),
+    # reasons of openmeet.domain.host_messages
+    "host_message.text_needed": mark("Write something."),
+    "host_message.moment_over": mark("This time is in the past. Send it now, or choose a later one."),
+    "host_message.not_published": mark("Nobody has seen this event yet."),
+    "host_message.too_many_messages": mark("An event sends at most %(most)s messages a day."),
+    "host_message.nobody_to_reach": mark("Nobody would get this message."),
+    "host_message.no_such_message": mark("This event has no such message."),
+    "host_message.already_sent": mark("It was sent already."),
+    "host_message.no_such_event": mark("There is no such event."),
+    "host_message.text_too_long": mark("At most %(most)s characters. This has %(length)s."),
+    "host_message.audience_needed": mark("Choose who gets it."),
+    "host_message.moment_too_far": mark("Choose a time within a year."),
+    "host_message.malformed_instant": mark("Write an instant like 2027-03-02T17:00:00Z."),
+    "host_message.already_written": mark(
+        "This form has already sent a message, shown below. Send it again to send a second one."
+    ),
+    # reasons of openmeet.domain.check_in
+    "check_in.wrong_ticket": mark("This isn’t a ticket for this event."),
+    "check_in.malformed_code": mark("A ticket’s code has twelve letters and digits, like 7KQM-4T2P-9XAB."),
+    "check_in.no_ticket": mark("You have no ticket for such an event."),
+    "check_in.ticket_needed": mark("Give a ticket’s code, or the id of an answer."),
+    # reasons of openmeet.domain.places
+    "place.not_ready": mark("The list of places is being prepared. Try again in a few seconds."),
+    "place.unknown": mark(
+        "No town has this name. Try a larger town nearby, or latitude and longitude like 52.52, 13.40."
+    ),
+    "place.several": mark("Several places have this name: %(choices)s."),
+    "place.name_too_long": mark("A name has at most %(most)s characters."),
+    "place.no_such_place": mark("There is no place with this number."),
+    # reasons of openmeet.domain.media
+    "media.too_narrow": mark("This picture is too narrow. Send a wider one."),
+    "media.too_large": mark("A picture has at most %(most)s MB."),
+    "media.unreadable": mark("We can’t read this picture. Send a JPEG, PNG, WebP or GIF."),
+    "media.too_many_pictures": mark("At most %(most)s pictures a day."),
+    "media.too_many_pixels": mark("A picture has at most %(most)s million pixels."),
+    "media.no_such_picture": mark("There is no such picture."),
+    "media.alt_needed": mark("Describe the picture for people who can’t see it."),
+    "media.alt_too_long": mark("At most %(most)s characters."),
+    "media.upload_expected": mark("Send a form with a file."),
+    "media.unstorable_character": mark("The form contains a character that we can’t store."),
+    "media.keeps_no_pictures": mark("This site can’t store pictures right now."),
+    "media.too_many_cards": mark("Too many pictures are being drawn. Try again in a few seconds."),
+    # reasons of openmeet.domain.search
+    "search.query_too_long": mark("At most %(most)s characters."),
+    "search.last_day_before_first": mark("This day is before the first one."),
+    "search.malformed_tag": mark("A tag has letters or digits."),
+    "search.tag_too_long": mark("A tag has at most %(most)s characters."),
+    "search.unknown_language": mark("Write the language like English, Deutsch or fr."),
+    "search.distance_out_of_range": mark("A whole number of kilometres from 1 to %(most)s."),
+    "search.malformed_point": mark("Write latitude and longitude in degrees, like 52.52, 13.40."),
+    "search.unknown_groups": mark("Choose one of: mine."),
+    "search.year_out_of_range": mark("The year must be between %(first_year)s and %(last_year)s."),
+    "search.sign_in_for_groups": mark("Sign in to look in your groups."),
+    "search.malformed_day": mark("Write the day like 2026-07-04."),
+    "search.nothing_here": mark("There is nothing at this address."),
 }

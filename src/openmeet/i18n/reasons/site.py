@@ -1,4 +1,4 @@
-"""Messages of the reasons of ``openmeet.web.site.reasons``."""
+"""Messages of the reasons of the whole site, its operation and its API."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,6 +6,33 @@ from typing import Final
 from openmeet.i18n.reasons.message import Message, mark
 
 MESSAGES: Final[Mapping[str, Message]] = {
+    # reasons that several packages give
+    "general.choose_from": mark("Choose from: %(choices)s."),
+    "general.limit_out_of_range": mark("The limit is a whole number from 1 to %(most)s."),
+    "general.invalid_cursor": mark("This cursor wasn’t made here; start again without one."),
+    "general.choose_one": mark("Choose one of: %(choices)s."),
+    # reasons of groundwork.errors
+    "failure.invalid_input": mark("What was sent cannot be read."),
+    "failure.not_signed_in": mark("A new sign-in is needed."),
+    "failure.forbidden": mark("It is not allowed."),
+    "failure.not_found": mark("It does not exist."),
+    "failure.conflict": mark("It was changed at the same time."),
+    "failure.refused": mark("It was refused."),
+    "failure.too_large": mark("It is too large."),
+    "failure.too_many": mark("The server takes no more requests at the moment."),
+    "failure.remote_failed": mark("The other server failed."),
+    "failure.remote_slow": mark("The other server did not answer in time."),
+    "failure.not_asked": mark("The other server keeps failing, so it is not called for a while."),
+    "failure.unavailable": mark("A service we need isn’t responding."),
+    "failure.server_said": mark("%(host)s says: %(words)s"),
+    "failure.answered_with_status": mark("%(host)s answered with status %(status)s."),
+    "failure.answer_too_long": mark("%(host)s sent more than %(most)s bytes."),
+    "failure.no_answer_in_time": mark("%(host)s did not answer in time."),
+    "failure.not_public": mark("%(host)s does not lead to a public address."),
+    "failure.connection_broken": mark("%(host)s broke the connection."),
+    "failure.unreachable": mark("%(host)s cannot be reached."),
+    "failure.unforeseen": mark("An unexpected error: %(error)s."),
+    # reasons of openmeet.web.site
     "site.authentication_required": mark("Sign in first."),
     "site.nothing_here": mark("There is nothing at this address."),
     "site.no_such_community": mark("There is no such community here."),
@@ -17,4 +44,79 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "site.form_too_large": mark(
         "There is too much in this form to keep it. Sign in in another tab, then send it from here again."
     ),
+    # reasons of openmeet.web.api
+    "api.not_for_services": mark("A service can’t do this."),
+    "api.session_needed": mark("Tokens can’t do this. Open a session instead."),
+    "api.insufficient_scope": mark("This token can’t do that: it lacks the scope %(needed)s."),
+    "api.services_only": mark("This is for services with a credential from the operator."),
+    "api.credential_lacks_scope": mark("This credential can’t do that: it lacks the scope %(needed)s."),
+    "api.no_version_in_form": mark("This form does not say which version it was opened for."),
+    "api.unknown_version": mark("If-Match does not name a version that was answered here."),
+    "api.nothing_to_match": mark("There is nothing here yet that If-Match could name."),
+    "api.changed_since_read": mark("It was changed since you read it. Read it again, then change it."),
+    "api.malformed_key": mark("A key has 1 to %(most)s visible characters."),
+    "api.in_progress": mark("This request is being carried out already. Try again."),
+    "api.key_reused": mark("This key was already used for another request. Use a new key for each request."),
+    "api.answer_not_kept": mark("This request was already carried out. Its answer is no longer stored."),
+    "api.limit_out_of_range": mark("The limit is a whole number from 1 to %(most)s."),
+    "api.unknown_parameter": mark("There is no parameter %(parameter)s here. Choose from: %(known)s."),
+    "api.takes_no_parameters": mark("There is no parameter %(parameter)s here. This operation takes none."),
+    "api.unknown_token": mark("This token is unknown, has expired or was revoked."),
+    "api.unknown_credential": mark("This credential is unknown or was revoked."),
+    # reasons of openmeet.web.admin
+    "admin.nothing_here": mark("There is nothing at this address."),
+    "admin.operators_only": mark(
+        "This is for the people who run this site, and for services with a credential that they made."
+    ),
+    # reasons of openmeet.domain.webhooks
+    "webhook.too_many_webhooks": mark("You have %(most)s addresses. First remove one you don’t use."),
+    "webhook.no_such_webhook": mark("You have no such webhook."),
+    "webhook.off": mark("This webhook is off. Switch it on first."),
+    "webhook.still_waiting": mark("This one is on its way already."),
+    "webhook.no_such_delivery": mark("There is no such delivery."),
+    "webhook.url_needed": mark("Enter the address that gets the messages."),
+    "webhook.url_too_long": mark("An address has at most %(most)s characters."),
+    "webhook.malformed_url": mark("An address has no spaces or special characters. Write a space as %%20."),
+    "webhook.kinds_needed": mark("Choose at least one of: %(kinds)s."),
+    "webhook.invalid_cursor": mark("This cursor wasn’t made here; start again without one."),
+    "webhook.calls_no_addresses": mark("This site calls no other addresses at the moment."),
+    "webhook.kind_needed": mark("Tick at least one."),
+    "webhook.switched_off_by_owner": mark("You switched it off."),
+    "webhook.dropped_while_off": mark("The webhook was off."),
+    "webhook.nothing_to_see": mark("There is nothing here that you may see."),
+    "webhook.answered_with_status": mark("The address answered with status %(status)s."),
+    "webhook.unknown_button": mark("Choose one of the buttons."),
+    # reasons of openmeet.domain.notifications
+    "notification.no_such_person": mark("There is no such person."),
+    "notification.zone_needed": mark("Choose a time zone from the list."),
+    "notification.malformed_time": mark("Write a time like 22:00."),
+    "notification.times_incomplete": mark("Fill in both times, or neither."),
+    "notification.hour_needed": mark("Choose an hour from the list."),
+    "notification.list_outdated": mark("Open the list again, then mark it as read."),
+    # reasons of openmeet.domain.moderation
+    "moderation.decided_meanwhile": mark("Somebody else decided about this a moment ago. Look again."),
+    "moderation.nothing_reported": mark("Nothing is reported about it any more."),
+    "moderation.no_such_action": mark("There is no such operation."),
+    "moderation.already_undone": mark("This was undone already."),
+    "moderation.decided_since": mark("Somebody has decided about this since. Look at it again and decide."),
+    "moderation.changed_since": mark("It was changed again since. Change it by hand."),
+    "moderation.reason_needed": mark("Choose what is wrong with it."),
+    "moderation.nothing_to_change": mark("There is nothing to do: it’s like that already."),
+    "moderation.text_needed": mark("Say in a few words what is wrong."),
+    "moderation.explanation_needed": mark("Say why. Its owner reads it."),
+    "moderation.reason_too_long": mark("At most %(most)s characters."),
+    "moderation.malformed_pds": mark("Write the address of a PDS, like https://pds.example."),
+    "moderation.not_mutable": mark("People and groups can be muted."),
+    "moderation.changed_since_opened": mark("This was changed since you opened it. Read it again, then change it."),
+    "moderation.moderators_only": mark("This is for the moderators of this site."),
+    "moderation.text_too_long": mark("At most %(most)s characters."),
+    "moderation.no_such_subject": mark("There is no such item."),
+    "moderation.invalid_cursor": mark("This cursor wasn’t made here."),
+    "moderation.malformed_subject": mark(
+        "Write a DID, like did:plc:…, or the address of a PDS, like https://pds.example."
+    ),
+    "moderation.nothing_here": mark("There is nothing at this address."),
+    "moderation.number_out_of_range": mark("Enter a whole number from %(least)s to %(most)s."),
+    # reasons of openmeet.domain.moderation_effects
+    "moderation_effects.no_such_subject": mark("There is no such item."),
 }

@@ -33,9 +33,7 @@ async def merged(
 
 
 async def _editable(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
-    event = await by_slug(reader, slug)
-    if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-        raise NotFound(IngestionReason.NO_SUCH_EVENT)
+    event = await seeing.require_visible(reader, await by_slug(reader, slug), caller.user_id)
     await seeing.require_editable(reader, event, caller.user_id)
     return event
 

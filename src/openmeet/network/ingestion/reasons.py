@@ -4,9 +4,8 @@ from groundwork.errors import Reason
 
 
 class IngestionReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/ingestion.py``."""
+    """Codes; their messages are in ``i18n/reasons/records.py``."""
 
-    NO_SUCH_EVENT = "ingestion.no_such_event"
     NO_SUCH_SERIES = "ingestion.no_such_series"
     HOSTS_ONLY = "ingestion.hosts_only"
     NO_SUCH_DECISION = "ingestion.no_such_decision"

@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class OwnRecordReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/own_records.py``."""
+    """Codes; their messages are in ``i18n/reasons/records.py``."""
 
     CANNOT_BE_CHANGED = "own_record.cannot_be_changed"
     TITLE_NEEDED = "own_record.title_needed"

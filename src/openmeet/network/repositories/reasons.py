@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class RepositoryReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/repositories.py``."""
+    """Codes; their messages are in ``i18n/reasons/records.py``."""
 
     NOT_CONNECTED = "repository.not_connected"
     ACCOUNT_INACTIVE = "repository.account_inactive"

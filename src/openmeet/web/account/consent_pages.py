@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidInput, Refused
+from groundwork.http.forms import Typed, local_path, read_form, typed_again
 from openmeet.domain.identities import actions, publication_consent
 from openmeet.domain.identities.model import ConsentPreview
 from openmeet.domain.identities.publication_consent import DeclinedAs, PublicationConsent, WaitingAs
@@ -20,7 +21,6 @@ from openmeet.network.publishing.preview import preview
 from openmeet.network.repositories.consent import ConsentState, handle_for, state_of
 from openmeet.network.repositories.custodial import Keeper, suggest_handle
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, local_path, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import publishing_of, services
 from openmeet.web.site.tenant_routing import database_of

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import Failure, NotFound
+from groundwork.http.forms import EMPTY, Typed, read_form
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries, recovery_key_queries
@@ -19,7 +20,6 @@ from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.consent import Publishing
 from openmeet.network.repositories.recovery_keys import KEPT_FOR, file_of, unseal
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import publishing_of, services
 from openmeet.web.site.tenant_routing import database_of

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from groundwork.clock import MINUTE, SECOND
 from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, Forbidden, InvalidInput
+from groundwork.http.forms import EMPTY, Typed, read_form
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.erasure import actions
 from openmeet.domain.erasure.model import MOST_LISTED, ErasurePreview
@@ -26,7 +27,6 @@ from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

@@ -10,6 +10,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, Forbidden, InvalidInput, NotFound, Refused
+from groundwork.http.forms import EMPTY, Typed, local_path, read_form
 from openmeet.domain.identities import actions, queries, recovery_key_queries, session_queries
 from openmeet.domain.identities.model import ACTIVE, Identity, IdentityKind, PdsSessionKind, SealedSession
 from openmeet.domain.identities.permissions import Feature, GrantState, standing
@@ -25,7 +26,6 @@ from openmeet.web.sign_in.atproto import browser_secret, is_offered
 from openmeet.web.sign_in.atproto_pages import depart, problem_of
 from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, local_path, read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound
+from groundwork.http.forms import Typed, read_form
 from openmeet.domain.chat import matrix_choices, mirroring
 from openmeet.domain.chat.matrix_choices import InvitationMode
 from openmeet.domain.chat.mirroring import MatrixConsent
@@ -18,7 +19,6 @@ from openmeet.domain.users.model import Caller
 from openmeet.i18n.catalogue import lazy
 from openmeet.matrix.names import keeper
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, InvalidForm, Refused, TooMany, Why
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.domain.account_merge import actions
 from openmeet.domain.account_merge.model import AccountClaim, ClaimId
 from openmeet.domain.identities import queries as identities
@@ -20,7 +21,6 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.web.sign_in import limits
 from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services

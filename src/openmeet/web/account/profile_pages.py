@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
+from groundwork.http.forms import Typed, local_path, read_form, typed_again
 from openmeet.domain.users import actions, queries
 from openmeet.domain.users.actions import Profile
 from openmeet.domain.users.model import User
@@ -12,7 +13,6 @@ from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.catalogue import choices, lazy
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, local_path, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

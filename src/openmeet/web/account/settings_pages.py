@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
+from groundwork.http.forms import read_form
 from openmeet.domain.api_tokens import tokens
 from openmeet.domain.calendars import queries as calendars
 from openmeet.domain.chat import mirroring
@@ -31,7 +32,6 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import choices, gettext, lazy, ngettext
 from openmeet.web.site import session
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, Refused, Unavailable
+from groundwork.http.forms import EMPTY, Typed, local_path, read_form, typed_again
 from groundwork.ui.tones import tone_of
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS, Category
 from openmeet.domain.groups import actions as groups
@@ -18,7 +19,6 @@ from openmeet.domain.search import query
 from openmeet.domain.users.model import Caller
 from openmeet.web.search import places
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, local_path, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

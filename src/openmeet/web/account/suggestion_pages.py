@@ -4,9 +4,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.http.forms import local_path, read_form
 from openmeet.domain.users import queries
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import local_path, read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -5,13 +5,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidInput, NotFound, Refused, RemoteFailed, RemoteSlow
+from groundwork.http.forms import EMPTY, Typed, read_form
 from openmeet.domain.identities import recovery_key_queries
 from openmeet.domain.users.queries import by_id
 from openmeet.domain.users.reasons import UserReason
 from openmeet.network.repositories.custodial import check_password, kept_for, take_over
 from openmeet.web.account import custodial_pages
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import publishing_of
 from openmeet.web.site.tenant_routing import database_of

@@ -9,13 +9,13 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, Refused
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.domain.api_tokens import tokens
 from openmeet.domain.api_tokens.scopes import SCOPE_DESCRIPTIONS, TokenScope
 from openmeet.domain.api_tokens.tokens import SHOWN_AFTER_END, TokenId
 from openmeet.domain.paging import Page
 from openmeet.i18n.catalogue import lazy
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from groundwork.clock import SECOND
 from groundwork.errors import InvalidInput
+from groundwork.http.forms import EMPTY, Typed, read_form
 from openmeet.domain.validation import GeneralReason
 from openmeet.feature_flags import flags as feature_flags
 from openmeet.feature_flags.flags import DEFAULTS, MAX_AGE, WHAT, Flag
@@ -15,7 +16,6 @@ from openmeet.i18n.catalogue import lazy
 from openmeet.network.flag_changes import MAX_WHY, flag_named, switch_flag
 from openmeet.web.admin.access import operator_of
 from openmeet.web.atproto.ingest_api import engines_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -7,19 +7,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from at_network.circuits import CircuitState
+from groundwork.http.forms import read_form
+from groundwork.outbox.jobs import JobState
 from groundwork.telemetry.health import OK, look
 from openmeet.domain.chat import mirroring
-from openmeet.i18n.catalogue import lazy
+from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.network import problems
+from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.ingestion import dead_letters, discrepancies, quarantine
 from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.ingestion.quarantine import FailedStep
 from openmeet.network.records.seen import RecordState
 from openmeet.network.status import sync_status
-from openmeet.outbox.publications import PublicationKind
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.web.admin.access import operator_of
 from openmeet.web.atproto.ingest_api import engines_of
-from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -47,6 +49,26 @@ CIRCUIT_LABELS: Final = {
     CircuitState.CLOSED: lazy("failing"),
     CircuitState.OPEN: lazy("not called (circuit open)"),
     CircuitState.HALF_OPEN: lazy("being tried (circuit half open)"),
+}
+
+# Of sources, labellers, records and jobs.
+STATE_LABELS: Final[dict[str, LazyText]] = {
+    SourceState.FOLLOWING: lazy("following"),
+    SourceState.FAILING: lazy("failing"),
+    SourceState.STOPPED: lazy("stopped"),
+    PublicationState.WITHHELD: lazy("kept here"),
+    PublicationState.WAITING: lazy("waiting for something else"),
+    PublicationState.DUE: lazy("waiting"),
+    PublicationState.SENDING: lazy("being sent"),
+    PublicationState.PUBLISHED: lazy("published"),
+    PublicationState.RETRYING: lazy("tried again later"),
+    PublicationState.BLOCKED: lazy("waiting for their owner"),
+    PublicationState.REFUSED: lazy("refused"),
+    PublicationState.CONFLICTED: lazy("changed elsewhere"),
+    PublicationState.RETRACTING: lazy("being deleted"),
+    PublicationState.RETRACTED: lazy("deleted"),
+    JobState.LEASED: lazy("being done"),
+    JobState.FAILED: lazy("failed"),
 }
 
 SEEN_LABELS: Final = {
@@ -104,6 +126,7 @@ async def show(request: Request) -> Response:
             "record_words": RECORD_LABELS,
             "seen_words": SEEN_LABELS,
             "circuit_words": CIRCUIT_LABELS,
+            "state_words": STATE_LABELS,
         },
     )
 

@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class ApiReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/api.py``."""
+    """Codes; their messages are in ``i18n/reasons/site.py``."""
 
     NOT_FOR_SERVICES = "api.not_for_services"
     SESSION_NEEDED = "api.session_needed"

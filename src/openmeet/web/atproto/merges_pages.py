@@ -12,6 +12,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Failure, InvalidInput, Refused, unpacked
+from groundwork.http.forms import read_form
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.series.model import SeriesSlug
@@ -30,7 +31,6 @@ from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

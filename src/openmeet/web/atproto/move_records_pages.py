@@ -5,9 +5,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidInput, NotFound, Refused
+from groundwork.http.forms import EMPTY, Typed, read_form
 from openmeet.domain.series import move_records
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

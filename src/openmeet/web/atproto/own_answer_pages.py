@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import Conflict, Failure, InvalidInput, NotFound
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.network.own_records import rsvps
 from openmeet.web.atproto.own_record_forms import (
     ALLOW_FIRST,
@@ -19,7 +20,6 @@ from openmeet.web.atproto.own_record_forms import (
 )
 from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.sign_in.atproto import network_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from at_protocol.syntax.tid import TidClock
 from groundwork.clock import Instant
 from groundwork.errors import Conflict, Failure, InvalidInput, NotFound, Refused
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.identities.model import Identity
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
@@ -34,7 +35,6 @@ from openmeet.web.atproto.own_record_forms import (
 from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.sign_in.atproto import network_of
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

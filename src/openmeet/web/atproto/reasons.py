@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class AtprotoReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/atproto.py``."""
+    """Codes; their messages are in ``i18n/reasons/records.py``."""
 
     UNKNOWN_SOURCE = "atproto.unknown_source"
     NOT_CONNECTED = "atproto.not_connected"

@@ -8,17 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import Explanation, InvalidInput, NotFound
+from groundwork.errors import Explanation, InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import event_hosting, network_rsvps
-from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.host_decisions import may_host
-from openmeet.domain.attendance.rules import is_invited
-from openmeet.domain.events import seeing
+from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.events.deleted_records import DeletedRecordChoice
 from openmeet.domain.events.model import Detail, Event, EventSlug, RecordSettings
 from openmeet.domain.events.publication import PublishLevel, reach
-from openmeet.domain.events.queries import by_slug
 from openmeet.domain.identities.queries import consent
 from openmeet.domain.series import record_settings
 from openmeet.domain.series.model import PublishPolicy, Series
@@ -228,11 +225,7 @@ async def sync_answers(request: Request) -> Response:
     caller = caller_of(request)
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
-        event = await by_slug(tx, slug)
-        mine = None if event is None else await attendance.find(tx, event.id, caller.user_id)
-        is_seen = event is not None and await seeing.may_see(tx, event, caller.user_id, is_invited=is_invited(mine))
-        if event is None or event.is_gone or not is_seen:
-            raise NotFound(AtprotoReason.NO_SUCH_EVENT)
+        event, mine = await visible_event(tx, slug, caller.user_id)
         hosts = await may_host(tx, event, caller)
         if mine is not None:
             await publications.retry_now(tx, kind=PublicationKind.RSVP, subject_id=mine.id)

@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Detail, Event, RecordSettings
 from openmeet.domain.events.publication import PublishLevel, reach
@@ -21,7 +22,6 @@ from openmeet.outbox.publications import PublicationKind
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany
+from groundwork.http.forms import EMPTY, Typed, read_form
 from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import (
     history,
@@ -36,21 +37,22 @@ from openmeet.web.attendance import forms
 from openmeet.web.attendance.forms import MODE_LABELS
 from openmeet.web.attendance.history_view import lines_of
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.live_pages import fingerprint_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE = 100
+# A shorter list is read as fast as it is searched.
+_SEARCHED_FROM: Final = 20
 
 _S = AttendanceStatus
 _TABS = {
+    "asking": (lazy("Requests"), (_S.PENDING,)),
     "going": (lazy("Going"), (_S.ATTENDING, _S.ATTENDED)),
-    "asking": (lazy("Want to join"), (_S.PENDING,)),
-    "waiting": (lazy("On the waitlist"), (_S.WAITLISTED,)),
-    "interested": (lazy("Interested"), (_S.INTERESTED, _S.INVITED)),
-    "out": (lazy("Not coming"), (_S.DECLINED, _S.REJECTED)),
+    "waiting": (lazy("Waitlist"), (_S.WAITLISTED,)),
+    "interested": (lazy("Maybe"), (_S.INTERESTED, _S.INVITED)),
+    "out": (lazy("Can’t go"), (_S.DECLINED, _S.REJECTED)),
 }
 
 
@@ -220,9 +222,14 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
     gone = [one for one in undone if one.status is _S.REJECTED]
     context = {
         "event": event,
+        # Requests come first where there are any, and are not spoken of at events that everybody may join.
         "tabs": [
-            (name, words, sum(numbers[one] for one in of), name == tab and not q) for name, (words, of) in _TABS.items()
+            (name, words, sum(numbers[one] for one in of), name == tab and not q)
+            for name, (words, of) in _TABS.items()
+            if name != "asking" or numbers[_S.PENDING] or tab == name or registration_settings.needs_approval
         ],
+        "is_long": sum(numbers.values()) >= _SEARCHED_FROM,
+        "places_left": lists.places_left(event, counts),
         "tab": tab,
         "q": q,
         "asking": numbers[_S.PENDING],

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooMany, Why
+from groundwork.http.forms import Typed, read_form
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.model import Event, EventSlug
@@ -24,7 +25,6 @@ from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence import wall_time
 from openmeet.web.attendance import forms
 from openmeet.web.site.caller import caller_or_none
-from openmeet.web.site.forms import Typed, read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services

@@ -11,16 +11,16 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.attendance import actions, answer_texts, history, queries, registration, waitlist
 from openmeet.domain.attendance.answer_state import AnswerCase, GoingLeadsTo, bar_of
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
+from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.seeing import may_see
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.validation import GeneralReason
 from openmeet.emails.rsvp_confirmation import answer_sentence
@@ -29,7 +29,6 @@ from openmeet.web.attendance import forms, resume_click
 from openmeet.web.attendance.history_view import lines_of
 from openmeet.web.attendance.resume_click import FLASH, store_click
 from openmeet.web.site.caller import caller_of, caller_or_none
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -176,10 +175,7 @@ async def _page(
 async def _seen(reader: Reader, request: Request) -> tuple[Event, Attendance | None, RegistrationSettings]:
     """The event (visible to the caller), their RSVP, and the registration settings that apply."""
     caller = caller_of(request)
-    event = await by_slug(reader, EventSlug(request.path_params["slug"]))
-    mine = await queries.find(reader, event.id, caller.user_id) if event else None
-    if event is None or event.is_gone or not await may_see(reader, event, caller.user_id, is_invited=is_invited(mine)):
-        raise NotFound(AttendanceReason.NO_SUCH_EVENT)
+    event, mine = await visible_event(reader, EventSlug(request.path_params["slug"]), caller.user_id)
     return event, mine, await registration.of_event(reader, event)
 
 

@@ -6,10 +6,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, keeping, read_json
-from openmeet.domain.attendance import capacity_change, host_decisions, queries, registration
-from openmeet.domain.attendance.reasons import AttendanceReason
+from openmeet.domain.attendance import capacity_change, host_decisions, registration
 from openmeet.domain.attendance.registration import (
     MAX_QUESTIONS,
     RegistrationSettings,
@@ -17,10 +15,8 @@ from openmeet.domain.attendance.registration import (
     check,
     question_id,
 )
-from openmeet.domain.attendance.rules import is_invited
-from openmeet.domain.events import seeing
+from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.events.model import EventSlug
-from openmeet.domain.events.queries import by_slug
 from openmeet.web.api.etags import etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.attendance.forms import CONFIRM, require_confirmed_lower_limit
@@ -56,15 +52,7 @@ async def show(request: Request) -> Response:
     """The registration settings, for everybody who sees the event: clients need the host's questions."""
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
-        event = await by_slug(reader, _slug(request))
-        mine = await queries.find(reader, event.id, caller.user_id) if event and caller else None
-        viewer = caller.user_id if caller else None
-        if (
-            event is None
-            or event.is_gone
-            or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine))
-        ):
-            raise NotFound(AttendanceReason.NO_SUCH_EVENT)
+        event, _ = await visible_event(reader, _slug(request), caller.user_id if caller else None)
         registration_settings = await registration.of_event(reader, event)
         revision = await registration.revision_of(reader, event)
     return json_response(_shown(registration_settings), headers=etag_of(revision))

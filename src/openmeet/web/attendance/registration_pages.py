@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, PreconditionFailed
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.attendance import capacity_change, host_decisions, registration
 from openmeet.domain.attendance.model import MOST_IN_PARTY
 from openmeet.domain.attendance.reasons import AttendanceReason
@@ -22,7 +23,6 @@ from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.forms import ASKED, ask_to_confirm_lower_limit
 from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -12,6 +12,7 @@ from at_protocol.crypto import base64url
 from at_protocol.failures import Malformed
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound, Unavailable
+from groundwork.http.forms import read_form
 from openmeet.domain.calendars import queries, subscriptions
 from openmeet.domain.calendars.entries import all_of, order
 from openmeet.domain.calendars.fetch import CalendarFetcher
@@ -46,7 +47,6 @@ from openmeet.web.calendar.view import (
 )
 from openmeet.web.calendar.week_view import week_layout, week_view
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of

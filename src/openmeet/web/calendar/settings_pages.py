@@ -11,6 +11,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.errors import Failure, InvalidForm, InvalidInput
 from groundwork.http.faults import form_status_of, headers_of
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.domain.calendars import queries, subscriptions
 from openmeet.domain.calendars.fetch import checked_url
 from openmeet.domain.calendars.model import (
@@ -31,7 +32,6 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.web.calendar import feed
 from openmeet.web.calendar.pages import outgoing_of, refresh_now, zone_of
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of

@@ -10,7 +10,7 @@ _OF_HOSTS = {RoomKind.HOSTS, RoomKind.DIRECT}
 def room_facts(place: ChatPlace, kept_days: int) -> list[str]:
     """One sentence each. ``kept_days``: how long messages are kept at most, on this site; 0: for ever."""
     room, kind = place.room, place.target.kind
-    facts = _who(kind, room, has_group=place.has_group)
+    facts = _who(kind, room, has_group=place.group_id is not None)
     if room is not None and room.history is HistoryMode.SINCE_JOINING:
         facts.append(gettext("New people see messages from the day they join."))
     elif room is not None and room.history_floor:
@@ -64,13 +64,13 @@ def _who(kind: RoomKind, room: Room | None, *, has_group: bool) -> list[str]:
             else gettext("Everyone who answered can read and write here.")
         ]
     if chosen(AudienceSwitch.INTERESTED, "read"):
-        facts.append(gettext("Who is interested can read."))
+        facts.append(gettext("People who said maybe can read."))
     if has_group and not chosen(AudienceSwitch.MEMBERS, "none"):
         facts.append(gettext("Members of the group can write, too."))
     if kind is RoomKind.SERIES and not chosen(AudienceSwitch.FOLLOWERS, "none"):
         facts.append(gettext("Followers can read."))
     if chosen(AudienceSwitch.PENDING, "read"):
-        facts.append(gettext("Who is invited or waits for approval can read."))
+        facts.append(gettext("People who are invited or wait for approval can read."))
     if chosen(AudienceSwitch.ANYBODY, "read"):
         facts.append(gettext("Anyone can read this, even without an account."))
     return facts

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused, TooMany
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.chat import message_queries, messages, queries, reactions, room_queries, sanctions
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.addresses import RoomAddress, addresses_of
@@ -32,7 +33,6 @@ from openmeet.web.chat.pictures import PATH as PICTURES
 from openmeet.web.chat.pictures import picture_views
 from openmeet.web.chat.requests import removal_sealer, spend_on_change
 from openmeet.web.site.caller import caller_of, caller_or_none
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from openmeet.domain.chat import people, room_queries, search
+from openmeet.domain.chat import room_queries, search
 from openmeet.domain.chat.addresses import RoomAddress, addresses_of
 from openmeet.domain.chat.model import Room, RoomId, RoomKind
 from openmeet.domain.chat.search import ChatFindings, ChatSearch, find_messages
@@ -48,8 +48,11 @@ async def search_room(
     found = await _find(reader, viewer, asked, place.time_zone, (room.id,))
     dates = await search.dates_spoken_of(reader, room) if room.kind is RoomKind.SERIES else []
     path, further = place.path, place.query
+    writers = dict(await search.recent_writers(reader, viewer, (room.id,), limit=_PEOPLE))
+    # Whoever was chosen stays so, and who wrote something long ago can be chosen once it is found.
+    writers |= {one.message.user_id: one.name for one in (found.messages if found else ()) if one.message.user_id}
     return _form(asked) | {
-        "people": await people.member_names(reader, room, viewer, limit=_PEOPLE),
+        "people": sorted(writers.items(), key=lambda one: (one[1].casefold(), one[0])),
         "dates": [(one, view.date_heading(one, reader.now, place.time_zone)) for one in dates],
         "chats": [],
         "rows": [

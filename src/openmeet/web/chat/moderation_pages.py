@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.chat import acts, message_queries, messages, objections, queries, sanctions
 from openmeet.domain.chat.access import must_reach
 from openmeet.domain.chat.addresses import addresses_of
@@ -22,7 +23,6 @@ from openmeet.web.chat.pictures import picture_views
 from openmeet.web.chat.places import Find
 from openmeet.web.chat.requests import removal_sealer, spend_on_report
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -159,17 +159,25 @@ async def show_moderation(find: Find, request: Request) -> Response:
         shown = {one.id: one for one in await queries.shown(reader, list(stored.values()), None)}
         removals = await objections.removals_of(reader, objected)
         lines = await view.act_lines(reader, await acts.acts_of(reader, room.id, Page(_ACTS)))
-        cards = [
-            {
-                "href": f"/chat/messages/{message}",
-                "line": view.line_of(shown[message]),
-                "is_held": message in held,
-                "reports": [(REASON_LABELS[one.reason], one.words) for one in reports if one.message_id == message],
-                "objection": (removals[message].objection or "") if message in objected and message in removals else "",
-            }
-            for message in ids
-            if message in shown
-        ]
+        hosts = await view.hosts_among(reader, room, list(shown.values()))
+        sealer = removal_sealer(request)
+        cards = []
+        for message in (one for one in ids if one in shown):
+            row = view.message_view(shown[message], room, hosts, zone=place.time_zone, now=reader.now, may_write=False)
+            is_removed = shown[message].message.is_removed
+            text, pictures = await messages.sealed_content(reader, message, sealer) if is_removed else ("", ())
+            removal = removals.get(message) if message in objected else None
+            cards.append(
+                {
+                    "row": row,
+                    "line": view.line_of(shown[message]),
+                    "is_held": message in held,
+                    "reports": [(REASON_LABELS[one.reason], one.words) for one in reports if one.message_id == message],
+                    "removal": removal,
+                    "text": text,
+                    "shown": {"pictures": picture_views(pictures, shown[message].name, PICTURES)},
+                }
+            )
         now = reader.now
     return page(request, "chat/moderation.html", {"place": place, "cards": cards, "lines": lines, "now": now})
 

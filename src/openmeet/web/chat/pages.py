@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, TooMany
+from groundwork.http.forms import read_form
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.chat import message_queries, messages, people, queries, readers, room_queries, rooms
 from openmeet.domain.chat.addresses import addresses_of
@@ -42,7 +43,6 @@ from openmeet.web.chat.places import ChatPlace, Find
 from openmeet.web.chat.requests import spend_on_message, spend_on_opening
 from openmeet.web.chat.write_form import WrittenMessage, answer_question, write_form
 from openmeet.web.site.caller import caller_of, caller_or_none
-from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -94,6 +94,7 @@ def routes() -> list[Route]:
             Route(f"{base}/people/{{person}}/mute", partial(person_pages.mute, find), methods=["POST"]),
             Route(f"{base}/people/{{person}}/ban", partial(person_pages.ban, find), methods=["POST"]),
             Route(f"{base}/people/{{person}}/lift", partial(person_pages.lift, find), methods=["POST"]),
+            Route(f"{base}/people/{{person}}/group", partial(person_pages.decide_in_group, find), methods=["POST"]),
             Route(f"{base}/moderation", partial(moderation_pages.show_moderation, find), methods=["GET"]),
             Route(f"{base}/read", partial(mark_read, find), methods=["POST"]),
             Route(f"{base}/poll", partial(poll_pages.show_poll_form, find), methods=["GET"]),

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
+from groundwork.http.forms import Typed, read_form, typed_again
 from groundwork.ui.tones import tone_of
 from openmeet.domain.chat import matrix_guests, people
 from openmeet.domain.chat.matrix_guests import MAX_ADDRESS, GuestPresence, GuestState, MatrixGuest
@@ -20,7 +21,6 @@ from openmeet.web.chat.facts import room_facts
 from openmeet.web.chat.places import ChatPlace, Find
 from openmeet.web.chat.requests import spend_on_guest
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

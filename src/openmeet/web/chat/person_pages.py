@@ -9,19 +9,24 @@ from starlette.responses import Response
 
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused
+from groundwork.errors import Forbidden, InvalidForm, InvalidInput, NotFound, Refused
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.chat import message_queries, rooms, sanctions
 from openmeet.domain.chat.access import access_of_each, must_reach
 from openmeet.domain.chat.model import MAX_REASON, Access, Room, RoomKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.sanctions import Sanction, SanctionKind
+from openmeet.domain.groups import administration, rules
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups.model import Group, GroupRole
+from openmeet.domain.groups.reasons import GroupReason
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.chat import view
 from openmeet.web.chat.places import ChatPlace, Find
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -64,6 +69,22 @@ async def lift(find: Find, request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             place, room, person = await _found(find, tx, request)
             await sanctions.lift(tx, caller_of(request), room.id, person, kind=kind)
+    except Refused as refused:
+        return await _person_page(find, request, Typed(typed, {"": refused.why}), 422)
+    return go(place.page("people", person), flash="act_done")
+
+
+async def decide_in_group(find: Find, request: Request) -> Response:
+    """Ban the person from the group, and so from all its chats, or let them in again (``act``: ban, lift)."""
+    typed = await read_form(request)
+    try:
+        async with database_of(request).transaction() as tx:
+            place, _, person = await _found(find, tx, request)
+            in_group = await _standing_in_group(tx, place, caller_of(request).user_id, person)
+            if in_group is None:
+                raise Forbidden(GroupReason.MAY_NOT_BAN)
+            act = administration.unban if typed.get("act") == "lift" else administration.ban
+            await act(tx, caller_of(request), in_group.group.slug, person)
     except Refused as refused:
         return await _person_page(find, request, Typed(typed, {"": refused.why}), 422)
     return go(place.page("people", person), flash="act_done")
@@ -139,17 +160,39 @@ def _words_of(one: Sanction, now: Instant, zone: str) -> str:
     return gettext("Banned until %(until)s", until=until) if is_ban else gettext("Muted until %(until)s", until=until)
 
 
+@dataclass(frozen=True, slots=True)
+class _InGroup:
+    """Somebody about whom the reader decides in the group that a chat belongs to."""
+
+    group: Group
+    is_banned: bool
+
+
+async def _standing_in_group(reader: Reader, place: ChatPlace, caller: UserId, person: UserId) -> _InGroup | None:
+    """None where there is no group, or the caller may not ban this person from it."""
+    group = None if place.group_id is None else await groups.by_id(reader, place.group_id)
+    mine = None if group is None else await groups.role_in(reader, group.id, caller)
+    if group is None or mine is None or group.is_read_only or not rules.may(mine, GroupPermission.BAN):
+        return None
+    theirs = await groups.find_member(reader, group.id, person)
+    if person == caller or (theirs is not None and not rules.ranks_above(mine, theirs.role)):
+        return None
+    return _InGroup(group, theirs is not None and theirs.role is GroupRole.BANNED)
+
+
 async def _found(find: Find, reader: Reader, request: Request) -> tuple[ChatPlace, Room, UserId]:
     """The room, which the caller moderates, and a person who is in it, was shut out or wrote there. Raises NotFound, Forbidden."""
-    caller_of(request)
+    caller = caller_of(request)
     place = await find(reader, request)
     must_reach(place.access, Access.MODERATE)
     if place.room is None:
         raise NotFound(ChatReason.NO_ROOM_YET)
     person = UserId(request.path_params["person"])
     reached = await access_of_each(reader, place.room, [person])
+    in_group = await _standing_in_group(reader, place, caller.user_id, person)
     if (
         reached.get(person, Access.NONE) is Access.NONE
+        and not (in_group is not None and in_group.is_banned)
         and not await sanctions.sanctions_in(reader, place.room.id, person)
         and not await message_queries.has_written(reader, place.room.id, person)
     ):
@@ -178,6 +221,7 @@ async def _person_page(find: Find, request: Request, typed: Typed, status: int =
         found = await sanctions.sanctions_in(reader, room.id, person)
         by = await shown_names(reader, [person, *(one.by_user_id for one in found)])
         write = await _thread_with(reader, place, person)
+        in_group = await _standing_in_group(reader, place, caller.user_id, person)
         now = reader.now
     context = {
         "place": place,
@@ -197,6 +241,7 @@ async def _person_page(find: Find, request: Request, typed: Typed, status: int =
             for one in found
         ],
         "write": write,
+        "in_group": in_group,
         "choices": _CHOICES,
         "typed": Typed({"for": "day"} | dict(typed.values), typed.problems),
         "labels": _LABELS,

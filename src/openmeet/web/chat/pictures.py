@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooLarge, TooMany, Unavailable
-from groundwork.http.forms import MAX_FIELDS
+from groundwork.http.forms import MAX_FIELDS, read_form
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.chat import pictures, room_queries
 from openmeet.domain.chat.messages import must_write
@@ -26,7 +26,6 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.web.chat.requests import room_id, spend_on_picture, viewer_of
 from openmeet.web.media.uploads import store_of
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import read_form
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 

@@ -13,19 +13,16 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.ui.tones import tone_of
-from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.chat import room_queries, rooms
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.addresses import facts_of, subtitle_of
 from openmeet.domain.chat.model import SIGNALS_BEFORE, Access, Room, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.rooms import GENERAL, RoomTarget
-from openmeet.domain.events import queries as events
-from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.groups import actions as group_actions
-from openmeet.domain.groups.model import Group, GroupSlug
+from openmeet.domain.groups.model import Group, GroupId, GroupSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.series import agenda
 from openmeet.domain.series.model import Series, SeriesSlug
@@ -56,7 +53,8 @@ class ChatPlace:
     # Start and end of an event.
     span: tuple[Instant, Instant] | None = None
     event_id: EventId | None = None
-    has_group: bool = False
+    # The group that it is about, or that the event or series is of.
+    group_id: GroupId | None = None
     # Path of the picture of an event or series; empty for a group, whose face is a letter.
     picture: str = ""
 
@@ -146,15 +144,7 @@ async def _subject(reader: Reader, request: Request, page: str) -> tuple[Event |
 
 
 async def _event(reader: Reader, request: Request) -> Event:
-    return await visible_event(reader, EventSlug(request.path_params["slug"]), _viewer(request))
-
-
-async def visible_event(reader: Reader, slug: EventSlug, viewer: UserId | None) -> Event:
-    """The event, if this person may see it. Raises NotFound, for absent and hidden alike."""
-    event = await events.by_slug(reader, slug)
-    mine = await attendance.find(reader, event.id, viewer) if event and viewer else None
-    if event is None or event.is_gone or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
-        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    event, _ = await visible_event(reader, EventSlug(request.path_params["slug"]), _viewer(request))
     return event
 
 
@@ -202,7 +192,7 @@ async def _placed(
         heading=heading,
         span=_span_of(about) if isinstance(about, Event) else None,
         event_id=about.id if isinstance(about, Event) else None,
-        has_group=isinstance(about, Group) or about.group is not None,
+        group_id=about.id if isinstance(about, Group) else about.group.id if about.group else None,
         picture="" if isinstance(about, Group) else thumbnail(about.content),
     )
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, Forbidden, InvalidForm, TooMany
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.chat import messages, polls, readers, rooms
 from openmeet.domain.chat.access import must_reach
 from openmeet.domain.chat.model import MAX_TEXT, Access, MessageKind, NewMessage, RoomKind
@@ -24,7 +25,6 @@ from openmeet.web.chat import view
 from openmeet.web.chat.places import ChatPlace, Find
 from openmeet.web.chat.requests import spend_on_message, spend_on_opening
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -12,6 +12,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooMany
 from groundwork.rate_limit.contract import Limit, spend
 from groundwork.sealing import Sealer
+from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.chat import limits, messages, queries
 from openmeet.domain.chat.model import ChatMessageId, RoomId, RoomSubject, SubjectKind
 from openmeet.domain.chat.reasons import ChatReason
@@ -21,7 +22,6 @@ from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.series import agenda
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users.model import UserId
-from openmeet.web.chat import places
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -81,7 +81,8 @@ async def subject_of(
     """The event, series or group with this slug. Raises NotFound, the same for what is absent and what this person may not know of."""
     try:
         if event:
-            return RoomSubject(SubjectKind.EVENT, (await places.visible_event(reader, EventSlug(event), viewer)).id)
+            shown, _ = await visible_event(reader, EventSlug(event), viewer)
+            return RoomSubject(SubjectKind.EVENT, shown.id)
         if series_slug:
             return RoomSubject(SubjectKind.SERIES, (await agenda.visible(reader, SeriesSlug(series_slug), viewer)).id)
         if group:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused, TooMany
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.chat import mirroring, readers, rooms
 from openmeet.domain.chat.mirroring import MirrorStatus
 from openmeet.domain.chat.model import (
@@ -38,7 +39,6 @@ from openmeet.web.chat import places
 from openmeet.web.chat.places import ChatPlace, Find
 from openmeet.web.chat.requests import spend_on_opening
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -64,9 +64,9 @@ _MUTES: Final = {
 # Leaves a mute that runs as it is.
 _KEEP: Final = "keep"
 _SWITCHES: Final = {
-    AudienceSwitch.INTERESTED: lazy("Who is interested"),
+    AudienceSwitch.INTERESTED: lazy("People who said maybe"),
     AudienceSwitch.MEMBERS: lazy("Members of the group"),
-    AudienceSwitch.FOLLOWERS: lazy("Who follows the series"),
+    AudienceSwitch.FOLLOWERS: lazy("People who follow the series"),
     AudienceSwitch.PENDING: lazy("People waiting for your decision"),
     AudienceSwitch.ANYBODY: lazy("Everyone, if the event is public"),
     AudienceSwitch.ANNOUNCEMENTS: lazy("Who writes here"),
@@ -244,7 +244,8 @@ async def _settings_page(find: Find, request: Request, typed: Typed, status: int
         asks_twice = mirror is not None and await mirroring.needs_confirmation(reader, room.id)
         user = await users.by_id(reader, caller.user_id)
         now = reader.now
-    switches = SWITCHES_OF[room.kind]
+    has_group = place.group_id is not None
+    switches = [one for one in SWITCHES_OF[room.kind] if has_group or one is not AudienceSwitch.MEMBERS]
     muted = ""
     if kept is not None and kept.muted_until is not None and kept.muted_until > now:
         ends = local_of(kept.muted_until, place.time_zone)

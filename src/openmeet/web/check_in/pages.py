@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, Refused
+from groundwork.http.forms import EMPTY, Typed, read_form
 from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import host_decisions, lists, rules
 from openmeet.domain.attendance.lists import AttendeeFilter
@@ -25,7 +26,6 @@ from openmeet.web.check_in import tickets
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.media.qr_code import picture_of
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

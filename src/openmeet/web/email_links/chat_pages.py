@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, TooMany
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.chat import message_queries, messages, pictures, queries, readers, rooms
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.addresses import addresses_of
@@ -39,7 +40,6 @@ from openmeet.web.chat import person_pages, view
 from openmeet.web.chat.pictures import key_of, served
 from openmeet.web.chat.requests import spend_on_message
 from openmeet.web.email_links.reasons import EmailLinkReason
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

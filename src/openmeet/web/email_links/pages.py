@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import answer_texts, waitlist
 from openmeet.domain.attendance.answer_state import AnswerCase, AnswerState, bar_of
@@ -38,7 +39,6 @@ from openmeet.emails.unsubscribe import stop, unsubscribed_topic
 from openmeet.web.attendance.forms import fields_of, rsvp_request_of, values_of
 from openmeet.web.check_in.pages import ticket_page
 from openmeet.web.email_links.reasons import EmailLinkReason
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class EmailLinkReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/email_link.py``."""
+    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     CUT_OFF = "email_link.cut_off"
     NO_TICKET = "email_link.no_ticket"

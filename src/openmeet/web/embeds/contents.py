@@ -69,7 +69,7 @@ async def event_content(request: Request, reader: Reader, _most: int) -> EmbedCo
     raise_if_gone(event)
     (found,) = await _events(request, reader, [event])
     page = f"/events/{quote(event.slug)}"
-    shown = {"event": EmbedEvent(found.card, time_and_place.tagged(event))}
+    shown = {"event": EmbedEvent(found.card, time_and_place.tagged(event, reader.now))}
     return EmbedContent(event.title, page, f"/embed{page}", "event", shown)
 
 

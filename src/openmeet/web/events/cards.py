@@ -31,13 +31,15 @@ async def day_cards(
     further: Mapping[EventId, FurtherDates] = MappingProxyType({}),
     within: GroupId | None = None,
     distances: Mapping[EventId, str] = MappingProxyType({}),
+    is_hosting: bool = False,
 ) -> list[ListedDay]:
     """Cards of these events, in order, grouped by day. ``with_sync``: also the publication status of the viewer's own.
 
     ``further``: for lists that show each series once. ``within``: the group of the list. ``distances``: from the place that was searched.
+    ``is_hosting``: the viewer hosts them all, which no card then says.
     """
     facts = await facts_of(reader, public_url, viewer, events, with_sync=with_sync, further=further, within=within)
-    return days(events, replace(facts, distances=distances), reader.now)
+    return days(events, replace(facts, distances=distances, is_hosting=is_hosting), reader.now)
 
 
 async def facts_of(

@@ -75,9 +75,7 @@ class AskedList(msgspec.Struct, rename="camel"):
 async def list_co_hosts(request: Request) -> Response:
     caller, page = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
-        event = await queries.by_slug(reader, _slug(request))
-        if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-            raise NotFound(EventReason.NO_SUCH_EVENT)
+        event = await seeing.require_visible(reader, await queries.by_slug(reader, _slug(request)), caller.user_id)
         await seeing.require_permission(reader, event, caller.user_id, EventPermission.SEE)
         read = await co_host_queries.of_event(reader, event.id, list(CoHostState), page)
         found, cursor = page.cut(read, lambda one: (one.created_at, one.id))

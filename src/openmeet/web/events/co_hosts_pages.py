@@ -11,6 +11,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from groundwork.signing_key import SigningKey
 from openmeet.domain.events import co_host_queries, co_hosts, ownership, permissions, queries, seeing, time_and_place
 from openmeet.domain.events.model import Event, EventId, EventSlug
@@ -24,7 +25,6 @@ from openmeet.domain.search.event_lists import events_by_ids
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.site.caller import caller_of, caller_or_none
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -146,9 +146,7 @@ _MAY = {
 async def _list(request: Request, typed: Typed, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await queries.by_slug(reader, _slug(request))
-        if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-            raise NotFound(EventReason.NO_SUCH_EVENT)
+        event = await seeing.require_visible(reader, await queries.by_slug(reader, _slug(request)), caller.user_id)
         standing = await seeing.standing_of(reader, event, caller.user_id)
         permissions.require_permission(standing, EventPermission.SEE)
         found = await co_host_queries.of_event(reader, event.id, list(CoHostState))

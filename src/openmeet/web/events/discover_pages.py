@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, Unavailable
+from groundwork.http.forms import Typed, typed_again
 from openmeet.domain.covers.model import Cover, Motif
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.trust import FrontPageChoice
@@ -25,11 +26,19 @@ from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.web.events import discover
 from openmeet.web.events.cards import day_cards, facts_of
-from openmeet.web.events.listing import EventCard, ListedDay, ListedFace, card_of, face_of, further_dates, short_when
+from openmeet.web.events.listing import (
+    EventCard,
+    ListedDay,
+    ListedFace,
+    card_of,
+    dated,
+    face_of,
+    further_dates,
+    short_when,
+)
 from openmeet.web.search import map_pages, places
 from openmeet.web.search.front_choice import shown_of
 from openmeet.web.site.caller import caller_or_none
-from openmeet.web.site.forms import Typed, typed_again
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -142,6 +151,7 @@ async def show_discover(request: Request) -> Response:
         "typed": shown,
         "heading": _heading(typed, is_map=bool(view)),
         "parts_found": groups,
+        "dated": dated,
         "is_found": bool(events),
         "found_words": "" if after else _count_label(len(events), has_more=bool(more)),
         "more": more,

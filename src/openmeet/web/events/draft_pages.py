@@ -10,7 +10,8 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import Forbidden, InvalidForm, InvalidInput, NotFound, PreconditionFailed, Why, unpacked
+from groundwork.errors import Forbidden, InvalidForm, InvalidInput, PreconditionFailed, Why, unpacked
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.events import draft_queries, drafts, queries, rules, seeing
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.reasons import EventReason
@@ -23,7 +24,6 @@ from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form, recurrence_preview
 from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -160,8 +160,8 @@ def _local(event: Event) -> str:
 
 async def _draft(reader: Reader, request: Request) -> Event:
     caller = caller_of(request)
-    event = await queries.by_slug(reader, EventSlug(request.path_params["slug"]))
-    if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-        raise NotFound(EventReason.NO_SUCH_EVENT)
+    event = await seeing.require_visible(
+        reader, await queries.by_slug(reader, EventSlug(request.path_params["slug"])), caller.user_id
+    )
     await seeing.require_editable(reader, event, caller.user_id)
     return event

@@ -10,7 +10,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, NotFound, PreconditionFailed
+from groundwork.errors import InvalidForm, PreconditionFailed
 from groundwork.http.json_bodies import read_json
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.event_hosting import unpublish
@@ -135,14 +135,7 @@ def _slug(request: Request) -> EventSlug:
 
 
 async def _visible(tx: Reader, request: Request) -> Event:
-    event = await by_slug(tx, _slug(request))
-    if (
-        event is None
-        or event.is_gone
-        or not await seeing.may_see(tx, event, caller_of(request).user_id, is_invited=False)
-    ):
-        raise NotFound(EventReason.NO_SUCH_EVENT)
-    return event
+    return await seeing.require_visible(tx, await by_slug(tx, _slug(request)), caller_of(request).user_id)
 
 
 OPERATIONS = (

@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import InvalidForm, InvalidInput, NotFound, PreconditionFailed, Refused
+from groundwork.errors import InvalidForm, InvalidInput, PreconditionFailed, Refused
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.domain.attendance import capacity_change, event_hosting, host_decisions, queries
 from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.attendance.notify import CONCERNED, people_to_notify
@@ -30,7 +31,6 @@ from openmeet.web.events import place_field
 from openmeet.web.events.new_pages import PAST, form_page, publish_first, require_confirmed_past_start
 from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -243,9 +243,7 @@ async def _own(request: Request, act: EventPermission = EventPermission.EDIT) ->
     """The event that the caller hosts, and how many people a change affects."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await by_slug(reader, _slug(request))
-        if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-            raise NotFound(EventReason.NO_SUCH_EVENT)
+        event = await seeing.require_visible(reader, await by_slug(reader, _slug(request)), caller.user_id)
         await seeing.require_editable(reader, event, caller.user_id, act)
         concerned = await people_to_notify(reader, event.id, CONCERNED)
     return event, len([user_id for user_id in concerned if user_id != caller.user_id])

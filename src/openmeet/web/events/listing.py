@@ -10,7 +10,7 @@ from markupsafe import Markup
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.ui.tones import tone_of
-from openmeet.domain.attendance import answer_texts
+from openmeet.domain.attendance import answer_texts, lists
 from openmeet.domain.attendance.answer_state import AnswerCase, AnswerState, bar_of
 from openmeet.domain.attendance.model import NOBODY, RsvpCounts
 from openmeet.domain.covers.model import cover_for
@@ -52,7 +52,7 @@ class FurtherDates:
 class ListedFacts:
     """What a list knows of its events beside themselves, read in as many statements for one event as for a hundred.
 
-    ``sync``: publication status, of the viewer's own events. ``names``: of hosts and of people going.
+    ``is_hosting``: the list says that the viewer hosts them. ``sync``: publication status, of the viewer's own events. ``names``: of hosts and of people going.
     """
 
     cases: Mapping[EventId, AnswerCase]
@@ -63,6 +63,7 @@ class ListedFacts:
     sync: Mapping[EventId, str] = field(default_factory=dict)
     further: Mapping[EventId, FurtherDates] = field(default_factory=dict)
     distances: Mapping[EventId, str] = field(default_factory=dict)
+    is_hosting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +99,11 @@ class EventCard:
 
 @dataclass(slots=True)
 class ListedDay:
-    """The events of one day. ``relative``: ``Today``, ``Tomorrow`` or nothing."""
+    """The events of one day. ``short``: ``Thu 12 Mar``. ``relative``: ``Today``, ``Tomorrow`` or nothing."""
 
     key: str
     words: str
+    short: str
     relative: str = ""
     items: list[EventCard] = field(default_factory=list)
 
@@ -119,18 +121,26 @@ def days(events: Sequence[Event], facts: ListedFacts, now: Instant) -> list[List
     """The events grouped by day, in order; today and tomorrow are named as such."""
     found: list[ListedDay] = []
     for event in events:
-        key, words = _heading(event)
+        key, words, short = _heading(event, now)
         if not found or found[-1].key != key:
-            found.append(ListedDay(key, words, _relative(event, now)))
+            found.append(ListedDay(key, words, short, _relative(event, now)))
         found[-1].items.append(card_of(event, facts))
     return found
 
 
-def _heading(event: Event) -> tuple[str, str]:
+def dated(listed: Sequence[ListedDay]) -> list[tuple[str, EventCard]]:
+    """The same events in one list, each with its day: for lists without headings."""
+    return [(day.relative or day.short, card) for day in listed for card in day.items]
+
+
+def _heading(event: Event, now: Instant) -> tuple[str, str, str]:
     if event.starts_at is None:
-        return "later", gettext("Date to be announced")
+        return "later", gettext("Date to be announced"), gettext("Date to be announced")
     starts = wall_time.local_of(event.starts_at, event.time_zone)
-    return starts.date().isoformat(), formatting.day(starts)
+    words = formatting.day(starts, wall_time.local_of(now, event.time_zone).date())
+    short = formatting.short_day(starts)
+    # Where the day has its year, so has the short one.
+    return starts.date().isoformat(), words, short if words == formatting.long_day(starts) else f"{short} {starts.year}"
 
 
 def _relative(event: Event, now: Instant) -> str:
@@ -169,11 +179,6 @@ def face_of(user_id: UserId, name: str) -> ListedFace:
     return ListedFace(next((char for char in name if char.isalnum()), "·").upper(), tone_of(user_id))
 
 
-def places_left(event: Event, counts: RsvpCounts) -> int | None:
-    """How many more people it has places for; None without a limit."""
-    return None if event.content.capacity is None else max(0, event.content.capacity - counts.seats)
-
-
 def _going_label(event: Event, counts: RsvpCounts) -> str:
     """``5 going, 19 places left``; empty where there is nothing to say."""
     going = ngettext("%(number)s going", "%(number)s going", counts.going) if counts.going else ""
@@ -182,7 +187,7 @@ def _going_label(event: Event, counts: RsvpCounts) -> str:
     if counts.waiting:
         waiting = ngettext("%(number)s on the waitlist", "%(number)s on the waitlist", counts.waiting)
         return f"{going}, {waiting}" if going else waiting
-    free = places_left(event, counts)
+    free = lists.places_left(event, counts)
     if not free:
         return going
     left = ngettext("%(number)s place left", "%(number)s places left", free)
@@ -203,6 +208,8 @@ def _badges(event: Event, facts: ListedFacts) -> list[Badge]:
     if bar.state is AnswerState.OVER:
         said = answer_texts.own_badge_of(case)
     if said is not None and bar.state is AnswerState.NOT_PUBLISHED and not event.is_draft:
+        said = None
+    if facts.is_hosting and bar.state is AnswerState.HOSTING:
         said = None
     found = [] if said is None else [Badge(said.words, said.tone)]
     if (status := STATUS_LABELS[event.status]) and not event.is_cancelled and (not found or bar.state in _WEAK):

@@ -9,22 +9,22 @@ from starlette.routing import Route
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import Reader
+from groundwork.http.forms import Typed
 from openmeet.domain.attendance.lists import counts_shown
+from openmeet.domain.attendance.model import RsvpCounts
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.search import event_lists
 from openmeet.domain.search.event_lists import Mine
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
-from openmeet.i18n.catalogue import lazy
+from openmeet.i18n.catalogue import lazy, ngettext
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.attendance.asking import AskingRow, asking_to_join
 from openmeet.web.events import co_hosts_pages
 from openmeet.web.events.cards import day_cards, facts_of
-from openmeet.web.events.listing import EventCard, card_of, short_when
+from openmeet.web.events.listing import EventCard, card_of, dated, short_when
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -78,7 +78,9 @@ _EMPTY = {
 
 @dataclass(frozen=True, slots=True)
 class NextHosted:
-    """The next event that somebody hosts. ``capacity``: 0 for no limit. ``is_soon``: its check-in is open."""
+    """The next event that somebody hosts. ``capacity``: 0 for no limit. ``is_soon``: its check-in is open. ``besides``: who else
+    has answered.
+    """
 
     card: EventCard
     path: str
@@ -86,13 +88,16 @@ class NextHosted:
     going: int
     capacity: int
     is_soon: bool
+    besides: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class HostDashboard:
-    """The part above the list of hosted events: open requests and the next event."""
+    """The part above the list of hosted events: open requests and the next event. ``most_asked``: the event with most requests."""
 
     asking: list[AskingRow]
+    number_asking: int
+    most_asked: str
     next: NextHosted | None
 
 
@@ -110,7 +115,12 @@ async def show_mine(request: Request) -> Response:
         which = Mine(asked) if asked in set(_TABS) else first
         found = await event_lists.mine(reader, caller.user_id, which, after, PAGE_SIZE + 1)
         groups = await day_cards(
-            reader, services(request).settings.public_url, caller.user_id, found[:PAGE_SIZE], with_sync=True
+            reader,
+            services(request).settings.public_url,
+            caller.user_id,
+            found[:PAGE_SIZE],
+            with_sync=True,
+            is_hosting=which is Mine.HOSTING,
         )
         asked_to_host, _ = await co_hosts_pages.asked_of(reader, caller.user_id, services(request).code_key)
         dashboard = (
@@ -125,6 +135,7 @@ async def show_mine(request: Request) -> Response:
     context = {
         "hosting": dashboard,
         "groups": groups,
+        "dated": dated(groups),
         "more": more,
         "which": which.value,
         "tabs": [{"value": tab.value, "words": words, "count": counts[tab]} for tab, words in _TABS.items()],
@@ -139,9 +150,16 @@ async def show_mine(request: Request) -> Response:
 
 
 async def _dashboard(request: Request, reader: Reader, viewer: UserId) -> HostDashboard:
-    asking = await asking_to_join(reader, await event_lists.with_requests(reader, viewer, _MOST_ASKED))
+    asked = await event_lists.with_requests(reader, viewer, _MOST_ASKED)
+    numbers = await counts_shown(reader, [one.id for one in asked])
+    most = max(asked, key=lambda one: numbers[one.id].unconfirmed, default=None)
     hosted = await event_lists.mine(reader, viewer, Mine.HOSTING, None, 1)
-    return HostDashboard(asking, await _next(request, reader, viewer, hosted[0]) if hosted else None)
+    return HostDashboard(
+        await asking_to_join(reader, asked),
+        sum(one.unconfirmed for one in numbers.values()),
+        "" if most is None else f"/events/{quote(most.slug)}",
+        await _next(request, reader, viewer, hosted[0]) if hosted else None,
+    )
 
 
 async def _next(request: Request, reader: Reader, viewer: UserId, event: Event) -> NextHosted:
@@ -150,8 +168,21 @@ async def _next(request: Request, reader: Reader, viewer: UserId, event: Event) 
     return NextHosted(
         card_of(event, facts),
         f"/events/{quote(event.slug)}",
-        f"{short_when(event)} · {place_label(event)}",
+        short_when(event),
         counts.going,
         event.content.capacity or 0,
         event.starts_at is not None and event.starts_at < reader.now + DAY,
+        _besides(counts),
     )
+
+
+def _besides(counts: RsvpCounts) -> list[str]:
+    """``2 to decide``, ``3 interested``."""
+    found = []
+    if counts.unconfirmed:
+        found.append(ngettext("%(number)s to decide", "%(number)s to decide", counts.unconfirmed))
+    if counts.waiting:
+        found.append(ngettext("%(number)s on the waitlist", "%(number)s on the waitlist", counts.waiting))
+    if counts.interested:
+        found.append(ngettext("%(number)s interested", "%(number)s interested", counts.interested))
+    return found

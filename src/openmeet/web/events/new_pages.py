@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from groundwork.clock import SECOND, Instant
 from groundwork.errors import InvalidForm, Why
+from groundwork.http.forms import Typed, typed_again
 from openmeet.domain.attendance import registration
 from openmeet.domain.covers.model import MOTIFS, cover_of
 from openmeet.domain.events import actions, draft_queries, drafts, pictures, queries, rules
@@ -41,7 +42,6 @@ from openmeet.web.series import create as series
 from openmeet.web.series.recurrence_form import RecurrenceFormState
 from openmeet.web.site.asking import Asks, answered
 from openmeet.web.site.caller import caller_of, caller_or_none
-from openmeet.web.site.forms import Typed, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

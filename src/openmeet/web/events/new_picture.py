@@ -7,7 +7,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from groundwork.errors import InvalidForm, InvalidInput, TooLarge, TooMany, Why
-from groundwork.http.forms import MAX_FIELDS
+from groundwork.http.forms import MAX_FIELDS, read_form
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture, PictureKey
@@ -15,7 +15,6 @@ from openmeet.domain.users.model import Caller
 from openmeet.i18n.catalogue import lazy
 from openmeet.web.media.schemas import check_alt
 from openmeet.web.media.uploads import store_of
-from openmeet.web.site.forms import read_form
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
 # The hidden field that carries a stored picture from one submission of the form to the next.

@@ -193,7 +193,7 @@ async def _event_context(
             "asking": await asking_to_join(reader, [event], registration_settings)
             if is_hosting and counts.unconfirmed
             else [],
-            "places_left": listing.places_left(event, counts),
+            "places_left": lists.places_left(event, counts),
             "related": await _related(reader, request, event, viewer),
             "asks_to_publish": services(request).asks_to_publish,
             "kept_back": await _kept_back(reader, event),
@@ -271,7 +271,7 @@ async def _announced(reader: Reader, request: Request, event: Event, viewer: Use
     """For visitors with the link: what the public record already says, and how to get access."""
     group = await groups.by_id(reader, event.group.id) if event.group else None
     role = await groups.role_in(reader, event.group.id, viewer) if event.group else None
-    context = view.date_words_of(event) | {
+    context = view.date_words_of(event, reader.now) | {
         "event": event,
         "group": group if group is not None and group_rules.may_see(group, role) else None,
     }

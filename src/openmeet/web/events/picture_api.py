@@ -3,11 +3,9 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from groundwork.errors import NotFound
 from groundwork.http.json_bodies import read_json
 from openmeet.domain.events import pictures, queries, seeing
 from openmeet.domain.events.model import EventSlug
-from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
 from openmeet.web.api.etags import IF_MATCH, expected_revision
@@ -26,9 +24,7 @@ async def put_picture(request: Request) -> Response:
     wanted = await read_json(request, PictureInput)
     db = database_of(request)
     async with db.reader() as reader:
-        event = await queries.by_slug(reader, slug)
-        if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-            raise NotFound(EventReason.NO_SUCH_EVENT)
+        event = await seeing.require_visible(reader, await queries.by_slug(reader, slug), caller.user_id)
         await seeing.require_editable(reader, event, caller.user_id)
     alt = check_alt(wanted.alt)
     key, made = await media.keep(

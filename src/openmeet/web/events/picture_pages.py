@@ -6,13 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import NotFound
+from groundwork.http.forms import Typed
 from openmeet.domain.events import pictures, queries, seeing
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.events.reasons import EventReason
 from openmeet.web.media.uploads import form_of, save_sent
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -55,9 +53,9 @@ async def remove(request: Request) -> Response:
 async def _editable(request: Request) -> Event:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await queries.by_slug(reader, EventSlug(request.path_params["slug"]))
-        if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-            raise NotFound(EventReason.NO_SUCH_EVENT)
+        event = await seeing.require_visible(
+            reader, await queries.by_slug(reader, EventSlug(request.path_params["slug"])), caller.user_id
+        )
         await seeing.require_editable(reader, event, caller.user_id)
     return event
 

@@ -13,16 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.clock import HOUR, Instant, to_datetime
-from groundwork.errors import NotFound
-from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.model import SEATED
-from openmeet.domain.attendance.rules import is_invited
-from openmeet.domain.events import seeing, time_and_place
+from openmeet.domain.attendance.visibility import event_to_show
+from openmeet.domain.events import time_and_place
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.reasons import EventReason
-from openmeet.domain.events.seeing import raise_if_gone
 from openmeet.domain.events.values import Visibility
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events.structured_data import address_of
@@ -54,19 +48,9 @@ async def show(request: Request) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
-        event = await by_slug(reader, EventSlug(request.path_params["slug"]))
-        mine = await attendance.find(reader, event.id, viewer) if event and viewer else None
-        if (
-            event is None
-            or (event.is_hidden and event.author_id != viewer)
-            or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine))
-        ):
-            raise NotFound(EventReason.NO_SUCH_EVENT)
-        raise_if_gone(event)
-        is_going = mine is not None and mine.status in SEATED
-        private = await seeing.private_details_for(reader, event, viewer, is_going=is_going)
+        event, _, private = await event_to_show(reader, EventSlug(request.path_params["slug"]), viewer)
     address = address_of(event, services(request).settings.public_url)
-    when = time_and_place.tagged(event)
+    when = time_and_place.tagged(event, services(request).clock.now())
     context = {
         "event": event,
         "address": address,

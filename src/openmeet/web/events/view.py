@@ -6,6 +6,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
+from groundwork.http.forms import Typed
 from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import rules
 from openmeet.domain.attendance.answer_state import GIVEN
@@ -32,7 +33,6 @@ from openmeet.recurrence import wall_time
 from openmeet.web.attendance import forms
 from openmeet.web.events.listing import STATUS_LABELS, face_of
 from openmeet.web.media.urls import PictureView
-from openmeet.web.site.forms import Typed
 
 # Show the first attendees of many, and the number of the others.
 SHOWN_PEOPLE = 30
@@ -135,7 +135,7 @@ def view_of(
         "summary": f"{time_and_place.start_label(event)} · {place_label(event)}. {summary_of(event.content.description)}".strip(),
         "cover": (cover := cover_for(event.content)),
         "tone": cover.tone,
-        **date_words_of(event),
+        **date_words_of(event, now),
         "is_over": event.is_over(now),
         "place_lines": place_lines(event.content.mode, private.place, hides_place=private.hides_place),
         "private": private,
@@ -170,16 +170,16 @@ def view_of(
     }
 
 
-def date_words_of(event: Event) -> dict[str, object]:
+def date_words_of(event: Event, now: Instant) -> dict[str, object]:
     """When the event is, in words for its page."""
     if event.starts_at is None:
         return dict.fromkeys(
             ("when", "when_day", "when_clock", "zone_label", "starts_iso", "tile_month", "tile_day"), ""
         )
     starts = wall_time.local_of(event.starts_at, event.time_zone)
-    when_day, when_clock = time_and_place.tagged_in_two(event)
+    when_day, when_clock = time_and_place.tagged_in_two(event, now)
     return {
-        "when": time_and_place.tagged(event),
+        "when": time_and_place.tagged(event, now),
         "when_day": when_day,
         "when_clock": when_clock,
         "zone_label": time_and_place.zone_label(event),

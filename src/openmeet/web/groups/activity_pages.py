@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, TooMany, kind_of
+from groundwork.http.forms import read_form, typed_again
 from openmeet.domain.groups import actions, announcements
 from openmeet.domain.groups.invitation_queries import BY_CLOCK, IN_ANOTHER_APP
 from openmeet.domain.groups.model import MAX_KEY, AnnouncementId, Group, GroupLogAction, GroupLogEntry, GroupRole
@@ -20,7 +21,6 @@ from openmeet.web.groups import view
 from openmeet.web.groups.access import path_of, see, slug_of
 from openmeet.web.groups.view import role_label
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import Explanation, InvalidInput, NotFound, Refused
+from groundwork.http.forms import EMPTY, Typed, read_form
 from groundwork.outbox.jobs import JobState, find
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, publication_settings
@@ -29,7 +30,6 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import publishing_of, services
 from openmeet.web.site.tenant_routing import database_of

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.forms import read_form
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions, calendar_feeds, rules
 from openmeet.domain.groups.model import Group, GroupId
@@ -29,7 +30,6 @@ from openmeet.web.groups import feeds as group_feed
 from openmeet.web.groups.access import path_of, slug_of
 from openmeet.web.series.feeds import WholeSeries, candidates, gathered
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, TooMany
+from groundwork.http.forms import Typed, read_form, typed_again
 from groundwork.ui.tones import tone_of
 from openmeet.domain.groups import actions, administration, invitation_queries, queries, rules
 from openmeet.domain.groups.administration import InvitationPreview
@@ -23,7 +24,6 @@ from openmeet.web.groups.access import context_of, elsewhere, path_of, see, slug
 from openmeet.web.groups.invitations_api import invitation_of
 from openmeet.web.groups.view import VISIBILITY_LABELS, day_label, initial_of
 from openmeet.web.site.caller import caller_of, caller_or_none
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

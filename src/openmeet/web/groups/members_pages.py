@@ -7,7 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, InvalidInput
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.domain.groups import actions, administration, queries, rules
 from openmeet.domain.groups.model import INSIDE, GroupRole, MemberId, Membership
 from openmeet.domain.groups.reasons import GroupReason
@@ -18,7 +20,6 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.groups.view import ROLE_CHIPS, MemberView, day_label, person_of
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -63,7 +64,7 @@ async def show_members(request: Request) -> Response:
             reader, seen.group.id, roles, after=MemberId(after) if after else None, limit=PAGE_SIZE + 1
         )
         names = await shown_names(reader, [one.user_id for one in found])
-    lines = [_line(seen, one, person_of(one, names, seen.viewer)) for one in found[:PAGE_SIZE]]
+    lines = [_line(seen, one, person_of(one, names, seen.viewer), reader.now) for one in found[:PAGE_SIZE]]
     more = ""
     if len(found) > PAGE_SIZE:
         asked = {"which": "banned"} if is_banned else {}
@@ -79,7 +80,7 @@ async def show_members(request: Request) -> Response:
     return page(request, "groups/group_members.html", context)
 
 
-def _line(seen: GroupAccess, one: Membership, person: MemberView) -> MemberRow:
+def _line(seen: GroupAccess, one: Membership, person: MemberView, now: Instant) -> MemberRow:
     is_below = seen.role is not None and not person.is_you and rules.ranks_above(seen.role, one.role)
     granted = [
         (role.value, str(ROLE_CHIPS[role]))
@@ -90,7 +91,7 @@ def _line(seen: GroupAccess, one: Membership, person: MemberView) -> MemberRow:
     since = one.joined_at if is_inside else one.decided_at
     return MemberRow(
         person,
-        day_label(since, seen.group) if since is not None else "",
+        day_label(since, seen.group, now) if since is not None else "",
         one.answer if seen.may(GroupPermission.APPROVE) else "",
         granted if is_below and is_inside and seen.may(GroupPermission.CHANGE_ROLE) else [],
         may_remove=is_below and is_inside and seen.may(GroupPermission.REMOVE),
@@ -165,7 +166,7 @@ async def _requests(request: Request, typed: Typed, *, status: int = 200) -> Res
         {
             "person": person_of(one, names, seen.viewer),
             "answer": one.answer,
-            "when": day_label(one.requested_at, seen.group) if one.requested_at is not None else "",
+            "when": day_label(one.requested_at, seen.group, reader.now) if one.requested_at is not None else "",
             "field": f"{_ASK}{one.user_id}",
         }
         for one in found

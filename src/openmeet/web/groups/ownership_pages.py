@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.domain.groups import invitation_queries, membership_queries, ownership, rules
 from openmeet.domain.groups.model import (
     LONGEST_ABSENCE,
@@ -29,7 +30,6 @@ from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_
 from openmeet.web.groups.activity_pages import line_of
 from openmeet.web.groups.view import ROLE_CHIPS, passes_on_label
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.domain.groups import actions, membership_queries, queries
 from openmeet.domain.groups.model import GroupId, GroupRole
 from openmeet.domain.groups.rules import GroupPermission
@@ -24,7 +25,6 @@ from openmeet.web.groups import view
 from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, see_as_stranger, slug_of
 from openmeet.web.groups.calendar_pages import calendar_file, url_for
 from openmeet.web.site.caller import caller_of, caller_or_none
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

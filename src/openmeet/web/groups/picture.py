@@ -4,12 +4,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.http.forms import Typed
 from openmeet.domain.groups import pictures, rules
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.media.uploads import form_of, save_sent
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

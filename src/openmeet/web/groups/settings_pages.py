@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, PreconditionFailed, Refused
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, administration, invitation_queries
 from openmeet.domain.groups.model import MAX_KEY, GroupRole, GroupVisibility
@@ -25,7 +26,6 @@ from openmeet.web.groups import forms
 from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.groups.forms import GroupSubmission, submission_of, values_of, values_of_group
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

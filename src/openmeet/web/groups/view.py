@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
+from groundwork.http.forms import Typed
 from groundwork.ui.tones import tone_of
 from openmeet.domain.covers.model import cover_of
 from openmeet.domain.events.model import Event
@@ -33,7 +34,7 @@ from openmeet.domain.moderation import labels
 from openmeet.domain.moderation import visibility as moderation_visibility
 from openmeet.domain.moderation.labels import NetworkLabel
 from openmeet.domain.moderation.model import SubjectVisibility
-from openmeet.domain.search.group_events import past_in_group, shown_in_group
+from openmeet.domain.search.group_events import coming_in_group, past_in_group, shown_in_group
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
@@ -42,11 +43,10 @@ from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events import badges
 from openmeet.web.events.badges import Badge
 from openmeet.web.events.cards import day_cards
-from openmeet.web.events.listing import ListedDay, further_dates
+from openmeet.web.events.listing import ListedDay, dated, further_dates
 from openmeet.web.groups.access import GroupAccess, context_of
 from openmeet.web.groups.feeds import is_own
 from openmeet.web.media.urls import PictureView, record_picture
-from openmeet.web.site.forms import Typed
 
 MOST_OF_ONE = 200
 NEXT_SHOWN = 5
@@ -164,6 +164,10 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
     is_member = seen.may(GroupPermission.VIEW)
     mine = None if viewer is None else await queries.find_member(reader, group.id, viewer)
     coming = await shown_in_group(reader, group.id, None, NEXT_SHOWN + 1, member=seen.member)
+    # The dates of its only series, rather than the next one alone on the page.
+    is_one_series = len(coming) == 1 and coming[0].group is not None and coming[0].place_in_series is not None
+    if is_one_series:
+        coming = await coming_in_group(reader, group.id, None, NEXT_SHOWN + 1, member=seen.member)
     past = [] if coming else await past_in_group(reader, group.id, None, NEXT_SHOWN, member=seen.member)
     announced = await announcements.newest(reader, group.id, limit=ANNOUNCEMENTS_SHOWN) if is_member else []
     people = (
@@ -180,6 +184,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
             *([group.succession.successor_id] if group.succession else []),
         ],
     )
+    listed = await days_of(reader, seen, coming[:NEXT_SHOWN], public_url, once_per_series=not is_one_series)
     return context_of(seen, seen.path) | {
         "typed": typed,
         "tone": tone_of(group.id),
@@ -191,8 +196,11 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
         "members": seen.members,
         "followers": await actions.count(reader, group.id),
         "labelled": await _labelled(reader, group),
+        "mine_short": ""
+        if mine is None
+        else str(_MINE[mine.role] if mine.role is GroupRole.MEMBER else ROLE_CHIPS[mine.role]),
         "mine_words": _MINE[mine.role] if mine else "",
-        "mine_hint": _mine_hint(mine, names, group),
+        "mine_hint": _mine_hint(mine, names, group, reader.now),
         "door": _door(group, mine),
         "can_leave": mine is not None and seen.may(GroupPermission.LEAVE),
         "is_asking": mine is not None and mine.role is GroupRole.PENDING,
@@ -201,10 +209,11 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
         "is_following": viewer is not None and await actions.is_following(reader, group.id, viewer),
         "hears": mine is not None and mine.notifications_enabled,
         "badges": (await badges.of_each_group(reader, [group], public_url))[0],
-        "coming": await days_of(reader, seen, coming[:NEXT_SHOWN], public_url, once_per_series=True),
+        "coming": listed,
+        "dated": dated(listed),
         "has_more": len(coming) > NEXT_SHOWN,
         "past": await days_of(reader, seen, past, public_url),
-        "announcements": [_note(one, names, group) for one in announced],
+        "announcements": [_note(one, names, group, reader.now) for one in announced],
         "can_announce": seen.may(GroupPermission.ANNOUNCE),
         "announcement_key": typed.value("submission") or secrets.token_urlsafe(16),
         "can_make": seen.may(GroupPermission.CREATE_EVENT),
@@ -258,23 +267,23 @@ async def _labelled(reader: Reader, group: Group) -> list[NetworkLabel]:
     return await labels.hiding(reader, None, group.owner_id)
 
 
-def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Group) -> str:
+def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Group, now: Instant) -> str:
     """When the viewer asked to join, and who decided."""
     if mine is None:
         return ""
     if mine.role is GroupRole.PENDING and mine.requested_at is not None:
         return gettext(
             "Asked on %(group)s. The organisers decide, and we’ll let you know.",
-            group=day_label(mine.requested_at, group),
+            group=day_label(mine.requested_at, group, now),
         )
     if mine.role is GroupRole.DECLINED and mine.decided_at is not None and mine.decided_by is not None:
         return gettext(
             "Decided on %(group)s by %(decided_by)s. You can ask again.",
-            group=day_label(mine.decided_at, group),
+            group=day_label(mine.decided_at, group, now),
             decided_by=names[mine.decided_by],
         )
     if mine.role in INSIDE and mine.joined_at is not None:
-        return gettext("Since %(group)s.", group=day_label(mine.joined_at, group))
+        return gettext("Since %(group)s.", group=day_label(mine.joined_at, group, now))
     return ""
 
 
@@ -309,9 +318,10 @@ def initial_of(name: str) -> str:
     return next((char.upper() for char in name if char.isalnum()), "?")
 
 
-def day_label(at: Instant, group: Group) -> str:
-    """``Saturday 4 July 2026`` in the group's zone."""
-    return formatting.day(local_of(at, group.details.time_zone))
+def day_label(at: Instant, group: Group, now: Instant | None = None) -> str:
+    """``Saturday 4 July 2026`` in the group's zone. ``now``: without the year where everybody knows it."""
+    zone = group.details.time_zone
+    return formatting.day(local_of(at, zone), None if now is None else local_of(now, zone).date())
 
 
 def passes_on_label(group: Group) -> str:
@@ -344,6 +354,6 @@ def role_label(role: GroupRole) -> str:
     return str(_ROLE_LABELS[role])
 
 
-def _note(one: Announcement, names: Mapping[UserId, str], group: Group) -> AnnouncementView:
-    when = formatting.time_tag(one.created_at, day_label(one.created_at, group))
+def _note(one: Announcement, names: Mapping[UserId, str], group: Group, now: Instant) -> AnnouncementView:
+    when = formatting.time_tag(one.created_at, day_label(one.created_at, group, now))
     return AnnouncementView(one.id, names[one.author_id], when, one.text)

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, InvalidInput, Refused, TooMany
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.events.model import MAX_KEY, Event, EventSlug
 from openmeet.domain.host_messages import actions, queries
 from openmeet.domain.host_messages.actions import check
@@ -18,7 +19,6 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import lazy
 from openmeet.recurrence import wall_time
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

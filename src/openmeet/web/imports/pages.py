@@ -11,6 +11,7 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, PreconditionFailed, unpacked
 from groundwork.http.faults import form_status_of, headers_of
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from groundwork.workers.pool import ChargedPool
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import EventId
@@ -32,7 +33,6 @@ from openmeet.recurrence.wall_time import zone_names
 from openmeet.web.imports.differences import differences
 from openmeet.web.imports.intake import arrive, reading_of
 from openmeet.web.site.caller import caller_of, caller_or_none
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of

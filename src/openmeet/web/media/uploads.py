@@ -8,12 +8,12 @@ from starlette.requests import HTTPConnection, Request
 from groundwork.blobstore.contract import BlobStore
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused, TooLarge, TooMany, Unavailable, kind_of
+from groundwork.http.forms import Typed, typed_again
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
 from openmeet.domain.media.reasons import MediaReason
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.media.schemas import check_alt
-from openmeet.web.site.forms import Typed, typed_again
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 

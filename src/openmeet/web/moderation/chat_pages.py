@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.chat import messages, objections, queries, sanctions
 from openmeet.domain.chat import pictures as chat_pictures
 from openmeet.domain.chat.access import access_of_each
@@ -32,7 +33,6 @@ from openmeet.web.moderation import chat_decisions
 from openmeet.web.moderation.access import moderator_of, position_of
 from openmeet.web.moderation.chat_decisions import SiteDecision
 from openmeet.web.moderation.pages import tabs_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

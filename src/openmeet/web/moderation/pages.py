@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, InvalidForm, InvalidInput, NotFound, Refused
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.chat import objections
 from openmeet.domain.moderation import actions as moderation_actions
 from openmeet.domain.moderation import audit_log, policy, reports, visibility
@@ -19,7 +20,6 @@ from openmeet.domain.paging import Page
 from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.web.moderation import view
 from openmeet.web.moderation.access import moderator_of, position_of, subject_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput
+from groundwork.http.forms import read_form
 from groundwork.ui.tones import tone_of
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.model import EventId
@@ -30,7 +31,6 @@ from openmeet.recurrence import wall_time
 from openmeet.web.events.waiting import waiting_rows
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

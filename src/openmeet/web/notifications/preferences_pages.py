@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, NotFound
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.notifications import links, notify, preferences, rules
 from openmeet.domain.notifications.model import BY_MAIL_ALONE, Channel, Hours, NotificationTopic
 from openmeet.domain.notifications.reasons import NotificationReason
@@ -12,7 +13,6 @@ from openmeet.domain.users.queries import by_id
 from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
+from groundwork.http.forms import read_form
 from groundwork.ui.tones import tone_of
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
@@ -23,11 +24,10 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
 from openmeet.web.events.cards import facts_of
 from openmeet.web.events.feeds import Feed
-from openmeet.web.events.listing import days, further_dates
+from openmeet.web.events.listing import dated, days, further_dates
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series.feeds import WholeSeries, candidates, gathered
 from openmeet.web.site.caller import caller_of, caller_or_none
-from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -69,8 +69,8 @@ async def show(request: Request) -> Response:
         "name": name,
         "address": _path(person.id),
         "about": person.bio if person.shows_about else "",
-        "coming": days(coming, facts, now),
-        "past": days(past, facts, now),
+        "coming": dated(days(coming, facts, now)),
+        "past": dated(days(past, facts, now)),
         "groups": groups,
         "is_seen": is_seen,
         "tone": tone_of(person.id),

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused
+from groundwork.http.forms import Typed, local_path, read_form, typed_again
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import by_id as by_group_id
@@ -21,7 +22,6 @@ from openmeet.domain.safety.subjects import Meant
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, local_path, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

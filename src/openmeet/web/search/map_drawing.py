@@ -1,6 +1,7 @@
 """The map of a search, drawn by the server: pins of events, names of places, and tiles where an operator has them.
 
-Positions are pixels of the usual Web Mercator tiles of 256 pixels. Pure. Without tiles the largest towns and districts give the bearings.
+Positions are pixels of the usual Web Mercator tiles of 256 pixels. Pure. Without tiles the largest towns and districts give the
+bearings: where people live is tinted, by how many they are, and rings tell how far it is from the middle.
 """
 
 import math
@@ -25,6 +26,8 @@ _LETTER: Final = 7.4
 _NAME_LETTER: Final = 6.8
 _NAME_HEIGHT: Final = 18
 _SCALE_PIXELS: Final = 110
+# Of a town: what its tint covers.
+_PEOPLE_PER_KM2: Final = 13_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class MapSize:
 
 
 PHONE: Final = MapSize(328, 320)
-DESK: Final = MapSize(720, 660)
+DESK: Final = MapSize(720, 700)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +93,13 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class MapName:
-    """A town or district: its dot, and its name unless it would cover another."""
+    """A town or district: its dot, and its name unless it would cover another. ``radius``: of the ground that is built on, about."""
 
     x: int
     y: int
     name: str
     is_large: bool
+    radius: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ class MapScale:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A map of one size. ``circle``: centre and radius of the searched area."""
+    """A map of one size. ``circle``: centre and radius of the searched area. ``rings``: radii of the distances from the middle."""
 
     view: MapView
     size: MapSize
@@ -124,6 +128,7 @@ class Drawing:
     tiles: tuple[MapTile, ...]
     circle: tuple[int, int, int] | None
     scale: MapScale
+    rings: tuple[int, ...]
 
 
 def view_in(text: str) -> MapView | None:
@@ -217,7 +222,14 @@ def drawn(
         _tiles(view, size, centre) if has_tiles else (),
         circle,
         _scale(view),
+        () if has_tiles else _rings(view, size),
     )
+
+
+def _rings(view: MapView, size: MapSize) -> tuple[int, ...]:
+    """Every length of the scale, as far as the corners."""
+    step = _scale(view).pixels
+    return tuple(range(step, round(math.hypot(size.width, size.height) / 2) + step, step))
 
 
 def _seen(
@@ -281,7 +293,17 @@ def _names(
         if fits:
             taken.append(box)
         found.append(
-            MapName(round(x), round(y), place.name if fits else "", number == 0 or place.population >= 500_000)
+            MapName(
+                round(x),
+                round(y),
+                place.name if fits else "",
+                number == 0 or place.population >= 500_000,
+                round(
+                    math.sqrt(place.population / _PEOPLE_PER_KM2 / math.pi)
+                    * 1_000
+                    / metres_of_pixel(place.latitude, view.zoom)
+                ),
+            )
         )
     return tuple(found)
 

@@ -7,12 +7,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import NotFound, Refused
+from groundwork.http.forms import EMPTY, Typed, read_form
 from openmeet.domain.saved_searches import actions, queries
 from openmeet.domain.saved_searches.queries import SearchId
 from openmeet.domain.search import query
 from openmeet.domain.search.reasons import SearchReason
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

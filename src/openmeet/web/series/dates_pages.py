@@ -13,6 +13,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.domain.events.rules import check_reason
 from openmeet.domain.notifications import kinds
 from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, impact, record_settings
@@ -27,7 +28,6 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import instead_of, local_of, parse_local
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
+from groundwork.http.forms import read_form
 from openmeet.domain.series import detection_actions, detection_queries
 from openmeet.domain.series.detection_queries import Detection, DetectionId
 from openmeet.domain.series.model import Series
@@ -16,7 +17,6 @@ from openmeet.i18n import formatting
 from openmeet.recurrence import describe, expansion
 from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused, Why
+from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.attendance import capacity_change
 from openmeet.domain.attendance.capacity_change import CapacityImpact
 from openmeet.domain.events.edits import details_in
@@ -34,7 +35,6 @@ from openmeet.web.series.recurrence_form import RecurrenceFormState
 from openmeet.web.series.schemas import EditConsequences
 from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -47,12 +47,13 @@ _NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class ScopeOption:
-    """One scope ("this", "following", "all") with its counts, or why it is unavailable."""
+    """One scope ("this", "following", "all") with its counts, or why it is unavailable. ``dates``: how many change."""
 
     value: str
     words: LazyText
     counted: str
     refused: Why = ""
+    dates: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ async def _ask_scope(
         counted = await present.consequences(tx, series, plan)
         single_changes = max(single_changes, counted.single_changes_kept)
         told, mailed = max(told, counted.people_told), max(mailed, counted.people_mailed)
-        reaches.append(ScopeOption(scope.value, _SCOPE_LABELS[scope], _counted(counted)))
+        reaches.append(ScopeOption(scope.value, _SCOPE_LABELS[scope], _counted(counted), dates=counted.dates_changed))
     possible = [one.value for one in reaches if not one.refused]
     carried = {
         name: value for name, value in typed.items() if name not in {"scope", "is_silent", "drop_single_changes"}

@@ -7,7 +7,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
+from groundwork.errors import InvalidForm, PreconditionFailed, Refused
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.domain.events import seeing
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Event, EventSlug
@@ -21,7 +22,6 @@ from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events.flash import flash_of_series
 from openmeet.web.series import conflicts, recurrence_form, recurrence_preview
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -95,9 +95,9 @@ async def add(request: Request) -> Response:
 async def _own(request: Request) -> Event:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await by_slug(reader, EventSlug(request.path_params["slug"]))
-        if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-            raise NotFound(SeriesReason.NO_SUCH_EVENT)
+        event = await seeing.require_visible(
+            reader, await by_slug(reader, EventSlug(request.path_params["slug"])), caller.user_id
+        )
         await seeing.require_editable(reader, event, caller.user_id)
     if event.starts_at is None:
         raise Refused(SeriesReason.EVENT_WITHOUT_DATE, name="NoStart")

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.rules import check_reason
 from openmeet.domain.notifications import kinds
@@ -18,7 +19,6 @@ from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.domain.series import (
     actions,
     agenda,
@@ -24,7 +25,6 @@ from openmeet.domain.users.model import UserId, unnamed
 from openmeet.domain.users.queries import names as names_of
 from openmeet.recurrence.describe import describe
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

@@ -6,12 +6,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.http.forms import Typed
 from openmeet.domain.series import agenda, pictures
 from openmeet.domain.series.model import Series
 from openmeet.web.media.uploads import form_of, save_sent
 from openmeet.web.series.api import slug_of
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

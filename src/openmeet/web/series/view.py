@@ -20,7 +20,7 @@ from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.model import OPENED_AHEAD_YEARS, Series, SeriesStatus, StandingRsvp
 from openmeet.domain.series.undo import Undo, UndoableAction
 from openmeet.i18n import formatting
-from openmeet.i18n.catalogue import LazyText, gettext, lazy
+from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events.listing import STATUS_LABELS
@@ -38,7 +38,7 @@ _DIFFERS: Final = {
 @dataclass(frozen=True, slots=True)
 class OccurrenceListItem:
     """One date in the list; ``path`` is empty while it is too far ahead for a page. ``chips`` are pairs of text and
-    tone. ``seats``: how many places are taken, or how many are going. ``reply``: the answer of its button, if it has one.
+    tone, what the viewer answered last. ``short_when``: beside the tile, which has the day. ``reply``: the answer of its button, if it has one.
     """
 
     path: str
@@ -46,6 +46,7 @@ class OccurrenceListItem:
     month: str
     day_number: str
     day: Markup | str
+    short_when: str
     clock: str
     title: str
     chips: list[tuple[str, str]]
@@ -157,6 +158,7 @@ def _row(
     details = line.details
     starts = local_of(details.starts_at, details.time_zone)
     clock = formatting.clock(starts)
+    short_when = formatting.weekday_in_short(starts)
     if details.is_all_day:
         clock = clock_label(details)
     elif details.ends_at is not None:
@@ -164,6 +166,9 @@ def _row(
     day = formatting.short_day(starts)
     if starts.year != local_of(now, details.time_zone).year:
         day += f" {starts.year}"
+        short_when = day
+    if not details.is_all_day:
+        short_when = gettext("%(day)s %(time)s", day=short_when, time=formatting.clock(starts))
     case = cases.get(line.event.id) if line.event is not None else None
     bar = bar_of(case) if case is not None else None
     is_asked = bar is not None and not bar.is_state and bar.primary is AnswerAction.GOING
@@ -173,6 +178,7 @@ def _row(
         path="" if line.opens_at(now) else address_of(series, line),
         original_date=line.original_date,
         day=formatting.time_tag(details.starts_at, day),
+        short_when=short_when,
         clock=clock,
         title="" if details.content.title == series.content.title else details.content.title,
         chips=_chips(line, now, standing),
@@ -185,7 +191,7 @@ def _row(
 
 
 def _seats(line: AgendaOccurrence) -> str:
-    """``5 of 24 places taken``; without a limit how many are going."""
+    """``5 of 24 going``; ``24 places left`` before anybody has answered; without a limit how many are going."""
     event = line.event
     if event is None or event.is_cancelled:
         return ""
@@ -193,8 +199,15 @@ def _seats(line: AgendaOccurrence) -> str:
         return gettext("%(number)s going", number=line.counts.going) if line.counts.going else ""
     seats, places = line.counts.seats, event.content.capacity
     if seats >= places:
-        return gettext("Full: %(number)s of %(places)s", number=seats, places=places)
-    return gettext("%(number)s of %(places)s places taken", number=seats, places=places)
+        waiting = line.counts.waiting
+        return (
+            ngettext("Full, %(number)s on the waitlist", "Full, %(number)s on the waitlist", waiting)
+            if waiting
+            else gettext("Full")
+        )
+    if not seats:
+        return ngettext("%(number)s place left", "%(number)s places left", places)
+    return gettext("%(number)s of %(places)s going", number=seats, places=places)
 
 
 def _chips(line: AgendaOccurrence, now: Instant, standing: StandingRsvp | None) -> list[tuple[str, str]]:

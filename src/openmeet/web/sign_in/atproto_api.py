@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from groundwork.errors import InvalidInput
+from groundwork.http.forms import local_path, read_form, require_same_origin
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.network.repositories.authorize import AuthorizationOptions, AuthorizationPurpose
 from openmeet.network.repositories.sign_in import read_name
 from openmeet.web.api.operations import FORM, ApiOperation, Parameter
 from openmeet.web.sign_in.atproto import browser_secret, keep_browser_secret, needs_proof
 from openmeet.web.sign_in.atproto_pages import begin
-from openmeet.web.site.forms import local_path, read_form, require_same_origin
 from openmeet.web.site.services import services
 
 

@@ -27,6 +27,7 @@ from groundwork.errors import (
     TooMany,
     Why,
 )
+from groundwork.http.forms import Typed, local_path, read_form
 from openmeet.domain.account_merge.actions import sign_in_with_did
 from openmeet.domain.attendance import registration
 from openmeet.domain.covers.model import cover_for
@@ -62,7 +63,6 @@ from openmeet.web.sign_in import limits
 from openmeet.web.sign_in.atproto import browser_secret, is_offered, keep_browser_secret, needs_proof, network_of
 from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_or_none
-from openmeet.web.site.forms import Typed, local_path, read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services

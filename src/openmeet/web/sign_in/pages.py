@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
+from groundwork.http.forms import EMPTY, Typed, local_path, read_form, typed_again
 from openmeet.domain.sign_in import actions, model
 from openmeet.domain.sign_in.actions import CodeResult
 from openmeet.domain.sign_in.model import ChallengeId, OpenedSession, SessionStrength, SessionTransport
@@ -27,7 +28,6 @@ from openmeet.web.sign_in.atproto_pages import PASSWORD_PATH, password_page, sen
 from openmeet.web.sign_in.password import sign_in
 from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of, caller_or_none
-from openmeet.web.site.forms import EMPTY, Typed, local_path, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services

@@ -16,12 +16,12 @@ from starlette.routing import Route
 
 from groundwork.clock import MINUTE, Instant
 from groundwork.errors import InvalidInput, NotSignedIn
+from groundwork.http.forms import local_path
 from groundwork.rate_limit.contract import Limit
 from openmeet.domain.events import draft_queries
 from openmeet.domain.sign_in.model import hash_token
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.cookies import read_cookie, set_cookie
-from openmeet.web.site.forms import local_path
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.reasons import SiteReason

@@ -13,17 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.database.transaction import Reader
-from groundwork.errors import NotFound
-from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.chat.readers import UnreadCounts
-from openmeet.domain.events import seeing
-from openmeet.domain.events.model import EventId, EventSlug
-from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.events.model import EventSlug
 from openmeet.domain.sign_in.model import hash_token
-from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import current, speaking
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.event_streams import EventStreamResponse
@@ -54,21 +47,14 @@ async def follow(request: Request) -> Response:
         stream = PageStream(caller.user_id, hash_token(cookie_token(request)), current().tag, place)
         if slug:
             async with database_of(request).reader() as reader:
-                stream.event = await _visible_event(reader, EventSlug(slug), caller.user_id)
+                event, _ = await visible_event(reader, EventSlug(slug), caller.user_id)
+                stream.event = event.id
             stream.fingerprint = after[:_MAX_FINGERPRINT]
     except BaseException:
         place.give_back()
         raise
     source = PageSource(database_of(request), site.code_key, _frames(site.settings.site_name, site.settings.public_url))
     return EventStreamResponse(place, partial(site.live_pages.run, stream, source))
-
-
-async def _visible_event(reader: Reader, slug: EventSlug, person: UserId) -> EventId:
-    event = await by_slug(reader, slug)
-    mine = await attendance.find(reader, event.id, person) if event is not None else None
-    if event is None or not await seeing.may_see(reader, event, person, is_invited=is_invited(mine)):
-        raise NotFound(EventReason.NO_SUCH_EVENT)
-    return event.id
 
 
 class _TopFrames:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import Failure, Forbidden, InvalidForm, InvalidInput, NotFound, Refused
+from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.membership_queries import of_user as groups_of
 from openmeet.domain.groups.model import GroupId
@@ -16,7 +17,6 @@ from openmeet.domain.webhooks import actions, model, queries
 from openmeet.domain.webhooks.model import HAPPENING_LABELS, DeliveryId
 from openmeet.domain.webhooks.reasons import WebhookReason
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 from openmeet.web.webhooks.api import id_of, reach_of, registered, sealer_of

@@ -1,0 +1,172 @@
+"""Messages of the reasons of accounts: signing in, profiles, settings and what people take with them."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from openmeet.i18n.reasons.message import Message, mark, plural
+
+MESSAGES: Final[Mapping[str, Message]] = {
+    # reasons of openmeet.domain.users
+    "user.bio_too_long": mark("At most %(most)s characters."),
+    "user.unknown_zone": mark("Choose a time zone from the list."),
+    "user.unknown_language": mark("Choose a language from the list."),
+    "user.changed_since_opened": mark("Your profile was changed since you read it. Read it again, then change it."),
+    "user.name_needed": mark("Enter the name that others see."),
+    "user.name_too_long": mark("A name has at most %(most)s characters."),
+    "user.email_in_use": mark("This address is being signed up right now. Try again in a moment."),
+    "user.names_nobody": mark("This names nobody in particular. Give an e-mail address, a handle or a DID."),
+    "user.no_such_person": mark("There is no such person."),
+    "user.guest_email_in_use": mark("This address is being saved right now. Try again in a moment."),
+    "user.notice_needed": mark(
+        "A yes repeats the notice. Show the person the record, the handle and the notice first, then send the notice back."
+    ),
+    "user.version_needed": mark("A yes answers what was shown: send the ETag of the consent that you read."),
+    "user.choice_changed_since_read": mark("Your choice was changed since you read it. Read it again, then answer."),
+    "user.publishes_nothing": mark("This site publishes nothing at the moment. Try again later."),
+    "user.no_recovery_key": mark("No recovery key waits for you here."),
+    "user.not_your_account": mark("This account isn’t yours here."),
+    "user.account_needed": mark("Choose one of your accounts."),
+    "user.no_account_kept": mark("We don’t keep an account for you."),
+    "user.no_such_account": mark("There’s no such account here."),
+    "user.being_deleted": mark("This account is being deleted. You can sign up again in a few minutes."),
+    "user.wrong_confirmation": mark(
+        "That’s not the e-mail address or account name of this account. Check the spelling."
+    ),
+    "user.proof_expired": mark("You signed in a while ago. Sign in again, then delete your account within 10 minutes."),
+    "user.sign_in_to_delete": mark("An API token can’t delete an account. Sign in first."),
+    "user.app_password_is_no_proof": mark(
+        "An app password can’t delete an account. Sign in with a code by e-mail, at your account server, or with your"
+        " account’s own password."
+    ),
+    "user.silent_sign_in_is_no_proof": mark(
+        "Your account server may have let you in without asking for your password. Sign in again, then delete your account"
+        " within 10 minutes."
+    ),
+    "user.app_password_adds_nothing": mark(
+        "You signed in with an app password. To add another way to sign in, first sign in with a code by e-mail, at your"
+        " account server, or with your account’s own password."
+    ),
+    "user.nothing_lost": mark("%(problem)s Nothing is lost. Try again in a while."),
+    # reasons of openmeet.domain.sign_in
+    "sign_in.email_needed": mark("Enter your e-mail address."),
+    "sign_in.email_or_handle_needed": mark(
+        "Enter your e-mail address, like ana@example.org, or your handle, like ana.bsky.social."
+    ),
+    "sign_in.malformed_email": mark("This doesn’t look like an e-mail address. It should be like ana@example.org."),
+    "sign_in.codes_used_up": mark("Too many wrong codes for this address today. Try again tomorrow."),
+    "sign_in.codes_used_up_open_link": mark(
+        "Too many wrong codes for this address today. Open the link in our e-mail instead, in the browser where you asked for it."
+    ),
+    "sign_in.wrong_code": plural(
+        "That isn’t the code, or it no longer works. You have %(left)s try left.",
+        "That isn’t the code, or it no longer works. You have %(left)s tries left.",
+        by="left",
+    ),
+    "sign_in.code_over": mark("That isn’t the code, or it no longer works. Ask for a new one."),
+    "sign_in.no_such_person": mark("There is no such person."),
+    "sign_in.true_or_false_needed": mark("Say true or false."),
+    "sign_in.code_or_password_needed": mark("Send either challengeId and code, or handle and password."),
+    "sign_in.no_password_sign_in": mark("This site doesn’t take passwords."),
+    "sign_in.no_network_sign_in": mark("You can’t sign in here with your own account server."),
+    "sign_in.no_such_document": mark("There is no such document."),
+    "sign_in.handle_needed": mark("Enter your name, like ana.example.org."),
+    "sign_in.password_needed": mark("Enter your password."),
+    "sign_in.try_again_later": mark("%(problem)s Try again in a while."),
+    "sign_in.server_refuses_us": mark("Your server didn’t let us in: %(problem)s"),
+    "sign_in.begin_again_later": mark("%(problem)s Start again in a while."),
+    # reasons of openmeet.web.email_links
+    "email_link.cut_off": mark("The link is incomplete. Open it from the e-mail again."),
+    "email_link.no_ticket": mark("There is no ticket for this answer."),
+    "email_link.too_old": mark(
+        "The link is too old or incomplete. Open the one in the newest e-mail, or sign in and find the event under My events."
+    ),
+    "email_link.no_chat": mark("There is no chat here that you can read."),
+    "email_link.no_such_event": mark("There is no such event any more."),
+    # reasons of openmeet.domain.identities
+    "identity.not_your_account": mark("This account isn’t yours here."),
+    "identity.kept_here": mark("We keep this repository for you. Stop publishing instead, or take it over."),
+    "identity.recovery_key_waits": mark("Its recovery key is still here and would be lost. Save it first."),
+    "identity.last_way_in": mark(
+        "It’s the only way you have to sign in here. Join an e-mail address to this account first."
+    ),
+    "identity.account_of_another_person": mark("This account belongs to somebody else here."),
+    "identity.cannot_delete_account": mark(
+        "The server of this account takes no orders from this site: its operator has to delete the account there."
+    ),
+    "identity.may_still_be_made": mark(
+        "The account server may still be making this account. We look again in 20 minutes."
+    ),
+    "identity.server_was_away": mark("The server of this account didn’t answer for days."),
+    "identity.changed_since_opened": mark("These settings were changed since you opened them."),
+    # reasons of openmeet.domain.account_merge
+    "account_merge.prove_again": mark("There is nothing to join here. Confirm the other account again."),
+    "account_merge.expired": mark("There is nothing left to join here. Confirm the other account again."),
+    "account_merge.account_gone": mark("That account isn’t there any more."),
+    "account_merge.proof_of_other_accounts": mark(
+        "What you confirmed no longer belongs to that account. Confirm the other account again."
+    ),
+    "account_merge.nothing_to_join": mark("There is nothing left to join here."),
+    "account_merge.two_repositories": mark(
+        "We keep a repository for both accounts. Take one of them over first, then join them."
+    ),
+    # reasons of openmeet.domain.profiles
+    "profile.no_such_person": mark("There is no such person."),
+    "profile.cannot_follow_oneself": mark("You can’t follow yourself."),
+    "profile.follows_too_many": mark("You follow %(most)s people already."),
+    "profile.not_followed": mark("You don’t follow this person."),
+    "profile.cannot_follow": mark("You can’t follow this person."),
+    # reasons of openmeet.domain.safety
+    "safety.own_content": mark("This is yours: change it or remove it."),
+    "safety.cannot_block_oneself": mark("You can’t block yourself."),
+    "safety.no_such_person": mark("There is no such person."),
+    "safety.not_blocked": mark("You haven’t blocked or muted this person."),
+    "safety.cannot_mute_oneself": mark("You can’t mute yourself."),
+    "safety.no_such_person_or_group": mark("There is no such person or group."),
+    "safety.not_muted": mark("You haven’t muted this."),
+    "safety.no_such_page": mark("There is no such page."),
+    "safety.nothing_here": mark("There is nothing at this address."),
+    # reasons of openmeet.domain.api_tokens
+    "api_token.service_name_needed": mark("Say what the service is, in at most %(most)s characters."),
+    "api_token.service_scope_needed": mark("Choose at least one thing that the service may do."),
+    "api_token.no_such_credential": mark("There is no such credential."),
+    "api_token.label_needed": mark("Say what the token is for."),
+    "api_token.scope_needed": mark("Choose at least one thing that the token may do."),
+    "api_token.lifetime_out_of_range": mark("A token works for 1 to %(most)s days, or until you revoke it."),
+    "api_token.name_too_long": mark("At most %(most)s characters."),
+    "api_token.too_many_tokens": mark("You have %(most)s tokens. First revoke one you don’t use."),
+    "api_token.no_such_token": mark("You have no such token."),
+    # reasons of openmeet.domain.data_export
+    "data_export.person_is_here": mark(
+        "Somebody is here under the id in this document, with another e-mail address and other identities."
+    ),
+    "data_export.nobody_answered": mark("Nobody answered."),
+    "data_export.not_here": mark("It is not here."),
+    "data_export.row_of_another_person": mark("%(table)s has a row of somebody else."),
+    "data_export.email_taken": mark("Somebody else has this e-mail address here."),
+    "data_export.nobody_asked_to_join": mark("Nobody asked to join."),
+    "data_export.no_such_person": mark("There is no such person."),
+    "data_export.not_of_one_person": mark("This is not an export of one person."),
+    "data_export.no_person_named": mark("This document does not say whose it is."),
+    "data_export.rows_not_a_list": mark("%(table)s is not a list of rows."),
+    "data_export.unknown_columns": mark("%(table)s has columns that are unknown here; use the release that made it."),
+    "data_export.series_in_a_circle": mark("Series refer to each other in a circle."),
+    "data_export.unreadable_value": mark("%(where)s holds a value that no export holds."),
+    "data_export.unreadable_bytes": mark("%(where)s holds bytes that cannot be read."),
+    "data_export.not_of_a_site": mark("This is not an export of a whole site."),
+    "data_export.too_new": mark("This export was made by a newer release; take it in with that one."),
+    "data_export.not_empty": mark("There is a site in that database already; name an empty one."),
+    "data_export.not_an_export": mark("This is not an export. An export has one JSON object on each line."),
+    "data_export.rows_in_a_circle": mark("Rows of %(label)s refer to each other in a circle."),
+    "data_export.incomplete": mark("The export is incomplete: its end or some rows are missing."),
+    "data_export.line_too_long": mark("A line of an export has at most %(most)s MB."),
+    "data_export.unknown_line": mark("Line %(number)s does not belong to an export."),
+    "data_export.unknown_table": mark("%(table)s does not belong in an export."),
+    "data_export.other_columns": mark("%(where)s has other columns than this table: %(columns)s."),
+    "data_export.damaged": mark("The export is damaged: %(problem)s."),
+    "data_export.cannot_follow": mark("You can’t follow this person."),
+    # reasons of openmeet.domain.saved_searches
+    "saved_search.of_groups": mark("Your groups’ events already reach you. Search all events to save a search."),
+    "saved_search.too_wide": mark("Search for words, a topic or a place. Nearly every event would match this."),
+    "saved_search.too_many_searches": mark("You already have %(most)s saved searches. Remove one first."),
+    "saved_search.no_such_search": mark("You have no such search."),
+}
