@@ -8,9 +8,9 @@ from starlette.requests import Request
 
 from groundwork.clock import SECOND, from_datetime
 from groundwork.errors import Forbidden, PreconditionFailed
+from groundwork.http import forms
 from openmeet.i18n import formatting, markdown
 from openmeet.web.api import etags
-from openmeet.web.site import forms
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
