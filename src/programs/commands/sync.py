@@ -165,7 +165,7 @@ def read(
         raise InvalidInput("collection", "Choose collections, or the whole repository.")
 
     async def act(platform: Platform) -> None:
-        await _must_be_somebodys(platform, known)
+        await _require_resolvable(platform, known)
         async with platform.db.transaction() as tx:
             subject = subject_of(known, chosen, is_whole=whole_repository)
             await jobs.enqueue(tx, JobKind.BACKFILL, subject, int(tx.now))
@@ -233,7 +233,7 @@ def reconcile(
 
     async def act(platform: Platform) -> None:
         for did in named:
-            await _must_be_somebodys(platform, did, otherwise="It is tried anyway.")
+            await _require_resolvable(platform, did, otherwise="It is tried anyway.")
         async with platform.db.reader() as reader:
             chosen = named or await written_to(reader)
         done: list[Reconciled] = []
@@ -334,7 +334,7 @@ def reset(did: RepositoryDid, tenant: OfTenant = DEFAULT_TENANT, settings_file: 
     known = _did(did)
 
     async def act(platform: Platform) -> None:
-        await _must_be_somebodys(platform, known)
+        await _require_resolvable(platform, known)
         async with platform.db.transaction() as tx:
             await seen.start_epoch(tx, known)
             await jobs.enqueue(tx, JobKind.BACKFILL, known, int(tx.now))
@@ -354,7 +354,9 @@ def _did(text: str) -> Did:
         raise InvalidInput("did", f"This is not a DID: {wrong.why}.") from wrong
 
 
-async def _must_be_somebodys(platform: Platform, did: Did, *, otherwise: str = "The publisher will try again.") -> None:
+async def _require_resolvable(
+    platform: Platform, did: Did, *, otherwise: str = "The publisher will try again."
+) -> None:
     """Check that a DID resolves. Raises NotFound and InvalidInput. ``otherwise``: what happens next where that is
     unknown now.
     """

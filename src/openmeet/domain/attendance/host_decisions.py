@@ -50,12 +50,12 @@ class DecisionCounts:
 
 async def find_for_host(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
     """The event, for its hosts. Raises NotFound, and Forbidden for those who only see it."""
-    return await _must_host(reader, caller, await by_slug(reader, slug))
+    return await _require_host(reader, caller, await by_slug(reader, slug))
 
 
 async def lock_for_host(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     """As ``find_for_host``, with the RSVP locked."""
-    return await _must_host(tx, caller, await lock_by_slug(tx, slug))
+    return await _require_host(tx, caller, await lock_by_slug(tx, slug))
 
 
 async def may_host(reader: Reader, event: Event, caller: Caller | None) -> bool:
@@ -264,7 +264,7 @@ async def dates_with_same_settings(reader: Reader, event: Event) -> list[Event]:
     return [event, *(one for one in await several(reader, ids) if one.id != event.id)]
 
 
-async def _must_host(reader: Reader, caller: Caller, event: Event | None) -> Event:
+async def _require_host(reader: Reader, caller: Caller, event: Event | None) -> Event:
     if event is None or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
         raise NotFound(AttendanceReason.NO_SUCH_EVENT)
     await seeing.require_permission(reader, event, caller.user_id, EventPermission.DECIDE_ANSWERS)

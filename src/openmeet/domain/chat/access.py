@@ -383,17 +383,17 @@ async def _by_owner(reader: Reader, rooms: Collection[RoomId]) -> dict[SubjectKi
     return found
 
 
-async def must_have(reader: Reader, room: RoomId, person: UserId | None, least: Access) -> Access:
+async def require_access(reader: Reader, room: RoomId, person: UserId | None, least: Access) -> Access:
     """The access of the person. Raises NotFound without any, for absent and forbidden alike; Forbidden (``ReadOnly``,
     ``NotAModerator``) with less than ``least``.
     """
     found = await access(reader, room, person)
-    must_reach(found, least)
+    require_at_least(found, least)
     return found
 
 
-def must_reach(found: Access, least: Access) -> None:
-    """``must_have`` for access that is known."""
+def require_at_least(found: Access, least: Access) -> None:
+    """``require_access`` for access that is known."""
     if found is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     if found < least:

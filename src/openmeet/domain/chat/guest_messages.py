@@ -49,7 +49,7 @@ async def say(
     body = checked_text(text)
     author = MessageAuthor(matrix_sender=sender)
     await posting.check_slow_mode(tx, room, author)
-    is_held = await posting.must_wait(tx, room, author, body)
+    is_held = await posting.waits_for_moderator(tx, room, author, body)
     entry = log.entry_after(room)
     one = ChatMessage(
         id=ChatMessageId(new_id(tx.now)),
@@ -78,7 +78,7 @@ async def edit(tx: Transaction, sender: str, message_id: ChatMessageId, text: st
     edited = posting.checked_edit(one, text, tx.now)
     if not edited.changes:
         return one
-    waits = await posting.must_wait(tx, room, MessageAuthor(matrix_sender=sender), edited.text)
+    waits = await posting.waits_for_moderator(tx, room, MessageAuthor(matrix_sender=sender), edited.text)
     changed = edited.message(tx.now, waits=waits)
     await message_queries.keep_earlier_text(tx, one)
     await messages.write_message(tx, changed)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
 from openmeet.domain.chat import mirroring, room_queries
-from openmeet.domain.chat.access import access_to_own, must_have
+from openmeet.domain.chat.access import access_to_own, require_access
 from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.log import wake_mirror
 from openmeet.domain.chat.model import Access, RoomId
@@ -71,7 +71,7 @@ async def choose_mode(tx: Transaction, caller: Caller, mode: InvitationMode) -> 
 async def choose_room(tx: Transaction, caller: Caller, room_id: RoomId, *, invited: bool) -> None:
     """Ask to be invited to one mirrored room, also after leaving it, or not to be. Raises NotFound."""
     room = await room_queries.by_id(tx, room_id)
-    await must_have(tx, room_id, caller.user_id, Access.READ)
+    await require_access(tx, room_id, caller.user_id, Access.READ)
     if room is None or not room.is_mirrored:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     await _write(tx, room_id, caller.user_id, RoomWish.INVITE if invited else RoomWish.STOP, is_due=invited)

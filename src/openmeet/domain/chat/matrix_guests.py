@@ -12,7 +12,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import InvalidForm, Refused
 from openmeet.domain.chat import log, mirroring, room_queries
-from openmeet.domain.chat.access import access, must_have
+from openmeet.domain.chat.access import access, require_access
 from openmeet.domain.chat.acts import ModerationAct, note_act
 from openmeet.domain.chat.mirroring import MirrorState
 from openmeet.domain.chat.model import MAX_REASON, Access, LogKind, Room, RoomId
@@ -220,7 +220,7 @@ def checked_address(text: str, only_of_server: str = "") -> str:
 
 async def _moderated(tx: Transaction, caller: Caller, room_id: RoomId) -> Room:
     room = await room_queries.lock(tx, room_id)
-    await must_have(tx, room_id, caller.user_id, Access.MODERATE)
+    await require_access(tx, room_id, caller.user_id, Access.MODERATE)
     assert room is not None, "somebody may moderate it"  # noqa: S101 - for the type checker
     return room
 

@@ -14,7 +14,7 @@ from groundwork.sealing import CannotUnseal, Sealer
 from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
 from openmeet.domain.chat import group_mentions, log, message_queries, people, pictures, posting, queries, room_queries
-from openmeet.domain.chat.access import access_in, must_reach
+from openmeet.domain.chat.access import access_in, require_at_least
 from openmeet.domain.chat.acts import ModerationAct, note_act
 from openmeet.domain.chat.headings import checked_heading, takes_signals
 from openmeet.domain.chat.model import (
@@ -63,7 +63,7 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
                 raise Conflict(ChatReason.CLIENT_ID_REUSED, name="ClientIdReused")
             return before, False
     # Now, because what was stored is answered again, whatever happened since.
-    await must_write(tx, room, caller.user_id, found)
+    await require_write_access(tx, room, caller.user_id, found)
     if new.kind is MessageKind.SIGNAL and not await takes_signals(tx, room):
         raise Refused(ChatReason.NO_TIME_FOR_SIGNALS, name="NotNow")
     about = await checked_heading(tx, room, new.about)
@@ -74,7 +74,7 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
         await posting.check_slow_mode(tx, room, author)
     choices = new.details.get("choices")
     written = [body, *(choices if isinstance(choices, list) else ()), *(one.alt for one in new.pictures)]
-    is_held = found is not Access.MODERATE and await posting.must_wait(tx, room, author, "\n".join(written))
+    is_held = found is not Access.MODERATE and await posting.waits_for_moderator(tx, room, author, "\n".join(written))
     calls = () if is_signal else await group_mentions.called(tx, room, caller.user_id, found, body)
     details = {**new.details, "calls": [call.value for call in calls]} if calls else new.details
     entry = log.entry_after(room)
@@ -98,7 +98,9 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
     return one, True
 
 
-async def must_write(reader: Reader, room: Room | None, person: UserId, found: Access | None = None) -> Access:
+async def require_write_access(
+    reader: Reader, room: Room | None, person: UserId, found: Access | None = None
+) -> Access:
     """The access of somebody who may write now; ``found``: if this transaction has asked for it.
 
     Raises NotFound, Forbidden (``Muted``, ``RoomClosed``, ``ReadOnly``).
@@ -176,7 +178,7 @@ async def edit(
     one, room, found = await locked(tx, caller, message_id)
     if one.user_id != caller.user_id:
         raise Forbidden(ChatReason.AUTHOR_ONLY, name="AuthorOnly")
-    await must_write(tx, room, caller.user_id, found)
+    await require_write_access(tx, room, caller.user_id, found)
     if one.is_removed:
         raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
     if one.kind is not MessageKind.TEXT:
@@ -187,7 +189,7 @@ async def edit(
     if not edited.changes:
         return one
     author = MessageAuthor(caller.user_id)
-    waits = found is not Access.MODERATE and await posting.must_wait(tx, room, author, edited.text)
+    waits = found is not Access.MODERATE and await posting.waits_for_moderator(tx, room, author, edited.text)
     changed = edited.message(tx.now, waits=waits)
     await message_queries.keep_earlier_text(tx, one)
     await write_message(tx, changed)
@@ -261,7 +263,7 @@ async def restore(
     one, room = await moderated(tx, caller, message_id, of_site=of_site)
     if not one.is_removed:
         return one
-    must_decide_removal(one, of_site=of_site)
+    require_say_in_removal(one, of_site=of_site)
     row = await tx.fetch_one(
         "select body_sealed from chat_removed where message_id = :id and until > :now", id=one.id, now=tx.now
     )
@@ -310,7 +312,7 @@ async def _set_held(
     tx: Transaction, caller: Caller, message_id: ChatMessageId, reason: str, *, held: bool
 ) -> ChatMessage:
     one, room, found = await locked(tx, caller, message_id)
-    must_reach(found, Access.MODERATE)
+    require_at_least(found, Access.MODERATE)
     why = _checked_reason(reason)
     if one.is_removed or one.is_held is held:
         return one
@@ -346,7 +348,7 @@ async def moderated(
     """
     if not of_site:
         one, room, found = await locked(tx, caller, message_id)
-        must_reach(found, Access.MODERATE)
+        require_at_least(found, Access.MODERATE)
         return one, room
     known = await message_queries.by_id(tx, message_id)
     locked_room = await room_queries.lock(tx, known.room_id) if known else None
@@ -359,7 +361,7 @@ async def moderated(
     return now_there, locked_room
 
 
-def must_decide_removal(one: ChatMessage, *, of_site: bool) -> None:
+def require_say_in_removal(one: ChatMessage, *, of_site: bool) -> None:
     """About a removal by the community's moderators only they decide further. Raises Refused (``RemovedBySite``)."""
     if one.removed_by_site and not of_site:
         raise Refused(ChatReason.REMOVED_BY_SITE, name="RemovedBySite")

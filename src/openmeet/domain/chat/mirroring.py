@@ -17,7 +17,7 @@ from groundwork.errors import Explanation, Refused, unpacked
 from groundwork.outbox import jobs
 from groundwork.outbox.jobs import JobState
 from openmeet.domain.chat import room_queries
-from openmeet.domain.chat.access import candidates, must_have
+from openmeet.domain.chat.access import candidates, require_access
 from openmeet.domain.chat.acts import ModerationAct, note_act
 from openmeet.domain.chat.log import MIRRORED, wake_mirror
 from openmeet.domain.chat.model import Access, ChatMessageId, Room, RoomId, RoomKind
@@ -107,7 +107,7 @@ async def switch_on(
     Raises NotFound, Forbidden (``NotAModerator``), Refused (``NeverMirrored``, ``ConfirmationNeeded``, ``GuestsNeedPublic``).
     """
     room = await room_queries.lock(tx, room_id)
-    await must_have(tx, room_id, caller.user_id, Access.MODERATE)
+    await require_access(tx, room_id, caller.user_id, Access.MODERATE)
     assert room is not None, "somebody may moderate it"  # noqa: S101 - for the type checker
     if room.kind in NEVER:
         raise Refused(ChatReason.NEVER_MIRRORED, name="NeverMirrored")
@@ -140,7 +140,7 @@ async def begin(tx: Transaction, room_id: RoomId, *, guests: bool) -> None:
 async def switch_off(tx: Transaction, caller: Caller, room_id: RoomId) -> None:
     """Stop mirroring. People are removed from the Matrix room and keep the copies that they have. Raises NotFound, Forbidden."""
     room = await room_queries.lock(tx, room_id)
-    await must_have(tx, room_id, caller.user_id, Access.MODERATE)
+    await require_access(tx, room_id, caller.user_id, Access.MODERATE)
     if room is not None and room.matrix_state == MirrorState.ON:
         await note_act(tx, room_id, ModerationAct.SETTINGS, by=caller.user_id, reason="matrix: off")
         await _set(tx, room_id, MirrorState.ENDING, guests=False, since=None)

@@ -105,7 +105,7 @@ async def uphold(
     Raises NotFound, Forbidden, Refused (``RemovedBySite``).
     """
     one, room = await messages.moderated(tx, caller, message_id, of_site=of_site)
-    messages.must_decide_removal(one, of_site=of_site)
+    messages.require_say_in_removal(one, of_site=of_site)
     removal = (await removals_of(tx, [one.id])).get(one.id)
     if removal is None or removal.objection is None or removal.is_decided:
         return

@@ -62,7 +62,7 @@ async def members(
     Access and names are asked of so many people as a page may need, and no more: a room can have tens of thousands. Where most of
     them are not named, a page is shorter than its limit. Raises NotFound.
     """
-    mine = await _must_be_in(reader, room, viewer)
+    mine = await _require_some_access(reader, room, viewer)
     found, last = await _in_order(reader, room, viewer, mine, words=words, role=role, limit=limit, after=after)
     because = await _because(reader, room.id, [one.user_id for one in found])
     return RoomMembers(
@@ -119,7 +119,7 @@ async def _in_order(
 
 async def some_members(reader: Reader, room: Room, viewer: UserId, limit: int) -> RoomMembers:
     """A few of the people in the room, hosts first. Raises NotFound."""
-    mine = await _must_be_in(reader, room, viewer)
+    mine = await _require_some_access(reader, room, viewer)
     rows = await reader.fetch(f"select p.user_id from {related()} p limit :most", room=room.id, most=_COUNTED)
     looked_at = await _looked_at(reader, room, viewer, mine, [UserId(row["user_id"]) for row in rows])
     named = sorted((one for one in looked_at.values() if one.is_named), key=lambda one: (-one.access, one.name.lower()))
@@ -129,7 +129,7 @@ async def some_members(reader: Reader, room: Room, viewer: UserId, limit: int) -
     return RoomMembers(tuple(one.member(because, mine, viewer) for one in named[:limit]), others, None, total)
 
 
-async def _must_be_in(reader: Reader, room: Room, viewer: UserId) -> Access:
+async def _require_some_access(reader: Reader, room: Room, viewer: UserId) -> Access:
     mine = await access_in(reader, room, viewer)
     if mine is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)

@@ -31,7 +31,7 @@ async def check_slow_mode(reader: Reader, room: Room, author: MessageAuthor) -> 
         raise TooMany(ChatReason.SLOW_MODE, after_seconds=seconds, name="SlowMode", seconds=seconds)
 
 
-async def must_wait(reader: Reader, room: Room, author: MessageAuthor, text: str) -> bool:
+async def waits_for_moderator(reader: Reader, room: Room, author: MessageAuthor, text: str) -> bool:
     """Whether a new text, or the text after an edit, waits for a moderator. For authors who do not moderate the room."""
     return room.holds_messages or (has_link(text) and await _is_new(reader, author))
 

@@ -8,8 +8,8 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, Refused
 from openmeet.domain.chat import log, message_queries, mirroring, room_queries, rooms
-from openmeet.domain.chat.access import access_in, must_have
-from openmeet.domain.chat.messages import locked, must_write, write_message
+from openmeet.domain.chat.access import access_in, require_access
+from openmeet.domain.chat.messages import locked, require_write_access, write_message
 from openmeet.domain.chat.model import (
     MAX_EMOJI_KINDS,
     MAX_OWN_REACTIONS,
@@ -192,7 +192,7 @@ async def newest_pin(reader: Reader, event: EventId, viewer: UserId) -> ShownMes
 async def pin(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> None:
     """Pin a message. Raises NotFound, Forbidden (``NotAModerator``), Refused (``TooManyPins``, ``Removed``)."""
     one, room, _ = await locked(tx, caller, message_id)
-    await must_have(tx, room.id, caller.user_id, Access.MODERATE)
+    await require_access(tx, room.id, caller.user_id, Access.MODERATE)
     if one.is_removed:
         raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
     made = await tx.execute(
@@ -212,7 +212,7 @@ async def pin(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> Non
 async def unpin(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> None:
     """Take a pin away. Raises NotFound, Forbidden (``NotAModerator``)."""
     one, room, _ = await locked(tx, caller, message_id)
-    await must_have(tx, room.id, caller.user_id, Access.MODERATE)
+    await require_access(tx, room.id, caller.user_id, Access.MODERATE)
     if await tx.execute("delete from chat_pins where message_id = :id", id=one.id):
         await log.append(tx, room.id, LogKind.PINNED, one.id)
 
@@ -276,7 +276,7 @@ def _open_poll(one: ChatMessage, now: Instant) -> Poll:
 async def _writable(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> ChatMessage:
     """The message, with its room locked, for somebody who may write there. Raises NotFound, Forbidden, Refused."""
     one, room, found = await locked(tx, caller, message_id)
-    await must_write(tx, room, caller.user_id, found)
+    await require_write_access(tx, room, caller.user_id, found)
     if one.is_removed:
         raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
     return one

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from openmeet.domain.chat import mirror_wakes
-from openmeet.domain.chat.access import access, access_to_each, candidates, first_number_sql, must_have, related
+from openmeet.domain.chat.access import access, access_to_each, candidates, first_number_sql, related, require_access
 from openmeet.domain.chat.model import Access, EnteredBy, NotificationLevel, Reading, RoomId
 from openmeet.domain.moderation.visibility import is_blocked
 from openmeet.domain.notifications import notify
@@ -43,7 +43,7 @@ async def mark_read(tx: Transaction, caller: Caller, room: RoomId, number: int, 
     ``about``: they saw the messages about this date only, so the mark stops at the first unread one about anything else.
     Raises NotFound.
     """
-    await must_have(tx, room, caller.user_id, Access.READ)
+    await require_access(tx, room, caller.user_id, Access.READ)
     return await move_mark(tx, room, caller.user_id, number, about=about)
 
 
@@ -95,7 +95,7 @@ async def choose_notifications(
     tx: Transaction, caller: Caller, room: RoomId, chosen: NotificationLevel, muted_until: Instant | None
 ) -> Reading | None:
     """What the person wants to hear of this room, and until when they hear nothing. Raises NotFound."""
-    await must_have(tx, room, caller.user_id, Access.READ)
+    await require_access(tx, room, caller.user_id, Access.READ)
     await _enter(tx, room, caller.user_id)
     await tx.execute(
         "update chat_readers set level = :level, muted_until = :until where room_id = :room and user_id = :person",

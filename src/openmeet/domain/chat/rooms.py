@@ -22,8 +22,8 @@ from openmeet.domain.chat.access import (
     first_number,
     first_number_sql,
     level,
-    must_have,
     people,
+    require_access,
 )
 from openmeet.domain.chat.acts import ModerationAct, note_act
 from openmeet.domain.chat.model import (
@@ -169,7 +169,7 @@ async def open_room(tx: Transaction, caller: Caller, target: RoomTarget) -> tupl
     """
     there = await room_at(tx, target)
     if there is not None:
-        await must_have(tx, there.id, caller.user_id, Access.READ)
+        await require_access(tx, there.id, caller.user_id, Access.READ)
         return there, False
     found = await access_before_opening(tx, target, caller.user_id)
     if found is Access.NONE:
@@ -183,7 +183,7 @@ async def open_room(tx: Transaction, caller: Caller, target: RoomTarget) -> tupl
             name="NotAModerator" if for_hosts else "ReadOnly",
         )
     if target.kind is RoomKind.DIRECT and target.with_user_id != caller.user_id:
-        await must_have_answered(tx, target)
+        await require_answered(tx, target)
     position = 0
     if target.kind is RoomKind.CHANNEL:
         target = replace(target, name=_channel_name(target.name))
@@ -206,7 +206,7 @@ async def open_room(tx: Transaction, caller: Caller, target: RoomTarget) -> tupl
     return await by_id(tx, room.id) or room, made
 
 
-async def must_have_answered(reader: Reader, target: RoomTarget) -> None:
+async def require_answered(reader: Reader, target: RoomTarget) -> None:
     """Hosts write to people who answered or are members, and to nobody else. Raises NotFound."""
     person = target.with_user_id
     as_them = replace(target, kind=RoomKind.DIRECT)
@@ -257,7 +257,7 @@ async def change_settings(
     Raises NotFound, Forbidden (``NotAModerator``), InvalidForm, Conflict (``RevisionChanged``), Refused (``NameTaken``).
     """
     room = await room_queries.lock(tx, room_id)
-    await must_have(tx, room_id, caller.user_id, Access.MODERATE)
+    await require_access(tx, room_id, caller.user_id, Access.MODERATE)
     if room is None:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     if if_revision is not None and if_revision != room.revision:
@@ -347,7 +347,7 @@ async def reopen(tx: Transaction, caller: Caller, room_id: RoomId, reason: str =
 
 async def _set_closed(tx: Transaction, caller: Caller, room_id: RoomId, reason: str, *, closed: bool) -> Room:
     room = await room_queries.lock(tx, room_id)
-    await must_have(tx, room_id, caller.user_id, Access.MODERATE)
+    await require_access(tx, room_id, caller.user_id, Access.MODERATE)
     if room is None:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     if len(reason) > MAX_REASON:

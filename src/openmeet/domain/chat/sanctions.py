@@ -10,7 +10,7 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused, Why
 from groundwork.uuid7 import new_id
 from openmeet.domain.chat import log, messages, room_queries
-from openmeet.domain.chat.access import access, must_have
+from openmeet.domain.chat.access import access, require_access
 from openmeet.domain.chat.acts import ModerationAct, note_act
 from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessageId, LogKind, RoomId
 from openmeet.domain.chat.reasons import ChatReason
@@ -109,7 +109,7 @@ async def sanction(
     """
     await room_queries.lock(tx, room)
     if not of_site:
-        await must_have(tx, room, caller.user_id, Access.MODERATE)
+        await require_access(tx, room, caller.user_id, Access.MODERATE)
     problems: dict[str, Why] = {}
     why = reason.strip()
     if not why:
@@ -168,7 +168,7 @@ async def lift(
     """
     await room_queries.lock(tx, room)
     if not of_site:
-        await must_have(tx, room, caller.user_id, Access.MODERATE)
+        await require_access(tx, room, caller.user_id, Access.MODERATE)
     there = [one for one in await sanctions_in(tx, room, person) if kind is None or one.kind is kind]
     own = [one for one in there if one.of_site is of_site]
     if not own:

@@ -62,7 +62,7 @@ async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, 
     if found.get("openmeetExport") != VERSION or found.get("kind") != "person" or not isinstance(tables, dict):
         raise InvalidInput("file", DataExportReason.NOT_OF_ONE_PERSON)
     person = str(about.get("id", "")) if isinstance(about, dict) else ""
-    await _must_be_them(db, person, tables)
+    await _require_same_person(db, person, tables)
     taken: dict[str, int] = {}
     left = {"pictures": 0, "records": 0, "groups of events": 0}
     asked: list[tuple[ExportedTable, dict[str, Value]]] = []
@@ -91,7 +91,7 @@ async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, 
     return taken, left
 
 
-async def _must_be_them(db: Database, person: str, tables: Mapping[str, Any]) -> None:
+async def _require_same_person(db: Database, person: str, tables: Mapping[str, Any]) -> None:
     """Raises InvalidInput if the document is not of one person, Refused if the id or address belongs to somebody else
     here.
     """

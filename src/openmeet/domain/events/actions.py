@@ -360,7 +360,7 @@ async def lock_for_host(
     act: EventPermission = EventPermission.EDIT,
 ) -> Event:
     """The event, locked, if the caller may change it. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
-    event = await _must_be_hosted(tx, await queries.lock_by_slug(tx, slug), caller, act)
+    event = await _require_hosted(tx, await queries.lock_by_slug(tx, slug), caller, act)
     if expected_revision is not None and event.revision != expected_revision:
         raise PreconditionFailed(EventReason.CHANGED_SINCE_OPENED)
     return event
@@ -370,10 +370,10 @@ async def find_for_host(
     reader: Reader, caller: Caller, slug: EventSlug, act: EventPermission = EventPermission.EDIT
 ) -> Event:
     """An event that its host wants to edit, without a lock, for showing forms. Raises NotFound, Forbidden, Refused."""
-    return await _must_be_hosted(reader, await queries.by_slug(reader, slug), caller, act)
+    return await _require_hosted(reader, await queries.by_slug(reader, slug), caller, act)
 
 
-async def _must_be_hosted(reader: Reader, event: Event | None, caller: Caller, act: EventPermission) -> Event:
+async def _require_hosted(reader: Reader, event: Event | None, caller: Caller, act: EventPermission) -> Event:
     if event is None or event.deleted_at is not None:
         raise NotFound(EventReason.NO_SUCH_EVENT)
     if not await seeing.may_see(reader, event, caller.user_id, is_invited=False):

@@ -42,7 +42,7 @@ async def decide(
     tx: Transaction, moderator: Caller, subject: Subject, after: SubjectVisibility, reason: str
 ) -> StatusChange:
     """Set the subject's status. ``reason`` is told to its owner. Raises NotFound, Refused, Conflict, InvalidForm."""
-    await _must_be_there(tx, subject)
+    await _require_existing(tx, subject)
     is_told = after is SubjectVisibility.HIDDEN and subject.thing in {Thing.EVENT, Thing.SERIES, Thing.GROUP}
     step = await actions.decide(tx, moderator.user_id, subject, after, model.check_reason(reason, is_told=is_told))
     await _follow(tx, [step])
@@ -75,7 +75,7 @@ async def undo(tx: Transaction, moderator: Caller, act_id: ActId) -> None:
         await _follow(tx, [step])
 
 
-async def _must_be_there(reader: Reader, subject: Subject) -> None:
+async def _require_existing(reader: Reader, subject: Subject) -> None:
     """A DID or host may be decided about before any of its content arrived; other subjects must exist."""
     if subject.thing in {Thing.DID, Thing.HOST}:
         return

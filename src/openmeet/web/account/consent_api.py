@@ -82,10 +82,10 @@ async def answer(request: Request) -> Response:
     expected = expected_revision(request)
     async with database_of(request).reader() as reader:
         state = await state_of(reader, caller.user_id)
-    _must_be(expected, state)
+    _require_revision(expected, state)
     if not wanted.is_given:
         async with database_of(request).transaction() as tx:
-            _must_be(expected, await state_of(tx, caller.user_id))
+            _require_revision(expected, await state_of(tx, caller.user_id))
             await actions.withdraw(tx, caller.user_id)
             return await _shown(tx, publishing, caller, services(request).settings.public_url)
     if wanted.notice != NOTICE:
@@ -101,12 +101,12 @@ async def answer(request: Request) -> Response:
     handle = await handle_for(publishing.network, publishing.keeper, state, wanted.handle or suggested)
     async with database_of(request).transaction() as tx:
         # The caller may have withdrawn consent while the PDS was asked about the handle: that is not overruled.
-        _must_be(expected, await state_of(tx, caller.user_id))
+        _require_revision(expected, await state_of(tx, caller.user_id))
         await actions.agree(tx, caller.user_id, handle=handle)
         return await _shown(tx, publishing, caller, services(request).settings.public_url)
 
 
-def _must_be(expected: int | None, state: ConsentState) -> None:
+def _require_revision(expected: int | None, state: ConsentState) -> None:
     """Raises PreconditionFailed unless the consent has the expected revision (None: any)."""
     if expected is not None and expected != state.consent.revision:
         raise PreconditionFailed(UserReason.CHOICE_CHANGED_SINCE_READ)

@@ -100,8 +100,8 @@ async def delete(request: Request) -> Response:
     typed = await read_form(request)
     try:
         async with database_of(request).reader() as reader:
-            await _must_be_fresh(reader, request, site_session.cookie_token(request))
-            await _must_be_named(reader, caller.user_id, typed.get("confirm", ""))
+            await _require_recent_proof(reader, request, site_session.cookie_token(request))
+            await _require_typed_name(reader, caller.user_id, typed.get("confirm", ""))
     except Failure as failure:
         shown = Typed({"confirm": typed.get("confirm", "")}, {"confirm": failure.why})
         return await _page(request, shown, status=400)
@@ -122,9 +122,9 @@ async def delete_me(request: Request) -> Response:
     caller = caller_of(request)
     wanted = await read_json(request, DeletionInput, is_optional=True)
     async with database_of(request).reader() as reader:
-        await _must_be_fresh(reader, request, site_session.bearer_of(request))
+        await _require_recent_proof(reader, request, site_session.bearer_of(request))
         if wanted.confirm is not None:
-            await _must_be_named(reader, caller.user_id, wanted.confirm)
+            await _require_typed_name(reader, caller.user_id, wanted.confirm)
     asked = await actions.begin(database_of(request), caller.user_id, _grace(request))
     return json_response(DeletionRequested(iso(asked.due_at)), 202)
 
@@ -133,7 +133,7 @@ def _grace(request: Request) -> int:
     return int(services(request).settings.erasure_grace * SECOND)
 
 
-async def _must_be_fresh(reader: Reader, request: Request, token: str) -> None:
+async def _require_recent_proof(reader: Reader, request: Request, token: str) -> None:
     """Raises Forbidden (``ProofExpired``, ``ProofTooWeak``) unless this session was opened a moment ago, and by the person."""
     proof = await sign_in.proof_of(reader, model.hash_token(token)) if token else None
     if proof is None:
@@ -146,7 +146,7 @@ async def _must_be_fresh(reader: Reader, request: Request, token: str) -> None:
         raise Forbidden(UserReason.PROOF_EXPIRED, name="ProofExpired")
 
 
-async def _must_be_named(reader: Reader, user_id: UserId, typed: str) -> None:
+async def _require_typed_name(reader: Reader, user_id: UserId, typed: str) -> None:
     """Raises InvalidInput unless this is the person's e-mail address, or a handle or DID of theirs."""
     person = await users.by_id(reader, user_id)
     mine = await identities.of_user(reader, user_id)

@@ -42,7 +42,7 @@ async def show(request: Request) -> Response:
 
 async def change(request: Request) -> Response:
     """``act``: pass_on, keep_here, link, unlink or invitations. A new code is shown once."""
-    _must_be_connected(request)
+    _require_matrix(request)
     caller, typed = caller_of(request), await read_form(request)
     act = typed.get("act", "")
     code: tuple[str, Instant] | None = None
@@ -78,7 +78,7 @@ async def _choose(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> 
 
 
 async def _page(request: Request, code: tuple[str, Instant] | None = None) -> Response:
-    _must_be_connected(request)
+    _require_matrix(request)
     caller, site = caller_of(request), services(request)
     async with database_of(request).reader() as reader:
         person = await mirroring.person(reader, caller.user_id)
@@ -103,7 +103,7 @@ async def _page(request: Request, code: tuple[str, Instant] | None = None) -> Re
     return page(request, "account/matrix.html", context)
 
 
-def _must_be_connected(request: Request) -> None:
+def _require_matrix(request: Request) -> None:
     """Raises NotFound on a site without a homeserver."""
     if not services(request).settings.matrix_url:
         raise NotFound(ChatReason.NO_MATRIX_HERE)

@@ -60,7 +60,7 @@ def expected_revision(request: Request) -> int | None:
     return int(found[1])
 
 
-def must_match(request: Request, revision: int | None) -> None:
+def require_match(request: Request, revision: int | None) -> None:
     """PreconditionFailed if ``If-Match`` names another revision than this one (None: nothing exists yet)."""
     if revision is None and request.headers.get("if-match"):
         raise PreconditionFailed(ApiReason.NOTHING_TO_MATCH)
@@ -69,8 +69,8 @@ def must_match(request: Request, revision: int | None) -> None:
         raise PreconditionFailed(ApiReason.CHANGED_SINCE_READ)
 
 
-def must_match_shown(request: Request, shown: object) -> None:
-    """``must_match`` for what has no revision: ``shown`` is what a GET would return now."""
+def require_match_with_shown(request: Request, shown: object) -> None:
+    """``require_match`` for what has no revision: ``shown`` is what a GET would return now."""
     given = request.headers.get("if-match", "").strip()
     if not given or given == "*":
         return

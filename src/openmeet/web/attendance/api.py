@@ -19,7 +19,7 @@ from openmeet.domain.events.queries import by_slug, lock_by_slug
 from openmeet.domain.paging import Page
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.formatting import iso
-from openmeet.web.api.etags import IF_MATCH, etag_of, must_match
+from openmeet.web.api.etags import IF_MATCH, etag_of, require_match
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.attendance.schemas import AnswerStatusName
@@ -114,7 +114,7 @@ async def put_answer(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
 
     async def work(tx: Transaction) -> Response:
-        await _must_match(request, tx, caller)
+        await _require_match(request, tx, caller)
         saved = await actions.answer(
             tx, caller, slug, reply_of(wanted.reply), _rsvp_request(wanted), through=ChangeChannel.API
         )
@@ -184,12 +184,12 @@ def _rsvp_request(wanted: AnswerInput) -> RsvpRequest:
     )
 
 
-async def _must_match(request: Request, tx: Transaction, caller: Caller) -> None:
+async def _require_match(request: Request, tx: Transaction, caller: Caller) -> None:
     """Check ``If-Match`` against the caller's RSVP; the event's lock keeps it current."""
     if "if-match" in request.headers:
         event = await lock_by_slug(tx, EventSlug(request.path_params["slug"]))
         mine = await queries.find(tx, event.id, caller.user_id) if event else None
-        must_match(request, mine.revision if mine else None)
+        require_match(request, mine.revision if mine else None)
 
 
 async def _waiting_before(reader: Reader, mine: Attendance) -> int | None:

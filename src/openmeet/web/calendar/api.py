@@ -21,7 +21,7 @@ from openmeet.i18n.formatting import iso
 from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR
 from openmeet.web.api import pagination
-from openmeet.web.api.etags import IF_MATCH, must_match_shown
+from openmeet.web.api.etags import IF_MATCH, require_match_with_shown
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.calendar import feed
 from openmeet.web.calendar.pages import outgoing_of, packed, refresh_now, unpacked, zone_of
@@ -198,7 +198,7 @@ async def edit(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         before = await queries.find(tx, caller.user_id, _id(request))
         if before is not None:
-            must_match_shown(request, _subscribed(before))
+            require_match_with_shown(request, _subscribed(before))
         saved = await subscriptions.edit(tx, caller.user_id, _id(request), name=wanted.name, is_busy=wanted.is_busy)
     return json_response(_subscribed(saved))
 

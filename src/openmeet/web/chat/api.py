@@ -45,7 +45,7 @@ from openmeet.domain.series.dates import checked_name
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
-from openmeet.web.api.etags import etag_of, must_match
+from openmeet.web.api.etags import etag_of, require_match
 from openmeet.web.api.pagination import limit_of
 from openmeet.web.chat.cursors import NAME_PLACE, NUMBER_PLACE, ROOM_PLACE, search_cursor, search_place
 from openmeet.web.chat.requests import (
@@ -164,7 +164,7 @@ async def change_room(request: Request) -> Response:
     caller, wanted = caller_of(request), await read_json(request, RoomChange)
     async with database_of(request).transaction() as tx:
         room, _, _ = await rooms.seen(tx, room_id(request), caller.user_id)
-        must_match(request, room.revision)
+        require_match(request, room.revision)
         changed = await rooms.change_settings(
             tx,
             caller,

@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from groundwork.database.transaction import Database
 from openmeet.domain.chat import export
-from openmeet.domain.chat.access import must_have
+from openmeet.domain.chat.access import require_access
 from openmeet.domain.chat.model import Access, RoomId
 from openmeet.domain.chat.polls import poll_in
 from openmeet.domain.users.model import UserId
@@ -62,7 +62,7 @@ async def export_room(request: Request) -> Response:
     caller, room, after = caller_of(request), room_id(request), whole(request, "after") or 0
     db = database_of(request)
     async with db.reader() as reader:
-        await must_have(reader, room, caller.user_id, Access.MODERATE)
+        await require_access(reader, room, caller.user_id, Access.MODERATE)
     await spend_on_export(request, caller.user_id)
     headers = {"content-disposition": 'attachment; filename="chat.jsonl"', "cache-control": "no-store"}
     return StreamingResponse(_written(db, room, caller.user_id, after), media_type=JSON_LINES, headers=headers)

@@ -10,7 +10,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound, Refused
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.chat import log, matrix_choices, mirroring
-from openmeet.domain.chat.access import must_have
+from openmeet.domain.chat.access import require_access
 from openmeet.domain.chat.matrix_choices import InvitationMode
 from openmeet.domain.chat.mirroring import MatrixConsent, MirrorState
 from openmeet.domain.chat.model import Access, RoomId
@@ -18,7 +18,7 @@ from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
 from openmeet.matrix.names import keeper
-from openmeet.web.api.etags import IF_MATCH, must_match_shown
+from openmeet.web.api.etags import IF_MATCH, require_match_with_shown
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.chat.requests import room_id
 from openmeet.web.chat.room_settings import matrix_alias
@@ -134,20 +134,20 @@ class MatrixLinkCode(msgspec.Struct, rename="camel"):
 
 
 async def show_mirror(request: Request) -> Response:
-    must_be_connected(request)
+    require_matrix(request)
     async with database_of(request).reader() as reader:
-        await must_have(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
+        await require_access(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
         found = await _mirror(reader, request, room_id(request))
     return json_response(found)
 
 
 async def switch_mirror(request: Request) -> Response:
     """Raises NotFound, Forbidden, Refused (``NoMatrix``, ``NeverMirrored``, ``ConfirmationNeeded``)."""
-    must_be_connected(request)
+    require_matrix(request)
     caller, room, wanted = caller_of(request), room_id(request), await read_json(request, ChatMirrorWanted)
     async with database_of(request).transaction() as tx:
-        await must_have(tx, room, caller.user_id, Access.MODERATE)
-        must_match_shown(request, await _mirror(tx, request, room))
+        await require_access(tx, room, caller.user_id, Access.MODERATE)
+        require_match_with_shown(request, await _mirror(tx, request, room))
         if wanted.enabled:
             await mirroring.switch_on(tx, caller, room, is_confirmed=wanted.confirmed, guests=wanted.guests)
         else:
@@ -157,26 +157,26 @@ async def switch_mirror(request: Request) -> Response:
 
 
 async def retry_mirror(request: Request) -> Response:
-    must_be_connected(request)
+    require_matrix(request)
     async with database_of(request).transaction() as tx:
-        await must_have(tx, room_id(request), caller_of(request).user_id, Access.MODERATE)
+        await require_access(tx, room_id(request), caller_of(request).user_id, Access.MODERATE)
         await log.wake_mirror(tx, room_id(request))
         found = await _mirror(tx, request, room_id(request))
     return json_response(found)
 
 
 async def show_person(request: Request) -> Response:
-    must_be_connected(request)
+    require_matrix(request)
     async with database_of(request).reader() as reader:
         found = await _person(reader, caller_of(request).user_id)
     return json_response(found)
 
 
 async def answer_consent(request: Request) -> Response:
-    must_be_connected(request)
+    require_matrix(request)
     wanted = await read_json(request, MatrixConsentWanted)
     async with database_of(request).transaction() as tx:
-        must_match_shown(request, await _person(tx, caller_of(request).user_id))
+        require_match_with_shown(request, await _person(tx, caller_of(request).user_id))
         if wanted.consent is not None:
             await mirroring.answer_consent(tx, caller_of(request), wanted.consent)
         if wanted.invitations is not None:
@@ -186,7 +186,7 @@ async def answer_consent(request: Request) -> Response:
 
 
 async def make_link_code(request: Request) -> Response:
-    must_be_connected(request)
+    require_matrix(request)
     settings = services(request).settings
     async with database_of(request).transaction() as tx:
         code, ends = await mirroring.new_link_code(tx, caller_of(request))
@@ -195,14 +195,14 @@ async def make_link_code(request: Request) -> Response:
 
 
 async def unlink(request: Request) -> Response:
-    must_be_connected(request)
+    require_matrix(request)
     async with database_of(request).transaction() as tx:
-        must_match_shown(request, await _person(tx, caller_of(request).user_id))
+        require_match_with_shown(request, await _person(tx, caller_of(request).user_id))
         await mirroring.unlink(tx, caller_of(request))
     return Response(status_code=204)
 
 
-def must_be_connected(request: Request) -> None:
+def require_matrix(request: Request) -> None:
     """Raises Refused (``NoMatrix``) on a site without a homeserver."""
     if not services(request).settings.matrix_url:
         raise Refused(ChatReason.NO_MATRIX_HERE, name="NoMatrix")
@@ -239,7 +239,7 @@ async def _person(reader: Reader, user_id: UserId) -> MatrixPersonShown:
 
 
 async def list_choices(request: Request) -> Response:
-    must_be_connected(request)
+    require_matrix(request)
     async with database_of(request).reader() as reader:
         found = await matrix_choices.rooms_to_choose(reader, caller_of(request).user_id, MOST_CHOICES)
     return json_response(MatrixChoiceList([MatrixChoiceShown(one.room_id, one.name, one.is_invited) for one in found]))
@@ -247,7 +247,7 @@ async def list_choices(request: Request) -> Response:
 
 async def choose_room(request: Request) -> Response:
     """Raises NotFound, Refused (``NoMatrix``)."""
-    must_be_connected(request)
+    require_matrix(request)
     wanted = await read_json(request, MatrixChoiceWanted)
     async with database_of(request).transaction() as tx:
         await matrix_choices.choose_room(tx, caller_of(request), room_id(request), invited=wanted.invited)

@@ -9,13 +9,13 @@ from starlette.responses import Response
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.chat import matrix_guests
-from openmeet.domain.chat.access import must_have
+from openmeet.domain.chat.access import require_access
 from openmeet.domain.chat.matrix_guests import GuestPresence, GuestState, MatrixGuest
 from openmeet.domain.chat.model import Access
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.chat.matrix_api import must_be_connected
+from openmeet.web.chat.matrix_api import require_matrix
 from openmeet.web.chat.requests import room_id, spend_on_guest
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
@@ -64,16 +64,16 @@ class MatrixGuestWanted(msgspec.Struct, forbid_unknown_fields=True, rename="came
 
 
 async def list_guests(request: Request) -> Response:
-    must_be_connected(request)
+    require_matrix(request)
     async with database_of(request).reader() as reader:
-        await must_have(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
+        await require_access(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
         found = await matrix_guests.guests_of(reader, room_id(request))
     return json_response(MatrixGuestList([_shown(one) for one in found]))
 
 
 async def change_guest(request: Request) -> Response:
     """Raises NotFound, Forbidden, Refused (``NoMatrix``, ``NoGuests``, ``TooManyGuests``), InvalidForm (``address``), TooMany."""
-    must_be_connected(request)
+    require_matrix(request)
     caller, room, settings = caller_of(request), room_id(request), services(request).settings
     wanted = await read_json(request, MatrixGuestWanted)
     await spend_on_guest(request, caller.user_id)

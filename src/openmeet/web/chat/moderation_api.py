@@ -9,7 +9,7 @@ from starlette.responses import Response
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.chat import acts, message_queries, messages, objections, queries, reactions, sanctions
-from openmeet.domain.chat.access import must_have
+from openmeet.domain.chat.access import require_access
 from openmeet.domain.chat.model import Access, ChatMessageId
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.formatting import iso
@@ -114,7 +114,7 @@ def _person(request: Request) -> UserId:
 
 async def list_sanctions(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        await must_have(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
+        await require_access(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
         found = await sanctions.sanctions_in(reader, room_id(request), _person(request))
     return json_response(SanctionList([sanction_shown(one) for one in found]))
 
@@ -143,7 +143,7 @@ async def lift_sanctions(request: Request) -> Response:
 async def show_moderation(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
-        await must_have(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
+        await require_access(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
         found, cursor = page.cut(await acts.acts_of(reader, room_id(request), page), lambda one: (int(one.at), one.id))
         reports = await sanctions.open_reports(reader, room_id(request))
         removals = await objections.removals_of(reader, await objections.open_in_room(reader, room_id(request)))

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
 from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.chat import acts, message_queries, messages, objections, queries, sanctions
-from openmeet.domain.chat.access import must_reach
+from openmeet.domain.chat.access import require_at_least
 from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessageId
 from openmeet.domain.chat.reasons import ChatReason
@@ -149,7 +149,7 @@ async def show_moderation(find: Find, request: Request) -> Response:
         place = await find(reader, request)
         if place.room is None:
             raise NotFound(ChatReason.NO_ROOM_YET)
-        must_reach(place.access, Access.MODERATE)
+        require_at_least(place.access, Access.MODERATE)
         room = place.room
         reports = await sanctions.open_reports(reader, room.id)
         objected = await objections.open_in_room(reader, room.id)

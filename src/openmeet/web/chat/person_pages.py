@@ -12,7 +12,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, InvalidForm, InvalidInput, NotFound, Refused
 from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.chat import message_queries, rooms, sanctions
-from openmeet.domain.chat.access import access_of_each, must_reach
+from openmeet.domain.chat.access import access_of_each, require_at_least
 from openmeet.domain.chat.model import MAX_REASON, Access, Room, RoomKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.sanctions import Sanction, SanctionKind
@@ -184,7 +184,7 @@ async def _found(find: Find, reader: Reader, request: Request) -> tuple[ChatPlac
     """The room, which the caller moderates, and a person who is in it, was shut out or wrote there. Raises NotFound, Forbidden."""
     caller = caller_of(request)
     place = await find(reader, request)
-    must_reach(place.access, Access.MODERATE)
+    require_at_least(place.access, Access.MODERATE)
     if place.room is None:
         raise NotFound(ChatReason.NO_ROOM_YET)
     person = UserId(request.path_params["person"])
@@ -207,7 +207,7 @@ async def _thread_with(reader: Reader, place: ChatPlace, person: UserId) -> str:
         return ""
     target = await rooms.target_of(reader, RoomKind.DIRECT, place.target.subject, with_user_id=person)
     try:
-        await rooms.must_have_answered(reader, target)
+        await rooms.require_answered(reader, target)
     except NotFound:
         return ""
     return place.beside("direct", person)

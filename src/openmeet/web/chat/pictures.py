@@ -15,7 +15,7 @@ from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooLarge, Too
 from groundwork.http.forms import MAX_FIELDS, read_form
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.chat import pictures, room_queries
-from openmeet.domain.chat.messages import must_write
+from openmeet.domain.chat.messages import require_write_access
 from openmeet.domain.chat.model import MAX_PICTURES, MessagePicture, NewPicture, SentPictureKey
 from openmeet.domain.chat.pictures import StoredPicture
 from openmeet.domain.media.pictures import CONTENT_TYPE, MAX_UPLOAD_BYTES, Size
@@ -95,7 +95,7 @@ async def upload(request: Request) -> Response:
     caller, room = caller_of(request), room_id(request)
     # Before megabytes are read and parsed for somebody who may not send them.
     async with database_of(request).reader() as reader:
-        await must_write(reader, await room_queries.by_id(reader, room), caller.user_id)
+        await require_write_access(reader, await room_queries.by_id(reader, room), caller.user_id)
     await spend_on_picture(request, caller.user_id)
     wanted = await read_json(request, ChatPictureWanted)
     made = await _keep(request, caller.user_id, wanted.image)

@@ -174,7 +174,7 @@ async def _placed(
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     if room is None and with_user_id not in {None, viewer}:
         # Before its name is shown: any id could stand in the address.
-        await rooms.must_have_answered(reader, target)
+        await rooms.require_answered(reader, target)
     if room is None and is_for_hosts and found is not Access.MODERATE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     person = "" if with_user_id is None else (await shown_names(reader, [with_user_id]))[with_user_id]

@@ -12,7 +12,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, Forbidden, InvalidForm, TooMany
 from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.chat import messages, polls, readers, rooms
-from openmeet.domain.chat.access import must_reach
+from openmeet.domain.chat.access import require_at_least
 from openmeet.domain.chat.model import MAX_TEXT, Access, MessageKind, NewMessage, RoomKind
 from openmeet.domain.chat.polls import MOST_CHOICES
 from openmeet.domain.chat.reasons import ChatReason
@@ -95,7 +95,7 @@ async def _poll_page(find: Find, request: Request, typed: Typed, status: int = 2
     caller_of(request)
     async with database_of(request).reader() as reader:
         place = await find(reader, request)
-        must_reach(place.access, Access.READ)
+        require_at_least(place.access, Access.READ)
         dates = await _dates(reader, place)
     context = {
         "place": place,

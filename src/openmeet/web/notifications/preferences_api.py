@@ -15,7 +15,7 @@ from openmeet.domain.notifications.reasons import NotificationReason
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import ZONES
-from openmeet.web.api.etags import IF_MATCH, must_match_shown
+from openmeet.web.api.etags import IF_MATCH, require_match_with_shown
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
@@ -87,7 +87,7 @@ async def save(request: Request) -> Response:
     }
     async with database_of(request).transaction() as tx:
         await users.lock(tx, caller.user_id)
-        must_match_shown(request, await _shown(tx, caller.user_id))
+        require_match_with_shown(request, await _shown(tx, caller.user_id))
         await notify.choose(
             tx,
             caller.user_id,

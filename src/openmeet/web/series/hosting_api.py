@@ -176,7 +176,7 @@ async def _plan(tx: Transaction, series: Series, body: EditInput) -> EditPlan:
         if event is None and EditScope(body.scope) is EditScope.THIS:
             event = await materialize.vivify(tx, series, name)
         before = series_details_at(series, name) if event is None else details_in(event)
-        _must_be_as_expected(body, None if event is None else event.revision)
+        _require_expected_revision(body, None if event is None else event.revision)
     elif EditScope(body.scope) is EditScope.ALL:
         # Changes to all dates refer to the first date, unless another was edited.
         before = series_details_at(series, original_text(series.timing.pattern.start))
@@ -185,7 +185,7 @@ async def _plan(tx: Transaction, series: Series, body: EditInput) -> EditPlan:
     return plan_of(series, edit_wanted, await date_queries.stored(tx, series.id), tx.now)
 
 
-def _must_be_as_expected(body: EditInput, revision: int | None) -> None:
+def _require_expected_revision(body: EditInput, revision: int | None) -> None:
     if body.expected_date_revision is not None and body.expected_date_revision != revision:
         raise PreconditionFailed(SeriesReason.DATE_CHANGED_SINCE_OPENED)
 

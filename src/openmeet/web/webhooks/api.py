@@ -31,7 +31,7 @@ from openmeet.domain.webhooks.model import (
 from openmeet.domain.webhooks.reasons import WebhookReason
 from openmeet.i18n.formatting import iso
 from openmeet.i18n.reasons.messages import explain
-from openmeet.web.api.etags import IF_MATCH, etag_of, must_match
+from openmeet.web.api.etags import IF_MATCH, etag_of, require_match
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.site.caller import caller_of
@@ -142,7 +142,7 @@ async def save(request: Request) -> Response:
     url, kinds = model.check_url(wanted.url, reach_of(request)), model.check_kinds(wanted.kinds)
     async with database_of(request).transaction() as tx:
         found = await actions.lock_own(tx, caller_of(request), id_of(request))
-        must_match(request, found.revision)
+        require_match(request, found.revision)
         saved = await actions.change(tx, found, url=url, kinds=kinds, is_on=wanted.is_on)
         return json_response(await shown(tx, saved), headers=etag_of(saved.revision))
 
@@ -150,7 +150,7 @@ async def save(request: Request) -> Response:
 async def remove(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         found = await actions.lock_own(tx, caller_of(request), id_of(request))
-        must_match(request, found.revision)
+        require_match(request, found.revision)
         await actions.remove(tx, found)
     return Response(status_code=204)
 
@@ -158,7 +158,7 @@ async def remove(request: Request) -> Response:
 async def renew_secret(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         found = await actions.lock_own(tx, caller_of(request), id_of(request))
-        must_match(request, found.revision)
+        require_match(request, found.revision)
         renewed, secret = await actions.renew_secret(tx, sealer_of(request), found)
         answer = WebhookMade(**msgspec.structs.asdict(await shown(tx, renewed)), secret=secret)
     return json_response(answer, headers={**etag_of(renewed.revision), "cache-control": "no-store"})
