@@ -56,7 +56,11 @@ async def find_for_host(reader: Reader, caller: Caller, slug: EventSlug) -> Even
 
 async def counts(reader: Reader, event: Event, writer: UserId) -> dict[Addressees, int]:
     """The number of recipients by audience."""
-    return {one: len((await recipients(reader, event, [one], writer)).reached) for one in Addressees}
+    answered = {one: set(await attendance.people_with_status(reader, event.id, STATUSES[one])) for one in Addressees}
+    # Somebody can be in two audiences, and what they want to hear of is the costly part: it is read once for everybody.
+    everybody = set().union(*answered.values()) - {writer}
+    reached = set(await notifications.reached(reader, sorted(everybody), kinds.HOST_MESSAGE))
+    return {one: len(people & reached) for one, people in answered.items()}
 
 
 async def recipients(reader: Reader, event: Event, addressees: Iterable[Addressees], writer: UserId) -> Recipients:
