@@ -11,6 +11,7 @@ from groundwork.http.addresses import is_loopback
 from groundwork.http.application import client_address
 from groundwork.http.forms import Typed
 from groundwork.mail.folder import FolderMailbox
+from openmeet.domain.covers.model import cover_of
 from openmeet.i18n import formatting
 from openmeet.web.site.layout import page
 from openmeet.web.site.reasons import SiteReason
@@ -42,7 +43,8 @@ async def show_mailbox(request: Request) -> Response:
 async def show_components(request: Request) -> Response:
     """Every part of the look in every state, to be looked at side by side; its words are in no catalogue."""
     _mailbox(request)
-    return page(request, "site/components.jinja", {"tones": range(9), "typed": _SAMPLE})
+    covers = [cover_of(title, (), 0).path for title in ("Film night", "Board games at the library", "Morning run")]
+    return page(request, "site/components.jinja", {"tones": range(9), "typed": _SAMPLE, "covers": covers})
 
 
 def _mailbox(request: Request) -> FolderMailbox:
