@@ -30,6 +30,7 @@ from openmeet.domain.events.content import changed_field_label
 from openmeet.domain.personal_data.tables import TABLES
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import publishable, write_event
+from openmeet.web.atproto.merges_pages import FIELD_LABELS
 from tests.openmeet.site_under_test import ORIGIN, api_session, signed_in, site_on
 
 async def main():
@@ -54,6 +55,7 @@ async def main():
     record = write_event(publishable(event, instance=ORIGIN, page_url=ORIGIN), None)
     read = read_event("community.lexicon.calendar.event", record, rkey="x", indexed_at=event.created_at).event
     later = replace(event, content=replace(event.content, doors_open="18:00"))
+    assert str(FIELD_LABELS["doors_open"]) == "Doors open", "the page of what was merged"
     assert "Doors open: 17:30" in page and 'value="17:30"' in form, "pages"
     async with site.db.transaction() as tx:
         columns = [row["name"] for row in await tx.fetch("select name from pragma_table_info('events')")]

@@ -13,6 +13,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Failure, InvalidInput, Refused, unpacked
 from groundwork.http.forms import read_form
+from openmeet.domain.events.content import FIELDS
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.series.model import SeriesSlug
@@ -34,7 +35,8 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-FIELD_LABELS = {
+# By the name of a merged field. Those of an event that have no place in the community’s Lexicon are called as in its form.
+FIELD_LABELS = {field.name: field.inputs[0].label for field in FIELDS if field.in_record} | {
     "name": lazy("Title"),
     "description": lazy("Description"),
     "starts_at": lazy("Start"),
@@ -47,10 +49,7 @@ FIELD_LABELS = {
     "links": lazy("Links"),
     "is_discoverable": lazy("Found by search"),
     "tickets": lazy("Tickets"),
-    "accessibility": lazy("Accessibility"),
     "categories": lazy("What it is about"),
-    "tags": lazy("Tags"),
-    "languages": lazy("Languages"),
     # Fields of groups and memberships.
     "locality": lazy("Town"),
     "country": lazy("Country"),
