@@ -11,7 +11,7 @@ from openmeet.domain.chat.access import access_in, related
 from openmeet.domain.chat.model import Access, ChatMessageId, Room, RoomId
 from openmeet.domain.chat.room_queries import by_id
 from openmeet.domain.users.model import UserId
-from openmeet.domain.webhooks.actions import Different, happened
+from openmeet.domain.webhooks.actions import ChangedSubject, happened
 from openmeet.domain.webhooks.model import Happening
 from openmeet.domain.webhooks.queries import is_any_on
 
@@ -31,7 +31,9 @@ async def note_messages(tx: Transaction, room_id: RoomId, messages: Collection[C
     )
     hosts = tuple(UserId(row["user_id"]) for row in rows)
     group_id = await group_of(tx, room_id)
-    await happened(tx, Happening.CHAT_MESSAGE, [Different(one, hosts, group_id) for one in dict.fromkeys(messages)])
+    await happened(
+        tx, Happening.CHAT_MESSAGE, [ChangedSubject(one, hosts, group_id) for one in dict.fromkeys(messages)]
+    )
 
 
 async def is_sent(reader: Reader, room: Room) -> bool:
