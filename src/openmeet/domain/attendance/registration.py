@@ -249,7 +249,7 @@ async def revision_of(reader: Reader, event: Event) -> int:
     return joint_revision(*((row["subject_id"], row["revision"]) for row in rows))
 
 
-async def dates_without_own(reader: Reader, series_id: str) -> list[EventId]:
+async def dates_without_own_settings(reader: Reader, series_id: str) -> list[EventId]:
     """Dates of a series that are not over and have no settings of their own."""
     rows = await reader.fetch(
         """
