@@ -21,7 +21,7 @@ from openmeet.domain.notifications.kinds import DatesChanged, NewAnswer, Payload
 from openmeet.domain.notifications.model import When
 from openmeet.domain.notifications.notify import Notice, notify, notify_each, notify_write
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox.emails import email_job
+from openmeet.outbox.emails import enqueue_email_write
 
 # Recipients when an event changes, is cancelled or reinstated. Checked-in people are included: check-in opens a day
 # before the start.
@@ -311,4 +311,4 @@ async def end_calendar_entries(tx: Transaction, ids: Sequence[AttendanceId], mai
 
 def _email_write(tx: Transaction, kind: str, event: Event, user_id: UserId, revision: int) -> SqlWrite:
     due_at = Instant(tx.now + SETTLES_FOR)
-    return email_job(tx, kind=kind, person=user_id, subject_id=event.id, revision=revision, due_at=due_at)
+    return enqueue_email_write(tx, kind=kind, person=user_id, subject_id=event.id, revision=revision, due_at=due_at)
