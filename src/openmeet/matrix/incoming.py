@@ -57,7 +57,7 @@ async def apply(tx: Transaction, bridge: Bridge, room_id: RoomId, matrix_room: s
     if room is None:
         return False
     user = await store.person_of_account(tx, read.sender)
-    if user is not None and await matrix_guests.is_guest_alone(tx, room, read.sender, user):
+    if user is not None and await matrix_guests.is_only_guest(tx, room, read.sender, user):
         user = None
     # Only the time of our own homeserver is trusted.
     is_local = read.sender.endswith(f":{bridge.homeserver.server_name}")
@@ -142,7 +142,7 @@ async def _message(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, re
     """Store what was said; False where it waits for a moderator."""
     answered = await store.message_of(tx, room.id, read.reply_to) if read.reply_to else None
     before = None if answered is None else await message_queries.by_id(tx, answered)
-    about = before.about if before is not None else await headings.usual_heading(tx, room)
+    about = before.about if before is not None else await headings.default_heading(tx, room)
     mentions = await _mentioned(tx, bridge, read.mentions)
     if who.caller is None:
         one = await guest_messages.say(

@@ -31,7 +31,7 @@ _LATER: Final = frozenset({401, 408})
 
 async def are_passed_on(reader: Reader, bridge: Bridge, room: RoomId) -> bool:
     """Whether pictures of this room are uploaded to the homeserver."""
-    return bridge.pictures is not None and not await mirroring.needs_confirmation(reader, room)
+    return bridge.pictures is not None and not await mirroring.is_subject_restricted(reader, room)
 
 
 async def send(

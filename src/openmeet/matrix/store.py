@@ -13,7 +13,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Explanation, packed
 from openmeet.domain.chat import matrix_guests, mirroring, room_queries
-from openmeet.domain.chat.access import access_of_each, people
+from openmeet.domain.chat.access import access_of_each, people_in_room_sql
 from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.matrix_choices import InvitationMode, RoomWish, is_wanted
 from openmeet.domain.chat.matrix_guests import GuestState
@@ -94,7 +94,7 @@ async def room(reader: Reader, room_id: RoomId) -> MirroredRoom | None:
         row["matrix_room_id"],
         title,
         row["about"],
-        bool(row["matrix_guests"]) and not await mirroring.needs_confirmation(reader, room_id),
+        bool(row["matrix_guests"]) and not await mirroring.is_subject_restricted(reader, room_id),
         row["history"] == "all",
         row["closed_at"] is not None,
         row["matrix_from"] is not None,
@@ -339,7 +339,7 @@ async def occupants(
           from chat_rooms r cross join matrix_people p
           left join matrix_choices k on k.room_id = r.id and k.user_id = p.user_id
          where r.id = :room and (p.mxid in :present or p.localpart in :ghosts
-                                 or p.mxid is not null and p.user_id in (select pe.user_id from {people()} pe))
+                                 or p.mxid is not null and p.user_id in (select pe.user_id from {people_in_room_sql()} pe))
         """,
         room=room_id,
         now=reader.now,

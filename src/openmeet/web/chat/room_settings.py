@@ -241,7 +241,7 @@ async def _settings_page(find: Find, request: Request, typed: Typed, status: int
         mirror = None
         if services(request).settings.matrix_url and room.kind not in mirroring.NEVER:
             mirror = await mirroring.status(reader, room.id)
-        asks_twice = mirror is not None and await mirroring.needs_confirmation(reader, room.id)
+        asks_twice = mirror is not None and await mirroring.is_subject_restricted(reader, room.id)
         user = await users.by_id(reader, caller.user_id)
         now = reader.now
     has_group = place.group_id is not None
