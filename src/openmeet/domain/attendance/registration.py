@@ -122,7 +122,7 @@ class RegistrationSubmission:
 def check(typed: RegistrationSubmission, event: Event, before: RegistrationSettings = DEFAULT) -> RegistrationSettings:
     """Validate what was typed about this event. InvalidForm lists every invalid field.
 
-    Values of ``before`` may stay: an event held in person for once keeps its online capacity.
+    Values of ``before`` may stay: an event that is held only in person this time keeps its online capacity.
     """
     problems: dict[str, Why] = {}
     places = AttendanceReason.PLACES_OUT_OF_RANGE(most=MAX_CAPACITY)

@@ -207,8 +207,8 @@ async def expire_offers_and_check_room(
     )
 
 
-def changed(mine: Attendance | None, decided: RsvpDecision, details: ResponseDetails) -> bool:
-    """Whether there is anything to write."""
+def is_changed(mine: Attendance | None, decided: RsvpDecision, details: ResponseDetails) -> bool:
+    """Whether the decision or the details differ from the RSVP so far."""
     return mine is None or (
         mine.status,
         mine.pending_for,

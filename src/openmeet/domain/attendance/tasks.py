@@ -94,7 +94,7 @@ def _window(reader: Reader) -> dict[str, int]:
 
 # Time to correct mistakes that hosts see only after publishing. Drafts and held events are not announced yet.
 SETTLES_FOR = 5 * MINUTE
-# The columns of the index ``events_due_to_groups``: other events, however many, cost nothing.
+# The condition of the index ``events_due_to_groups``, so that no other events are read.
 _IN_INDEX = "e.group_notice = 'due' and e.group_id is not null and e.is_held = 0 and e.deleted_at is null and e.removed_at is null"
 # Nobody is notified of past events, nor of further dates of a series after its first.
 _SKIP_UNANNOUNCED = f"""
