@@ -39,7 +39,7 @@ class Bridge:
         return self.homeserver.user(keeper(self.tenant))
 
     def ghost(self, random_part: str) -> MatrixUser:
-        """The user that speaks for a person."""
+        """The ghost user of a person: the Matrix user that posts for them."""
         return self.homeserver.user(self.ghost_localpart(random_part))
 
     def ghost_localpart(self, random_part: str) -> str:

@@ -279,7 +279,7 @@ class _EntryDelivery:
         return with_names(text, renamed)
 
     async def _heading(self, reader: Reader, message: ChatMessage) -> str:
-        """``Tue 3 March ·`` for the first message of another date than the one passed on before it."""
+        """``Tue 3 March ·`` for the first message that is about another date than the one sent before it."""
         if message.about is None:
             return ""
         row = await reader.fetch_one(

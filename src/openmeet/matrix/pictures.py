@@ -135,7 +135,7 @@ async def _uploaded(
     try:
         uri = await ghost.upload(b"".join([piece async for piece in blobs.read(at)]), CONTENT_TYPE)
     except RemoteFailed as failed:
-        # The words that it came with are passed on without it.
+        # The text of the message is sent without it.
         if not _never_succeeds(failed):
             raise
         return None

@@ -1,6 +1,6 @@
 """SQL of the bridge: what was sent for each entry of a room's log, the ghost users of people, the cursor of /sync.
 
-``matrix_sends`` has a row for each entry that is settled: with the event's id, or with none where nothing was passed on. Rows
+``matrix_sends`` has a row for each entry that is settled: with the event's id, or with none if nothing was sent. Rows
 that delivery wrote have ``sent_revision`` 1; it goes in order, so all entries up to the last such row are settled. The
 reader writes rows for what it stored itself, with 0.
 """
@@ -274,8 +274,8 @@ async def speaker(reader: Reader, room_id: RoomId, user_id: UserId) -> Speaker |
 
 
 async def address_of(reader: Reader, message: ChatMessageId) -> str | None:
-    """The Matrix account that wrote a message over there and has not changed it since; None once its owner is banned, or has
-    unlinked it. A guest changes words over there alone.
+    """The Matrix account that wrote a message on Matrix, if it was not edited here since; None once its owner is banned, or has
+    unlinked it. Guests can edit only on Matrix.
     """
     row = await reader.fetch_one(
         """

@@ -128,7 +128,7 @@ async def switch_on(
 
 async def begin(tx: Transaction, room_id: RoomId, *, guests: bool) -> None:
     """Mirror a room that is not mirrored, for callers that have checked access or act for the operator."""
-    # Everything up to here counts as passed on.
+    # Earlier entries are not sent: everything up to here counts as settled.
     await tx.execute(
         """
         insert into matrix_sends (room_id, number, event_id, sent_revision)
@@ -251,7 +251,7 @@ async def person(reader: Reader, user_id: UserId) -> MatrixPerson | None:
 
 
 async def answer_consent(tx: Transaction, caller: Caller, consent: MatrixConsent) -> None:
-    """Store what this person decided. Words that they said before a yes stay here; a no takes back what was passed on."""
+    """Store what this person decided. Messages from before their consent are not sent; a withdrawal redacts what was sent."""
     before = await person(tx, caller.user_id)
     await make_person(tx, caller.user_id)
     changed = await tx.execute(
@@ -261,7 +261,7 @@ async def answer_consent(tx: Transaction, caller: Caller, consent: MatrixConsent
         now=tx.now,
         user=caller.user_id,
     )
-    # A no takes back what was passed on; a yes after a no gives the user that speaks for them its name again.
+    # A withdrawal redacts what was sent; a new consent gives their ghost user its name again.
     if changed and before is not None and before.answered_at is not None:
         await jobs.enqueue_again(tx, JobKind.MATRIX_PERSON, [caller.user_id])
 
@@ -275,7 +275,7 @@ async def is_to_be_asked(reader: Reader, room: Room, user_id: UserId) -> bool:
 
 
 async def withdraw(tx: Transaction, user_id: UserId) -> None:
-    """Take back what was passed on of somebody who deletes their account; nothing for somebody who never consented."""
+    """Withdraw the consent of somebody who deletes their account, which redacts what was sent; no effect without consent."""
     known = await person(tx, user_id)
     if known is not None and known.consent is not MatrixConsent.NONE:
         await answer_consent(tx, Caller(user_id, ""), MatrixConsent.NONE)

@@ -21,7 +21,7 @@ from openmeet.domain.chat.texts import cleaned, name_key
 from openmeet.domain.users.model import UserId, unnamed
 
 _INSIDE = "'owner', 'admin', 'moderator', 'member'"
-# How many people are asked for access for each one that a page may show: many are not named.
+# How many people are looked up for each one that a page may show: many are not named.
 _LOOKED_AT = 4
 # In larger rooms those who are not named are not counted.
 _COUNTED = 100

@@ -412,7 +412,7 @@ async def _reactions(
 
 
 async def _only_here(reader: Reader, ids: Collection[ChatMessageId]) -> set[ChatMessageId]:
-    """Those of some messages of mirrored rooms that are not passed on: their writers did not consent, or not in time, or only
+    """Those of some messages of mirrored rooms that are not sent to Matrix: their writers did not consent, or not in time, or only
     after delivery had passed them; polls are never sent.
     """
     rows = await reader.fetch(

@@ -102,7 +102,7 @@ async def add(
         now=tx.now,
     )
     if not made and external_id is not None:
-        # They reacted here before. Their own event takes the place of the one that was passed on for them.
+        # They reacted here before. Their own event replaces the one that was sent for them.
         made = await tx.execute(
             "update chat_reactions set external_id = :external where message_id = :id and emoji = :emoji"
             " and user_id = cast(:person as text) and external_id is null",

@@ -169,10 +169,11 @@ _NEAR = """
 
 
 async def unread_counts(reader: Reader, person: UserId, *, except_room: RoomId | None = None) -> UnreadCounts:
-    """Over the rooms that they may read and have not muted, without what people say that they blocked or muted; ``beside``: but for
-    this room.
+    """Counts over the rooms that they may read and have not muted, except ``except_room``; without messages by people whom they
+    blocked or muted.
 
-    Of rooms that they have never entered those of events, series and groups that they answered or joined count. Every page asks this, and mostly nothing is new: the first statement finds that out, before anybody asks for access.
+    Rooms that they never entered count if they answered the event or joined the group. Every page calls this, and mostly nothing
+    is new: the first statement finds that out before access is checked.
     """
     moved = await reader.fetch(
         f"""

@@ -216,7 +216,7 @@ def _number(text: str) -> int | None:
 
 
 async def _found(find: Find, reader: Reader, request: Request) -> tuple[ChatPlace, Room]:
-    """The room of the page, for who may read it. Raises NotFound."""
+    """The room of the page, for people who may read it. Raises NotFound."""
     place = await find(reader, request)
     if place.access is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
