@@ -96,7 +96,7 @@ async def _email(tx: Transaction, head: EmailContext, due: DueEmail, to: EmailRe
     answer = gettext("Change your answer, or show your ticket") if mine.is_seated else gettext("Change your answer")
     parts = [stands, "\n".join(about), *more, link(answer, answer_url), closing]
     calendar = await file_of(tx, head, event, user_id, is_tentative=not mine.is_seated)
-    await notify.note_mailed(tx, [mine.id] if calendar else [])
+    await notify.mark_calendar_entries_sent(tx, [mine.id] if calendar else [])
     text = "\n\n".join(parts) + "\n"
     subject = gettext("Your answer: %(title)s", title=title)
     return OutgoingEmail(to.address, subject, text, unsubscribe_url=to.stop_url, calendar=calendar)
@@ -120,7 +120,7 @@ def withdrawn_composer(head: EmailContext) -> Composer:
                 return None
             if event.id not in await seen_by(tx, [event], user_id):
                 return None
-            if not await notify.end(tx, [mine.id], due.message_id_local):
+            if not await notify.end_calendar_entries(tx, [mine.id], due.message_id_local):
                 return None
             answer_url = await to.answer_url(tx, head, event.id)
             title = one_line(event.title)

@@ -39,13 +39,13 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
             if not (goes or is_end):
                 return None
             left = [one for one in dates if mine[one.id].status not in IN_CALENDAR]
-            taken = await notify.end(tx, [mine[one.id].id for one in left], due.message_id_local)
+            taken = await notify.end_calendar_entries(tx, [mine[one.id].id for one in left], due.message_id_local)
             ended = [one for one in left if mine[one.id].id in taken]
             calendar = await file_of_dates(tx, head, [] if is_end else goes, ended, user_id)
             if calendar is None:
                 return None
             if not is_end:
-                await notify.note_mailed(tx, [mine[one.id].id for one in goes])
+                await notify.mark_calendar_entries_sent(tx, [mine[one.id].id for one in goes])
         title = one_line(series.content.title)
         page = f"{head.public_url}/series/{quote(series.slug)}"
         parts = _end(title, ended, goes, page) if is_end else _going(title, goes, mine, page)

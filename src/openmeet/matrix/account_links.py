@@ -1,4 +1,4 @@
-"""Linking a Matrix account: its owner sends a code from our page to the keeper in a direct chat. The sender is the proof."""
+"""Link a Matrix account: its owner sends a code from our page to the keeper in a direct chat, which proves who they are."""
 
 import re
 from typing import Final
@@ -15,7 +15,7 @@ _CODE: Final = re.compile(r"\s*([2-9A-Za-z]{10})\s*")
 
 
 async def apply(tx: Transaction, bridge: Bridge, matrix_room: str, event: JsonObject) -> None:
-    """An event of a direct chat. After a code, right or wrong, the keeper says so and leaves: a guess costs an invitation."""
+    """Apply an event of a direct chat. After any message the keeper answers and leaves, so each guess needs a new invitation."""
     read = content.incoming(event)
     if not isinstance(read, content.IncomingMessage) or bridge.is_ours(read.sender):
         return

@@ -31,8 +31,8 @@ _VERSIONS: Final = frozenset(map(str, range(1, 12)))
 
 
 class AdoptionOutcome(StrEnum):
-    """What becomes of a room. ``ADOPTED``: it goes on. ``PREPARED``: it goes on once a host switches the mirror on, because the event
-    or series is not public. ``FRESH``: a new one takes its place. ``LEFT``: nothing is done.
+    """What becomes of a room. ``ADOPTED``: it is mirrored from now on. ``PREPARED``: it is mirrored once a host switches the mirror
+    on, because the event or series is not public. ``FRESH``: a new room replaces it. ``LEFT``: nothing is done.
     """
 
     ADOPTED = "adopted"

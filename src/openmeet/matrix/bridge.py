@@ -1,4 +1,4 @@
-"""What the bridge of one community runs on."""
+"""Dependencies and settings of the bridge of one community."""
 
 from dataclasses import dataclass, field
 
@@ -15,8 +15,8 @@ from openmeet.matrix.names import PREFIX, keeper
 @dataclass(frozen=True, slots=True)
 class Bridge:
     """One community's bridge. ``names``: display names that this process has set, by localpart. ``pictures`` and ``workers``: without
-    them pictures are told as words. ``picture_bytes``: of the largest that is fetched. ``counters``: of what people write there;
-    without them there is no limit. ``messages_per_hour``: of one person. ``site_url``: of this site, for people in the room.
+    them pictures are described in words. ``picture_bytes``: maximum size of a picture that is fetched. ``counters``: rate limits
+    of what people write on Matrix; without them there is no limit. ``messages_per_hour``: of one person. ``site_url``: of this site, for people in the room.
     """
 
     db: Database
@@ -39,7 +39,7 @@ class Bridge:
         return self.homeserver.user(keeper(self.tenant))
 
     def ghost(self, random_part: str) -> MatrixUser:
-        """The user that speaks for a person."""
+        """The ghost user of a person: the Matrix user that posts for them."""
         return self.homeserver.user(self.ghost_localpart(random_part))
 
     def ghost_localpart(self, random_part: str) -> str:

@@ -1,4 +1,4 @@
-"""Jobs that are one call each, or that end what somebody allowed."""
+"""Handlers of ``MATRIX_CALL`` (one call each) and ``MATRIX_PERSON`` (redact what a person no longer allows)."""
 
 import hashlib
 from typing import Final
@@ -15,9 +15,9 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.matrix import content, pictures, store
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import MatrixUser, events_of
-from openmeet.matrix.delivery import ready, redact
+from openmeet.matrix.delivery import prepare_speaker, redact
 
-# Pages of a hundred events that are looked through for what carries a name.
+# Pages of a hundred events that are searched for those of a ghost user.
 _MAX_PAGES: Final = 200
 # The keeper is no longer there, or the event is gone: nothing is left to do.
 _OVER: Final = frozenset({403, 404})
@@ -68,8 +68,9 @@ async def _notice(bridge: Bridge, room: str, purpose: str, text: str) -> None:
 
 
 def person_handler(bridge: Bridge) -> JobHandler:
-    """Deliver a job of kind ``MATRIX_PERSON``: take back everything that was passed on of somebody who said no, or whose account
-    was deleted. It goes on until the homeserver has done everything. Who still agrees gets their present name.
+    """Deliver a job of kind ``MATRIX_PERSON``: redact everything that was sent for somebody who withdrew their consent, or whose
+    account was deleted. The job is retried until the homeserver has done everything. For people who still consent, update the
+    name of their ghost user.
     """
 
     async def deliver(job: Job) -> None:
@@ -87,7 +88,7 @@ def person_handler(bridge: Bridge) -> JobHandler:
         if speaker is not None:
             # Another process may have set another name since this one did.
             bridge.names.pop(speaker.localpart, None)
-            await ready(bridge, speaker)
+            await prepare_speaker(bridge, speaker)
             return
         assert who is not None, "nobody else has nothing to take back"  # noqa: S101 - for the type checker
         async with bridge.db.reader() as reader:
@@ -130,8 +131,8 @@ def person_handler(bridge: Bridge) -> JobHandler:
 
 
 async def _forget(bridge: Bridge, ghost: MatrixUser, room: str) -> None:
-    """Let the ghost leave, and redact its words, its reactions and the memberships that carry its name: also in a room that is
-    gone here.
+    """Let the ghost user leave, and redact its messages, its reactions and the memberships with its name, also in a room that no
+    longer exists here.
     """
     keeper = bridge.keeper
     await ghost.leave(room)

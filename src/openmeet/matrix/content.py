@@ -158,7 +158,7 @@ def reaction(event: str, emoji: str) -> Content:
 
 
 def incoming(event: object) -> Incoming | None:
-    """What an event says; None for what is malformed, empty (redacted) or of no concern here."""
+    """Parse an event; None if it is malformed, empty (redacted) or of a kind that the bridge ignores."""
     if not isinstance(event, dict):
         return None
     event_id, sender, kind = str(event.get("event_id")), str(event.get("sender")), event.get("type")
@@ -229,7 +229,7 @@ def _mentions(content: Content) -> tuple[str, ...]:
 def _file(
     event_id: str, sender: str, content: Content, body: str, replaces: str | None, reply_to: str | None
 ) -> IncomingMessage | None:
-    """A file as a line with its name below what was said with it; a picture also as one."""
+    """A file as its caption and a line with its name; a picture also as ``picture``."""
     name = content.get("filename")
     caption = body if isinstance(name, str) and name != content.get("body") else ""
     if replaces is not None:

@@ -1,6 +1,6 @@
-"""Delivery to the homeserver: a job per mirrored room looks at the room as it is now and passes on what is new in its log.
+"""Delivery to the homeserver: a job per mirrored room compares it with its present state and sends what is new in its log.
 
-One job of a room runs at a time, and passes on entries in order of their numbers. Each send has a transaction id that the
+One job of a room runs at a time, and sends entries in order of their numbers. Each send has a transaction id that the
 entry decides, so a repetition after a lost answer or a kill is the same event. Messages of people who did not consent,
 held messages, signals, polls and notices stay here.
 """
@@ -28,7 +28,7 @@ from openmeet.i18n.formatting import short_day
 from openmeet.matrix import content, members, pictures, store
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import JsonObject, MatrixUser, state_content
-from openmeet.matrix.members import Inside
+from openmeet.matrix.members import PresentMembers
 from openmeet.matrix.names import room_alias
 from openmeet.matrix.store import MirroredRoom, Speaker
 from openmeet.outbox.kinds import JobKind
@@ -43,7 +43,7 @@ _MENTION = re.compile(r"(?<![\w@./])@([\w](?:[\w.\-]{0,62}[\w])?)")
 
 
 def room_handler(bridge: Bridge, count: Callable[[str], None]) -> JobHandler:
-    """Deliver a job of kind ``MATRIX_ROOM``; ``count`` is called with what was passed on."""
+    """Deliver a job of kind ``MATRIX_ROOM``; ``count`` is called with the kind of each entry sent."""
 
     async def deliver(job: Job) -> None:
         room_id = RoomId(job.subject)
@@ -75,7 +75,7 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
         async with bridge.db.reader() as reader:
             entries = await store.unsettled(reader, room_id, _AT_ONCE)
         for entry in entries:
-            event = await _Passing(bridge, room, matrix_room, inside, entry).run()
+            event = await _EntryDelivery(bridge, room, matrix_room, inside, entry).run()
             if event is not None:
                 count(entry.kind.value)
             async with bridge.db.transaction() as tx:
@@ -93,11 +93,11 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
         await store.settle_rest(tx, room_id)
 
 
-class _Passing:
-    """One entry on its way. ``inside``: who is in the room on Matrix; users of ours that join are added."""
+class _EntryDelivery:
+    """Delivery of one entry of the log. ``inside``: the people in the room on Matrix; users of ours that join are added."""
 
     def __init__(
-        self, bridge: Bridge, room: MirroredRoom, matrix_room: str, inside: Inside, entry: ChatLogEntry
+        self, bridge: Bridge, room: MirroredRoom, matrix_room: str, inside: PresentMembers, entry: ChatLogEntry
     ) -> None:
         self._bridge = bridge
         self._room = room
@@ -106,7 +106,7 @@ class _Passing:
         self._entry = entry
 
     async def run(self) -> str | None:
-        """Pass the entry on; the event's id, or None where nothing is to be passed on."""
+        """Send the entry; the event's id, or None if nothing is to be sent."""
         entry = self._entry
         if entry.message_id is None:
             return None
@@ -132,8 +132,8 @@ class _Passing:
         return None
 
     async def _say(self, message: ChatMessage) -> str | None:
-        """Say the message by the user of its author. What somebody wrote over there and nobody speaks for, the keeper repeats with
-        their address: it was redacted while it waited for a moderator, or was removed.
+        """Send the message as the ghost user of its author. A message from Matrix whose author has no ghost user was redacted there
+        while it was held or removed: the keeper repeats it with their address.
         """
         async with self._bridge.db.reader() as reader:
             if message.external_id is not None and await store.event_of(reader, message.id) is not None:
@@ -164,18 +164,18 @@ class _Passing:
             )
             if event is not None:
                 return event
-            # The homeserver takes none of its pictures: then they are told.
+            # The homeserver takes none of its pictures: describe them instead.
             shows = False
         if message.pictures and not shows:
-            text = "\n".join(filter(None, [text, self._told(message)]))
+            text = "\n".join(filter(None, [text, self._described(message)]))
         made = content.message(message.id, message.revision, text, reply_to=reply_to, heading=heading)
         event = await ghost.send(self._matrix_room, "m.room.message", self._transaction(message), made)
         if shows:
             await pictures.send(self._bridge, ghost, self._matrix_room, message, self._transaction(message))
         return event
 
-    def _told(self, message: ChatMessage) -> str:
-        """The pictures as lines."""
+    def _described(self, message: ChatMessage) -> str:
+        """The pictures as lines of text."""
         with speaking(self._bridge.language):
             return "\n".join(f"\N{PAPERCLIP} {chat_pictures.words_of('', [one])}" for one in message.pictures)
 
@@ -197,13 +197,13 @@ class _Passing:
             return None
         ghost = await self._enter(who)
         if message.pictures:
-            captioned = await pictures.edited(
+            captioned = await pictures.edit_caption(
                 self._bridge, ghost, self._matrix_room, message, text, original, self._transaction(message)
             )
             if captioned is not None:
                 return captioned
             if not shows:
-                text = "\n".join(filter(None, [text, self._told(message)]))
+                text = "\n".join(filter(None, [text, self._described(message)]))
         # A text that is empty now stays empty beside its pictures.
         made = content.edit(message.id, message.revision, text or "\N{PAPERCLIP}", original)
         return await ghost.send(self._matrix_room, "m.room.message", self._transaction(message), made)
@@ -244,10 +244,10 @@ class _Passing:
         return f"om-{self._bridge.tenant}-{message.id}-{self._entry.number}"
 
     async def _enter(self, who: Speaker) -> MatrixUser:
-        """The user that sends, in the room. Called between reading what is sent and sending it: who lost access before the
-        reading, or since, is removed first.
+        """The ghost user of the person, in the room. Called between reading a message and sending it: people who have lost access by
+        then are removed first.
         """
-        ghost = await ready(self._bridge, who)
+        ghost = await prepare_speaker(self._bridge, who)
         if who.localpart not in self._inside.ghosts:
             await self._bridge.keeper.invite(self._matrix_room, ghost.user_id)
             await ghost.join(self._matrix_room)
@@ -256,7 +256,7 @@ class _Passing:
         return ghost
 
     async def _remove_first(self) -> None:
-        """Remove whoever has lost access before something is sent."""
+        """Before something is sent, remove everybody who has lost access."""
         if await members.is_removal_due(self._bridge, self._room, self._inside):
             state = await self._bridge.keeper.state(self._matrix_room)
             found = await members.settle(self._bridge, self._room, self._matrix_room, state)
@@ -264,7 +264,7 @@ class _Passing:
             self._inside.accounts.update(found.accounts)
 
     async def _text(self, reader: Reader, message: ChatMessage) -> str:
-        """The text, with the present names of mentioned people; of those who did not consent neither this nor an earlier name."""
+        """The text, with the present names of mentioned people; names of people who did not consent are replaced."""
         names = await store.names_kept_here(reader, message.id)
         keys = {name_key(name) for name in names}
         mentions = (await mentions_in(reader, [message.id])).get(message.id, ())
@@ -279,7 +279,7 @@ class _Passing:
         return with_names(text, renamed)
 
     async def _heading(self, reader: Reader, message: ChatMessage) -> str:
-        """``Tue 3 March ·`` for the first message of another date than the one passed on before it."""
+        """``Tue 3 March ·`` for the first message that is about another date than the one sent before it."""
         if message.about is None:
             return ""
         row = await reader.fetch_one(
@@ -298,8 +298,8 @@ class _Passing:
             return f"{short_day(date.fromisoformat(message.about[:10]))} ·"
 
 
-async def ready(bridge: Bridge, who: Speaker) -> MatrixUser:
-    """The person's user, made and with their present name."""
+async def prepare_speaker(bridge: Bridge, who: Speaker) -> MatrixUser:
+    """The person's ghost user, created if necessary, with their present name."""
     ghost = bridge.ghost(who.localpart)
     if not who.is_made:
         await ghost.prepare()
@@ -329,7 +329,7 @@ async def _speaker_of(reader: Reader, message: ChatMessage) -> Speaker | None:
     if not _is_passed_on(message) or message.user_id is None:
         return None
     who = await store.speaker(reader, message.room_id, message.user_id)
-    # What was said before the consent is not mirrored, nor what somebody had said who was banned before it was sent.
+    # Messages from before the consent are not mirrored, nor those of people who were banned before delivery.
     return who if who is not None and not who.is_banned and message.said_at >= who.consented_at else None
 
 
@@ -375,7 +375,7 @@ async def _create(bridge: Bridge, room: MirroredRoom) -> str:
 
 
 async def _describe(bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Sequence[JsonObject]) -> None:
-    """Set name, topic, history and bridge note of the room where they differ from what stands there, whoever set that."""
+    """Set name, topic, history visibility and bridge note of the room if they differ, whoever changed them."""
     wanted: tuple[tuple[str, str, content.Content], ...] = (
         ("m.room.name", "", {"name": room.title[:_MAX_NAME]}),
         ("m.room.topic", "", {"topic": room.topic}),

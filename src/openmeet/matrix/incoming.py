@@ -1,4 +1,4 @@
-"""One event of a mirrored room, applied to the room here, by the rights that its sender has here."""
+"""Apply one event of a mirrored room to the room here, with the rights that its sender has here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -51,13 +51,13 @@ async def apply(tx: Transaction, bridge: Bridge, room_id: RoomId, matrix_room: s
     if read is None or bridge.is_ours(read.sender) or await store.is_known(tx, room_id, read.event_id):
         return False
     sent_at = content.sent_at(event)
-    if sent_at is not None and await store.is_from_before(tx, room_id, sent_at):
+    if sent_at is not None and await store.is_older_than_adoption(tx, room_id, sent_at):
         return False
     room = await room_queries.by_id(tx, room_id)
     if room is None:
         return False
     user = await store.person_of_account(tx, read.sender)
-    if user is not None and await matrix_guests.is_guest_alone(tx, room, read.sender, user):
+    if user is not None and await matrix_guests.is_only_guest(tx, room, read.sender, user):
         user = None
     # Only the time of our own homeserver is trusted.
     is_local = read.sender.endswith(f":{bridge.homeserver.server_name}")
@@ -106,14 +106,14 @@ async def _accept(
             elif read.picture is not None:
                 await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"picture {matrix_room} {read.event_id}")
     except Failure as failure:
-        await _undo(tx, matrix_room, read.event_id, _told(failure))
+        await _undo(tx, matrix_room, read.event_id, _public_reason(failure))
 
 
-# That somebody is muted is nobody else’s business, and everybody in the room reads why something was redacted.
-_UNTOLD: Final = frozenset({ChatReason.MUTED.value, ChatReason.MUTED_UNTIL.value})
+# Everybody in the room reads why something was redacted, and must not learn that its author is muted.
+_PRIVATE_REASONS: Final = frozenset({ChatReason.MUTED.value, ChatReason.MUTED_UNTIL.value})
 
 
-def _told(failure: Failure) -> Explanation | None:
+def _public_reason(failure: Failure) -> Explanation | None:
     """Why something was not accepted, for everybody in the room; None where there is nothing to say."""
     match failure:
         case NotFound():
@@ -121,7 +121,7 @@ def _told(failure: Failure) -> Explanation | None:
         case TooMany() if not isinstance(failure.why, Explanation):
             return ChatReason.TOO_FAST()
         case _ if isinstance(failure.why, Explanation):
-            return ChatReason.READ_ONLY() if failure.why.code in _UNTOLD else failure.why
+            return ChatReason.READ_ONLY() if failure.why.code in _PRIVATE_REASONS else failure.why
     return None
 
 
@@ -142,7 +142,7 @@ async def _message(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, re
     """Store what was said; False where it waits for a moderator."""
     answered = await store.message_of(tx, room.id, read.reply_to) if read.reply_to else None
     before = None if answered is None else await message_queries.by_id(tx, answered)
-    about = before.about if before is not None else await headings.usual_heading(tx, room)
+    about = before.about if before is not None else await headings.default_heading(tx, room)
     mentions = await _mentioned(tx, bridge, read.mentions)
     if who.caller is None:
         one = await guest_messages.say(
@@ -218,7 +218,7 @@ async def _reaction(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, r
 async def _redaction(
     tx: Transaction, bridge: Bridge, room: Room, who: _Sender, read: content.IncomingRedaction
 ) -> None:
-    """By its writer: taken back. By a moderator: removed. Delivery then redacts the edits, which this one does not reach."""
+    """Take the message back if its author redacted it; remove it if a moderator did. Delivery then redacts its edits, too."""
     target: ChatMessageId | None = await store.message_of(tx, room.id, read.target)
     one = None if target is None else await message_queries.by_id(tx, target)
     moderates = who.caller is not None and await access(tx, room.id, who.caller.user_id) is Access.MODERATE

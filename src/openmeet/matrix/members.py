@@ -1,4 +1,4 @@
-"""Who is in a mirrored room, and what they may do there: derived from access here, each time again.
+"""Members of a mirrored room and their powers, derived from access here each time.
 
 People who may write are invited, those who lost access are removed, those banned here are banned there; moderators get power 50.
 Somebody who may only read stays, without the power to write. A ban by a linked moderator is a ban here; any other membership or
@@ -67,15 +67,17 @@ def power_levels(users: Mapping[str, int], *, is_closed: bool, highest: int = _N
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
-    """Who is in a room on Matrix: random parts of our users, and accounts that joined or are invited. Who enters is added."""
+class PresentMembers:
+    """The people in a room on Matrix: random parts of our users, and accounts that joined or are invited. Delivery adds the users
+    that it lets join.
+    """
 
     ghosts: set[str]
     accounts: set[str]
 
 
-async def is_removal_due(bridge: Bridge, room: MirroredRoom, inside: Inside) -> bool:
-    """Whether an account in the room may not be there any more: nothing is sent before it is removed."""
+async def is_removal_due(bridge: Bridge, room: MirroredRoom, inside: PresentMembers) -> bool:
+    """Whether an account in the room may no longer be there: nothing is sent before it is removed."""
     if not inside.accounts:
         return False
     async with bridge.db.reader() as reader:
@@ -83,8 +85,9 @@ async def is_removal_due(bridge: Bridge, room: MirroredRoom, inside: Inside) -> 
     return staying != inside.accounts
 
 
-async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Sequence[JsonObject]) -> Inside:
-    """Make the room's members and powers there what access here says; returns who is in it then. ``state``: of the room now.
+async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Sequence[JsonObject]) -> PresentMembers:
+    """Change the members and powers of the room on Matrix to match access here; returns who is in it then. ``state``: its present
+    state.
 
     Removals come first: while one is due, nothing is sent to the room.
     """
@@ -97,7 +100,7 @@ async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Se
     guests = await _guests(bridge, room, present, found)
     by_account = {one.mxid: one for one in found if one.mxid is not None and not _is_guest(one, guests)}
     by_ghost = {one.localpart: one for one in found}
-    inside = Inside(set(), set())
+    inside = PresentMembers(set(), set())
     for user, member in present.items():
         if user == keeper.user_id:
             continue
@@ -110,7 +113,7 @@ async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Se
                 elif member.membership == "ban":
                     await keeper.unban(matrix_room, user)
             elif who is not None and who.is_banned and member.membership == "ban":
-                await _take_over(bridge, matrix_room, user, member)
+                await _repeat_ban_as_keeper(bridge, matrix_room, user, member)
             elif member.membership in _IN:
                 await keeper.kick(matrix_room, user)
         elif user not in by_account:
@@ -145,7 +148,7 @@ async def _occupants(
 async def _guests(
     bridge: Bridge, room: MirroredRoom, present: Mapping[str, _Membership], found: list[Occupant]
 ) -> dict[str, MatrixGuest]:
-    """Guests by their address. Who was in an adopted room before it was ours becomes one."""
+    """Guests by their address. People who were in an adopted room before it was ours become guests."""
     linked = {one.mxid for one in found}
     async with bridge.db.reader() as reader:
         known = {one.mxid: one for one in await matrix_guests.guests_of(reader, room.id)}
@@ -165,7 +168,7 @@ async def _guests(
 
 
 def _is_guest(one: Occupant, guests: Mapping[str, MatrixGuest]) -> bool:
-    """Whether somebody with an account here is in the room as a guest alone."""
+    """Whether somebody with an account here is in the room only as a guest."""
     guest = guests.get(one.mxid or "")
     is_invited = guest is not None and guest.state is GuestState.INVITED
     return is_invited and one.access is Access.NONE and not one.is_banned
@@ -174,8 +177,8 @@ def _is_guest(one: Occupant, guests: Mapping[str, MatrixGuest]) -> bool:
 async def _accept_bans(
     bridge: Bridge, room: MirroredRoom, present: Mapping[str, _Membership], found: list[Occupant]
 ) -> bool:
-    """Ban here whom a linked moderator banned there, by their account or the user that speaks for them; whether there was anybody. A guest
-    is banned as one.
+    """Ban here everybody whom a linked moderator banned on Matrix, by their account or their ghost user; returns whether anybody was.
+    A guest is banned as a guest.
 
     The keeper then repeats the ban there in its own name: one in the name of somebody else is new, and lifting it here lifts it there.
     """
@@ -206,7 +209,7 @@ async def _accept_bans(
     return is_changed
 
 
-async def _take_over(bridge: Bridge, matrix_room: str, user: str, ban: _Membership) -> None:
+async def _repeat_ban_as_keeper(bridge: Bridge, matrix_room: str, user: str, ban: _Membership) -> None:
     if ban.changed_by != bridge.keeper.user_id:
         await bridge.keeper.ban(matrix_room, user)
 
@@ -218,7 +221,7 @@ async def _settle_account(bridge: Bridge, matrix_room: str, user: str, member: _
         if member.membership != "ban":
             await keeper.ban(matrix_room, user)
         else:
-            await _take_over(bridge, matrix_room, user, member)
+            await _repeat_ban_as_keeper(bridge, matrix_room, user, member)
         return False
     may_enter = who.access >= Access.WRITE and who.wants_invitations
     if member.membership == "ban":
@@ -248,9 +251,9 @@ async def _settle_stranger(
             if member.membership != "ban":
                 await keeper.ban(matrix_room, user, guest.reason)
             else:
-                await _take_over(bridge, matrix_room, user, member)
+                await _repeat_ban_as_keeper(bridge, matrix_room, user, member)
         elif member.membership in _IN:
-            await keeper.kick(matrix_room, user, _why_out(bridge, guest))
+            await keeper.kick(matrix_room, user, _removal_reason(bridge, guest))
         if guest is not None:
             await _note_presence(bridge, room, guest, GuestPresence.LEFT)
         return False
@@ -267,8 +270,8 @@ async def _settle_stranger(
     return await _invite_guest(bridge, room, matrix_room, user)
 
 
-def _why_out(bridge: Bridge, guest: MatrixGuest | None) -> str:
-    """What a stranger reads who is removed: a guest has no page that says it."""
+def _removal_reason(bridge: Bridge, guest: MatrixGuest | None) -> str:
+    """The reason that a removed stranger reads: a guest has no page that says it."""
     if guest is None or guest.state is GuestState.INVITED:
         return _said(bridge, _NOT_INVITED)
     return guest.reason or _said(bridge, _REMOVED)

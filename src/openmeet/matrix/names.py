@@ -33,7 +33,7 @@ def keeper(tenant: str) -> str:
 
 
 def room_alias(tenant: str, room_id: str) -> str:
-    """The localpart of a room's alias; a room is always created with it, so that a lost answer can be looked up."""
+    """The localpart of a room's alias; a room is always created with it, so that it is found if the response was lost."""
     return f"{PREFIX}{tenant}_{room_id}"
 
 

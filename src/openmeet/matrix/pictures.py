@@ -1,7 +1,8 @@
-"""Pictures of messages, to the homeserver and from there.
+"""Send pictures of messages to the homeserver, and fetch those of Matrix messages.
 
-They are passed on from public rooms only: a homeserver gives a file to each of its accounts that knows its address, no matter who is in
-the room. From there they come like uploads: bounded, decoded in a worker process, encoded again. What is no picture stays a line.
+They are sent from public rooms only: a homeserver gives a file to each of its accounts that knows its address, no matter who is in
+the room. Fetched pictures are treated like uploads: bounded, decoded in a worker process, encoded again. What is no picture stays a line
+of text.
 """
 
 from dataclasses import replace
@@ -31,7 +32,7 @@ _LATER: Final = frozenset({401, 408})
 
 async def are_passed_on(reader: Reader, bridge: Bridge, room: RoomId) -> bool:
     """Whether pictures of this room are uploaded to the homeserver."""
-    return bridge.pictures is not None and not await mirroring.needs_confirmation(reader, room)
+    return bridge.pictures is not None and not await mirroring.is_subject_restricted(reader, room)
 
 
 async def send(
@@ -73,7 +74,7 @@ async def send(
     return first
 
 
-async def edited(
+async def edit_caption(
     bridge: Bridge,
     ghost: MatrixUser,
     matrix_room: str,
@@ -134,7 +135,7 @@ async def _uploaded(
     try:
         uri = await ghost.upload(b"".join([piece async for piece in blobs.read(at)]), CONTENT_TYPE)
     except RemoteFailed as failed:
-        # The words that it came with are passed on without it.
+        # The text of the message is sent without it.
         if not _never_succeeds(failed):
             raise
         return None
@@ -149,7 +150,7 @@ async def _uploaded(
 
 
 async def fetch(bridge: Bridge, matrix_room: str, event_id: str) -> None:
-    """Get the picture of an event that is stored as a line, and show it instead; a line it stays where that cannot be done."""
+    """Fetch the picture of an event that is stored as a line of text, and show it instead. If that fails, the line stays."""
     async with bridge.db.reader() as reader:
         room = await store.room_of(reader, matrix_room)
         message = None if room is None else await _line_of(reader, room, event_id)
@@ -209,7 +210,7 @@ def _never_succeeds(failed: RemoteFailed) -> bool:
 
 
 async def _may_try(bridge: Bridge, room: RoomId) -> bool:
-    """Count one more picture of a room, whatever becomes of it; False where it has had enough of them today."""
+    """Count one more picture of a room, whether or not it can be fetched; False if the daily limit is reached."""
     async with bridge.db.transaction() as tx:
         counted = await tx.execute(
             """

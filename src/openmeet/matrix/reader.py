@@ -58,21 +58,21 @@ class _Batch:
     events: tuple[JsonObject, ...]
 
 
-async def run(bridge: Bridge, stop: asyncio.Event, heard: Callable[[int], None]) -> None:
-    """Read until ``stop`` is set. ``heard`` is called after each answer with the number of new events.
+async def run(bridge: Bridge, stop: asyncio.Event, on_events: Callable[[int], None]) -> None:
+    """Read until ``stop`` is set. ``on_events`` is called after each answer with the number of new events.
 
     The homeserver may be away for as long as it likes.
     """
     watching = asyncio.create_task(_watch_access(bridge, stop))
     try:
-        await _read(bridge, stop, heard)
+        await _read(bridge, stop, on_events)
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
 
 
 async def _watch_access(bridge: Bridge, stop: asyncio.Event) -> None:
-    """Look at rooms whose people changed, within two seconds. Every process looks: waking a room twice is one job."""
+    """Enqueue rooms whose people changed, within two seconds. Every process does: enqueuing a room twice makes one job."""
     seen: int | None = None
     never = asyncio.Event()
     while not stop.is_set():
@@ -87,7 +87,7 @@ async def _watch_access(bridge: Bridge, stop: asyncio.Event) -> None:
         await idle(stop, never, _ACCESS_SECONDS)
 
 
-async def _read(bridge: Bridge, stop: asyncio.Event, heard: Callable[[int], None]) -> None:
+async def _read(bridge: Bridge, stop: asyncio.Event, on_events: Callable[[int], None]) -> None:
     holder = uuid.uuid4().hex
     pause = _FIRST_PAUSE_SECONDS
     never = asyncio.Event()
@@ -117,7 +117,7 @@ async def _read(bridge: Bridge, stop: asyncio.Event, heard: Callable[[int], None
                 is_reader = True
                 async with bridge.db.transaction() as tx:
                     await wake_all(tx)
-            heard(found)
+            on_events(found)
     finally:
         async with bridge.db.transaction() as tx:
             await store.give_cursor_back(tx, holder)
@@ -198,7 +198,7 @@ async def _batches(bridge: Bridge, rooms: JsonObject, since: str) -> list[_Batch
 
 
 async def _missed(bridge: Bridge, room: RoomId, matrix_room: str, start: str, since: str) -> list[JsonObject]:
-    """What lies between the cursor and the answer, the oldest first; without a cursor back to the last known event."""
+    """Events between the cursor and the answer, the oldest first; without a cursor, all since the last known event."""
     found: list[JsonObject] = []
     for _ in range(_MAX_PAGES):
         page = await bridge.keeper.messages(matrix_room, start, end=since)

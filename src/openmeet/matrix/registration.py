@@ -78,7 +78,7 @@ def open_homeserver(http: HttpClient, clock: Clock, url: str, server_name: str, 
     return Homeserver(http, clock, url, server_name, read_token(token_file))
 
 
-async def problem(homeserver: Homeserver, tenant: str, url: str) -> str | None:
+async def find_problem(homeserver: Homeserver, tenant: str, url: str) -> str | None:
     """What keeps the bridge from working, in a sentence for the operator; None where it works.
 
     Makes the community's keeper, if it does not exist.

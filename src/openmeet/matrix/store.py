@@ -1,6 +1,6 @@
-"""SQL of the bridge: what was sent for which entry of a room's log, the users that speak for people, the cursor of /sync.
+"""SQL of the bridge: what was sent for each entry of a room's log, the ghost users of people, the cursor of /sync.
 
-``matrix_sends`` has a row for each entry that is settled: with the event's id, or with none where nothing was passed on. Rows
+``matrix_sends`` has a row for each entry that is settled: with the event's id, or with none if nothing was sent. Rows
 that delivery wrote have ``sent_revision`` 1; it goes in order, so all entries up to the last such row are settled. The
 reader writes rows for what it stored itself, with 0.
 """
@@ -13,7 +13,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Explanation, packed
 from openmeet.domain.chat import matrix_guests, mirroring, room_queries
-from openmeet.domain.chat.access import access_of_each, people
+from openmeet.domain.chat.access import access_of_each, people_in_room_sql
 from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.matrix_choices import InvitationMode, RoomWish, is_wanted
 from openmeet.domain.chat.matrix_guests import GuestState
@@ -45,7 +45,9 @@ class MirroredRoom:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """A person who consented, and the user that speaks for them. ``localpart``: its random part. ``is_banned``: from the room."""
+    """A person who consented, with their ghost user. ``localpart``: its random part. ``is_made``: it exists at the homeserver.
+    ``is_banned``: from the room.
+    """
 
     user_id: UserId
     localpart: str
@@ -57,8 +59,8 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class Occupant:
-    """A person who may be in a room: with the user that speaks for them, with a linked account, or both. ``asks_again``: to be invited,
-    also if they left.
+    """A person who may be in a room: with a ghost user, a linked account, or both. ``asks_again``: they asked to be invited, also if
+    they had left.
     """
 
     user_id: UserId
@@ -94,7 +96,7 @@ async def room(reader: Reader, room_id: RoomId) -> MirroredRoom | None:
         row["matrix_room_id"],
         title,
         row["about"],
-        bool(row["matrix_guests"]) and not await mirroring.needs_confirmation(reader, room_id),
+        bool(row["matrix_guests"]) and not await mirroring.is_subject_restricted(reader, room_id),
         row["history"] == "all",
         row["closed_at"] is not None,
         row["matrix_from"] is not None,
@@ -186,7 +188,7 @@ async def settle_rest(tx: Transaction, room_id: RoomId) -> None:
 
 
 async def is_logged(reader: Reader, room_id: RoomId, number: int) -> bool:
-    """Whether the entry is still in the log: it goes with a message that has expired."""
+    """Whether the entry is still in the log: it is deleted with its message."""
     row = await reader.fetch_one(
         "select 1 as found from chat_log where room_id = :room and number = :number", room=room_id, number=number
     )
@@ -194,7 +196,7 @@ async def is_logged(reader: Reader, room_id: RoomId, number: int) -> bool:
 
 
 async def event_of(reader: Reader, message: ChatMessageId) -> str | None:
-    """The event that has the message's words now; None where it was not passed on, or is redacted."""
+    """The event that has the message's text now; None if it was not sent, or is redacted."""
     row = await reader.fetch_one(
         f"""
         select s.event_id from chat_log l join matrix_sends s on s.room_id = l.room_id and s.number = l.number
@@ -272,8 +274,8 @@ async def speaker(reader: Reader, room_id: RoomId, user_id: UserId) -> Speaker |
 
 
 async def address_of(reader: Reader, message: ChatMessageId) -> str | None:
-    """The Matrix account that wrote a message over there and has not changed it since; None once its owner is banned, or has
-    unlinked it. A guest changes words over there alone.
+    """The Matrix account that wrote a message on Matrix, if it was not edited here since; None once its owner is banned, or has
+    unlinked it. Guests can edit only on Matrix.
     """
     row = await reader.fetch_one(
         """
@@ -307,8 +309,8 @@ async def note_made(tx: Transaction, user_id: UserId) -> None:
     )
 
 
-async def is_from_before(reader: Reader, room_id: RoomId, at: Instant) -> bool:
-    """Whether something of this instant was said in an adopted room before it was ours."""
+async def is_older_than_adoption(reader: Reader, room_id: RoomId, at: Instant) -> bool:
+    """Whether this instant is from before the room was adopted; False for rooms that we created."""
     row = await reader.fetch_one(
         "select 1 as found from chat_rooms where id = :room and matrix_from > :at", room=room_id, at=at
     )
@@ -339,7 +341,7 @@ async def occupants(
           from chat_rooms r cross join matrix_people p
           left join matrix_choices k on k.room_id = r.id and k.user_id = p.user_id
          where r.id = :room and (p.mxid in :present or p.localpart in :ghosts
-                                 or p.mxid is not null and p.user_id in (select pe.user_id from {people()} pe))
+                                 or p.mxid is not null and p.user_id in (select pe.user_id from {people_in_room_sql()} pe))
         """,
         room=room_id,
         now=reader.now,
@@ -382,7 +384,7 @@ async def accounts_with_access(reader: Reader, room_id: RoomId, accounts: Collec
 
 
 async def names_kept_here(reader: Reader, message: ChatMessageId) -> list[str]:
-    """The names of those that a message mentions whose name is not passed on: as it is written there, their present one and handles."""
+    """Names of mentioned people that must not be sent to Matrix: as written in the message, their present name and handles."""
     rows = await reader.fetch(
         """
         with kept as (

@@ -73,7 +73,7 @@ async def opt_out(tx: Transaction, key: SigningKey, email: str) -> None:
     await tx.execute(
         "insert into email_suppressions (address_hash, created_at) values (:hash, :now)"
         " on conflict (address_hash) do nothing",
-        hash=_hash(await _made_key(tx, key), email),
+        hash=_hash(await _ensure_key(tx, key), email),
         now=tx.now,
     )
 
@@ -90,12 +90,12 @@ async def opt_in(tx: Transaction, key: SigningKey, email: str) -> None:
 
 
 async def decline(tx: Transaction, key: SigningKey, subject_id: str, email: str) -> None:
-    """Store that an address declined an invitation to this group or event, which then invites it no more; idempotent."""
+    """Store that an address declined an invitation to this group or event, which no longer invites it; idempotent."""
     await tx.execute(
         "insert into declined_addresses (subject_id, address_hash, declined_at) values (:subject, :hash, :now)"
         " on conflict (subject_id, address_hash) do nothing",
         subject=subject_id,
-        hash=_hash(await _made_key(tx, key), email),
+        hash=_hash(await _ensure_key(tx, key), email),
         now=tx.now,
     )
 
@@ -118,7 +118,7 @@ async def declined_among(reader: Reader, key: SigningKey, subject_id: str, email
 async def ensure_key(db: Database, key: SigningKey) -> None:
     """Make the key if there is none yet; hash what was stored without one."""
     async with db.transaction() as tx:
-        await _made_key(tx, key)
+        await _ensure_key(tx, key)
 
 
 def _encoded(sealed: bytes) -> str:
@@ -141,10 +141,10 @@ async def _key_in(reader: Reader, key: SigningKey) -> bytes | None:
     return None if row is None else sealer_of(key).unseal(row["sealed"], _KEY_PURPOSE)
 
 
-async def _made_key(tx: Transaction, key: SigningKey) -> bytes:
-    there = await _key_in(tx, key)
-    if there is not None:
-        return there
+async def _ensure_key(tx: Transaction, key: SigningKey) -> bytes:
+    known = await _key_in(tx, key)
+    if known is not None:
+        return known
     secret = os.urandom(_KEY_BYTES)
     made = await tx.execute(
         "insert into address_keys (name, sealed, created_at) values (:name, :sealed, :now) on conflict (name) do nothing",
@@ -154,7 +154,7 @@ async def _made_key(tx: Transaction, key: SigningKey) -> bytes:
     )
     if made != 1:
         # Another process was faster; its row is committed by now.
-        return await _made_key(tx, key)
+        return await _ensure_key(tx, key)
     for table in ("email_suppressions", "declined_addresses"):
         rows = await tx.fetch(f"select distinct address_hash from {table} order by address_hash")
         await tx.execute_many(

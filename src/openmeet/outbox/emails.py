@@ -75,7 +75,9 @@ async def enqueue_email(
     await jobs.enqueue(tx, JobKind.MAIL, _name(kind, person, subject_id), revision, priority=priority)
 
 
-def email_job(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int, due_at: Instant) -> SqlWrite:
+def enqueue_email_write(
+    tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int, due_at: Instant
+) -> SqlWrite:
     """The SQL write of ``enqueue_email``, to be executed in one batch with its cause; due at ``due_at``."""
     return jobs.enqueue_write(tx, JobKind.MAIL, _name(kind, person, subject_id), revision, due_at=due_at)
 

@@ -151,14 +151,19 @@ class UnsentEdits:
     values: bytes
 
 
-async def settle_by_echo(tx: Transaction, *, uri: str, cid: str, rev: str, body: bytes, is_over: bool = False) -> bool:
+async def settle_by_echo(
+    tx: Transaction, *, uri: str, cid: str, rev: str, body: bytes, is_deleted_since: bool = False
+) -> bool:
     """Mark a write as published because the firehose delivered our bytes under our key, whatever the response was.
 
-    ``is_over``: the record is known to have been deleted since; then only the write that is fixed now can be settled.
+    ``is_deleted_since``: the record is known to have been deleted since; then only the write that is fixed now can be settled.
     """
     if await tx.execute(SETTLE_BY_ECHO, uri=uri, cid=cid, rev=rev, now=tx.now) == 1:
         return True
-    if not is_over and await tx.execute(SETTLE_BY_LATE_ECHO, uri=uri, cid=cid, rev=rev, body=body, now=tx.now) == 1:
+    if (
+        not is_deleted_since
+        and await tx.execute(SETTLE_BY_LATE_ECHO, uri=uri, cid=cid, rev=rev, body=body, now=tx.now) == 1
+    ):
         return True
     return await tx.execute(TOUCH_BASE, uri=uri, cid=cid, rev=rev) == 1
 

@@ -1,4 +1,4 @@
-"""What the publisher does to a publication: lease it, fix what will be sent, store the answer.
+"""What the publisher does to a publication: lease it, store what will be sent, store the answer.
 
 Every statement names the lease number, so that the result of a handler whose lease ended changes nothing, and the
 states from which the graph allows the move. Record key, CID and bytes are stored *before* anything is sent. What a
@@ -76,7 +76,7 @@ FIND_BY_URI = f"select {COLUMNS} from publications where uri = :uri"
 OWNED_AMONG = "select uri from publications where uri in :uris"
 
 # An unanswered request may take effect much later: its CID is kept until there is a base again.
-FIX = """
+STORE_BEFORE_SENDING = """
     update publications
        set earlier_cids = case when chosen_cid is null or chosen_cid = coalesce(base_cid, '') or chosen_cid = :cid
                                then earlier_cids else earlier_cids || ' ' || chosen_cid end,
@@ -120,7 +120,7 @@ SET_RETRACTED = f"""
      where {_HELD}
 """
 
-LEAVE = f"""
+SETTLE_WITHOUT_WRITE = f"""
     update publications
        set state = case when revision > :revision or needs_recheck = 1 then 'due' when uri is null then 'withheld' else 'published' end,
            sent_revision = :revision, due_at = :now, changed_at = :now, attempts = 0, reason = '', leased_until = null
@@ -160,7 +160,7 @@ async def store_before_sending(
     no longer ours and nothing may be sent. From now on the write is in flight, until it is answered.
     """
     row = await tx.fetch_one(
-        FIX,
+        STORE_BEFORE_SENDING,
         kind=leased.kind,
         subject_id=leased.subject_id,
         lease=leased.lease,
@@ -249,7 +249,7 @@ async def settle_without_write(tx: Transaction, leased: LeasedPublication) -> bo
     """Settle this revision without a write, whatever the repository holds; False if the lease is no longer ours."""
     return (
         await tx.execute(
-            LEAVE,
+            SETTLE_WITHOUT_WRITE,
             kind=leased.kind,
             subject_id=leased.subject_id,
             lease=leased.lease,
@@ -362,14 +362,14 @@ LEASE = f"""
 """
 
 # More rows of the same people that can be sent in one call: rows that were never sent and never failed.
-_ALIKE = f"""{_READY} and attempts = 0 and state = 'due' and uri is null"""
+_BATCHABLE = f"""{_READY} and attempts = 0 and state = 'due' and uri is null"""
 
-LEASE_ALIKE = f"""
+LEASE_BATCHABLE = f"""
     update publications
        set state = 'sending', lease = lease + 1, leased_until = :until, needs_recheck = 0
-     where {_ALIKE}
+     where {_BATCHABLE}
        and (kind, subject_id) in (
-           select kind, subject_id from publications where {_ALIKE} and user_id in :user_ids and {_NOT_EXCLUDED}
+           select kind, subject_id from publications where {_BATCHABLE} and user_id in :user_ids and {_NOT_EXCLUDED}
             order by due_at, kind, subject_id limit :limit)
     returning {COLUMNS}
 """
@@ -420,7 +420,7 @@ async def lease_batchable(
     if not user_ids:
         return []
     rows = await tx.fetch(
-        LEASE_ALIKE,
+        LEASE_BATCHABLE,
         now=tx.now,
         until=tx.now + int(seconds * SECOND),
         limit=limit,

@@ -43,7 +43,7 @@ REATTACH = f"""
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, sent_revision = :sent_revision,
            edits = null, merged = null, attempts = 0, reason = '', state = 'due', due_at = :now, changed_at = :now
      where kind = :kind and subject_id = :subject_id and uri is null and chosen_cid is null and base_cid is null
-       and (state <> 'retracted' or cast(:was_taken_back as integer) = 1) and state <> 'sending' and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
+       and (state <> 'retracted' or cast(:was_retracted_here as integer) = 1) and state <> 'sending' and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
 """
 
 # Somebody else deleted the record, and it is back: it is decided about like every other record. Edits made since
@@ -53,7 +53,7 @@ REATTACH_DELETED = f"""
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, was_lost = 0, attempts = 0, reason = '',
            state = 'due', due_at = :now, changed_at = :now, leased_until = null
      where kind = :kind and subject_id = :subject_id and uri is null and edits is null
-       and (was_lost = 1 or cast(:is_asked_about as integer) = 1)
+       and (was_lost = 1 or cast(:awaits_host_decision as integer) = 1)
        and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
 """
 
@@ -69,11 +69,11 @@ async def reattach(
     body: bytes,
     rev: str,
     sent_revision: int,
-    was_taken_back: bool,
+    was_retracted_here: bool,
 ) -> bool:
     """Attach a record again that was known before a database restore, or was retracted and is back, as the new base.
 
-    ``sent_revision``: the subject's revision that it represents; ``was_taken_back``: we retracted this very record.
+    ``sent_revision``: the subject's revision that it represents; ``was_retracted_here``: we retracted this very record.
     False if a write is in flight, or was sent.
     """
     changed = await tx.execute(
@@ -86,7 +86,7 @@ async def reattach(
         body=body,
         rev=rev,
         sent_revision=sent_revision,
-        was_taken_back=int(was_taken_back),
+        was_retracted_here=int(was_retracted_here),
         now=tx.now,
     )
     return changed == 1
@@ -102,11 +102,11 @@ async def reattach_deleted(
     cid: str,
     body: bytes,
     rev: str,
-    is_asked_about: bool,
+    awaits_host_decision: bool,
 ) -> bool:
     """Attach a publication's record again, which somebody had deleted and which is back, as the new base.
 
-    ``is_asked_about``: the host has not yet decided what follows from the deletion. False where nothing was lost, or
+    ``awaits_host_decision``: the host has not yet decided what follows from the deletion. False where nothing was lost, or
     where unsent edits are to be applied first (``publication_echoes.attach``).
     """
     changed = await tx.execute(
@@ -118,7 +118,7 @@ async def reattach_deleted(
         cid=cid,
         body=body,
         rev=rev,
-        is_asked_about=int(is_asked_about),
+        awaits_host_decision=int(awaits_host_decision),
         now=tx.now,
     )
     return changed == 1
@@ -149,7 +149,7 @@ async def holders_in(reader: Reader, kind: PublicationKind, did: str) -> frozens
     return frozenset(row["user_id"] for row in rows)
 
 
-async def rename(
+async def move_to_subject(
     tx: Transaction,
     kind: PublicationKind,
     subject_id: str,
@@ -186,10 +186,10 @@ async def create_for_record(
     await tx.execute(ATTACH_RECORD, kind=kind, subject_id=subject_id, did=did, uri=uri)
 
 
-async def undo_rename(
+async def undo_move_to_subject(
     tx: Transaction, kind: PublicationKind, subject_id: str, former: PublicationKind, uri: str, user_id: str
 ) -> None:
-    """Undo ``rename``: the former record is the one of this subject again, if a publication for it still exists."""
+    """Undo ``move_to_subject``: the former record is the one of this subject again, if a publication for it still exists."""
     held = await uri_of(tx, former, uri)
     if held is None:
         await tx.execute("delete from publications where kind = :kind and subject_id = :uri", kind=former, uri=uri)
@@ -198,7 +198,7 @@ async def undo_rename(
         "select revision from publications where kind = :kind and subject_id = :uri", kind=former, uri=uri
     )
     await forget_unsent(tx, kind=kind, subject_ids=[subject_id])
-    await rename(
+    await move_to_subject(
         tx, former, uri, to=(kind, subject_id), user_id=user_id, revision=0 if row is None else int(row["revision"])
     )
 

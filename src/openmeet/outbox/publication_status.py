@@ -26,7 +26,7 @@ _PENDING: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class PublicationStatus:
-    """What a page shows about one record. ``due_at`` is the next try; ``changed_at`` the last change of state.
+    """What a page shows about one record. ``due_at``: the next attempt; ``changed_at``: the last change of state.
 
     ``is_withdrawn``: its owner retracted it, or withdrew their consent; it is not sent until they say otherwise.
     """
@@ -41,7 +41,7 @@ class PublicationStatus:
     was_merged: bool
     is_withdrawn: bool = False
 
-    def state_for_programs(self, *, is_by_another_app: bool) -> str:
+    def state_for_api(self, *, is_by_another_app: bool) -> str:
         """The state in JSON: ``IMPORTED`` where the record is another app's and unchanged here, so that nothing is
         withheld.
         """
@@ -56,7 +56,7 @@ class PublicationStatus:
         return self.state is PublicationState.WITHHELD and self.reason is not None and self.reason.code not in _PENDING
 
     def shown(self, now: Instant, *, is_allowed: bool, is_by_another_app: bool = False) -> Explanation:
-        """What its owner is shown.
+        """The status as its owner sees it.
 
         ``is_allowed``: its owner has consented and it is public, as of now. The state is that of the last check by the
         publisher, so it may be older than a decision. ``is_by_another_app``: its record is in a repository, and

@@ -14,7 +14,7 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.matrix import adoption
 from openmeet.matrix.adoption import AdoptionReport
 from openmeet.matrix.calls import open_client
-from openmeet.matrix.registration import open_homeserver, problem, write_registration
+from openmeet.matrix.registration import find_problem, open_homeserver, write_registration
 from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.matrix_bridge import open_bridge
@@ -63,7 +63,7 @@ def check(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None,
         try:
             url, name = settings.matrix_url, settings.matrix_server_name
             homeserver = open_homeserver(http, SystemClock(), url, name, settings.matrix_token_file)
-            found = await problem(homeserver, tenant, url)
+            found = await find_problem(homeserver, tenant, url)
         finally:
             await http.close()
         if as_json:

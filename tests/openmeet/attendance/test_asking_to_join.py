@@ -109,7 +109,7 @@ async def test_requests_are_decided_where_they_are_shown(site: Site) -> None:
         event = await host_asking(site, ana)
         await ask(site, event, "Ben", "Cleo", "Dan")
         async with site.db.reader() as reader:
-            ids = {one.display_name: one.attendance_id for _, one in await lists.asking(reader, [event.id], 4)}
+            ids = {one.display_name: one.attendance_id for _, one in await lists.join_requests(reader, [event.id], 4)}
         path = f"/events/{event.slug}"
         shown = (await ana.get(path)).text
         assert f'value="approve:{ids["Ben"]}"' in shown

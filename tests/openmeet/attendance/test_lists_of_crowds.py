@@ -127,10 +127,10 @@ async def test_any_answer_of_somebody_else_is_one(db: Database):
         event = await answered(tx, "one", [S.DECLINED])
         nobody = await answered(tx, "none", [])
         (mine,) = await listed(tx, event, 9)
-        assert await queries.is_answered(tx, event.id)
-        assert not await queries.is_answered(tx, event.id, but=mine.attendance_id)
-        assert await queries.is_answered(tx, event.id, but=AttendanceId("another"))
-        assert not await queries.is_answered(tx, nobody.id)
+        assert await queries.has_rsvps(tx, event.id)
+        assert not await queries.has_rsvps(tx, event.id, except_id=mine.attendance_id)
+        assert await queries.has_rsvps(tx, event.id, except_id=AttendanceId("another"))
+        assert not await queries.has_rsvps(tx, nobody.id)
 
 
 def test_every_status_that_is_shown_is_a_word_that_sql_may_have_as_a_name():

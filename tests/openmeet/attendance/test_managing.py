@@ -8,8 +8,16 @@ import pytest
 
 from groundwork.clock import HOUR
 from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused
-from openmeet.domain.attendance import actions, history, host_decisions, invitations, lists, queries, registration
-from openmeet.domain.attendance import response_details as what_was_told
+from openmeet.domain.attendance import (
+    actions,
+    history,
+    host_decisions,
+    invitations,
+    lists,
+    queries,
+    registration,
+    response_details,
+)
 from openmeet.domain.attendance.lists import AttendeeFilter
 from openmeet.domain.attendance.model import AttendanceStatus, ChangeChannel, RsvpCounts, RsvpReply, RsvpRequest
 from openmeet.domain.attendance.registration import (
@@ -252,13 +260,13 @@ async def test_answers_stand_under_the_words_that_they_were_given_to(db):
         # Another guest later, who changes nothing of what was said.
         await actions.answer(tx, ben, event.slug, GOING, RsvpRequest(is_private=True))
         await registration.put(tx, event.id, RegistrationSettings())
-        found = await what_was_told.of_answers(tx, event.id, RegistrationSettings(), None)
+        found = await response_details.of_answers(tx, event.id, RegistrationSettings(), None)
         mine = await of(tx, event, ben)
-        assert found[mine.id].told == (what_was_told.FormResponse("q1", "Do you bring children?", "no"),)
+        assert found[mine.id].responses == (response_details.FormResponse("q1", "Do you bring children?", "no"),)
         # Of answers from before the words were kept.
         await tx.execute("update attendances set reply_words = '{}'")
-        found = await what_was_told.of_answers(tx, event.id, RegistrationSettings(), [mine.id])
-        assert found[mine.id].told == (what_was_told.FormResponse("q1", "An earlier question", "no"),)
+        found = await response_details.of_answers(tx, event.id, RegistrationSettings(), [mine.id])
+        assert found[mine.id].responses == (response_details.FormResponse("q1", "An earlier question", "no"),)
         head, *_ = csv.reader(io.StringIO(await attendees_pages.csv_of(tx, event)))
         assert head[-1] == "An earlier question"
 

@@ -115,7 +115,7 @@ async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
     elif act is AttendanceAction.EXPIRE_OFFER:
         if mine and mine.status is S.WAITLISTED:
             await queries.save(tx, replace(mine, offered_until=tx.now))
-        await waitlist.end_offers(tx, event)
+        await waitlist.expire_offers(tx, event)
 
 
 # Adding is by name, so there never is an answer before; nobody loses an offer or moves up who is not in the line.

@@ -15,7 +15,7 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.sealing import KEY_BYTES, Sealer
 from groundwork.uuid7 import new_id
 from openmeet.domain.chat import messages, reactions, readers, room_queries, rooms, sanctions
-from openmeet.domain.chat.access import first_number
+from openmeet.domain.chat.access import reading_floor
 from openmeet.domain.chat.model import Access, HistoryMode, LogKind, NewMessage
 from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.domain.chat.sanctions import SanctionKind
@@ -361,7 +361,7 @@ class Play:
     async def _open(self, who: Guest) -> None:
         """Where its last stream was cut, or a page that is read now."""
         async with self.db.reader() as reader:
-            entered = await first_number(reader, self.room, who.caller.user_id, Access.READ)
+            entered = await reading_floor(reader, self.room, who.caller.user_id, Access.READ)
         if not who.last or who.sight != self._sight(who):
             # A page is read, or read anew: a stream that was cut says nothing of what changed meanwhile but messages.
             who.last = who.since = self.last

@@ -218,7 +218,7 @@ async def test_newcomers_read_since_they_came(db):
         await say(tx, ben, room, "Before")
         room = await rooms.change_settings(tx, ana, room.id, RoomSettings(history=HistoryMode.SINCE_JOINING))
         await attendance.answer(tx, cleo, event.slug, RsvpReply.GOING)
-        room, access, first = await rooms.seen(tx, room.id, cleo.user_id)
+        room, access, first = await rooms.readable_room(tx, room.id, cleo.user_id)
         assert (access, first) == (Access.WRITE, room.last_number)
         assert await texts(tx, room, ben) == ["Before", ""]
         assert await texts(tx, room, cleo) == []
@@ -255,7 +255,7 @@ async def test_a_reply_quotes_nothing_from_before_the_reader_came(db):
         await attendance.answer(tx, cleo, event.slug, RsvpReply.GOING)
         await readers.mark_read(tx, cleo, room.id, room.last_number)
         await say(tx, ben, room, "Still so", reply_to=before.id)
-        room, _, _ = await rooms.seen(tx, room.id, cleo.user_id)
+        room, _, _ = await rooms.readable_room(tx, room.id, cleo.user_id)
         quoted = [
             (await page_of_messages(tx, room, who.user_id, MessageFilter())).messages[-1].reply.text
             for who in (ana, ben, cleo)

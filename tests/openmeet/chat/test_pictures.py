@@ -183,7 +183,7 @@ async def test_a_picture_goes_with_the_first_of_two_messages_that_take_it(talk):
     key = await talk.keep(talk.ana)
     async with talk.site.db.transaction() as tx:
         first, second = await say(tx, talk.ana, talk.room, "One"), await say(tx, talk.ana, talk.room, "Two")
-        found = await pictures.unsent(tx, talk.ana.user_id, (NewPicture(key),))
+        found = await pictures.require_unsent(tx, talk.ana.user_id, (NewPicture(key),))
         await pictures.attach(tx, first.id, found)
     with pytest.raises(InvalidForm):
         async with talk.site.db.transaction() as tx:

@@ -37,7 +37,7 @@ async def test_who_comes_gets_a_mark_and_who_leaves_loses_it(db):
         await say(tx, ana, room, "After")
         found = await readers.reading_of(tx, room.id, ben.user_id)
         assert (await readers.unread_counts(tx, ben.user_id)).messages == 1
-        _, _, first = await rooms.seen(tx, room.id, ben.user_id)
+        _, _, first = await rooms.readable_room(tx, room.id, ben.user_id)
         assert found.entered_number == found.read_number == first > 0
         await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED)
     await readers.follow_changes(db)

@@ -151,7 +151,7 @@ async def test_a_picture_from_there_is_shown_here_and_what_is_none_stays_a_line(
     key = found[0].pictures[0].key if found[0] else None
     assert key is not None
     async with shown.db.reader() as db:
-        assert (await pictures.readable(db, key, shown.ana.user_id)).user_id == shown.ben.user_id
+        assert (await pictures.readable_picture(db, key, shown.ana.user_id)).user_id == shown.ben.user_id
     # Nothing of it goes back.
     assert len([one for one in await events(shown) if one["sender"] != account.user_id]) == 0
 

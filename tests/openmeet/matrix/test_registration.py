@@ -11,7 +11,7 @@ from groundwork.errors import Refused
 from groundwork.http.client import HttpClient
 from groundwork.settings import Secret
 from openmeet.matrix.calls import Homeserver
-from openmeet.matrix.registration import problem, read_token, write_registration
+from openmeet.matrix.registration import find_problem, read_token, write_registration
 from programs.cli import main
 from tests.openmeet.matrix.homeserver import SERVER_NAME, Synapse
 from tests.parts import needs
@@ -51,7 +51,7 @@ def test_what_is_no_token_is_refused(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.anyio
 @needs("synapse")
 async def test_a_bridge_that_works_has_no_problem(synapse: Synapse, homeserver: Homeserver) -> None:
-    assert await problem(homeserver, "default", synapse.url) is None
+    assert await find_problem(homeserver, "default", synapse.url) is None
 
 
 @pytest.mark.anyio
@@ -64,7 +64,7 @@ async def test_each_problem_is_said_in_a_sentence(synapse: Synapse, http: HttpCl
         (synapse.url, SERVER_NAME, Secret("wrong"), "does not know our token"),
         (synapse.url, "other.test", token, "OPENMEET_MATRIX_SERVER_NAME"),
     ):
-        found = await problem(Homeserver(http, clock, url, name, given), "default", url)
+        found = await find_problem(Homeserver(http, clock, url, name, given), "default", url)
         assert found is not None
         assert expected in found
 

@@ -112,7 +112,7 @@ async def answer(
         event, registration_settings, mine, action, relationship=relationship, has_room=has_room, now=tx.now
     )
     save.require_room_for_change(mine, decided, details, has_room=has_room, now=tx.now)
-    if mine is not None and not save.changed(mine, decided, details):
+    if mine is not None and not save.is_changed(mine, decided, details):
         return mine
     notifies = (
         notifies_hosts and event.author_id != caller.user_id and (mine is None or mine.status is not decided.status)
@@ -422,7 +422,7 @@ async def forget_record(tx: Transaction, attendance_id: AttendanceId) -> None:
 async def relationship_of(
     reader: Reader, event: Event, registration_settings: RegistrationSettings, user_id: UserId | None
 ) -> EventRelationship:
-    """How somebody relates to the event, for what a page says before they answer; nobody is signed in for None."""
+    """How somebody relates to the event, for pages shown before they answer; None: nobody is signed in."""
     if user_id is None:
         return EventRelationship()
     return EventRelationship(

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import registration, waitlist
 from openmeet.domain.attendance.answer_state import AnswerCase
-from openmeet.domain.attendance.model import NOBODY, Attendance, RsvpCounts
+from openmeet.domain.attendance.model import NO_COUNTS, Attendance, RsvpCounts
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.groups.model import INSIDE
@@ -23,7 +23,7 @@ async def cases_of(
     counts: Mapping[EventId, RsvpCounts],
     hosted: Collection[EventId],
 ) -> dict[EventId, AnswerCase]:
-    """What decides about the bar of each event. ``hosted``: where the viewer decides about answers."""
+    """The input of ``bar_of`` for each event. ``hosted``: the events where the viewer decides about answers."""
     settings = await registration.of_events(reader, events)
     full = await waitlist.full_event_ids(reader, events, settings)
     members_only = [event for event in events if settings[event.id].is_members_only and event.group is not None]
@@ -42,7 +42,7 @@ async def cases_of(
             is_hosting=event.id in hosted,
             is_welcome=event.author_id not in refusing,
             is_full=event.id in full,
-            people_asking=counts.get(event.id, NOBODY).unconfirmed,
+            people_asking=counts.get(event.id, NO_COUNTS).unconfirmed,
         )
         for event in events
     }

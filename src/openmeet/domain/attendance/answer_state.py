@@ -81,7 +81,7 @@ class GoingLeadsTo(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """A row of the table. ``is_state``: the first button shows the state instead of changing it."""
+    """The buttons of one state. ``is_state``: the first button shows the state instead of changing it."""
 
     primary: AnswerAction | None = None
     second: AnswerAction | None = None
@@ -125,8 +125,9 @@ STRANGER: Final = EventRelationship()
 class AnswerCase:
     """What the state depends on: an event, somebody's RSVP to it, the time, and more.
 
-    ``is_hosting``: decides about answers. ``is_welcome``: neither the host nor a moderator has blocked them.
-    ``is_full``: somebody who comes now waits. ``people_asking``: await a decision. ``may_join``: has the link to join.
+    ``is_hosting``: they decide about answers. ``is_welcome``: neither the host nor a moderator has blocked them.
+    ``is_full``: whoever answers now joins the waitlist. ``people_asking``: how many people await a decision.
+    ``may_join``: they may use the link to join online.
     """
 
     event: Event
@@ -167,7 +168,7 @@ class AnswerBar:
         return tuple(one for one in self.replies if AnswerAction(one.value) not in shown)
 
 
-GIVEN: Final[Mapping[AttendanceStatus, RsvpReply]] = {
+REPLY_OF_STATUS: Final[Mapping[AttendanceStatus, RsvpReply]] = {
     AttendanceStatus.ATTENDING: RsvpReply.GOING,
     AttendanceStatus.ATTENDED: RsvpReply.GOING,
     AttendanceStatus.WAITLISTED: RsvpReply.GOING,
@@ -189,7 +190,7 @@ def bar_of(case: AnswerCase) -> AnswerBar:
         for action in (row.primary, row.second)
     ]
     mine = case.mine
-    given = None if mine is None or mine.has_offer(case.now) else GIVEN.get(mine.status)
+    given = None if mine is None or mine.has_offer(case.now) else REPLY_OF_STATUS.get(mine.status)
     return AnswerBar(state, primary, second, row.is_state, going_leads_to(case), replies, given)
 
 
@@ -239,17 +240,17 @@ def _state_of(case: AnswerCase) -> AnswerState:
         shuts_out = case.registration_settings.is_members_only and not case.relationship.is_member
         return AnswerState.MEMBERS_ONLY if shuts_out and event.group is not None else AnswerState.CLOSED
     if mine is not None:
-        return _UNDECIDED[mine.status]
-    return _STRANGER[going_leads_to(case)]
+        return _STATE_OF_STATUS[mine.status]
+    return _STATE_WITHOUT_RSVP[going_leads_to(case)]
 
 
-_UNDECIDED: Final[Mapping[AttendanceStatus, AnswerState]] = {
+_STATE_OF_STATUS: Final[Mapping[AttendanceStatus, AnswerState]] = {
     AttendanceStatus.INTERESTED: AnswerState.MAYBE,
     AttendanceStatus.DECLINED: AnswerState.DECLINED,
     AttendanceStatus.INVITED: AnswerState.INVITED,
 }
 
-_STRANGER: Final[Mapping[GoingLeadsTo, AnswerState]] = {
+_STATE_WITHOUT_RSVP: Final[Mapping[GoingLeadsTo, AnswerState]] = {
     GoingLeadsTo.PLACE: AnswerState.OPEN,
     GoingLeadsTo.REQUEST: AnswerState.APPROVAL,
     GoingLeadsTo.WAITLIST: AnswerState.FULL,
@@ -302,7 +303,7 @@ def _takes(case: AnswerCase, reply: RsvpReply) -> bool:
         )
     except (Refused, NotFound):
         return False
-    # SuccessionPlan a rejection is no reply.
+    # After a rejection no further reply is taken.
     return case.mine is None or case.mine.status is not AttendanceStatus.REJECTED
 
 

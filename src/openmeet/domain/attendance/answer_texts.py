@@ -43,7 +43,7 @@ _SHOWN: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.UNCONFIRMED: lazy("Not confirmed yet"),
 }
 
-# How "declined" is said where there is something to give up.
+# Labels of "declined" where the person gives something up.
 _LEAVING: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.CANCELLED: lazy("Withdraw my answer"),
     AnswerState.OVER: lazy("Withdraw my answer"),

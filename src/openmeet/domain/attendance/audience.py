@@ -20,7 +20,7 @@ from openmeet.domain.notifications.kinds import KINDS, DatesChanged, Payload
 from openmeet.domain.notifications.notify import Notice, reached
 from openmeet.domain.users.model import UserId
 
-_WITH_LISTENERS = f"""
+_WITH_RECIPIENTS = f"""
     select h.event_id from event_co_hosts h where h.event_id in :event_ids and h.state = 'accepted'
     union
     select f.subject_id from fan_outs f where f.subject_id in :event_ids
@@ -46,11 +46,11 @@ class GroupEventNotice(msgspec.Struct, frozen=True):
     """A group has a new event."""
 
 
-async def with_listeners(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
+async def with_recipients(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
     """Those of these events with recipients, or with a fan-out still running."""
     if not event_ids:
         return set()
-    rows = await reader.fetch(_WITH_LISTENERS, event_ids=sorted(event_ids), concerned=[one.value for one in CONCERNED])
+    rows = await reader.fetch(_WITH_RECIPIENTS, event_ids=sorted(event_ids), concerned=[one.value for one in CONCERNED])
     return {EventId(row["event_id"]) for row in rows}
 
 

@@ -132,6 +132,6 @@ async def unpublish(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
         return event
     if event.place_in_series is not None:
         raise Refused(AttendanceReason.DATE_OF_SERIES, name="InSeries")
-    if await queries.is_answered(tx, event.id):
+    if await queries.has_rsvps(tx, event.id):
         raise Refused(AttendanceReason.ALREADY_ANSWERED, name="Answered")
     return await drafts.take_back(tx, event)

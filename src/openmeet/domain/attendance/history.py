@@ -17,7 +17,7 @@ from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.users.model import UserId
-from openmeet.domain.webhooks.actions import Different, happened
+from openmeet.domain.webhooks.actions import ChangedSubject, happened
 from openmeet.domain.webhooks.model import Happening
 
 _LINE = {
@@ -56,7 +56,7 @@ async def append(
         return
     group_id = event.group.id if event.group else None
     people = (event.author_id, *(await co_hosts_of(tx, [event.id])).get(event.id, ()), after.user_id)
-    await happened(tx, Happening.ANSWER, [Different(after.id, people, group_id)])
+    await happened(tx, Happening.ANSWER, [ChangedSubject(after.id, people, group_id)])
 
 
 async def append_many(
@@ -86,7 +86,7 @@ async def _notify_webhooks(tx: Transaction, answers: Sequence[Attendance]) -> No
         tx,
         Happening.ANSWER,
         [
-            Different(
+            ChangedSubject(
                 one.id,
                 (UserId(events[one.event_id]["author_id"]), *co_hosts.get(one.event_id, ()), one.user_id),
                 events[one.event_id]["group_id"],

@@ -54,7 +54,7 @@ async def find_for_host(reader: Reader, caller: Caller, slug: EventSlug) -> Even
 
 
 async def lock_for_host(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    """As ``find_for_host``, with the RSVP locked."""
+    """As ``find_for_host``, with the event row locked."""
     return await _require_host(tx, caller, await lock_by_slug(tx, slug))
 
 
@@ -71,7 +71,7 @@ async def approve(
     """Approve these RSVPs (None: all that wait for approval), in order of arrival; without a free seat they join the
     waitlist.
 
-    RSVPs with an unknown network status are approved only by name.
+    RSVPs with an unknown network status are approved only if ``ids`` names them.
     """
     event = await lock_for_host(tx, caller, slug)
     registration_settings = await registration.of_event(tx, event)
@@ -260,7 +260,7 @@ async def dates_with_same_settings(reader: Reader, event: Event) -> list[Event]:
     """An event and the upcoming dates of its series that have no settings of their own."""
     if event.place_in_series is None:
         return [event]
-    ids = await registration.dates_without_own(reader, event.place_in_series.series_id)
+    ids = await registration.dates_without_own_settings(reader, event.place_in_series.series_id)
     return [event, *(one for one in await several(reader, ids) if one.id != event.id)]
 
 

@@ -53,8 +53,8 @@ async def put(tx: Transaction, given: Sequence[ImportedRsvp]) -> list[str | None
     stored = await tx.fetch(
         "select id from attendances where id in :ids order by id", ids=[str(row["id"]) for row in rows]
     )
-    really = frozenset(row["id"] for row in stored)
-    return [str(row["id"]) if row["id"] in really else None for row in rows]
+    stored_ids = frozenset(row["id"] for row in stored)
+    return [str(row["id"]) if row["id"] in stored_ids else None for row in rows]
 
 
 async def erase(tx: Transaction, attendance_ids: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ REMOVED_ADDRESS: Final = "…"
 
 
 @dataclass(frozen=True, slots=True)
-class Invited:
+class Invitee:
     """One invited person. ``invited_as``: the address the host typed, or ``REMOVED_ADDRESS``."""
 
     user_id: UserId
@@ -23,7 +23,7 @@ class Invited:
     invited_as: str
 
 
-async def put(tx: Transaction, series_id: str, one: Invited) -> None:
+async def put(tx: Transaction, series_id: str, one: Invitee) -> None:
     """Invite this person to every new date; idempotent."""
     await tx.execute(
         """
@@ -38,14 +38,14 @@ async def put(tx: Transaction, series_id: str, one: Invited) -> None:
     )
 
 
-async def of_series(reader: Reader, series_id: str) -> list[Invited]:
+async def of_series(reader: Reader, series_id: str) -> list[Invitee]:
     """Invited people, in order of invitation."""
     rows = await reader.fetch(
         "select user_id, invited_by, invited_as from event_series_invitations where series_id = :series_id"
         " order by created_at, user_id",
         series_id=series_id,
     )
-    return [Invited(UserId(row["user_id"]), UserId(row["invited_by"]), row["invited_as"]) for row in rows]
+    return [Invitee(UserId(row["user_id"]), UserId(row["invited_by"]), row["invited_as"]) for row in rows]
 
 
 async def copy(tx: Transaction, from_id: str, to_id: str) -> None:

@@ -21,7 +21,7 @@ from openmeet.domain.attendance import (
     rules,
     save,
 )
-from openmeet.domain.attendance.invitation_queries import Invited
+from openmeet.domain.attendance.invitation_queries import Invitee
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, ChangeChannel, PendingFor
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import DEFAULT
@@ -64,7 +64,7 @@ async def invite(
         )
     known = await by_email(tx, email)
     user_id = known.id if known else await guests.find_or_make(tx, email=email, display_name="")
-    invited = Invited(user_id, caller.user_id, email)
+    invited = Invitee(user_id, caller.user_id, email)
     dates = [event]
     if for_series and event.place_in_series is not None:
         await invitation_queries.put(tx, event.place_in_series.series_id, invited)
@@ -92,7 +92,7 @@ async def invite_to_new_dates(tx: Transaction, series_id: str, dates: Sequence[E
             await _invite(tx, date, one, is_private=is_private)
 
 
-async def _invite(tx: Transaction, event: Event, one: Invited, *, is_private: bool) -> tuple[Attendance, bool]:
+async def _invite(tx: Transaction, event: Event, one: Invitee, *, is_private: bool) -> tuple[Attendance, bool]:
     """The row of a locked event under which the host sees this address, and whether it was invited just now."""
     mine = await queries.by_invited_as(tx, event.id, one.invited_as)
     if mine is None and await queries.find(tx, event.id, one.user_id) is not None:
@@ -115,7 +115,7 @@ async def _invite(tx: Transaction, event: Event, one: Invited, *, is_private: bo
     return saved, mine is None or saved.status is not mine.status
 
 
-async def _put(tx: Transaction, event: Event, one: Invited, mine: Attendance | None, *, is_private: bool) -> Attendance:
+async def _put(tx: Transaction, event: Event, one: Invitee, mine: Attendance | None, *, is_private: bool) -> Attendance:
     details = replace(save.stored_details(mine), is_private=mine.is_private if mine else is_private)
     decided = rules.decide(
         event, DEFAULT, mine, AttendanceAction.INVITE, relationship=EventRelationship(), has_room=False, now=tx.now

@@ -228,7 +228,7 @@ async def for_hosts(
     return [attendee_of(row) for row in rows]
 
 
-async def asking(reader: Reader, event_ids: Sequence[EventId], limit: int) -> list[tuple[EventId, Attendee]]:
+async def join_requests(reader: Reader, event_ids: Sequence[EventId], limit: int) -> list[tuple[EventId, Attendee]]:
     """People who ask to join one of these events, whoever has waited longest first."""
     if not event_ids:
         return []

@@ -124,9 +124,9 @@ def _order(one: Attendance, other: Attendance) -> tuple[int, int, int]:
     return _DECIDED.get(one.status, 0), worth if is_same else one.answered_at, one.answered_at
 
 
-async def takes_everybody(reader: Reader, event: Event) -> bool:
+async def has_no_limits(reader: Reader, event: Event) -> bool:
     """Whether the event takes everybody, so that no seats are counted."""
-    return rules.limits_of(event, await registration.of_event(reader, event)).is_open
+    return rules.limits_of(event, await registration.of_event(reader, event)).is_unlimited
 
 
 async def merge_events(tx: Transaction, gone: EventId, kept: EventId) -> list[UserId]:

@@ -184,4 +184,4 @@ class RsvpCounts:
         return max(0, self.waitlisted - self.offered)
 
 
-NOBODY = RsvpCounts()
+NO_COUNTS = RsvpCounts()

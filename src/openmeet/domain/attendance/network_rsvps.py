@@ -187,7 +187,7 @@ def _decided(known: _BatchContext, rsvp: RecordedRsvp, mine: Attendance | None, 
         AttendanceTransition.SEAT,
         AttendanceTransition.SEAT_IF_UNKNOWN,
     } and not (is_foreign and registration_settings.foreign_on(event) is not ForeignAnswers.COUNT)
-    if takes_place and not rules.limits_of(event, registration_settings).is_open:
+    if takes_place and not rules.limits_of(event, registration_settings).is_unlimited:
         return None
     relationship = EventRelationship(is_host=rsvp.user_id in known.hosts_of(event), is_foreign=is_foreign)
     decided = rules.decide(
@@ -242,7 +242,7 @@ async def _notify_hosts(tx: Transaction, known: _BatchContext, details: Sequence
 
 # RSVPs with a place, and those that need none or are foreign. Waitlisted people are only counted: who got no place is
 # private to them and the host.
-NOTIFIED_STATUSES = (
+LISTED_STATUSES = (
     AttendanceStatus.ATTENDING,
     AttendanceStatus.ATTENDED,
     AttendanceStatus.INTERESTED,
@@ -251,8 +251,8 @@ NOTIFIED_STATUSES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """One RSVP and its record."""
+class ListedRsvp:
+    """One RSVP whose record may be listed publicly."""
 
     id: AttendanceId
     user_id: UserId
@@ -261,9 +261,9 @@ class Recorded:
     answered_at: Instant
 
 
-async def recorded(
+async def listed_rsvps(
     reader: Reader, event_id: EventId, after: tuple[Instant, str] | None, limit: int
-) -> Sequence[Recorded]:
+) -> Sequence[ListedRsvp]:
     """A page of an event's RSVPs whose records may be listed publicly, after ``after`` (time of answer, id).
 
     Leaves out what only hosts see (private RSVPs, unapproved ones, unknown statuses) and accounts that are inactive or
@@ -274,18 +274,18 @@ async def recorded(
     rows = await reader.fetch(
         f"""
         select a.id, a.user_id, a.record_uri, a.status, a.answered_at from attendances a
-         where a.event_id = :event_id and a.record_uri is not null and a.is_private = 0 and a.status in :notified
-           and coalesce(a.pending_for, '') not in :kept and not {IS_HIDDEN} {behind}
+         where a.event_id = :event_id and a.record_uri is not null and a.is_private = 0 and a.status in :listed
+           and coalesce(a.pending_for, '') not in :hidden and not {IS_HIDDEN} {behind}
          order by a.answered_at, a.id limit :limit
         """,
         event_id=event_id,
-        notified=[status.value for status in NOTIFIED_STATUSES],
-        kept=[PendingFor.APPROVAL.value, PendingFor.UNKNOWN_STATUS.value],
+        listed=[status.value for status in LISTED_STATUSES],
+        hidden=[PendingFor.APPROVAL.value, PendingFor.UNKNOWN_STATUS.value],
         limit=limit,
         **values,
     )
     return [
-        Recorded(
+        ListedRsvp(
             AttendanceId(row["id"]),
             UserId(row["user_id"]),
             row["record_uri"],
@@ -308,7 +308,7 @@ async def of_records(reader: Reader, uris: Collection[str]) -> dict[str, Attenda
 PIECE: Final = 500
 
 # RSVP records about the event that were received: applied ones, and pending ones.
-_BESIDE: Final = """
+_RECEIVED_RECORDS: Final = """
     select r.did, r.uri from records r
      where r.subject_uri = :event_uri and r.uri <> r.subject_uri and r.standing in ('mapped', 'parked')
 """
@@ -317,7 +317,7 @@ _COUNT: Final = f"""
     select count(*) as n from (
       select a.record_uri as uri from attendances a where a.event_id = :event_id and a.record_uri is not null
       union
-      select b.uri from ({_BESIDE}) as b
+      select b.uri from ({_RECEIVED_RECORDS}) as b
     ) as asked
 """
 _STATES: Final = """
@@ -328,7 +328,9 @@ _STATES: Final = """
 _NEXT_ANSWERS: Final = """
     select id, user_id, record_uri from attendances where event_id = :event_id and user_id > :after order by user_id limit :limit
 """
-_NEXT_BESIDE: Final = f"{_BESIDE} and (r.did, r.uri) > (:did, :uri) order by r.did, r.uri limit :limit"
+_NEXT_RECEIVED_RECORDS: Final = (
+    f"{_RECEIVED_RECORDS} and (r.did, r.uri) > (:did, :uri) order by r.did, r.uri limit :limit"
+)
 
 
 async def compare_answers(tx: Transaction, event: Event) -> int:
@@ -380,7 +382,7 @@ async def _prove_records(
     tx: Transaction, event_uri: str, revision: int, behind: tuple[str, str]
 ) -> tuple[str, str] | None:
     did, uri = behind
-    rows = await tx.fetch(_NEXT_BESIDE, event_uri=event_uri, did=did, uri=uri, limit=PIECE)
+    rows = await tx.fetch(_NEXT_RECEIVED_RECORDS, event_uri=event_uri, did=did, uri=uri, limit=PIECE)
     await _prove(tx, [row["uri"] for row in rows], revision)
     return (rows[-1]["did"], rows[-1]["uri"]) if len(rows) == PIECE else None
 

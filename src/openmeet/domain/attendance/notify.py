@@ -21,7 +21,7 @@ from openmeet.domain.notifications.kinds import DatesChanged, NewAnswer, Payload
 from openmeet.domain.notifications.model import When
 from openmeet.domain.notifications.notify import Notice, notify, notify_each, notify_write
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox.emails import email_job
+from openmeet.outbox.emails import enqueue_email_write
 
 # Recipients when an event changes, is cancelled or reinstated. Checked-in people are included: check-in opens a day
 # before the start.
@@ -176,7 +176,7 @@ def earlier_start(before: Event | None, event: Event) -> Instant | None:
 
 _MILLISECOND = SECOND // 1000
 # Milliseconds leave these bits of 63 until the year 2109. A batch has hundreds of RSVPs to one event at one instant.
-_TOLD_APART = 1 << 21
+_NUMBERS_PER_MILLISECOND = 1 << 21
 
 
 async def hosts_of(reader: Reader, event: Event) -> list[UserId]:
@@ -188,7 +188,10 @@ def notification_revision(now: Instant, who: UserId, status: AttendanceStatus) -
     """Number that separates notifications about different RSVPs, also of many people, or of one person twice, in one
     transaction.
     """
-    return now // _MILLISECOND * _TOLD_APART + zlib.crc32(f"{who} {status}".encode()) % _TOLD_APART
+    return (
+        now // _MILLISECOND * _NUMBERS_PER_MILLISECOND
+        + zlib.crc32(f"{who} {status}".encode()) % _NUMBERS_PER_MILLISECOND
+    )
 
 
 async def notify_hosts(
@@ -279,7 +282,7 @@ def calendar_end_email(
     return [_email_write(tx, WITHDRAWN_MAIL, event, user_id, mine.revision + 1)]
 
 
-async def note_mailed(tx: Transaction, ids: Sequence[AttendanceId]) -> None:
+async def mark_calendar_entries_sent(tx: Transaction, ids: Sequence[AttendanceId]) -> None:
     """Note that the calendar entries of these RSVPs are sent with an e-mail."""
     if ids:
         await tx.execute(
@@ -289,7 +292,7 @@ async def note_mailed(tx: Transaction, ids: Sequence[AttendanceId]) -> None:
         )
 
 
-async def end(tx: Transaction, ids: Sequence[AttendanceId], mail: str) -> set[AttendanceId]:
+async def end_calendar_entries(tx: Transaction, ids: Sequence[AttendanceId], mail: str) -> set[AttendanceId]:
     """The RSVPs whose calendar entries this e-mail is to end, because an earlier one had sent them.
 
     ``mail``: its name, the same for every delivery attempt; for another name there is nothing left to end.
@@ -308,4 +311,4 @@ async def end(tx: Transaction, ids: Sequence[AttendanceId], mail: str) -> set[At
 
 def _email_write(tx: Transaction, kind: str, event: Event, user_id: UserId, revision: int) -> SqlWrite:
     due_at = Instant(tx.now + SETTLES_FOR)
-    return email_job(tx, kind=kind, person=user_id, subject_id=event.id, revision=revision, due_at=due_at)
+    return enqueue_email_write(tx, kind=kind, person=user_id, subject_id=event.id, revision=revision, due_at=due_at)

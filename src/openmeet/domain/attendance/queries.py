@@ -9,7 +9,7 @@ from groundwork.database.bulk import SqlWrite, fetch_each, insert_rows_sql
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
 from openmeet.domain.attendance.model import (
-    NOBODY,
+    NO_COUNTS,
     AnswerMode,
     Attendance,
     AttendanceId,
@@ -47,7 +47,7 @@ ERASABLE: Mapping[Engine, str] = {
 }
 
 # Statuses that hold a seat; an index has the same list.
-HOLDS = "(status in ('attending', 'attended') or offered_until is not null)"
+HOLDS_SEAT = "(status in ('attending', 'attended') or offered_until is not null)"
 
 # RSVPs of inactive accounts, and of people blocked by a moderator or hidden by a label: neither shown nor counted,
 # otherwise unchanged.
@@ -87,10 +87,12 @@ def attendance_of(row: Row) -> Attendance:
     )
 
 
-async def is_answered(reader: Reader, event_id: EventId, *, but: AttendanceId | None = None) -> bool:
+async def has_rsvps(reader: Reader, event_id: EventId, *, except_id: AttendanceId | None = None) -> bool:
     """Whether an event has any RSVP, declined ones included, other than the given one."""
     row = await reader.fetch_one(
-        "select 1 from attendances where event_id = :event_id and id <> :but limit 1", event_id=event_id, but=but or ""
+        "select 1 from attendances where event_id = :event_id and id <> :except_id limit 1",
+        event_id=event_id,
+        except_id=except_id or "",
     )
     return row is not None
 
@@ -169,7 +171,7 @@ async def seats_by_mode_of_each(reader: Reader, event_ids: Sequence[EventId]) ->
     if taken:
         rows = await reader.fetch(
             "select event_id, mode, cast(sum(party) as bigint) as taken from attendances"
-            f" where event_id in :event_ids and {HOLDS} group by event_id, mode order by event_id, mode",
+            f" where event_id in :event_ids and {HOLDS_SEAT} group by event_id, mode order by event_id, mode",
             event_ids=sorted(taken),
         )
         for row in rows:
@@ -249,7 +251,7 @@ async def save(tx: Transaction, changed: Attendance) -> Attendance:
     """Update an RSVP; the revision grows."""
     row = await tx.fetch_one(
         f"""
-        update attendances set {", ".join(f"{name} = :{name}" for name in _DECIDED)}, revision = revision + 1
+        update attendances set {", ".join(f"{name} = :{name}" for name in _UPDATED_COLUMNS)}, revision = revision + 1
          where id = :id
         returning {COLUMNS}
         """,
@@ -264,12 +266,12 @@ async def save(tx: Transaction, changed: Attendance) -> Attendance:
 async def save_many(tx: Transaction, changed: Sequence[Attendance]) -> None:
     """``save`` for many, whose event rows are locked."""
     await tx.execute_many(
-        f"update attendances set {', '.join(f'{name} = :{name}' for name in _DECIDED)}, revision = revision + 1 where id = :id",
+        f"update attendances set {', '.join(f'{name} = :{name}' for name in _UPDATED_COLUMNS)}, revision = revision + 1 where id = :id",
         [{"id": one.id, **_values(one)} for one in changed],
     )
 
 
-_DECIDED = (
+_UPDATED_COLUMNS = (
     "status",
     "waitlist_number",
     "source",
@@ -288,8 +290,8 @@ _DECIDED = (
 
 
 _INSERT = f"""
-    insert into attendances (id, event_id, user_id, revision, record_uri, created_at, {", ".join(_DECIDED)})
-    values (:id, :event_id, :user_id, :revision, :record_uri, :created_at, {", ".join(f":{name}" for name in _DECIDED)})
+    insert into attendances (id, event_id, user_id, revision, record_uri, created_at, {", ".join(_UPDATED_COLUMNS)})
+    values (:id, :event_id, :user_id, :revision, :record_uri, :created_at, {", ".join(f":{name}" for name in _UPDATED_COLUMNS)})
 """
 
 
@@ -388,7 +390,7 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
 
     Reads every RSVP: for display use ``counts_shown``, which caches the counts of large events for some seconds.
     """
-    found = dict.fromkeys(event_ids, NOBODY)
+    found = dict.fromkeys(event_ids, NO_COUNTS)
     if not found:
         return found
     rows = await reader.fetch(
@@ -398,7 +400,7 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
                cast(sum(case when status = 'interested' then shown else 0 end) as bigint) as interested,
                cast(sum(case when status = 'waitlisted' then shown else 0 end) as bigint) as waitlisted,
                cast(sum(case when status = 'pending' then shown else 0 end) as bigint) as unconfirmed,
-               cast(sum(case when {HOLDS} then party else 0 end) as bigint) as seats,
+               cast(sum(case when {HOLDS_SEAT} then party else 0 end) as bigint) as seats,
                cast(sum(case when offered_until is not null then party else 0 end) as bigint) as offered,
                cast(sum(case when status in ('attending', 'attended') and mode = 'online' then shown else 0 end) as bigint)
                  as online

@@ -1,4 +1,4 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Why an action on an RSVP or on registration settings is refused, or a field is invalid."""
 
 from groundwork.errors import Reason
 

@@ -29,8 +29,8 @@ async def end_rsvp(
     actor_id: UserId | None,
     publishes: bool,
 ) -> bool:
-    """Set an RSVP to "not going"; returns whether that changed it. ``publishes``: enqueue its record, so that none says
-    that they come.
+    """Set an RSVP to "not going"; returns whether that changed it. ``publishes``: enqueue its record, so that no
+    record says that they are going.
     """
     event, mine, registration_settings = locked.event, locked.mine, locked.registration_settings
     if mine is None:
@@ -78,7 +78,7 @@ _COMING = """
 
 
 # The handler of the job finds out which of these people have RSVPs.
-_OUT = "select user_id as subject from group_members where group_id = :group_id and role in ('left', 'banned') order by user_id"
+_FORMER_MEMBERS = "select user_id as subject from group_members where group_id = :group_id and role in ('left', 'banned') order by user_id"
 
 
 async def recheck(tx: Transaction, events: Sequence[Event]) -> None:
@@ -92,7 +92,7 @@ async def recheck(tx: Transaction, events: Sequence[Event]) -> None:
 
 async def recheck_group(tx: Transaction, group_id: str) -> None:
     """``recheck`` for all events of a group that became visible to members only."""
-    await enqueue_selected(tx, JobKind.LEFT_GROUP, _OUT, int(tx.now), group_id=group_id)
+    await enqueue_selected(tx, JobKind.LEFT_GROUP, _FORMER_MEMBERS, int(tx.now), group_id=group_id)
 
 
 async def rsvps_in_left_groups(reader: Reader, user_id: UserId) -> list[EventId]:
@@ -101,7 +101,7 @@ async def rsvps_in_left_groups(reader: Reader, user_id: UserId) -> list[EventId]
     return [EventId(row["event_id"]) for row in rows]
 
 
-async def end_answer(tx: Transaction, event_id: EventId, user_id: UserId) -> bool:
+async def end_rsvp_if_hidden(tx: Transaction, event_id: EventId, user_id: UserId) -> bool:
     """End the RSVP if the person no longer sees the event; returns whether it was ended."""
     locked = await save.lock_for_record(tx, event_id, user_id)
     if locked is None or locked.mine is None or await seeing.may_see(tx, locked.event, user_id, is_invited=True):
@@ -139,7 +139,7 @@ async def _coming_answers(reader: Reader, user_id: UserId, host: UserId | None) 
     return [EventId(row["event_id"]) for row in rows]
 
 
-_UNKNOWN: Final = (PendingFor.FOREIGN, PendingFor.APPROVAL)
+_REEVALUATED: Final = (PendingFor.FOREIGN, PendingFor.APPROVAL)
 
 # Upcoming events only; past ones stay as they were.
 _WAITING: Final = """
@@ -159,7 +159,7 @@ async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
     for row in await tx.fetch(_WAITING, user_id=user_id, now=tx.now):
         event = await lock_for_update(tx, row["event_id"])
         mine = await queries.find(tx, row["event_id"], user_id)
-        if event is None or event.is_gone or mine is None or mine.pending_for not in _UNKNOWN:
+        if event is None or event.is_gone or mine is None or mine.pending_for not in _REEVALUATED:
             continue
         registration_settings = await registration.of_event(tx, event)
         relationship = EventRelationship(

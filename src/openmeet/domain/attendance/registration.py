@@ -122,7 +122,7 @@ class RegistrationSubmission:
 def check(typed: RegistrationSubmission, event: Event, before: RegistrationSettings = DEFAULT) -> RegistrationSettings:
     """Validate what was typed about this event. InvalidForm lists every invalid field.
 
-    Values of ``before`` may stay: an event held in person for once keeps its online capacity.
+    Values of ``before`` may stay: an event that is held only in person this time keeps its online capacity.
     """
     problems: dict[str, Why] = {}
     places = AttendanceReason.PLACES_OUT_OF_RANGE(most=MAX_CAPACITY)
@@ -249,7 +249,7 @@ async def revision_of(reader: Reader, event: Event) -> int:
     return joint_revision(*((row["subject_id"], row["revision"]) for row in rows))
 
 
-async def dates_without_own(reader: Reader, series_id: str) -> list[EventId]:
+async def dates_without_own_settings(reader: Reader, series_id: str) -> list[EventId]:
     """Dates of a series that are not over and have no settings of their own."""
     rows = await reader.fetch(
         """

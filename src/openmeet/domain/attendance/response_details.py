@@ -66,15 +66,15 @@ def merge_details(
     party = rsvp_request.party if rsvp_request.party is not None else (mine.party if mine else 1)
     most = max(registration_settings.max_party, mine.party if mine else 1)
     mode = _mode(event, mine, rsvp_request)
-    there_are = largest_party(limits_of(event, registration_settings), mode)
+    largest = largest_party(limits_of(event, registration_settings), mode)
     # People with seats keep them and get no further ones: ``save.require_room_for_change`` checks that.
     has_seats = mine is not None and mine.is_seated
     if not 1 <= party <= most:
         problems["party"] = (
             AttendanceReason.ONE_PERSON_EACH if most == 1 else AttendanceReason.PARTY_OUT_OF_RANGE(most=most)
         )
-    elif is_going and there_are is not None and party > there_are and not has_seats:
-        problems["party"] = _FEWER[mode](places=there_are)
+    elif is_going and largest is not None and party > largest and not has_seats:
+        problems["party"] = _FEWER[mode](places=largest)
     if rsvp_request.mode is not None and event.content.mode is not Mode.HYBRID:
         problems["mode"] = AttendanceReason.NO_CHOICE_OF_ATTENDANCE
     names = _names(rsvp_request, mine, party, problems)
@@ -159,9 +159,9 @@ class FormResponse:
 
 @dataclass(frozen=True, slots=True)
 class AttendeeDetails:
-    """Details of one RSVP. ``checked_in_at`` is None unless checked in."""
+    """Responses to the questions of the host, and the time of check-in; None unless checked in."""
 
-    told: tuple[FormResponse, ...]
+    responses: tuple[FormResponse, ...]
     checked_in_at: Instant | None
 
 

@@ -217,7 +217,7 @@ class SeatLimits:
     of_mode: Mapping[AnswerMode, int] = field(default_factory=dict)
 
     @property
-    def is_open(self) -> bool:
+    def is_unlimited(self) -> bool:
         """Whether there is no limit at all."""
         return self.total is None and not self.of_mode
 

@@ -18,7 +18,7 @@ from openmeet.domain.attendance.model import (
     ChangeChannel,
     RsvpSource,
 )
-from openmeet.domain.attendance.queries import HOLDS
+from openmeet.domain.attendance.queries import HOLDS_SEAT
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
 from openmeet.domain.attendance.response_details import ResponseDetails
@@ -50,7 +50,7 @@ def seats_table(event_id: str) -> str:
                                   where event_id = {event_id} and status = 'waitlisted' and offered_until is null)
                     then 1 else 0 end as has_waitlist,
                (select coalesce(max(waitlist_number), 0) from attendances where event_id = {event_id}) as last_number
-          from attendances where event_id = {event_id} and {HOLDS}) seats"""
+          from attendances where event_id = {event_id} and {HOLDS_SEAT}) seats"""
 
 
 _SEAT_USAGE = f"select {COLUMNS} from {seats_table(':event_id')}"
@@ -183,11 +183,11 @@ async def expire_offers_and_check_room(
     The person's own seats count as free. ``known``: seats in use, if read since the event was locked.
     """
     limits = rules.limits_of(event, registration_settings)
-    if limits.is_open:
+    if limits.is_unlimited:
         return True
     usage = known or await read_seat_usage(tx, event.id)
     if usage.has_expired_offers:
-        await waitlist.end_offers(tx, event)
+        await waitlist.expire_offers(tx, event)
         await waitlist.fill(tx, event, registration_settings)
         usage = await read_seat_usage(tx, event.id)
         # Their own offer may have expired: the seat is somebody else's now (invariant 4). Or they are next, and it is
@@ -207,8 +207,8 @@ async def expire_offers_and_check_room(
     )
 
 
-def changed(mine: Attendance | None, decided: RsvpDecision, details: ResponseDetails) -> bool:
-    """Whether there is anything to write."""
+def is_changed(mine: Attendance | None, decided: RsvpDecision, details: ResponseDetails) -> bool:
+    """Whether the decision or the details differ from the RSVP so far."""
     return mine is None or (
         mine.status,
         mine.pending_for,

@@ -49,13 +49,13 @@ async def end_offers(db: Database) -> int:
     event.
     """
     async with db.reader() as reader:
-        ended = await waitlist.ended_offers(reader)
+        ended = await waitlist.events_with_expired_offers(reader)
     count = 0
     for event_id in ended:
         async with db.transaction() as tx:
             event = await lock_for_update(tx, event_id)
             if event is not None:
-                count += await waitlist.end_offers(tx, event)
+                count += await waitlist.expire_offers(tx, event)
                 await waitlist.fill(tx, event, await registration.of_event(tx, event))
     return count
 
@@ -94,10 +94,10 @@ def _window(reader: Reader) -> dict[str, int]:
 
 # Time to correct mistakes that hosts see only after publishing. Drafts and held events are not announced yet.
 SETTLES_FOR = 5 * MINUTE
-# The columns of the index ``events_due_to_groups``: other events, however many, cost nothing.
+# The condition of the index ``events_due_to_groups``, so that no other events are read.
 _IN_INDEX = "e.group_notice = 'due' and e.group_id is not null and e.is_held = 0 and e.deleted_at is null and e.removed_at is null"
 # Nobody is notified of past events, nor of further dates of a series after its first.
-_PASSED_BY = f"""
+_SKIP_UNANNOUNCED = f"""
     update events set group_notice = 'skipped'
      where id in (
            select e.id from events e
@@ -111,7 +111,7 @@ _DUE = f"""
        and e.status <> 'cancelled' and not {is_hidden("e")}
      order by e.starts_at, e.id
 """
-_SENT = """
+_MARK_SENT = """
     update events set group_notice = case when exists (
            select 1 from events o where o.series_id = events.series_id and o.group_notice = 'sent')
            then 'skipped' else 'sent' end
@@ -125,7 +125,7 @@ async def announce_group_events(db: Database) -> int:
     """
     async with db.transaction() as tx:
         settled = Instant(tx.now - SETTLES_FOR)
-        await tx.execute(_PASSED_BY, now=tx.now, settled=settled)
+        await tx.execute(_SKIP_UNANNOUNCED, now=tx.now, settled=settled)
         rows = await tx.fetch(_DUE, now=tx.now, settled=settled)
     announced = 0
     for row in rows:
@@ -133,7 +133,7 @@ async def announce_group_events(db: Database) -> int:
             event = await lock_for_update(tx, EventId(row["id"]))
             if event is None or not event.may_be_announced(tx.now):
                 continue
-            marked = await tx.fetch_one(_SENT, event_id=event.id)
+            marked = await tx.fetch_one(_MARK_SENT, event_id=event.id)
             if marked is not None and marked["group_notice"] == "sent":
                 await fan_out.start(tx, GROUP_LISTENERS, event, GroupEventNotice())
                 announced += 1

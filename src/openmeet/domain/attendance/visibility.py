@@ -26,7 +26,7 @@ async def visible_event(reader: Reader, slug: EventSlug, viewer: UserId | None) 
 async def event_to_show(
     reader: Reader, slug: EventSlug, viewer: UserId | None
 ) -> tuple[Event, Attendance | None, PrivateDetails]:
-    """The event, this person's RSVP to it, and as much of its place as they may know.
+    """The event, this person's RSVP to it, and the private details that they may know.
 
     Raises NotFound if it is absent or hidden from them, Gone if it was deleted.
     """

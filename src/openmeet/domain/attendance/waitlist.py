@@ -41,7 +41,7 @@ async def fill(tx: Transaction, event: Event, registration_settings: Registratio
     if event.is_cancelled or event.is_gone or event.is_over(tx.now):
         return 0
     limits = rules.limits_of(event, registration_settings)
-    if limits.is_open:
+    if limits.is_unlimited:
         parties = await waiting(tx, event.id, MAX_PER_TRANSACTION, with_offered=True)
         await _seat(tx, event, parties)
         return await _enqueue_rest(tx, event, len(parties))
@@ -92,7 +92,7 @@ async def _enqueue_rest(tx: Transaction, event: Event, moved: int) -> int:
     return moved
 
 
-async def end_offers(tx: Transaction, event: Event) -> int:
+async def expire_offers(tx: Transaction, event: Event) -> int:
     """Expire offers that nobody accepted in time; returns how many. Call ``fill`` next.
 
     The people leave the waitlist and are not notified. While the event is cancelled nobody can accept: they wait again
@@ -114,7 +114,7 @@ async def end_offers(tx: Transaction, event: Event) -> int:
     return len(late)
 
 
-async def ended_offers(reader: Reader) -> list[EventId]:
+async def events_with_expired_offers(reader: Reader) -> list[EventId]:
     """Events with expired offers."""
     rows = await reader.fetch(
         "select distinct event_id from attendances where offered_until <= :now order by event_id", now=reader.now
@@ -152,7 +152,7 @@ async def full_event_ids(
     limited = {
         event.id: (event, limits)
         for event in events
-        if not (limits := rules.limits_of(event, settings[event.id])).is_open
+        if not (limits := rules.limits_of(event, settings[event.id])).is_unlimited
     }
     taken = await queries.seats_by_mode_of_each(reader, list(limited))
     free = {
@@ -256,12 +256,12 @@ async def before(reader: Reader, mine: Attendance) -> int:
 
 
 async def last_number(reader: Reader, event_id: EventId) -> int:
-    """The last waitlist number. The event row is locked, so nobody else takes the next number."""
+    """The greatest waitlist number in use, or 0. The event row is locked, so nobody else takes the next number."""
     return await _number(reader, event_id, "max")
 
 
 async def first_number(reader: Reader, event_id: EventId) -> int:
-    """The waitlist number that the first person gets."""
+    """The smallest waitlist number in use, or 0."""
     return await _number(reader, event_id, "min")
 
 

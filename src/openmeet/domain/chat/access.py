@@ -1,6 +1,6 @@
 """Who may read, write and moderate: computed from answers, hosting and roles each time, and never stored (invariant 3).
 
-``level`` is the same rule as SQL, for one room or many, one person or many. The widest relation counts; then bans, blocks by
+``access_sql`` is the same rule as SQL, for one room or many, one person or many. The widest relation counts; then bans, blocks by
 the host, suspension, mutes and a closed room narrow it. Aliases come from our code, never from input.
 """
 
@@ -26,18 +26,18 @@ _COUNTS = f"coalesce(a.pending_for, '') <> '{PendingFor.FOREIGN}'"
 
 
 @functools.cache
-def level(room: str, person: str, of: SubjectKind, *, with_shadows: bool = False) -> str:
+def access_sql(room: str, person: str, of: SubjectKind, *, with_shadows: bool = False) -> str:
     """SQL expression: the ``Access`` of a person (a column or parameter, null for nobody) in a room (an alias).
 
-    ``with_shadows``: of people who are known by a network account only, what they will have once they sign in.
+    ``with_shadows``: also people known only by a network account get the access that they will have once they sign in.
 
-    Every ``room`` of the statement belongs to an ``of``: one statement with the rules of all three would be planned by
-    PostgreSQL for ten times as long as it runs. Needs the parameter ``:now``.
+    All rooms of a statement have the same kind of subject, ``of``: PostgreSQL would plan one statement with the rules of all
+    three for ten times as long as it runs. Needs the parameter ``:now``.
     """
     rules = {SubjectKind.EVENT: _of_event, SubjectKind.SERIES: _of_series, SubjectKind.GROUP: _of_group}[of]
     # The limit keeps PostgreSQL from copying the rules to wherever ``found`` stands.
     return f"""(
-      {chain(room) if of is SubjectKind.SERIES else ""}
+      {series_chain_sql(room) if of is SubjectKind.SERIES else ""}
       select case when w.found = 0 then 0
                   when w.found < 3 and {room}.closed_at is not null or {_is_sanctioned(room, person, "mute")} then 1
                   else w.found end
@@ -103,7 +103,7 @@ def _sees_event(person: str) -> str:
     )
 
 
-def chain(room: str) -> str:
+def series_chain_sql(room: str) -> str:
     """Common table ``chain (id)``: the series of a room and all that were split off from it."""
     return (
         f"with recursive chain (id, steps) as (select {room}.series_id, 0 union all"
@@ -112,7 +112,7 @@ def chain(room: str) -> str:
 
 
 def _of_series(room: str, person: str) -> str:
-    """``room`` is about a series: who hosts a half of it that goes on, and who hosts all dates of one. Needs ``chain``."""
+    """``room`` is about a series: who hosts a half of it that goes on, and who hosts all dates of one. Needs ``series_chain_sql``."""
     is_private = f"({_PRIVATE_SERIES} or exists (select 1 from groups pg where pg.id = s.group_id and pg.visibility = 'private'))"
     is_public_series = f"{_PUBLIC_SERIES} and not exists (select 1 from groups ng where ng.id = s.group_id and ng.visibility <> 'public')"
     invited = (
@@ -215,8 +215,8 @@ def _is_out(room: str, person: str, of: SubjectKind, *, with_shadows: bool) -> s
                                    and ga.group_id = {group}))))"""
 
 
-def candidates(person: str) -> str:
-    """SQL query: ids of the rooms that a person may be in, by any relation; ``level`` decides."""
+def candidate_rooms_sql(person: str) -> str:
+    """SQL query: ids of the rooms that a person may be in, by any relation; ``access_sql`` decides."""
     runs = f"select m.group_id from group_members m where m.user_id = {person} and m.role in ({_RUNNING})"
     chain_up = f"""
       with recursive up (id, split_from, steps) as (
@@ -258,12 +258,12 @@ def candidates(person: str) -> str:
       union select c.room_id from chat_readers c where c.user_id = {person})"""
 
 
-def people() -> str:
-    """SQL table: ``user_id`` of everybody who may be in the room ``:room``, each once; ``level`` decides."""
-    return f"(select distinct user_id from {related()} pr)"
+def people_in_room_sql() -> str:
+    """SQL table: ``user_id`` of everybody who may be in the room ``:room``, each once; ``access_sql`` decides."""
+    return f"(select distinct user_id from {related_people_sql()} pr)"
 
 
-def related(whom: str = "") -> str:
+def related_people_sql(whom: str = "") -> str:
     """SQL table: ``user_id`` and ``because`` of everybody who is related to what the room ``:room`` belongs to; who answered, the
     most by far, comes last. ``whom``: a condition on the id of a person, such as ``= u.id``. It is part of each query, because a
     database would find everybody first.
@@ -311,9 +311,9 @@ async def access(reader: Reader, room: RoomId, person: UserId | None) -> Access:
 
 
 async def access_in(reader: Reader, room: Room, person: UserId | None) -> Access:
-    """``access`` for a room that the caller has read."""
+    """``access`` for a room that is already loaded."""
     row = await reader.fetch_one(
-        f"select {level('r', 'cast(:person as text)', room.subject.kind)} as level from chat_rooms r where r.id = :room",
+        f"select {access_sql('r', 'cast(:person as text)', room.subject.kind)} as level from chat_rooms r where r.id = :room",
         room=room.id,
         person=person,
         now=reader.now,
@@ -326,7 +326,7 @@ async def access_to_each(reader: Reader, rooms: Collection[RoomId], person: User
     found = {}
     for of, ids in (await _by_owner(reader, rooms)).items():
         rows = await reader.fetch(
-            f"select r.id, {level('r', 'cast(:person as text)', of)} as level from chat_rooms r where r.id in :rooms",
+            f"select r.id, {access_sql('r', 'cast(:person as text)', of)} as level from chat_rooms r where r.id in :rooms",
             rooms=ids,
             person=person,
             now=reader.now,
@@ -340,7 +340,7 @@ async def access_to_own(
 ) -> dict[RoomId, Access]:
     """``access`` for the rooms that a person is in and that fit a condition on ``r``: at most the 5,000 with the latest messages."""
     rows = await reader.fetch(
-        f"select r.id from chat_rooms r where r.id in {candidates('cast(:person as text)')} and {condition}"
+        f"select r.id from chat_rooms r where r.id in {candidate_rooms_sql('cast(:person as text)')} and {condition}"
         f" order by coalesce(r.last_said_at, r.created_at) desc, r.id desc limit {_MOST_OWN}",
         person=person,
         **values,
@@ -352,13 +352,13 @@ async def access_to_own(
 async def access_of_each(
     reader: Reader, room: Room, people: Collection[UserId], *, with_shadows: bool = False
 ) -> dict[UserId, Access]:
-    """``access`` of several people in one room: asked before each batch that is pushed to open pages. ``with_shadows``: see
-    ``level``.
+    """``access`` of several people in one room: checked before each batch that is pushed to open pages. ``with_shadows``: see
+    ``access_sql``.
     """
     if not people:
         return {}
     rows = await reader.fetch(
-        f"select u.id, {level('r', 'u.id', room.subject.kind, with_shadows=with_shadows)} as level"
+        f"select u.id, {access_sql('r', 'u.id', room.subject.kind, with_shadows=with_shadows)} as level"
         " from users u, chat_rooms r"
         " where r.id = :room and u.id in :people",
         room=room.id,
@@ -393,7 +393,7 @@ async def require_access(reader: Reader, room: RoomId, person: UserId | None, le
 
 
 def require_at_least(found: Access, least: Access) -> None:
-    """``require_access`` for access that is known."""
+    """``require_access`` for access that was already checked."""
     if found is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     if found < least:
@@ -402,25 +402,25 @@ def require_at_least(found: Access, least: Access) -> None:
         raise Forbidden(ChatReason.READ_ONLY, name="ReadOnly")
 
 
-def first_number_sql(room: str = "r", reader: str = "c") -> str:
-    """``first_number`` as SQL, for who does not moderate; ``reader``: their row of ``chat_readers``, all null without one."""
+def reading_floor_sql(room: str = "r", reader: str = "c") -> str:
+    """``reading_floor`` as SQL, for people who do not moderate; ``reader``: their row of ``chat_readers``, all null without one."""
     newcomers = f"case when {room}.history = 'all' then {room}.history_floor else {room}.last_number end"
     return f"coalesce({reader}.entered_number, {newcomers})"
 
 
-async def first_number(reader: Reader, room: Room, person: UserId | None, found: Access) -> int:
+async def reading_floor(reader: Reader, room: Room, person: UserId | None, found: Access) -> int:
     """The number after which this person reads the room: 0 is everything.
 
-    It is kept from when they came; who never came before reads as newcomers do.
+    It is stored when they come; people who never came read as newcomers do.
     """
     if found is Access.MODERATE or person is None:
-        return 0 if found is Access.MODERATE else room.newcomers_from
-    return (await first_numbers(reader, room, [person])).get(person, room.newcomers_from)
+        return 0 if found is Access.MODERATE else room.newcomer_floor
+    return (await entered_numbers_of_people(reader, room, [person])).get(person, room.newcomer_floor)
 
 
-async def first_numbers(reader: Reader, room: Room, people: Collection[UserId]) -> dict[UserId, int]:
-    """The room's numbers when these people came, for those who did."""
-    if not room.newcomers_from or not people:
+async def entered_numbers_of_people(reader: Reader, room: Room, people: Collection[UserId]) -> dict[UserId, int]:
+    """The room's number when each of these people came; those who never came are left out."""
+    if not room.newcomer_floor or not people:
         return {}
     rows = await reader.fetch(
         "select user_id, entered_number from chat_readers where room_id = :room and user_id in :people order by user_id",
@@ -430,8 +430,8 @@ async def first_numbers(reader: Reader, room: Room, people: Collection[UserId]) 
     return {UserId(row["user_id"]): int(row["entered_number"]) for row in rows}
 
 
-async def entered_numbers(reader: Reader, rooms: Collection[Room], person: UserId) -> dict[RoomId, int]:
-    """The numbers of these rooms when this person came, of those where they did."""
+async def entered_numbers_in_rooms(reader: Reader, rooms: Collection[Room], person: UserId) -> dict[RoomId, int]:
+    """The number of each of these rooms when this person came; rooms where they never came are left out."""
     if not rooms:
         return {}
     rows = await reader.fetch(

@@ -1,4 +1,7 @@
-"""What moderators did in a room: who did it, to which person, why; and what authors said against it. Entries are never changed; undoing is an entry of its own."""
+"""Audit log of the moderation of rooms: what was done, by whom, to whom and why; also objections of authors.
+
+Entries are never changed; undoing is an entry of its own.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -92,7 +95,7 @@ async def acts_of(reader: Reader, room: RoomId, page: Page) -> list[RoomAct]:
 
 
 async def acts_about(reader: Reader, message: ChatMessage) -> list[RoomAct]:
-    """What was done about a message, and to its author in that room; the newest first."""
+    """Entries about a message and about its author in that room; the newest first."""
     rows = await reader.fetch(
         "select id, room_id, act, message_id, user_id, by_user_id, reason, until, at from chat_acts"
         " where room_id = :room and (message_id = :message or message_id is null and user_id = :author)"

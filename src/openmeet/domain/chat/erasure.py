@@ -1,4 +1,4 @@
-"""What is left of a person's words when their account is deleted: empty places."""
+"""Empty the messages of a person whose account is deleted; their places in the rooms stay."""
 
 from itertools import groupby
 from operator import itemgetter
@@ -9,8 +9,8 @@ from openmeet.domain.chat import log, pictures
 from openmeet.domain.chat.model import ChatMessageId, LogKind, RoomId
 from openmeet.domain.users.model import UserId
 
-# Also what they wrote with an account of their own in Matrix before they linked it: nobody's here yet.
-_WROTE: Final = "(user_id = :id or matrix_sender = (select mxid from matrix_people where user_id = :id))"  # null for most: equals nothing
+# Also messages from their own Matrix account before they linked it, which have no user id here.
+_WROTE: Final = "(user_id = :id or matrix_sender = (select mxid from matrix_people where user_id = :id))"  # most people have no mxid: null equals nothing
 MESSAGES_OF: Final = f"select id from chat_messages where {_WROTE}"
 # What others, or hosts, added to messages: rows by ``message_id``.
 ON_MESSAGES: Final = (
@@ -25,7 +25,7 @@ ON_MESSAGES: Final = (
 
 
 async def empty_messages(tx: Transaction, user_id: UserId, limit: int) -> int:
-    """Empty some messages of a person; open pages hear of each. Returns how many; what others added goes with
+    """Empty some messages of a person; open pages are updated. Returns how many; what others added goes with
     ``ON_MESSAGES``.
     """
     rows = await tx.fetch(

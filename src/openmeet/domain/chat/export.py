@@ -1,11 +1,11 @@
-"""The messages of a room as a file for its hosts: a page at a time, with access asked before each."""
+"""Export of the messages of a room for its hosts: a page at a time, with access checked before each."""
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from groundwork.database.transaction import Database, Reader
-from openmeet.domain.chat.access import access, chain
+from openmeet.domain.chat.access import access, series_chain_sql
 from openmeet.domain.chat.message_queries import COLUMNS, message_of
 from openmeet.domain.chat.model import Access, ChatMessage, MessageKind, RoomId
 from openmeet.domain.chat.queries import votes_of
@@ -19,8 +19,8 @@ _MOST_PRIVATE: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class ExportedMessage:
-    """A message, and who said it: by name, or by number who answered privately. ``text`` is empty where it was removed. ``votes``:
-    how many there are for each choice of a poll.
+    """A message and its author: a name, or a number for people who answered privately. ``votes``: how many there are for each
+    choice of a poll.
     """
 
     message: ChatMessage
@@ -79,7 +79,7 @@ async def _private_authors(reader: Reader, room: RoomId) -> list[UserId]:
         select m.user_id from chat_messages m join chat_rooms r on r.id = m.room_id
          where m.room_id = :room and exists (
                select 1 from attendances a join events e on e.id = a.event_id
-                where a.user_id = m.user_id and a.is_private = 1 and (e.id = r.event_id or e.series_id in ({chain("r")} select id from chain)))
+                where a.user_id = m.user_id and a.is_private = 1 and (e.id = r.event_id or e.series_id in ({series_chain_sql("r")} select id from chain)))
          group by m.user_id order by min(m.number) limit {_MOST_PRIVATE}
         """,
         room=room,

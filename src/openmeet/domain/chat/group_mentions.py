@@ -1,7 +1,7 @@
 """Mentions of many at once: ``@hosts`` by everyone who may write, ``@everyone`` by those who moderate the room.
 
-A message keeps whom it calls in its details. Who that is is looked up when people are notified, a page at a time, and stored with
-the mentions by name; unlike those they are shown to nobody, because they would tell who is in the room.
+The details of a message have its group mentions. The people are looked up when they are notified, a page at a time, and stored
+with the mentions by name. Unlike those they are shown to nobody, because they would tell who is in the room.
 """
 
 from collections.abc import Collection
@@ -11,7 +11,7 @@ from typing import Final
 from groundwork.clock import HOUR, MINUTE, SECOND, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import TooMany
-from openmeet.domain.chat.access import access_of_each, people, related
+from openmeet.domain.chat.access import access_of_each, people_in_room_sql, related_people_sql
 from openmeet.domain.chat.model import Access, ChatMessage, Room, RoomId, RoomKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.texts import mentioned_names
@@ -41,8 +41,10 @@ _LOOKED_AT: Final = 2_000
 _PAGE: Final = 500
 
 
-async def called(reader: Reader, room: Room, person: UserId, found: Access, body: str) -> tuple[GroupMention, ...]:
-    """The group mentions of a new message. From people who may not use one, or who just mentioned the hosts, it is a plain word.
+async def allowed_group_mentions(
+    reader: Reader, room: Room, person: UserId, found: Access, body: str
+) -> tuple[GroupMention, ...]:
+    """The group mentions of a new message that its author may use now; others are plain words.
 
     Raises TooMany (``EveryoneTooOften``) where everyone was called within the hour.
     """
@@ -92,15 +94,21 @@ def is_group_mention(name: str) -> bool:
     return name in WORDS
 
 
-async def page_of_called(
+async def page_of_people_called(
     tx: Transaction, room: Room, one: ChatMessage, after: UserId | None
 ) -> tuple[Collection[UserId], UserId | None]:
-    """The next people whom a message calls and who may read it, stored as mentioned; and the last one looked at where there are more."""
+    """Store the next people whom a message mentions as a group and who may read it. Returns them, and the last one looked at; None
+    if there are no more.
+    """
     calls = calls_of(one)
     if not calls:
         return (), None
     only_hosts = GroupMention.EVERYONE not in calls
-    whom = f"(select distinct h.user_id from {related()} h where h.because = 'hosting')" if only_hosts else people()
+    whom = (
+        f"(select distinct h.user_id from {related_people_sql()} h where h.because = 'hosting')"
+        if only_hosts
+        else people_in_room_sql()
+    )
     rows = await tx.fetch(
         f"select p.user_id from chat_rooms r, {whom} p where r.id = :room and p.user_id > :after order by p.user_id limit :limit",
         room=room.id,

@@ -1,6 +1,6 @@
 """Messages and reactions of guests from Matrix. The rules are those of everybody (``posting``); a guest changes only what is theirs.
 
-A guest mentions people whom everybody may know to be in the room, by name, and calls neither all hosts nor everyone.
+A guest can mention, by name, people whom everybody may know to be in the room, but neither all hosts nor everyone.
 """
 
 from collections.abc import Collection
@@ -44,7 +44,10 @@ async def say(
     reply_to: ChatMessageId | None,
     mentions: Collection[UserId] = (),
 ) -> ChatMessage:
-    """Store a message of a guest, who mentions also whom the text names. Raises NotFound, Forbidden (``ReadOnly``, ``RoomClosed``), TooMany (``SlowMode``), InvalidForm."""
+    """Store a message of a guest. ``mentions``: besides the people that the text names.
+
+    Raises NotFound, Forbidden (``ReadOnly``, ``RoomClosed``), TooMany (``SlowMode``), InvalidForm.
+    """
     room = await _writable(tx, room_id, sender)
     body = checked_text(text)
     author = MessageAuthor(matrix_sender=sender)

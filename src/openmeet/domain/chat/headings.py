@@ -1,4 +1,4 @@
-"""Dates of a series as headings of its conversation. A heading is the original date, so talk about a date makes no event of it."""
+"""Dates of a series as headings of its conversation. A heading is the original date, so a message about it stores no event."""
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
@@ -56,9 +56,9 @@ async def takes_signals(reader: Reader, room: Room) -> bool:
     return row is not None
 
 
-async def usual_heading(reader: Reader, room: Room) -> str | None:
-    """The heading under which people write if they choose none: the date under way until six hours after its end, else the
-    next one; None where no date is coming.
+async def default_heading(reader: Reader, room: Room) -> str | None:
+    """The heading of messages whose authors choose none: the present date until six hours after its end, else the next one; None
+    if no date is coming.
     """
     if room.kind is not RoomKind.SERIES or room.series_id is None:
         return None

@@ -22,21 +22,21 @@ MIRRORED: Final = """
     select r.id as subject, r.id as partition, 2 as priority from chat_rooms r where r.matrix_state <> 'off'
 """
 # A stream that missed more than this reloads its page.
-MOST_REPLAYED: Final = 200
+MAX_REPLAYED: Final = 200
 
 # Entries that people may be notified of.
 NEWS_KINDS: Final = frozenset({LogKind.SAID, LogKind.EDITED, LogKind.RESTORED, LogKind.REMOVED})
 
 
-class RoomBell:
-    """Calls ``heard`` with a room and its latest number after each commit of this process, as long as it is referenced."""
+class LogListener:
+    """Calls ``on_entry`` with a room and its latest number after each commit of this process, as long as it is referenced."""
 
-    def __init__(self, heard: Callable[[RoomId, int], None]) -> None:
-        self.heard = heard
-        _BELLS.add(self)
+    def __init__(self, on_entry: Callable[[RoomId, int], None]) -> None:
+        self.on_entry = on_entry
+        _LISTENERS.add(self)
 
 
-_BELLS: WeakSet[RoomBell] = WeakSet()
+_LISTENERS: WeakSet[LogListener] = WeakSet()
 
 
 def channel(schema: str) -> str:
@@ -44,7 +44,7 @@ def channel(schema: str) -> str:
     return f"{schema}_chat"
 
 
-def notified(payload: str) -> tuple[RoomId, int] | None:
+def parse_notification(payload: str) -> tuple[RoomId, int] | None:
     """The room and number in a notification; None where any room may have changed."""
     room, _, number = payload.partition(":")
     return (RoomId(room), int(number)) if room and number.isdecimal() else None
@@ -67,7 +67,7 @@ async def append(tx: Transaction, room: RoomId, kind: LogKind, message: ChatMess
 
 
 async def append_each(tx: Transaction, room: RoomId, kind: LogKind, messages: Sequence[ChatMessageId]) -> None:
-    """``append`` for many messages of one room, in so many statements whatever their number."""
+    """``append`` for many messages of one room; the number of statements does not depend on theirs."""
     if not messages:
         return
     entry = await next_entry(tx, room)
@@ -84,7 +84,7 @@ async def append_each(tx: Transaction, room: RoomId, kind: LogKind, messages: Se
         await wake_mirror(tx, room)
     if tx.engine == "postgresql":
         await tx.fetch("select pg_notify(current_schema() || '_chat', :notice)", notice=f"{room}:{last}")
-    tx.after_commit(lambda: _ring(room, last))
+    tx.after_commit(lambda: _call_listeners(room, last))
 
 
 async def next_entry(tx: Transaction, room: RoomId) -> NextEntry:
@@ -117,7 +117,7 @@ async def write(
     along: Sequence[SqlWrite] = (),
     said_at: Instant | None = None,
 ) -> None:
-    """Write the entry, and wake readers after the commit. ``along``: what is written with it, in the same round trip.
+    """Write the entry, and wake readers after the commit. ``along``: further writes in the same round trip.
 
     ``said_at``: when something new was said, after which rooms are sorted.
     """
@@ -140,20 +140,20 @@ async def write(
     if entry.is_mirrored:
         writes.append(jobs.enqueue_again_write(tx, JobKind.MATRIX_ROOM, room, partition=room))
     await execute_together(tx, writes)
-    tx.after_commit(lambda: _ring(room, number))
+    tx.after_commit(lambda: _call_listeners(room, number))
 
 
 async def wake_mirror(tx: Transaction, room: RoomId) -> None:
-    """If the room is mirrored to Matrix, the bridge looks at it again."""
+    """Enqueue the job of the room for the bridge, if the room is mirrored to Matrix."""
     await jobs.enqueue_again_selected(tx, JobKind.MATRIX_ROOM, f"{MIRRORED} and r.id = :room", room=room)
 
 
-def _ring(room: RoomId, number: int) -> None:
-    for one in list(_BELLS):
-        one.heard(room, number)
+def _call_listeners(room: RoomId, number: int) -> None:
+    for one in list(_LISTENERS):
+        one.on_entry(room, number)
 
 
-async def entries_after(reader: Reader, room: RoomId, number: int, *, limit: int = MOST_REPLAYED) -> list[ChatLogEntry]:
+async def entries_after(reader: Reader, room: RoomId, number: int, *, limit: int = MAX_REPLAYED) -> list[ChatLogEntry]:
     """Entries after a number, in order: one more than the limit where there are more."""
     rows = await reader.fetch(
         "select room_id, number, kind, message_id, at from chat_log where room_id = :room and number > :number"

@@ -1,6 +1,6 @@
 """Which mirrored rooms a person’s own Matrix account is invited to: all, chosen ones, or none.
 
-Whoever leaves a room over there is not invited to it again until they ask for it.
+A person who leaves a room on Matrix is not invited to it again until they ask for it.
 """
 
 from collections.abc import Collection
@@ -19,7 +19,7 @@ from openmeet.domain.users.model import Caller, UserId
 
 
 class InvitationMode(StrEnum):
-    """Which rooms invite. ``ALL``: those that one may write in and has not left over there. ``CHOSEN``: those one asked for."""
+    """Which rooms invite. ``ALL``: rooms where they may write and that they have not left on Matrix. ``CHOSEN``: rooms that they asked for."""
 
     ALL = "all"
     CHOSEN = "chosen"

@@ -86,7 +86,7 @@ async def guest(reader: Reader, room: RoomId, mxid: str) -> MatrixGuest | None:
 async def are_allowed(reader: Reader, room: Room) -> bool:
     """Whether the room may have guests now: its hosts allow them, and what it belongs to is public."""
     is_on = room.matrix_state == MirrorState.ON and room.matrix_guests
-    return is_on and not await mirroring.needs_confirmation(reader, room.id)
+    return is_on and not await mirroring.is_subject_restricted(reader, room.id)
 
 
 async def may_write(reader: Reader, room: Room, mxid: str) -> bool:
@@ -95,8 +95,8 @@ async def may_write(reader: Reader, room: Room, mxid: str) -> bool:
     return found is not None and found.state is GuestState.INVITED and await are_allowed(reader, room)
 
 
-async def is_guest_alone(reader: Reader, room: Room, mxid: str, user_id: UserId) -> bool:
-    """Whether somebody who linked this account has no access to the room but as a guest."""
+async def is_only_guest(reader: Reader, room: Room, mxid: str, user_id: UserId) -> bool:
+    """Whether the owner of this linked account has access to the room only as a guest."""
     found = await guest(reader, room.id, mxid)
     if found is None or found.state is not GuestState.INVITED:
         return False
@@ -179,7 +179,9 @@ async def note_invitation(tx: Transaction, room: RoomId, mxid: str, presence: Gu
 
 
 async def become_person(tx: Transaction, mxid: str, user_id: UserId) -> None:
-    """Turn a guest into the person who linked the account: where they have access they are no longer a guest, and bans go over to them."""
+    """Turn a guest into the person who linked the account: where they have access they are no longer a guest, and bans of the
+    guest become bans of the person.
+    """
     rows = await tx.fetch(
         "select room_id, state, reason, by_user_id, at from matrix_guests where mxid = :mxid order by room_id",
         mxid=mxid,

@@ -1,4 +1,4 @@
-"""People mentioned in messages: stored by id, with the name that is written there, so that a mention stays theirs under another name."""
+"""People mentioned in messages: stored by id and by the name in the text, so that a mention stays theirs when they are renamed."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -42,5 +42,5 @@ async def mentions_in(reader: Reader, messages: Collection[ChatMessageId]) -> di
 
 
 def renamed_among(mentions: Collection[Mention]) -> dict[str, str]:
-    """Present names of people who are mentioned by another one, by that one; see ``texts.with_names``."""
+    """Present names of mentioned people who have changed their name, by the name in the text; see ``texts.with_names``."""
     return {one.written: one.name for one in mentions if one.is_renamed}

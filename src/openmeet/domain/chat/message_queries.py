@@ -109,7 +109,7 @@ async def insert(tx: Transaction, entry: log.NextEntry, one: ChatMessage, search
 
 
 async def insert_notice(tx: Transaction, room: RoomId, notice: RoomNotice, **details: str) -> None:
-    """Say something about the room in it, without an author."""
+    """Store a notice of the program about the room, in the room."""
     entry = await log.next_entry(tx, room)
     await insert(
         tx,
@@ -128,7 +128,7 @@ async def insert_notice(tx: Transaction, room: RoomId, notice: RoomNotice, **det
 
 
 async def by_client_id(reader: Reader, room: RoomId, person: UserId, client_id: str) -> ChatMessage | None:
-    """What this person sent to the room with this id."""
+    """The message that this person sent to the room with this client id."""
     row = await reader.fetch_one(
         f"select {COLUMNS} from chat_messages m where m.room_id = :room and m.user_id = :person and m.client_id = :client_id",
         room=room,
@@ -161,7 +161,7 @@ async def shown_counts(reader: Reader, author: MessageAuthor) -> dict[RoomId, tu
 
 
 async def around(reader: Reader, one: ChatMessage, number: int) -> list[ChatMessage]:
-    """A message with so many of its room before and after it, in order."""
+    """A message with up to ``number`` messages before and after it, in order."""
     near = {one.id: one}
     for compared, order in (("<", "desc"), (">", "asc")):
         rows = await reader.fetch(

@@ -1,6 +1,7 @@
-"""Say something, change it, take it back; remove, restore and hold what others said.
+"""Send, edit and take back one's own messages; remove, restore and hold those of others.
 
-Each act locks the room first and asks for access then, so that nothing is stored after the commit that shut its author out.
+Each function locks the room first and checks access after that, so that nothing is stored after the commit that took the
+author's access away.
 """
 
 import json
@@ -62,12 +63,12 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
             if before.revision == 1 and before.body != body:
                 raise Conflict(ChatReason.CLIENT_ID_REUSED, name="ClientIdReused")
             return before, False
-    # Now, because what was stored is answered again, whatever happened since.
+    # Not earlier: a repeated request gets its stored message, even if the person may no longer write.
     await require_write_access(tx, room, caller.user_id, found)
     if new.kind is MessageKind.SIGNAL and not await takes_signals(tx, room):
         raise Refused(ChatReason.NO_TIME_FOR_SIGNALS, name="NotNow")
     about = await checked_heading(tx, room, new.about)
-    shown = await pictures.unsent(tx, caller.user_id, new.pictures)
+    shown = await pictures.require_unsent(tx, caller.user_id, new.pictures)
     await _check_reply(tx, room, new.reply_to, caller.user_id, found)
     author = MessageAuthor(caller.user_id)
     if found is not Access.MODERATE:
@@ -75,7 +76,7 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
     choices = new.details.get("choices")
     written = [body, *(choices if isinstance(choices, list) else ()), *(one.alt for one in new.pictures)]
     is_held = found is not Access.MODERATE and await posting.waits_for_moderator(tx, room, author, "\n".join(written))
-    calls = () if is_signal else await group_mentions.called(tx, room, caller.user_id, found, body)
+    calls = () if is_signal else await group_mentions.allowed_group_mentions(tx, room, caller.user_id, found, body)
     details = {**new.details, "calls": [call.value for call in calls]} if calls else new.details
     entry = log.entry_after(room)
     one = ChatMessage(
@@ -101,7 +102,7 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
 async def require_write_access(
     reader: Reader, room: Room | None, person: UserId, found: Access | None = None
 ) -> Access:
-    """The access of somebody who may write now; ``found``: if this transaction has asked for it.
+    """The access of somebody who may write now; ``found``: their access, if this transaction has checked it.
 
     Raises NotFound, Forbidden (``Muted``, ``RoomClosed``, ``ReadOnly``).
     """
@@ -142,10 +143,12 @@ async def _check_reply(
 
 
 async def add_mentions(tx: Transaction, room: Room, one: ChatMessage, given: Collection[UserId]) -> list[UserId]:
-    """Store who is mentioned, may read it and is named to the author, a guest like a visitor; returns those who were not mentioned before.
+    """Store the mentions of people who may read the message and whom its author sees by name; returns the newly mentioned.
 
-    Somebody who answered privately is not mentioned: the answer would tell the author that they come. A name that an earlier text
-    of the message had stays the person's whom it meant then, whoever is called so now.
+    A guest from Matrix sees the names that visitors see.
+
+    Somebody who answered privately is not mentioned: the answer would tell the author that they come. A name in an
+    earlier text of the message keeps meaning the same person, even if somebody else has that name now.
     """
     reached = await people.named_among(tx, room, given, one.user_id)
     named = [person for person in dict.fromkeys(given) if person in reached]
@@ -175,7 +178,7 @@ async def edit(
     Raises NotFound, Forbidden (``AuthorOnly``, ``Muted`` …), Refused (``TooLate``, ``Removed``, ``NotEditable``), Conflict
     (``RevisionChanged``), InvalidForm (``text``).
     """
-    one, room, found = await locked(tx, caller, message_id)
+    one, room, found = await lock_visible_message(tx, caller, message_id)
     if one.user_id != caller.user_id:
         raise Forbidden(ChatReason.AUTHOR_ONLY, name="AuthorOnly")
     await require_write_access(tx, room, caller.user_id, found)
@@ -227,9 +230,9 @@ async def remove(
 ) -> ChatMessage:
     """Remove somebody's message as a moderator. The sealed text can be restored for 30 days. A second time changes nothing.
 
-    ``of_site``: see ``moderated``. Raises NotFound, Forbidden (``NotAModerator``), InvalidForm (``reason``).
+    ``of_site``: see ``lock_moderated_message``. Raises NotFound, Forbidden (``NotAModerator``), InvalidForm (``reason``).
     """
-    one, room = await moderated(tx, caller, message_id, of_site=of_site)
+    one, room = await lock_moderated_message(tx, caller, message_id, of_site=of_site)
     why = _checked_reason(reason)
     if not why:
         raise InvalidForm({"reason": ChatReason.REASON_NEEDED()})
@@ -256,14 +259,15 @@ async def remove(
 async def restore(
     tx: Transaction, caller: Caller, message_id: ChatMessageId, sealer: Sealer, *, of_site: bool = False
 ) -> ChatMessage:
-    """Undo a removal by a moderator, and notify the author; one by the community's moderators only they undo (``of_site``, see ``moderated``).
+    """Undo a removal by a moderator, and notify the author. Only the community's moderators undo their own removals (``of_site``,
+    see ``lock_moderated_message``).
 
     Raises NotFound, Forbidden, Refused (``TakenBack``, ``NothingToRestore``, ``RemovedBySite``).
     """
-    one, room = await moderated(tx, caller, message_id, of_site=of_site)
+    one, room = await lock_moderated_message(tx, caller, message_id, of_site=of_site)
     if not one.is_removed:
         return one
-    require_say_in_removal(one, of_site=of_site)
+    require_may_decide_removal(one, of_site=of_site)
     row = await tx.fetch_one(
         "select body_sealed from chat_removed where message_id = :id and until > :now", id=one.id, now=tx.now
     )
@@ -311,7 +315,7 @@ async def release(tx: Transaction, caller: Caller, message_id: ChatMessageId, re
 async def _set_held(
     tx: Transaction, caller: Caller, message_id: ChatMessageId, reason: str, *, held: bool
 ) -> ChatMessage:
-    one, room, found = await locked(tx, caller, message_id)
+    one, room, found = await lock_visible_message(tx, caller, message_id)
     require_at_least(found, Access.MODERATE)
     why = _checked_reason(reason)
     if one.is_removed or one.is_held is held:
@@ -322,14 +326,16 @@ async def _set_held(
 
 
 async def set_held(tx: Transaction, one: ChatMessage, *, held: bool) -> ChatMessage:
-    """Write it, for callers that have asked for access or act for the program. The room is locked."""
+    """Hold or release a message, for callers that have checked access or act for the program. The room is locked."""
     changed = replace(one, held_at=tx.now if held else None)
     await write_message(tx, changed)
     await log.append(tx, one.room_id, LogKind.REMOVED if held else LogKind.RESTORED, one.id)
     return changed
 
 
-async def locked(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> tuple[ChatMessage, Room, Access]:
+async def lock_visible_message(
+    tx: Transaction, caller: Caller, message_id: ChatMessageId
+) -> tuple[ChatMessage, Room, Access]:
     """The message with its room locked. Raises NotFound."""
     known = await message_queries.by_id(tx, message_id)
     if known is None:
@@ -338,7 +344,7 @@ async def locked(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> 
     return await queries.visible_message(tx, message_id, caller.user_id)
 
 
-async def moderated(
+async def lock_moderated_message(
     tx: Transaction, caller: Caller, message_id: ChatMessageId, *, of_site: bool
 ) -> tuple[ChatMessage, Room]:
     """The message with its room locked, for a moderator of the room.
@@ -347,7 +353,7 @@ async def moderated(
     them or that they removed, and about no others. Raises NotFound, Forbidden (``NotAModerator``).
     """
     if not of_site:
-        one, room, found = await locked(tx, caller, message_id)
+        one, room, found = await lock_visible_message(tx, caller, message_id)
         require_at_least(found, Access.MODERATE)
         return one, room
     known = await message_queries.by_id(tx, message_id)
@@ -361,8 +367,8 @@ async def moderated(
     return now_there, locked_room
 
 
-def require_say_in_removal(one: ChatMessage, *, of_site: bool) -> None:
-    """About a removal by the community's moderators only they decide further. Raises Refused (``RemovedBySite``)."""
+def require_may_decide_removal(one: ChatMessage, *, of_site: bool) -> None:
+    """Raise Refused (``RemovedBySite``) for hosts if the community's moderators removed the message: only those decide about it."""
     if one.removed_by_site and not of_site:
         raise Refused(ChatReason.REMOVED_BY_SITE, name="RemovedBySite")
 
@@ -406,7 +412,7 @@ async def write_message(tx: Transaction, one: ChatMessage) -> None:
 
 
 async def empty(tx: Transaction, one: ChatMessage, by: UserId | None, *, of_site: bool = False) -> ChatMessage:
-    """Empty a message, for callers that have asked for access. The room is locked. ``by`` None: its author, a Matrix guest."""
+    """Empty a message, for callers that have checked access. The room is locked. ``by`` None: its author, a Matrix guest."""
     gone = replace(
         one,
         body="",

@@ -1,10 +1,10 @@
-"""Which mirrored rooms the bridge looks at again, because people, names or visibility changed."""
+"""Enqueue the mirrored rooms that the bridge must check again, because people, names or visibility changed."""
 
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox import jobs
-from openmeet.domain.chat.access import chain
+from openmeet.domain.chat.access import series_chain_sql
 from openmeet.domain.chat.log import MIRRORED
 from openmeet.domain.chat.mirroring import wake_all, wake_rooms_of
 from openmeet.domain.users.model import UserId
@@ -21,17 +21,17 @@ async def newest_access_change(reader: Reader) -> int:
 
 
 async def wake_changed(tx: Transaction, after: int) -> None:
-    """Look again at mirrored rooms whose people, name or visibility may have changed since the change with this number, and at the names
-    of people who are spoken for.
+    """Check mirrored rooms again whose people, name or visibility may have changed since the change with this number, and the names
+    of people who have a ghost user.
     """
     await _wake_people(tx, after)
     fresh = "from chat_access_changes c where c.id > :after"
     changed_date = (
-        f"exists ({chain('r')} select 1 from chain join events ce on ce.series_id = chain.id"
+        f"exists ({series_chain_sql('r')} select 1 from chain join events ce on ce.series_id = chain.id"
         " join chat_access_changes c on c.event_id = ce.id where c.id > :after)"
     )
     changed_series = (
-        f"exists ({chain('r')} select 1 from chain join event_series cs on cs.id = chain.id"
+        f"exists ({series_chain_sql('r')} select 1 from chain join event_series cs on cs.id = chain.id"
         f" where cs.id in (select c.series_id {fresh} and c.series_id is not null)"
         f" or cs.group_id in (select c.group_id {fresh} and c.group_id is not null))"
     )

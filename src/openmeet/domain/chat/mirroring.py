@@ -1,6 +1,6 @@
-"""Mirroring to Matrix, as hosts and people decide it: a room's switch, a person's consent, the link to an account of theirs.
+"""Decisions about mirroring to Matrix: whether a room is mirrored, a person's consent, the link to their own Matrix account.
 
-``openmeet.matrix`` does what follows from it. Nobody's words or name are passed on without their consent: the default is no.
+``openmeet.matrix`` carries them out. Nobody's words or name are sent to Matrix without their consent: the default is no.
 """
 
 import hmac
@@ -17,7 +17,7 @@ from groundwork.errors import Explanation, Refused, unpacked
 from groundwork.outbox import jobs
 from groundwork.outbox.jobs import JobState
 from openmeet.domain.chat import room_queries
-from openmeet.domain.chat.access import candidates, require_access
+from openmeet.domain.chat.access import candidate_rooms_sql, require_access
 from openmeet.domain.chat.acts import ModerationAct, note_act
 from openmeet.domain.chat.log import MIRRORED, wake_mirror
 from openmeet.domain.chat.model import Access, ChatMessageId, Room, RoomId, RoomKind
@@ -29,7 +29,7 @@ LINK_CODE_LASTS: Final = 10 * MINUTE
 # Without letters and digits that look alike: 31 of them, so ten are 49 bits.
 _CODE_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 _CODE_LENGTH: Final = 10
-# With what the names of our users and rooms at the homeserver begin, and nobody else’s.
+# Prefix of the names of our users and rooms at the homeserver; nobody else’s names have it.
 NAMESPACE: Final = "_om_"
 # Rooms that are never mirrored, because they are private.
 NEVER: Final = frozenset({RoomKind.HOSTS, RoomKind.DIRECT})
@@ -80,8 +80,11 @@ class MirrorStatus:
     is_adopted: bool = False
 
 
-async def needs_confirmation(reader: Reader, room: RoomId) -> bool:
-    """Whether hosts are asked twice: what the room belongs to is not public. No picture of such a room is passed on."""
+async def is_subject_restricted(reader: Reader, room: RoomId) -> bool:
+    """Whether the event, series or group of the room is not public.
+
+    Then hosts must confirm mirroring, there are no guests, and no pictures are sent to Matrix.
+    """
     row = await reader.fetch_one(
         """
         select case when exists (select 1 from events e where e.id = r.event_id and e.visibility <> 'public')
@@ -111,7 +114,7 @@ async def switch_on(
     assert room is not None, "somebody may moderate it"  # noqa: S101 - for the type checker
     if room.kind in NEVER:
         raise Refused(ChatReason.NEVER_MIRRORED, name="NeverMirrored")
-    if await needs_confirmation(tx, room_id):
+    if await is_subject_restricted(tx, room_id):
         if guests:
             raise Refused(ChatReason.GUESTS_NEED_PUBLIC, name="GuestsNeedPublic")
         if not is_confirmed:
@@ -124,8 +127,8 @@ async def switch_on(
 
 
 async def begin(tx: Transaction, room_id: RoomId, *, guests: bool) -> None:
-    """Mirror a room that is not mirrored, for callers that have asked for access or act for the operator."""
-    # Everything up to here counts as passed on.
+    """Mirror a room that is not mirrored, for callers that have checked access or act for the operator."""
+    # Earlier entries are not sent: everything up to here counts as settled.
     await tx.execute(
         """
         insert into matrix_sends (room_id, number, event_id, sent_revision)
@@ -248,7 +251,7 @@ async def person(reader: Reader, user_id: UserId) -> MatrixPerson | None:
 
 
 async def answer_consent(tx: Transaction, caller: Caller, consent: MatrixConsent) -> None:
-    """Store what this person decided. Words that they said before a yes stay here; a no takes back what was passed on."""
+    """Store what this person decided. Messages from before their consent are not sent; a withdrawal redacts what was sent."""
     before = await person(tx, caller.user_id)
     await make_person(tx, caller.user_id)
     changed = await tx.execute(
@@ -258,13 +261,13 @@ async def answer_consent(tx: Transaction, caller: Caller, consent: MatrixConsent
         now=tx.now,
         user=caller.user_id,
     )
-    # A no takes back what was passed on; a yes after a no gives the user that speaks for them its name again.
+    # A withdrawal redacts what was sent; a new consent gives their ghost user its name again.
     if changed and before is not None and before.answered_at is not None:
         await jobs.enqueue_again(tx, JobKind.MATRIX_PERSON, [caller.user_id])
 
 
 async def is_to_be_asked(reader: Reader, room: Room, user_id: UserId) -> bool:
-    """Whether somebody writes in a mirrored room who has not said yet whether their words are passed on."""
+    """Whether somebody who writes in this room must be asked for consent: it is mirrored, and they have not answered yet."""
     if room.matrix_state != MirrorState.ON:
         return False
     known = await person(reader, user_id)
@@ -272,7 +275,7 @@ async def is_to_be_asked(reader: Reader, room: Room, user_id: UserId) -> bool:
 
 
 async def withdraw(tx: Transaction, user_id: UserId) -> None:
-    """Take back what was passed on of somebody who deletes their account; nothing for somebody who never consented."""
+    """Withdraw the consent of somebody who deletes their account, which redacts what was sent; no effect without consent."""
     known = await person(tx, user_id)
     if known is not None and known.consent is not MatrixConsent.NONE:
         await answer_consent(tx, Caller(user_id, ""), MatrixConsent.NONE)
@@ -293,13 +296,15 @@ _FORGET_DELETED: Final = """
 
 
 async def forget_deleted(tx: Transaction, user_id: UserId) -> None:
-    """Everything was taken back: nothing is kept of the user that spoke for them, if their account was deleted."""
+    """Delete the row of a person whose account was deleted, once everything that was sent to Matrix is redacted."""
     over = "('completed', 'leased')"  # the job that leads here is leased
     await tx.execute(_FORGET_DELETED.format(over=over) + " and user_id = :user", user=user_id)
 
 
 async def new_link_code(tx: Transaction, caller: Caller) -> tuple[str, Instant]:
-    """A code that proves an account of the person's own when it arrives from there, and until when. It replaces earlier ones."""
+    """A new code, and when it expires. Sent from a Matrix account, it proves that the account is the person's. It replaces earlier
+    ones.
+    """
     await make_person(tx, caller.user_id)
     code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
     ends = Instant(tx.now + LINK_CODE_LASTS)
@@ -352,7 +357,7 @@ async def wake_rooms_of(tx: Transaction, user_id: UserId) -> None:
     await jobs.enqueue_again_selected(
         tx,
         JobKind.MATRIX_ROOM,
-        f"{MIRRORED} and r.id in {candidates('cast(:person as text)')} order by r.id",
+        f"{MIRRORED} and r.id in {candidate_rooms_sql('cast(:person as text)')} order by r.id",
         person=user_id,
     )
 
@@ -363,7 +368,7 @@ async def wake_all(tx: Transaction) -> None:
 
 
 async def reconcile_rooms(db: Database) -> None:
-    """``wake_all`` in a transaction of its own, nightly; and what ``forget_deleted`` came too early for."""
+    """Nightly: ``wake_all``, and ``forget_deleted`` for people whose job was not complete yet when it ran."""
     async with db.transaction() as tx:
         await tx.execute(_FORGET_DELETED.format(over="('completed')"))
         await wake_all(tx)

@@ -209,7 +209,7 @@ class RoomSubject:
 class Room:
     """A stored room. ``name``: of a channel; empty elsewhere. ``audience``: the switches that differ from the usual.
 
-    ``last_number``: of the latest entry of its log. ``closed_by``: ``host``, or ``clock`` for what the end of its dates closed.
+    ``last_number``: of the latest entry of its log. ``closed_by``: ``host``, or ``clock`` if it was closed after its last date.
     ``with_user_id``: the person in a direct room. ``history_floor``: after which number newcomers read while the history is
     ``ALL``; 0 unless it was another one before. ``matrix_since``: when mirroring was switched on.
     """
@@ -242,13 +242,13 @@ class Room:
     updated_at: Instant
 
     @property
-    def newcomers_from(self) -> int:
-        """The number after which somebody reads who comes now; 0 is everything."""
+    def newcomer_floor(self) -> int:
+        """The number after which newcomers read; 0 is everything."""
         return self.history_floor if self.history is HistoryMode.ALL else self.last_number
 
     @property
     def is_mirrored(self) -> bool:
-        """Whether its log is passed on to Matrix."""
+        """Whether its messages are sent to Matrix."""
         return self.matrix_state != "off"
 
     @property
@@ -288,7 +288,7 @@ class NewPicture:
 
 @dataclass(frozen=True, slots=True)
 class MessageAuthor:
-    """Who writes: somebody with an account here, or a guest by their Matrix address. One of the two is None."""
+    """The author of a message: somebody with an account here, or a guest by their Matrix address. One of the two is None."""
 
     user_id: UserId | None = None
     matrix_sender: str | None = None
@@ -309,7 +309,7 @@ class ChatMessage:
 
     ``about``: the original date in the series (``2026-03-03T18:00:00``) under whose heading it stands. ``details``: the
     choices of a poll, the code of a signal or a notice, the pictures. ``body`` is empty once it was taken back or removed. ``removed_by_site``:
-    by a moderator of the community, who alone can bring it back.
+    a moderator of the community removed it; only such a moderator can restore it.
     """
 
     id: ChatMessageId
@@ -342,7 +342,7 @@ class ChatMessage:
 
     @property
     def is_taken_back(self) -> bool:
-        """Whether the author removed it, and no moderator."""
+        """Whether its author removed it, not a moderator."""
         # A guest from Matrix has no id, and nobody but moderators and they themselves removes their messages.
         return self.removed_at is not None and self.removed_by == self.user_id
 

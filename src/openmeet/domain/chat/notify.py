@@ -1,7 +1,7 @@
 """Notifications of chat: for people who are mentioned, answered or asked, and for those who follow the room.
 
 A job reads the log of a room behind the number up to which people were notified, so that sending waits for nobody. Access is
-checked when people are notified, and again when it is mailed and shown. People who have read a message by then get nothing.
+checked when people are notified, and again when the notification is mailed or shown. People who have read a message by then get nothing.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,8 +13,8 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from openmeet.domain.chat import log, message_queries, room_queries, webhooks
-from openmeet.domain.chat.access import access_of_each, related
-from openmeet.domain.chat.group_mentions import page_of_called
+from openmeet.domain.chat.access import access_of_each, related_people_sql
+from openmeet.domain.chat.group_mentions import page_of_people_called
 from openmeet.domain.chat.model import (
     Access,
     ChatLogEntry,
@@ -35,7 +35,7 @@ from openmeet.domain.users.model import UserId
 
 _Wanted = Mapping[UserId, NotificationKind[ChatNews]]
 
-# What waited longer, because nothing ran or because it was imported, is no news.
+# Older messages, for example imported ones, notify nobody.
 _NEWS_FOR: Final = DAY
 # People who looked at a room this short ago see what comes: it is mailed if it stays unread.
 _ACTIVE_FOR: Final = 90 * SECOND
@@ -124,7 +124,7 @@ async def _notify_called(db: Database, entry: ChatLogEntry, message_id: ChatMess
             one = await message_queries.by_id(tx, message_id)
             if room is None or one is None or not _is_news(one, tx.now):
                 return
-            called, after = await page_of_called(tx, room, one, after)
+            called, after = await page_of_people_called(tx, room, one, after)
             await _notify(tx, room, one, dict.fromkeys(called, kinds.CHAT_MENTION))
 
 
@@ -157,7 +157,7 @@ def _is_news(one: ChatMessage, now: Instant) -> bool:
 
 
 async def _addressed(reader: Reader, room: Room, one: ChatMessage, *, is_edit: bool) -> _Wanted:
-    """Who the message itself addresses; the strongest reason counts."""
+    """People whom the message itself addresses, with the strongest reason."""
     found: dict[UserId, NotificationKind[ChatNews]] = {}
     if not is_edit and room.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
         found = dict.fromkeys(await _people_of(reader, room), kinds.CHAT_DIRECT)
@@ -174,7 +174,7 @@ async def _addressed(reader: Reader, room: Room, one: ChatMessage, *, is_edit: b
 
 async def _people_of(reader: Reader, room: Room) -> list[UserId]:
     rows = await reader.fetch(
-        f"select distinct p.user_id from chat_rooms r, {related()} p where r.id = :room order by p.user_id limit {_HOSTS}",
+        f"select distinct p.user_id from chat_rooms r, {related_people_sql()} p where r.id = :room order by p.user_id limit {_HOSTS}",
         room=room.id,
     )
     return [UserId(row["user_id"]) for row in rows]

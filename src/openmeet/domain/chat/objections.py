@@ -1,6 +1,6 @@
-"""What authors say against the removal of their messages, and what the community's moderators were told of.
+"""Objections of authors to the removal of their messages, and reports to the community's moderators.
 
-Both are read from the log of acts: an objection is open until a later act restores the message or upholds the removal.
+Objections are read from the audit log (``acts``): an objection is open until a later act restores the message or upholds the removal.
 """
 
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ async def removals_of(reader: Reader, ids: Sequence[ChatMessageId]) -> dict[Chat
 
 
 async def own_removal(reader: Reader, message_id: ChatMessageId, person: UserId) -> Removal:
-    """Why a message of this person was removed; also for who has lost access since. Raises NotFound."""
+    """Why a message of this person was removed; also for people who have lost access since. Raises NotFound."""
     one = await message_queries.by_id(reader, message_id)
     found = (await removals_of(reader, [message_id])).get(message_id)
     if one is None or one.user_id != person or not one.is_removed or one.is_taken_back or found is None:
@@ -100,12 +100,12 @@ async def object_to(tx: Transaction, caller: Caller, message_id: ChatMessageId, 
 async def uphold(
     tx: Transaction, caller: Caller, message_id: ChatMessageId, reason: str = "", *, of_site: bool = False
 ) -> None:
-    """Decide that the message stays removed; its author is notified. ``of_site``: see ``messages.moderated``.
+    """Decide that the message stays removed; its author is notified. ``of_site``: see ``messages.lock_moderated_message``.
 
     Raises NotFound, Forbidden, Refused (``RemovedBySite``).
     """
-    one, room = await messages.moderated(tx, caller, message_id, of_site=of_site)
-    messages.require_say_in_removal(one, of_site=of_site)
+    one, room = await messages.lock_moderated_message(tx, caller, message_id, of_site=of_site)
+    messages.require_may_decide_removal(one, of_site=of_site)
     removal = (await removals_of(tx, [one.id])).get(one.id)
     if removal is None or removal.objection is None or removal.is_decided:
         return

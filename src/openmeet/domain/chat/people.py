@@ -1,4 +1,4 @@
-"""Who is in a room, and why."""
+"""The people of a room, and why each is there."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from openmeet.domain.attendance.model import SEATED
-from openmeet.domain.chat.access import access_in, access_of_each, chain, level, people, related
+from openmeet.domain.chat.access import (
+    access_in,
+    access_of_each,
+    access_sql,
+    people_in_room_sql,
+    related_people_sql,
+    series_chain_sql,
+)
 from openmeet.domain.chat.model import Access, Room, RoomId
 from openmeet.domain.chat.queries import PAGE
 from openmeet.domain.chat.reasons import ChatReason
@@ -14,11 +21,11 @@ from openmeet.domain.chat.texts import cleaned, name_key
 from openmeet.domain.users.model import UserId, unnamed
 
 _INSIDE = "'owner', 'admin', 'moderator', 'member'"
-# How many people are asked for access for each one that a page may show: many are not named.
+# How many people are looked up for each one that a page may show: many are not named.
 _LOOKED_AT = 4
 # In larger rooms those who are not named are not counted.
 _COUNTED = 100
-# How many are called like one of the names in a message.
+# How many people with one of the names in a message are looked at.
 _MOST_NAMESAKES = 200
 _SEATED = ", ".join(f"'{one.value}'" for one in sorted(SEATED))
 
@@ -59,7 +66,7 @@ async def members(
 ) -> RoomMembers:
     """Who is in the room, in order of name. Moderators see everybody by name; for others, see ``_is_named``.
 
-    Access and names are asked of so many people as a page may need, and no more: a room can have tens of thousands. Where most of
+    Access and names are looked up only for as many people as a page may need: a room can have tens of thousands. Where most of
     them are not named, a page is shorter than its limit. Raises NotFound.
     """
     mine = await _require_some_access(reader, room, viewer)
@@ -82,7 +89,7 @@ async def _in_order(
     role: Access | None = None,
     limit: int,
     after: tuple[str, str] | None = None,
-) -> tuple[list["_LookedAt"], tuple[str, str] | None]:
+) -> tuple[list["_PossibleMember"], tuple[str, str] | None]:
     """Those who are named, in order of name, and the place of the last one where there are more."""
     conditions = ["1 = 1"]
     values: dict[str, object] = {}
@@ -91,14 +98,14 @@ async def _in_order(
         plain = words.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         values["words"] = f"%{plain}%"
     if role is Access.MODERATE:
-        conditions.append(f"exists (select 1 from {related('= u.id')} h where h.because = 'hosting')")
+        conditions.append(f"exists (select 1 from {related_people_sql('= u.id')} h where h.because = 'hosting')")
     if after is not None:
         conditions.append("(lower(u.display_name), u.id) > (:after_name, :after_id)")
         values |= {"after_name": after[0], "after_id": after[1]}
     most = limit * _LOOKED_AT
     listed = await reader.fetch(
         f"""
-        select u.id, lower(u.display_name) as folded from chat_rooms r, {people()} p join users u on u.id = p.user_id
+        select u.id, lower(u.display_name) as folded from chat_rooms r, {people_in_room_sql()} p join users u on u.id = p.user_id
          where r.id = :room and {" and ".join(conditions)} order by folded, u.id limit :most
         """,
         room=room.id,
@@ -120,7 +127,9 @@ async def _in_order(
 async def some_members(reader: Reader, room: Room, viewer: UserId, limit: int) -> RoomMembers:
     """A few of the people in the room, hosts first. Raises NotFound."""
     mine = await _require_some_access(reader, room, viewer)
-    rows = await reader.fetch(f"select p.user_id from {related()} p limit :most", room=room.id, most=_COUNTED)
+    rows = await reader.fetch(
+        f"select p.user_id from {related_people_sql()} p limit :most", room=room.id, most=_COUNTED
+    )
     looked_at = await _looked_at(reader, room, viewer, mine, [UserId(row["user_id"]) for row in rows])
     named = sorted((one for one in looked_at.values() if one.is_named), key=lambda one: (-one.access, one.name.lower()))
     because = await _because(reader, room.id, [one.user_id for one in named[:limit]])
@@ -138,7 +147,9 @@ async def _require_some_access(reader: Reader, room: Room, viewer: UserId) -> Ac
 
 async def _count_unnamed(reader: Reader, room: Room, viewer: UserId, mine: Access) -> int | None:
     """How many in the whole room are not named: a number that depended on words or pages would tell who they are."""
-    rows = await reader.fetch(f"select p.user_id from {related()} p limit :most", room=room.id, most=_COUNTED)
+    rows = await reader.fetch(
+        f"select p.user_id from {related_people_sql()} p limit :most", room=room.id, most=_COUNTED
+    )
     if len(rows) == _COUNTED:
         return None
     looked_at = await _looked_at(reader, room, viewer, mine, [UserId(row["user_id"]) for row in rows])
@@ -146,7 +157,7 @@ async def _count_unnamed(reader: Reader, room: Room, viewer: UserId, mine: Acces
 
 
 @dataclass(frozen=True, slots=True)
-class _LookedAt:
+class _PossibleMember:
     """Somebody who may read the room. ``seen``: which reasons for being there the reader may know."""
 
     user_id: UserId
@@ -167,13 +178,13 @@ class _LookedAt:
 
 async def _looked_at(
     reader: Reader, room: Room, viewer: UserId, mine: Access, ids: Collection[UserId]
-) -> dict[UserId, _LookedAt]:
+) -> dict[UserId, _PossibleMember]:
     """Those of some people who may read the room."""
     if not ids:
         return {}
     rows = await reader.fetch(
         f"""
-        select u.id, u.display_name as name, {level("r", "u.id", room.subject.kind)} as level,
+        select u.id, u.display_name as name, {access_sql("r", "u.id", room.subject.kind)} as level,
                case when {_is_named()} then 1 else 0 end as named,
                case when {_is_seen_in_group()} then 1 else 0 end as in_group,
                case when {_is_seen_to_come()} then 1 else 0 end as comes
@@ -186,7 +197,7 @@ async def _looked_at(
         now=reader.now,
     )
     return {
-        UserId(row["id"]): _LookedAt(
+        UserId(row["id"]): _PossibleMember(
             UserId(row["id"]),
             row["name"],
             Access(int(row["level"])),
@@ -211,24 +222,24 @@ def _is_named() -> str:
     """
     return f"""(u.id = {_VIEWER} or cast(:moderates as integer) = 1
         or exists (select 1 from chat_messages w where w.room_id = r.id and w.user_id = u.id)
-        or exists (select 1 from {related("= u.id")} o where o.because in ('hosting', 'direct'))
+        or exists (select 1 from {related_people_sql("= u.id")} o where o.because in ('hosting', 'direct'))
         or {_is_seen_in_group()} or {_is_seen_to_come()})"""
 
 
 def _is_seen_in_group() -> str:
     groups = f"""(select r.group_id union select e.group_id from events e where e.id = r.event_id
-        union select s.group_id from event_series s where s.deleted_at is null and s.id in ({chain("r")} select id from chain))"""
+        union select s.group_id from event_series s where s.deleted_at is null and s.id in ({series_chain_sql("r")} select id from chain))"""
     return f"""exists (
         select 1 from group_members v where v.user_id = {_VIEWER} and v.role in ({_INSIDE}) and v.group_id in {groups}
            and (exists (select 1 from group_members m where m.group_id = v.group_id and m.user_id = u.id and m.role in ({_INSIDE}))
-                or exists (select 1 from {related("= u.id")} o where o.because = 'following')))"""
+                or exists (select 1 from {related_people_sql("= u.id")} o where o.because = 'following')))"""
 
 
 def _is_seen_to_come() -> str:
     return f"""exists (
         select 1 from attendances a join events e on e.id = a.event_id where a.user_id = u.id and a.is_private = 0
            and a.status not in ('declined', 'rejected')
-           and (e.id = r.event_id or r.series_id is not null and e.series_id in ({chain("r")} select id from chain))
+           and (e.id = r.event_id or r.series_id is not null and e.series_id in ({series_chain_sql("r")} select id from chain))
            and case coalesce((select g.list_audience from registration_settings g where g.subject_id = e.id),
                              (select g.list_audience from registration_settings g where g.subject_id = e.series_id), 'everyone')
                when 'everyone' then 1
@@ -260,7 +271,7 @@ async def _because(reader: Reader, room: RoomId, ids: Collection[UserId]) -> dic
     if not ids:
         return {}
     rows = await reader.fetch(
-        f"select distinct p.user_id, p.because from {related('in :ids')} p order by p.user_id, p.because",
+        f"select distinct p.user_id, p.because from {related_people_sql('in :ids')} p order by p.user_id, p.because",
         room=room,
         ids=sorted(ids),
     )
@@ -278,7 +289,7 @@ async def answered_privately(reader: Reader, room: Room, ids: Collection[UserId]
         f"""
         select distinct a.user_id from chat_rooms r, attendances a join events e on e.id = a.event_id
          where r.id = :room and a.user_id in :ids and a.is_private = 1
-           and (e.id = r.event_id or e.series_id in ({chain("r")} select id from chain))
+           and (e.id = r.event_id or e.series_id in ({series_chain_sql("r")} select id from chain))
          order by a.user_id
         """,
         room=room.id,
@@ -288,7 +299,7 @@ async def answered_privately(reader: Reader, room: Room, ids: Collection[UserId]
 
 
 async def people_named(reader: Reader, room: Room, names: Collection[str], viewer: UserId | None) -> dict[str, UserId]:
-    """People that ``members`` names to this reader and who are called so, by their names: a handle, or a name that only one has.
+    """People whom ``members`` shows to this reader by name, by the given names: a handle, or a name that only one of them has.
 
     ``names`` are folded, see ``texts.name_key``.
     """
@@ -297,7 +308,7 @@ async def people_named(reader: Reader, room: Room, names: Collection[str], viewe
     # Nobody else is loaded. What SQL folds is less than what Python does, which has the last word.
     rows = await reader.fetch(
         f"""
-        select distinct u.id, u.display_name, i.handle from chat_rooms r, {people()} p join users u on u.id = p.user_id
+        select distinct u.id, u.display_name, i.handle from chat_rooms r, {people_in_room_sql()} p join users u on u.id = p.user_id
           left join identities i on i.user_id = u.id and i.handle in :names
          where r.id = :room and (i.handle is not null
                or replace(replace(replace(lower(u.display_name), ' ', ''), 'ß', 'ss'), 'ς', 'σ') in :names)

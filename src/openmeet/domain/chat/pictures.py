@@ -128,8 +128,10 @@ async def by_key(reader: Reader, key: SentPictureKey) -> StoredPicture | None:
     )
 
 
-async def unsent(reader: Reader, user_id: UserId | None, wanted: Collection[NewPicture]) -> tuple[MessagePicture, ...]:
-    """What a new message of this person shows. Raises InvalidForm (``pictures``, ``alt``)."""
+async def require_unsent(
+    reader: Reader, user_id: UserId | None, wanted: Collection[NewPicture]
+) -> tuple[MessagePicture, ...]:
+    """The uploaded pictures for a new message of this person, none of them sent before. Raises InvalidForm (``pictures``, ``alt``)."""
     if len(wanted) > MAX_PICTURES:
         raise InvalidForm({"pictures": ChatReason.TOO_MANY_PICTURES(most=MAX_PICTURES)})
     found: dict[SentPictureKey, MessagePicture] = {}
@@ -142,7 +144,7 @@ async def unsent(reader: Reader, user_id: UserId | None, wanted: Collection[NewP
 
 
 async def attach(tx: Transaction, message: ChatMessageId, pictures: Collection[MessagePicture]) -> None:
-    """The pictures belong to this message now. Raises InvalidForm (``pictures``) if another message has taken one since."""
+    """Assign the pictures to this message. Raises InvalidForm (``pictures``) if another message has one of them by now."""
     if pictures:
         taken = await tx.execute(
             "update chat_pictures set message_id = :message, waits_until = null"
@@ -170,11 +172,11 @@ async def release_all_of(tx: Transaction, user_id: UserId) -> None:
     )
 
 
-async def readable(reader: Reader, key: SentPictureKey, viewer: UserId | None) -> StoredPicture:
-    """A picture for somebody who may read its message, or who sent it. Raises NotFound.
+async def readable_picture(reader: Reader, key: SentPictureKey, viewer: UserId | None) -> StoredPicture:
+    """The picture, for its uploader and everybody who may read its message. Raises NotFound.
 
-    Of a message that a moderator removed, only its author and those who moderate the room see it, as long as it can be restored;
-    of one that the community's moderators removed, its author alone.
+    If a moderator removed the message, only its author and the moderators of the room see it, as long as it can be restored. If
+    the community's moderators removed it, only its author does.
     """
     found = await by_key(reader, key)
     if found is None:

@@ -1,4 +1,4 @@
-"""What holds for everybody who writes in a chat, people and guests from Matrix: slow mode, held messages, the time for an edit.
+"""Rules for everybody who writes in a chat, people and guests from Matrix: slow mode, held messages, the time for an edit.
 
 Callers hold the lock on the room.
 """

@@ -7,7 +7,7 @@ from typing import Final
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
-from openmeet.domain.chat.access import access, access_to_each, first_number, first_number_sql
+from openmeet.domain.chat.access import access, access_to_each, reading_floor, reading_floor_sql
 from openmeet.domain.chat.mentions import mentions_in, renamed_among
 from openmeet.domain.chat.message_queries import COLUMNS, by_id, by_ids, message_of
 from openmeet.domain.chat.model import (
@@ -23,7 +23,7 @@ from openmeet.domain.chat.room_queries import by_id as room_by_id
 from openmeet.domain.chat.texts import cleaned, with_names
 from openmeet.domain.users.model import UserId, unnamed
 
-# Of the one line that a reply shows of what it answers.
+# Maximum length of the line that a reply quotes.
 _LINE: Final = 120
 PAGE: Final = 50
 
@@ -56,9 +56,9 @@ class ReplyLine:
 class ShownMessage:
     """A message as one person sees it. ``message.body`` is empty where it was removed.
 
-    ``is_only_here``: the room is mirrored to Matrix, and this is not passed on.
+    ``is_only_here``: the room is mirrored to Matrix, but this message is not sent there.
     ``name``: of the author; of a Matrix guest the address. ``is_folded``: by somebody that the reader blocks or mutes.
-    ``renamed``: present names of people who were mentioned by another name, by that name. ``votes``: the number for each choice of a poll; ``my_votes``: those of the reader.
+    ``renamed``: present names of mentioned people who have changed their name, by the name in the text. ``votes``: the number for each choice of a poll; ``my_votes``: those of the reader.
     """
 
     message: ChatMessage
@@ -113,8 +113,8 @@ class MessagePage:
 
 
 def is_shown(floor: str = ":floor") -> str:
-    """SQL condition on ``m``: ``:viewer`` sees it: it is in their part of the history, and not held; their own, or for
-    moderators (``:moderates`` 1), held ones too.
+    """SQL condition on ``m``: ``:viewer`` sees the message. It is in their part of the history, and not held unless it is their
+    own or they moderate (``:moderates`` 1).
     """
     return (
         f"m.number > {floor} and (m.held_at is null or cast(:moderates as integer) = 1"
@@ -131,7 +131,7 @@ async def page_of_messages(
     limit: int = PAGE,
     found: Access | None = None,
 ) -> MessagePage:
-    """A page of messages for somebody who may read the room; ``found``: their access, if this reader has asked for it.
+    """A page of messages for somebody who may read the room; ``found``: their access, if this reader has checked it.
 
     Raises NotFound if they may not.
     """
@@ -144,7 +144,7 @@ async def page_of_messages(
         "room": room.id,
         "viewer": viewer,
         "moderates": int(found is Access.MODERATE),
-        "floor": await first_number(reader, room, viewer, found),
+        "floor": await reading_floor(reader, room, viewer, found),
     }
     for name, condition in (
         ("about", "m.about = :about"),
@@ -220,7 +220,7 @@ async def is_visible(reader: Reader, one: ChatMessage, room: Room, viewer: UserI
         one.is_held and found is not Access.MODERATE and (viewer is None or one.user_id != viewer)
     ):
         return False
-    return one.number > await first_number(reader, room, viewer, found)
+    return one.number > await reading_floor(reader, room, viewer, found)
 
 
 async def visible_among(
@@ -232,7 +232,7 @@ async def visible_among(
 ) -> list[ShownMessage]:
     """Those of some messages of a room that this person sees, in order of number; empty without access.
 
-    ``found``: their access, if this reader has asked for it.
+    ``found``: their access, if this reader has checked it.
     """
     if not messages:
         return []
@@ -246,7 +246,7 @@ async def visible_among(
         ids=sorted(set(messages)),
         viewer=viewer,
         moderates=int(found is Access.MODERATE),
-        floor=await first_number(reader, room, viewer, found),
+        floor=await reading_floor(reader, room, viewer, found),
     )
     return await shown(reader, [message_of(row) for row in rows], viewer)
 
@@ -254,7 +254,7 @@ async def visible_among(
 async def shown(
     reader: Reader, messages: Sequence[ChatMessage], viewer: UserId | None, *, quotes_all: bool = False
 ) -> list[ShownMessage]:
-    """The messages ready to show, in their order. Does not ask for access: the caller has.
+    """The messages ready to show, in their order. Does not check access: the caller has.
 
     ``quotes_all``: replies quote also what was said before the viewer came; the caller leaves it out for each reader.
     """
@@ -264,7 +264,7 @@ async def shown(
     answered = await by_ids(reader, [one.reply_to for one in messages if one.reply_to is not None])
     authors = {one.user_id for one in (*messages, *answered.values()) if one.user_id is not None}
     names = await _names(reader, authors)
-    apart = await _apart(reader, authors, viewer)
+    apart = await _blocked_or_muted(reader, authors, viewer)
     unread = set() if quotes_all else await _before_joining(reader, list(answered.values()), viewer)
     reactions = await _reactions(reader, ids, viewer)
     mentions = await mentions_in(reader, {*ids, *answered})
@@ -367,7 +367,7 @@ async def _before_joining(
     if not messages:
         return set()
     rows = await reader.fetch(
-        f"select r.id, {first_number_sql()} as floor from chat_rooms r"
+        f"select r.id, {reading_floor_sql()} as floor from chat_rooms r"
         " left join chat_readers c on c.room_id = r.id and c.user_id = cast(:viewer as text)"
         " where r.id in :rooms and (r.history <> 'all' or r.history_floor > 0) order by r.id",
         rooms=sorted({one.room_id for one in messages}),
@@ -378,8 +378,8 @@ async def _before_joining(
     return {one.id for one in messages if one.number <= floors.get(one.room_id, 0)}
 
 
-async def _apart(reader: Reader, authors: Collection[UserId], viewer: UserId | None) -> set[UserId]:
-    """Who the reader has blocked or muted: they do not read them."""
+async def _blocked_or_muted(reader: Reader, authors: Collection[UserId], viewer: UserId | None) -> set[UserId]:
+    """Those of some authors whom the reader has blocked or muted."""
     if viewer is None or not authors:
         return set()
     rows = await reader.fetch(
@@ -412,8 +412,8 @@ async def _reactions(
 
 
 async def _only_here(reader: Reader, ids: Collection[ChatMessageId]) -> set[ChatMessageId]:
-    """Those of some messages of mirrored rooms that are not passed on: their writers did not consent, or not in time, or only
-    after they were settled; polls never are.
+    """Those of some messages of mirrored rooms that are not sent to Matrix: their writers did not consent, or not in time, or only
+    after delivery had passed them; polls are never sent.
     """
     rows = await reader.fetch(
         """

@@ -9,7 +9,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, Refused
 from openmeet.domain.chat import log, message_queries, mirroring, room_queries, rooms
 from openmeet.domain.chat.access import access_in, require_access
-from openmeet.domain.chat.messages import locked, require_write_access, write_message
+from openmeet.domain.chat.messages import lock_visible_message, require_write_access, write_message
 from openmeet.domain.chat.model import (
     MAX_EMOJI_KINDS,
     MAX_OWN_REACTIONS,
@@ -72,7 +72,7 @@ async def add(
     matrix_sender: str | None = None,
     external_id: str | None = None,
 ) -> None:
-    """``react`` for callers that have asked for access, of a person or a guest. The room is locked. Raises InvalidForm (``emoji``), Refused."""
+    """``react`` of a person or a guest, for callers that have checked access. The room is locked. Raises InvalidForm (``emoji``), Refused."""
     picture = checked_emoji(emoji)
     if one.is_removed:
         raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
@@ -102,7 +102,7 @@ async def add(
         now=tx.now,
     )
     if not made and external_id is not None:
-        # They reacted here before. Their own event takes the place of the one that was passed on for them.
+        # They reacted here before. Their own event replaces the one that was sent for them.
         made = await tx.execute(
             "update chat_reactions set external_id = :external where message_id = :id and emoji = :emoji"
             " and user_id = cast(:person as text) and external_id is null",
@@ -148,15 +148,15 @@ async def from_matrix(reader: Reader, room: RoomId, external_id: str) -> MatrixR
 
 
 async def drop(tx: Transaction, made: MatrixReaction) -> None:
-    """Delete a reaction whose event was redacted, for callers that have asked who may."""
+    """Delete a reaction whose event was redacted, for callers that have checked who may do so."""
     await room_queries.lock(tx, made.room_id)
     await tx.execute("delete from chat_reactions where external_id = :external", external=made.external_id)
     await log.append(tx, made.room_id, LogKind.REACTED, made.message_id)
 
 
 async def unreact(tx: Transaction, caller: Caller, message_id: ChatMessageId, emoji: str) -> None:
-    """Take one's reaction back, also there if it was made in Matrix. Raises NotFound."""
-    one, room, _ = await locked(tx, caller, message_id)
+    """Remove one's reaction, also in Matrix if it was made there. Raises NotFound."""
+    one, room, _ = await lock_visible_message(tx, caller, message_id)
     rows = await tx.fetch(
         "select emoji, external_id from chat_reactions where message_id = :id and user_id = :person order by emoji",
         id=one.id,
@@ -176,8 +176,8 @@ async def unreact(tx: Transaction, caller: Caller, message_id: ChatMessageId, em
 
 
 async def newest_pin(reader: Reader, event: EventId, viewer: UserId) -> ShownMessage | None:
-    """The newest pinned message of an event’s chat; in that of a series one about this date, or about none. None for who may not
-    read it, and nothing by somebody whom they muted or blocked.
+    """The newest pinned message of an event’s chat; in that of a series one about this date, or about none. None for people who
+    may not read it; messages by people whom they muted or blocked are left out.
     """
     subject = RoomSubject(SubjectKind.EVENT, event)
     room = await rooms.room_at(reader, await rooms.target_of(reader, RoomKind.EVENT, subject))
@@ -191,7 +191,7 @@ async def newest_pin(reader: Reader, event: EventId, viewer: UserId) -> ShownMes
 
 async def pin(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> None:
     """Pin a message. Raises NotFound, Forbidden (``NotAModerator``), Refused (``TooManyPins``, ``Removed``)."""
-    one, room, _ = await locked(tx, caller, message_id)
+    one, room, _ = await lock_visible_message(tx, caller, message_id)
     await require_access(tx, room.id, caller.user_id, Access.MODERATE)
     if one.is_removed:
         raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
@@ -210,8 +210,8 @@ async def pin(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> Non
 
 
 async def unpin(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> None:
-    """Take a pin away. Raises NotFound, Forbidden (``NotAModerator``)."""
-    one, room, _ = await locked(tx, caller, message_id)
+    """Unpin a message. Raises NotFound, Forbidden (``NotAModerator``)."""
+    one, room, _ = await lock_visible_message(tx, caller, message_id)
     await require_access(tx, room.id, caller.user_id, Access.MODERATE)
     if await tx.execute("delete from chat_pins where message_id = :id", id=one.id):
         await log.append(tx, room.id, LogKind.PINNED, one.id)
@@ -275,7 +275,7 @@ def _open_poll(one: ChatMessage, now: Instant) -> Poll:
 
 async def _writable(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> ChatMessage:
     """The message, with its room locked, for somebody who may write there. Raises NotFound, Forbidden, Refused."""
-    one, room, found = await locked(tx, caller, message_id)
+    one, room, found = await lock_visible_message(tx, caller, message_id)
     await require_write_access(tx, room, caller.user_id, found)
     if one.is_removed:
         raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")

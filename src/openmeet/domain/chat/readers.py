@@ -1,11 +1,18 @@
-"""What a person keeps about a room: up to where they read, what they want to hear of, and since when they are there."""
+"""Per person and room: up to where they have read, which notifications they want, and since when they are there."""
 
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from openmeet.domain.chat import mirror_wakes
-from openmeet.domain.chat.access import access, access_to_each, candidates, first_number_sql, related, require_access
+from openmeet.domain.chat.access import (
+    access,
+    access_to_each,
+    candidate_rooms_sql,
+    reading_floor_sql,
+    related_people_sql,
+    require_access,
+)
 from openmeet.domain.chat.model import Access, EnteredBy, NotificationLevel, Reading, RoomId
 from openmeet.domain.moderation.visibility import is_blocked
 from openmeet.domain.notifications import notify
@@ -30,7 +37,7 @@ def _reading(row: Row) -> Reading:
 
 
 async def reading_of(reader: Reader, room: RoomId, person: UserId) -> Reading | None:
-    """What the person keeps about the room; None if they never came."""
+    """The person's row for the room; None if they never came."""
     row = await reader.fetch_one(
         f"select {_COLUMNS} from chat_readers where room_id = :room and user_id = :person", room=room, person=person
     )
@@ -48,7 +55,7 @@ async def mark_read(tx: Transaction, caller: Caller, room: RoomId, number: int, 
 
 
 async def move_mark(tx: Transaction, room: RoomId, person: UserId, number: int, *, about: str | None = None) -> int:
-    """``mark_read`` for somebody whose access this transaction has asked for."""
+    """``mark_read`` for somebody whose access this transaction has checked."""
     await _enter(tx, room, person)
     if about is not None:
         number = await _seen_beside(tx, room, person, number, about)
@@ -81,7 +88,7 @@ async def _seen_beside(reader: Reader, room: RoomId, person: UserId, number: int
           join chat_readers c on c.room_id = r.id and c.user_id = :person
           join chat_messages m on m.room_id = r.id and m.number > c.read_number and m.number <= cast(:number as bigint)
          where r.id = :room and coalesce(m.about, '') <> :about and m.kind <> 'notice' and coalesce(m.user_id, '') <> :person
-           and m.removed_at is null and m.held_at is null and m.number > {first_number_sql()}
+           and m.removed_at is null and m.held_at is null and m.number > {reading_floor_sql()}
         """,
         room=room,
         person=person,
@@ -94,7 +101,7 @@ async def _seen_beside(reader: Reader, room: RoomId, person: UserId, number: int
 async def choose_notifications(
     tx: Transaction, caller: Caller, room: RoomId, chosen: NotificationLevel, muted_until: Instant | None
 ) -> Reading | None:
-    """What the person wants to hear of this room, and until when they hear nothing. Raises NotFound."""
+    """Set which notifications the person wants from this room, and until when they get none. Raises NotFound."""
     await require_access(tx, room, caller.user_id, Access.READ)
     await _enter(tx, room, caller.user_id)
     await tx.execute(
@@ -116,11 +123,11 @@ async def silence(tx: Transaction, room: RoomId, person: UserId) -> None:
 
 
 async def _enter(tx: Transaction, room: RoomId, person: UserId) -> None:
-    """Make the row of somebody who has access; a row that is there stays."""
+    """Create the row of somebody who has access, unless it exists."""
     if await reading_of(tx, room, person) is not None:
         return
     because = await tx.fetch_one(
-        f"select min(p.because) as because from {related('= :person')} p", room=room, person=person
+        f"select min(p.because) as because from {related_people_sql('= :person')} p", room=room, person=person
     )
     source = because["because"] if because and because["because"] else EnteredBy.OPENED.value
     await tx.execute(
@@ -151,7 +158,7 @@ _MOST_COUNTED = 1_000
 _MOST_ROOMS_COUNTED = 200
 
 
-# Rooms near a person, by indexes alone: ``candidates`` also follows series that were split, which every page cannot afford.
+# Rooms near a person, by indexes alone: ``candidate_rooms_sql`` also follows series that were split, which every page cannot afford.
 _NEAR = """
     select c.room_id from chat_readers c where c.user_id = :person
     union select r.id from attendances a join chat_rooms r on r.event_id = a.event_id
@@ -161,22 +168,23 @@ _NEAR = """
     union select r.id from group_members m join chat_rooms r on r.group_id = m.group_id where m.user_id = :person"""
 
 
-async def unread_counts(reader: Reader, person: UserId, *, beside: RoomId | None = None) -> UnreadCounts:
-    """Over the rooms that they may read and have not muted, without what people say that they blocked or muted; ``beside``: but for
-    this room.
+async def unread_counts(reader: Reader, person: UserId, *, except_room: RoomId | None = None) -> UnreadCounts:
+    """Counts over the rooms that they may read and have not muted, except ``except_room``; without messages by people whom they
+    blocked or muted.
 
-    Of rooms that they have never entered those of events, series and groups that they answered or joined count. Every page asks this, and mostly nothing is new: the first statement finds that out, before anybody asks for access.
+    Rooms that they never entered count if they answered the event or joined the group. Every page calls this, and mostly nothing
+    is new: the first statement finds that out before access is checked.
     """
     moved = await reader.fetch(
         f"""
         select r.id from ({_NEAR}) near join chat_rooms r on r.id = near.room_id
           left join chat_readers c on c.room_id = r.id and c.user_id = :person
-         where r.closed_at is null and r.last_number > coalesce(c.read_number, 0) and r.id <> :beside
+         where r.closed_at is null and r.last_number > coalesce(c.read_number, 0) and r.id <> :except_room
            and (c.muted_until is null or c.muted_until <= :now) and coalesce(c.level, 'usual') <> 'none'
          order by coalesce(r.last_said_at, r.created_at) desc, r.id limit {_MOST_ROOMS_COUNTED}
         """,
         person=person,
-        beside=beside or "",
+        except_room=except_room or "",
         now=reader.now,
     )
     found = await access_to_each(reader, [RoomId(row["id"]) for row in moved], person)
@@ -192,7 +200,7 @@ async def unread_counts(reader: Reader, person: UserId, *, beside: RoomId | None
             join chat_messages m on m.room_id = r.id and m.number > coalesce(c.read_number, 0)
             left join chat_mentions q on q.message_id = m.id and q.user_id = :person
            where r.id in :rooms and coalesce(m.user_id, '') <> :person and m.removed_at is null and m.held_at is null
-             and m.number > {first_number_sql()}
+             and m.number > {reading_floor_sql()}
              and not exists (select 1 from user_blocks kb where kb.user_id = :person and kb.blocked_id = m.user_id)
              and not exists (select 1 from user_mutes km where km.user_id = :person and km.subject = m.user_id)
            limit {_MOST_COUNTED}) u
@@ -204,7 +212,7 @@ async def unread_counts(reader: Reader, person: UserId, *, beside: RoomId | None
 
 
 async def follow_changes(db: Database) -> int:
-    """Work through what may have changed somebody's access: who came gets their row, who left loses it. Returns how many."""
+    """Process changes that may affect access: people who came get their row, people who left lose it. Returns how many changes."""
     async with db.reader() as reader:
         changes = await reader.fetch(
             "select id, user_id from chat_access_changes order by id limit :limit", limit=_CHANGES_AT_A_TIME
@@ -230,7 +238,7 @@ async def _follow(tx: Transaction, person: UserId) -> None:
         # Their marks and settings are kept, so that they find them again when a moderator lets them back in.
         return
     rows = await tx.fetch(
-        f"select r.id from chat_rooms r where r.id in {candidates('cast(:person as text)')} order by r.id",
+        f"select r.id from chat_rooms r where r.id in {candidate_rooms_sql('cast(:person as text)')} order by r.id",
         person=person,
     )
     there = await access_to_each(tx, [RoomId(row["id"]) for row in rows], person)

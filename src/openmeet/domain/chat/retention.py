@@ -1,11 +1,11 @@
-"""What ends on its own: earlier and removed texts, signals, and messages beyond the time that their room keeps them."""
+"""Delete what has expired: earlier and removed texts, signals, and messages older than their room keeps them."""
 
 from typing import Final
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database
 from openmeet.domain.chat import mirroring
-from openmeet.domain.chat.access import chain
+from openmeet.domain.chat.access import series_chain_sql
 from openmeet.domain.chat.model import SIGNAL_KEPT
 
 _ROWS: Final = 1_000
@@ -18,7 +18,7 @@ _EXPIRED: Final = f"""
               r.event_id is not null and exists (
                 select 1 from events e where e.id = r.event_id and coalesce(e.over_at, e.starts_at) < :month)
            or m.about is not null and exists (
-                select 1 from events e where e.series_id in ({chain("r")} select id from chain) and e.original_date = m.about
+                select 1 from events e where e.series_id in ({series_chain_sql("r")} select id from chain) and e.original_date = m.about
                    and coalesce(e.over_at, e.starts_at) < :month)
            or r.event_id is null and m.about is null))
      order by m.id limit :limit

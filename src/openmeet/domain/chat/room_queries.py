@@ -1,4 +1,4 @@
-"""SQL of rooms, and who they could belong to."""
+"""SQL of rooms and of the events and series that they belong to."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -91,7 +91,7 @@ def room_of(row: Row) -> Room:
 
 
 def audience_text(audience: Mapping[AudienceSwitch, str]) -> str:
-    """As it is stored; ``access`` looks into this text."""
+    """The audience as it is stored; conditions of ``access`` search in this text."""
     return json.dumps({name.value: value for name, value in sorted(audience.items())}, separators=(",", ":"))
 
 
@@ -252,7 +252,7 @@ async def living_halves(reader: Reader, deleted: Sequence[SeriesId]) -> dict[Ser
 
 
 async def to_archive(reader: Reader, ended_before: Instant, limit: int) -> list[RoomId]:
-    """Open rooms whose last date ended before then. A series that goes on always has coming dates among its events."""
+    """Open rooms whose last date ended before this time. A series that goes on always has coming dates among its events."""
     rows = await reader.fetch(
         """
         select r.id from chat_rooms r
@@ -276,7 +276,7 @@ async def to_archive(reader: Reader, ended_before: Instant, limit: int) -> list[
 
 
 async def to_reopen(reader: Reader, ended_before: Instant, limit: int) -> list[RoomId]:
-    """Rooms that the clock closed and that have a date again which ended later than that, or is still to come."""
+    """Rooms closed after their last date that now have another date which ended after this time, or is still to come."""
     rows = await reader.fetch(
         """
         select r.id from chat_rooms r

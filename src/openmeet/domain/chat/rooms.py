@@ -1,7 +1,7 @@
-"""Open rooms, list them, change their settings, archive them.
+"""Open, list, change and archive rooms.
 
-Rooms are made on first use, and opening twice makes one. A conversation of a series belongs to the first of the series that were
-split from each other, so that it stays one.
+Rooms are made on first use, and opening twice makes one. A conversation of a series that was split belongs to the first of its
+parts, so that it stays one conversation.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,14 +16,14 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.chat import log, message_queries, room_queries
 from openmeet.domain.chat.access import (
     access,
+    access_sql,
     access_to_each,
     access_to_own,
-    chain,
-    first_number,
-    first_number_sql,
-    level,
-    people,
+    people_in_room_sql,
+    reading_floor,
+    reading_floor_sql,
     require_access,
+    series_chain_sql,
 )
 from openmeet.domain.chat.acts import ModerationAct, note_act
 from openmeet.domain.chat.model import (
@@ -91,8 +91,8 @@ async def target_of(
     with_user_id: UserId | None = None,
     name: str = "",
 ) -> RoomTarget:
-    """Where the conversation is: talk about an occurrence is in the room of its series, and that of a series in the room of the
-    first half. Raises NotFound where a room of this kind cannot be about this.
+    """Which room has the conversation: that of an occurrence is in the room of its series; that of a series that was split, in
+    the room of the first part. Raises NotFound if a room of this kind cannot be about this subject.
     """
     found = subject
     if kind in {RoomKind.EVENT, RoomKind.HOSTS, RoomKind.DIRECT} and subject.kind is SubjectKind.EVENT:
@@ -119,7 +119,7 @@ async def target_of(
 
 
 async def room_at(reader: Reader, target: RoomTarget) -> Room | None:
-    """The room, if somebody opened it."""
+    """The room of the target; None if nobody has opened it."""
     return await find(reader, target.kind, target.subject, with_user_id=target.with_user_id, name=target.name)
 
 
@@ -132,7 +132,7 @@ async def rooms_of_dates(
     rows = await reader.fetch(
         f"""
         select d.id, e.slug, e.original_date from chat_rooms r, events e join chat_rooms d on d.event_id = e.id and d.kind = 'date'
-         where r.id = :room and e.original_date in :dates and e.deleted_at is null and e.series_id in ({chain("r")} select id from chain)
+         where r.id = :room and e.original_date in :dates and e.deleted_at is null and e.series_id in ({series_chain_sql("r")} select id from chain)
          order by d.id
         """,
         room=room.id,
@@ -147,7 +147,7 @@ async def access_before_opening(reader: Reader, target: RoomTarget, person: User
     owner = {one.value: None for one in SubjectKind} | {target.subject.kind.value: target.subject.id}
     row = await reader.fetch_one(
         f"""
-        select {level("r", "cast(:person as text)", target.subject.kind)} as level from (
+        select {access_sql("r", "cast(:person as text)", target.subject.kind)} as level from (
           select cast('' as text) as id, cast(:kind as text) as kind, cast(:event as text) as event_id,
                  cast(:series as text) as series_id, cast(:group as text) as group_id,
                  cast(:with as text) as with_user_id, '{{}}' as audience, cast(null as bigint) as closed_at) r
@@ -322,12 +322,12 @@ def _with(room: Room, wanted: RoomSettings) -> Room:
 
 
 async def _keep_history(tx: Transaction, room: Room) -> None:
-    """Those who are in the room now keep what they can read."""
+    """Store for everybody in the room what they can read now, because the history setting changes for newcomers."""
     await tx.execute(
         f"""
         insert into chat_readers (room_id, user_id, read_number, entered_at, entered_number, entered_by)
-        select r.id, p.user_id, 0, cast(:now as bigint), r.history_floor, 'opened' from chat_rooms r, {people()} p
-         where r.id = :room and {level("r", "p.user_id", room.subject.kind)} >= 1
+        select r.id, p.user_id, 0, cast(:now as bigint), r.history_floor, 'opened' from chat_rooms r, {people_in_room_sql()} p
+         where r.id = :room and {access_sql("r", "p.user_id", room.subject.kind)} >= 1
             on conflict (room_id, user_id) do nothing
         """,
         room=room.id,
@@ -368,31 +368,31 @@ async def _write_closed(tx: Transaction, room: Room, at: Instant | None, by: str
 
 
 async def archive_ended(db: Database) -> int:
-    """Close rooms 30 days after their last date, and open those again that have got another date; returns how many of both.
+    """Close rooms 30 days after their last date, and reopen those that have another date now; returns how many of both.
 
     A room that was opened since stays open for 30 days.
     """
     async with db.reader() as reader:
         before = Instant(reader.now - ARCHIVED_AFTER)
         ended = await room_queries.to_archive(reader, before, _ROUND)
-        going_on = await room_queries.to_reopen(reader, before, _ROUND)
+        to_reopen = await room_queries.to_reopen(reader, before, _ROUND)
     for room_id in ended:
         async with db.transaction() as tx:
             room = await room_queries.lock(tx, room_id)
             if room is not None and not room.is_closed:
                 await _write_closed(tx, room, tx.now, "clock")
-    for room_id in going_on:
+    for room_id in to_reopen:
         async with db.transaction() as tx:
             room = await room_queries.lock(tx, room_id)
             if room is not None and room.closed_by == "clock":
                 await _write_closed(tx, room, None, None)
-    return len(ended) + len(going_on)
+    return len(ended) + len(to_reopen)
 
 
 @dataclass(frozen=True, slots=True)
 class MyRoom:
     """A room of a person. ``unread`` and ``mentioned`` stop counting at 100. ``last_message_id``: the latest that they may read.
-    ``is_muted``: they hear nothing of it now.
+    ``is_muted``: they get no notifications of it now.
     """
 
     room: Room
@@ -419,7 +419,7 @@ _COUNT_MOST: Final = 100
 _FRESH = f"""
     m.room_id = r.id and m.number > coalesce(c.read_number, 0) and coalesce(m.user_id, '') <> :person
     and m.removed_at is null and m.held_at is null
-    and m.number > {first_number_sql()}
+    and m.number > {reading_floor_sql()}
     and not exists (select 1 from user_blocks kb where kb.user_id = :person and kb.blocked_id = m.user_id)
     and not exists (select 1 from user_mutes km where km.user_id = :person and km.subject = m.user_id)
 """
@@ -470,7 +470,7 @@ async def my_rooms(
                (select count(*) from (select 1 as one from chat_messages m
                   join chat_mentions q on q.message_id = m.id and q.user_id = :person where {_FRESH} limit {_COUNT_MOST}) q) as mentioned,
                (select m.id from chat_messages m where m.room_id = r.id and m.removed_at is null and m.held_at is null
-                   and m.number > {first_number_sql()} order by m.number desc limit 1) as last_message,
+                   and m.number > {reading_floor_sql()} order by m.number desc limit 1) as last_message,
                case when c.level = 'none' or coalesce(c.muted_until, 0) > :now then 1 else 0 end as is_muted
           from f join chat_rooms r on r.id = f.id left join chat_readers c on c.room_id = r.id and c.user_id = :person
          order by f.is_new desc, f.said desc, f.id desc
@@ -491,10 +491,10 @@ def place(one: MyRoom) -> tuple[int, int, str]:
     return int(one.unread > 0), one.room.last_said_at or one.room.created_at, one.room.id
 
 
-async def seen(reader: Reader, room_id: RoomId, person: UserId | None) -> tuple[Room, Access, int]:
+async def readable_room(reader: Reader, room_id: RoomId, person: UserId | None) -> tuple[Room, Access, int]:
     """The room, the person's access, and the number after which they read it. Raises NotFound."""
     found = await access(reader, room_id, person)
     room = await by_id(reader, room_id)
     if room is None or found is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
-    return room, found, await first_number(reader, room, person, found)
+    return room, found, await reading_floor(reader, room, person, found)

@@ -36,8 +36,8 @@ class SanctionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sanction:
-    """What holds for a person in a room. ``until`` None: until it is lifted. ``of_site``: a moderator of the community decided
-    it; it holds beside one of the hosts, and each of them lifts their own.
+    """A mute or ban of a person in a room. ``until`` None: until it is lifted. ``of_site``: a moderator of the community decided it.
+    It is independent of one by the hosts, and each side lifts its own.
     """
 
     room_id: RoomId
@@ -205,7 +205,7 @@ async def report(
 
     Raises NotFound, InvalidForm (``words``).
     """
-    one, room, _ = await messages.locked(tx, caller, message_id)
+    one, room, _ = await messages.lock_visible_message(tx, caller, message_id)
     told = words.strip()
     if len(told) > MAX_REPORT_WORDS:
         raise InvalidForm({"words": ChatReason.REASON_TOO_LONG(most=MAX_REPORT_WORDS)})
@@ -280,7 +280,7 @@ async def dismiss_reports(tx: Transaction, caller: Caller, message_id: ChatMessa
 
     Raises NotFound, Forbidden (``NotAModerator``).
     """
-    one, _ = await messages.moderated(tx, caller, message_id, of_site=of_site)
+    one, _ = await messages.lock_moderated_message(tx, caller, message_id, of_site=of_site)
     closed = await tx.execute(
         "update chat_reports set closed_at = :now, outcome = 'dismissed'"
         " where message_id = :id and closed_at is null and to_tenant = :of_site",

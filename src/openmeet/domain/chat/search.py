@@ -1,7 +1,7 @@
 """Find messages in all rooms of a person, by words, writer, time, date of the series, links, pictures and mentions.
 
-A query names the rooms that the person may read, at most two hundred, so what they may not read is never met. Rooms are looked
-through in the order of their latest messages: what is found in the first two hundred comes before what is found in the next.
+A query names the rooms that the person may read, at most two hundred, so no other message is ever found. Rooms are searched
+in the order of their latest messages: results of the first two hundred rooms come before those of the next.
 """
 
 import re
@@ -13,7 +13,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.database.words import query_terms
 from groundwork.errors import InvalidInput
-from openmeet.domain.chat.access import access_to_each, access_to_own, entered_numbers
+from openmeet.domain.chat.access import access_to_each, access_to_own, entered_numbers_in_rooms
 from openmeet.domain.chat.message_queries import COLUMNS, message_of
 from openmeet.domain.chat.model import Access, ChatMessage, Room, RoomId
 from openmeet.domain.chat.queries import ShownMessage, shown
@@ -47,9 +47,9 @@ class ChatSearch:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchPlace:
-    """Where a page of results begins. ``message``: after this instant and id, ``rooms``: in the rooms after this one; each None
-    for the beginning.
+class ChatSearchCursor:
+    """Where a page of results begins. ``message``: after the message with this instant and id. ``rooms``: in the rooms after the one
+    with this instant and id. None: at the beginning.
     """
 
     message: tuple[int, str] | None = None
@@ -57,16 +57,16 @@ class SearchPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class ChatFindings:
-    """Messages found: of the same two hundred rooms the newest first. ``after``: where the next page begins; None at the end."""
+class ChatSearchPage:
+    """A page of results, the newest first within each two hundred rooms. ``after``: where the next page begins; None at the end."""
 
     messages: tuple[ShownMessage, ...]
-    after: SearchPlace | None
+    after: ChatSearchCursor | None
 
 
 async def find_messages(
-    reader: Reader, viewer: UserId, wanted: ChatSearch, *, limit: int, after: SearchPlace | None = None
-) -> ChatFindings:
+    reader: Reader, viewer: UserId, wanted: ChatSearch, *, limit: int, after: ChatSearchCursor | None = None
+) -> ChatSearchPage:
     """Messages that the person may read and that have all of this. Without any condition it finds nothing.
 
     Raises InvalidInput (``person``).
@@ -75,8 +75,8 @@ async def find_messages(
         raise InvalidInput("person", ChatReason.NO_SUCH_MEMBER)
     words = query_terms(folded(wanted.words))
     if wanted.words and not words:
-        return ChatFindings((), None)
-    place = after or SearchPlace()
+        return ChatSearchPage((), None)
+    place = after or ChatSearchCursor()
     reached = await _reached(reader, viewer, wanted.rooms)
     found: list[ChatMessage] = []
     while True:
@@ -85,14 +85,14 @@ async def find_messages(
         found += page
         if len(found) > limit or last_room is None:
             break
-        place = SearchPlace(None, last_room)
+        place = ChatSearchCursor(None, last_room)
     shown_ones = found[:limit]
     further = None
     if len(found) > limit:
         is_of_page = len(page) > len(found) - limit
         last = shown_ones[-1]
         further = replace(place, message=(int(last.said_at), str(last.id)) if is_of_page else place.message)
-    return ChatFindings(tuple(await shown(reader, shown_ones, viewer)), further)
+    return ChatSearchPage(tuple(await shown(reader, shown_ones, viewer)), further)
 
 
 async def _page_in(
@@ -156,9 +156,9 @@ async def _readable(
         **({} if after is None else {"after_at": after[0], "after_id": after[1]}),
     )
     found = [room_of(row) for row in rows[:MOST_ROOMS]]
-    entered = await entered_numbers(reader, [one for one in found if one.newcomers_from], viewer)
+    entered = await entered_numbers_in_rooms(reader, [one for one in found if one.newcomer_floor], viewer)
     floors = {
-        one.id: 0 if reached[one.id] is Access.MODERATE else entered.get(one.id, one.newcomers_from) for one in found
+        one.id: 0 if reached[one.id] is Access.MODERATE else entered.get(one.id, one.newcomer_floor) for one in found
     }
     last = found[-1] if len(rows) > MOST_ROOMS else None
     return floors, None if last is None else (int(last.last_said_at or last.created_at), str(last.id))
@@ -172,7 +172,7 @@ _RECENT_IN_ONE: Final = 1_000
 async def recent_writers(
     reader: Reader, viewer: UserId, only: Sequence[RoomId] = (), *, limit: int
 ) -> list[tuple[UserId, str]]:
-    """Who wrote among the latest messages of the rooms that the person may read, or of one, with the names shown, in the order of
+    """Authors of the latest messages in the rooms that the person may read, or in one of them, with their names; in the order of
     names.
     """
     rooms, _ = await _readable(reader, viewer, await _reached(reader, viewer, only), None)
@@ -191,7 +191,7 @@ async def recent_writers(
     return sorted(names.items(), key=lambda one: (one[1].casefold(), one[0]))
 
 
-async def dates_spoken_of(reader: Reader, room: Room, *, limit: int = 100) -> list[str]:
+async def dates_with_messages(reader: Reader, room: Room, *, limit: int = 100) -> list[str]:
     """The original dates of a series that messages are about, the latest first."""
     rows = await reader.fetch(
         "select distinct about from chat_messages where room_id = :room and about is not null order by about desc limit :limit",

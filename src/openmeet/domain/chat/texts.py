@@ -1,4 +1,4 @@
-"""Texts of messages, names and reasons: what is refused, what is cut, and how mentions are written. Pure."""
+"""Check and clean texts of messages, names and reasons; find and replace mentions. Pure."""
 
 import re
 import unicodedata
@@ -76,7 +76,7 @@ def _has_controls(text: str) -> bool:
 
 
 def mentioned_names(text: str) -> list[str]:
-    """The words after ``@``: handles, or names without their spaces; folded, each once."""
+    """The words after ``@``: handles, or names without their spaces; case-folded, each once."""
     return list(dict.fromkeys(name_key(found) for found in _MENTION.findall(text)))
 
 

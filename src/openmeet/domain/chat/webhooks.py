@@ -1,17 +1,17 @@
-"""Which webhooks are sent a message of chat: those of the hosts of its room, and of its group, while everybody may read it.
+"""Webhooks about chat messages: for hosts of the room and of its group, only while everybody may read the room.
 
-A delivery is a copy that access no longer reaches. So the rooms whose hosts opened them to everybody are sent, and no others. What a delivery contains is decided when it is sent (``web.webhooks.payloads``).
+A delivery is a copy that later changes of access do not reach. So only rooms whose hosts opened them to everybody are sent. What a delivery contains is decided when it is sent (``web.webhooks.payloads``).
 """
 
 from collections.abc import Collection
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.chat.access import access_in, related
+from openmeet.domain.chat.access import access_in, related_people_sql
 from openmeet.domain.chat.model import Access, ChatMessageId, Room, RoomId
 from openmeet.domain.chat.room_queries import by_id
 from openmeet.domain.users.model import UserId
-from openmeet.domain.webhooks.actions import Different, happened
+from openmeet.domain.webhooks.actions import ChangedSubject, happened
 from openmeet.domain.webhooks.model import Happening
 from openmeet.domain.webhooks.queries import is_any_on
 
@@ -23,18 +23,20 @@ async def note_messages(tx: Transaction, room_id: RoomId, messages: Collection[C
     if not messages or not await is_any_on(tx):
         return
     room = await by_id(tx, room_id)
-    if room is None or not await is_sent(tx, room):
+    if room is None or not await may_be_sent(tx, room):
         return
     rows = await tx.fetch(
-        f"select distinct p.user_id from {related()} p where p.because = 'hosting' order by p.user_id limit {_HOSTS}",
+        f"select distinct p.user_id from {related_people_sql()} p where p.because = 'hosting' order by p.user_id limit {_HOSTS}",
         room=room_id,
     )
     hosts = tuple(UserId(row["user_id"]) for row in rows)
     group_id = await group_of(tx, room_id)
-    await happened(tx, Happening.CHAT_MESSAGE, [Different(one, hosts, group_id) for one in dict.fromkeys(messages)])
+    await happened(
+        tx, Happening.CHAT_MESSAGE, [ChangedSubject(one, hosts, group_id) for one in dict.fromkeys(messages)]
+    )
 
 
-async def is_sent(reader: Reader, room: Room) -> bool:
+async def may_be_sent(reader: Reader, room: Room) -> bool:
     """Whether messages of this room may be sent to webhooks: everybody may read it."""
     return await access_in(reader, room, None) >= Access.READ
 

@@ -13,7 +13,7 @@ from groundwork.database.deleted_pages import discard_deleted
 from groundwork.database.transaction import Database, Transaction
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
-from openmeet.domain.chat.access import chain
+from openmeet.domain.chat.access import series_chain_sql
 from openmeet.domain.events.queries import BLANK, SET_BLANK
 from openmeet.domain.groups.model import GroupLogAction
 from openmeet.domain.identities import actions as identities
@@ -199,7 +199,7 @@ _ROOMS_OF_NO_HALF: Final = f"""
              select s.id, s.split_from, up.steps + 1 from event_series s join up on s.id = up.split_from where up.steps < 50)
            select id from up)
        and not exists (select 1 from event_series s where s.deleted_at is null and s.id in (
-           {chain("chat_rooms")} select id from chain))
+           {series_chain_sql("chat_rooms")} select id from chain))
 """
 
 

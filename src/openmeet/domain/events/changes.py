@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from groundwork.database.transaction import Transaction
 from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Event
-from openmeet.domain.webhooks.actions import Different, happened
+from openmeet.domain.webhooks.actions import ChangedSubject, happened
 from openmeet.domain.webhooks.model import Happening
 from openmeet.domain.webhooks.queries import is_any_on
 
@@ -19,7 +19,9 @@ async def notify_webhooks(tx: Transaction, events: Sequence[Event]) -> None:
         tx,
         Happening.EVENT,
         [
-            Different(event.id, (event.author_id, *co_hosts.get(event.id, ())), event.group.id if event.group else None)
+            ChangedSubject(
+                event.id, (event.author_id, *co_hosts.get(event.id, ())), event.group.id if event.group else None
+            )
             for event in events
             if not event.is_draft
         ],

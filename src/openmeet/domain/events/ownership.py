@@ -203,7 +203,7 @@ async def leave_record(
         return False
     await superseded_records.store(tx, kind, subject_id, uri, is_authors=theirs is not None and theirs[2])
     if sent is not None:
-        await publication_moves.rename(
+        await publication_moves.move_to_subject(
             tx, kind, subject_id, to=(SUPERSEDED_KIND[kind], uri), user_id=owner, revision=revision
         )
     elif theirs is not None:
@@ -228,7 +228,7 @@ async def return_to(
     dids = {one.did for one in await identities.of_user(tx, owner) if did in {None, one.did}}
     for one in reversed(former):
         if one.is_there and one.uri.split("/")[2] in dids:
-            await publication_moves.undo_rename(tx, kind, subject_id, SUPERSEDED_KIND[kind], one.uri, owner)
+            await publication_moves.undo_move_to_subject(tx, kind, subject_id, SUPERSEDED_KIND[kind], one.uri, owner)
             return
 
 

@@ -32,7 +32,7 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.moderation.blocks import raise_if_unwelcome
 from openmeet.domain.slugs import new_slug, words_of
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.domain.webhooks.actions import Different, happened
+from openmeet.domain.webhooks.actions import ChangedSubject, happened
 from openmeet.domain.webhooks.model import Happening
 from openmeet.outbox.kinds import JobKind
 
@@ -279,7 +279,7 @@ async def put(
     elif before in INSIDE and after not in INSIDE:
         # They hold seats at events they no longer see; others may wait for them.
         await enqueue(tx, JobKind.LEFT_GROUP, saved.user_id, int(tx.now))
-    subject = Different(f"{saved.group_id}/{saved.user_id}", (saved.user_id,), saved.group_id)
+    subject = ChangedSubject(f"{saved.group_id}/{saved.user_id}", (saved.user_id,), saved.group_id)
     await happened(tx, Happening.MEMBERSHIP, [subject])
     return saved
 
@@ -291,7 +291,7 @@ async def save(tx: Transaction, group: Group, *, publishes: bool = True) -> None
 
 
 async def _notify_webhooks(tx: Transaction, group: Group) -> None:
-    await happened(tx, Happening.GROUP, [Different(group.id, (group.owner_id,), group.id)])
+    await happened(tx, Happening.GROUP, [ChangedSubject(group.id, (group.owner_id,), group.id)])
 
 
 def _is_made(slug: GroupSlug, name: str) -> bool:

@@ -97,7 +97,7 @@ async def _leave_record(tx: Transaction, group: Group, owner: UserId) -> None:
         return
     cid = await record_queries.record_cid(tx, group.id)
     await record_queries.add_superseded(tx, group.id, uri, cid or "")
-    await publication_moves.rename(
+    await publication_moves.move_to_subject(
         tx,
         PublicationKind.GROUP,
         group.id,

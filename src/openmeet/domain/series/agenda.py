@@ -8,7 +8,7 @@ from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, Gone, InvalidInput, NotFound, Refused
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.model import NOBODY, Attendance, RsvpCounts
+from openmeet.domain.attendance.model import NO_COUNTS, Attendance, RsvpCounts
 from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.group_events import may_make_events
@@ -43,7 +43,7 @@ class AgendaOccurrence:
     original_date: str
     details: Details
     event: Event | None = None
-    counts: RsvpCounts = NOBODY
+    counts: RsvpCounts = NO_COUNTS
     mine: Attendance | None = None
 
     @property

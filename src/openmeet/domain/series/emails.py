@@ -12,7 +12,7 @@ from openmeet.domain.attendance.queries import of_user
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
-from openmeet.outbox.emails import email_job
+from openmeet.outbox.emails import enqueue_email_write
 
 SERIES_ANSWERED_MAIL: Final = "series_answered"
 SERIES_WITHDRAWN_MAIL: Final = "series_withdrawn"
@@ -37,5 +37,7 @@ async def enqueue(
         kind = SERIES_WITHDRAWN_MAIL
     if kind is not None:
         due_at = Instant(tx.now + SETTLES_FOR)
-        job = email_job(tx, kind=kind, person=caller.user_id, subject_id=series.id, revision=int(tx.now), due_at=due_at)
+        job = enqueue_email_write(
+            tx, kind=kind, person=caller.user_id, subject_id=series.id, revision=int(tx.now), due_at=due_at
+        )
         await execute_together(tx, [job])

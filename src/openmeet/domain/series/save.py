@@ -15,7 +15,7 @@ from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series.model import Series
-from openmeet.domain.webhooks.actions import Different, happened
+from openmeet.domain.webhooks.actions import ChangedSubject, happened
 from openmeet.domain.webhooks.model import Happening
 
 
@@ -70,4 +70,4 @@ async def _awaits(tx: Transaction, series: Series) -> bool:
 
 async def _notify_webhooks(tx: Transaction, series: Series) -> None:
     group_id = series.group.id if series.group else None
-    await happened(tx, Happening.SERIES, [Different(series.id, (series.owner_id,), group_id)])
+    await happened(tx, Happening.SERIES, [ChangedSubject(series.id, (series.owner_id,), group_id)])

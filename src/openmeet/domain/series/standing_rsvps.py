@@ -206,7 +206,7 @@ async def end_answers(db: Database, user_id: UserId) -> int:
     ended = 0
     for event_id in event_ids:
         async with db.transaction() as tx:
-            ended += await reevaluation.end_answer(tx, event_id, user_id)
+            ended += await reevaluation.end_rsvp_if_hidden(tx, event_id, user_id)
     return ended
 
 

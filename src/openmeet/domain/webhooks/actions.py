@@ -31,7 +31,7 @@ def purpose(webhook_id: WebhookId) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Different:
+class ChangedSubject:
     """A changed subject, the users concerned, and the group that it belongs to."""
 
     subject_id: str
@@ -39,7 +39,7 @@ class Different:
     group_id: str | None = None
 
 
-async def happened(tx: Transaction, kind: Happening, subjects: Sequence[Different]) -> None:
+async def happened(tx: Transaction, kind: Happening, subjects: Sequence[ChangedSubject]) -> None:
     """Enqueue a delivery to every webhook of these users and groups. Its content is decided when it is sent."""
     people = {user_id for one in subjects for user_id in one.people}
     groups = {one.group_id for one in subjects if one.group_id is not None}

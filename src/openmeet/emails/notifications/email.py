@@ -325,17 +325,17 @@ async def _calendar(
     also, answers = await series_confirmation.gone_to(tx, event, UserId(due.person)) if goes_to_all else ([], {})
     is_sent_away = mine is not None and mine.status is AttendanceStatus.REJECTED
     if also and not is_sent_away and (mine is None or mine.status not in IN_CALENDAR or event.is_over(tx.now)):
-        await notify.note_mailed(tx, [answers[one.id].id for one in also])
+        await notify.mark_calendar_entries_sent(tx, [answers[one.id].id for one in also])
         return await file_of_dates(tx, head, also, [], UserId(due.person))
     if mine is None or event.is_over(tx.now):
         return None
     if mine.status is AttendanceStatus.REJECTED:
-        is_ended = bool(await notify.end(tx, [mine.id], due.message_id_local))
+        is_ended = bool(await notify.end_calendar_entries(tx, [mine.id], due.message_id_local))
         return await end_of(tx, head, event, mine, is_shut_out=story.is_shut_out) if is_ended else None
     if mine.status not in IN_CALENDAR or not (also or any(point.kind.in_calendar for point in story.points)):
         return None
     file = await file_of(tx, head, event, mine.user_id, also=also)
-    await notify.note_mailed(tx, [answers[one.id].id for one in also])
+    await notify.mark_calendar_entries_sent(tx, [answers[one.id].id for one in also])
     if file is not None and not event.is_cancelled:
-        await notify.note_mailed(tx, [mine.id])
+        await notify.mark_calendar_entries_sent(tx, [mine.id])
     return file

@@ -280,7 +280,7 @@ async def delete_events(
             together[one.message.uri] = event
     ids = [event.id for event in together.values()]
     await event_actions.remove_each_from_network(tx, ids)
-    heard = await audience.with_listeners(tx, ids)
+    heard = await audience.with_recipients(tx, ids)
     for one in gone:
         event = together.get(one.message.uri)
         if event is not None and event.id in heard:

@@ -68,7 +68,7 @@ async def apply_one(
             cid=message.cid,
             rev=message.rev,
             body=message.body,
-            is_over=await _is_deleted_since(tx, message, known),
+            is_deleted_since=await _is_deleted_since(tx, message, known),
         )
         if is_echo or message.cid == owned.base_cid:
             _notify_of_return(owned, message)

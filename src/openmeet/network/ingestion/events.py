@@ -298,7 +298,7 @@ async def _owned_again(
         cid=now.cid,
         body=now.body,
         rev=now.rev,
-        is_asked_about=event.record_deleted_at is not None,
+        awaits_host_decision=event.record_deleted_at is not None,
     )
     found = await publication_leases.find(tx, owned.kind, owned.subject_id) if is_found else None
     return None if found is None else replace(found, base_body=None)

@@ -10,8 +10,8 @@ from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import Flag
 from openmeet.outbox import publication_echoes, publications
 from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publication_selections import enqueue_selected
 from openmeet.outbox.publications import PublicationKind
-from openmeet.outbox.publications_chosen import enqueue_selected
 
 # Subjects are ordered, so that two concurrent enqueues do not deadlock; each set is enqueued in one statement.
 KNOWN_REPOSITORIES: Final = "select did as subject from identities union select did from repositories order by subject"

@@ -85,7 +85,7 @@ async def _take_as_ours(tx: Transaction, message: RecordMessage, event_id: Event
         body=message.body or b"",
         rev=message.rev,
         sent_revision=version,
-        was_taken_back=is_back,
+        was_retracted_here=is_back,
     ):
         return False
     await event_queries.raise_revision(tx, event.id, revision)

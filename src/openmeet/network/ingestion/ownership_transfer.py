@@ -80,7 +80,7 @@ async def _may_join(tx: Transaction, kept: Event, gone: Event) -> bool:
     return (
         is_from_there
         and not await subjects_with_publication(tx, PublicationKind.EVENT, [kept.id, gone.id])
-        and await merge.takes_everybody(tx, kept)
+        and await merge.has_no_limits(tx, kept)
     )
 
 

@@ -79,7 +79,7 @@ async def deliver_batched(publisher: Publisher, leased: Sequence[LeasedPublicati
 
 
 async def _create_of(publisher: Publisher, leased: LeasedPublication) -> _Create | None:
-    """The row as a first write; None if it is anything else."""
+    """The first write of a row; None if the row needs something else."""
     if leased.attempts > 0 or leased.state is PublicationState.RETRACTING:
         return None
     async with publisher.db.reader() as reader:

@@ -22,8 +22,9 @@ from openmeet.network.records.group import Reference
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.reasons import PublicationReason
 
-# (address of this installation, now, what the PDS has) -> the record. Raises Refused if a record must exist already.
-Writing = Callable[[str, Instant, Mapping[str, Value] | None], dict[str, Value]]
+# Makes the record from the address of this installation, the time, and the record that the PDS has. Raises Refused if
+# the PDS must have one and does not.
+RecordWriter = Callable[[str, Instant, Mapping[str, Value] | None], dict[str, Value]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class PublishPlain:
     identity: Identity
     collection: Nsid
     key: RecordKey | None
-    write: Writing
+    write: RecordWriter
 
 
 @dataclass(frozen=True, slots=True)

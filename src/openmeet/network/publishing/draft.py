@@ -33,7 +33,7 @@ from openmeet.network.publishing.decision import (
 from openmeet.network.publishing.proofs import prove
 from openmeet.network.publishing.publisher import Publisher, page_of
 from openmeet.network.publishing.repositories import knows_all_rsvps
-from openmeet.network.publishing.send import Current, get_record, list_rsvps
+from openmeet.network.publishing.send import CurrentRecord, get_record, list_rsvps
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, GROUP, RSVP, RSVPS, SERIES
 from openmeet.network.records.event_reader import MAX_RECORD_BYTES
@@ -64,7 +64,7 @@ class Draft:
 
     uri: AtUri
     identity: Identity
-    current: Current | None
+    current: CurrentRecord | None
     record: dict[str, Value]
     is_up_to_date: bool
     picture: PictureToPublish = NO_PICTURE
@@ -78,7 +78,7 @@ class ChangedElsewhere:
 
 
 @dataclass(frozen=True, slots=True)
-class Occupied:
+class KeyOccupied:
     """The record of an event, series or group was retracted, and somebody else's record now has its key.
 
     ``is_ours``: it is an abandoned create of ours that arrived late and is being deleted (``in_flight``).
@@ -131,7 +131,7 @@ async def first_draft(publisher: Publisher, leased: LeasedPublication, decision:
 
 async def draft_write(
     publisher: Publisher, client: XrpcClient, leased: LeasedPublication, decision: Publish, picture_bytes: int | None
-) -> Draft | ChangedElsewhere | Occupied:
+) -> Draft | ChangedElsewhere | KeyOccupied:
     """The record to write; ChangedElsewhere if something must be ingested first, Occupied if the key is taken.
 
     ``picture_bytes``: maximum size of a picture. Raises what the calls raise.
@@ -152,7 +152,7 @@ async def draft_write(
     if current is not None and leased.uri is None and _has_no_record(decision):
         async with publisher.db.reader() as reader:
             late = await in_flight.among(reader, [str(uri)])
-        return Occupied(uri, is_ours=(str(uri), current.cid) in late)
+        return KeyOccupied(uri, is_ours=(str(uri), current.cid) in late)
     if isinstance(decision, PublishEvent):
         limit = picture_bytes or await limit_for(publisher.network, client.service, decision.event.content.picture)
         ours, picture = await _publishable(publisher, decision.event, limit)

@@ -142,17 +142,17 @@ async def _decide_without_flags(reader: Reader, leased: LeasedPublication) -> De
                 return DoNothing()
             return await _target_of_event(reader, event, leased)
         case PublicationKind.SERIES:
-            return await _decide_series(reader, leased, agreed=consent.is_given and preferences.writes_events)
+            return await _decide_series(reader, leased, has_consented=consent.is_given and preferences.writes_events)
         case PublicationKind.RSVP:
-            return await _decide_rsvp(reader, leased, preferences, agreed=consent.is_given)
+            return await _decide_rsvp(reader, leased, preferences, has_consented=consent.is_given)
         case PublicationKind.GROUP:
             return await group_eligibility.decide_group(reader, leased)
         case PublicationKind.FORMER_GROUP:
-            return await group_eligibility.decide_superseded(reader, leased, agreed=consent.is_given)
+            return await group_eligibility.decide_superseded(reader, leased, has_consented=consent.is_given)
         case PublicationKind.FORMER_EVENT | PublicationKind.FORMER_SERIES:
-            return await decide_superseded(reader, leased, agreed=consent.is_given)
+            return await decide_superseded(reader, leased, has_consented=consent.is_given)
         case PublicationKind.MEMBERSHIP:
-            return await group_eligibility.decide_membership(reader, leased, agreed=consent.is_given)
+            return await group_eligibility.decide_membership(reader, leased, has_consented=consent.is_given)
         case PublicationKind.ACCEPTANCE:
             return await group_eligibility.decide_acceptance(reader, leased)
         case PublicationKind.GROUP_EVENT:
@@ -180,8 +180,8 @@ async def _target_of_event(reader: Reader, event: Event, leased: LeasedPublicati
     if identity is None and not leased.may_exist_remotely and (event.record_uri is None or is_moving):
         # An event that left its group gets a new record: the group's repository is not its author's.
         did, identity = None, await repository_for(reader, UserId(leased.user_id), None)
-    agreed = account is not None and (await identity_queries.consent(reader, account)).is_given
-    if account is not None and agreed and (did is None or identity is None):
+    has_consented = account is not None and (await identity_queries.consent(reader, account)).is_given
+    if account is not None and has_consented and (did is None or identity is None):
         of_group = await repository_for(reader, account, did)
         if of_group is None and did is None:
             return Wait(PublicationReason.GROUP_REPOSITORY_PENDING)
@@ -231,7 +231,7 @@ def _why_not_public(event: Event) -> PublicationReason:
 
 
 async def _decide_rsvp(
-    reader: Reader, leased: LeasedPublication, preferences: PublicationConsent, *, agreed: bool
+    reader: Reader, leased: LeasedPublication, preferences: PublicationConsent, *, has_consented: bool
 ) -> Decision:
     attendance = await attendance_queries.by_id(reader, AttendanceId(leased.subject_id))
     if attendance is None:
@@ -245,7 +245,7 @@ async def _decide_rsvp(
         return Withhold(PublicationReason.NO_ANSWERS_TO_EVENT)
     if attendance.is_private:
         return Withhold(PublicationReason.PRIVATE_ANSWER)
-    if not agreed:
+    if not has_consented:
         return Withhold(PublicationReason.NOT_AGREED)
     if not preferences.writes_answers:
         return Withhold(PublicationReason.NO_ANSWERS)
@@ -269,7 +269,7 @@ async def _decide_rsvp(
     return PublishRsvp(attendance, event, place, token) if isinstance(place, Identity) else place
 
 
-async def _decide_series(reader: Reader, leased: LeasedPublication, *, agreed: bool) -> Decision:
+async def _decide_series(reader: Reader, leased: LeasedPublication, *, has_consented: bool) -> Decision:
     series = await series_queries.by_id(reader, SeriesId(leased.subject_id))
     if series is None or series.deleted_at is not None:
         return Withhold(PublicationReason.SERIES_DELETED)
@@ -281,7 +281,7 @@ async def _decide_series(reader: Reader, leased: LeasedPublication, *, agreed: b
         return Withhold(PublicationReason.SERIES_NOT_PUBLIC)
     if series.policy is PublishPolicy.NONE:
         return Withhold(PublicationReason.NO_DATE_PUBLISHED)
-    if not agreed:
+    if not has_consented:
         return Withhold(PublicationReason.NOT_AGREED)
     if leased.is_withdrawn:
         return Withhold(PublicationReason.WITHDRAWN)
@@ -291,23 +291,23 @@ async def _decide_series(reader: Reader, leased: LeasedPublication, *, agreed: b
     return PublishSeries(series, home) if isinstance(home, Identity) else home
 
 
-async def decide_superseded(reader: Reader, leased: LeasedPublication, *, agreed: bool) -> Decision:
+async def decide_superseded(reader: Reader, leased: LeasedPublication, *, has_consented: bool) -> Decision:
     """The superseded record of an event or a series: it links to the present one.
 
-    ``leased.subject_id``: its URI; ``leased.user_id``: its owner at that time; ``agreed``: whether they consent.
+    ``leased.subject_id``: its URI; ``leased.user_id``: its owner at that time; ``has_consented``: as of now.
     """
     former = await superseded_records.find(reader, leased.subject_id)
     if former is None:
         return DoNothing()
     is_event = former.kind is PublicationKind.EVENT
-    goes_on_at, why_not = await (_successor_of_event if is_event else _successor_of_series)(
+    successor_uri, why_not = await (_successor_of_event if is_event else _successor_of_series)(
         reader, former.subject_id, leased.subject_id
     )
-    if why_not or not agreed or leased.is_withdrawn:
+    if why_not or not has_consented or leased.is_withdrawn:
         if former.is_authors:
             return DoNothing()
-        return Withhold(why_not or (PublicationReason.WITHDRAWN if agreed else PublicationReason.NOT_AGREED))
-    if goes_on_at is None or goes_on_at == leased.subject_id:
+        return Withhold(why_not or (PublicationReason.WITHDRAWN if has_consented else PublicationReason.NOT_AGREED))
+    if successor_uri is None or successor_uri == leased.subject_id:
         return Wait(PublicationReason.NO_NEW_RECORD)
     identity = await repository_for(reader, UserId(leased.user_id), leased.did or "")
     if identity is None:
@@ -316,13 +316,13 @@ async def decide_superseded(reader: Reader, leased: LeasedPublication, *, agreed
     def write(_instance: str, _now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
         if previous is None:
             raise Refused(PublicationReason.FORMER_RECORD_GONE)
-        return write_former(goes_on_at, previous)
+        return write_former(successor_uri, previous)
 
     return PublishPlain(identity, _collection(former.kind), None, write)
 
 
 async def _successor_of_event(reader: Reader, event_id: str, uri: str) -> tuple[str | None, PublicationReason | None]:
-    """Where the event's present record is, and why its superseded record must go, if so."""
+    """The URI of the event's present record; and why its superseded record must be deleted, None if it may stay."""
     event = await queries.by_id(reader, EventId(event_id))
     if event is None or event.deleted_at is not None:
         return None, PublicationReason.EVENT_DELETED

@@ -83,18 +83,18 @@ async def decide_group(reader: Reader, leased: LeasedPublication) -> Decision:
     return PublishGroup(group, identity, share, backups, predecessor)
 
 
-async def decide_superseded(reader: Reader, leased: LeasedPublication, *, agreed: bool) -> Decision:
+async def decide_superseded(reader: Reader, leased: LeasedPublication, *, has_consented: bool) -> Decision:
     """The superseded record of a group, in another repository: it points to its successor."""
     group_id = await record_queries.group_of_superseded(reader, leased.subject_id)
     group = None if group_id is None else await queries.by_id(reader, group_id)
     if group is None or group.deleted_at is not None:
         return Withhold(PublicationReason.GROUP_DELETED)
-    if not agreed:
+    if not has_consented:
         return Withhold(PublicationReason.NOT_AGREED)
     if leased.is_withdrawn or share_of(group) is Share.NOTHING:
         return Withhold(PublicationReason.GROUP_OFF_NETWORK)
-    goes_on_at = group.network.record_uri
-    if goes_on_at is None or goes_on_at == leased.subject_id:
+    successor_uri = group.network.record_uri
+    if successor_uri is None or successor_uri == leased.subject_id:
         return Wait(PublicationReason.NO_NEW_GROUP_RECORD)
     identity = await repository_for(reader, UserId(leased.user_id), leased.did or "")
     if identity is None:
@@ -103,7 +103,7 @@ async def decide_superseded(reader: Reader, leased: LeasedPublication, *, agreed
     def write(_instance: str, _now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
         if previous is None:
             raise Refused(PublicationReason.FORMER_RECORD_GONE)
-        return write_former(goes_on_at, previous)
+        return write_former(successor_uri, previous)
 
     return PublishPlain(identity, GROUP, None, write)
 
@@ -153,7 +153,7 @@ async def group_repository(reader: Reader, group: Group, leased: LeasedPublicati
     return Wait(PublicationReason.GROUP_RECORD_MOVING) if identity is None else identity
 
 
-async def decide_membership(reader: Reader, leased: LeasedPublication, *, agreed: bool) -> Decision:
+async def decide_membership(reader: Reader, leased: LeasedPublication, *, has_consented: bool) -> Decision:
     """Decide about the member's own statement."""
     found = await _membership_and_group(reader, leased)
     if found is None:
@@ -165,7 +165,7 @@ async def decide_membership(reader: Reader, leased: LeasedPublication, *, agreed
     asks = standing.role is GroupRole.PENDING and group.is_read_only
     if standing.role not in INSIDE and not asks:
         return Withhold(PublicationReason.YOU_NOT_A_MEMBER)
-    if not agreed:
+    if not has_consented:
         return Withhold(PublicationReason.NOT_AGREED)
     if leased.is_withdrawn:
         return Withhold(PublicationReason.WITHDRAWN)

@@ -70,18 +70,20 @@ RESULTS = {
     PublicationState.BLOCKED: Result.FAILED,
 }
 
-_AFTER: Final = "select subject_id, state, uri, base_cid from publications where kind = :kind and subject_id in :ids"
+_AFTER_DELIVERY: Final = (
+    "select subject_id, state, uri, base_cid from publications where kind = :kind and subject_id in :ids"
+)
 
 
-async def count_results(publisher: Publisher, taken: Sequence[LeasedPublication]) -> None:
+async def count_results(publisher: Publisher, leased: Sequence[LeasedPublication]) -> None:
     """Count the outcome of each leased publication in the metrics, once."""
     for kind in PublicationKind:
-        ids = [one.subject_id for one in taken if one.kind is kind]
+        ids = [one.subject_id for one in leased if one.kind is kind]
         if not ids:
             continue
-        before = {one.subject_id: (one.uri, one.base_cid) for one in taken if one.kind is kind}
+        before = {one.subject_id: (one.uri, one.base_cid) for one in leased if one.kind is kind}
         async with publisher.db.reader() as reader:
-            rows = await reader.fetch(_AFTER, kind=kind.value, ids=ids)
+            rows = await reader.fetch(_AFTER_DELIVERY, kind=kind.value, ids=ids)
         for row in rows:
             result = RESULTS.get(PublicationState(row["state"]))
             is_as_before = before[row["subject_id"]] == (row["uri"], row["base_cid"])

@@ -27,8 +27,8 @@ _APPLY = "com.atproto.repo.applyWrites"
 
 
 @dataclass(frozen=True, slots=True)
-class Current:
-    """The record, and its CID, that the PDS has under a key now."""
+class CurrentRecord:
+    """The record that the PDS has under a key now, with its CID and bytes."""
 
     record: dict[str, Value]
     cid: str
@@ -43,7 +43,7 @@ class WriteReceipt:
     rev: str | None
 
 
-async def get_record(client: XrpcClient, uri: AtUri) -> Current | None:
+async def get_record(client: XrpcClient, uri: AtUri) -> CurrentRecord | None:
     """The record as the PDS has it, or None. Raises Refused if it cannot be written back without loss."""
     try:
         answer = await client.query(
@@ -63,7 +63,7 @@ async def get_record(client: XrpcClient, uri: AtUri) -> Current | None:
     if str(Cid.for_cbor(body)) != cid:
         # Writing it back would change it: do not touch it.
         raise Refused(PublicationReason.CID_MISMATCH)
-    return Current(record, cid, body)
+    return CurrentRecord(record, cid, body)
 
 
 async def put_record(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str | None) -> WriteReceipt:
@@ -85,14 +85,16 @@ async def put_record(client: XrpcClient, uri: AtUri, record: dict[str, Value], *
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class AppliedCreates:
     """The PDS's response to several creates: ``cids`` in their order, ``rev`` of the one commit."""
 
     cids: tuple[str | None, ...]
     rev: str | None
 
 
-async def apply_creates(client: XrpcClient, did: str, creates: Sequence[tuple[AtUri, dict[str, Value]]]) -> Applied:
+async def apply_creates(
+    client: XrpcClient, did: str, creates: Sequence[tuple[AtUri, dict[str, Value]]]
+) -> AppliedCreates:
     """Create records in one commit, all or none. One key that is taken fails all."""
     writes: list[dict[str, object]] = [
         {
@@ -107,7 +109,7 @@ async def apply_creates(client: XrpcClient, did: str, creates: Sequence[tuple[At
     results = answer.get("results")
     said = results if isinstance(results, list) and len(results) == len(writes) else []
     found = [one.get("cid") if isinstance(one, dict) else None for one in said] or [None] * len(creates)
-    return Applied(tuple(cid if isinstance(cid, str) else None for cid in found), _rev(answer))
+    return AppliedCreates(tuple(cid if isinstance(cid, str) else None for cid in found), _rev(answer))
 
 
 async def delete_record(client: XrpcClient, uri: AtUri, *, expected: str | None) -> str | None:
@@ -155,7 +157,7 @@ def _rev(answer: dict[str, object]) -> str | None:
 
 _PAGE: Final = 100
 # Maximum RSVPs of one person to search; larger repositories are read completely (``JobKind.BACKFILL``).
-MOST_ANSWERS: Final = 2_000
+MAX_RSVPS_LISTED: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +171,9 @@ class RemoteRsvp:
 
 
 async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[RemoteRsvp]:
-    """The RSVPs in a repository, newest keys first, at most ``MOST_ANSWERS``; leaves out those not fully readable."""
+    """The RSVPs in a repository, newest keys first, at most ``MAX_RSVPS_LISTED``; leaves out those not fully readable."""
     cursor: str | None = None
-    for _ in range(MOST_ANSWERS // _PAGE):
+    for _ in range(MAX_RSVPS_LISTED // _PAGE):
         page = await client.query(
             "com.atproto.repo.listRecords", {"repo": did, "collection": str(RSVP), "limit": _PAGE, "cursor": cursor}
         )

@@ -164,7 +164,7 @@ async def keep_in_repository(publisher: Publisher, leased: LeasedPublication, ur
             return
         await superseded_records.delete(tx, uri)
         former = SUPERSEDED_KIND[leased.kind]
-        await publication_moves.undo_rename(tx, leased.kind, leased.subject_id, former, uri, leased.user_id)
+        await publication_moves.undo_move_to_subject(tx, leased.kind, leased.subject_id, former, uri, leased.user_id)
         await publications.enqueue(
             tx, kind=leased.kind, subject_id=leased.subject_id, user_id=leased.user_id, revision=leased.revision
         )

@@ -14,7 +14,7 @@ from groundwork.telemetry.logs import log
 from openmeet.network.publishing import settle
 from openmeet.network.publishing.blobs import PictureTooLarge, learn_limit, upload
 from openmeet.network.publishing.decision import Publish
-from openmeet.network.publishing.draft import ChangedElsewhere, Draft, Occupied, check_record, draft_write
+from openmeet.network.publishing.draft import ChangedElsewhere, Draft, KeyOccupied, check_record, draft_write
 from openmeet.network.publishing.proofs import is_plausible_rev, message_of, prove, rev_of
 from openmeet.network.publishing.publisher import (
     INGESTED_AFTER,
@@ -23,7 +23,7 @@ from openmeet.network.publishing.publisher import (
     WRITE_COST,
     Publisher,
 )
-from openmeet.network.publishing.send import Current, WriteReceipt, put_record
+from openmeet.network.publishing.send import CurrentRecord, WriteReceipt, put_record
 from openmeet.network.publishing.unanswered_writes import note_answered, until_answered
 from openmeet.network.records import seen
 from openmeet.network.records.event_writer import seal_in_cbor
@@ -70,7 +70,7 @@ async def write(
     if isinstance(draft, ChangedElsewhere):
         await _hand_to_ingestion(publisher, leased, draft.uri)
         return
-    if isinstance(draft, Occupied):
+    if isinstance(draft, KeyOccupied):
         if draft.is_ours:
             raise Unavailable(PublicationReason.LATE_WRITE)
         reason = PublicationReason.OTHER_RECORD_AT_ADDRESS
@@ -166,7 +166,7 @@ async def settle_stored(
     )
 
 
-async def _adopt_current(publisher: Publisher, leased: LeasedPublication, draft: Draft, current: Current) -> None:
+async def _adopt_current(publisher: Publisher, leased: LeasedPublication, draft: Draft, current: CurrentRecord) -> None:
     """Store the PDS's version as the base without a write, because it has all our fields already."""
     async with publisher.db.transaction() as tx:
         known = await seen.find(tx, str(draft.uri))

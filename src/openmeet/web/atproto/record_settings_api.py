@@ -363,7 +363,7 @@ def _standing(
         kind,
         slug,
         original_date,
-        cast("StateName", standing.state_for_programs(is_by_another_app=their_record is not None)),
+        cast("StateName", standing.state_for_api(is_by_another_app=their_record is not None)),
         explain(status),
         explain(standing.reason),
         standing.uri or their_record,

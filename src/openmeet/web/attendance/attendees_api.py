@@ -234,7 +234,7 @@ def _line(one: Attendee, words: lists.AttendeeRow, more: response_details.Attend
         None if one.offered_until is None else iso(one.offered_until),
         iso(one.answered_at),
         None if more.checked_in_at is None else iso(more.checked_in_at),
-        [ReplyOutput(reply.question_id, reply.words, reply.text) for reply in more.told],
+        [ReplyOutput(reply.question_id, reply.words, reply.text) for reply in more.responses],
     )
 
 

@@ -56,8 +56,8 @@ _TABS = {
 }
 
 
-# Pages with a decision in place, to which it leads back.
-_BACK: Final = {"event": "/events/{slug}", "hosting": "/my/events?which=hosting"}
+# Other pages with the buttons of a decision: the decision leads back to them.
+_RETURN_PATHS: Final = {"event": "/events/{slug}", "hosting": "/my/events?which=hosting"}
 
 
 def routes() -> list[Route]:
@@ -99,13 +99,13 @@ async def decide(request: Request) -> Response:
             raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="approve, remove, approve_all")
     if not ids and act != "approve_all":
         return await _page(request, Typed({}, {"": gettext("Select somebody first.")}), status=400)
-    if back in _BACK:
-        return _decided(_BACK[back].format(slug=quote(slug)), act, done)
+    if back in _RETURN_PATHS:
+        return _redirect_with_counts(_RETURN_PATHS[back].format(slug=quote(slug)), act, done)
     removed = {"removed": ids[0]} if act == "remove" and len(ids) == 1 else {}
-    return _decided(_back(slug, tab=tab, **removed), act, done)
+    return _redirect_with_counts(_attendees_path(slug, tab=tab, **removed), act, done)
 
 
-def _decided(path: str, act: str, done: DecisionCounts) -> Response:
+def _redirect_with_counts(path: str, act: str, done: DecisionCounts) -> Response:
     if act == "remove":
         return go(path, flash="answers_declined", numbers=(done.removed,))
     return go(path, flash="answers_approved", numbers=(done.seated, done.waiting))
@@ -126,7 +126,7 @@ async def add(request: Request) -> Response:
         return await _page(request, Typed(typed, wrong.problems), status=400)
     except Refused as refused:
         return await _page(request, Typed(typed, {"name": refused.why}), status=422)
-    return go(_back(slug), flash="attendee_added")
+    return go(_attendees_path(slug), flash="attendee_added")
 
 
 async def invite(request: Request) -> Response:
@@ -139,7 +139,7 @@ async def invite(request: Request) -> Response:
         return await _page(request, Typed(typed, wrong.problems), status=400)
     except (Refused, TooMany) as refused:
         return await _page(request, Typed(typed, {"email": refused.why}), status=422)
-    return go(_back(slug, tab="interested"), flash="attendee_invited")
+    return go(_attendees_path(slug, tab="interested"), flash="attendee_invited")
 
 
 async def restore(request: Request) -> Response:
@@ -147,7 +147,7 @@ async def restore(request: Request) -> Response:
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
         await host_decisions.restore(tx, caller, slug, AttendanceId(typed.get("who", "")))
-    return go(_back(slug, tab=typed.get("tab", "")), flash="attendee_restored")
+    return go(_attendees_path(slug, tab=typed.get("tab", "")), flash="attendee_restored")
 
 
 async def export_csv(request: Request) -> Response:
@@ -215,14 +215,14 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         registration_settings = await registration.of_event(reader, event)
         shown = rows[:PAGE_SIZE]
         answered = [one for one in shown if not one.is_unanswered_invitation]
-        told = await response_details.of_answers(
+        details = await response_details.of_answers(
             reader, event.id, registration_settings, [one.attendance_id for one in answered]
         )
     more = urlencode({"tab": tab, "q": q, "after": lists.pack(shown[-1])}) if len(rows) > PAGE_SIZE else ""
     gone = [one for one in undone if one.status is _S.REJECTED]
     context = {
         "event": event,
-        # Requests come first where there are any, and are not spoken of at events that everybody may join.
+        # Requests come first if there are any. Events that everybody may join have no such tab.
         "tabs": [
             (name, words, sum(numbers[one] for one in of), name == tab and not q)
             for name, (words, of) in _TABS.items()
@@ -240,7 +240,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
             for one in shown
         },
         # An address that has not answered must not tell what its owner once said.
-        "told": {of: details.told for of, details in told.items()},
+        "responses": {of: found.responses for of, found in details.items()},
         "answered": {
             one.attendance_id: formatting.time_tag(
                 one.answered_at, formatting.ago(one.answered_at, services(request).clock.now())
@@ -258,7 +258,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
     return page(request, "attendance/attendees.html", context, status=status)
 
 
-def _back(slug: EventSlug, **asked: str) -> str:
+def _attendees_path(slug: EventSlug, **asked: str) -> str:
     query = urlencode({name: value for name, value in asked.items() if value})
     return f"/events/{quote(slug)}/attendees" + (f"?{query}" if query else "")
 
@@ -292,7 +292,7 @@ async def csv_of(reader: Reader, event: Event) -> str:
     more = await response_details.of_answers(reader, event.id, registration_settings)
     asked = [(question.id, question.words) for question in registration_settings.questions]
     # Replies to changed or deleted questions get their own columns at the end.
-    everything = (one for particulars in more.values() for one in particulars.told)
+    everything = (one for particulars in more.values() for one in particulars.responses)
     asked = list(dict.fromkeys([*asked, *((one.question_id, one.words) for one in everything)]))
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
@@ -300,7 +300,7 @@ async def csv_of(reader: Reader, event: Event) -> str:
     for one in people:
         line = lists.shown(one, names)
         particulars = more[one.attendance_id]
-        form_responses = {(one.question_id, one.words): one.text for one in particulars.told}
+        form_responses = {(one.question_id, one.words): one.text for one in particulars.responses}
         cells = [
             line.name,
             line.status_words,

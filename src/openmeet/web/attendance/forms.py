@@ -1,4 +1,4 @@
-"""RSVP form fields beside the reply itself; only those that the event uses."""
+"""RSVP form fields other than the reply itself; only those that the event uses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ MODE_LABELS: Mapping[AnswerMode, LazyText] = {
     AnswerMode.ONLINE: lazy("Online"),
 }
 
-# Whether the answer is shared with other apps; a form without it leaves that as it is.
+# Whether the answer is shared with other apps; a form without this field changes nothing about that.
 SHARE = "share"
 
-# What the event page's form says beside the reply.
-BESIDE_REPLY: Final = ("party", "mode", SHARE)
+# Fields of the event page's form other than the reply.
+DETAIL_FIELDS: Final = ("party", "mode", SHARE)
 
 # Marks a complete form: an empty field then means empty, not unchanged.
 WHOLE = "whole"
@@ -64,10 +64,10 @@ def fields_of(event: Event, registration_settings: RegistrationSettings, mine: A
     """The fields for an event and an existing RSVP."""
     limits = limits_of(event, registration_settings)
     ways = tuple(AnswerMode) if event.content.mode is Mode.HYBRID else (None,)
-    there_are = max(largest_party(limits, way) or MOST_IN_PARTY for way in ways)
+    largest = max(largest_party(limits, way) or MOST_IN_PARTY for way in ways)
     # Attendees keep their seats if the limit is lowered; a party too large for it can be reduced on the waitlist.
     most = max(
-        min(max(registration_settings.max_party, mine.party if mine else 1), there_are),
+        min(max(registration_settings.max_party, mine.party if mine else 1), largest),
         mine.party if mine and mine.is_seated else 1,
     )
     asks_party = most > 1 or (mine is not None and mine.party > 1)
@@ -119,10 +119,9 @@ def rsvp_request_of(typed: Mapping[str, str], fields: AnswerFields, mine: Attend
     )
 
 
-# The hidden field that carries what the form has asked to confirm.
+# Hidden field: which limits the person was asked to confirm. ``CONFIRM`` is the same for the API.
 ASKED: Final = "lowered"
 
-# The same in the API.
 CONFIRM: Final = Parameter(
     "confirmLowerLimit", "true: also below those who have a place, or wait with more people", shape=bool
 )

@@ -55,7 +55,7 @@ async def show(request: Request) -> Response:
     caller_of(request)
     async with database_of(request).reader() as reader:
         event, mine, registration_settings = await _seen(reader, request)
-        carried = {name: request.query_params[name] for name in forms.BESIDE_REPLY if name in request.query_params}
+        carried = {name: request.query_params[name] for name in forms.DETAIL_FIELDS if name in request.query_params}
         typed = Typed({**forms.values_of(mine), **carried})
         return await _page(
             reader, request, event, mine, registration_settings, typed, reply=request.query_params.get("reply", "")
@@ -92,7 +92,7 @@ async def answer(request: Request) -> Response:
     except InvalidForm as wrong:
         if forms.WHOLE not in typed:
             # One click on the event page while the host asks for more: no error, show the form.
-            asked = {"reply": reply.value, **{name: typed[name] for name in forms.BESIDE_REPLY if name in typed}}
+            asked = {"reply": reply.value, **{name: typed[name] for name in forms.DETAIL_FIELDS if name in typed}}
             return go(f"/events/{quote(slug)}/answer?{urlencode(asked)}")
         async with database_of(request).reader() as reader:
             again = typed_again(typed, wrong)

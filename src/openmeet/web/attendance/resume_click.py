@@ -34,7 +34,7 @@ FLASH = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class RedirectAfterSignIn:
     """Where to go after sign-in, and the flash message (a key of ``site.flash_messages.FLASH_MESSAGES``)."""
 
     path: str
@@ -45,7 +45,7 @@ def path_of(slug: EventSlug, reply: RsvpReply, typed: Mapping[str, str]) -> str:
     """The event's path with the requested reply."""
     # An empty ``share`` is a box that is not ticked.
     beside = {
-        name: typed[name] for name in forms.BESIDE_REPLY if typed.get(name) or (name == forms.SHARE and name in typed)
+        name: typed[name] for name in forms.DETAIL_FIELDS if typed.get(name) or (name == forms.SHARE and name in typed)
     }
     wanted = {"reply": reply.value, **beside}
     return f"/events/{quote(slug)}?{urlencode(wanted)}"
@@ -60,15 +60,17 @@ def forget_click(connection: HTTPConnection, response: Response) -> None:
     forget_cookie(connection, response, _CLICK)
 
 
-async def finish_click(connection: HTTPConnection, db: Database, caller: Caller, next_path: str) -> Finished:
-    """Carry out the stored click; returns where to go. A URL alone does nothing: the click must be stored here."""
+async def finish_click(connection: HTTPConnection, db: Database, caller: Caller, next_path: str) -> RedirectAfterSignIn:
+    """Carry out the stored click; returns where to go. A URL alone does nothing: this browser must have
+    stored the same click.
+    """
     noted = read_cookie(connection, _CLICK)
     if not noted or noted != next_path:
-        return Finished(next_path)
+        return RedirectAfterSignIn(next_path)
     return await _finish_answer(db, caller, next_path)
 
 
-async def _finish_answer(db: Database, caller: Caller, path: str) -> Finished:
+async def _finish_answer(db: Database, caller: Caller, path: str) -> RedirectAfterSignIn:
     """Submit the RSVP behind a path; returns where to go and the flash message.
 
     If the host asks for more, that is the form; if the RSVP is not possible (any more), the event page, which says why.
@@ -77,21 +79,21 @@ async def _finish_answer(db: Database, caller: Caller, path: str) -> Finished:
     slug = EventSlug(unquote(parts.path.removeprefix("/events/")))
     wanted = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
     if wanted.get("reply") not in set(RsvpReply) or "/" in slug:
-        return Finished(path)
+        return RedirectAfterSignIn(path)
     reply = RsvpReply(wanted["reply"])
     page = f"/events/{quote(slug)}"
     async with db.reader() as reader:
         event = await by_slug(reader, slug)
         if event is None:
-            return Finished(page)
+            return RedirectAfterSignIn(page)
         mine = await queries.find(reader, event.id, caller.user_id)
         registration_settings = await registration.of_event(reader, event)
     try:
         rsvp_request = forms.rsvp_request_of(wanted, forms.fields_of(event, registration_settings, mine))
         saved = await db.batch(lambda tx: actions.answer(tx, caller, slug, reply, rsvp_request), key=slug)
     except InvalidForm:
-        return Finished(f"{page}/answer?{urlencode(wanted)}")
+        return RedirectAfterSignIn(f"{page}/answer?{urlencode(wanted)}")
     except Failure as failure:
         log.info("answer.not_finished", why=failure.why)
-        return Finished(path)
-    return Finished(page, FLASH.get(saved.status, SIGNED_IN))
+        return RedirectAfterSignIn(path)
+    return RedirectAfterSignIn(page, FLASH.get(saved.status, SIGNED_IN))

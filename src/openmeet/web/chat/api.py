@@ -156,14 +156,14 @@ async def _target(reader: Reader, person: UserId, wanted: RoomOpening) -> RoomTa
 
 async def show_room(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        room, found, _ = await rooms.seen(reader, room_id(request), viewer_of(request))
+        room, found, _ = await rooms.readable_room(reader, room_id(request), viewer_of(request))
     return json_response(room_shown(room, found), headers=etag_of(room.revision))
 
 
 async def change_room(request: Request) -> Response:
     caller, wanted = caller_of(request), await read_json(request, RoomChange)
     async with database_of(request).transaction() as tx:
-        room, _, _ = await rooms.seen(tx, room_id(request), caller.user_id)
+        room, _, _ = await rooms.readable_room(tx, room_id(request), caller.user_id)
         require_match(request, room.revision)
         changed = await rooms.change_settings(
             tx,
@@ -211,7 +211,7 @@ async def list_members(request: Request) -> Response:
         raise InvalidInput("cursor", GeneralReason.INVALID_CURSOR, name="InvalidCursor") from None
     role = _ROLES.get(asked.get("role", ""))
     async with database_of(request).reader() as reader:
-        room, _, _ = await rooms.seen(reader, room_id(request), caller.user_id)
+        room, _, _ = await rooms.readable_room(reader, room_id(request), caller.user_id)
         found = await people.members(
             reader, room, caller.user_id, words=asked.get("q", "")[:100], role=role, limit=limit, after=after
         )
@@ -234,7 +234,7 @@ async def list_messages(request: Request) -> Response:
     )
     limit = limit_of(request, _PAGE, MAX_LIMIT)
     async with database_of(request).reader() as reader:
-        room, _, _ = await rooms.seen(reader, room_id(request), viewer)
+        room, _, _ = await rooms.readable_room(reader, room_id(request), viewer)
         if asked.get("q") and viewer is not None:
             return await _with_words(reader, request, viewer, room.id, wanted)
         page = await page_of_messages(reader, room, viewer, wanted, limit=limit)
@@ -282,7 +282,7 @@ async def send_message(request: Request) -> Response:
         if wanted.about is not msgspec.UNSET:
             new = replace(new, about=wanted.about)
         elif (there := await room_queries.by_id(tx, room)) is not None:
-            new = replace(new, about=await headings.usual_heading(tx, there))
+            new = replace(new, about=await headings.default_heading(tx, there))
         if wanted.poll is not None:
             ends_at = instant(wanted.poll.ends_at, "endsAt")
             details = await polls.checked_poll(

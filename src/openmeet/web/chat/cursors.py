@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from openmeet.domain.chat.search import SearchPlace
+from openmeet.domain.chat.search import ChatSearchCursor
 from openmeet.domain.paging import packed, unpacked
 
 _ID: Final = r"([0-9a-f-]{1,64})"
@@ -15,7 +15,7 @@ NAME_PLACE: Final = re.compile(rf"((?:[0-9a-f]{{2}}){{0,400}})\.{_ID}")
 _SEARCH_PLACE: Final = re.compile(rf"(?:{_AT}\.{_ID})?(?:/{_AT}\.{_ID})?")
 
 
-def search_cursor(place: SearchPlace | None) -> str | None:
+def search_cursor(place: ChatSearchCursor | None) -> str | None:
     if place is None:
         return None
     message = f"{place.message[0]}.{place.message[1]}" if place.message else ""
@@ -23,12 +23,12 @@ def search_cursor(place: SearchPlace | None) -> str | None:
     return packed(message + rooms)
 
 
-def search_place(cursor: str) -> SearchPlace | None:
+def search_place(cursor: str) -> ChatSearchCursor | None:
     """Where a page of results begins; None for an empty cursor. Raises InvalidInput (``cursor``)."""
     if not cursor:
         return None
     found = unpacked(_SEARCH_PLACE, cursor)
-    return SearchPlace(
+    return ChatSearchCursor(
         (int(found[1]), found[2]) if found[1] else None,
         (int(found[3]), found[4]) if found[3] else None,
     )

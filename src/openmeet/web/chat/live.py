@@ -17,7 +17,7 @@ from groundwork.database.transaction import Reader
 from groundwork.http.addresses import network_of
 from groundwork.http.application import client_address
 from openmeet.domain.chat import rooms
-from openmeet.domain.chat.access import first_number
+from openmeet.domain.chat.access import reading_floor
 from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.model import Access, ChatLogEntry, ChatMessage, LogKind, Room, RoomId
 from openmeet.domain.sign_in.model import hash_token
@@ -76,13 +76,13 @@ async def open_stream(
     place = site.live_rooms.take_place(holder, site.settings.live_streams)
     try:
         async with database_of(request).reader() as reader:
-            room, _, _ = await rooms.seen(reader, RoomId(request.query_params.get("room", "")), person)
+            room, _, _ = await rooms.readable_room(reader, RoomId(request.query_params.get("room", "")), person)
             stream = LiveStream(
                 room=room.id,
                 person=person,
                 place=place,
                 language=language,
-                entered=await first_number(reader, room, person, Access.READ),
+                entered=await reading_floor(reader, room, person, Access.READ),
                 number=_resumed(request, room.id, room.last_number),
                 credential=credential,
                 encode=await encoder(reader, room, person),

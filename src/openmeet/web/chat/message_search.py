@@ -13,7 +13,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.chat import room_queries, search
 from openmeet.domain.chat.addresses import RoomAddress, addresses_of
 from openmeet.domain.chat.model import Room, RoomId, RoomKind
-from openmeet.domain.chat.search import ChatFindings, ChatSearch, find_messages
+from openmeet.domain.chat.search import ChatSearch, ChatSearchPage, find_messages
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence.wall_time import instant_of
@@ -46,7 +46,7 @@ async def search_room(
 ) -> dict[str, object]:
     """The page of a search in one chat. Without any condition it is the form alone. Raises InvalidInput (``cursor``)."""
     found = await _find(reader, viewer, asked, place.time_zone, (room.id,))
-    dates = await search.dates_spoken_of(reader, room) if room.kind is RoomKind.SERIES else []
+    dates = await search.dates_with_messages(reader, room) if room.kind is RoomKind.SERIES else []
     path, further = place.path, place.query
     writers = dict(await search.recent_writers(reader, viewer, (room.id,), limit=_PEOPLE))
     # Whoever was chosen stays so, and who wrote something long ago can be chosen once it is found.
@@ -110,7 +110,7 @@ def _found_among(row: view.MessageView, address: RoomAddress) -> FoundMessage:
 
 async def _find(
     reader: Reader, viewer: UserId, asked: QueryParams, zone: str, rooms: tuple[RoomId, ...]
-) -> ChatFindings | None:
+) -> ChatSearchPage | None:
     """None where no condition is given: a list of everything is no search."""
     since, until = day_of(asked.get("from", "")), day_of(asked.get("to", ""))
     has = asked.getlist("has")
@@ -156,7 +156,7 @@ def _around(path: str, further: str, number: int) -> str:
     return _address(path, further, [("around", str(number))]) + f"#m{number}"
 
 
-def _next_page(path: str, further: str, asked: QueryParams, found: ChatFindings | None) -> str:
+def _next_page(path: str, further: str, asked: QueryParams, found: ChatSearchPage | None) -> str:
     cursor = search_cursor(found.after) if found is not None else None
     if cursor is None:
         return ""

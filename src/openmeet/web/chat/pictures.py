@@ -49,9 +49,9 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    """One size of a picture, for who may read its message now. Raises NotFound."""
+    """One size of a picture, for people who may read its message now. Raises NotFound."""
     async with database_of(request).reader() as reader:
-        found = await pictures.readable(reader, key_of(request), viewer_of(request))
+        found = await pictures.readable_picture(reader, key_of(request), viewer_of(request))
     return await served(request, found)
 
 

@@ -216,7 +216,7 @@ def _number(text: str) -> int | None:
 
 
 async def _found(find: Find, reader: Reader, request: Request) -> tuple[ChatPlace, Room]:
-    """The room of the page, for who may read it. Raises NotFound."""
+    """The room of the page, for people who may read it. Raises NotFound."""
     place = await find(reader, request)
     if place.access is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
@@ -241,7 +241,7 @@ async def _settings_page(find: Find, request: Request, typed: Typed, status: int
         mirror = None
         if services(request).settings.matrix_url and room.kind not in mirroring.NEVER:
             mirror = await mirroring.status(reader, room.id)
-        asks_twice = mirror is not None and await mirroring.needs_confirmation(reader, room.id)
+        asks_twice = mirror is not None and await mirroring.is_subject_restricted(reader, room.id)
         user = await users.by_id(reader, caller.user_id)
         now = reader.now
     has_group = place.group_id is not None

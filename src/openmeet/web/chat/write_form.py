@@ -49,7 +49,7 @@ async def write_form(
         return None
     about = written.about if written else date_asked or place.heading
     if about is None and room is not None:
-        about = await headings.usual_heading(reader, room)
+        about = await headings.default_heading(reader, room)
     reply_to = await _replied(reader, written.reply_to if written else request.query_params.get("reply", ""), viewer)
     label = gettext("Message the group") if place.target.kind is RoomKind.CHANNEL else gettext("Message everyone")
     if place.target.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:

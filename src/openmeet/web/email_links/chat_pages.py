@@ -71,7 +71,7 @@ async def show_picture(request: Request) -> Response:
     """A picture of a message in that chat. Raises NotFound."""
     async with database_of(request).reader() as reader:
         link, room = await _found(reader, request)
-        found = await pictures.readable(reader, key_of(request), link.user_id)
+        found = await pictures.readable_picture(reader, key_of(request), link.user_id)
         message = None if found.message_id is None else await message_queries.by_id(reader, found.message_id)
         if message is None or message.room_id != room.id:
             raise NotFound(MediaReason.NO_SUCH_PICTURE)

@@ -268,7 +268,7 @@ def _publication(
         return None
     their_record = event.record_uri if event.is_record_of_author else None
     return PublicationOutput(
-        standing.state_for_programs(is_by_another_app=their_record is not None),
+        standing.state_for_api(is_by_another_app=their_record is not None),
         explain(event_status(event, standing, now, has_agreed=has_agreed)),
         standing.uri or their_record,
         iso(standing.changed_at) if standing.changed_at else None,

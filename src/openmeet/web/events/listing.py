@@ -12,7 +12,7 @@ from groundwork.database.transaction import Reader
 from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import answer_texts, lists
 from openmeet.domain.attendance.answer_state import AnswerCase, AnswerState, bar_of
-from openmeet.domain.attendance.model import NOBODY, RsvpCounts
+from openmeet.domain.attendance.model import NO_COUNTS, RsvpCounts
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventId, EventStatus
@@ -167,7 +167,7 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
         tone=cover_for(event.content).tone,
         is_cancelled=event.is_cancelled,
         faces=[face_of(one, facts.names[one]) for one in facts.faces.get(event.id, ())],
-        going=_going_label(event, facts.counts.get(event.id, NOBODY)),
+        going=_going_label(event, facts.counts.get(event.id, NO_COUNTS)),
         badges=_badges(event, facts),
         further=facts.further.get(event.id),
         distance=facts.distances.get(event.id, ""),

@@ -20,7 +20,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import lazy, ngettext
 from openmeet.i18n.formatting import ZONES
-from openmeet.web.attendance.asking import AskingRow, asking_to_join
+from openmeet.web.attendance.join_requests import JoinRequestRow, oldest_join_requests
 from openmeet.web.events import co_hosts_pages
 from openmeet.web.events.cards import day_cards, facts_of
 from openmeet.web.events.listing import EventCard, card_of, dated, short_when
@@ -95,7 +95,7 @@ class NextHosted:
 class HostDashboard:
     """The part above the list of hosted events: open requests and the next event. ``most_asked``: the event with most requests."""
 
-    asking: list[AskingRow]
+    asking: list[JoinRequestRow]
     number_asking: int
     most_asked: str
     next: NextHosted | None
@@ -155,7 +155,7 @@ async def _dashboard(request: Request, reader: Reader, viewer: UserId) -> HostDa
     most = max(asked, key=lambda one: numbers[one.id].unconfirmed, default=None)
     hosted = await event_lists.mine(reader, viewer, Mine.HOSTING, None, 1)
     return HostDashboard(
-        await asking_to_join(reader, asked),
+        await oldest_join_requests(reader, asked),
         sum(one.unconfirmed for one in numbers.values()),
         "" if most is None else f"/events/{quote(most.slug)}",
         await _next(request, reader, viewer, hosted[0]) if hosted else None,

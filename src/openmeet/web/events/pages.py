@@ -41,7 +41,7 @@ from openmeet.i18n.markdown import summary_of
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.record_pictures import picture_of
 from openmeet.outbox import publication_status, publications
-from openmeet.web.attendance.asking import asking_to_join
+from openmeet.web.attendance.join_requests import oldest_join_requests
 from openmeet.web.events import answer_view, badges, listing, new_links, structured_data, view
 from openmeet.web.events.answer_sharing import sharing_of
 from openmeet.web.events.answer_view import PageFacts
@@ -142,7 +142,7 @@ async def _event_context(
     )
     public_url = services(request).settings.public_url
     # The viewer's own RSVP is the only one that is known already.
-    nobody_else = not await attendance.is_answered(reader, event.id, but=mine.id if mine else None)
+    nobody_else = not await attendance.has_rsvps(reader, event.id, except_id=mine.id if mine else None)
     address = structured_data.address_of(event, public_url)
     is_fresh = bool(context["is_host"] and context["can_answer"]) and nobody_else and not event.is_hidden
     context |= {
@@ -190,7 +190,7 @@ async def _event_context(
             "suggests_following": await _suggests_following(reader, event, mine) if series else False,
             "meanwhile": [] if says_no else await meanwhile(reader, event, viewer),
             "bar": bar,
-            "asking": await asking_to_join(reader, [event], registration_settings)
+            "asking": await oldest_join_requests(reader, [event], registration_settings)
             if is_hosting and counts.unconfirmed
             else [],
             "places_left": lists.places_left(event, counts),

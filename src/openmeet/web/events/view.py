@@ -9,7 +9,7 @@ from groundwork.database.transaction import Reader
 from groundwork.http.forms import Typed
 from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import rules
-from openmeet.domain.attendance.answer_state import GIVEN
+from openmeet.domain.attendance.answer_state import REPLY_OF_STATUS
 from openmeet.domain.attendance.faces import sees_who_comes
 from openmeet.domain.attendance.lists import Attendee
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, RsvpCounts, RsvpReply
@@ -117,7 +117,7 @@ def view_of(
     viewer = caller.user_id if caller else None
     is_host = viewer == event.author_id
     can_answer = not event.is_cancelled and not event.is_over(now) and not event.is_held
-    says_yes = mine is not None and GIVEN.get(mine.status) is RsvpReply.GOING
+    says_yes = mine is not None and REPLY_OF_STATUS.get(mine.status) is RsvpReply.GOING
     sees_list = is_hosting or sees_who_comes(registration_settings, is_going=mine is not None and mine.is_seated)
     return {
         "event": event,

@@ -30,7 +30,7 @@ async def decide(
 
     Raises NotFound where nothing was reported to them, or nobody can be banned; InvalidForm, InvalidInput, Refused.
     """
-    one, room = await messages.moderated(tx, moderator, message, of_site=True)
+    one, room = await messages.lock_moderated_message(tx, moderator, message, of_site=True)
     match act:
         case SiteDecision.REMOVE:
             await messages.remove(tx, moderator, message, reason, sealer, of_site=True)

@@ -56,7 +56,7 @@ from openmeet.network.repositories.clients import CALLBACK_PATH, DOCUMENT_PATH, 
 from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.network.repositories.sessions import give_back
 from openmeet.network.repositories.sign_in import FIELD, read_name
-from openmeet.web.attendance.resume_click import Finished, finish_click, forget_click
+from openmeet.web.attendance.resume_click import RedirectAfterSignIn, finish_click, forget_click
 from openmeet.web.events.listing import short_when
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.sign_in import limits
@@ -296,10 +296,10 @@ async def _finish_sign_in(request: Request, network: NetworkClients, proven: Aut
     _give_back_later(network, request, replaced)
     caller = Caller(whose.user_id, user.display_name if user else "")
     finished = await finish_click(request, db, caller, proven.next_path)
-    return signed_in(request, session, Finished(_claim_page(whose.claim)) if whose.claim else finished)
+    return signed_in(request, session, RedirectAfterSignIn(_claim_page(whose.claim)) if whose.claim else finished)
 
 
-def signed_in(request: Request, session: OpenedSession, finished: Finished) -> Response:
+def signed_in(request: Request, session: OpenedSession, finished: RedirectAfterSignIn) -> Response:
     """Redirect into the site with a new session, after the resumed click."""
     response = go(finished.path, flash="account_kept" if session.keeps_account else finished.flash)
     site_session.set_cookie(request, response, session)

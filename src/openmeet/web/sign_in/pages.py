@@ -20,7 +20,7 @@ from openmeet.domain.users.queries import by_id
 from openmeet.emails.sign_in_code import LINK_PATH
 from openmeet.i18n.formatting import ZONES
 from openmeet.network.repositories.sign_in import FIELD
-from openmeet.web.attendance.resume_click import Finished, finish_click
+from openmeet.web.attendance.resume_click import RedirectAfterSignIn, finish_click
 from openmeet.web.sign_in import limits
 from openmeet.web.sign_in import sign_out as signing_out
 from openmeet.web.sign_in.atproto import browser_secret, is_offered, keep_browser_secret, known_browser
@@ -139,7 +139,7 @@ async def _enter(request: Request, answered: CodeResult, session: OpenedSession)
     """Redirect into the site, after the resumed click; new users enter their name first."""
     following = await _finished(request, session.user_id, answered.next_path)
     if answered.is_new:
-        finished = Finished("/welcome?" + urlencode({"next": following.path}), flash="")
+        finished = RedirectAfterSignIn("/welcome?" + urlencode({"next": following.path}), flash="")
         return signed_in(request, session, finished)
     return signed_in(request, session, following)
 
@@ -248,7 +248,7 @@ async def _send_code(request: Request, typed: Mapping[str, str], next_path: str)
     return response
 
 
-async def _finished(request: Request, user_id: UserId, next_path: str) -> Finished:
+async def _finished(request: Request, user_id: UserId, next_path: str) -> RedirectAfterSignIn:
     """Resume what was clicked before sign-in; returns where to go."""
     async with database_of(request).reader() as reader:
         user = await by_id(reader, user_id)

@@ -20,7 +20,7 @@ from groundwork.errors import Unavailable
 from groundwork.telemetry.logs import log as logged
 from openmeet.domain.api_tokens.tokens import still_valid
 from openmeet.domain.chat import log, message_queries, queries, room_queries
-from openmeet.domain.chat.access import access_in, access_of_each, first_numbers
+from openmeet.domain.chat.access import access_in, access_of_each, entered_numbers_of_people
 from openmeet.domain.chat.model import Access, ChatLogEntry, HistoryMode, LogKind, Room, RoomId
 from openmeet.domain.moderation.blocks import hidden_from
 from openmeet.domain.sign_in.queries import still_open
@@ -50,7 +50,7 @@ class LiveRooms:
         self._places = LivePlaces()
         self._rung: set[RoomId] = set()
         self._wake = asyncio.Event()
-        self._bell: log.RoomBell | None = None
+        self._listener: log.LogListener | None = None
         self._task: asyncio.Task[None] | None = None
         self._unread = UnreadWatch()
 
@@ -76,7 +76,7 @@ class LiveRooms:
         if self._places.is_closed:
             stream.frames.end(retry_frame())
         if self._task is None or self._task.done():
-            self._bell = log.RoomBell(self._heard)
+            self._listener = log.LogListener(self._heard)
             self._task = asyncio.create_task(self._feed(source), name="live rooms")
         self._ring(stream.room)
 
@@ -96,7 +96,7 @@ class LiveRooms:
         stream.place.give_back()
         if not self._rooms:
             self._unread.clear()
-            self._bell = None
+            self._listener = None
             # At once: a site that stops closes its database next.
             if self._task is not None:
                 self._task.cancel()
@@ -112,7 +112,7 @@ class LiveRooms:
             self._wake.set()
 
     def _notified(self, payload: str) -> None:
-        place = log.notified(payload)
+        place = log.parse_notification(payload)
         if place is None:
             self._unread.note_changed(None)
             self._rung.update(self._rooms)
@@ -205,7 +205,7 @@ class LiveRooms:
                 if known is not None and known is not found:
                     # They may write now, or no longer, or see what is held.
                     one.push(reload_frame(room_id, one.number))
-                if room.last_number - one.number > log.MOST_REPLAYED or one.number > room.last_number:
+                if room.last_number - one.number > log.MAX_REPLAYED or one.number > room.last_number:
                     one.number = room.last_number
                     one.push(reload_frame(room_id, room.last_number))
                 elif one.number == room.last_number:
@@ -219,11 +219,11 @@ class LiveRooms:
                 return
             readers = {one.person for one in inside if one.person is not None}
             hidden = await hidden_from(reader, readers)
-            entered = await first_numbers(reader, room, readers)
+            entered = await entered_numbers_of_people(reader, room, readers)
             entries = await log.entries_after(reader, room_id, min(one.number for one in inside))
             room_events = await _room_events(reader, room, entries, levels)
         # Entries go with their messages, so the last ones may be gone: then all there was is handed out.
-        reached = entries[-1].number if len(entries) > log.MOST_REPLAYED else room.last_number
+        reached = entries[-1].number if len(entries) > log.MAX_REPLAYED else room.last_number
         written: dict[tuple[int, Encode, RowView], bytes] = {}
         sights = _sights(room, inside, levels, entered, hidden)
         for event in room_events:

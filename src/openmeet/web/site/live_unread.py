@@ -59,7 +59,7 @@ class UnreadWatch:
             counted: dict[RoomId, UnreadCounts] = {}
             for one in open_.get(person, ()):
                 if one.room not in counted:
-                    counted[one.room] = await unread_counts(reader, person, beside=one.room)
+                    counted[one.room] = await unread_counts(reader, person, except_room=one.room)
                 found = counted[one.room]
                 if found != one.unread:
                     one.unread = found

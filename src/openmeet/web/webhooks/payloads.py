@@ -151,7 +151,7 @@ async def _chat_message(
     """Nothing of held messages, of rooms that the owner no longer hosts, and the names of people who answered privately."""
     one = await message_queries.by_id(reader, message_id)
     room = await room_queries.by_id(reader, one.room_id) if one else None
-    if one is None or room is None or one.is_held or not await chat_webhooks.is_sent(reader, room):
+    if one is None or room is None or one.is_held or not await chat_webhooks.may_be_sent(reader, room):
         return None
     if webhook.group_id is not None and await chat_webhooks.group_of(reader, room.id) != webhook.group_id:
         return None

@@ -13,7 +13,7 @@ from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.faces import sees_who_comes
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, AttendanceStatus
-from openmeet.domain.attendance.network_rsvps import Recorded
+from openmeet.domain.attendance.network_rsvps import ListedRsvp
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities.model import Identity
@@ -37,7 +37,7 @@ async def list_answers(call: LexiconCall) -> AnswerList:
         return AnswerList(counts=counts_of(counted), answers=[])
     at, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     after = None if at is None else (at.starts_at, at.event_id)
-    found = await network_rsvps.recorded(reader, event.id, after, limit + 1)
+    found = await network_rsvps.listed_rsvps(reader, event.id, after, limit + 1)
     page = found[:limit]
     known = await of_users(reader, [one.user_id for one in page])
     by_did = {identity.did: identity for several in known.values() for identity in several}
@@ -53,7 +53,7 @@ async def _sees_list(call: LexiconCall, event: Event) -> bool:
     return bool(await seeing.run_among(call.reader, [event], call.viewer))
 
 
-def _view(one: Recorded, by_did: Mapping[Did, Identity]) -> AnswerView:
+def _view(one: ListedRsvp, by_did: Mapping[Did, Identity]) -> AnswerView:
     did = parse_did(parse_at_uri(one.record_uri).authority)
     identity = by_did.get(did)
     return AnswerView(

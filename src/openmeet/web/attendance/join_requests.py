@@ -1,4 +1,4 @@
-"""People who ask to join, as rows with the decision in place: on the event page, and on the page of what somebody hosts."""
+"""Requests to join, as rows with the buttons of the decision: on the event page, and on the list of events that somebody hosts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.identities.queries import shown_names
 
 # More would push everything else off the page: a link leads to all.
-MOST_ASKING: Final = 4
+MAX_JOIN_REQUESTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class AskingRow:
-    """A person who asks for a place. ``said``: their responses to the host's questions. ``title``: of the event, where
-    rows are of several.
+class JoinRequestRow:
+    """A request for a place. ``said``: the responses to the host's questions. ``title``: the event's, for lists of several
+    events.
     """
 
     attendance_id: AttendanceId
@@ -32,20 +32,20 @@ class AskingRow:
     said: str = ""
 
 
-async def asking_to_join(
+async def oldest_join_requests(
     reader: Reader, events: Sequence[Event], settings: RegistrationSettings | None = None
-) -> list[AskingRow]:
-    """Whoever has waited longest first. ``settings``: of the one event, to show what people responded."""
-    found = await lists.asking(reader, [one.id for one in events], MOST_ASKING)
+) -> list[JoinRequestRow]:
+    """The oldest requests first, at most ``MAX_JOIN_REQUESTS``. ``settings``: of the only event, to show the responses."""
+    found = await lists.join_requests(reader, [one.id for one in events], MAX_JOIN_REQUESTS)
     names = await shown_names(reader, [one.user_id for _, one in found])
     by_id: dict[EventId, Event] = {one.id: one for one in events}
     said: dict[AttendanceId, str] = {}
     if settings is not None and found:
         ids = [one.attendance_id for _, one in found]
         details = await response_details.of_answers(reader, events[0].id, settings, ids)
-        said = {one: " · ".join(reply.text for reply in of.told) for one, of in details.items()}
+        said = {one: " · ".join(reply.text for reply in of.responses) for one, of in details.items()}
     return [
-        AskingRow(
+        JoinRequestRow(
             one.attendance_id,
             by_id[event_id].slug,
             by_id[event_id].title,

@@ -1,4 +1,4 @@
-"""Enqueue the records of any number of subjects with one statement, without loading a row."""
+"""Publications of subjects that a query selects: any number of them enqueued by one statement, without loading a row."""
 
 from typing import Final
 
