@@ -80,7 +80,7 @@ async def test_it_reads_what_is_new_by_an_index_of_its_own(db: Database) -> None
         )
         await tx.execute("analyze events")
         is_sqlite = tx.engine == "sqlite"
-        for sql in (tasks._DUE, tasks._PASSED_BY):
+        for sql in (tasks._DUE, tasks._SKIP_UNANNOUNCED):
             rows = await tx.fetch(f"explain {'query plan ' if is_sqlite else ''}{sql}", now=tx.now, settled=tx.now)
             plan = "\n".join(str(row["detail"] if is_sqlite else row[0]) for row in rows)
             assert "events_due_to_groups" in plan, plan

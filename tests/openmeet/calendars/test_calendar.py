@@ -40,6 +40,7 @@ from openmeet.domain.calendars.model import (
     FeedHealth,
     Itself,
     Span,
+    Subscribed,
 )
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.content import Content
@@ -126,7 +127,7 @@ async def add(db: Database, who: Caller, outgoing: CalendarFetcher, url: str, na
         return await subscriptions.subscribe(tx, who.user_id, offered, name, outgoing)
 
 
-async def mine(db: Database, who: Caller) -> queries.Subscribed:
+async def mine(db: Database, who: Caller) -> Subscribed:
     async with db.reader() as reader:
         (found,) = await queries.of_person(reader, who.user_id)
     return found

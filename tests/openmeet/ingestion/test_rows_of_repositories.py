@@ -48,7 +48,9 @@ async def plan(tx: Transaction, sql: str, **values: object) -> str:
     if tx.engine == "postgresql":
         await tx.execute("set local enable_seqscan = off")
         # As if nobody had looked yet: once autovacuum has seen the empty tables, all their indexes cost the same.
-        tables = "select oid from pg_class where relnamespace = cast(current_schema() as regnamespace) and relkind = 'r'"
+        tables = (
+            "select oid from pg_class where relnamespace = cast(current_schema() as regnamespace) and relkind = 'r'"
+        )
         await tx.execute(f"delete from pg_statistic where starelid in ({tables})")
         await tx.execute(f"update pg_class set reltuples = -1 where oid in ({tables})")
     how = "explain" if tx.engine == "postgresql" else "explain query plan"
