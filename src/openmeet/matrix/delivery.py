@@ -139,7 +139,7 @@ class _EntryDelivery:
             if message.external_id is not None and await store.event_of(reader, message.id) is not None:
                 return None
             who = await _speaker_of(reader, message)
-            address = await store.address_of(reader, message.id) if who is None and _is_passed_on(message) else None
+            address = await store.address_of(reader, message.id) if who is None and _is_mirrored(message) else None
             if who is None and address is None:
                 return None
             reply_to = await store.event_of(reader, message.reply_to) if message.reply_to else None
@@ -326,14 +326,14 @@ async def redact(bridge: Bridge, matrix_room: str, message: ChatMessage) -> None
 
 async def _speaker_of(reader: Reader, message: ChatMessage) -> Speaker | None:
     """The Matrix user who posts the message; None where it is not mirrored."""
-    if not _is_passed_on(message) or message.user_id is None:
+    if not _is_mirrored(message) or message.user_id is None:
         return None
     who = await store.speaker(reader, message.room_id, message.user_id)
     # Messages from before the consent are not mirrored, nor those of people who were banned before delivery.
     return who if who is not None and not who.is_banned and message.said_at >= who.consented_at else None
 
 
-def _is_passed_on(message: ChatMessage) -> bool:
+def _is_mirrored(message: ChatMessage) -> bool:
     return message.kind is MessageKind.TEXT and not message.is_removed and not message.is_held
 
 

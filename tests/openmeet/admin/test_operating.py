@@ -271,7 +271,7 @@ async def test_records_put_aside_are_shown_read_again_and_forgotten(bench: Bench
     left = (await bench.client.get("/operating/put-aside")).text
     assert (uris[0] in left, lost in left) == (False, True)
     assert (await bench.client.post("/operating/put-aside", data={"records": lost, "do": "forget"})).status_code == 303
-    assert "Every record that was read was taken over." in (await bench.client.get("/operating/put-aside")).text
+    assert "Every record that was read was applied." in (await bench.client.get("/operating/put-aside")).text
 
 
 async def test_an_answer_put_aside_is_counted_again(bench: Bench):

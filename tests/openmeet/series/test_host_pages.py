@@ -6,10 +6,13 @@ import httpx
 import pytest
 
 from groundwork.clock import MINUTE, HandClock
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events.model import EventSlug
 from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series.model import Series
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import Site, inputs_of, sign_up, site_on
+from tests.openmeet.site_under_test import Site, inputs_of, person, sign_up, site_on
 
 FORM = {
     "title": "Practice",
@@ -338,3 +341,16 @@ async def test_a_date_is_moved_into_the_past_only_on_purpose(site, ana) -> None:
     assert saved.status_code == 303
     far = await ana.post(f"{path}/edit", data=typed | {"starts": "2150-12-01T18:00", "ends": "", "scope": "this"})
     assert "A date can be moved at most 5 years ahead." in far.text
+
+
+async def test_a_place_that_is_held_is_taken_and_nobody_goes_there_yet(site, ana, ben) -> None:
+    path = await made(ana, capacity="2")
+    first = (await ben.get(f"{path}/dates/{FIRST}")).headers["location"]
+    slug = EventSlug(first.removeprefix("/events/"))
+    async with site.db.transaction() as tx:
+        cleo, dora, emil = [await person(tx, name) for name in ("Cleo", "Dora", "Emil")]
+        # The place of Cleo is offered to Emil, who waited for it; then Dora withdraws, too.
+        for who, reply in ((cleo, "going"), (dora, "going"), (emil, "going"), (cleo, "declined"), (dora, "declined")):
+            await attendance.answer(tx, who, slug, RsvpReply(reply))
+    shown = (await ben.get(path)).text
+    assert re.search(r'<span class="hint">([^<]+)</span>', shown[shown.index(f'href="{first}"') :])[1] == "1 place left"

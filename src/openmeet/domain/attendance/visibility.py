@@ -18,8 +18,7 @@ from openmeet.domain.users.model import UserId
 
 async def visible_event(reader: Reader, slug: EventSlug, viewer: UserId | None) -> tuple[Event, Attendance | None]:
     """The event and this person's RSVP to it. Raises NotFound if it is absent, gone or hidden from them."""
-    event = await by_slug(reader, slug)
-    mine = await queries.find(reader, event.id, viewer) if event is not None and viewer is not None else None
+    event, mine = await _event_and_rsvp(reader, slug, viewer)
     return await seeing.require_visible(reader, event, viewer, is_invited=is_invited(mine)), mine
 
 
@@ -30,17 +29,19 @@ async def event_to_show(
 
     Raises NotFound if it is absent or hidden from them, Gone if it was deleted.
     """
-    event = await by_slug(reader, slug)
-    mine = await queries.find(reader, event.id, viewer) if event is not None and viewer is not None else None
-    if (
-        event is None
-        or (event.is_hidden and event.author_id != viewer)
-        or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine))
-    ):
+    event, mine = await _event_and_rsvp(reader, slug, viewer)
+    if event is None or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
         raise NotFound(EventReason.NO_SUCH_EVENT)
     seeing.raise_if_gone(event)
     is_going = mine is not None and mine.status in SEATED
     return event, mine, await seeing.private_details_for(reader, event, viewer, is_going=is_going)
+
+
+async def _event_and_rsvp(
+    reader: Reader, slug: EventSlug, viewer: UserId | None
+) -> tuple[Event | None, Attendance | None]:
+    event = await by_slug(reader, slug)
+    return event, None if event is None or viewer is None else await queries.find(reader, event.id, viewer)
 
 
 async def seen_by(reader: Reader, events: Collection[Event], user_id: UserId) -> set[EventId]:

@@ -97,14 +97,15 @@ async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: User
 
 async def ban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
     """Ban somebody, in the group or not: people who only answered to its events too. Raises NotFound, Forbidden."""
-    group, _ = await lock_for(tx, caller, slug, GroupPermission.BAN)
-    if await queries.find_member(tx, group.id, user_id) is None:
+    group, mine = await lock_for(tx, caller, slug, GroupPermission.BAN)
+    theirs = await queries.find_member(tx, group.id, user_id)
+    if theirs is None:
         if await users.by_id(tx, user_id) is None:
             raise NotFound(GroupReason.NOT_A_MEMBER)
         stranger = queries.new_membership(tx.now, group.id, user_id, GroupRole.BANNED)
         standing = replace(stranger, decided_by=caller.user_id, decided_at=tx.now)
         return await put(tx, standing, GroupRole.BANNED, GroupLogAction.BANNED, by=caller.user_id, before=None)
-    theirs = await _below(tx, caller, slug, user_id, GroupPermission.BAN)
+    _require_below(caller, mine, theirs)
     if theirs.role is GroupRole.BANNED:
         return theirs
     return await _decide(tx, caller, theirs, GroupRole.BANNED, GroupLogAction.BANNED)
@@ -350,10 +351,14 @@ async def _below(
     theirs = await queries.find_member(tx, group.id, user_id)
     if theirs is None:
         raise NotFound(GroupReason.NOT_A_MEMBER)
+    _require_below(caller, mine, theirs)
+    return theirs
+
+
+def _require_below(caller: Caller, mine: GroupRole, theirs: Membership) -> None:
     if theirs.user_id == caller.user_id:
         raise Refused(GroupReason.NOT_YOURSELF, name="NotYourself")
     rules.require_rank_above(mine, theirs.role)
-    return theirs
 
 
 async def _decide(

@@ -40,7 +40,7 @@ DISAGREEMENT_LABELS: Final = {
 }
 
 STEP_LABELS: Final = {
-    FailedStep.APPLY: lazy("Taking it over failed"),
+    FailedStep.APPLY: lazy("Applying it failed"),
     FailedStep.REPAIR: lazy("Repairing our copy failed"),
     FailedStep.COUNT: lazy("Counting failed"),
 }

@@ -1,7 +1,7 @@
 """The map of a search, drawn by the server: pins of events, names of places, and tiles where an operator has them.
 
-Positions are pixels of the usual Web Mercator tiles of 256 pixels. Pure. Without tiles the largest towns and districts give the
-bearings: where people live is tinted, by how many they are, and rings tell how far it is from the middle.
+Positions are pixels of the usual Web Mercator tiles of 256 pixels. Pure. Without tiles the map shows the
+largest towns and districts, tinted by their number of people, and rings of equal distance around the middle.
 """
 
 import math
@@ -26,7 +26,7 @@ _LETTER: Final = 7.4
 _NAME_LETTER: Final = 6.8
 _NAME_HEIGHT: Final = 18
 _SCALE_PIXELS: Final = 110
-# Of a town: what its tint covers.
+# How densely people live: the tint of a town covers that much ground.
 _PEOPLE_PER_KM2: Final = 13_000
 
 
@@ -93,7 +93,7 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class MapName:
-    """A town or district: its dot, and its name unless it would cover another. ``radius``: of the ground that is built on, about."""
+    """A town or district: its dot, and its name unless it would cover another. ``radius``: of its tint."""
 
     x: int
     y: int

@@ -191,23 +191,24 @@ def _row(
 
 
 def _seats(line: AgendaOccurrence) -> str:
-    """``5 of 24 going``; ``24 places left`` before anybody has answered; without a limit how many are going."""
+    """``5 of 24 going``; ``24 places left`` while nobody is going; without a limit how many are going."""
     event = line.event
     if event is None or event.is_cancelled:
         return ""
     if event.content.capacity is None:
         return gettext("%(number)s going", number=line.counts.going) if line.counts.going else ""
-    seats, places = line.counts.seats, event.content.capacity
-    if seats >= places:
+    going, left = line.counts.going, event.content.capacity - line.counts.seats
+    if left <= 0:
         waiting = line.counts.waiting
         return (
             ngettext("Full, %(number)s on the waitlist", "Full, %(number)s on the waitlist", waiting)
             if waiting
             else gettext("Full")
         )
-    if not seats:
-        return ngettext("%(number)s place left", "%(number)s places left", places)
-    return gettext("%(number)s of %(places)s going", number=seats, places=places)
+    # Places that are held for somebody are taken, but nobody goes there yet.
+    if not going:
+        return ngettext("%(number)s place left", "%(number)s places left", left)
+    return gettext("%(number)s of %(places)s going", number=going, places=event.content.capacity)
 
 
 def _chips(line: AgendaOccurrence, now: Instant, standing: StandingRsvp | None) -> list[tuple[str, str]]:
