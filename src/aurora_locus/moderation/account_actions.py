@@ -161,13 +161,7 @@ async def change_signing_key(registry: Registry, audit: AuditContext, did: Did, 
 async def send_reset(registry: Registry, audit: AuditContext, did: Did) -> None:
     """Enqueue the password reset e-mail. Raises NotFound, Refused without address or e-mail delivery."""
     audit.by.require(OperatorAction.SEND_RESET)
-    email_changes.require_mail(registry)
-    async with registry.db.reader() as reader:
-        account = await queries.find(reader, did)
-    if account is None:
-        raise absent()
-    if account.email is None:
-        raise Refused(mark("This account has no e-mail address."), name="InvalidRequest")
+    await require_reachable(registry, did)
     async with registry.db.transaction() as tx:
         await email_tokens.ask(tx, registry.email_tokens, did, TokenPurpose.RESET_PASSWORD)
         await audit_log.append_to(tx, audit, OperatorAction.SEND_RESET, did)
@@ -197,6 +191,17 @@ async def delete(registry: Registry, audit: AuditContext, did: Did) -> None:
 def _require(w: Writer, did: Did) -> None:
     if w.fetch_one(_EXISTS, did=did) is None:
         raise absent()
+
+
+async def require_reachable(registry: Registry, did: Did) -> None:
+    """Raise NotFound for an unknown account, Refused without an e-mail address or on a server that cannot send e-mail."""
+    email_changes.require_mail(registry)
+    async with registry.db.reader() as reader:
+        account = await queries.find(reader, did)
+    if account is None:
+        raise absent()
+    if account.email is None:
+        raise Refused(mark("This account has no e-mail address."), name="InvalidRequest")
 
 
 def absent() -> NotFound:

@@ -10,16 +10,15 @@ import re
 import nh3
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import email_changes, queries
 from aurora_locus.accounts.emails import ANSWER_LOST
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.jobs import PdsJobKind
 from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.account_actions import absent
+from aurora_locus.moderation.account_actions import require_reachable
 from aurora_locus.moderation.roles import AuditContext, OperatorAction
 from groundwork.database.transaction import Database
-from groundwork.errors import InvalidInput, Refused, RemoteSlow
+from groundwork.errors import InvalidInput, RemoteSlow
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Mailer
 from groundwork.outbox import jobs
@@ -45,19 +44,13 @@ _FORGET = "delete from notices where id = :id"
 
 async def write_to(registry: Registry, audit: AuditContext, did: Did, subject: str, content: str) -> None:
     """Enqueue the e-mail. Raises NotFound, InvalidInput, Forbidden, Refused for an account or a server without e-mail."""
-    email_changes.require_mail(registry)
+    await require_reachable(registry, did)
     if not content.strip() or len(content) > MAX_CONTENT:
         raise InvalidInput("content", said("An e-mail has 1 to %(max_content)s characters.", max_content=MAX_CONTENT))
     if len(subject) > MAX_SUBJECT or not subject.isprintable():
         raise InvalidInput(
             "subject", said("A subject is one line of at most %(max_subject)s characters.", max_subject=MAX_SUBJECT)
         )
-    async with registry.db.reader() as reader:
-        account = await queries.find(reader, did)
-    if account is None:
-        raise absent()
-    if account.email is None:
-        raise Refused(mark("This account has no e-mail address."), name="InvalidRequest")
     async with registry.db.transaction() as tx:
         number = new_id(tx.now)
         await tx.execute(_INSERT, id=number, did=did, subject=subject or NO_SUBJECT, content=content, created_at=tx.now)
