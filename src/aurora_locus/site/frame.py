@@ -85,7 +85,11 @@ class Site:
 
 def open_site(branding: Branding, url: str, csrf_key: bytes) -> Site:
     """The pages of a server; every package may have templates."""
-    files = StaticFiles([ui.STATIC, _HERE / "static"], {"site.css": _STYLES}, more={"brand.css": branding.stylesheet})
+    files = StaticFiles(
+        [ui.STATIC, _HERE / "static"],
+        {"site.css": _STYLES, "admin.css": ("operators.css", "admin.css")},
+        more={"brand.css": branding.stylesheet},
+    )
     return Site(branding, url, csrf_key, files, _environment(branding, url, files))
 
 

@@ -3,6 +3,7 @@
 from html import unescape
 from http import HTTPStatus
 
+from groundwork.clock import SECOND
 from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.errors import FailureReason, packed
 from groundwork.outbox.jobs import JobState
@@ -22,8 +23,9 @@ from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.ingestion.three_way_merge import encode_edits
 from openmeet.network.records.collections import CONCERNING, EVENT
 from openmeet.network.records.message import encode
+from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from openmeet.web.admin.pages import RECORD_LABELS, STATE_LABELS
+from openmeet.web.admin.labels import JOB_LABELS, RECORD_LABELS, STATE_LABELS
 from tests.openmeet.admin.conftest import OPERATOR, Bench
 from tests.openmeet.ingestion.network import HERE, did, event, rev, rsvp
 from tests.openmeet.site_under_test import api_session, change_services, h1_of, sign_up
@@ -213,7 +215,7 @@ async def test_records_are_named_for_what_they_are(bench: Bench):
     shown = (await bench.client.get("/operating")).text
     assert len(set(RECORD_LABELS.values())) == len(PublicationKind)
     for kind in PublicationKind:
-        assert f"{RECORD_LABELS[kind]}, waiting" in shown, kind
+        assert f"<span>{RECORD_LABELS[kind]}</span>" in shown, kind
 
 
 async def test_a_letter_is_looked_at_and_delivered_again(bench: Bench):
@@ -340,6 +342,52 @@ async def test_operators_read_how_it_stands_with_a_session_or_token_of_their_own
         assert seen == [200, 200, 200, 403, 403, 403, 401, 401], path
     switched = await bench.client.put("/api/sync/flags/events-in", json={"isOn": False, "why": "x"}, headers=operating)
     assert switched.status_code == HTTPStatus.FORBIDDEN
+
+
+async def test_a_page_without_trouble_says_that_all_is_well(bench: Bench):
+    """One sentence on top; with trouble it counts what there is, and each leads to where it is dealt with."""
+    quiet = (await bench.client.get("/operating")).text
+    assert "All is well" in h1_of(quiet)
+    assert 'id="needs"' not in quiet
+    await bench.bury()
+    async with bench.db.transaction() as tx:
+        for number, (state, ago) in enumerate((("failed", 0), ("due", 3600), ("due", 60), ("leased", 3600))):
+            await tx.execute(
+                """
+                insert into outbox_jobs (kind, subject, revision, partition, priority, state, due_at, attempts, lease,
+                                         reason_code, reason_params, enqueued_at)
+                values ('fan_out', :subject, 1, '', 1, :state, :due, 0, 0, '', '', :due)
+                """,
+                subject=str(number),
+                state=state,
+                due=tx.now - ago * SECOND,
+            )
+    shown = (await bench.client.get("/operating")).text
+    assert "Running, 3 things to look at" in h1_of(shown)
+    needs = shown.partition('id="needs"')[2].partition("</section>")[0]
+    assert 'href="/operating/dead-letters"' in needs
+    assert "Changes to notify people of: 1 failed" in needs
+    assert "Changes to notify people of: 2 waiting" in needs
+    assert "fan_out" not in shown.lower().replace(" ", "_")
+
+
+async def test_kinds_of_work_are_in_the_language_of_the_reader(bench: Bench):
+    async with bench.db.transaction() as tx:
+        await tx.execute("update users set language = 'de' where email = :email", email=OPERATOR)
+        await tx.execute(
+            """
+            insert into outbox_jobs (kind, subject, revision, partition, priority, state, due_at, attempts, lease,
+                                     reason_code, reason_params, enqueued_at)
+            values ('chat_news', 'x', 1, '', 1, 'failed', :now, 0, 0, '', '', :now)
+            """,
+            now=tx.now,
+        )
+    shown = (await bench.client.get("/operating")).text
+    assert "Chats mit neuen Nachrichten: 1 gescheitert" in shown
+
+
+def test_every_kind_of_work_has_words() -> None:
+    assert set(JOB_LABELS) == set(JobKind)
 
 
 def test_every_state_has_words() -> None:

@@ -6,90 +6,31 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from at_network.circuits import CircuitState
 from groundwork.http.forms import read_form
-from groundwork.outbox.jobs import JobState
 from groundwork.telemetry.health import OK, look
 from openmeet.domain.chat import mirroring
-from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.network import problems
-from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.ingestion import dead_letters, discrepancies, quarantine
-from openmeet.network.ingestion.discrepancies import Discrepancy
-from openmeet.network.ingestion.quarantine import FailedStep
-from openmeet.network.records.seen import RecordState
 from openmeet.network.status import sync_status
-from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.web.admin.access import operator_of
+from openmeet.web.admin.labels import (
+    CIRCUIT_LABELS,
+    DISAGREEMENT_LABELS,
+    JOB_LABELS,
+    RECORD_LABELS,
+    SEEN_LABELS,
+    STATE_LABELS,
+    STEP_LABELS,
+)
+from openmeet.web.admin.overview import needs_of, parts_of
 from openmeet.web.atproto.ingest_api import engines_of
+from openmeet.web.atproto.merges_pages import FIELD_LABELS
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/operating"
 DEAD_LETTERS: Final = f"{PATH}/dead-letters"
 QUARANTINE: Final = f"{PATH}/put-aside"
-
-DISAGREEMENT_LABELS: Final = {
-    Discrepancy.RECORD_MISSING: lazy("A record there was not known here"),
-    Discrepancy.RECORD_DIFFERS: lazy("Different versions here and there"),
-    Discrepancy.RECORD_GONE: lazy("A record known here is not there"),
-    Discrepancy.PUBLICATION_LOST: lazy("What was published is not there"),
-    Discrepancy.PUBLICATION_DIFFERS: lazy("What was published has been changed there"),
-    Discrepancy.ROW_MISSING: lazy("A record without its event or answer here"),
-    Discrepancy.ROW_WITHOUT_RECORD: lazy("An event or answer here whose record nobody knows"),
-}
-
-STEP_LABELS: Final = {
-    FailedStep.APPLY: lazy("Applying it failed"),
-    FailedStep.REPAIR: lazy("Repairing our copy failed"),
-    FailedStep.COUNT: lazy("Counting failed"),
-}
-
-CIRCUIT_LABELS: Final = {
-    CircuitState.CLOSED: lazy("failing"),
-    CircuitState.OPEN: lazy("not called (circuit open)"),
-    CircuitState.HALF_OPEN: lazy("being tried (circuit half open)"),
-}
-
-# Of sources, labellers, records and jobs.
-STATE_LABELS: Final[dict[str, LazyText]] = {
-    SourceState.FOLLOWING: lazy("following"),
-    SourceState.FAILING: lazy("failing"),
-    SourceState.STOPPED: lazy("stopped"),
-    PublicationState.WITHHELD: lazy("kept here"),
-    PublicationState.WAITING: lazy("waiting for something else"),
-    PublicationState.DUE: lazy("waiting"),
-    PublicationState.SENDING: lazy("being sent"),
-    PublicationState.PUBLISHED: lazy("published"),
-    PublicationState.RETRYING: lazy("tried again later"),
-    PublicationState.BLOCKED: lazy("waiting for their owner"),
-    PublicationState.REFUSED: lazy("refused"),
-    PublicationState.CONFLICTED: lazy("changed elsewhere"),
-    PublicationState.RETRACTING: lazy("being deleted"),
-    PublicationState.RETRACTED: lazy("deleted"),
-    JobState.LEASED: lazy("being done"),
-    JobState.FAILED: lazy("failed"),
-}
-
-SEEN_LABELS: Final = {
-    RecordState.MAPPED: lazy("Understood"),
-    RecordState.RAW: lazy("Kept as they are, because they aren’t events or answers"),
-    RecordState.PARKED: lazy("Answers that wait for their event"),
-    RecordState.TOMBSTONE: lazy("Deleted"),
-}
-
-RECORD_LABELS: Final = {
-    PublicationKind.EVENT: lazy("Records of events"),
-    PublicationKind.RSVP: lazy("Records of answers"),
-    PublicationKind.SERIES: lazy("Records of series"),
-    PublicationKind.GROUP: lazy("Records of groups"),
-    PublicationKind.FORMER_GROUP: lazy("Records that groups had before"),
-    PublicationKind.FORMER_EVENT: lazy("Records that events had before"),
-    PublicationKind.FORMER_SERIES: lazy("Records that series had before"),
-    PublicationKind.MEMBERSHIP: lazy("Records of members, that they are in a group"),
-    PublicationKind.ACCEPTANCE: lazy("Records of groups, that somebody is a member"),
-    PublicationKind.GROUP_EVENT: lazy("Records of groups, that an event is theirs"),
-}
 
 
 def routes() -> list[Route]:
@@ -111,19 +52,24 @@ async def show(request: Request) -> Response:
         conflicts = await problems.open_conflicts(reader)
         disagreements = await discrepancies.newest(reader, problems.SHOWN)
         mirrored = await mirroring.overview(reader, problems.SHOWN)
+    away = [name for name, outcome in (await look(engines.others)).checks.items() if outcome != OK]
     return page(
         request,
         "admin/operating.html",
         {
             "standing": found,
+            "needs": needs_of(found, away, mirrored),
+            "overview": parts_of(found, disagreements, len(conflicts)),
             "now": found.now,
             "servers": found.failing_servers,
-            "away": [name for name, outcome in (await look(engines.others)).checks.items() if outcome != OK],
+            "away": away,
             "conflicts": conflicts,
             "disagreements": disagreements,
             "mirrored": mirrored,
             "disagreement_words": DISAGREEMENT_LABELS,
             "record_words": RECORD_LABELS,
+            "job_words": JOB_LABELS,
+            "field_words": FIELD_LABELS,
             "seen_words": SEEN_LABELS,
             "circuit_words": CIRCUIT_LABELS,
             "state_words": STATE_LABELS,

@@ -1,0 +1,102 @@
+"""Words for the operator's pages: what states, records and kinds of work are called."""
+
+from typing import Final
+
+from at_network.circuits import CircuitState
+from groundwork.outbox.jobs import JobState
+from openmeet.i18n.catalogue import LazyText, lazy
+from openmeet.network.firehose.cursors import SourceState
+from openmeet.network.ingestion.discrepancies import Discrepancy
+from openmeet.network.ingestion.quarantine import FailedStep
+from openmeet.network.records.seen import RecordState
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind, PublicationState
+
+DISAGREEMENT_LABELS: Final = {
+    Discrepancy.RECORD_MISSING: lazy("A record there was not known here"),
+    Discrepancy.RECORD_DIFFERS: lazy("Different versions here and there"),
+    Discrepancy.RECORD_GONE: lazy("A record known here is not there"),
+    Discrepancy.PUBLICATION_LOST: lazy("What was published is not there"),
+    Discrepancy.PUBLICATION_DIFFERS: lazy("What was published has been changed there"),
+    Discrepancy.ROW_MISSING: lazy("A record without its event or answer here"),
+    Discrepancy.ROW_WITHOUT_RECORD: lazy("An event or answer here whose record nobody knows"),
+}
+
+STEP_LABELS: Final = {
+    FailedStep.APPLY: lazy("Applying it failed"),
+    FailedStep.REPAIR: lazy("Repairing our copy failed"),
+    FailedStep.COUNT: lazy("Counting failed"),
+}
+
+CIRCUIT_LABELS: Final = {
+    CircuitState.CLOSED: lazy("failing"),
+    CircuitState.OPEN: lazy("not called (circuit open)"),
+    CircuitState.HALF_OPEN: lazy("being tried (circuit half open)"),
+}
+
+# Of sources, labellers, records and jobs.
+STATE_LABELS: Final[dict[str, LazyText]] = {
+    SourceState.FOLLOWING: lazy("following"),
+    SourceState.FAILING: lazy("failing"),
+    SourceState.STOPPED: lazy("stopped"),
+    PublicationState.WITHHELD: lazy("kept here"),
+    PublicationState.WAITING: lazy("waiting for something else"),
+    PublicationState.DUE: lazy("waiting"),
+    PublicationState.SENDING: lazy("being sent"),
+    PublicationState.PUBLISHED: lazy("published"),
+    PublicationState.RETRYING: lazy("tried again later"),
+    PublicationState.BLOCKED: lazy("waiting for their owner"),
+    PublicationState.REFUSED: lazy("refused"),
+    PublicationState.CONFLICTED: lazy("changed elsewhere"),
+    PublicationState.RETRACTING: lazy("being deleted"),
+    PublicationState.RETRACTED: lazy("deleted"),
+    JobState.LEASED: lazy("being done"),
+    JobState.FAILED: lazy("failed"),
+}
+
+SEEN_LABELS: Final = {
+    RecordState.MAPPED: lazy("Understood"),
+    RecordState.RAW: lazy("Kept as they are, because they aren’t events or answers"),
+    RecordState.PARKED: lazy("Answers that wait for their event"),
+    RecordState.TOMBSTONE: lazy("Deleted"),
+}
+
+RECORD_LABELS: Final[dict[str, LazyText]] = {
+    PublicationKind.EVENT: lazy("Records of events"),
+    PublicationKind.RSVP: lazy("Records of answers"),
+    PublicationKind.SERIES: lazy("Records of series"),
+    PublicationKind.GROUP: lazy("Records of groups"),
+    PublicationKind.FORMER_GROUP: lazy("Records that groups had before"),
+    PublicationKind.FORMER_EVENT: lazy("Records that events had before"),
+    PublicationKind.FORMER_SERIES: lazy("Records that series had before"),
+    PublicationKind.MEMBERSHIP: lazy("Records of members, that they are in a group"),
+    PublicationKind.ACCEPTANCE: lazy("Records of groups, that somebody is a member"),
+    PublicationKind.GROUP_EVENT: lazy("Records of groups, that an event is theirs"),
+}
+
+JOB_LABELS: Final[dict[str, LazyText]] = {
+    JobKind.MAIL: lazy("E-mails"),
+    JobKind.CUSTODIAL_ACCOUNT: lazy("Accounts to create"),
+    JobKind.DELETE_CUSTODIAL_ACCOUNT: lazy("Accounts to delete"),
+    JobKind.REFRESH_IDENTITY: lazy("Identities to look up again"),
+    JobKind.FETCH_SUBJECT: lazy("Events to read for their answers"),
+    JobKind.WAITING_ANSWERS: lazy("Answers to count for people who can see more events"),
+    JobKind.LEFT_GROUP: lazy("Answers to end for people who left a group"),
+    JobKind.PROVE_RECORD: lazy("Records to prove"),
+    JobKind.COMPARE_ANSWERS: lazy("Answers to compare with their records"),
+    JobKind.WEBHOOK: lazy("Webhook deliveries"),
+    JobKind.BACKFILL: lazy("Repositories to read"),
+    JobKind.DETECT_SERIES: lazy("People whose events may form a series"),
+    JobKind.DETECT_FOREIGN_SERIES: lazy("People elsewhere whose events may form a series"),
+    JobKind.CLAIMED_DATES: lazy("Records of series to match with their dates"),
+    JobKind.FREED_SEATS: lazy("Waitlists to move up"),
+    JobKind.STANDING_ANSWERS: lazy("New dates to add for people who go to all"),
+    JobKind.FAN_OUT: lazy("Changes to notify people of"),
+    JobKind.MOVE_RECORDS: lazy("People whose records move to another repository"),
+    JobKind.RECONCILE: lazy("Repositories to compare"),
+    JobKind.CHAT_NEWS: lazy("Chats with new messages"),
+    JobKind.MATRIX_ROOM: lazy("Chats to mirror to Matrix"),
+    JobKind.MATRIX_PERSON: lazy("People to update in Matrix"),
+    JobKind.MATRIX_CALL: lazy("Calls to the Matrix server"),
+    JobKind.LATE_CREATE: lazy("Records that were given up while they were written"),
+}

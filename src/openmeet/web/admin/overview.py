@@ -1,0 +1,185 @@
+"""The top of ``/operating``: what needs an operator. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from groundwork.clock import MINUTE, Instant
+from groundwork.outbox.jobs import JobState
+from openmeet.domain.chat.mirroring import MirroredRoomOverview
+from openmeet.i18n.catalogue import gettext, ngettext
+from openmeet.i18n.formatting import ago
+from openmeet.network.firehose.cursors import SourceState
+from openmeet.network.ingestion.discrepancies import Noted
+from openmeet.network.status import SyncStatus
+from openmeet.outbox.publications import PublicationState
+from openmeet.web.admin.labels import JOB_LABELS, RECORD_LABELS
+
+# As on the public status page: retries and short outages take minutes.
+LATE: Final = 15 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something for an operator to look at. ``icon``: of ``ui/icons.jinja``; ``path``: where it is dealt with."""
+
+    icon: str
+    title: str
+    path: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the synchronisation. ``mark``: "" where all is well, ``amber`` where not, ``off``; ``path``: its details."""
+
+    title: str
+    words: str
+    mark: str = ""
+    path: str = ""
+
+
+def needs_of(found: SyncStatus, away: Sequence[str], mirrored: Sequence[MirroredRoomOverview]) -> list[Need]:
+    """The most urgent first. ``away``: databases that do not respond. What hosts decide, such as conflicts, is not here."""
+    return [*_stopped(found, away), *_failed(found, mirrored), *_late(found)]
+
+
+def _stopped(found: SyncStatus, away: Sequence[str]) -> list[Need]:
+    """What does not work until somebody acts."""
+    needs = [Need("alert", gettext("%(name)s doesn’t answer", name=name.capitalize()), path="#away") for name in away]
+    if found.queue is None:
+        needs.append(Need("box", gettext("The broker doesn’t answer"), "#queue", gettext("Nothing is lost.")))
+    elif found.queue.dead:
+        count = found.queue.dead
+        title = ngettext("We gave up on %(number)s message", "We gave up on %(number)s messages", count)
+        needs.append(Need("box", title, path="/operating/dead-letters"))
+    unread = [
+        (one.url, one.reason, "globe", "#sources") for one in found.sources if one.state is not SourceState.FOLLOWING
+    ]
+    unread += [
+        (one.did, one.reason, "flag", "#labellers") for one in found.labellers if one.state != SourceState.FOLLOWING
+    ]
+    needs += [
+        Need(icon, gettext("We can’t read %(name)s", name=name), path, reason) for name, reason, icon, path in unread
+    ]
+    return needs
+
+
+def _failed(found: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) -> list[Need]:
+    """What was tried and did not succeed; the rest goes on."""
+    needs = [
+        Need(
+            "alert", gettext("%(kind)s: %(number)s failed", kind=JOB_LABELS[job.kind], number=job.number), path="#jobs"
+        )
+        for job in found.jobs
+        if job.state == JobState.FAILED
+    ]
+    if count := len(found.failing_servers):
+        title = ngettext("%(number)s server fails", "%(number)s servers fail", count)
+        needs.append(Need("globe", title, "#servers", gettext("We keep trying.")))
+    if count := found.put_aside:
+        title = ngettext("%(number)s record couldn’t be read", "%(number)s records couldn’t be read", count)
+        needs.append(Need("box", title, path="/operating/put-aside"))
+    if count := sum(found.discrepancies.values()):
+        title = ngettext("%(number)s disagreement is open", "%(number)s disagreements are open", count)
+        needs.append(Need("sync", title, path="#disagreements"))
+    if count := sum(bool(one.status.error) for one in mirrored):
+        title = ngettext("%(number)s chat isn’t mirrored", "%(number)s chats aren’t mirrored", count)
+        needs.append(Need("chat", title, path="#matrix"))
+    return needs
+
+
+def _late(found: SyncStatus) -> list[Need]:
+    """What waits for longer than a retry takes."""
+    late = Instant(found.now - LATE)
+    needs = [
+        Need(
+            "clock",
+            gettext("%(kind)s: %(number)s waiting", kind=words[one.kind], number=one.number),
+            path,
+            gettext("The oldest was due %(when)s.", when=ago(one.oldest_at, found.now)),
+        )
+        for counted, words, path in (
+            (found.jobs, JOB_LABELS, "#jobs"),
+            (found.publications, RECORD_LABELS, "#publications"),
+        )
+        for one in counted
+        if one.state in {JobState.DUE, PublicationState.DUE} and one.oldest_at < late
+    ]
+    if found.queue is not None and found.queue.oldest_at is not None and found.queue.oldest_at < late:
+        title = ngettext("%(number)s message is waiting", "%(number)s messages are waiting", found.queue.waiting)
+        detail = gettext("The oldest came %(when)s.", when=ago(found.queue.oldest_at, found.now))
+        needs.append(Need("clock", title, "#queue", detail))
+    return needs
+
+
+def parts_of(found: SyncStatus, disagreements: Sequence[Noted], conflicts: int) -> list[Part]:
+    """How each part is, in a few words. ``conflicts``: merge decisions that a host has not looked at."""
+    failed = sum(one.number for one in found.jobs if one.state == JobState.FAILED)
+    opened = sum(one.repaired_at is None for one in disagreements)
+    return [
+        _sources(found),
+        _queue(found),
+        _part(
+            gettext("Other servers"),
+            len(found.failing_servers),
+            ngettext("%(number)s fails", "%(number)s fail", len(found.failing_servers)),
+            gettext("Every server takes what it is sent."),
+            "#servers",
+        ),
+        _part(
+            gettext("Jobs"),
+            failed,
+            ngettext("%(number)s failed", "%(number)s failed", failed),
+            gettext("None failed."),
+            "#jobs",
+        ),
+        _part(
+            gettext("Reading repositories"),
+            found.put_aside,
+            ngettext("%(number)s put aside", "%(number)s put aside", found.put_aside),
+            gettext("Every record was read."),
+            "/operating/put-aside",
+        ),
+        _part(
+            gettext("Daily comparison"),
+            opened,
+            ngettext("%(number)s open", "%(number)s open", opened),
+            gettext("All repaired.") if disagreements else gettext("It found none in thirty days."),
+            "#disagreements",
+        ),
+        Part(
+            gettext("Changed in two places"),
+            ngettext("%(number)s for its host to look at", "%(number)s for their hosts to look at", conflicts)
+            if conflicts
+            else gettext("No decision waits for a host."),
+            path="#conflicts" if conflicts else "",
+        ),
+    ]
+
+
+def _sources(found: SyncStatus) -> Part:
+    title = gettext("Sources")
+    if not found.sources:
+        return Part(title, gettext("None is set. The site only knows what people do here."), "off")
+    read = sum(one.state is SourceState.FOLLOWING for one in found.sources)
+    words = gettext("%(read)s of %(number)s read", read=read, number=len(found.sources))
+    return Part(title, words, "" if read == len(found.sources) else "amber", "#sources")
+
+
+def _queue(found: SyncStatus) -> Part:
+    title = gettext("Queue")
+    if found.queue is None:
+        return Part(title, gettext("It doesn’t answer."), "amber", "#queue")
+    dead = found.queue.dead
+    return _part(
+        title,
+        dead,
+        ngettext("%(number)s given up", "%(number)s given up", dead),
+        gettext("We gave up on none."),
+        "#queue",
+    )
+
+
+def _part(title: str, number: int, problem: str, well: str, path: str) -> Part:
+    return Part(title, problem, "amber", path) if number else Part(title, well)
