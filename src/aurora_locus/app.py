@@ -192,7 +192,7 @@ async def open_server(
                 settings, dids.resolve, registry.repositories.keys, clock, user_agent=f"aurora-locus/{version}"
             )
         )
-        learning = TypeResolver(catalog, lexicons.document) if settings.lexicon_resolution_enabled else None
+        type_resolver = TypeResolver(catalog, lexicons.document) if settings.lexicon_resolution_enabled else None
         gate = gate_of(settings, registry.counters, clock)
         stack.push_async_callback(registry.counters.close)
         host = XrpcHost(
@@ -211,7 +211,7 @@ async def open_server(
             authorization.nonces.newest,
             gate=gate,
             lexicons=lexicons,
-            learning=learning,
+            type_resolver=type_resolver,
         )
         federation = partial(
             standing,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from prometheus_client import Gauge
 
 from groundwork.clock import Clock
-from groundwork.database.deferred import LateDatabase
+from groundwork.database.deferred import DeferredDatabase
 from groundwork.database.migrate import current_revision, migrate
 from groundwork.database.open_ import POSTGRES, open_database
 from groundwork.database.transaction import Database
@@ -80,9 +80,9 @@ async def open_databases(
                 continue
             if isinstance(one, BaseException):
                 _report(name, one)
-            late = LateDatabase("postgresql" if own.tenant_database_url.startswith(POSTGRES) else "sqlite")
+            late = DeferredDatabase("postgresql" if own.tenant_database_url.startswith(POSTGRES) else "sqlite")
             stack.push_async_callback(late.close)
-            late_queue = LateDatabase("sqlite") if isinstance(queue, BaseException) else None
+            late_queue = DeferredDatabase("sqlite") if isinstance(queue, BaseException) else None
             if late_queue is not None:
                 stack.push_async_callback(late_queue.close)
             waiting = asyncio.create_task(opening.until_there(name, own, late, late_queue), name=f"database of {name}")
@@ -129,7 +129,7 @@ class _Opening:
         return db
 
     async def until_there(
-        self, name: str, settings: Settings, late: LateDatabase, late_queue: LateDatabase | None
+        self, name: str, settings: Settings, late: DeferredDatabase, late_queue: DeferredDatabase | None
     ) -> None:
         """Retry until it answers; the queue comes first, so that an open database means that both are open."""
         tries = 0
@@ -146,7 +146,7 @@ class _Opening:
         self.away.labels(name).set(0)
         log.info("tenant.database_came", tenant=name)
 
-    async def _open_late_queue(self, name: str, settings: Settings, late_queue: LateDatabase) -> None:
+    async def _open_late_queue(self, name: str, settings: Settings, late_queue: DeferredDatabase) -> None:
         tables = await self.try_queue(name, settings)
         if tables is not None:
             late_queue.open_as(tables)

@@ -71,7 +71,7 @@ async def run(http: HttpClient, state: MoveState, asked: MigrationOptions) -> No
         asked.invite_code,
         asked.recovery_key,
     )
-    new, was_made = await account.arrive(http, clock, old, state.new, wanted)
+    new, was_made = await account.sign_in_or_create(http, clock, old, state.new, wanted)
     say(
         f"{_STEP_LABELS[MigrationStep.ACCOUNT]:11}{'made' if was_made else 'found'} at {state.new} as {state.handle}; {old.did}"
     )

@@ -14,7 +14,7 @@ from prometheus_client import Counter
 from groundwork.blobstore.contract import BlobStore
 from groundwork.cache.open_ import open_cache
 from groundwork.clock import Clock, SystemClock
-from groundwork.database.deferred import LateDatabase
+from groundwork.database.deferred import DeferredDatabase
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure
 from groundwork.mail.address import parse_address
@@ -75,7 +75,7 @@ class Platform:
     @property
     def keeps_messages(self) -> bool:
         """Whether its queue stores messages; not while a queue that was away at start has not come back."""
-        return not isinstance(self.queue_tables, LateDatabase) or self.queue_tables.is_open.is_set()
+        return not isinstance(self.queue_tables, DeferredDatabase) or self.queue_tables.is_open.is_set()
 
 
 @dataclass(frozen=True, slots=True)

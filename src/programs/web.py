@@ -15,9 +15,9 @@ from openmeet.app import create_app
 from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.domain.places.gazetteer import Gazetteer, places_path
 from openmeet.i18n import catalogue
-from openmeet.network.engines import Engines
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.repositories.consent import Publishing
+from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.tenants.configured import DEFAULT_TENANT, ProgramHealth, check_name, checks_of
 from openmeet.web.site.hosts import Hosts
 from openmeet.web.site.live_pages import LivePages
@@ -133,7 +133,7 @@ async def site(
         publishing=Publishing(platform.network, await keeper_of(platform)),
         publisher=publisher(platform),
         outgoing=CalendarFetcher(platform.network.http, platform.network.sealer),
-        engines=Engines(platform.installation, platform.queue, platform.ingestion_context, others),
+        sync_dependencies=SyncDependencies(platform.installation, platform.queue, platform.ingestion_context, others),
         service_callers=service_callers(platform.settings, platform.network),
         workers=platform.workers,
         live_rooms=live_rooms,

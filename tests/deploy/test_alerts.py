@@ -10,7 +10,7 @@ import yaml
 
 from at_protocol.syntax.tid import from_microseconds
 from groundwork.clock import HOUR, SECOND, HandClock
-from groundwork.database.deferred import LateDatabase
+from groundwork.database.deferred import DeferredDatabase
 from groundwork.errors import Unavailable
 from groundwork.queue.contract import Message
 from groundwork.telemetry.metrics import Metrics
@@ -196,7 +196,7 @@ async def _fall_silent(here: Installation) -> None:
 
 
 async def _lose_the_database(here: Installation) -> None:
-    here.platform = replace(here.platform, tenant=replace(here.platform.tenant, database=LateDatabase("sqlite")))
+    here.platform = replace(here.platform, tenant=replace(here.platform.tenant, database=DeferredDatabase("sqlite")))
 
 
 async def _lose_a_labeller(here: Installation) -> None:

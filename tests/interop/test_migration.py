@@ -64,7 +64,7 @@ class World:
         clock = SystemClock()
         old = await servers.sign_in(self.http, clock, old_url, old_handle, OLD_PASSWORD)
         wanted = NewAccount(new_handle, MAIL, NEW_PASSWORD)
-        new, _ = await account.arrive(self.http, clock, old, new_url, wanted)
+        new, _ = await account.sign_in_or_create(self.http, clock, old, new_url, wanted)
         return Migration(old, new, self.folder, PlcClient(self.http, self.plc_url))
 
 
@@ -205,7 +205,7 @@ async def moved(
 
     move = await world.move(old[0], new[0], old[1], new[1])
     if interrupted:
-        await copy.bring_repository(move.old, move.new, world.folder, move.on_progress)
+        await copy.copy_repository(move.old, move.new, world.folder, move.on_progress)
         move = await world.move(old[0], new[0], old[1], new[1])
     outcome = await migrate.bring(move)
     assert (outcome.records, outcome.blobs_brought, outcome.preferences) == (91, 4, 2)

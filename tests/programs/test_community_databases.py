@@ -12,7 +12,7 @@ from tests.simulation.processes import free_port
 from tests.system.tour.watching import eventually
 
 from groundwork.clock import HandClock
-from groundwork.database.deferred import LateDatabase, until_opened
+from groundwork.database.deferred import DeferredDatabase, until_opened
 from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.errors import Refused
 from groundwork.queue.contract import Message
@@ -89,7 +89,7 @@ async def test_a_server_that_accepts_and_says_nothing_holds_nobody_up(
         found = settings_of(tmp_path, village=f"postgresql://me@{HOST}:{port}/nothing")
         async with open_databases(found, clock, Metrics("openmeet")) as databases:
             village = databases["village"].db
-            assert isinstance(village, LateDatabase)
+            assert isinstance(village, DeferredDatabase)
             async with databases["default"].db.reader() as reader:
                 assert await reader.fetch("select 1 as one")
             stop = asyncio.Event()
@@ -103,7 +103,7 @@ async def test_a_file_that_is_no_database_is_one_communitys_trouble(tmp_path: Pa
     file.write_bytes(b"something else entirely" * 200)
     async with open_databases(settings_of(tmp_path, village=f"sqlite://{file}"), clock, Metrics("openmeet")) as found:
         late = found["village"].db
-        assert isinstance(late, LateDatabase)
+        assert isinstance(late, DeferredDatabase)
         file.unlink()
         assert await asyncio.wait_for(until_opened(late, asyncio.Event()), 30)
 

@@ -173,7 +173,7 @@ class Application:
         """The account goes to another PDS, with everything in it."""
         old = await servers.sign_in(network.http, self.clock, self.home.url, self.did, PASSWORD)
         wanted = NewAccount(handle=handle, email=email, password=PASSWORD)
-        new, _ = await account.arrive(network.http, self.clock, old, to.url, wanted)
+        new, _ = await account.sign_in_or_create(network.http, self.clock, old, to.url, wanted)
         await asyncio.to_thread(folder.mkdir, exist_ok=True)
         move = Migration(old, new, folder, directory)
         await bring(move)

@@ -16,7 +16,7 @@ from openmeet.domain.legacy_import.analysis import analyse
 from openmeet.domain.legacy_import.read import Dump, read_old
 from openmeet.domain.legacy_import.report import differences
 from openmeet.domain.legacy_import.rollback import roll_back
-from openmeet.domain.legacy_import.run import bring_in
+from openmeet.domain.legacy_import.run import import_legacy
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
 from tests.bench.stores import on_postgresql, on_sqlite
@@ -47,7 +47,7 @@ async def legacy(folder: Path, seed: int) -> str:
 
     async def come_and_go(db: Database) -> None:
         before = await _rows(db)
-        await bring_in(db, _SOURCE, "UTC", plan, _quiet)
+        await import_legacy(db, _SOURCE, "UTC", plan, _quiet)
         async with db.reader() as reader:
             run = await legacy_queries.run_of(reader, _SOURCE)
             assert run is not None

@@ -23,7 +23,7 @@ class NewAccount:
     recovery_key: str | None = None
 
 
-async def arrive(
+async def sign_in_or_create(
     http: HttpClient, clock: Clock, old: MigrationServer, origin: str, wanted: NewAccount
 ) -> tuple[MigrationServer, bool]:
     """Open a session at the new server; returns it, and whether the account was created just now.

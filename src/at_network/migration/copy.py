@@ -43,7 +43,7 @@ async def newest_rev(side: MigrationServer) -> str:
     return str((await status(side)).get("repoRev"))
 
 
-async def bring_repository(
+async def copy_repository(
     old: MigrationServer, new: MigrationServer, folder: Path, on_progress: OnProgress
 ) -> CopiedRepository:
     """Import the old repository at the new server. Repeating it changes nothing.
@@ -109,7 +109,7 @@ async def missing_blobs(side: MigrationServer) -> AsyncIterator[Cid]:
             return
 
 
-async def bring_blobs(
+async def copy_blobs(
     old: MigrationServer, new: MigrationServer, on_progress: OnProgress, outcome: MigrationResult
 ) -> None:
     """Copy every blob that is missing at the new server and present at the old one; the others are listed in
@@ -173,7 +173,7 @@ async def _bring_blob(old: MigrationServer, new: MigrationServer, cid: Cid) -> N
         raise RemoteFailed(f"{old.origin} sent other bytes than the blob {cid}.")
 
 
-async def bring_preferences(
+async def copy_preferences(
     old: MigrationServer, new: MigrationServer, on_progress: OnProgress, outcome: MigrationResult
 ) -> None:
     """Replace the preferences at the new server by those of the old one; a server that stores none is no failure."""

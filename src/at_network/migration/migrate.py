@@ -42,16 +42,16 @@ async def bring(move: Migration) -> MigrationResult:
         move.on_progress(
             Progress(MigrationStep.REPOSITORY, is_complete=True, note="the new server has it, and shows it already")
         )
-        await copy.bring_blobs(move.old, move.new, move.on_progress, outcome)
+        await copy.copy_blobs(move.old, move.new, move.on_progress, outcome)
         return outcome
-    brought = await copy.bring_repository(move.old, move.new, move.folder, move.on_progress)
-    await copy.bring_blobs(move.old, move.new, move.on_progress, outcome)
+    brought = await copy.copy_repository(move.old, move.new, move.folder, move.on_progress)
+    await copy.copy_blobs(move.old, move.new, move.on_progress, outcome)
     if await copy.newest_rev(move.old) != brought.rev:
         # Something was written at the old server in between; it is little, but its blobs must not be missing either.
-        brought = await copy.bring_repository(move.old, move.new, move.folder, move.on_progress)
-        await copy.bring_blobs(move.old, move.new, move.on_progress, outcome)
+        brought = await copy.copy_repository(move.old, move.new, move.folder, move.on_progress)
+        await copy.copy_blobs(move.old, move.new, move.on_progress, outcome)
     outcome.records = brought.records
-    await copy.bring_preferences(move.old, move.new, move.on_progress, outcome)
+    await copy.copy_preferences(move.old, move.new, move.on_progress, outcome)
     await copy.compare(move.old, move.new, outcome)
     return outcome
 

@@ -107,7 +107,7 @@ async def finish(context: MigrationContext, did: Did, token: str | None) -> None
 async def _signed(context: MigrationContext, did: Did, what: str) -> None:
     """Store what the last step will publish, and enqueue that step."""
     async with context.registry.db.transaction() as tx:
-        revision = await moves.signed(tx, did, what)
+        revision = await moves.store_signed_operation(tx, did, what)
         if revision is None:
             raise Refused(mark("This move was stopped."))
         await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
@@ -116,7 +116,7 @@ async def _signed(context: MigrationContext, did: Did, what: str) -> None:
 async def try_again(context: MigrationContext, did: Did) -> None:
     """Retry the step of the migration that failed."""
     async with context.registry.db.transaction() as tx:
-        revision = await moves.again(tx, did)
+        revision = await moves.raise_revision(tx, did)
         if revision is not None:
             await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
 

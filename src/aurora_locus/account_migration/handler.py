@@ -83,7 +83,7 @@ async def _copy(context: MigrationContext, move: AccountMove) -> None:
         return  # cancelled, or started again
     await _send_preferences(context, move, there.client)
     async with context.registry.db.transaction() as tx:
-        await moves.copied(tx, move)
+        await moves.note_copied(tx, move)
 
 
 async def _side(context: MigrationContext, move: AccountMove) -> MigrationServer:
@@ -199,4 +199,4 @@ async def _finish(context: MigrationContext, move: AccountMove) -> None:
     await registry.db.write(hide)
     await hosting_status.recheck(registry, did)
     async with registry.db.transaction() as tx:
-        await moves.done(tx, move)
+        await moves.note_completed(tx, move)

@@ -131,18 +131,18 @@ async def note(
     )
 
 
-async def copied(tx: Transaction, move: AccountMove) -> None:
+async def note_copied(tx: Transaction, move: AccountMove) -> None:
     """Note that everything is on the other server: the migration waits for the code."""
     await tx.execute(_COPIED, did=move.did, revision=move.revision, now=tx.now)
 
 
-async def signed(tx: Transaction, did: Did, operation: str) -> int | None:
+async def store_signed_operation(tx: Transaction, did: Did, operation: str) -> int | None:
     """Store the operation before it is sent; returns the new revision, or None when none was expected."""
     row = await tx.fetch_one(_SIGNED, did=did, operation=operation, now=tx.now)
     return None if row is None else int(row["revision"])
 
 
-async def done(tx: Transaction, move: AccountMove) -> None:
+async def note_completed(tx: Transaction, move: AccountMove) -> None:
     """Note that the account is active on the other server: the migration is complete."""
     await tx.execute(_DONE, did=move.did, revision=move.revision, now=tx.now)
 
@@ -152,7 +152,7 @@ async def note_problem(tx: Transaction, move: AccountMove, problem: str) -> None
     await tx.execute(_PROBLEM, did=move.did, revision=move.revision, problem=problem, now=tx.now)
 
 
-async def again(tx: Transaction, did: Did) -> int | None:
+async def raise_revision(tx: Transaction, did: Did) -> int | None:
     """Raise the revision of a running migration, so that its job is enqueued again."""
     row = await tx.fetch_one(_AGAIN, did=did)
     return None if row is None else int(row["revision"])

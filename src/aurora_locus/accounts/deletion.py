@@ -24,7 +24,7 @@ async def delete_own(registry: Registry, did: Did, password: str, token: str, so
     """Deletion by the owner, with the account's own password and a token. Raises NotSignedIn for either, and
     GuessesUsedUp.
     """
-    proof = await password_guesses.prove(registry, did, password, source)
+    proof = await password_guesses.verify_password(registry, did, password, source)
     if proof.app_password is not None:
         raise sessions.not_proven()
 

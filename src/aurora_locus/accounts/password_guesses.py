@@ -75,7 +75,7 @@ class Guess:
     place: bytes
 
 
-async def prove(
+async def verify_password(
     registry: Registry, identifier: str, password: str, source: SignInSource, *, link: SignInLink | None = None
 ) -> ProvenAccount:
     """The account that identifier and password open, whatever the host decided about it; ``link`` came by e-mail.
@@ -92,11 +92,11 @@ async def prove(
             registry.guessing, account.did, source, WRONG_PASSWORDS, place=link.place if link and with_link else None
         )
     except GuessesUsedUp:
-        proof = await sessions.prove_app_password(registry.db, registry.passwords, account, password)
+        proof = await sessions.verify_app_password(registry.db, registry.passwords, account, password)
         if proof is None:
             raise
         return proof
-    proof = await sessions.prove(registry.db, registry.passwords, account, password)
+    proof = await sessions.verify_password(registry.db, registry.passwords, account, password)
     await give_back(registry.guessing, guess)
     return proof
 
@@ -110,11 +110,11 @@ async def authenticate(
     allow_takendown: bool = False,
     link: SignInLink | None = None,
 ) -> ProvenAccount:
-    """As :func:`prove`, but refuses taken-down accounts, only after the password was right, with NotSignedIn
+    """As :func:`verify_password`, but refuses taken-down accounts, only after the password was right, with NotSignedIn
     (``AccountTakedown``). ``allow_takendown`` admits them with the account's own password, to export their data and
     leave.
     """
-    proof = await prove(registry, identifier, password, source, link=link)
+    proof = await verify_password(registry, identifier, password, source, link=link)
     may_leave = allow_takendown and proof.app_password is None
     if proof.account.status in OF_THE_HOST and not may_leave:
         raise NotSignedIn(mark("This account has been taken down."), name="AccountTakedown")
@@ -205,9 +205,9 @@ async def _prove_nobody(registry: Registry, identifier: str, password: str) -> P
     standing = await registry.counters.add(limit, key_of_identifier(identifier), 1, now)
     if standing.is_refused:
         # As long as the look-up of an account's app password takes.
-        await sessions.prove_app_password(registry.db, registry.passwords, None, password)
+        await sessions.verify_app_password(registry.db, registry.passwords, None, password)
         raise used_up(limit, (limit.points, standing.resets_at), now)
-    return await sessions.prove(registry.db, registry.passwords, None, password)
+    return await sessions.verify_password(registry.db, registry.passwords, None, password)
 
 
 async def _window(reader: Reader, subject: str, place: bytes) -> tuple[int, Instant] | None:

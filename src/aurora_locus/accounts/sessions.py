@@ -78,7 +78,7 @@ async def renew_hash(db: Database, passwords: Passwords, proof: ProvenAccount, p
     await db.write(lambda w: queries.renew_hash(w, proof.account.did, old=old, new=new))
 
 
-async def prove(db: Database, passwords: Passwords, account: Account | None, password: str) -> ProvenAccount:
+async def verify_password(db: Database, passwords: Passwords, account: Account | None, password: str) -> ProvenAccount:
     """Verify a password: the account's own, or one of its app passwords. Guesses are counted by ``password_guesses``.
 
     Raises NotSignedIn with one sentence and one cost for nobody and for a wrong password.
@@ -97,7 +97,7 @@ def not_proven() -> NotSignedIn:
     return NotSignedIn("Invalid identifier or password", name="AuthenticationRequired")
 
 
-async def prove_app_password(
+async def verify_app_password(
     db: Database, passwords: Passwords, account: Account | None, password: str
 ) -> ProvenAccount | None:
     """Verify an app password; None if the account has no such one. Text that does not have its form is not hashed."""
@@ -112,7 +112,7 @@ async def prove_app_password(
 
 async def _prove(db: Database, passwords: Passwords, account: Account | None, password: str) -> ProvenAccount:
     # Which hashes are computed depends on the typed password alone, so that the duration tells nothing about accounts.
-    by_app = await prove_app_password(db, passwords, account, password)
+    by_app = await verify_app_password(db, passwords, account, password)
     app_password = None if by_app is None else by_app.app_password
     fits = await passwords.check(None if account is None else account.password_hash, password)
     if account is None or not (fits or app_password):

@@ -25,7 +25,7 @@ from groundwork.errors import Conflict, InvalidInput, NotFound, Refused
 PATIENCE = 3 * DAY
 
 
-async def arrive(registry: Registry, did: Did, request: AccountRequest) -> CreatedAccount:
+async def create_for_existing_identity(registry: Registry, did: Did, request: AccountRequest) -> CreatedAccount:
     """A deactivated account for this DID, requested by its holder.
 
     Raises Refused: ``UnresolvableDid``, ``IncompatibleDidDoc``; ``AlreadyExists`` for an account that is here, finished

@@ -110,7 +110,7 @@ async def _kept_alive(db: Database, backup: str) -> AsyncIterator[None]:
 async def _make(source: BackupSource, vault: Vault, clock: Clock, backup: str, progress: Progress) -> Manifest:
     try:
         written, fresh = await _write(source, vault, clock, backup, progress)
-        await verification.prove(vault, written, source.scratch, progress, fresh=fresh)
+        await verification.verify(vault, written, source.scratch, progress, fresh=fresh)
         text = msgspec.json.encode(written)
         await vault.write(part_name(backup, MANIFEST), _once(text))
     except BaseException:

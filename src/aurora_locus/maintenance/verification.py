@@ -29,7 +29,7 @@ from groundwork.telemetry.logs import log
 DIGEST_BYTES = 32
 
 
-async def prove(
+async def verify(
     vault: Vault,
     manifest: Manifest,
     scratch: Path,

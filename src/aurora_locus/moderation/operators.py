@@ -62,7 +62,7 @@ async def find(reader: Reader, name: str) -> PdsOperator | None:
     return None if row is None or row["disabled"] else _known(row).operator
 
 
-async def prove(db: Database, passwords: Passwords, name: str, password: str) -> PdsOperator:
+async def verify_password(db: Database, passwords: Passwords, name: str, password: str) -> PdsOperator:
     """The operator of this name and password. Raises NotSignedIn, after the same work for every wrong pair."""
     row = None
     if _NAME.fullmatch(name) and len(password) <= MAX_CHECKED_LENGTH:

@@ -34,7 +34,7 @@ class TypeResolver:
         self._patience_seconds = patience_seconds
         self._learnt: dict[Nsid, Document] = {}
 
-    async def learn(self, collection: Nsid) -> None:
+    async def resolve_and_add(self, collection: Nsid) -> None:
         """Put the current Lexicon of this record type into the catalog, if it can be resolved soon."""
         if self._is_given(collection):
             return

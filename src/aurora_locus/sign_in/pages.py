@@ -37,7 +37,7 @@ def routes() -> list[Route]:
         show("/sign-in/accounts", show_accounts),
         take("/sign-in/accounts", choose_account),
         show("/sign-in/again", show_proof),
-        take("/sign-in/again", prove),
+        take("/sign-in/again", check_proof),
         take("/sign-out", sign_out),
         *sign_up_pages.routes(AFTER),
         *email_pages.routes(AFTER),
@@ -129,7 +129,7 @@ async def show_proof(request: Request) -> Response:
     return await _proof(request, EMPTY, local_path(request.query_params.get("next", ""), AFTER))
 
 
-async def prove(request: Request) -> Response:
+async def check_proof(request: Request) -> Response:
     """Check the password, and the second factor, that a signed-in person entered again."""
     account, form = edge.account_of(request, even_if_closed=True), posted(request)
     next_path = local_path(form.get("next", ""), AFTER)

@@ -43,4 +43,4 @@ class XrpcHost:
     # None: no Lexicon resolution.
     lexicons: LexiconResolver | None = None
     # None: only built-in types are known.
-    learning: TypeResolver | None = None
+    type_resolver: TypeResolver | None = None

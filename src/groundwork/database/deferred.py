@@ -23,7 +23,7 @@ from groundwork.database.transaction import (
 T = TypeVar("T")
 
 
-class LateDatabase:
+class DeferredDatabase:
     """The ``Database`` that ``open_as`` will provide."""
 
     def __init__(self, engine: Engine) -> None:
@@ -72,12 +72,12 @@ class LateDatabase:
 
 def opened(db: Database) -> Database:
     """The real database behind a deferred one. Raises DatabaseUnavailable until it is open."""
-    return db.opened if isinstance(db, LateDatabase) else db
+    return db.opened if isinstance(db, DeferredDatabase) else db
 
 
 async def until_opened(db: Database, stop: asyncio.Event) -> bool:
     """Returns True as soon as the database is open, which is usually at once; False where ``stop`` was set first."""
-    if not isinstance(db, LateDatabase) or db.is_open.is_set():
+    if not isinstance(db, DeferredDatabase) or db.is_open.is_set():
         return not stop.is_set()
     waiting = [asyncio.ensure_future(db.is_open.wait()), asyncio.ensure_future(stop.wait())]
     try:

@@ -78,14 +78,14 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
             return None
         name = (asking and asking.display_name) or unnamed()
         is_last = due.kind == LAST_CALL_MAIL
-        ends_at = Instant(group.succession.asked_at + group.keeping.wait)
+        ends_at = Instant(group.succession.asked_at + group.succession_plan.wait)
         day = formatting.day(local_of(ends_at, group.details.time_zone))
         title = group.details.name
         if is_last:
             subject = gettext("Last call: %(name)s takes over %(group)s", group=title, name=name)
         else:
             subject = gettext("%(name)s will take over %(group)s", name=name, group=title)
-        if group.keeping.backup_admin_id == group.succession.successor_id:
+        if group.succession_plan.backup_admin_id == group.succession.successor_id:
             happening = gettext(
                 "You own the group %(group)s on %(site)s and have been away for a while. %(name)s, your chosen successor, is about to take over.",
                 group=title,

@@ -82,7 +82,7 @@ def person_handler(bridge: Bridge) -> JobHandler:
     async def take_back(user: UserId) -> None:
         async with bridge.db.reader() as reader:
             who = await mirroring.person(reader, user)
-            speaker = await store.person_spoken_for(reader, user)
+            speaker = await store.speaker_outside_rooms(reader, user)
             if speaker is None and (who is None or who.consent is not MatrixConsent.NONE):
                 return
         if speaker is not None:

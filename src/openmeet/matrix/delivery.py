@@ -265,7 +265,7 @@ class _EntryDelivery:
 
     async def _text(self, reader: Reader, message: ChatMessage) -> str:
         """The text, with the present names of mentioned people; names of people who did not consent are replaced."""
-        names = await store.names_kept_here(reader, message.id)
+        names = await store.names_hidden_from_matrix(reader, message.id)
         keys = {name_key(name) for name in names}
         mentions = (await mentions_in(reader, [message.id])).get(message.id, ())
         renamed = {written: name for written, name in renamed_among(mentions).items() if written not in keys}

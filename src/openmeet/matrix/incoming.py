@@ -93,12 +93,12 @@ async def _accept(
         if isinstance(read, content.IncomingReaction):
             await _reaction(tx, bridge, room, who, read)
         elif read.replaces is not None:
-            await _spend(bridge, who, room, limits.CHANGES, limits.CHANGES_IN_ROOM)
+            await _spend(bridge, who, room, limits.CHANGES, limits.CHANGES_IN_ONE_ROOM)
             if not await _edit(tx, room, who, read):
                 await _undo(tx, matrix_room, read.event_id, ChatReason.WAITS_FOR_MODERATOR())
         else:
-            hourly = limits.an_hour(bridge.messages_per_hour)
-            await _spend(bridge, who, room, (limits.A_MINUTE, hourly), limits.IN_ROOM)
+            hourly = limits.messages_per_hour(bridge.messages_per_hour)
+            await _spend(bridge, who, room, (limits.MESSAGES_PER_MINUTE, hourly), limits.MESSAGES_IN_ONE_ROOM)
             is_shown = await _message(tx, bridge, room, who, read)
             if not is_shown:
                 # What waits for a moderator here is not to be read there before that.
@@ -208,7 +208,7 @@ async def _reaction(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, r
     if target is None:
         # The target is not stored here: it is older than the mirror, or was refused.
         return
-    await _spend(bridge, who, room, limits.CHANGES, limits.CHANGES_IN_ROOM)
+    await _spend(bridge, who, room, limits.CHANGES, limits.CHANGES_IN_ONE_ROOM)
     if who.caller is None:
         await guest_messages.react(tx, who.address, target, read.emoji, read.event_id)
     else:

@@ -294,7 +294,7 @@ async def address_of(reader: Reader, message: ChatMessageId) -> str | None:
     return row["address"] if row else None
 
 
-async def person_spoken_for(reader: Reader, user_id: UserId) -> Speaker | None:
+async def speaker_outside_rooms(reader: Reader, user_id: UserId) -> Speaker | None:
     """``speaker`` outside of any room; None also for somebody who has no user at the homeserver yet."""
     found = await speaker(reader, RoomId(""), user_id)
     return found if found is not None and found.is_made else None
@@ -383,7 +383,7 @@ async def accounts_with_access(reader: Reader, room_id: RoomId, accounts: Collec
     }
 
 
-async def names_kept_here(reader: Reader, message: ChatMessageId) -> list[str]:
+async def names_hidden_from_matrix(reader: Reader, message: ChatMessageId) -> list[str]:
     """Names of mentioned people that must not be sent to Matrix: as written in the message, their present name and handles."""
     rows = await reader.fetch(
         """

@@ -10,12 +10,12 @@ from groundwork.outbox import jobs
 from groundwork.queue.contract import Depth
 from openmeet.domain.moderation import labels
 from openmeet.domain.moderation.labels import Labeller
-from openmeet.network.engines import Engines
 from openmeet.network.firehose import cursors, unresolved
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.ingestion import discrepancies, merge_decisions, quarantine
 from openmeet.network.problems import FailingServer, failing_servers
 from openmeet.network.records import seen
+from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.outbox import publication_counts
 
 
@@ -77,10 +77,10 @@ class SyncStatus:
         )
 
 
-async def sync_status(db: Database, engines: Engines) -> SyncStatus:
+async def sync_status(db: Database, sync_dependencies: SyncDependencies) -> SyncStatus:
     """Read the status of both directions now. Raises Unavailable if a database does not respond."""
-    depth = await _depth(engines)
-    async with engines.installation.reader() as reader:
+    depth = await _depth(sync_dependencies)
+    async with sync_dependencies.installation.reader() as reader:
         sources = await _sources(reader)
         rejected = await cursors.count_rejected(reader)
         waiting = await unresolved.count(reader)
@@ -112,14 +112,14 @@ async def sync_status(db: Database, engines: Engines) -> SyncStatus:
         )
 
 
-async def reading_late_since(engines: Engines, late_after: int) -> Instant | None:
+async def reading_late_since(sync_dependencies: SyncDependencies, late_after: int) -> Instant | None:
     """Since when reading from other servers is late; None if it is on time. ``late_after``: in microseconds.
 
     Late are a source that fails or has stopped, a message that waits, and a broker that does not respond. A source that
     is followed and quiet is on time: nobody may have written anything.
     """
-    depth = await _depth(engines)
-    async with engines.installation.reader() as reader:
+    depth = await _depth(sync_dependencies)
+    async with sync_dependencies.installation.reader() as reader:
         failing = [one for one in await cursors.sources(reader) if one.state is not SourceState.FOLLOWING]
         now = reader.now
     if depth is None:
@@ -130,9 +130,9 @@ async def reading_late_since(engines: Engines, late_after: int) -> Instant | Non
     return min((one for one in waiting if one < now - late_after), default=None)
 
 
-async def _depth(engines: Engines) -> Depth | None:
+async def _depth(sync_dependencies: SyncDependencies) -> Depth | None:
     try:
-        return await engines.queue.depth()
+        return await sync_dependencies.queue.depth()
     except Unavailable:
         return None
 

@@ -110,7 +110,7 @@ MOVE = f"""
      where {_HELD} and state in (:from_a, :from_b)
 """
 
-# ``needs_recheck`` is ignored: the caller that forgets the record decides again in this transaction (``settle.forget_record``).
+# ``needs_recheck`` is ignored: the caller that forgets the record decides again in this transaction (``store_outcome.forget_record``).
 SET_RETRACTED = f"""
     update publications
        set earlier_cids = '', state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,

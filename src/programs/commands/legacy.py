@@ -16,7 +16,7 @@ from openmeet.domain.legacy_import.queries import found_counts
 from openmeet.domain.legacy_import.read import LegacyDatabase, read_old, source_of
 from openmeet.domain.legacy_import.report import differences, json_of, lines_of, verification_lines
 from openmeet.domain.legacy_import.rollback import roll_back
-from openmeet.domain.legacy_import.run import bring_in
+from openmeet.domain.legacy_import.run import import_legacy
 from openmeet.recurrence.wall_time import is_zone
 from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
@@ -101,7 +101,7 @@ async def _bring(
     platform: Platform, source: LegacyDatabase, zone: str, plan: LegacyPlan, on_progress: OnProgress
 ) -> str:
     try:
-        return (await bring_in(platform.db, source.name, zone, plan, on_progress)).id
+        return (await import_legacy(platform.db, source.name, zone, plan, on_progress)).id
     except UniqueViolated:
         raise Conflict("The same source is being imported by another process at this moment.") from None
 

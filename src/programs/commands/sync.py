@@ -16,7 +16,6 @@ from at_protocol.syntax.nsid import Nsid
 from groundwork.errors import InvalidInput, NotFound, RemoteFailed, RemoteSlow
 from groundwork.outbox import jobs
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.engines import Engines
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.sources import authority
 from openmeet.network.ingestion import quarantine
@@ -29,6 +28,7 @@ from openmeet.network.ingestion.reconcile import reconcile as reconcile_one
 from openmeet.network.records import seen
 from openmeet.network.records.collections import READ_IN_ORDER
 from openmeet.network.status import sync_status
+from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.outbox.kinds import JobKind
 from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
@@ -51,7 +51,9 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
     """Show how far each source was read, queue length, records, publications and jobs by state, and discrepancies."""
 
     async def show(platform: Platform) -> None:
-        now = await sync_status(platform.db, Engines(platform.installation, platform.queue, platform.ingestion_context))
+        now = await sync_status(
+            platform.db, SyncDependencies(platform.installation, platform.queue, platform.ingestion_context)
+        )
         found = {
             "sources": [
                 {"url": one.url, "cursor": one.cursor, "state": one.state.value, "reason": one.reason}

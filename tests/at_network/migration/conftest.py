@@ -57,7 +57,7 @@ class Journey:
             **{"handle": "ana.two.test", "email": "ana@example.com", "password": NEW_PASSWORD, **changes}
         )
         clock = self.new_deployment.clock
-        side, _ = await account.arrive(self.http, clock, await self.old(), self.new_deployment.url, wanted)
+        side, _ = await account.sign_in_or_create(self.http, clock, await self.old(), self.new_deployment.url, wanted)
         return side
 
     async def move(self, **changes: Any) -> Migration:

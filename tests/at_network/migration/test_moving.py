@@ -80,7 +80,7 @@ async def test_goes_on_wherever_it_was_interrupted(journey: Journey, stop: str) 
     records, blobs = await journey.repository(journey.old_deployment), await journey.blobs(journey.old_deployment)
     move = await journey.move()
     if stop != "account":
-        await copy.bring_repository(move.old, move.new, journey.folder, move.on_progress)
+        await copy.copy_repository(move.old, move.new, journey.folder, move.on_progress)
     if stop not in {"account", "repository"}:
         outcome = await migrate.bring(move)
         assert outcome.differences == []
@@ -202,7 +202,7 @@ async def test_app_password_moves_nothing(journey: Journey) -> None:
     )
     wanted = account.NewAccount("ana.two.test", "ana@example.com", NEW_PASSWORD)
     with pytest.raises((Refused, Failure)):
-        await account.arrive(journey.http, clock, old, journey.new_deployment.url, wanted)
+        await account.sign_in_or_create(journey.http, clock, old, journey.new_deployment.url, wanted)
     assert await journey.new_deployment.count("accounts") == 0
 
 

@@ -64,7 +64,7 @@ async def test_old_password_that_was_being_checked_opens_nothing_afterwards(depl
     await deployment.sign_up("ana")
     token = await ask(deployment)
     registry = deployment.pds.registry
-    proof = await password_guesses.prove(registry, "ana.test", "password of ana", SignInSource(""))
+    proof = await password_guesses.verify_password(registry, "ana.test", "password of ana", SignInSource(""))
     assert named(await reset(deployment, token)) == (200, "")
     with pytest.raises(NotSignedIn):
         await registry.db.write(lambda w: sessions.open_proven(w, registry.tokens, proof))

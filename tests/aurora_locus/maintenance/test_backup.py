@@ -66,7 +66,9 @@ async def test_a_backup_made_while_people_write_is_one_moment(
     assert all(counts), "nobody wrote while a backup was made"
     assert [state for state, _ in await states(db)] == ["done"] * 3
     for name in await vault.ids():
-        report = await verification.prove(vault, await read_manifest(vault, name), tmp_path / "proofs", backup.silently)
+        report = await verification.verify(
+            vault, await read_manifest(vault, name), tmp_path / "proofs", backup.silently
+        )
         assert report.findings == []
         assert report.repositories == 3
 
@@ -217,7 +219,7 @@ async def test_a_damaged_backup_is_noticed(
     damaged[len(damaged) // 2] ^= 1
     path.write_bytes(damaged)
     with pytest.raises(Refused, match="damaged"):
-        await verification.prove(vault, made, tmp_path / "proofs", backup.silently)
+        await verification.verify(vault, made, tmp_path / "proofs", backup.silently)
 
 
 async def test_a_damaged_blob_is_found(
@@ -229,10 +231,10 @@ async def test_a_damaged_blob_is_found(
     (path,) = (path for path in (tmp_path / "vault" / "blobs").rglob("*") if path.is_file())
     kept = path.read_bytes()
     path.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
-    report = await verification.prove(vault, made, tmp_path / "proofs", backup.silently)
+    report = await verification.verify(vault, made, tmp_path / "proofs", backup.silently)
     assert [finding.about for finding in report.findings] == [ada.did]
     path.unlink()
-    report = await verification.prove(vault, made, tmp_path / "proofs", backup.silently)
+    report = await verification.verify(vault, made, tmp_path / "proofs", backup.silently)
     assert "has no file" in report.findings[0].what
 
 

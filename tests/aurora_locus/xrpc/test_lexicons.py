@@ -85,7 +85,7 @@ async def test_nobody_waits_for_an_authority_that_says_nothing(engine: str) -> N
         raise AssertionError
 
     catalog = Catalog()
-    await type_resolver.TypeResolver(catalog, silent, patience_seconds=0.01).learn(Nsid(NOTE))
+    await type_resolver.TypeResolver(catalog, silent, patience_seconds=0.01).resolve_and_add(Nsid(NOTE))
     assert asked == [NOTE]
     assert catalog.find(NOTE) is None
 

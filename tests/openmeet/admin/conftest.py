@@ -12,9 +12,9 @@ from groundwork.http.application import Application
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.telemetry.health import Check
-from openmeet.network.engines import Engines
 from openmeet.network.ingestion import processor
 from openmeet.network.ingestion.processor import Processor
+from openmeet.network.sync_dependencies import SyncDependencies
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, counted, did
 from tests.openmeet.site_under_test import change_services, sign_up, site_on
@@ -36,7 +36,7 @@ class Bench:
 
     def give_others(self, others: Mapping[str, Check]) -> None:
         """Let the site's operators see the whole installation, with these databases of other communities."""
-        change_services(self.app, engines=Engines(self.installation, self.queue, HERE, others))
+        change_services(self.app, sync_dependencies=SyncDependencies(self.installation, self.queue, HERE, others))
 
     async def bury(self, body: bytes = b"\xffnonsense") -> None:
         """Put a message that cannot be decoded into the queue until it is a dead letter."""
@@ -54,7 +54,7 @@ async def bench(make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: H
     queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock), clock)
     installation = await make_sqlite("openmeet.network.firehose", clock=clock)
     site = site_on(db, clock, operators=(OPERATOR.upper(), str(did(3))))
-    change_services(site.app, engines=Engines(installation, queue, HERE))
+    change_services(site.app, sync_dependencies=SyncDependencies(installation, queue, HERE))
     async with site.browser() as client, site.browser() as stranger:
         await sign_up(client, OPERATOR, "Olga")
         await sign_up(stranger, "ana@example.org", "Ana")

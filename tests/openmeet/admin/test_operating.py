@@ -13,7 +13,6 @@ from openmeet.domain.api_tokens import service_tokens
 from openmeet.domain.api_tokens.scopes import ServiceScope, TokenScope
 from openmeet.domain.moderation import labels
 from openmeet.network import problems
-from openmeet.network.engines import Engines
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.ingestion import discrepancies, quarantine
@@ -23,6 +22,7 @@ from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.ingestion.three_way_merge import encode_edits
 from openmeet.network.records.collections import CONCERNING, EVENT
 from openmeet.network.records.message import encode
+from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.web.admin.labels import JOB_LABELS, RECORD_LABELS, STATE_LABELS
@@ -78,7 +78,7 @@ async def test_a_community_whose_database_is_away_is_named(bench: Bench):
 async def test_a_broker_that_is_away_hides_nothing_else(bench: Bench):
     """Whoever looks here looks because something is wrong: what can be said is said."""
     nobody_listens = RabbitQueue(f"amqp://guest:guest@127.0.0.1:{free_port()}/", bench.clock)
-    change_services(bench.app, engines=Engines(bench.installation, nobody_listens, HERE))
+    change_services(bench.app, sync_dependencies=SyncDependencies(bench.installation, nobody_listens, HERE))
     async with bench.installation.transaction() as tx:
         await cursors.add_source(tx, "wss://pds.example", cursor=7)
     shown = await bench.client.get("/operating")

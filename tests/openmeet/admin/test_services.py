@@ -16,13 +16,13 @@ from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.domain.api_tokens import service_tokens
 from openmeet.domain.api_tokens.scopes import FOR_SERVICES, ServiceScope
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.engines import Engines
 from openmeet.network.ingestion import processor
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.submitted import MAX_BATCH
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.seen import RecordState
+from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.outbox.kinds import JobKind
 from openmeet.routes import operations
 from tests.databases import MakeDatabase
@@ -60,9 +60,9 @@ class Bench:
 async def bench(make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock) -> AsyncIterator[Bench]:
     db = await make_database("openmeet", clock=clock)
     queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock), clock)
-    engines = Engines(await make_sqlite("openmeet.network.firehose", clock=clock), queue, HERE)
+    sync_dependencies = SyncDependencies(await make_sqlite("openmeet.network.firehose", clock=clock), queue, HERE)
     site = site_on(db, clock)
-    change_services(site.app, engines=engines)
+    change_services(site.app, sync_dependencies=sync_dependencies)
     async with site.browser() as client:
         yield Bench(db, queue, client, clock)
 

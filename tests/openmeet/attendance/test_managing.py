@@ -280,7 +280,7 @@ async def test_pages_of_the_list_meet(db):
         found, after = [], None
         while rows := await lists.for_hosts(tx, event.id, AttendeeFilter(list(S)), after, 2):
             found += [one.display_name for one in rows]
-            after = lists.unpack(lists.pack(rows[-1]))
+            after = lists.parse_cursor(lists.format_cursor(rows[-1]))
     assert found == [f"P{number}" for number in range(7)]
 
 

@@ -19,7 +19,7 @@ from openmeet.domain.data_export.tables import OWN
 from openmeet.domain.data_export.tenant import LEFT_OUT, OWN_PARENTS, load, write
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
-from openmeet.domain.legacy_import.run import bring_in
+from openmeet.domain.legacy_import.run import import_legacy
 from openmeet.domain.personal_data.model import PersonExport
 from openmeet.domain.personal_data.tables import ALL_TABLES
 from tests.databases import MakeDatabase, drop_schemas
@@ -48,7 +48,7 @@ async def filled(tmp_path: Path, clock: HandClock) -> str:
     url = f"sqlite://{tmp_path / 'filled.db'}"
     await migrate(url, "", "openmeet")
     db = await open_database(url, clock=clock)
-    await bring_in(db, SOURCE, "UTC", await plan_of(legacy_site(60, seed=4), tmp_path), quiet)
+    await import_legacy(db, SOURCE, "UTC", await plan_of(legacy_site(60, seed=4), tmp_path), quiet)
     async with db.transaction() as tx:
         await tx.execute(
             "insert into sessions (token_hash, user_id, kind, created_at, expires_at)"

@@ -100,7 +100,7 @@ async def test_who_is_invited_hosts_nothing_before_the_yes(db):
         one = await co_hosts.invite(tx, ana, event.slug, "ben@example.org")
         with pytest.raises(NotFound):
             await actions.revise(tx, ben, event.slug, details(title="Mine"))
-        assert not await seeing.may_see(tx, event, ben.user_id, is_invited=False)
+        assert not await seeing.may_see(tx, event, ben.user_id, has_rsvp_access=False)
         await co_hosts.accept(tx, ben, one.id)
         await co_hosts.accept(tx, ben, one.id)
         changed = await actions.revise(tx, ben, event.slug, details(title="Ours", visibility="private"))
@@ -146,7 +146,7 @@ async def test_who_left_or_was_taken_away_is_out(db):
         await co_hosts.accept(tx, ben, again.id)
         (standing,) = await co_host_queries.of_event(tx, event.id, [CoHostState.ACCEPTED])
         await co_hosts.remove(tx, ana, event.slug, standing.id)
-        assert not await seeing.may_see(tx, event, ben.user_id, is_invited=False)
+        assert not await seeing.may_see(tx, event, ben.user_id, has_rsvp_access=False)
         with pytest.raises(NotFound):
             await co_hosts.accept(tx, ben, again.id)
 

@@ -54,9 +54,9 @@ async def event_in(tx, host, group, **typed: str):
     return await actions.create(tx, host, details(**typed), group=group_events.of_event(group))
 
 
-@pytest.mark.parametrize("is_invited", [False, True], ids=["uninvited", "invited"])
+@pytest.mark.parametrize("has_rsvp_access", [False, True], ids=["uninvited", "invited"])
 @pytest.mark.parametrize("role", [*GroupRole, None])
-async def test_who_sees_an_event_for_members(make_sqlite, role, is_invited):
+async def test_who_sees_an_event_for_members(make_sqlite, role, has_rsvp_access):
     """Members do, whoever was invited and never was in the group does, those who are out do not."""
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
@@ -65,15 +65,17 @@ async def test_who_sees_an_event_for_members(make_sqlite, role, is_invited):
     inside = role in {GroupRole.OWNER, GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER}
     out = role in {GroupRole.LEFT, GroupRole.BANNED}
     viewer = UserId("somebody")
-    is_seen = rules.may_see(event, viewer, is_invited=is_invited, access=rules.access_by(role))
-    assert is_seen is (inside or (is_invited and not out))
-    assert not rules.may_see(event, viewer, is_invited=True), "who does not ask for the standing sees the narrowest"
+    is_seen = rules.may_see(event, viewer, has_rsvp_access=has_rsvp_access, access=rules.access_by(role))
+    assert is_seen is (inside or (has_rsvp_access and not out))
+    assert not rules.may_see(event, viewer, has_rsvp_access=True), (
+        "who does not ask for the standing sees the narrowest"
+    )
 
 
 @pytest.mark.parametrize("access", GroupEventAccess)
 async def test_outside_of_groups_an_invitation_is_what_counts(event_outside, access):
-    assert rules.may_see(event_outside, "ben", is_invited=True, access=access)
-    assert not rules.may_see(event_outside, "ben", is_invited=False, access=access)
+    assert rules.may_see(event_outside, "ben", has_rsvp_access=True, access=access)
+    assert not rules.may_see(event_outside, "ben", has_rsvp_access=False, access=access)
 
 
 @pytest.fixture
@@ -165,8 +167,8 @@ async def test_events_outlive_their_group_and_nobody_sees_more_of_them(db):
         await groups.delete(tx, ana, group.slug)
         after = await queries.by_id(tx, event.id)
         assert (after, after.visibility) == (event, PRIVATE)
-        assert not await seeing.may_see(tx, after, ben.user_id, is_invited=False)
-        assert await seeing.may_see(tx, after, ana.user_id, is_invited=False)
+        assert not await seeing.may_see(tx, after, ben.user_id, has_rsvp_access=False)
+        assert await seeing.may_see(tx, after, ana.user_id, has_rsvp_access=False)
 
 
 async def test_the_same_form_outside_the_group_is_another_event(db):

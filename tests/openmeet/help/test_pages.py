@@ -7,9 +7,9 @@ import pytest
 from groundwork.clock import MINUTE
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.domain.events import actions as events
-from openmeet.network.engines import Engines
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState
+from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.web.help.health import LATE, site_health
 from openmeet.web.help.questions import QUESTIONS
 from tests.openmeet.site_under_test import ORIGIN, change_services, event_by, person, site_on
@@ -80,7 +80,7 @@ async def test_the_status_says_whether_reading_from_other_servers_is_late(site, 
     async with installation.transaction() as tx:
         await cursors.add_source(tx, "wss://relay.test")
     queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock), clock)
-    change_services(site.app, engines=Engines(installation, queue, "https://openmeet.test"))
+    change_services(site.app, sync_dependencies=SyncDependencies(installation, queue, "https://openmeet.test"))
     async with site.browser() as browser:
         clock.turn(2 * LATE)
         assert "Everything is on time" in (await browser.get("/status")).text

@@ -18,7 +18,7 @@ from openmeet.domain.icalendar.read import read_calendars
 from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.calendar_file import understand
-from openmeet.domain.imports.events import bring_in
+from openmeet.domain.imports.events import import_events
 from openmeet.domain.imports.model import FileReading, ImportResult, Medium, What
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
@@ -43,7 +43,7 @@ async def brought(db: Database, who: Caller, content: bytes, zone: str) -> Impor
         import_id = await queries.insert(
             tx, who.user_id, What.EVENTS, Medium.ICS, target="", source="a.ics", content=content
         )
-    return await bring_in(db, WORKERS, who, import_id, None, FileReading(zone), HOST)
+    return await import_events(db, WORKERS, who, import_id, None, FileReading(zone), HOST)
 
 
 async def begin(db: Database, clock: HandClock, at: Instant) -> Caller:

@@ -16,7 +16,7 @@ from openmeet.domain.icalendar.read import read_calendars
 from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.calendar_file import understand
-from openmeet.domain.imports.events import bring_in
+from openmeet.domain.imports.events import import_events
 from openmeet.domain.imports.model import FileReading, ImportId, ImportResult, Medium, What
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
@@ -89,7 +89,7 @@ async def kept(db: Database, who: Caller, content: bytes) -> ImportId:
 
 
 async def brought(db: Database, who: Caller, content: bytes) -> ImportResult:
-    return await bring_in(db, WORKERS, who, await kept(db, who, content), None, FileReading("Europe/Berlin"), HOST)
+    return await import_events(db, WORKERS, who, await kept(db, who, content), None, FileReading("Europe/Berlin"), HOST)
 
 
 async def series_at(tx: Transaction, path: str) -> Series:
@@ -129,12 +129,12 @@ async def test_twice_changes_nothing(db: Database) -> None:
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
     import_id = await kept(db, ana, CHOIR)
-    first = await bring_in(db, WORKERS, ana, import_id, None, FileReading("UTC"), HOST)
-    assert await bring_in(db, WORKERS, ana, import_id, None, FileReading("UTC"), HOST) == first
+    first = await import_events(db, WORKERS, ana, import_id, None, FileReading("UTC"), HOST)
+    assert await import_events(db, WORKERS, ana, import_id, None, FileReading("UTC"), HOST) == first
     again = await brought(db, ana, CHOIR.replace(b"SUMMARY:Tea", b"SUMMARY:Coffee"))
     assert (again.made, again.known) == ([], 3)
     with pytest.raises(NotFound):
-        await bring_in(db, WORKERS, ben, import_id, None, FileReading("UTC"), HOST)
+        await import_events(db, WORKERS, ben, import_id, None, FileReading("UTC"), HOST)
     assert len((await brought(db, ben, CHOIR)).made) == 3
 
 
@@ -142,7 +142,7 @@ async def test_only_what_was_chosen(db: Database) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     import_id = await kept(db, ana, CHOIR)
-    outcome = await bring_in(db, WORKERS, ana, import_id, frozenset({"tea"}), FileReading("UTC"), HOST)
+    outcome = await import_events(db, WORKERS, ana, import_id, frozenset({"tea"}), FileReading("UTC"), HOST)
     assert len(outcome.made) == 1
 
 

@@ -61,7 +61,7 @@ async def test_events_of_an_inactive_author_are_in_no_list(db: Database, status:
     await say(db, 1, status)
     hidden = await event_at(db, TEA)
     assert hidden.is_hidden
-    assert not rules.may_see(hidden, None, is_invited=True)
+    assert not rules.may_see(hidden, None, has_rsvp_access=True)
     async with db.reader() as reader:
         assert await coming(reader, SearchQuery(), None, 10) == []
     await say(db, 1, "active")

@@ -28,7 +28,7 @@ from openmeet.network.ingestion.backfill import (
     subject_of,
 )
 from openmeet.network.ingestion.host_budgets import spending, unlimited
-from openmeet.network.ingestion.proving import prove_each
+from openmeet.network.ingestion.record_proofs import fetch_proven_each
 from openmeet.network.records.collections import CONCERNING, EVENT, RSVP
 from openmeet.network.records.message import RecordOperation
 from openmeet.network.repositories import read
@@ -122,10 +122,10 @@ async def test_neighbours_of_a_proven_record_are_not_asked_for(deployment: Deplo
 
     listed = await listing.list_records(deployment.network, parse_did(did), [EVENT])
     assert set(listed.records) == set(uris)
-    proofs = await prove_each(deployment.network, uris, count, listed.records)
+    proofs = await fetch_proven_each(deployment.network, uris, count, listed.records)
     assert [one.uri for one in proofs.messages] == uris
     assert len(asked) < len(uris) / 2
-    singly = await prove_each(deployment.network, uris, count)
+    singly = await fetch_proven_each(deployment.network, uris, count)
     assert proofs.messages == singly.messages
     monkeypatch.setattr(listing, "MAX_KEPT_BYTES", 2 * len(next(iter(listed.records.values()))))
     listed = await listing.list_records(deployment.network, parse_did(did), [EVENT])
@@ -138,9 +138,9 @@ async def test_listed_content_that_is_not_the_records_is_not_believed(deployment
     did, uris = await _write(deployment, 24)
     wrong = cbor.encode({**RECORD, "name": "Coffee"})
     gone = f"at://{did}/{EVENT}/3mqdau33ozs2n"
-    proofs = await prove_each(deployment.network, [*uris, gone], unlimited, dict.fromkeys([*uris, gone], wrong))
+    proofs = await fetch_proven_each(deployment.network, [*uris, gone], unlimited, dict.fromkeys([*uris, gone], wrong))
     assert [one.uri for one in proofs.messages] == [*uris, gone]
-    assert proofs.messages == (await prove_each(deployment.network, [*uris, gone], unlimited)).messages
+    assert proofs.messages == (await fetch_proven_each(deployment.network, [*uris, gone], unlimited)).messages
     assert [one.operation for one in proofs.messages].count(RecordOperation.DELETE) == 1
 
 

@@ -17,9 +17,9 @@ from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
 from openmeet.domain.api_tokens import service_tokens
 from openmeet.domain.api_tokens.scopes import ServiceScope
-from openmeet.network.engines import Engines
 from openmeet.network.ingestion import fetch, identity_refresh, intake
 from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.publishing.test_two_servers import TwoServers, servers
 from tests.openmeet.site_under_test import change_services, site_on
@@ -120,7 +120,10 @@ async def service(servers: TwoServers) -> AsyncIterator[Service]:
     deployment = servers.deployment
     site = site_on(deployment.db, deployment.clock)
     change_services(
-        site.app, engines=Engines(deployment.consumer.db, deployment.queue, deployment.processor.ingestion_context)
+        site.app,
+        sync_dependencies=SyncDependencies(
+            deployment.consumer.db, deployment.queue, deployment.processor.ingestion_context
+        ),
     )
     async with deployment.db.transaction() as tx:
         may = [one for one in ServiceScope if one is not ServiceScope.VOUCH]

@@ -22,7 +22,7 @@ from openmeet.domain.legacy_import.plan import LegacyPlan
 from openmeet.domain.legacy_import.read import Dump, PostgresSource, read_old
 from openmeet.domain.legacy_import.report import differences
 from openmeet.domain.legacy_import.rollback import roll_back
-from openmeet.domain.legacy_import.run import bring_in
+from openmeet.domain.legacy_import.run import import_legacy
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users import actions as users
@@ -73,7 +73,7 @@ async def test_everything_is_there_and_nobody_is_told(db: Database, tmp_path: Pa
     """What is counted in the database afterwards is what the generator made; no mail, no notification, no record is owed."""
     legacy = legacy_site(150, seed=7)
     plan = await plan_of(legacy, tmp_path)
-    await bring_in(db, SOURCE, "UTC", plan, quiet)
+    await import_legacy(db, SOURCE, "UTC", plan, quiet)
     assert differences(plan.counts(), await found(db)) == {}
     there = await contents(db)
     assert there["users"] == len(legacy.tables["users"])
@@ -90,9 +90,9 @@ async def test_everything_is_there_and_nobody_is_told(db: Database, tmp_path: Pa
 
 async def test_again_changes_nothing(db: Database, tmp_path: Path) -> None:
     plan = await plan_of(legacy_site(60, seed=2), tmp_path)
-    await bring_in(db, SOURCE, "UTC", plan, quiet)
+    await import_legacy(db, SOURCE, "UTC", plan, quiet)
     before = await contents(db)
-    await bring_in(db, SOURCE, "UTC", plan, quiet)
+    await import_legacy(db, SOURCE, "UTC", plan, quiet)
     assert await contents(db) == before
 
 
@@ -121,7 +121,7 @@ async def test_an_interrupted_run_goes_on(db: Database, tmp_path: Path) -> None:
     stumbled = 0
     for commits in range(2, 40):
         try:
-            await bring_in(cast("Database", Stumbling(db, commits)), SOURCE, "UTC", plan, quiet)
+            await import_legacy(cast("Database", Stumbling(db, commits)), SOURCE, "UTC", plan, quiet)
         except KeyboardInterrupt:
             stumbled += 1
         else:
@@ -133,13 +133,13 @@ async def test_an_interrupted_run_goes_on(db: Database, tmp_path: Path) -> None:
 async def test_whoever_was_deleted_here_is_not_brought_back(db: Database, tmp_path: Path, clock: HandClock) -> None:
     """Their row of the older database is known, and points to an empty one, which also stops no rollback."""
     plan = await plan_of(legacy_site(30, seed=7), tmp_path)
-    await bring_in(db, SOURCE, "UTC", plan, quiet)
+    await import_legacy(db, SOURCE, "UTC", plan, quiet)
     async with db.transaction() as tx:
         (row,) = await tx.fetch("select id, email from users where email is not null order by id limit 1")
         await erasures.request(tx, row["id"], 0)
     assert await take_due(db, erasing_in(tmp_path)) == 1
     people = (await contents(db))["users"]
-    await bring_in(db, SOURCE, "UTC", plan, quiet)
+    await import_legacy(db, SOURCE, "UTC", plan, quiet)
     async with db.reader() as reader:
         assert await by_email(reader, row["email"]) is None
         run = await queries.run_of(reader, SOURCE)
@@ -161,7 +161,7 @@ async def test_what_it_looks_like_afterwards(db: Database, tmp_path: Path) -> No
         legacy, parent, FIRST + 2 * WEEK, slug="practice-new", name="New", isRecurring=True, recurrenceSplitPoint=True,
         recurrenceRule={"freq": "WEEKLY"},
     )  # fmt: skip
-    await bring_in(db, SOURCE, "UTC", await plan_of(legacy, tmp_path), quiet)
+    await import_legacy(db, SOURCE, "UTC", await plan_of(legacy, tmp_path), quiet)
     async with db.reader() as reader:
         series = await series_queries.by_slug(reader, SeriesSlug("practice"))
         behind = await series_queries.by_slug(reader, SeriesSlug("practice-new"))
@@ -200,7 +200,7 @@ async def test_who_is_here_already_stays_who_they_are(db: Database, tmp_path: Pa
     legacy.tables["events"].clear()
     event(legacy, slug="shared", userId=1)
     event(legacy, slug="shared", userId=2)
-    await bring_in(db, SOURCE, "UTC", await plan_of(legacy, tmp_path), quiet)
+    await import_legacy(db, SOURCE, "UTC", await plan_of(legacy, tmp_path), quiet)
     async with db.reader() as reader:
         known = await by_email(reader, "person1@old.example")
         rows = await reader.fetch("select author_id, slug from events order by created_at, id")
@@ -215,10 +215,10 @@ async def test_a_run_can_be_taken_back(db: Database, tmp_path: Path) -> None:
     """Nothing of it stays; it can be brought in once more."""
     before = await contents(db)
     plan = await plan_of(legacy_site(60, seed=5), tmp_path)
-    await bring_in(db, SOURCE, "UTC", plan, quiet)
+    await import_legacy(db, SOURCE, "UTC", plan, quiet)
     staying = await roll_back(db, SOURCE, quiet)
     assert (staying, await contents(db)) == (0, before)
-    await bring_in(db, SOURCE, "UTC", plan, quiet)
+    await import_legacy(db, SOURCE, "UTC", plan, quiet)
     assert differences(plan.counts(), await found(db)) == {}
 
 
@@ -226,7 +226,7 @@ async def test_what_people_built_upon_is_not_taken_back(db: Database, tmp_path: 
     legacy = legacy_site(0, people=2)
     legacy.tables["events"].clear()
     event(legacy, slug="next-year", startDate="2027-01-05 18:00:00", endDate=None)
-    await bring_in(db, SOURCE, "UTC", await plan_of(legacy, tmp_path), quiet)
+    await import_legacy(db, SOURCE, "UTC", await plan_of(legacy, tmp_path), quiet)
     async with db.transaction() as tx:
         ben = await users.create_person(tx, display_name="Ben", email="ben@example.org")
         await attendance.answer(tx, Caller(ben, "Ben"), EventSlug("next-year"), RsvpReply.GOING)

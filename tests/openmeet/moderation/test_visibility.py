@@ -31,7 +31,7 @@ async def exists(reader, event, viewer=None) -> tuple[bool, bool]:
     """Whether it is found, and whether it has a page for this viewer."""
     found = await search.coming(reader, SearchQuery(viewer=viewer and viewer.user_id), None, 50)
     now = await queries.by_id(reader, event.id)
-    sees = await seeing.may_see(reader, now, viewer and viewer.user_id, is_invited=False)
+    sees = await seeing.may_see(reader, now, viewer and viewer.user_id, has_rsvp_access=False)
     several = await seeing.seen(reader, [now], viewer and viewer.user_id, set())
     assert bool(several) is sees
     return event.id in {one.id for one in found}, sees
@@ -114,7 +114,7 @@ async def test_a_hidden_series_takes_its_dates_along_and_a_hidden_group_its_even
         now = await series_queries.by_id(tx, made.id)
         assert not await series_seeing.may_see(tx, now, ben.user_id)
         assert await series_seeing.may_see(tx, now, ana.user_id)
-        assert not await seeing.may_see(tx, await queries.by_id(tx, event.id), inside.user_id, is_invited=True)
+        assert not await seeing.may_see(tx, await queries.by_id(tx, event.id), inside.user_id, has_rsvp_access=True)
         assert await membership_queries.listed(tx, [], None, after=None, limit=9) == []
         assert await membership_queries.of_user(tx, inside.user_id, limit=9) == []
         assert [one.group.id for one in await membership_queries.of_user(tx, ana.user_id, limit=9)] == [group.id]
@@ -139,7 +139,7 @@ async def test_who_is_kept_away_sees_nothing_private_and_neither_finds_the_other
 
         async def invited(viewer):
             now = await queries.by_id(tx, private.id)
-            one = await seeing.may_see(tx, now, viewer.user_id, is_invited=True)
+            one = await seeing.may_see(tx, now, viewer.user_id, has_rsvp_access=True)
             assert bool(await seeing.seen(tx, [now], viewer.user_id, {private.id})) is one
             return one
 
@@ -170,10 +170,10 @@ async def test_in_a_group_what_one_member_keeps_from_another_is_in_no_list_of_th
         await blocks.block(tx, ana.user_id, owner.user_id)
         assert not await finds(ben)
         now = await queries.by_id(tx, event.id)
-        assert not await seeing.may_see(tx, now, ben.user_id, is_invited=True)
+        assert not await seeing.may_see(tx, now, ben.user_id, has_rsvp_access=True)
         # Who runs the group answers for what is in it.
-        assert await seeing.may_see(tx, now, owner.user_id, is_invited=False)
-        assert not await seeing.may_see(tx, now, eve.user_id, is_invited=False)
+        assert await seeing.may_see(tx, now, owner.user_id, has_rsvp_access=False)
+        assert not await seeing.may_see(tx, now, eve.user_id, has_rsvp_access=False)
 
 
 async def test_a_mute_is_ones_own_affair(db):

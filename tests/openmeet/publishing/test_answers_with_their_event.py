@@ -7,7 +7,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.network.publishing import settle, write
+from openmeet.network.publishing import store_outcome, write_record
 from openmeet.network.publishing.eligibility import PublishRsvp, decide
 from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox import publication_leases
@@ -98,7 +98,7 @@ async def test_an_answer_on_its_way_is_taken_back_too(deployment: Deployment):
     assert isinstance(decision, PublishRsvp)
     client = await agent_for(deployment.db, deployment.network, decision.identity)
     await revise(deployment, ben, event, visibility="unlisted")
-    await write.write(deployment.publisher, client, held, decision)
+    await write_record.write(deployment.publisher, client, held, decision)
     assert (await deployment.record(uri))["status"].endswith("#interested")
     await pay_all(deployment)
     assert await absent(deployment, uri)
@@ -118,7 +118,7 @@ async def test_public_again_before_the_answer_is_gone(deployment: Deployment):
             await publication_leases.start_retracting(tx, one)
     await revise(deployment, ben, event, visibility="public")
     for one in held:
-        await settle.forget_record(deployment.publisher, publication_leases.in_retracting_state(one))
+        await store_outcome.forget_record(deployment.publisher, publication_leases.in_retracting_state(one))
     deployment.clock.turn(10 * MINUTE)
     await pay_all(deployment)
     async with deployment.db.reader() as reader:

@@ -6,7 +6,7 @@ from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.record_key import RecordKey
 from groundwork.errors import Conflict
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.network.publishing.send import (
+from openmeet.network.publishing.repository_calls import (
     delete_record,
     get_record,
     list_rsvps,

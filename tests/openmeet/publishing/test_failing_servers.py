@@ -15,7 +15,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.problems import failing_servers
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.deliver import deliver_now
+from openmeet.network.publishing.deliver_publication import deliver_now
 from openmeet.network.repositories import circuits
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason

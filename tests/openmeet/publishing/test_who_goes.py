@@ -16,7 +16,7 @@ from openmeet.domain.groups.model import Group, GroupRole
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag, Switchboard
 from openmeet.network.ingestion import account_deletion
-from openmeet.network.publishing import deliver, settle
+from openmeet.network.publishing import deliver_publication, store_outcome
 from openmeet.network.publishing.decision import Decision
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.records.collections import EVENT, SUCCESSION_KEY
@@ -194,7 +194,11 @@ async def test_what_does_not_move_after_all_is_written_where_it_was(
 
 def _decide_in_order(monkeypatch: pytest.MonkeyPatch, *, is_deleted_first: bool) -> None:
     """The event is decided when its former record has been deleted, or that record when the event has taken it back."""
-    decide, forget, come_back = deliver.decide, settle.forget_record, settle.keep_in_repository
+    decide, forget, come_back = (
+        deliver_publication.decide,
+        store_outcome.forget_record,
+        store_outcome.keep_in_repository,
+    )
     second = PublicationKind.EVENT if is_deleted_first else PublicationKind.FORMER_EVENT
     is_done = asyncio.Event()
 
@@ -213,6 +217,6 @@ def _decide_in_order(monkeypatch: pytest.MonkeyPatch, *, is_deleted_first: bool)
         await come_back(publisher, held, uri)
         is_done.set()
 
-    monkeypatch.setattr(deliver, "decide", decide_in_turn)
-    monkeypatch.setattr(settle, "forget_record", forget_noted)
-    monkeypatch.setattr(settle, "keep_in_repository", come_back_noted)
+    monkeypatch.setattr(deliver_publication, "decide", decide_in_turn)
+    monkeypatch.setattr(store_outcome, "forget_record", forget_noted)
+    monkeypatch.setattr(store_outcome, "keep_in_repository", come_back_noted)

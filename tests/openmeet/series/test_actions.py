@@ -24,7 +24,7 @@ from openmeet.domain.series import (
     follower_queries,
     materialize,
     queries,
-    save,
+    save_series,
     tasks,
 )
 from openmeet.domain.series.dates import details_of, original_text
@@ -166,7 +166,7 @@ async def test_the_key_of_a_series_that_was_edited_since_is_refused_with_somethi
         ana = await person(tx, "Ana")
         first = await actions.create(tx, ana, Content("Practice"), weekly(), submission_key="k")
         locked = await actions.lock_managed(tx, ana, first.slug)
-        edited = await save.save(tx, replace(locked, content=replace(locked.content, title="Rehearsal")))
+        edited = await save_series.save(tx, replace(locked, content=replace(locked.content, title="Rehearsal")))
         with pytest.raises(actions.SeriesAlreadyCreated):
             await actions.create(tx, ana, Content("Chess"), weekly(), submission_key="k")
         again = await actions.create(tx, ana, Content("Practice"), weekly(), submission_key="k")

@@ -70,7 +70,7 @@ async def _prove(request: Request, name: str, password: str) -> PdsOperator:
             raise NotSignedIn(_WRONG)
         operator = ADMINISTRATION
     else:
-        operator = await operators.prove(registry.db, registry.passwords, name, password)
+        operator = await operators.verify_password(registry.db, registry.passwords, name, password)
     await password_guesses.give_back(registry.guessing, guess)
     await guesses.note(name, accounts_edge.lasting_source(request))
     return operator

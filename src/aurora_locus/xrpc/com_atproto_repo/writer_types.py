@@ -16,10 +16,10 @@ def with_types(method: Method) -> Method:
         return method
 
     async def run(call: XrpcCall) -> Outcome:
-        learning = call.host.learning
-        if learning is not None and call.body.get("validate") is not False:
+        type_resolver = call.host.type_resolver
+        if type_resolver is not None and call.body.get("validate") is not False:
             for collection in _collections(method, call):
-                await learning.learn(collection)
+                await type_resolver.resolve_and_add(collection)
         return await method.run(call)
 
     return replace(method, run=run)

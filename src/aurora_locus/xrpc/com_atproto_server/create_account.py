@@ -68,4 +68,4 @@ async def _arrive(registry: Registry, call: XrpcCall, did: Did, request: Account
         )
     if caller.did != did:
         raise NotSignedIn(f"The token was signed by {caller.did}, not by {did}.", name="BadJwtIss")
-    return await transfer_in.arrive(registry, did, request)
+    return await transfer_in.create_for_existing_identity(registry, did, request)

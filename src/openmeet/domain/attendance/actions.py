@@ -6,7 +6,7 @@ from dataclasses import replace
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.attendance import notify, queries, registration, rules, save, waitlist
+from openmeet.domain.attendance import notify, queries, registration, rules, save_rsvp, waitlist
 from openmeet.domain.attendance.audience import ATTENDEES, EventNotice
 from openmeet.domain.attendance.model import (
     NO_DETAILS,
@@ -31,7 +31,7 @@ from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.attendance.response_details import merge_details
 from openmeet.domain.attendance.rules import EventRelationship
-from openmeet.domain.attendance.save import RsvpChange
+from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import (
     ACTION_OF_RECORD,
     ACTION_OF_REPLY,
@@ -78,14 +78,16 @@ async def answer(
     Raises NotFound (no such event, or not visible to the caller), Refused (cancelled, over, closed, removed, no place
     for more people) and InvalidForm (a registration field is missing or wrong).
     """
-    locked = await save.lock_for_reply(tx, slug, caller.user_id)
+    locked = await save_rsvp.lock_for_reply(tx, slug, caller.user_id)
     if locked is None:
         raise NotFound(AttendanceReason.NO_SUCH_EVENT)
     event, mine, registration_settings = locked.event, locked.mine, locked.registration_settings
     action = ACTION_OF_REPLY[reply]
     # An existing RSVP can always be withdrawn, even when its person no longer sees the event.
-    is_withdrawing = action is AttendanceAction.DECLINE and rules.is_invited(mine)
-    if not is_withdrawing and not await may_see(tx, event, caller.user_id, is_invited=rules.is_invited(mine)):
+    is_withdrawing = action is AttendanceAction.DECLINE and rules.rsvp_gives_access(mine)
+    if not is_withdrawing and not await may_see(
+        tx, event, caller.user_id, has_rsvp_access=rules.rsvp_gives_access(mine)
+    ):
         raise NotFound(AttendanceReason.NO_SUCH_EVENT)
     if event.is_gone:
         raise Refused(AttendanceReason.EVENT_REMOVED, name="EventRemoved")
@@ -103,7 +105,7 @@ async def answer(
         rsvp_request,
         is_going=action is AttendanceAction.GOING,
     )
-    has_room = action is AttendanceAction.GOING and await save.expire_offers_and_check_room(
+    has_room = action is AttendanceAction.GOING and await save_rsvp.expire_offers_and_check_room(
         tx, event, registration_settings, mine, details, known=locked.seats
     )
     # Offers that just expired may have moved this very RSVP: off the waitlist or to its head.
@@ -111,8 +113,8 @@ async def answer(
     decided = rules.decide(
         event, registration_settings, mine, action, relationship=relationship, has_room=has_room, now=tx.now
     )
-    save.require_room_for_change(mine, decided, details, has_room=has_room, now=tx.now)
-    if mine is not None and not save.is_changed(mine, decided, details):
+    save_rsvp.require_room_for_change(mine, decided, details, has_room=has_room, now=tx.now)
+    if mine is not None and not save_rsvp.is_changed(mine, decided, details):
         return mine
     notifies = (
         notifies_hosts and event.author_id != caller.user_id and (mine is None or mine.status is not decided.status)
@@ -120,7 +122,7 @@ async def answer(
     notification_writes = (
         await host_notification_writes(tx, event, locked.hosts, caller.user_id, decided.status) if notifies else ()
     )
-    saved = await save.put(
+    saved = await save_rsvp.put(
         tx,
         RsvpChange(
             event,
@@ -146,10 +148,10 @@ async def answer(
         or mine.is_private is not saved.is_private
         or mine.skips_record is not saved.skips_record
     ):
-        await save.enqueue(tx, saved)
+        await save_rsvp.enqueue(tx, saved)
     if notification_writes is None:
         await notify_hosts(tx, event, locked.hosts, caller.user_id, saved.status)
-    if save.may_move_waitlist(mine, saved):
+    if save_rsvp.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, registration_settings)
         return await queries.by_id(tx, saved.id) or saved
     return saved
@@ -170,21 +172,21 @@ async def apply_from_network(
     private event, and everybody can write a record (invariant 3). There is one decision per person and event, so a
     repeated message neither takes a seat away nor gives a second one.
     """
-    locked = await save.lock_for_record(tx, event_id, user_id)
+    locked = await save_rsvp.lock_for_record(tx, event_id, user_id)
     user = await user_by_id(tx, user_id)
     if locked is None:
         raise NotFound(AttendanceReason.NO_SUCH_EVENT)
     if user is None:
         raise TransactionConflict("this person was joined with another row of theirs")
     event, mine, registration_settings = locked.event, locked.mine, locked.registration_settings
-    if not rules.is_invited(mine) and not await may_answer_from_network(tx, event, user_id):
+    if not rules.rsvp_gives_access(mine) and not await may_answer_from_network(tx, event, user_id):
         return None
     # Someone blocked by the host or a moderator may write any record; here it counts as "not going".
     action = AttendanceAction.NETWORK_NOT_GOING if locked.is_unwelcome else ACTION_OF_RECORD[answer]
     is_in_group = await is_member(tx, event, registration_settings, user_id, always=user.kind is UserKind.SHADOW)
     is_foreign = user.kind is UserKind.SHADOW and not is_in_group
     relationship = EventRelationship(is_host=user_id in locked.hosts, is_member=is_in_group, is_foreign=is_foreign)
-    details = replace(save.stored_details(mine), mode=save.mode_for_record_reply(event, mine))
+    details = replace(save_rsvp.stored_details(mine), mode=save_rsvp.mode_for_record_reply(event, mine))
     if mine is None or mine.record_uri != record_uri:
         await queries.detach_records(tx, {record_uri})
     asks_for_room = TABLE[action][mine.status if mine else None] in {
@@ -196,7 +198,9 @@ async def apply_from_network(
     has_room = (
         asks_for_room
         and not is_kept_apart
-        and await save.expire_offers_and_check_room(tx, event, registration_settings, mine, details, known=locked.seats)
+        and await save_rsvp.expire_offers_and_check_room(
+            tx, event, registration_settings, mine, details, known=locked.seats
+        )
     )
     if mine is not None and locked.seats.has_expired_offers:
         mine = await queries.by_id(tx, mine.id)
@@ -206,7 +210,7 @@ async def apply_from_network(
     if mine is not None and (mine.status, mine.pending_for) == (decided.status, decided.pending_for):
         saved = mine
     else:
-        saved = await save.put(
+        saved = await save_rsvp.put(
             tx,
             RsvpChange(
                 event,
@@ -231,7 +235,7 @@ async def apply_from_network(
             await notify_hosts(tx, event, locked.hosts, user_id, saved.status)
     if saved.record_uri != record_uri:
         await queries.set_record(tx, saved.id, record_uri)
-    if save.may_move_waitlist(mine, saved):
+    if save_rsvp.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, registration_settings)
     return saved
 
@@ -250,15 +254,15 @@ async def restore_reply(
     if event is None or mine is None:
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
     registration_settings = await registration.of_event(tx, event)
-    action, details = ACTION_OF_RECORD[rules.record_status_of(status)], save.stored_details(mine)
-    has_room = action is AttendanceAction.NETWORK_GOING and await save.expire_offers_and_check_room(
+    action, details = ACTION_OF_RECORD[rules.record_status_of(status)], save_rsvp.stored_details(mine)
+    has_room = action is AttendanceAction.NETWORK_GOING and await save_rsvp.expire_offers_and_check_room(
         tx, event, registration_settings, mine, details
     )
     mine = await queries.by_id(tx, attendance_id) or mine
     decided = rules.decide(
         event, registration_settings, mine, action, relationship=EventRelationship(), has_room=has_room, now=tx.now
     )
-    saved = await save.put(
+    saved = await save_rsvp.put(
         tx,
         RsvpChange(
             event,
@@ -272,8 +276,8 @@ async def restore_reply(
             answered_at=answered_at,
         ),
     )
-    await save.enqueue(tx, saved, edited_at=answered_at)
-    if save.may_move_waitlist(mine, saved):
+    await save_rsvp.enqueue(tx, saved, edited_at=answered_at)
+    if save_rsvp.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, registration_settings)
     return saved.revision
 
@@ -325,14 +329,14 @@ async def _record_deleted(tx: Transaction, event: Event, mine: Attendance) -> No
         return
     user = await user_by_id(tx, mine.user_id)
     is_stranger = user is None or user.kind is UserKind.SHADOW
-    saved = await save.put(
+    saved = await save_rsvp.put(
         tx,
         RsvpChange(
             event,
             mine.user_id,
             mine,
             decided,
-            save.stored_details(mine),
+            save_rsvp.stored_details(mine),
             source=RsvpSource.NETWORK,
             through=ChangeChannel.NETWORK,
             actor_id=None,
@@ -340,7 +344,7 @@ async def _record_deleted(tx: Transaction, event: Event, mine: Attendance) -> No
         ),
         extra_writes=() if is_stranger else notify.calendar_end_email(tx, event, mine.user_id, mine, decided),
     )
-    if save.may_move_waitlist(mine, saved):
+    if save_rsvp.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
 

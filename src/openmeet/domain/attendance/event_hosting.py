@@ -31,8 +31,8 @@ async def revise(
     event = await events.revise(tx, caller, slug, details, expected_revision=expected_revision)
     if before is not None and before.visibility is not event.visibility:
         await recheck_rsvp_records(tx, [event.id])
-        await network_rsvps.recheck(tx, [event])
-        await reevaluation.recheck(tx, [event])
+        await network_rsvps.reconsider_hidden_rsvps(tx, [event])
+        await reevaluation.recheck_former_members(tx, [event])
     told = await _notify_attendees(tx, caller, before, event, kinds.EVENT_CHANGED)
     if before is not None:
         await _notify_mentioned(tx, caller, before, event)

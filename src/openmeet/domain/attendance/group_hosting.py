@@ -36,7 +36,7 @@ async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
     if reach(Visibility.PUBLIC, of_event(after)) is PublishLevel.NOTHING:
         await events.release_in_group(tx, after.id)
     if after.details.visibility is GroupVisibility.PRIVATE:
-        await reevaluation.recheck_group(tx, after.id)
+        await reevaluation.recheck_former_members_of_group(tx, after.id)
     await recheck_records(tx, after.id)
 
 

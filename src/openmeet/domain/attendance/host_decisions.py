@@ -9,7 +9,7 @@ from typing import Any
 from groundwork.database.row_lock import hold
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
-from openmeet.domain.attendance import history, invitation_queries, queries, registration, rules, save, waitlist
+from openmeet.domain.attendance import history, invitation_queries, queries, registration, rules, save_rsvp, waitlist
 from openmeet.domain.attendance.model import (
     AnswerMode,
     Attendance,
@@ -24,7 +24,7 @@ from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
 from openmeet.domain.attendance.response_details import ResponseDetails, merge_details
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
-from openmeet.domain.attendance.save import RsvpChange
+from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import TABLE, AttendanceAction, AttendanceTransition
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event, EventSlug
@@ -82,8 +82,8 @@ async def approve(
     seated: list[Attendance] = []
     waiting: list[Attendance] = []
     for one in found:
-        has_room = await save.expire_offers_and_check_room(
-            tx, event, registration_settings, one, save.stored_details(one)
+        has_room = await save_rsvp.expire_offers_and_check_room(
+            tx, event, registration_settings, one, save_rsvp.stored_details(one)
         )
         saved = await apply(tx, event, one, AttendanceAction.APPROVE, caller, has_room=has_room, is_approved=True)
         (seated if saved.is_seated else waiting).append(saved)
@@ -141,8 +141,8 @@ async def _restore_status(
     registration_settings = await registration.of_event(tx, event)
     status, first = before, None
     if before in {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED}:
-        limits_are_kept = await save.expire_offers_and_check_room(
-            tx, event, registration_settings, mine, save.stored_details(mine)
+        limits_are_kept = await save_rsvp.expire_offers_and_check_room(
+            tx, event, registration_settings, mine, save_rsvp.stored_details(mine)
         )
         if before is AttendanceStatus.WAITLISTED or not limits_are_kept:
             status, first = AttendanceStatus.WAITLISTED, await waitlist.first_number(tx, event.id) - 1
@@ -150,7 +150,7 @@ async def _restore_status(
     back = replace(mine, status=status, waitlist_number=first, pending_for=pending_for)
     saved = await queries.save(tx, back)
     await history.append(tx, event, mine, saved, through=ChangeChannel.HOST, actor_id=caller.user_id)
-    await save.enqueue(tx, saved)
+    await save_rsvp.enqueue(tx, saved)
     await waitlist.fill(tx, event, registration_settings)
     return await queries.by_id(tx, saved.id) or saved
 
@@ -164,7 +164,7 @@ async def add(
     registration_settings = await registration.of_event(tx, event)
     wide = replace(DEFAULT, max_party=max(party, registration_settings.max_party))
     details = merge_details(event, wide, None, RsvpRequest(party=party, mode=mode), is_going=False)
-    has_room = await save.expire_offers_and_check_room(tx, event, registration_settings, None, details)
+    has_room = await save_rsvp.expire_offers_and_check_room(tx, event, registration_settings, None, details)
     decided = rules.decide(
         event,
         registration_settings,
@@ -189,8 +189,8 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
         return mine
     rules.require_check_in_time(event, tx.now)
     registration_settings = await registration.of_event(tx, event)
-    has_room = await save.expire_offers_and_check_room(
-        tx, event, registration_settings, mine, save.stored_details(mine)
+    has_room = await save_rsvp.expire_offers_and_check_room(
+        tx, event, registration_settings, mine, save_rsvp.stored_details(mine)
     )
     if mine.status is AttendanceStatus.REJECTED:
         raise Refused(AttendanceReason.ANSWER_REJECTED, name="AnswerRejected")
@@ -204,12 +204,12 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
         now=tx.now,
     )
     there = RsvpDecision(AttendanceStatus.ATTENDED)
-    details = save.stored_details(mine)
+    details = save_rsvp.stored_details(mine)
     if mine.status is AttendanceStatus.INVITED:
         # They came without having replied: they agreed neither to be listed nor to a record.
         details = replace(details, is_private=True)
     saved = await put(tx, event, mine.user_id, mine, there, details, caller)
-    if save.may_move_waitlist(mine, saved):
+    if save_rsvp.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, registration_settings)
     return saved
 
@@ -248,7 +248,7 @@ async def change_registration_settings(
         saved = await registration.put(tx, event.id, wanted)
         await waitlist.fill(tx, event, saved)
         return saved
-    await registration.forget(tx, event.id)
+    await registration.delete_own_settings(tx, event.id)
     saved = await registration.put(tx, event.place_in_series.series_id, wanted)
     waited_for = await waitlist.dates_with_waitlist(tx, event.place_in_series.series_id)
     await lock_several(tx, waited_for)
@@ -265,7 +265,7 @@ async def dates_with_same_settings(reader: Reader, event: Event) -> list[Event]:
 
 
 async def _require_host(reader: Reader, caller: Caller, event: Event | None) -> Event:
-    if event is None or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
+    if event is None or not await seeing.may_see(reader, event, caller.user_id, has_rsvp_access=False):
         raise NotFound(AttendanceReason.NO_SUCH_EVENT)
     await seeing.require_permission(reader, event, caller.user_id, EventPermission.DECIDE_ANSWERS)
     return event
@@ -305,7 +305,7 @@ async def apply(
     decided = rules.decide(
         event, DEFAULT, mine, action, relationship=EventRelationship(), has_room=has_room, now=tx.now
     )
-    details = save.stored_details(mine)
+    details = save_rsvp.stored_details(mine)
     return await put(tx, event, mine.user_id, mine, decided, details, caller, is_approved=is_approved)
 
 
@@ -321,7 +321,7 @@ async def put(
     is_approved: bool = False,
 ) -> Attendance:
     """Save what a host decided, and enqueue the RSVP's record."""
-    saved = await save.put(
+    saved = await save_rsvp.put(
         tx,
         RsvpChange(
             event,
@@ -336,7 +336,7 @@ async def put(
             is_approved=is_approved,
         ),
     )
-    await save.enqueue(tx, saved)
+    await save_rsvp.enqueue(tx, saved)
     return saved
 
 

@@ -19,7 +19,7 @@ from openmeet.domain.attendance import (
     queries,
     registration,
     rules,
-    save,
+    save_rsvp,
 )
 from openmeet.domain.attendance.invitation_queries import Invitee
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, ChangeChannel, PendingFor
@@ -103,8 +103,8 @@ async def _invite(tx: Transaction, event: Event, one: Invitee, *, is_private: bo
             return mine, False  # it is not known whether they come
         # They asked to come and waited for approval; the invitation is the approval.
         caller = Caller(one.invited_by, "")
-        has_room = await save.expire_offers_and_check_room(
-            tx, event, await registration.of_event(tx, event), mine, save.stored_details(mine)
+        has_room = await save_rsvp.expire_offers_and_check_room(
+            tx, event, await registration.of_event(tx, event), mine, save_rsvp.stored_details(mine)
         )
         let_in = await host_decisions.apply(
             tx, event, mine, AttendanceAction.APPROVE, caller, has_room=has_room, is_approved=True
@@ -116,7 +116,7 @@ async def _invite(tx: Transaction, event: Event, one: Invitee, *, is_private: bo
 
 
 async def _put(tx: Transaction, event: Event, one: Invitee, mine: Attendance | None, *, is_private: bool) -> Attendance:
-    details = replace(save.stored_details(mine), is_private=mine.is_private if mine else is_private)
+    details = replace(save_rsvp.stored_details(mine), is_private=mine.is_private if mine else is_private)
     decided = rules.decide(
         event, DEFAULT, mine, AttendanceAction.INVITE, relationship=EventRelationship(), has_room=False, now=tx.now
     )
@@ -128,5 +128,5 @@ async def _put(tx: Transaction, event: Event, one: Invitee, mine: Attendance | N
     )
     await queries.set_invited_as(tx, saved.id, one.invited_as)
     if event.visibility is Visibility.PRIVATE:
-        await network_rsvps.recheck(tx, [event])
+        await network_rsvps.reconsider_hidden_rsvps(tx, [event])
     return saved

@@ -297,12 +297,12 @@ def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LI
     )
 
 
-def pack(one: Attendee) -> str:
+def format_cursor(one: Attendee) -> str:
     """The cursor after this RSVP."""
     return base64url.encode(f"{one.place}.{one.answered_at}.{one.attendance_id}".encode())
 
 
-def unpack(text: str) -> AttendeeCursor | None:
+def parse_cursor(text: str) -> AttendeeCursor | None:
     """Parse a cursor; None for an empty one."""
     if not text:
         return None

@@ -16,7 +16,7 @@ from groundwork.database.transaction import Database, Reader, Transaction, Trans
 from groundwork.outbox import jobs
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import enqueue_many
-from openmeet.domain.attendance import actions, history, notify, queries, registration, rules, save, waitlist
+from openmeet.domain.attendance import actions, history, notify, queries, registration, rules, save_rsvp, waitlist
 from openmeet.domain.attendance.model import (
     Attendance,
     AttendanceId,
@@ -136,8 +136,8 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
             continue
         decided = rules.without_record(mine)
         if decided.status is not mine.status:
-            details = save.stored_details(mine)
-            after = save.with_decision(mine, decided, details, source=RsvpSource.NETWORK, answered_at=tx.now)
+            details = save_rsvp.stored_details(mine)
+            after = save_rsvp.with_decision(mine, decided, details, source=RsvpSource.NETWORK, answered_at=tx.now)
             if _moves_others(mine, after, events_with_waitlist):
                 left.add(uri)
                 continue
@@ -151,7 +151,7 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
 async def _save(tx: Transaction, new: Sequence[Attendance], changed: Sequence[tuple[Attendance, Attendance]]) -> None:
     """Save the changed RSVPs (before, after) and their history."""
     await queries.save_many(tx, [after for _, after in changed])
-    lines = [(before, after) for before, after in changed if save.belongs_in_history(before, after)]
+    lines = [(before, after) for before, after in changed if save_rsvp.belongs_in_history(before, after)]
     before = [*(None for _ in new), *(one for one, _ in lines)]
     await history.append_many(tx, before, [*new, *(after for _, after in lines)], through=ChangeChannel.NETWORK)
 
@@ -199,8 +199,8 @@ def _decided(known: _BatchContext, rsvp: RecordedRsvp, mine: Attendance | None, 
         return None
     if mine is not None:
         return _changed(known, event, rsvp, mine, decided) if is_foreign else None
-    details = replace(save.stored_details(None), mode=save.mode_for_record_reply(event, None))
-    return save.new_rsvp(
+    details = replace(save_rsvp.stored_details(None), mode=save_rsvp.mode_for_record_reply(event, None))
+    return save_rsvp.new_rsvp(
         now, event, rsvp.user_id, decided, details, source=RsvpSource.NETWORK, answered_at=rsvp.first_seen
     )
 
@@ -209,13 +209,13 @@ def _changed(
     known: _BatchContext, event: Event, rsvp: RecordedRsvp, mine: Attendance, decided: RsvpDecision
 ) -> Attendance | None:
     """The RSVP with a changed reply; None if others may move up because of it."""
-    details = replace(save.stored_details(mine), mode=save.mode_for_record_reply(event, mine))
-    after = save.with_decision(mine, decided, details, source=RsvpSource.NETWORK, answered_at=rsvp.first_seen)
+    details = replace(save_rsvp.stored_details(mine), mode=save_rsvp.mode_for_record_reply(event, mine))
+    after = save_rsvp.with_decision(mine, decided, details, source=RsvpSource.NETWORK, answered_at=rsvp.first_seen)
     return None if _moves_others(mine, after, known.events_with_waitlist) else after
 
 
 def _moves_others(before: Attendance, after: Attendance, events_with_waitlist: Collection[EventId]) -> bool:
-    return before.event_id in events_with_waitlist and save.may_move_waitlist_if_saved(before, after)
+    return before.event_id in events_with_waitlist and save_rsvp.may_move_waitlist_if_saved(before, after)
 
 
 async def _notify_hosts(tx: Transaction, known: _BatchContext, details: Sequence[Attendance]) -> None:
@@ -391,7 +391,7 @@ async def _prove(tx: Transaction, uris: list[str], revision: int) -> None:
     await jobs.enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, revision, tx.now) for uri in uris])
 
 
-async def recheck(tx: Transaction, events: Sequence[Event]) -> None:
+async def reconsider_hidden_rsvps(tx: Transaction, events: Sequence[Event]) -> None:
     """These locked events are visible to more people: reconsider the RSVP records that were hidden before."""
     # The present instant is the revision of the job, so it is greater than that of any earlier one.
     addresses = await by_record.addresses_of(tx, events)

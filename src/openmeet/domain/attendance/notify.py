@@ -246,7 +246,7 @@ ANSWERED_MAIL: Final = "answered"
 WITHDRAWN_MAIL: Final = "withdrawn"
 
 # How long calendar e-mails wait. People who answered by mistake, or to try it out, have withdrawn by then.
-SETTLES_FOR: Final = 5 * MINUTE
+CALENDAR_EMAIL_DELAY: Final = 5 * MINUTE
 
 # Statuses that keep the event in their person's calendar.
 IN_CALENDAR: Final = frozenset(
@@ -310,5 +310,5 @@ async def end_calendar_entries(tx: Transaction, ids: Sequence[AttendanceId], mai
 
 
 def _email_write(tx: Transaction, kind: str, event: Event, user_id: UserId, revision: int) -> SqlWrite:
-    due_at = Instant(tx.now + SETTLES_FOR)
+    due_at = Instant(tx.now + CALENDAR_EMAIL_DELAY)
     return enqueue_email_write(tx, kind=kind, person=user_id, subject_id=event.id, revision=revision, due_at=due_at)

@@ -5,11 +5,11 @@ from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox.jobs import enqueue_selected
-from openmeet.domain.attendance import queries, registration, rules, save, waitlist
+from openmeet.domain.attendance import queries, registration, rules, save_rsvp, waitlist
 from openmeet.domain.attendance.actions import is_member
 from openmeet.domain.attendance.model import ChangeChannel, PendingFor, RsvpSource
 from openmeet.domain.attendance.rules import EventRelationship
-from openmeet.domain.attendance.save import LockedEvent, RsvpChange
+from openmeet.domain.attendance.save_rsvp import LockedEvent, RsvpChange
 from openmeet.domain.attendance.transitions import AttendanceAction
 from openmeet.domain.events import seeing
 from openmeet.domain.events.co_host_queries import co_hosts_of
@@ -46,14 +46,14 @@ async def end_rsvp(
     )
     if decided.status is mine.status:
         return False
-    saved = await save.put(
+    saved = await save_rsvp.put(
         tx,
         RsvpChange(
             event,
             user_id,
             mine,
             decided,
-            save.stored_details(mine),
+            save_rsvp.stored_details(mine),
             source=RsvpSource.HERE,
             through=through,
             actor_id=actor_id,
@@ -61,8 +61,8 @@ async def end_rsvp(
         ),
     )
     if publishes:
-        await save.enqueue(tx, saved)
-    if save.may_move_waitlist(mine, saved):
+        await save_rsvp.enqueue(tx, saved)
+    if save_rsvp.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, registration_settings)
     return True
 
@@ -81,17 +81,17 @@ _COMING = """
 _FORMER_MEMBERS = "select user_id as subject from group_members where group_id = :group_id and role in ('left', 'banned') order by user_id"
 
 
-async def recheck(tx: Transaction, events: Sequence[Event]) -> None:
+async def recheck_former_members(tx: Transaction, events: Sequence[Event]) -> None:
     """The visibility of these locked events changed: people who left the group lose their seats at events that only
     members see now.
     """
     private = [one.group.id for one in events if one.group is not None and one.visibility is Visibility.PRIVATE]
     for group_id in sorted(set(private)):
-        await recheck_group(tx, group_id)
+        await recheck_former_members_of_group(tx, group_id)
 
 
-async def recheck_group(tx: Transaction, group_id: str) -> None:
-    """``recheck`` for all events of a group that became visible to members only."""
+async def recheck_former_members_of_group(tx: Transaction, group_id: str) -> None:
+    """``recheck_former_members`` for all events of a group that became visible to members only."""
     await enqueue_selected(tx, JobKind.LEFT_GROUP, _FORMER_MEMBERS, int(tx.now), group_id=group_id)
 
 
@@ -103,8 +103,8 @@ async def rsvps_in_left_groups(reader: Reader, user_id: UserId) -> list[EventId]
 
 async def end_rsvp_if_hidden(tx: Transaction, event_id: EventId, user_id: UserId) -> bool:
     """End the RSVP if the person no longer sees the event; returns whether it was ended."""
-    locked = await save.lock_for_record(tx, event_id, user_id)
-    if locked is None or locked.mine is None or await seeing.may_see(tx, locked.event, user_id, is_invited=True):
+    locked = await save_rsvp.lock_for_record(tx, event_id, user_id)
+    if locked is None or locked.mine is None or await seeing.may_see(tx, locked.event, user_id, has_rsvp_access=True):
         return False
     return await end_rsvp(tx, locked, user_id, through=ChangeChannel.GROUP, actor_id=None, publishes=True)
 
@@ -124,7 +124,7 @@ async def end_upcoming_rsvps(
     """
     ended = 0
     for event_id in await _coming_answers(tx, user_id, host):
-        locked = await save.lock_for_record(tx, event_id, user_id)
+        locked = await save_rsvp.lock_for_record(tx, event_id, user_id)
         if locked is not None:
             ended += await end_rsvp(tx, locked, user_id, through=ChangeChannel.HOST, actor_id=actor_id, publishes=False)
     return ended
@@ -166,8 +166,8 @@ async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
             is_host=user_id in {event.author_id, *(await co_hosts_of(tx, [event.id])).get(event.id, [])},
             is_member=await is_member(tx, event, registration_settings, user_id, always=True),
         )
-        details = save.stored_details(mine)
-        has_room = await save.expire_offers_and_check_room(tx, event, registration_settings, mine, details)
+        details = save_rsvp.stored_details(mine)
+        has_room = await save_rsvp.expire_offers_and_check_room(tx, event, registration_settings, mine, details)
         decided = rules.decide(
             event,
             registration_settings,
@@ -179,7 +179,7 @@ async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
         )
         if (decided.status, decided.pending_for) == (mine.status, mine.pending_for):
             continue
-        await save.put(
+        await save_rsvp.put(
             tx,
             RsvpChange(
                 event,

@@ -324,7 +324,7 @@ async def copy_of_event(tx: Transaction, event: Event, to_subject: str) -> None:
         await put(tx, to_subject, found)
 
 
-async def forget(tx: Transaction, subject_id: str) -> None:
+async def delete_own_settings(tx: Transaction, subject_id: str) -> None:
     """Delete the event's own settings: those of its series apply again, or the defaults."""
     await tx.execute("delete from registration_settings where subject_id = :subject_id", subject_id=subject_id)
 

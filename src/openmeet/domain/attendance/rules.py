@@ -43,7 +43,7 @@ class RsvpDecision:
     pending_for: PendingFor | None = None
 
 
-def is_invited(mine: Attendance | None) -> bool:
+def rsvp_gives_access(mine: Attendance | None) -> bool:
     """Whether this RSVP lets its person see a private event (``events.seeing``): any but a rejected one does."""
     return mine is not None and mine.status is not AttendanceStatus.REJECTED
 

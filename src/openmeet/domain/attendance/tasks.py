@@ -93,7 +93,7 @@ def _window(reader: Reader) -> dict[str, int]:
 
 
 # Time to correct mistakes that hosts see only after publishing. Drafts and held events are not announced yet.
-SETTLES_FOR = 5 * MINUTE
+GROUP_ANNOUNCEMENT_DELAY = 5 * MINUTE
 # The condition of the index ``events_due_to_groups``, so that no other events are read.
 _IN_INDEX = "e.group_notice = 'due' and e.group_id is not null and e.is_held = 0 and e.deleted_at is null and e.removed_at is null"
 # Nobody is notified of past events, nor of further dates of a series after its first.
@@ -124,7 +124,7 @@ async def announce_group_events(db: Database) -> int:
     series only one date is announced.
     """
     async with db.transaction() as tx:
-        settled = Instant(tx.now - SETTLES_FOR)
+        settled = Instant(tx.now - GROUP_ANNOUNCEMENT_DELAY)
         await tx.execute(_SKIP_UNANNOUNCED, now=tx.now, settled=settled)
         rows = await tx.fetch(_DUE, now=tx.now, settled=settled)
     announced = 0

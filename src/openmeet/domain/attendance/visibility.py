@@ -3,10 +3,10 @@
 from collections.abc import Collection, Sequence
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import NotFound
+from groundwork.errors import NotFound, Reason
 from openmeet.domain.attendance import queries
 from openmeet.domain.attendance.model import SEATED, Attendance
-from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events import rules, seeing
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventId, EventSlug
@@ -16,10 +16,13 @@ from openmeet.domain.groups.membership_queries import roles_of
 from openmeet.domain.users.model import UserId
 
 
-async def visible_event(reader: Reader, slug: EventSlug, viewer: UserId | None) -> tuple[Event, Attendance | None]:
-    """The event and this person's RSVP to it. Raises NotFound if it is absent, gone or hidden from them."""
+async def visible_event(
+    reader: Reader, slug: EventSlug, viewer: UserId | None, *, refusal: Reason = EventReason.NO_SUCH_EVENT
+) -> tuple[Event, Attendance | None]:
+    """The event and this person's RSVP to it. Raises NotFound (``refusal``) if it is absent, gone or hidden from them."""
     event, mine = await _event_and_rsvp(reader, slug, viewer)
-    return await seeing.require_visible(reader, event, viewer, is_invited=is_invited(mine)), mine
+    access = rsvp_gives_access(mine)
+    return await seeing.require_visible(reader, event, viewer, has_rsvp_access=access, refusal=refusal), mine
 
 
 async def event_to_show(
@@ -30,7 +33,7 @@ async def event_to_show(
     Raises NotFound if it is absent or hidden from them, Gone if it was deleted.
     """
     event, mine = await _event_and_rsvp(reader, slug, viewer)
-    if event is None or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
+    if event is None or not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(mine)):
         raise NotFound(EventReason.NO_SUCH_EVENT)
     seeing.raise_if_gone(event)
     is_going = mine is not None and mine.status in SEATED
@@ -47,7 +50,7 @@ async def _event_and_rsvp(
 async def seen_by(reader: Reader, events: Collection[Event], user_id: UserId) -> set[EventId]:
     """Ids of the events that this person sees: nobody else is notified of an event (invariant 3)."""
     mine = await queries.of_user(reader, user_id, [event.id for event in events])
-    invited = {event_id for event_id, answer in mine.items() if is_invited(answer)}
+    invited = {event_id for event_id, answer in mine.items() if rsvp_gives_access(answer)}
     return {event.id for event in await seeing.seen(reader, list(events), user_id, invited)}
 
 
@@ -55,5 +58,7 @@ async def seen_by_all(reader: Reader, event: Event, people: Sequence[UserId]) ->
     """The people among these who may see the event by their role in its group, in the order given."""
     roles = await roles_of(reader, event.group.id, people) if event.group else {}
     return [
-        one for one in people if rules.may_see(event, one, is_invited=False, access=rules.access_by(roles.get(one)))
+        one
+        for one in people
+        if rules.may_see(event, one, has_rsvp_access=False, access=rules.access_by(roles.get(one)))
     ]

@@ -392,11 +392,11 @@ async def require_access(reader: Reader, room: RoomId, person: UserId | None, le
     return found
 
 
-def require_at_least(found: Access, least: Access) -> None:
+def require_at_least(level: Access, least: Access) -> None:
     """``require_access`` for access that was already checked."""
-    if found is Access.NONE:
+    if level is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
-    if found < least:
+    if level < least:
         if least is Access.MODERATE:
             raise Forbidden(ChatReason.MODERATORS_ONLY, name="NotAModerator")
         raise Forbidden(ChatReason.READ_ONLY, name="ReadOnly")
@@ -408,13 +408,13 @@ def reading_floor_sql(room: str = "r", reader: str = "c") -> str:
     return f"coalesce({reader}.entered_number, {newcomers})"
 
 
-async def reading_floor(reader: Reader, room: Room, person: UserId | None, found: Access) -> int:
+async def reading_floor(reader: Reader, room: Room, person: UserId | None, level: Access) -> int:
     """The number after which this person reads the room: 0 is everything.
 
     It is stored when they come; people who never came read as newcomers do.
     """
-    if found is Access.MODERATE or person is None:
-        return 0 if found is Access.MODERATE else room.newcomer_floor
+    if level is Access.MODERATE or person is None:
+        return 0 if level is Access.MODERATE else room.newcomer_floor
     return (await entered_numbers_of_people(reader, room, [person])).get(person, room.newcomer_floor)
 
 

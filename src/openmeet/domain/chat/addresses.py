@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from groundwork.database.transaction import Reader
@@ -21,19 +22,32 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 
 
-def facts_of(about: Event | Series | Group) -> tuple[RoomSubject, str, str, str]:
-    """Subject, title, path and time zone of what a conversation is about."""
+class SubjectPage(NamedTuple):
+    """What a conversation is about, and its page."""
+
+    subject: RoomSubject
+    title: str
+    path: str
+    time_zone: str
+
+
+def subject_page_of(about: Event | Series | Group) -> SubjectPage:
+    """Subject and page of this event, series or group."""
     if isinstance(about, Event):
-        return RoomSubject(SubjectKind.EVENT, about.id), about.title, f"/events/{quote(about.slug)}", about.time_zone
+        return SubjectPage(
+            RoomSubject(SubjectKind.EVENT, about.id), about.title, f"/events/{quote(about.slug)}", about.time_zone
+        )
     if isinstance(about, Series):
-        return (
+        return SubjectPage(
             RoomSubject(SubjectKind.SERIES, about.id),
             about.content.title,
             f"/series/{quote(about.slug)}",
             about.zone_name,
         )
     zone = about.details.time_zone or "UTC"
-    return RoomSubject(SubjectKind.GROUP, about.id), about.details.name, f"/groups/{quote(about.slug)}", zone
+    return SubjectPage(
+        RoomSubject(SubjectKind.GROUP, about.id), about.details.name, f"/groups/{quote(about.slug)}", zone
+    )
 
 
 def subtitle_of(target: RoomTarget, person: str, viewer: UserId | None) -> str:
@@ -92,7 +106,7 @@ async def addresses_of(reader: Reader, found: Sequence[Room], viewer: UserId | N
             about = of_groups.get(room.group_id) if room.group_id else None
         if about is None:
             continue
-        subject, title, path, zone = facts_of(about)
+        subject, title, path, zone = subject_page_of(about)
         target = RoomTarget(room.kind, subject, room.with_user_id, room.name)
         subtitle = subtitle_of(target, names.get(room.with_user_id, "") if room.with_user_id else "", viewer)
         content = None if isinstance(about, Group) else about.content

@@ -42,7 +42,7 @@ _PAGE: Final = 500
 
 
 async def allowed_group_mentions(
-    reader: Reader, room: Room, person: UserId, found: Access, body: str
+    reader: Reader, room: Room, person: UserId, level: Access, body: str
 ) -> tuple[GroupMention, ...]:
     """The group mentions of a new message that its author may use now; others are plain words.
 
@@ -52,7 +52,7 @@ async def allowed_group_mentions(
     if not wanted or room.kind in _SMALL:
         return ()
     made = []
-    if GroupMention.EVERYONE in wanted and found is Access.MODERATE:
+    if GroupMention.EVERYONE in wanted and level is Access.MODERATE:
         last = await _last_call(reader, room.id, GroupMention.EVERYONE, None, _EVERYONE_AGAIN)
         if last is not None:
             left = -(-(last + _EVERYONE_AGAIN - reader.now) // SECOND)

@@ -100,20 +100,20 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
 
 
 async def require_write_access(
-    reader: Reader, room: Room | None, person: UserId, found: Access | None = None
+    reader: Reader, room: Room | None, person: UserId, level: Access | None = None
 ) -> Access:
-    """The access of somebody who may write now; ``found``: their access, if this transaction has checked it.
+    """The access of somebody who may write now; ``level``: their access, if this transaction has checked it.
 
     Raises NotFound, Forbidden (``Muted``, ``RoomClosed``, ``ReadOnly``).
     """
-    if found is None and room is not None:
-        found = await access_in(reader, room, person)
-    if room is None or found is None or found is Access.NONE:
+    if level is None and room is not None:
+        level = await access_in(reader, room, person)
+    if room is None or level is None or level is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     if room.is_closed:
         raise Forbidden(ChatReason.ROOM_CLOSED, name="RoomClosed")
-    if found >= Access.WRITE:
-        return found
+    if level >= Access.WRITE:
+        return level
     muted = await reader.fetch_one(
         "select until from chat_sanctions where room_id = :room and user_id = :person and kind = 'mute' and lifted_at is null"
         " and (until is null or until > :now) order by case when until is null then 0 else 1 end, until desc limit 1",
@@ -129,7 +129,7 @@ async def require_write_access(
 
 
 async def _check_reply(
-    reader: Reader, room: Room, reply_to: ChatMessageId | None, person: UserId, found: Access
+    reader: Reader, room: Room, reply_to: ChatMessageId | None, person: UserId, level: Access
 ) -> None:
     if reply_to is None:
         return
@@ -137,7 +137,7 @@ async def _check_reply(
     if (
         answered is None
         or answered.room_id != room.id
-        or not await queries.is_visible(reader, answered, room, person, found)
+        or not await queries.is_visible(reader, answered, room, person, level)
     ):
         raise InvalidForm({"replyTo": ChatReason.REPLY_ELSEWHERE()})
 

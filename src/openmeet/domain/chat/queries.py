@@ -129,22 +129,22 @@ async def page_of_messages(
     wanted: MessageFilter,
     *,
     limit: int = PAGE,
-    found: Access | None = None,
+    level: Access | None = None,
 ) -> MessagePage:
-    """A page of messages for somebody who may read the room; ``found``: their access, if this reader has checked it.
+    """A page of messages for somebody who may read the room; ``level``: their access, if this reader has checked it.
 
     Raises NotFound if they may not.
     """
-    if found is None:
-        found = await access(reader, room.id, viewer)
-    if found is Access.NONE:
+    if level is None:
+        level = await access(reader, room.id, viewer)
+    if level is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     conditions = ["m.room_id = :room", is_shown()]
     values: dict[str, object] = {
         "room": room.id,
         "viewer": viewer,
-        "moderates": int(found is Access.MODERATE),
-        "floor": await reading_floor(reader, room, viewer, found),
+        "moderates": int(level is Access.MODERATE),
+        "floor": await reading_floor(reader, room, viewer, level),
     }
     for name, condition in (
         ("about", "m.about = :about"),
@@ -214,13 +214,13 @@ async def visible_message(
     return one, room, found
 
 
-async def is_visible(reader: Reader, one: ChatMessage, room: Room, viewer: UserId | None, found: Access) -> bool:
+async def is_visible(reader: Reader, one: ChatMessage, room: Room, viewer: UserId | None, level: Access) -> bool:
     """Whether a person with this access to the room reads a message of it."""
-    if found is Access.NONE or (
-        one.is_held and found is not Access.MODERATE and (viewer is None or one.user_id != viewer)
+    if level is Access.NONE or (
+        one.is_held and level is not Access.MODERATE and (viewer is None or one.user_id != viewer)
     ):
         return False
-    return one.number > await reading_floor(reader, room, viewer, found)
+    return one.number > await reading_floor(reader, room, viewer, level)
 
 
 async def visible_among(
@@ -228,25 +228,25 @@ async def visible_among(
     room: Room,
     messages: Collection[ChatMessageId],
     viewer: UserId | None,
-    found: Access | None = None,
+    level: Access | None = None,
 ) -> list[ShownMessage]:
     """Those of some messages of a room that this person sees, in order of number; empty without access.
 
-    ``found``: their access, if this reader has checked it.
+    ``level``: their access, if this reader has checked it.
     """
     if not messages:
         return []
-    if found is None:
-        found = await access(reader, room.id, viewer)
-    if found is Access.NONE:
+    if level is None:
+        level = await access(reader, room.id, viewer)
+    if level is Access.NONE:
         return []
     rows = await reader.fetch(
         f"select {COLUMNS} from chat_messages m where m.room_id = :room and m.id in :ids and {is_shown()} order by m.number",
         room=room.id,
         ids=sorted(set(messages)),
         viewer=viewer,
-        moderates=int(found is Access.MODERATE),
-        floor=await reading_floor(reader, room, viewer, found),
+        moderates=int(level is Access.MODERATE),
+        floor=await reading_floor(reader, room, viewer, level),
     )
     return await shown(reader, [message_of(row) for row in rows], viewer)
 

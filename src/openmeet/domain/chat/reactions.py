@@ -184,7 +184,7 @@ async def newest_pin(reader: Reader, event: EventId, viewer: UserId) -> ShownMes
     if room is None or (found := await access_in(reader, room, viewer)) is Access.NONE:
         return None
     of_series = await room_queries.series_of_event(reader, event)
-    pinned = await page_of_messages(reader, room, viewer, MessageFilter(pinned=True), limit=MAX_PINS, found=found)
+    pinned = await page_of_messages(reader, room, viewer, MessageFilter(pinned=True), limit=MAX_PINS, level=found)
     about = {None, of_series[1] if of_series else None}
     return next((one for one in pinned.messages[::-1] if one.message.about in about and not one.is_folded), None)
 

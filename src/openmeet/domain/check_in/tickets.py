@@ -11,13 +11,10 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound
 from groundwork.signing_key import SigningKey
-from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import Attendance, AttendanceId
-from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.check_in.reasons import CheckInReason
 from openmeet.domain.events.model import Event, EventId, EventSlug
-from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.seeing import may_see
 from openmeet.domain.users.model import Caller
 
 # Crockford's base 32: no letters that are mistaken for digits.
@@ -74,15 +71,8 @@ async def of_code(reader: Reader, key: SigningKey, event: Event, typed: str) -> 
 
 async def own(reader: Reader, caller: Caller, slug: EventSlug) -> tuple[Event, Attendance]:
     """The event and the caller's attendance. Raises NotFound, also if the caller can no longer see the event."""
-    event = await by_slug(reader, slug)
-    mine = await attendance.find(reader, event.id, caller.user_id) if event else None
-    if (
-        event is None
-        or event.is_gone
-        or mine is None
-        or not mine.is_seated
-        or not await may_see(reader, event, caller.user_id, is_invited=is_invited(mine))
-    ):
+    event, mine = await visible_event(reader, slug, caller.user_id, refusal=CheckInReason.NO_TICKET)
+    if mine is None or not mine.is_seated:
         raise NotFound(CheckInReason.NO_TICKET)
     return event, mine
 

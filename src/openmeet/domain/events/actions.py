@@ -108,7 +108,7 @@ async def create(
     return event
 
 
-async def bring_in(
+async def create_imported(
     tx: Transaction,
     author_id: UserId,
     details: Details,
@@ -374,9 +374,10 @@ async def find_for_host(
 
 
 async def _require_hosted(reader: Reader, event: Event | None, caller: Caller, act: EventPermission) -> Event:
+    # Not ``require_visible``: of an event that is gone from its repository, ``require_editable`` says so.
     if event is None or event.deleted_at is not None:
         raise NotFound(EventReason.NO_SUCH_EVENT)
-    if not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
+    if not await seeing.may_see(reader, event, caller.user_id, has_rsvp_access=False):
         raise NotFound(EventReason.NO_SUCH_EVENT)
     await seeing.require_editable(reader, event, caller.user_id, act)
     return event

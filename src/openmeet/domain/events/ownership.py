@@ -86,10 +86,8 @@ async def accept(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
 
 async def drop(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
     """Withdraw or decline the offer. Raises NotFound, Conflict (no offer is open)."""
-    event = await queries.lock_by_slug(tx, slug)
-    offered = None if event is None else await co_host_queries.offered(tx, event.id)
-    if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
-        raise NotFound(EventReason.NO_SUCH_EVENT)
+    event = await seeing.require_visible(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
+    offered = await co_host_queries.offered(tx, event.id)
     if offered is None or caller.user_id not in {event.author_id, offered.user_id}:
         raise Conflict(EventReason.NO_OFFER)
     await co_host_queries.offer(tx, event.id, None)

@@ -128,12 +128,12 @@ def may_see(
     event: Event,
     viewer: UserId | None,
     *,
-    is_invited: bool,
+    has_rsvp_access: bool,
     access: GroupEventAccess = GroupEventAccess.SHUT_OUT,
     is_co_host: bool = False,
     is_kept_away: bool = False,
 ) -> bool:
-    """Whether the event exists for this person. ``is_invited``: has an RSVP row other than rejected.
+    """Whether the event exists for this person. ``has_rsvp_access``: has an RSVP row other than rejected.
 
     ``access`` matters for events of a group, ``is_co_host`` for drafts and private ones, too; the defaults are the
     narrowest (``seeing`` looks them up). ``is_kept_away``: its author blocks them, and they do not administer its
@@ -152,8 +152,8 @@ def may_see(
     if is_kept_away:
         return False
     if event.group is None:
-        return is_invited
-    return access is GroupEventAccess.INSIDE or (access is GroupEventAccess.GUEST and is_invited)
+        return has_rsvp_access
+    return access is GroupEventAccess.INSIDE or (access is GroupEventAccess.GUEST and has_rsvp_access)
 
 
 def require_changeable(event: Event) -> None:

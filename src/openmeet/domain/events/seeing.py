@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import Gone, NotFound
+from groundwork.errors import Gone, NotFound, Reason
 from openmeet.domain.events import group_events, permissions, rules
 from openmeet.domain.events.co_host_queries import hosted_among
 from openmeet.domain.events.disclosure import PrivateDetails, private_details
@@ -23,27 +23,34 @@ from openmeet.domain.moderation.blocks import blockers_of, has_blocked
 from openmeet.domain.users.model import UserId
 
 
-async def may_see(reader: Reader, event: Event, viewer: UserId | None, *, is_invited: bool) -> bool:
-    """Whether the event exists for this person. ``is_invited``: has an RSVP row other than rejected."""
+async def may_see(reader: Reader, event: Event, viewer: UserId | None, *, has_rsvp_access: bool) -> bool:
+    """Whether the event exists for this person. ``has_rsvp_access``: has an RSVP row other than rejected."""
     # Query only where what everybody sees is not enough.
-    if rules.may_see(event, viewer, is_invited=False):
+    if rules.may_see(event, viewer, has_rsvp_access=False):
         return True
     role = await role_in(reader, event.group.id if event.group else None, viewer)
     is_kept_away = not group_rules.may(role, GroupPermission.EDIT_ANY_EVENT) and await has_blocked(
         reader, event.author_id, viewer
     )
-    if rules.may_see(event, viewer, is_invited=is_invited, access=access_by(role), is_kept_away=is_kept_away):
+    if rules.may_see(event, viewer, has_rsvp_access=has_rsvp_access, access=access_by(role), is_kept_away=is_kept_away):
         return True
     is_co_host = viewer is not None and bool(await hosted_among(reader, viewer, [event.id]))
-    return rules.may_see(event, viewer, is_invited=False, is_co_host=is_co_host)
+    return rules.may_see(event, viewer, has_rsvp_access=False, is_co_host=is_co_host)
 
 
 async def require_visible(
-    reader: Reader, event: Event | None, viewer: UserId | None, *, is_invited: bool = False
+    reader: Reader,
+    event: Event | None,
+    viewer: UserId | None,
+    *,
+    has_rsvp_access: bool = False,
+    refusal: Reason = EventReason.NO_SUCH_EVENT,
 ) -> Event:
-    """The event itself. Raises NotFound if it is absent, gone or hidden from this person. ``is_invited``: as in ``may_see``."""
-    if event is None or event.is_gone or not await may_see(reader, event, viewer, is_invited=is_invited):
-        raise NotFound(EventReason.NO_SUCH_EVENT)
+    """The event itself. Raises NotFound (``refusal``) if it is absent, gone or hidden from this person.
+    ``has_rsvp_access``: as in ``may_see``.
+    """
+    if event is None or event.is_gone or not await may_see(reader, event, viewer, has_rsvp_access=has_rsvp_access):
+        raise NotFound(refusal)
     return event
 
 
@@ -52,13 +59,13 @@ async def may_answer_from_network(reader: Reader, event: Event, user_id: UserId)
 
     Events hidden by moderators are hidden from everybody for the time being: RSVPs to them still count.
     """
-    return await may_see(reader, replace(event, is_hidden=False), user_id, is_invited=False)
+    return await may_see(reader, replace(event, is_hidden=False), user_id, has_rsvp_access=False)
 
 
 async def seen(
     reader: Reader, events: Sequence[Event], viewer: UserId | None, invited: Collection[EventId]
 ) -> list[Event]:
-    """Which of several events this person may see, in their order. ``invited``: where ``is_invited`` holds."""
+    """Which of several events this person may see, in their order. ``invited``: where ``has_rsvp_access`` holds."""
     groups = [event.group.id for event in events if event.group is not None]
     roles = {} if viewer is None else await roles_in(reader, groups, viewer)
     hosted = set() if viewer is None else await hosted_among(reader, viewer, [event.id for event in events])
@@ -70,7 +77,7 @@ async def seen(
         if rules.may_see(
             event,
             viewer,
-            is_invited=event.id in invited,
+            has_rsvp_access=event.id in invited,
             access=access_by(roles.get(event.group.id) if event.group else None),
             is_co_host=event.id in hosted,
             is_kept_away=event.author_id in blockers

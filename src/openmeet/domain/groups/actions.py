@@ -69,7 +69,7 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
         latitude="",
         longitude="",
         owner_id=caller.user_id,
-        keeping=SuccessionPlan(),
+        succession_plan=SuccessionPlan(),
         succession=None,
         offer=None,
         revision=1,

@@ -212,7 +212,7 @@ class Group:
     latitude: str
     longitude: str
     owner_id: UserId
-    keeping: SuccessionPlan
+    succession_plan: SuccessionPlan
     succession: GroupSuccession | None
     offer: GroupOffer | None
     revision: int

@@ -103,18 +103,18 @@ async def arrange(
     did = None
     if backup is not None:
         await _inside(tx, group, backup)
-        if backup != group.keeping.backup_admin_id:
+        if backup != group.succession_plan.backup_admin_id:
             await raise_if_blocked(tx, caller.user_id, backup, refusal=GroupReason.CANNOT_NAME)
         did = next((one.did for one in await of_user(tx, backup)), None)
-    keeping = SuccessionPlan(backup, did, absence_days, wait_days)
-    if keeping == group.keeping:
+    plan = SuccessionPlan(backup, did, absence_days, wait_days)
+    if plan == group.succession_plan:
         return group
-    after = replace(group, keeping=keeping, revision=group.revision + 1, updated_at=tx.now)
+    after = replace(group, succession_plan=plan, revision=group.revision + 1, updated_at=tx.now)
     await queries.update(tx, after)
     await invitation_queries.log(
         tx, group.id, backup or caller.user_id, GroupLogAction.SUCCESSION_ARRANGED, by=caller.user_id
     )
-    if backup is not None and backup != group.keeping.backup_admin_id:
+    if backup is not None and backup != group.succession_plan.backup_admin_id:
         await notify.of_ownership(tx, after, [backup], what="backup", who=caller.user_id)
     return after
 
@@ -128,12 +128,12 @@ async def ask(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
         if group.succession.successor_id == caller.user_id:
             return group
         raise Refused(GroupReason.ASKED_ALREADY, name="AskedAlready")
-    backup = group.keeping.backup_admin_id
+    backup = group.succession_plan.backup_admin_id
     if backup != caller.user_id:
         others = [one.role for one in await membership_queries.senior_member(tx, group.id, besides=group.owner_id)]
         if others and rules.ranks_above(others[0], role):
             raise Refused(GroupReason.NOT_NEXT_IN_LINE, value=others[0].value, name="NotNextInLine")
-    if not rules.is_absent(await last_seen(tx, group.owner_id), tx.now, after=group.keeping.absence):
+    if not rules.is_absent(await last_seen(tx, group.owner_id), tx.now, after=group.succession_plan.absence):
         raise Refused(GroupReason.OWNER_IS_HERE, name="OwnerIsHere")
     return await _begin(tx, group, caller.user_id, role)
 
@@ -153,7 +153,9 @@ async def take_over(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
     """The person who asked becomes owner, after the waiting time. Raises NotFound, Forbidden, Refused."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.TAKE_OVER)
     seen = await last_seen(tx, group.owner_id)
-    rules.require_succession_over(group, caller.user_id, owner_seen_at=seen, now=tx.now, wait=group.keeping.wait)
+    rules.require_succession_over(
+        group, caller.user_id, owner_seen_at=seen, now=tx.now, wait=group.succession_plan.wait
+    )
     return await _complete(tx, group, caller.user_id)
 
 
@@ -169,13 +171,13 @@ async def take_back(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
 async def start_when_due(tx: Transaction, group_id: GroupId) -> bool:
     """Start the succession of the backup admin if the owner is absent for long enough; False if not."""
     group = await queries.lock(tx, group_id)
-    backup = group.keeping.backup_admin_id if group else None
+    backup = group.succession_plan.backup_admin_id if group else None
     if group is None or backup is None or group.deleted_at is not None or group.succession is not None:
         return False
     theirs = await queries.find_member(tx, group.id, backup)
     if theirs is None or theirs.role not in INSIDE or theirs.role is GroupRole.OWNER:
         return False
-    if not rules.is_absent(await last_seen(tx, group.owner_id), tx.now, after=group.keeping.absence):
+    if not rules.is_absent(await last_seen(tx, group.owner_id), tx.now, after=group.succession_plan.absence):
         return False
     await _begin(tx, group, backup, theirs.role, note=invitation_queries.BY_CLOCK)
     return True
@@ -194,10 +196,10 @@ async def advance(tx: Transaction, group_id: GroupId) -> GroupLogAction | None:
     if await last_seen(tx, group.owner_id) > asked.asked_at:
         await _stop(tx, group, asked, by=group.owner_id, note=invitation_queries.BY_CLOCK)
         return GroupLogAction.SUCCESSION_STOPPED
-    if tx.now - asked.asked_at >= group.keeping.wait:
+    if tx.now - asked.asked_at >= group.succession_plan.wait:
         await _complete(tx, group, asked.successor_id, note=invitation_queries.BY_CLOCK)
         return GroupLogAction.TAKEN_OVER
-    if asked.reminded_at is None and tx.now - asked.asked_at >= group.keeping.wait - REMINDED_BEFORE:
+    if asked.reminded_at is None and tx.now - asked.asked_at >= group.succession_plan.wait - REMINDED_BEFORE:
         after = replace(group, succession=replace(asked, reminded_at=tx.now))
         await queries.update(tx, after)
         await enqueue_email(
@@ -219,7 +221,7 @@ async def remove_person(tx: Transaction, user_id: UserId) -> None:
             continue
         if mine.role is GroupRole.OWNER:
             heirs = await membership_queries.senior_member(tx, group.id, besides=user_id)
-            chosen = [one for one in heirs if one.user_id == group.keeping.backup_admin_id] or heirs
+            chosen = [one for one in heirs if one.user_id == group.succession_plan.backup_admin_id] or heirs
             if not chosen:
                 await delete_locked(tx, group, by=user_id)
                 continue
@@ -238,8 +240,10 @@ async def remove_person(tx: Transaction, user_id: UserId) -> None:
 async def _forget_in(tx: Transaction, group: Group, user_id: UserId) -> None:
     """Erase offers and successions of a group that involve somebody who is gone."""
     after = group
-    if group.keeping.backup_admin_id == user_id:
-        after = replace(after, keeping=replace(group.keeping, backup_admin_id=None, backup_admin_did=None))
+    if group.succession_plan.backup_admin_id == user_id:
+        after = replace(
+            after, succession_plan=replace(group.succession_plan, backup_admin_id=None, backup_admin_did=None)
+        )
     if group.succession is not None and group.succession.successor_id == user_id:
         after = replace(after, succession=None)
     if group.offer is not None and group.offer.heir_id == user_id:
@@ -298,13 +302,13 @@ async def _change_owner(
         tx, group.id, owner.user_id, act, by=by, before=GroupRole.OWNER, after=GroupRole.ADMIN, note=note
     )
     # The new owner need not trust the former owner's choice; only the waiting times stay.
-    keeping = replace(group.keeping, backup_admin_id=None, backup_admin_did=None)
+    plan = replace(group.succession_plan, backup_admin_id=None, backup_admin_did=None)
     after = replace(
         group,
         owner_id=heir.user_id,
         succession=None,
         offer=None,
-        keeping=keeping,
+        succession_plan=plan,
         revision=group.revision + 1,
         updated_at=tx.now,
     )
@@ -372,7 +376,7 @@ async def published_backups(reader: Reader, group: Group) -> tuple[Did, ...]:
 
     Only where their membership is public: copies of a published record cannot be recalled.
     """
-    backup, did = group.keeping.backup_admin_id, group.keeping.backup_admin_did
+    backup, did = group.succession_plan.backup_admin_id, group.succession_plan.backup_admin_did
     if backup is None or did is None:
         return ()
     standing = await queries.find_member(reader, group.id, backup)

@@ -87,7 +87,7 @@ def group_of(row: Row) -> Group:
         latitude=row["latitude"],
         longitude=row["longitude"],
         owner_id=UserId(row["owner_id"]),
-        keeping=SuccessionPlan(
+        succession_plan=SuccessionPlan(
             None if row["backup_admin_id"] is None else UserId(row["backup_admin_id"]),
             row["backup_admin_did"],
             row["absence_days"],
@@ -380,7 +380,7 @@ def search_text(details: GroupDetails) -> str:
 
 
 def _values(group: Group) -> dict[str, object]:
-    details, asked, offer, keeping = group.details, group.succession, group.offer, group.keeping
+    details, asked, offer, plan = group.details, group.succession, group.offer, group.succession_plan
     picture = group.picture
     return {
         "id": group.id,
@@ -399,10 +399,10 @@ def _values(group: Group) -> dict[str, object]:
         "sync_enabled": int(details.sync_enabled),
         "announces_events": int(details.announces_events),
         "owner_id": group.owner_id,
-        "backup_admin_id": keeping.backup_admin_id,
-        "backup_admin_did": keeping.backup_admin_did,
-        "absence_days": keeping.absence_days,
-        "wait_days": keeping.wait_days,
+        "backup_admin_id": plan.backup_admin_id,
+        "backup_admin_did": plan.backup_admin_did,
+        "absence_days": plan.absence_days,
+        "wait_days": plan.wait_days,
         "successor_id": asked.successor_id if asked else None,
         "succession_asked_at": asked.asked_at if asked else None,
         "succession_reminded_at": asked.reminded_at if asked else None,

@@ -182,8 +182,7 @@ async def _send(tx: Transaction, event: Event, one: HostMessage) -> bool:
 
 
 async def _checked(reader: Reader, caller: Caller, event: Event | None) -> Event:
-    if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-        raise NotFound(HostMessageReason.NO_SUCH_EVENT)
+    event = await seeing.require_visible(reader, event, caller.user_id, refusal=HostMessageReason.NO_SUCH_EVENT)
     await seeing.require_permission(reader, event, caller.user_id, EventPermission.MESSAGE)
     return event
 

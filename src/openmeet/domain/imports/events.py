@@ -79,7 +79,7 @@ async def choose_zone(tx: Transaction, arrived: Import, zone: str) -> None:
     await queries.choose_columns(tx, arrived.id, {ZONE: zone})
 
 
-async def bring_in(
+async def import_events(
     db: Database,
     workers: ChargedPool,
     caller: Caller,

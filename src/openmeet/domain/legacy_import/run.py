@@ -57,7 +57,7 @@ _DATES = 25
 _ANSWERS = 500
 
 
-async def bring_in(db: Database, source: str, zone: str, plan: LegacyPlan, on_progress: OnProgress) -> Run:
+async def import_legacy(db: Database, source: str, zone: str, plan: LegacyPlan, on_progress: OnProgress) -> Run:
     """Execute the plan, or the rest of it. Raises UniqueViolated if the same source is imported at the same time."""
     async with db.transaction() as tx:
         await queries.begin(tx, source, zone, plan.counts())
@@ -204,7 +204,7 @@ class _Bringer:
             if here is not None:
                 return LegacyRowKind.KNOWN_EVENT, here.id
         place = None if series_id is None else PlaceInSeries(series_id, one.name, one.overridden)
-        event = await events.bring_in(
+        event = await events.create_imported(
             tx,
             self._people[old.user_id or 0],
             one.details,

@@ -37,7 +37,7 @@ from openmeet.domain.series import (
     undo,
 )
 from openmeet.domain.series import (
-    save as saving,
+    save_series as saving,
 )
 from openmeet.domain.series.date_addresses import DateName
 from openmeet.domain.series.dates import checked_name, original_of
@@ -54,7 +54,7 @@ from openmeet.domain.series.model import (
 from openmeet.domain.series.notify import SeriesNews
 from openmeet.domain.series.plan import EditPlan
 from openmeet.domain.series.reasons import SeriesReason
-from openmeet.domain.series.save import save
+from openmeet.domain.series.save_series import save
 from openmeet.domain.series.undo import UndoableAction
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n import formatting
@@ -222,8 +222,8 @@ async def apply(
     changed = [(now, then) for (now, _, _), then in zip(wanted, after, strict=True) if then.revision != now.revision]
     shown_otherwise = [then for now, then in changed if now.visibility is not then.visibility]
     await recheck_rsvp_records(tx, [one.id for one in (*vanishing, *shown_otherwise)])
-    await network_rsvps.recheck(tx, shown_otherwise)
-    await reevaluation.recheck(tx, shown_otherwise)
+    await network_rsvps.reconsider_hidden_rsvps(tx, shown_otherwise)
+    await reevaluation.recheck_former_members(tx, shown_otherwise)
     # A date that the rule no longer names has a start of its own.
     await date_queries.add_overrides(tx, [locked[held.event.id] for held in plan.stranded], STARTS)
     made = await materialize.store_window(tx, target)

@@ -9,7 +9,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, Gone, InvalidInput, NotFound, Refused
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import NO_COUNTS, Attendance, RsvpCounts
-from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.group_events import may_make_events
 from openmeet.domain.events.model import Details, Event, EventId
@@ -237,5 +237,5 @@ async def past(reader: Reader, series: Series, viewer: UserId | None, *, limit: 
 async def _seen(
     reader: Reader, held: Sequence[Event], viewer: UserId | None, mine: Mapping[EventId, Attendance]
 ) -> list[Event]:
-    invited = {event_id for event_id, answer in mine.items() if is_invited(answer)}
+    invited = {event_id for event_id, answer in mine.items() if rsvp_gives_access(answer)}
     return await seen_events(reader, held, viewer, invited)

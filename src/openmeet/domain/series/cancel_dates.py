@@ -13,7 +13,7 @@ from openmeet.domain.events.series_dates import cancel_each, delete_each, reinst
 from openmeet.domain.failure_names import TOO_FAR_AHEAD
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
-from openmeet.domain.series import date_queries, materialize, notify, save, undo
+from openmeet.domain.series import date_queries, materialize, notify, save_series, undo
 from openmeet.domain.series.dates import original_of
 from openmeet.domain.series.model import OPENED_AHEAD, OPENED_AHEAD_YEARS, Series, SeriesStatus
 from openmeet.domain.series.notify import SeriesNews
@@ -77,7 +77,7 @@ async def cancel(tx: Transaction, series: Series, reason: str, *, notifies: bool
     if is_again and not changed and reason == series.status_reason:
         return series, 0
     await date_queries.mark_cancelled_with_series(tx, [after.id for _, after in changed])
-    saved = await save.save(tx, replace(series, status=SeriesStatus.CANCELLED, status_reason=reason))
+    saved = await save_series.save(tx, replace(series, status=SeriesStatus.CANCELLED, status_reason=reason))
     await _notify_and_keep(tx, saved, before, UndoableAction.CANCEL, news, notifies=notifies)
     return saved, len(changed)
 
@@ -120,7 +120,7 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
     made = pattern(
         known.start, known.zone_name, known.rule, left_out=left_out, added=added, is_all_day=known.is_all_day
     )
-    saved = await save.save(tx, replace(series, timing=replace(series.timing, pattern=made)))
+    saved = await save_series.save(tx, replace(series, timing=replace(series.timing, pattern=made)))
     await materialize.store_window(tx, saved)
     news += await notify.of_edit(tx, saved)
     await _notify_and_keep(tx, saved, before, UndoableAction.REMOVE_DATES, news, notifies=notifies)
@@ -157,7 +157,7 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, notif
             added=[*known.added, original],
             is_all_day=known.is_all_day,
         )
-    saved = await save.save(tx, replace(series, timing=replace(series.timing, pattern=wider)))
+    saved = await save_series.save(tx, replace(series, timing=replace(series.timing, pattern=wider)))
     made = await materialize.store(tx, saved, [original])
     await series_dates.enqueue_by_policy(tx, series.id)
     news = notify.of_new_dates(saved, made) if notifies else []

@@ -14,7 +14,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from openmeet.domain.attendance.queries import find
-from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.events.seeing import may_see
@@ -98,7 +98,7 @@ async def event_formerly_named(
     if event is None:
         return None
     mine = await find(reader, event.id, viewer) if viewer else None
-    return event if await may_see(reader, event, viewer, is_invited=is_invited(mine)) else None
+    return event if await may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(mine)) else None
 
 
 async def _is_date(reader: Reader, name: DateName) -> bool:

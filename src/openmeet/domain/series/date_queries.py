@@ -9,7 +9,7 @@ from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
 from openmeet.domain.attendance.registration import DEFAULT
-from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import COLUMNS as EVENT_COLUMNS
 from openmeet.domain.events.queries import event_of
@@ -307,7 +307,7 @@ async def of_series(reader: Reader, series_ids: Sequence[SeriesId], viewer: User
     """Counts for each series; zeros for a series without upcoming dates."""
     held = [event for event in await coming_of(reader, series_ids) if not event.is_cancelled]
     mine = await attendance.of_user(reader, viewer, [event.id for event in held])
-    invited = {event_id for event_id, answer in mine.items() if is_invited(answer)}
+    invited = {event_id for event_id, answer in mine.items() if rsvp_gives_access(answer)}
     lines: dict[str, list[tuple[Event, Attendance | None]]] = {}
     for event in await seen(reader, held, viewer, invited):
         if event.place_in_series is not None:

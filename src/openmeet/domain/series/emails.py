@@ -7,7 +7,7 @@ from groundwork.clock import Instant
 from groundwork.database.bulk import execute_together
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance.model import Attendance
-from openmeet.domain.attendance.notify import IN_CALENDAR, SETTLES_FOR
+from openmeet.domain.attendance.notify import CALENDAR_EMAIL_DELAY, IN_CALENDAR
 from openmeet.domain.attendance.queries import of_user
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.series.model import Series
@@ -36,7 +36,7 @@ async def enqueue(
     elif any(one.status in IN_CALENDAR and now[event_id].status not in IN_CALENDAR for event_id, one in before.items()):
         kind = SERIES_WITHDRAWN_MAIL
     if kind is not None:
-        due_at = Instant(tx.now + SETTLES_FOR)
+        due_at = Instant(tx.now + CALENDAR_EMAIL_DELAY)
         job = enqueue_email_write(
             tx, kind=kind, person=caller.user_id, subject_id=series.id, revision=int(tx.now), due_at=due_at
         )

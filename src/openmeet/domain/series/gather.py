@@ -13,7 +13,7 @@ from openmeet.domain.events.group_events import may_make_events
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import lock_by_slug, lock_for_update
 from openmeet.domain.events.series_dates import revise_dates
-from openmeet.domain.series import actions, date_queries, materialize, notify, save, undo
+from openmeet.domain.series import actions, date_queries, materialize, notify, save_series, undo
 from openmeet.domain.series.dates import details_of, length_in, original_of, original_text
 from openmeet.domain.series.model import PublishPolicy, Series, Timing
 from openmeet.domain.series.reasons import SeriesReason
@@ -72,7 +72,7 @@ async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) 
         is_all_day=known.is_all_day,
     )
     before = await undo.take_snapshot(tx, series, also=[event.id])
-    saved = await save.save(tx, replace(series, timing=replace(series.timing, pattern=added)))
+    saved = await save_series.save(tx, replace(series, timing=replace(series.timing, pattern=added)))
     placed = await _place(tx, event, saved, name)
     await series_dates.enqueue_by_policy(tx, saved.id)
     untold = await notify.notify_people(tx, saved, notify.of_new_dates(saved, [placed]))

@@ -23,7 +23,7 @@ from openmeet.domain.series import (
     detection_queries,
     follower_queries,
     queries,
-    save,
+    save_series,
     splits,
 )
 from openmeet.domain.series.dates import original_of, original_text
@@ -60,7 +60,7 @@ async def link(
         content = replace(newest.content, title=title_of([event.title for event, _ in dates]))
         made = actions.new_series(tx.now, user_id, content, timing, PublishPolicy.NONE, None)
         saved = replace(made, is_read_only=True, stored_until=FOREVER)
-        await save.insert(tx, saved)
+        await save_series.insert(tx, saved)
     else:
         series = replace(known, timing=timing, is_read_only=True, stored_until=FOREVER, deleted_at=None)
         saved = await queries.save(tx, series)
@@ -202,7 +202,7 @@ async def undo_acceptance(tx: Transaction, one: Detection) -> UndoneAcceptance:
     for half in mine:
         await follower_queries.copy_all(tx, half.id, series.id)
         await invitation_queries.copy(tx, half.id, series.id)
-        await save.save(tx, replace(half, deleted_at=tx.now, changed_by=one.user_id))
+        await save_series.save(tx, replace(half, deleted_at=tx.now, changed_by=one.user_id))
     await date_queries.set_positions(tx, [(event_id, series.id, original_text(at)) for event_id, at in named.items()])
     await detection_queries.set_overridden(tx, [(event_id, ()) for event_id in named if event_id in found])
     back = await _back(tx, one, series, list(named.values()))

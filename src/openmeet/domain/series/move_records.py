@@ -20,7 +20,7 @@ from openmeet.domain.events.model import EventId, RecordOrigin
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
-from openmeet.domain.series import queries, save
+from openmeet.domain.series import queries, save_series
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId
@@ -178,5 +178,5 @@ async def _move_series(tx: Transaction, user_id: UserId, target: Did, subject_id
     await ownership.leave_record(tx, PublicationKind.SERIES, series.id, user_id, series.revision + 1)
     former = await superseded_records.of_subject(tx, PublicationKind.SERIES, series.id)
     await ownership.return_to(tx, PublicationKind.SERIES, series.id, former, user_id, did=target)
-    await save.save(tx, replace(series, changed_by=user_id))
+    await save_series.save(tx, replace(series, changed_by=user_id))
     return True

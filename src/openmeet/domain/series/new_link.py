@@ -9,7 +9,7 @@ from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.edits import new_slug
 from openmeet.domain.events.new_link import set_slugs
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.series import actions, queries, save
+from openmeet.domain.series import actions, queries, save_series
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.slugs import LinkKind
@@ -33,4 +33,4 @@ async def make(tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_re
     ]
     await slugs.retire(tx, LinkKind.EVENT, [(one.slug, one.id) for one in dates])
     await set_slugs(tx, [(one.id, new_slug(one.title)) for one in dates])
-    return await save.save(tx, replace(series, slug=fresh))
+    return await save_series.save(tx, replace(series, slug=fresh))

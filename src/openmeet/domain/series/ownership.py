@@ -28,7 +28,7 @@ from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import HandOver
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.paging import WHOLE, Page
-from openmeet.domain.series import date_queries, follower_queries, queries, save, visibility
+from openmeet.domain.series import date_queries, follower_queries, queries, save_series, visibility
 from openmeet.domain.series.model import Series, SeriesId, SeriesOffer
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import Caller, UserId
@@ -196,7 +196,7 @@ async def _transfer(tx: Transaction, series: Series, to: UserId) -> Series:
     await ownership.leave_record(tx, PublicationKind.SERIES, series.id, series.owner_id, series.revision + 1)
     former = await superseded_records.of_subject(tx, PublicationKind.SERIES, series.id)
     await ownership.return_to(tx, PublicationKind.SERIES, series.id, former, to)
-    saved = await save.save(tx, replace(series, owner_id=to, changed_by=to))
+    saved = await save_series.save(tx, replace(series, owner_id=to, changed_by=to))
     coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
     await ownership.change(tx, coming, to)
     return saved

@@ -20,7 +20,7 @@ from openmeet.domain.events.queries import by_id, by_slug, lock_dates, lock_for_
 from openmeet.domain.events.series_dates import set_records
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import consent
-from openmeet.domain.series import actions, date_queries, detection_queries, queries, save
+from openmeet.domain.series import actions, date_queries, detection_queries, queries, save_series
 from openmeet.domain.series.actions import new_series
 from openmeet.domain.series.dates import original_of, original_text
 from openmeet.domain.series.model import FOREVER, PublishPolicy, Series, SeriesId, SeriesSlug, Timing
@@ -36,16 +36,16 @@ from openmeet.recurrence.rule import format_rule
 MOST_DATES = 100
 
 
-async def event_of(reader: Reader, caller: Caller, slug: str) -> Event | None:
+async def find_own_event(reader: Reader, caller: Caller, slug: str) -> Event | None:
     """The event with that slug, for its author; None where there is none. Raises Forbidden, Refused."""
     event = await by_slug(reader, EventSlug(slug))
-    if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
+    if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, has_rsvp_access=False):
         return None
     await seeing.require_editable(reader, event, caller.user_id, EventPermission.PUBLISH_RECORD)
     return event
 
 
-async def series_of(reader: Reader, caller: Caller, slug: str) -> Series:
+async def require_own_series(reader: Reader, caller: Caller, slug: str) -> Series:
     """The caller's series with that slug. Raises NotFound."""
     series = await queries.by_slug(reader, SeriesSlug(slug))
     if series is None or series.deleted_at is not None or series.owner_id != caller.user_id:
@@ -53,7 +53,7 @@ async def series_of(reader: Reader, caller: Caller, slug: str) -> Series:
     return series
 
 
-async def series_around(reader: Reader, caller: Caller, event: Event) -> Series | None:
+async def own_series_around(reader: Reader, caller: Caller, event: Event) -> Series | None:
     """The caller's series of this event."""
     if event.place_in_series is None:
         return None
@@ -77,7 +77,7 @@ async def lock(
 
     Raises as ``change_event``, and PreconditionFailed.
     """
-    series = await series_around(tx, caller, event)
+    series = await own_series_around(tx, caller, event)
     if series is not None:
         series = await actions.lock_managed(tx, caller, series.slug)
     locked = await events.lock_for_host(tx, caller, event.slug, None, EventPermission.PUBLISH_RECORD)
@@ -112,7 +112,7 @@ async def change_series(
         raise PreconditionFailed(SeriesReason.CHANGED_SINCE_OPENED)
     after = replace(series, record=record or series.record, policy=policy or series.policy)
     if after != series:
-        series = await save.save(tx, after)
+        series = await save_series.save(tx, after)
     if record is not None:
         coming = [one for one in await lock_dates(tx, series.id) if not one.is_gone and not one.is_over(tx.now)]
         for one in coming:
@@ -132,7 +132,7 @@ async def agree(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
     series = await actions.lock_managed(tx, caller, slug)
     if series.owner_id != caller.user_id:
         raise Forbidden(SeriesReason.HOST_PUBLISHES)
-    await save.agree(tx, series)
+    await save_series.agree(tx, series)
     return await actions.reread(tx, series.id)
 
 

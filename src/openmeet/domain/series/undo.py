@@ -29,7 +29,7 @@ from openmeet.domain.events.series_dates import agree_to_dates, delete_each, res
 from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications.fan_out import FanOutId
 from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
-from openmeet.domain.series import date_queries, follower_queries, materialize, notify, queries, save
+from openmeet.domain.series import date_queries, follower_queries, materialize, notify, queries, save_series
 from openmeet.domain.series.dates import details_of, keeping, original_of
 from openmeet.domain.series.model import Series, SeriesId, SeriesStatus
 from openmeet.domain.series.notify import SeriesNews
@@ -263,14 +263,14 @@ async def undo(tx: Transaction, series: Series) -> Series:
     makes_dates = found.kept.series["status"] == SeriesStatus.ACTIVE.value
     pattern = queries.pattern_of(found.kept.series) if makes_dates else None
     staying = _staying(pattern, newer, taken={_name(one.known.event) for one in old.values() if _is_date(one)})
-    await save.restore(tx, series, found.kept.series)
+    await save_series.restore(tx, series, found.kept.series)
     restored = await queries.by_id(tx, series.id)
     assert restored is not None  # noqa: S101  # rows of series are never deleted
     restored = replace(restored, changed_by=series.changed_by)
     if made is not None:
         await follower_queries.copy_all(tx, made.id, series.id)
         await invitation_queries.copy(tx, made.id, series.id)
-        await save.save(tx, replace(made, deleted_at=tx.now, changed_by=series.changed_by))
+        await save_series.save(tx, replace(made, deleted_at=tx.now, changed_by=series.changed_by))
     await _remove_added(tx, [one.event for one in newer if one.event not in staying])
     # An event that was made a date is single again, with its RSVPs.
     await date_queries.detach(tx, [event_id for event_id, one in old.items() if not _is_date(one)])
@@ -352,8 +352,8 @@ async def _restore(
         again for now, again in pairs if now.visibility is not again.visibility or now.is_gone is not again.is_gone
     ]
     await recheck_rsvp_records(tx, [one.id for one in shown_otherwise])
-    await network_rsvps.recheck(tx, shown_otherwise)
-    await reevaluation.recheck(tx, shown_otherwise)
+    await network_rsvps.reconsider_hidden_rsvps(tx, shown_otherwise)
+    await reevaluation.recheck_former_members(tx, shown_otherwise)
     return pairs
 
 

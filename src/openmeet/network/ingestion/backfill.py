@@ -1,7 +1,7 @@
 """Read a repository's records that concern us, and apply them: after sign-in, after a gap, or on an operator's request.
 
 Our collections are listed (``listing``), as of the commit before the first page. A record that is listed but not known
-in that version is proven singly (``proving``) and applied; the absence of one that is known but not listed is proven.
+in that version is proven singly (``record_proofs``) and applied; the absence of one that is known but not listed is proven.
 Afterwards the floor rises to that commit, so that older messages are history. A host is called within its budget; the
 rest is read later, and what was applied until then stays. A rev in the future is refused: as history it would hide
 whatever is written until then.
@@ -39,9 +39,9 @@ from openmeet.network.ingestion import quarantine
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing, list_records
-from openmeet.network.ingestion.proving import prove_each
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.ingestion.reasons import IngestionReason
+from openmeet.network.ingestion.record_proofs import fetch_proven_each
 from openmeet.network.ingestion.retry import BATCH, MOST_QUARANTINED, ApplyResult, apply_each
 from openmeet.network.records import floors, repository_state, seen
 from openmeet.network.records.collections import CONCERNING, READ_IN_ORDER
@@ -273,7 +273,7 @@ async def apply_listing(
     is_whole, failed = True, list[RecordFailure]()
     asked = [*unknown, *gone]
     for start in range(0, len(asked), BATCH):
-        proofs = await prove_each(network, asked[start : start + BATCH], spend_on_host, listing.records)
+        proofs = await fetch_proven_each(network, asked[start : start + BATCH], spend_on_host, listing.records)
         taken = await apply_each(db, context, proofs.messages, room=MOST_QUARANTINED - len(failed))
         failed += [*(replace(one, rev=listing.rev) for one in proofs.failed), *taken.failed]
         is_whole = is_whole and taken.is_whole

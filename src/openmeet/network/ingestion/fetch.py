@@ -22,8 +22,8 @@ from openmeet.network.ingestion import pending
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
 from openmeet.network.ingestion.origins import CountUnknown, uncounted
-from openmeet.network.ingestion.proving import message_of
 from openmeet.network.ingestion.reasons import IngestionReason
+from openmeet.network.ingestion.record_proofs import message_of
 from openmeet.network.ingestion.release_pending import count_waiting
 from openmeet.network.ingestion.retry import apply_fetched
 from openmeet.network.records.links import lock_current

@@ -1,7 +1,7 @@
 """List a repository's records of our collections, by ``listRecords``.
 
 A listing is as of the rev that ``getLatestCommit`` returned before the first page, so that later changes are newer.
-Listings are unsigned: each record is proven before it is applied (``proving``). Their content is kept up to a limit,
+Listings are unsigned: each record is proven before it is applied (``record_proofs``). Their content is kept up to a limit,
 so that a record whose CID was proven need not be downloaded again.
 """
 

@@ -194,7 +194,9 @@ async def _apply(tx: Transaction, group: Group, ours: GroupRead, merged: GroupRe
         network = replace(group.network, avatar_cid=merged.avatar or None, picture_revision=0)
         wanted = replace(wanted, picture=None, network=network)
     if set(ours.backup_admins) - set(merged.backup_admins):
-        wanted = replace(wanted, keeping=replace(group.keeping, backup_admin_id=None, backup_admin_did=None))
+        wanted = replace(
+            wanted, succession_plan=replace(group.succession_plan, backup_admin_id=None, backup_admin_did=None)
+        )
     if wanted == group:
         return
     after = await actions.change(tx, group, wanted, by=record_holder_of(group), is_read=True)

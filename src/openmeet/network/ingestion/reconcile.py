@@ -38,8 +38,8 @@ from openmeet.network.ingestion.discrepancies import (
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing
-from openmeet.network.ingestion.proving import prove, prove_each
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
+from openmeet.network.ingestion.record_proofs import fetch_proven, fetch_proven_each
 from openmeet.network.ingestion.retry import BATCH, ApplyResult, apply_each, apply_fetched
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import (
@@ -229,7 +229,7 @@ async def _proven(
     for start in range(0, len(uris), BATCH):
         left = uris[start : start + BATCH]
         while left:
-            proofs = await prove_each(network, left, asking.spend_on_host, listing.records)
+            proofs = await fetch_proven_each(network, left, asking.spend_on_host, listing.records)
             messages += proofs.messages
             settled = {one.uri for one in proofs.messages} | {one.uri for one in proofs.failed}
             left = [uri for uri in left if uri not in settled]
@@ -338,7 +338,7 @@ async def _repair_record(
             await differing(db, context, did, [one.uri], is_dry_run=False)
         case Discrepancy.ROW_WITHOUT_RECORD | Discrepancy.PUBLICATION_LOST:
             message = await _waiting_for_budget(
-                asking, partial(prove, network, parse_at_uri(one.uri), asking.spend_on_host)
+                asking, partial(fetch_proven, network, parse_at_uri(one.uri), asking.spend_on_host)
             )
             if message is None:
                 return

@@ -74,7 +74,7 @@ async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, read: Grou
             latitude="",
             longitude="",
             owner_id=owner_id,
-            keeping=SuccessionPlan(),
+            succession_plan=SuccessionPlan(),
             succession=None,
             offer=None,
             revision=1,
@@ -91,7 +91,7 @@ async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, read: Grou
         known = replace(
             locked,
             details=_details(read),
-            keeping=replace(locked.keeping, backup_admin_did=next(iter(read.backup_admins), None)),
+            succession_plan=replace(locked.succession_plan, backup_admin_did=next(iter(read.backup_admins), None)),
             deleted_at=None,
             revision=locked.revision + 1,
             updated_at=tx.now,

@@ -28,7 +28,7 @@ from openmeet.domain.events.by_record import events_with
 from openmeet.domain.identities.model import Identity
 from openmeet.network.own_records.edits import Form, form_of, written
 from openmeet.network.own_records.reasons import OwnRecordReason
-from openmeet.network.publishing.send import delete_record, get_record, put_record
+from openmeet.network.publishing.repository_calls import delete_record, get_record, put_record
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event

@@ -21,7 +21,7 @@ from openmeet.domain.events.queries import by_record_uri, by_slug
 from openmeet.domain.identities.model import Identity
 from openmeet.network.own_records.reasons import OwnRecordReason
 from openmeet.network.own_records.repository import checked, own_uri
-from openmeet.network.publishing.send import delete_record, get_record, list_rsvps, put_record
+from openmeet.network.publishing.repository_calls import delete_record, get_record, list_rsvps, put_record
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.rsvp import GOING, INTERESTED, NOT_GOING, record_key_for, write_rsvp

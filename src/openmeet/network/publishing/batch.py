@@ -21,12 +21,12 @@ from groundwork.outbox import retry
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities.model import Identity
 from openmeet.network.publishing import draft as drafting
-from openmeet.network.publishing import settle, write
+from openmeet.network.publishing import store_outcome, write_record
 from openmeet.network.publishing.decision import Publish
 from openmeet.network.publishing.draft import Draft
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.publisher import MAX_WRITES_PER_HOUR, WRITE_COST, Publisher
-from openmeet.network.publishing.send import WriteReceipt, apply_creates
+from openmeet.network.publishing.repository_calls import WriteReceipt, apply_creates
 from openmeet.network.publishing.unanswered_writes import until_answered
 from openmeet.network.records.event_writer import WrittenRecord, seal_in_cbor
 from openmeet.network.repositories.agents import agent_for
@@ -125,7 +125,7 @@ async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[
             applied = await apply_creates(client, identity.did, [(one.draft.uri, one.written.record) for one in fixed])
         for made, cid in zip(fixed, applied.cids, strict=True):
             stored = WriteReceipt(cid or "", applied.rev)
-            await write.settle_stored(publisher, made.leased, made.sent, made.written.body, stored)
+            await write_record.settle_stored(publisher, made.leased, made.sent, made.written.body, stored)
         log.info("records.published_together", did=identity.did, created=len(fixed))
     except NotSignedIn:
         return await _reloaded(publisher, fixed)
@@ -134,11 +134,11 @@ async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[
             log.warning("publications.refused_together", writes=len(fixed), reason=str(failure.why))
             return await _reloaded(publisher, fixed)
         for one in fixed:
-            await settle.retry_later(publisher, one.leased, reason_of(failure), retry.asked_seconds(failure))
+            await store_outcome.retry_later(publisher, one.leased, reason_of(failure), retry.asked_seconds(failure))
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the publications must not be lost
         log.error("publications.failed_unforeseen", writes=len(fixed), error=repr(failure))
         for one in fixed:
-            await settle.retry_later(publisher, one.leased, reason_of(failure), None)
+            await store_outcome.retry_later(publisher, one.leased, reason_of(failure), None)
     return []
 
 
@@ -160,7 +160,7 @@ async def _fix(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
                 await in_flight.delete_answered(tx, one.sent)  # it is not sent
                 too_often.append((one, writes))
     for one, writes in too_often:
-        await write.stop_rewriting(publisher, one.leased, one.sent.uri, writes)
+        await write_record.stop_rewriting(publisher, one.leased, one.sent.uri, writes)
     return fixed
 
 

@@ -30,10 +30,10 @@ from openmeet.network.publishing.decision import (
     PublishRsvp,
     PublishSeries,
 )
-from openmeet.network.publishing.proofs import prove
+from openmeet.network.publishing.proofs import fetch_proof
 from openmeet.network.publishing.publisher import Publisher, page_of
 from openmeet.network.publishing.repositories import knows_all_rsvps
-from openmeet.network.publishing.send import CurrentRecord, get_record, list_rsvps
+from openmeet.network.publishing.repository_calls import CurrentRecord, get_record, list_rsvps
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, GROUP, RSVP, RSVPS, SERIES
 from openmeet.network.records.event_reader import MAX_RECORD_BYTES
@@ -334,7 +334,7 @@ async def _subject_cid(publisher: Publisher, event: Event) -> str:
         known = await seen.find(reader, uri)
     if known is not None and known.cid is not None and known.is_verified:
         return known.cid
-    proven = await prove(parse_at_uri(uri), publisher)
+    proven = await fetch_proof(parse_at_uri(uri), publisher)
     if proven.cid is None:
         raise RemoteFailed(PublicationReason.EVENT_RECORD_MISSING)
     return str(proven.cid)

@@ -21,7 +21,7 @@ from at_protocol.syntax.nsid import Nsid, parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from groundwork.errors import Refused
 from openmeet.network.ingestion.reasons import IngestionReason
-from openmeet.network.publishing.send import get_record, put_record
+from openmeet.network.publishing.repository_calls import get_record, put_record
 
 
 @dataclass(frozen=True, slots=True)

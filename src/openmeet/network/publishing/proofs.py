@@ -25,16 +25,16 @@ async def deletion_of(publisher: Publisher, uri: AtUri, rev: str | None = None) 
         return RecordMessage(
             did, uri.collection, uri.rkey, parse_tid(rev), RecordOperation.DELETE, None, None, is_verified=True
         )
-    message = await prove_message(publisher, uri)
+    message = await fetch_proven_message(publisher, uri)
     return message if message.cid is None else None
 
 
-async def prove_message(publisher: Publisher, uri: AtUri) -> RecordMessage:
+async def fetch_proven_message(publisher: Publisher, uri: AtUri) -> RecordMessage:
     """The record or its absence, proven, as a message with the rev of the repository's newest commit."""
-    return message_of(uri, await prove(uri, publisher))
+    return message_of(uri, await fetch_proof(uri, publisher))
 
 
-async def prove(uri: AtUri, publisher: Publisher) -> RecordProof:
+async def fetch_proof(uri: AtUri, publisher: Publisher) -> RecordProof:
     """Prove what the repository has under a URI.
 
     Raises RemoteFailed also if its rev is in the future: it would take precedence over every change until then.

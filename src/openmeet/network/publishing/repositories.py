@@ -32,7 +32,7 @@ async def repository_for_rsvp(
     """Where to write the RSVP to the event with this record. ``source``: where the person replied last."""
     theirs = [one for one in await identity_queries.of_user(reader, UserId(leased.user_id)) if one.can_write]
     if not leased.may_exist_remotely and len(theirs) > 1 and (until := await _read_until(reader, theirs)) is not None:
-        # For a single account the server is asked (``write``); of several accounts some may be unreachable.
+        # For a single account the server is asked (``write_record``); of several accounts some may be unreachable.
         return Wait(PublicationReason.BEING_READ, until)
     dids = [one.did for one in theirs]
     known = await seen.answers_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])

@@ -13,9 +13,9 @@ from at_network.circuits import CircuitState
 from groundwork.clock import SECOND, Instant
 from groundwork.outbox.dispatcher import idle
 from groundwork.telemetry.logs import log
-from openmeet.network.publishing import settle
+from openmeet.network.publishing import store_outcome
 from openmeet.network.publishing.batch import MAX_WRITES, deliver_batched
-from openmeet.network.publishing.deliver import deliver_one
+from openmeet.network.publishing.deliver_publication import deliver_one
 from openmeet.network.publishing.publisher import LEASE_SECONDS, Publisher, count_results
 from openmeet.network.repositories import circuits
 from openmeet.outbox import publication_leases
@@ -139,4 +139,4 @@ async def _release(publisher: Publisher, server: str, leased: Sequence[LeasedPub
     due_at = max(circuit.open_until or soon, soon)
     for one in leased:
         state = PublicationState.RETRACTING if one.state is PublicationState.RETRACTING else PublicationState.RETRYING
-        await settle.release(publisher, one, state, reason=circuit.reason, due_at=Instant(due_at))
+        await store_outcome.release(publisher, one, state, reason=circuit.reason, due_at=Instant(due_at))

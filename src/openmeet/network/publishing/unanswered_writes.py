@@ -25,9 +25,9 @@ from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
-from openmeet.network.publishing import proofs, settle
+from openmeet.network.publishing import proofs, store_outcome
 from openmeet.network.publishing.publisher import Publisher
-from openmeet.network.publishing.send import delete_version
+from openmeet.network.publishing.repository_calls import delete_version
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox import in_flight, publication_leases
@@ -42,7 +42,7 @@ _NO_ANSWER = (RemoteFailed, RemoteSlow, Unavailable)
 async def until_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -> AsyncIterator[None]:
     """Wrap the request that sends these writes: if it is refused, they are no longer in flight.
 
-    After a success they stay in flight until the row is updated (``settle.mark_published``): another worker may have abandoned
+    After a success they stay in flight until the row is updated (``store_outcome.mark_published``): another worker may have abandoned
     the key since.
     """
     try:
@@ -93,7 +93,7 @@ async def delete_late_create(publisher: Publisher, uri: AtUri) -> None:
     if unanswered is None or owned is not None:
         return  # a publication that has the key handles whatever arrives
     try:
-        found = await proofs.prove_message(publisher, uri)
+        found = await proofs.fetch_proven_message(publisher, uri)
     except NotFound:
         found = None  # no repository, or one that is not served at present: nobody can read the record there
     if found is not None and found.cid in unanswered.cids:
@@ -123,7 +123,7 @@ async def _forget_or_recheck(
     now = publisher.network.clock.now()
     async with publisher.db.transaction() as tx:
         if found is not None and found.cid is None:
-            await settle.note_gone(tx, found)
+            await store_outcome.note_gone(tx, found)
         if now >= unanswered.end_at:
             await in_flight.forget(tx, str(uri), before=Instant(unanswered.last_sent_at))
         else:

@@ -13,7 +13,7 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.network.status import JobCount, sync_status
 from openmeet.web.admin.access import require_operator_or_service
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.atproto.ingest_api import engines_of
+from openmeet.web.atproto.ingest_api import sync_dependencies_of
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -115,7 +115,7 @@ class QueueOutput(msgspec.Struct, rename="camel"):
 
 async def show_status(request: Request) -> Response:
     await require_operator_or_service(request)
-    found = await sync_status(database_of(request), engines_of(request))
+    found = await sync_status(database_of(request), sync_dependencies_of(request))
     shown = SyncStanding(
         sources=[
             SourceOutput(one.url, one.state.value, one.reason, one.cursor, one.quiet_seconds) for one in found.sources

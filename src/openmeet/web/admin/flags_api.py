@@ -16,7 +16,7 @@ from openmeet.web.admin.access import require_operator_or_service
 from openmeet.web.api.authentication import service_of
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
-from openmeet.web.atproto.ingest_api import engines_of
+from openmeet.web.atproto.ingest_api import sync_dependencies_of
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -114,7 +114,7 @@ async def switch(request: Request) -> Response:
     flag = flag_named(request.path_params["flag"])
     is_changed = await switch_flag(
         database_of(request),
-        engines_of(request).installation,
+        sync_dependencies_of(request).installation,
         flag,
         is_on=wanted.is_on,
         changed_by=f"{service_of(request).name} (service)",

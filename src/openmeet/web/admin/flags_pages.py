@@ -15,7 +15,7 @@ from openmeet.feature_flags.flags import DEFAULTS, MAX_AGE, WHAT, Flag
 from openmeet.i18n.catalogue import lazy
 from openmeet.network.flag_changes import MAX_WHY, flag_named, switch_flag
 from openmeet.web.admin.access import operator_of
-from openmeet.web.atproto.ingest_api import engines_of
+from openmeet.web.atproto.ingest_api import sync_dependencies_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -97,7 +97,7 @@ async def switch(request: Request) -> Response:
     try:
         is_changed = await switch_flag(
             database_of(request),
-            engines_of(request).installation,
+            sync_dependencies_of(request).installation,
             flag,
             is_on=typed["to"] == "on",
             changed_by=str(operator),

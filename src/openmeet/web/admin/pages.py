@@ -23,7 +23,7 @@ from openmeet.web.admin.labels import (
     STEP_LABELS,
 )
 from openmeet.web.admin.overview import needs_of, parts_of
-from openmeet.web.atproto.ingest_api import engines_of
+from openmeet.web.atproto.ingest_api import sync_dependencies_of
 from openmeet.web.atproto.merges_pages import FIELD_LABELS
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
@@ -46,13 +46,13 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     await operator_of(request)
-    engines, db = engines_of(request), database_of(request)
-    found = await sync_status(db, engines)
+    sync_dependencies, db = sync_dependencies_of(request), database_of(request)
+    found = await sync_status(db, sync_dependencies)
     async with db.reader() as reader:
         conflicts = await problems.open_conflicts(reader)
         disagreements = await discrepancies.newest(reader, problems.SHOWN)
         mirrored = await mirroring.overview(reader, problems.SHOWN)
-    away = [name for name, outcome in (await look(engines.others)).checks.items() if outcome != OK]
+    away = [name for name, outcome in (await look(sync_dependencies.others)).checks.items() if outcome != OK]
     return page(
         request,
         "admin/operating.html",
@@ -80,7 +80,7 @@ async def show(request: Request) -> Response:
 async def show_dead_letters(request: Request) -> Response:
     await operator_of(request)
     letters, following = await problems.dead_letters_of(
-        engines_of(request).queue, after=request.query_params.get("after", "")
+        sync_dependencies_of(request).queue, after=request.query_params.get("after", "")
     )
     async with database_of(request).reader() as reader:
         now = reader.now
@@ -89,7 +89,7 @@ async def show_dead_letters(request: Request) -> Response:
 
 async def show_dead_letter(request: Request) -> Response:
     await operator_of(request)
-    opened = await problems.open_dead_letter(engines_of(request).queue, request.path_params["id"])
+    opened = await problems.open_dead_letter(sync_dependencies_of(request).queue, request.path_params["id"])
     async with database_of(request).reader() as reader:
         now = reader.now
     return page(request, "admin/letter.html", {"letter": opened.letter, "content": opened.content, "now": now})
@@ -98,7 +98,7 @@ async def show_dead_letter(request: Request) -> Response:
 async def settle_dead_letters(request: Request) -> Response:
     """Retry or drop dead letters: one of them, or all that the page showed."""
     await operator_of(request)
-    typed, queue = await read_form(request), engines_of(request).queue
+    typed, queue = await read_form(request), sync_dependencies_of(request).queue
     chosen = [one for one in typed.get("letters", "").split() if one]
     if typed.get("do") == "discard":
         await dead_letters.discard(queue, chosen)

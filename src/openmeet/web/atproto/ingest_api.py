@@ -15,11 +15,11 @@ from groundwork.http.json_bodies import MAX_DEPTH_OF_MANY, json_response, read_j
 from groundwork.queue.contract import Message
 from openmeet.domain.api_tokens.scopes import ServiceScope
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.engines import Engines
 from openmeet.network.ingestion import submitted
 from openmeet.network.ingestion.submitted import MAX_BATCH, OperationName, OutcomeName, SubmittedRecord
 from openmeet.network.records.collections import EVENTS, RSVPS
 from openmeet.network.records.message import RecordMessage, RecordOperation, encode
+from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.web.api.authentication import service_of
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.atproto.reasons import AtprotoReason
@@ -150,7 +150,7 @@ async def _process(request: Request, collections: Collection[Nsid]) -> Response:
     ]
     settled = await submitted.process(
         database_of(request),
-        engines_of(request).ingestion_context,
+        sync_dependencies_of(request).ingestion_context,
         batch,
         collections=collections,
         is_vouched=sent.is_verified,
@@ -162,7 +162,7 @@ async def _integrate(request: Request, collections: Collection[Nsid]) -> Respons
     sent = await read_json(request, SourceSent)
     message = _message(request, sent.source_id, collections, RecordOperation.UPDATE, sent)
     envelope = Message(message.routing_key, message.did, encode(message), message.message_id)
-    await engines_of(request).queue.publish([envelope])
+    await sync_dependencies_of(request).queue.publish([envelope])
     return json_response(SourceTaken(message.message_id), 202)
 
 
@@ -173,7 +173,7 @@ async def _retract(request: Request, collections: Collection[Nsid]) -> Response:
     source_id = request.query_params.get("sourceId", "")
     message = _message(request, source_id, collections, RecordOperation.DELETE, None)
     done = await submitted.delete_reported(
-        database_of(request), engines_of(request).ingestion_context, message.at_uri, message
+        database_of(request), sync_dependencies_of(request).ingestion_context, message.at_uri, message
     )
     words = {
         "gone": "It is gone.",
@@ -202,9 +202,9 @@ def _message(
     return submitted.message_of(handed, collections)
 
 
-def engines_of(request: Request) -> Engines:
+def sync_dependencies_of(request: Request) -> SyncDependencies:
     """The synchronization services. Raises Unavailable if the site was started without them."""
-    found = services(request).engines
+    found = services(request).sync_dependencies
     if found is None:
         raise Unavailable(AtprotoReason.NOT_CONNECTED)
     return found

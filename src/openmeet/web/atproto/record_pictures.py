@@ -7,7 +7,7 @@ from starlette.routing import Route
 from at_protocol.syntax.did import parse_did
 from groundwork.errors import NotFound
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
@@ -45,7 +45,7 @@ async def show(request: Request) -> Response:
         mine = await attendance.find(reader, event.id, viewer) if event and viewer else None
         if event is None or event.is_gone or event.record_did is None:
             raise NotFound(AtprotoReason.NO_SUCH_PICTURE)
-        if not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
+        if not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(mine)):
             raise NotFound(AtprotoReason.NO_SUCH_PICTURE)
         found = await picture_of(reader, event)
     return await _served(request, event.record_did, found)

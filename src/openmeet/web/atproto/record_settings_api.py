@@ -158,9 +158,9 @@ async def sync(request: Request) -> Response:
     caller = caller_of(request)
     wanted = await read_json(request, SyncInput)
     async with database_of(request).transaction() as tx:
-        event = await record_settings.event_of(tx, caller, wanted.slug)
+        event = await record_settings.find_own_event(tx, caller, wanted.slug)
         if event is None:
-            series = await record_settings.series_of(tx, caller, wanted.slug)
+            series = await record_settings.require_own_series(tx, caller, wanted.slug)
             if wanted.force:
                 series = await record_settings.agree(tx, caller, series.slug)
                 await publications.retry_now(tx, kind=PublicationKind.SERIES, subject_id=series.id)
@@ -176,11 +176,11 @@ async def sync(request: Request) -> Response:
 async def show_settings(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await record_settings.event_of(reader, caller, request.path_params["slug"])
+        event = await record_settings.find_own_event(reader, caller, request.path_params["slug"])
         if event is None:
-            series = await record_settings.series_of(reader, caller, request.path_params["slug"])
+            series = await record_settings.require_own_series(reader, caller, request.path_params["slug"])
             return await _series_shown(reader, series)
-        around = await record_settings.series_around(reader, caller, event)
+        around = await record_settings.own_series_around(reader, caller, event)
         return await _event_shown(reader, event, around)
 
 
@@ -190,9 +190,9 @@ async def save_settings(request: Request) -> Response:
     policy = None if wanted.series_policy is None else PublishPolicy(wanted.series_policy)
     expected = expected_revision(request)
     async with database_of(request).transaction() as tx:
-        event = await record_settings.event_of(tx, caller, request.path_params["slug"])
+        event = await record_settings.find_own_event(tx, caller, request.path_params["slug"])
         if event is None:
-            series = await record_settings.series_of(tx, caller, request.path_params["slug"])
+            series = await record_settings.require_own_series(tx, caller, request.path_params["slug"])
             record = _merged(series.record, wanted)
             saved = await record_settings.change_series(
                 tx, caller, series.slug, record, policy, expected_revision=expected

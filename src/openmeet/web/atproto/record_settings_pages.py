@@ -44,7 +44,7 @@ async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await _own(reader, request)
-        series = await record_settings.series_around(reader, caller, event)
+        series = await record_settings.own_series_around(reader, caller, event)
         return await _page(request, reader, event, series, Typed(_values(event, series)))
 
 
@@ -71,7 +71,7 @@ async def save(request: Request) -> Response:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"": wrong.why})
         async with database_of(request).reader() as reader:
             event = await _own(reader, request)
-            series = await record_settings.series_around(reader, caller, event)
+            series = await record_settings.own_series_around(reader, caller, event)
             now = str(record_settings.revision_of(event, series))
             again = typed_again({**_values(event, series), **typed, "revision": now}, problem)
             return await _page(request, reader, event, series, again, status=wrong_status(wrong))
@@ -84,7 +84,7 @@ def wrong_status(wrong: Exception) -> int:
 
 
 async def _own(reader: Reader, request: Request) -> Event:
-    event = await record_settings.event_of(reader, caller_of(request), request.path_params["slug"])
+    event = await record_settings.find_own_event(reader, caller_of(request), request.path_params["slug"])
     if event is None:
         raise NotFound(AtprotoReason.NO_SUCH_EVENT)
     return event

@@ -132,7 +132,7 @@ async def list_managed(request: Request) -> Response:
     if status and status not in set(AttendanceStatus):
         raise InvalidInput("status", GeneralReason.CHOOSE_ONE, choices=", ".join(AttendanceStatus))
     statuses = (AttendanceStatus(status),) if status else tuple(AttendanceStatus)
-    after = lists.unpack(asked.get("cursor", ""))
+    after = lists.parse_cursor(asked.get("cursor", ""))
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
         rows = await lists.for_hosts(
@@ -141,7 +141,7 @@ async def list_managed(request: Request) -> Response:
         page = rows[: int(limit)]
         shown = await _shown(reader, event, page)
         numbers = await lists.by_status(reader, event.id)
-    cursor = lists.pack(page[-1]) if len(rows) > len(page) else None
+    cursor = lists.format_cursor(page[-1]) if len(rows) > len(page) else None
     return json_response(ManagedList(shown, cursor, AnswersByStatus(**numbers)))
 
 

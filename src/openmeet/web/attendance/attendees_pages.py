@@ -200,7 +200,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
     asked = request.query_params
     tab = asked.get("tab", "")
     q = asked.get("q", "").strip()
-    after = lists.unpack(asked.get("after", ""))
+    after = lists.parse_cursor(asked.get("after", ""))
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, slug)
         numbers = await lists.by_status(reader, event.id)
@@ -218,7 +218,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         details = await response_details.of_answers(
             reader, event.id, registration_settings, [one.attendance_id for one in answered]
         )
-    more = urlencode({"tab": tab, "q": q, "after": lists.pack(shown[-1])}) if len(rows) > PAGE_SIZE else ""
+    more = urlencode({"tab": tab, "q": q, "after": lists.format_cursor(shown[-1])}) if len(rows) > PAGE_SIZE else ""
     gone = [one for one in undone if one.status is _S.REJECTED]
     context = {
         "event": event,

@@ -17,7 +17,7 @@ from openmeet.domain.events.values import Mode
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.web.api.operations import Parameter
-from openmeet.web.site.asking import Asks
+from openmeet.web.site.confirmation import NeedsConfirmation
 
 MODE_LABELS: Mapping[AnswerMode, LazyText] = {
     AnswerMode.IN_PERSON: lazy("In person"),
@@ -131,7 +131,7 @@ def ask_to_confirm_lower_limit(typed: Mapping[str, str], field: str, key: str, i
     """Ask for confirmation if a form lowers a limit below the places taken. ``key``: what was asked about."""
     text = describe(impact)
     if text and typed.get(ASKED) != key:
-        raise Asks(field, AttendanceReason.LIMIT_BELOW_PLACES_ASKED(text=text), name=ASKED, key=key)
+        raise NeedsConfirmation(field, AttendanceReason.LIMIT_BELOW_PLACES_ASKED(text=text), name=ASKED, key=key)
 
 
 def require_confirmed_lower_limit(request: Request, impact: CapacityImpact) -> None:

@@ -21,8 +21,8 @@ from openmeet.domain.events.values import Mode
 from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.forms import ASKED, ask_to_confirm_lower_limit
-from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -82,7 +82,9 @@ async def save(request: Request) -> Response:
                 expected_revision=revision_in_form(typed.get("revision", "")),
             )
     except InvalidForm as wrong:
-        return _page(request, event, typed_again({**typed, **answered(typed, ASKED, wrong)}, wrong), rows, status=400)
+        return _page(
+            request, event, typed_again({**typed, **confirmation_field(typed, ASKED, wrong)}, wrong), rows, status=400
+        )
     except PreconditionFailed:
         async with database_of(request).reader() as reader:
             revision = await registration.revision_of(reader, event)

@@ -271,7 +271,7 @@ async def _conversation(reader: Reader, request: Request, place: ChatPlace, view
     found = MessagePage((), has_before=False, has_after=False)
     rows: list[object] = []
     if room is not None:
-        found = await queries.page_of_messages(reader, room, viewer, wanted, found=place.access)
+        found = await queries.page_of_messages(reader, room, viewer, wanted, level=place.access)
         hosts = await view.hosts_among(reader, room, found.messages)
         may_write = place.access >= Access.WRITE and not room.is_closed
         views = [
@@ -357,7 +357,7 @@ async def _pins(reader: Reader, place: ChatPlace, viewer: UserId | None) -> dict
     if place.room is None:
         return None
     found = await queries.page_of_messages(
-        reader, place.room, viewer, MessageFilter(pinned=True), limit=10, found=place.access
+        reader, place.room, viewer, MessageFilter(pinned=True), limit=10, level=place.access
     )
     if not found.messages:
         return None

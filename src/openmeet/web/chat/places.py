@@ -16,7 +16,7 @@ from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.chat import room_queries, rooms
 from openmeet.domain.chat.access import access
-from openmeet.domain.chat.addresses import facts_of, subtitle_of
+from openmeet.domain.chat.addresses import subject_page_of, subtitle_of
 from openmeet.domain.chat.model import SIGNALS_BEFORE, Access, Room, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.rooms import GENERAL, RoomTarget
@@ -160,7 +160,7 @@ async def _placed(
     heading: str | None = None,
 ) -> ChatPlace:
     viewer = _viewer(request)
-    subject, title, subject_path, zone = facts_of(about)
+    subject, title, subject_path, zone = subject_page_of(about)
     target = await rooms.target_of(reader, kind, subject, with_user_id=with_user_id, name=name)
     room = await rooms.room_at(reader, target)
     if room is None:

@@ -98,13 +98,13 @@ async def spend_on_message(request: Request, person: UserId, room: RoomId | None
 
     Raises TooMany.
     """
-    an_hour = limits.an_hour(services(request).settings.chat_messages_per_hour)
-    charges = [(limit, str(person)) for limit in (limits.A_MINUTE, an_hour)]
+    an_hour = limits.messages_per_hour(services(request).settings.chat_messages_per_hour)
+    charges = [(limit, str(person)) for limit in (limits.MESSAGES_PER_MINUTE, an_hour)]
     if room is not None:
-        charges.append((limits.IN_ROOM, f"{room}/{person}"))
+        charges.append((limits.MESSAGES_IN_ONE_ROOM, f"{room}/{person}"))
     await _spend(request, charges, ChatReason.TOO_FAST)
     if room is not None:
-        await _spend(request, [(limits.ROOM, room)], ChatReason.ROOM_TOO_BUSY)
+        await _spend(request, [(limits.MESSAGES_OF_EVERYBODY_IN_ROOM, room)], ChatReason.ROOM_TOO_BUSY)
 
 
 async def spend_on_change(request: Request, person: UserId, message: ChatMessageId) -> None:
@@ -114,8 +114,8 @@ async def spend_on_change(request: Request, person: UserId, message: ChatMessage
     """
     await _spend(request, [(limit, str(person)) for limit in limits.CHANGES], ChatReason.TOO_MANY_CHANGES)
     room = await _room_of(request, person, message)
-    await _spend(request, [(limits.CHANGES_IN_ROOM, f"{room}/{person}")], ChatReason.TOO_MANY_CHANGES)
-    await _spend(request, [(limits.ROOM, room)], ChatReason.ROOM_TOO_BUSY)
+    await _spend(request, [(limits.CHANGES_IN_ONE_ROOM, f"{room}/{person}")], ChatReason.TOO_MANY_CHANGES)
+    await _spend(request, [(limits.MESSAGES_OF_EVERYBODY_IN_ROOM, room)], ChatReason.ROOM_TOO_BUSY)
 
 
 async def spend_on_report(request: Request, person: UserId, message: ChatMessageId) -> None:

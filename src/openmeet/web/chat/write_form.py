@@ -112,9 +112,9 @@ async def _replied(reader: Reader, message: str, viewer: UserId) -> dict[str, st
     return {"id": one.id, "name": found.name, "words": view.line_of(found).removeprefix(f"{found.name}: ")}
 
 
-async def _has_written(reader: Reader, room: Room, viewer: UserId, found: Access) -> bool:
+async def _has_written(reader: Reader, room: Room, viewer: UserId, level: Access) -> bool:
     own = MessageFilter(person=viewer)
-    return bool((await queries.page_of_messages(reader, room, viewer, own, limit=1, found=found)).messages)
+    return bool((await queries.page_of_messages(reader, room, viewer, own, limit=1, level=level)).messages)
 
 
 async def answer_question(tx: Transaction, caller: Caller, room_id: RoomId, answer: str) -> None:

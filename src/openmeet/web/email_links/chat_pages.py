@@ -141,7 +141,7 @@ async def _chat_page(
     if address is None:
         raise NotFound(EmailLinkReason.NO_CHAT)
     found = await access(reader, room.id, link.user_id)
-    shown = await queries.page_of_messages(reader, room, link.user_id, MessageFilter(), limit=_SHOWN, found=found)
+    shown = await queries.page_of_messages(reader, room, link.user_id, MessageFilter(), limit=_SHOWN, level=found)
     hosts = await view.hosts_among(reader, room, shown.messages)
     rows = [
         # Who has no account has no pages of single messages.

@@ -18,14 +18,14 @@ from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, ChangeChannel, RsvpReply
 from openmeet.domain.attendance.queries import find as answer_of
 from openmeet.domain.attendance.registration import of_event as registration_settings_of
-from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.chat import rooms
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.model import Access, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id as event_by_id
-from openmeet.domain.events.seeing import may_see, private_details_for
+from openmeet.domain.events.seeing import private_details_for, require_visible
 from openmeet.domain.events.time_and_place import join_from_label
 from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.moderation.blocks import refusing_among
@@ -129,9 +129,10 @@ async def _answerable(reader: Reader, request: Request) -> tuple[EmailLink, Even
     link = await _link(reader, request, LinkPurpose.ANSWER)
     event = await event_by_id(reader, EventId(link.subject))
     mine = None if event is None else await answer_of(reader, event.id, link.user_id)
-    if event is None or event.is_gone or not await may_see(reader, event, link.user_id, is_invited=is_invited(mine)):
-        raise NotFound(EmailLinkReason.NO_SUCH_EVENT)
-    return link, event
+    access = rsvp_gives_access(mine)
+    return link, await require_visible(
+        reader, event, link.user_id, has_rsvp_access=access, refusal=EmailLinkReason.NO_SUCH_EVENT
+    )
 
 
 async def _answer_page(

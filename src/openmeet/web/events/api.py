@@ -20,7 +20,7 @@ from openmeet.domain.attendance.faces import sees_who_comes
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, SHOWN
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
-from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events import co_host_queries, seeing
 from openmeet.domain.events.by_record import find as find_by_record
 from openmeet.domain.events.disclosure import private_details
@@ -130,7 +130,7 @@ async def _list_by_uri(request: Request, uri: str) -> Response:
         event = await find_by_record(reader, uri)
         caller = caller_or_none(request)
         viewer = caller.user_id if caller else None
-        is_seen = event and not event.is_gone and await seeing.may_see(reader, event, viewer, is_invited=False)
+        is_seen = event and not event.is_gone and await seeing.may_see(reader, event, viewer, has_rsvp_access=False)
         found = [event] if event and is_seen else []
         return json_response(await events_page(reader, request, found, 1))
 
@@ -209,7 +209,7 @@ async def _visible(reader: Reader, request: Request, caller: Caller | None) -> E
         await new_links.raise_if_replaced(reader, LinkKind.EVENT, slug)
     mine = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
     viewer = caller.user_id if caller else None
-    if event is None or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
+    if event is None or not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(mine)):
         raise NotFound(EventReason.NO_SUCH_EVENT)
     raise_if_gone(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
     return event

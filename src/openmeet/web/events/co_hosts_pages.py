@@ -109,7 +109,7 @@ async def show_invitation(request: Request) -> Response:
         caller = caller_or_none(request)
         is_theirs = caller is not None and await co_hosts.is_for(reader, one, caller.user_id)
         viewer = caller.user_id if caller else None
-        sees = is_theirs or await seeing.may_see(reader, event, viewer, is_invited=False)
+        sees = is_theirs or await seeing.may_see(reader, event, viewer, has_rsvp_access=False)
     context = {
         "event": event,
         "title": (event.title or gettext("an event")) if sees else "",

@@ -22,8 +22,8 @@ from openmeet.web.events import flash, place_field
 from openmeet.web.events.new_pages import PAST, form_page, kept_more, publish_first, require_confirmed_past_start
 from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form, recurrence_preview
-from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -66,7 +66,7 @@ async def save(request: Request) -> Response:
             return await _keep(request, event, typed, at, "draft_scheduled")
         return await _publish(request, event, typed, details)
     except InvalidForm as wrong:
-        shown = {**values_of(submission_of(typed)), **typed, **answered(typed, PAST, wrong)}
+        shown = {**values_of(submission_of(typed)), **typed, **confirmation_field(typed, PAST, wrong)}
         return await _form(request, typed_again(shown, wrong), event, status=400)
     except Forbidden as wrong:
         # The author may no longer publish in the draft's group: show the text for copying.

@@ -35,7 +35,7 @@ async def save(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         before = await by_slug(tx, _slug(request))
         # Check access before the body: errors in it must not reveal that a hidden event exists.
-        if before is None or not await seeing.may_see(tx, before, caller.user_id, is_invited=False):
+        if before is None or not await seeing.may_see(tx, before, caller.user_id, has_rsvp_access=False):
             raise NotFound(EventReason.NO_SUCH_EVENT)
         if wanted.group:
             raise InvalidInput("group", EventReason.GROUP_STAYS)

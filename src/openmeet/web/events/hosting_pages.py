@@ -29,8 +29,8 @@ from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.forms import ASKED, ask_to_confirm_lower_limit
 from openmeet.web.events import place_field
 from openmeet.web.events.new_pages import PAST, form_page, publish_first, require_confirmed_past_start
-from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -95,7 +95,7 @@ async def save(request: Request) -> Response:
             )
             taken = await queries.seats_taken(tx, event.id)
     except InvalidForm as wrong:
-        shown |= answered(typed, PAST, wrong) | answered(typed, ASKED, wrong)
+        shown |= confirmation_field(typed, PAST, wrong) | confirmation_field(typed, ASKED, wrong)
         return form_page(request, typed_again(shown, wrong), event=event, status=400)
     except PreconditionFailed:
         newest, _ = await _own(request)

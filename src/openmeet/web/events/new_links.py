@@ -117,7 +117,7 @@ async def _event_of(reader: Reader, event_id: EventId, viewer: UserId | None) ->
     belongs = viewer in hosts or await attendance.find(reader, event.id, viewer) is not None
     return (
         event.slug
-        if belongs or (is_private and await seeing.may_see(reader, event, viewer, is_invited=False))
+        if belongs or (is_private and await seeing.may_see(reader, event, viewer, has_rsvp_access=False))
         else None
     )
 

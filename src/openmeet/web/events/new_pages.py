@@ -32,7 +32,7 @@ from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.formatting import ZONES
-from openmeet.network.publishing.deliver import deliver_now
+from openmeet.network.publishing.deliver_publication import deliver_now
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
 from openmeet.web.events import flash, new_picture, place_field
@@ -40,8 +40,8 @@ from openmeet.web.events.forms import LABELS, section_summaries
 from openmeet.web.series import conflicts, recurrence_form, recurrence_preview
 from openmeet.web.series import create as series
 from openmeet.web.series.recurrence_form import RecurrenceFormState
-from openmeet.web.site.asking import Asks, answered
 from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.confirmation import NeedsConfirmation, confirmation_field
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -139,7 +139,7 @@ async def create(request: Request) -> Response:
         timing = await recurrence_preview.timing_of(request, typed, details)
         require_confirmed_past_start(request, typed, details, None)
     except InvalidForm as wrong:
-        shown = {**values_of(submission), **typed, **answered(typed, PAST, wrong)}
+        shown = {**values_of(submission), **typed, **confirmation_field(typed, PAST, wrong)}
         return await new_page(request, typed_again(shown, wrong), status=400)
     if caller is None:
         return await _keep_draft(request, submission, typed)
@@ -205,7 +205,7 @@ def require_confirmed_past_start(
     submission = submission_of(typed)
     start = f"{submission.starts} {submission.time_zone}"
     if typed.get(PAST) != start and rules.starts_in_the_past(details, before, services(request).clock.now()):
-        raise Asks("starts", EventReason.START_IN_PAST_SAVE_AGAIN, name=PAST, key=start)
+        raise NeedsConfirmation("starts", EventReason.START_IN_PAST_SAVE_AGAIN, name=PAST, key=start)
 
 
 async def publish_first(request: Request, event: Event) -> bool:

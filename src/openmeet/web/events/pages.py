@@ -14,7 +14,7 @@ from openmeet.domain.attendance import host_decisions, lists, registration
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatus, RsvpReply
-from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.chat.pictures import words_of
 from openmeet.domain.chat.reactions import newest_pin
 from openmeet.domain.chat.texts import with_names
@@ -89,7 +89,7 @@ async def show_event(request: Request) -> Response:
             return _away(request, event)
         if event is None:
             return await new_links.follow(reader, LinkKind.EVENT, slug, viewer)
-        if not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
+        if not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(mine)):
             if not is_announced(event):
                 raise NotFound(EventReason.NO_SUCH_EVENT)
             return await _announced(reader, request, event, viewer)

@@ -89,15 +89,15 @@ def _step(act: Step) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _shown(group: Group, viewer: UserId) -> OwnershipOutput:
-    keeping, asked = group.keeping, group.succession
+    plan, asked = group.succession_plan, group.succession
     is_owner = viewer == group.owner_id
     return OwnershipOutput(
         owner_id=group.owner_id,
         offered_to=group.offer.heir_id if group.offer else None,
         successor_id=asked.successor_id if asked else None,
-        passes_on_at=iso(Instant(asked.asked_at + keeping.wait)) if asked else None,
-        backup_admin_did=keeping.backup_admin_did,
-        arrangement=Arrangement(keeping.backup_admin_id, keeping.absence_days, keeping.wait_days) if is_owner else None,
+        passes_on_at=iso(Instant(asked.asked_at + plan.wait)) if asked else None,
+        backup_admin_did=plan.backup_admin_did,
+        arrangement=Arrangement(plan.backup_admin_id, plan.absence_days, plan.wait_days) if is_owner else None,
     )
 
 

@@ -97,11 +97,11 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         if moved is not None and request.method == "GET":
             return moved
         context = context_of(seen, seen.path) | await _context(reader, seen)
-    keeping = seen.group.keeping
+    plan = seen.group.succession_plan
     values = {
-        "backup": keeping.backup_admin_id or "",
-        "absence_days": str(keeping.absence_days),
-        "wait_days": str(keeping.wait_days),
+        "backup": plan.backup_admin_id or "",
+        "absence_days": str(plan.absence_days),
+        "wait_days": str(plan.wait_days),
         "heir": "",
     }
     context["typed"] = Typed(values | dict(typed.values), typed.problems)
@@ -115,14 +115,14 @@ async def _context(reader: Reader, seen: GroupAccess) -> dict[str, object]:
     named = [group.owner_id, *(one.user_id for one in others)]
     named += [asked.successor_id] if asked else []
     named += [group.offer.heir_id] if group.offer else []
-    named += [group.keeping.backup_admin_id] if group.keeping.backup_admin_id else []
+    named += [group.succession_plan.backup_admin_id] if group.succession_plan.backup_admin_id else []
     names = await shown_names(reader, named)
     is_owner = seen.role is GroupRole.OWNER
     is_absent = rules.is_absent(
-        await ownership.last_seen(reader, group.owner_id), reader.now, after=group.keeping.absence
+        await ownership.last_seen(reader, group.owner_id), reader.now, after=group.succession_plan.absence
     )
     last = await ownership.last_change_of_owner(reader, group.id)
-    backup = group.keeping.backup_admin_id
+    backup = group.succession_plan.backup_admin_id
     is_next = backup == viewer or (
         bool(others) and seen.role is not None and not rules.ranks_above(others[0].role, seen.role)
     )
@@ -138,7 +138,7 @@ async def _context(reader: Reader, seen: GroupAccess) -> dict[str, object]:
         "successor": names[asked.successor_id] if asked else "",
         "is_successor": asked is not None and asked.successor_id == viewer,
         "passes_on": passes_on_label(group),
-        "is_time_over": asked is not None and reader.now - asked.asked_at >= group.keeping.wait,
+        "is_time_over": asked is not None and reader.now - asked.asked_at >= group.succession_plan.wait,
         "is_absent": is_absent and not is_owner,
         "may_ask": is_absent and asked is None and not is_owner and is_next and seen.may(GroupPermission.TAKE_OVER),
         "may_take_back": last is not None and last.user_id == viewer and not is_owner,

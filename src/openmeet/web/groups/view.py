@@ -327,7 +327,7 @@ def day_label(at: Instant, group: Group, now: Instant | None = None) -> str:
 def passes_on_label(group: Group) -> str:
     """The day on which the ownership passes on; empty if nobody has claimed it."""
     asked = group.succession
-    return "" if asked is None else day_label(Instant(asked.asked_at + group.keeping.wait), group)
+    return "" if asked is None else day_label(Instant(asked.asked_at + group.succession_plan.wait), group)
 
 
 # On chips and in lists of choices.

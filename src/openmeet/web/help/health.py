@@ -6,8 +6,8 @@ from typing import Final
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader
 from groundwork.outbox.jobs import JobState
-from openmeet.network.engines import Engines
 from openmeet.network.status import reading_late_since
+from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationState
 
@@ -37,9 +37,9 @@ class SiteHealth:
         return all(one.late_since is None for one in parts)
 
 
-async def reading_health(engines: Engines | None) -> PartHealth | None:
+async def reading_health(sync_dependencies: SyncDependencies | None) -> PartHealth | None:
     """Whether what other servers publish arrives in time."""
-    return None if engines is None else PartHealth(await reading_late_since(engines, LATE))
+    return None if sync_dependencies is None else PartHealth(await reading_late_since(sync_dependencies, LATE))
 
 
 async def site_health(reader: Reader, reading: PartHealth | None = None) -> SiteHealth:

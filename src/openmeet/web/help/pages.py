@@ -77,7 +77,7 @@ async def show_statement(request: Request) -> Response:
 
 
 async def show_status(request: Request) -> Response:
-    reading = await reading_health(services(request).engines)
+    reading = await reading_health(services(request).sync_dependencies)
     async with database_of(request).reader() as reader:
         health = await site_health(reader, reading)
     since = {

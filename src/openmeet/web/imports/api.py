@@ -20,7 +20,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.i18n.reasons.messages import explain
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
-from openmeet.web.imports.intake import arrive, reading_of
+from openmeet.web.imports.intake import reading_of, receive_import
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
@@ -164,7 +164,7 @@ async def create(request: Request) -> Response:
     caller = caller_of(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == CALENDAR:
         # Keep the bytes: a folded line may split a character, so only the whole file can be decoded.
-        import_id = await arrive(request, caller, None, url="", content=await request.body(), name="")
+        import_id = await receive_import(request, caller, None, url="", content=await request.body(), name="")
         return await _answer(request, caller, import_id, 201)
     wanted = await read_json(request, ImportInput)
     is_list = wanted.csv is not None
@@ -178,7 +178,7 @@ async def create(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             target = await people.target_of(tx, caller, what, slug or "")
     content = (wanted.csv or wanted.ics or "").encode()
-    import_id = await arrive(request, caller, target, url=wanted.url or "", content=content, name="")
+    import_id = await receive_import(request, caller, target, url=wanted.url or "", content=content, name="")
     if wanted.columns:
         async with database_of(request).transaction() as tx:
             await queries.choose_columns(tx, import_id, wanted.columns)
@@ -203,7 +203,9 @@ async def confirm(request: Request) -> Response:
         chosen = None if wanted.events is None else frozenset(wanted.events)
         host = services(request).settings.public_host
         workers, taken = workers_of(request, caller.user_id), frozenset(wanted.updates)
-        await events.bring_in(database_of(request), workers, caller, arrived.id, chosen, reading, host, taken=taken)
+        await events.import_events(
+            database_of(request), workers, caller, arrived.id, chosen, reading, host, taken=taken
+        )
     else:
         lines: dict[int, bool] = {}
         if wanted.people is not None:

@@ -22,7 +22,7 @@ from openmeet.web.site.tenant_routing import database_of, workers_of
 _BEGINNING = b"BEGIN:VCALENDAR"
 
 
-async def arrive(
+async def receive_import(
     request: Request, caller: Caller, target: InvitationTarget | None, *, url: str, content: bytes, name: str
 ) -> ImportId:
     """Store it for a week. ``target``: the event or group for contacts; None for events. Raises what parsing and

@@ -31,7 +31,7 @@ from openmeet.emails.import_invitation import subject_of, text_of
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import zone_names
 from openmeet.web.imports.differences import differences
-from openmeet.web.imports.intake import arrive, reading_of
+from openmeet.web.imports.intake import reading_of, receive_import
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
@@ -85,7 +85,9 @@ async def start(request: Request) -> Response:
     what, slug = _list_of(typed)
     target = await _target(request, caller, what, slug) if slug else None
     try:
-        import_id = await arrive(request, caller, target, url=typed.get("url", "").strip(), content=content, name=name)
+        import_id = await receive_import(
+            request, caller, target, url=typed.get("url", "").strip(), content=content, name=name
+        )
     except InvalidForm as wrong:
         return _start(request, target, typed_again(typed, wrong), status=400)
     except Failure as failure:
@@ -126,7 +128,7 @@ async def bring(request: Request) -> Response:
         workers = workers_of(request, caller.user_id)
         updated = frozenset(name.removeprefix("update-") for name in typed if name.startswith("update-"))
         uids, taken = await _uids(workers, arrived, reading, chosen, updated)
-        await events.bring_in(database_of(request), workers, caller, arrived.id, uids, reading, host, taken=taken)
+        await events.import_events(database_of(request), workers, caller, arrived.id, uids, reading, host, taken=taken)
         return go(here)
     if typed.get("act") == "columns":
         chosen_columns = {column.value: typed.get(column.value, "") for column in _COLUMNS}

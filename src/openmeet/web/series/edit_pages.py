@@ -33,8 +33,8 @@ from openmeet.web.events.new_pages import PAST, form_page, require_confirmed_pas
 from openmeet.web.series import conflicts, parse, present, recurrence_form, recurrence_preview
 from openmeet.web.series.recurrence_form import RecurrenceFormState
 from openmeet.web.series.schemas import EditConsequences
-from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -113,7 +113,7 @@ async def save(request: Request) -> Response:
             if edit.details is not None and "starts_local" in edit.changed:
                 require_confirmed_past_start(request, typed, edit.details, before)
         except InvalidForm as asks:
-            shown |= answered(typed, PAST, asks)
+            shown |= confirmation_field(typed, PAST, asks)
             return _form(request, series, typed_again(shown, asks), event, repeats, status=400)
         if series.revision != revision_in_form(typed.get("revision", "")):
             newest = {**shown, "revision": str(series.revision)}

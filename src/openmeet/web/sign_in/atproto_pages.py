@@ -265,7 +265,7 @@ async def _event_of(request: Request, next_path: str) -> ShownEvent | None:
             event is None
             or event.is_gone
             or event.is_hidden
-            or not await seeing.may_see(reader, event, None, is_invited=False)
+            or not await seeing.may_see(reader, event, None, has_rsvp_access=False)
         ):
             return None
         settings = await registration.of_event(reader, event)

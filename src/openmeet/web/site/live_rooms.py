@@ -198,7 +198,7 @@ class LiveRooms:
             inside = []
             for one in streams:
                 found = levels.get(one.person, Access.NONE)
-                known, one.found = one.found, found
+                known, one.level = one.level, found
                 if room is None or found is Access.NONE:
                     one.frames.end(out_frame())
                     continue
@@ -270,7 +270,7 @@ class _Sight:
 
     person: UserId | None
     language: str
-    found: Access
+    level: Access
     floor: int
     hidden: Collection[UserId]
 
@@ -328,7 +328,7 @@ def _hand_out(
         hides_quote = quoted is not None and (quoted.user_id in sight.hidden or quoted.number <= sight.floor)
         if message.number <= sight.floor:
             return
-        if message.is_held and not is_author and sight.found is not Access.MODERATE:
+        if message.is_held and not is_author and sight.level is not Access.MODERATE:
             if event.entry.kind is LogKind.REMOVED:
                 # It was shown, and its words must go from the page.
                 one.push(reload_frame(event.room.id, number))
@@ -338,7 +338,7 @@ def _hand_out(
         is_author=is_author,
         is_folded=is_folded,
         hides_quote=hides_quote,
-        may_write=sight.found >= Access.WRITE and not event.room.is_closed,
+        may_write=sight.level >= Access.WRITE and not event.room.is_closed,
     )
     key = (number, one.encode, view)
     if key not in written:

@@ -41,7 +41,7 @@ Encode = Callable[[RoomEvent, RowView], bytes]
 class LiveStream:
     """One open stream. ``entered``: the number of the room when they came, where the history begins there. ``number``: of the last
     entry that was handed out. ``credential`` None: nobody is signed in. ``is_catching_up``: what it missed is still being handed
-    out, as fast as the reader takes it. ``found`` and ``hidden``: their access and the people they blocked or muted when it was
+    out, as fast as the reader takes it. ``level`` and ``hidden``: their access and the people they blocked or muted when it was
     last looked; where that changes, they reload the page. ``unread``: what they were last told of their other rooms.
     """
 
@@ -55,7 +55,7 @@ class LiveStream:
     encode: Encode
     frames: FrameQueue = field(default_factory=FrameQueue)
     is_catching_up: bool = True
-    found: Access | None = None
+    level: Access | None = None
     hidden: Collection[UserId] | None = None
     unread: UnreadCounts | None = None
 

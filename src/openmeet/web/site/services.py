@@ -18,11 +18,11 @@ from groundwork.signing_key import SigningKey
 from groundwork.workers.pool import WorkerPool
 from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.domain.places.gazetteer import Gazetteer
-from openmeet.network.engines import Engines
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.consent import Publishing
+from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.live_pages import LivePages
@@ -56,7 +56,7 @@ class Services:
     # HTTP client for URLs from users: calendars, webhooks. None: nothing is fetched.
     outgoing: CalendarFetcher | None = None
     # The synchronization services. None: services and operators get Unavailable.
-    engines: Engines | None = None
+    sync_dependencies: SyncDependencies | None = None
     # Verifies service tokens of other apps' callers. None: no such token is accepted.
     service_callers: ServiceCallers | None = None
     # Worker processes that parse uploaded files and pictures. None: no file is accepted.

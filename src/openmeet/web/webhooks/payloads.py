@@ -14,7 +14,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import lists
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import AttendanceId
-from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.chat import message_queries, room_queries
 from openmeet.domain.chat import queries as chat
 from openmeet.domain.chat import webhooks as chat_webhooks
@@ -91,7 +91,7 @@ async def _event(reader: Reader, webhook: Webhook, event_id: EventId, public_url
     if event.is_gone:
         return {"slug": event.slug, "isGone": True}
     mine = await attendance.find(reader, event.id, webhook.user_id)
-    if not await seeing.may_see(reader, event, webhook.user_id, is_invited=is_invited(mine)):
+    if not await seeing.may_see(reader, event, webhook.user_id, has_rsvp_access=rsvp_gives_access(mine)):
         return None
     # Deliveries contain only what everybody may know, no matter who registered the webhook: they are copied and passed on.
     private = private_details(event, None, is_going=False, now=reader.now)
@@ -109,7 +109,7 @@ async def _answer(reader: Reader, webhook: Webhook, attendance_id: AttendanceId)
     is_own = webhook.group_id is None and answer.user_id == webhook.user_id
     if not is_own and not await _concerns(reader, webhook, event):
         return None
-    if not await seeing.may_see(reader, event, webhook.user_id, is_invited=is_own and is_invited(answer)):
+    if not await seeing.may_see(reader, event, webhook.user_id, has_rsvp_access=is_own and rsvp_gives_access(answer)):
         return None
     (listed,) = await lists.by_ids(reader, event.id, [answer.id])
     names = await shown_names(reader, [answer.user_id])

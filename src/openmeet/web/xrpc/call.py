@@ -84,7 +84,7 @@ def service_callers(settings: Settings, network: NetworkClients) -> ServiceCalle
     )
 
 
-async def asking(request: Request, method: str) -> XrpcCaller:
+async def authenticate_caller(request: Request, method: str) -> XrpcCaller:
     """The caller of an XRPC request: counts it against the rate limit, then verifies its token, if any.
 
     Raises TooMany, NotSignedIn; RemoteFailed and RemoteSlow if the caller's key cannot be fetched.
@@ -108,11 +108,11 @@ async def asking(request: Request, method: str) -> XrpcCaller:
     return XrpcCaller(did)
 
 
-async def viewer_of(reader: Reader, asking: XrpcCaller) -> UserId | None:
+async def viewer_of(reader: Reader, caller: XrpcCaller) -> UserId | None:
     """The local user behind the caller; None if nobody has signed in here with that DID."""
-    if asking.did is None:
+    if caller.did is None:
         return None
-    found = await identities.find(reader, asking.did)
+    found = await identities.find(reader, caller.did)
     return None if found is None or found.kind is IdentityKind.SHADOW else found.user_id
 
 

@@ -28,7 +28,7 @@ from openmeet.web.site.caller import set_caller
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 from openmeet.web.xrpc import events, groups, resolve, rsvps, series, service
-from openmeet.web.xrpc.call import LexiconCall, Query, asking, viewer_of
+from openmeet.web.xrpc.call import LexiconCall, Query, authenticate_caller, viewer_of
 from openmeet.web.xrpc.reasons import XrpcReason
 
 PREFIX: Final = "/xrpc/"
@@ -69,7 +69,7 @@ def dispatcher(authority: str) -> Callable[[Request], Awaitable[Response]]:
         # 400 and not 405, like other implementations.
         if request.method not in {"GET", "HEAD"}:
             raise InvalidInput("", XrpcReason.QUERY_BY_GET, nsid=nsid)
-        who = await asking(request, nsid)
+        who = await authenticate_caller(request, nsid)
         try:
             parameters = decode_parameters(catalog, f"{OWN_AUTHORITY}.{query.name}", request.url.query)
         except Malformed as error:

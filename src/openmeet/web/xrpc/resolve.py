@@ -10,7 +10,7 @@ from at_protocol.syntax.at_uri import normal_uri, parse_at_uri
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events import by_record, seeing
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import Event, EventSlug
@@ -76,7 +76,7 @@ async def find_event(reader: Reader, address: str, viewer: UserId | None, public
     if event is None or event.is_gone:
         return None
     mine = None if viewer is None else await attendance.find(reader, event.id, viewer)
-    return event if await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)) else None
+    return event if await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(mine)) else None
 
 
 async def find_series(reader: Reader, address: str, viewer: UserId | None, public_url: str) -> Series | None:

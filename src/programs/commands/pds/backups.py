@@ -32,7 +32,7 @@ def main(
         if prove:
             async with bars(hidden=as_json) as on_progress:
                 scratch = settings.data_directory / "scratch"
-                report = await verification.prove(vault, await read_manifest(vault, prove), scratch, on_progress)
+                report = await verification.verify(vault, await read_manifest(vault, prove), scratch, on_progress)
             findings = [{"about": one.about, "what": one.what} for one in report.findings]
             if as_json:
                 print_json({"id": prove, "ok": report.is_good, "findings": findings})

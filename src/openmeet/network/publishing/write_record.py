@@ -11,11 +11,11 @@ from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from groundwork.clock import Instant
 from groundwork.errors import Conflict, Explanation, RemoteFailed, Unavailable
 from groundwork.telemetry.logs import log
-from openmeet.network.publishing import settle
+from openmeet.network.publishing import store_outcome
 from openmeet.network.publishing.blobs import PictureTooLarge, learn_limit, upload
 from openmeet.network.publishing.decision import Publish
 from openmeet.network.publishing.draft import ChangedElsewhere, Draft, KeyOccupied, check_record, draft_write
-from openmeet.network.publishing.proofs import is_plausible_rev, message_of, prove, rev_of
+from openmeet.network.publishing.proofs import fetch_proof, is_plausible_rev, message_of, rev_of
 from openmeet.network.publishing.publisher import (
     INGESTED_AFTER,
     MAX_MERGE_ROUNDS,
@@ -23,7 +23,7 @@ from openmeet.network.publishing.publisher import (
     WRITE_COST,
     Publisher,
 )
-from openmeet.network.publishing.send import CurrentRecord, WriteReceipt, put_record
+from openmeet.network.publishing.repository_calls import CurrentRecord, WriteReceipt, put_record
 from openmeet.network.publishing.unanswered_writes import note_answered, until_answered
 from openmeet.network.records import seen
 from openmeet.network.records.event_writer import seal_in_cbor
@@ -40,10 +40,10 @@ async def settle_earlier_send(publisher: Publisher, leased: LeasedPublication) -
         return False
     if leased.chosen_cid == leased.base_cid:
         return False
-    proven = await prove(parse_at_uri(leased.uri), publisher)
+    proven = await fetch_proof(parse_at_uri(leased.uri), publisher)
     if str(proven.cid) != leased.chosen_cid:
         return False
-    await settle.store_published(
+    await store_outcome.store_published(
         publisher,
         leased,
         revision=leased.chosen_revision,
@@ -74,7 +74,7 @@ async def write(
         if draft.is_ours:
             raise Unavailable(PublicationReason.LATE_WRITE)
         reason = PublicationReason.OTHER_RECORD_AT_ADDRESS
-        await settle.release(publisher, leased, PublicationState.CONFLICTED, reason=reason)
+        await store_outcome.release(publisher, leased, PublicationState.CONFLICTED, reason=reason)
         return
     if draft.is_up_to_date and draft.current is not None:
         await _adopt_current(publisher, leased, draft, draft.current)
@@ -93,7 +93,7 @@ async def _send(publisher: Publisher, client: XrpcClient, leased: LeasedPublicat
     check_record(publisher, draft, written.body)
     wait = pause_seconds(client.pace, publisher.network.clock.now(), cost=WRITE_COST)
     if wait > 0:
-        await settle.retry_later(publisher, leased, PublicationReason.SLOWER_WRITES, wait)
+        await store_outcome.retry_later(publisher, leased, PublicationReason.SLOWER_WRITES, wait)
         return
     if draft.picture.blob is not None:
         await upload(client, draft.picture.blob)
@@ -119,7 +119,7 @@ async def stop_rewriting(publisher: Publisher, leased: LeasedPublication, uri: s
     """Stop sending a record that was written this often within an hour: its owner must decide."""
     log.error("publication.written_too_often", uri=uri, writes=writes)
     reason = PublicationReason.WRITTEN_TOO_OFTEN
-    await settle.release(publisher, leased, PublicationState.CONFLICTED, reason=reason)
+    await store_outcome.release(publisher, leased, PublicationState.CONFLICTED, reason=reason)
 
 
 async def settle_stored(
@@ -136,7 +136,7 @@ async def settle_stored(
         and stored.rev is not None
         and is_plausible_rev(stored.rev, publisher.network.clock.now())
     ):
-        await settle.store_published(
+        await store_outcome.store_published(
             publisher,
             leased,
             revision=leased.revision,
@@ -150,10 +150,10 @@ async def settle_stored(
         return
     # No commit was made because nothing changed, or the PDS stores other bytes than were sent: its bytes are the base,
     # or each comparison would fail. Or its rev is invalid: the rev stored beside a record orders all that follows.
-    proven = await prove(parse_at_uri(sent.uri), publisher)
+    proven = await fetch_proof(parse_at_uri(sent.uri), publisher)
     if proven.cid is None or proven.record is None:
         raise RemoteFailed(PublicationReason.NOT_READABLE_BACK)
-    await settle.store_published(
+    await store_outcome.store_published(
         publisher,
         leased,
         revision=leased.revision,
@@ -173,7 +173,7 @@ async def _adopt_current(publisher: Publisher, leased: LeasedPublication, draft:
         if known is None:
             return  # unreachable: ``draft_write`` found it; the lease ends and the row is checked again
         await leases.attach_current(tx, leased, did=draft.identity.did, uri=str(draft.uri))
-        await settle.mark_published(
+        await store_outcome.mark_published(
             tx,
             leased,
             revision=leased.revision,
@@ -187,9 +187,9 @@ async def _adopt_current(publisher: Publisher, leased: LeasedPublication, draft:
 
 async def _after_conflict(publisher: Publisher, leased: LeasedPublication, uri: AtUri, cid: str, body: bytes) -> None:
     """The PDS has an unexpected version: settle it if it is our own lost write, else hand it to ingestion."""
-    proven = await prove(uri, publisher)
+    proven = await fetch_proof(uri, publisher)
     if str(proven.cid) == cid:
-        await settle.store_published(
+        await store_outcome.store_published(
             publisher, leased, revision=leased.revision, uri=str(uri), cid=cid, body=body, rev=rev_of(proven)
         )
     else:
@@ -205,11 +205,11 @@ async def _hand_to_ingestion(
     is_merge_round = leased.reason != PublicationReason.MERGING()
     if is_merge_round and leased.merge_rounds + 1 > MAX_MERGE_ROUNDS:
         reason = PublicationReason.CHANGED_TOO_OFTEN
-        await settle.release(publisher, leased, PublicationState.CONFLICTED, reason=reason)
+        await store_outcome.release(publisher, leased, PublicationState.CONFLICTED, reason=reason)
         return
-    await publisher.enqueue([message_of(uri, proven or await prove(uri, publisher))])
+    await publisher.enqueue([message_of(uri, proven or await fetch_proof(uri, publisher))])
     due_at = Instant(publisher.network.clock.now() + INGESTED_AFTER)
-    await settle.release(
+    await store_outcome.release(
         publisher,
         leased,
         PublicationState.RETRYING,

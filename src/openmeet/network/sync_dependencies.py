@@ -10,7 +10,7 @@ from openmeet.network.ingestion.events import IngestionContext
 
 
 @dataclass(frozen=True, slots=True)
-class Engines:
+class SyncDependencies:
     """Dependencies of the pages and commands that show and steer synchronization, given by ``programs/``.
 
     ``others``: tells whether the databases of other communities respond, if this community's operators may know.

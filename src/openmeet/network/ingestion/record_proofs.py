@@ -41,7 +41,7 @@ class Proofs:
     ended_by: Failure | None
 
 
-async def prove(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) -> RecordMessage | None:
+async def fetch_proven(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) -> RecordMessage | None:
     """The record, or its absence, as of the repository's present commit; None if the proof lacks the record.
 
     Raises TooMany if the budget of the host is spent, InvalidInput if this is not the URI of one record, and what
@@ -92,7 +92,7 @@ class SignedTree:
         return RecordProof(self._commit, path, cid, record)
 
 
-async def prove_each(
+async def fetch_proven_each(
     network: NetworkClients, uris: Sequence[str], spend_on_host: SpendOnHost, listed: Mapping[str, bytes] | None = None
 ) -> Proofs:
     """Prove records of one repository; a failure of one record does not stop the others.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from groundwork.errors import InvalidForm, Why
 
 
-class Asks(InvalidForm):
+class NeedsConfirmation(InvalidForm):
     """Valid input that needs confirmation. ``name``: of the hidden field; ``key``: its value when confirmed."""
 
     def __init__(self, field: str, why: Why, *, name: str, key: str) -> None:
@@ -18,7 +18,7 @@ class Asks(InvalidForm):
         self.key = key
 
 
-def answered(typed: Mapping[str, str], name: str, wrong: InvalidForm) -> dict[str, str]:
+def confirmation_field(typed: Mapping[str, str], name: str, wrong: InvalidForm) -> dict[str, str]:
     """The hidden field of this name for the form shown again: the new question's key, else the earlier value."""
-    asked = wrong.key if isinstance(wrong, Asks) and wrong.name == name else typed.get(name, "")
+    asked = wrong.key if isinstance(wrong, NeedsConfirmation) and wrong.name == name else typed.get(name, "")
     return {name: asked}

@@ -20,7 +20,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
 from openmeet.domain.identities.model import Identity, IdentityKind
-from openmeet.network.publishing import proofs, settle, write
+from openmeet.network.publishing import proofs, store_outcome, write_record
 from openmeet.network.publishing.decision import (
     AwaitPermission,
     AwaitSwitch,
@@ -46,7 +46,7 @@ from openmeet.network.publishing.publisher import (
     Publisher,
 )
 from openmeet.network.publishing.repositories import repository_to_clear
-from openmeet.network.publishing.send import delete_record, get_record
+from openmeet.network.publishing.repository_calls import delete_record, get_record
 from openmeet.network.records import seen
 from openmeet.network.repositories.agents import agent_for, is_not_allowed
 from openmeet.network.repositories.sessions import note_refused
@@ -110,7 +110,7 @@ async def deliver_one(publisher: Publisher, leased: LeasedPublication) -> None:
         log.error(
             "publication.failed_unforeseen", kind=leased.kind.value, subject=leased.subject_id, error=repr(failure)
         )
-        await settle.retry_later(publisher, leased, reason_of(failure), None)
+        await store_outcome.retry_later(publisher, leased, reason_of(failure), None)
 
 
 async def _apply_decision(publisher: Publisher, leased: LeasedPublication) -> None:
@@ -123,36 +123,36 @@ async def _apply_decision(publisher: Publisher, leased: LeasedPublication) -> No
         case DoNothing() | KeepEditsLocal() if is_retracting:
             await _stop_retracting(publisher, leased)
         case KeepEditsLocal(why):
-            await settle.release(publisher, leased, PublicationState.WITHHELD, reason=why)
+            await store_outcome.release(publisher, leased, PublicationState.WITHHELD, reason=why)
         case DoNothing():
             async with publisher.db.transaction() as tx:
                 await publication_leases.settle_without_write(tx, leased)
         case AwaitPermission(why):
-            await settle.release(publisher, leased, PublicationState.BLOCKED, reason=why)
+            await store_outcome.release(publisher, leased, PublicationState.BLOCKED, reason=why)
         case ForgetRecord():
-            await settle.forget_record(publisher, leased)
+            await store_outcome.forget_record(publisher, leased)
         case MoveBack(uri):
-            await settle.keep_in_repository(publisher, leased, uri)
+            await store_outcome.keep_in_repository(publisher, leased, uri)
         case _ if is_retracting:
             await _resume_publishing(publisher, leased)
         case AwaitSwitch():
             due_at = Instant(publisher.network.clock.now() + RECHECK_AFTER)
-            await settle.release(
+            await store_outcome.release(
                 publisher, leased, PublicationState.RETRYING, reason=PublicationReason.SWITCHED_OFF, due_at=due_at
             )
         case Wait(why, until):
             due_at = until or Instant(publisher.network.clock.now() + RECHECK_AFTER)
-            await settle.release(publisher, leased, PublicationState.WAITING, reason=why, due_at=due_at)
+            await store_outcome.release(publisher, leased, PublicationState.WAITING, reason=why, due_at=due_at)
         case PublishEvent() | PublishRsvp() | PublishSeries() | PublishGroup() | PublishPlain():
             await _publish(publisher, leased, decision)
 
 
 async def _publish(publisher: Publisher, leased: LeasedPublication, decision: Publish) -> None:
-    if await write.settle_earlier_send(publisher, leased):
+    if await write_record.settle_earlier_send(publisher, leased):
         return
     client = await agent_for(publisher.db, publisher.network, decision.identity)
     try:
-        await write.write(publisher, client, leased, decision)
+        await write_record.write(publisher, client, leased, decision)
     except NotSignedIn as refused:
         await _session_refused(publisher, decision.identity, refused)
 
@@ -161,14 +161,14 @@ async def _resume_publishing(publisher: Publisher, leased: LeasedPublication) ->
     """The retraction is no longer wanted: finish it if the record is still the one that we know, then decide again. The
     echo of the delete must find the RSVP here.
     """
-    there = None if leased.uri is None else await proofs.prove_message(publisher, parse_at_uri(leased.uri))
+    there = None if leased.uri is None else await proofs.fetch_proven_message(publisher, parse_at_uri(leased.uri))
     if there is not None and there.cid is None:
-        await settle.forget_record(publisher, leased, there)
+        await store_outcome.forget_record(publisher, leased, there)
     elif there is not None and there.cid in {leased.base_cid, leased.chosen_cid}:
         # An unanswered delete may still be in flight; its effect would look like a deletion by somebody else.
         await _retract(publisher, leased)
     else:
-        await settle.release(publisher, leased, PublicationState.DUE, reason=None)
+        await store_outcome.release(publisher, leased, PublicationState.DUE, reason=None)
         return
     async with publisher.db.transaction() as tx:
         await recheck(tx, kind=leased.kind, subject_ids=[leased.subject_id])
@@ -181,7 +181,7 @@ async def _stop_retracting(publisher: Publisher, leased: LeasedPublication) -> N
     first; one that its author wrote in another app keeps its publication.
     """
     if leased.uri is None or leased.kind not in {PublicationKind.EVENT, PublicationKind.RSVP}:
-        await settle.forget_record(publisher, leased)
+        await store_outcome.forget_record(publisher, leased)
         return
     async with publisher.db.reader() as reader:
         event = (
@@ -190,7 +190,7 @@ async def _stop_retracting(publisher: Publisher, leased: LeasedPublication) -> N
             else None
         )
     if event is not None and event.is_record_of_author:
-        await settle.release(publisher, leased, PublicationState.DUE, reason=None)
+        await store_outcome.release(publisher, leased, PublicationState.DUE, reason=None)
     else:
         await _resume_publishing(publisher, leased)
 
@@ -199,9 +199,9 @@ async def _withhold_or_retract(publisher: Publisher, leased: LeasedPublication, 
     """It may not be public: retract what may have been published."""
     if leased.uri is None or leased.did is None:
         if leased.state is PublicationState.RETRACTING:
-            await settle.forget_record(publisher, leased)
+            await store_outcome.forget_record(publisher, leased)
         else:
-            await settle.release(publisher, leased, PublicationState.WITHHELD, reason=why)
+            await store_outcome.release(publisher, leased, PublicationState.WITHHELD, reason=why)
         return
     async with publisher.db.transaction() as tx:
         if not await publication_leases.start_retracting(tx, leased):
@@ -217,7 +217,7 @@ async def _retract(publisher: Publisher, retracting: LeasedPublication) -> None:
     async with publisher.db.reader() as reader:
         identity = await repository_to_clear(reader, retracting)
     if identity is None:
-        await settle.release(
+        await store_outcome.release(
             publisher, retracting, PublicationState.BLOCKED, reason=PublicationReason.SIGN_IN_WITH_ACCOUNT
         )
         return
@@ -233,7 +233,7 @@ async def _retract(publisher: Publisher, retracting: LeasedPublication) -> None:
     except Failure as failure:
         await _settle_failure(publisher, retracting, failure)
     else:
-        await settle.forget_record(publisher, retracting, gone)
+        await store_outcome.forget_record(publisher, retracting, gone)
 
 
 async def _waits_for_ingestion(
@@ -253,9 +253,9 @@ async def _waits_for_ingestion(
     known_cids = {retracting.base_cid, retracting.chosen_cid, None if known is None else known.cid}
     if current is None or current.cid in known_cids:
         return False
-    await publisher.enqueue([await proofs.prove_message(publisher, uri)])
+    await publisher.enqueue([await proofs.fetch_proven_message(publisher, uri)])
     due_at = Instant(publisher.network.clock.now() + (INGESTED_AFTER << retracting.merge_rounds))
-    await settle.release(
+    await store_outcome.release(
         publisher,
         retracting,
         PublicationState.RETRACTING,
@@ -270,10 +270,10 @@ async def _settle_failure(publisher: Publisher, leased: LeasedPublication, failu
     """Store whether the row waits for the person, for a retry, or has failed."""
     if isinstance(failure, NotSignedIn) or is_not_allowed(failure):
         why = reason_of(failure) if isinstance(failure, NotSignedIn) else PublicationReason.NOT_ALLOWED
-        await settle.release(publisher, leased, PublicationState.BLOCKED, reason=why)
+        await store_outcome.release(publisher, leased, PublicationState.BLOCKED, reason=why)
     elif failure.name in _ACCOUNT_IS_AWAY:
         # The account has moved or is inactive: its identity is refreshed, and its person signs in at the new server.
-        await settle.release(publisher, leased, PublicationState.BLOCKED, reason=reason_of(failure))
+        await store_outcome.release(publisher, leased, PublicationState.BLOCKED, reason=reason_of(failure))
         async with publisher.db.transaction() as tx:
             fixed = await publication_leases.find(
                 tx, leased.kind, leased.subject_id
@@ -281,9 +281,9 @@ async def _settle_failure(publisher: Publisher, leased: LeasedPublication, failu
             if fixed is not None and fixed.did is not None:
                 await enqueue(tx, JobKind.REFRESH_IDENTITY, fixed.did, int(tx.now))
     elif retry.is_worth_retrying(failure):
-        await settle.retry_later(publisher, leased, reason_of(failure), retry.asked_seconds(failure))
+        await store_outcome.retry_later(publisher, leased, reason_of(failure), retry.asked_seconds(failure))
     else:
-        await settle.refuse(publisher, leased, reason_of(failure))
+        await store_outcome.refuse(publisher, leased, reason_of(failure))
 
 
 async def _session_refused(publisher: Publisher, identity: Identity, refused: NotSignedIn) -> NoReturn:
