@@ -22,7 +22,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 
 
-class SubjectPage(NamedTuple):
+class ConversationSubject(NamedTuple):
     """What a conversation is about, and its page."""
 
     subject: RoomSubject
@@ -31,21 +31,21 @@ class SubjectPage(NamedTuple):
     time_zone: str
 
 
-def subject_page_of(about: Event | Series | Group) -> SubjectPage:
+def subject_page_of(about: Event | Series | Group) -> ConversationSubject:
     """Subject and page of this event, series or group."""
     if isinstance(about, Event):
-        return SubjectPage(
+        return ConversationSubject(
             RoomSubject(SubjectKind.EVENT, about.id), about.title, f"/events/{quote(about.slug)}", about.time_zone
         )
     if isinstance(about, Series):
-        return SubjectPage(
+        return ConversationSubject(
             RoomSubject(SubjectKind.SERIES, about.id),
             about.content.title,
             f"/series/{quote(about.slug)}",
             about.zone_name,
         )
     zone = about.details.time_zone or "UTC"
-    return SubjectPage(
+    return ConversationSubject(
         RoomSubject(SubjectKind.GROUP, about.id), about.details.name, f"/groups/{quote(about.slug)}", zone
     )
 

@@ -170,6 +170,10 @@ class MessageKind(StrEnum):
     POLL = "poll"
 
 
+# Kinds whose text people wrote: they are searched, counted as unread, and notified of.
+WRITTEN: Final = frozenset({MessageKind.TEXT, MessageKind.POLL})
+
+
 class Signal(StrEnum):
     """Messages that people on their way to an event send with one tap."""
 

@@ -16,12 +16,12 @@ from openmeet.domain.chat import log, message_queries, room_queries, webhooks
 from openmeet.domain.chat.access import access_of_each, related_people_sql
 from openmeet.domain.chat.group_mentions import page_of_people_called
 from openmeet.domain.chat.model import (
+    WRITTEN,
     Access,
     ChatLogEntry,
     ChatMessage,
     ChatMessageId,
     LogKind,
-    MessageKind,
     NotificationLevel,
     Room,
     RoomId,
@@ -153,7 +153,7 @@ async def notify_author(tx: Transaction, kind: NotificationKind[ChatNews], one: 
 
 def _is_news(one: ChatMessage, now: Instant) -> bool:
     is_shown = not one.is_removed and not one.is_held
-    return is_shown and one.kind in {MessageKind.TEXT, MessageKind.POLL} and one.said_at > now - _NEWS_FOR
+    return is_shown and one.kind in WRITTEN and one.said_at > now - _NEWS_FOR
 
 
 async def _addressed(reader: Reader, room: Room, one: ChatMessage, *, is_edit: bool) -> _Wanted:

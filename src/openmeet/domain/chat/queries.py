@@ -11,6 +11,7 @@ from openmeet.domain.chat.access import access, access_to_each, reading_floor, r
 from openmeet.domain.chat.mentions import mentions_in, renamed_among
 from openmeet.domain.chat.message_queries import COLUMNS, by_id, by_ids, message_of
 from openmeet.domain.chat.model import (
+    WRITTEN,
     Access,
     ChatMessage,
     ChatMessageId,
@@ -110,6 +111,12 @@ class MessagePage:
     messages: tuple[ShownMessage, ...]
     has_before: bool
     has_after: bool
+
+
+def is_written(message: str = "m") -> str:
+    """SQL condition: people wrote the text of this message."""
+    kinds = ", ".join(f"'{kind}'" for kind in sorted(WRITTEN))
+    return f"{message}.kind in ({kinds})"
 
 
 def is_shown(floor: str = ":floor") -> str:
@@ -416,9 +423,9 @@ async def _only_here(reader: Reader, ids: Collection[ChatMessageId]) -> set[Chat
     after delivery had passed them; polls are never sent.
     """
     rows = await reader.fetch(
-        """
+        f"""
         select m.id from chat_messages m join chat_rooms r on r.id = m.room_id and r.matrix_state = 'on'
-         where m.id in :ids and m.kind in ('text', 'poll') and m.removed_at is null and m.held_at is null
+         where m.id in :ids and {is_written()} and m.removed_at is null and m.held_at is null
            and not exists (select 1 from chat_log l join matrix_sends s on s.room_id = l.room_id and s.number = l.number
                             where l.message_id = m.id and s.event_id is not null)
            and (m.kind = 'poll'

@@ -3,7 +3,7 @@
 """
 
 from groundwork.database.words import words_of
-from openmeet.domain.chat.model import ChatMessage, MessageKind
+from openmeet.domain.chat.model import WRITTEN, ChatMessage
 from openmeet.domain.chat.texts import has_link
 from openmeet.i18n.markdown import folded
 
@@ -14,7 +14,7 @@ PICTURE_TERM = "i=1"
 def search_index_terms(one: ChatMessage) -> str:
     """The column ``search_words``: empty for what is removed, held, or no text."""
     said = " ".join(filter(None, [one.body, *(picture.alt for picture in one.pictures)]))
-    is_found = not one.is_removed and not one.is_held and one.kind in {MessageKind.TEXT, MessageKind.POLL}
+    is_found = not one.is_removed and not one.is_held and one.kind in WRITTEN
     if not is_found or not (said or one.pictures):
         return ""
     writer = f"{person_term(one.user_id)} " if one.user_id else ""

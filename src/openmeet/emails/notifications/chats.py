@@ -12,6 +12,7 @@ from openmeet.domain.chat.addresses import RoomAddress, addresses_of
 from openmeet.domain.chat.model import Access, ChatMessage, ChatMessageId, HistoryMode, RoomId, pictures_in
 from openmeet.domain.chat.objections import Removal
 from openmeet.domain.chat.pictures import words_of
+from openmeet.domain.chat.queries import is_written
 from openmeet.domain.chat.sanctions import Sanction, sanctions_of
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications.kinds import (
@@ -138,7 +139,7 @@ class _Unread:
 
 # SQL condition on ``m``, ``r`` and ``c``: the viewer has not read it.
 _UNREAD: Final = f"""
-    m.number > coalesce(c.read_number, 0) and m.kind in ('text', 'poll')
+    m.number > coalesce(c.read_number, 0) and {is_written()}
     and (m.user_id is null or m.user_id <> :viewer) and m.removed_at is null and m.held_at is null
     and m.number > {reading_floor_sql()}
     and not exists (select 1 from user_blocks kb where kb.user_id = :viewer and kb.blocked_id = m.user_id)

@@ -14,7 +14,7 @@ from groundwork.ui.tones import tone_of
 from openmeet.domain.chat.access import access_of_each
 from openmeet.domain.chat.acts import ModerationAct, RoomAct
 from openmeet.domain.chat.addresses import RoomAddress
-from openmeet.domain.chat.model import Access, MessageKind, Room, RoomKind, Signal
+from openmeet.domain.chat.model import WRITTEN, Access, MessageKind, Room, RoomKind, Signal
 from openmeet.domain.chat.pictures import words_of
 from openmeet.domain.chat.polls import poll_in
 from openmeet.domain.chat.queries import ReplyLine, ShownMessage
@@ -455,7 +455,7 @@ def line_of(one: ShownMessage | None) -> str:
         return gettext("Nothing said yet")
     if one.message.is_removed:
         return _removed_sentence(one)
-    is_text = one.message.kind in {MessageKind.TEXT, MessageKind.POLL}
+    is_text = one.message.kind in WRITTEN
     body = with_names(one.message.body, one.renamed)
     words = one_line(words_of(body, one.message.pictures)) if is_text else str(_html(one))
     words = _cut(words, _LINE)
