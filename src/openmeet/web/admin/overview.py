@@ -20,7 +20,7 @@ LATE: Final = 15 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class OperatorNeed:
     """Something for an operator to look at. ``icon``: of ``ui/icons.jinja``; ``path``: where it is dealt with."""
 
     icon: str
@@ -39,20 +39,22 @@ class Part:
     path: str = ""
 
 
-def needs_of(found: SyncStatus, away: Sequence[str], mirrored: Sequence[MirroredRoomOverview]) -> list[Need]:
+def needs_of(found: SyncStatus, away: Sequence[str], mirrored: Sequence[MirroredRoomOverview]) -> list[OperatorNeed]:
     """The most urgent first. ``away``: databases that do not respond. What hosts decide, such as conflicts, is not here."""
     return [*_stopped(found, away), *_failed(found, mirrored), *_late(found)]
 
 
-def _stopped(found: SyncStatus, away: Sequence[str]) -> list[Need]:
+def _stopped(found: SyncStatus, away: Sequence[str]) -> list[OperatorNeed]:
     """What does not work until somebody acts."""
-    needs = [Need("alert", gettext("%(name)s doesn’t answer", name=name.capitalize()), path="#away") for name in away]
+    needs = [
+        OperatorNeed("alert", gettext("%(name)s doesn’t answer", name=name.capitalize()), path="#away") for name in away
+    ]
     if found.queue is None:
-        needs.append(Need("box", gettext("The broker doesn’t answer"), "#queue", gettext("Nothing is lost.")))
+        needs.append(OperatorNeed("box", gettext("The broker doesn’t answer"), "#queue", gettext("Nothing is lost.")))
     elif found.queue.dead:
         count = found.queue.dead
         title = ngettext("We gave up on %(number)s message", "We gave up on %(number)s messages", count)
-        needs.append(Need("box", title, path="/operating/dead-letters"))
+        needs.append(OperatorNeed("box", title, path="/operating/dead-letters"))
     unread = [
         (one.url, one.reason, "globe", "#sources") for one in found.sources if one.state is not SourceState.FOLLOWING
     ]
@@ -60,15 +62,16 @@ def _stopped(found: SyncStatus, away: Sequence[str]) -> list[Need]:
         (one.did, one.reason, "flag", "#labellers") for one in found.labellers if one.state != SourceState.FOLLOWING
     ]
     needs += [
-        Need(icon, gettext("We can’t read %(name)s", name=name), path, reason) for name, reason, icon, path in unread
+        OperatorNeed(icon, gettext("We can’t read %(name)s", name=name), path, reason)
+        for name, reason, icon, path in unread
     ]
     return needs
 
 
-def _failed(found: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) -> list[Need]:
+def _failed(found: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) -> list[OperatorNeed]:
     """What was tried and did not succeed; the rest goes on."""
     needs = [
-        Need(
+        OperatorNeed(
             "alert", gettext("%(kind)s: %(number)s failed", kind=JOB_LABELS[job.kind], number=job.number), path="#jobs"
         )
         for job in found.jobs
@@ -76,24 +79,24 @@ def _failed(found: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) -> list
     ]
     if count := len(found.failing_servers):
         title = ngettext("%(number)s server fails", "%(number)s servers fail", count)
-        needs.append(Need("globe", title, "#servers", gettext("We keep trying.")))
+        needs.append(OperatorNeed("globe", title, "#servers", gettext("We keep trying.")))
     if count := found.put_aside:
         title = ngettext("%(number)s record couldn’t be read", "%(number)s records couldn’t be read", count)
-        needs.append(Need("box", title, path="/operating/put-aside"))
+        needs.append(OperatorNeed("box", title, path="/operating/put-aside"))
     if count := sum(found.discrepancies.values()):
         title = ngettext("%(number)s disagreement is open", "%(number)s disagreements are open", count)
-        needs.append(Need("sync", title, path="#disagreements"))
+        needs.append(OperatorNeed("sync", title, path="#disagreements"))
     if count := sum(bool(one.status.error) for one in mirrored):
         title = ngettext("%(number)s chat isn’t mirrored", "%(number)s chats aren’t mirrored", count)
-        needs.append(Need("chat", title, path="#matrix"))
+        needs.append(OperatorNeed("chat", title, path="#matrix"))
     return needs
 
 
-def _late(found: SyncStatus) -> list[Need]:
+def _late(found: SyncStatus) -> list[OperatorNeed]:
     """What waits for longer than a retry takes."""
     late = Instant(found.now - LATE)
     needs = [
-        Need(
+        OperatorNeed(
             "clock",
             gettext("%(kind)s: %(number)s waiting", kind=words[one.kind], number=one.number),
             path,
@@ -109,7 +112,7 @@ def _late(found: SyncStatus) -> list[Need]:
     if found.queue is not None and found.queue.oldest_at is not None and found.queue.oldest_at < late:
         title = ngettext("%(number)s message is waiting", "%(number)s messages are waiting", found.queue.waiting)
         detail = gettext("The oldest came %(when)s.", when=ago(found.queue.oldest_at, found.now))
-        needs.append(Need("clock", title, "#queue", detail))
+        needs.append(OperatorNeed("clock", title, "#queue", detail))
     return needs
 
 
