@@ -97,5 +97,5 @@ async def test_a_ticket_before_the_camera_is_checked_in(openmeet: Deployment, tm
         await opened.add_init_script(f"({READER})({reader})".replace("'", '"'))
         await page.goto(f"/events/{event.slug}/check-in")
         await page.get_by_role("button", name="Scan with the camera").click()
-        await expect(page.get_by_text("Ben checked in.")).to_be_visible()
+        await expect(page.get_by_text("Ben is in")).to_be_visible()
         await expect(page.get_by_role("status").filter(has_text="of 1 person")).to_contain_text("1")

@@ -7,12 +7,12 @@ def test_an_empty_form_says_what_holds_without_a_word():
     words = section_summaries({"visibility": "public", "time_zone": "Europe/Berlin", "place_audience": "everyone"})
     assert words == {
         "clock": "Europe/Berlin",
-        "address": "Nothing yet",
+        "address": "",
         "privacy": "Everyone sees the address",
         "places": "No limit, everyone may come",
-        "topics": "Nothing yet",
-        "tickets": "Nothing yet",
-        "accessibility": "Nothing yet",
+        "topics": "",
+        "tickets": "",
+        "accessibility": "",
     }
 
 

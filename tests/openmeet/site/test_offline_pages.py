@@ -24,13 +24,13 @@ async def test_the_service_worker_knows_the_files_of_this_release(make_sqlite, c
         worker = await browser.get("/service-worker.js")
         assert worker.headers["cache-control"] == "no-cache"
         files = re.findall(r'"(/static/[^"]+)"', worker.text)
-        assert len(files) == 7
+        assert len(files) == 9
         for path in files:
             assert (await browser.get(path)).status_code == 200
 
 
 async def test_home_names_what_to_keep_for_when_there_is_no_connection(make_sqlite, clock):
-    """The week, tickets of events one goes to, check-in lists of those one hosts; nothing of others."""
+    """The week and its events, tickets of events one goes to, check-in lists of those one hosts; nothing of others."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as browser:
         await sign_up(browser, "ida@example.org", "Ida")
@@ -40,4 +40,4 @@ async def test_home_names_what_to_keep_for_when_there_is_no_connection(make_sqli
         home = (await browser.get("/home")).text
     kept = re.search(r'data-keep="([^"]*)"', home)
     assert kept is not None
-    assert kept[1].split() == ["/my/calendar?view=week", f"/events/{theirs.slug}/ticket"]
+    assert kept[1].split() == ["/my/calendar?view=week", f"/events/{theirs.slug}", f"/events/{theirs.slug}/ticket"]

@@ -5,6 +5,7 @@ event; eight (40 bits) authenticate the ticket, which is enough because only hos
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
@@ -79,10 +80,11 @@ async def own(reader: Reader, caller: Caller, slug: EventSlug) -> tuple[Event, A
 
 @dataclass(frozen=True, slots=True)
 class DoorCounts:
-    """How many people have checked in, and how many are expected in all."""
+    """How many people have checked in, how many are expected in all, and how many of those somebody else brings."""
 
     there: int
     expected: int
+    brought: int
 
 
 async def candidates(reader: Reader, event_id: EventId, tail: str) -> list[AttendanceId]:
@@ -99,22 +101,23 @@ async def counts(reader: Reader, event_id: EventId) -> DoorCounts:
     row = await reader.fetch_one(
         """
         select cast(coalesce(sum(case when status = 'attended' then party else 0 end), 0) as bigint) as there,
-               cast(coalesce(sum(party), 0) as bigint) as expected
+               cast(coalesce(sum(party), 0) as bigint) as expected,
+               cast(coalesce(sum(party - 1), 0) as bigint) as brought
           from attendances where event_id = :event_id and status in ('attending', 'attended')
         """,
         event_id=event_id,
     )
-    return DoorCounts(int(row["there"]), int(row["expected"])) if row else DoorCounts(0, 0)
+    return DoorCounts(row["there"], row["expected"], row["brought"]) if row else DoorCounts(0, 0, 0)
 
 
-async def there_since(reader: Reader, attendance_id: AttendanceId) -> Instant | None:
-    """When the attendee checked in; None if they have not."""
-    row = await reader.fetch_one(
+async def there_since(reader: Reader, attendance_ids: Sequence[AttendanceId]) -> dict[AttendanceId, Instant]:
+    """When each attendee checked in; those who have not are left out."""
+    rows = await reader.fetch(
         """
-        select max(c.changed_at) as since
+        select a.id, max(c.changed_at) as since
           from attendances a join attendance_history c on c.attendance_id = a.id and c.after_status = 'attended'
-         where a.id = :id and a.status = 'attended'
+         where a.id in :ids and a.status = 'attended' group by a.id
         """,
-        id=attendance_id,
+        ids=attendance_ids,
     )
-    return None if row is None or row["since"] is None else Instant(row["since"])
+    return {AttendanceId(row["id"]): Instant(row["since"]) for row in rows}

@@ -23,6 +23,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
 from openmeet.web.check_in import tickets
+from openmeet.web.events.listing import short_when
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.media.qr_code import picture_of
 from openmeet.web.site.caller import caller_of
@@ -64,16 +65,16 @@ async def check_in(request: Request) -> Response:
             chosen = typed.get("attendance", "")
             code = typed.get("code", "")
             attendance_id = AttendanceId(chosen) if chosen else await actions.of_code(tx, key, event, code)
-            since = await actions.there_since(tx, attendance_id)
+            was_there = attendance_id in await actions.there_since(tx, [attendance_id])
             saved = await host_decisions.check_in(tx, caller, slug, attendance_id)
     except InvalidForm as wrong:
         return await _door(request, Typed(typed, wrong.problems), status=400)
     except Refused as refused:
         return await _door(request, Typed(typed, {"": refused.why}), status=422)
     query = {"done": saved.id, "q": typed.get("q", "")}
-    if since is not None:
+    if was_there:
         return go(f"/events/{quote(slug)}/check-in?{urlencode(query | {'again': '1'})}")
-    return go(f"/events/{quote(slug)}/check-in?{urlencode(query)}", flash="checked_in")
+    return go(f"/events/{quote(slug)}/check-in?{urlencode(query)}")
 
 
 async def undo(request: Request) -> Response:
@@ -136,24 +137,29 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
                 typed = Typed({"code": code}, wrong.problems)
         asked = [one for one in (holder, done) if one]
         single = await lists.by_ids(reader, event.id, [AttendanceId(one) for one in asked])
-        since = await actions.there_since(reader, AttendanceId(holder or done))
+        since = await actions.there_since(reader, [one.attendance_id for one in (*rows, *single)])
         names = await shown_names(reader, [one.user_id for one in (*rows, *single)])
-        people = [lists.shown(one, names) for one in rows]
+        # Who is still to come is looked for, not who is here.
+        people = sorted(
+            (lists.shown(one, names) for one in rows), key=lambda one: one.status is AttendanceStatus.ATTENDED
+        )
         by_id = {one.attendance_id: lists.shown(one, names) for one in single}
     context = {
         "event": event,
         "closed": rules.why_check_in_is_closed(event, now),
         "counts": counts,
         "people": people,
+        "when": short_when(event),
         # The colour of an address must not tell whose it is.
         "tones": {
-            one.attendance_id: tone_of(one.attendance_id if one.is_named_by_address else one.user_id) for one in people
+            one.attendance_id: tone_of(one.attendance_id if one.is_named_by_address else one.user_id)
+            for one in (*people, *by_id.values())
         },
         "is_cut": len(rows) == _SHOWN,
         "holder": by_id.get(AttendanceId(holder)),
         "done": by_id.get(AttendanceId(done)),
         "is_again": bool(request.query_params.get("again")),
-        "since": "" if since is None else formatting.clock(wall_time.local_of(since, event.time_zone)),
+        "since": {key: formatting.clock(wall_time.local_of(at, event.time_zone)) for key, at in since.items()},
         "q": q,
         "typed": typed if typed.values or typed.problems else Typed({"code": code, "q": q}),
     }

@@ -8,7 +8,6 @@ from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS
 from openmeet.i18n import names
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 
-_NOTHING: Final = lazy("Nothing yet")
 _LONGEST: Final = 60
 
 _WHO: Final[Mapping[str, LazyText]] = {
@@ -19,7 +18,7 @@ _WHO: Final[Mapping[str, LazyText]] = {
 
 
 def section_summaries(typed: Mapping[str, str]) -> dict[str, str]:
-    """By section name, one line about the values typed in it, valid or not."""
+    """By section name, one line about the values typed in it, valid or not; empty where there is none."""
     return {
         "clock": _listed(
             [gettext("Whole days") if typed.get("all_day") else "", typed.get("time_zone", "").replace("_", " ")]
@@ -74,7 +73,7 @@ def _listed(parts: Sequence[str | LazyText]) -> str:
     """The items in one line, truncated between words."""
     line = " ".join(", ".join(text for part in parts if (text := str(part).strip())).split())
     if len(line) <= _LONGEST:
-        return line or str(_NOTHING)
+        return line
     return f"{line[:_LONGEST].rsplit(' ', 1)[0].rstrip(',')} …"
 
 

@@ -23,6 +23,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.search import event_lists, front_page, search, suggestions
 from openmeet.domain.search.event_lists import Mine
 from openmeet.domain.search.suggestions import Suggestion, SuggestionReason
+from openmeet.domain.users.first_name import first_name
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n import formatting
@@ -114,7 +115,7 @@ async def show_home(request: Request) -> Response:
     here = (me.time_zone if me else None) or "UTC"
     ahead = [event for event in coming if not event.is_cancelled and event.starts_at is not None]
     context = {
-        "greeting": _greeting(now, here, caller.display_name),
+        "greeting": _greeting(now, here, first_name(caller.display_name)),
         "next": _next(ahead[0], facts, now) if ahead else None,
         "waiting": rows_of(waiting, facts),
         "groups": dated(days(of_groups, facts, now)),
@@ -128,10 +129,11 @@ async def show_home(request: Request) -> Response:
 
 
 def _kept_offline(ahead: Sequence[Event], facts: ListedFacts) -> list[str]:
-    """Pages that a browser keeps for when there is no connection: the week, the tickets, the check-in lists."""
+    """Pages that a browser keeps for when there is no connection: the week, its events, the tickets, the check-in lists."""
     kept = ["/my/calendar?view=week"]
     for event in ahead:
         path = f"/events/{quote(event.slug)}"
+        kept.append(path)
         state = bar_of(facts.cases[event.id]).state
         if state in _WITH_TICKET:
             kept.append(f"{path}/ticket")

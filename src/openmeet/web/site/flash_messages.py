@@ -173,7 +173,6 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "attendee_added": lazy("Added."),
     "attendee_invited": lazy("Invited: an e-mail is on its way."),
     "attendee_restored": lazy("Brought back."),
-    "checked_in": lazy("Checked in."),
     "check_in_undone": lazy("Not checked in any more."),
     "guest_asked": lazy("We sent a link to that address. Open it to confirm your answer; it works for a day."),
     "interested": lazy("Noted: you’re interested."),

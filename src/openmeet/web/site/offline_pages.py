@@ -18,8 +18,18 @@ OFFLINE: Final = "/offline"
 WORKER: Final = "/service-worker.js"
 
 _SCRIPT: Final = Path(__file__).parent / "static" / "service_worker.js"
-# What every page needs, and the calendar, which is among the pages that are kept.
-_FILES: Final = ("site.css", "calendar.css", "page.js", "improve.js", "offline.js", "figtree.woff2", "mark.svg")
+# What every page needs, and the calendar and the check-in list, which are among the pages that are kept.
+_FILES: Final = (
+    "site.css",
+    "calendar.css",
+    "door.css",
+    "page.js",
+    "improve.js",
+    "offline.js",
+    "scan.js",
+    "figtree.woff2",
+    "mark.svg",
+)
 # The paper of ``tokens.css``, which is also behind the mark while the app starts.
 _PAPER: Final = "#FBF8F3"
 
@@ -79,6 +89,6 @@ async def serve_worker(_request: Request) -> Response:
 @cache
 def _worker() -> str:
     files = [static_url(name) for name in _FILES]
-    known = {"VERSION": files[0].split("/")[2] + files[3].split("/")[2], "FILES": files, "OFFLINE": OFFLINE}
+    known = {"VERSION": files[0].split("/")[2] + files[4].split("/")[2], "FILES": files, "OFFLINE": OFFLINE}
     constants = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in known.items())
     return constants + _SCRIPT.read_text("utf-8")

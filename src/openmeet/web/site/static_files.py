@@ -8,11 +8,13 @@ from starlette.routing import Route
 from groundwork import ui
 from groundwork.http.static_files import StaticFiles
 
-# ``site.css`` is for every page; pages with a conversation or a calendar in them, and the operator's, ask for theirs in the block ``styles``.
+# ``site.css`` is for every page; pages with more of their own ask for it in the block ``styles``.
 _STYLESHEETS = {
-    "site.css": (*ui.STYLES, "frame.css", "inputs.css", "events.css", "groups.css", "print.css"),
+    "site.css": (*ui.STYLES, "frame.css", "inputs.css", "events.css", "tell.css", "groups.css", "print.css"),
     "chat.css": ("chat.css",),
     "calendar.css": ("calendar.css",),
+    "door.css": ("door.css",),
+    "make.css": ("make.css",),
     "operating.css": ("operators.css", "operating.css"),
 }
 

@@ -1,6 +1,6 @@
 // Without a connection: says since when a page is kept, what waits to be sent, and when it was sent.
 
-const { person, worker, keptAt, offlineAt, offlineWaits, offlineRefused, offlineUndo, offlineSent, offlineHere } = {
+const { person, worker, keptAt, offlineNow, offlineAt, offlineWaits, offlineRefused, offlineUndo, offlineSent, offlineHere } = {
   ...document.body.dataset,
   ...document.documentElement.dataset,
 };
@@ -35,21 +35,21 @@ function name(event) {
 function say({ waiting, kept, sent }) {
   const shown = [];
   if (keptAt) {
-    const time = new Intl.DateTimeFormat(document.documentElement.lang, { weekday: "short", hour: "2-digit", minute: "2-digit" }).format(Number(keptAt));
-    shown.push(banner("hold", offlineAt.replace("{}", time)));
+    const form = { weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+    const time = new Intl.DateTimeFormat(document.documentElement.lang, form).format(Number(keptAt));
+    const line = banner("hold", ` ${offlineAt.replace("{}", time)}`);
+    const now = document.createElement("strong");
+    now.textContent = offlineNow;
+    line.firstChild.prepend(now);
+    shown.push(line);
   }
   wasSent ||= Boolean(sent);
   if (wasSent && !waiting.length) shown.push(banner("good", offlineSent));
-  for (const one of waiting) {
-    const line = banner(one.refused ? "warn" : "hold", `${one.refused ? offlineRefused : offlineWaits} ${one.words}`);
-    const undo = document.createElement("button");
-    undo.type = "button";
-    undo.className = "button quiet small";
-    undo.textContent = offlineUndo;
-    undo.setAttribute("aria-label", `${offlineUndo}: ${one.words}`);
-    undo.addEventListener("click", () => tell({ kind: "drop", key: one.key }));
-    line.append(undo);
-    shown.push(line);
+  if (waiting.length) {
+    const rows = document.createElement("ul");
+    rows.className = "offline-waiting";
+    rows.append(...waiting.map(waitingRow));
+    shown.push(rows);
   }
   place?.replaceChildren(...shown);
   const rows = new Map(waiting.map((one) => [new URLSearchParams(one.body).get("attendance"), one]));
@@ -60,7 +60,22 @@ function say({ waiting, kept, sent }) {
     button.classList.toggle("chosen", waits);
   }
   for (const badge of document.querySelectorAll("[data-offline-badge]")) badge.hidden = false;
-  list(kept);
+  list(kept, waiting);
+}
+
+function waitingRow(one) {
+  const row = document.createElement("li");
+  row.className = one.refused ? "warn" : "hold";
+  const text = document.createElement("p");
+  text.textContent = `${one.refused ? offlineRefused : offlineWaits} ${one.words}`;
+  const undo = document.createElement("button");
+  undo.type = "button";
+  undo.className = "button quiet small";
+  undo.textContent = offlineUndo;
+  undo.setAttribute("aria-label", `${offlineUndo}: ${one.words}`);
+  undo.addEventListener("click", () => tell({ kind: "drop", key: one.key }));
+  row.append(text, undo);
+  return row;
 }
 
 function banner(tone, words) {
@@ -72,23 +87,59 @@ function banner(tone, words) {
   return made;
 }
 
-// The page that stands for all that are not kept lists those that are.
-function list(kept) {
+// The page that stands for all that are not kept shows those that are: events with their covers, then what leads on.
+async function list(kept, waiting) {
   const links = document.querySelector("[data-offline-kept]");
   if (!links || !kept.length) return;
-  links.replaceChildren(
-    ...kept.reverse().map(({ path, title }) => {
-      const row = document.createElement("li");
-      const link = document.createElement("a");
-      link.href = path;
-      const words = document.createElement("span");
-      // A title is kept as it was written in its page.
-      const read = new DOMParser().parseFromString(title, "text/html").body.textContent;
-      words.textContent = read.replace(/ · [^·]*$/, "");
-      link.append(words);
-      row.append(link);
-      return row;
+  const cache = await caches.open("kept");
+  const pages = await Promise.all(
+    kept.map(async ({ path }) => {
+      const answer = await cache.match(new URL(path, location.origin).href);
+      return [path, new DOMParser().parseFromString((await answer?.text()) ?? "", "text/html")];
     }),
   );
-  links.parentElement.hidden = false;
+  const events = pages
+    .filter(([, page]) => page.querySelector(".event-title"))
+    .map(([path, page]) => ({ path, page, at: page.querySelector(".facts time")?.dateTime ?? "" }))
+    .sort((one, other) => one.at.localeCompare(other.at));
+  const rows = pages.map(([path, page]) => row(path, page)).filter(Boolean);
+  const cards = document.querySelector("[data-offline-events]");
+  cards.replaceChildren(...events.map((event) => card(event, waiting)));
+  cards.hidden = !events.length;
+  links.replaceChildren(...rows.sort((one, other) => one.place - other.place).map(({ made }) => made));
+  links.hidden = !rows.length;
+}
+
+function card({ path, page, at }, waiting) {
+  const made = document.querySelector("template[data-offline-event]").content.cloneNode(true);
+  const words = (selector, all = page) => all.querySelector(selector)?.textContent.trim() ?? "";
+  const tone = /tone-\d/.exec(page.querySelector("main [class*=tone-]:has(.event-title)")?.className ?? "");
+  if (tone) made.querySelector("article").classList.add(tone[0]);
+  made.querySelector("img").src = page.querySelector(".event-cover, .event-picture")?.getAttribute("src") ?? "";
+  const times = [...page.querySelectorAll(".facts .fact:first-child time")].slice(0, 2).map((one) => one.textContent);
+  made.querySelector(".when").textContent = at ? times.join(" · ") : words(".facts .fact-main");
+  const link = made.querySelector("a");
+  link.href = path;
+  link.textContent = words(".event-title");
+  made.querySelector(".where").textContent = words(".facts .fact:nth-child(2) .fact-main");
+  made.querySelector(".chip").hidden = !waiting.some((one) => one.path === `${path}/answer`);
+  return made;
+}
+
+const KINDS = [
+  ["ticket", /\/ticket$/, "h1"],
+  ["check-in", /\/check-in$/, ".door-head a"],
+  ["calendar", /^\/my\/calendar/],
+  ["home", /^\/home$/],
+  ["events", /^\/my\/events$/],
+];
+
+function row(path, page) {
+  const place = KINDS.findIndex(([, shape]) => shape.test(path));
+  if (place < 0) return undefined;
+  const [kind, , about] = KINDS[place];
+  const made = document.querySelector(`template[data-offline-row="${kind}"]`).content.cloneNode(true);
+  made.querySelector("a").href = path;
+  if (about) made.querySelector(".hint").textContent = page.querySelector(about)?.textContent.trim() ?? "";
+  return { place, made };
 }

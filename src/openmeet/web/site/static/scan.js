@@ -1,5 +1,6 @@
 // The camera reads tickets where the browser can; the field and the phone's own camera do the same without this.
 const form = document.querySelector("form[data-scan]");
+const camera = form?.querySelector("[data-scan-camera]");
 const start = form?.querySelector("[data-scan-start]");
 const video = form?.querySelector("[data-scan-video]");
 const shown = form?.querySelector("[data-scan-said]");
@@ -34,6 +35,6 @@ async function scan() {
 }
 
 if (start && "BarcodeDetector" in window && navigator.mediaDevices) {
-  start.hidden = false;
+  camera.hidden = false;
   start.addEventListener("click", scan);
 }
