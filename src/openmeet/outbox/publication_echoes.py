@@ -151,7 +151,7 @@ class UnsentEdits:
     values: bytes
 
 
-async def settle_by_echo(
+async def complete_by_echo(
     tx: Transaction, *, uri: str, cid: str, rev: str, body: bytes, is_deleted_since: bool = False
 ) -> bool:
     """Mark a write as published because the firehose delivered our bytes under our key, whatever the response was.

@@ -245,7 +245,7 @@ async def set_state(
     return moved == 1
 
 
-async def settle_without_write(tx: Transaction, leased: LeasedPublication) -> bool:
+async def complete_without_write(tx: Transaction, leased: LeasedPublication) -> bool:
     """Settle this revision without a write, whatever the repository holds; False if the lease is no longer ours."""
     return (
         await tx.execute(

@@ -43,9 +43,9 @@ def _move(state: PublicationState, reason: PublicationReason | None = None) -> O
 
 OUTCOMES: dict[str, Outcome] = {
     "confirmed": _confirm,
-    "echoed": lambda tx, _: publication_echoes.settle_by_echo(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
+    "echoed": lambda tx, _: publication_echoes.complete_by_echo(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
     "adopted": lambda tx, _: publication_echoes.adopt(tx, uri=URI, cid="theirs", body=b"\xa0", rev=LATER),
-    "left": publication_leases.settle_without_write,
+    "left": publication_leases.complete_without_write,
     "withheld": _move(PublicationState.WITHHELD),
     "waiting": _move(PublicationState.WAITING),
     "refused": _move(PublicationState.REFUSED),
@@ -106,7 +106,7 @@ async def test_nothing_is_looked_at_twice(database: Database, outcome: str):
     again = await _leased_again(database)
     assert again is not None
     async with database.transaction() as tx:
-        await publication_leases.settle_without_write(tx, again)
+        await publication_leases.complete_without_write(tx, again)
     assert await _leased_again(database) is None
 
 

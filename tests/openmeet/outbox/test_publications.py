@@ -134,7 +134,7 @@ async def test_echo(db: Database, state: PublicationState):
     """Our own bytes under our own key settle every state from which the graph leads to published."""
     async with db.transaction() as tx:
         await place(tx, state)
-        settled = await publication_echoes.settle_by_echo(tx, uri=URI, cid="new", rev="3bbbbbbbbbbbb", body=b"bytes")
+        settled = await publication_echoes.complete_by_echo(tx, uri=URI, cid="new", rev="3bbbbbbbbbbbb", body=b"bytes")
     assert settled is GRAPH.allows(state, PublicationState.PUBLISHED)
     assert await state_of(db) is (after_hearing(state) if settled else state)
 
@@ -155,8 +155,8 @@ async def test_echo_counts_by_content_and_rev(db: Database, cid: str, rev: str):
     """CID and uri must match, and the rev must be greater than that of the last settled write."""
     async with db.transaction() as tx:
         await place(tx, PublicationState.SENDING)
-        assert not await publication_echoes.settle_by_echo(tx, uri=URI, cid=cid, rev=rev, body=b"bytes")
-        assert not await publication_echoes.settle_by_echo(
+        assert not await publication_echoes.complete_by_echo(tx, uri=URI, cid=cid, rev=rev, body=b"bytes")
+        assert not await publication_echoes.complete_by_echo(
             tx, uri=URI + "x", cid="new", rev="3bbbbbbbbbbbb", body=b"bytes"
         )
     assert await state_of(db) is PublicationState.SENDING
@@ -336,7 +336,7 @@ async def test_the_same_on_both_engines(make_database: MakeDatabase):
         row = (await publication_leases.lease_due(tx, limit=5, seconds=60))[0]
         assert await publication_leases.start_retracting(tx, row)
         assert await publication_leases.set_retracted(tx, row, is_gone=True)
-        await publication_leases.settle_without_write(tx, row)
+        await publication_leases.complete_without_write(tx, row)
         await publication_leases.attach_current(tx, row, did=DID, uri=URI)
         assert await publication_counts.counts(tx)
         assert await publication_leases.lease_one(tx, kind=PublicationKind.EVENT, subject_id="e", seconds=1) is None

@@ -122,7 +122,7 @@ async def answer(
     notification_writes = (
         await host_notification_writes(tx, event, locked.hosts, caller.user_id, decided.status) if notifies else ()
     )
-    saved = await save_rsvp.put(
+    saved = await save_rsvp.save_decision(
         tx,
         RsvpChange(
             event,
@@ -148,8 +148,8 @@ async def answer(
         or mine.is_private is not saved.is_private
         or mine.skips_record is not saved.skips_record
     ):
-        await save_rsvp.enqueue(tx, saved)
-    if notification_writes is None:
+        await save_rsvp.enqueue_record(tx, saved)
+    if notification_writes is None:  # not one statement: see ``host_notification_writes``
         await notify_hosts(tx, event, locked.hosts, caller.user_id, saved.status)
     if save_rsvp.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, registration_settings)
@@ -210,7 +210,7 @@ async def apply_from_network(
     if mine is not None and (mine.status, mine.pending_for) == (decided.status, decided.pending_for):
         saved = mine
     else:
-        saved = await save_rsvp.put(
+        saved = await save_rsvp.save_decision(
             tx,
             RsvpChange(
                 event,
@@ -262,7 +262,7 @@ async def restore_reply(
     decided = rules.decide(
         event, registration_settings, mine, action, relationship=EventRelationship(), has_room=has_room, now=tx.now
     )
-    saved = await save_rsvp.put(
+    saved = await save_rsvp.save_decision(
         tx,
         RsvpChange(
             event,
@@ -276,7 +276,7 @@ async def restore_reply(
             answered_at=answered_at,
         ),
     )
-    await save_rsvp.enqueue(tx, saved, edited_at=answered_at)
+    await save_rsvp.enqueue_record(tx, saved, edited_at=answered_at)
     if save_rsvp.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, registration_settings)
     return saved.revision
@@ -329,7 +329,7 @@ async def _record_deleted(tx: Transaction, event: Event, mine: Attendance) -> No
         return
     user = await user_by_id(tx, mine.user_id)
     is_stranger = user is None or user.kind is UserKind.SHADOW
-    saved = await save_rsvp.put(
+    saved = await save_rsvp.save_decision(
         tx,
         RsvpChange(
             event,

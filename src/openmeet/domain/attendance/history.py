@@ -50,7 +50,7 @@ async def append(
     extra_writes: Sequence[SqlWrite] = (),
     has_webhooks: bool = True,
 ) -> None:
-    """Append one entry, written together with ``extra_writes``; ``has_webhooks`` as in ``save_rsvp.put``."""
+    """Append one entry, written together with ``extra_writes``; ``has_webhooks`` as in ``save_rsvp.save_decision``."""
     await execute_together(tx, [*extra_writes, SqlWrite(_INSERT, _values(tx, before, after, through, actor_id))])
     if not has_webhooks:
         return

@@ -150,7 +150,7 @@ async def _restore_status(
     back = replace(mine, status=status, waitlist_number=first, pending_for=pending_for)
     saved = await queries.save(tx, back)
     await history.append(tx, event, mine, saved, through=ChangeChannel.HOST, actor_id=caller.user_id)
-    await save_rsvp.enqueue(tx, saved)
+    await save_rsvp.enqueue_record(tx, saved)
     await waitlist.fill(tx, event, registration_settings)
     return await queries.by_id(tx, saved.id) or saved
 
@@ -321,7 +321,7 @@ async def put(
     is_approved: bool = False,
 ) -> Attendance:
     """Save what a host decided, and enqueue the RSVP's record."""
-    saved = await save_rsvp.put(
+    saved = await save_rsvp.save_decision(
         tx,
         RsvpChange(
             event,
@@ -336,7 +336,7 @@ async def put(
             is_approved=is_approved,
         ),
     )
-    await save_rsvp.enqueue(tx, saved)
+    await save_rsvp.enqueue_record(tx, saved)
     return saved
 
 

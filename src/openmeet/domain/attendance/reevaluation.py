@@ -46,7 +46,7 @@ async def end_rsvp(
     )
     if decided.status is mine.status:
         return False
-    saved = await save_rsvp.put(
+    saved = await save_rsvp.save_decision(
         tx,
         RsvpChange(
             event,
@@ -61,7 +61,7 @@ async def end_rsvp(
         ),
     )
     if publishes:
-        await save_rsvp.enqueue(tx, saved)
+        await save_rsvp.enqueue_record(tx, saved)
     if save_rsvp.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, registration_settings)
     return True
@@ -179,7 +179,7 @@ async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
         )
         if (decided.status, decided.pending_for) == (mine.status, mine.pending_for):
             continue
-        await save_rsvp.put(
+        await save_rsvp.save_decision(
             tx,
             RsvpChange(
                 event,

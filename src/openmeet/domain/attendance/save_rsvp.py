@@ -333,7 +333,7 @@ class RsvpChange:
     is_approved: bool = False
 
 
-async def put(
+async def save_decision(
     tx: Transaction,
     change: RsvpChange,
     *,
@@ -419,7 +419,7 @@ def mode_for_record_reply(event: Event, mine: Attendance | None) -> AnswerMode |
     return (mine.mode if mine else None) or AnswerMode.IN_PERSON
 
 
-async def enqueue(tx: Transaction, saved: Attendance, *, edited_at: Instant | None = None) -> None:
+async def enqueue_record(tx: Transaction, saved: Attendance, *, edited_at: Instant | None = None) -> None:
     """Enqueue the RSVP record of a person. ``edited_at``: time of the reply, if not now."""
     await execute_together(tx, [_record_write(tx, saved, edited_at)])
 

@@ -62,7 +62,7 @@ async def apply_one(
         # Concurrent edits have committed by now.
         owned = await publication_leases.find_by_uri(tx, message.uri)
     if owned is not None and message.cid is not None and message.body is not None:
-        is_echo = await publication_echoes.settle_by_echo(
+        is_echo = await publication_echoes.complete_by_echo(
             tx,
             uri=message.uri,
             cid=message.cid,

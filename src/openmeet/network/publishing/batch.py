@@ -125,7 +125,7 @@ async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[
             applied = await apply_creates(client, identity.did, [(one.draft.uri, one.written.record) for one in fixed])
         for made, cid in zip(fixed, applied.cids, strict=True):
             stored = WriteReceipt(cid or "", applied.rev)
-            await write_record.settle_stored(publisher, made.leased, made.sent, made.written.body, stored)
+            await write_record.store_response(publisher, made.leased, made.sent, made.written.body, stored)
         log.info("records.published_together", did=identity.did, created=len(fixed))
     except NotSignedIn:
         return await _reloaded(publisher, fixed)

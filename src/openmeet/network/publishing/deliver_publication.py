@@ -105,7 +105,7 @@ async def deliver_one(publisher: Publisher, leased: LeasedPublication) -> None:
         with tracing.step("record.attempted", leased.subject_id, kind=leased.kind.value):
             await _apply_decision(publisher, leased)
     except Failure as failure:
-        await _settle_failure(publisher, leased, failure)
+        await _store_failure(publisher, leased, failure)
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the publication must not be lost
         log.error(
             "publication.failed_unforeseen", kind=leased.kind.value, subject=leased.subject_id, error=repr(failure)
@@ -126,7 +126,7 @@ async def _apply_decision(publisher: Publisher, leased: LeasedPublication) -> No
             await store_outcome.release(publisher, leased, PublicationState.WITHHELD, reason=why)
         case DoNothing():
             async with publisher.db.transaction() as tx:
-                await publication_leases.settle_without_write(tx, leased)
+                await publication_leases.complete_without_write(tx, leased)
         case AwaitPermission(why):
             await store_outcome.release(publisher, leased, PublicationState.BLOCKED, reason=why)
         case ForgetRecord():
@@ -148,7 +148,7 @@ async def _apply_decision(publisher: Publisher, leased: LeasedPublication) -> No
 
 
 async def _publish(publisher: Publisher, leased: LeasedPublication, decision: Publish) -> None:
-    if await write_record.settle_earlier_send(publisher, leased):
+    if await write_record.complete_earlier_send(publisher, leased):
         return
     client = await agent_for(publisher.db, publisher.network, decision.identity)
     try:
@@ -231,7 +231,7 @@ async def _retract(publisher: Publisher, retracting: LeasedPublication) -> None:
             await _session_refused(publisher, identity, refused)
         gone = await proofs.deletion_of(publisher, uri, rev)
     except Failure as failure:
-        await _settle_failure(publisher, retracting, failure)
+        await _store_failure(publisher, retracting, failure)
     else:
         await store_outcome.forget_record(publisher, retracting, gone)
 
@@ -266,7 +266,7 @@ async def _waits_for_ingestion(
     return True
 
 
-async def _settle_failure(publisher: Publisher, leased: LeasedPublication, failure: Failure) -> None:
+async def _store_failure(publisher: Publisher, leased: LeasedPublication, failure: Failure) -> None:
     """Store whether the row waits for the person, for a retry, or has failed."""
     if isinstance(failure, NotSignedIn) or is_not_allowed(failure):
         why = reason_of(failure) if isinstance(failure, NotSignedIn) else PublicationReason.NOT_ALLOWED

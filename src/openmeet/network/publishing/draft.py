@@ -132,7 +132,7 @@ async def first_draft(publisher: Publisher, leased: LeasedPublication, decision:
 async def draft_write(
     publisher: Publisher, client: XrpcClient, leased: LeasedPublication, decision: Publish, picture_bytes: int | None
 ) -> Draft | ChangedElsewhere | KeyOccupied:
-    """The record to write; ChangedElsewhere if something must be ingested first, Occupied if the key is taken.
+    """The record to write; ChangedElsewhere if something must be ingested first, KeyOccupied if the key is taken.
 
     ``picture_bytes``: maximum size of a picture. Raises what the calls raise.
     """

@@ -34,7 +34,7 @@ from openmeet.outbox.publications import PublicationState
 from openmeet.outbox.reasons import PublicationReason
 
 
-async def settle_earlier_send(publisher: Publisher, leased: LeasedPublication) -> bool:
+async def complete_earlier_send(publisher: Publisher, leased: LeasedPublication) -> bool:
     """An earlier write may have been sent without its response being stored: complete it here if it arrived."""
     if leased.uri is None or leased.chosen_cid is None or leased.chosen_body is None or leased.chosen_revision is None:
         return False
@@ -68,7 +68,7 @@ async def write(
     """
     draft = await draft_write(publisher, client, leased, decision, picture_bytes)
     if isinstance(draft, ChangedElsewhere):
-        await _hand_to_ingestion(publisher, leased, draft.uri)
+        await _enqueue_for_ingestion(publisher, leased, draft.uri)
         return
     if isinstance(draft, KeyOccupied):
         if draft.is_ours:
@@ -112,7 +112,7 @@ async def _send(publisher: Publisher, client: XrpcClient, leased: LeasedPublicat
     except Conflict:
         await _after_conflict(publisher, leased, draft.uri, cid, written.body)
         return
-    await settle_stored(publisher, leased, sent, written.body, stored, lacks=draft.picture.without)
+    await store_response(publisher, leased, sent, written.body, stored, lacks=draft.picture.without)
 
 
 async def stop_rewriting(publisher: Publisher, leased: LeasedPublication, uri: str, writes: int) -> None:
@@ -122,7 +122,7 @@ async def stop_rewriting(publisher: Publisher, leased: LeasedPublication, uri: s
     await store_outcome.release(publisher, leased, PublicationState.CONFLICTED, reason=reason)
 
 
-async def settle_stored(
+async def store_response(
     publisher: Publisher,
     leased: LeasedPublication,
     sent: InFlightWrite,
@@ -193,10 +193,10 @@ async def _after_conflict(publisher: Publisher, leased: LeasedPublication, uri: 
             publisher, leased, revision=leased.revision, uri=str(uri), cid=cid, body=body, rev=rev_of(proven)
         )
     else:
-        await _hand_to_ingestion(publisher, leased, uri, proven)
+        await _enqueue_for_ingestion(publisher, leased, uri, proven)
 
 
-async def _hand_to_ingestion(
+async def _enqueue_for_ingestion(
     publisher: Publisher, leased: LeasedPublication, uri: AtUri, proven: RecordProof | None = None
 ) -> None:
     """Enqueue what the repository has, with its proof, as a message of that rev; the job is due after it."""

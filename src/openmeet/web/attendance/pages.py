@@ -54,7 +54,7 @@ async def show(request: Request) -> Response:
     """The caller's RSVP with the host's questions, and its history."""
     caller_of(request)
     async with database_of(request).reader() as reader:
-        event, mine, registration_settings = await _seen(reader, request)
+        event, mine, registration_settings = await _event_and_settings(reader, request)
         carried = {name: request.query_params[name] for name in forms.DETAIL_FIELDS if name in request.query_params}
         typed = Typed({**forms.values_of(mine), **carried})
         return await _page(
@@ -77,7 +77,7 @@ async def answer(request: Request) -> Response:
         return response
     try:
         async with database_of(request).reader() as reader:
-            event, mine, registration_settings = await _seen(reader, request)
+            event, mine, registration_settings = await _event_and_settings(reader, request)
     except NotFound:
         if reply is not RsvpReply.DECLINED:
             raise
@@ -172,7 +172,9 @@ async def _page(
     return page(request, "attendance/answer.html", context, status=status)
 
 
-async def _seen(reader: Reader, request: Request) -> tuple[Event, Attendance | None, RegistrationSettings]:
+async def _event_and_settings(
+    reader: Reader, request: Request
+) -> tuple[Event, Attendance | None, RegistrationSettings]:
     """The event (visible to the caller), their RSVP, and the registration settings that apply."""
     caller = caller_of(request)
     event, mine = await visible_event(reader, EventSlug(request.path_params["slug"]), caller.user_id)
