@@ -168,7 +168,7 @@ async def test_who_was_only_interested_has_an_entry_once_a_mail_brought_it(post:
     await say(post, ben, event, RsvpReply.INTERESTED)
     async with post.db.transaction() as tx:
         await event_hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T19:00", ends="2026-07-05T21:00"))
-    assert await turned(post) == [("Moved: Board games", "PUBLISH")]
+    assert await turned(post) == [("Moved: Board games (Sun 5 Jul)", "PUBLISH")]
     await say(post, ben, event, RsvpReply.DECLINED)
     assert await turned(post) == ENDED
 
@@ -181,7 +181,7 @@ async def test_whom_the_host_sends_away_has_the_entry_taken_away_with_that_news(
         mine = await find(tx, event.id, ben.user_id)
         await host_decisions.remove(tx, ana, event.slug, [mine.id])
     post.site.clock.turn(HOUR)
-    assert await turned(post) == [("No place: Board games", "CANCEL")]
+    assert await turned(post) == [("No place: Board games (Sat 4 Jul)", "CANCEL")]
 
 
 async def test_who_has_the_place_back_hears_of_it_if_they_heard_of_the_no(post: Post, evening) -> None:
@@ -190,7 +190,10 @@ async def test_who_has_the_place_back_hears_of_it_if_they_heard_of_the_no(post: 
     await say(post, ben, event)
     await turned(post)
     for waits, mails in (
-        (HOUR, [[("No place: Board games", "CANCEL")], [("You’re in: Board games", "PUBLISH")]]),
+        (
+            HOUR,
+            [[("No place: Board games (Sat 4 Jul)", "CANCEL")], [("You’re in: Board games (Sat 4 Jul)", "PUBLISH")]],
+        ),
         (0, [[], []]),
     ):
         async with post.db.transaction() as tx:

@@ -46,7 +46,7 @@ async def test_one_click_stops_one_search(post: Post) -> None:
     ana = await _found(post, at_once=True)
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
-    assert mail["Subject"] == "It matches your search: Jazz night"
+    assert mail["Subject"] == "It matches your search: Jazz night (Sat 4 Jul)"
     (path,) = re.findall(r"Stop searching for “jazz”: http://[^/]+(/\S+)", text_of(mail))
     async with post.site.browser() as nobody:
         assert "one of your saved searches" in (await nobody.get(path)).text

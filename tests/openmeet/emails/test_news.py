@@ -70,7 +70,7 @@ async def test_a_move_is_mailed_at_once_with_the_old_and_the_new_time(post, even
     await revise(post, ana, event, starts="2026-07-05T19:00", ends="2026-07-05T21:00")
     mails = await post.deliver()
     assert tos(mails) == ["ben@example.org", "cleo@example.org"]
-    assert mails[0]["Subject"] == "Moved: Board games"
+    assert mails[0]["Subject"] == "Moved: Board games (Sun 5 Jul)"
     for words in (text_of(mails[0]), html_of(mails[0])):
         assert "Saturday 4 July 2026, 18:00, Berlin time (UTC+2)" in words
         assert "Sunday 5 July 2026, 19:00–21:00, Berlin time (UTC+2)" in words
@@ -88,7 +88,7 @@ async def test_another_place_is_mailed_at_once(post, evening):
     ana, *_, event = evening
     await revise(post, ana, event, venue_name="Café Mitte")
     mail, _ = await post.deliver()
-    assert mail["Subject"] == "New place: Board games"
+    assert mail["Subject"] == "New place: Board games (Sat 4 Jul)"
     assert "It takes place somewhere else now: Café Mitte, Berlin. Until now that was Town library, Berlin." in text_of(
         mail
     )
@@ -115,7 +115,7 @@ async def test_a_cancellation_takes_the_event_out_of_calendars(post, evening):
     _, before = calendar((await post.deliver())[0])
     await cancel(post, ana, event, "The roof leaks.")
     mail, _ = await post.deliver()
-    assert mail["Subject"] == "Cancelled: Board games"
+    assert mail["Subject"] == "Cancelled: Board games (Sat 4 Jul)"
     assert "It won’t take place. The host writes: The roof leaks." in text_of(mail)
     _, after = calendar(mail)
     (old,), (new,) = before.walk("VEVENT"), after.walk("VEVENT")
@@ -139,7 +139,7 @@ async def test_cancelled_and_back_on_is_one_mail_with_what_is_true(post, evening
     async with post.db.transaction() as tx:
         await event_hosting.reinstate(tx, ana, event.slug)
     mail, _ = await post.deliver()
-    assert mail["Subject"] == "Back on: Board games"
+    assert mail["Subject"] == "Back on: Board games (Sat 4 Jul)"
     assert "Cancelled" not in text_of(mail)
 
 
@@ -148,7 +148,7 @@ async def test_a_removed_event_is_named_and_has_no_page(post, evening):
     async with post.db.transaction() as tx:
         await event_hosting.delete(tx, ana, event.slug)
     mail, _ = await post.deliver()
-    assert mail["Subject"] == "Removed: Board games"
+    assert mail["Subject"] == "Removed: Board games (Sat 4 Jul)"
     assert not any("/events/" in link or "/answer/" in link for link in links_of(mail))
     assert calendar(mail)[1]["METHOD"] == "CANCEL"
 
@@ -162,7 +162,7 @@ async def test_an_offered_place_is_mailed_while_it_is_true(post):
             await attendance.answer(tx, guest, event.slug, reply)
         post.site.clock.turn(HOUR)
     mails = {mail["To"]: mail for mail in await post.deliver()}
-    assert mails["cleo@example.org"]["Subject"] == "A place for you: Board games"
+    assert mails["cleo@example.org"]["Subject"] == "A place for you: Board games (Sat 4 Jul)"
     assert "Take the place: http" in text_of(mails["cleo@example.org"])
     assert ">Take the place</a>" in html_of(mails["cleo@example.org"])
     assert "Ben isn’t going." in text_of(mails["ana@example.org"])
@@ -176,10 +176,10 @@ async def test_a_place_that_is_withdrawn_is_mailed_to_whom_it_was_offered(post):
         for guest in (ben, cleo):
             await attendance.answer(tx, guest, event.slug, GOING)
         await event_hosting.revise(tx, ana, event.slug, details(capacity="2"))
-    assert "A place for you: Board games" in [one["Subject"] for one in await post.deliver()]
+    assert "A place for you: Board games (Sat 4 Jul)" in [one["Subject"] for one in await post.deliver()]
     await revise(post, ana, event, capacity="1")
     mail = next(one for one in await post.deliver() if one["To"] == "cleo@example.org")
-    assert mail["Subject"] == "No place after all: Board games"
+    assert mail["Subject"] == "No place after all: Board games (Sat 4 Jul)"
     for words in (text_of(mail), html_of(mail)):
         assert "Now there are fewer places, and it’s gone." in words
         assert "You’re on the waitlist" in words
@@ -210,7 +210,7 @@ async def test_who_is_let_in_and_offered_a_place_is_not_told_that_it_is_full(pos
         await event_hosting.revise(tx, ana, event.slug, details(capacity="2"))
     assert shown[1].before == "The host said yes. It’s full, and you’re on the waitlist for "
     mail = next(one for one in await post.deliver() if one["To"] == "cleo@example.org")
-    assert mail["Subject"] == "A place for you: Board games"
+    assert mail["Subject"] == "A place for you: Board games (Sat 4 Jul)"
     assert "full" not in text_of(mail)
 
 
@@ -225,7 +225,7 @@ async def test_answers_are_bundled_for_the_host(post, evening):
     assert tos(await post.deliver()) == ["ben@example.org"], "the end of his entry, and nothing to the host"
     post.site.clock.turn(1)
     (mail,) = await post.deliver()
-    assert (mail["To"], mail["Subject"]) == ("ana@example.org", "2 new answers: Board games")
+    assert (mail["To"], mail["Subject"]) == ("ana@example.org", "2 new answers: Board games (Sat 4 Jul)")
     assert "Ben isn’t going. Cleo is interested." in text_of(mail)
     assert calendar_of(mail) is None
     post.site.clock.turn(DAY)
@@ -328,7 +328,7 @@ async def test_names_and_titles_can_neither_break_out_nor_pretend(post, evening)
             "update events set title = :title where id = :id", title="<b>Tea</b> & more\r\nYou won: x", id=event.id
         )
     mail, _ = await post.deliver()
-    assert mail["Subject"] == "Moved: <b>Tea</b> & more You won: x"
+    assert mail["Subject"] == "Moved: <b>Tea</b> & more You won: x (Sun 5 Jul)"
     assert "<b>Tea</b>" not in html_of(mail)
     assert "&lt;b&gt;Tea&lt;/b&gt; &amp; more You won: x" in html_of(mail)
     assert "<b>Tea</b> & more You won: x\n" in text_of(mail)
@@ -370,7 +370,7 @@ async def test_a_new_date_of_a_followed_series_is_one_mail_per_person(post, even
         await notifications.notify(tx, kinds.NEW_DATE, date.id, [ben.user_id], dates)
     post.site.clock.turn(30 * MINUTE)
     (mail,) = await post.deliver()
-    assert (mail["To"], mail["Subject"]) == ("ben@example.org", "New date: Chess")
+    assert (mail["To"], mail["Subject"]) == ("ben@example.org", "New date: Chess (Sat 4 Jul)")
     assert "A series that you follow has a new date. There are 2 more new dates." in text_of(mail)
 
 
@@ -384,7 +384,7 @@ async def test_who_is_checked_in_hears_of_a_change_like_everybody(post, evening)
     await cancel(post, ana, event)
     mails = await post.deliver()
     assert [(one["To"], one["Subject"]) for one in mails] == [
-        (to, "Cancelled: Board games") for to in ("ben@example.org", "cleo@example.org")
+        (to, "Cancelled: Board games (Sat 4 Jul)") for to in ("ben@example.org", "cleo@example.org")
     ]
 
 
@@ -405,7 +405,7 @@ async def test_a_reminder_has_the_event_for_calendars(post, evening):
     assert await remind(post.db) == 2
     post.site.clock.turn(30 * MINUTE)
     mail, _ = await post.deliver()
-    assert mail["Subject"] == "Coming up: Board games"
+    assert mail["Subject"] == "Coming up: Board games (Sat 4 Jul)"
     assert calendar(mail)[1]["METHOD"] == "PUBLISH"
 
 
@@ -417,7 +417,7 @@ async def test_a_reminder_that_waited_for_a_cancellation_says_that(post, evening
     await cancel(post, ana, event)
     mails = await post.deliver()
     post.site.clock.turn(HOUR)
-    assert [mail["Subject"] for mail in (*mails, *await post.deliver())] == ["Cancelled: Board games"] * 2
+    assert [mail["Subject"] for mail in (*mails, *await post.deliver())] == ["Cancelled: Board games (Sat 4 Jul)"] * 2
 
 
 async def test_an_invitation_to_a_series_is_one_letter_that_names_the_other_dates(post):

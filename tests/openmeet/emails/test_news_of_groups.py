@@ -167,11 +167,11 @@ async def test_new_events_are_told_once_to_whom_they_are_for(post, club):
     assert await announce_group_events(post.db) == 0
     found = await mails(post)
     assert sorted((to, subject) for to, subject, _ in found) == [
-        ("ana@example.org", "New event: Endgames"),
-        ("ana@example.org", "New event: Openings"),
-        ("cleo@example.org", "New event: Endgames"),
-        ("cleo@example.org", "New event: Openings"),
-        ("eve@example.org", "New event: Openings"),
+        ("ana@example.org", "New event: Endgames (Sat 4 Jul)"),
+        ("ana@example.org", "New event: Openings (Sat 4 Jul)"),
+        ("cleo@example.org", "New event: Endgames (Sat 4 Jul)"),
+        ("cleo@example.org", "New event: Openings (Sat 4 Jul)"),
+        ("eve@example.org", "New event: Openings (Sat 4 Jul)"),
     ]
     assert "New in one of your groups" in await page_of(post, cleo)
     await does(post, events.release, held.id)

@@ -61,7 +61,7 @@ async def test_it_is_mailed_with_the_end_of_the_entry_and_nothing_private(post: 
     await revised(post, ana, event)
     post.site.clock.turn(HOUR)
     (mail,) = [one for one in await post.deliver() if one["To"] == "ben@example.org"]
-    assert mail["Subject"] == "No place: Quiet supper"
+    assert mail["Subject"] == "No place: Quiet supper (Sat 4 Jul)"
     for words in (text_of(mail), html_of(mail)):
         assert "The host has taken you off the list of this event." in words
         assert "Saturday 4 July 2026, 18:00, Berlin time (UTC+2)" in words

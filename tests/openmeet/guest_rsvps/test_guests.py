@@ -187,7 +187,7 @@ async def test_a_guest_hears_that_it_is_cancelled_and_nothing_of_them_is_publish
     compose = notification_composer(EmailContext(CODE_KEY, "OpenMeet", ORIGIN))
     kind, person_id, subject_id = row["subject"].split("\x1f")
     news = await compose(site.db, DueEmail(kind, person_id, subject_id, row["revision"]))
-    assert (news.to, news.subject) == ("eve@example.org", "Cancelled: Board games")
+    assert (news.to, news.subject) == ("eve@example.org", "Cancelled: Board games (Sat 4 Jul)")
     assert "/settings/" not in news.text + news.html, "whoever has no account has no settings"
     async with site.db.reader() as reader:
         owed = await publication_leases.find(reader, PublicationKind.RSVP, one.attendance_id)

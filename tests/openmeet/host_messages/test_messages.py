@@ -144,7 +144,7 @@ async def test_one_message_is_one_mail_with_all_its_words(db):
     assert first == again
     (mail,) = mails
     letter = await compose(db, DueEmail(NEWS_MAIL, people["Gil"].user_id, mail["id"], 1))
-    assert letter.subject == "Message from the host: Board games"
+    assert letter.subject == "Message from the host: Board games (Sat 4 Jul)"
     assert "Ana writes:" in letter.text
     assert TEXT in letter.text
     assert "Bring a torch." in letter.html

@@ -45,8 +45,8 @@ msgstr "Votre réponse : %(title)s"
 msgid "Cancelled"
 msgstr "Annulé"
 
-msgid "%(heading)s: %(title)s"
-msgstr "%(heading)s : %(title)s"
+msgid "%(heading)s: %(title)s (%(date)s)"
+msgstr "%(heading)s : %(title)s (%(date)s)"
 
 msgid "It won’t take place."
 msgstr "Il n’aura pas lieu."
@@ -135,8 +135,8 @@ async def test_each_is_written_to_in_the_language_that_they_chose(mailing: Maili
         await event_hosting.cancel(tx, host, event.slug, reason="")
     mailing.site.clock.turn(HOUR)
     found = await mailing.subjects()
-    assert found["ana@example.org"] == "Annulé : Board games"
-    assert found["ben@example.org"] == "Cancelled: Board games"
+    assert found["ana@example.org"] == "Annulé : Board games (sam. 4 juil.)"
+    assert found["ben@example.org"] == "Cancelled: Board games (Sat 4 Jul)"
     (french,) = [one for one in mailing.sent if one.to == "ana@example.org"]
     assert "Il n’aura pas lieu." in french.text
     assert "samedi 4 juillet 2026" in french.text
@@ -192,7 +192,7 @@ async def test_of_whom_nothing_is_known_gets_the_language_of_the_site(
         await tx.execute("update users set language = 'tlh' where id = :id", id=ben.user_id)
         await event_hosting.cancel(tx, host, event.slug, reason="")
     mailing.site.clock.turn(HOUR)
-    assert set((await mailing.subjects()).values()) == {"Annulé : Board games"}
+    assert set((await mailing.subjects()).values()) == {"Annulé : Board games (sam. 4 juil.)"}
 
 
 def test_only_languages_with_a_catalogue_are_offered() -> None:
@@ -224,7 +224,10 @@ async def test_german_pages_and_mails(mailing: Mailing) -> None:
         await event_hosting.cancel(tx, host, event.slug, reason="")
     mailing.site.clock.turn(HOUR)
     found = await mailing.subjects()
-    assert (found["ana@example.org"], found["ben@example.org"]) == ("Abgesagt: Board games", "Cancelled: Board games")
+    assert (found["ana@example.org"], found["ben@example.org"]) == (
+        "Abgesagt: Board games (Sa., 4. Juli)",
+        "Cancelled: Board games (Sat 4 Jul)",
+    )
     (written,) = [one for one in mailing.sent if one.to == "ana@example.org"]
     assert "Es findet nicht statt." in written.text
     assert "Samstag, 4. Juli 2026" in written.text

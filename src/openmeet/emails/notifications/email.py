@@ -166,9 +166,9 @@ def subject_of(story: Story) -> str:
 
 
 def _which_date(story: Story) -> str:
-    """``Tue 6 January`` for a date of a series, because all dates have the same title; empty for every other event."""
+    """``Tue 24 Nov`` where the event is; empty for a group, a chat, or an event without a date."""
     event = story.event
-    if event is None or event.starts_at is None or event.place_in_series is None:
+    if event is None or event.starts_at is None:
         return ""
     return formatting.short_day(wall_time.local_of(event.starts_at, event.time_zone))
 
