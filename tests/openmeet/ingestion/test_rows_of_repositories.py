@@ -13,6 +13,7 @@ from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.ingestion.reconcile import RECORDLESS
 from openmeet.network.ingestion.rsvps import FIELD
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
+from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import event, message, rev, rsvp_value
@@ -113,3 +114,31 @@ async def test_rows_without_a_record_are_found_without_reading_through_any_table
     assert [line for line in found.splitlines() if "Seq Scan" in line or line.startswith("SCAN")] == []
     for index in ("event_series_by_repository", "groups_by_repository", "group_members_by_repository"):
         assert index in found
+
+
+@pytest.mark.parametrize(
+    ("sql", "values"),
+    [
+        (seen.ANSWERED.replace("each(uri text)", "(select :uri as uri)"), {"uri": TEA.uri}),
+        (seen.WAITED_FOR, {"subject_uris": [TEA.uri]}),
+        (seen.PARKED_FOR_SUBJECTS, {"subject_uris": [TEA.uri]}),
+        (seen.COUNTED_FOR, {"subject_uri": TEA.uri}),
+        (seen.COUNT_IN, {"uris": [TEA.uri]}),
+        (seen.COUNT_PARKED, {"dids": [SHORT, LONGER]}),
+    ],
+    ids=["answered", "waited for", "pending", "counted", "count in", "of authors"],
+)
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_records_are_not_found_by_their_state(db: Database, sql: str, values: dict[str, object]):
+    """Most records are in the same one. SQLite has no statistics that would tell it so, and would read nearly all of them for each event."""
+    async with db.transaction() as tx:
+        found = await plan(tx, sql, **values)
+    assert "SEARCH" in found
+    assert not any(index in found for index in ("records_counted", "records_parked", "standing=?")), found
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_records_in_each_state_are_counted_from_an_index_alone(db: Database):
+    async with db.transaction() as tx:
+        found = await plan(tx, seen.COUNT_BY_STANDING)
+    assert "COVERING INDEX records_counted" in found
