@@ -23,7 +23,13 @@ async def _arrive(page: Page, openmeet: Deployment, name: str) -> Caller:
     await page.wait_for_url("**/welcome/start")
     await page.goto("/home")
     await page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
-    await page.wait_for_function("navigator.serviceWorker.controller !== null")
+    # Waiting with ``wait_for_function`` would fail: our pages forbid the evaluation of text from within.
+    await page.evaluate(
+        """() => new Promise((done) => {
+          if (navigator.serviceWorker.controller) done();
+          else navigator.serviceWorker.addEventListener("controllerchange", () => done(), { once: true });
+        })"""
+    )
     async with openmeet.db.reader() as reader:
         user = await by_email(reader, f"{name.lower()}@example.org")
     assert user is not None
@@ -33,9 +39,13 @@ async def _arrive(page: Page, openmeet: Deployment, name: str) -> Caller:
 async def _keep(page: Page, path: str) -> None:
     """Look at a page, and wait until it is kept."""
     await page.goto(path)
-    await page.wait_for_function(
-        "async (path) => Boolean(await (await caches.open('kept')).match(new URL(path, location.origin).href))",
-        arg=path,
+    await page.evaluate(
+        """async (path) => {
+          const kept = await caches.open("kept");
+          const address = new URL(path, location.origin).href;
+          while (!(await kept.match(address))) await new Promise((later) => setTimeout(later, 20));
+        }""",
+        path,
     )
 
 
