@@ -151,6 +151,20 @@ async def test_a_page_is_told_only_about_events_that_its_reader_sees(db: Databas
         assert (await stranger.get("/live", headers={"accept": "text/event-stream"})).status_code in {303, 401}
 
 
+async def test_somebody_may_go_from_page_to_page_quickly(db: Database, clock: HandClock) -> None:
+    """That a page was left is noticed late, but before the next one of the same person is refused."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+    token = await token_of(db, ana)
+    site = site_on(db, clock)
+    async with serving(site.app) as served:
+        for _ in range(3):
+            async with contextlib.AsyncExitStack() as pages:
+                for _ in range(PER_READER):
+                    page = await pages.enter_async_context(following(served, token, "/live"))
+                    assert (await page.next())[1] == "top"
+
+
 async def test_one_person_has_so_many_streams(db: Database, clock: HandClock) -> None:
     ana, _, _ = await host_and_guest(db)
     site = site_on(db, clock)

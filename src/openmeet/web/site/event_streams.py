@@ -136,8 +136,12 @@ class FrameQueue:
             self._polled_at = now - random.uniform(0, _POLL_SECONDS)  # noqa: S311 - spreads load
         if now - self._polled_at >= _POLL_SECONDS:
             self._polled_at = now
-            self._is_poll_due = True
-            self._wake.set()
+            self.poll_now()
+
+    def poll_now(self) -> None:
+        """Look at once whether the reader is still there."""
+        self._is_poll_due = True
+        self._wake.set()
 
     async def run(self, write: Write, is_gone: IsGone, was_written: Callable[[], None] = lambda: None) -> None:
         """Write what comes until the stream ends or the reader is gone. ``was_written`` is called after each writing.
