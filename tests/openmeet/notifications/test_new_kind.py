@@ -72,4 +72,6 @@ def test_a_kind_is_a_row_a_template_and_a_call(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == ("There are 40 places now at Board games.|More places: Board games|True")
+    assert done.stdout.splitlines()[-1] == (
+        "There are 40 places now at Board games.|More places: Board games (Sat 4 Jul)|True"
+    )

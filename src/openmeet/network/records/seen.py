@@ -26,7 +26,9 @@ PARKED_PER_AUTHOR = 500
 
 
 # The condition holds for all of them: it lets this query, and no other, use the index that it is counted from.
-COUNT_BY_STANDING = "select standing, count(*) as n from records where standing <> '' group by standing order by standing"
+COUNT_BY_STANDING = (
+    "select standing, count(*) as n from records where standing <> '' group by standing order by standing"
+)
 
 
 class RecordState(StrEnum):
