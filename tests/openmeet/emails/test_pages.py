@@ -1,14 +1,17 @@
 """Behind the links of mails; on both engines."""
 
+import re
+
 import pytest
 
 from groundwork.clock import HOUR
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting, queries
+from openmeet.domain.attendance import event_hosting, invitations, queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.events.model import Visibility
 from openmeet.domain.notifications import links, preferences
 from openmeet.domain.notifications.model import Channel, NotificationTopic
-from tests.openmeet.emails.conftest import link_to, links_of
+from tests.openmeet.emails.conftest import link_to, links_of, text_of
 from tests.openmeet.site_under_test import ORIGIN, details, event_by, h1_of, person
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -108,3 +111,24 @@ async def test_a_cancelled_event_takes_no_answer(post, evening):
         assert ("This event is cancelled." in shown.text, 'name="reply"' in shown.text) == (True, False)
         assert (await browser.post(path, data={"reply": "interested"})).status_code == 422
     assert await status(post, event, ben) is AttendanceStatus.ATTENDING
+
+
+async def test_an_invitation_has_a_button_for_each_reply(post):
+    """The chosen one comes first on the page behind it; nothing is answered before it is pressed there."""
+    async with post.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, visibility=Visibility.PRIVATE)
+        await invitations.invite(tx, ana, event.slug, "eve@example.org")
+    post.site.clock.turn(HOUR)
+    (mail,) = await post.deliver()
+    asked = {reply: link_to(mail, f"?reply={reply}") for reply in ("going", "interested", "declined")}
+    for label, link in zip(("I’m going", "Maybe", "Can’t go"), asked.values(), strict=True):
+        assert f"{label}: {ORIGIN}{link}" in text_of(mail)
+    async with post.site.browser() as anybody:
+        for reply, link in asked.items():
+            shown = (await anybody.get(link)).text
+            first = re.search(r'name="reply" value="(\w+)"', shown)
+            assert first is not None
+            assert first[1] == reply
+        said = await anybody.post(asked["interested"], data={"reply": "interested"})
+        assert (said.status_code, "Noted." in said.text) == (200, True)

@@ -1,11 +1,12 @@
-"""The answer bars of several events, for lists: the number of statements does not depend on the number of events."""
+"""What answer bars are made from: for one event, and for lists, where the number of statements does not depend on the number of events."""
 
 from collections.abc import Collection, Mapping, Sequence
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import registration, waitlist
+from openmeet.domain.attendance import actions, registration, waitlist
 from openmeet.domain.attendance.answer_state import AnswerCase
 from openmeet.domain.attendance.model import NO_COUNTS, Attendance, RsvpCounts
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.groups.model import INSIDE
@@ -46,3 +47,18 @@ async def cases_of(
         )
         for event in events
     }
+
+
+async def case_of(
+    reader: Reader, event: Event, person: UserId, *, mine: Attendance | None, settings: RegistrationSettings
+) -> AnswerCase:
+    """The input of ``bar_of`` for one event and the person who answers it, by a page or an e-mail."""
+    return AnswerCase(
+        event,
+        mine,
+        reader.now,
+        settings,
+        await actions.relationship_of(reader, event, settings, person),
+        is_welcome=not await refusing_among(reader, [event.author_id], person),
+        is_full=await waitlist.would_wait(reader, event, settings),
+    )

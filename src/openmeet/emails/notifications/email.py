@@ -5,8 +5,10 @@ from urllib.parse import quote
 
 from groundwork.database.transaction import Database, Transaction
 from groundwork.mail.contract import CalendarFile
-from openmeet.domain.attendance import notify
+from openmeet.domain.attendance import answer_texts, notify, registration
 from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.answer_lists import case_of
+from openmeet.domain.attendance.answer_state import bar_of
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
 from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.events.model import Event, EventId
@@ -49,7 +51,8 @@ class Story:
     """One event, group or chat in an e-mail. ``url`` is empty without a page, ``answer_url`` without a possible RSVP.
 
     ``is_shut_out``: the host has removed them, and they may no longer see the event. ``asks_for_answer``: the answer is
-    the main action, because they gave none yet or are offered a place.
+    the main action, because they gave none yet or are offered a place. ``replies``: URL and label of each reply they can choose,
+    if they gave none yet; the page behind them asks for confirmation.
     """
 
     event: Event | None
@@ -66,6 +69,7 @@ class Story:
     is_shut_out: bool = False
     is_chat: bool = False
     asks_for_answer: bool = False
+    replies: tuple[tuple[str, str], ...] = ()
 
 
 def notification_composer(head: EmailContext) -> Composer:
@@ -282,6 +286,7 @@ async def _story(
     seen = await private_details_for(tx, event, user.id, is_going=is_going)
     has_answered = mine is not None and mine.status is not AttendanceStatus.INVITED
     offer = next((point.action for point in said if point.action), "")
+    is_asked = bool(answer_url) and not has_answered and not offer
     return Story(
         event=event,
         title=one_line(event.title),
@@ -295,7 +300,16 @@ async def _story(
         answer_url=answer_url,
         answer_label=offer or (gettext("Change your answer") if has_answered else gettext("Say if you’re going")),
         asks_for_answer=bool(answer_url and (offer or not has_answered)),
+        replies=await _replies(tx, event, user.id, mine, answer_url) if is_asked else (),
     )
+
+
+async def _replies(
+    tx: Transaction, event: Event, person: UserId, mine: Attendance | None, answer_url: str
+) -> tuple[tuple[str, str], ...]:
+    settings = await registration.of_event(tx, event)
+    bar = bar_of(await case_of(tx, event, person, mine=mine, settings=settings))
+    return tuple((f"{answer_url}?reply={reply}", answer_texts.reply_label(bar, reply)) for reply in bar.replies)
 
 
 def _story_of_removal(event: Event, known: Rejection, facts: Facts) -> list[Story]:

@@ -13,7 +13,8 @@ from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from groundwork.http.forms import Typed, read_form, typed_again
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import answer_texts, waitlist
-from openmeet.domain.attendance.answer_state import AnswerCase, AnswerState, bar_of
+from openmeet.domain.attendance.answer_lists import case_of
+from openmeet.domain.attendance.answer_state import AnswerState, bar_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, ChangeChannel, RsvpReply
 from openmeet.domain.attendance.queries import find as answer_of
@@ -28,7 +29,6 @@ from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.seeing import private_details_for, require_visible
 from openmeet.domain.events.time_and_place import join_from_label
 from openmeet.domain.failure_names import INVALID_LINK
-from openmeet.domain.moderation.blocks import refusing_among
 from openmeet.domain.notifications import links
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.users.model import Caller, UserId
@@ -149,16 +149,9 @@ async def _answer_page(
     registration_settings = await registration_settings_of(reader, event)
     fields = fields_of(event, registration_settings, mine)
     private = await _shown_to(reader, event, user_id, mine)
-    case = AnswerCase(
-        event,
-        mine,
-        reader.now,
-        registration_settings,
-        await attendance.relationship_of(reader, event, registration_settings, user_id),
-        is_welcome=not await refusing_among(reader, [event.author_id], user_id),
-        is_full=await waitlist.would_wait(reader, event, registration_settings),
-    )
+    case = await case_of(reader, event, user_id, mine=mine, settings=registration_settings)
     bar = bar_of(case)
+    wanted = request.query_params.get("reply", "")
     is_past = bar.state in {AnswerState.CANCELLED, AnswerState.OVER}
     figures = AnswerFigures(waiting_before=await waitlist.before(reader, mine) if mine else 0)
     context = {
@@ -168,7 +161,11 @@ async def _answer_page(
         "is_answered": mine is not None,
         "is_new": is_new,
         "takes_answers": bool(bar.replies) and not is_past,
-        "replies": [(reply.value, answer_texts.reply_label(bar, reply), reply is bar.given) for reply in bar.replies],
+        # The first button stands out: the reply that was chosen in the e-mail.
+        "replies": [
+            (reply.value, answer_texts.reply_label(bar, reply), reply is bar.given)
+            for reply in sorted(bar.replies, key=lambda reply: reply.value != wanted)
+        ],
         "fields": fields,
         "typed": typed or Typed(values_of(mine)),
         "private": private,
