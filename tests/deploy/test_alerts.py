@@ -182,7 +182,7 @@ async def _follow_chats(here: Installation) -> None:
     live = LiveRooms()
     show_streams(here.platform, live, LivePages())
     for number in range(here.platform.settings.live_streams - 1):
-        live.take_place(str(number), here.platform.settings.live_streams)
+        live.places.take(str(number), here.platform.settings.live_streams)
 
 
 async def _fall_silent(here: Installation) -> None:

@@ -369,7 +369,7 @@ class Play:
         stream = LiveStream(
             room=self.room.id,
             person=who.caller.user_id,
-            place=self.live.take_place(who.caller.user_id, 100),
+            place=self.live.places.take(who.caller.user_id, 100),
             language="en",
             entered=entered,
             number=who.last,

@@ -59,7 +59,7 @@ class Scene:
         stream = LiveStream(
             room=self.room,
             person=who.user_id,
-            place=(live or self.live).take_place(who.user_id, 1_000),
+            place=(live or self.live).places.take(who.user_id, 1_000),
             language="en",
             entered=0,
             number=after,
@@ -397,11 +397,11 @@ async def test_one_person_has_so_many_streams(scene: Scene) -> None:
     pages = [scene.open(ben, 1) for _ in range(PER_READER)]
     await asyncio.sleep(0)
     with pytest.raises(Unavailable):
-        scene.live.take_place(ben.user_id, 100)
+        scene.live.places.take(ben.user_id, 100)
     await pages[0].close()
-    taken = scene.live.take_place(ben.user_id, 100)
+    taken = scene.live.places.take(ben.user_id, 100)
     with pytest.raises(Unavailable):
-        scene.live.take_place("somebody else", PER_READER)
+        scene.live.places.take("somebody else", PER_READER)
     taken.give_back()
     taken.give_back()
     assert scene.live.count == PER_READER - 1
@@ -411,9 +411,9 @@ async def test_places_are_taken_before_any_stream_is_open(scene: Scene) -> None:
     """Requests that come together would all find room, if only open streams were counted."""
     _, ben, _ = scene.people
     for _ in range(PER_READER):
-        scene.live.take_place(ben.user_id, 100)
+        scene.live.places.take(ben.user_id, 100)
     with pytest.raises(Unavailable):
-        scene.live.take_place(ben.user_id, 100)
+        scene.live.places.take(ben.user_id, 100)
 
 
 async def test_a_stop_ends_all_streams(scene: Scene) -> None:
@@ -424,7 +424,7 @@ async def test_a_stop_ends_all_streams(scene: Scene) -> None:
     await page.ended()
     assert page.sent[-1].startswith(b"retry: ")
     with pytest.raises(Unavailable):
-        scene.live.take_place(ben.user_id, 100)
+        scene.live.places.take(ben.user_id, 100)
 
 
 @contextlib.asynccontextmanager
@@ -461,6 +461,20 @@ async def test_the_cookie_alone_opens_a_page_stream(scene: Scene) -> None:
         rest = [line async for line in lines]
     assert "event: out" in rest
     assert not any("After" in line for line in rest)
+
+
+async def test_somebody_may_go_from_chat_to_chat_quickly(scene: Scene) -> None:
+    """That a page was left is noticed late, but before the next one of the same person is refused."""
+    _, _, cleo = scene.people
+    async with scene.db.transaction() as tx:
+        session = await sign_in.open_session(tx, cleo.user_id, SessionTransport.BROWSER)
+    site = site_on(scene.db, scene.clock)
+    async with serving(site.app) as served:
+        for _ in range(3):
+            async with contextlib.AsyncExitStack() as pages:
+                for _ in range(PER_READER):
+                    lines = await pages.enter_async_context(follower(served, session.token, scene.room))
+                    assert await anext(lines) == ":"
 
 
 async def test_a_stream_of_a_room_that_one_may_not_read_takes_no_place(scene: Scene) -> None:

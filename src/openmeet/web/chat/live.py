@@ -73,7 +73,8 @@ async def open_stream(
     caller = caller_or_none(request)
     person = caller.user_id if caller else None
     holder = person or f"address:{network_of(client_address(request))}"
-    place = site.live_rooms.take_place(holder, site.settings.live_streams)
+    await site.live_rooms.places.make_room(holder)
+    place = site.live_rooms.places.take(holder, site.settings.live_streams)
     try:
         async with database_of(request).reader() as reader:
             room, _, _ = await rooms.readable_room(reader, RoomId(request.query_params.get("room", "")), person)

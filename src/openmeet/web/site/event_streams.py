@@ -6,7 +6,7 @@ A stream is ``text/event-stream`` (HTML Living Standard, section 9.2).
 import asyncio
 import contextlib
 import random
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -47,43 +47,54 @@ class StreamCredential:
 
 
 class LivePlace:
-    """One of the places for streams, until it is given back."""
+    """One of the places for streams, until it is given back. ``end_if_gone``: of the response that has it, once it is sent."""
 
-    __slots__ = ("_held", "_holder", "_is_taken")
+    __slots__ = ("_held", "_holder", "end_if_gone")
 
-    def __init__(self, held: Counter[str], holder: str) -> None:
+    def __init__(self, held: dict[str, set["LivePlace"]], holder: str) -> None:
         self._held = held
         self._holder = holder
-        self._is_taken = True
-        held[holder] += 1
+        self.end_if_gone: Callable[[], Awaitable[None]] | None = None
+        held.setdefault(holder, set()).add(self)
 
     def give_back(self) -> None:
         """Free the place; a second time changes nothing."""
-        if self._is_taken:
-            self._is_taken = False
-            self._held[self._holder] -= 1
-            if not self._held[self._holder]:
-                del self._held[self._holder]
+        own = self._held.get(self._holder, set())
+        own.discard(self)
+        if not own:
+            self._held.pop(self._holder, None)
 
 
 class LivePlaces:
     """The places for one kind of stream in this process."""
 
     def __init__(self) -> None:
-        self._held: Counter[str] = Counter()
+        self._held: dict[str, set[LivePlace]] = {}
         self._is_closed = False
 
     @property
     def count(self) -> int:
         """How many slots are taken."""
-        return self._held.total()
+        return sum(map(len, self._held.values()))
+
+    async def make_room(self, holder: str) -> None:
+        """If this reader has no place left, end their streams that nobody reads any more.
+
+        That a connection has ended is otherwise noticed only after seconds, and somebody who goes from page to page quickly would be
+        refused the next stream.
+        """
+        own = self._held.get(holder, set())
+        if len(own) >= PER_READER:
+            for place in list(own):
+                if place.end_if_gone is not None:
+                    await place.end_if_gone()
 
     def take(self, holder: str, most: int) -> LivePlace:
         """Take a slot for a stream of this reader.
 
         Raises Unavailable if they have too many, or if all readers together have ``most``.
         """
-        if self._is_closed or self.count >= most or self._held[holder] >= PER_READER:
+        if self._is_closed or self.count >= most or len(self._held.get(holder, ())) >= PER_READER:
             raise Unavailable(SiteReason.TOO_MANY_STREAMS, after_seconds=_RETRY_SECONDS)
         return LivePlace(self._held, holder)
 
@@ -136,12 +147,8 @@ class FrameQueue:
             self._polled_at = now - random.uniform(0, _POLL_SECONDS)  # noqa: S311 - spreads load
         if now - self._polled_at >= _POLL_SECONDS:
             self._polled_at = now
-            self.poll_now()
-
-    def poll_now(self) -> None:
-        """Look at once whether the reader is still there."""
-        self._is_poll_due = True
-        self._wake.set()
+            self._is_poll_due = True
+            self._wake.set()
 
     async def run(self, write: Write, is_gone: IsGone, was_written: Callable[[], None] = lambda: None) -> None:
         """Write what comes until the stream ends or the reader is gone. ``was_written`` is called after each writing.
@@ -217,6 +224,14 @@ class EventStreamResponse(Response):
                 if message["type"] == "http.disconnect":
                     return True
 
+        task = asyncio.current_task()
+
+        async def end_if_gone() -> None:
+            if await is_gone() and task is not None:
+                task.cancel()
+                self._place.give_back()
+
+        self._place.end_if_gone = end_if_gone
         # A server that cuts off what runs longer than it waits cancels this task; then too the response has an end.
         with contextlib.suppress(asyncio.CancelledError):
             await self._follow(write, is_gone)

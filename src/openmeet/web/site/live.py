@@ -42,7 +42,8 @@ async def follow(request: Request) -> Response:
     caller = caller_of(request)
     slug = request.query_params.get("event", "")
     after = request.headers.get("last-event-id") or request.query_params.get("after", "")
-    place = await site.live_pages.take_place(caller.user_id, site.settings.live_streams)
+    await site.live_pages.places.make_room(caller.user_id)
+    place = site.live_pages.places.take(caller.user_id, site.settings.live_streams)
     try:
         stream = PageStream(caller.user_id, hash_token(cookie_token(request)), current().tag, place)
         if slug:

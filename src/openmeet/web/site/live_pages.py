@@ -34,7 +34,6 @@ from openmeet.web.site.event_streams import (
 )
 
 LOOK_SECONDS: Final = 2.0
-_SECONDS_TO_LEAVE: Final = 0.1
 # Sessions also expire without a commit.
 _LOOKS_PER_SESSION_CHECK: Final = 30
 # A page loads itself again when its event changed, so only some are notified at a time.
@@ -101,23 +100,6 @@ class LivePages:
         # People whose chats are still to be counted, and whether pages are still to be notified.
         self._uncounted: dict[UserId, None] = {}
         self._is_behind = False
-
-    async def take_place(self, person: UserId, most: int) -> LivePlace:
-        """Take a place for one more page of this person; pages that they have left give up theirs first.
-
-        Somebody who goes from page to page quickly has more streams than open pages: that a connection has ended is noticed only
-        after seconds. Raises Unavailable as ``LivePlaces.take`` does.
-        """
-        try:
-            return self.places.take(person, most)
-        except Unavailable:
-            own = [one for one in self._streams if one.person == person]
-            if not own:
-                raise
-            for one in own:
-                one.frames.poll_now()
-            await asyncio.sleep(_SECONDS_TO_LEAVE)
-            return self.places.take(person, most)
 
     async def run(self, stream: PageStream, source: PageSource, write: Write, is_gone: IsGone) -> None:
         """Feed the stream and write it until it ends or its reader is gone."""

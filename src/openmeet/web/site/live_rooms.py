@@ -25,7 +25,7 @@ from openmeet.domain.chat.model import Access, ChatLogEntry, HistoryMode, LogKin
 from openmeet.domain.moderation.blocks import hidden_from
 from openmeet.domain.sign_in.queries import still_open
 from openmeet.domain.users.model import UserId
-from openmeet.web.site.event_streams import IsGone, LivePlace, LivePlaces, Write, out_frame, retry_frame
+from openmeet.web.site.event_streams import IsGone, LivePlaces, Write, out_frame, retry_frame
 from openmeet.web.site.live_streams import Encode, LiveStream, RoomEvent, RowView, reload_frame
 from openmeet.web.site.live_unread import UnreadWatch
 
@@ -47,7 +47,7 @@ class LiveRooms:
 
     def __init__(self) -> None:
         self._rooms: dict[RoomId, set[LiveStream]] = {}
-        self._places = LivePlaces()
+        self.places = LivePlaces()
         self._rung: set[RoomId] = set()
         self._wake = asyncio.Event()
         self._listener: log.LogListener | None = None
@@ -57,11 +57,7 @@ class LiveRooms:
     @property
     def count(self) -> int:
         """How many streams are open."""
-        return self._places.count
-
-    def take_place(self, holder: str, most: int) -> LivePlace:
-        """A place for a stream of this reader. Raises Unavailable if they have too many, or all readers together."""
-        return self._places.take(holder, most)
+        return self.places.count
 
     async def run(self, stream: LiveStream, source: LiveSource, write: Write, is_gone: IsGone) -> None:
         """Feed the stream and write it until it ends or its reader is gone; then its place is free."""
@@ -73,7 +69,7 @@ class LiveRooms:
 
     def _join(self, stream: LiveStream, source: LiveSource) -> None:
         self._rooms.setdefault(stream.room, set()).add(stream)
-        if self._places.is_closed:
+        if self.places.is_closed:
             stream.frames.end(retry_frame())
         if self._task is None or self._task.done():
             self._listener = log.LogListener(self._heard)
@@ -82,7 +78,7 @@ class LiveRooms:
 
     def close(self) -> None:
         """End all streams, and let no other begin: the program stops."""
-        self._places.close()
+        self.places.close()
         for streams in list(self._rooms.values()):
             for one in list(streams):
                 one.frames.end(retry_frame())
