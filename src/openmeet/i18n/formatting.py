@@ -175,6 +175,11 @@ def long_date(instant: Instant) -> str:
     return format_date(to_datetime(instant), pgettext("pattern of a date", "d MMMM y"), locale=current().locale)
 
 
+def capital(words: str) -> str:
+    """The words with a capital in front, and otherwise as they are: German nouns keep theirs."""
+    return f"{words[:1].upper()}{words[1:]}"
+
+
 def ago(instant: Instant, now: Instant) -> str:
     """``3 hours ago``, ``in 2 days``; within a minute ``just now``."""
     return formatting.distance(instant, now) or gettext("just now")

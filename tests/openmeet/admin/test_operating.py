@@ -371,6 +371,22 @@ async def test_a_page_without_trouble_says_that_all_is_well(bench: Bench):
     assert "fan_out" not in shown.lower().replace(" ", "_")
 
 
+async def test_a_record_that_its_server_refused_is_not_well(bench: Bench):
+    async with bench.db.transaction() as tx:
+        await tx.execute(
+            """
+            insert into publications (kind, subject_id, user_id, state, revision, attempts, reason, due_at, edited_at,
+                                      changed_at)
+            select 'event', 'x', id, 'refused', 1, 1, '', :now, :now, :now from users where email = :email
+            """,
+            email=OPERATOR,
+            now=tx.now,
+        )
+    shown = (await bench.client.get("/operating")).text
+    assert "Running, 1 thing to look at" in h1_of(shown)
+    assert "1 record was refused" in shown
+
+
 async def test_kinds_of_work_are_in_the_language_of_the_reader(bench: Bench):
     async with bench.db.transaction() as tx:
         await tx.execute("update users set language = 'de' where email = :email", email=OPERATOR)

@@ -16,6 +16,7 @@ from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.check_in import tickets
 from openmeet.domain.events.queries import by_slug
+from openmeet.web.check_in import pages as check_in_pages
 from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, person, sign_up, site_on
 
 S = AttendanceStatus
@@ -314,3 +315,24 @@ async def test_checking_in_an_address_does_not_say_whose_it_is(site):
         assert (await client.put(f"{path}/answer", json={"reply": "going"}, headers=dora)).is_success
         there = await client.post(f"{path}/check-ins", json={"attendanceId": first}, headers=ana)
         assert there.json()["displayName"] == "Dora Secret"
+
+
+async def test_of_a_long_list_those_who_are_still_to_come_are_shown(site, monkeypatch):
+    """The first to arrive answered first, too."""
+    monkeypatch.setattr(check_in_pages, "_SHOWN", 2)
+    async with site.browser() as browser:
+        _, event = await made(browser, site)
+        ben, *_ = await coming(site, event, "Ben", "Cleo", "Dana")
+        path = f"/events/{event.slug}/check-in"
+        await browser.post(path, data={"attendance": ben.id})
+        shown = (await browser.get(path)).text
+        names = re.findall(r'class="attendee-name"><strong>(\w+)', shown)
+        assert (names, "Only the first are shown" in shown) == (["Cleo", "Dana"], True)
+
+
+async def test_german_nouns_keep_their_capital(site):
+    async with site.browser() as browser:
+        _, event = await made(browser, site, capacity="1")
+        await coming(site, event, "Ben", "Cleo")
+        shown = await browser.get(f"/events/{event.slug}/check-in?q=Cleo", headers={"accept-language": "de"})
+        assert "Auf der Warteliste" in shown.text

@@ -8,7 +8,7 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.outbox.jobs import JobState
 from openmeet.domain.chat.mirroring import MirroredRoomOverview
 from openmeet.i18n.catalogue import gettext, ngettext
-from openmeet.i18n.formatting import ago
+from openmeet.i18n.formatting import ago, capital
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.ingestion.discrepancies import Noted
 from openmeet.network.status import SyncStatus
@@ -47,7 +47,7 @@ def needs_of(found: SyncStatus, away: Sequence[str], mirrored: Sequence[Mirrored
 def _stopped(found: SyncStatus, away: Sequence[str]) -> list[OperatorNeed]:
     """What does not work until somebody acts."""
     needs = [
-        OperatorNeed("alert", gettext("%(name)s doesn’t answer", name=name.capitalize()), path="#away") for name in away
+        OperatorNeed("alert", gettext("%(name)s doesn’t answer", name=capital(name)), path="#away") for name in away
     ]
     if found.queue is None:
         needs.append(OperatorNeed("box", gettext("The broker doesn’t answer"), "#queue", gettext("Nothing is lost.")))
@@ -80,6 +80,9 @@ def _failed(found: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) -> list
     if count := len(found.failing_servers):
         title = ngettext("%(number)s server fails", "%(number)s servers fail", count)
         needs.append(OperatorNeed("globe", title, "#servers", gettext("We keep trying.")))
+    if count := sum(one.number for one in found.publications if one.state == PublicationState.REFUSED):
+        title = ngettext("%(number)s record was refused", "%(number)s records were refused", count)
+        needs.append(OperatorNeed("box", title, "#publications", gettext("Their owners see why.")))
     if count := found.put_aside:
         title = ngettext("%(number)s record couldn’t be read", "%(number)s records couldn’t be read", count)
         needs.append(OperatorNeed("box", title, path="/operating/put-aside"))

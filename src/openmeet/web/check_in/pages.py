@@ -32,7 +32,6 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 # Statuses that can be checked in, most likely first.
-_EXPECTED = (AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED)
 _OTHERS = (AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING, AttendanceStatus.INTERESTED, AttendanceStatus.INVITED)
 
 _SHOWN = 200
@@ -126,8 +125,11 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, _slug(request))
         counts, now = await actions.counts(reader, event.id), reader.now
-        statuses = (*_EXPECTED, *_OTHERS) if q else _EXPECTED
-        rows = await lists.for_hosts(reader, event.id, AttendeeFilter(statuses, q), None, _SHOWN)
+        to_come = AttendeeFilter((AttendanceStatus.ATTENDING, *(_OTHERS if q else ())), q)
+        here = AttendeeFilter((AttendanceStatus.ATTENDED,), q)
+        # Who is still to come is looked for, so of a long list they are shown, offline as well.
+        rows = await lists.for_hosts(reader, event.id, to_come, None, _SHOWN)
+        rows += await lists.for_hosts(reader, event.id, here, None, _SHOWN - len(rows))
         done = request.query_params.get("done", "")
         holder = ""
         if code:
@@ -139,10 +141,7 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
         single = await lists.by_ids(reader, event.id, [AttendanceId(one) for one in asked])
         since = await actions.there_since(reader, [one.attendance_id for one in (*rows, *single)])
         names = await shown_names(reader, [one.user_id for one in (*rows, *single)])
-        # Who is still to come is looked for, not who is here.
-        people = sorted(
-            (lists.shown(one, names) for one in rows), key=lambda one: one.status is AttendanceStatus.ATTENDED
-        )
+        people = [lists.shown(one, names) for one in rows]
         by_id = {one.attendance_id: lists.shown(one, names) for one in single}
     context = {
         "event": event,

@@ -68,7 +68,7 @@ def environment(site_name: str, public_url: str) -> jinja2.Environment:
     made.globals |= {"site_name": site_name, "public_url": public_url, "times": formatting, "static": static_url}
     made.globals |= {"saves_data": saves_data}
     made.globals |= {"subscription": subscribe_links.subscription, "google_hours": subscribe_links.GOOGLE_HOURS}
-    made.filters |= {"markdown": html_of, "summary": summary_of}
+    made.filters |= {"markdown": html_of, "summary": summary_of, "capital": formatting.capital}
     return made
 
 
