@@ -70,7 +70,7 @@ class BearerSession:
     async def headers(self, _method: str, _url: str) -> Mapping[str, str]:
         return _bearer(self.tokens.access)
 
-    async def learn(self, _url: str, _headers: Mapping[str, str]) -> None:
+    async def store_nonce(self, _url: str, _headers: Mapping[str, str]) -> None:
         return
 
     async def renew(self, refused: Mapping[str, str], status: int, error: ErrorBody) -> bool:
@@ -95,7 +95,7 @@ class FixedToken:
     async def headers(self, _method: str, _url: str) -> Mapping[str, str]:
         return _bearer(self._token)
 
-    async def learn(self, _url: str, _headers: Mapping[str, str]) -> None:
+    async def store_nonce(self, _url: str, _headers: Mapping[str, str]) -> None:
         return
 
     async def renew(self, _refused: Mapping[str, str], _status: int, _error: ErrorBody) -> bool:
@@ -111,7 +111,7 @@ class SentAlong:
     async def headers(self, _method: str, _url: str) -> Mapping[str, str]:
         return self._headers
 
-    async def learn(self, _url: str, _headers: Mapping[str, str]) -> None:
+    async def store_nonce(self, _url: str, _headers: Mapping[str, str]) -> None:
         return
 
     async def renew(self, _refused: Mapping[str, str], _status: int, _error: ErrorBody) -> bool:

@@ -110,10 +110,10 @@ class Circuits:
         for one in others:
             if one.service not in self._changed and one.changed_at > self.of(one.service).changed_at:
                 self._known[one.service] = one
-        told = {one.service for one in others}
+        known = {one.service for one in others}
         # Another program's probe closed it.
         for service in [*self._known]:
-            if service not in told and service not in self._changed and self._known[service].open_until is not None:
+            if service not in known and service not in self._changed and self._known[service].open_until is not None:
                 del self._known[service]
 
     def take_changed(self) -> list[Circuit]:
@@ -143,8 +143,8 @@ class Circuits:
         now = self._clock.now()
         until = Instant(now + int(failure.after_seconds * SECOND))
         is_trying = self.state_of(service) is CircuitState.HALF_OPEN
-        told = {who: at for who, at in self._busy.get(service, {}).items() if at > now}
-        self._busy[service] = {**told, account: until}
+        others = {who: at for who, at in self._busy.get(service, {}).items() if at > now}
+        self._busy[service] = {**others, account: until}
         if not account or is_trying or len(self._busy[service]) > 1:
             known = replace(self.of(service), reason=reason_of(failure), changed_at=now)
             until = min(until, Instant(now + LONGEST_BUSY))

@@ -118,7 +118,7 @@ class LexiconResolver:
             record = cbor.decode(proven.record)
             return ResolvedLexicon(did, proven.cid, record, read_publication(nsid, record))
         except Malformed as failure:
-            raise _absent(nsid, f"what is published is no Lexicon: {failure.why}") from None
+            raise _absent(nsid, f"what is published is not a Lexicon: {failure.why}") from None
 
     async def _authority(self, nsid: Nsid) -> Did:
         name = authority_name(nsid)

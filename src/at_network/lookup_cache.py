@@ -129,7 +129,7 @@ class LookupCache(Generic[K, V]):
     def _known(self, entry: _Entry[V] | None) -> V:
         """The best cached result: a value within its hard limit, else the failure."""
         if entry is None:
-            raise Unavailable("This was asked for too often; try again in a minute.")
+            raise Unavailable("This was asked for too often. Try again in a minute.")
         if entry.value is not None and self._clock.now() - entry.fetched_at < self._lifetimes.hard_seconds * SECOND:
             return entry.value
         if entry.failure is None:

@@ -68,7 +68,7 @@ class ServerNonces:
     def newest(self, url: str) -> str | None:
         return self._newest.get(_origin(url))
 
-    def learn(self, url: str, headers: Mapping[str, str]) -> None:
+    def store_nonce(self, url: str, headers: Mapping[str, str]) -> None:
         """Note what an answer brought."""
         nonce = headers.get("dpop-nonce")
         if nonce:
@@ -95,7 +95,7 @@ class OAuthCalls:
         answer = await self._post(server, server.par_endpoint, client, key, parameters)
         found = answer.get("request_uri")
         if not isinstance(found, str) or not 0 < len(found) <= _MAX_REQUEST_URI_LENGTH:
-            raise RemoteFailed(f"{_host(server)} did not take the request down.")
+            raise RemoteFailed(f"{_host(server)} did not accept the request.")
         return found
 
     async def exchange(
@@ -165,7 +165,7 @@ class OAuthCalls:
                 body=urlencode({**form, **self._authentication(server, client)}).encode(),
                 timeout_seconds=_TIMEOUT_SECONDS,
             )
-            self.nonces.learn(url, answer.headers)
+            self.nonces.store_nonce(url, answer.headers)
             if answer.is_ok:
                 return answer
             name = read_error(answer.status, answer.body).name
@@ -230,7 +230,7 @@ def _members(answer: HttpResponse) -> Mapping[str, object]:
         return {}
     found = answer.json()
     if not isinstance(found, dict):
-        raise RemoteFailed("The answer is no JSON object.", status=answer.status)
+        raise RemoteFailed("The answer is not a JSON object.", status=answer.status)
     return found
 
 

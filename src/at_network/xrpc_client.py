@@ -46,7 +46,7 @@ class Credentials(Protocol):
         """Headers that authenticate this one request (DPoP proofs name method and URL)."""
         ...
 
-    async def learn(self, url: str, headers: Mapping[str, str]) -> None:
+    async def store_nonce(self, url: str, headers: Mapping[str, str]) -> None:
         """Inspect the headers of any answer (DPoP nonces)."""
         ...
 
@@ -175,7 +175,7 @@ class XrpcClient:
         is_write = method == "POST"
         pause = pause_seconds(self.pace, self._clock.now(), cost=_COSTS.get(nsid, 1)) if is_write else 0.0
         if pause > 0:
-            raise TooMany(f"{self._host} takes no more writes of this account for now.", after_seconds=pause)
+            raise TooMany(f"{self._host} accepts no more writes of this account for now.", after_seconds=pause)
         attempt = 1
         while True:
             proof = await self._headers(method, url)  # if a token is refreshed for it, that call probes the circuit
@@ -199,7 +199,7 @@ class XrpcClient:
             if pace is not None:
                 self._paces.note(self.service, self._account, pace)
             if self._credentials is not None:
-                await self._credentials.learn(url, answer.headers)
+                await self._credentials.store_nonce(url, answer.headers)
             if answer.is_ok:
                 self._circuits.note(self.service, None)
                 return answer
@@ -244,5 +244,5 @@ def _json_object(answer: HttpResponse) -> dict[str, object]:
         return {}
     value = answer.json()
     if not isinstance(value, dict):
-        raise RemoteFailed("The answer is no JSON object.", status=answer.status)
+        raise RemoteFailed("The answer is not a JSON object.", status=answer.status)
     return value

@@ -106,7 +106,7 @@ def check_blob(file: AccountFile, cid: Cid) -> int:
             digest.update(piece)
             size += len(piece)
     if bytes(cid) != _RAW_SHA256 + digest.digest():
-        raise Malformed("archive", str(cid), "the bytes of this blob are not those that its name says")
+        raise Malformed("archive", str(cid), "the bytes of this blob do not match its name")
     return size
 
 
@@ -118,8 +118,8 @@ def check_blobs(file: AccountFile, snapshot: Snapshot) -> int:
     """
     size = sum(check_blob(file, cid) for cid in file.blobs)
     if (len(file.blobs), size) != (file.summary.blobs, file.summary.blob_bytes):
-        told = f"{counted(file.summary.blobs, 'blob')} with {counted(file.summary.blob_bytes, 'byte')}"
-        raise Malformed("archive", f"{len(file.blobs)} with {size}", f"the summary tells of {told}")
+        listed = f"{counted(file.summary.blobs, 'blob')} with {counted(file.summary.blob_bytes, 'byte')}"
+        raise Malformed("archive", f"{len(file.blobs)} with {size}", f"the summary lists {listed}")
     excused = {*file.summary.missing, *file.summary.withheld}
     for cid in {blob.cid for blob in wanted_blobs(snapshot)} - file.blobs.keys():
         if str(cid) not in excused:
@@ -178,4 +178,4 @@ def _document(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, kind: type[T]) ->
     try:
         return msgspec.json.decode(opened.read(entry), type=kind)
     except msgspec.MsgspecError as error:
-        raise Malformed("archive", entry.filename, f"not as it should be: {error}") from None
+        raise Malformed("archive", entry.filename, f"malformed: {error}") from None

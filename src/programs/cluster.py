@@ -93,7 +93,7 @@ def main(
     database: Annotated[
         str,
         typer.Option(
-            help="A PostgreSQL database for this alone; the schemas are created in it.",
+            help="A PostgreSQL database that nothing else uses; the schemas are created in it.",
             envvar="OPENMEET_CLUSTER_DATABASE",
         ),
     ] = "postgresql://postgres@127.0.0.1:5432/openmeet_cluster",
@@ -182,8 +182,8 @@ class _MembersFile:
 
     def write_environment(self) -> None:
         """Write the shell environment for commands that work on the cluster. It has the administrator's password."""
-        told = {name: value for kind in ("pds", "scheduler") for name, value in self._of(kind).items()}
-        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(told.items())]
+        variables = {name: value for kind in ("pds", "scheduler") for name, value in self._of(kind).items()}
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items())]
         private_file.write(self.options.folder / ENVIRONMENT_FILE, "".join(lines).encode())
 
     def _of(self, kind: str) -> dict[str, str]:

@@ -112,8 +112,8 @@ def _platform(options: ClusterOptions, home: DevAccounts, plc_url: str, keys: st
 
 def _community(options: ClusterOptions, name: str) -> str:
     """A community's table, inline; JSON strings are valid TOML strings."""
-    told = {"name": name, "public_url": options.address_of(name), "site_name": name.replace("-", " ").capitalize()}
-    return "{ " + ", ".join(f"{key} = {msgspec.json.encode(text).decode()}" for key, text in told.items()) + " }"
+    values = {"name": name, "public_url": options.address_of(name), "site_name": name.replace("-", " ").capitalize()}
+    return "{ " + ", ".join(f"{key} = {msgspec.json.encode(text).decode()}" for key, text in values.items()) + " }"
 
 
 def _pds_url(options: ClusterOptions) -> str:

@@ -122,7 +122,7 @@ async def read(platform: Platform, gauges: ProgramGauges) -> None:
     """Set every gauge of a community to its current value. Raises Unavailable where a store is away."""
     tenant = platform.tenant.name
     await _count_jobs(platform, gauges.jobs, gauges.oldest_job)
-    await _promised(platform, gauges.records, gauges.oldest_record)
+    await _publications(platform, gauges.records, gauges.oldest_record)
     await _heard(platform, gauges.quiet)
     await _labelled(platform, gauges)
     await _disagreed(platform, gauges)
@@ -144,7 +144,7 @@ async def _count_jobs(platform: Platform, number: Gauge, oldest: Gauge) -> None:
         oldest.labels(platform.tenant.name, kind.value).set(max(0.0, (now - since.get(kind.value, now)) / SECOND))
 
 
-async def _promised(platform: Platform, records: Gauge, oldest: Gauge) -> None:
+async def _publications(platform: Platform, records: Gauge, oldest: Gauge) -> None:
     async with platform.db.reader() as reader:
         now, rows = reader.now, await publication_counts.counts(reader)
     counts = {(kind, state): number for kind, state, number, _ in rows}

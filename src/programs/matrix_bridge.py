@@ -86,11 +86,11 @@ async def read_until_stopped(platform: Platform, bridge: Bridge | None, stop: as
     name = platform.tenant.name
     events, read_at = _metrics(platform)
 
-    def heard(number: int) -> None:
+    def on_entry(number: int) -> None:
         events.labels(name, "in").inc(number)
         read_at.labels(name).set(platform.clock.now() / SECOND)
 
-    await reader.run(bridge, stop, heard)
+    await reader.run(bridge, stop, on_entry)
 
 
 def _metrics(platform: Platform) -> tuple[Counter, Gauge]:

@@ -99,7 +99,7 @@ async def _sign_in(http: HttpClient, clock: SystemClock, state: MoveState) -> Mi
     except NotSignedIn as refused:
         if refused.name != "AuthFactorTokenRequired":
             raise
-        factor = secret(FACTOR_TOKEN, "Sign-in code that the old server has mailed")
+        factor = secret(FACTOR_TOKEN, "Sign-in code that the old server has e-mailed")
         return await servers.sign_in(http, clock, state.old, state.identifier, password, factor_token=factor)
 
 
@@ -123,10 +123,10 @@ async def _token(old: MigrationServer, new: MigrationServer, state: MoveState) -
     await identity.ask_for_token(old)
     if not sys.stdin.isatty():
         raise Refused(
-            f"Everything is at {state.new}. {state.old} has mailed a token for the identity: "
-            f"give the same command again with {PLC_TOKEN} set to it."
+            f"Everything is at {state.new}. {state.old} has e-mailed a token for the identity: "
+            f"run the same command again with {PLC_TOKEN} set to it."
         )
-    return str(typer.prompt(f"{state.old} has mailed a token for the identity. Token", err=True))
+    return str(typer.prompt(f"{state.old} has e-mailed a token for the identity. Token", err=True))
 
 
 def secret(variable: str, question: str) -> str:
@@ -145,10 +145,10 @@ def _confirm(asked: MigrationOptions, state: MoveState, outcome: MigrationResult
     if asked.is_confirmed or (is_whole and not sys.stdin.isatty()):
         return
     if not sys.stdin.isatty():
-        raise Refused("Not everything came along (see above). To move anyway, give the same command with --yes.")
-    what = "Everything is there" if is_whole else "Not everything came along (see above)"
+        raise Refused("Not everything was copied (see above). To move anyway, run the same command with --yes.")
+    what = "Everything is there" if is_whole else "Not everything was copied (see above)"
     if not typer.confirm(f"{what}. Make {state.new} the account's server?", default=is_whole, err=True):
-        raise Refused("Nothing was changed at the old server. The same command goes on from here.")
+        raise Refused("Nothing was changed at the old server. The same command continues from here.")
 
 
 def _keep(asked: MigrationOptions, state: MoveState) -> None:
@@ -185,10 +185,10 @@ def _shown() -> Iterator[OnProgress]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        yield _teller(bars)
+        yield _progress_printer(bars)
 
 
-def _teller(bars: Progress) -> Callable[[steps.Progress], None]:
+def _progress_printer(bars: Progress) -> Callable[[steps.Progress], None]:
     running: dict[MigrationStep, TaskID] = {}
 
     def on_progress(one: steps.Progress) -> None:

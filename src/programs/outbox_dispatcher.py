@@ -185,6 +185,7 @@ def sender(mailer: Mailer, public_url: str) -> Sender:
                 html=email.html,
                 unsubscribe_url=email.unsubscribe_url,
                 calendar=email.calendar,
+                thread_id=f"<{email.thread_local}@{host}>" if email.thread else "",
             )
         )
 

@@ -129,7 +129,7 @@ async def _open_site(name: str, settings: Settings, shared: Shared, stores: Stor
             tenant=name,
             pds_keys=shared.pds_keys,
         )
-        stack.push_async_callback(network.settle)
+        stack.push_async_callback(network.wait_for_refreshes)
         mailer = _mailer(settings, clock)
         stack.push_async_callback(mailer.close)
         tenant = Tenant(name, stores.db)

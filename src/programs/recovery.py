@@ -164,7 +164,7 @@ async def _make(means: RecoveryContext, wanted: RecoveryTarget, say: Print) -> N
     if present.overrules or present.operation.verification_methods.get(ATPROTO_KEY) != own:
         methods = {**present.operation.verification_methods, ATPROTO_KEY: own}
         await means.directory.submit(means.did, change(means, present, verification_methods=methods))
-        say("identity   speaks with the recovery key from now on")
+        say("identity   uses the recovery key from now on")
     there = await describe(means.http, means.clock, wanted.service)
     token = make_service_token(
         means.key,

@@ -39,7 +39,8 @@ from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from programs import dev_accounts, workers
 from programs.command_line import role
-from programs.demo.fill import fill
+from programs.demo.fill import address_of, fill
+from programs.demo.town import PEOPLE
 from programs.dev_accounts import DevAccounts
 from programs.platform import open_installation
 from programs.running import VERSION, run_until_stopped, wait_for_stop
@@ -121,7 +122,7 @@ def main(
     async def run() -> None:
         further = FurtherSources(tuple(source or ()), second_plc)
         async with network(folder, ports, ready_file, further=further, with_demo=demo) as ready:
-            typer.echo(greeting(ready, is_kept=not ephemeral))
+            typer.echo(greeting(ready, is_kept=not ephemeral, has_town=demo))
             await wait_for_stop()
             typer.echo("Stopping …")
 
@@ -177,7 +178,7 @@ async def network(
         pds_url = pds_settings.url
         pds_serving = await listen(pds.app, "pds", ports.pds)
         stack.push_async_callback(pds_serving.stop)
-        operators = await settle_in(pds.registry, home)
+        operators = await create_dev_accounts(pds.registry, home)
 
         platform_settings = replace(
             _platform(folder, ports, pds_url, plc.url, home), pds_rate_limit_bypass_key=uncounted
@@ -282,7 +283,7 @@ async def _listening_to(chosen: Settings, further: FurtherSources) -> Settings:
     )
 
 
-async def settle_in(registry: Registry, home: DevAccounts) -> tuple[str, ...]:
+async def create_dev_accounts(registry: Registry, home: DevAccounts) -> tuple[str, ...]:
     """Create the development accounts that are missing; returns the DID of the first, who also runs the site.
 
     Empty where no account has that handle any more: accounts may be deleted or renamed, and are not restored.
@@ -347,8 +348,8 @@ def keep_settings(settings: Settings, pds: pds_settings.PdsSettings, plc: PlcSet
     private_file.write(path, "\n".join([*lines, ""]).encode())
 
 
-def greeting(ready: NetworkReady, *, is_kept: bool = True) -> str:
-    """Text for the terminal when every part answers."""
+def greeting(ready: NetworkReady, *, is_kept: bool = True, has_town: bool = False) -> str:
+    """Text for the terminal when every part answers. ``has_town``: with one of the demo town’s people to sign in as."""
     ana = ready.people[0]
     collection = "community.lexicon.calendar.event"
     now = datetime.now(UTC)
@@ -369,14 +370,17 @@ def greeting(ready: NetworkReady, *, is_kept: bool = True) -> str:
     people = "\n".join(f"  {person.handle:{width}}{person.password}" for person in ready.people)
     command, kept = os.path.relpath(sys.argv[0]), os.path.relpath(ready.settings)
     ends = (
-        "Ctrl-C stops it; a second start finds everything as it was."
+        "Ctrl-C stops it. Everything is still there when you start it again."
         if is_kept
         else "Ctrl-C stops it, and nothing is kept."
+    )
+    town = (
+        f"\n  the town     {ready.openmeet}/sign-in     (as {address_of(PEOPLE[0])}, for example)" if has_town else ""
     )
     call, json = f"curl -s {ready.pds}/xrpc/com.atproto", "-H 'Content-Type: application/json'"
     return f"""
 OpenMeet       {ready.openmeet}
-  mailbox      {ready.openmeet}/dev/mail    (sign-in codes arrive here)
+  mailbox      {ready.openmeet}/dev/mail    (sign-in codes arrive here){town}
   operators    {ready.openmeet}/operating   (sign in as {ana.handle}, who moderates, too)
   API          {ready.openmeet}/api/openapi.json
 Aurora Locus   {ready.pds}

@@ -12,13 +12,16 @@ from groundwork.http.server import serve
 from groundwork.mail.folder import FolderMailbox
 from groundwork.telemetry.probes import probing
 from openmeet.app import create_app
+from openmeet.domain.calendars import fetch
 from openmeet.domain.calendars.fetch import CalendarFetcher
+from openmeet.domain.media import pictures
 from openmeet.domain.places.gazetteer import Gazetteer, places_path
 from openmeet.i18n import catalogue
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.repositories.consent import Publishing
 from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.tenants.configured import DEFAULT_TENANT, ProgramHealth, check_name, checks_of
+from openmeet.web.series import recurrence_form
 from openmeet.web.site.hosts import Hosts
 from openmeet.web.site.live_pages import LivePages
 from openmeet.web.site.live_rooms import LiveRooms
@@ -66,6 +69,8 @@ def main(settings_file: SettingsFile = None) -> None:
 async def sites(installation: Installation) -> AsyncIterator[Hosts]:
     """Every community's site, by its host name; probes run until the block ends."""
     catalogue.read_all()
+    # Communities share their workers. People wait for these jobs: previews of forms, pictures, calendars.
+    installation.default.workers.keep_ready([one.__name__ for one in (recurrence_form, pictures, fetch)])
     checks = checks_of(one.tenant for one in installation.platforms)
     async with probing(probes_of(installation, WEB), installation.default.metrics) as probes:
         health = ProgramHealth(checks, probes, serving_of(installation, WEB))

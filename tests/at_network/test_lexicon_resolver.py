@@ -82,7 +82,7 @@ async def test_a_record_that_is_no_lexicon_is_none(scene: Scene) -> None:
     scene.publisher.publish({**DOCUMENT, "lexicon": 2})
     failure = await refusal(scene)
     assert isinstance(failure, NotFound)
-    assert "no Lexicon" in failure.why
+    assert "not a Lexicon" in failure.why
 
 
 async def test_what_somebody_else_signed_proves_nothing(scene: Scene) -> None:

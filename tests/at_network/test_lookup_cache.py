@@ -38,7 +38,7 @@ async def cache(source, clock):
     await made.close()
 
 
-async def settle() -> None:
+async def run_pending_tasks() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -58,7 +58,7 @@ async def test_stale_value_is_served_while_it_is_fetched(cache, source, clock):
     source.open.clear()
     assert await cache.get("a") == 1
     source.open.set()
-    await settle()
+    await run_pending_tasks()
     assert await cache.get("a") == 2
 
 
@@ -72,7 +72,7 @@ async def test_value_beyond_the_hard_limit_is_waited_for(cache, source, clock):
 async def test_many_askers_are_one_question(cache, source):
     source.open.clear()
     asking = [asyncio.create_task(cache.get("a")) for _ in range(50)]
-    await settle()
+    await run_pending_tasks()
     source.open.set()
     assert await asyncio.gather(*asking) == [1] * 50
     assert source.asked == 1
@@ -82,9 +82,9 @@ async def test_one_impatient_asker_does_not_spoil_it(cache, source):
     """A caller who gives up takes nothing from the others."""
     source.open.clear()
     impatient, patient = asyncio.create_task(cache.get("a")), asyncio.create_task(cache.get("a"))
-    await settle()
+    await run_pending_tasks()
     impatient.cancel()
-    await settle()
+    await run_pending_tasks()
     source.open.set()
     assert await patient == 1
 
@@ -95,7 +95,7 @@ async def test_failure_never_overwrites_a_good_value(cache, source, clock):
     source.answer = RemoteFailed("down")
     clock.turn(23 * HOUR)
     assert await cache.get("a") == 1
-    await settle()
+    await run_pending_tasks()
     assert source.asked == 2
     assert await cache.get("a") == 1
     clock.turn(2 * HOUR)
@@ -109,7 +109,7 @@ async def test_absence_overwrites_a_good_value(cache, source, clock):
     source.answer = NotFound("gone")
     clock.turn(HOUR)
     await cache.get("a")
-    await settle()
+    await run_pending_tasks()
     with pytest.raises(NotFound):
         await cache.get("a")
 
@@ -131,7 +131,7 @@ async def test_failing_server_is_left_alone_for_stale_values_too(cache, source, 
     source.answer = RemoteFailed("down")
     for _ in range(5):
         await cache.get("a")
-        await settle()
+        await run_pending_tasks()
     assert source.asked == 2
 
 

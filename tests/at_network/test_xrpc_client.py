@@ -284,7 +284,7 @@ class Accounts(Server):
 async def accounts():
     server = Accounts()
     async with serve({"* /{path:.*}": server}) as at:
-        server.url = at
+        server.url = at  # type: ignore[attr-defined]  # for the tests
         yield server
 
 

@@ -86,7 +86,7 @@ def test_every_entry_is_a_typer_application_with_help(name, capsys):
 
 @pytest.mark.parametrize("name", cli.ROLES)
 def test_role_is_one_command(name, capsys):
-    """Its usage promises no commands below it, and nothing is offered that changes somebody's shell."""
+    """Its usage lists no commands below it, and nothing is offered that changes somebody's shell."""
     assert cli.main([name, "--help"]) == 0
     shown = capsys.readouterr().out
     assert f"openmeet {name} [OPTIONS]" in shown
@@ -120,7 +120,7 @@ def run_app(monkeypatch, command) -> int:
     app = typer.Typer()
     app.command()(command)
     module = types.ModuleType("programs.commands.sample")
-    module.app = app
+    module.app = app  # type: ignore[attr-defined]  # set by the test
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(cli, "NOUNS", {"records": (module.__name__, "A sample")})
     return cli.main(["records"])
@@ -136,7 +136,7 @@ def test_a_command_runs_with_the_garbage_collector_on(monkeypatch):
 def test_role_with_verbs_serves_alone_and_works_with_a_verb(monkeypatch, capsys):
     """``openmeet pds`` serves; ``openmeet pds count`` counts; a misspelt verb serves nothing."""
     module, role = types.ModuleType("programs.commands.pds.sample"), types.ModuleType("programs.sample_role")
-    module.app, role.app = typer.Typer(), typer.Typer()
+    module.app, role.app = typer.Typer(), typer.Typer()  # type: ignore[attr-defined]  # set by the test
     module.app.command()(lambda: typer.echo("counted"))
     role.app.command()(lambda: typer.echo("served"))
     for one in (module, role):

@@ -4,7 +4,7 @@ from tests.databases import SqliteFiles
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
-from programs.demo.fill import fill
+from programs.demo.fill import address_of, fill
 from programs.demo.town import CLUBS, PEOPLE
 
 
@@ -15,6 +15,11 @@ async def _counts(db: Database) -> dict[str, int]:
             (row,) = await reader.fetch(f"select count(*) as number from {table}")
             found[table] = row["number"]
         return found
+
+
+def test_everybody_in_town_has_an_address_of_their_own() -> None:
+    assert len({address_of(name) for name in PEOPLE}) == len(PEOPLE)
+    assert all(address_of(name).isascii() for name in PEOPLE)
 
 
 async def test_the_town_is_written_once(make_sqlite: SqliteFiles, clock: HandClock) -> None:
@@ -31,9 +36,13 @@ async def test_the_town_is_written_once(make_sqlite: SqliteFiles, clock: HandClo
         # Somebody who said no is invited as a guest: an invitation does not tell whose address it is.
         (people,) = await reader.fetch("select count(*) as number from users where kind = 'person'")
     assert people["number"] == len(PEOPLE)
-    assert {"attending", "pending", "invited"} <= {row["status"] for row in rows}
+    assert {"attending", "pending", "invited", "interested", "declined"} <= {row["status"] for row in rows}
     async with db.reader() as reader:
+        (cancelled,) = await reader.fetch("select count(*) as number from events where status = 'cancelled'")
         (row,) = await reader.fetch("select min(starts_at) as first from events")
+        # The first mail that its people get is the code of whoever signs in.
+        assert await reader.fetch("select subject from outbox_jobs where kind = 'mail'") == []
     assert row["first"] > clock.now()
+    assert cancelled["number"] == 1
     assert not await fill(db, number_of_events=12)
     assert await _counts(db) == counts

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.aurora_locus.accounts.test_archive import PICTURE, furnish, save
+from tests.aurora_locus.accounts.test_archive import PICTURE, add_content, save
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, open_deployment
 from tests.databases import MakeDatabase
 from tests.parts import needs
@@ -60,7 +60,7 @@ async def left_behind(countryside: Countryside, key: P256PrivateKey = KEY) -> tu
     """An account with everything, whose server is then switched off: its DID, its archive, the paths of its records."""
     async with countryside.deployment("old", ".old.test") as old:
         ana = await old.sign_up("ana", handle="ana.old.test", recoveryKey=format_did_key(key.public))
-        await furnish(old, ana)
+        await add_content(old, ana)
         path = await save(old, ana, countryside.folder / "ana.zip")
         records = await ana.get("com.atproto.repo.listRecords", repo=ana.did, collection="org.example.note")
         return ana.did, path, [record["uri"] for record in records.json()["records"]]
@@ -202,15 +202,15 @@ async def test_to_the_reference_pds_by_the_command(countryside: Countryside, clo
     assert isinstance(key, P256PrivateKey)
     assert format_did_key(key.public) == public
     did, path, uris = await left_behind(countryside, key)
-    async with countryside.deployment("directory", ".none.test") as standing:
+    async with countryside.deployment("directory", ".none.test") as running:
         # It calls no literal addresses.
-        reference = ReferencePds(tmp_path / "reference", standing.directory.url.replace("127.0.0.1", "localhost"))
+        reference = ReferencePds(tmp_path / "reference", running.directory.url.replace("127.0.0.1", "localhost"))
         await reference.start()
         try:
             done = await asyncio.to_thread(
                 openmeet,
                 *("recover", did, "--key-file", str(key_file), "--to", reference.url, "--archive", str(path)),
-                *("--handle", "ana.test", "--email", "ana@example.org", "--plc-url", standing.directory.url, "--dev"),
+                *("--handle", "ana.test", "--email", "ana@example.org", "--plc-url", running.directory.url, "--dev"),
                 OPENMEET_NEW_PASSWORD=PASSWORD,
             )
             assert done.returncode == 0, done.stdout + done.stderr

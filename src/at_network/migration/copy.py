@@ -165,8 +165,8 @@ async def _bring_blob(old: MigrationServer, new: MigrationServer, cid: Cid) -> N
             raise NotFound(refused.why, name="BlobNotFound") from None
         raise
     media_type = answer.headers.get("content-type", "application/octet-stream")
-    told = await new.client.upload("com.atproto.repo.uploadBlob", answer.body, media_type)
-    blob = told.get("blob")
+    uploaded = await new.client.upload("com.atproto.repo.uploadBlob", answer.body, media_type)
+    blob = uploaded.get("blob")
     reference = blob.get("ref") if isinstance(blob, dict) else None
     link = reference.get("$link") if isinstance(reference, dict) else None
     if link != str(cid):
@@ -178,8 +178,8 @@ async def copy_preferences(
 ) -> None:
     """Replace the preferences at the new server by those of the old one; a server that stores none is no failure."""
     try:
-        told = await old.client.query("app.bsky.actor.getPreferences")
-        kept = told.get("preferences")
+        answer = await old.client.query("app.bsky.actor.getPreferences")
+        kept = answer.get("preferences")
         preferences = (
             [one for one in kept if isinstance(one, dict) and str(one.get("$type", "")).startswith(_OF_APPS)]
             if isinstance(kept, list)

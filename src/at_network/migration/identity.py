@@ -57,7 +57,7 @@ async def _with_own_keys(old: MigrationServer, directory: PlcClient, wanted: Map
     present = (await directory.current(old.did)).get("rotationKeys")
     servers = (await recommended(old)).get("rotationKeys")
     if not isinstance(present, list) or not isinstance(servers, list):
-        raise RemoteFailed("The identity's rotation keys are not told.")
+        raise RemoteFailed("The server does not say the identity's rotation keys.")
     new_keys = [str(key) for key in wanted.get("rotationKeys", [])]
     own = [str(key) for key in present if key not in servers and key not in new_keys]
     return [*own[: _MAX_KEYS - len(new_keys)], *new_keys]

@@ -67,10 +67,10 @@ async def describe(http: HttpClient, clock: Clock, origin: str, resolve: Resolve
     """The server's description, accepted only if its DID is its own: a token issued for another server's DID would let
     this one act there as the migrating account. Raises RemoteFailed if no PDS answers, or it names another.
     """
-    told = await XrpcClient(http, clock, origin).query("com.atproto.server.describeServer")
-    domains = told.get("availableUserDomains")
+    description = await XrpcClient(http, clock, origin).query("com.atproto.server.describeServer")
+    domains = description.get("availableUserDomains")
     try:
-        did = parse_did(str(told.get("did")))
+        did = parse_did(str(description.get("did")))
     except Malformed:
         raise RemoteFailed(f"{origin} does not say which DID it has: is it a PDS?") from None
     if not (names_host(did, origin) or (resolve is not None and await leads_to(resolve, did, origin))):
@@ -79,7 +79,7 @@ async def describe(http: HttpClient, clock: Clock, origin: str, resolve: Resolve
         origin.rstrip("/"),
         did,
         tuple(str(domain) for domain in domains) if isinstance(domains, list) else (),
-        told.get("inviteCodeRequired") is True,
+        description.get("inviteCodeRequired") is True,
     )
 
 

@@ -75,7 +75,7 @@ def _part(members: Mapping[str, object]) -> str:
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):  # RFC 7515 section 4: two readers could disagree about which one counts
-        raise Malformed("jwt", [name for name, _ in pairs], "a member stands twice")
+        raise Malformed("jwt", [name for name, _ in pairs], "a member appears twice")
     return members
 
 

@@ -96,7 +96,7 @@ class _LenientReader:
             if not isinstance(name, str):
                 raise Malformed("cbor", "", "a map key is not text")
             if name in entries:
-                raise Malformed("cbor", name, "a map key stands twice")
+                raise Malformed("cbor", name, "a map key appears twice")
             entries[name], at = self.item(at, levels - 1)
         return entries, at
 

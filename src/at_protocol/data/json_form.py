@@ -59,7 +59,7 @@ def _parse(text: bytes | str) -> object:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     entries = dict(pairs)
     if len(entries) != len(pairs):
-        raise Malformed("json", [name for name, _ in pairs], "a key stands twice in one object")
+        raise Malformed("json", [name for name, _ in pairs], "a key appears twice in one object")
     return entries
 
 

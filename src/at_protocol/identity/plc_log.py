@@ -104,16 +104,16 @@ def joined(log: Sequence[PlcLogEntry], acceptance: Acceptance) -> list[PlcLogEnt
 
 def validate_log(did: Did, entries: Iterable[PlcLogEntry]) -> list[PlcLogEntry]:
     """Replay an audit log, in order; returns the current chain. Raises OperationRefused for an invalid step or entry."""
-    told = list(entries)
+    given = list(entries)
     log: list[PlcLogEntry] = []
-    for entry in told:
+    for entry in given:
         acceptance = accept(log, did, entry.operation, entry.created_at)
         if acceptance.entry.cid != entry.cid:
             raise OperationRefused(PlcRefusal.IMPROPER_OPERATION, str(entry.cid), "the CID is not the operation's")
         log = joined(log, acceptance)
     if not log:
         raise OperationRefused(PlcRefusal.IMPROPER_OPERATION, did, "an empty log")
-    if [entry.nullified for entry in log] != [entry.nullified for entry in told]:
+    if [entry.nullified for entry in log] != [entry.nullified for entry in given]:
         raise OperationRefused(PlcRefusal.MISORDERED_OPERATION, did, "the log marks other operations as nullified")
     return [entry for entry in log if not entry.nullified]
 

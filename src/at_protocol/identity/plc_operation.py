@@ -295,7 +295,7 @@ def check_limits(operation: AnyOperation) -> None:
         except Malformed as error:
             raise OperationRefused(PlcRefusal.UNSUPPORTED_KEY, text, error.why) from error
     if len(set(operation.rotation_keys)) != len(operation.rotation_keys):
-        raise _improper(operation.rotation_keys, "a rotation key stands twice")
+        raise _improper(operation.rotation_keys, "a rotation key appears twice")
     _check_names(operation.also_known_as)
     _check_methods(operation.verification_methods)
     _check_services(operation.services)

@@ -46,7 +46,7 @@ def authority_from_txt(records: Iterable[Sequence[bytes]]) -> Did | None:
 def read_publication(nsid: Nsid, record: object) -> Document:
     """The document in a published record (data-model values). Raises Malformed if it is invalid, or another's."""
     if not isinstance(record, dict):
-        raise Malformed("lexicon", nsid, "the record is no object")
+        raise Malformed("lexicon", nsid, "the record is not an object")
     if record.get("$type") != COLLECTION:
         raise Malformed("lexicon", nsid, f"the record is no {COLLECTION}")
     if record.get("id") != nsid:

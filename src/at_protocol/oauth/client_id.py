@@ -46,7 +46,7 @@ def parse_client_id(text: str, *, is_development: bool = False) -> ClientId:
     if parts.port is not None or parts.netloc.endswith(":"):
         raise Malformed("client_id", text, "a port")
     if not is_public_name(parts.hostname or ""):
-        raise Malformed("client_id", text, "its host is no public domain name")
+        raise Malformed("client_id", text, "its host is not a public domain name")
     return ClientId(text)
 
 

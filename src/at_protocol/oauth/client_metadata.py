@@ -130,7 +130,7 @@ def _authentication(
         raise _bad("token_endpoint_auth_signing_alg", f"must be one of {', '.join(ASSERTION_ALGORITHMS)}")
     jwks, jwks_uri = document.get("jwks"), document.get("jwks_uri")
     if (jwks is None) == (jwks_uri is None):
-        raise _bad("jwks", "or jwks_uri must stand there, and not both")
+        raise _bad("jwks", "or jwks_uri must be given, and not both")
     if jwks is not None:
         keys = parse_jwks(jwks)
         if not keys:

@@ -221,7 +221,7 @@ def _values(text: str, scope: ScopeText, positional: str, others: set[str]) -> M
 def _one(text: str, values: Mapping[str, Sequence[str]], name: str) -> str:
     found = values.get(name, ())
     if len(found) != 1:
-        raise Malformed("scope", text, f"{name} must stand exactly once")
+        raise Malformed("scope", text, f"{name} must appear exactly once")
     return found[0]
 
 

@@ -36,7 +36,7 @@ def check_declared(text: str, client_id: ClientId, *, is_native: bool, is_develo
     if is_development:
         return text
     if is_address(host) or not is_public_name(host):
-        raise Malformed("redirect_uri", text, "its host is no public domain name")
+        raise Malformed("redirect_uri", text, "its host is not a public domain name")
     if is_native and f"https://{parts.netloc.lower()}" != origin_of(client_id):
         raise Malformed("redirect_uri", text, "a native client's https address has the origin of its client_id")
     return text

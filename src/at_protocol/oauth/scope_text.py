@@ -56,7 +56,7 @@ def split_scopes(text: str) -> list[str]:
     if any(_PRINTABLE.fullmatch(scope) is None for scope in scopes):
         raise Malformed("scope", text, "scopes are printable ASCII, separated by single spaces")
     if len(set(scopes)) != len(scopes):
-        raise Malformed("scope", text, "a scope stands twice")
+        raise Malformed("scope", text, "a scope appears twice")
     return scopes
 
 

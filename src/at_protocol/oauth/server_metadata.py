@@ -111,7 +111,7 @@ def parse_server(document: object, issuer: str, *, is_development: bool = False)
         if document.get(field) is not True:
             raise _bad(field, "must be true")
     if document.get("require_request_uri_registration", True) is not True:
-        raise _bad("require_request_uri_registration", "must be true where it stands")
+        raise _bad("require_request_uri_registration", "must be true if it is given")
     resources = document.get("protected_resources")
     return ServerMetadata(
         issuer,

@@ -30,15 +30,15 @@ def lines_of(message: Message) -> list[JetstreamLine]:
         case CommitMessage():
             return _operations(message)
         case IdentityMessage():
-            told: dict[str, Value] = {"did": message.did, "seq": message.seq, "time": message.time}
+            body: dict[str, Value] = {"did": message.did, "seq": message.seq, "time": message.time}
             if message.handle is not None:
-                told["handle"] = message.handle
-            return [_line(message.did, message.time, message.seq, "identity", told)]
+                body["handle"] = message.handle
+            return [_line(message.did, message.time, message.seq, "identity", body)]
         case AccountMessage():
-            told = {"active": message.active, "did": message.did, "seq": message.seq, "time": message.time}
+            body = {"active": message.active, "did": message.did, "seq": message.seq, "time": message.time}
             if message.status is not None:
-                told["status"] = message.status
-            return [_line(message.did, message.time, message.seq, "account", told)]
+                body["status"] = message.status
+            return [_line(message.did, message.time, message.seq, "account", body)]
         case _:
             return []
 
@@ -50,18 +50,18 @@ def _operations(message: CommitMessage) -> list[JetstreamLine]:
     lines = []
     for number, operation in enumerate(message.operations, start=1):
         collection, rkey = parse_path(operation.path)
-        told: dict[str, Value] = {
+        body: dict[str, Value] = {
             "rev": message.rev,
             "operation": operation.action.value,
             "collection": collection,
             "rkey": rkey,
         }
         if operation.cid is not None:
-            told |= {"record": cbor.decode(blocks[operation.cid]), "cid": str(operation.cid)}
+            body |= {"record": cbor.decode(blocks[operation.cid]), "cid": str(operation.cid)}
         # The last operation of a commit has the cursor after it; with earlier ones the commit is sent again.
         cursor = message.seq if number == len(message.operations) else message.seq - 1
         shown = None if operation.cid is None else rkey
-        lines.append(_line(message.repo, message.time, cursor, "commit", told, collection, shown))
+        lines.append(_line(message.repo, message.time, cursor, "commit", body, collection, shown))
     return lines
 
 
@@ -70,9 +70,9 @@ def _line(
     time: str,
     cursor: int,
     kind: str,
-    told: dict[str, Value],
+    body: dict[str, Value],
     collection: str | None = None,
     rkey: str | None = None,
 ) -> JetstreamLine:
-    event: dict[str, Value] = {"did": did, "time_us": parse_datetime(time), "cursor": cursor, "kind": kind, kind: told}
+    event: dict[str, Value] = {"did": did, "time_us": parse_datetime(time), "cursor": cursor, "kind": kind, kind: body}
     return JetstreamLine(did, collection, json_form.encode(event).decode(), rkey)

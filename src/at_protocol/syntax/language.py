@@ -40,5 +40,5 @@ def parse_valid_language(text: str) -> Language:
         variants = (found["variants"] or "").lower().split("-")[1:]
         singletons = [part for part in (found["extensions"] or "").lower().split("-") if len(part) == 1]
         if len(set(variants)) < len(variants) or len(set(singletons)) < len(singletons):
-            raise Malformed("language", text, "a variant or extension stands twice")
+            raise Malformed("language", text, "a variant or extension appears twice")
     return language

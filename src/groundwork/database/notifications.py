@@ -13,25 +13,27 @@ _AGAIN_SECONDS = 1.0
 _ASK_SECONDS = 30.0
 
 
-async def listen(url: str, channel: str, heard: Callable[[str], None]) -> None:
-    """Call ``heard`` with each notification, and with ``""`` after each connect, because some may have been missed.
+async def listen(url: str, channel: str, on_notification: Callable[[str], None]) -> None:
+    """Call ``on_notification`` with each notification, and with ``""`` after each connect, because some may have been missed.
     Never returns.
     """
     while True:
         try:
-            await _listen(url, channel, heard)
+            await _listen(url, channel, on_notification)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
             log.warning("notifications.lost", kind=type(failure).__name__)
         await asyncio.sleep(_AGAIN_SECONDS)
 
 
-async def _listen(url: str, channel: str, heard: Callable[[str], None]) -> None:
+async def _listen(url: str, channel: str, on_notification: Callable[[str], None]) -> None:
     connection = await asyncpg.connect(url)
     ended = asyncio.Event()
     try:
         connection.add_termination_listener(lambda _connection: ended.set())
-        await connection.add_listener(channel, lambda _connection, _pid, _channel, payload: heard(str(payload)))
-        heard("")
+        await connection.add_listener(
+            channel, lambda _connection, _pid, _channel, payload: on_notification(str(payload))
+        )
+        on_notification("")
         while not ended.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), _ASK_SECONDS)

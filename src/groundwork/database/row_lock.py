@@ -28,3 +28,17 @@ async def hold_each(tx: Transaction, table: str, column: str, values: Collection
     await tx.fetch(
         f"select id from {table} where {column} in :values order by id for no key update", values=sorted(values)
     )
+
+
+async def take_turn(tx: Transaction, name: str) -> bool:
+    """Take the lock with this name until the transaction ends; False where another transaction has it.
+
+    For what is counted before it is done and has no row to lock: requests at the same moment would all find the same
+    number. SQLite has one writer, so there it is always free.
+    """
+    if tx.engine == "sqlite":
+        return True
+    row = await tx.fetch_one(
+        "select pg_catalog.pg_try_advisory_xact_lock(hashtextextended(:name, 0)) as held", name=name
+    )
+    return row is not None and bool(row["held"])

@@ -106,8 +106,8 @@ class ShortReads:
                 except queue.Empty:
                     break
             is_open = asks[-1] is not None
-            told = [self._do(connection, ask) for ask in asks if ask is not None]
-            self._call_in_loop(_resolve, told)
+            results = [self._do(connection, ask) for ask in asks if ask is not None]
+            self._call_in_loop(_resolve, results)
         connection.close()
         self._call_in_loop(_end, self._ended)
 
@@ -132,8 +132,8 @@ class ShortReads:
             self._loop.call_soon_threadsafe(call, about)
 
 
-def _resolve(told: list[_ShortReadResult]) -> None:
-    for answer, value, failure in told:
+def _resolve(results: list[_ShortReadResult]) -> None:
+    for answer, value, failure in results:
         if answer.done():
             continue
         if failure is None:

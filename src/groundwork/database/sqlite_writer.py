@@ -237,7 +237,7 @@ class WriterThread:
                 group.append(_Outcome(member.done))
                 if isinstance(member, Interactive):
                     group.append(_Outcome(member.opened))
-        self._call_in_loop(_settle, group, failure)
+        self._call_in_loop(_finish_group, group, failure)
         self._keep_wal_small()
         return member is not None
 
@@ -330,7 +330,7 @@ class WriterThread:
             self._loop.call_soon_threadsafe(call, *arguments)
 
 
-def _settle(group: Iterable[_Outcome], failure: BaseException | None) -> None:
+def _finish_group(group: Iterable[_Outcome], failure: BaseException | None) -> None:
     """On the event loop: run the callbacks of a durable group in commit order, then answer every member."""
     for member in group:
         if failure is None and member.failure is None:

@@ -24,12 +24,14 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from groundwork.http.addresses import network_of
 from groundwork.http.bodies import limit_body
 from groundwork.http.client_addresses import (
     behind_private_proxies,
     is_from_this_machine,
     is_personal,
     is_private,
+    without_port,
 )
 from groundwork.http.compression import compressed
 from groundwork.http.cors import Cors, rule_for
@@ -82,6 +84,11 @@ def name_route(connection: HTTPConnection, name: str) -> None:
 def client_address(connection: HTTPConnection) -> str:
     """The client's address behind the configured number of proxies; empty where there is none."""
     return connection.client.host if connection.client else ""
+
+
+def client_network(connection: HTTPConnection) -> str:
+    """Whom a rate limit counts: ``client_address``, of IPv6 its /64 network, whose addresses one client has all of."""
+    return network_of(client_address(connection))
 
 
 def has_personal_address(connection: HTTPConnection) -> bool:
@@ -325,7 +332,7 @@ def see_through_private_proxies(scope: Scope) -> None:
 
 def _forwarded_for(scope: Scope) -> list[str]:
     seen = MutableHeaders(scope=scope).getlist("x-forwarded-for")
-    return [piece.strip() for line in seen for piece in line.split(",") if piece.strip()]
+    return [without_port(piece.strip()) for line in seen for piece in line.split(",") if piece.strip()]
 
 
 def _leave(token: Token[str]) -> None:

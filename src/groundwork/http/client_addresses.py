@@ -95,6 +95,17 @@ def is_private(address: str) -> bool:
     return any(parsed in network for network in _PRIVATE)
 
 
+def without_port(forwarded: str) -> str:
+    """An entry of ``X-Forwarded-For`` without the port that some proxies append (``192.0.2.1:4711``, ``[2001:db8::1]:4711``).
+
+    Each connection has another port: counted with it, a client would never reach a limit.
+    """
+    if forwarded.startswith("["):
+        return forwarded[1:].partition("]")[0]
+    address, _, port = forwarded.partition(":")
+    return address if port.isdecimal() else forwarded
+
+
 def behind_private_proxies(peer: str, forwarded_for: Sequence[str]) -> tuple[str, int]:
     """The nearest address that is not private, and how many proxies stand between it and us.
 

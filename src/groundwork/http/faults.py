@@ -35,8 +35,8 @@ Translations = Mapping[type[Exception], Callable[[Exception], Failure]]
 _OF_HTTP = {
     400: ("InvalidRequest", "The request cannot be read."),
     404: ("NotFound", "There is nothing at this address."),
-    405: ("MethodNotAllowed", "This address does not answer to that method."),
-    408: ("RequestTimeout", "The body came too slowly. Send it over a faster line."),
+    405: ("MethodNotAllowed", "This address doesn’t support that method."),
+    408: ("RequestTimeout", "The upload was too slow. Try again on a faster connection."),
     414: ("InvalidRequest", "The address is too long."),
     415: ("UnsupportedMediaType", "The body is in an encoding that is not understood here."),
     426: ("InvalidRequest", "This address speaks WebSocket only."),
@@ -81,7 +81,7 @@ def fault_of(error: Exception, request_id: str, translations: Translations, expl
     if isinstance(error, HTTPException):
         name, why = _OF_HTTP.get(error.status_code, ("InvalidRequest", "The request was refused."))
         headers = dict(error.headers or {})
-        return Fault("HTTP", error.status_code, error.status_code, name, why, request_id, headers=headers)
+        return Fault("HTTP", error.status_code, error.status_code, name, explain(why), request_id, headers=headers)
     why = f"Something went wrong on our side. If you report it, quote {request_id}."
     return Fault("Bug", 500, 500, "InternalServerError", why, request_id)
 

@@ -81,7 +81,7 @@ async def read_form(request: Request, *, max_fields: int = MAX_FIELDS) -> dict[s
     """The posted fields as text; files are refused, and the last of repeated names counts."""
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
-        raise InvalidInput("", "A form was expected.")
+        raise InvalidInput("", "This address expects a form.")
     async with request.form(max_files=0, max_fields=max_fields) as form:
         found = {name: value for name, value in form.multi_items() if isinstance(value, str)}
     if any("\x00" in value for value in found.values()):

@@ -33,7 +33,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise InvalidInput("", f"The key {twice[:50]!r} stands twice in one object.")
+        raise InvalidInput("", f"The key {twice[:50]!r} appears twice in one object.")
     return found
 
 

@@ -63,7 +63,7 @@ def check_target(url: str, schemes: Mapping[str, bool], reach: AllowedTargets) -
         if not reach.private_addresses:
             raise AddressRefused(f"{host} is called by name, not by address.")
     elif len(host) > 253 or not _NAME.fullmatch(host):
-        raise AddressRefused("The host of this address is no name that DNS could know.")
+        raise AddressRefused("The host of this address is not a valid DNS name.")
     return target
 
 

@@ -101,15 +101,15 @@ class Serving:
         for accepting in self._server.servers:
             accepting.close()
         self._listener.close()
-        told: set[object] = set()
+        notified: set[object] = set()
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + (self._server.config.timeout_graceful_shutdown or 0)
         pause = _FIRST_LOOK_SECONDS
         while True:
             # A connection that was being accepted when the listener closed appears only now.
-            for connection in state.connections - told:
+            for connection in state.connections - notified:
                 connection.shutdown()
-                told.add(connection)
+                notified.add(connection)
             await asyncio.sleep(pause)
             if not (state.connections or state.tasks) or loop.time() >= ends_at:
                 return

@@ -22,7 +22,7 @@ def parse_address(text: str) -> EmailAddress:
     if len(stripped.encode()) > 254:  # RFC 5321 4.5.3.1.3: a path has 256 octets, its brackets included
         raise ValueError("The e-mail address is too long.")
     if not _LOCAL.fullmatch(local) or local.startswith(".") or local.endswith(".") or ".." in local:
-        raise ValueError("The part before the @ is not one of an e-mail address.")
+        raise ValueError("The part before the @ isn’t valid in an e-mail address.")
     labels = domain.lower().split(".")
     if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
         raise ValueError("The part after the @ is not a domain.")

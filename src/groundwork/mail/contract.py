@@ -1,11 +1,12 @@
 """E-mails, their encoding as messages, and the contract of a mailer."""
 
 from dataclasses import dataclass
+from email.header import Header
 from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, Policy
 from email.utils import format_datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from groundwork.clock import Instant, to_datetime
 from groundwork.mail.address import EmailAddress
@@ -34,7 +35,8 @@ class Mail:
     """One e-mail to one person.
 
     ``message_id`` (``<something@our.host>``) is derived from the job, so that a second attempt carries the same one
-    (invariant 10). ``unsubscribe_url`` works with one click and without signing in (RFC 8058).
+    (invariant 10). ``unsubscribe_url`` works with one click and without signing in (RFC 8058). ``thread_id`` is of the
+    same form, and names no e-mail: all about one thing have it, so that mail programs show them together.
     """
 
     to: EmailAddress
@@ -44,6 +46,7 @@ class Mail:
     html: str = ""
     unsubscribe_url: str = ""
     calendar: CalendarFile | None = None
+    thread_id: str = ""
 
 
 class _WholeLine(UnstructuredHeader, BaseHeader):
@@ -55,7 +58,29 @@ class _WholeLine(UnstructuredHeader, BaseHeader):
         return f"{self.name}: {self}{policy.linesep}"
 
 
+# Characters of a line (RFC 5322, section 2.1.1).
+_LONGEST_LINE: Final = 78
+
+
+class _Verbatim(UnstructuredHeader, BaseHeader):
+    """A text that people wrote. The library reads encoded words (RFC 2047) even in a new value: their line breaks would
+    end the header and begin another, or the body. Here the text stays what it is, and such words are encoded again.
+    """
+
+    @classmethod
+    def parse(cls, value: str, kwds: dict[str, object]) -> None:
+        kwds["decoded"], kwds["parse_tree"] = value, None
+
+    def fold(self, *, policy: Policy) -> str:
+        fits = len(self.name) + 2 + len(self) <= _LONGEST_LINE
+        is_plain = fits and self.isascii() and self.isprintable() and "=?" not in self
+        charset = "us-ascii" if is_plain else "utf-8"
+        written = Header(str(self), charset, header_name=self.name).encode(linesep=policy.linesep)
+        return f"{self.name}: {written}{policy.linesep}"
+
+
 _HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("subject", _Verbatim)
 _HEADERS.map_to_type("list-unsubscribe", _WholeLine)
 _POLICY = SMTP.clone(header_factory=_HEADERS)
 
@@ -76,12 +101,12 @@ class Mailer(Protocol):
 
 
 def compose(mail: Mail, sender: Sender, now: Instant) -> EmailMessage:
-    """Encode the message. Line breaks in a header value are refused by the policy (ValueError), so nothing can be
-    injected.
+    """Encode the message. Line breaks in a header value are refused by the policy (ValueError), and encoded words are
+    not read, so nothing can be injected.
     """
     message = EmailMessage(policy=_POLICY)
     local, _, domain = sender.address.rpartition("@")
-    message["From"] = Address(sender.name, local, domain)
+    message["From"] = Address(sender.name.replace("=?", "= ?"), local, domain)
     if sender.reply_to is not None:
         message["Reply-To"] = sender.reply_to
     message["To"] = mail.to
@@ -90,6 +115,9 @@ def compose(mail: Mail, sender: Sender, now: Instant) -> EmailMessage:
     message["Message-ID"] = mail.message_id
     # RFC 3834 5: asks vacation responders to keep quiet.
     message["Auto-Submitted"] = "auto-generated"
+    if mail.thread_id:
+        message["In-Reply-To"] = mail.thread_id
+        message["References"] = mail.thread_id
     if mail.unsubscribe_url:
         message["List-Unsubscribe"] = f"<{mail.unsubscribe_url}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"

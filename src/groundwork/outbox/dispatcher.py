@@ -23,7 +23,7 @@ from groundwork.outbox.delivery import (
     result_of_bug,
     wait_seconds,
 )
-from groundwork.outbox.jobs import Job, JobState, SettledJob
+from groundwork.outbox.jobs import Job, JobState, JobUpdate
 from groundwork.telemetry.logs import log
 
 
@@ -48,21 +48,21 @@ async def run(
     """Deliver until ``stop`` is set, then finish what has begun; ``wake`` (set when this process commits a job) cuts
     the idle wait short.
     """
-    under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
+    running: dict[tuple[str, str], asyncio.Task[None]] = {}
     try:
         while not stop.is_set():
             wake.clear()
             try:
-                begun = await _begin(db, deliveries, under_way, wake)
+                begun = await _begin(db, deliveries, running, wake)
             except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the rows remain
                 log.error("jobs.lease_failed", exc_info=failure)
                 begun = 0
             if begun == 0:
                 await idle(stop, wake, idle_seconds)
-        if under_way:
-            await asyncio.wait(list(under_way.values()))
+        if running:
+            await asyncio.wait(list(running.values()))
     finally:
-        for task in under_way.values():
+        for task in running.values():
             task.cancel()
 
 
@@ -92,12 +92,12 @@ async def lease(db: Database, kind: str, delivery: JobDelivery, *, busy: Sequenc
 async def _begin(
     db: Database,
     deliveries: Mapping[str, JobDelivery],
-    under_way: dict[tuple[str, str], asyncio.Task[None]],
+    running: dict[tuple[str, str], asyncio.Task[None]],
     wake: asyncio.Event,
 ) -> int:
     """Begin a round for each partition with due jobs that has none; returns how many. Its end sets ``wake``."""
     busy: dict[str, list[str]] = {kind: [] for kind in deliveries}
-    for kind, partition in under_way:
+    for kind, partition in running:
         busy[kind].append(partition)
     free = [kind for kind, delivery in deliveries.items() if len(busy[kind]) < delivery.partitions_at_once]
     if not free:
@@ -110,17 +110,17 @@ async def _begin(
         leased = await lease(db, kind, delivery, busy=busy[kind])
         for partition, some in leased.items():
             task = asyncio.create_task(_round_of_one(db, delivery, some))
-            under_way[kind, partition] = task
-            task.add_done_callback(_ends(under_way, (kind, partition), wake))
+            running[kind, partition] = task
+            task.add_done_callback(_ends(running, (kind, partition), wake))
             begun += 1
     return begun
 
 
 def _ends(
-    under_way: dict[tuple[str, str], asyncio.Task[None]], key: tuple[str, str], wake: asyncio.Event
+    running: dict[tuple[str, str], asyncio.Task[None]], key: tuple[str, str], wake: asyncio.Event
 ) -> Callable[[asyncio.Task[None]], None]:
     def ended(_task: asyncio.Task[None]) -> None:
-        del under_way[key]
+        del running[key]
         wake.set()
 
     return ended
@@ -156,14 +156,14 @@ async def _call(db: Database, delivery: JobDelivery, some: Sequence[Job]) -> Non
         log.error("job.failed_unforeseen", kind=some[0].kind, subject=some[0].subject, exc_info=raised)
         results = [result_of_bug(raised, job.attempts, delivery.retry) for job in some]
     async with db.transaction() as tx:
-        settled = [_settled(tx.now, delivery, job, result) for job, result in zip(some, results, strict=True)]
-        await jobs.settle(tx, settled)
+        updates = [_update_of(tx.now, delivery, job, result) for job, result in zip(some, results, strict=True)]
+        await jobs.store_results(tx, updates)
 
 
-def _settled(now: Instant, delivery: JobDelivery, job: Job, result: Result) -> SettledJob:
+def _update_of(now: Instant, delivery: JobDelivery, job: Job, result: Result) -> JobUpdate:
     match result:
         case Completed():
-            return SettledJob(job, JobState.COMPLETED, now, 0)
+            return JobUpdate(job, JobState.COMPLETED, now, 0)
         case RetryLater(reason) | NotAttempted(reason):
             seconds = wait_seconds(result, job.attempts, delivery.retry)
             log.warning(
@@ -171,7 +171,7 @@ def _settled(now: Instant, delivery: JobDelivery, job: Job, result: Result) -> S
             )
             attempts = job.attempts + isinstance(result, RetryLater)
             due_at = Instant(now + int(seconds * SECOND))
-            return SettledJob(job, JobState.DUE, due_at, attempts, reason.code, reason.params)
+            return JobUpdate(job, JobState.DUE, due_at, attempts, reason.code, reason.params)
         case JobFailed(reason):
             log.error("job.failed", kind=job.kind, subject=job.subject, reason=str(reason))
-            return SettledJob(job, JobState.FAILED, now, job.attempts + 1, reason.code, reason.params)
+            return JobUpdate(job, JobState.FAILED, now, job.attempts + 1, reason.code, reason.params)

@@ -73,7 +73,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class SettledJob:
+class JobUpdate:
     """A leased job and what becomes of it: its next state, when it is due, and the failures of this revision."""
 
     job: Job
@@ -218,7 +218,7 @@ LEASE = f"""
 
 # A newer revision was enqueued while this one was delivered: whatever became of this one, that one starts afresh, at
 # its own time. Where this one is to be retried, it waits as long.
-SETTLE = """
+STORE_RESULT = """
     update outbox_jobs
        set state = case when revision > :revision then 'due' else cast(:state as text) end,
            due_at = case when revision > :revision and cast(:state as text) <> 'due' then due_at
@@ -368,10 +368,10 @@ def _by_urgency(rows: Sequence[Row]) -> list[Job]:
     return sorted(map(job_of, rows), key=lambda one: (one.priority, one.due_at, one.subject))
 
 
-async def settle(tx: Transaction, settled: Sequence[SettledJob]) -> None:
+async def store_results(tx: Transaction, updates: Sequence[JobUpdate]) -> None:
     """Store the results of leased jobs. A job that another worker has leased since is left unchanged."""
     await tx.execute_many(
-        SETTLE,
+        STORE_RESULT,
         [
             {
                 "kind": one.job.kind,
@@ -384,7 +384,7 @@ async def settle(tx: Transaction, settled: Sequence[SettledJob]) -> None:
                 "reason_code": one.reason_code,
                 "reason_params": msgspec.json.encode(one.reason_params).decode() if one.reason_params else "",
             }
-            for one in settled
+            for one in updates
         ],
     )
 

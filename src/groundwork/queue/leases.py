@@ -1,4 +1,4 @@
-"""Messages that a broker has delivered to this worker and that are not yet settled, leased to callers by partition.
+"""Messages that a broker has delivered to this worker and that are not acknowledged yet, leased to callers by partition.
 
 A broker such as RabbitMQ pushes many messages; this keeps their order, hands out the first of each partition, and
 forgets everything when the connection is lost, because the broker then delivers them again. Pure: times are arguments.
@@ -62,7 +62,7 @@ class LeaseBook:
             if stamp != line.stamp or not line.items:
                 continue
             self._given.pop((line.stamp, line.items[0].tag), None)
-            # If it is not settled by then, it is leased again.
+            # If it is not acknowledged by then, it is leased again.
             self._offer(line, until)
             item = line.items[0]
             receipt = (line.stamp, item.tag)
@@ -75,7 +75,7 @@ class LeaseBook:
         line = self._given.get(delivery.receipt)
         return None if line is None else line.items[0]
 
-    def settle(self, delivery: Delivery) -> None:
+    def complete(self, delivery: Delivery) -> None:
         """The message is done; the next of its partition is available."""
         line = self._given.pop(delivery.receipt, None)
         if line is None:

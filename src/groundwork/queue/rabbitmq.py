@@ -123,7 +123,7 @@ class RabbitQueue:
     async def ack(self, deliveries: Sequence[Delivery], /) -> None:
         async with self._broker():
             for delivery in deliveries:
-                await self._settle(delivery)
+                await self._complete(delivery)
 
     async def retry(self, delivery: Delivery, after_seconds: float, reason: str) -> None:  # noqa: ARG002 - AMQP keeps no reason for a message that it still holds
         delay = round(min(after_seconds, MAX_RETRY_SECONDS) * SECOND)
@@ -146,7 +146,7 @@ class RabbitQueue:
             }
             # Publish first, then acknowledge: a crash between the two leaves both copies, never none.
             await dead.publish(letter, self._route(item.message), timeout=_CONFIRM_SECONDS)
-            await self._settle(delivery)
+            await self._complete(delivery)
 
     async def dead_letters(self, limit: int, after: str = "") -> list[DeadLetter]:
         async with self._broker(), self._dead_messages() as found:
@@ -270,12 +270,12 @@ class RabbitQueue:
         self._leases.add(Item(tag, _read(message), _number(attempts), published_at))
         self._news.set()
 
-    async def _settle(self, delivery: Delivery) -> None:
+    async def _complete(self, delivery: Delivery) -> None:
         item = self._leases.find(delivery)
         if item is None:
             return
-        # Settled here first, so that no other caller gets it in between.
-        self._leases.settle(delivery)
+        # Completed here first, so that no other caller gets it in between.
+        self._leases.complete(delivery)
         self._news.set()
         await self._incoming.pop(item.tag).ack()
 

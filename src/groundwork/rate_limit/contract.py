@@ -55,23 +55,23 @@ async def spend(
     Raises ``TooMany`` when any of them is used up; ``after_seconds`` says when the last of the refusing ones opens
     again.
     """
-    standings = await counters.add_each(charges, points, now)
-    refused = [standing for standing in standings if standing.is_refused]
+    states = await counters.add_each(charges, points, now)
+    refused = [state for state in states if state.is_refused]
     if refused:
-        last = max(refused, key=lambda standing: standing.resets_at)
+        last = max(refused, key=lambda state: state.resets_at)
         raise RateLimited(last, (last.resets_at - now) / SECOND)
-    return min(standings, key=lambda standing: (standing.remaining, -standing.resets_at))
+    return min(states, key=lambda state: (state.remaining, -state.resets_at))
 
 
 class RateLimited(TooMany):
     """A limit is used up; the response carries its headers like any other."""
 
-    def __init__(self, standing: LimitState, after_seconds: float) -> None:
-        limit = standing.limit
+    def __init__(self, state: LimitState, after_seconds: float) -> None:
+        limit = state.limit
         allowed, wait = _duration_label(limit.window_seconds), _duration_label(math.ceil(after_seconds))
         why = f"Too many requests: at most {limit.points:,} in {allowed}. Try again in {wait}."
-        super().__init__(why, after_seconds=after_seconds, headers=headers_of(standing))
-        self.standing = standing
+        super().__init__(why, after_seconds=after_seconds, headers=headers_of(state))
+        self.state = state
 
 
 def _duration_label(seconds: int) -> str:
@@ -82,13 +82,13 @@ def _duration_label(seconds: int) -> str:
     return "a second" if seconds <= 1 else f"{seconds} seconds"
 
 
-def headers_of(standing: LimitState) -> dict[str, str]:
+def headers_of(state: LimitState) -> dict[str, str]:
     """The ``RateLimit-*`` headers of the reference PDS, on every response of a limited route; the reset is in epoch
     seconds.
     """
     return {
-        "RateLimit-Limit": str(standing.limit.points),
-        "RateLimit-Remaining": str(standing.remaining),
-        "RateLimit-Reset": str(-(-standing.resets_at // SECOND)),
-        "RateLimit-Policy": f"{standing.limit.points};w={standing.limit.window_seconds}",
+        "RateLimit-Limit": str(state.limit.points),
+        "RateLimit-Remaining": str(state.remaining),
+        "RateLimit-Reset": str(-(-state.resets_at // SECOND)),
+        "RateLimit-Policy": f"{state.limit.points};w={state.limit.window_seconds}",
     }

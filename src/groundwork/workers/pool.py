@@ -1,7 +1,7 @@
 """Pool of worker processes: a few processes, a bounded queue, fair shares and a CPU quota per person or address.
 
-Processes start with the first jobs, are reused, end after an idle time, and die with the program. The pool is not bound
-to an event loop; one is enough for a program.
+Processes start with the first jobs, are reused, end after an idle time, and die with the program. Where people wait for
+jobs, one process is kept ready (``keep_ready``). The pool is not bound to an event loop; one is enough for a program.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from groundwork.errors import TooMany, Unavailable
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 from groundwork.workers.limits import JobLimits, JobStopped
+from groundwork.workers.process import import_modules
 from groundwork.workers.quota import Quota, QuotaHolder
 from groundwork.workers.worker import FinishedJob, Worker
 
@@ -82,6 +83,9 @@ class WorkerPool:
         self._running = 0
         self._running_of: Counter[str] = Counter()
         self._waiting: deque[_Turn] = deque()
+        # What a process that is ready has imported; None where none is kept.
+        self._ready: Callable[[], object] | None = None
+        self._preparing: asyncio.Task[None] | None = None
         self._is_closed = False
         self._jobs = None
         if metrics is not None:
@@ -121,6 +125,30 @@ class WorkerPool:
         value: T = ended.value
         return value
 
+    def keep_ready(self, modules: Sequence[str]) -> None:
+        """Start a process that imports these modules, and from now on keep one that has.
+
+        To start a process takes seconds on a busy machine, most of them for imports. Without this, whoever sends the first job
+        after a quiet minute, or after a job that was stopped, would wait for that.
+        """
+        self._ready = partial(import_modules, tuple(modules))
+        self._prepare()
+
+    def _prepare(self) -> None:
+        if self._ready is not None and self._preparing is None and not self._idle and not self._is_closed:
+            self._preparing = asyncio.create_task(
+                self._prepare_one(self._ready), name="worker process to be kept ready"
+            )
+
+    async def _prepare_one(self, ready: Callable[[], object]) -> None:
+        try:
+            await self._ended(ready, (), self.limits.job)
+        except (TooMany, Unavailable) as refused:
+            # All processes are busy: the next one that is done stays.
+            log.info("worker.not_prepared", why=str(refused))
+        finally:
+            self._preparing = None
+
     def require_quota(self, holders: Sequence[QuotaHolder]) -> None:
         """Raises TooMany if one of these holders has used up their quota."""
         self._quota.check(holders, self._clock())
@@ -132,6 +160,9 @@ class WorkerPool:
     async def close(self) -> None:
         """End every process, also those that are starting. Running jobs are stopped."""
         self._is_closed = True
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.wait([self._preparing])
         for turn in self._waiting:
             turn.granted.cancel()
         ending = [*self._busy, *(worker for worker, _ in self._idle)]
@@ -188,6 +219,8 @@ class WorkerPool:
                 self._keep(worker)
             else:
                 _end(worker)
+                if job is not self._ready:
+                    self._prepare()
         return ended
 
     async def _take(self) -> Worker:
@@ -229,8 +262,10 @@ class WorkerPool:
     def _retire_idle(self) -> None:
         """End workers that have been idle for a while."""
         since = self._clock() - IDLE_SECONDS
-        retired = [worker for worker, idle_since in self._idle if idle_since <= since]
-        self._idle = [one for one in self._idle if one[1] > since]
+        # The one that is kept ready is the most recently used.
+        kept = self._idle[-1:] if self._ready is not None else []
+        retired = [worker for worker, idle_since in self._idle[: len(self._idle) - len(kept)] if idle_since <= since]
+        self._idle = [one for one in self._idle if one[0] not in retired]
         for worker in retired:
             _end(worker)
 

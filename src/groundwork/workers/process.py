@@ -9,6 +9,7 @@ A request is ``HEADER`` and a pickled function without arguments, an answer ``AN
 """
 
 import contextlib
+import importlib
 import os
 import pickle
 import resource
@@ -74,6 +75,12 @@ def main(descriptor: int) -> None:
             parent.sendall(ANSWER_HEADER.pack(len(body), spent, _most_bytes()))
             parent.sendall(body)
             del body
+
+
+def import_modules(names: tuple[str, ...]) -> None:
+    """The job of a process that is kept ready."""
+    for name in names:
+        importlib.import_module(name)
 
 
 def _end_with_parent() -> None:

@@ -45,7 +45,7 @@ class Quota:
         if wait > 0:
             minutes = max(1, round(wait / 60))
             raise TooMany(
-                f"You have sent much that takes long to read. Try again in {minutes} minute{'s' if minutes > 1 else ''}.",
+                f"You have sent a lot that takes long to read. Try again in {minutes} minute{'s' if minutes > 1 else ''}.",
                 after_seconds=wait,
                 name="ReadingAllowanceUsedUp",
             )

@@ -53,7 +53,8 @@ class Worker:
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
         kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-        with theirs:
+        with contextlib.ExitStack() as on_failure, theirs:
+            on_failure.callback(ours.close)
             # Standard input tells the worker that this program lives: never written to, closed by the system when the
             # program dies.
             self._process = subprocess.Popen(  # noqa: S603  # this interpreter, with our own module
@@ -71,6 +72,7 @@ class Worker:
                 env={**_ENVIRONMENT, **kept},
                 cwd="/",
             )
+            on_failure.pop_all()
         ours.setblocking(False)
         self._socket = ours
         self._is_asked = False

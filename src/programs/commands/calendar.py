@@ -27,7 +27,7 @@ def inspect(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="An iCalendar file (.ics).")],
     as_json: AsJson = False,
 ) -> None:
-    """Show each event as the importer reads it, its next dates, and warnings. Exits with 1 if it is no calendar."""
+    """Show each event as the importer reads it, its next dates, and warnings. Exits with 1 if it is not a calendar."""
     try:
         calendars = read_calendars(file.read_bytes())
     except (InvalidInput, TooLarge) as refused:
@@ -63,7 +63,7 @@ def lines_of(calendar: ReadCalendar) -> Iterator[str]:
         yield f"       {stray.summary or '(no title)'}: {stray.warnings[0]}"
         yield f"       {_when(stray)}"
     for number, name in calendar.others:
-        yield f"{number:5}  {name} is no event and was left out"
+        yield f"{number:5}  {name} is not an event and was left out"
 
 
 def _strays(calendar: ReadCalendar) -> list[ReadEvent]:
@@ -92,9 +92,9 @@ def _when(event: ReadEvent) -> str:
     length = "" if event.length is None else f", {_length(event)}"
     guessed = ""
     if event.unknown_zone:
-        guessed = f", as the file's zone {event.unknown_zone} is no known place"
+        guessed = f", because the file's zone {event.unknown_zone} is unknown"
     elif event.is_floating:
-        guessed = ", as no zone is given"
+        guessed = ", because no zone is given"
     return f"{words} ({zone}{guessed}){length}"
 
 

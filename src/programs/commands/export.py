@@ -29,7 +29,7 @@ Person = Annotated[str, typer.Option("--person", help="Only export the data of t
 def export(to: To, person: Person = "", tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
     """Export the whole site, or one person's data, to a file that only its owner can read."""
     if to.exists():
-        raise Refused(f"{to} is there already; choose another name.")
+        raise Refused(f"{to} already exists. Choose another name.")
     if person:
         _person(to, person, tenant, settings_file)
     else:

@@ -26,12 +26,12 @@ def list_(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None,
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
-            standing = await flags.switches(reader)
+            switched_on = await flags.switches(reader)
         if as_json:
-            print_json({flag.value: flag in standing for flag in Flag})
+            print_json({flag.value: flag in switched_on for flag in Flag})
             return
         for flag in Flag:
-            typer.echo(f"{flag.value:20}{'on ' if flag in standing else 'off'}  {WHAT[flag]}")
+            typer.echo(f"{flag.value:20}{'on ' if flag in switched_on else 'off'}  {WHAT[flag]}")
 
     run_on_platform(settings_file, tenant, show)
 

@@ -23,16 +23,16 @@ MAX_DOCUMENT = 500_000_000
 # Fields that were left out of a row, and reasons why rows were skipped: docs/arriving.md has both.
 _LET_GO: Final = {
     "pictures": "without their picture; the file says under `pictures` where each is fetched",
-    "records": "without their record: it is theirs when they have signed in with the repository that it stands in",
-    "groups of events": "without their group, and private now: they may make no events in it here",
+    "records": "without their record: they get it back when they sign in with the repository that holds it",
+    "groups of events": "without their group, and private now: they cannot create events in it here",
 }
 _WHY: Final = {
-    "attendances": "the event is not here or not theirs to see, is over, or its host asks for what the answer does not say",
-    "event_series_followers": "the series is not here, or not theirs to see",
-    "event_series_standing_rsvps": "the series is not here, or not theirs to see",
-    "group_members": "the group is not here or lets in by invitation alone; no document brings a role along",
-    "group_followers": "the group is not here, or not theirs to see",
-    "profile_followers": "they are not here, or keep their distance",
+    "attendances": "the event is not here, is hidden from them or over, or its host asks for something that the answer lacks",
+    "event_series_followers": "the series is not here, or is hidden from them",
+    "event_series_standing_rsvps": "the series is not here, or is hidden from them",
+    "group_members": "the group is not here or is by invitation only; roles are never imported",
+    "group_followers": "the group is not here, or is hidden from them",
+    "profile_followers": "they are not here, or one of the two has blocked the other",
 }
 
 From = Annotated[Path, typer.Argument(help="The file that `openmeet export` wrote.", exists=True, dir_okay=False)]
@@ -83,5 +83,5 @@ def _person_in(source: Path) -> dict[str, Any] | None:
     except msgspec.DecodeError:
         found = None
     if not isinstance(found, dict):
-        raise InvalidInput("file", "This is no export.")
+        raise InvalidInput("file", "This is not an export.")
     return found

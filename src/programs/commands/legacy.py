@@ -92,7 +92,7 @@ def rollback(
     async def act(platform: Platform) -> None:
         with _progress(is_shown=True) as on_progress:
             staying = await roll_back(platform.db, source_of(source, schema).name, on_progress)
-        say(f"Taken back.{f' {staying} people stay: something here is theirs.' if staying else ''}")
+        say(f"Undone.{f' {staying} people stay, because something here belongs to them.' if staying else ''}")
 
     run_on_platform(settings_file, tenant, act)
 
@@ -103,7 +103,7 @@ async def _bring(
     try:
         return (await import_legacy(platform.db, source.name, zone, plan, on_progress)).id
     except UniqueViolated:
-        raise Conflict("The same source is being imported by another process at this moment.") from None
+        raise Conflict("Another process is importing the same source right now.") from None
 
 
 def _print_plan(plan: LegacyPlan, *, as_json: bool) -> None:
@@ -116,7 +116,7 @@ def _print_plan(plan: LegacyPlan, *, as_json: bool) -> None:
 
 def _zone(text: str) -> str:
     if not is_zone(text):
-        raise InvalidInput("time_zone", f"There is no time zone {text[:60]!r}; write Europe/Berlin.")
+        raise InvalidInput("time_zone", f"There is no time zone {text[:60]!r}. Write it like Europe/Berlin.")
     return text
 
 

@@ -66,7 +66,7 @@ def publish_(
         who = await network.handles.identify(name)
         pds = who.document.pds
         if pds is None:
-            raise NotFound("This account says no place where its data is kept.")
+            raise NotFound("This account names no server that has its data.")
         tokens = await create_session(network.http, network.clock, pds, who.did, password)
         session = BearerSession(network.http, network.clock, pds, tokens)
         client = XrpcClient(network.http, network.clock, pds, credentials=session)
@@ -79,7 +79,7 @@ def publish_(
             say(f"{'written  ' if one.is_changed else 'unchanged'} {one.uri}")
         if authority == OWN_AUTHORITY:
             say(
-                "\nNobody can have the domain of these names, so DNS leads nobody here: name yours with OPENMEET_LEXICON_AUTHORITY."
+                "\nNobody can own the domain of these names, so DNS cannot lead here. Name your domain with OPENMEET_LEXICON_AUTHORITY."
             )
         else:
             say("\nFor the zone of your domain:\n  " + "\n  ".join(entries))

@@ -16,7 +16,7 @@ from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json
 from programs.platform import Platform, run_on_platform
 
-app = noun("Appoint moderators; show how much waits for them.")
+app = noun("Appoint moderators; show how much is waiting for them.")
 
 Who = Annotated[str, typer.Argument(help="E-mail address, DID or handle of a person who has signed in here.")]
 
@@ -40,14 +40,14 @@ def unname(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsF
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:
             was_one = await policy.unname(tx, await _person(tx, who), by=None)
-        typer.echo(f"{who} is no longer a moderator" if was_one else f"{who} was not named by this command")
+        typer.echo(f"{who} is no longer a moderator" if was_one else f"{who} was not appointed by this command")
 
     run_on_platform(settings_file, tenant, act)
 
 
 @app.command()
 def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """List the moderators, and count what waits for a decision."""
+    """List the moderators, and count what is waiting for a decision."""
 
     async def act(platform: Platform) -> None:
         async with platform.db.reader() as reader:

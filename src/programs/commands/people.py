@@ -29,7 +29,7 @@ app = noun("Delete people's accounts; apply deletions again after a restore.")
 
 Who = Annotated[str, typer.Argument(help="E-mail address, handle or DID of the person or guest.")]
 Now = Annotated[bool, typer.Option("--now", help="Without a grace period. Nobody can undo this.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not show who that is and ask.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not show who that is, and do not ask.")]
 Wait = Annotated[int, typer.Option(min=0, help="With --now: seconds to wait for account servers to delete records.")]
 
 
@@ -43,9 +43,9 @@ def erase(
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete an account: after the grace period, or now. Shows who that is and asks; then prints what went, what stays, and why.
+    """Delete an account: after the grace period, or now. Shows who that is and asks; then prints what was deleted, what stays, and why.
 
-    Guests and people who are known from the network alone have no account to keep: for them --now is needed.
+    Guests and people known only from the network have no account to keep: for them --now is needed.
     """
 
     async def act(platform: Platform) -> None:
@@ -77,7 +77,7 @@ def erase(
             report = await erase_person(platform.db, erasing, person.id)
         except Unavailable as failure:
             raise Unavailable(
-                f"{failure.why} The deletion of {who} has begun, and they are hidden: the scheduler goes on with it within ten"
+                f"{failure.why} The deletion of {who} has begun, and they are hidden: the scheduler continues within ten"
                 " minutes. Or run this command again."
             ) from failure
         if report is None:
@@ -122,13 +122,13 @@ def erase_again(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile =
 async def _ask(platform: Platform, person: User, *, now: bool, as_json: bool) -> None:
     """Show who is meant: a handle may have had another owner when it was last read. Raises Refused without a yes."""
     if as_json:
-        raise Refused("With --json nobody can be asked. Look who it is without --json first, then add --yes.")
+        raise Refused("With --json, nobody can be asked. Check who it is without --json first, then add --yes.")
     async with platform.db.reader() as reader:
         accounts = await identities.of_user(reader, person.id)
         guest = await guests.find(reader, person.id)
         found = await what_happens(reader, person.id, 0)
     kind = (
-        "guest" if guest is not None else "person" if person.kind is UserKind.PERSON else "known from the network alone"
+        "guest" if guest is not None else "person" if person.kind is UserKind.PERSON else "known only from the network"
     )
     say(f"{person.display_name or 'Without a name'} ({kind}, here since {iso(person.created_at)[:10]})")
     email = person.email or (guest.email if guest is not None else None)
@@ -141,7 +141,7 @@ async def _ask(platform: Platform, person: User, *, now: bool, as_json: bool) ->
         f" {counted(found.memberships, 'membership')}, {counted(found.groups_passed + found.groups_deleted, 'own group')},"
         f" {counted(found.records, 'record')} in account servers"
     )
-    question = "Delete everything of theirs now? Nobody can undo this" if now else "Hide and delete this account"
+    question = "Delete all their data now? Nobody can undo this" if now else "Hide and delete this account"
     try:
         is_meant = typer.confirm(question)
     except typer.Abort:
@@ -160,7 +160,7 @@ async def _wait_for_records(platform: Platform, user_id: UserId, seconds: int) -
     """The publisher retracts records, and takes back what went to Matrix; records that are left are listed in the report."""
     for _ in range(seconds):
         async with platform.db.reader() as reader:
-            if not await actions.unsettled(reader, user_id) and not await is_withdrawing(reader, user_id):
+            if not await actions.undeleted_records(reader, user_id) and not await is_withdrawing(reader, user_id):
                 return
         await asyncio.sleep(1)
 
@@ -189,7 +189,7 @@ def _print(who: str, report: ErasureReport, stays: Mapping[str, int], *, as_json
         )
     if report.is_at_homeserver:
         typer.echo(
-            "The Matrix homeserver still has words of theirs. A job takes them back as soon as it answers:"
+            "The Matrix homeserver still has messages of theirs. A job removes them as soon as it answers:"
             " openmeet jobs list shows it (matrix_person)."
         )
     if report.left:

@@ -46,7 +46,7 @@ def move(
         copied = await copy_missing(source, target, on_progress)
         typer.echo(f"{_line(copied)}. Done.")
         if remove:
-            typer.echo(f"{await remove_copied(source, target):,} files removed where they came from.")
+            typer.echo(f"{await remove_copied(source, target):,} files removed from the source.")
 
     run_command(run)
 

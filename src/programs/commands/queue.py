@@ -17,7 +17,7 @@ from programs.community_queues import open_queue_alone
 from programs.platform_settings import read_settings_of_installation
 from programs.running import run_command
 
-app = noun("Messages that wait for the event processor, and dead letters.")
+app = noun("Messages waiting for the event processor, and dead letters.")
 
 DeadLetterIds = Annotated[list[str] | None, typer.Argument(help="Ids of dead letters; see `openmeet queue dead`.")]
 All = Annotated[bool, typer.Option("--all", help="All dead letters.")]
@@ -25,7 +25,7 @@ All = Annotated[bool, typer.Option("--all", help="All dead letters.")]
 
 @app.command()
 def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Show how many messages wait, since when, and how many dead letters there are."""
+    """Show how many messages are waiting, since when, and how many dead letters there are."""
 
     async def show(queue: Queue) -> None:
         depth = await queue.depth()
@@ -85,11 +85,11 @@ def discard(
     tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Delete dead letters for good."""
+    """Delete dead letters permanently."""
 
     async def act(queue: Queue) -> None:
         chosen = await _chosen(queue, letter_ids, everything=everything)
-        typer.echo(f"{await dead_letters.discard(queue, chosen)} forgotten")
+        typer.echo(f"{await dead_letters.discard(queue, chosen)} discarded")
 
     _with_queue(settings_file, tenant, act)
 

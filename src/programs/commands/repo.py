@@ -101,7 +101,7 @@ def examine_archive(path: Path, did_document: bytes | None) -> RepositoryCheck:
             if did_document is None:
                 verify_commit(snapshot.commit, did=file.did, key=file.signing_key)
                 key = format_did_key(file.signing_key)
-                how = "the archive's own word; --did-doc takes another's"
+                how = "according to the archive; --did-doc checks with another source"
                 report.note(f"signature  by {key} ({how})", signature="good by the archive's own key", key=key)
             else:
                 note_signature(report, snapshot.commit, did_document)
@@ -117,10 +117,10 @@ def note_belongings(report: RepositoryCheck, file: AccountFile, snapshot: Snapsh
     """Blobs, whose hashes are checked here, and preferences."""
     size = check_blobs(file, snapshot)
     missing, withheld = len(file.summary.missing), len(file.summary.withheld)
-    told = f"; {missing} missing there already" if missing else ""
-    told += f"; {withheld} withheld by the host" if withheld else ""
+    gaps = f"; {missing} already missing there" if missing else ""
+    gaps += f"; {withheld} withheld by the host" if withheld else ""
     report.note(
-        f"blobs      {len(file.blobs):,} with {counted(size, 'byte')}, every hash is right{told}",
+        f"blobs      {len(file.blobs):,} with {counted(size, 'byte')}, every hash is right{gaps}",
         blobs=len(file.blobs),
         blob_bytes=size,
         missing_blobs=missing,

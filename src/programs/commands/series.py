@@ -33,7 +33,7 @@ MOST_DATES = 5_000
 def publish(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
     """Publish a record for every series and link its published dates to it; their records and RSVPs stay.
 
-    Exits with 1 where neither `series-lexicon` nor `native-recurrence` is on (`openmeet flags`).
+    Exits with 1 if neither `series-lexicon` nor `native-recurrence` is on (`openmeet flags`).
     """
 
     async def act(platform: Platform) -> None:

@@ -36,7 +36,7 @@ from programs.platform import Platform, run_on_platform
 
 app = noun("Status and repair of the synchronisation, in both directions.")
 
-_COMPARE = "Compare it with the DID that the account itself shows: nothing was asked for."
+_COMPARE = "Nothing was asked for. Compare it with the DID that the account itself shows."
 
 RepositoryDid = Annotated[str, typer.Argument(help="DID of the repository.")]
 
@@ -284,7 +284,7 @@ def _reconciled(done: list[Reconciled], away: dict[Did, str]) -> dict[str, objec
                 "did": one.did,
                 "records": one.records,
                 "repaired": [_as_json(found) for found in one.repaired],
-                "standing": [_as_json(found) for found in one.standing],
+                "standing": [_as_json(found) for found in one.unrepaired],
                 "putAside": [{"uri": failed.uri, "reason": explain(failed.reason)} for failed in one.failed],
             }
             for one in done
@@ -300,7 +300,7 @@ def _as_json(found: RecordDiscrepancy) -> dict[str, object]:
 
 def _counted(done: list[Reconciled]) -> dict[str, int]:
     """Differences by kind."""
-    return dict(sorted(Counter(found.kind.value for one in done for found in [*one.repaired, *one.standing]).items()))
+    return dict(sorted(Counter(found.kind.value for one in done for found in [*one.repaired, *one.unrepaired]).items()))
 
 
 def _reconciled_text(done: list[Reconciled], away: dict[Did, str], *, is_dry_run: bool) -> str:
@@ -309,7 +309,7 @@ def _reconciled_text(done: list[Reconciled], away: dict[Did, str], *, is_dry_run
         if one.records is None:
             lines.append(f"{one.did}  is not served at present")
         lines += [f"{_line(found)}: mended" for found in one.repaired]
-        lines += [_line(found) + ("" if is_dry_run else ": not mended") for found in one.standing]
+        lines += [_line(found) + ("" if is_dry_run else ": not repaired") for found in one.unrepaired]
         lines += [f"{failed.uri}  put aside: {explain(failed.reason)}" for failed in one.failed]
     lines += [f"{did}  was not read: {why}" for did, why in away.items()]
     lines += [f"{kind.replace('_', ' '):24}{number}" for kind, number in _counted(done).items()]

@@ -48,7 +48,7 @@ async def reachable(host: CheckedHost) -> AsyncIterator[CheckFinding]:
         return
     body = answer.json()
     version = body.get("version") if isinstance(body, dict) else None
-    yield good(about, f"answers, version {version or 'not told'}")
+    yield good(about, f"answers, version {version or 'unknown'}")
     yield _clock(host, answer.headers.get("date"))
 
 
@@ -57,7 +57,7 @@ def _clock(host: CheckedHost, date: str | None) -> CheckFinding:
     try:
         theirs = parsedate_to_datetime(date or "")
     except ValueError:
-        return skipped(about, "the server tells no time in its answers")
+        return skipped(about, "the server's answers do not say the time")
     ours = datetime.fromtimestamp(host.clock.now() / SECOND, UTC)
     seconds = abs((theirs - ours).total_seconds())
     if seconds > CLOCK_SECONDS:
@@ -97,10 +97,10 @@ async def _service_did(host: CheckedHost) -> AsyncIterator[CheckFinding]:
             return
         document = await host.dids.resolve(did)
     except Malformed as failure:
-        yield wrong(about, f"describeServer tells no DID: {failure.why}.", "Set the server's host name (PDS_HOSTNAME).")
+        yield wrong(about, f"describeServer names no DID: {failure.why}.", "Set the server's host name (PDS_HOSTNAME).")
         return
     except Failure as failure:
-        yield note(about, f"cannot be resolved, so nobody can call services of it: {failure.why}")
+        yield note(about, f"cannot be resolved, so nobody can call its services: {failure.why}")
         return
     endpoint = document.pds
     if endpoint is not None and endpoint.rstrip("/").lower() != host.url.lower():
@@ -132,11 +132,11 @@ async def _browsers(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     if not answer.is_ok or answer.headers.get("access-control-allow-origin") not in {"*", origin}:
         yield wrong(
             about,
-            f"A web app may not call this server (OPTIONS answers {answer.status} without Access-Control-Allow-Origin).",
+            f"A web app cannot call this server (OPTIONS answers {answer.status} without Access-Control-Allow-Origin).",
             "Let the PDS answer OPTIONS itself; a reverse proxy must not drop or double its Access-Control headers.",
         )
         return
-    yield good(about, "web apps may call it")
+    yield good(about, "web apps can call it")
 
 
 async def sign_in(host: CheckedHost) -> AsyncIterator[CheckFinding]:
@@ -154,7 +154,7 @@ async def sign_in(host: CheckedHost) -> AsyncIterator[CheckFinding]:
             )
             return
     except (Failure, KeyError, TypeError, ValueError) as failure:
-        why = failure.why if isinstance(failure, Failure) else "The documents are not what they should be."
+        why = failure.why if isinstance(failure, Failure) else "The documents are not valid."
         yield wrong(
             about,
             f"Apps cannot find out where people sign in: {why}",

@@ -26,18 +26,20 @@ async def read_by(host: CheckedHost, relay: str) -> AsyncIterator[CheckFinding]:
         if failure.name == "HostNotFound":
             yield _unknown(about, name, host)
             return
-        yield note(about, f"{name} does not tell: {failure.why}")
+        yield note(about, f"{name} does not say: {failure.why}")
         return
     status_now = str(status.get("status", "active"))
-    told = f"{name} says {status_now}, read to {status.get('seq', '?')}, accounts: {status.get('accountCount', '?')}"
+    summary = f"{name} says {status_now}, read to {status.get('seq', '?')}, accounts: {status.get('accountCount', '?')}"
     if status_now in {"active", "idle"}:
-        yield good(about, told)
+        yield good(about, summary)
     elif status_now == "throttled":
         yield wrong(
-            about, told, "The relay limits how many accounts or events it takes from this host: write to its operators."
+            about,
+            summary,
+            "The relay limits how many accounts or events it takes from this host: write to its operators.",
         )
     else:
-        yield wrong(about, told, _MEND.format(name=name, host=host.host))
+        yield wrong(about, summary, _MEND.format(name=name, host=host.host))
 
 
 _MEND = (

@@ -25,7 +25,7 @@ async def enumerated(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     except Failure as failure:
         yield wrong(
             about,
-            f"Strangers may not list the accounts: {failure.why}",
+            f"Strangers cannot list the accounts: {failure.why}",
             "A relay needs com.atproto.sync.listRepos; on Aurora Locus set PDS_FEDERATION_ENABLED and "
             "PDS_FEDERATION_CRAWL_ENABLED.",
         )
@@ -89,7 +89,7 @@ async def _identity(host: CheckedHost, did: Did) -> CheckFinding:
     try:
         handle = await host.handles.verified_handle(document)
     except Failure as failure:
-        return note(about, f"{did}: whether its handle is right cannot be told now: {failure.why}")
+        return note(about, f"{did}: its handle cannot be checked now: {failure.why}")
     if handle == "handle.invalid":
         return wrong(about, f"{did} claims the handle {document.handle}, which does not lead back to it.", _MEND_HANDLE)
     return good(about, f"{handle} is {did}, and lives here")
@@ -106,7 +106,7 @@ async def _repository(host: CheckedHost, did: Did) -> CheckFinding:
             return skipped(about, f"{did} has no key to verify its signature with")
         verify_commit(snapshot.commit, did=did, key=document.signing_key)
     except Malformed as failure:
-        return wrong(about, f"The repository of {did} is not right: {failure.why}.", mend)
+        return wrong(about, f"The repository of {did} is not valid: {failure.why}.", mend)
     except Failure as failure:
         return wrong(about, f"The repository of {did} cannot be read: {failure.why}", mend)
     return good(about, f"{did}: {counted(len(snapshot.entries), 'record')}, every hash and the signature are right")

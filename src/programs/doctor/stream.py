@@ -145,4 +145,4 @@ def _refused(failure: RemoteFailed) -> CheckFinding:
             f"There is none: {failure.why}",
             "On Aurora Locus set PDS_FEDERATION_ENABLED and PDS_FEDERATION_FIREHOSE_ENABLED.",
         )
-    return wrong(_ABOUT, f"No WebSocket came about: {failure.why}", _UPGRADE)
+    return wrong(_ABOUT, f"No WebSocket connection: {failure.why}", _UPGRADE)

@@ -69,12 +69,12 @@ async def _walk(host: CheckedHost, client: XrpcClient, did: Did) -> CheckFinding
                 )
     except Failure as failure:
         return wrong(
-            _ABOUT, str(failure.why), "Mend what is said above of the firehose and of the account, then try again."
+            _ABOUT, str(failure.why), "Fix the problems with the firehose and the account above, then try again."
         )
     if not arrived:
         return wrong(
             _ABOUT,
-            f"It was written, and did not come by the firehose within {ARRIVAL_SECONDS:.0f} s.",
+            f"It was written, but did not appear on the firehose within {ARRIVAL_SECONDS:.0f} s.",
             "Does a proxy buffer the WebSocket? Switch buffering off for /xrpc/com.atproto.sync.subscribeRepos.",
         )
     milliseconds = (host.clock.now() - began) * 1000 / SECOND

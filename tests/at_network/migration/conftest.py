@@ -130,11 +130,11 @@ async def journey(
         client = HttpClient(DEVELOPMENT)
         stack.push_async_callback(client.close)
         ana = await deployments[0].sign_up("ana", handle="ana.one.test")
-        await furnish(ana)
-        yield Journey(*deployments, client, tmp_path / "moving", ana)
+        await add_content(ana)
+        yield Journey(*deployments, client, tmp_path / "moving", ana)  # type: ignore[call-arg]  # two servers
 
 
-async def furnish(person: Person) -> None:
+async def add_content(person: Person) -> None:
     """Records, blobs (one of them twice) and preferences."""
     blobs = []
     for number in range(3):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from typing import Any
 
 import base58 as witness
 import pytest
@@ -22,7 +23,7 @@ from at_protocol.failures import Malformed, Misuse
 
 FOLDER = "vectors/interop/crypto"
 curves = pytest.mark.parametrize("curve", [pytest.param(k256, id="k256"), pytest.param(p256, id="p256")])
-PRIVATE = {k256: k256.K256PrivateKey, p256: p256.P256PrivateKey}
+PRIVATE: dict[Any, Any] = {k256: k256.K256PrivateKey, p256: p256.P256PrivateKey}
 PUBLIC = {k256: k256.K256PublicKey, p256: p256.P256PublicKey}
 ENTROPY = bytes(range(40))
 

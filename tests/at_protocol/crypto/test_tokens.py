@@ -1,6 +1,7 @@
 """JSON Web Keys and signed tokens, checked against another implementation of JOSE."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from at_protocol.crypto import base64url, jwk, jwt, k256, p256
 from at_protocol.failures import Malformed
 
 curves = pytest.mark.parametrize("curve", [pytest.param(k256, id="k256"), pytest.param(p256, id="p256")])
-PRIVATE = {k256: k256.K256PrivateKey, p256: p256.P256PrivateKey}
+PRIVATE: dict[Any, Any] = {k256: k256.K256PrivateKey, p256: p256.P256PrivateKey}
 ENTROPY = bytes(range(40))
 CLAIMS = {"iss": "did:plc:44ybard66vv44zksje25o7dz", "aud": "did:web:example.com", "exp": 2_000_000_000}
 

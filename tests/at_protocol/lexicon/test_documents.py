@@ -104,7 +104,7 @@ def test_unknown_name_is_not_found():
 
 
 def test_documents_are_read_on_first_use(monkeypatch):
-    """Making a catalog reads nothing: start-up pays for no schema."""
+    """Making a catalog reads nothing: start-up parses no schema."""
 
     def refuse(_path):
         raise AssertionError("read")

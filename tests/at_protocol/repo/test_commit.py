@@ -17,7 +17,10 @@ from at_protocol.syntax.tid import parse_tid
 
 DID = parse_did("did:plc:53iucmf5ldftgqyf2ac7hmhd")
 REV = parse_tid("3migo7fijwi2k")
-KEYS = [k256.K256PrivateKey(bytes(31) + b"\x07"), p256.P256PrivateKey(bytes(31) + b"\x07")]
+KEYS: list[k256.K256PrivateKey | p256.P256PrivateKey] = [
+    k256.K256PrivateKey(bytes(31) + b"\x07"),
+    p256.P256PrivateKey(bytes(31) + b"\x07"),
+]
 COMMIT = sign_commit(KEYS[0], did=DID, rev=REV, data=EMPTY_ROOT)
 FIELDS: dict[str, Any] = cbor.decode(COMMIT.block)  # type: ignore[assignment]
 

@@ -19,7 +19,10 @@ ISSUER = parse_did("did:plc:4hodhjl2kposuchzvpiviwps")
 AUDIENCE = "did:web:pds.example.com"
 METHOD = parse_nsid("com.atproto.repo.uploadBlob")
 NOW = 1_700_000_000
-KEYS = [k256.K256PrivateKey.from_bytes(b"\x01" * 32), p256.P256PrivateKey.from_bytes(b"\x01" * 32)]
+KEYS: list[k256.K256PrivateKey | p256.P256PrivateKey] = [
+    k256.K256PrivateKey.from_bytes(b"\x01" * 32),
+    p256.P256PrivateKey.from_bytes(b"\x01" * 32),
+]
 CLAIMS = {"iss": ISSUER, "aud": AUDIENCE, "exp": NOW + 60, "iat": NOW, "lxm": METHOD, "jti": "abc"}
 
 

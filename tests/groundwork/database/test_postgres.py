@@ -155,16 +155,16 @@ async def test_connections_that_the_server_closed_meanwhile_are_left_out(make_da
 async def test_whoever_begins_while_the_database_is_cut_off_is_told_so(postgres_url: str, clock: HandClock):
     """A pool that was ended takes no connection back; that is not what the caller hears of."""
     db = await open_database(postgres_url, schema="public", clock=clock)
-    db._begin_read = "begin; select pg_sleep(60)"
+    db._begin_read = "begin; select pg_sleep(60)"  # type: ignore[attr-defined]  # what it is besides its contract
 
     async def read() -> None:
         async with db.reader():
             pytest.fail("the transaction has not begun")
 
     reading = asyncio.create_task(read())
-    while db._pool.get_idle_size():  # noqa: ASYNC110 - it tells nobody
+    while db._pool.get_idle_size():  # type: ignore[attr-defined]  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0)
-    db._pool.terminate()
+    db._pool.terminate()  # type: ignore[attr-defined]  # what it is besides its contract
     with pytest.raises(DatabaseUnavailable):
         await reading
 

@@ -1,4 +1,4 @@
-"""The port's promises, kept by both engines."""
+"""What both database engines guarantee."""
 
 import asyncio
 
@@ -341,7 +341,7 @@ async def test_the_largest_numbers_are_kept(db):
 
 
 async def test_a_call_after_the_commit_that_raises_stops_no_other(db):
-    """The commit stands and is answered; the loop's handler hears of the broken promise."""
+    """The commit stands and is answered; the loop's handler hears of the failing callback."""
     said: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: said.append(context["message"]))
 

@@ -14,6 +14,7 @@ from groundwork.http.client_addresses import (
     is_personal,
     vouch,
     vouched_address,
+    without_port,
 )
 from groundwork.settings import Secret
 
@@ -131,3 +132,18 @@ def test_a_vouched_address_is_read_with_the_same_key_alone() -> None:
         assert vouched_address(KEY, {CLIENT_ADDRESS: forged}) == ""
     long = vouch(KEY, "a" * 65)["x-client-address"].encode()
     assert vouched_address(KEY, {CLIENT_ADDRESS: long}) == ""
+
+
+@pytest.mark.parametrize(
+    ("entry", "address"),
+    [
+        (PUBLIC, PUBLIC),
+        (f"{PUBLIC}:4711", PUBLIC),
+        ("2606:4700::1", "2606:4700::1"),
+        ("[2606:4700::1]", "2606:4700::1"),
+        ("[2606:4700::1]:4711", "2606:4700::1"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_a_port_makes_no_client_another_one(entry: str, address: str) -> None:
+    assert without_port(entry) == address

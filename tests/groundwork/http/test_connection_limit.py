@@ -102,7 +102,7 @@ async def limited(limit: int = LIMIT, of_address: int = 0) -> AsyncIterator[tupl
         app.may_answer.set()
 
 
-async def until_settled(server: Serving, expected: int) -> None:
+async def until_done(server: Serving, expected: int) -> None:
     while server.connections != expected:  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)
 
@@ -111,7 +111,7 @@ async def until_settled(server: Serving, expected: int) -> None:
 async def test_who_keeps_a_server_waiting_makes_room_for_new_clients(sent: bytes) -> None:
     """The newest clients are answered; no more connections than allowed stay open."""
     async with limited() as (server, _), clients(server, MANY, sent):
-        await until_settled(server, LIMIT)
+        await until_done(server, LIMIT)
         for _ in range(LIMIT):
             async with clients(server, 1, GET) as (one,):
                 assert await one.status() == 200
@@ -160,7 +160,7 @@ async def test_streams_take_half_of_the_connections() -> None:
         async with clients(server, MANY, GET) as others:
             assert await others[-1].status() == 200
         streams[0].writer.transport.abort()
-        await until_settled(server, LIMIT // 2 - 1)
+        await until_done(server, LIMIT // 2 - 1)
         async with clients(server, 1, UPGRADE) as (one,):
             assert b" 101 " in await one.reader.readuntil(b"\r\n\r\n")
 
@@ -173,7 +173,7 @@ async def test_an_address_pushes_out_its_own_connections_and_nobody_elses(sent: 
         for one in others:
             assert await one.status() == 200
         async with clients(server, MANY, sent, "127.0.0.2"):
-            await until_settled(server, 4 + len(others))
+            await until_done(server, 4 + len(others))
             for one in others:
                 one.writer.write(GET)
                 assert await one.status() == 200
@@ -215,7 +215,7 @@ async def test_streams_of_one_address_leave_room_for_others() -> None:
             assert (await one.reader.read()).startswith(b"HTTP/1.1 503 ")
             assert b" 101 " in await other.reader.readuntil(b"\r\n\r\n")
         streams[0].writer.transport.abort()
-        await until_settled(server, 1)
+        await until_done(server, 1)
         async with clients(server, 1, UPGRADE, "127.0.0.2") as (one,):
             assert b" 101 " in await one.reader.readuntil(b"\r\n\r\n")
 
@@ -235,7 +235,7 @@ async def test_behind_a_proxy_everybody_has_its_address() -> None:
                     assert await one.status() == 200
                     one.writer.write(GET)
             async with clients(server, LIMIT, HOLDING["nothing"], "127.0.0.2"):
-                await until_settled(server, LIMIT + LIMIT // 2 + 2)
+                await until_done(server, LIMIT + LIMIT // 2 + 2)
             async with clients(server, 2, UPGRADE, "127.0.0.2") as (first, second):
                 assert b" 101 " in await first.reader.readuntil(b"\r\n\r\n")
                 assert (await second.reader.read()).startswith(b"HTTP/1.1 503 ")
@@ -249,7 +249,7 @@ async def test_counts_come_back_to_nothing() -> None:
         for sent in (*HOLDING.values(), UPGRADE, b"nonsense\r\n\r\n"):
             async with clients(server, LIMIT, sent):
                 await asyncio.sleep(0.05)
-            await until_settled(server, 0)
+            await until_done(server, 0)
         async with clients(server, MANY // 2, UPGRADE) as streams:
             for one in streams:
                 assert b" 101 " in await one.reader.readuntil(b"\r\n\r\n")
@@ -263,7 +263,7 @@ async def test_an_answer_that_nobody_reads_is_let_go(rest: bytes, monkeypatch: p
     asking = b"GET /large HTTP/1.1\r\nhost: x\r\n" + rest + b"\r\n"
     async with limited() as (server, _), clients(server, 1, asking) as (one,):
         await one.reader.readuntil(b"\r\n\r\n")
-        await until_settled(server, 0)
+        await until_done(server, 0)
 
 
 async def test_an_answer_that_is_read_slowly_but_steadily_arrives(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,29 @@ def test_no_header_can_be_smuggled_in(subject):
         compose(Mail(MAIL.to, subject, "x", "<m@x>"), SENDER, NOW)
 
 
+INJECTION = "=?utf-8?q?x=0D=0AReply-To:_eve@evil.example=0D=0A=0D=0AAll_is_hers.?="
+
+
+@pytest.mark.parametrize("before", ["", "Eve invites you: ", "Grüße von Eve: " + "viele " * 30])
+def test_encoded_words_that_somebody_wrote_begin_no_header(before):
+    """Python reads them in a new value, too, and would write their line breaks (RFC 2047, section 5)."""
+    sender = Sender(before + INJECTION, SENDER.address)
+    raw = compose(Mail(MAIL.to, before + INJECTION, "x", "<m@x>"), sender, NOW).as_bytes()
+    message = message_from_bytes(raw, policy=default)
+    assert message["Reply-To"] is None
+    assert str(message["Subject"]) == before + INJECTION
+    assert message.get_content() == "x\r\n"
+
+
+@pytest.mark.parametrize(
+    "subject", ["w" * 300, "Ä" * 300, "a " * 199 + "a", "日本語の催し物" * 20, "e\u0301" * 80, "🎉" * 60]
+)
+def test_long_subjects_are_folded_and_stay_what_they_are(subject):
+    head = compose(Mail(MAIL.to, subject, "x", "<m@x>"), SENDER, NOW).as_bytes().partition(b"\r\n\r\n")[0]
+    assert max(map(len, head.split(b"\r\n"))) <= 78
+    assert message_from_bytes(head, policy=default)["Subject"] == subject
+
+
 # --- addresses
 
 
@@ -116,7 +139,7 @@ async def test_the_mailbox_is_opened_by_url_and_survives_a_restart(tmp_path):
     url = f"folder:{tmp_path}/mail"
     await open_mailer(url, SENDER, HandClock(NOW)).send(MAIL)
     again = open_mailer(url, SENDER, HandClock(NOW))
-    assert len(await again.newest()) == 1
+    assert len(await again.newest()) == 1  # type: ignore[attr-defined]  # every one here has it
 
 
 async def test_where_no_server_is_named_nothing_counts_as_sent():

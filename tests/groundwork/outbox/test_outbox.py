@@ -1,4 +1,4 @@
-"""Rows that promise: leased, paid, postponed, given up; a crash repeats and never loses."""
+"""Outbox jobs: leased, completed, retried later, failed; a crash repeats and never loses."""
 
 import pytest
 from tests.databases import MakeDatabase
@@ -30,7 +30,7 @@ async def found(db: Database, subject: str = "s") -> Job:
 
 
 class _Payer:
-    """Pays as told: each call takes the next failure, then succeeds."""
+    """Delivers as told: each call takes the next failure, then succeeds."""
 
     def __init__(self, *failures: Exception) -> None:
         self.failures, self.paid = list(failures), []
@@ -71,7 +71,7 @@ async def test_a_revision_enqueued_during_delivery_is_not_lost(db: Database):
 
 
 async def test_a_later_job_enqueued_during_delivery_waits_until_then(db: Database, clock: HandClock):
-    """A payer that has to come back says when, by owing it once more."""
+    """A publisher that has to come back says when, by enqueuing it once more."""
     await enqueue(db)
     later = Instant(clock.now() + HOUR)
 

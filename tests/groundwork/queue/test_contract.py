@@ -1,4 +1,4 @@
-"""What a queue promises, kept by every driver."""
+"""What every driver of the queue guarantees."""
 
 import asyncio
 
@@ -93,7 +93,7 @@ async def test_a_lease_that_ends_delivers_again(queue: Queue, clock: HandClock):
 
 
 async def test_a_late_answer_to_a_lease_that_ended_has_no_effect(queue: Queue, clock: HandClock):
-    """Whoever came too late must not settle what another holds now."""
+    """Whoever came too late must not acknowledge what another holds now."""
     await queue.publish([message(1), message(2)])
     (late,) = await take(queue, 1)
     clock.turn(30 * SECOND + 1)
@@ -225,13 +225,13 @@ async def test_a_full_queue_refuses(small_queue: Queue):
     assert "body 1000" in bodies(await take(small_queue, 1))
 
 
-async def test_a_message_published_while_its_predecessor_is_settled_is_not_stranded(queue: Queue):
+async def test_a_message_published_while_its_predecessor_is_acknowledged_is_delivered(queue: Queue):
     """The new one must not be marked as waiting behind one that is just leaving."""
     await queue.publish([message(0)])
     for number in range(1, 40):
         (delivery,) = await take(queue, 1)
-        settle = queue.ack([delivery]) if number % 2 else queue.bury(delivery, "bad")
-        await asyncio.gather(settle, queue.publish([message(number)]))
+        acknowledged = queue.ack([delivery]) if number % 2 else queue.bury(delivery, "bad")
+        await asyncio.gather(acknowledged, queue.publish([message(number)]))
     assert bodies(await take(queue, 1)) == ["body 39"]
 
 

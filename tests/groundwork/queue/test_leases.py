@@ -12,7 +12,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.integers(0, 3)),
         st.tuples(st.just("take"), st.integers(1, 4)),
-        st.tuples(st.just("settle"), st.integers(0, 50)),
+        st.tuples(st.just("complete"), st.integers(0, 50)),
         st.tuples(st.just("postpone"), st.integers(0, 50)),
         st.tuples(st.just("turn"), st.integers(1, 15)),
         st.tuples(st.just("clear"), st.just(0)),
@@ -24,7 +24,7 @@ STEPS = st.lists(
 @settings(max_examples=examples(300), deadline=None)
 @given(STEPS)
 def test_partitions_stay_in_order_with_one_in_hand(steps):
-    """Whatever is settled, postponed or forgotten: the model's first message of a partition is the one given out."""
+    """Whatever is completed, postponed or forgotten: the model's first message of a partition is the one given out."""
     held, now, tag = LeaseBook(), 0, 0
     lines: dict[str, list[int]] = {}
     free_at: dict[str, int] = {}
@@ -50,20 +50,20 @@ def test_partitions_stay_in_order_with_one_in_hand(steps):
                 free_at[partition] = now + 10
                 current[partition] = delivery
             given_out += taken
-        elif verb in {"settle", "postpone"} and given_out:
+        elif verb in {"complete", "postpone"} and given_out:
             delivery = given_out[number % len(given_out)]
             partition = delivery.message.partition
             is_current = current.get(partition) is delivery
             assert (held.find(delivery) is not None) == is_current
-            if verb == "settle":
-                held.settle(delivery)
+            if verb == "complete":
+                held.complete(delivery)
             else:
                 held.postpone(delivery, Instant(now + 5))
             if is_current:
                 del current[partition]
-                if verb == "settle":
+                if verb == "complete":
                     lines[partition].pop(0)
-                free_at[partition] = 0 if verb == "settle" else now + 5
+                free_at[partition] = 0 if verb == "complete" else now + 5
         elif verb == "turn":
             now += number
         elif verb == "clear":

@@ -45,8 +45,8 @@ async def test_the_window_opens_with_the_first_attempt_and_ends(counters: Counte
 
 async def test_racing_attempts_never_get_more_than_the_limit(counters: Counters):
     limit = Limit("race", 20, 300)
-    standings = await asyncio.gather(*(counters.add(limit, "a", 1, NOW) for _ in range(50)))
-    assert sum(not standing.is_refused for standing in standings) == 20
+    limit_states = await asyncio.gather(*(counters.add(limit, "a", 1, NOW) for _ in range(50)))
+    assert sum(not limit_state.is_refused for limit_state in limit_states) == 20
 
 
 async def test_several_are_counted_in_their_order(counters: Counters):
@@ -105,7 +105,7 @@ async def test_the_tightest_is_told_and_the_longest_is_waited_for(counters: Coun
         await spend(counters, charges, now=later)
     with pytest.raises(RateLimited) as refused:
         await spend(counters, charges, now=later)
-    assert refused.value.standing.limit is PER_DAY
+    assert refused.value.state.limit is PER_DAY
     assert refused.value.after_seconds == 86_400 - 301
 
 
@@ -137,8 +137,8 @@ async def test_an_expensive_attempt_that_does_not_fit_takes_nothing(counters: Co
 
 
 async def test_headers():
-    standing = await spend(InProcessCounters(), [(SIGN_INS, "a")], now=NOW)
-    assert headers_of(standing) == {
+    limit_state = await spend(InProcessCounters(), [(SIGN_INS, "a")], now=NOW)
+    assert headers_of(limit_state) == {
         "RateLimit-Limit": "3",
         "RateLimit-Remaining": "2",
         "RateLimit-Reset": str(NOW // SECOND + 300),
@@ -159,8 +159,8 @@ async def test_no_window_ever_gives_more_than_its_points(attempts):
     given_by_window: dict[int, int] = {}
     for points, seconds in attempts:
         clock.turn(seconds * SECOND)
-        standing = await counters.add(SIGN_INS, "a", points, clock.now())
-        if not standing.is_refused:
-            window = standing.resets_at
+        limit_state = await counters.add(SIGN_INS, "a", points, clock.now())
+        if not limit_state.is_refused:
+            window = limit_state.resets_at
             given_by_window[window] = given_by_window.get(window, 0) + points
     assert all(points <= SIGN_INS.points for points in given_by_window.values())

@@ -76,16 +76,53 @@ async def busy(pool: WorkerPool, number: int) -> None:
 
 
 async def test_nothing_is_started_before_the_first_job(pool: WorkerPool) -> None:
-    """A program that reads no files pays nothing for the pool."""
+    """The pool costs nothing in a program that reads no files."""
     assert pool.pids == []
     assert await pool.run(partial(jobs.add, 2, 3)) == 5
     assert len(pool.pids) == 1
+
+
+async def test_a_process_that_does_not_start_leaves_no_file_open(
+    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_files = Path("/proc/self/fd") if Path("/proc/self/fd").exists() else Path("/dev/fd")  # noqa: ASYNC240  # asks the kernel, no disk
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    with pytest.raises(Unavailable):
+        await pool.run(jobs.pid)
+    before = len(list(open_files.iterdir()))
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            await pool.run(jobs.pid)
+    assert len(list(open_files.iterdir())) == before
 
 
 async def test_a_process_is_used_again(pool: WorkerPool) -> None:
     """One job after another is done by one process, which is not this one."""
     first, second = await pool.run(jobs.pid), await pool.run(jobs.pid)
     assert first == second != os.getpid()
+
+
+async def test_one_process_is_kept_ready(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the first job, after a quiet minute, and in place of one that was stopped: nobody waits for a start."""
+    monkeypatch.setattr("groundwork.workers.pool.IDLE_SECONDS", 0.05)
+
+    async def ready() -> int:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not pool._idle:  # noqa: ASYNC110  # a list tells nobody
+                await asyncio.sleep(0.01)
+        return pool._idle[-1][0].pid
+
+    pool.keep_ready(["decimal", jobs.__name__])
+    first = await ready()
+    assert await pool.run(jobs.pid) == first
+    await asyncio.gather(pool.run(jobs.pid), pool.run(jobs.pid))
+    await asyncio.sleep(0.2)
+    assert pool.pids == [await ready()]
+    with pytest.raises(JobStopped):
+        await pool.run(jobs.spin, limits=QUICK)
+    second = await ready()
+    assert second != first
+    assert await pool.run(jobs.pid) == second
 
 
 async def test_a_process_is_used_again_by_a_large_program() -> None:
@@ -207,7 +244,7 @@ async def test_the_queue_is_bounded(pool: WorkerPool) -> None:
 
 
 async def test_an_allowance_is_used_up_and_comes_back() -> None:
-    """By processor time, for each person alone; a debt beyond it is waited for."""
+    """By processor time, for each person alone; who used more waits for it."""
     now = [0.0]
     pool = WorkerPool(PoolLimits(processes=1, cpu_seconds_per_person=1.0), clock=lambda: now[0])
     try:

@@ -42,7 +42,7 @@ def test_for_programs(name: str) -> None:
 def test_what_is_odd_is_said() -> None:
     said = _inspect(fixture_path("data/ics/apple-lf-allday-duration.ics")).stdout
     assert "(without UID)" in said
-    assert "(Europe/London, as no zone is given)" in said
+    assert "(Europe/London, because no zone is given)" in said
 
 
 def test_what_is_no_calendar(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_what_is_wrong_with_a_start_is_said_as_it_is(tmp_path: Path) -> None:
     said = result.stdout + result.stderr
     assert "Component 2 was left out: Its start (DTSTART) can’t be read." in said
     assert "Component 3 was left out: It has no start (DTSTART)." in said
-    assert "1 December 2026 at 10:00 (UTC, as the file's zone Mars is no known place)" in said
+    assert "1 December 2026 at 10:00 (UTC, because the file's zone Mars is unknown)" in said
 
 
 def test_dates_without_their_series_are_said_as_they_are_brought_in(tmp_path: Path) -> None:

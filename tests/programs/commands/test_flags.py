@@ -19,7 +19,7 @@ def openmeet(environment: dict[str, str], *arguments: str) -> subprocess.Complet
 
 
 async def test_a_flag_is_switched_off_and_on_and_says_who_did_it(tmp_path: Path):
-    """Switching on what comes in owes every known repository a read."""
+    """Switching on what comes in enqueues a read of every known repository."""
     environment = {"OPENMEET_DATA_DIRECTORY": str(tmp_path), "OPENMEET_DEV_MAILBOX": "true"}
     did = parse_did("did:plc:" + "a" * 24)
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
@@ -40,8 +40,10 @@ async def test_a_flag_is_switched_off_and_on_and_says_who_did_it(tmp_path: Path)
         ]
         assert all(one["by"].endswith(" by command") for one in changes)
         async with platform.db.reader() as reader:
-            owed = await reader.fetch("select subject from outbox_jobs where kind = :kind", kind=JobKind.BACKFILL.value)
-        assert [row["subject"] for row in owed] == [did]
+            queued = await reader.fetch(
+                "select subject from outbox_jobs where kind = :kind", kind=JobKind.BACKFILL.value
+            )
+        assert [row["subject"] for row in queued] == [did]
 
 
 def test_a_flag_that_is_none_is_misuse_and_the_names_are_shown(tmp_path: Path):

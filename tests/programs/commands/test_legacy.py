@@ -37,7 +37,7 @@ def test_the_whole_way(files: tuple[str, str]) -> None:
         assert brought.exit_code == 0, brought.output
         said = json.loads(brought.stdout)
         assert (said["expected"], said["found"], said["differences"]) == (counts, counts, {})
-    assert "Taken back." in run("rollback", dump, "--settings", settings).output
+    assert "Undone." in run("rollback", dump, "--settings", settings).output
     again = run("rollback", dump, "--settings", settings)
     assert again.exit_code == 1
 

@@ -37,11 +37,11 @@ async def test_records_put_aside_are_listed_with_their_reasons(tmp_path: Path):
 
 
 KNOWN, UNKNOWN = did(1), did(2)
-COMPARE = "Compare it with the DID that the account itself shows: nothing was asked for."
+COMPARE = "Nothing was asked for. Compare it with the DID that the account itself shows."
 
 
 async def said(tmp_path: Path, plc_url: str, *arguments: str) -> tuple[int, str, list[str]]:
-    """The exit status of a command, what it says (the part behind its name, on errors), and whose repositories are owed a reading."""
+    """The exit status of a command, what it says (the part behind its name, on errors), and of whose repositories a read is enqueued."""
     environment = {
         "OPENMEET_DATA_DIRECTORY": str(tmp_path),
         "OPENMEET_DEV_MAILBOX": "true",
@@ -53,33 +53,33 @@ async def said(tmp_path: Path, plc_url: str, *arguments: str) -> tuple[int, str,
     ended = await asyncio.to_thread(of_program, environment, "sync", *arguments)
     settings = read_platform_settings(None, environment)
     async with open_platform(settings, SystemClock()) as platform, platform.db.reader() as reader:
-        owed = await reader.fetch("select subject from outbox_jobs where kind = 'backfill' order by subject")
+        queued = await reader.fetch("select subject from outbox_jobs where kind = 'backfill' order by subject")
         begun = await reader.fetch("select did from repositories where epoch > 0")
-    assert [row["did"] for row in begun] == ([row["subject"] for row in owed] if arguments[0] == "reset" else [])
-    return ended.returncode, f"{ended.stdout}{ended.stderr}".strip(), [row["subject"] for row in owed]
+    assert [row["did"] for row in begun] == ([row["subject"] for row in queued] if arguments[0] == "reset" else [])
+    return ended.returncode, f"{ended.stdout}{ended.stderr}".strip(), [row["subject"] for row in queued]
 
 
 @pytest.mark.parametrize("verb", ["read", "reset"])
 async def test_a_did_that_nobody_can_resolve_is_refused_at_once(tmp_path: Path, verb: str):
     async with Directory({KNOWN: {"id": KNOWN}}) as directory:
-        status, words, owed = await said(tmp_path, directory.url, verb, UNKNOWN)
-        assert (status, owed) == (1, [])
+        status, words, queued = await said(tmp_path, directory.url, verb, UNKNOWN)
+        assert (status, queued) == (1, [])
         assert words == f"openmeet sync: There is no identity {UNKNOWN}. {COMPARE}"
-        status, words, owed = await said(tmp_path, directory.url, verb, "did:example:nobody")
-        assert (status, owed) == (1, [])
+        status, words, queued = await said(tmp_path, directory.url, verb, "did:example:nobody")
+        assert (status, queued) == (1, [])
         assert words.endswith(COMPARE)
-        status, words, owed = await said(tmp_path, directory.url, verb, "nobody")
-        assert (status, owed) == (1, [])
+        status, words, queued = await said(tmp_path, directory.url, verb, "nobody")
+        assert (status, queued) == (1, [])
         assert "This is not a DID" in words
-        status, words, owed = await said(tmp_path, directory.url, verb, KNOWN)
-        assert (status, owed) == (0, [KNOWN])
+        status, words, queued = await said(tmp_path, directory.url, verb, KNOWN)
+        assert (status, queued) == (0, [KNOWN])
         assert "The publisher will read" in words or "will read it whole" in words
 
 
 async def test_where_nobody_can_tell_the_publisher_finds_out(tmp_path: Path):
-    """The directory is away: what is asked for is owed, and said."""
-    status, words, owed = await said(tmp_path, f"http://127.0.0.1:{free_port()}", "read", KNOWN)
-    assert (status, owed) == (0, [KNOWN])
+    """The directory is away: what is asked for is queued, and said."""
+    status, words, queued = await said(tmp_path, f"http://127.0.0.1:{free_port()}", "read", KNOWN)
+    assert (status, queued) == (0, [KNOWN])
     assert f"Could not check whether {KNOWN} exists" in words
 
 

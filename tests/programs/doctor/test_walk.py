@@ -146,10 +146,10 @@ async def test_a_good_host_is_good(host: Host) -> None:
         pytest.param(
             {"oauth-protected-resource": says_json({"authorization_servers": ["a", "b"]})},
             "sign-in",
-            "not what they should be",
+            "are not valid",
             id="two authorization servers",
         ),
-        pytest.param({"com.atproto.sync.listRepos": says(403)}, "accounts", "may not list", id="no enumeration"),
+        pytest.param({"com.atproto.sync.listRepos": says(403)}, "accounts", "cannot list", id="no enumeration"),
         pytest.param({"com.atproto.sync.getRepo": says(500)}, "repository", "cannot be read", id="no repository"),
         pytest.param(
             {"com.atproto.sync.listRepos": says_json({"repos": [{"did": "did:plc:" + "a" * 24, "active": True}]})},
@@ -171,7 +171,7 @@ async def test_a_bit_of_a_repository(host: Host) -> None:
     host.front.changes["com.atproto.sync.getRepo"] = flipped
     finding = (await host.findings())["repository"]
     assert finding.verdict is CheckVerdict.WRONG
-    assert "is not right" in finding.found
+    assert "is not valid" in finding.found
 
 
 async def test_a_clock_that_is_an_hour_off(host: Host) -> None:

@@ -129,7 +129,7 @@ def reset_password(
         elif by_email:
             say("An e-mail with a code is on its way.")
         else:
-            say(f"{identifier} has another password{f': {password}' if is_made else ''}")
+            say(f"{identifier} has a new password{f': {password}' if is_made else ''}")
 
     run_on_server(settings_file, url, act)
 
@@ -142,7 +142,7 @@ def takedown(
     url: ServerUrl = "",
     as_json: AsJson = False,
 ) -> None:
-    """Take accounts down: nothing of them is served. Their owners can still export their data and move away."""
+    """Take accounts down: nothing of theirs is served. Their owners can still export their data and move away."""
     decision = {"applied": True} | ({"ref": reference} if reference else {})
     _each(identifiers, "taking down", settings_file, url, _decide(decision), as_json=as_json)
 

@@ -31,7 +31,7 @@ def main(
                 async for chunk in read_whole(repositories, whose):
                     size += out.write(chunk)
         except FileExistsError:
-            raise Refused(f"{file} is there already.") from None
+            raise Refused(f"{file} already exists.") from None
         except BaseException:
             file.unlink(missing_ok=True)
             raise

@@ -55,8 +55,8 @@ def list_codes(
             print_json(codes)
             return
         for one in codes:
-            standing = "disabled" if one["disabled"] else f"{len(one['uses'])} of {one['available']} used"
-            say(f"{one['code']:40} {standing:16} {one['forAccount']}")
+            used = "disabled" if one["disabled"] else f"{len(one['uses'])} of {one['available']} used"
+            say(f"{one['code']:40} {used:16} {one['forAccount']}")
         if not codes:
             say("There are no codes.")
 

@@ -33,7 +33,7 @@ def main(
         if max_bytes is not None or reset:
             await db.write(lambda w: quotas.set_quota(w, whose, max_bytes))
         async with db.reader() as reader:
-            quota, stored = await quotas.standing(reader, whose, settings.blob_quota)
+            quota, stored = await quotas.quota_and_usage(reader, whose, settings.blob_quota)
         if as_json:
             print_json({"did": whose, "quota_bytes": quota, "stored_bytes": stored})
         else:

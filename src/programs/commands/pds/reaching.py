@@ -82,7 +82,7 @@ def run_on_server(
     parts = urlsplit(where)
     if parts.scheme != "https" and not is_own_machine(parts.hostname or ""):
         raise Refused(
-            f"{where} would be told the administration's password unencrypted. Use https, or an address of this machine."
+            f"{where} would be sent the administration's password unencrypted. Use https, or an address of this machine."
         )
 
     async def run() -> None:

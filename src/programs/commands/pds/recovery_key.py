@@ -24,7 +24,7 @@ def main(file: File, whose: Whose = "", show: Show = False, as_json: AsJson = Fa
     """Create a key pair. The private key stays in the file; enter the public key on the recovery keys page."""
     if not show:
         if file.exists():
-            raise Refused(f"{file} is there already; --show shows its public part.")
+            raise Refused(f"{file} already exists; --show shows its public part.")
         recovery_file.write(file, P256PrivateKey.from_random(secrets.token_bytes(48)), whose)
     kept = recovery_file.read(file)
     public = format_did_key(kept.key.public)

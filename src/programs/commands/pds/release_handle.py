@@ -36,7 +36,7 @@ def main(
         def release(w: Writer) -> None:
             former = queries.free_handle(w, name)
             if former is None:
-                raise NotFound(f"{name} is not kept for anybody.")
+                raise NotFound(f"{name} is not reserved for anybody.")
             audit_log.append(w, DEED, OperatorAction.RELEASE_HANDLE, former, before={"handle": name})
 
         await db.write(release)

@@ -18,8 +18,8 @@ def main(settings_file: SettingsFile = None, url: ServerUrl = "", as_json: AsJso
 
     async def ask(server: AdministrationClient) -> None:
         await server.procedure("com.atproto.sync.requestCrawl", {"hostname": hostname})
-        standing = await server.http.get(f"{server.url}/admin/federation", headers=server.headers)
-        relays = standing.expect_ok().json()["relays"]
+        status = await server.http.get(f"{server.url}/admin/federation", headers=server.headers)
+        relays = status.expect_ok().json()["relays"]
         if as_json:
             print_json({"hostname": hostname, "relays": relays})
             return

@@ -65,7 +65,7 @@ def main(
             say(
                 f"Restored {manifest.id}: {counted(done.announced, 'repository', 'repositories')}, {counted(done.blobs, 'blob')}."
             )
-            say(f"Event numbers go on at {done.first_number}. Start the server: openmeet pds")
+            say(f"Event numbers continue at {done.first_number}. Start the server: openmeet pds")
         if not done.report.is_good:
             raise typer.Exit(1)
 

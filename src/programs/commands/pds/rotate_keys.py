@@ -41,7 +41,7 @@ def account(
         if as_json:
             print_json({"did": whose, "key": key})
         else:
-            say(f"{whose} signs with {key} now.")
+            say(f"{whose} now signs with {key}.")
 
     run_on_server(settings_file, url, run)
 
@@ -86,7 +86,7 @@ def server(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
                 done = await rotation.rotate(db, directory, old, new, partial(on_progress, "identities"))
         finally:
             await http.close()
-        await rotation.settle(db, sealer, new)
+        await rotation.replace_key(db, sealer, new)
         key = format_did_key(new.public)
         if as_json:
             print_json({"key": key, "changed": done.changed, "already": done.already, "others": done.others})

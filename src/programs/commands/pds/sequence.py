@@ -82,7 +82,7 @@ def show_event(
             raise NotFound(f"There is no event {seq}: it was retired, purged with its account, or never made.")
         message = events.read(found[0][1])
         if message is None or isinstance(message, ErrorFrame):
-            raise NotFound(f"Event {seq} is of a kind that this version does not read.")
+            raise NotFound(f"Event {seq} is of a kind that this version cannot read.")
         payload = {name: _readable(value) for name, value in events.to_payload(message).items()}
         if as_json:
             print_json({"kind": events.kind_of(message), "seq": seq, **payload})

@@ -113,9 +113,9 @@ async def test_event_log(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await deployment.sign_up("ben")
     await write_note(ana)
-    standing = (await openmeet(deployment, "sequence", "status", "--json", url=False)).json
-    assert standing["head"] == 9
-    assert {kind: one[0] for kind, one in standing["kept"].items()} == {
+    status = (await openmeet(deployment, "sequence", "status", "--json", url=False)).json
+    assert status["head"] == 9
+    assert {kind: one[0] for kind, one in status["kept"].items()} == {
         "account": 2,
         "commit": 3,
         "identity": 2,
@@ -165,7 +165,7 @@ async def test_released_handle_is_noted(make_deployment: MakeDeployment) -> None
     assert (released.status, released.out) == (0, "ana.test can be taken now.\n"), released.err
     again = await openmeet(deployment, "release-handle", "ana.test", url=False)
     assert again.status == 1
-    assert "ana.test is not kept for anybody" in again.err
+    assert "ana.test is not reserved for anybody" in again.err
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select actor, action, subject, before from audit_log")
     assert [(row["actor"], row["action"], row["subject"]) for row in rows] == [
