@@ -43,7 +43,7 @@ from aurora_locus.federation.jetstream import Jetstream
 from aurora_locus.federation.monitor import FederationGauges, watch
 from aurora_locus.federation.opening import open_proxying
 from aurora_locus.federation.relay_accounts import AccountGauges, keep_asking
-from aurora_locus.federation.status import standing
+from aurora_locus.federation.status import subscribers_and_relays
 from aurora_locus.federation.stream_slots import StreamSlots
 from aurora_locus.federation.taken_down import TakenDown
 from aurora_locus.i18n.language import by_request
@@ -214,7 +214,7 @@ async def open_server(
             type_resolver=type_resolver,
         )
         federation = partial(
-            standing,
+            subscribers_and_relays,
             db,
             live,
             clock,
@@ -292,7 +292,7 @@ async def _open_registry(
     live = await open_live(db, max_frames=settings.firehose_buffer_frames, max_bytes=settings.firehose_buffer)
     stack.push_async_callback(live.close)
     blobs = BlobService(db, open_store(settings), UploadLimits(settings.blob_upload_limit, settings.blob_quota))
-    stack.push_async_callback(blobs.settle)
+    stack.push_async_callback(blobs.wait_for_removals)
     repositories = await open_repositories(
         db,
         live,

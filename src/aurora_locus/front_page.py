@@ -38,7 +38,6 @@ def routes(settings: PdsSettings) -> list[Route]:
         "hostname": settings.hostname,
         "domains": settings.service_handle_domains,
         "needs_invite": settings.needs_invite,
-        "contact": settings.contact_email_address,
         "is_development": settings.dev_mode,
     }
 

@@ -24,6 +24,7 @@ async def open_pages(settings: PdsSettings, db: Database, sealer: Sealer) -> Sit
         name=settings.service_name or settings.hostname,
         home_url=settings.home_url,
         support_url=settings.support_url,
+        contact=settings.contact_email_address,
         terms_url=settings.terms_of_service_url,
         privacy_url=settings.privacy_policy_url,
         logo_url=settings.logo_url,

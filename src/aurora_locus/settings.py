@@ -160,7 +160,7 @@ class PdsSettings:
     record_cache: Bytes = setting(8 * 1024 * 1024, what="Memory for records in the form that they are read in.")
     firehose_buffer: Bytes = setting(64 * 1024 * 1024, what="Memory for the newest frames of the firehose.")
     firehose_buffer_frames: int = setting(10_000, what="How far, in frames, a live subscriber may fall behind.")
-    contact_email_address: str = setting("", what="Address of the operator, shown by describeServer and at /.")
+    contact_email_address: str = setting("", what="Address of the operator, shown at /, sign-in and describeServer.")
     email_smtp_url: Secret = setting(
         Secret(""), what="Where mail goes: smtp://user:password@host:port; empty: nowhere, in dev mode a folder."
     )

@@ -14,9 +14,9 @@ _UNPAID = "select count(*) from outbox_jobs where state <> 'completed'"
 
 
 async def letters(deployment: Deployment, to: str) -> list[KeptMail]:
-    """All of them, newest first, when nothing is owed any more."""
+    """All of them, newest first, when nothing is queued any more."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while await _unpaid(deployment):  # noqa: ASYNC110 - the server's own task pays them, and tells nobody
+        while await _undelivered(deployment):  # noqa: ASYNC110 - the server's own task delivers them, and tells nobody
             await asyncio.sleep(0.01)
     sender = Sender("test", parse_address("test@example.org"))
     mailbox = FolderMailbox(deployment.settings.data_directory / "mail", sender, deployment.clock)
@@ -32,7 +32,7 @@ async def newest_token(deployment: Deployment, to: str) -> str:
     return found[1]
 
 
-async def _unpaid(deployment: Deployment) -> int:
+async def _undelivered(deployment: Deployment) -> int:
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one(_UNPAID)
     assert row is not None

@@ -174,7 +174,7 @@ async def _account_there(context: MigrationContext, did: Did, target: str, wante
         why = (
             failure.why
             if isinstance(failure, RemoteFailed)
-            else said("There’s no server at %(target)s that takes in accounts.", target=target)
+            else said("There’s no server at %(target)s that you can move to.", target=target)
         )
         raise InvalidInput("target", why) from None
     try:

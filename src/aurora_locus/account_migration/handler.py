@@ -197,6 +197,6 @@ async def _finish(context: MigrationContext, move: AccountMove) -> None:
 
     # Only now: at every moment at least one server shows the account.
     await registry.db.write(hide)
-    await hosting_status.recheck(registry, did)
+    await hosting_status.recheck_identity(registry, did)
     async with registry.db.transaction() as tx:
         await moves.note_completed(tx, move)

@@ -43,7 +43,7 @@ def routes() -> list[Route]:
 async def show_deactivation(request: Request) -> Response:
     """The form that deactivates or reactivates the account."""
     account = await own_account(request, edge.proven_account_of(request).did)
-    return page(request, _HIDE_TEMPLATE, {**_standing(account), "typed": Typed({"after": ""})})
+    return page(request, _HIDE_TEMPLATE, {**_context(account), "typed": Typed({"after": ""})})
 
 
 async def change_activation(request: Request) -> Response:
@@ -58,7 +58,7 @@ async def change_activation(request: Request) -> Response:
             raise InvalidInput("after", mark("Choose one of these."))
         await _deactivate(request, account, _TERMS[form.get("after", "")])
     except Failure as failure:
-        return refused(request, _HIDE_TEMPLATE, _standing(account), form, failure, "after")
+        return refused(request, _HIDE_TEMPLATE, _context(account), form, failure, "after")
     return go(HIDE, flash="deactivated")
 
 
@@ -74,7 +74,7 @@ async def _deactivate(request: Request, account: Account, days: int | None) -> N
 
     await registry.db.write(work)
     # Anyone who deactivates may just have migrated: check now where the account lives.
-    await hosting_status.recheck(registry, account.did)
+    await hosting_status.recheck_identity(registry, account.did)
 
 
 async def _activate(request: Request, account: Account) -> None:
@@ -113,7 +113,7 @@ async def delete(request: Request) -> Response:
     return go("/sign-in", flash="account_deleted")
 
 
-def _standing(account: Account) -> dict[str, object]:
+def _context(account: Account) -> dict[str, object]:
     return {
         "account": account,
         "is_active": account.status is HostingStatus.ACTIVE,

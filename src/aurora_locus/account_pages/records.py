@@ -20,7 +20,7 @@ PATH = "/account/records"
 # In lists: enough to recognize a record.
 _EXCERPT = 160
 # Fields in which apps of this network store a record's title or text.
-_TELLING = ("title", "name", "displayName", "text", "description", "subject", "status")
+_SUMMARY_KEYS = ("title", "name", "displayName", "text", "description", "subject", "status")
 
 
 def routes() -> list[Route]:
@@ -77,7 +77,9 @@ def kind_of(collection: str) -> str:
 def excerpt(found: RecordMatch) -> str:
     """A line by which the owner recognizes the record."""
     value = found.value
-    told = next((value[name] for name in _TELLING if isinstance(value.get(name), str) and value[name].strip()), None)
-    text = told or msgspec.json.encode({name: part for name, part in value.items() if name != "$type"}).decode()
+    summary = next(
+        (value[name] for name in _SUMMARY_KEYS if isinstance(value.get(name), str) and value[name].strip()), None
+    )
+    text = summary or msgspec.json.encode({name: part for name, part in value.items() if name != "$type"}).decode()
     text = " ".join(text.split())
     return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 1]}…"

@@ -142,7 +142,7 @@ async def _store(registry: Registry, coming: _Coming) -> TokenPair:
             invites.use(w, coming.invite, did)
         registry.repositories.keys.make_current(w, did, coming.signing)
         if coming.operation is not None:
-            plc_updates.settle(w, did, coming.operation)
+            plc_updates.mark_applied(w, did, coming.operation)
         tokens = sessions.open_session(w, registry.tokens, did)
         if coming.note is not None:
             coming.note(w, did)

@@ -78,7 +78,7 @@ def _remove(w: Writer, registry: Registry, did: Did) -> None:
     queries.remove(w, did)
     password_guesses.forget(w, did)
     invites.disable_of(w, did)
-    plc_updates.forget_settled(w, did)
+    plc_updates.forget_applied(w, did)
     repositories.keys.remove(w, did)
     if waiting is not None:
         hosting.forget(w, repositories, did)

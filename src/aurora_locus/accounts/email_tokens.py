@@ -1,8 +1,8 @@
 """E-mailed tokens, which prove that somebody reads the address.
 
-One per account and purpose, a new one replaces the old; valid for fifteen minutes, one use and ten wrong guesses. The
-token is derived from a random number and a key of this server, so that the job that sends the e-mail can derive it
-again, while the database has only its hash.
+One per account and purpose; a new one replaces the old. It works once, for fifteen minutes (an hour for a new password),
+and ends after ten wrong guesses. The token is derived from a random number and a key of this server, so that the job that
+sends the e-mail can derive it again, while the database has only its hash.
 """
 
 import hmac
@@ -16,12 +16,14 @@ from at_protocol.syntax.did import Did
 from aurora_locus.i18n.language import reader_language
 from aurora_locus.i18n.sentences import mark
 from aurora_locus.jobs import PdsJobKind
-from groundwork.clock import MINUTE, Instant
+from groundwork.clock import HOUR, MINUTE, Instant
 from groundwork.database.transaction import Reader, Transaction, Writer
 from groundwork.errors import InvalidInput, NotSignedIn
 from groundwork.outbox.jobs import enqueue
 
 LIFETIME = 15 * MINUTE
+# Longer, because no second one is sent while it works: its owner needs time to find the e-mail.
+RESET_LIFETIME = HOUR
 MAX_WRONG_TRIES = 10
 
 
@@ -105,6 +107,22 @@ class EmailTokens:
         return hmac.digest(self._key, f"{what}\n{text}".encode(), sha256)
 
 
+def lifetime_of(purpose: TokenPurpose) -> int:
+    """How many microseconds a token works."""
+    return RESET_LIFETIME if purpose is TokenPurpose.RESET_PASSWORD else LIFETIME
+
+
+async def is_waiting(reader: Reader, did: Did, purpose: TokenPurpose) -> bool:
+    """Whether a token was sent that still works."""
+    row = await reader.fetch_one(
+        "select 1 as found from email_tokens where did = :did and purpose = :purpose and requested_at >= :since",
+        did=did,
+        purpose=purpose.value,
+        since=reader.now - lifetime_of(purpose),
+    )
+    return row is not None
+
+
 async def ask(tx: Transaction, tokens: EmailTokens, did: Did, purpose: TokenPurpose) -> None:
     """Create a token, and enqueue its e-mail."""
     email_id = secrets.token_hex(16)
@@ -125,7 +143,7 @@ def spend(w: Writer, tokens: EmailTokens, did: Did, purpose: TokenPurpose, typed
     """Consume an account's token, or count a wrong guess. Commit in both cases."""
     row = w.fetch_one(_TAKE, did=did, purpose=purpose.value, token_hash=tokens.hash(purpose, typed))
     if row is not None:
-        return _in_time(w, row["requested_at"])
+        return _in_time(w, purpose, row["requested_at"])
     w.execute(_COUNT, did=did, purpose=purpose.value)
     w.execute(_END, did=did, purpose=purpose.value, limit=MAX_WRONG_TRIES)
     return TokenVerdict.WRONG
@@ -138,7 +156,7 @@ def spend_anybodys(
     row = w.fetch_one(_TAKE_ANYBODYS, purpose=purpose.value, token_hash=tokens.hash(purpose, typed))
     if row is None:
         return TokenVerdict.WRONG, None
-    verdict = _in_time(w, row["requested_at"])
+    verdict = _in_time(w, purpose, row["requested_at"])
     return verdict, Did(row["did"]) if verdict is TokenVerdict.GOOD else None
 
 
@@ -167,18 +185,19 @@ def drop_all(w: Writer, did: Did) -> None:
 
 def sweep(w: Writer) -> int:
     """Delete expired tokens; returns how many."""
-    return w.execute(_SWEEP, before=w.now - LIFETIME)
+    return w.execute(_SWEEP, before=w.now - max(lifetime_of(one) for one in TokenPurpose))
 
 
 async def find_email(reader: Reader, email_id: str) -> TokenEmail | None:
     """Content of the e-mail; None when its token was used, replaced or has expired, or the account has no address."""
     row = await reader.fetch_one(_FIND_EMAIL, email_id=email_id)
-    if row is None or row["email"] is None or row["requested_at"] + LIFETIME < reader.now:
+    if row is None or row["email"] is None:
         return None
-    requested_at = Instant(row["requested_at"])
-    purpose = TokenPurpose(row["purpose"])
+    requested_at, purpose = Instant(row["requested_at"]), TokenPurpose(row["purpose"])
+    if requested_at + lifetime_of(purpose) < reader.now:
+        return None
     return TokenEmail(Did(row["did"]), row["handle"], row["email"], purpose, requested_at, row["language"])
 
 
-def _in_time(w: Writer, requested_at: int) -> TokenVerdict:
-    return TokenVerdict.GOOD if w.now <= requested_at + LIFETIME else TokenVerdict.EXPIRED
+def _in_time(w: Writer, purpose: TokenPurpose, requested_at: int) -> TokenVerdict:
+    return TokenVerdict.GOOD if w.now <= requested_at + lifetime_of(purpose) else TokenVerdict.EXPIRED

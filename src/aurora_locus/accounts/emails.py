@@ -110,7 +110,9 @@ def compose(email: TokenEmail, number: str, token: str, hostname: str, url: str)
         _WISHES[email.purpose].filled(handle=email.handle, server=hostname),
         f"    {token}",
         *where,
-        gettext("It works once, for 15 minutes."),
+        gettext("It works once, for an hour.")
+        if email.purpose is TokenPurpose.RESET_PASSWORD
+        else gettext("It works once, for 15 minutes."),
         gettext("You didn’t ask for it? Then do nothing, and don’t give the code to anybody."),
     )
     return Mail(_address(email), str(_SUBJECTS[email.purpose]), _text(parts), message_id=f"<{number}@{hostname}>")

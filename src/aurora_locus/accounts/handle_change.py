@@ -58,7 +58,7 @@ async def _store(
                 raise Conflict(mark("This account got another name at the same time. Look at it again."))
             w.after_commit(lambda: registry.repositories.forget_head(did))
         if operation is not None:
-            plc_updates.settle(w, did, operation)
+            plc_updates.mark_applied(w, did, operation)
         note(w, account.handle, handle)
         log.append_identity(w, registry.repositories.live, did, handle)
 

@@ -136,7 +136,7 @@ async def note_end(registry: Registry, did: Did) -> None:
     await registry.db.write(work)
 
 
-async def recheck(registry: Registry, did: Did) -> bool:
+async def recheck_identity(registry: Registry, did: Did) -> bool:
     """Check the account's identity and store the result; returns whether it names another server. A lookup failure is
     ignored.
     """

@@ -4,7 +4,6 @@ In development everything comes from one address and tests create thousands of a
 times as wide, unless the operator turns them on.
 """
 
-import ipaddress
 from dataclasses import replace
 from functools import cache
 from hashlib import blake2b
@@ -100,16 +99,3 @@ def key_of_identifier(typed: str) -> str:
     the counters' memory.
     """
     return blake2b(typed.strip().lower().removeprefix("@").encode(errors="replace"), digest_size=16).hexdigest()
-
-
-def network_of(address: str) -> str:
-    """What one customer of a provider has: an IPv4 address, or the /64 of an IPv6 address."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))

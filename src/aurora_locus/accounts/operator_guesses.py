@@ -42,9 +42,9 @@ class OperatorGuesses:
         place = await self._place(name, source)
         if place == password_guesses.ANYWHERE:
             limit, now = self._limit(OPERATOR_SIGN_IN), self.clock.now()
-            standing = await self.counters.add(limit, source.network, 0, now)
-            if standing.remaining == 0:
-                raise password_guesses.used_up(limit, (limit.points, standing.resets_at), now)
+            state = await self.counters.add(limit, source.network, 0, now)
+            if state.remaining == 0:
+                raise password_guesses.used_up(limit, (limit.points, state.resets_at), now)
         limit = OPERATOR_GUESSES if place == password_guesses.ANYWHERE else OPERATOR_SIGN_IN
         async with self.guessing.db.reader() as reader:
             await password_guesses.require_left(reader, self.guessing, _subject(name), place, limit)

@@ -59,8 +59,8 @@ _SWEEP_PLACES = "delete from known_places where seen_at <= :after"
 class GuessesUsedUp(RateLimited):
     """Too many wrong passwords; ``why`` says what the owner can still do."""
 
-    def __init__(self, standing: LimitState, after_seconds: float) -> None:
-        super().__init__(standing, after_seconds)
+    def __init__(self, state: LimitState, after_seconds: float) -> None:
+        super().__init__(state, after_seconds)
         self.why = (
             "Too many wrong passwords for this account. Where you signed in before you still can. Elsewhere, use an app "
             "password, or let this server's sign-in page e-mail you a link."
@@ -202,11 +202,11 @@ def used_up(limit: Limit, window: tuple[int, Instant] | None, now: Instant) -> G
 async def _prove_nobody(registry: Registry, identifier: str, password: str) -> ProvenAccount:
     """Raises what a wrong password raises, and as often: unknown names are counted as accounts are, in bounded memory."""
     limit, now = effective(registry, WRONG_PASSWORDS), registry.clock.now()
-    standing = await registry.counters.add(limit, key_of_identifier(identifier), 1, now)
-    if standing.is_refused:
+    state = await registry.counters.add(limit, key_of_identifier(identifier), 1, now)
+    if state.is_refused:
         # As long as the look-up of an account's app password takes.
         await sessions.verify_app_password(registry.db, registry.passwords, None, password)
-        raise used_up(limit, (limit.points, standing.resets_at), now)
+        raise used_up(limit, (limit.points, state.resets_at), now)
     return await sessions.verify_password(registry.db, registry.passwords, None, password)
 
 

@@ -17,7 +17,11 @@ LEAST_SECONDS = 0.35
 
 
 async def ask(registry: Registry, typed_email: str) -> None:
-    """Send a token if an account has this address. Raises Refused only if no e-mail can be sent at all."""
+    """Send a token if an account has this address. Raises Refused only if no e-mail can be sent at all.
+
+    No second one is sent while the first works. Otherwise a stranger could fill the owner's mailbox and replace the code
+    that the owner is about to type.
+    """
     email_changes.require_mail(registry)
     loop = asyncio.get_running_loop()
     answers_at = loop.time() + LEAST_SECONDS
@@ -26,7 +30,8 @@ async def ask(registry: Registry, typed_email: str) -> None:
         account = await queries.find_by_email(reader, email)
     if account is not None:
         async with registry.db.transaction() as tx:
-            await email_tokens.ask(tx, registry.email_tokens, account.did, TokenPurpose.RESET_PASSWORD)
+            if not await email_tokens.is_waiting(tx, account.did, TokenPurpose.RESET_PASSWORD):
+                await email_tokens.ask(tx, registry.email_tokens, account.did, TokenPurpose.RESET_PASSWORD)
     await asyncio.sleep(answers_at - loop.time())
 
 

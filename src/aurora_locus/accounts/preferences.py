@@ -48,7 +48,7 @@ def checked(values: Sequence[Any], namespace: str, *, has_full_access: bool) -> 
         if name in READ_ONLY:
             continue
         if name in FULL_ACCESS_ONLY and not has_full_access:
-            raise Forbidden(f"An app password may not set {name}.")
+            raise Forbidden(f"An app password cannot set {name}.")
         checked_values.append((name, json_form.encode(value).decode()))
     if sum(len(text.encode()) for _, text in checked_values) > MAX_BYTES:
         raise TooLarge(f"Preferences take {MAX_BYTES} bytes together at most.")

@@ -115,7 +115,7 @@ def _require_audience(audience: str) -> None:
     if did.startswith("did:plc:") and not is_plc(did):
         raise InvalidInput("aud", "A did:plc identifier is 24 characters of a-z and 2-7.")
     if mark and not _FRAGMENT.fullmatch(fragment):
-        raise InvalidInput("aud", "What stands behind # in the audience is not the name of a service.")
+        raise InvalidInput("aud", "What follows # in the audience is not the name of a service.")
 
 
 def _bad_expiration(why: str) -> InvalidInput:

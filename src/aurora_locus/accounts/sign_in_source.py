@@ -7,7 +7,7 @@ from hmac import digest
 
 from starlette.requests import HTTPConnection
 
-from aurora_locus.accounts.limits import network_of
+from groundwork.http.addresses import network_of
 from groundwork.http.application import client_address, has_personal_address, is_local
 from groundwork.http.client_addresses import CLIENT_ADDRESS, vouched_address
 from groundwork.settings import Secret

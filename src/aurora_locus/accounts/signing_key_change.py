@@ -24,7 +24,7 @@ _ENQUEUE = "insert into signatures_due (did, due_at) values (:did, :now) on conf
 _FIND_DUE = """
     select s.did from signatures_due s join repositories r on r.did = s.did where r.status = 'active' order by s.due_at, s.did
 """
-_SETTLE = "delete from signatures_due where did = :did"
+_FORGET_DUE = "delete from signatures_due where did = :did"
 
 
 async def change(registry: Registry, did: Did, key: K256PrivateKey, note: Note) -> None:
@@ -61,7 +61,7 @@ async def _change(registry: Registry, did: Did, key: K256PrivateKey, note: Note)
 
 async def _sign_again(registry: Registry, did: Did) -> None:
     await commit.recommit(registry.repositories, did, as_sync=True)
-    await registry.db.write(lambda w: w.execute(_SETTLE, did=did))
+    await registry.db.write(lambda w: w.execute(_FORGET_DUE, did=did))
 
 
 async def _store(
@@ -72,7 +72,7 @@ async def _store(
 
     def work(w: Writer) -> None:
         if operation is not None:
-            plc_updates.settle(w, did, operation)
+            plc_updates.mark_applied(w, did, operation)
         if before != format_did_key(key.public):
             keys.make_current(w, did, key)
         w.execute(_ENQUEUE, did=did, now=w.now)

@@ -16,7 +16,7 @@ from groundwork.clock import Instant
 
 @dataclass(frozen=True, slots=True)
 class AdminConsole:
-    """The running server as its operators see it. ``standing`` reports subscribers and relays with their lag;
+    """The running server as its operators see it. ``federation_status`` reports subscribers and relays with their lag;
     ``started_at``: this process.
     """
 
@@ -24,7 +24,7 @@ class AdminConsole:
     registry: Registry
     labels: Labels
     crawling: CrawlRequests
-    standing: Callable[[], Awaitable[dict[str, Any]]]
+    federation_status: Callable[[], Awaitable[dict[str, Any]]]
     blobs: BlobFigures
     version: str
     started_at: Instant

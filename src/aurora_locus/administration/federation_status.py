@@ -14,12 +14,12 @@ from groundwork.http.json_bodies import json_response
 PATH = "/admin/federation"
 
 
-def routes(credentials: CredentialReader, standing: Callable[[], Awaitable[dict[str, Any]]]) -> list[Route]:
+def routes(credentials: CredentialReader, federation_status: Callable[[], Awaitable[dict[str, Any]]]) -> list[Route]:
     """The route of ``/admin/federation``."""
 
     async def show(request: Request) -> Response:
         if not isinstance(await credentials.read(dict(request.headers.raw), request), AdministratorCaller):
             raise NotSignedIn("This is for the administration.", name="AuthenticationRequired", headers=BASIC)
-        return json_response(await standing())
+        return json_response(await federation_status())
 
     return [Route(PATH, show)]

@@ -26,11 +26,11 @@ _STORED = "select cast(coalesce(sum(size), 0) as bigint) from blobs where did = 
 async def require_room(db: Database, did: Did, size: int, default: int) -> None:
     """Raise TooLarge if so many bytes do not fit now."""
     async with db.reader() as reader:
-        quota, stored = await standing(reader, did, default)
+        quota, stored = await quota_and_usage(reader, did, default)
     _require(stored + size, quota)
 
 
-async def standing(reader: Reader, did: Did, default: int) -> tuple[int, int]:
+async def quota_and_usage(reader: Reader, did: Did, default: int) -> tuple[int, int]:
     """The account's quota and its blobs' size, temporary ones included, in bytes."""
     own = await reader.fetch_one(_OWN, did=did)
     stored = await reader.fetch_one(_STORED, did=did, cid=b"")

@@ -47,7 +47,7 @@ async def sweep(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> int:
         if len(stale) < _BATCH:
             break
     await remove_due(blobs)
-    await blobs.settle()
+    await blobs.wait_for_removals()
     return removed
 
 

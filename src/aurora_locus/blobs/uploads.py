@@ -55,7 +55,7 @@ class BlobService:
         self._removals.add(removal)
         removal.add_done_callback(self._removals.discard)
 
-    async def settle(self) -> None:
+    async def wait_for_removals(self) -> None:
         """Wait until no removal is running (at shutdown)."""
         await asyncio.gather(*self._removals)
 

@@ -7,7 +7,7 @@ from starlette.requests import HTTPConnection
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import browser_sessions, password_guesses
 from aurora_locus.accounts.browser_sessions import GRACE, ROTATION, Browser, BrowserOrigin, SignedInAccount
-from aurora_locus.accounts.limits import PAGES, effective, network_of, of_address
+from aurora_locus.accounts.limits import PAGES, effective, of_address
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource, source_of
 from aurora_locus.browser_sessions import cookies
@@ -19,6 +19,7 @@ from aurora_locus.site.frame import Face, LayoutContext, mark_as_page, shown_of,
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Writer
 from groundwork.errors import Forbidden, NotSignedIn
+from groundwork.http.addresses import network_of
 from groundwork.http.application import client_address
 from groundwork.rate_limit.contract import spend
 from groundwork.ui.tones import tone_of

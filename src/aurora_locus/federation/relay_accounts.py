@@ -77,7 +77,7 @@ async def keep_asking(
 
 async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequence[str]) -> int:
     """Query each relay about the accounts with the oldest answer; returns the number of answers."""
-    told: list[RelayAccount] = []
+    answers: list[RelayAccount] = []
     for relay in relays:
         async with db.reader() as reader:
             dids = await _due(reader, relay, Instant(clock.now() - ASKED_AGAIN))
@@ -85,7 +85,7 @@ async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequenc
             answer = await _ask(http, relay, did)
             if answer is None:
                 break  # the relay is down: the rest of its round would only wait
-            told.append(answer)
+            answers.append(answer)
     async with db.transaction() as tx:
         await tx.execute_many(
             """
@@ -95,10 +95,10 @@ async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequenc
             """,
             [
                 {"relay": one.relay, "did": one.did, "status": one.status, "rev": one.rev, "now": clock.now()}
-                for one in told
+                for one in answers
             ],
         )
-    return len(told)
+    return len(answers)
 
 
 async def counted(db: Database, relays: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -112,7 +112,7 @@ async def counted(db: Database, relays: Sequence[str]) -> dict[str, dict[str, in
     return found
 
 
-async def standing_of_accounts(db: Database, relays: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+async def accounts_on_relays(db: Database, relays: Sequence[str]) -> dict[str, Mapping[str, Any]]:
     """Status of accounts at the relays, for the operator: counts, and the first accounts with an abnormal status."""
     counts = await counted(db, relays)
     found: dict[str, Mapping[str, Any]] = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aurora_locus.federation.crawl_requests import CrawlRequests, Relay
-from aurora_locus.federation.relay_accounts import standing_of_accounts
+from aurora_locus.federation.relay_accounts import accounts_on_relays
 from aurora_locus.sequencer import queries
 from aurora_locus.sequencer.live import Live
 from groundwork.clock import SECOND, Clock
@@ -49,7 +49,7 @@ async def lags(db: Database, live: Live, clock: Clock) -> list[Lag]:
     ]
 
 
-async def standing(
+async def subscribers_and_relays(
     db: Database,
     live: Live,
     clock: Clock,
@@ -65,16 +65,16 @@ async def standing(
     asks nobody: opening a page on a laptop must not reveal it to the world.
     """
     asked = crawling.relays if is_federated else ()
-    told = await asyncio.gather(*(_copied(http, relay, crawling.hostname) for relay in asked))
-    told = told or [{} for _ in crawling.relays]
-    accounts = await standing_of_accounts(db, [relay.url for relay in crawling.relays])
+    answers = await asyncio.gather(*(_copied(http, relay, crawling.hostname) for relay in asked))
+    answers = answers or [{} for _ in crawling.relays]
+    accounts = await accounts_on_relays(db, [relay.url for relay in crawling.relays])
     return {
         "hostname": crawling.hostname,
         "head": live.buffer.head,
         "announces": is_automatic,
         "subscribers": [_subscriber(lag) for lag in await lags(db, live, clock)],
         "relays": [
-            _relay(relay, answer, accounts[relay.url]) for relay, answer in zip(crawling.relays, told, strict=True)
+            _relay(relay, answer, accounts[relay.url]) for relay, answer in zip(crawling.relays, answers, strict=True)
         ],
     }
 
@@ -94,14 +94,14 @@ def _subscriber(lag: Lag) -> dict[str, Any]:
     }
 
 
-def _relay(relay: Relay, told: dict[str, Any], accounts: Mapping[str, Any]) -> dict[str, Any]:
+def _relay(relay: Relay, answers: dict[str, Any], accounts: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "url": relay.url,
         "askedAt": relay.asked_at,
         "mayBeAskedAt": relay.next_at or None,
         "failures": relay.failures,
         "problem": relay.problem,
-        "says": told,
+        "says": answers,
         "accounts": accounts,
     }
 

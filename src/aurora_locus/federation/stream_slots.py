@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from aurora_locus.accounts.limits import network_of
 from groundwork.errors import TooMany
+from groundwork.http.addresses import network_of
 
 # A reader needs one or two.
 STREAMS_OF_AN_ADDRESS = 200

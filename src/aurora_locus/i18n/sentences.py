@@ -26,10 +26,10 @@ def too_often(failure: Failure) -> Why:
         return failure.why
     minutes = math.ceil((failure.after_seconds or 1) / 60)
     if minutes >= _TWO_HOURS:
-        return said("That was too often. Try again in %(hours)s hours.", hours=math.ceil(minutes / 60))
+        return said("You’ve tried too often. Try again in %(hours)s hours.", hours=math.ceil(minutes / 60))
     if minutes > 1:
-        return said("That was too often. Try again in %(minutes)s minutes.", minutes=minutes)
-    return mark("That was too often. Try again in a minute.")
+        return said("You’ve tried too often. Try again in %(minutes)s minutes.", minutes=minutes)
+    return mark("You’ve tried too often. Try again in a minute.")
 
 
 def explain(why: Why) -> str:
@@ -43,18 +43,18 @@ def explain(why: Why) -> str:
 # Sentences of lower packages that pages show.
 _OF_OTHERS = (
     mark("There is nothing at this address."),
-    mark("This address does not answer to that method."),
+    mark("This address doesn’t support that method."),
     mark("The request cannot be read."),
     mark("The address is too long."),
     mark("The headers are too long."),
-    mark("The body came too slowly. Send it over a faster line."),
+    mark("The upload was too slow. Try again on a faster connection."),
     mark("The request was refused."),
     mark("This form was sent from another site. Open the page here and send it again."),
-    mark("A form was expected."),
+    mark("This address expects a form."),
     mark("The form contains a character that cannot be kept."),
     mark("An e-mail address looks like name@example.org."),
     mark("The e-mail address is too long."),
-    mark("The part before the @ is not one of an e-mail address."),
+    mark("The part before the @ isn’t valid in an e-mail address."),
     mark("The part after the @ is not a domain."),
 )
 

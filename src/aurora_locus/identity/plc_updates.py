@@ -33,7 +33,7 @@ _INTEND = """
     values (:did, :cid, :operation, 'intended', :created_at)
     on conflict (did, cid) do update set state = 'intended', created_at = excluded.created_at
 """
-_SETTLE = "update plc_operations set state = 'sent' where did = :did and cid = :cid and state = 'intended'"
+_MARK_APPLIED = "update plc_operations set state = 'sent' where did = :did and cid = :cid and state = 'intended'"
 _GIVE_UP = """
     update plc_operations set state = 'ending' where did = :did and cid = :cid and state in ('intended', 'ending')
     returning created_at
@@ -46,7 +46,7 @@ _UNFINISHED = """
 """
 _SENT = "select cid, operation from plc_operations where did = :did and state = 'sent'"
 _END_SENT = "update plc_operations set state = 'ending' where did = :did and cid = :cid and state = 'sent'"
-_FORGET_SETTLED = "delete from plc_operations where did = :did and state in ('sent', 'abandoned')"
+_FORGET_APPLIED = "delete from plc_operations where did = :did and state in ('sent', 'abandoned')"
 _AS_HERE = """
     select a.handle, k.did_key
       from accounts a join signing_keys k on k.did = a.did and k.state = 'current'
@@ -97,15 +97,15 @@ async def intend(db: Database, did: Did, operation: PlcOperation) -> None:
     await db.write(lambda w: w.execute(_INTEND, did=did, cid=cid, operation=text, created_at=w.now))
 
 
-def settle(w: Writer, did: Did, operation: PlcOperation) -> None:
+def mark_applied(w: Writer, did: Did, operation: PlcOperation) -> None:
     """Mark the operation as applied, in this transaction. Raises Unavailable if it was abandoned."""
-    if w.execute(_SETTLE, did=did, cid=str(plc_operation.cid_of(operation))) != 1:
+    if w.execute(_MARK_APPLIED, did=did, cid=str(plc_operation.cid_of(operation))) != 1:
         raise Unavailable(mark("This took too long, so we stopped. Try again."))
 
 
-def forget_settled(w: Writer, did: Did) -> None:
+def forget_applied(w: Writer, did: Did) -> None:
     """Delete the sent operations of a deleted account; unfinished ones are still repaired."""
-    w.execute(_FORGET_SETTLED, did=did)
+    w.execute(_FORGET_APPLIED, did=did)
 
 
 def end_own(w: Writer, did: Did, ours: Collection[PublicKey]) -> None:

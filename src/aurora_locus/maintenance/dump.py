@@ -23,11 +23,11 @@ _LEVEL = 1
 OnProgress = Callable[[str, int], None]
 
 
-def _untold(_what: str, _rows: int) -> None:
+def _no_progress(_what: str, _rows: int) -> None:
     return None
 
 
-async def write(contents: Contents, on_progress: OnProgress = _untold) -> AsyncIterator[bytes]:
+async def write(contents: Contents, on_progress: OnProgress = _no_progress) -> AsyncIterator[bytes]:
     """The stream of a database; ``on_progress`` is called with each table's name and the number of rows just read."""
     packer = zlib.compressobj(_LEVEL)
     counts: dict[str, int] = {}
@@ -41,7 +41,9 @@ async def write(contents: Contents, on_progress: OnProgress = _untold) -> AsyncI
     yield packer.compress(_frame(["end", counts])) + packer.flush()
 
 
-async def load(stream: AsyncIterator[bytes], loading: Loading, on_progress: OnProgress = _untold) -> Mapping[str, int]:
+async def load(
+    stream: AsyncIterator[bytes], loading: Loading, on_progress: OnProgress = _no_progress
+) -> Mapping[str, int]:
     """Load a stream into an empty database; returns the row count of each table. Raises Refused for an invalid or incomplete
     dump.
     """

@@ -82,7 +82,7 @@ async def end(db: Database, backup: str, *, last_number: int | None = None, size
     )
 
 
-async def forget(db: Database, before: Instant) -> None:
+async def delete_before(db: Database, before: Instant) -> None:
     """Delete the rows of backups made before this instant."""
     await db.write(lambda w: w.execute(_FORGET, before=before))
 

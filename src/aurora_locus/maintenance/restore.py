@@ -91,7 +91,7 @@ async def restore(
     await migrate(url, schema, PACKAGE)
     db = await open_database(url, schema=schema, clock=clock, reader_seconds=120)
     try:
-        keys = await _settle_secrets(db, manifest, target)
+        keys = await _store_secrets(db, manifest, target)
         blobs = await _fetch_blobs(vault, digests, db, target.store, progress)
         first = manifest.last_number + left_out
         announced = await _announce(db, target, keys, clock, first, progress)
@@ -156,7 +156,7 @@ async def _move_into_place(url: str) -> None:
     staging.replace(sqlite_path(url, SCHEMA))
 
 
-async def _settle_secrets(db: Database, manifest: Manifest, target: RestoreTarget) -> Sealer:
+async def _store_secrets(db: Database, manifest: Manifest, target: RestoreTarget) -> Sealer:
     """Make every sealed value open with the target's keys; secrets of the source's settings that the target lacks are stored."""
     theirs = parse_keys(manifest.secrets[SEALING_KEYS])
     sealer = Sealer([*target.sealing_keys, *theirs])

@@ -49,7 +49,7 @@ async def rotate(
     return done
 
 
-async def settle(db: Database, sealer: Sealer, new: K256PrivateKey) -> None:
+async def replace_key(db: Database, sealer: Sealer, new: K256PrivateKey) -> None:
     """The new key becomes the server's; the old one is deleted."""
 
     def work(w: Writer) -> None:

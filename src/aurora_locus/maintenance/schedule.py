@@ -95,7 +95,7 @@ async def make_if_due(
         measured.report_last(await history.last_backup(reader))
     older_than = Instant(clock.now() - round(settings.backup_retention * SECOND))
     await retention.prune(vault, older_than)
-    await history.forget(db, older_than)
+    await history.delete_before(db, older_than)
     return True
 
 

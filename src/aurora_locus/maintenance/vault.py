@@ -128,7 +128,7 @@ async def open_vault(store: BlobStore, passphrase: str, *, make: bool) -> Vault:
             raise NotFound("There are no backups in that place.") from None
         return await _make(store, passphrase)
     except msgspec.DecodeError:
-        raise Refused("What lies in that place is no backup of ours.") from None
+        raise Refused("What is in that place is not one of our backups.") from None
     master = await asyncio.to_thread(master_key, passphrase, header.salt)
     opening = OpeningStream(master, KEY)
     try:

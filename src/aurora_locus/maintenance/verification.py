@@ -83,14 +83,14 @@ async def load_database(
     await migrate(url, schema, PACKAGE, to=manifest.revision)
     done = 0
 
-    def told(_table: str, rows: int) -> None:
+    def on_table(_table: str, rows: int) -> None:
         nonlocal done
         done += rows
         on_progress(done)
 
     try:
         async with load_contents(url, schema) as loading:
-            counts = await dump.load(vault.read(part_name(manifest.id, DATABASE)), loading, told)
+            counts = await dump.load(vault.read(part_name(manifest.id, DATABASE)), loading, on_table)
     except CannotUnseal as error:
         raise Refused(f"The backup {manifest.id} is damaged: {error}.") from error
     except ValueError as error:

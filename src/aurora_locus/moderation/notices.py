@@ -10,15 +10,17 @@ import re
 import nh3
 
 from at_protocol.syntax.did import Did
+from aurora_locus.accounts import queries
 from aurora_locus.accounts.emails import ANSWER_LOST
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.second_factors import queries as factors
 from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.jobs import PdsJobKind
 from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.account_actions import require_reachable
+from aurora_locus.moderation.account_actions import absent, require_reachable
 from aurora_locus.moderation.roles import AuditContext, OperatorAction
-from groundwork.database.transaction import Database
-from groundwork.errors import InvalidInput, RemoteSlow
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import InvalidInput, Refused, RemoteSlow
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Mailer
 from groundwork.outbox import jobs
@@ -29,6 +31,11 @@ from groundwork.uuid7 import new_id
 MAX_SUBJECT = 200
 MAX_CONTENT = 100_000
 NO_SUBJECT = mark("A message about your account")
+FACTORS_REMOVED = mark("Your password is enough to sign in again")
+FACTORS_REMOVED_TEXT = mark(
+    "The people who run this server removed the second step of your sign-in, as you asked them to. Set it up again under Security. "
+    "If you didn’t ask for this, change your password and write to them."
+)
 
 _TAG = re.compile(r"<[a-zA-Z/!]")
 _BREAK = re.compile(r"<(?:br|/p|/div|/li|/h[1-6])\b[^>]*>", re.IGNORECASE)
@@ -52,10 +59,30 @@ async def write_to(registry: Registry, audit: AuditContext, did: Did, subject: s
             "subject", said("A subject is one line of at most %(max_subject)s characters.", max_subject=MAX_SUBJECT)
         )
     async with registry.db.transaction() as tx:
-        number = new_id(tx.now)
-        await tx.execute(_INSERT, id=number, did=did, subject=subject or NO_SUBJECT, content=content, created_at=tx.now)
-        await jobs.enqueue(tx, PdsJobKind.NOTICE, number)
+        await _enqueue(tx, did, subject or NO_SUBJECT, content)
         await audit_log.append_to(tx, audit, OperatorAction.SEND_EMAIL, did, after={"subject": subject or NO_SUBJECT})
+
+
+async def remove_second_factors(registry: Registry, audit: AuditContext, did: Did) -> None:
+    """Let an owner who lost every second factor sign in with the password alone, and tell them by e-mail.
+
+    Raises NotFound, Forbidden, and Refused for an account without a second factor.
+    """
+    async with registry.db.transaction() as tx:
+        account = await queries.find(tx, did)
+        if account is None:
+            raise absent()
+        await audit_log.append_to(tx, audit, OperatorAction.REMOVE_SECOND_FACTORS, did)
+        if not await factors.remove_all(tx, did):
+            raise Refused(mark("This account signs in with its password alone already."), name="InvalidRequest")
+        if account.email is not None and registry.sends_mail:
+            await _enqueue(tx, did, FACTORS_REMOVED, FACTORS_REMOVED_TEXT)
+
+
+async def _enqueue(tx: Transaction, did: Did, subject: str, content: str) -> None:
+    number = new_id(tx.now)
+    await tx.execute(_INSERT, id=number, did=did, subject=subject, content=content, created_at=tx.now)
+    await jobs.enqueue(tx, PdsJobKind.NOTICE, number)
 
 
 def notice_handler(db: Database, mailer: Mailer, hostname: str) -> JobHandler:

@@ -155,4 +155,4 @@ def _known(row: Row) -> OperatorRow:
 
 
 def _absent() -> NotFound:
-    return NotFound(mark("There is no operator of this name."))
+    return NotFound(mark("There is no operator with this name."))

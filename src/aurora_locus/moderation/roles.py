@@ -41,6 +41,7 @@ class OperatorAction(StrEnum):
     CREATE_CODES = "invites.create"
     CREATE_ACCOUNT = "account.create"
     SEND_RESET = "account.send_password_reset"
+    REMOVE_SECOND_FACTORS = "account.remove_second_factors"
     CHANGE_EMAIL = "account.change_email"
     CHANGE_HANDLE = "account.change_handle"
     RELEASE_HANDLE = "account.release_handle"
@@ -77,8 +78,10 @@ LEAST: Final[Mapping[OperatorAction, OperatorRole]] = {
     OperatorAction.DELETE: OperatorRole.ADMIN,
     OperatorAction.REQUEST_CRAWL: OperatorRole.ADMIN,
     OperatorAction.SWEEP_BLOBS: OperatorRole.ADMIN,
-    # Setting a password or a key takes over the account; so does reading the e-mail that resets the password.
+    # Setting a password or a key takes over the account; so does reading the e-mail that resets the password, and a
+    # password is enough once nothing else is asked for.
     OperatorAction.CHANGE_EMAIL: OperatorRole.SUPERADMIN,
+    OperatorAction.REMOVE_SECOND_FACTORS: OperatorRole.SUPERADMIN,
     OperatorAction.SET_PASSWORD: OperatorRole.SUPERADMIN,
     OperatorAction.CHANGE_SIGNING_KEY: OperatorRole.SUPERADMIN,
     OperatorAction.MANAGE_OPERATORS: OperatorRole.SUPERADMIN,

@@ -98,7 +98,7 @@ async def approve(
     if request.login_hint not in (None, account.did, account.handle):
         raise Refused(
             said(
-                "The app asked for %(login_hint)s; sign in with that account, or go back to the app.",
+                "The app asked for %(login_hint)s. Sign in with that account, or go back to the app.",
                 login_hint=request.login_hint,
             )
         )
@@ -156,7 +156,7 @@ async def list_sessions(server: AuthorizationServer, reader: Reader, did: Did) -
 async def revoke_session(server: AuthorizationServer, tx: Transaction, did: Did, session_id: str) -> bool:
     """End one session of this account; its tokens are refused from the next request on. False if it does not exist."""
     ended = await sessions.end(tx, did, session_id)
-    tx.after_commit(lambda: server.standings.forget(session_id))
+    tx.after_commit(lambda: server.session_cache.forget(session_id))
     return ended
 
 
@@ -164,7 +164,7 @@ def revoke_sessions_of(server: AuthorizationServer, w: Writer, did: Did) -> int:
     """End every session of this account and forget its grants: each app has to ask again. Returns the number of sessions."""
     ended = sessions.end_all_now(w, did)
     grants.forget(w, did)
-    w.after_commit(lambda: server.standings.forget_account(did))
+    w.after_commit(lambda: server.session_cache.forget_account(did))
     return ended
 
 

@@ -56,7 +56,7 @@ class AppCallers:
                 access = server.access_tokens.read(token)
             except Malformed:
                 raise refused_token(
-                    "invalid_token", "This is no access token for this server. Sign in again."
+                    "invalid_token", "This is not an access token for this server. Sign in again."
                 ) from None
             self._verified[token] = access
         if access.expires_at <= clock.now():
@@ -78,7 +78,7 @@ class AppCallers:
         except NonceWanted:
             why = "The DPoP proof needs the nonce that is in the DPoP-Nonce header of this answer."
             raise refused_token("use_dpop_nonce", why) from None
-        if await server.standings.owner_of(access.session_id) != access.did:
+        if await server.session_cache.owner_of(access.session_id) != access.did:
             raise refused_token("invalid_token", "This session was ended. Sign in again.")
         return access
 

@@ -48,7 +48,7 @@ async def authenticate(server: AuthorizationServer, form: Mapping[str, str]) -> 
     except Malformed as error:
         raise refusals.invalid_client_metadata(f"The client cannot be accepted: {error.why}.") from None
     except Failure as failure:
-        raise refusals.invalid_client_metadata(f"The client's document cannot be had: {failure.why}") from None
+        raise refusals.invalid_client_metadata(f"The client's document cannot be fetched: {failure.why}") from None
     if not client.metadata.is_confidential:
         if "client_assertion" in form:
             raise refusals.invalid_client("This client's document says that it does not authenticate.")
@@ -92,5 +92,5 @@ async def _by_assertion(
     except NotSignedIn:
         raise
     except Failure as failure:
-        raise refusals.invalid_client(f"The client's keys cannot be had: {failure.why}") from None
+        raise refusals.invalid_client(f"The client's keys cannot be fetched: {failure.why}") from None
     return assertion, ClientBinding(assertion.key_id, assertion.algorithm, key.thumbprint)

@@ -36,8 +36,8 @@ async def open_authorization(
     ``fetch`` gets client metadata, ``resolve`` permission sets that the catalog lacks.
     """
     db, clock = registry.db, registry.clock
-    standings = SessionCache(db, clock)
-    registry.repositories.when_forgotten(standings.forget_account)
+    session_cache = SessionCache(db, clock)
+    registry.repositories.when_forgotten(session_cache.forget_account)
     clients = Clients(fetch, clock, is_development=settings.dev_mode)
     # Used proofs and assertions, until they expire.
     replays = open_cache(settings.scratch_url or EMBEDDED, prefix=f"{settings.hostname}:oauth", clock=clock)
@@ -51,7 +51,7 @@ async def open_authorization(
             refresh_tokens=RefreshTokens(await server_keys.find_or_make(db, sealer, server_keys.OAUTH_REFRESH)),
             clients=clients,
             permission_documents=PermissionDocuments(catalog, resolve),
-            standings=standings,
+            session_cache=session_cache,
             replays=replays,
             trusted_clients=frozenset(settings.oauth_trusted_clients),
             is_development=settings.dev_mode,

@@ -22,7 +22,7 @@ async def revoke(
             session = sessions.find_now(w, session_id)
             if session is not None and _is_theirs(session, authenticated, jkt):
                 sessions.end_now(w, session_id)
-                w.after_commit(lambda: server.standings.forget(session_id))
+                w.after_commit(lambda: server.session_cache.forget(session_id))
 
         await server.registry.db.write(work)
     return {}
@@ -36,13 +36,13 @@ async def introspect(
         raise refusals.invalid_client("Only clients that authenticate may ask about tokens.")
     token, now = _token(form), server.registry.clock.now()
     session_id = _session_of(server, token)
-    if session_id is None or await server.standings.owner_of(session_id) is None:
+    if session_id is None or await server.session_cache.owner_of(session_id) is None:
         return {"active": False}
     async with server.registry.db.reader() as reader:
         session = await sessions.find(reader, session_id)
     if session is None or not _is_theirs(session, authenticated, jkt):
         return {"active": False}
-    told: dict[str, object] = {
+    introspection: dict[str, object] = {
         "active": True,
         "client_id": session.client_id,
         "sub": session.did,
@@ -54,12 +54,12 @@ async def introspect(
     if name is not None:
         if name.generation != session.generation or session.refresh_expires_at <= now:
             return {"active": False}
-        return {**told, "exp": session.refresh_expires_at // SECOND}
+        return {**introspection, "exp": session.refresh_expires_at // SECOND}
     access = server.access_tokens.read(token)
     if access.expires_at <= now:
         return {"active": False}
     issued, ends = access.issued_at // SECOND, access.expires_at // SECOND
-    return {**told, "token_type": "DPoP", "scope": access.scope, "iat": issued, "exp": ends}
+    return {**introspection, "token_type": "DPoP", "scope": access.scope, "iat": issued, "exp": ends}
 
 
 def _token(form: Mapping[str, str]) -> str:

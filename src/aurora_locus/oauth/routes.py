@@ -13,14 +13,14 @@ from starlette.routing import Route
 
 from at_protocol.oauth.dpop import BadDpopProof, normal_address
 from at_protocol.oauth.server_metadata import RESOURCE_PATH, SERVER_PATH, describe_resource, describe_server
-from aurora_locus.accounts.limits import effective, network_of
+from aurora_locus.accounts.limits import effective
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.oauth import client_authentication, proofs, pushed_requests, refusals, revocation, tokens
 from aurora_locus.oauth.client_authentication import Authenticated, KeyGone
 from aurora_locus.oauth.proofs import NonceWanted
 from aurora_locus.oauth.server import AuthorizationServer
 from groundwork.errors import InvalidInput
-from groundwork.http.application import add_header, client_address
+from groundwork.http.application import add_header, client_network
 from groundwork.http.json_bodies import json_response, parse_json
 from groundwork.rate_limit.contract import Limit, headers_of, spend
 
@@ -77,7 +77,7 @@ def _endpoint(server: AuthorizationServer, path: str, limit: Limit, act: Act, *,
 
     async def answer(request: Request) -> Response:
         add_header(request, "dpop-nonce", server.nonces.newest())
-        standing = await _count(registry, limit, network_of(client_address(request)))
+        rate_headers = await _count(registry, limit, client_network(request))
         form = await _form(request)
         try:
             proof = proofs.check(
@@ -98,7 +98,7 @@ def _endpoint(server: AuthorizationServer, path: str, limit: Limit, act: Act, *,
             raise refusals.invalid_proof(f"The DPoP proof cannot be accepted: {bad.why}.") from None
         await client_authentication.use_up(server, authenticated)
         found = await act(server, authenticated, proof.thumbprint, form)
-        return json_response(found, status, {"cache-control": "no-store", **standing})
+        return json_response(found, status, {"cache-control": "no-store", **rate_headers})
 
     return Route(path, answer, methods=["POST"])
 
@@ -124,7 +124,7 @@ async def _form(request: Request) -> dict[str, str]:
             raise refusals.invalid_request("The body must be application/x-www-form-urlencoded.")
     form = dict(pairs)
     if len(form) != len(pairs):
-        raise refusals.invalid_request("A parameter stands twice.")
+        raise refusals.invalid_request("A parameter appears twice.")
     # RFC 6749 section 3.1: a parameter without a value counts as omitted.
     return {name: value for name, value in form.items() if value}
 

@@ -136,8 +136,13 @@ def abilities(
         if isinstance(permission, RepoPermission) and ANY not in permission.collections:
             written.setdefault(permission.writings, []).extend(permission.collections)
             continue
-        topic, told = _describe(scope, permission, sets, locales)
-        lines.append((topic, Ability(capital(told.sentence), _note_of(permission), told.is_grave, told.details)))
+        topic, description = _describe(scope, permission, sets, locales)
+        lines.append(
+            (
+                topic,
+                Ability(capital(description.sentence), _note_of(permission), description.is_grave, description.details),
+            )
+        )
     for writings, collections in written.items():
         what = _listed([plain_name(each) for each in dict.fromkeys(collections)])
         lines.append((ScopeTopic.RECORDS, Ability(capital(_write(writings, what)), gettext("They’re public."))))
@@ -149,7 +154,7 @@ def abilities(
 
 
 def inabilities(scopes: Sequence[str], sets: Mapping[str, PermissionSetType]) -> str:
-    """What an app with these scopes could not do, of what people may fear; completes "It couldn’t"."""
+    """What an app with these scopes cannot do, of what people may fear; completes "It won’t be able to"."""
     grant = read_grant(expanded(scopes, sets))
     fears = {
         gettext("post for you"): grant.may_write("app.bsky.feed.post", Writing.CREATE),
@@ -214,7 +219,7 @@ def sentence_of(permission: Permission) -> str:
         case AccountPermission(may_manage=False):
             return gettext("see how much of your data is here")
         case AccountPermission():
-            return gettext("replace everything you have written by a file")
+            return gettext("replace everything you have written with a file")
         case IdentityPermission(attribute="handle"):
             return gettext("change your name")
         case IdentityPermission():
@@ -304,8 +309,8 @@ def _files(accept: Sequence[str]) -> str:
     names = {
         "image/*": gettext("images"),
         "video/*": gettext("videos"),
-        "audio/*": gettext("sounds"),
-        "text/*": gettext("texts"),
+        "audio/*": gettext("audio files"),
+        "text/*": gettext("text files"),
     }
     return _listed([names.get(each) or gettext("files of the type %(kind)s", kind=each) for each in accept])
 

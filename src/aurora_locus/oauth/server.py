@@ -26,7 +26,7 @@ class AuthorizationServer:
     refresh_tokens: RefreshTokens
     clients: Clients
     permission_documents: PermissionDocuments
-    standings: SessionCache
+    session_cache: SessionCache
     replays: Cache
     trusted_clients: AbstractSet[str]
     is_development: bool

@@ -26,7 +26,7 @@ from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Writer
 from groundwork.errors import Failure
 
-_STANDING = """
+_VALID_SINCE = """
     select r.status, a.tokens_valid_after from accounts a join repositories r on r.did = a.did where a.did = :did
 """
 
@@ -55,8 +55,8 @@ async def for_code(
             _end(w, server, code.session_id)
             return None
         request = requests.find_by_id(w, server, code.request_id)
-        standing = _standing(w, code.did, code.created_at)
-        if request is None or standing is None:
+        issued_at = _issue_time(w, code.did, code.created_at)
+        if request is None or issued_at is None:
             return None
         if not _is_theirs(request, authenticated, jkt) or redirect_uri != request.redirect_uri:
             return None
@@ -64,10 +64,10 @@ async def for_code(
             return None
         if not codes.spend(w, code_hash, session_id):
             return None
-        session = _session(session_id, code, request, standing)
+        session = _session(session_id, code, request, issued_at)
         client = request.client
         sessions.insert(w, Opening(session, client.name, request.id))
-        return Issued(session, standing)
+        return Issued(session, issued_at)
 
     issued = await server.registry.db.write(work)
     if issued is None:
@@ -87,16 +87,16 @@ async def for_refresh_token(
     if known is None:
         raise refusals.invalid_grant()
     if set(form.get("scope", "").split()) - {*known.scope.split(), *known.expanded_scope.split()}:
-        raise refusals.invalid_scope("A refresh brings no more than was granted; ask again for other scopes.")
+        raise refusals.invalid_scope("A refresh cannot bring more than was granted. Ask again for other scopes.")
     expanded_scope = await _expanded_again(server, known)
 
     def work(w: Writer) -> Issued | None:
         session = sessions.find_now(w, name.session_id)
         if session is None:
             return None
-        standing = _standing(w, session.did, session.created_at)
+        issued_at = _issue_time(w, session.did, session.created_at)
         is_good = (
-            standing is not None
+            issued_at is not None
             and name.generation == session.generation
             and session.may_refresh
             and session.client_id == authenticated.client.metadata.client_id
@@ -109,12 +109,12 @@ async def for_refresh_token(
         )
         if (
             not is_good
-            or standing is None
+            or issued_at is None
             or not sessions.rotate(w, session, expanded_scope=expanded_scope, refresh_expires_at=refresh_expires_at)
         ):
             _end(w, server, session.id)
             return None
-        return Issued(replace(session, expanded_scope=expanded_scope, generation=session.generation + 1), standing)
+        return Issued(replace(session, expanded_scope=expanded_scope, generation=session.generation + 1), issued_at)
 
     issued = await server.registry.db.write(work)
     if issued is None:
@@ -174,12 +174,12 @@ async def _expanded_again(server: AuthorizationServer, session: OAuthSession) ->
         return session.expanded_scope
 
 
-def _standing(w: Writer, did: Did, since: Instant) -> Instant | None:
+def _issue_time(w: Writer, did: Did, since: Instant) -> Instant | None:
     """Issue time of a token, unless the account may not authorize apps or has ended earlier sessions.
 
     Tokens carry whole seconds: one issued in the second in which older ones were ended must not look older.
     """
-    row = w.fetch_one(_STANDING, did=did)
+    row = w.fetch_one(_VALID_SINCE, did=did)
     if row is None or row["status"] != HostingStatus.ACTIVE.value or since < row["tokens_valid_after"]:
         return None
     return Instant(max(w.now, row["tokens_valid_after"]))
@@ -225,4 +225,4 @@ def _is_confidential(session: OAuthSession) -> bool:
 
 def _end(w: Writer, server: AuthorizationServer, session_id: str) -> None:
     sessions.end_now(w, session_id)
-    w.after_commit(lambda: server.standings.forget(session_id))
+    w.after_commit(lambda: server.session_cache.forget(session_id))

@@ -55,7 +55,7 @@ def settings_for(environment: Mapping[str, str], overriding: Mapping[str, str], 
 def what_it_means(settings: PdsSettings) -> list[str]:
     """Effects of these settings that an operator may not expect, a sentence each."""
     relays = ", ".join(settings.federation_relay_urls) if settings.announces_itself else ""
-    told = [
+    notes = [
         settings.how_clients_are_told_apart,
         f"New handles end in {' or '.join(settings.service_handle_domains)}.",
         f"Relays that are asked to read it: {relays}."
@@ -64,13 +64,13 @@ def what_it_means(settings: PdsSettings) -> list[str]:
         "Requests are counted and limited." if settings.counts_requests else "Requests are not limited.",
     ]
     if not settings.mail_url:
-        told.append("No e-mail is sent: PDS_EMAIL_SMTP_URL is not set.")
+        notes.append("No e-mail is sent: PDS_EMAIL_SMTP_URL is not set.")
     if 0 < len(settings.jwt_secret.reveal().encode()) < MIN_SECRET_BYTES:
-        told.append(
+        notes.append(
             "PDS_JWT_SECRET is short enough to be guessed. It is kept, so that nobody has to sign in again; after the move set a "
             f"new one of at least {MIN_SECRET_BYTES} characters, and the old one as PDS_JWT_SECRET_PREVIOUS for 90 days."
         )
-    return told
+    return notes
 
 
 def _unquoted(text: str) -> str:

@@ -108,7 +108,7 @@ async def recommit(repositories: Repositories, did: Did, *, as_sync: bool = Fals
         head = await repositories.head(did)
         require_visible(head)
         unchanged = edit.Edited(head.data, {}, frozenset(), {})
-        return await _store(repositories, head, (), unchanged, (), queue=None, is_told_as_sync=as_sync)
+        return await _store(repositories, head, (), unchanged, (), queue=None, is_sent_as_sync=as_sync)
 
 
 async def _commit_on(
@@ -149,7 +149,7 @@ async def _store(
     changes: Sequence[RepoChange],
     *,
     queue: int | None,
-    is_told_as_sync: bool = False,
+    is_sent_as_sync: bool = False,
 ) -> Committed:
     key = await repositories.keys.signing_key(head.did)
     rev = repositories.next_rev(head.rev)
@@ -178,7 +178,7 @@ async def _store(
             for write, change in zip(writes, changes, strict=True)
         ],
         frame=events.encode_unsequenced(message),
-        is_told_as_sync=is_told_as_sync,
+        is_sent_as_sync=is_sent_as_sync,
     )
     await make_durable(
         repositories,

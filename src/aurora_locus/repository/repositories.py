@@ -66,7 +66,7 @@ class Repositories:
 
     async def close(self) -> None:
         """End what runs in the background, before the database is closed: wait for removals of files, stop reading the log."""
-        await self.blobs.settle()
+        await self.blobs.wait_for_removals()
         await self.live.close()
 
     async def head(self, did: Did) -> Head:

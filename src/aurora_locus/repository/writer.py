@@ -98,7 +98,7 @@ class Changeset:
     removed_records: Sequence[Cid]
     index: Sequence[IndexChange]
     frame: Unsequenced
-    is_told_as_sync: bool = False
+    is_sent_as_sync: bool = False
 
 
 def store(w: Writer, live: Live, changes: Changeset, *, keeps: Keeps, queue: int | None) -> list[Cid]:
@@ -119,7 +119,7 @@ def store(w: Writer, live: Live, changes: Changeset, *, keeps: Keeps, queue: int
     _put_blocks(w, did, changes.rev, [*changes.nodes.items(), *_record_blocks(changes)])
     collected = _store_index(w, did, changes)
     remove_blocks(w, did, changes.removed_nodes, changes.removed_records, keep_removed=keeps(w, did))
-    if changes.is_told_as_sync:
+    if changes.is_sent_as_sync:
         log.append_sync(w, live, commit)
     else:
         log.append_commit(w, live, did, changes.frame)

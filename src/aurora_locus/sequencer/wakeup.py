@@ -26,7 +26,7 @@ async def run_wakeup(live: Live, database_url: str, schema: str) -> None:
     looking = asyncio.create_task(_look(live.look), name="pds log looking")
     try:
         if database_url.startswith(POSTGRES):
-            await listen(database_url, channel(schema), lambda told: _listen(live, told))
+            await listen(database_url, channel(schema), lambda payload: _listen(live, payload))
         else:
             await looking
     finally:
@@ -34,13 +34,13 @@ async def run_wakeup(live: Live, database_url: str, schema: str) -> None:
         await asyncio.gather(looking, return_exceptions=True)
 
 
-def _listen(live: Live, told: str) -> None:
+def _listen(live: Live, payload: str) -> None:
     """Something was announced, or (without a number) may have been."""
-    if not told:
+    if not payload:
         live.look()
         return
     # Our own commits are notified too, and the in-process announcement is cheaper: it gets a head start.
-    asyncio.get_running_loop().call_later(_HEAD_START_SECONDS, _look_for, live, int(told))
+    asyncio.get_running_loop().call_later(_HEAD_START_SECONDS, _look_for, live, int(payload))
 
 
 def _look_for(live: Live, number: int) -> None:

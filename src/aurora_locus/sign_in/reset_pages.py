@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.accounts import password_reset
-from aurora_locus.accounts.limits import REQUEST_PASSWORD_RESET, RESET_PASSWORD, effective, network_of
+from aurora_locus.accounts.limits import REQUEST_PASSWORD_RESET, RESET_PASSWORD, effective
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.browser_sessions.edge import lasting_source, registry_of
 from aurora_locus.browser_sessions.routes import show, take
@@ -13,7 +13,7 @@ from aurora_locus.i18n.sentences import mark, too_often
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import InvalidInput, NotSignedIn, Refused, TooMany
-from groundwork.http.application import client_address
+from groundwork.http.application import client_network
 from groundwork.http.forms import EMPTY, Typed
 from groundwork.mail.address import parse_address
 from groundwork.rate_limit.contract import Limit, spend
@@ -80,7 +80,7 @@ async def choose_password(request: Request) -> Response:
 
 
 async def _count(registry: Registry, request: Request, *limits: Limit) -> None:
-    network = network_of(client_address(request))
+    network = client_network(request)
     await spend(registry.counters, [(effective(registry, one), network) for one in limits], now=registry.clock.now())
 
 

@@ -7,13 +7,13 @@ from starlette.requests import HTTPConnection
 from aurora_locus.accounts import creation, queries, sessions
 from aurora_locus.accounts.account_requests import AccountRequest
 from aurora_locus.accounts.browser_sessions import SignedInAccount
-from aurora_locus.accounts.limits import CREATE_ACCOUNT, effective, network_of
+from aurora_locus.accounts.limits import CREATE_ACCOUNT, effective
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.edge import registry_of
 from aurora_locus.i18n.sentences import mark
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Refused
-from groundwork.http.application import client_address
+from groundwork.http.application import client_network
 from groundwork.rate_limit.contract import spend
 
 # The form field of each refusal, by error name; the names are the Lexicon's.
@@ -45,7 +45,7 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInA
     if missing:
         raise InvalidForm(missing)
     if registry.counts_requests:
-        limit = (effective(registry, CREATE_ACCOUNT), network_of(client_address(connection)))
+        limit = (effective(registry, CREATE_ACCOUNT), client_network(connection))
         await spend(registry.counters, [limit], now=registry.clock.now())
     wish = AccountRequest(
         _handle(form, registry.handle_domains),
@@ -62,7 +62,7 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInA
     async with registry.db.reader() as reader:
         account = await queries.find(reader, made.did)
     if account is None:
-        raise NotFound(mark("The account was created and deleted at once. Create it again."))
+        raise NotFound(mark("The account was deleted right after it was created. Create it again."))
     return await _enter(connection, account, remember="remember" in form)
 
 

@@ -16,11 +16,12 @@ _DARK_SHEET: Rgb = (0x19, 0x1C, 0x2C)
 
 @dataclass(frozen=True, slots=True)
 class Branding:
-    """Empty texts are not shown. ``colour`` is ``#rrggbb`` or empty for the default."""
+    """Empty texts are not shown. ``contact``: the operator's e-mail address; ``colour`` is ``#rrggbb`` or empty for the default."""
 
     name: str
     home_url: str = ""
     support_url: str = ""
+    contact: str = ""
     terms_url: str = ""
     privacy_url: str = ""
     logo_url: str = ""

@@ -12,9 +12,10 @@ from functools import lru_cache
 
 from starlette.requests import HTTPConnection
 
-from aurora_locus.accounts.limits import network_of, of_address, widened
+from aurora_locus.accounts.limits import of_address, widened
 from aurora_locus.accounts.sign_in_source import SignInSource, source_of
 from groundwork.clock import Clock
+from groundwork.http.addresses import network_of
 from groundwork.rate_limit.contract import Counters, Limit, LimitState, headers_of, spend
 from groundwork.settings import Secret
 
@@ -45,14 +46,14 @@ class Allowance:
     """What one request has used up so far; nothing is refused if limits are off."""
 
     is_counted: bool = True
-    standings: list[LimitState] = field(default_factory=list)
+    limit_states: list[LimitState] = field(default_factory=list)
 
     @property
     def headers(self) -> Mapping[str, str]:
         """The ``RateLimit-*`` headers of the tightest limit."""
-        if not self.standings:
+        if not self.limit_states:
             return {}
-        return headers_of(min(self.standings, key=lambda one: (one.remaining, -one.resets_at)))
+        return headers_of(min(self.limit_states, key=lambda one: (one.remaining, -one.resets_at)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Gate:
             return
         if self.has_wide_limits:
             charges = [(widened(limit), key) for limit, key in charges]
-        allowance.standings.append(await spend(self.counters, charges, now=self.clock.now(), points=points))
+        allowance.limit_states.append(await spend(self.counters, charges, now=self.clock.now(), points=points))
 
     def _is_let_pass(self, headers: Mapping[bytes, bytes], peer: str) -> bool:
         sent = headers.get(_BYPASS)

@@ -7,9 +7,10 @@ response, refusals included. The limits are those of ``accounts.limits``.
 from collections.abc import Callable, Sequence
 
 from aurora_locus.accounts import app_passwords
-from aurora_locus.accounts.limits import effective, key_of_identifier, network_of, of_address
+from aurora_locus.accounts.limits import effective, key_of_identifier, of_address
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.method import Outcome, Run, XrpcCall
+from groundwork.http.addresses import network_of
 from groundwork.rate_limit.contract import Limit, spend
 
 Charges = Callable[[XrpcCall], Sequence[tuple[Limit, str]]]
@@ -24,7 +25,7 @@ def limited(registry: Registry, charges: Charges, run: Run, points: Points | Non
             wanted = [(effective(registry, limit), key) for limit, key in charges(call)]
             cost = 1 if points is None else points(call)
             now = registry.clock.now()
-            call.allowance.standings.append(await spend(registry.counters, wanted, now=now, points=cost))
+            call.allowance.limit_states.append(await spend(registry.counters, wanted, now=now, points=cost))
         return await run(call)
 
     return counted

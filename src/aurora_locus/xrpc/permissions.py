@@ -84,7 +84,7 @@ def require(need: Need, nsid: str, caller: PdsCaller | None) -> None:
         return
     asked = NEEDS.get(nsid)
     if asked is None:
-        raise Forbidden(f"{nsid} is nothing that an app may do. It is done on this server's own account page.")
+        raise Forbidden(f"{nsid} is nothing that an app can do. It is done on this server's own account page.")
     _require(asked(caller.grant))
 
 

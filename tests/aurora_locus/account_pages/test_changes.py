@@ -9,7 +9,7 @@ from aurora_locus.accounts.limits import REQUEST_DELETION, effective
 from groundwork.clock import DAY
 from programs.commands.repo import examine_archive
 from tests.aurora_locus.account_pages.conftest import Ada
-from tests.aurora_locus.accounts.test_archive import furnish, write
+from tests.aurora_locus.accounts.test_archive import add_content, write
 from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.mailbox import letters, newest_token
 from tests.aurora_locus.oauth.apps import App, named
@@ -19,7 +19,7 @@ ADDRESS = "ada@example.org"
 
 
 async def test_the_overview_tells_what_is_kept(deployment: Deployment, ada: Ada) -> None:
-    await furnish(deployment, ada.app)
+    await add_content(deployment, ada.app)
     text = (await ada.browser.get("/account")).text
     for said in ("@ada.test", ada.app.did, ADDRESS, "Not confirmed", "2 entries, 1 file", "768 kB of 5.4 GB"):
         assert said in text
@@ -27,7 +27,7 @@ async def test_the_overview_tells_what_is_kept(deployment: Deployment, ada: Ada)
 
 async def test_the_overview_shows_the_face_and_name_of_the_profile(deployment: Deployment, ada: Ada) -> None:
     """As the account's own profile record says; what is no name is left out."""
-    blob = await furnish(deployment, ada.app)
+    blob = await add_content(deployment, ada.app)
     for name, heading in (("Ada L.", "Ada L."), ("x" * 500, "@ada.test"), (7, "@ada.test"), ("a\u202eb", "@ada.test")):
         record = {"$type": "app.bsky.actor.profile", "displayName": name, "avatar": blob}
         wish = {"repo": ada.app.did, "collection": "app.bsky.actor.profile", "rkey": "self", "validate": False}
@@ -190,7 +190,7 @@ async def test_records_are_found_and_shown_as_they_are_kept(ada: Ada) -> None:
 
 
 async def test_the_archive_is_saved_from_the_page(deployment: Deployment, ada: Ada, tmp_path: Path) -> None:
-    await furnish(deployment, ada.app)
+    await add_content(deployment, ada.app)
     answer = await ada.browser.send("/account/export", {})
     assert answer.headers["content-type"] == "application/zip"
     assert re.fullmatch(r'attachment; filename="ada\.test-\d{4}-\d\d-\d\d\.zip"', answer.headers["content-disposition"])

@@ -14,7 +14,7 @@ from groundwork.http.reach import DEVELOPMENT
 from programs import recovery_file
 from programs.account_file import open_account_file
 from programs.recovery import RecoveryContext, RecoveryTarget, move
-from tests.aurora_locus.accounts.test_archive import furnish, save
+from tests.aurora_locus.accounts.test_archive import add_content, save
 from tests.aurora_locus.deployment import Deployment, open_deployment
 from tests.aurora_locus.mailbox import newest_token
 from tests.browser.accessibility import complaints
@@ -64,7 +64,7 @@ async def test_pages_are_fit_to_be_used(
         f"sqlite://{tmp_path / 'pds.db'}", await make_sqlite("plc_directory"), clock, tmp_path
     ) as deployment:
         app = await deployment.sign_up("ada")
-        await furnish(deployment, app)
+        await add_content(deployment, app)
         page = await signed_in(browser, deployment, viewport=size, color_scheme=scheme)
         page.on("console", lambda said: found.append(f"console: {said.text}"))
         page.on("pageerror", lambda error: found.append(f"script: {error}"))
@@ -127,7 +127,7 @@ async def test_a_key_is_made_in_the_browser_and_moves_the_account_while_the_serv
     key_file = tmp_path / "key.txt"
     async with open_deployment(f"sqlite://{tmp_path / 'old.db'}", plc, clock, tmp_path / "old") as old:
         ada = await old.sign_up("ada")
-        await furnish(old, ada)
+        await add_content(old, ada)
         page = await signed_in(browser, old, viewport=PHONE, accept_downloads=True)
         page.context.on("request", lambda one: sent.append(one))  # noqa: PLW0108 - it takes no methods of built-in types
         await page.goto("/account/recovery-key")

@@ -7,7 +7,7 @@ import pytest
 from aurora_locus.browser_sessions.edge import PROOF_LASTS
 from groundwork.clock import DAY, SECOND
 from tests.aurora_locus.account_pages.conftest import Ada
-from tests.aurora_locus.accounts.test_archive import furnish, write
+from tests.aurora_locus.accounts.test_archive import add_content, write
 from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.visitor import Visitor, heading_of, token_in, visitor
 from tests.shown import words_of
@@ -148,7 +148,7 @@ async def test_no_page_shows_what_is_another_accounts(deployment: Deployment, ad
 
 async def test_nothing_private_stands_in_an_address(deployment: Deployment, ada: Ada) -> None:
     """Neither address, code nor password: not in a link, not in where a form leads to."""
-    await furnish(deployment, ada.app)
+    await add_content(deployment, ada.app)
     places: list[str] = []
     for path in (*DELICATE, *OTHERS):
         text = (await ada.browser.get(path)).text

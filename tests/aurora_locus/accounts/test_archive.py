@@ -18,7 +18,7 @@ from tests.aurora_locus.deployment import SERVER, Deployment, Person
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 3000
 
 
-async def furnish(deployment: Deployment, person: Person) -> dict[str, Any]:
+async def add_content(deployment: Deployment, person: Person) -> dict[str, Any]:
     """Two notes, a picture that one of them shows, preferences; the reference to the picture."""
     uploaded = await deployment.http.post(
         "/xrpc/com.atproto.repo.uploadBlob", content=PICTURE, headers={**person.headers, "content-type": "image/png"}
@@ -53,7 +53,7 @@ async def save(deployment: Deployment, person: Person, path: Path) -> Path:
 
 async def test_everything_is_in_it(deployment: Deployment, tmp_path: Path) -> None:
     ana = await deployment.sign_up("ana")
-    blob = await furnish(deployment, ana)
+    blob = await add_content(deployment, ana)
     path = await save(deployment, ana, tmp_path / "ana.zip")
     with open_account_file(path) as file:
         _, snapshot = check_repository(file)
@@ -71,7 +71,7 @@ async def test_everything_is_in_it(deployment: Deployment, tmp_path: Path) -> No
 @pytest.mark.parametrize("status", ["deactivated", "takendown"])
 async def test_also_of_an_account_that_nobody_sees(deployment: Deployment, tmp_path: Path, status: str) -> None:
     ana = await deployment.sign_up("ana")
-    await furnish(deployment, ana)
+    await add_content(deployment, ana)
     if status == "deactivated":
         await ana.post(f"{SERVER}.deactivateAccount", {})
     else:
@@ -87,7 +87,7 @@ async def test_also_of_an_account_that_nobody_sees(deployment: Deployment, tmp_p
 async def test_what_is_missing_is_named(deployment: Deployment, tmp_path: Path) -> None:
     """A blob whose file is gone, and one that the host took down, are in the summary and not among the entries."""
     ana = await deployment.sign_up("ana")
-    blob = await furnish(deployment, ana)
+    blob = await add_content(deployment, ana)
     cid = blob["ref"]["$link"]
     subject = {"$type": "com.atproto.admin.defs#repoBlobRef", "did": ana.did, "cid": cid}
     for is_applied, where in ((True, "withheld"), (False, "missing")):
@@ -106,7 +106,7 @@ async def test_what_is_missing_is_named(deployment: Deployment, tmp_path: Path) 
 async def test_it_is_made_while_it_is_sent(deployment: Deployment) -> None:
     """No chunk holds more than one batch of blocks or one piece of a blob, and the blob's bytes are not collected first."""
     ana = await deployment.sign_up("ana")
-    await furnish(deployment, ana)
+    await add_content(deployment, ana)
     sizes = [len(chunk) async for chunk in archive.chunks(deployment.pds.registry, await account(deployment, ana))]
     assert sum(sizes) > len(PICTURE)
     assert max(sizes) <= 300 * 1024
@@ -137,10 +137,10 @@ def _somebody_else(entry: zipfile.ZipInfo, content: bytes) -> bytes:
 DAMAGES: dict[str, tuple[Any, str]] = {
     "cut off": (lambda path: path.read_bytes()[:-100], "not a whole ZIP"),
     "no summary": (lambda path: _without("summary.json", path), "summary.json"),
-    "a picture changed": (lambda path: _rewritten(path, _another_picture), "not those that its name says"),
+    "a picture changed": (lambda path: _rewritten(path, _another_picture), "do not match its name"),
     "no picture": (
         lambda path: _rewritten(path, lambda one, content: None if one.filename.startswith("blobs/") else content),
-        "the summary tells of 1 blob with",
+        "the summary lists 1 blob with",
     ),
     "of somebody else": (lambda path: _rewritten(path, _somebody_else), "not that of"),
     "a flipped bit": (
@@ -153,7 +153,7 @@ DAMAGES: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("damage", DAMAGES)
 async def test_damage_is_noticed(deployment: Deployment, tmp_path: Path, damage: str) -> None:
     ana = await deployment.sign_up("ana")
-    await furnish(deployment, ana)
+    await add_content(deployment, ana)
     path = await save(deployment, ana, tmp_path / "ana.zip")
     broken = tmp_path / "broken.zip"
     make, said = DAMAGES[damage]

@@ -59,7 +59,7 @@ async def test_nothing_of_the_account_remains(deployment: Deployment) -> None:
     token = await ask(deployment, ana)
     assert (await delete(deployment, ana, token)).status_code == 200
     assert await tables_naming(deployment, ana) == TRACES
-    await deployment.pds.registry.repositories.blobs.settle()
+    await deployment.pds.registry.repositories.blobs.wait_for_removals()
     store = deployment.pds.registry.repositories.blobs.store
     assert [stored.key async for stored in store.list()] == []
     for answer in (
@@ -81,7 +81,7 @@ async def test_others_keep_the_same_blob(deployment: Deployment) -> None:
     blob, same = await blob_of(ana), await blob_of(ben)
     assert blob["ref"] == same["ref"]
     await delete(deployment, ana, await ask(deployment, ana))
-    await deployment.pds.registry.repositories.blobs.settle()
+    await deployment.pds.registry.repositories.blobs.wait_for_removals()
     asked = {"did": ben.did, "cid": blob["ref"]["$link"]}
     assert (await deployment.http.get("/xrpc/com.atproto.sync.getBlob", params=asked)).content == b"the same bytes"
 

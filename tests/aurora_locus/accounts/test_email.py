@@ -180,7 +180,7 @@ def _database_of(task: asyncio.Task[object]) -> object:
     return inspect.getcoroutinelocals(coroutine)["db"]
 
 
-async def owed(deployment: Deployment, person: Person) -> None:
+async def queued(deployment: Deployment, person: Person) -> None:
     """A letter that nobody has sent yet, and that the server's own worker, which looks again by itself, will not."""
     assert (await person.post(ASK)).status_code == 200
     await letters(deployment, ANAS)
@@ -204,7 +204,7 @@ async def pay_once(deployment: Deployment, postman: Postman) -> None:
 
 async def test_letter_that_failed_is_sent_again_with_its_number(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    await owed(deployment, ana)
+    await queued(deployment, ana)
     postman = Postman(RemoteFailed("down"), None)
     for _ in range(3):
         await pay_once(deployment, postman)
@@ -214,7 +214,7 @@ async def test_letter_that_failed_is_sent_again_with_its_number(deployment: Depl
 
 async def test_letter_whose_answer_is_lost_is_sent_twice_at_most(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    await owed(deployment, ana)
+    await queued(deployment, ana)
     postman = Postman(RemoteSlow("lost"), RemoteSlow("lost"))
     for _ in range(3):
         await pay_once(deployment, postman)
@@ -223,7 +223,7 @@ async def test_letter_whose_answer_is_lost_is_sent_twice_at_most(deployment: Dep
 
 async def test_letter_of_a_token_that_is_used_is_not_sent(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    await owed(deployment, ana)
+    await queued(deployment, ana)
     await deployment.db.write(lambda w: w.execute("delete from email_tokens"))
     postman = Postman()
     await pay_once(deployment, postman)

@@ -6,8 +6,10 @@ import httpx
 import pytest
 
 from aurora_locus.accounts import password_guesses, sessions
+from aurora_locus.accounts.email_tokens import RESET_LIFETIME
 from aurora_locus.accounts.password_reset import LEAST_SECONDS
 from aurora_locus.accounts.sign_in_source import SignInSource
+from groundwork.clock import MINUTE
 from groundwork.errors import NotSignedIn
 from tests.aurora_locus.deployment import SERVER, Deployment, statuses, together
 from tests.aurora_locus.mailbox import letters, newest_token
@@ -85,10 +87,23 @@ async def test_bad_password_costs_no_token(deployment: Deployment) -> None:
     assert named(await reset(deployment, token)) == (200, "")
 
 
+async def test_strangers_who_ask_fill_no_mailbox_and_take_no_code_away(deployment: Deployment) -> None:
+    """From however many addresses: one e-mail an hour, whose code works all that time."""
+    await deployment.sign_up("ana")
+    token = await ask(deployment)
+    for minute in range(59):
+        deployment.clock.turn(MINUTE)
+        await together(*(deployment.stranger.post(ASK, {"email": ANAS}) for _ in range(2 if minute % 20 == 0 else 0)))
+    assert len(await letters(deployment, ANAS)) == 1
+    assert named(await reset(deployment, token)) == (200, "")
+    await ask(deployment)
+    assert len(await letters(deployment, ANAS)) == 2
+
+
 async def test_expired_token_resets_nothing(deployment: Deployment) -> None:
     await deployment.sign_up("ana")
     token = await ask(deployment)
-    deployment.clock.turn(15 * 60 * 1_000_000)
+    deployment.clock.turn(RESET_LIFETIME)
     assert named(await reset(deployment, token)) == (400, "ExpiredToken")
     assert (await deployment.sign_in("ana.test", "password of ana")).status_code == 200
 

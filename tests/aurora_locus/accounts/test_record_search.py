@@ -4,7 +4,7 @@ import pytest
 
 from aurora_locus.accounts import holdings, record_search
 from groundwork.errors import InvalidInput
-from tests.aurora_locus.accounts.test_archive import PICTURE, furnish, write
+from tests.aurora_locus.accounts.test_archive import PICTURE, add_content, write
 from tests.aurora_locus.deployment import Deployment, Person
 
 NOTE, MARK = "org.example.note", "org.example.mark"
@@ -93,7 +93,7 @@ async def test_one_record_is_read_and_others_are_not(deployment: Deployment) -> 
 
 async def test_storage_is_measured(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    await furnish(deployment, ana)
+    await add_content(deployment, ana)
     async with deployment.db.reader() as reader:
         storage = await holdings.measure(reader, ana.did)
         assert await holdings.collections(reader, ana.did) == [(NOTE, 2)]

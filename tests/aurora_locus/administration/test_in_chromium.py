@@ -41,7 +41,7 @@ async def signed_in(browser: Browser, deployment: Deployment, **options: Any) ->
     return page
 
 
-async def furnished(deployment: Deployment) -> list[str]:
+async def add_examples(deployment: Deployment) -> list[str]:
     """Something on every page; their addresses."""
     ana = await deployment.sign_up("ana-with-long-name")
     ben = await deployment.sign_up("ben")
@@ -61,7 +61,7 @@ async def furnished(deployment: Deployment) -> list[str]:
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESK, "dark")], ids=["phone, light", "desk, dark"])
 async def test_pages_are_fit_to_be_used(deployment: Deployment, browser: Browser, size: Any, scheme: Any) -> None:
     found: list[str] = []
-    paths = await furnished(deployment)
+    paths = await add_examples(deployment)
     page = await signed_in(browser, deployment, viewport=size, color_scheme=scheme)
     page.on("pageerror", lambda error: found.append(f"script: {error}"))
     for path in paths:
@@ -81,7 +81,7 @@ async def test_pages_are_fit_to_be_used(deployment: Deployment, browser: Browser
 
 async def test_without_script_a_report_is_worked_on_to_its_end(deployment: Deployment, browser: Browser) -> None:
     """From the overview to the queue, the account, the act and back, with links and buttons alone."""
-    await furnished(deployment)
+    await add_examples(deployment)
     page = await signed_in(browser, deployment, viewport=PHONE, java_script_enabled=False)
     await page.get_by_role("link", name="Reports").last.click()
     await page.get_by_role("link", name="1: Spam").click()
@@ -98,4 +98,4 @@ async def test_without_script_a_report_is_worked_on_to_its_end(deployment: Deplo
     await page.get_by_role("button", name="Save").click()
     await page.get_by_text("Saved.").wait_for()
     await page.goto("/admin/reports")
-    await page.get_by_text("Nothing waits for you.").wait_for()
+    await page.get_by_text("Nothing is waiting for you.").wait_for()

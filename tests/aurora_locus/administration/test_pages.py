@@ -7,6 +7,7 @@ import pytest
 
 from aurora_locus.accounts import password_reset
 from aurora_locus.accounts.limits import OPERATOR_SIGN_IN, effective
+from aurora_locus.accounts.second_factors import queries as factors
 from aurora_locus.administration.figures import dashboard
 from aurora_locus.administration.pages.account_actions import ACTS
 from aurora_locus.administration.pages.server_pages import settings_shown
@@ -67,20 +68,22 @@ async def test_every_act_on_an_account(deployment: Deployment) -> None:
     }
     order = [
         "suspend", "end-suspension", "take-down", "restore", "deactivate", "reactivate", "announce", "disable-invites",
-        "enable-invites", "write", "send-reset", "change-email", "change-handle", "set-quota", "delete",
+        "enable-invites", "write", "send-reset", "remove-second-factors", "change-email", "change-handle", "set-quota", "delete",
     ]  # fmt: skip
     assert sorted(order) == sorted(ACTS)
+    await deployment.pds.registry.db.write(lambda w: factors.set_mail(w, ana.did, is_on=True))
     sent = {}
     async with at_work(deployment) as admin:
         for slug in order:
             answer = await act(admin, ana.did, slug, **told.get(slug, {}))
             assert answer.status_code == 303, (slug, problems_in(answer), answer.text[:2000])
-            if slug == "send-reset":
+            if slug == "remove-second-factors":
                 sent = {letter.subject: letter.text for letter in await letters(deployment, "ana@example.org")}
         assert (await admin.get(f"/admin/accounts/{ana.did}")).status_code == 404
     assert await acts(deployment) == [ACTS[slug].act.value for slug in order]
     assert sent["Hello"].splitlines() == ["Please", "stop."]
     assert "Your code for a new password" in sent
+    assert "If you didn’t ask for this, change your password" in sent["Your password is enough to sign in again"]
 
 
 @sqlite_only
@@ -366,7 +369,7 @@ async def test_report_from_the_queue_to_its_end(deployment: Deployment) -> None:
         story = (await admin.get(path)).text
         for said in ("looking", "spam", "hidden", "Taken down"):
             assert said in story
-        assert "Nothing waits" in (await admin.get("/admin/reports")).text
+        assert "Nothing is waiting" in (await admin.get("/admin/reports")).text
         assert (await admin.get("/admin/reports?state=resolved")).text.count(path) == 1
         assert (await admin.get("/admin/reports/999")).status_code == 404
         lift = {**decide, "decision": "lift"}
@@ -479,9 +482,9 @@ async def test_every_wrong_password_is_counted(deployment: Deployment) -> None:
     browser.sends["x-forwarded-for"] = "192.0.2.1"
     limit, now = effective(registry, OPERATOR_SIGN_IN), registry.clock.now()
     await sign_in(browser, "admin", "wrong")
-    standing = await registry.counters.add(limit, "127.0.0.1", 1, now)
-    assert standing.remaining == limit.points - 2
-    await registry.counters.add(limit, "127.0.0.1", standing.remaining, now)
+    limit_state = await registry.counters.add(limit, "127.0.0.1", 1, now)
+    assert limit_state.remaining == limit.points - 2
+    await registry.counters.add(limit, "127.0.0.1", limit_state.remaining, now)
     assert (await sign_in(browser, "admin", ADMIN_PASSWORD)).status_code == 429
     await browser.http.aclose()
 

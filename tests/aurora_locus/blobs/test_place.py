@@ -55,7 +55,7 @@ async def test_life_of_a_blob_in_a_bucket(make_deployment: MakeDeployment, make_
     assert [one.key async for one in open_bucket(bucket).list()] == [f"{ada.did}/{cid}"]
     assert not (deployment.settings.data_directory / "blobs").exists()
     await ada.post("com.atproto.repo.deleteRecord", {"repo": ada.did, "collection": "org.example.note", "rkey": "a"})
-    await deployment.pds.registry.repositories.blobs.settle()
+    await deployment.pds.registry.repositories.blobs.wait_for_removals()
     assert [one async for one in open_bucket(bucket).list()] == []
 
 

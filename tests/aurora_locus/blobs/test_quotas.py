@@ -17,7 +17,7 @@ from tests.aurora_locus.hosted import Hosted
 
 async def stored(db: Database, person: Hosted) -> tuple[int, int]:
     async with db.reader() as reader:
-        return await quotas.standing(reader, person.did, LIMITS.quota_bytes)
+        return await quotas.quota_and_usage(reader, person.did, LIMITS.quota_bytes)
 
 
 async def test_uploads_at_once_in_two_processes_fill_it_and_no_more(
@@ -34,7 +34,7 @@ async def test_uploads_at_once_in_two_processes_fill_it_and_no_more(
     assert {failure.name for failure in refused} == {"BlobQuotaExceeded"}
     assert await stored(db, ada) == (7_500, 7_000)
     for repositories in (ada.repositories, other.repositories):
-        await repositories.blobs.settle()
+        await repositories.blobs.wait_for_removals()
     assert len([file async for file in ada.repositories.blobs.store.list()]) == 7
 
 

@@ -25,7 +25,7 @@ from tests.aurora_locus.hosted import Hosted
 PICTURE = b"a picture " * 300
 
 
-async def owed(db: Database) -> int:
+async def removals_due(db: Database) -> int:
     async with db.reader() as reader:
         return len(await reader.fetch("select did from blob_removals"))
 
@@ -38,13 +38,13 @@ async def test_a_file_goes_with_its_last_reference_and_nothing_stays_enqueued(ad
     assert await has_file(ada, blob.cid)
     await ada.delete("two")
     assert not await has_file(ada, blob.cid)
-    assert await owed(db) == 0
+    assert await removals_due(db) == 0
 
 
 async def test_a_file_whose_remover_died_goes_at_the_next_sweep(
     ada: Hosted, db: Database, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """What is owed is a row of the transaction that dropped the blob's."""
+    """A removal that is due is a row of the transaction that dropped the blob's."""
     blob = await send(ada, PICTURE)
     await refer(ada, "one", blob)
     monkeypatch.setattr(ada.repositories.blobs, "remove_files_soon", lambda *_: None)  # killed before it begins
@@ -53,7 +53,7 @@ async def test_a_file_whose_remover_died_goes_at_the_next_sweep(
     after = await assemble(db, clock, tmp_path)
     await sweep(after.blobs, clock.now())
     assert not await has_file(ada, blob.cid)
-    assert await owed(db) == 0
+    assert await removals_due(db) == 0
 
 
 async def test_a_file_being_removed_cannot_be_uploaded_again_until_it_has_gone(
@@ -89,7 +89,7 @@ async def test_an_upload_takes_back_a_removal_that_nobody_has_begun(ada: Hosted,
     await send(ada, PICTURE)
     await sweep_all(ada.repositories.blobs, clock.now())
     assert await has_file(ada, blob.cid)
-    assert await owed(db) == 0
+    assert await removals_due(db) == 0
 
 
 async def test_no_file_goes_while_a_pin_holds(ada: Hosted, db: Database, clock: HandClock):
@@ -158,9 +158,9 @@ async def test_a_deleted_account_leaves_no_file(ada: Hosted, db: Database, clock
     await db.write(lambda w: w.execute("update blobs set takedown_ref = 'x' where cid = :cid", cid=bytes(hidden.cid)))
     await sweep_all(ada.repositories.blobs, clock.now())
     await db.write(lambda w: hosting.remove(w, ada.repositories, ada.did))
-    await ada.repositories.blobs.settle()
+    await ada.repositories.blobs.wait_for_removals()
     assert [stored.key async for stored in ada.repositories.blobs.store.list()] == []
-    assert await owed(db) == 0
+    assert await removals_due(db) == 0
 
 
 async def test_missing_blobs_are_listed_until_they_come(ada: Hosted, db: Database):
@@ -192,7 +192,7 @@ async def test_sweeping_races_writing(
     ada = await Hosted.make(repositories, "ada")
     other = Hosted(await assemble(db, clock, tmp_path), ada.did, ada.key)
     pictures = [f"picture {number} ".encode() * 50 for number in range(4)]
-    standing: dict[str, Cid] = {}
+    referenced: dict[str, Cid] = {}
     written = 0
 
     async def person(who: Hosted, name: str) -> None:
@@ -208,11 +208,11 @@ async def test_sweeping_races_writing(
                 await refer(who, rkey, blob)
             except (NotFound, Unavailable):
                 continue
-            standing[rkey] = blob.cid
+            referenced[rkey] = blob.cid
             written += 1
             if chance.random() < 0.6:
-                victim = chance.choice(list(standing))
-                if standing.pop(victim, None) is not None:
+                victim = chance.choice(list(referenced))
+                if referenced.pop(victim, None) is not None:
                     await who.delete(victim)
 
     async def sweeper(who: Repositories) -> None:
@@ -229,16 +229,16 @@ async def test_sweeping_races_writing(
     )
     clock.turn(2 * CLAIM)
     for who in (repositories, other.repositories):
-        await who.blobs.settle()
+        await who.blobs.wait_for_removals()
         await sweep(who.blobs, clock.now(), 0)
     assert written > 0
-    for rkey, cid in standing.items():
+    for rkey, cid in referenced.items():
         stored = await find(db, ada.did, cid)
         assert stored is not None, f"{rkey} lost the row of {cid}, seed {seed}"
         assert stored.is_public
         assert await has_file(ada, cid), f"{rkey} lost the file of {cid}, seed {seed}"
     left = {stored.key async for stored in repositories.blobs.store.list()}
-    assert left == {object_name(ada.did, cid) for cid in standing.values()}
+    assert left == {object_name(ada.did, cid) for cid in referenced.values()}
 
 
 async def test_failure_of_the_store_leaves_the_removal_pending(
@@ -255,7 +255,7 @@ async def test_failure_of_the_store_leaves_the_removal_pending(
     with monkeypatch.context() as patched:
         patched.setattr(store, "delete", away)
         await ada.delete("one")
-        await ada.repositories.blobs.settle()
+        await ada.repositories.blobs.wait_for_removals()
     assert await has_file(ada, blob.cid)
     clock.turn(CLAIM + SECOND)
     await sweep(ada.repositories.blobs, clock.now())

@@ -32,7 +32,7 @@ async def refer(person: Hosted, rkey: str, *blobs: BlobRef) -> None:
 
 async def has_file(person: Hosted, cid: Cid) -> bool:
     """Whether the store has the bytes under their own name."""
-    await person.repositories.blobs.settle()
+    await person.repositories.blobs.wait_for_removals()
     try:
         await person.repositories.blobs.store.size(object_name(person.did, cid))
     except NotFound:

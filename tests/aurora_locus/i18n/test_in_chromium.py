@@ -9,8 +9,8 @@ from playwright.async_api import Browser, Page
 
 from aurora_locus.i18n.language import COOKIE
 from groundwork.i18n import pseudo
-from tests.aurora_locus.accounts.test_archive import furnish
-from tests.aurora_locus.administration.test_in_chromium import furnished
+from tests.aurora_locus.accounts.test_archive import add_content
+from tests.aurora_locus.administration.test_in_chromium import add_examples
 from tests.aurora_locus.deployment import ADMIN_PASSWORD, open_deployment
 from tests.aurora_locus.i18n.test_pages import OF_AN_ACCOUNT, SIGNED_OUT
 from tests.aurora_locus.oauth.apps import App, localhost_id
@@ -34,8 +34,8 @@ async def test_pages_fit(
     async with open_deployment(
         f"sqlite://{tmp_path / 'pds.db'}", await make_sqlite("plc_directory"), clock, tmp_path
     ) as deployment:
-        await furnish(deployment, await deployment.sign_up("ada"))
-        addresses = await furnished(deployment)
+        await add_content(deployment, await deployment.sign_up("ada"))
+        addresses = await add_examples(deployment)
         app = App(deployment, localhost_id())
         asked = urlencode({"client_id": app.client_id, "request_uri": await app.pushed()})
         context = await browser.new_context(base_url=deployment.url, viewport=size)

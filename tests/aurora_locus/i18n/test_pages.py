@@ -151,7 +151,7 @@ async def test_e_mails_are_in_the_language_of_whoever_asked(deployment: Deployme
     assert sent.status_code in {200, 303}
     mail, *_ = await letters(deployment, "ada@example.org")
     assert mail.subject == "Dein Code für ein neues Passwort"
-    assert "Er gilt 15 Minuten lang und nur einmal." in mail.text
+    assert "Er gilt eine Stunde lang und nur einmal." in mail.text
     await browser.http.aclose()
 
 

@@ -25,7 +25,7 @@ def test_no_sentence_has_a_banned_word() -> None:
 
 def test_dates_and_amounts_are_german() -> None:
     with speaking("de"):
-        assert "1. Januar 1970, 00:00 Uhr UTC" in times.day_and_time(Instant(0))
+        assert "1.\xa0Januar 1970, 00:00 Uhr UTC" in times.day_and_time(Instant(0))
         assert "vor 3 Minuten" in times.ago(Instant(0), Instant(180_000_000))
         assert (amounts.size(1_234_567), amounts.size(1), amounts.number(1234)) == ("1,2 MB", "1 Byte", "1.234")
     assert (amounts.size(1_234_567), amounts.size(999), amounts.size(1_000)) == ("1.2 MB", "999 bytes", "1 kB")
@@ -36,7 +36,7 @@ def test_a_refusal_is_german_on_pages_and_english_for_programs() -> None:
     assert (explain(plain), explain(filled)) == (plain, "Give a number from 1 to 9.")
     with speaking("de"):
         assert (explain(plain), explain(filled)) == (
-            "Dieser Name ist reserviert. Wähl einen anderen.",
+            "Dieser Name ist reserviert. Wähle einen anderen.",
             "Gib eine Zahl von 1 bis 9 an.",
         )
         assert explain("A sentence that is in no catalogue: 100 %") == "A sentence that is in no catalogue: 100 %"

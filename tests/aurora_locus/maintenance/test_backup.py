@@ -114,7 +114,7 @@ async def test_another_passphrase_is_refused_and_the_right_one_opens(tmp_path: P
     with pytest.raises(Refused, match="another passphrase"):
         await open_vault(store, "wrong horse", make=True)
     await put(store, "vault", b"something else")
-    with pytest.raises(Refused, match="no backup of ours"):
+    with pytest.raises(Refused, match="not one of our backups"):
         await open_vault(store, "right horse", make=False)
 
 

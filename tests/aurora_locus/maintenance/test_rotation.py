@@ -49,7 +49,7 @@ async def test_every_identity_names_the_new_key_in_the_old_ones_place(make_deplo
     assert await rotation_keys(deployment, ana.did) == [format_did_key(RECOVERY.public), follows]
     assert await rotation_keys(deployment, ben.did) == [follows]
 
-    await rotation.settle(deployment.db, SEALER, new)
+    await rotation.replace_key(deployment.db, SEALER, new)
     assert await server_keys.find_or_make(deployment.db, SEALER, server_keys.ROTATION_KEY) == new.to_bytes()
     assert (await rotation.next_key(deployment.db, SEALER)).to_bytes() != new.to_bytes(), (
         "the next time it is another one"

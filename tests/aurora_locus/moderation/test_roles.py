@@ -26,6 +26,7 @@ MAY = {
     OperatorAction.CREATE_CODES: "admin superadmin",
     OperatorAction.CREATE_ACCOUNT: "admin superadmin",
     OperatorAction.SEND_RESET: "admin superadmin",
+    OperatorAction.REMOVE_SECOND_FACTORS: "superadmin",
     OperatorAction.CHANGE_EMAIL: "superadmin",
     OperatorAction.CHANGE_HANDLE: "admin superadmin",
     OperatorAction.RELEASE_HANDLE: "admin superadmin",

@@ -35,7 +35,7 @@ async def process(pds_url: str, clock: HandClock, tmp_path: Path) -> AsyncIterat
             db = await open_database(pds_url, schema="aurora_locus", clock=clock, connections=3, **PATIENT)
             stack.push_async_callback(db.close)
             repositories = await assemble(db, clock, tmp_path)
-            stack.push_async_callback(repositories.blobs.settle)
+            stack.push_async_callback(repositories.blobs.wait_for_removals)
             return repositories
 
         yield open_it

@@ -305,7 +305,7 @@ async def test_a_mailed_link_lets_the_owner_in_on_a_new_device(
     # A program that looks into mail opens it, and so does a preview: nothing is spent.
     for _ in range(3):
         opened = await stranger.get(link)
-        assert "Your link is good" in opened.text
+        assert "Your link works" in opened.text
     assert (await browser.send("/sign-in", {"identifier": "ada.test", "password": "x"}, page=link)).status_code == 429
     token = link.partition("=")[2]
     wrong = await browser.send("/sign-in", {"identifier": "ada.test", "password": "x", "link": token})

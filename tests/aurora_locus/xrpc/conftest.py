@@ -55,18 +55,18 @@ class Client:
     headers: dict[str, str]
 
     async def get(self, nsid: str, **parameters: Any) -> httpx.Response:
-        return _as_promised(nsid, await self.http.get(f"/xrpc/{nsid}", params=parameters, headers=self.headers))
+        return _as_documented(nsid, await self.http.get(f"/xrpc/{nsid}", params=parameters, headers=self.headers))
 
     async def post(self, nsid: str, body: Any = None, **options: Any) -> httpx.Response:
-        return _as_promised(nsid, await self.http.post(f"/xrpc/{nsid}", json=body, headers=self.headers, **options))
+        return _as_documented(nsid, await self.http.post(f"/xrpc/{nsid}", json=body, headers=self.headers, **options))
 
     async def upload(self, content: bytes, content_type: str | None = "text/plain") -> httpx.Response:
         headers = self.headers if content_type is None else {**self.headers, "content-type": content_type}
         nsid = "com.atproto.repo.uploadBlob"
-        return _as_promised(nsid, await self.http.post(f"/xrpc/{nsid}", content=content, headers=headers))
+        return _as_documented(nsid, await self.http.post(f"/xrpc/{nsid}", content=content, headers=headers))
 
 
-def _as_promised(nsid: str, answer: httpx.Response) -> httpx.Response:
+def _as_documented(nsid: str, answer: httpx.Response) -> httpx.Response:
     if answer.status_code == 200 and answer.headers.get("content-type") == "application/json":
         validate_output(CATALOG, nsid, json_form.decode(answer.content))
     return answer

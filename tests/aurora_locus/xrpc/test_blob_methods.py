@@ -32,7 +32,7 @@ def body(did: str, rkey: str, *blobs: dict[str, Any]) -> dict[str, Any]:
 
 
 async def has_file(person: Hosted, cid: str) -> bool:
-    await person.repositories.blobs.settle()
+    await person.repositories.blobs.wait_for_removals()
     try:
         return await person.repositories.blobs.store.size(object_name(person.did, Cid.parse(cid))) >= 0
     except NotFound:

@@ -412,7 +412,7 @@ async def test_a_handle_that_the_network_cannot_tell_is_as_the_app_view_saw_it(
     async with name_server({}) as names:
         names.is_failing = True
         deployment = await make_deployment(bsky_app_view_url=stranger.url, bsky_app_view_did="did:web:view.example.org")
-        resolver = deployment.pds.registry.network.resolve_handle.__self__
+        resolver = deployment.pds.registry.network.resolve_handle.__self__  # type: ignore[attr-defined]  # what it is besides its contract
         resolver._dns = Dns(("127.0.0.1", names.port), timeout_seconds=30)
         resolve = "/xrpc/com.atproto.identity.resolveHandle?handle=ben.localhost-without-a-server.org"
         refused(await deployment.http.get(resolve), 502, "UpstreamFailure")

@@ -56,8 +56,8 @@ class Relay:
 
     async def status(self, request: Request) -> JSONResponse:
         self.looked_up.append(request.query_params["hostname"])
-        told = {"hostname": request.query_params["hostname"], "seq": 3, "accountCount": 1, "status": "throttled"}
-        return JSONResponse(told)
+        status = {"hostname": request.query_params["hostname"], "seq": 3, "accountCount": 1, "status": "throttled"}
+        return JSONResponse(status)
 
 
 @asynccontextmanager
@@ -81,7 +81,7 @@ async def ask(deployment: Deployment, hostname: str) -> httpx.Response:
     return await deployment.administration.post(f"{SYNC}.requestCrawl", {"hostname": hostname})
 
 
-async def standing(deployment: Deployment) -> dict[str, Any]:
+async def federation_status(deployment: Deployment) -> dict[str, Any]:
     answer = await deployment.http.get("/admin/federation", headers=deployment.administration.headers)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
@@ -135,7 +135,7 @@ async def test_looking_at_an_unannounced_server_tells_no_relay_of_it(make_deploy
     """A network on a laptop names the public relay in its defaults."""
     async with open_relay() as relay:
         deployment = await make_deployment(federation_relay_urls=(relay.url,))
-        assert [one["says"] for one in (await standing(deployment))["relays"]] == [{}]
+        assert [one["says"] for one in (await federation_status(deployment))["relays"]] == [{}]
         assert relay.looked_up == []
 
 
@@ -157,10 +157,10 @@ async def test_operator_sees_who_reads_and_how_far(make_deployment: MakeDeployme
             for _ in range(4):
                 await socket.recv()
             while True:
-                told = await standing(deployment)
-                if told["subscribers"][0]["live"]:
+                status = await federation_status(deployment)
+                if status["subscribers"][0]["live"]:
                     break
-        (subscriber,) = told["subscribers"]
+        (subscriber,) = status["subscribers"]
         assert subscriber == {
             "peer": "127.0.0.1",
             "position": 4,
@@ -168,7 +168,7 @@ async def test_operator_sees_who_reads_and_how_far(make_deployment: MakeDeployme
             "behindEvents": 0,
             "behindSeconds": 0,
         }
-        good, bad = told["relays"]
+        good, bad = status["relays"]
         assert good["says"] == {"seq": 3, "accountCount": 1, "status": "throttled"}
         assert good["accounts"] == {"counts": {}, "notRead": []}
         assert "problem" in bad["says"]
@@ -192,7 +192,7 @@ async def test_operator_sees_which_accounts_a_relay_leaves_out(make_deployment: 
             return await relay_accounts.ask_some(deployment.db, http, deployment.clock, relays)
 
         assert (await ask_again(), await ask_again()) == (4, 0)
-        good, away = (await standing(deployment))["relays"]
+        good, away = (await federation_status(deployment))["relays"]
         assert good["accounts"]["counts"] == {"active": 1, "other": 1, "throttled": 1, "unknown": 1}
         assert [(one["handle"], one["status"]) for one in good["accounts"]["notRead"]] == [
             ("cleo.test", "other"),

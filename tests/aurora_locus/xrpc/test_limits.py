@@ -17,7 +17,6 @@ from aurora_locus.accounts.limits import (
     SIGN_IN,
     SIGN_IN_ADDRESS,
     WRONG_PASSWORDS,
-    network_of,
     shared,
 )
 from aurora_locus.xrpc import gate
@@ -193,21 +192,6 @@ async def test_development_is_generous(deployment: Deployment) -> None:
 async def test_body_beyond_the_cap_is_not_read(deployment: Deployment) -> None:
     answer = await deployment.ask_to_sign_up("ana", password="x" * 200_000)
     assert (answer.status_code, answer.json()["error"]) == (413, "PayloadTooLarge")
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("", ""),
-    ],
-)
-def test_customers_are_told_apart_by_network(engine: str, address: str, network: str) -> None:
-    assert engine
-    assert network_of(address) == network
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts.second_factors import passkeys
 from aurora_locus.accounts.second_factors.model import Factors
 from groundwork.clock import Instant
-from groundwork.database.transaction import Reader, Writer
+from groundwork.database.transaction import Reader, Transaction, Writer
 
 _FIND = """
     select (select confirmed_at from totp_secrets where did = :did) as totp_since,
@@ -18,6 +18,7 @@ _ARE_SET = """
 """
 _MAIL_ON = "insert into mail_factors (did, created_at) values (:did, :now) on conflict (did) do nothing"
 _MAIL_OFF = "delete from mail_factors where did = :did"
+_TABLES = ("totp_secrets", "passkeys", "mail_factors", "recovery_codes")
 
 
 async def find(reader: Reader, did: Did) -> Factors:
@@ -32,6 +33,12 @@ async def find(reader: Reader, did: Did) -> Factors:
         None if mail is None else Instant(mail),
         int(row["codes"]),
     )
+
+
+async def remove_all(tx: Transaction, did: Did) -> bool:
+    """Remove every second factor and the recovery codes; False if there was none."""
+    removed = [await tx.execute(f"delete from {table} where did = :did", did=did) for table in _TABLES]
+    return any(removed)
 
 
 def are_set(w: Writer, did: Did) -> bool:

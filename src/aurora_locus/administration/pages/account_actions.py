@@ -64,7 +64,7 @@ class AccountAction:
                 return ActionGroup.CONTACT
             case OperatorAction.DISABLE_INVITES | OperatorAction.ENABLE_INVITES | OperatorAction.SET_QUOTA:
                 return ActionGroup.DETAILS
-            case OperatorAction.CHANGE_EMAIL | OperatorAction.CHANGE_HANDLE:
+            case OperatorAction.CHANGE_EMAIL | OperatorAction.CHANGE_HANDLE | OperatorAction.REMOVE_SECOND_FACTORS:
                 return ActionGroup.DETAILS
             case OperatorAction.DELETE:
                 return ActionGroup.END
@@ -125,6 +125,10 @@ async def _write(registry: Registry, audit: AuditContext, did: Did, form: Mappin
     await notices.write_to(registry, audit, did, form.get("subject", "").strip(), content)
 
 
+async def _remove_second_factors(registry: Registry, audit: AuditContext, did: Did, _form: Mapping[str, str]) -> None:
+    await notices.remove_second_factors(registry, audit, did)
+
+
 async def _change_email(registry: Registry, audit: AuditContext, did: Did, form: Mapping[str, str]) -> None:
     await account_actions.change_email(registry, audit, did, form.get("email", "").strip())
 
@@ -176,7 +180,7 @@ ACTS: Final[Mapping[str, AccountAction]] = {
             "suspend",
             OperatorAction.SUSPEND,
             lazy("Suspend"),
-            lazy("Like a takedown, but for a time. Other servers learn that it is a suspension."),
+            lazy("Like a takedown, but for a limited time. Other servers learn that it’s a suspension."),
             lazy("It ends on time, or when an operator ends it."),
             _suspend,
             ("days",),
@@ -250,6 +254,19 @@ ACTS: Final[Mapping[str, AccountAction]] = {
             _send_reset,
         ),
         AccountAction(
+            "remove-second-factors",
+            OperatorAction.REMOVE_SECOND_FACTORS,
+            lazy("Remove the second step of signing in"),
+            lazy(
+                "For somebody who lost their phone, passkeys and recovery codes. The password "
+                "alone is enough then, and its owner gets an e-mail. Make sure that it’s really "
+                "the owner who’s asking."
+            ),
+            lazy("Only its owner can set it up again."),
+            _remove_second_factors,
+            confirmation=lazy("Yes, remove the second step of @%(handle)s"),
+        ),
+        AccountAction(
             "change-email",
             OperatorAction.CHANGE_EMAIL,
             lazy("Change the address"),
@@ -273,8 +290,8 @@ ACTS: Final[Mapping[str, AccountAction]] = {
             "set-quota",
             OperatorAction.SET_QUOTA,
             lazy("Change the space for files"),
-            lazy("How much this account can keep. What is there already stays, even if it is more."),
-            lazy("Leave it empty and it has as much as everybody."),
+            lazy("How much this account can keep. What’s there already stays, even if it’s more."),
+            lazy("Leave it empty for the same as everybody else."),
             _set_quota,
             ("quota",),
         ),

@@ -112,7 +112,7 @@ def _require_confirmed(chosen: AccountAction, account: AccountDetails, form: dic
     if chosen.is_end and form.get("handle", "").strip().lower().removeprefix("@") != account.handle:
         raise InvalidForm({"handle": said("Type %(handle)s to confirm.", handle=account.handle)})
     if chosen.confirmation is not None and "sure" not in form:
-        raise InvalidForm({"sure": mark("Tick this to go on.")})
+        raise InvalidForm({"sure": mark("Select this to continue.")})
 
 
 def _form(

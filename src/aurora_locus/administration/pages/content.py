@@ -79,7 +79,7 @@ def _wish(form: Mapping[str, str]) -> tuple[RecordSubject | BlobSubject, str | N
     if form.get("decision") == "lift":
         return subject, None
     if "sure" not in form:
-        raise InvalidInput("sure", mark("Tick this to go on."))
+        raise InvalidInput("sure", mark("Select this to continue."))
     return subject, form.get("reference", "").strip() or NO_REFERENCE
 
 
@@ -110,7 +110,7 @@ async def _page(request: Request, typed: Typed, asked: Mapping[str, str], *, sta
             entries = await audit_log.page(reader, subject=name, limit=20)
         text = await written(request, subject)
         if decision is None:
-            problem = mark("We don’t have this, or not any more. You can still lift its takedown.")
+            problem = mark("We don’t have this, or no longer have it. You can still lift its takedown.")
     context = {
         "typed": typed,
         "asked": asked,

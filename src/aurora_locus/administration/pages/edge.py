@@ -125,11 +125,11 @@ def admin_page(
 ) -> Response:
     """Render a page with the operators' navigation."""
     operator = operator_of(request)
-    told = {
+    layout = {
         "operator": operator,
         "may": {act.name: operator.may(act) for act in OperatorAction},
         "now": registry_of(request).clock.now(),
         "blank": EMPTY,
         "words": words,
     }
-    return page(request, f"administration/{template}", {**told, **(context or {})}, status=status)
+    return page(request, f"administration/{template}", {**layout, **(context or {})}, status=status)

@@ -63,7 +63,7 @@ async def request_crawl(request: Request) -> Response:
 async def _relays(request: Request, typed: Typed, *, status: int = 200) -> Response:
     console = console_of(request)
     context = {
-        "standing": await console.standing(),
+        "federation_status": await console.federation_status(),
         "typed": typed,
         "announces": console.settings.announces_when_asked,
         "serves": console.settings.serves_firehose,

@@ -16,7 +16,7 @@ ROLES: Final = {"moderator": lazy("Moderator"), "admin": lazy("Admin"), "superad
 
 # By ``OperatorAction``.
 ACTIONS: Final = {
-    "see": lazy("Looked"),
+    "see": lazy("Marked as seen"),
     "subject.take_down": lazy("Taken down"),
     "subject.restore": lazy("Restored"),
     "account.announce": lazy("Status announced again"),
@@ -33,6 +33,7 @@ ACTIONS: Final = {
     "invites.create": lazy("Invite codes made"),
     "account.create": lazy("Account created"),
     "account.send_password_reset": lazy("Password reset sent"),
+    "account.remove_second_factors": lazy("Two-step sign-in removed"),
     "account.change_email": lazy("E-mail address changed"),
     "account.change_handle": lazy("Handle changed"),
     "account.release_handle": lazy("Handle released"),

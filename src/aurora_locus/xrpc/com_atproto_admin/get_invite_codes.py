@@ -27,5 +27,5 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
 def _parse(cursor: str) -> tuple[int, str]:
     key, mark, code = cursor.partition(_MARK)
     if not mark or not key.isascii() or not key.isdigit() or len(key) > 18 or not code.isprintable():
-        raise InvalidInput("cursor", "This is no cursor of this list.")
+        raise InvalidInput("cursor", "This cursor does not belong to this list.")
     return int(key), code

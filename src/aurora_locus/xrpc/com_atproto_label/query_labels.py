@@ -16,7 +16,7 @@ async def run(own: Labels, call: XrpcCall) -> Outcome:
     parameters = call.parameters
     limit, cursor, sources = parameters["limit"], parameters.get("cursor"), parameters.get("sources")
     if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise InvalidInput("cursor", "This is no cursor of this list.")
+        raise InvalidInput("cursor", "This cursor does not belong to this list.")
     found: list[Label] = []
     if sources is None or own.src in sources:
         async with own.db.reader() as reader:

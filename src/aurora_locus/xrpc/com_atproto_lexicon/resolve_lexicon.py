@@ -13,7 +13,7 @@ async def resolve_lexicon(call: XrpcCall) -> Outcome:
     nsid = Nsid(call.parameters["nsid"])
     lexicons = call.host.lexicons
     if lexicons is None:
-        raise NotFound("This server asks nobody for Lexicons.", name="LexiconNotFound")
+        raise NotFound("This server does not resolve Lexicons.", name="LexiconNotFound")
     published = await lexicons.resolve(nsid)
     return {"uri": published.uri, "cid": str(published.cid), "schema": json_form.to_json(published.record)}
 

@@ -109,7 +109,7 @@ async def import_repo(call: XrpcCall) -> None:
     """
     host = call.host
     if not host.settings.accepting_repo_imports:
-        raise Refused("This server does not take in repositories (PDS_ACCEPTING_REPO_IMPORTS is off).")
+        raise Refused("This server does not import repositories (PDS_ACCEPTING_REPO_IMPORTS is off).")
     if (call.header("content-type") or "").partition(";")[0].strip().lower() != MEDIA_TYPE:
         raise InvalidInput(
             "", f"Wrong request encoding (Content-Type): com.atproto.repo.importRepo takes {MEDIA_TYPE}."

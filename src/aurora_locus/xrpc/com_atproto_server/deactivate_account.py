@@ -22,5 +22,5 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
 
     await registry.db.write(work)
     # The last step of a migration: check now where the account lives.
-    await hosting_status.recheck(registry, did)
+    await hosting_status.recheck_identity(registry, did)
     return None

@@ -10,11 +10,11 @@ from aurora_locus.xrpc.method import XrpcCall
 async def describe_own_host(call: XrpcCall) -> dict[str, Any]:
     """Name, number of the newest event, and, for callers who may list accounts, their number."""
     host = call.host
-    told: dict[str, Any] = {
+    output: dict[str, Any] = {
         "hostname": host.crawling.hostname,
         "seq": host.repositories.live.buffer.head,
         "status": "active",
     }
     if may_enumerate(call):
-        told["accountCount"] = await reader.count_repositories(host.db)
-    return told
+        output["accountCount"] = await reader.count_repositories(host.db)
+    return output

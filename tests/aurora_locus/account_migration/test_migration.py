@@ -20,7 +20,7 @@ from aurora_locus.account_migration.moves import AccountMove, MoveStage
 from aurora_locus.accounts import deletion
 from aurora_locus.accounts.credentials import MAX_AGE
 from groundwork.clock import HOUR, MINUTE, HandClock
-from tests.aurora_locus.accounts.test_archive import PICTURE, furnish, write
+from tests.aurora_locus.accounts.test_archive import PICTURE, add_content, write
 from tests.aurora_locus.deployment import SERVER, Deployment, Person, open_deployment
 from tests.aurora_locus.mailbox import newest_token
 from tests.aurora_locus.visitor import Visitor, problems_in, visitor
@@ -84,7 +84,7 @@ async def leaving(
         # Each is where it says that it is: the servers speak to each other.
         wish = {"recoveryKey": format_did_key(RECOVERY.public)} if did is None else {"did": did}
         ada = await old.sign_up("ada", **wish)
-        await furnish(old, ada)
+        await add_content(old, ada)
         browser = visitor(old)
         await browser.sign_in("ada")
         yield Leaving(old, new, ada, browser)
@@ -138,9 +138,10 @@ async def test_everything_arrives_and_what_is_here_is_hidden(ada: Leaving) -> No
     )
     assert refused.status_code in {400, 401}
     page = (await ada.browser.get("/account/move")).text
-    assert "You have moved" in page
+    assert page.index("You have moved") < page.index("Account created there")
     overview = (await ada.browser.get("/account")).text
     assert f'Your account is now at <a href="{ada.new.settings.url}"' in overview
+    assert not any(f'href="/account/{path}"' in overview for path in ("move", "deactivate", "recovery-key"))
     assert "once it names this server again" in (await ada.browser.get("/account/deactivate")).text
 
 

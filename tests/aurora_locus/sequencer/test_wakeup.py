@@ -97,7 +97,7 @@ async def test_export_of_one_process_survives_commits_of_another(
     clock.turn(2 * HOUR)
     await other.keep_exports()
     assert await unused(db) == 0
-    await dead.aclose()
+    await dead.aclose()  # type: ignore[attr-defined]  # what it is besides its contract
 
 
 async def unused(db: Database) -> int:

@@ -1,0 +1,27 @@
+"""Operators let people in who lost every second factor."""
+
+import pytest
+
+from aurora_locus.accounts.second_factors import queries as factors
+from aurora_locus.moderation.roles import OperatorRole
+from tests.aurora_locus.administration.working import PASSWORD, act, at_work, employ
+from tests.aurora_locus.deployment import Deployment
+from tests.aurora_locus.moderation.operators import acts
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_who_lost_every_second_factor_gets_in_with_the_password(deployment: Deployment) -> None:
+    """A superadmin removes them, and only where there is one."""
+    ana = await deployment.sign_up("ana")
+    registry = deployment.pds.registry
+    await registry.db.write(lambda w: factors.set_mail(w, ana.did, is_on=True))
+    await employ(deployment, "mod", OperatorRole.ADMIN)
+    async with at_work(deployment, "mod", PASSWORD) as mod:
+        assert (await mod.get(f"/admin/accounts/{ana.did}/remove-second-factors")).status_code == 403
+    async with at_work(deployment) as admin:
+        assert (await act(admin, ana.did, "remove-second-factors")).status_code == 303
+        again = await act(admin, ana.did, "remove-second-factors")
+        assert (again.status_code, "with its password alone already" in again.text) == (422, True)
+    async with registry.db.reader() as reader:
+        assert not (await factors.find(reader, ana.did)).are_set
+    assert (await acts(deployment)).count("account.remove_second_factors") == 1
