@@ -147,7 +147,7 @@ from openmeet.web.series import gather_pages as series_gather_pages
 from openmeet.web.series import host_pages as series_host_pages
 from openmeet.web.series import hosting_api as series_hosting_api
 from openmeet.web.series import impact_api as series_impact_api
-from openmeet.web.series import list_pages
+from openmeet.web.series import list_pages, recurrence_preview
 from openmeet.web.series import pages as series_pages
 from openmeet.web.series import people_api as series_people_api
 from openmeet.web.series import people_pages as series_people_pages
@@ -252,6 +252,7 @@ def _pages() -> list[Route]:
         *series_dates_pages.routes(),
         *series_people_pages.routes(),
         *series_gather_pages.routes(),
+        *recurrence_preview.routes(),
         *series_edit_pages.routes(),
         *series_picture_pages.routes(),
         *series_pages.routes(),

@@ -1,10 +1,11 @@
 """A small network in one process over real sockets: directory, PDS, and one tenant that publishes and ingests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -195,7 +196,7 @@ class Deployment:
         await heard_until(self.consumer, self.pds_url, did, is_done)
         await self.ingest()
 
-    async def standing(self, kind: PublicationKind, subject_id: str) -> PublicationStatus:
+    async def status_of(self, kind: PublicationKind, subject_id: str) -> PublicationStatus:
         async with self.db.reader() as reader:
             return (await publication_status.statuses(reader, kind, [subject_id]))[subject_id]
 
@@ -257,11 +258,17 @@ class Fixed:
     async def headers(self, _method: str, _url: str) -> dict[str, str]:
         return {"authorization": self.authorization}
 
-    async def learn(self, _url: str, _headers: object) -> None:
+    async def store_nonce(self, _url: str, _headers: object) -> None:
         return
 
     async def renew(self, _refused: object, _status: int, _error: object) -> bool:
         return False
+
+
+def records_listed(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The records in an answer of ``com.atproto.repo.listRecords``."""
+    found: list[dict[str, Any]] = answer["records"]
+    return found
 
 
 def details(**typed: str) -> Details:
@@ -337,7 +344,7 @@ async def open_deployment(
         servers = OAuthServers(http, clock, is_development=True)
         stack.push_async_callback(servers.close)
         network = NetworkClients(http, clock, dids, handles, Sealer([bytes(32)]), servers, InProcessCache(clock), POOL)
-        stack.push_async_callback(network.settle)
+        stack.push_async_callback(network.wait_for_refreshes)
 
         async def enqueue(messages: list[RecordMessage]) -> None:
             await queue.publish([Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages])

@@ -62,7 +62,7 @@ PASSWORD = "password of a test"
 
 @dataclass
 class Far:
-    """The site's address and parts; what is owed is paid, and what is announced heard, when a test says so."""
+    """The site's address and parts; what is queued is delivered, and what is announced heard, when a test says so."""
 
     url: str
     db: Database
@@ -79,7 +79,7 @@ class Far:
         return found
 
     async def deliver_publications(self) -> int:
-        """Pay record debts that are due now."""
+        """Deliver publications that are due now."""
         return await schedule.run_once(self.publisher)
 
     async def listen(self, did: str) -> None:
@@ -152,7 +152,7 @@ async def open_far(db: Database, make_sqlite: MakeDatabase, tmp_path: Path) -> A
             POOL,
             app=app_of(url, "Meet"),
         )
-        stack.push_async_callback(network.settle)
+        stack.push_async_callback(network.wait_for_refreshes)
         app = create_app(
             Services(
                 replace(Settings(), public_url=url, dev_mode=True),

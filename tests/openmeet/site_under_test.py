@@ -11,7 +11,7 @@ import httpx
 
 from at_network.service_callers import ServiceCallers
 from groundwork.blobstore.contract import BlobStore
-from groundwork.clock import Clock
+from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.http.application import Application
 from groundwork.signing_key import SigningKey
@@ -44,7 +44,7 @@ class Site:
 
     app: Application
     db: Database
-    clock: Clock
+    clock: HandClock
 
     @asynccontextmanager
     async def browser(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -58,7 +58,7 @@ class Site:
 
 def site_on(
     db: Database,
-    clock: Clock,
+    clock: HandClock,
     *,
     pictures: BlobStore | None = None,
     service_callers: ServiceCallers | None = None,

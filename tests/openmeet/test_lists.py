@@ -35,6 +35,7 @@ from openmeet.domain.series import actions as series
 from openmeet.domain.series import detection_queries
 from openmeet.domain.series.detection import DetectedSeries
 from openmeet.domain.series.detection_queries import DetectionState
+from openmeet.domain.series.model import Timing
 from openmeet.domain.series.splits import MOST_PARTS
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
@@ -54,7 +55,7 @@ from openmeet.web.xrpc.dispatch import QUERIES
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import did
-from tests.openmeet.series.practice import FIRST, ZONE, Timing
+from tests.openmeet.series.practice import FIRST, ZONE
 from tests.openmeet.site_under_test import event_by, person, site_on
 
 # Lists without a cursor: parts of one thing, each with what keeps it short.

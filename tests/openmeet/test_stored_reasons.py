@@ -99,9 +99,9 @@ async def test_what_failed_is_stored_as_codes(deployment: Deployment) -> None:
     )
     await deployment.deliver_jobs()
     await deployment.deliver_publications()
-    standing = await deployment.standing(PublicationKind.EVENT, refused.id)
-    assert standing.state is PublicationState.REFUSED
-    assert "No tea here." in explain(standing.reason)
+    publication = await deployment.status_of(PublicationKind.EVENT, refused.id)
+    assert publication.state is PublicationState.REFUSED
+    assert "No tea here." in explain(publication.reason)
     await take(deployment.db, event(1, "tea", 1, startsAt="1800-01-01T00:00:00Z"))
     failing = Circuits(deployment.clock)
     for _ in range(10):

@@ -59,7 +59,7 @@ class Page:
         return page, packed(f"{number}.{row_id}")
 
 
-WHOLE: Final = Page(None)
+ALL_ROWS: Final = Page(None)
 
 
 def page_of(limit: str, cursor: str) -> Page:

@@ -23,7 +23,7 @@ def deletion_composer(site_name: str, public_url: str) -> Composer:
         async with db.reader() as reader:
             asked = await erasure_requests.find(reader, UserId(due.person))
             person = await by_id(reader, UserId(due.person))
-            left = await actions.unsettled(reader, UserId(due.person))
+            left = await actions.undeleted_records(reader, UserId(due.person))
         if asked is None or str(asked.requested_at) != due.subject_id or person is None or person.email is None:
             return None
         date = long_date(asked.due_at)

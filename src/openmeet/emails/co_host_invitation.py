@@ -9,6 +9,8 @@ from openmeet.domain.events.queries import by_id
 from openmeet.domain.moderation.blocks import apart, apart_from_address
 from openmeet.domain.users.model import unnamed
 from openmeet.domain.users.queries import by_id as user_by_id
+from openmeet.emails.notifications.texts import short_day_label
+from openmeet.emails.render import subject_line
 from openmeet.i18n.catalogue import gettext
 from openmeet.outbox import email_suppressions, emails
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
@@ -45,13 +47,14 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
         if one.is_for_series:
             about.append(gettext("This applies to every coming date of the series, including dates added later."))
         parts = [
-            gettext("%(name)s asks you to host an event together on %(site)s:", name=name, site=site_name),
+            gettext("%(name)s asks you to co-host an event on %(site)s:", name=name, site=site_name),
             "\n".join(about),
             emails.link(gettext("View and answer"), f"{public_url}/co-hosting/{token_of(key, one.id)}"),
             gettext("You don’t host anything until you say yes. If you do nothing, we won’t write again."),
             emails.opt_out_lines(never),
         ]
-        subject = gettext("%(name)s asks you to host %(title)s together", name=name, title=title)
-        return OutgoingEmail(address, subject, "\n\n".join(parts), unsubscribe_url=never)
+        fact = gettext("%(name)s asks you to co-host", name=name)
+        subject = subject_line(fact, title, short_day_label(event))
+        return OutgoingEmail(address, subject, "\n\n".join(parts), unsubscribe_url=never, thread=event.id)
 
     return compose

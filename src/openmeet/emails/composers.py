@@ -57,7 +57,7 @@ def composers(head: EmailContext) -> dict[str, Composer]:
         OFF_MAIL: off_composer(name, url),
     }
     found = {kind: _in_language(head, _of_user, composer) for kind, composer in of_users.items()}
-    found[GUEST_MAIL] = _in_language(head, _of_guest_rsvp, guest_composer(key, name, url))
+    found[GUEST_MAIL] = _in_language(head, _of_guest_rsvp, guest_composer(head))
     found[CO_HOST_MAIL] = _in_language(head, _of_co_host, co_host_composer(key, name, url))
     found[INVITATION_MAIL] = _in_language(head, _of_group_invitation, invitation_composer(key, name, url))
     found[ARRIVAL_MAIL] = _in_language(head, _of_imported_person, import_composer(key, name, url))

@@ -48,7 +48,9 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             ),
             emails.link(gettext("View and answer"), f"{public_url}/groups/invitations/{token}"),
             gettext(
-                "The link works once, for two weeks. You don’t join the group until you say yes; if you do nothing, we won’t write again. If you say no there, the group never writes to this address again."
+                "The link works once, for two weeks. You don’t join the group until you say yes. "
+                "If you do nothing, we won’t write again. If you say no, the group will never "
+                "write to this address again."
             ),
             emails.opt_out_lines(email_suppressions.url_of(key, public_url, invitation.email)),
         ]
@@ -57,6 +59,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             gettext("%(name)s invites you to %(title)s", name=name, title=group.details.name),
             "\n\n".join(parts),
             unsubscribe_url=f"{public_url}/mail/decline/group/{token}",
+            thread=group.id,
         )
 
     return compose
@@ -105,6 +108,6 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
             emails.link(gettext("Sign in to keep it"), page),
             gettext("If you do nothing, it passes to them on %(day)s. You stay an admin and can undo this.", day=day),
         ]
-        return OutgoingEmail(owner.email, subject, "\n\n".join(parts) + "\n")
+        return OutgoingEmail(owner.email, subject, "\n\n".join(parts) + "\n", thread=group.id)
 
     return compose

@@ -1,26 +1,25 @@
 """E-mail with the link that confirms a guest's RSVP."""
 
 from groundwork.database.transaction import Database
-from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.guest_rsvps import actions, queries
 from openmeet.domain.guest_rsvps.queries import GuestAnswerId
-from openmeet.i18n import formatting
+from openmeet.emails.notifications.texts import when_label
+from openmeet.emails.render import EmailCard, EmailContext, event_html
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.markdown import one_line
 from openmeet.outbox import email_suppressions, emails
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
-from openmeet.recurrence import wall_time
 
 _SAYS = {
     RsvpReply.GOING: lazy("You said that you’re going to %(title)s."),
-    RsvpReply.INTERESTED: lazy("You said that you’re interested in %(title)s."),
+    RsvpReply.INTERESTED: lazy("You said maybe to %(title)s."),
     RsvpReply.DECLINED: lazy("You said that you’re not going to %(title)s."),
 }
 
 
-def guest_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
+def guest_composer(head: EmailContext) -> Composer:
     """Composer of ``GUEST_MAIL``; nothing when the RSVP was confirmed or has expired, its event is gone, or after an
     opt-out.
     """
@@ -30,33 +29,31 @@ def guest_composer(key: SigningKey, site_name: str, public_url: str) -> Composer
             asked = await queries.find(reader, GuestAnswerId(due.subject_id))
             if asked is None or asked.used_at is not None or asked.expires_at <= reader.now:
                 return None
-            if await email_suppressions.is_suppressed(reader, key, asked.email):
+            if await email_suppressions.is_suppressed(reader, head.key, asked.email):
                 return None
             event = await by_id(reader, asked.event_id)
         if event is None or event.is_gone or event.is_cancelled:
             return None
-        title = one_line(event.title)
-        never = email_suppressions.url_of(key, public_url, asked.email)
-        when = ""
-        if event.starts_at is not None:
-            local = wall_time.local_of(event.starts_at, event.time_zone)
-            when = f"\n{formatting.span(local, None)}, {formatting.zone_label(local, event.time_zone)}"
-        page = f"{public_url}/answers/confirm/{actions.token_of(key, asked.id)}"
-        parts = [
-            _SAYS[asked.saying.reply].filled(title=title) + when,
-            emails.link(gettext("Confirm it here"), page),
-            gettext("The link works for a day. An answer that isn’t confirmed is deleted."),
-            gettext(
-                "If you didn’t answer on %(site)s, somebody mistyped their address. You don’t need to do anything.",
-                site=site_name,
-            ),
-            emails.opt_out_lines(never),
-        ]
+        title, when = one_line(event.title), "" if event.starts_at is None else when_label(event)
+        never = email_suppressions.url_of(head.key, head.public_url, asked.email)
+        confirm = gettext("Confirm it here")
+        page = f"{head.public_url}/answers/confirm/{actions.token_of(head.key, asked.id)}"
+        saying = _SAYS[asked.saying.reply].filled(title=title)
+        note = gettext("The link works for a day. An answer that isn’t confirmed is deleted.")
+        mistyped = gettext(
+            "If you didn’t answer on %(site)s, somebody mistyped their address. You don’t need to do anything.",
+            site=head.site_name,
+        )
+        closing = f"{mistyped}\n\n{emails.opt_out_lines(never)}"
+        subject = gettext("Confirm your answer: %(title)s", title=title)
+        card = EmailCard(gettext("Confirm your answer"), when, [(confirm, page)], note=f"{saying} {note}")
         return OutgoingEmail(
             asked.email,
-            gettext("Confirm your answer: %(title)s", title=title),
-            "\n\n".join(parts),
+            subject,
+            "\n\n".join(["\n".join(filter(None, [saying, when])), emails.link(confirm, page), note, closing]),
+            html=event_html(head, event, subject, card, closing),
             unsubscribe_url=never,
+            thread=event.id,
         )
 
     return compose

@@ -9,6 +9,8 @@ from openmeet.domain.imports.model import ContactStage, PersonId
 from openmeet.domain.imports.people import shown, token_of
 from openmeet.domain.users.model import unnamed
 from openmeet.domain.users.queries import by_id
+from openmeet.emails.notifications.texts import short_day_label
+from openmeet.emails.render import subject_line
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
 from openmeet.outbox import email_suppressions, emails
@@ -44,6 +46,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             + emails.opt_out_lines(email_suppressions.url_of(key, public_url, person.email)),
             # Declining opts out of every further e-mail of that kind.
             unsubscribe_url=f"{public_url}/mail/decline/list/{token}",
+            thread=person.target,
         )
 
     return compose
@@ -51,7 +54,8 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
 
 def subject_of(host: str, event: Event | None, group: Group | None) -> str:
     """The subject of the e-mail."""
-    return gettext("%(name)s invites you to %(title)s", name=host or unnamed(), title=title_of(event, group))
+    fact = gettext("%(name)s invites you", name=host or unnamed())
+    return subject_line(fact, title_of(event, group), "" if event is None else short_day_label(event))
 
 
 def text_of(host: str, event: Event | None, group: Group | None, message: str, site_name: str, link: str) -> str:
@@ -68,7 +72,8 @@ def text_of(host: str, event: Event | None, group: Group | None, message: str, s
     else:
         invites = gettext("%(name)s invites you to %(title)s on %(site)s.", name=name, title=title, site=site_name)
     about = gettext(
-        "Your address was on a list from %(name)s. This is the only e-mail about it. You’re on no list before you say yes. If you do nothing, you get nothing more.",
+        "Your address was on a list from %(name)s. This is the only e-mail about it. You’re not "
+        "on any list here until you say yes. If you do nothing, we won’t write again.",
         name=name,
     )
     return f"{invites}\n{when}{said}\n{emails.link(gettext('View and answer'), link)}\n\n{about}\n"

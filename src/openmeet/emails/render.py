@@ -1,5 +1,6 @@
 """Rendering of e-mails: templates, their common parts, and HTML for e-mails that are written as text."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -8,7 +9,10 @@ from urllib.parse import urlsplit
 import jinja2
 
 from groundwork.signing_key import SigningKey
-from openmeet.i18n.catalogue import SOURCE, current
+from openmeet.domain.covers.model import cover_for
+from openmeet.domain.events.model import Event
+from openmeet.i18n.catalogue import SOURCE, current, gettext
+from openmeet.i18n.markdown import one_line
 from openmeet.i18n.templates import speak
 from openmeet.outbox.emails import OutgoingEmail
 
@@ -29,6 +33,61 @@ class EmailContext:
         return urlsplit(self.public_url).hostname or "localhost"
 
 
+# Characters of a subject; phones show no more. Of a title at least some are left.
+_LONGEST_SUBJECT: Final = 60
+_SHORTEST_TITLE: Final = 12
+
+
+def subject_line(fact: str, title: str, day: str = "") -> str:
+    """``You’re going: Lightning talks, Tue 24 Nov``: what happened, to what, and its day.
+
+    Where that is too long, the title is cut, and the rest is not.
+    """
+
+    def written(title: str) -> str:
+        if day:
+            return gettext("%(fact)s: %(title)s, %(day)s", fact=fact, title=title, day=day)
+        return gettext("%(fact)s: %(title)s", fact=fact, title=title)
+
+    room = _LONGEST_SUBJECT - len(written(""))
+    if len(title) <= max(room, _SHORTEST_TITLE):
+        return written(title)
+    return written(title[: max(room, _SHORTEST_TITLE) - 1].rstrip(" ,.;:–-") + "…")
+
+
+def cover_url(head: EmailContext, event: Event) -> str:
+    """Address of the event's picture, uploaded or drawn. It says nothing about the event, and anyone who has it may read
+    it: mail programs are not signed in.
+    """
+    picture = event.content.picture
+    return head.public_url + (cover_for(event.content).png_path if picture is None else f"/media/{picture.key}/small")
+
+
+@dataclass(frozen=True, slots=True)
+class EmailCard:
+    """What an e-mail about one event shows of it. ``links``: words and addresses, the main action first."""
+
+    headline: str
+    when: str
+    links: Sequence[tuple[str, str]]
+    place: Sequence[str] = ()
+    join_url: str = ""
+    door_note: str = ""
+    note: str = ""
+
+
+def event_html(head: EmailContext, event: Event, subject: str, card: EmailCard, closing: str) -> str:
+    """The event with its cover and facts; ``closing``: the text below it."""
+    shown = {
+        "subject": subject,
+        "cover_url": cover_url(head, event),
+        "title": one_line(event.title),
+        "card": card,
+        "closing": paragraphs(closing, head.public_url),
+    }
+    return TEMPLATES.get_template("event.html").render(shown)
+
+
 # Characters of a first line that is shown as a heading; longer ones are text.
 _LONGEST_HEADING: Final = 90
 
@@ -44,7 +103,8 @@ class Paragraph:
 
 
 def with_html(email: OutgoingEmail, public_url: str) -> OutgoingEmail:
-    """The e-mail with its text as HTML, unless it has some."""
+    """The e-mail with its text as HTML, unless it has some, and with its subject on one line."""
+    email = replace(email, subject=one_line(email.subject))
     if email.html:
         return email
     context = {

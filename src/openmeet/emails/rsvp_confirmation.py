@@ -1,5 +1,7 @@
 """E-mails about a person's own RSVP: confirmed or withdrawn, with the entry for the calendar."""
 
+from typing import Final
+
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.attendance import answer_texts, notify
@@ -18,22 +20,20 @@ from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.events.time_and_place import join_from_label
 from openmeet.domain.users.model import UserId
 from openmeet.emails.calendar_file import end_of, file_of
-from openmeet.emails.notifications.texts import when_label
-from openmeet.emails.render import EmailContext
+from openmeet.emails.notifications.texts import short_day_label, when_label
+from openmeet.emails.render import EmailCard, EmailContext, event_html, subject_line
 from openmeet.emails.unsubscribe import EmailRecipient, addressee_of
-from openmeet.i18n.catalogue import gettext
+from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.markdown import one_line
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
 
 # A person who declined needs no e-mail about it.
-_COMES = frozenset(
-    {
-        AttendanceStatus.ATTENDING,
-        AttendanceStatus.INTERESTED,
-        AttendanceStatus.WAITLISTED,
-        AttendanceStatus.PENDING,
-    }
-)
+_SUBJECTS: Final = {
+    AttendanceStatus.ATTENDING: lazy("You’re going"),
+    AttendanceStatus.INTERESTED: lazy("Maybe"),
+    AttendanceStatus.WAITLISTED: lazy("On the waitlist"),
+    AttendanceStatus.PENDING: lazy("You asked for a place"),
+}
 
 
 def confirmed_composer(head: EmailContext) -> Composer:
@@ -66,26 +66,25 @@ async def _email(tx: Transaction, head: EmailContext, due: DueEmail, to: EmailRe
     user_id = UserId(due.person)
     event = await event_by_id(tx, EventId(due.subject_id))
     mine = None if event is None else await answer_of(tx, event.id, user_id)
-    if event is None or mine is None or mine.status not in _COMES:
+    if event is None or mine is None or mine.status not in _SUBJECTS:
         return None
     if event.is_gone or event.is_cancelled or event.is_over(tx.now):
         return None
     if event.id not in await seen_by(tx, [event], user_id):
         return None
     registration_settings = await registration_settings_of(tx, event)
-    stands = answer_sentence(event, registration_settings, mine, await before(tx, mine), tx.now)
+    sentence = answer_sentence(event, registration_settings, mine, await before(tx, mine), tx.now)
     seen = await private_details_for(tx, event, user_id, is_going=mine.is_seated)
-    title = one_line(event.title)
+    title, when = one_line(event.title), when_label(event)
     place = [one_line(line) for line in seen.place.lines]
-    about = [title, when_label(event), *place]
-    more = []
-    if seen.web_link:
-        more.append(link(gettext("Join online"), seen.web_link))
-    elif later := join_from_label(event, seen):
-        more.append(gettext("Open the link below from %(when)s to see the link to join.", when=later))
-    if seen.door_note and mine.is_seated:
-        more.append(gettext("How to get in:") + f"\n{seen.door_note}")
-    answer_url = await to.answer_url(tx, head, event.id)
+    door_note = seen.door_note if mine.is_seated else ""
+    note = ""
+    if not seen.web_link and (later := join_from_label(event, seen)):
+        note = gettext("Open the link below from %(when)s to see the link to join.", when=later)
+    answer = (gettext("Change your answer"), await to.answer_url(tx, head, event.id))
+    links = (
+        [(gettext("Show your ticket"), await to.ticket_url(tx, head, event.id)), answer] if mine.is_seated else [answer]
+    )
     closing = to.closing
     if to.is_guest:
         without_account = gettext(
@@ -93,13 +92,28 @@ async def _email(tx: Transaction, head: EmailContext, due: DueEmail, to: EmailRe
             site=head.site_name,
         )
         closing = f"{without_account}\n\n{to.closing}"
-    answer = gettext("Change your answer, or show your ticket") if mine.is_seated else gettext("Change your answer")
-    parts = [stands, "\n".join(about), *more, link(answer, answer_url), closing]
+    parts = [
+        sentence,
+        "\n".join([title, when, *place]),
+        *([link(gettext("Join online"), seen.web_link)] if seen.web_link else []),
+        *([note] if note else []),
+        *([gettext("How to get in:") + f"\n{door_note}"] if door_note else []),
+        *(link(label, url) for label, url in links),
+        closing,
+    ]
     calendar = await file_of(tx, head, event, user_id, is_tentative=not mine.is_seated)
     await notify.mark_calendar_entries_sent(tx, [mine.id] if calendar else [])
-    text = "\n\n".join(parts) + "\n"
-    subject = gettext("Your answer: %(title)s", title=title)
-    return OutgoingEmail(to.address, subject, text, unsubscribe_url=to.stop_url, calendar=calendar)
+    subject = subject_line(str(_SUBJECTS[mine.status]), title, short_day_label(event))
+    card = EmailCard(sentence, when, links, place, seen.web_link, door_note, note)
+    return OutgoingEmail(
+        to.address,
+        subject,
+        "\n\n".join(parts) + "\n",
+        html=event_html(head, event, subject, card, closing),
+        unsubscribe_url=to.stop_url,
+        calendar=calendar,
+        thread=event.id,
+    )
 
 
 def withdrawn_composer(head: EmailContext) -> Composer:
@@ -123,18 +137,25 @@ def withdrawn_composer(head: EmailContext) -> Composer:
             if not await notify.end_calendar_entries(tx, [mine.id], due.message_id_local):
                 return None
             answer_url = await to.answer_url(tx, head, event.id)
-            title = one_line(event.title)
-            parts = [
-                gettext("You’re not going."),
-                f"{title}\n{when_label(event)}",
-                gettext("The file with this e-mail removes the entry from your calendar."),
-                link(gettext("Change your answer"), answer_url),
-                to.closing,
-            ]
             calendar = await end_of(tx, head, event, mine)
-        text = "\n\n".join(parts) + "\n"
-        subject = gettext("You’re not going: %(title)s", title=title)
-        return OutgoingEmail(to.address, subject, text, unsubscribe_url=to.stop_url, calendar=calendar)
+        title, when = one_line(event.title), when_label(event)
+        headline = gettext("You’re not going.")
+        note = gettext("The attached file removes the entry from your calendar.")
+        change = gettext("Change your answer")
+        text = "\n\n".join([headline, f"{title}\n{when}", note, link(change, answer_url), to.closing]) + "\n"
+        subject = subject_line(gettext("You’re not going"), title, short_day_label(event))
+        html = event_html(
+            head, event, subject, EmailCard(headline, when, [(change, answer_url)], note=note), to.closing
+        )
+        return OutgoingEmail(
+            to.address,
+            subject,
+            text,
+            html=html,
+            unsubscribe_url=to.stop_url,
+            calendar=calendar,
+            thread=event.id,
+        )
 
     return compose
 

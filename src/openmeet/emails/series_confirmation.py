@@ -15,7 +15,7 @@ from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.emails.calendar_file import file_of_dates
-from openmeet.emails.render import EmailContext
+from openmeet.emails.render import EmailContext, subject_line
 from openmeet.emails.unsubscribe import addressee_of
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.i18n.markdown import one_line
@@ -50,11 +50,13 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
         page = f"{head.public_url}/series/{quote(series.slug)}"
         parts = _end(title, ended, goes, page) if is_end else _going(title, goes, mine, page)
         if is_end:
-            subject = gettext("You’re not going: %(title)s", title=title)
+            subject = subject_line(gettext("You’re not going"), title)
         else:
-            subject = gettext("Your answers: %(title)s", title=title)
+            subject = subject_line(gettext("Your answers"), title)
         text = "\n\n".join([*parts, to.closing]) + "\n"
-        return OutgoingEmail(to.address, subject, text, unsubscribe_url=to.stop_url, calendar=calendar)
+        return OutgoingEmail(
+            to.address, subject, text, unsubscribe_url=to.stop_url, calendar=calendar, thread=series.id
+        )
 
     return compose
 
@@ -68,7 +70,7 @@ def _going(title: str, goes: Sequence[Event], mine: Mapping[EventId, Attendance]
     )
     return [
         "\n".join([going, *(_line(one, mine[one.id]) for one in goes)]),
-        gettext("The file with this e-mail has an entry for each."),
+        gettext("The attached file has an entry for each."),
         link(gettext("Change your answers, or stop going to later dates"), page),
     ]
 
@@ -78,7 +80,7 @@ def _end(title: str, ended: Sequence[Event], goes: Sequence[Event], page: str) -
     series = link(gettext("The series"), page)
     if not goes:
         end = gettext(
-            "You’re no longer going to any date of %(title)s. The file with this e-mail removes them from your calendar.",
+            "You’re no longer going to any date of %(title)s. The attached file removes them from your calendar.",
             title=title,
         )
         return [end, series]
@@ -89,8 +91,8 @@ def _end(title: str, ended: Sequence[Event], goes: Sequence[Event], page: str) -
         title=title,
     )
     taken_out = ngettext(
-        "The file with this e-mail removes it from your calendar.",
-        "The file with this e-mail removes them from your calendar.",
+        "The attached file removes it from your calendar.",
+        "The attached file removes them from your calendar.",
         len(ended),
     )
     return ["\n".join([no_more, *(f"- {time_and_place.start_label(one)}" for one in ended)]), taken_out, series]

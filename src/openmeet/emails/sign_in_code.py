@@ -4,7 +4,7 @@ from groundwork.clock import MINUTE
 from groundwork.database.transaction import Database
 from groundwork.signing_key import SigningKey
 from openmeet.domain.sign_in import model, queries
-from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId
+from openmeet.domain.sign_in.model import ChallengeId
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
 
@@ -20,12 +20,12 @@ def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
             if challenge is None or challenge.used_at is not None or challenge.expires_at <= reader.now:
                 return None
         code = model.spaced(model.code_of(key, challenge.id))
-        minutes = CODE_LIFE // MINUTE
+        minutes = (challenge.expires_at - challenge.created_at) // MINUTE
         parts = [
             code,
             ngettext(
-                "Type it on the page of %(site)s where you asked for it. It works once, for %(number)s minute.",
-                "Type it on the page of %(site)s where you asked for it. It works once, for %(number)s minutes.",
+                "Enter it on the %(site)s page where you asked for it. It works once, for %(number)s minute.",
+                "Enter it on the %(site)s page where you asked for it. It works once, for %(number)s minutes.",
                 minutes,
                 site=site_name,
             ),

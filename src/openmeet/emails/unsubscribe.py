@@ -37,8 +37,14 @@ class EmailRecipient:
 
     async def answer_url(self, tx: Transaction, head: EmailContext, event_id: EventId) -> str:
         """The link for changing their RSVP without signing in."""
-        token = await links.token_for(tx, head.key, EmailLink(self.user_id, LinkPurpose.ANSWER, event_id))
-        return f"{head.public_url}/mail/answer/{token}"
+        return f"{head.public_url}/mail/answer/{await self._token(tx, head, event_id)}"
+
+    async def ticket_url(self, tx: Transaction, head: EmailContext, event_id: EventId) -> str:
+        """The link to their ticket, also without signing in."""
+        return f"{head.public_url}/mail/ticket/{await self._token(tx, head, event_id)}"
+
+    async def _token(self, tx: Transaction, head: EmailContext, event_id: EventId) -> str:
+        return await links.token_for(tx, head.key, EmailLink(self.user_id, LinkPurpose.ANSWER, event_id))
 
 
 async def addressee_of(
@@ -70,15 +76,15 @@ EVERYTHING: Final = "everything"
 
 _TOPIC_LABELS: Mapping[NotificationTopic, LazyText] = {
     NotificationTopic.CHANGES: plazy("what e-mails are about", "changed and cancelled events"),
-    NotificationTopic.WAITLIST: plazy("what e-mails are about", "places that become free, and what hosts decide"),
-    NotificationTopic.REMINDERS: plazy("what e-mails are about", "what is coming up"),
+    NotificationTopic.WAITLIST: plazy("what e-mails are about", "free places, and what hosts decide"),
+    NotificationTopic.REMINDERS: plazy("what e-mails are about", "upcoming events"),
     NotificationTopic.NEW_DATES: plazy("what e-mails are about", "new dates of series you follow"),
     NotificationTopic.ANSWERS: plazy("what e-mails are about", "answers to your events"),
-    NotificationTopic.MESSAGES: plazy("what e-mails are about", "messages of hosts"),
+    NotificationTopic.MESSAGES: plazy("what e-mails are about", "messages from hosts"),
     NotificationTopic.GROUP_EVENTS: plazy("what e-mails are about", "new events of your groups"),
-    NotificationTopic.ANNOUNCEMENTS: plazy("what e-mails are about", "what is announced in your groups"),
+    NotificationTopic.ANNOUNCEMENTS: plazy("what e-mails are about", "announcements in your groups"),
     NotificationTopic.REQUESTS: plazy("what e-mails are about", "requests to join groups that you run"),
-    NotificationTopic.MEMBERSHIP: plazy("what e-mails are about", "your place in groups"),
+    NotificationTopic.MEMBERSHIP: plazy("what e-mails are about", "your role in groups"),
     NotificationTopic.MENTIONS: plazy("what e-mails are about", "mentions of you"),
     NotificationTopic.OWN_ANSWERS: plazy("what e-mails are about", "your own answers"),
     NotificationTopic.CHAT: plazy("what e-mails are about", "mentions and replies in chat"),
@@ -107,7 +113,7 @@ def room_subject(room_id: str) -> str:
 def unsubscribed_topic(link: EmailLink) -> str:
     """What the link stops, in words: ``mail about …`` , the digest, one saved search, one chat, or everything."""
     if link.subject.startswith(_SEARCH):
-        return pgettext("what is stopped", "news of one of your saved searches")
+        return pgettext("what is stopped", "news from one of your saved searches")
     if link.subject.startswith(_ROOM):
         return pgettext("what is stopped", "everything about one chat")
     if link.subject == EVERYTHING:

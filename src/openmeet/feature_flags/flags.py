@@ -106,11 +106,11 @@ CHANGES = """
 
 async def switches(reader: Reader) -> Switches:
     """The state of every flag. A row of a flag that this version does not know is ignored."""
-    standing = dict(DEFAULTS)
+    states = dict(DEFAULTS)
     for row in await reader.fetch(SWITCHED):
         if row["name"] in _NAMES:
-            standing[Flag(row["name"])] = bool(row["is_on"])
-    return Switches(frozenset(flag for flag, is_on in standing.items() if is_on))
+            states[Flag(row["name"])] = bool(row["is_on"])
+    return Switches(frozenset(flag for flag, is_on in states.items() if is_on))
 
 
 async def is_switched(reader: Reader, flag: Flag) -> bool:

@@ -46,6 +46,11 @@ def short_day(moment: datetime | date) -> str:
     return format_date(moment, pgettext("pattern of a date", "EEE d MMM"), locale=current().locale)
 
 
+def relative_day(of: date, today: date) -> str:
+    """``Today`` and ``Tomorrow``; empty for any other day."""
+    return {0: gettext("Today"), 1: gettext("Tomorrow")}.get((of - today).days, "")
+
+
 def long_day(moment: datetime | date) -> str:
     """A day without the year: ``Saturday 4 July``."""
     return format_date(moment, pgettext("pattern of a date", "EEEE d MMMM"), locale=current().locale)
@@ -106,6 +111,16 @@ def clock(moment: datetime) -> str:
     return format_time(moment, "HH:mm", locale=current().locale)
 
 
+def time_of_day(moment: datetime) -> str:
+    """The time in a sentence, or beside words: ``18:00``; in German ``18:00 Uhr``."""
+    return pgettext("a time of day", "%(time)s", time=clock(moment))
+
+
+def hours(starts: datetime, ends: datetime) -> str:
+    """``18:00–20:00``; in German ``18:00–20:00 Uhr``."""
+    return gettext("%(start)s–%(end)s", start=clock(starts), end=clock(ends))
+
+
 def day_and_time(day_words: str, moment: datetime) -> str:
     """``Sat 4 Jul, 18:00``; in German ``Sa., 4. Juli, 18:00 Uhr``."""
     return gettext("%(day)s, %(time)s", day=day_words, time=clock(moment))
@@ -124,13 +139,12 @@ def _zone_city(zone: str) -> str:
 
 
 def zone_label(moment: datetime, zone: str) -> str:
-    """The zone beside a time: ``Berlin time (UTC+2)``, ``UTC``."""
-    if zone == "UTC":
-        return "UTC"
+    """The zone beside a time: ``Berlin time``, ``UTC``; ``UTC+5:45`` for a zone that is only an offset."""
+    if zone[0] not in "+-":
+        return zone_of_series(zone)
     offset = moment.strftime("%z")
     hours, minutes = int(offset[1:3]), offset[3:5]
-    words = "UTC" + (f"{'−' if offset[0] == '-' else '+'}{hours}" + (f":{minutes}" if minutes != "00" else ""))
-    return words if zone[0] in "+-" else gettext("%(city)s time (%(offset)s)", city=_zone_city(zone), offset=words)
+    return f"UTC{'−' if offset[0] == '-' else '+'}{hours}" + (f":{minutes}" if minutes != "00" else "")
 
 
 def zone_of_series(zone: str) -> str:

@@ -69,11 +69,11 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
     matrix_room = room.matrix_room_id or await _create(bridge, room)
     state = await bridge.keeper.state(matrix_room)
     await _describe(bridge, room, matrix_room, state)
-    inside = await members.settle(bridge, room, matrix_room, state)
+    inside = await members.update_members(bridge, room, matrix_room, state)
     before = set(inside.ghosts)
     while True:
         async with bridge.db.reader() as reader:
-            entries = await store.unsettled(reader, room_id, _AT_ONCE)
+            entries = await store.unsent(reader, room_id, _AT_ONCE)
         for entry in entries:
             event = await _EntryDelivery(bridge, room, matrix_room, inside, entry).run()
             if event is not None:
@@ -83,14 +83,14 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
                     # The message expired while it was being sent.
                     await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"redact {matrix_room} {event}")
                     event = None
-                await store.settle(tx, room_id, entry.number, event, by_delivery=True)
+                await store.note_sent(tx, room_id, entry.number, event, by_delivery=True)
         if len(entries) < _AT_ONCE:
             break
     if inside.ghosts - before:
         # Somebody who has lost access since they wrote leaves again.
-        await members.settle(bridge, room, matrix_room, await bridge.keeper.state(matrix_room))
+        await members.update_members(bridge, room, matrix_room, await bridge.keeper.state(matrix_room))
     async with bridge.db.transaction() as tx:
-        await store.settle_rest(tx, room_id)
+        await store.skip_to_last_sent(tx, room_id)
 
 
 class _EntryDelivery:
@@ -191,7 +191,7 @@ class _EntryDelivery:
             event = None if who is None else await self._say(message)
             if event is not None:
                 async with self._bridge.db.transaction() as tx:
-                    await store.settle(tx, message.room_id, message.number, event, by_delivery=True)
+                    await store.note_sent(tx, message.room_id, message.number, event, by_delivery=True)
             return None
         if who is None or original is None:
             return None
@@ -259,7 +259,7 @@ class _EntryDelivery:
         """Before something is sent, remove everybody who has lost access."""
         if await members.is_removal_due(self._bridge, self._room, self._inside):
             state = await self._bridge.keeper.state(self._matrix_room)
-            found = await members.settle(self._bridge, self._room, self._matrix_room, state)
+            found = await members.update_members(self._bridge, self._room, self._matrix_room, state)
             self._inside.accounts.clear()
             self._inside.accounts.update(found.accounts)
 
@@ -321,7 +321,7 @@ async def redact(bridge: Bridge, matrix_room: str, message: ChatMessage) -> None
     for number, event in found:
         await bridge.keeper.redact(matrix_room, event, f"om-{bridge.tenant}-redact-{event}")
         async with bridge.db.transaction() as tx:
-            await store.settle(tx, message.room_id, number, None, by_delivery=True)
+            await store.note_sent(tx, message.room_id, number, None, by_delivery=True)
 
 
 async def _speaker_of(reader: Reader, message: ChatMessage) -> Speaker | None:

@@ -159,7 +159,7 @@ async def _message(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, re
         new = NewMessage(text=cleaned(read.text), about=about, reply_to=answered, mentions=mentions)
         one, _ = await messages.send(tx, who.caller, room.id, new)
         await tx.execute("update chat_messages set external_id = :event where id = :id", event=read.event_id, id=one.id)
-    await store.settle(tx, room.id, one.number, None if one.is_held else read.event_id, by_delivery=False)
+    await store.note_sent(tx, room.id, one.number, None if one.is_held else read.event_id, by_delivery=False)
     return not one.is_held
 
 
@@ -189,7 +189,7 @@ async def _edit(tx: Transaction, room: Room, who: _Sender, read: content.Incomin
     else:
         changed = await messages.edit(tx, who.caller, one.id, text)
     if changed.revision != one.revision:
-        await _settle_last(tx, replace(changed, room_id=room.id), None if changed.is_held else read.event_id)
+        await _note_last_sent(tx, replace(changed, room_id=room.id), None if changed.is_held else read.event_id)
     return not changed.is_held
 
 
@@ -197,10 +197,10 @@ def _wrote(who: _Sender, one: ChatMessage) -> bool:
     return one.matrix_sender == who.address if who.caller is None else one.user_id == who.caller.user_id
 
 
-async def _settle_last(tx: Transaction, one: ChatMessage, event_id: str | None) -> None:
+async def _note_last_sent(tx: Transaction, one: ChatMessage, event_id: str | None) -> None:
     row = await tx.fetch_one("select max(number) as number from chat_log where message_id = :id", id=one.id)
     assert row is not None, "an aggregate has a row"  # noqa: S101 - for the type checker
-    await store.settle(tx, one.room_id, row["number"], event_id, by_delivery=False)
+    await store.note_sent(tx, one.room_id, row["number"], event_id, by_delivery=False)
 
 
 async def _reaction(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, read: content.IncomingReaction) -> None:

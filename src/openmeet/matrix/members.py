@@ -85,7 +85,9 @@ async def is_removal_due(bridge: Bridge, room: MirroredRoom, inside: PresentMemb
     return staying != inside.accounts
 
 
-async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Sequence[JsonObject]) -> PresentMembers:
+async def update_members(
+    bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Sequence[JsonObject]
+) -> PresentMembers:
     """Change the members and powers of the room on Matrix to match access here; returns who is in it then. ``state``: its present
     state.
 
@@ -117,9 +119,9 @@ async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Se
             elif member.membership in _IN:
                 await keeper.kick(matrix_room, user)
         elif user not in by_account:
-            if await _settle_stranger(bridge, room, matrix_room, user, member, guests.get(user)):
+            if await _update_guest(bridge, room, matrix_room, user, member, guests.get(user)):
                 inside.accounts.add(user)
-        elif await _settle_account(bridge, matrix_room, user, member, by_account[user]):
+        elif await _update_account(bridge, matrix_room, user, member, by_account[user]):
             inside.accounts.add(user)
     for account, one in by_account.items():
         if account not in present and one.access >= Access.WRITE and one.wants_invitations and is_user_id(account):
@@ -134,7 +136,7 @@ async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Se
     if asked := [one.user_id for one in found if one.asks_again and one.mxid in inside.accounts]:
         async with bridge.db.transaction() as tx:
             await matrix_choices.note_invitations(tx, room.id, asked)
-    await _settle_powers(bridge, room, matrix_room, state, [one for one in found if one.mxid in present])
+    await _update_powers(bridge, room, matrix_room, state, [one for one in found if one.mxid in present])
     return inside
 
 
@@ -214,7 +216,7 @@ async def _repeat_ban_as_keeper(bridge: Bridge, matrix_room: str, user: str, ban
         await bridge.keeper.ban(matrix_room, user)
 
 
-async def _settle_account(bridge: Bridge, matrix_room: str, user: str, member: _Membership, who: Occupant) -> bool:
+async def _update_account(bridge: Bridge, matrix_room: str, user: str, member: _Membership, who: Occupant) -> bool:
     """Whether the account of somebody here is in the room or invited afterwards."""
     keeper = bridge.keeper
     if who.is_banned:
@@ -241,7 +243,7 @@ async def _settle_account(bridge: Bridge, matrix_room: str, user: str, member: _
     return may_enter
 
 
-async def _settle_stranger(
+async def _update_guest(
     bridge: Bridge, room: MirroredRoom, matrix_room: str, user: str, member: _Membership, guest: MatrixGuest | None
 ) -> bool:
     """Whether an account that nobody here has linked is in the room or invited afterwards."""
@@ -321,7 +323,7 @@ async def _invite(bridge: Bridge, matrix_room: str, account: str) -> bool:
     return True
 
 
-async def _settle_powers(
+async def _update_powers(
     bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Sequence[JsonObject], found: Sequence[Occupant]
 ) -> None:
     users: dict[str, int] = {}

@@ -241,4 +241,4 @@ async def _show(tx: Transaction, message: ChatMessage, stored: StoredPicture, ca
     await chat_pictures.attach(tx, message.id, [shown])
     number = await log.append(tx, message.room_id, LogKind.EDITED, message.id)
     # Over there the picture is shown already.
-    await store.settle(tx, message.room_id, number, None, by_delivery=False)
+    await store.note_sent(tx, message.room_id, number, None, by_delivery=False)

@@ -1,7 +1,7 @@
 """SQL of the bridge: what was sent for each entry of a room's log, the ghost users of people, the cursor of /sync.
 
-``matrix_sends`` has a row for each entry that is settled: with the event's id, or with none if nothing was sent. Rows
-that delivery wrote have ``sent_revision`` 1; it goes in order, so all entries up to the last such row are settled. The
+``matrix_sends`` has a row for each entry that is done: with the event's id, or with none if nothing was sent. Rows
+that delivery wrote have ``sent_revision`` 1; it goes in order, so all entries up to the last such row are done. The
 reader writes rows for what it stored itself, with 0.
 """
 
@@ -130,8 +130,8 @@ async def set_error(tx: Transaction, room_id: RoomId, why: Explanation | None) -
     )
 
 
-async def unsettled(reader: Reader, room_id: RoomId, limit: int) -> list[ChatLogEntry]:
-    """The next entries of the log that are not settled, in order."""
+async def unsent(reader: Reader, room_id: RoomId, limit: int) -> list[ChatLogEntry]:
+    """The next entries of the log that are not done, in order."""
     rows = await reader.fetch(
         """
         select l.room_id, l.number, l.kind, l.message_id, l.at from chat_log l
@@ -155,8 +155,8 @@ async def unsettled(reader: Reader, room_id: RoomId, limit: int) -> list[ChatLog
     ]
 
 
-async def settle(tx: Transaction, room_id: RoomId, number: int, event_id: str | None, *, by_delivery: bool) -> None:
-    """Note that an entry is settled, and with which event."""
+async def note_sent(tx: Transaction, room_id: RoomId, number: int, event_id: str | None, *, by_delivery: bool) -> None:
+    """Note that an entry is done, and as which event; None: nothing was sent."""
     await tx.execute(
         """
         insert into matrix_sends (room_id, number, event_id, sent_revision) values (:room, :number, :event, :sent)
@@ -172,8 +172,8 @@ async def settle(tx: Transaction, room_id: RoomId, number: int, event_id: str | 
     )
 
 
-async def settle_rest(tx: Transaction, room_id: RoomId) -> None:
-    """Move delivery's own mark behind what the reader settled, so that the next look begins there."""
+async def skip_to_last_sent(tx: Transaction, room_id: RoomId) -> None:
+    """Move delivery's own mark behind what the reader has done, so that the next look begins there."""
     await tx.execute(
         """
         update matrix_sends set sent_revision = 1 where room_id = :room and sent_revision = 0

@@ -42,7 +42,9 @@ class DueEmail:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingEmail:
-    """A composed e-mail: address, plain text, the same as HTML, the unsubscribe link, a calendar file."""
+    """A composed e-mail: address, plain text, the same as HTML, the unsubscribe link, a calendar file. ``thread``: the id
+    of what it is about; e-mails with the same are shown together.
+    """
 
     to: str
     subject: str
@@ -50,6 +52,12 @@ class OutgoingEmail:
     html: str = ""
     unsubscribe_url: str = ""
     calendar: CalendarFile | None = None
+    thread: str = ""
+
+    @property
+    def thread_local(self) -> str:
+        """Local part of the Message-ID that all e-mails of the thread refer to; empty without a thread."""
+        return hashlib.sha256(f"thread\n{self.thread}".encode()).hexdigest()[:40] if self.thread else ""
 
 
 # Reads what it needs; None when there is nothing left to say (the code expired, the event was deleted).
@@ -112,7 +120,7 @@ async def readdress(tx: Transaction, mails: Sequence[tuple[str, str]], *, from_p
 
 def _name(*parts: str) -> str:
     if any(_SEPARATOR in part for part in parts):
-        raise InvalidInput("subject", "An identifier may not contain control characters.")
+        raise InvalidInput("subject", "An identifier cannot contain control characters.")
     return _SEPARATOR.join(parts)
 
 

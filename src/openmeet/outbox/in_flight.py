@@ -81,7 +81,7 @@ class InFlightWrite:
 
     uri: str
     cid: str
-    instead_of: str | None
+    replaced_cid: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +99,19 @@ class UnansweredWrites:
 
 async def store(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
     """Store a write before it is sent. Call this in the transaction that fixes the bytes."""
-    if sent.instead_of is None:
+    if sent.replaced_cid is None:
         await tx.execute(REMEMBER, uri=sent.uri, cid=sent.cid, did=did, now=tx.now)
     else:
-        await tx.execute(REMEMBER_UPDATE, uri=sent.uri, cid=sent.cid, instead_of=sent.instead_of, did=did, now=tx.now)
+        await tx.execute(REMEMBER_UPDATE, uri=sent.uri, cid=sent.cid, instead_of=sent.replaced_cid, did=did, now=tx.now)
 
 
 async def delete_answered(tx: Transaction, sent: InFlightWrite) -> None:
     """Delete a write that was answered, whatever the result: it cannot take effect later."""
-    if sent.instead_of is None:
+    if sent.replaced_cid is None:
         if await tx.execute(FORGET_LAST, uri=sent.uri, cid=sent.cid) == 0:
             await tx.execute(FORGET_ONE, uri=sent.uri, cid=sent.cid)
     else:
-        names = {"uri": sent.uri, "cid": sent.cid, "instead_of": sent.instead_of}
+        names = {"uri": sent.uri, "cid": sent.cid, "instead_of": sent.replaced_cid}
         if await tx.execute(FORGET_LAST_UPDATE, **names) == 0:
             await tx.execute(FORGET_ONE_UPDATE, **names)
 

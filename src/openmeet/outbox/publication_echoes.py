@@ -26,8 +26,8 @@ from openmeet.outbox.reasons import PublicationReason
 # A row that is due or waits for a login may have to be retracted; an echo does not change that (invariant 3).
 _TO_BE_DECIDED = "(state in ('due', 'blocked') or (state = 'sending' and needs_recheck = 1))"
 
-# The echo: CID and uri match what was fixed for sending, and its rev is greater than that of the last settled write.
-SETTLE_BY_ECHO = f"""
+# The echo: CID and uri match what was fixed for sending, and its rev is greater than that of the last completed write.
+COMPLETE_BY_ECHO = f"""
     update publications
        set state = case when revision > chosen_revision or is_withdrawn = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end,
            sent_revision = chosen_revision, base_cid = chosen_cid, base_body = chosen_body, base_rev = :rev,
@@ -41,7 +41,7 @@ SETTLE_BY_ECHO = f"""
 # The same for an earlier write, which arrived after a later one had been fixed: later revisions are still due. Without
 # a base, the write may be older than the loss of the key (the record of an RSVP uses its key again). Where the same
 # bytes are the base again, it may be a version of ours in between.
-SETTLE_BY_LATE_ECHO = """
+COMPLETE_BY_LATE_ECHO = """
     update publications
        set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
            state = case when state in ('retrying', 'published') then 'due' else state end,
@@ -53,7 +53,7 @@ SETTLE_BY_LATE_ECHO = """
                         where d.uri = :uri and d.cid = :cid and d.instead_of = publications.base_cid))
 """
 
-# An echo of a write that is settled already, read again at a later rev: only the rev changes.
+# An echo of a write that is completed already, read again at a later rev: only the rev changes.
 TOUCH_BASE = "update publications set base_rev = :rev where uri = :uri and base_cid = :cid and base_rev < :rev"
 
 # Somebody else deleted the record: there is no base any more. Edits that were never sent are kept beside it, with the
@@ -61,7 +61,7 @@ TOUCH_BASE = "update publications set base_rev = :rev where uri = :uri and base_
 LOSE = f"""
     update publications
        set earlier_cids = '', state = case when cast(:is_due_again as integer) = 1 then 'due' else 'retracted' end, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
-           base_cid = null, base_body = null, base_rev = null, edits = :edits, merged = :merged, was_merged = 0,
+           base_cid = null, base_body = null, base_rev = null, deleting_cid = null, edits = :edits, merged = :merged, was_merged = 0,
            sent_revision = case when cast(:is_due_again as integer) = 1 then sent_revision else revision end,
            due_at = :now, changed_at = :now, leased_until = null, reason = :reason,
            was_lost = 1 - cast(:is_due_again as integer)
@@ -112,7 +112,7 @@ GIVE_UP_REVISION = f"""
 ERASE = """
     update publications
        set earlier_cids = '', state = 'retracted', did = null, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
-           base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
+           base_cid = null, base_body = null, base_rev = null, deleting_cid = null, edits = null, merged = null, was_merged = 0,
            sent_revision = revision, changed_at = :now, lease = lease + 1, leased_until = null, attempts = 0, merge_rounds = 0,
            reason = :reason
      where did = :did
@@ -156,13 +156,13 @@ async def complete_by_echo(
 ) -> bool:
     """Mark a write as published because the firehose delivered our bytes under our key, whatever the response was.
 
-    ``is_deleted_since``: the record is known to have been deleted since; then only the write that is fixed now can be settled.
+    ``is_deleted_since``: the record is known to have been deleted since; then only the write that is fixed now can be completed.
     """
-    if await tx.execute(SETTLE_BY_ECHO, uri=uri, cid=cid, rev=rev, now=tx.now) == 1:
+    if await tx.execute(COMPLETE_BY_ECHO, uri=uri, cid=cid, rev=rev, now=tx.now) == 1:
         return True
     if (
         not is_deleted_since
-        and await tx.execute(SETTLE_BY_LATE_ECHO, uri=uri, cid=cid, rev=rev, body=body, now=tx.now) == 1
+        and await tx.execute(COMPLETE_BY_LATE_ECHO, uri=uri, cid=cid, rev=rev, body=body, now=tx.now) == 1
     ):
         return True
     return await tx.execute(TOUCH_BASE, uri=uri, cid=cid, rev=rev) == 1

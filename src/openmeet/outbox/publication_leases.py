@@ -3,7 +3,7 @@
 Every statement names the lease number, so that the result of a handler whose lease ended changes nothing, and the
 states from which the graph allows the move. Record key, CID and bytes are stored *before* anything is sent. What a
 decision depends on may change while it is carried out: then ``needs_recheck`` is set, and the row is due again when it is
-settled.
+completed.
 """
 
 from collections.abc import Sequence
@@ -24,6 +24,7 @@ class LeasedPublication:
     ``chosen_*``: fixed for the write in flight (or the last one); ``base_*``: the last version that we and the PDS
     agreed on. Earlier writes that may still arrive are stored by their CID. ``edits`` and ``merged``: see
     ``ingestion.three_way_merge``. ``merge_rounds``: how often a change by another app was merged since the last edit.
+    ``deleting_cid``: the version that a delete of ours was sent for, and not answered.
     """
 
     kind: PublicationKind
@@ -48,6 +49,13 @@ class LeasedPublication:
     edited_at: Instant
     reason: Explanation | None
     is_withdrawn: bool
+    deleting_cid: str | None
+
+    @property
+    def may_be_deleted(self) -> bool:
+        """Whether a delete of ours may have taken effect, or may still: then a deletion is no decision of anybody else."""
+        is_unanswered = self.deleting_cid is not None and self.deleting_cid == self.base_cid
+        return is_unanswered or self.state is PublicationState.RETRACTING
 
     @property
     def is_pending(self) -> bool:
@@ -67,7 +75,7 @@ class LeasedPublication:
 
 COLUMNS = """kind, subject_id, user_id, state, revision, sent_revision, did, uri, chosen_cid, chosen_body,
     chosen_revision, base_cid, base_body, base_rev, edits, merged, merge_rounds, attempts, lease, edited_at, reason,
-    is_withdrawn"""
+    is_withdrawn, deleting_cid"""
 
 FIND = f"select {COLUMNS} from publications where kind = :kind and subject_id = :subject_id"
 
@@ -90,12 +98,12 @@ STORE_BEFORE_SENDING = """
 _HELD = "kind = :kind and subject_id = :subject_id and lease = :lease and state in ('sending', 'retracting')"
 
 # Confirmed by the PDS's answer or by reading back; a newer revision makes it due again. Where the echo came first, the
-# row is settled already and this changes nothing.
+# row is completed already and this changes nothing.
 SET_PUBLISHED = f"""
     update publications
        set state = case when revision > :revision or is_withdrawn = 1 or needs_recheck = 1 then 'due' else 'published' end,
            sent_revision = :revision, base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
-           earlier_cids = '', was_merged = case when merged is null then 0 else was_merged end,
+           deleting_cid = null, earlier_cids = '', was_merged = case when merged is null then 0 else was_merged end,
            due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, reason = :reason, leased_until = null
      where {_HELD} and state = 'sending' and (base_rev is null or cast(:rev as text) >= base_rev)
 """
@@ -115,12 +123,12 @@ SET_RETRACTED = f"""
     update publications
        set earlier_cids = '', state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,
            uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
-           base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
+           base_cid = null, base_body = null, base_rev = null, deleting_cid = null, edits = null, merged = null, was_merged = 0,
            due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, reason = '', leased_until = null
      where {_HELD}
 """
 
-SETTLE_WITHOUT_WRITE = f"""
+COMPLETE_WITHOUT_WRITE = f"""
     update publications
        set state = case when revision > :revision or needs_recheck = 1 then 'due' when uri is null then 'withheld' else 'published' end,
            sent_revision = :revision, due_at = :now, changed_at = :now, attempts = 0, reason = '', leased_until = null
@@ -128,6 +136,11 @@ SETTLE_WITHOUT_WRITE = f"""
 """
 
 ATTACH_CURRENT = f"update publications set did = :did, uri = :uri where {_HELD} and state = 'sending' and uri is null"
+
+# Counts for this version only; a later one has another CID. The same bytes may be written again, though, so whatever ends
+# a publication clears it.
+STORE_BEFORE_DELETING = f"update publications set deleting_cid = base_cid where {_HELD}"
+FORGET_DELETE = f"update publications set deleting_cid = null where {_HELD}"
 
 START_RETRACTING = f"update publications set state = 'retracting', changed_at = :now where {_HELD}"
 
@@ -249,7 +262,7 @@ async def complete_without_write(tx: Transaction, leased: LeasedPublication) -> 
     """Settle this revision without a write, whatever the repository holds; False if the lease is no longer ours."""
     return (
         await tx.execute(
-            SETTLE_WITHOUT_WRITE,
+            COMPLETE_WITHOUT_WRITE,
             kind=leased.kind,
             subject_id=leased.subject_id,
             lease=leased.lease,
@@ -277,12 +290,28 @@ async def start_retracting(tx: Transaction, leased: LeasedPublication) -> bool:
     )
 
 
+async def store_before_deleting(tx: Transaction, leased: LeasedPublication) -> None:
+    """Store that a delete is sent: without an answer, it may take effect while the row is in another state."""
+    await tx.execute(STORE_BEFORE_DELETING, kind=leased.kind, subject_id=leased.subject_id, lease=leased.lease)
+
+
+async def store_delete_refused(tx: Transaction, leased: LeasedPublication) -> None:
+    """Store that the delete was answered and not done, unless an earlier one was never answered."""
+    if leased.deleting_cid is None:
+        await forget_delete(tx, leased)
+
+
+async def forget_delete(tx: Transaction, leased: LeasedPublication) -> None:
+    """Forget the unanswered delete. If the record is deleted from now on, somebody else did it."""
+    await tx.execute(FORGET_DELETE, kind=leased.kind, subject_id=leased.subject_id, lease=leased.lease)
+
+
 async def set_retracted(tx: Transaction, leased: LeasedPublication, *, is_gone: bool) -> bool:
     """Set the state to RETRACTED, and watch the key for late writes. ``is_gone``: see ``in_flight.watch_key``.
 
     False if the lease is no longer ours.
     """
-    is_settled = (
+    is_completed = (
         await tx.execute(
             SET_RETRACTED,
             kind=leased.kind,
@@ -293,9 +322,9 @@ async def set_retracted(tx: Transaction, leased: LeasedPublication, *, is_gone: 
         )
         == 1
     )
-    if is_settled and leased.uri is not None:
+    if is_completed and leased.uri is not None:
         await in_flight.watch_key(tx, leased.uri, is_gone=is_gone)
-    return is_settled
+    return is_completed
 
 
 def in_retracting_state(leased: LeasedPublication) -> LeasedPublication:
@@ -328,6 +357,7 @@ def publication_of(row: Row) -> LeasedPublication:
         Instant(row["edited_at"]),
         unpacked(row["reason"]),
         bool(row["is_withdrawn"]),
+        row["deleting_cid"],
     )
 
 

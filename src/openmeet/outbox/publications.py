@@ -78,7 +78,7 @@ GRAPH: Graph[PublicationState] = Graph(
 )
 
 # What a new revision does to a row: these become due at once; a leased one stays leased (its handler sees the newer
-# revision when it settles); a blocked one waits for the login that it needs anyway.
+# revision when it completes); a blocked one waits for the login that it needs anyway.
 DUE_ON_NEW_REVISION = (
     _S.WITHHELD,
     _S.WAITING,

@@ -74,11 +74,11 @@ async def test_signing_in_makes_the_shadow_a_person_and_says_what_was_there(db: 
     assert await of(db, shadow) == {"Tea": "attending"}
     async with db.reader() as reader:
         row = await reader.fetch_one("select kind, claimed_at from users where id = :id", id=shadow)
-        owed = await reader.fetch_one(
+        queued = await reader.fetch_one(
             "select 1 from outbox_jobs where kind = 'backfill' and subject = :did", did=did(1)
         )
     assert (row["kind"], row["claimed_at"]) == ("person", clock.now())
-    assert owed is not None
+    assert queued is not None
     assert await signs_in(db, did(1)) == SignInResult(shadow)
 
 
@@ -254,7 +254,7 @@ async def test_two_people_who_proved_one_shadow_do_not_both_get_it(db: Database)
         assert (await identity_queries.find(reader, did(1))).user_id == winner.user_id
 
 
-async def test_an_address_is_forgotten_when_its_claim_is_settled(db: Database) -> None:
+async def test_an_address_is_forgotten_when_its_claim_is_completed(db: Database) -> None:
     async with db.transaction() as tx:
         ana, _ = await person(tx, "Ana"), await person(tx, "Old")
         claim, _ = await actions.prove_email(tx, ana.user_id, "old@example.org")

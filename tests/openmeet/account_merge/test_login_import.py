@@ -129,7 +129,7 @@ async def test_a_pds_that_dies_in_between_is_asked_again(deployment: Deployment)
 async def test_what_was_applied_before_a_crash_is_neither_lost_nor_doubled(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker dies between two batches; whoever takes the debt next goes on."""
+    """The worker dies between two batches; whoever takes the job next goes on."""
     await deployment.account("dora")
     client = await deployment.stranger("dora")
     did = await did_of(client)

@@ -189,7 +189,7 @@ async def merged(tx: Transaction, events: int) -> int:
 
 
 async def test_it_takes_as_many_statements_for_many_shared_events_as_for_some(db: Database) -> None:
-    """Every place that becomes free is offered to who waits for it, those of most events by debts."""
+    """Every place that becomes free is offered to who waits for it, those of most events by jobs."""
     async with db.transaction() as tx:
         some = await merged(tx, 7)
     async with db.transaction() as tx:

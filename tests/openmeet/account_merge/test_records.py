@@ -8,7 +8,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.deployment import Deployment, deployment
+from tests.openmeet.deployment import Deployment, deployment, records_listed
 from tests.simulation.oracle import RSVP
 
 __all__ = ["deployment"]
@@ -19,7 +19,7 @@ async def answers_in(deployment: Deployment, name: str) -> list[str]:
     client = await deployment.stranger(name)
     did = (await client.query("com.atproto.server.getSession"))["did"]
     listed = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": RSVP})
-    return [str(one["value"]["status"]).partition("#")[2] for one in listed["records"]]
+    return [str(one["value"]["status"]).partition("#")[2] for one in records_listed(listed)]
 
 
 async def both_answer(
@@ -28,18 +28,18 @@ async def both_answer(
     """An event, who stays (answered first) and who goes (answered later), with their records written."""
     host = await deployment.person("Ana")
     tea = await deployment.event(host)
-    await settled(deployment)
+    await wait_until_done(deployment)
     dora, cleo = await deployment.connected("dora"), await deployment.connected("cleo")
     await deployment.answer(dora, tea.slug, first)
     deployment.clock.turn(MINUTE)
     if later is not None:
         await deployment.answer(cleo, tea.slug, later)
-    await settled(deployment)
+    await wait_until_done(deployment)
     return tea, dora, cleo
 
 
-async def settled(deployment: Deployment) -> None:
-    """Pay and read until nothing is owed."""
+async def wait_until_done(deployment: Deployment) -> None:
+    """Deliver and read until nothing is queued."""
     for _ in range(10):
         paid = await deployment.deliver_publications() + await deployment.deliver_jobs()
         await deployment.ingest()
@@ -63,19 +63,19 @@ async def test_of_two_records_of_one_answer_one_is_taken_back(deployment: Deploy
     tea, dora, cleo = await both_answer(deployment, RsvpReply.GOING, RsvpReply.DECLINED)
     assert [await answers_in(deployment, name) for name in ("dora", "cleo")] == [["going"], ["notgoing"]]
     await join(deployment, dora, cleo)
-    await settled(deployment)
+    await wait_until_done(deployment)
     left = [await answers_in(deployment, name) for name in ("dora", "cleo")]
     assert sorted(chain(*left)) == ["notgoing"]
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select id, user_id, status from attendances where event_id = :id", id=tea.id)
-        owed = await reader.fetch(
+        queued = await reader.fetch(
             "select state, subject_id from publications where kind = 'rsvp' and state <> 'retracted'"
         )
     assert [(row["user_id"], row["status"]) for row in rows] == [(dora.user_id, "declined")]
-    assert [(row["state"], row["subject_id"]) for row in owed] == [(PublicationState.PUBLISHED, rows[0]["id"])]
+    assert [(row["state"], row["subject_id"]) for row in queued] == [(PublicationState.PUBLISHED, rows[0]["id"])]
     # It goes on being one answer.
     await deployment.answer(dora, tea.slug, RsvpReply.INTERESTED)
-    await settled(deployment)
+    await wait_until_done(deployment)
     assert sorted([*await answers_in(deployment, "dora"), *await answers_in(deployment, "cleo")]) == ["interested"]
 
 
@@ -83,10 +83,10 @@ async def test_an_only_record_goes_on_where_it_is(deployment: Deployment) -> Non
     """Whoever goes wrote it: it stays in their repository, and says what the person says from now on."""
     tea, dora, cleo = await both_answer(deployment, RsvpReply.GOING, None)
     await join(deployment, cleo, dora)
-    await settled(deployment)
+    await wait_until_done(deployment)
     assert await answers_in(deployment, "dora") == ["going"]
     await deployment.answer(cleo, tea.slug, RsvpReply.DECLINED)
-    await settled(deployment)
+    await wait_until_done(deployment)
     assert [await answers_in(deployment, name) for name in ("dora", "cleo")] == [["notgoing"], []]
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one(

@@ -73,14 +73,14 @@ async def test_without_a_reason_nothing_is_switched_and_what_was_typed_stays(ben
 
 
 async def test_what_follows_from_it_follows(bench: Bench):
-    """Events are taken again: who is known here is owed a read, as after the command."""
+    """Events are taken again: for everyone known here a read is enqueued, as after the command."""
     async with bench.db.transaction() as tx:
         await identities.person_for_did(tx, did(7))
     await switch(bench.client, Flag.EVENTS_IN, "off")
     await switch(bench.client, Flag.EVENTS_IN, "on", "It is over")
     async with bench.db.reader() as reader:
-        owed = await reader.fetch("select subject from outbox_jobs where kind = :kind", kind=JobKind.BACKFILL.value)
-    assert did(7) in [row["subject"] for row in owed]
+        queued = await reader.fetch("select subject from outbox_jobs where kind = :kind", kind=JobKind.BACKFILL.value)
+    assert did(7) in [row["subject"] for row in queued]
 
 
 async def test_to_everybody_else_there_is_nothing(bench: Bench):

@@ -55,7 +55,7 @@ async def test_nobody_else_sees_that_there_is_anything(bench: Bench):
 async def test_a_quiet_site_says_so(bench: Bench):
     shown = await bench.client.get("/operating")
     assert shown.status_code == HTTPStatus.OK
-    for sentence in ("None is set.", "We gave up on none.", "Every server takes what it is sent.", "found none"):
+    for sentence in ("None is set up.", "None given up.", "Every server accepts what it’s sent.", "found none"):
         assert sentence in shown.text
 
 
@@ -241,7 +241,7 @@ async def test_a_letter_is_looked_at_and_delivered_again(bench: Bench):
 
 
 async def test_records_put_aside_are_shown_read_again_and_forgotten(bench: Bench):
-    """Each with its reason, in pages; reading is owed once per repository, in the way in which it failed."""
+    """Each with its reason, in pages; reading is queued once per repository, in the way in which it failed."""
     uris = [f"at://{did(1)}/{EVENT}/{number:02}" for number in range(problems.SHOWN + 1)]
     failed = [RecordFailure(uri, rev(1), ValueError("<b>no & no</b>")) for uri in uris]
     lost = f"at://{did(2)}/{EVENT}/lost"
@@ -262,12 +262,12 @@ async def test_records_put_aside_are_shown_read_again_and_forgotten(bench: Bench
     form = {"records": f"{uris[0]} {uris[1]} {lost} at://nobody/x/y", "do": "read"}
     done = await bench.client.post("/operating/put-aside", data=form)
     assert done.status_code == HTTPStatus.SEE_OTHER
-    assert "are read again" in (await bench.client.get(done.headers["location"])).text
+    assert "We’re reading their repositories" in (await bench.client.get(done.headers["location"])).text
     async with bench.db.reader() as reader:
-        owed = await reader.fetch(
+        queued = await reader.fetch(
             "select kind, subject from outbox_jobs where kind in ('backfill', 'reconcile') order by kind"
         )
-    assert [(row["kind"], row["subject"]) for row in owed] == [("backfill", did(1)), ("reconcile", did(2))]
+    assert [(row["kind"], row["subject"]) for row in queued] == [("backfill", did(1)), ("reconcile", did(2))]
     form = {"records": " ".join(uris), "do": "forget"}
     assert (await bench.client.post("/operating/put-aside", data=form)).status_code == HTTPStatus.SEE_OTHER
     left = (await bench.client.get("/operating/put-aside")).text
@@ -292,8 +292,8 @@ async def test_an_answer_put_aside_is_counted_again(bench: Bench):
     form = {"records": answer.uri, "do": "read"}
     await bench.client.post("/operating/put-aside", data=form)
     async with bench.db.reader() as reader:
-        owed = await reader.fetch("select kind, subject from outbox_jobs order by kind")
-    assert [(row["kind"], row["subject"]) for row in owed] == [("fetch_subject", tea)]
+        queued = await reader.fetch("select kind, subject from outbox_jobs order by kind")
+    assert [(row["kind"], row["subject"]) for row in queued] == [("fetch_subject", tea)]
 
 
 async def test_one_letter_is_forgotten_and_the_others_stay(bench: Bench):

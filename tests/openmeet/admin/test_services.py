@@ -151,7 +151,7 @@ async def test_what_cannot_be_mapped_is_kept_with_its_reason(bench: Bench):
     async with bench.db.reader() as reader:
         known = await seen.find(reader, TEA)
     assert known is not None
-    assert (known.standing, explain(known.reason)) == (RecordState.RAW, reason)
+    assert (known.state, explain(known.reason)) == (RecordState.RAW, reason)
 
 
 async def test_unsigned_word_of_a_service_never_overrules_a_signature(bench: Bench):
@@ -162,8 +162,10 @@ async def test_unsigned_word_of_a_service_never_overrules_a_signature(bench: Ben
     assert await process(bench, EVENTS_PATH, who, newer) == [("known", "")]
     assert (await view_of(bench.db)).events == {TEA: "Tea"}
     async with bench.db.reader() as reader:
-        owed = await reader.fetch("select subject from outbox_jobs where kind = :kind", kind=JobKind.PROVE_RECORD.value)
-    assert [row["subject"] for row in owed] == [TEA]
+        queued = await reader.fetch(
+            "select subject from outbox_jobs where kind = :kind", kind=JobKind.PROVE_RECORD.value
+        )
+    assert [row["subject"] for row in queued] == [TEA]
     body = {"messages": [newer], "isVerified": True}
     refused = await bench.client.post(EVENTS_PATH, json=body, headers=who)
     assert (refused.status_code, refused.json()["title"]) == (403, "InsufficientScope")
@@ -320,6 +322,6 @@ async def test_status_says_what_waits(bench: Bench):
     shown = (await bench.client.get("/api/sync/status", headers=await bench.service(ServiceScope.STATUS))).json()
     assert shown["queue"]["waiting"] == 1
     assert shown["records"] == {"mapped": 1, "parked": 1}
-    owed = {(one["kind"], one["state"], one["number"]) for one in shown["debts"]}
-    assert owed == {("fetch_subject", "due", 1), ("refresh_identity", "due", 1)}
+    queued = {(one["kind"], one["state"], one["number"]) for one in shown["debts"]}
+    assert queued == {("fetch_subject", "due", 1), ("refresh_identity", "due", 1)}
     assert (shown["sources"], shown["openConflicts"]) == ([], 0)

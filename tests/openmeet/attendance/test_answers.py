@@ -44,9 +44,9 @@ async def test_an_rsvp_enqueues_its_record_and_notifies_the_host(db):
         ana, ben = await people(tx, 2)
         event = await event_by(tx, ana)
         saved = await actions.answer(tx, ben, event.slug, GOING)
-        standing = (await publication_status.statuses(tx, publications.PublicationKind.RSVP, [saved.id]))[saved.id]
+        publication = (await publication_status.statuses(tx, publications.PublicationKind.RSVP, [saved.id]))[saved.id]
         news = await newest(tx, ana.user_id, 10)
-    assert (saved.status, standing.revision) == (ATTENDING, 1)
+    assert (saved.status, publication.revision) == (ATTENDING, 1)
     assert [one.kind for one in news] == [kinds.NEW_ANSWER]
 
 
@@ -59,7 +59,7 @@ async def test_answers_of_one_moment_are_news_each(db):
             await actions.answer(tx, who, event.slug, GOING)
         await actions.answer(tx, others[0], event.slug, DECLINED)
         news = await newest(tx, ana.user_id, 10)
-    told = sorted((one.payload.person_id, one.payload.answer) for one in news)
+    told = sorted((one.payload.person_id, one.payload.answer) for one in news)  # type: ignore[attr-defined]  # the payload of its kind
     assert told == sorted([*((who.user_id, ATTENDING) for who in others), (others[0].user_id, DECLINED)])
 
 
@@ -299,9 +299,9 @@ async def test_a_shadow_account_is_counted_on_an_open_event_and_enqueues_nothing
         (ana,) = await people(tx, 1)
         event = await event_by(tx, ana)
         saved = await from_network(tx, event, await users.create_shadow(tx), RsvpRecordStatus.GOING)
-        standing = (await publication_status.statuses(tx, publications.PublicationKind.RSVP, [saved.id]))[saved.id]
+        publication = (await publication_status.statuses(tx, publications.PublicationKind.RSVP, [saved.id]))[saved.id]
         assert await counts(tx, event) == RsvpCounts(going=1, seats=1)
-    assert standing is publication_status.ONLY_HERE
+    assert publication is publication_status.ONLY_HERE
 
 
 async def test_on_an_event_with_a_limit_a_strangers_answer_takes_no_place_until_the_host_confirms(db):

@@ -54,8 +54,8 @@ async def test_who_is_banned_hosts_nothing_of_the_group_beside_others(db, way):
     async with db.reader() as reader:
         hosted = await co_host_queries.hosted_among(reader, gil.user_id, [event.id, elsewhere.id])
         assert hosted == ({elsewhere.id} if way == "banned" else {event.id, elsewhere.id})
-        standing = await seeing.standing_of(reader, event, gil.user_id)
-        assert standing is (EventRole.NOBODY if way == "banned" else EventRole.CO_HOST)
+        role = await seeing.role_of(reader, event, gil.user_id)
+        assert role is (EventRole.NOBODY if way == "banned" else EventRole.CO_HOST)
 
 
 @pytest.mark.parametrize("way", ["leaves", "removed", "banned"])

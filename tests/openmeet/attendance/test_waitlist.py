@@ -32,11 +32,11 @@ async def people(tx, count):
     return [await person(tx, f"Person {number}") for number in range(count)]
 
 
-async def says(tx, who, event, reply=GOING, **rsvp_request: object):
+async def reply_as(tx, who, event, reply=GOING, **rsvp_request: object):
     return await actions.answer(tx, who, event.slug, reply, RsvpRequest(**rsvp_request))
 
 
-async def stands(reader, event, who):
+async def place_of(reader, event, who):
     """Status, or ``offered``."""
     found = await queries.find(reader, event.id, who.user_id)
     return "offered" if found.offered_until else found.status.value
@@ -52,16 +52,16 @@ async def test_an_offer_that_nobody_takes_goes_to_the_next(db, clock):
         ana, ben, cleo, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="1")
         for who in (ben, cleo, dora):
-            await says(tx, who, event)
-        await says(tx, ben, event, DECLINED)
+            await reply_as(tx, who, event)
+        await reply_as(tx, ben, event, DECLINED)
     clock.turn(DAY - 1)
     assert await end_offers(db) == 0
     clock.turn(1)
     assert await asyncio.gather(end_offers(db), end_offers(db)) in ([1, 0], [0, 1])
     async with db.transaction() as tx:
-        assert [await stands(tx, event, who) for who in (cleo, dora)] == ["invited", "offered"]
-        assert (await says(tx, dora, event)).status is S.ATTENDING
-        assert (await says(tx, cleo, event)).status is S.WAITLISTED
+        assert [await place_of(tx, event, who) for who in (cleo, dora)] == ["invited", "offered"]
+        assert (await reply_as(tx, dora, event)).status is S.ATTENDING
+        assert (await reply_as(tx, cleo, event)).status is S.WAITLISTED
         assert kinds.SEAT_OFFERED in [one.kind for one in await newest(tx, dora.user_id, 9)]
 
 
@@ -71,13 +71,13 @@ async def test_an_answer_finds_that_an_offer_has_ended(db, clock):
         ana, ben, cleo, dora, eve = await people(tx, 5)
         event = await event_by(tx, ana, capacity="1")
         for who in (ben, cleo, dora):
-            await says(tx, who, event)
-        await says(tx, ben, event, DECLINED)
+            await reply_as(tx, who, event)
+        await reply_as(tx, ben, event, DECLINED)
     clock.turn(DAY)
     async with db.transaction() as tx:
-        assert (await says(tx, eve, event)).status is S.WAITLISTED
-        assert (await says(tx, cleo, event)).status is S.WAITLISTED
-        assert await stands(tx, event, dora) == "offered"
+        assert (await reply_as(tx, eve, event)).status is S.WAITLISTED
+        assert (await reply_as(tx, cleo, event)).status is S.WAITLISTED
+        assert await place_of(tx, event, dora) == "offered"
 
 
 async def test_an_offer_taken_too_late_is_none(db, clock):
@@ -86,12 +86,12 @@ async def test_an_offer_taken_too_late_is_none(db, clock):
         ana, ben, cleo, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="1")
         for who in (ben, cleo, dora):
-            await says(tx, who, event)
-        await says(tx, ben, event, DECLINED)
+            await reply_as(tx, who, event)
+        await reply_as(tx, ben, event, DECLINED)
     clock.turn(DAY)
     async with db.transaction() as tx:
-        assert (await says(tx, cleo, event)).status is S.WAITLISTED
-        assert await stands(tx, event, dora) == "offered"
+        assert (await reply_as(tx, cleo, event)).status is S.WAITLISTED
+        assert await place_of(tx, event, dora) == "offered"
         assert await counts(tx, event) == RsvpCounts(waitlisted=2, seats=1, offered=1)
 
 
@@ -102,14 +102,14 @@ async def test_an_offer_is_for_as_many_as_it_was_made_to(db):
         event = await event_by(tx, ana, capacity="2")
         await registration.put(tx, event.id, RegistrationSettings(max_party=2))
         for who in (ben, dora, cleo):
-            await says(tx, who, event)
-        await says(tx, ben, event, DECLINED)
-        assert await stands(tx, event, cleo) == "offered"
+            await reply_as(tx, who, event)
+        await reply_as(tx, ben, event, DECLINED)
+        assert await place_of(tx, event, cleo) == "offered"
         with pytest.raises(Refused) as refused:
-            await says(tx, cleo, event, party=2)
+            await reply_as(tx, cleo, event, party=2)
         assert refused.value.name == "NotEnoughPlaces"
         assert await counts(tx, event) == RsvpCounts(going=1, waitlisted=1, seats=2, offered=1)
-        assert (await says(tx, cleo, event)).status is S.ATTENDING
+        assert (await reply_as(tx, cleo, event)).status is S.ATTENDING
         assert await counts(tx, event) == RsvpCounts(going=2, seats=2)
 
 
@@ -119,25 +119,25 @@ async def test_no_offer_is_lost_while_the_event_is_off(db, clock):
         ana, ben, cleo, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="1")
         for who in (ben, cleo, dora):
-            await says(tx, who, event)
-        await says(tx, ben, event, DECLINED)
+            await reply_as(tx, who, event)
+        await reply_as(tx, ben, event, DECLINED)
         await event_hosting.cancel(tx, ana, event.slug, "")
     clock.turn(DAY)
     await end_offers(db)
     async with db.transaction() as tx:
-        assert [await stands(tx, event, who) for who in (cleo, dora)] == ["waitlisted", "waitlisted"]
+        assert [await place_of(tx, event, who) for who in (cleo, dora)] == ["waitlisted", "waitlisted"]
         await event_hosting.reinstate(tx, ana, event.slug)
-        assert [await stands(tx, event, who) for who in (cleo, dora)] == ["offered", "waitlisted"]
+        assert [await place_of(tx, event, who) for who in (cleo, dora)] == ["offered", "waitlisted"]
 
 
 async def test_an_offered_seat_is_not_free(db):
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="1")
-        await says(tx, ben, event)
-        await says(tx, cleo, event)
-        await says(tx, ben, event, DECLINED)
-        assert (await says(tx, dora, event)).status is S.WAITLISTED
+        await reply_as(tx, ben, event)
+        await reply_as(tx, cleo, event)
+        await reply_as(tx, ben, event, DECLINED)
+        assert (await reply_as(tx, dora, event)).status is S.WAITLISTED
         assert await counts(tx, event) == RsvpCounts(waitlisted=2, seats=1, offered=1)
         assert await waitlist.before(tx, await queries.find(tx, event.id, dora.user_id)) == 0
 
@@ -161,23 +161,23 @@ async def test_a_party_stays_together_and_is_not_passed(db, clock):
         event = await event_by(tx, ana, capacity="2")
         await registration.put(tx, event.id, RegistrationSettings(max_party=3))
         for who in (ben, cleo):
-            await says(tx, who, event)
-        await says(tx, couple, event, party=2)
-        await says(tx, dora, event)
-        await says(tx, ben, event, DECLINED)
-        assert [await stands(tx, event, who) for who in (couple, dora)] == ["waitlisted", "waitlisted"]
-        await says(tx, cleo, event, DECLINED)
-        assert [await stands(tx, event, who) for who in (couple, dora)] == ["offered", "waitlisted"]
+            await reply_as(tx, who, event)
+        await reply_as(tx, couple, event, party=2)
+        await reply_as(tx, dora, event)
+        await reply_as(tx, ben, event, DECLINED)
+        assert [await place_of(tx, event, who) for who in (couple, dora)] == ["waitlisted", "waitlisted"]
+        await reply_as(tx, cleo, event, DECLINED)
+        assert [await place_of(tx, event, who) for who in (couple, dora)] == ["offered", "waitlisted"]
         assert await counts(tx, event) == RsvpCounts(waitlisted=3, seats=2, offered=2)
         with pytest.raises(InvalidForm):
-            await says(tx, couple, event, party=4)
-        assert (await says(tx, couple, event, party=2)).status is S.ATTENDING
+            await reply_as(tx, couple, event, party=4)
+        assert (await reply_as(tx, couple, event, party=2)).status is S.ATTENDING
         with pytest.raises(Refused) as more:
-            await says(tx, couple, event, party=3)
+            await reply_as(tx, couple, event, party=3)
         assert (more.value.name, (await counts(tx, event)).going) == ("NotEnoughPlaces", 2)
         # Fewer come than were expected: the seat is free.
-        await says(tx, couple, event, party=1)
-        assert await stands(tx, event, dora) == "offered"
+        await reply_as(tx, couple, event, party=1)
+        assert await place_of(tx, event, dora) == "offered"
 
 
 async def test_a_party_that_no_place_is_large_enough_for_is_refused_at_the_field(db):
@@ -190,12 +190,12 @@ async def test_a_party_that_no_place_is_large_enough_for_is_refused_at_the_field
             (AnswerMode.ONLINE, 3, AttendanceReason.FEWER_PLACES_ONLINE(places=2)),
         ):
             with pytest.raises(InvalidForm) as refused:
-                await says(tx, ben, event, party=party, mode=mode)
+                await reply_as(tx, ben, event, party=party, mode=mode)
             assert list(refused.value.problems) == ["party"]
             assert refused.value.problems["party"] == why
-        assert (await says(tx, ben, event, RsvpReply.INTERESTED, party=4)).status is S.INTERESTED
-        assert (await says(tx, ben, event, party=3)).status is S.ATTENDING
-        assert (await says(tx, cleo, event, party=3)).status is S.WAITLISTED, "there may be room for them some day"
+        assert (await reply_as(tx, ben, event, RsvpReply.INTERESTED, party=4)).status is S.INTERESTED
+        assert (await reply_as(tx, ben, event, party=3)).status is S.ATTENDING
+        assert (await reply_as(tx, cleo, event, party=3)).status is S.WAITLISTED, "there may be room for them some day"
 
 
 async def test_a_limit_lowered_below_a_waiting_party_blocks_nobody(db):
@@ -204,24 +204,24 @@ async def test_a_limit_lowered_below_a_waiting_party_blocks_nobody(db):
         ana, ben, four, dora, eve = await people(tx, 5)
         event = await event_by(tx, ana, capacity="4")
         registration_settings = await registration.put(tx, event.id, RegistrationSettings(max_party=4))
-        await says(tx, ben, event, party=2)
-        await says(tx, four, event, party=4)
+        await reply_as(tx, ben, event, party=2)
+        await reply_as(tx, four, event, party=4)
         assert await waitlist.would_wait(tx, event, registration_settings), "nobody passes those who may fit some day"
         lowered = await event_hosting.revise(tx, ana, event.slug, details(capacity="3"))
         assert not await waitlist.would_wait(tx, lowered, registration_settings)
-        assert (await says(tx, dora, event)).status is S.ATTENDING
-        assert (await says(tx, eve, event)).status is S.WAITLISTED
+        assert (await reply_as(tx, dora, event)).status is S.ATTENDING
+        assert (await reply_as(tx, eve, event)).status is S.WAITLISTED
         mine = await queries.find(tx, event.id, four.user_id)
         assert "Answer again with fewer people" in answer_sentence(lowered, registration_settings, mine, 0, tx.now)
         assert [number for number, _ in fields_of(lowered, registration_settings, mine).parties] == ["1", "2", "3"]
         with pytest.raises(InvalidForm):
-            await says(tx, four, event)
-        await says(tx, dora, event, DECLINED)
-        assert [await stands(tx, event, who) for who in (four, eve)] == ["waitlisted", "offered"]
-        await says(tx, eve, event, DECLINED)
-        await says(tx, ben, event, DECLINED)
+            await reply_as(tx, four, event)
+        await reply_as(tx, dora, event, DECLINED)
+        assert [await place_of(tx, event, who) for who in (four, eve)] == ["waitlisted", "offered"]
+        await reply_as(tx, eve, event, DECLINED)
+        await reply_as(tx, ben, event, DECLINED)
         await event_hosting.revise(tx, ana, event.slug, details(capacity="4"))
-        assert await stands(tx, event, four) == "offered"
+        assert await place_of(tx, event, four) == "offered"
 
 
 async def test_on_the_last_day_who_fits_may_pass(db, clock):
@@ -230,11 +230,11 @@ async def test_on_the_last_day_who_fits_may_pass(db, clock):
         event = await event_by(tx, ana, capacity="2")
         await registration.put(tx, event.id, RegistrationSettings(max_party=2))
         for who, party in ((ben, 2), (couple, 2), (dora, 1)):
-            await says(tx, who, event, party=party)
+            await reply_as(tx, who, event, party=party)
     clock.turn(event.starts_at - clock.now() - DAY)
     async with db.transaction() as tx:
-        await says(tx, ben, event, party=1)
-        assert [await stands(tx, event, who) for who in (couple, dora)] == ["waitlisted", "offered"]
+        await reply_as(tx, ben, event, party=1)
+        assert [await place_of(tx, event, who) for who in (couple, dora)] == ["waitlisted", "offered"]
 
 
 async def test_each_way_of_taking_part_has_its_limit(db):
@@ -244,18 +244,18 @@ async def test_each_way_of_taking_part_has_its_limit(db):
         event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/x")
         await registration.put(tx, event.id, RegistrationSettings(limit_in_person=1, limit_online=2))
         room, screen = AnswerMode.IN_PERSON, AnswerMode.ONLINE
-        assert (await says(tx, ben, event)).mode is room
-        assert (await says(tx, cleo, event, mode=room)).status is S.WAITLISTED
-        assert (await says(tx, dora, event, mode=screen)).status is S.ATTENDING
+        assert (await reply_as(tx, ben, event)).mode is room
+        assert (await reply_as(tx, cleo, event, mode=room)).status is S.WAITLISTED
+        assert (await reply_as(tx, dora, event, mode=screen)).status is S.ATTENDING
         assert (await counts(tx, event)).online == 1
         # Who waits for the room may look on meanwhile, and leaves that line.
-        assert (await says(tx, cleo, event, mode=screen)).status in {S.ATTENDING, S.WAITLISTED}
-        assert await stands(tx, event, cleo) in {"attending", "offered"}
+        assert (await reply_as(tx, cleo, event, mode=screen)).status in {S.ATTENDING, S.WAITLISTED}
+        assert await place_of(tx, event, cleo) in {"attending", "offered"}
         with pytest.raises(Refused):
-            await says(tx, dora, event, mode=room)
-        assert (await says(tx, eve, event, mode=room)).status is S.WAITLISTED
-        await says(tx, ben, event, DECLINED)
-        assert await stands(tx, event, eve) == "offered"
+            await reply_as(tx, dora, event, mode=room)
+        assert (await reply_as(tx, eve, event, mode=room)).status is S.WAITLISTED
+        await reply_as(tx, ben, event, DECLINED)
+        assert await place_of(tx, event, eve) == "offered"
 
 
 async def test_lists_and_event_page_agree_about_what_is_full(db):
@@ -272,14 +272,14 @@ async def test_lists_and_event_page_agree_about_what_is_full(db):
         ):
             event = await event_by(tx, ana, title=title, **mode)
             settings[event.id] = await registration.put(tx, event.id, limits)
-            await says(tx, ben, event, mode=room)
-            await says(tx, cleo, event, mode=screen)
-            await says(tx, dora, event, mode=room)
+            await reply_as(tx, ben, event, mode=room)
+            await reply_as(tx, cleo, event, mode=screen)
+            await reply_as(tx, dora, event, mode=room)
             events.append(event)
         queue = await event_by(tx, ana, title="A couple waits", capacity="2")
         settings[queue.id] = await registration.put(tx, queue.id, RegistrationSettings(max_party=2))
-        await says(tx, ben, queue)
-        await says(tx, cleo, queue, party=2)
+        await reply_as(tx, ben, queue)
+        await reply_as(tx, cleo, queue, party=2)
         events.append(queue)
         full = await waitlist.full_event_ids(tx, events, settings)
         assert [event.title for event in events if event.id in full] == ["Both full", "A couple waits"]
@@ -301,23 +301,23 @@ async def test_questions_deadline_and_approval(db, clock):
         )
         await registration.put(tx, event.id, wanted)
         with pytest.raises(InvalidForm) as missing:
-            await says(tx, ben, event, party=2)
+            await reply_as(tx, ben, event, party=2)
         assert set(missing.value.problems) == {"q1", "guest_names"}
         with pytest.raises(InvalidForm):
-            await says(tx, ben, event, form_responses={"q1": "meat"})
-        saved = await says(tx, ben, event, party=2, guest_names=("Tom",), form_responses={"q1": "vegan"})
+            await reply_as(tx, ben, event, form_responses={"q1": "meat"})
+        saved = await reply_as(tx, ben, event, party=2, guest_names=("Tom",), form_responses={"q1": "vegan"})
         assert (saved.status, saved.form_responses, saved.guest_names) == (S.PENDING, {"q1": "vegan"}, ("Tom",))
         assert await host_decisions.approve(tx, ana, event.slug, [saved.id]) == host_decisions.DecisionCounts(1, 0)
-        assert await stands(tx, event, ben) == "attending"
+        assert await place_of(tx, event, ben) == "attending"
         # Whom the host wants is not asked about twice.
-        await says(tx, ben, event, DECLINED)
-        assert (await says(tx, ben, event)).status is S.ATTENDING
+        await reply_as(tx, ben, event, DECLINED)
+        assert (await reply_as(tx, ben, event)).status is S.ATTENDING
     clock.turn(event.starts_at - clock.now() - DAY)
     async with db.transaction() as tx:
         with pytest.raises(Refused) as late:
-            await says(tx, cleo, event, form_responses={"q1": "none"})
+            await reply_as(tx, cleo, event, form_responses={"q1": "none"})
         assert late.value.name == "AnswersClosed"
-        assert (await says(tx, ben, event, DECLINED)).status is S.DECLINED
+        assert (await reply_as(tx, ben, event, DECLINED)).status is S.DECLINED
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -338,7 +338,9 @@ async def test_in_any_order_places_are_exact(make_sqlite, clock, seed):
             try:
                 if act < 0.75:
                     reply = chance.choice((GOING, GOING, GOING, DECLINED, RsvpReply.INTERESTED))
-                    await says(tx, who, event, reply, party=chance.randint(1, 3), mode=chance.choice(list(AnswerMode)))
+                    await reply_as(
+                        tx, who, event, reply, party=chance.randint(1, 3), mode=chance.choice(list(AnswerMode))
+                    )
                 elif act < 0.85 and (mine := await queries.find(tx, event.id, who.user_id)):
                     act = host_decisions.restore if mine.status is S.REJECTED else host_decisions.remove
                     await act(tx, ana, event.slug, mine.id if act is host_decisions.restore else [mine.id])
@@ -363,10 +365,10 @@ async def test_a_changed_limit_offers_what_is_free(db):
     async with db.transaction() as tx:
         ana, ben, cleo = await people(tx, 3)
         event = await event_by(tx, ana, capacity="1")
-        await says(tx, ben, event)
-        await says(tx, cleo, event)
+        await reply_as(tx, ben, event)
+        await reply_as(tx, cleo, event)
         await event_hosting.revise(tx, ana, event.slug, details(capacity="2"))
-        assert await stands(tx, event, cleo) == "offered"
+        assert await place_of(tx, event, cleo) == "offered"
 
 
 async def test_a_lowered_limit_takes_offers_back_and_no_seat(db):
@@ -375,14 +377,14 @@ async def test_a_lowered_limit_takes_offers_back_and_no_seat(db):
         ana, ben, cleo, dora, eve = await people(tx, 5)
         event = await event_by(tx, ana, capacity="2")
         for who in (ben, cleo, dora, eve):
-            await says(tx, who, event)
-        await says(tx, cleo, event, DECLINED)
-        assert await stands(tx, event, dora) == "offered"
+            await reply_as(tx, who, event)
+        await reply_as(tx, cleo, event, DECLINED)
+        assert await place_of(tx, event, dora) == "offered"
         await event_hosting.revise(tx, ana, event.slug, details(capacity="1"))
         assert await counts(tx, event) == RsvpCounts(going=1, waitlisted=2, seats=1)
-        assert (await says(tx, dora, event)).status is S.WAITLISTED
+        assert (await reply_as(tx, dora, event)).status is S.WAITLISTED
         found = [one.kind for one in await newest(tx, dora.user_id, 9)]
         assert sorted(one.name for one in found) == ["event_changed", "seat_offered", "seat_withdrawn"]
         assert kinds.SEAT_WITHDRAWN not in [one.kind for one in await newest(tx, eve.user_id, 9)]
-        await says(tx, ben, event, DECLINED)
-        assert [await stands(tx, event, who) for who in (dora, eve)] == ["offered", "waitlisted"]
+        await reply_as(tx, ben, event, DECLINED)
+        assert [await place_of(tx, event, who) for who in (dora, eve)] == ["offered", "waitlisted"]

@@ -274,7 +274,7 @@ async def test_failures_wait_longer_and_longer_and_lose_nothing(
         ana = await person(tx, "Ana")
     await add(db, ana, outgoing, elsewhere.url)
     for number, breaks in enumerate(({"status": 500}, {"status": 200, "body": "<html>"}), 1):
-        for name, value in breaks.items():
+        for name, value in breaks.items():  # type: ignore[attr-defined]  # JSON
             setattr(elsewhere, name, value)
         clock.turn(REFRESH_EVERY * 2**number)
         await tasks.refresh_due(db, outgoing, POOL, "UTC")

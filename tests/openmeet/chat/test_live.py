@@ -17,7 +17,7 @@ from groundwork.errors import Unavailable
 from groundwork.http.server import Serving, serving
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
-from openmeet.domain.chat import messages, readers, rooms
+from openmeet.domain.chat import messages, readers, room_queries, rooms
 from openmeet.domain.chat.model import ChatMessage, NewMessage, RoomId, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.moderation.blocks import block
@@ -134,7 +134,7 @@ async def test_a_busy_database_ends_no_page(scene: Scene, monkeypatch: pytest.Mo
         raise ReadTooLong("the read took too long")
 
     with monkeypatch.context() as patched:
-        patched.setattr(live_rooms.room_queries, "by_id", busy)
+        patched.setattr(room_queries, "by_id", busy)
         await scene.say(ana, "One")
         await asked.wait()
     await page.until(lambda: bool(page.entries))

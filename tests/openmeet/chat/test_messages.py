@@ -14,8 +14,9 @@ from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import DEFAULT, ListAudience
 from openmeet.domain.chat import log, messages, people, reactions, readers, rooms
-from openmeet.domain.chat.model import Access, HistoryMode, LogKind, NewMessage
+from openmeet.domain.chat.model import Access, HistoryMode, LogKind, NewMessage, RoomKind
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
+from openmeet.domain.chat.room_queries import by_id
 from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.web.chat.view import message_view
 from tests.openmeet.chat.talking import about, room_of, say
@@ -400,7 +401,7 @@ async def test_concurrent_writers_leave_no_gap(db):
     async with db.transaction() as tx:
         event, ana, ben, _ = await town(tx)
         room = await room_of(tx, ben, about(event))
-        hosts = await room_of(tx, ana, about(event), rooms.RoomKind.HOSTS)
+        hosts = await room_of(tx, ana, about(event), RoomKind.HOSTS)
 
     async def write(number: int) -> None:
         async with db.transaction() as tx:
@@ -416,7 +417,7 @@ async def test_concurrent_writers_leave_no_gap(db):
             entries = await log.entries_after(reader, one.id, 0)
             assert [entry.number for entry in entries] == list(range(1, len(entries) + 1))
             assert sum(entry.kind is LogKind.SAID for entry in entries) == at_least
-            stored = await rooms.by_id(reader, one.id)
+            stored = await by_id(reader, one.id)
             assert stored.last_number == len(entries)
 
 

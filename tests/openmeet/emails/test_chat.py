@@ -51,7 +51,7 @@ async def talk(post):
     return event, room, ana, ben, cleo
 
 
-async def says(post, who, room, text, **further: object):
+async def say_and_notify(post, who, room, text, **further: object):
     """Somebody says something, and the job that tells people has run."""
     async with post.db.transaction() as tx:
         one = await say(tx, who, room, text, **further)
@@ -77,8 +77,8 @@ async def lines(post, who):
 
 async def test_who_is_mentioned_or_answered_hears_of_it_and_nobody_else(post, talk):
     event, room, _ana, ben, cleo = talk
-    first = await says(post, ben, room, "Who has the *key*, @cleo?")
-    await says(post, cleo, room, "I have", reply_to=first.id)
+    first = await say_and_notify(post, ben, room, "Who has the *key*, @cleo?")
+    await say_and_notify(post, cleo, room, "I have", reply_to=first.id)
     assert await lines(post, cleo) == [f"Ben mentions you in {event.title}: Who has the key, @cleo?"]
     assert await lines(post, ben) == [f"Cleo replies to you in {event.title}: I have"]
     post.site.clock.turn(9 * MINUTE)
@@ -88,23 +88,23 @@ async def test_who_is_mentioned_or_answered_hears_of_it_and_nobody_else(post, ta
     assert (to_ben["To"], to_ben["Subject"]) == ("ben@example.org", f"A reply to you: {event.title}")
     assert (to_cleo["To"], to_cleo["Subject"]) == ("cleo@example.org", f"You’re mentioned: {event.title}")
     assert "Ben writes:\n\nWho has the *key*, @cleo?" in text_of(to_cleo)
-    assert "Write back" in html_of(to_cleo)
+    assert "Reply" in html_of(to_cleo)
     assert link_to(to_cleo, "/events/") == f"/events/{event.slug}/chat"
 
 
 async def test_the_job_run_again_tells_nobody_twice(post, talk):
     _, room, ana, ben, _ = talk
-    await says(post, ana, room, "@ben hello")
+    await say_and_notify(post, ana, room, "@ben hello")
     async with post.db.transaction() as tx:
         await tx.execute("update chat_rooms set told_number = 0")
-    await says(post, ana, room, "and more")
+    await say_and_notify(post, ana, room, "and more")
     assert len(await lines(post, ben)) == 1
     assert await mails(post) == [("ben@example.org", "You’re mentioned: Board games")]
 
 
 async def test_who_reads_it_in_time_gets_no_mail(post, talk):
     _, room, ana, ben, _ = talk
-    one = await says(post, ana, room, "@ben hello")
+    one = await say_and_notify(post, ana, room, "@ben hello")
     async with post.db.reader() as reader:
         assert await count_unread(reader, ben.user_id) > 0
         before = await count_unread(reader, ben.user_id)
@@ -120,7 +120,7 @@ async def test_who_looks_at_the_room_is_told_nothing_unless_it_stays_unread(post
     async with post.db.transaction() as tx:
         await readers.mark_read(tx, ben, room.id, 1)
     post.site.clock.turn(MINUTE)
-    await says(post, ana, room, "@ben still there?")
+    await say_and_notify(post, ana, room, "@ben still there?")
     assert await lines(post, ben) == []
     assert await mails(post) == [("ben@example.org", "You’re mentioned: Board games")]
 
@@ -128,7 +128,7 @@ async def test_who_looks_at_the_room_is_told_nothing_unless_it_stays_unread(post
 @pytest.mark.parametrize("how", ["left", "banned", "removed", "taken_back", "held", "room_gone"])
 async def test_what_somebody_may_no_longer_read_is_neither_mailed_nor_shown(post, talk, how):
     event, room, ana, ben, cleo = talk
-    one = await says(post, cleo, room, "@ben psst")
+    one = await say_and_notify(post, cleo, room, "@ben psst")
     assert len(await lines(post, ben)) == 1
     async with post.db.transaction() as tx:
         if how == "left":
@@ -153,7 +153,7 @@ async def test_a_held_message_is_told_when_it_is_released(post, talk):
     _, room, ana, ben, cleo = talk
     async with post.db.transaction() as tx:
         await rooms.change_settings(tx, ana, room.id, RoomSettings(holds_messages=True))
-    one = await says(post, cleo, room, "@ben look")
+    one = await say_and_notify(post, cleo, room, "@ben look")
     assert await lines(post, ben) == []
     async with post.db.transaction() as tx:
         await messages.release(tx, ana, one.id)
@@ -163,7 +163,7 @@ async def test_a_held_message_is_told_when_it_is_released(post, talk):
 
 async def test_a_mention_added_by_an_edit_tells_who_is_new(post, talk):
     _, room, ana, ben, cleo = talk
-    one = await says(post, ana, room, "@ben hello")
+    one = await say_and_notify(post, ana, room, "@ben hello")
     async with post.db.transaction() as tx:
         await messages.edit(tx, ana, one.id, "@ben @cleo hello")
     await tells(post)
@@ -185,10 +185,10 @@ async def test_each_level_hears_what_it_says(post, talk, level, muted, plain, me
     async with post.db.transaction() as tx:
         until = Instant(tx.now + DAY) if muted else None
         await readers.choose_notifications(tx, ben, room.id, level, until)
-    await says(post, ana, room, "The door is open")
+    await say_and_notify(post, ana, room, "The door is open")
     assert bool(await mails(post)) is plain
     post.site.clock.turn(5 * HOUR)
-    await says(post, ana, room, "@ben come in")
+    await say_and_notify(post, ana, room, "@ben come in")
     assert ("ben@example.org", "You’re mentioned: Board games") in await mails(post) or not mention
 
 
@@ -197,7 +197,7 @@ async def test_all_messages_come_in_one_bundle_until_they_are_read(post, talk):
     async with post.db.transaction() as tx:
         await readers.choose_notifications(tx, ben, room.id, NotificationLevel.ALL, None)
     for number in range(12):
-        await says(post, ana, room, f"Thing {number}")
+        await say_and_notify(post, ana, room, f"Thing {number}")
     assert await lines(post, ben) == [f"12 new messages in {event.title}."]
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
@@ -205,10 +205,10 @@ async def test_all_messages_come_in_one_bundle_until_they_are_read(post, talk):
     assert "12 messages that you haven’t read." in text_of(mail)
     assert "Ana: Thing 9" in text_of(mail)
     assert "Thing 10" not in text_of(mail)
-    await says(post, ana, room, "One more")
+    await say_and_notify(post, ana, room, "One more")
     assert await mails(post) == []
     post.site.clock.turn(4 * HOUR)
-    await says(post, ana, room, "And another")
+    await say_and_notify(post, ana, room, "And another")
     assert await mails(post) == [("ben@example.org", f"New messages: {event.title}")]
 
 
@@ -219,7 +219,7 @@ async def test_unread_rooms_are_in_the_digest_of_who_wants_it(post, talk):
         for one in (ben, cleo):
             await readers.mark_read(tx, one, room.id, 1)
     post.site.clock.turn(HOUR)
-    await says(post, ana, room, "The door is open")
+    await say_and_notify(post, ana, room, "The door is open")
     assert await mails(post) == []
     post.site.clock.turn(DAY)
     (mail,) = await post.deliver()
@@ -231,9 +231,9 @@ async def test_questions_reach_the_hosts_and_answers_whoever_asked(post, talk):
     event, _, ana, ben, _ = talk
     async with post.db.transaction() as tx:
         room = await room_of(tx, ben, about(event), RoomKind.DIRECT, with_user_id=ben.user_id)
-    await says(post, ben, room, "Is there a lift?")
+    await say_and_notify(post, ben, room, "Is there a lift?")
     assert await mails(post) == [("ana@example.org", f"Message to the hosts: {event.title} · Ben and the hosts")]
-    await says(post, ana, room, "There is")
+    await say_and_notify(post, ana, room, "There is")
     assert await mails(post) == [("ben@example.org", f"Answer from the hosts: {event.title} · You and the hosts")]
 
 
@@ -246,7 +246,7 @@ async def test_a_private_event_is_not_quoted(post):
         room = await room_of(tx, ana, about(event))
     post.site.clock.turn(HOUR)
     await post.deliver()
-    await says(post, ana, room, "@ben the code is 4711")
+    await say_and_notify(post, ana, room, "@ben the code is 4711")
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     assert "Ana mentions you in the chat." in text_of(mail)
@@ -255,7 +255,7 @@ async def test_a_private_event_is_not_quoted(post):
 
 async def test_one_click_mutes_the_chat(post, talk):
     _, room, ana, ben, _ = talk
-    await says(post, ana, room, "@ben hello")
+    await say_and_notify(post, ana, room, "@ben hello")
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     path = str(mail["List-Unsubscribe"]).strip("<>").split("example", 1)[-1]
@@ -263,7 +263,7 @@ async def test_one_click_mutes_the_chat(post, talk):
     async with post.site.browser() as nobody:
         assert "one chat" in (await nobody.get(path)).text
         assert (await nobody.post(path, content=b"List-Unsubscribe=One-Click")).status_code == 200
-    await says(post, ana, room, "@ben again")
+    await say_and_notify(post, ana, room, "@ben again")
     assert await mails(post) == []
     async with post.db.reader() as reader:
         mine = await readers.reading_of(reader, room.id, ben.user_id)
@@ -290,7 +290,7 @@ async def test_a_blocked_or_muted_author_tells_them_nothing(post, talk):
             subject=cleo.user_id,
             now=tx.now,
         )
-    await says(post, cleo, room, "@ben psst")
+    await say_and_notify(post, cleo, room, "@ben psst")
     assert await lines(post, ben) == []
     assert await mails(post) == []
 
@@ -303,7 +303,7 @@ async def said_in(post, room, who):
 
 async def test_a_mail_is_written_back_to_without_signing_in(post, talk):
     _, room, ana, ben, _ = talk
-    await says(post, ana, room, "@ben who has the <key>?")
+    await say_and_notify(post, ana, room, "@ben who has the <key>?")
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     path = link_to(mail, "/mail/chat/")
@@ -326,7 +326,7 @@ async def test_a_mail_is_written_back_to_without_signing_in(post, talk):
 
 async def test_a_mail_that_is_written_back_to_says_when_a_moderator_looks_first(post, talk):
     _, room, ana, _, cleo = talk
-    await says(post, ana, room, "@ben where do we get the key?")
+    await say_and_notify(post, ana, room, "@ben where do we get the key?")
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     path = link_to(mail, "/mail/chat/")
@@ -343,7 +343,7 @@ async def test_a_mail_that_is_written_back_to_says_when_a_moderator_looks_first(
 @pytest.mark.parametrize("how", ["a week later", "revoked", "left", "muted"])
 async def test_a_link_that_writes_back_ends(post, talk, how):
     event, room, ana, ben, _ = talk
-    await says(post, ana, room, "@ben hello")
+    await say_and_notify(post, ana, room, "@ben hello")
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     path = link_to(mail, "/mail/chat/")
@@ -376,7 +376,7 @@ async def test_a_guest_without_an_account_reads_writes_and_is_mailed(post, talk)
         assert f'href="{path}/chat"' in (await nobody.get(path)).text
         assert (await nobody.post(f"{path}/chat", data={"text": "Hello from Gil"})).status_code == 303
     assert await said_in(post, room, ana) == [("Gil", "Hello from Gil")]
-    await says(post, ana, room, "@gil welcome")
+    await say_and_notify(post, ana, room, "@gil welcome")
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     assert (mail["To"], mail["Subject"]) == ("gil@example.org", "You’re mentioned: Board games")
@@ -394,14 +394,14 @@ async def test_a_mention_waits_for_somebody_who_never_signed_in_here(post, talk)
     _, room, ana, ben, cleo = talk
     async with post.db.transaction() as tx:
         await tx.execute("update users set kind = 'shadow', email = null where id = :cleo", cleo=cleo.user_id)
-    one = await says(post, ben, room, "Who has the key, @cleo?")
+    one = await say_and_notify(post, ben, room, "Who has the key, @cleo?")
     async with post.db.reader() as reader:
         assert await access(reader, room.id, cleo.user_id) is Access.NONE
         page = await page_of_messages(reader, room, ana.user_id, MessageFilter())
     assert page.messages[0].mentions == (cleo.user_id,)
     assert await lines(post, cleo) == []
     with pytest.raises(NotFound):
-        await says(post, cleo, room, "I have")
+        await say_and_notify(post, cleo, room, "I have")
     assert await mails(post) == []
     async with post.db.transaction() as tx:
         await tx.execute("update users set kind = 'person' where id = :cleo", cleo=cleo.user_id)
@@ -413,23 +413,23 @@ async def test_a_mention_waits_for_somebody_who_never_signed_in_here(post, talk)
 async def test_hosts_are_called_by_everyone_who_writes(post, talk):
     """Again within ten minutes it is a plain word."""
     event, room, ana, ben, cleo = talk
-    await says(post, ben, room, "@hosts where is the door?")
-    await says(post, ben, room, "@hosts?")
+    await say_and_notify(post, ben, room, "@hosts where is the door?")
+    await say_and_notify(post, ben, room, "@hosts?")
     assert await lines(post, ana) == [f"Ben mentions you in {event.title}: @hosts where is the door?"]
     assert await lines(post, cleo) == []
     post.site.clock.turn(HOUR)
-    await says(post, ben, room, "@gastgeber!")
+    await say_and_notify(post, ben, room, "@gastgeber!")
     assert len(await lines(post, ana)) == 2
 
 
 async def test_a_host_calls_everyone_once_an_hour(post, talk):
     event, room, ana, ben, cleo = talk
-    await says(post, ben, room, "@everyone hello")
+    await say_and_notify(post, ben, room, "@everyone hello")
     assert await lines(post, cleo) == []
     async with post.db.transaction() as tx:
         await readers.choose_notifications(tx, cleo, room.id, NotificationLevel.ALL, None)
         dora = await person(tx, "Dora")
-    one = await says(post, ana, room, "@everyone we start at 8")
+    one = await say_and_notify(post, ana, room, "@everyone we start at 8")
     said = f"Ana mentions you in {event.title}: @everyone we start at 8"
     assert await lines(post, ben) == await lines(post, cleo) == [said]
     assert await lines(post, ana) == await lines(post, dora) == []
@@ -439,8 +439,8 @@ async def test_a_host_calls_everyone_once_an_hour(post, talk):
         (shown,) = await shown_messages(tx, [one], ben.user_id)
         assert shown.mentions == ()
     with pytest.raises(TooMany) as refused:
-        await says(post, ana, room, "@everyone and bring tea")
+        await say_and_notify(post, ana, room, "@everyone and bring tea")
     assert refused.value.name == "EveryoneTooOften"
     post.site.clock.turn(HOUR)
-    await says(post, ana, room, "@everyone and bring tea")
+    await say_and_notify(post, ana, room, "@everyone and bring tea")
     assert len(await lines(post, ben)) == 2

@@ -19,7 +19,7 @@ from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from tests.openmeet.chat.talking import about, room_of
 from tests.openmeet.emails.conftest import link_to, text_of
-from tests.openmeet.emails.test_chat import lines, mails, says, tells
+from tests.openmeet.emails.test_chat import lines, mails, say_and_notify, tells
 from tests.openmeet.site_under_test import event_by, person
 
 
@@ -54,7 +54,7 @@ async def reports(post, who, one, *, to_site):
 
 async def test_the_author_hears_why_and_objects_and_the_hosts_decide(post, talk):
     event, room, ana, ben, cleo, _ = talk
-    one = await says(post, ben, room, "You fools")
+    one = await say_and_notify(post, ben, room, "You fools")
     page, order = f"/chat/messages/{one.id}", f"/events/{event.slug}/chat/moderation"
     async with signed_in(post, ana) as host:
         assert (await host.post(f"{page}/remove", data={"reason": "No insults"})).status_code == 303
@@ -102,7 +102,7 @@ async def test_the_author_hears_why_and_objects_and_the_hosts_decide(post, talk)
 
 async def test_the_author_hears_of_every_removal_once(post, talk):
     event, room, ana, ben, _, _ = talk
-    one = await says(post, ben, room, "You fools")
+    one = await say_and_notify(post, ben, room, "You fools")
     page = f"/chat/messages/{one.id}"
     async with signed_in(post, ana) as host:
         for reason in ("No insults", "Still an insult"):
@@ -122,7 +122,7 @@ async def test_the_author_hears_of_every_removal_once(post, talk):
 
 async def test_who_was_banned_still_reads_why_and_objects(post, talk):
     event, room, ana, ben, _, _ = talk
-    one = await says(post, ben, room, "You fools")
+    one = await say_and_notify(post, ben, room, "You fools")
     page = f"/chat/messages/{one.id}"
     async with signed_in(post, ana) as host:
         await host.post(f"{page}/remove", data={"reason": "No insults"})
@@ -201,7 +201,7 @@ async def _mails_after(post, wait):
 
 async def test_after_30_days_there_is_nothing_to_object_to(post, talk):
     _, room, ana, ben, _, _ = talk
-    one = await says(post, ben, room, "You fools")
+    one = await say_and_notify(post, ben, room, "You fools")
     page = f"/chat/messages/{one.id}"
     async with signed_in(post, ana) as host:
         await host.post(f"{page}/remove", data={"reason": "No insults"})
@@ -213,7 +213,7 @@ async def test_after_30_days_there_is_nothing_to_object_to(post, talk):
 
 async def test_a_message_is_reported_by_page_to_whom_one_chooses(post, talk):
     event, room, ana, ben, cleo, mod = talk
-    one = await says(post, ben, room, "You fools")
+    one = await say_and_notify(post, ben, room, "You fools")
     page = f"/chat/messages/{one.id}/report"
     async with signed_in(post, cleo) as reader:
         assert "You fools" in (await reader.get(page)).text
@@ -226,7 +226,7 @@ async def test_a_message_is_reported_by_page_to_whom_one_chooses(post, talk):
         assert "Nothing to decide" in (await host.get(f"/events/{event.slug}/chat/moderation")).text
     async with signed_in(post, mod) as moderator:
         assert "You fools" in (await moderator.get("/moderation/chat")).text
-    other = await says(post, ben, room, "And you, too")
+    other = await say_and_notify(post, ben, room, "And you, too")
     async with signed_in(post, cleo) as reader:
         await reader.post(f"/chat/messages/{other.id}/report", data={"reason": "spam", "to": "hosts"})
     async with signed_in(post, ana) as host:
@@ -241,9 +241,9 @@ async def test_a_message_is_reported_by_page_to_whom_one_chooses(post, talk):
 async def test_the_community_decides_and_hosts_cannot_undo_it(post, talk):
     _, room, ana, ben, cleo, mod = talk
     for number in range(7):
-        await says(post, cleo, room, f"Before {number}")
-    one = await says(post, ana, room, "You fools")
-    await says(post, ben, room, "And after")
+        await say_and_notify(post, cleo, room, f"Before {number}")
+    one = await say_and_notify(post, ana, room, "You fools")
+    await say_and_notify(post, ben, room, "And after")
     await reports(post, ben, one, to_site=False)  # about a host: it goes to the community all the same
     desk = f"/moderation/chat/{one.id}"
     async with signed_in(post, mod) as moderator:
@@ -278,7 +278,7 @@ async def test_the_community_decides_and_hosts_cannot_undo_it(post, talk):
 
 async def test_the_community_dismisses_and_sees_nothing_that_was_not_reported_to_it(post, talk):
     _, room, _, ben, cleo, mod = talk
-    one, other = await says(post, ben, room, "Fools"), await says(post, ben, room, "Hello")
+    one, other = await say_and_notify(post, ben, room, "Fools"), await say_and_notify(post, ben, room, "Hello")
     await reports(post, cleo, one, to_site=True)
     await reports(post, cleo, other, to_site=False)
     async with signed_in(post, mod) as moderator:

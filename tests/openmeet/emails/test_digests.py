@@ -54,6 +54,6 @@ async def test_a_reminder_comes_before_what_begins_with_the_digest(post: Post) -
     assert await remind(post.db) == 1
     post.site.clock.turn(HOUR)
     (mail,) = [one for one in await post.deliver() if one["To"] == "ben@example.org"]
-    assert mail["Subject"] == "Coming up: Board games (Sat 4 Jul)"
+    assert mail["Subject"] == "Tomorrow 18:00: Board games"
     post.site.clock.turn(DAY)
     assert [one for one in await post.deliver() if one["To"] == "ben@example.org"] == []

@@ -40,7 +40,13 @@ def test_what_people_wrote_is_no_markup() -> None:
 
 def test_a_letter_that_has_its_own_html_keeps_it() -> None:
     letter = OutgoingEmail("ben@example.org", "News", TEXT, html="<p>Ours</p>")
-    assert with_html(letter, SITE) is letter
+    assert with_html(letter, SITE) == letter
+
+
+def test_a_subject_is_one_line() -> None:
+    """Titles of other apps may have line breaks, which a header must not."""
+    letter = OutgoingEmail("ben@example.org", "Cancelled: Tea\r\nBcc: eve@example.org\x85\u202e", TEXT)
+    assert with_html(letter, SITE).subject == "Cancelled: Tea Bcc: eve@example.org"
 
 
 def test_the_first_line_is_the_heading_unless_it_is_long() -> None:

@@ -13,6 +13,7 @@ from groundwork.errors import Failure
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.icalendar.of_event import written
 from openmeet.domain.icalendar.write import write_calendar
@@ -53,7 +54,7 @@ async def files(tx: Transaction, every: list[Series], ben: Caller) -> list[bytes
         mine = await attendance.find(tx, event.id, ben.user_id)
         if mine is None:
             continue
-        comes = mine.status in calendar_file.IN_CALENDAR
+        comes = mine.status in IN_CALENDAR
         mailed = await (
             calendar_file.file_of(tx, HEAD, event, ben.user_id)
             if comes

@@ -85,8 +85,8 @@ async def test_one_click_ends_all_that_others_cause(post: Post, evening, first: 
         "Ana asks",
         "Ana invites",
         "Ana invites",
+        "Ana invites",
         "Confirm your",
-        "Invitation: Go",
     ]
 
 

@@ -12,6 +12,7 @@ from groundwork.database.transaction import Database, Engine, Transaction, Trans
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.account_merge.merge import merge
 from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.queries import find as find_answer
 from openmeet.domain.erasure import account_rows, actions
@@ -27,6 +28,7 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities.queries import consent
 from openmeet.domain.profiles import queries as profiles
 from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series import ownership as series_ownership
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
@@ -240,7 +242,7 @@ async def test_an_interrupted_ending_goes_on(
         raise ConnectionResetError("the machine stopped")
 
     with monkeypatch.context() as patched:
-        patched.setattr(actions.series_ownership, "transfer_all_of", stops)
+        patched.setattr(series_ownership, "transfer_all_of", stops)
         assert await take_due(db, erasing_in(tmp_path)) == 0
     async with db.reader() as reader:
         assert not (await events.by_slug(reader, tea.slug)).is_cancelled
@@ -262,14 +264,14 @@ async def test_an_event_that_cannot_be_ended_stops_nothing(
         stuck, tea = await event_by(tx, ana, title="Stuck"), await event_by(tx, ana)
     await asks(db, ana)
     clock.turn(12 * DAY)
-    cancel = actions.event_hosting.cancel
+    cancel = event_hosting.cancel
 
     async def refuses(tx: Transaction, caller: Caller, slug: EventSlug, reason: str) -> None:
         if slug == stuck.slug:
             raise Refused("not this one")
         await cancel(tx, caller, slug, reason)
 
-    monkeypatch.setattr(actions.event_hosting, "cancel", refuses)
+    monkeypatch.setattr(event_hosting, "cancel", refuses)
     assert await take_due(db, erasing_in(tmp_path)) == 0
     async with db.reader() as reader:
         assert (await events.by_slug(reader, tea.slug)).is_cancelled
@@ -295,7 +297,7 @@ async def test_what_the_database_could_not_do_is_done_at_the_next_turn(
     async def loses(*_given: object, **_more: object) -> None:
         raise TransactionConflict("lost against another transaction")
 
-    module, name = {"event": (actions.event_hosting, "cancel"), "answer": (actions.attendance, "answer")}[what]
+    module, name = {"event": (event_hosting, "cancel"), "answer": (attendance, "answer")}[what]
     with monkeypatch.context() as patched:
         patched.setattr(module, name, loses)
         assert await take_due(db, erasing_in(tmp_path)) == 0

@@ -10,6 +10,7 @@ from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database, Engine
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import invitations
+from openmeet.domain.attendance.invitation_queries import of_series as invitations_to_series
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.queries import find as find_answer
 from openmeet.domain.events import co_host_queries, co_hosts
@@ -105,7 +106,7 @@ async def test_rows_of_others_with_an_address_that_was_theirs_once_stay(
         assert (await find_answer(reader, tea.id, ben.user_id)).status is AttendanceStatus.ATTENDING
         hosts = await co_host_queries.co_hosts_of(reader, [tea.id])
         assert hosts == {tea.id: [ben.user_id]}
-        series = await invitations.invitation_queries.of_series(reader, practice.id)
+        series = await invitations_to_series(reader, practice.id)
         assert [(one.user_id, one.invited_as) for one in series] == [(ben.user_id, "…")]
     assert _tables_with(await everything(db, db.engine), "old@example.org") == []
 

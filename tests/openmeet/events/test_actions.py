@@ -42,7 +42,7 @@ async def db(make_database):
     return await make_database("openmeet")
 
 
-async def owed(reader, event):
+async def publication_of(reader, event):
     return (await publication_status.statuses(reader, publications.PublicationKind.EVENT, [event.id]))[event.id]
 
 
@@ -50,8 +50,8 @@ async def test_a_new_event_enqueues_a_read_of_its_authors_repository(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        standing = await owed(tx, event)
-    assert (standing.state, standing.revision) == (publications.PublicationState.DUE, 1)
+        publication = await publication_of(tx, event)
+    assert (publication.state, publication.revision) == (publications.PublicationState.DUE, 1)
 
 
 async def test_one_form_makes_one_event_however_often_it_is_sent(db):
@@ -70,8 +70,8 @@ async def test_an_edit_raises_the_revision_and_enqueues_again(db):
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
         edited = await actions.revise(tx, ana, event.slug, details(title="Chess"), expected_revision=1)
-        standing = await owed(tx, event)
-    assert (edited.title, edited.revision, standing.revision) == ("Chess", 2, 2)
+        publication = await publication_of(tx, event)
+    assert (edited.title, edited.revision, publication.revision) == ("Chess", 2, 2)
     assert edited.slug == event.slug
 
 
@@ -123,11 +123,11 @@ async def test_a_deleted_event_is_gone_and_its_record_is_to_be_taken_back(db):
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
         gone = await actions.delete(tx, ana, event.slug)
-        standing = await owed(tx, event)
+        publication = await publication_of(tx, event)
         with pytest.raises(NotFound):
             await actions.reinstate(tx, ana, event.slug)
     assert gone.is_gone
-    assert standing.revision == 2
+    assert publication.revision == 2
 
 
 async def test_a_record_becomes_an_event_and_enqueues_no_record(db):
@@ -135,7 +135,7 @@ async def test_a_record_becomes_an_event_and_enqueues_no_record(db):
         author = await users.create_shadow(tx)
         event_id = await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK)
         event = await queries.by_record_uri(tx, URI)
-        standing = await owed(tx, event)
+        publication = await publication_of(tx, event)
     assert event.id == event_id
     assert (event.title, event.starts_local, event.starts_text) == (
         "Party",
@@ -143,7 +143,7 @@ async def test_a_record_becomes_an_event_and_enqueues_no_record(db):
         "2026-07-04T10:00:00-06:00",
     )
     assert event.record_did == "did:plc:4hodhjl2kposuchzvpiviwps"
-    assert standing is publication_status.ONLY_HERE
+    assert publication is publication_status.ONLY_HERE
 
 
 async def test_the_same_record_again_is_the_same_event(db):

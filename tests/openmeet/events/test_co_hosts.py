@@ -26,7 +26,8 @@ from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from openmeet.emails.co_host_invitation import co_host_composer
 from openmeet.feature_flags.flags import Switchboard
-from openmeet.network.publishing.eligibility import DoNothing, decide
+from openmeet.network.publishing.decision import DoNothing
+from openmeet.network.publishing.eligibility import decide
 from openmeet.outbox import publication_leases, publications
 from openmeet.outbox.emails import DueEmail
 from openmeet.web.events.co_hosts_pages import asked_of
@@ -55,7 +56,7 @@ async def hosting_together(tx, *, draft: bool = False, **typed: str):
     return ana, ben, event
 
 
-# Written out once more, by hand: one letter per standing that may.
+# Written out once more, by hand: one letter per role that may.
 # a author, f author whom the group lets make no events any more, c co-host, g who runs its group
 TABLE = {
     EventPermission.SEE: "afc",
@@ -82,15 +83,15 @@ LETTERS = {
 
 
 @pytest.mark.parametrize("act", EventPermission)
-@pytest.mark.parametrize("standing", EventRole)
-def test_the_table_of_who_may_do_what(standing, act):
-    expected = LETTERS[standing] in TABLE[act]
-    assert permissions.may(standing, act) is expected
+@pytest.mark.parametrize("role", EventRole)
+def test_the_table_of_who_may_do_what(role, act):
+    expected = LETTERS[role] in TABLE[act]
+    assert permissions.may(role, act) is expected
     if expected:
-        permissions.require_permission(standing, act)
+        permissions.require_permission(role, act)
     else:
         with pytest.raises(Forbidden):
-            permissions.require_permission(standing, act)
+            permissions.require_permission(role, act)
 
 
 async def test_who_is_invited_hosts_nothing_before_the_yes(db):
@@ -144,8 +145,8 @@ async def test_who_left_or_was_taken_away_is_out(db):
             await actions.revise(tx, ben, event.slug, details(visibility="private"))
         again = await co_hosts.invite(tx, ana, event.slug, "ben@example.org")
         await co_hosts.accept(tx, ben, again.id)
-        (standing,) = await co_host_queries.of_event(tx, event.id, [CoHostState.ACCEPTED])
-        await co_hosts.remove(tx, ana, event.slug, standing.id)
+        (role,) = await co_host_queries.of_event(tx, event.id, [CoHostState.ACCEPTED])
+        await co_hosts.remove(tx, ana, event.slug, role.id)
         assert not await seeing.may_see(tx, event, ben.user_id, has_rsvp_access=False)
         with pytest.raises(NotFound):
             await co_hosts.accept(tx, ben, again.id)
@@ -229,8 +230,8 @@ async def test_a_co_hosts_edit_holds_here_and_waits_for_the_author_on_the_networ
         ana, ben, event = await hosting_together(tx)
         await agree(tx, ana.user_id, handle="ana.test")
         changed = await actions.revise(tx, ben, event.slug, details(title="By Ben"))
-        owed = await publication_leases.find(tx, publications.PublicationKind.EVENT, event.id)
-        decided = await decide(tx, owed, Switchboard())
+        leased = await publication_leases.find(tx, publications.PublicationKind.EVENT, event.id)
+        decided = await decide(tx, leased, Switchboard())
         agreed = await actions.agree_to_record(tx, ana, event.slug)
         after = await decide(
             tx, await publication_leases.find(tx, publications.PublicationKind.EVENT, event.id), Switchboard()

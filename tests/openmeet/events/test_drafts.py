@@ -47,7 +47,7 @@ async def browser(site):
         yield client
 
 
-async def standing_of(reader, event):
+async def status_of(reader, event):
     return (await publication_status.statuses(reader, publications.PublicationKind.EVENT, [event.id]))[event.id]
 
 
@@ -89,10 +89,10 @@ async def test_only_a_published_event_enqueues_its_record(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         draft = await drafts.begin(tx, ana, FULL, {})
-        before = await standing_of(tx, draft)
+        before = await status_of(tx, draft)
         kept = await drafts.keep(tx, ana, draft.slug, FULL, {})
         event = await drafts.publish(tx, ana, draft.slug, details())
-        after = await standing_of(tx, draft)
+        after = await status_of(tx, draft)
         shown = await queries.by_slug(tx, draft.slug)
     assert before.revision == 0 or before.state is publications.PublicationState.WITHHELD
     assert (kept.is_draft, kept.is_held, kept.revision) == (True, True, 2)
@@ -139,9 +139,9 @@ async def test_the_clock_publishes_it_at_its_time_and_once(db, clock):
     assert [await drafts.publish_due(db), await drafts.publish_due(db)] == [1, 0]
     async with db.reader() as reader:
         event = await queries.by_id(reader, draft.id)
-        standing = await standing_of(reader, draft)
+        publication = await status_of(reader, draft)
     assert (event.is_draft, event.publish_at, event.title) == (False, None, "Board games")
-    assert standing.state is publications.PublicationState.DUE
+    assert publication.state is publications.PublicationState.DUE
 
 
 async def test_what_is_over_by_then_stays_a_draft_and_says_why(browser, site, clock):

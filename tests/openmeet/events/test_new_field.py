@@ -101,7 +101,7 @@ def test_a_field_is_a_row_and_its_templates(tmp_path: Path, *, has_column: bool)
         assert STORED in section[1]
         insert(
             "openmeet/domain/events/content.py",
-            '    told=plazy("a field that changed", "doors open"),\n',
+            '    change_label=plazy("a field that changed", "doors open"),\n',
             f"    {STORED},\n    ",
         )
         last = max(int(path.name[:4]) for path in MIGRATIONS.glob("0*.py"))

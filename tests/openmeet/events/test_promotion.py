@@ -71,10 +71,12 @@ def test_the_table_has_every_cell():
 
 @pytest.mark.parametrize(("level", "kind", "chosen", "tells"), CELLS)
 def test_the_narrowest_of_all_wins(level, kind, chosen, tells):
-    for record, owes, recalled in itertools.product(RECORDS, (True, False), (True, False)):
-        found = reach(chosen, group_of(level, kind, tells), record, is_published_by_policy=owes, is_withdrawn=recalled)
+    for record, by_policy, recalled in itertools.product(RECORDS, (True, False), (True, False)):
+        found = reach(
+            chosen, group_of(level, kind, tells), record, is_published_by_policy=by_policy, is_withdrawn=recalled
+        )
         assert found is expected(
-            level, kind, chosen, tells, record, is_published_by_policy=owes, is_withdrawn=recalled
+            level, kind, chosen, tells, record, is_published_by_policy=by_policy, is_withdrawn=recalled
         ), record
 
 

@@ -84,7 +84,7 @@ async def test_the_request_runs_its_own_job_and_reports_the_result(deployment: D
         assert ("Chess" in (await browser.get("/")).text) is is_there
 
 
-async def test_a_promise_that_is_withheld_holds_nothing_when_asked_again(deployment: Deployment, site: Site):
+async def test_a_withheld_publication_holds_nothing_when_asked_again(deployment: Deployment, site: Site):
     cleo = await deployment.connected()
     async with deployment.db.transaction() as tx:
         event = await actions.create(tx, cleo, PUBLIC, is_held=True)
@@ -92,7 +92,7 @@ async def test_a_promise_that_is_withheld_holds_nothing_when_asked_again(deploym
         change_services(site.app, publisher=None)
         await browser.post(f"/events/{event.slug}/publish", data={"x": "y"})
         async with deployment.db.transaction() as tx:
-            # The payer finds that the consent is gone.
+            # The publisher finds that the consent is gone.
             await identities.withdraw(tx, cleo.user_id)
             assert (await queries.by_id(tx, event.id)).is_held
         change_services(site.app, publisher=deployment.publisher)

@@ -67,9 +67,7 @@ async def test_who_sees_an_event_for_members(make_sqlite, role, has_rsvp_access)
     viewer = UserId("somebody")
     is_seen = rules.may_see(event, viewer, has_rsvp_access=has_rsvp_access, access=rules.access_by(role))
     assert is_seen is (inside or (has_rsvp_access and not out))
-    assert not rules.may_see(event, viewer, has_rsvp_access=True), (
-        "who does not ask for the standing sees the narrowest"
-    )
+    assert not rules.may_see(event, viewer, has_rsvp_access=True), "who does not ask for the role sees the narrowest"
 
 
 @pytest.mark.parametrize("access", GroupEventAccess)
@@ -109,8 +107,8 @@ async def test_a_group_that_closes_has_its_records_looked_at_again(db):
             (publications.PublicationKind.EVENT, event.id),
             (publications.PublicationKind.RSVP, answer.id),
         ):
-            standing = (await publication_status.statuses(tx, kind, [subject]))[subject]
-            assert standing.state is publications.PublicationState.DUE
+            publication = (await publication_status.statuses(tx, kind, [subject]))[subject]
+            assert publication.state is publications.PublicationState.DUE
 
 
 async def test_who_leaves_sees_the_members_events_no_more(db):

@@ -23,9 +23,9 @@ async def turn(db: Database, flag: Flag, *, is_on: bool, by: str = "Ana", why: s
 
 async def test_untouched_flags_are_as_the_table_says(db: Database):
     async with db.reader() as reader:
-        standing = await flags.switches(reader)
-    assert {flag: flag in standing for flag in Flag} == dict(DEFAULTS)
-    assert standing == UNTOUCHED
+        switched_on = await flags.switches(reader)
+    assert {flag: flag in switched_on for flag in Flag} == dict(DEFAULTS)
+    assert switched_on == UNTOUCHED
 
 
 @pytest.mark.parametrize("flag", list(Flag))

@@ -28,18 +28,18 @@ async def hearing(make_database: MakeDatabase) -> tuple[Database, Tenant, Tenant
     return installation, town, village
 
 
-async def owed(tenant: Tenant) -> list[str]:
+async def queued(tenant: Tenant) -> list[str]:
     async with tenant.database.reader() as reader:
         found = [await jobs.find(reader, JobKind.BACKFILL, did) for did in (BY_LINES, FOLLOWED)]
     return [one.subject for one in found if one is not None]
 
 
 async def test_a_new_community_receives_what_others_heard(make_database: MakeDatabase, clock: HandClock):
-    """Every author whom the installation knows is read for it once; the others are owed nothing by its coming."""
+    """Every author whom the installation knows is read for it once; for the others its coming enqueues nothing."""
     installation, town, village = await hearing(make_database)
     seated = await delivery.ensure_default_interests(installation, [town, village])
-    assert await owed(village) == [BY_LINES, FOLLOWED]
-    assert await owed(town) == []
+    assert await queued(village) == [BY_LINES, FOLLOWED]
+    assert await queued(town) == []
     (first, *_) = default_interests("village")
     assert seated.tenants_for("did:plc:anybody", first[2]) == {"default", "village"}
     before = await reading_since(village)

@@ -173,7 +173,7 @@ async def test_key_that_rotated_is_asked_for_once_more(bench: Bench):
         **documents[did],
         "verificationMethod": next(d for k, d in documents.items() if k != did)["verificationMethod"],
     }
-    for method in stale["verificationMethod"]:
+    for method in stale["verificationMethod"]:  # type: ignore[attr-defined]  # what it is besides its contract
         method["controller"], method["id"] = did, f"{did}#atproto"
     bench.directory.documents = {**documents, did: stale}
     bench.interested_in(("did", did))

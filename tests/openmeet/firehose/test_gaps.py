@@ -40,7 +40,7 @@ async def read_to(bench: Bench, url: str, cursor: int, sender: str | None) -> No
     await following
 
 
-async def owed(bench: Bench) -> list[str]:
+async def queued(bench: Bench) -> list[str]:
     """Whose reads the queue was asked for, of which nobody knows how far they must reach."""
     found: list[str] = []
     while deliveries := await bench.queue.lease(1000, 60):
@@ -73,7 +73,7 @@ async def test_a_pds_that_has_forgotten_enqueues_reads_of_those_heard_through_it
     async with Forgetful([numbered(50)], [50]) as pds:
         await heard_before(bench, pds.url, 10, first, second)
         await read_to(bench, pds.url, 50, sender="pds.example:443")
-    assert await owed(bench) == sorted([first, second])
+    assert await queued(bench) == sorted([first, second])
 
 
 async def test_a_relay_that_has_forgotten_enqueues_reads_of_everybody_followed(bench: Bench):
@@ -82,7 +82,7 @@ async def test_a_relay_that_has_forgotten_enqueues_reads_of_everybody_followed(b
     async with Forgetful([numbered(50)], [50]) as relay:
         await heard_before(bench, relay.url, 10, first, second)
         await read_to(bench, relay.url, 50, sender=None)
-    assert await owed(bench) == sorted([first, second, ELSEWHERE])
+    assert await queued(bench) == sorted([first, second, ELSEWHERE])
 
 
 async def test_a_source_that_was_never_read_enqueues_nothing(bench: Bench):
@@ -92,7 +92,7 @@ async def test_a_source_that_was_never_read_enqueues_nothing(bench: Bench):
     async with Forgetful(frames, sequences(frames)) as relay:
         await heard_before(bench, "wss://one.example", 10, next(iter(captured_documents())))
         await read_to(bench, relay.url, sequences(frames)[-1], sender=None)
-    assert await owed(bench) == []
+    assert await queued(bench) == []
 
 
 async def test_a_jump_that_is_believed_enqueues_reads(bench: Bench):
@@ -102,4 +102,4 @@ async def test_a_jump_that_is_believed_enqueues_reads(bench: Bench):
     async with Relay([numbered(1), numbered(far)], [1, far]) as relay:
         await read_to(bench, relay.url, far, sender=None)
         assert relay.connections == 2
-    assert await owed(bench) == sorted(captured_documents())
+    assert await queued(bench) == sorted(captured_documents())

@@ -326,9 +326,9 @@ async def test_unsigned_word_about_a_signed_record_is_proven(deployment: Deploym
     await deployment.deliver_jobs()
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select title from events where record_uri = :uri", uri=made["uri"])
-        owed = await reader.fetch("select state from outbox_jobs where kind = :kind", kind=JobKind.PROVE_RECORD.value)
+        queued = await reader.fetch("select state from outbox_jobs where kind = :kind", kind=JobKind.PROVE_RECORD.value)
     assert row is not None
-    assert (row["title"], [one["state"] for one in owed]) == ("Coffee", ["completed"])
+    assert (row["title"], [one["state"] for one in queued]) == ("Coffee", ["completed"])
 
 
 async def _listen(deployment: Deployment, question: str, uri: object) -> None:

@@ -22,7 +22,7 @@ async def test_what_a_labelled_member_edits_goes_on_into_their_repository(deploy
         assert hidden.is_hidden
     await deployment.revise(ana, event.slug, title="Coffee in the park")
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
     assert (await deployment.record(before.record_uri))["name"] == "Coffee in the park"
     # What comes back of it changes nothing here, and loses nothing.
     await deployment.listen(ana.user_id)

@@ -345,13 +345,13 @@ async def test_a_labeller_that_knows_no_such_place_is_left_alone(bench):
     assert (row["state"], row["reason"]) == ("stopped", "The labeller does not know our cursor.")
 
 
-async def standing_of(bench) -> labels.Labeller | None:
+async def labeler_of(bench) -> labels.Labeller | None:
     async with bench.db.reader() as reader:
         return next(iter(await labels.labellers(reader)), None)
 
 
 async def stands(bench, state: str) -> bool:
-    one = await standing_of(bench)
+    one = await labeler_of(bench)
     return one is not None and one.state == state
 
 
@@ -369,11 +369,11 @@ async def test_one_that_cannot_be_read_says_so_until_it_can(bench):
             return await stands(bench, "failing")
 
         await eventually(fails)
-        one = await standing_of(bench)
+        one = await labeler_of(bench)
         assert one.reason
         bench.clock.turn(HOUR)
         await asyncio.sleep(0.2)
-        assert (await standing_of(bench)).changed_at == one.changed_at
+        assert (await labeler_of(bench)).changed_at == one.changed_at
         bench.documents[LABELLER] = where
         bench.labelling.dids.recheck(LABELLER)
 
@@ -382,7 +382,7 @@ async def test_one_that_cannot_be_read_says_so_until_it_can(bench):
             return await stands(bench, "following")
 
         await eventually(is_back)
-        assert (await standing_of(bench)).reason == ""
+        assert (await labeler_of(bench)).reason == ""
     finally:
         stop.set()
         await following

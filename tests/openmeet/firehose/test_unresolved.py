@@ -137,8 +137,8 @@ async def test_a_signature_that_fails_is_looked_into_beside_the_stream(bench: Be
     did = glance(good[0]).did
     documents = captured_documents()
     other = next(document for name, document in documents.items() if name != did)
-    stale = {**documents[did], "verificationMethod": [dict(one) for one in other["verificationMethod"]]}
-    for method in stale["verificationMethod"]:
+    stale = {**documents[did], "verificationMethod": [dict(one) for one in other["verificationMethod"]]}  # type: ignore[attr-defined]  # what it is besides its contract
+    for method in stale["verificationMethod"]:  # type: ignore[attr-defined]  # what it is besides its contract
         method["controller"], method["id"] = did, f"{did}#atproto"
     bench.directory.documents = {**documents, did: stale}
     await bench.consumer.verifier.dids.resolve(Did(did))

@@ -25,10 +25,10 @@ async def member(tx, group: Group, owner: Caller, name: str, role: GroupRole = G
     return caller
 
 
-async def standing(reader, group: Group, who: Caller) -> Membership | None:
+async def membership_of(reader, group: Group, who: Caller) -> Membership | None:
     return await queries.find_member(reader, group.id, who.user_id)
 
 
 async def role(reader, group: Group, who: Caller) -> GroupRole | None:
-    found = await standing(reader, group, who)
+    found = await membership_of(reader, group, who)
     return found.role if found else None

@@ -13,7 +13,7 @@ from openmeet.domain.groups.model import INVITATION_MAIL, MAX_MAILS_A_DAY, Group
 from openmeet.domain.groups.rules import invitation_in
 from openmeet.emails.groups import invitation_composer
 from openmeet.outbox.emails import DueEmail
-from tests.openmeet.groups.people import details, group_by, member, role, standing
+from tests.openmeet.groups.people import details, group_by, member, membership_of, role
 from tests.openmeet.site_under_test import person
 
 KEY = SigningKey(b"k" * 32)
@@ -99,7 +99,7 @@ async def test_a_request_waits_for_a_yes_and_says_by_whom(db):
         asked = await actions.join(tx, ben, group.slug, "I play.")
         assert (asked.role, asked.answer, asked.requested_at) == (GroupRole.PENDING, "I play.", tx.now)
         await administration.decide(tx, ana, group.slug, [ben.user_id], lets_in=True)
-        let_in = await standing(tx, group, ben)
+        let_in = await membership_of(tx, group, ben)
     assert (let_in.role, let_in.decided_by) == (GroupRole.MEMBER, ana.user_id)
     assert await acts(db, group) == [GroupLogAction.CREATED, GroupLogAction.ASKED, GroupLogAction.APPROVED]
 
@@ -179,8 +179,8 @@ async def test_an_invitation_by_mail_is_enqueued_and_carries_a_link_that_works(d
         mails = await administration.invite_by_mail(tx, KEY, ana, group.slug, "Ben <ben@example.org>, BEN@example.org")
         assert mails.fresh == ("ben@example.org",)
         (invitation,) = await invitation_queries.open_invitations(tx, group.id)
-        owed = await tx.fetch("select subject from outbox_jobs where kind = 'mail' order by subject")
-    assert [row["subject"].split("\x1f")[0] for row in owed] == [INVITATION_MAIL]
+        queued = await tx.fetch("select subject from outbox_jobs where kind = 'mail' order by subject")
+    assert [row["subject"].split("\x1f")[0] for row in queued] == [INVITATION_MAIL]
     due = DueEmail(INVITATION_MAIL, invitation.id, invitation.id, 1)
     compose = invitation_composer(KEY, "Town", "https://town.example")
     letter = await compose(db, due)
@@ -404,13 +404,13 @@ async def test_the_log_says_what_was_done_and_holds_no_address(db):
 
 
 async def test_who_is_followed_is_read(db):
-    """A DID that nobody knew is met, and its repository is owed a read; nonsense is refused at the field."""
+    """A DID that nobody knew is met, and a read of its repository is enqueued; nonsense is refused at the field."""
     ana, group = await club(db)
     async with db.transaction() as tx:
         await administration.follow(tx, ana, group.slug, f" {DID} ")
         await administration.follow(tx, ana, group.slug, DID)
-        owed = await tx.fetch("select kind, subject from outbox_jobs where kind = 'backfill' order by kind")
-        assert [row["subject"] for row in owed] == [DID]
+        queued = await tx.fetch("select kind, subject from outbox_jobs where kind = 'backfill' order by kind")
+        assert [row["subject"] for row in queued] == [DID]
         assert [one for one, _ in await invitation_queries.followed(tx, group.id)] == [DID]
     for wrong in ("ana.example", "did:key:zabc", ""):
         with pytest.raises(InvalidForm):

@@ -57,7 +57,7 @@ async def acts(db, group):
 
 
 async def letters(db):
-    """Kinds of the letters that are owed to owners, in the order of their debts."""
+    """Kinds of the e-mails that are queued for owners, in the order of their jobs."""
     async with db.reader() as reader:
         rows = await reader.fetch("select subject from outbox_jobs where kind = 'mail' order by due_at, subject")
     kinds = [row["subject"].split("\x1f")[0] for row in rows]

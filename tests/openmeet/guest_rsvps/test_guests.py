@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from groundwork.clock import DAY
+from groundwork.clock import DAY, HOUR
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, lists, queries
@@ -25,6 +25,7 @@ from openmeet.emails.render import EmailContext
 from openmeet.emails.rsvp_confirmation import confirmed_composer
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing import eligibility
+from openmeet.network.publishing.decision import Withhold
 from openmeet.outbox import publication_leases
 from openmeet.outbox.emails import DueEmail, due_email_of
 from openmeet.outbox.publications import PublicationKind
@@ -46,8 +47,8 @@ async def event(site):
 
 
 async def letters(site):
-    """Letters to guests that are owed, composed now."""
-    compose = guest_composer(CODE_KEY, "OpenMeet", ORIGIN)
+    """E-mails queued for guests, composed now."""
+    compose = guest_composer(EmailContext(CODE_KEY, "OpenMeet", ORIGIN))
     async with site.db.reader() as reader:
         rows = await reader.fetch(
             "select kind, subject, revision from outbox_jobs where kind = 'mail' order by subject"
@@ -118,8 +119,8 @@ async def test_a_guest_is_told_where_to_go_once_it_is_sure_that_they_come(site, 
                     "select subject, revision from outbox_jobs where subject like 'guest_confirmed%'"
                 )
                 known = await guests.by_email(reader, f"{who}@example.org")
-            owed = [due_email_of(type("Row", (), dict(row))()) for row in rows]
-            (due,) = [one for one in owed if one.person == known]
+            queued = [due_email_of(type("Row", (), dict(row))()) for row in rows]
+            (due,) = [one for one in queued if one.person == known]
             shown[who] = [(await browser.get(mine)).text, await compose(site.db, due)]
             if who == "eve":
                 ticket = re.search(r'href="(/mail/ticket/[^"]+)"', shown[who][0])[1]
@@ -187,11 +188,11 @@ async def test_a_guest_hears_that_it_is_cancelled_and_nothing_of_them_is_publish
     compose = notification_composer(EmailContext(CODE_KEY, "OpenMeet", ORIGIN))
     kind, person_id, subject_id = row["subject"].split("\x1f")
     news = await compose(site.db, DueEmail(kind, person_id, subject_id, row["revision"]))
-    assert (news.to, news.subject) == ("eve@example.org", "Cancelled: Board games (Sat 4 Jul)")
+    assert (news.to, news.subject) == ("eve@example.org", "Cancelled: Board games, Sat 4 Jul")
     assert "/settings/" not in news.text + news.html, "whoever has no account has no settings"
     async with site.db.reader() as reader:
-        owed = await publication_leases.find(reader, PublicationKind.RSVP, one.attendance_id)
-        assert isinstance(await eligibility.decide(reader, owed, Switchboard()), eligibility.Withhold)
+        queued = await publication_leases.find(reader, PublicationKind.RSVP, one.attendance_id)
+        assert isinstance(await eligibility.decide(reader, queued, Switchboard()), Withhold)
 
 
 async def test_links_end_and_made_up_ones_open_nothing(site, event, clock):
@@ -214,6 +215,16 @@ async def test_an_address_gets_few_letters_and_a_client_sends_few(site, event):
         others = [(await ask(browser, event, email=f"e{n}@example.org")).status_code for n in range(16)]
     assert asked == [303] * 5 + [429]
     assert others == [303] * 14 + [429] * 2
+
+
+async def test_an_address_gets_twenty_a_day(site, event, clock):
+    """Whoever asks, and from wherever."""
+    async with site.browser() as browser:
+        statuses = []
+        for _ in range(23):
+            statuses += [(await ask(browser, event)).status_code for _ in range(2)]
+            clock.turn(HOUR)
+    assert statuses == [303] * 20 + [429] * 26
 
 
 async def test_what_was_typed_stays_when_something_is_wrong(site, event):

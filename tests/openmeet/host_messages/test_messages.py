@@ -67,7 +67,7 @@ async def town(tx, **typed: str):
     return event, people
 
 
-async def told(reader, people) -> set[str]:
+async def readers_of_messages(reader, people) -> set[str]:
     """Who reads a message of a host on their page."""
     found = set()
     for name, one in people.items():
@@ -92,7 +92,7 @@ async def test_it_reaches_those_it_is_for_and_the_preview_counts_them(db, addres
         whom = [Addressees(one) for one in addressees]
         counted = (await actions.recipients(tx, event, whom, people["Ana"].user_id)).reached
         sent = await actions.write(tx, people["Ana"], event.slug, TEXT, addressees)
-        found = await told(tx, people)
+        found = await readers_of_messages(tx, people)
     assert (len(counted), sent.recipients, sent.state) == (len(reached), len(reached), MessageState.SENT)
     assert found == reached
 
@@ -121,7 +121,7 @@ async def test_who_is_there_is_among_those_going_and_can_be_told_apart(db, addre
         await tx.execute("update attendances set status = 'attended' where status = 'attending'")
         sent = await actions.write(tx, people["Ana"], event.slug, TEXT, addressees)
         assert sent.recipients == 1
-        assert await told(tx, people) == {"Gil"}
+        assert await readers_of_messages(tx, people) == {"Gil"}
 
 
 def test_only_who_is_there_stands_in_two_kinds_of_addressees():
@@ -144,7 +144,7 @@ async def test_one_message_is_one_mail_with_all_its_words(db):
     assert first == again
     (mail,) = mails
     letter = await compose(db, DueEmail(NEWS_MAIL, people["Gil"].user_id, mail["id"], 1))
-    assert letter.subject == "Message from the host: Board games (Sat 4 Jul)"
+    assert letter.subject == "Message from the host: Board games, Sat 4 Jul"
     assert "Ana writes:" in letter.text
     assert TEXT in letter.text
     assert "Bring a torch." in letter.html
@@ -154,13 +154,13 @@ async def test_the_clock_sends_it_once_to_whoever_it_is_then(db, clock):
     async with db.transaction() as tx:
         event, people = await town(tx, capacity="")
         waits = await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"], send_at=tx.now + HOUR)
-        assert (waits.state, await told(tx, people)) == (MessageState.SCHEDULED, set())
+        assert (waits.state, await readers_of_messages(tx, people)) == (MessageState.SCHEDULED, set())
         await attendance.answer(tx, people["Ida"], event.slug, RsvpReply.GOING)
     assert await actions.send_due(db) == 0
     clock.turn(HOUR)
     assert sum(await asyncio.gather(actions.send_due(db), actions.send_due(db))) == 1
     async with db.reader() as reader:
-        assert await told(reader, people) == {"Gil", "Wim", "Ida"}
+        assert await readers_of_messages(reader, people) == {"Gil", "Wim", "Ida"}
         assert (await queries.by_id(reader, waits.id)).recipients == 3
 
 
@@ -175,7 +175,7 @@ async def test_what_was_written_for_an_event_that_takes_place_is_not_sent_about_
     assert await actions.send_due(db) == 0
     async with db.transaction() as tx:
         assert (await queries.by_id(tx, waits.id)).state is MessageState.CALLED_OFF
-        assert await told(tx, people) == set()
+        assert await readers_of_messages(tx, people) == set()
         # By hand it can be: people who answered may need to know more.
         sent = await actions.write(tx, people["Ana"], event.slug, "Next week instead.", ["going"])
         assert sent.state is MessageState.SENT
@@ -201,7 +201,7 @@ async def test_words_of_who_may_not_write_any_more_are_not_sent(db, clock, what)
     assert await actions.send_due(db) == 0
     async with db.transaction() as tx:
         assert (await queries.by_id(tx, waits.id)).state is MessageState.CALLED_OFF
-        assert await told(tx, people) == set()
+        assert await readers_of_messages(tx, people) == set()
 
 
 async def test_the_same_form_at_another_time_is_another_message(db):
@@ -308,7 +308,7 @@ def article_of(html):
 
 
 async def last_letter(site, address):
-    """The newest mail that is owed to this address, composed as the publisher does."""
+    """The newest e-mail that is queued for this address, composed as the publisher does."""
     compose = notification_composer(EmailContext(CODE_KEY, "OpenMeet", ORIGIN))
     async with site.db.reader() as reader:
         user = await by_email(reader, address)

@@ -39,14 +39,14 @@ msgstr "Votre code : %(code)s"
 msgid "Confirm your answer: %(title)s"
 msgstr "Confirmez votre réponse : %(title)s"
 
-msgid "Your answer: %(title)s"
-msgstr "Votre réponse : %(title)s"
+msgid "You’re going"
+msgstr "Vous venez"
 
 msgid "Cancelled"
 msgstr "Annulé"
 
-msgid "%(heading)s: %(title)s (%(date)s)"
-msgstr "%(heading)s : %(title)s (%(date)s)"
+msgid "%(fact)s: %(title)s, %(day)s"
+msgstr "%(fact)s : %(title)s, %(day)s"
 
 msgid "It won’t take place."
 msgstr "Il n’aura pas lieu."
@@ -135,8 +135,8 @@ async def test_each_is_written_to_in_the_language_that_they_chose(mailing: Maili
         await event_hosting.cancel(tx, host, event.slug, reason="")
     mailing.site.clock.turn(HOUR)
     found = await mailing.subjects()
-    assert found["ana@example.org"] == "Annulé : Board games (sam. 4 juil.)"
-    assert found["ben@example.org"] == "Cancelled: Board games (Sat 4 Jul)"
+    assert found["ana@example.org"] == "Annulé : Board games, sam. 4 juil."
+    assert found["ben@example.org"] == "Cancelled: Board games, Sat 4 Jul"
     (french,) = [one for one in mailing.sent if one.to == "ana@example.org"]
     assert "Il n’aura pas lieu." in french.text
     assert "samedi 4 juillet 2026" in french.text
@@ -165,8 +165,8 @@ async def test_a_guest_is_written_to_in_the_language_in_which_they_answered(
         for row in await tx.fetch("select id from guest_rsvps order by id"):
             await guests.confirm(tx, row["id"])
     found = await mailing.subjects()
-    assert found["liz@example.org"] == "Votre réponse : Board games"
-    assert found["max@example.org"] == "Your answer: Board games"
+    assert found["liz@example.org"] == "Vous venez : Board games, sam. 4 juil."
+    assert found["max@example.org"] == "You’re going: Board games, Sat 4 Jul"
 
 
 async def test_a_code_has_the_language_of_the_page_on_which_it_is_typed(
@@ -192,7 +192,7 @@ async def test_of_whom_nothing_is_known_gets_the_language_of_the_site(
         await tx.execute("update users set language = 'tlh' where id = :id", id=ben.user_id)
         await event_hosting.cancel(tx, host, event.slug, reason="")
     mailing.site.clock.turn(HOUR)
-    assert set((await mailing.subjects()).values()) == {"Annulé : Board games (sam. 4 juil.)"}
+    assert set((await mailing.subjects()).values()) == {"Annulé : Board games, sam. 4 juil."}
 
 
 def test_only_languages_with_a_catalogue_are_offered() -> None:
@@ -212,7 +212,7 @@ async def test_german_pages_and_mails(mailing: Mailing) -> None:
     async with mailing.site.browser() as browser:
         stranger = (await browser.get(f"/events/{event.slug}", headers=german)).text
         assert '<html lang="de"' in stranger
-        assert "Samstag, 4. Juli 2026" in stranger
+        assert "Samstag, 4.\xa0Juli 2026" in stranger
         assert "Ich komme" in stranger
         assert "I’m going" in (await browser.get(f"/events/{event.slug}", headers=ENGLISH)).text
         refused = await browser.get("/events/no-such-event", headers=german)
@@ -225,10 +225,10 @@ async def test_german_pages_and_mails(mailing: Mailing) -> None:
     mailing.site.clock.turn(HOUR)
     found = await mailing.subjects()
     assert (found["ana@example.org"], found["ben@example.org"]) == (
-        "Abgesagt: Board games (Sa., 4. Juli)",
-        "Cancelled: Board games (Sat 4 Jul)",
+        "Abgesagt: Board games, Sa., 4. Juli",
+        "Cancelled: Board games, Sat 4 Jul",
     )
     (written,) = [one for one in mailing.sent if one.to == "ana@example.org"]
     assert "Es findet nicht statt." in written.text
-    assert "Samstag, 4. Juli 2026" in written.text
+    assert "Samstag, 4.\xa0Juli 2026" in written.text
     assert '<html lang="de" dir="ltr">' in written.html

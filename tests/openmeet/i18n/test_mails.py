@@ -151,8 +151,8 @@ def _payloads(payload: type[Payload], now: Instant) -> list[Payload]:
         case RoleDecided():
             return [RoleDecided(role=role) for role in ("owner", "admin", "moderator", "member", "")]
         case Succession():
-            steps = "offered declined accepted backup asked stopped taken_over yours taken_back passed_on"
-            return [Succession(step=step) for step in steps.split()]
+            ways = "offered declined accepted backup asked stopped taken_over yours taken_back passed_on"
+            return [Succession(step=step) for step in ways.split()]
         case _:
             return [payload()]
 
@@ -203,6 +203,7 @@ def _written(kind: NotificationKind[Any], payload: Payload, present: Present) ->
             yield "Zqtitlezq".join(texts.line(kind, payload, one, {}, is_shut_out=shut_out))
             point = texts.point(kind, payload, one, {}, title="Zqtitlezq", is_shut_out=shut_out)
             yield from (point.heading, point.words, point.quote, point.action)
+            yield from (words for one in point.changes for words in (one.label, one.was, one.now))
 
 
 async def test_sentences_are_apart(present: Present) -> None:

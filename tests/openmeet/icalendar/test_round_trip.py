@@ -86,7 +86,7 @@ def test_any_event_comes_back_as_far_as_everybody_may_know_it(
     assert found.warnings == ()
     assert (found.is_cancelled, found.reason) == (is_cancelled, reason if is_cancelled else "")
     # What is known of whether it happens, too: a plan comes back as a plan.
-    assert found.standing == (None if status in {EventStatus.SCHEDULED, EventStatus.CANCELLED} else status)
+    assert found.named_status == (None if status in {EventStatus.SCHEDULED, EventStatus.CANCELLED} else status)
     back = with_details(blank_event(NOW, found.typed.title, UserId("v")), check(found.typed))
     # A place without a word that people could read is its point alone.
     there = event.place if event.place.lines else Venue(latitude=event.place.latitude, longitude=event.place.longitude)

@@ -51,7 +51,7 @@ async def main(database: str, schema: str, plc: str, now: str, did: str, fault: 
         print("said", (await agent.query("com.atproto.server.getSession"))["did"], flush=True)
     except Failure as failure:
         print("said", type(failure).__name__, failure.name, flush=True)
-    await network.settle()
+    await network.wait_for_refreshes()
     for part in (servers, handles, dids, http, db):
         await part.close()
 

@@ -7,7 +7,7 @@ import pytest
 
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
-from openmeet.network.repositories.consent import Publishing
+from openmeet.network.repositories.consent import Publishing, handle_for
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.account import consent_api
@@ -78,7 +78,7 @@ async def test_a_no_while_a_yes_is_under_way_stays(site: Site, monkeypatch: pyte
     """The PDS is asked about the handle before anything is written: a no that comes meanwhile is the newer word."""
     async with site.browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
-        asked = consent_api.handle_for
+        asked = handle_for
 
         async def asked_during_a_no(*given: Any) -> str:
             assert (await browser.put(PATH, json={"isGiven": False}, headers=ana)).status_code == 200

@@ -72,7 +72,7 @@ async def test_yes_makes_the_repository_and_the_page_says_so(site: Site, deploym
 
 
 async def test_how_much_is_published_and_how_much_is_being_taken_back(site: Site, deployment: Deployment):
-    """The numbers of the promise are those of the repository."""
+    """The numbers of the publication are those of the repository."""
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         assert "Nothing of yours is public yet" in (await browser.get("/settings/publishing")).text
@@ -98,7 +98,7 @@ async def slugs(deployment: Deployment) -> list[str]:
         return [row["slug"] for row in await reader.fetch("select slug from events order by id")]
 
 
-async def test_what_is_on_the_network_already_is_not_promised_again(deployment: Deployment):
+async def test_what_is_on_the_network_already_is_not_published_again(deployment: Deployment):
     """A yes writes what another app of theirs wrote only where it was changed here."""
     async with deployment.db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")

@@ -50,9 +50,9 @@ async def test_it_is_left_unticked_and_may_be_chosen(make_database: MakeDatabase
         again = await arrived("two@x")
         page = (await browser.get(again)).text
         assert 'name="event-0">' in page
-        assert 'It looks like <a href="/events/cafe-talk' in page
+        assert 'it looks like <a href="/events/cafe-talk' in page
         await browser.post(again, data={"event-0": "on"})
-        assert "1 event made" in (await browser.get(again)).text
+        assert "1 event created" in (await browser.get(again)).text
 
 
 async def test_programs_are_told_and_choose_too(make_database: MakeDatabase, clock: HandClock) -> None:
@@ -71,7 +71,7 @@ async def test_programs_are_told_and_choose_too(make_database: MakeDatabase, clo
         assert [(one["standing"], one["looksLike"][:8]) for one in again["events"]] == [("new", "/events/")]
         whole = (await browser.post(f"/api/imports/{again['id']}/confirm", headers=ana)).json()["outcome"]
         assert whole["made"] == []
-        assert whole["leftOut"] == ["Café talk: you have one that looks like it. Choose it to have both."]
+        assert whole["leftOut"] == ["Café talk: you already have one like it. Select it to have both."]
         chosen = await arrived("two@x")
         path = f"/api/imports/{chosen['id']}/confirm"
         outcome = (await browser.post(path, json={"events": ["two@x"]}, headers=ana)).json()["outcome"]
@@ -105,9 +105,7 @@ async def test_what_stands_twice_in_a_file_is_made_once(make_database: MakeDatab
         assert [(one["looksLike"], one["looksLikeUid"]) for one in arrived["events"]] == [("", ""), ("", "one@x")]
         outcome = (await browser.post(f"/api/imports/{arrived['id']}/confirm", headers=ana)).json()["outcome"]
         assert len(outcome["made"]) == 1
-        assert outcome["leftOut"] == [
-            "Café talk: the file has one before it that looks like it. Choose it to have both."
-        ]
+        assert outcome["leftOut"] == ["Café talk: there’s one like it earlier in the file. Select it to have both."]
         await sign_up(browser, "ben@example.org", "Ben")
         file = {"file": ("mine.ics", whole.encode(), "text/calendar")}
         page = (await browser.get((await browser.post("/import", files=file)).headers["location"])).text

@@ -191,7 +191,7 @@ def said_by(file: bytes, now: Instant) -> list[tuple[object, ...]]:
             one.event.categories,
             one.event.is_cancelled,
             one.event.is_tentative,
-            repr(one.event.standing),
+            repr(one.event.named_status),
             one.event.comment,
         )
         for one in instances(events, Instant(now - 30 * DAY), Instant(now + 300 * DAY))

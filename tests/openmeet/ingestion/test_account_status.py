@@ -144,6 +144,6 @@ async def test_who_is_away_is_asked_about_once_a_day(db: Database, clock: HandCl
     clock.turn(DAY + 1)
     await reconcile(db)
     async with db.reader() as reader:
-        owed = await jobs.find(reader, JobKind.REFRESH_IDENTITY, did(1))
-    assert owed is not None
-    assert owed.revision == clock.now()
+        job = await jobs.find(reader, JobKind.REFRESH_IDENTITY, did(1))
+    assert job is not None
+    assert job.revision == clock.now()

@@ -20,7 +20,7 @@ from openmeet.outbox import publication_echoes
 from openmeet.outbox.publications import PublicationKind
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, did, event, rsvp
-from tests.openmeet.ingestion.test_steps import DAYS, FOLLOWS, LEADS, NEW, OLD
+from tests.openmeet.ingestion.test_ownership_transfer import DAYS, FOLLOWS, LEADS, NEW, OLD
 from tests.openmeet.ingestion.view import WORDS, take
 from tests.openmeet.site_under_test import details, person
 from tests.simulation.oracle import RSVP
@@ -62,7 +62,7 @@ async def begin(db: Database) -> tuple[Caller, Caller, str]:
 
 
 async def attach(tx, event_id: str, said: RecordMessage) -> None:
-    """The payer has written this, and nobody has told us of it yet."""
+    """The publisher has written this, and nobody has told us of it yet."""
     assert await publication_echoes.attach(
         tx,
         kind=PublicationKind.EVENT,
@@ -112,8 +112,8 @@ async def walk(db: Database, seed: int) -> None:
     assert found == {event_id}
     assert mine is not None
     assert len(answers) == len({row["did"] for row in answers}), f"seed {seed}"
-    standing = {row["did"]: WORDS[row["status"]] for row in answers if row["record_uri"] is not None}
-    assert standing == {one: left[max(left)] for one, left in counting.items()}, f"seed {seed}"
+    in_rows = {row["did"]: WORDS[row["status"]] for row in answers if row["record_uri"] is not None}
+    assert in_rows == {one: left[max(left)] for one, left in counting.items()}, f"seed {seed}"
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -27,8 +27,8 @@ async def test_answer_before_its_event_counts_once(db: Database):
     """It is parked, the event is asked for once, and both orders end alike."""
     assert await take(db, rsvp(2, "one", 2, TEA), rsvp(3, "one", 2, TEA)) == [IngestResult.PARKED, IngestResult.PARKED]
     async with db.reader() as reader:
-        owed = await reader.fetch("select kind, subject from outbox_jobs where kind = 'fetch_subject'")
-    assert [tuple(row) for row in owed] == [("fetch_subject", TEA)]
+        queued = await reader.fetch("select kind, subject from outbox_jobs where kind = 'fetch_subject'")
+    assert [tuple(row) for row in queued] == [("fetch_subject", TEA)]
     await take(db, event(1, "tea", 1))
     assert (await view_of(db)).answers == {(did(2), TEA): "going", (did(3), TEA): "going"}
 
@@ -81,7 +81,7 @@ async def test_what_cannot_be_mapped_is_kept_with_its_reason(db: Database):
     assert await take(db, odd) == [IngestResult.RAW]
     async with db.reader() as reader:
         kept = await seen.unmapped(reader)
-    assert [(record.uri, record.standing, record.body) for record in kept] == [(TEA, RecordState.RAW, odd.body)]
+    assert [(record.uri, record.state, record.body) for record in kept] == [(TEA, RecordState.RAW, odd.body)]
     assert "1900" in explain(kept[0].reason)
 
 
@@ -139,7 +139,7 @@ async def test_answer_to_an_uri_that_no_index_holds_is_kept_with_its_reason(db: 
     async with db.reader() as reader:
         kept = await seen.find(reader, odd.uri)
     assert kept is not None
-    assert (kept.standing, kept.body) == (RecordState.RAW, odd.body)
+    assert (kept.state, kept.body) == (RecordState.RAW, odd.body)
     assert kept.reason == RecordReason.SUBJECT_TOO_LONG(most=1024)
 
 

@@ -30,7 +30,7 @@ SECOND_DID = did(10)
 KEYS = ("aa", "bb", "3mqdau33ozs2n")
 EVENT_KEYS = ("tea", "walk")
 
-# What must be alike, without what is made anew each time. A debt to fetch an event depends on what came first, and a mail is owed
+# What must be alike, without what is made anew each time. A job to fetch an event depends on what came first, and a mail is queued
 # for what somebody said in between, too: when it is composed it is seen that there is nothing to say.
 OF_THE_WAY = (JobKind.FETCH_SUBJECT, JobKind.DETECT_SERIES, JobKind.DETECT_FOREIGN_SERIES, JobKind.MAIL)
 ALIKE = {
@@ -115,7 +115,7 @@ async def seats_hold(db: Database) -> bool:
 
 
 async def mails_to_strangers(db: Database) -> list[str]:
-    """Debts of mails to people who never came here."""
+    """Jobs of mails to people who never came here."""
     question = f"""
         select d.subject from outbox_jobs d join users u on d.subject like '%' || u.id || '%'
          where d.kind = '{JobKind.MAIL}' and u.kind = 'shadow' order by d.subject

@@ -9,7 +9,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.database.transaction import Database
 from groundwork.errors import unpacked
-from openmeet.network.ingestion.submitted import Settled, SubmittedRecord, process
+from openmeet.network.ingestion.submitted import SubmissionResult, SubmittedRecord, process
 from openmeet.network.records.collections import CALENDAR
 from openmeet.network.records.inspect import LocatedRecord, find_records
 from openmeet.network.records.message import RecordOperation
@@ -59,7 +59,7 @@ def handed_in(found: LocatedRecord, number: int) -> SubmittedRecord:
     )
 
 
-async def take(db: Database, records: list[LocatedRecord]) -> list[Settled]:
+async def take(db: Database, records: list[LocatedRecord]) -> list[SubmissionResult]:
     batch = [handed_in(found, number) for number, found in enumerate(records)]
     return await process(db, HERE, batch, collections=CALENDAR, is_vouched=False)
 
@@ -72,13 +72,13 @@ def test_every_captured_file_is_expected():
 async def test_captured_file(make_sqlite, name: str):
     """Each record is applied, waits, or says why not; what applied is an event with a title."""
     db = await make_sqlite("openmeet")
-    settled = await take(db, records_of(name))
-    assert Counter(one.outcome for one in settled) == EXPECTED[name]
-    assert all(one.reason for one in settled if one.outcome in {"refused", "raw"})
+    results = await take(db, records_of(name))
+    assert Counter(one.outcome for one in results) == EXPECTED[name]
+    assert all(one.reason for one in results if one.outcome in {"refused", "raw"})
     async with db.reader() as reader:
         events = await reader.fetch("select record_uri, title from events")
         kept = await reader.fetch("select uri, body, standing, reason from records")
-    assert {row["record_uri"] for row in events} == {one.uri for one in settled if one.outcome == "applied"}
+    assert {row["record_uri"] for row in events} == {one.uri for one in results if one.outcome == "applied"}
     assert all(row["title"].strip() for row in events)
     assert len(kept) == sum(number for outcome, number in EXPECTED[name].items() if outcome != "refused")
     assert all(row["body"] for row in kept)
@@ -87,7 +87,7 @@ async def test_captured_file(make_sqlite, name: str):
 async def test_all_at_once_and_again_on_both_engines(db: Database):
     """The whole folder as one batch, then backwards: the second time nothing changes."""
     everything = [found for name in EXPECTED for found in records_of(name)]
-    settled = await take(db, everything)
+    results = await take(db, everything)
     async with db.reader() as reader:
         before = await reader.fetch("select record_uri, title, starts_at, removed_at from events order by record_uri")
     assert len(before) == 36
@@ -101,7 +101,7 @@ async def test_all_at_once_and_again_on_both_engines(db: Database):
         rows = await reader.fetch("select standing, reason from records")
     assert [tuple(row) for row in after] == [tuple(row) for row in before]
     assert all(row["reason"] for row in rows if row["standing"] == RecordState.RAW.value)
-    assert len(rows) == len(settled) - 2
+    assert len(rows) == len(results) - 2
 
 
 UNMAPPABLE = {
@@ -120,13 +120,13 @@ async def test_what_makes_no_row_says_why(db: Database, case: str):
     is_answer = isinstance(value, dict) and "status" in value
     collection = "community.lexicon.calendar." + ("rsvp" if is_answer else "event")
     one = SubmittedRecord(RecordOperation.CREATE, did(1), collection, "somekey", rev(1), None, None, value)
-    (settled,) = await process(db, HERE, [one], collections=CALENDAR, is_vouched=False)
-    assert settled.outcome == "raw"
-    assert settled.reason
+    (results,) = await process(db, HERE, [one], collections=CALENDAR, is_vouched=False)
+    assert results.outcome == "raw"
+    assert results.reason
     async with db.reader() as reader:
         assert await reader.fetch("select id from events") == []
         rows = await reader.fetch("select reason from records")
-    assert [unpacked(row["reason"]) for row in rows] == [settled.reason]
+    assert [unpacked(row["reason"]) for row in rows] == [results.reason]
 
 
 NEAR = {
@@ -146,8 +146,8 @@ async def test_what_only_json_can_hold_is_read(db: Database, case: str):
     one = SubmittedRecord(
         RecordOperation.CREATE, did(1), "community.lexicon.calendar.event", "tea", rev(1), None, None, value
     )
-    (settled,) = await process(db, HERE, [one], collections=CALENDAR, is_vouched=False)
-    assert (settled.outcome, settled.reason) == ("applied", None)
+    (results,) = await process(db, HERE, [one], collections=CALENDAR, is_vouched=False)
+    assert (results.outcome, results.reason) == ("applied", None)
     async with db.reader() as reader:
         (row,) = await reader.fetch("select title, latitude from events")
     assert row["title"] == "Tea"

@@ -199,7 +199,7 @@ async def test_the_seat_of_a_deleted_account_is_free(db: Database):
 
 
 async def test_what_people_here_made_and_answered_stays_theirs(db: Database, engine: Engine):
-    """The event of somebody with an account here only loses its record, and the promise about it every copy."""
+    """The event of somebody with an account here only loses its record, and the publication about it every copy."""
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
         ana = Caller(user_id, "Ana")
@@ -216,18 +216,20 @@ async def test_what_people_here_made_and_answered_stays_theirs(db: Database, eng
         )
         await publication_leases.set_published(tx, held, revision=held.revision, cid="c", body=body, rev="r")
         await events.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
-        await attendance.store_record_uri(tx, mine.id, uri=f"at://{did(1)}/x/own", about=TEA, is_about=seen.is_about)
+        await attendance.store_record_uri(
+            tx, mine.id, uri=f"at://{did(1)}/x/own", about=TEA, refers_to_event=seen.refers_to_event
+        )
         await in_flight.check_now(tx, TEA)  # as if an earlier create had come late
     await erase(db)
     assert traces(await everything(db, engine), ("Nutmeg", did(1))) == []
     async with db.reader() as reader:
         after = await by_id(reader, tea.id)
-        owed = await publication_leases.find(reader, PublicationKind.EVENT, tea.id)
+        publication = await publication_leases.find(reader, PublicationKind.EVENT, tea.id)
         consent = await identity_queries.consent(reader, user_id)
     assert after is not None
     assert (after.title, after.record_uri, after.is_gone) == ("Tea", None, False)
-    assert owed is not None
-    assert (owed.state, owed.uri, owed.base_body) == (PublicationState.RETRACTED, None, None)
+    assert publication is not None
+    assert (publication.state, publication.uri, publication.base_body) == (PublicationState.RETRACTED, None, None)
     assert not consent.is_given
     assert (await statuses(db))[user_id] == "attending"
 
@@ -296,8 +298,8 @@ async def refresh_all(deployment: Deployment, erasing: ErasureContext) -> None:
     handler = identity_refresh.identity_handler(deployment.db, deployment.network, erasing)
     async with deployment.db.transaction() as tx:
         rows = await tx.fetch("select subject from outbox_jobs where kind = 'refresh_identity' order by subject")
-        owed = [await jobs.find(tx, JobKind.REFRESH_IDENTITY, row["subject"]) for row in rows]
-    for job in owed:
+        queued = [await jobs.find(tx, JobKind.REFRESH_IDENTITY, row["subject"]) for row in rows]
+    for job in queued:
         assert job is not None
         await handler(job)
 
@@ -364,7 +366,7 @@ async def test_answers_of_strangers_to_an_event_that_is_erased_wait(db: Database
         untouched = await seen.find(reader, f"at://{did(3)}/{RSVP}/elsewhere")
     assert waiting is not None
     assert untouched is not None
-    assert (waiting.standing, untouched.standing) == (RecordState.PARKED, RecordState.MAPPED)
+    assert (waiting.state, untouched.state) == (RecordState.PARKED, RecordState.MAPPED)
     assert waiting.reason == RecordReason.EVENT_AUTHOR_DELETED()
     assert await _answers_to_tea(db) == [("Tea", "attending", f"at://{did(3)}/{RSVP}/elsewhere")]
     # Later than the deletion, which was an hour after the first.

@@ -95,7 +95,7 @@ async def members(db: Database, uri: str = URI) -> list[tuple[GroupRole, GroupRo
         ]
 
 
-async def standing(db: Database, one: Group, who: Caller) -> Membership | None:
+async def membership_of(db: Database, one: Group, who: Caller) -> Membership | None:
     async with db.reader() as reader:
         return await queries.find_member(reader, one.id, who.user_id)
 
@@ -258,18 +258,18 @@ async def test_a_statement_about_a_group_of_ours_is_a_request(db: Database):
         await administration.ban(tx, ana, ours.slug, cleo.user_id)
     mine = said(1, role=VALUE_OF[GroupRole.OWNER])
     await take(db, mine, said(1, author=3), said(1, author=4))
-    found = [await standing(db, ours, who) for who in (ben, cleo, dora)]
+    found = [await membership_of(db, ours, who) for who in (ben, cleo, dora)]
     assert [one.role for one in found if one] == [GroupRole.MEMBER, GroupRole.BANNED, GroupRole.PENDING]
     async with db.transaction() as tx:
         await administration.change_role(tx, ana, ours.slug, ben.user_id, GroupRole.ADMIN)
     await take(db, said(2, role=VALUE_OF[GroupRole.OWNER]), said(3))
-    assert (await standing(db, ours, ben)).role is GroupRole.ADMIN
+    assert (await membership_of(db, ours, ben)).role is GroupRole.ADMIN
     async with db.transaction() as tx:
         await administration.remove(tx, ana, ours.slug, ben.user_id)
     await take(db, said(3))
-    assert (await standing(db, ours, ben)).role is GroupRole.LEFT
+    assert (await membership_of(db, ours, ben)).role is GroupRole.LEFT
     await take(db, deleted(said(1, author=4), 5))
-    assert (await standing(db, ours, dora)).role is GroupRole.LEFT
+    assert (await membership_of(db, ours, dora)).role is GroupRole.LEFT
 
 
 async def test_whoever_deletes_their_membership_record_leaves_as_by_the_button(db: Database):
@@ -280,9 +280,9 @@ async def test_whoever_deletes_their_membership_record_leaves_as_by_the_button(d
         await record_queries.set_record(tx, ours.id, URI, CID)
         ben = Caller(await identities.connect(tx, did(2), handle="b.example", pds_url="https://p.example"), "Ben")
     await take(db, said(1))
-    assert (await standing(db, ours, ben)).role is GroupRole.MEMBER
+    assert (await membership_of(db, ours, ben)).role is GroupRole.MEMBER
     await take(db, deleted(said(1), 2))
-    left = await standing(db, ours, ben)
+    left = await membership_of(db, ours, ben)
     assert (left.role, left.statement_uri) == (GroupRole.LEFT, None)
     async with db.reader() as reader:
         jobs = await reader.fetch("select subject from outbox_jobs where kind = 'left_group'")
@@ -345,4 +345,4 @@ async def test_an_erased_account_takes_its_group_and_its_words_along(db: Databas
     assert rows == []
     assert (left["name"], left["deleted_at"] is not None) == ("", True)
     assert left["external_cid"] is left["predecessor_uri"] is None
-    assert not [value for value in left if did(1) in str(value)], "nothing says whose it was"
+    assert not [value for value in left if did(1) in str(value)], "nothing says whose it was"  # type: ignore[attr-defined]  # what it is besides its contract

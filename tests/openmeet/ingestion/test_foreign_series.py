@@ -87,8 +87,8 @@ async def test_it_makes_no_date_of_its_own(db: Database):
         assert await materialize.store_window(tx, found) == []
         with pytest.raises(NotFound):
             await materialize.vivify(tx, found, "2026-03-21T18:00:00")
-        owed = await tx.fetch("select kind from publications")
-    assert list(owed) == []
+        queued = await tx.fetch("select kind from publications")
+    assert list(queued) == []
 
 
 @pytest.mark.usefixtures("on")
@@ -260,13 +260,13 @@ async def test_a_series_goes_with_the_record_whose_rule_began_it(db: Database, *
 
 
 async def pay_claimed_dates(db: Database) -> int:
-    """Every debt of the kind is paid, as the publisher does; how many there were."""
+    """Every job of the kind is delivered, as the publisher does; how many there were."""
     return await run_once(db, {JobKind.CLAIMED_DATES: one_by_one(claimed_dates_handler(db))})
 
 
 @pytest.mark.usefixtures("on")
 async def test_dates_behind_many_other_events_are_found_piece_by_piece(db: Database, monkeypatch: pytest.MonkeyPatch):
-    """Of an author with more events than one transaction reads: the newest at once, every other by a debt, in order and bounded."""
+    """Of an author with more events than one transaction reads: the newest at once, every other by a job, in order and bounded."""
     monkeypatch.setattr(remote_series, "PIECE", 3)
     old = [date(f"a{number}", 1, day) for number, day in enumerate(("2026-03-07", "2026-03-21"))]
     others = [event(1, f"b{number}", 1, "Tea") for number in range(7)]

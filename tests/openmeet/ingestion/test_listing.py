@@ -35,6 +35,7 @@ from openmeet.network.repositories import read
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.deployment import Deployment
 
+TID_DIGITS = str.maketrans("0189", "uvwx")
 RECORD = {"$type": EVENT, "name": "Tea", "createdAt": "2026-03-01T00:00:00Z"}
 
 
@@ -43,9 +44,18 @@ async def _write(deployment: Deployment, count: int) -> tuple[str, list[str]]:
     cleo = await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
     did = (await deployment.identity(cleo.user_id)).did
+    # Keys decide the shape of the tree, and with it how many records a proof covers: the same keys in every run.
     made = [
-        await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": RECORD})
-        for _ in range(count)
+        await app.procedure(
+            "com.atproto.repo.createRecord",
+            {
+                "repo": did,
+                "collection": EVENT,
+                "rkey": f"3mqdau33oz{number:03}".translate(TID_DIGITS),
+                "record": RECORD,
+            },
+        )
+        for number in range(count)
     ]
     return did, [str(one["uri"]) for one in made]
 
@@ -284,7 +294,7 @@ def test_a_collection_that_is_not_read_is_refused_with_those_that_are():
 
 
 async def _pay_read(deployment: Deployment, did: str, collection: Nsid) -> None:
-    """As the publisher does what the command owes."""
+    """As the dispatcher does what the command enqueued."""
     subject = subject_of(parse_did(did), [collection])
     handler = backfill_handler(deployment.db, deployment.network, deployment.processor.ingestion_context)
     await handler(Job("backfill", subject, 1, JobState.LEASED, 0, Instant(0), "", 1))

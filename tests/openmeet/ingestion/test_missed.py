@@ -104,16 +104,16 @@ async def _listen(deployment: Deployment, *hints: Hint) -> None:
 
 
 async def test_who_rests_is_read_when_they_are_back(deployment: Deployment):
-    """The gap was noticed, the account rested when it was to be read: the read is owed again when it is active."""
+    """The gap was noticed, the account rested when it was to be read: the read is queued again when it is active."""
     who, app = await _account(deployment)
     uri = await _write(app, who)
     await app.procedure("com.atproto.server.deactivateAccount", {})
     await _listen(deployment, Hint(who, HintKind.REPOSITORY, "", 1))
     await deployment.deliver_jobs()
     async with deployment.db.reader() as reader:
-        owed = await jobs.find(reader, JobKind.BACKFILL, who)
-    assert owed is not None
-    assert (owed.state, await _uris(deployment)) == (JobState.COMPLETED, [])
+        job = await jobs.find(reader, JobKind.BACKFILL, who)
+    assert job is not None
+    assert (job.state, await _uris(deployment)) == (JobState.COMPLETED, [])
     await app.procedure("com.atproto.server.activateAccount")
     deployment.clock.turn(SECOND)
     await _listen(deployment, Hint(who, HintKind.ACCOUNT, "active", 2))
@@ -130,17 +130,17 @@ async def test_an_old_state_is_not_enough(deployment: Deployment):
     await _listen(deployment, Hint(who, HintKind.REPOSITORY, "", 1, ahead))
     await deployment.deliver_jobs()
     async with deployment.db.reader() as reader:
-        owed = await jobs.find(reader, JobKind.BACKFILL, who)
-    assert owed is not None
-    assert (owed.state, owed.attempts, await _uris(deployment)) == (JobState.DUE, 1, [uri])
+        job = await jobs.find(reader, JobKind.BACKFILL, who)
+    assert job is not None
+    assert (job.state, job.attempts, await _uris(deployment)) == (JobState.DUE, 1, [uri])
     async with deployment.db.transaction() as tx:
         await repository_state.reach(tx, who, ahead)
     deployment.clock.turn(HOUR)
     await deployment.deliver_jobs()
     async with deployment.db.reader() as reader:
-        owed = await jobs.find(reader, JobKind.BACKFILL, who)
-    assert owed is not None
-    assert owed.state is JobState.COMPLETED
+        job = await jobs.find(reader, JobKind.BACKFILL, who)
+    assert job is not None
+    assert job.state is JobState.COMPLETED
 
 
 async def test_a_repository_that_went_back_to_the_tree_that_is_known_is_read(deployment: Deployment):
@@ -226,6 +226,6 @@ async def test_who_begins_anew_while_they_are_erased_is_read(deployment: Deploym
         await identity_refresh.identity_handler(deployment.db, network, ErasureContext((b"k" * 32,), come_back))(job)
         await dids.close()
     async with deployment.db.reader() as reader:
-        owed = await jobs.find(reader, JobKind.BACKFILL, who)
-    assert owed is not None
-    assert owed.state is JobState.DUE
+        job = await jobs.find(reader, JobKind.BACKFILL, who)
+    assert job is not None
+    assert job.state is JobState.DUE

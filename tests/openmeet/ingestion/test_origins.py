@@ -88,8 +88,8 @@ async def test_what_was_published_after_the_backup_is_the_events_again(deploymen
     ((known, title, revision),) = await events(deployment)
     assert (known, title) == (event.id, "Coffee in the park")
     assert revision > event.revision
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert standing.uri == before["uri"]
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert publication.uri == before["uri"]
     answer = await deployment.answer(ben, event.slug, RsvpReply.GOING)
     await deployment.revise(ana, event.slug, title="Cake in the park")
     while await deployment.deliver_publications():
@@ -97,8 +97,8 @@ async def test_what_was_published_after_the_backup_is_the_events_again(deploymen
     ((after),) = await records(deployment, ana)
     assert (after["uri"], after["value"]["name"]) == (before["uri"], "Cake in the park")
     assert after["value"][ORIGIN_KEY]["version"] > before["value"][ORIGIN_KEY]["version"]
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
-    theirs = await deployment.record((await deployment.standing(PublicationKind.RSVP, answer.id)).uri or "")
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    theirs = await deployment.record((await deployment.status_of(PublicationKind.RSVP, answer.id)).uri or "")
     assert theirs["subject"]["uri"] == before["uri"]
 
 
@@ -142,13 +142,13 @@ async def test_a_mark_alone_is_a_claim(deployment: Deployment, case: str):
         "com.atproto.repo.createRecord",
         {"repo": identity.did, "collection": EVENT, "record": original["value"], "rkey": "3kaaaaaaaaa22"},
     )
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     await deployment.listen(writer.user_id)
     copy = f"at://{identity.did}/{EVENT}/3kaaaaaaaaa22"
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select id, record_uri from events where record_uri = :uri", uri=copy)
     assert [row["id"] == event.id for row in rows] == [False]
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).uri == standing.uri
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri == publication.uri
 
 
 async def test_an_old_message_of_what_was_taken_back_finds_nothing_again(deployment: Deployment):

@@ -251,9 +251,9 @@ async def with_member(db: Database) -> tuple[Caller, Caller, Group, dict[str, An
 
 async def member(db: Database, group: Group, who: Caller) -> Membership:
     async with db.reader() as reader:
-        standing = await queries.find_member(reader, group.id, who.user_id)
-    assert standing is not None
-    return standing
+        membership = await queries.find_member(reader, group.id, who.user_id)
+    assert membership is not None
+    return membership
 
 
 async def test_roles_and_removal_of_the_groups_repository(db: Database):

@@ -65,12 +65,12 @@ async def asked(site: Site, user_id: UserId, method: str, path: str, body: dict[
 
 
 async def recheck(db: Database) -> None:
-    """What the payer does with what is owed now; the event is here, so that nothing of the network is asked."""
+    """What the publisher does with what is queued now; the event is here, so that nothing of the network is asked."""
     async with db.reader() as reader:
-        owed = await reader.fetch(
+        queued = await reader.fetch(
             "select subject from outbox_jobs where kind = :kind and state = 'due'", kind=JobKind.FETCH_SUBJECT
         )
-    for job in owed:
+    for job in queued:
         assert await fetch_subject(db, None, HERE, parse_at_uri(job["subject"]))  # type: ignore[arg-type]
 
 
@@ -89,7 +89,7 @@ async def test_a_record_lets_nobody_in(db, clock, word):
         (late,) = await identity_queries.of_person_with(tx, did(LATE))
         parked = await seen.find(tx, f"at://{did(CLEO)}/community.lexicon.calendar.rsvp/b")
     assert parked is not None
-    assert (parked.standing, parked.reason) == (RecordState.PARKED, RecordReason.PRIVATE_EVENT())
+    assert (parked.state, parked.reason) == (RecordState.PARKED, RecordReason.PRIVATE_EVENT())
     for user_id in (cleo.user_id, late.user_id):
         assert await asked(site, user_id, "GET", f"/api/events/{event.slug}") == 404
         assert await asked(site, user_id, "GET", f"/api/events/{event.slug}/attendances") == 404

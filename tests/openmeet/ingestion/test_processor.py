@@ -156,10 +156,10 @@ async def test_hints_ask_and_change_nothing(db: Database, processor: Processor, 
     await publish(processor, Hint(did(1), kind, "deleted", 9))
     await run_once(processor)
     async with db.reader() as reader:
-        owed = await reader.fetch(
+        queued = await reader.fetch(
             "select subject from outbox_jobs where kind = :kind and state = 'due'", kind=job.value
         )
         stale = await reader.fetch_one("select stale_at from repositories where did = :did", did=did(1))
-    assert [row["subject"] for row in owed] == [did(1)]
+    assert [row["subject"] for row in queued] == [did(1)]
     assert stale["stale_at"] is not None
     assert len((await view_of(db)).events) == 1

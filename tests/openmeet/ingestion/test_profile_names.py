@@ -9,6 +9,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import MAX_NAME
 from openmeet.network.ingestion import identity_refresh
 from openmeet.network.records.collections import EVENT
+from openmeet.network.repositories.read import profile_name
 from tests.openmeet.deployment import Deployment
 
 
@@ -20,7 +21,7 @@ async def stranger(deployment: Deployment, name: str, said: object) -> tuple[str
     await write(app, did, said)
     record = {"$type": EVENT, "name": "Sailing", "createdAt": "2026-01-01T00:00:00Z"}
     await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": record})
-    await heard(deployment, app, did)
+    await read_stream(deployment, app, did)
     return did, app
 
 
@@ -30,7 +31,7 @@ async def write(app, did: str, said: object) -> None:
     await app.procedure("com.atproto.repo.putRecord", wish)
 
 
-async def heard(deployment: Deployment, app, did: str) -> None:
+async def read_stream(deployment: Deployment, app, did: str) -> None:
     """The stream has brought everything, and what follows from it is done."""
     newest = (await app.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
     await deployment.follow_until(did, lambda state: state.known is not None and state.known.rev == newest)
@@ -49,10 +50,10 @@ async def test_a_stranger_is_shown_by_the_name_of_their_profile_and_follows_it(d
     did, app = await stranger(deployment, "zoe", "Zoe of the Sea")
     assert await name_of(deployment, did) == "Zoe of the Sea"
     await write(app, did, "Zoe")
-    await heard(deployment, app, did)
+    await read_stream(deployment, app, did)
     assert await name_of(deployment, did) == "Zoe"
-    await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": PROFILE, "rkey": "self"})
-    await heard(deployment, app, did)
+    await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": PROFILE, "rkey": "self"})  # type: ignore[attr-defined]  # JSON
+    await read_stream(deployment, app, did)
     assert await name_of(deployment, did) == "@zoe.town.test"
 
 
@@ -76,6 +77,6 @@ async def test_a_server_that_fails_leaves_the_name(deployment: Deployment):
     directory = deployment.network.dids
     document = await directory.resolve(parse_did(did))
     assert document.pds is not None
-    assert await identity_refresh.profile_name(deployment.network, parse_did(did), deployment.proxy.url) is None
+    assert await profile_name(deployment.network, parse_did(did), deployment.proxy.url) is None
     assert await identity_refresh.refresh(deployment.db, deployment.network, parse_did(did)) == "active"
     assert await name_of(deployment, did) == "Zoe"

@@ -64,7 +64,7 @@ async def scene(deployment: Deployment) -> Scene:
     assert [row["state"] for row in rows] == ["published", "published"]
     found.uri, found.answer_uri = rows[0]["uri"], rows[1]["uri"]
     first = await found.reconcile()
-    assert (first.records, first.repaired, first.standing) == (2, [], []), "the first read counts nothing"
+    assert (first.records, first.repaired, first.unrepaired) == (2, [], []), "the first read counts nothing"
     return found
 
 
@@ -149,15 +149,15 @@ async def test_found_mended_and_counted(scene: Scene, case: str):
     make, kinds = MADE[case]
     uri = await make(scene)
     looked = await scene.reconcile(is_dry_run=True)
-    assert {one.kind for one in looked.standing if one.uri == uri} == kinds
+    assert {one.kind for one in looked.unrepaired if one.uri == uri} == kinds
     assert looked.repaired == ()
     again = await scene.reconcile(is_dry_run=True)
-    assert again.standing == looked.standing, "a dry run changes nothing"
+    assert again.unrepaired == looked.unrepaired, "a dry run changes nothing"
     mended = await scene.reconcile()
     assert {one.kind for one in mended.repaired if one.uri == uri} == kinds
-    assert mended.standing == []
+    assert mended.unrepaired == []
     clean = await scene.reconcile()
-    assert (clean.repaired, clean.standing) == ([], [])
+    assert (clean.repaired, clean.unrepaired) == ([], [])
     async with scene.deployment.db.reader() as reader:
         counted = await discrepancies.counts(reader)
         newest = await discrepancies.newest(reader)
@@ -204,7 +204,7 @@ async def test_an_edit_on_its_way_is_no_difference(scene: Scene):
     deployment = scene.deployment
     await deployment.revise(scene.ana, scene.tea.slug, title="Tea later")
     found = await scene.reconcile()
-    assert (found.repaired, found.standing) == ([], [])
+    assert (found.repaired, found.unrepaired) == ([], [])
     async with deployment.db.reader() as reader:
         (row,) = await reader.fetch("select title from events where record_uri = :uri", uri=scene.uri)
     assert row["title"] == "Tea later"
@@ -215,12 +215,12 @@ async def test_what_was_deleted_elsewhere_is_asked_about_once(scene: Scene):
     await _delete(scene)
     await scene.reconcile()
     again = await scene.reconcile()
-    assert [*again.repaired, *again.standing] == []
+    assert [*again.repaired, *again.unrepaired] == []
     async with scene.deployment.db.reader() as reader:
         (row,) = await reader.fetch("select removed_at, record_deleted_at from events where id = :id", id=scene.tea.id)
     assert (row["removed_at"], row["record_deleted_at"] is not None) == (None, True)
     assert (
-        await scene.deployment.standing(PublicationKind.EVENT, scene.tea.id)
+        await scene.deployment.status_of(PublicationKind.EVENT, scene.tea.id)
     ).state is not PublicationState.PUBLISHED
 
 
@@ -229,7 +229,7 @@ async def test_a_repository_that_is_not_served_is_not_compared(scene: Scene):
     app = await scene.deployment.stranger("cleo")
     await app.procedure("com.atproto.server.deactivateAccount", {})
     found = await scene.reconcile()
-    assert (found.records, found.repaired, found.standing) == (None, (), ())
+    assert (found.records, found.repaired, found.unrepaired) == (None, (), ())
 
 
 def test_what_is_newer_than_the_read_disagrees_with_nothing():

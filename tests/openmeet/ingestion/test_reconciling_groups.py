@@ -62,12 +62,12 @@ class Scene:
         """A dry run finds exactly this, the next run mends it, the third finds nothing."""
         expected = {(self.uris[kind], one) for kind, some in wanted.items() for one in some}
         looked = await self.reconcile(is_dry_run=True)
-        assert {(one.uri, one.kind) for one in looked.standing} == expected
+        assert {(one.uri, one.kind) for one in looked.unrepaired} == expected
         mended = await self.reconcile()
-        assert ({(one.uri, one.kind) for one in mended.repaired}, list(mended.standing)) == (expected, [])
+        assert ({(one.uri, one.kind) for one in mended.repaired}, list(mended.unrepaired)) == (expected, [])
         await deliver_publications(self.deployment)
         clean = await self.reconcile()
-        assert (list(clean.repaired), list(clean.standing)) == ([], [])
+        assert (list(clean.repaired), list(clean.unrepaired)) == ([], [])
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ async def scene(deployment: Deployment) -> Scene:
     }
     assert set(made.uris) >= set(KINDS)
     clean = await made.reconcile()
-    assert (list(clean.repaired), list(clean.standing)) == ([], [])
+    assert (list(clean.repaired), list(clean.unrepaired)) == ([], [])
     return made
 
 
@@ -134,11 +134,11 @@ async def test_changed_elsewhere_and_never_heard_of(scene: Scene):
     )
     async with scene.deployment.db.reader() as reader:
         series = await queries.by_id(reader, scene.series.id)
-        standing = await group_queries.find_member(reader, scene.group.id, scene.ben.user_id)
+        membership = await group_queries.find_member(reader, scene.group.id, scene.ben.user_id)
     assert (await now(scene.deployment, scene.group)).details.name == "Chess and Go"
     assert series is not None
-    assert standing is not None
-    assert (series.content.title, standing.role) == ("Tea and talk", GroupRole.ADMIN)
+    assert membership is not None
+    assert (series.content.title, membership.role) == ("Tea and talk", GroupRole.ADMIN)
 
 
 async def test_deleted_elsewhere_and_never_heard_of(scene: Scene):
@@ -147,9 +147,9 @@ async def test_deleted_elsewhere_and_never_heard_of(scene: Scene):
         await delete(scene.deployment, scene.ana, scene.uris[kind])
     await scene.mended(dict.fromkeys((PublicationKind.SERIES, PublicationKind.ACCEPTANCE), gone))
     assert (
-        await scene.deployment.standing(PublicationKind.SERIES, scene.series.id)
+        await scene.deployment.status_of(PublicationKind.SERIES, scene.series.id)
     ).state is PublicationState.RETRACTED
     async with scene.deployment.db.reader() as reader:
-        standing = await group_queries.find_member(reader, scene.group.id, scene.ben.user_id)
-    assert standing is not None
-    assert standing.role is GroupRole.LEFT
+        membership = await group_queries.find_member(reader, scene.group.id, scene.ben.user_id)
+    assert membership is not None
+    assert membership.role is GroupRole.LEFT

@@ -18,8 +18,8 @@ from tests.openmeet.deployment import Deployment
 from tests.openmeet.publishing.test_events_of_groups import event_in_group
 from tests.openmeet.publishing.test_groups import deliver_publications, let_in, records, show
 from tests.openmeet.publishing.test_groups import found as found_group
+from tests.openmeet.publishing.test_publishing_choices import decide
 from tests.openmeet.publishing.test_series_flags import let, make, turn
-from tests.openmeet.publishing.test_wishes import decide
 
 # Every field that a form has.
 EVERYTHING = {
@@ -69,7 +69,7 @@ async def published(deployment: Deployment, host: Caller, level: str, typed: dic
     if level == "the least by its host":
         await decide(deployment, host, event.slug, replace(USUAL_RECORD, detail=Detail.MINIMAL))
     await deliver_publications(deployment)
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     assert uri is not None
     await compared(deployment, host, is_dry_run=False)
     return event, uri
@@ -83,7 +83,7 @@ async def test_what_a_record_leaves_out_is_no_difference(deployment: Deployment,
     _, uri = await published(deployment, cleo, level, EVENTS[case])
     before = await deployment.record(uri)
     found = await compared(deployment, cleo)
-    assert [(one.kind, one.fields) for one in found.standing] == []
+    assert [(one.kind, one.fields) for one in found.unrepaired] == []
     assert await deployment.deliver_publications() == 0
     assert await deployment.record(uri) == before
 
@@ -98,13 +98,13 @@ async def test_what_a_record_says_wrongly_is_found(deployment: Deployment, level
             "update events set title = 'Go', status = 'postponed', description = 'Other', locality = 'Graz' where id = :id",
             id=event.id,
         )
-    ((kind, fields),) = [(one.kind, one.fields) for one in (await compared(deployment, cleo)).standing]
+    ((kind, fields),) = [(one.kind, one.fields) for one in (await compared(deployment, cleo)).unrepaired]
     expected = {"title", "status"} | ({"description", "locality"} if level == "in full" else set())
     assert (kind, set(fields)) == (Discrepancy.ROW_DIFFERS, expected)
     await compared(deployment, cleo, is_dry_run=False)
     await deliver_publications(deployment)
     assert (await deployment.record(uri))["name"] == "Go"
-    assert (await compared(deployment, cleo)).standing == []
+    assert (await compared(deployment, cleo)).unrepaired == []
 
 
 @pytest.mark.parametrize("policy", [PublishPolicy.NEXT, PublishPolicy.WINDOW])
@@ -118,7 +118,7 @@ async def test_dates_that_tell_their_rule_are_no_difference(
     await compared(deployment, ana, is_dry_run=False)
     before = await records(deployment, ana, EVENT)
     assert before
-    assert [(one.kind, one.uri, one.fields) for one in (await compared(deployment, ana)).standing] == []
+    assert [(one.kind, one.uri, one.fields) for one in (await compared(deployment, ana)).unrepaired] == []
     assert await deployment.deliver_publications() == 0
     assert await records(deployment, ana, EVENT) == before
 
@@ -130,7 +130,7 @@ async def test_a_date_that_tells_its_rule_and_says_another_name_is_found(deploym
     await compared(deployment, ana, is_dry_run=False)
     async with deployment.db.transaction() as tx:
         assert await tx.execute("update events set title = 'Go' where record_uri is not null") == 1
-    assert [(one.kind, one.fields) for one in (await compared(deployment, ana)).standing] == [
+    assert [(one.kind, one.fields) for one in (await compared(deployment, ana)).unrepaired] == [
         (Discrepancy.ROW_DIFFERS, ("title",))
     ]
 
@@ -141,10 +141,10 @@ async def test_a_group_that_lets_out_the_least_is_no_difference(deployment: Depl
     ana = await deployment.person("Ana")
     group = await found_group(deployment, ana, promotion_level=level, join_question="Why?", locality="Wien")
     await compared(deployment, ana, is_dry_run=False)
-    assert [(one.kind, one.fields) for one in (await compared(deployment, ana)).standing] == []
+    assert [(one.kind, one.fields) for one in (await compared(deployment, ana)).unrepaired] == []
     async with deployment.db.transaction() as tx:
         await tx.execute("update groups set name = 'Go', locality = 'Graz' where id = :id", id=group.id)
-    ((kind, fields),) = [(one.kind, one.fields) for one in (await compared(deployment, ana)).standing]
+    ((kind, fields),) = [(one.kind, one.fields) for one in (await compared(deployment, ana)).unrepaired]
     assert (kind, set(fields)) == (Discrepancy.ROW_DIFFERS, {"name"} | ({"locality"} if level == "public" else set()))
 
 
@@ -160,16 +160,16 @@ async def test_a_series_and_a_member_that_are_said_wrongly_are_found(deployment:
     await deployment.listen(ben.user_id)
     await compared(deployment, ana, is_dry_run=False)
     await deliver_publications(deployment)
-    assert [(one.kind, one.fields) for one in (await compared(deployment, ana)).standing] == []
+    assert [(one.kind, one.fields) for one in (await compared(deployment, ana)).unrepaired] == []
     async with deployment.db.transaction() as tx:
         await tx.execute("update event_series set name = 'Go' where id = :id", id=series.id)
         await tx.execute("update group_members set role = 'admin' where user_id = :id", id=ben.user_id)
     found = await compared(deployment, ana)
-    assert {(one.kind, one.fields) for one in found.standing} == {
+    assert {(one.kind, one.fields) for one in found.unrepaired} == {
         (Discrepancy.ROW_DIFFERS, ("name",)),
         (Discrepancy.ROW_DIFFERS, ("role",)),
     }
     await compared(deployment, ana, is_dry_run=False)
     await deliver_publications(deployment)
-    assert (await compared(deployment, ana)).standing == []
+    assert (await compared(deployment, ana)).unrepaired == []
     assert {one["name"] for one in (await records(deployment, ana, SERIES)).values()} == {"Go"}

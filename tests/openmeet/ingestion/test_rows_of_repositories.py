@@ -140,5 +140,5 @@ async def test_records_are_not_found_by_their_state(db: Database, sql: str, valu
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_records_in_each_state_are_counted_from_an_index_alone(db: Database):
     async with db.transaction() as tx:
-        found = await plan(tx, seen.COUNT_BY_STANDING)
+        found = await plan(tx, seen.COUNT_BY_STATE)
     assert "COVERING INDEX records_counted" in found

@@ -86,15 +86,15 @@ async def test_never_more_than_there_are(make_sqlite: MakeDatabase, seed: int):
             assert after == before, f"seed {seed} step {step}: a replay decided something"
 
 
-@pytest.mark.parametrize("is_promised", [True, False], ids=["edited here", "never edited here"])
-async def test_seats_left_while_the_event_was_gone_are_given_when_it_is_back(db: Database, is_promised: bool):
+@pytest.mark.parametrize("is_edited_here", [True, False], ids=["edited here", "never edited here"])
+async def test_seats_left_while_the_event_was_gone_are_given_when_it_is_back(db: Database, is_edited_here: bool):
     """The record of an event of another app is deleted, and two of those who had a seat say no meanwhile; a copy comes back."""
     event, people = await full_house(db)
     async with db.transaction() as tx:
         await tx.execute("update events set origin = 'network'")
     said, again = event_record(9, "tea", 1), event_record(9, "tea", 40)
     await take(db, said, *(rsvp(number, "a", 10 + number, URI) for number in range(PEOPLE)))
-    if is_promised:
+    if is_edited_here:
         async with db.transaction() as tx:
             await publications.enqueue(
                 tx, kind=PublicationKind.EVENT, subject_id=event.id, user_id=event.author_id, revision=event.revision

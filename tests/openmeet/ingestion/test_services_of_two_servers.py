@@ -63,7 +63,7 @@ class Service:
             made = await (await self.servers.deployment.stranger(name)).procedure(method, body)
         return str((made or {}).get("cid", ""))
 
-    async def settle(self) -> None:
+    async def run_until_idle(self) -> None:
         """Apply what waits, and ask the servers what is to be asked of them."""
         deployment = self.servers.deployment
         for _ in range(3):
@@ -89,12 +89,12 @@ class Service:
         body = {"sourceType": "bluesky", "sourceId": uri, "record": record}
         answer = await self.client.post(path, json=body)
         assert answer.status_code == 202, answer.text
-        await self.settle()
+        await self.run_until_idle()
 
     async def take_back(self, path: str, uri: str) -> tuple[str, bool]:
         answer = await self.client.delete(path, params={"sourceType": "bluesky", "sourceId": uri})
         assert answer.status_code == 200, answer.text
-        await self.settle()
+        await self.run_until_idle()
         return answer.json()["message"], answer.json()["isChanged"]
 
     async def process(self, path: str, uri: str, operation: str, record: dict[str, Any] | None) -> str:
@@ -104,7 +104,7 @@ class Service:
         one |= {} if record is None else {"record": record}
         answer = await self.client.post(path, json={"messages": [one]})
         assert answer.status_code == 200, answer.text
-        await self.settle()
+        await self.run_until_idle()
         return str(answer.json()["messages"][0]["outcome"])
 
     async def here(self) -> tuple[list[tuple[str, bool]], list[str]]:

@@ -88,7 +88,7 @@ async def test_our_own_records_are_read_all_the_same(deployment: Deployment):
     made = await deployment.event(cleo)
     await deployment.deliver_publications()
     await turn(deployment.db, deployment.clock, Flag.EVENTS_IN, is_on=False)
-    uri = (await deployment.standing(PublicationKind.EVENT, made.id)).uri or ""
+    uri = (await deployment.status_of(PublicationKind.EVENT, made.id)).uri or ""
     record = await deployment.record(uri)
     swap = record.pop("cid")
     app = await deployment.stranger("cleo")

@@ -18,8 +18,8 @@ async def test_repositories_of_ours_are_read_once_a_day(db: Database, clock: Han
     assert await reconcile(db) == 1
     async with db.transaction() as tx:
         await seen.raise_floor(tx, did(1), rev(1))
-        owed = await jobs.find(tx, JobKind.RECONCILE, did(1))
-    assert owed is not None
+        job = await jobs.find(tx, JobKind.RECONCILE, did(1))
+    assert job is not None
     assert await reconcile(db) == 0
     clock.turn(DAY + 1)
     assert await reconcile(db) == 1

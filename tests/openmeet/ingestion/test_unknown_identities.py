@@ -14,7 +14,7 @@ NOBODY = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
 
 
 async def paid(deployment: Deployment, kind: JobKind, subject: str) -> tuple[str, list[str]]:
-    """The state of a debt after one try, and what was counted."""
+    """The state of a job after one try, and what was counted."""
     counted: list[str] = []
     async with deployment.db.transaction() as tx:
         await jobs.enqueue(tx, kind, subject, 1)
@@ -49,18 +49,18 @@ async def paid(deployment: Deployment, kind: JobKind, subject: str) -> tuple[str
     ],
 )
 async def test_a_stranger_whom_nobody_can_find_wakes_nobody(deployment: Deployment, kind: JobKind, subject: str):
-    """The debt is settled, and there is one more on the counter."""
+    """The job is completed, and there is one more on the counter."""
     assert await paid(deployment, kind, subject) == ("completed", [kind])
 
 
 @pytest.mark.parametrize("did", [NOBODY, "did:example:nobody", "did:web:evil..example"])
 async def test_a_repository_that_can_be_nowhere_wakes_nobody(deployment: Deployment, did: str):
-    """Handed in by another system, and owed a read: nothing is served under that name, as where its server is gone for good."""
+    """Handed in by another system, and a read is enqueued: nothing is served under that name, as where its server is gone for good."""
     assert await paid(deployment, JobKind.BACKFILL, did) == ("completed", [])
 
 
 async def test_what_names_no_record_is_no_stranger(deployment: Deployment):
-    """Nobody was looked for: that debt should not have been made, and a person sees it."""
+    """Nobody was looked for: that job should not have been made, and a person sees it."""
     assert await paid(deployment, JobKind.FETCH_SUBJECT, f"at://{NOBODY}/community.lexicon.calendar.event") == (
         "failed",
         [],
@@ -68,7 +68,7 @@ async def test_what_names_no_record_is_no_stranger(deployment: Deployment):
 
 
 async def test_somebody_who_signs_in_here_and_cannot_be_found_is_for_a_person_to_look_at(deployment: Deployment):
-    """Their records cannot be kept any more: that debt is given up, as what it is."""
+    """Their records cannot be kept any more: that job is given up, as what it is."""
     ana = await deployment.person(agrees=False)
     async with deployment.db.transaction() as tx:
         await tx.execute(

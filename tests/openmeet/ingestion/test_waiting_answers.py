@@ -49,7 +49,7 @@ async def status(db: Database, event: Event, who: Caller) -> AttendanceStatus | 
 
 
 async def run_waiting_answers(db: Database) -> list[UserId]:
-    """What the payer does with what is owed now; whom it was owed for."""
+    """What the publisher does with what is queued now; whom it was queued for."""
     async with db.reader() as reader:
         rows = await reader.fetch(
             "select subject from outbox_jobs where kind = :kind and state = 'due' order by subject",

@@ -97,7 +97,7 @@ async def test_the_first_message_in_a_mirrored_chat_asks_and_what_stays_is_marke
         await mirroring.switch_on(tx, ana, room.id, is_confirmed=True)
     async with signed_in(site, ben.user_id) as guest:
         form = (await guest.get(chat)).text
-        assert "Copies remain with others" in form
+        assert "Others may keep copies" in form
         assert "Pass them on as “Ben”" in form
         sent = await guest.post(chat, data={"submission": "1", "text": "Hello", "mirror": "keep_here"})
         assert sent.status_code == 303

@@ -107,6 +107,21 @@ def test_letters_that_the_font_lacks_leave_the_cover_alone() -> None:
     assert image.getpixel((CARD_WIDTH - 4, 4)) != (251, 248, 243)
 
 
+def test_emoji_are_left_out() -> None:
+    """With what joins and colours them; letters keep their accents, and of emoji alone nothing is left to say."""
+    drawn = [
+        card(cover_of("x", (Category.FILM,)), CardFacts(title, "Fri 27 Nov, 19:00", "Kino", "Eva"))
+        for title in (
+            "Cafe\u0301 \U0001f469\u200d\U0001f373\ufe0f con pan \U0001f44b\U0001f3fd",
+            "Café con pan",
+            "\U0001f389",
+        )
+    ]
+    assert drawn[0] == drawn[1]
+    assert opened(drawn[0]).getpixel((CARD_WIDTH - 4, 4)) == (251, 248, 243)
+    assert opened(drawn[2]).getpixel((CARD_WIDTH - 4, 4)) != (251, 248, 243)
+
+
 async def test_only_public_events_have_a_card(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:

@@ -15,7 +15,7 @@ from openmeet.domain.moderation.model import (
     Thing,
 )
 from openmeet.domain.moderation.reasons import ModerationReason
-from openmeet.domain.paging import WHOLE
+from openmeet.domain.paging import ALL_ROWS
 from tests.openmeet.site_under_test import person
 
 EVENT = Subject(Thing.EVENT, "0198a3c5-11f0-7a9b-8c33-5e7d9f0a2b46")
@@ -99,7 +99,7 @@ async def test_reports_are_bundled_closed_by_an_act_and_open_again_when_it_is_ta
         assert (bundle.subject, bundle.number) == (EVENT, 2)
         step = await actions.decide(tx, mo.user_id, EVENT, SubjectVisibility.HIDDEN, "hate")
         assert await reports.bundles(tx, after=None, limit=9) == []
-        assert [one.outcome for one in await reports.of_person(tx, ana.user_id, WHOLE)] == [ReportOutcome.ACTED]
+        assert [one.outcome for one in await reports.of_person(tx, ana.user_id, ALL_ROWS)] == [ReportOutcome.ACTED]
         # Reported again meanwhile: that one stands, and there is no second.
         await reports.put(tx, ben.user_id, EVENT, ReportReason.SPAM, "still")
         await actions.undo(tx, mo.user_id, step.act_id, "")
@@ -122,4 +122,4 @@ async def test_one_open_report_per_person_and_thing_however_often_at_once(db):
 
     await asyncio.gather(*map(report, range(8)))
     async with db.reader() as reader:
-        assert len(await reports.of_person(reader, ana.user_id, WHOLE)) == 1
+        assert len(await reports.of_person(reader, ana.user_id, ALL_ROWS)) == 1

@@ -2,7 +2,7 @@
 
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import messages, objections, sanctions
+from openmeet.domain.chat import objections, queries, sanctions
 from openmeet.domain.moderation.model import ReportReason
 from tests.openmeet.chat.talking import about, room_of, say
 from tests.openmeet.site_under_test import api_session, event_by, person, site_on
@@ -50,5 +50,5 @@ async def test_a_reported_message_is_decided_by_program(make_database, clock):
             refused = await program.request(method, path, headers=as_ana, json={"act": "dismiss"})
             assert refused.status_code == 403
     async with site.db.reader() as reader:
-        stored, _, _ = await messages.queries.visible_message(reader, one.id, ana.user_id)
+        stored, _, _ = await queries.visible_message(reader, one.id, ana.user_id)
     assert stored.body == "Buy my watches"

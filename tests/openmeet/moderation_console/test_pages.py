@@ -92,7 +92,7 @@ async def test_every_page_is_shown_with_something_on_it(site):
         await sign_up(mo, "mo@example.org", "Mo")
         waiting = (await mo.get("/moderation/waiting")).text
         assert "Pills for free" in waiting
-        assert "came too much at once" in waiting
+        assert "sent too much at once" in waiting
         assert (await mo.post("/moderation/waiting", data={"act": "block", "host": ""})).status_code == 303
         assert "did:plc:aaaa" in (await mo.get("/moderation/hidden")).text
         there = await mo.post("/moderation/hidden", data={"subject": "https://pds.example"})
@@ -108,6 +108,10 @@ async def test_every_page_is_shown_with_something_on_it(site):
         more = dict.fromkeys(("most_authors_of_host", "most_events_of_host", "most_new_hosts"), "9")
         saved = await mo.post("/moderation/rules", data={**numbers, **more, "holds_first_events": "yes"})
         assert saved.status_code == 303
+        log = words_of((await mo.get("/moderation/log")).text)
+        assert (
+            "Review the first public event of new accounts: no → yes; An account is new for: 7 → 9; A newcomer" in log
+        )
         assert "Moderation" in (await mo.get("/")).text
     async with site.db.reader() as reader:
         assert await policy.current(reader) == ModerationPolicy(True, 9, 9, 9, 9, 9, 9, 1)
@@ -203,7 +207,7 @@ async def test_a_moderator_reads_what_labellers_say_and_overrules_it(site):
         assert all(words in waiting for words in ("Pills for free", "Hidden by labels", f"spam, by {labeller}"))
         thing = f"/moderation/things/event/{event.id}"
         shown = (await mo.get(thing)).text
-        assert all(words in shown for words in ("Waits: labelled", f"rude, by {labeller}", "Release and trust"))
+        assert all(words in shown for words in ("Waiting: labelled", f"rude, by {labeller}", "Release and trust"))
         assert (await mo.post(thing, data={"act": "trust", "reason": "They are sweets."})).status_code == 303
         assert (await ben.get(page)).status_code == 200
         assert "is labelled" not in (await ana.get(page)).text
@@ -292,6 +296,6 @@ async def test_a_labelled_account_waits_with_all_it_hosts(site):
         for path in ("waiting", f"things/did/{did}", f"things/person/{ana.user_id}", f"things/event/{event.id}"):
             read = (await mo.get(f"/moderation/{path}")).text
             assert "by did:web:l.example" in read, path
-            assert "Waits: labelled" in read, path
+            assert "Waiting: labelled" in read, path
         await mo.post(f"/moderation/things/did/{did}", data={"act": "trust", "reason": ""})
         assert (await mo.get(f"/events/{event.slug}")).status_code == 200

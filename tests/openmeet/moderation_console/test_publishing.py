@@ -24,10 +24,10 @@ async def test_a_first_event_is_published_when_a_moderator_has_released_it(deplo
     ana = await deployment.person("Ana")
     event = await deployment.event(ana)
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state == "withheld"
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state == "withheld"
     await decide(deployment, mo, Thing.PERSON, ana.user_id, SubjectVisibility.TRUSTED)
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state == "published"
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state == "published"
 
 
 async def test_a_record_stays_while_its_event_is_hidden_here_and_follows_when_it_is_shown_again(deployment: Deployment):

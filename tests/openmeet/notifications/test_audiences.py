@@ -1,7 +1,7 @@
 """What holds for every audience of a fan-out: attacked for each, on both engines.
 
 A handler that dies notifies nobody twice and leaves nobody out; who left, blocked or muted in between is not notified; a
-later fan-out of the same subject waits for an earlier one. For attendees and for series, see also ``test_crowds.py``.
+later fan-out of the same subject waits for an earlier one. For attendees and for series, see also ``test_many_attendees.py`` and ``test_many_followers.py``.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,6 +29,7 @@ from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
 from openmeet.domain.moderation_effects import actions as moderation
 from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications.kinds import NotificationKind
+from openmeet.domain.notifications.notify import notify_each
 from openmeet.domain.profiles import queries as profiles
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.saved_searches import actions as saved_searches
@@ -39,7 +40,7 @@ from openmeet.outbox.kinds import JobKind
 from programs.outbox_dispatcher import AUDIENCES
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by, member
-from tests.openmeet.series.practice import NOW, heard
+from tests.openmeet.series.practice import NOW, kinds_received
 from tests.openmeet.site_under_test import details, event_by, person
 
 MANY = 12
@@ -74,7 +75,7 @@ class Scene:
 
     async def told(self) -> list[Told]:
         async with self.db.reader() as reader:
-            return [await heard(reader, one) for one in self.people]
+            return [await kinds_received(reader, one) for one in self.people]
 
 
 async def deliver(db: Database) -> None:
@@ -223,7 +224,7 @@ async def test_a_handler_that_dies_notifies_nobody_twice_and_leaves_nobody_out(
     await scene.happen()
     kind = scene.kind
     assert await scene.told() == scene.first
-    left, whole = 2, fan_out.notify_each
+    left, whole = 2, notify_each
 
     async def dying(tx: Transaction, of: NotificationKind[Any], notices: Sequence[Any]) -> None:
         nonlocal left
@@ -246,7 +247,7 @@ async def test_a_handler_that_dies_notifies_nobody_twice_and_leaves_nobody_out(
     await deliver(db)
     assert await scene.told() == [[kind]] * MANY
     async with db.reader() as reader:
-        assert await heard(reader, scene.host) in ([], [kinds.NEW_ANSWER] * MANY)
+        assert await kinds_received(reader, scene.host) in ([], [kinds.NEW_ANSWER] * MANY)
         assert await reader.fetch("select id from fan_outs") == []
 
 
@@ -321,7 +322,7 @@ async def test_searches_wait_for_followers_and_stay_silent_to_them(db: Database,
     await deliver(db)
     assert await scene.told() == [[kinds.HOST_EVENT]] * MANY
     async with db.reader() as reader:
-        assert await heard(reader, other) == [kinds.SEARCH_FIND]
+        assert await kinds_received(reader, other) == [kinds.SEARCH_FIND]
 
 
 async def test_an_announcement_that_is_removed_reaches_nobody_more(db: Database, clock: HandClock) -> None:
@@ -388,4 +389,4 @@ async def test_two_searches_of_one_person_on_two_pages_notify_once(db: Database,
     await _publish(db, clock, host)
     await deliver(db)
     async with db.reader() as reader:
-        assert await heard(reader, ana) == [kinds.SEARCH_FIND]
+        assert await kinds_received(reader, ana) == [kinds.SEARCH_FIND]

@@ -23,8 +23,8 @@ async def db(make_database):
     return await make_database("openmeet")
 
 
-async def owed(db):
-    """(kind of mail, person, subject, due) of everything owed."""
+async def queued(db):
+    """(kind of mail, person, subject, due) of everything queued."""
     async with db.reader() as reader:
         return [(*row["subject"].split("\x1f"), row["due_at"]) for row in await reader.fetch(DEBTS)]
 
@@ -34,7 +34,7 @@ async def close(db, mail_id):
         return [one.kind for one in await emails.close(tx, mail_id)]
 
 
-async def tell(db, who, kind, *, subject="tea", revision=1, payload=None, starts_at=None):
+async def notify_all(db, who, kind, *, subject="tea", revision=1, payload=None, starts_at=None):
     async with db.transaction() as tx:
         to, payload = [one.user_id for one in who], payload or kind.payload()
         await notify.notify(tx, kind, subject, to, payload, revision=revision, starts_at=starts_at)
@@ -52,79 +52,79 @@ async def choose(db, who, topic, *channels: Channel):
 
 
 async def test_news_about_one_subject_become_one_mail(db, ana, clock):
-    """Three news within half an hour are one debt, due when the first has waited that long."""
+    """Three news within half an hour are one job, due when the first has waited that long."""
     for revision in (1, 2, 3):
-        await tell(db, [ana], kinds.NEW_ANSWER, revision=revision)
+        await notify_all(db, [ana], kinds.NEW_ANSWER, revision=revision)
         clock.turn(10 * MINUTE - 1)
-    ((kind, who, mail_id, due_at),) = await owed(db)
+    ((kind, who, mail_id, due_at),) = await queued(db)
     assert (kind, who, due_at) == ("news", ana.user_id, clock.now() + 3)
     assert await close(db, mail_id) == [kinds.NEW_ANSWER] * 3
 
 
 async def test_news_about_another_subject_are_another_mail(db, ana):
-    await tell(db, [ana], kinds.NEW_ANSWER, subject="tea")
-    await tell(db, [ana], kinds.NEW_ANSWER, subject="games")
-    assert len(await owed(db)) == 2
+    await notify_all(db, [ana], kinds.NEW_ANSWER, subject="tea")
+    await notify_all(db, [ana], kinds.NEW_ANSWER, subject="games")
+    assert len(await queued(db)) == 2
 
 
 async def test_the_same_news_again_enqueue_nothing(db, ana):
     """Invariant 10: one mail per person, kind, subject and revision, however often it is told."""
     for _ in range(3):
-        await tell(db, [ana, ana], kinds.EVENT_CANCELLED)
-        ((_, _, mail_id, _),) = await owed(db)
+        await notify_all(db, [ana, ana], kinds.EVENT_CANCELLED)
+        ((_, _, mail_id, _),) = await queued(db)
         assert await close(db, mail_id) == [kinds.EVENT_CANCELLED]
 
 
 async def test_what_was_closed_says_the_same_again_and_later_news_are_another_mail(db, ana):
-    await tell(db, [ana], kinds.NEW_ANSWER, revision=1)
-    ((_, _, first, _),) = await owed(db)
+    await notify_all(db, [ana], kinds.NEW_ANSWER, revision=1)
+    ((_, _, first, _),) = await queued(db)
     assert await close(db, first) == [kinds.NEW_ANSWER]
-    await tell(db, [ana], kinds.REMINDER, revision=2)
+    await notify_all(db, [ana], kinds.REMINDER, revision=2)
     assert await close(db, first) == [kinds.NEW_ANSWER]
-    (second,) = {one[2] for one in await owed(db)} - {first}
+    (second,) = {one[2] for one in await queued(db)} - {first}
     assert await close(db, second) == [kinds.REMINDER]
 
 
 async def test_what_is_urgent_leaves_at_once_and_takes_along_what_waits(db, ana, clock):
-    await tell(db, [ana], kinds.REMINDER)
-    ((_, _, waiting, _),) = await owed(db)
+    await notify_all(db, [ana], kinds.REMINDER)
+    ((_, _, waiting, _),) = await queued(db)
     clock.turn(MINUTE)
-    await tell(db, [ana], kinds.EVENT_CANCELLED, revision=2)
-    urgent, late = await owed(db)
+    await notify_all(db, [ana], kinds.EVENT_CANCELLED, revision=2)
+    urgent, late = await queued(db)
     assert (urgent[3], late[2]) == (clock.now(), waiting)
     assert await close(db, urgent[2]) == [kinds.REMINDER, kinds.EVENT_CANCELLED]
     assert await close(db, waiting) == []
 
 
 async def test_news_that_wait_join_an_urgent_mail_that_has_not_left(db, ana):
-    await tell(db, [ana], kinds.EVENT_CANCELLED, revision=1)
-    await tell(db, [ana], kinds.EVENT_REINSTATED, revision=2)
-    ((_, _, mail_id, _),) = await owed(db)
+    await notify_all(db, [ana], kinds.EVENT_CANCELLED, revision=1)
+    await notify_all(db, [ana], kinds.EVENT_REINSTATED, revision=2)
+    ((_, _, mail_id, _),) = await queued(db)
     assert await close(db, mail_id) == [kinds.EVENT_CANCELLED, kinds.EVENT_REINSTATED]
 
 
 async def test_quiet_hours_hold_what_can_wait(db, ana, clock):
     async with db.transaction() as tx:
         await notify.choose_hours(tx, ana.user_id, Hours("Europe/Berlin", (time(13), time(15))))
-    await tell(db, [ana], kinds.NEW_ANSWER)
-    ((_, _, _, due_at),) = await owed(db)
+    await notify_all(db, [ana], kinds.NEW_ANSWER)
+    ((_, _, _, due_at),) = await queued(db)
     assert due_at == clock.now() + 2 * HOUR
-    await tell(db, [ana], kinds.EVENT_CANCELLED, subject="games")
-    assert [one[3] for one in await owed(db)] == [clock.now(), due_at]
+    await notify_all(db, [ana], kinds.EVENT_CANCELLED, subject="games")
+    assert [one[3] for one in await queued(db)] == [clock.now(), due_at]
 
 
 async def test_the_digest_collects_a_day(db, ana, clock):
-    """Several news about several subjects, one debt; the digest's contents are fixed when it is first paid."""
+    """Several news about several subjects, one job; the digest's contents are fixed when it is first delivered."""
     await choose(db, ana, NotificationTopic.ANSWERS, Channel.IN_APP, Channel.DIGEST)
-    await tell(db, [ana], kinds.NEW_ANSWER, subject="tea")
+    await notify_all(db, [ana], kinds.NEW_ANSWER, subject="tea")
     clock.turn(HOUR)
-    await tell(db, [ana], kinds.NEW_ANSWER, subject="games")
-    assert await owed(db) == [("digest", ana.user_id, "2026-03-02", clock.now() + 19 * HOUR)]
+    await notify_all(db, [ana], kinds.NEW_ANSWER, subject="games")
+    assert await queued(db) == [("digest", ana.user_id, "2026-03-02", clock.now() + 19 * HOUR)]
     for _ in range(2):
         async with db.transaction() as tx:
             collected = await emails.close_digest(tx, ana.user_id, "2026-03-02", 1)
         assert [one.subject_id for one in collected] == ["tea", "games"]
-        await tell(db, [ana], kinds.NEW_ANSWER, subject="tea", revision=2)
+        await notify_all(db, [ana], kinds.NEW_ANSWER, subject="tea", revision=2)
     async with db.transaction() as tx:
         later = await emails.close_digest(tx, ana.user_id, "2026-03-03", 1)
     assert [one.subject_id for one in later] == ["tea"]
@@ -137,23 +137,23 @@ async def test_shadow_accounts_and_people_without_an_address_get_no_mail(db):
         await notify.notify(tx, kinds.EVENT_CANCELLED, "tea", [shadow, unreachable], kinds.DatesChanged())
         assert await newest(tx, shadow, 10) == []
         assert [one.kind for one in await newest(tx, unreachable, 10)] == [kinds.EVENT_CANCELLED]
-    assert await owed(db) == []
+    assert await queued(db) == []
 
 
 async def test_each_channel_is_switched_by_itself(db, ana):
     await choose(db, ana, NotificationTopic.CHANGES, Channel.EMAIL)
-    await tell(db, [ana], kinds.EVENT_CANCELLED)
+    await notify_all(db, [ana], kinds.EVENT_CANCELLED)
     async with db.reader() as reader:
         assert (await newest(reader, ana.user_id, 10), await count_unread(reader, ana.user_id)) == ([], 0)
-    assert len(await owed(db)) == 1
+    assert len(await queued(db)) == 1
     await choose(db, ana, NotificationTopic.CHANGES, Channel.IN_APP)
-    await tell(db, [ana], kinds.EVENT_CANCELLED, revision=2)
+    await notify_all(db, [ana], kinds.EVENT_CANCELLED, revision=2)
     async with db.reader() as reader:
         assert len(await newest(reader, ana.user_id, 10)) == 1
-    assert len(await owed(db)) == 1
+    assert len(await queued(db)) == 1
     await choose(db, ana, NotificationTopic.CHANGES)
-    await tell(db, [ana], kinds.EVENT_CANCELLED, subject="games")
-    assert len(await owed(db)) == 1
+    await notify_all(db, [ana], kinds.EVENT_CANCELLED, subject="games")
+    assert len(await queued(db)) == 1
 
 
 async def test_stopping_mail_leaves_the_page_and_the_other_topics(db, ana):
@@ -165,22 +165,22 @@ async def test_stopping_mail_leaves_the_page_and_the_other_topics(db, ana):
 
 
 async def test_a_small_change_is_told_and_not_mailed(db, ana):
-    await tell(db, [ana], kinds.EVENT_CHANGED)
-    assert await owed(db) == []
-    await tell(
+    await notify_all(db, [ana], kinds.EVENT_CHANGED)
+    assert await queued(db) == []
+    await notify_all(
         db,
         [ana],
         kinds.EVENT_CHANGED,
         revision=2,
         payload=kinds.DatesChanged(was_at="Library", is_at="Café"),
     )
-    assert len(await owed(db)) == 1
+    assert len(await queued(db)) == 1
 
 
 async def test_many_at_once_about_one_subject_leave_one_open_mail(db, ana):
     """Answers that arrive side by side, without a common lock, still join one mail and lose none of their news."""
-    await asyncio.gather(*(tell(db, [ana], kinds.NEW_ANSWER, revision=number) for number in range(8)))
-    found = [await close(db, mail_id) for _, _, mail_id, _ in await owed(db)]
+    await asyncio.gather(*(notify_all(db, [ana], kinds.NEW_ANSWER, revision=number) for number in range(8)))
+    found = [await close(db, mail_id) for _, _, mail_id, _ in await queued(db)]
     assert max(found, key=len) == [kinds.NEW_ANSWER] * 8
 
 
@@ -192,12 +192,12 @@ async def test_a_crowd_is_told_in_one_go(db, clock):
     async with db.transaction() as tx:
         to = [one.user_id for one in crowd]
         await notify.notify(tx, kinds.EVENT_CANCELLED, "tea", to, kinds.DatesChanged(), starts_at=clock.now())
-    assert len({(who, mail_id) for _, who, mail_id, _ in await owed(db)}) == 1005
+    assert len({(who, mail_id) for _, who, mail_id, _ in await queued(db)}) == 1005
 
 
 async def test_mails_that_were_sent_are_forgotten_and_their_news_are_not(db, ana, clock):
-    await tell(db, [ana], kinds.EVENT_CANCELLED)
-    ((_, _, mail_id, _),) = await owed(db)
+    await notify_all(db, [ana], kinds.EVENT_CANCELLED)
+    ((_, _, mail_id, _),) = await queued(db)
     await close(db, mail_id)
     clock.turn(DAY)
     async with db.transaction() as tx:
@@ -212,8 +212,8 @@ async def test_new_dates_are_told_once_for_all(db, ana, clock):
             dates = kinds.DatesChanged(starts=When(clock.now(), "UTC"), more=3)
             await notify.notify(tx, kinds.NEW_DATE, "tea", [ana.user_id], dates)
         (news,) = await newest(tx, ana.user_id, 10)
-    assert (news.kind, news.payload.more) == (kinds.NEW_DATE, 3)
-    assert len(await owed(db)) == 1
+    assert (news.kind, news.payload.more) == (kinds.NEW_DATE, 3)  # type: ignore[attr-defined]  # the payload of its kind
+    assert len(await queued(db)) == 1
 
 
 async def test_a_link_is_the_same_until_it_is_revoked(db, ana):
@@ -239,7 +239,7 @@ async def test_no_token_is_in_the_database(db, ana):
 
 
 async def test_a_digest_and_a_mail_of_its_own_exclude_each_other(db, ana):
-    await tell(db, [ana], kinds.EVENT_CANCELLED)
+    await notify_all(db, [ana], kinds.EVENT_CANCELLED)
     with pytest.raises(CheckViolated):
         await db.write(lambda writer: writer.execute("update notifications set is_for_digest = 1"))
 
@@ -294,6 +294,6 @@ async def test_a_digest_that_would_come_too_late_keeps_nobody_waiting(db, ana, c
     """Who has everything in tomorrow's digest is told today of what is off tonight: by a mail of its own, and by no digest beside it."""
     async with db.transaction() as tx:
         await notify.choose(tx, ana.user_id, dict.fromkeys(NotificationTopic, frozenset({Channel.DIGEST})))
-    await tell(db, [ana], kind, starts_at=clock.now() + starts_in)
-    ((mail, _, _, due_at),) = await owed(db)
+    await notify_all(db, [ana], kind, starts_at=clock.now() + starts_in)
+    ((mail, _, _, due_at),) = await queued(db)
     assert (mail, due_at == clock.now()) == (("news", True) if is_at_once else ("digest", False))

@@ -44,7 +44,7 @@ async def named(tx, who):
     return who
 
 
-async def heard(reader, who) -> list[NotificationKind[Any]]:
+async def kinds_received(reader, who) -> list[NotificationKind[Any]]:
     return [one.kind for one in reversed(await newest(reader, who.user_id, 20))]
 
 
@@ -81,8 +81,8 @@ async def test_an_edit_tells_who_answered_once_and_no_stranger(db):
         words = "@ben.town.test brings the board, @cleo.town.test may know nothing of it."
         await event_hosting.revise(tx, ana, event.slug, details(description=words))
         await event_hosting.revise(tx, ana, event.slug, details(description=words + " And a cake."))
-        assert (await heard(tx, ben)).count(kinds.MENTION) == 1
-        assert await heard(tx, cleo) == []
+        assert (await kinds_received(tx, ben)).count(kinds.MENTION) == 1
+        assert await kinds_received(tx, cleo) == []
         (one,) = [news for news in await newest(tx, ben.user_id, 20) if news.kind is kinds.MENTION]
     assert one.payload.person_id == ana.user_id
 
@@ -101,13 +101,13 @@ async def test_a_new_event_of_a_group_and_an_announcement_name_people_of_the_gro
     clock.turn(10 * MINUTE)
     await announce_group_events(db)
     async with db.reader() as reader:
-        assert set(await heard(reader, ben)) >= {kinds.MENTION, kinds.GROUP_MENTION}
+        assert set(await kinds_received(reader, ben)) >= {kinds.MENTION, kinds.GROUP_MENTION}
         for who in (cleo, dan):
-            found = set(await heard(reader, who))
+            found = set(await kinds_received(reader, who))
             assert found >= {kinds.GROUP_EVENT, kinds.ANNOUNCEMENT}
             assert not found & {kinds.MENTION, kinds.GROUP_MENTION}
-        assert not {kinds.GROUP_EVENT, kinds.ANNOUNCEMENT} & set(await heard(reader, ben))
-        assert await heard(reader, eve) == []
+        assert not {kinds.GROUP_EVENT, kinds.ANNOUNCEMENT} & set(await kinds_received(reader, ben))
+        assert await kinds_received(reader, eve) == []
 
 
 async def test_it_stands_on_the_page_and_in_the_api(make_sqlite, clock):

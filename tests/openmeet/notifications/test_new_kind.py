@@ -73,5 +73,5 @@ def test_a_kind_is_a_row_a_template_and_a_call(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == (
-        "There are 40 places now at Board games.|More places: Board games (Sat 4 Jul)|True"
+        "There are 40 places now at Board games.|More places: Board games, Sat 4 Jul|True"
     )

@@ -1,4 +1,4 @@
-"""What a decision depends on changes while a payer carries it out: whatever the payer finds, the row is decided anew."""
+"""What a decision depends on changes while a publisher carries it out: whatever the publisher finds, the row is decided anew."""
 
 from collections.abc import Awaitable, Callable
 
@@ -98,7 +98,7 @@ async def test_a_change_while_it_is_sent_is_looked_at(database: Database, change
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 async def test_nothing_is_looked_at_twice(database: Database, outcome: str):
-    """The mark is of one lease: the next payer decides from what is, and nothing is owed after."""
+    """The mark is of one lease: the next publisher decides from what is, and nothing is queued after."""
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)
         await publications.recheck_all_of(tx, user_id)
@@ -118,6 +118,6 @@ async def test_a_failed_try_waits_for_its_time(database: Database):
         assert await publication_leases.set_state(
             tx, held, PublicationState.RETRYING, due_at=tx.now + MINUTE, failed=True
         )
-        standing = (await publication_status.statuses(tx, KIND, ["e"]))["e"]
-    assert standing.state is PublicationState.RETRYING
+        publication = (await publication_status.statuses(tx, KIND, ["e"]))["e"]
+    assert publication.state is PublicationState.RETRYING
     assert await _leased_again(database) is None

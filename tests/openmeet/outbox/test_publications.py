@@ -84,7 +84,7 @@ def test_every_state_can_be_reached_and_left():
 async def test_rows_that_are_not_leased_are_not_moved_by_handlers(
     db: Database, state: PublicationState, following: PublicationState
 ):
-    """A late payer, whose row is somebody else's by now, changes nothing."""
+    """A late publisher, whose row is somebody else's by now, changes nothing."""
     async with db.transaction() as tx:
         await place(tx, state)
         late = await held(tx)
@@ -112,7 +112,7 @@ async def test_handlers_move_leased_rows_along_the_graph_only(
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
 async def test_new_revision(db: Database, state: PublicationState):
-    """Due at once, but for what is leased (its payer sees it) and what needs a login anyway."""
+    """Due at once, but for what is leased (its publisher sees it) and what needs a login anyway."""
     async with db.transaction() as tx:
         user_id = await place(tx, state)
         await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=2)
@@ -131,12 +131,14 @@ async def test_same_revision_enqueues_nothing_new(db: Database, state: Publicati
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
 async def test_echo(db: Database, state: PublicationState):
-    """Our own bytes under our own key settle every state from which the graph leads to published."""
+    """Our own bytes under our own key complete every state from which the graph leads to published."""
     async with db.transaction() as tx:
         await place(tx, state)
-        settled = await publication_echoes.complete_by_echo(tx, uri=URI, cid="new", rev="3bbbbbbbbbbbb", body=b"bytes")
-    assert settled is GRAPH.allows(state, PublicationState.PUBLISHED)
-    assert await state_of(db) is (after_hearing(state) if settled else state)
+        is_completed = await publication_echoes.complete_by_echo(
+            tx, uri=URI, cid="new", rev="3bbbbbbbbbbbb", body=b"bytes"
+        )
+    assert is_completed is GRAPH.allows(state, PublicationState.PUBLISHED)
+    assert await state_of(db) is (after_hearing(state) if is_completed else state)
 
 
 def after_hearing(state: PublicationState) -> PublicationState:
@@ -152,7 +154,7 @@ def after_hearing(state: PublicationState) -> PublicationState:
     ("cid", "rev"), [("other", "3bbbbbbbbbbbb"), ("new", "3aaaaaaaaaaaa"), ("new", "2zzzzzzzzzzzz")]
 )
 async def test_echo_counts_by_content_and_rev(db: Database, cid: str, rev: str):
-    """CID and uri must match, and the rev must be greater than that of the last settled write."""
+    """CID and uri must match, and the rev must be greater than that of the last completed write."""
     async with db.transaction() as tx:
         await place(tx, PublicationState.SENDING)
         assert not await publication_echoes.complete_by_echo(tx, uri=URI, cid=cid, rev=rev, body=b"bytes")
@@ -184,7 +186,7 @@ async def test_changed_by_somebody_else(db: Database, state: PublicationState):
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
 async def test_take_back(db: Database, state: PublicationState):
-    """What may have reached the PDS is retracted before everything else; a leased row by its payer."""
+    """What may have reached the PDS is retracted before everything else; a leased row by its publisher."""
     async with db.transaction() as tx:
         user_id = await place(tx, state)
         await publications.enqueue_retraction(
@@ -263,14 +265,14 @@ async def test_writes_are_counted_by_the_hour(db: Database, clock: HandClock):
 async def test_every_state_has_words(db: Database, state: PublicationState):
     async with db.transaction() as tx:
         await place(tx, state)
-        standing = (await publication_status.statuses(tx, PublicationKind.EVENT, ["e"]))["e"]
-        assert explain(standing.shown(tx.now, is_allowed=True))
+        publication = (await publication_status.statuses(tx, PublicationKind.EVENT, ["e"]))["e"]
+        assert explain(publication.shown(tx.now, is_allowed=True))
 
 
 async def test_what_has_no_job_is_only_here(db: Database):
     async with db.reader() as reader:
-        standing = (await publication_status.statuses(reader, PublicationKind.EVENT, ["never"]))["never"]
-        assert standing.shown(reader.now, is_allowed=True) == RecordStatus.ONLY_HERE()
+        publication = (await publication_status.statuses(reader, PublicationKind.EVENT, ["never"]))["never"]
+        assert publication.shown(reader.now, is_allowed=True) == RecordStatus.ONLY_HERE()
         assert await publication_status.statuses(reader, PublicationKind.EVENT, []) == {}
 
 
@@ -283,14 +285,14 @@ async def test_a_create_that_never_arrived_is_no_published_record(db: Database, 
         await in_flight.store(tx, InFlightWrite(URI, "new", None), did=DID)
         await publication_echoes.abandon_revision(tx, await held(tx))
         found = await held(tx)
-        owed = await tx.fetch("select kind, subject from outbox_jobs where state = 'due'")
+        queued = await tx.fetch("select kind, subject from outbox_jobs where state = 'due'")
     assert (found.state, found.uri, found.chosen_cid, found.is_pending) == (
         PublicationState.WITHHELD,
         None,
         None,
         False,
     )
-    assert [(row["kind"], row["subject"]) for row in owed] == [("late_create", URI)]
+    assert [(row["kind"], row["subject"]) for row in queued] == [("late_create", URI)]
 
 
 async def test_what_was_agreed_on_before_stays_published(db: Database):

@@ -57,7 +57,7 @@ async def test_a_zone_that_somebody_chose_stays(site: Site, ana: Caller) -> None
         typed = {"mode": "in_person", "place": "Berlin", "time_zone": "Asia/Tokyo", "find_place": "yes"}
         page = (await browser.post("/events/new", data={**fields, **typed})).text
     assert zone_of(page) == "Asia/Tokyo"
-    assert "Its time zone is Europe/Berlin; the times above stay in Asia/Tokyo." in page
+    assert "Its time zone is Europe/Berlin. The times above stay in Asia/Tokyo." in page
 
 
 async def test_several_towns_are_asked_about_and_one_is_chosen_by_a_button(site: Site, ana: Caller) -> None:

@@ -68,6 +68,16 @@ async def test_events_at_one_place_are_one_pin_that_leads_to_their_list(site: Si
     assert [f"Event {number}" in listed for number in range(3)] == [True] * 3
 
 
+async def test_a_map_of_nothing_is_no_map(site: Site) -> None:
+    """Unless a place was searched: then it is shown, with what it lacks said on it."""
+    async with site.browser() as anybody:
+        nothing = (await anybody.get("/", params={"view": "map", "q": "zzz"})).text
+        here = (await anybody.get("/", params={"view": "map", "near": "Berlin"})).text
+    assert "map-picture" not in nothing
+    assert "Nothing matches" in nothing
+    assert here.count('class="map-none"') == here.count('class="map-picture') == 2
+
+
 async def test_a_map_keeps_its_search_while_it_moves(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -175,6 +185,7 @@ def test_without_tiles_more_people_have_a_larger_tint_and_rings_reach_the_corner
     drawn, tiled = (map_drawing.drawn(view, DESK, [], places, has_tiles=one) for one in (False, True))
     large, small = (one.radius for one in drawn.names)
     assert large == pytest.approx(10 * small, abs=5)
-    assert drawn.rings[0] == drawn.scale.pixels
-    assert drawn.rings[-1] >= math.hypot(DESK.width, DESK.height) / 2
+    assert drawn.rings[1].pixels == 2 * drawn.rings[0].pixels <= DESK.height / 2
+    assert drawn.rings[1].kilometres == 2 * drawn.rings[0].kilometres
+    assert drawn.rings[-1].pixels >= math.hypot(DESK.width, DESK.height) / 2
     assert (tiled.rings, tiled.names) == ((), ())

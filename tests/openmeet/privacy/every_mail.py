@@ -1,4 +1,4 @@
-"""For each kind of mail what makes it owed: people who do just that, and the time that it takes. A test compares the kinds with the publisher's."""
+"""For each kind of e-mail what enqueues it: people who do just that, and the time that it takes. A test compares the kinds with the publisher's."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta

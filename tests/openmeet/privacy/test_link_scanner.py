@@ -34,7 +34,7 @@ FROM = Sender("Town Events", EmailAddress("events@town.net"), EmailAddress("host
 
 
 class Post:
-    """Sends what is owed as the publisher does, and knows which kinds of mail went out, and the links in the newest of them."""
+    """Sends what is queued as the publisher does, and knows which kinds of mail went out, and the links in the newest of them."""
 
     def __init__(self, site: Site, folder: Path) -> None:
         self.site, self.folder = site, folder

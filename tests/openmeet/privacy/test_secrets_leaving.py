@@ -37,7 +37,7 @@ SIGNED_UP = (STRANGER, MEMBER, FORMER, GUEST, HOST)
 
 
 async def mails(site: Site, planted: Planted, folder) -> dict[str, set[str]]:
-    """Everything that is owed, sent; the secrets in the mails to each address."""
+    """Everything that is queued, sent; the secrets in the mails to each address."""
     mailbox = FolderMailbox(folder, FROM, site.clock)
     settings = site.app.state.services.settings
     handler = email_handler(

@@ -143,7 +143,7 @@ async def test_following_and_no_more(site: Site) -> None:
         async with site.db.transaction() as tx:
             await event_hosting.revise(tx, host, event.slug, details(visibility="private", **COMING))
         listed = (await ben.get("/my/people")).text
-        assert "Somebody who hosts nothing public any more" in listed
+        assert "Somebody with no public events any more" in listed
         assert "Ana" not in words_of(listed)
         assert (await ben.post(f"{path}/follow", data={"follow": "no"})).headers["location"] == "/my/people"
         assert "You follow nobody" in (await ben.get("/my/people")).text
@@ -174,10 +174,12 @@ async def test_a_number_names_nobody_to_whoever_has_only_that(site: Site) -> Non
             assert kept.status_code == 303
         listed = (await ben.get("/settings/safety")).text
         assert listed.count("Someone you haven’t met here") == 4, "in the list, and on the button"
+        assert f"/people/{stranger}" not in listed
         assert "Anastasia" not in listed + (await client.get("/api/me/blocks", headers=token)).text
         host = await caller(site, "ana@example.org")
         async with site.db.transaction() as tx:
             await event_by(tx, host, **COMING)
         for page in (f"/people/{stranger}/report", "/settings/safety"):
             assert "Anastasia" in (await ben.get(page)).text
+        assert f'<a href="/people/{stranger}">Anastasia</a>' in (await ben.get("/settings/safety")).text
         await client.aclose()

@@ -26,7 +26,7 @@ from tests.openmeet.publishing.test_lent_accounts import host_beside
 from tests.openmeet.publishing.test_owners import hand_over
 
 
-async def settle(deployment: Deployment, *people: Caller) -> None:
+async def run_until_idle(deployment: Deployment, *people: Caller) -> None:
     """Everything that is due is done, and everything that was committed is heard."""
     for _ in range(4):
         await deployment.deliver_publications()
@@ -94,21 +94,21 @@ async def guest(deployment: Deployment, name: str) -> Guest:
 async def published(deployment: Deployment, host: Caller) -> tuple[Event, dict[str, str]]:
     """A public event, and what names its record."""
     event = await deployment.event(host)
-    await settle(deployment, host)
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    await run_until_idle(deployment, host)
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     return event, {"uri": uri, "cid": (await deployment.record(uri))["cid"]}
 
 
 async def off_the_network(deployment: Deployment, host: Caller, event: Event) -> None:
     await deployment.revise(host, event.slug, visibility="unlisted")
-    await settle(deployment, host)
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
+    await run_until_idle(deployment, host)
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
 
 
 async def on_the_network(deployment: Deployment, host: Caller, event: Event) -> None:
     await deployment.revise(host, event.slug)
-    await settle(deployment, host)
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    await run_until_idle(deployment, host)
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 @pytest.mark.parametrize("host_is", ["ours", "elsewhere"])
@@ -121,7 +121,7 @@ async def test_it_is_published_again_under_its_address(deployment: Deployment, h
     for _ in range(2):
         await off_the_network(deployment, ana, event)
         await on_the_network(deployment, ana, event)
-        assert (await deployment.standing(PublicationKind.EVENT, event.id)).uri == first["uri"]
+        assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri == first["uri"]
         record = await deployment.record(first["uri"])
         versions.append(record[ORIGIN_KEY]["version"])
         cids.add(record["cid"])
@@ -157,7 +157,7 @@ async def test_answers_to_a_private_event_wait_as_long_as_it_is_here(deployment:
     ana = await deployment.person("Ana")
     event, named = await published(deployment, ana)
     await deployment.revise(ana, event.slug, visibility="private")
-    await settle(deployment, ana)
+    await run_until_idle(deployment, ana)
     lou = await guest(deployment, "lou")
     await lou.says(named, "going")
     assert await lou.status(event) is None
@@ -185,11 +185,11 @@ async def test_echoes_and_replays_of_earlier_lives_change_nothing(
     await off_the_network(deployment, ana, event)
     await on_the_network(deployment, ana, event)
     assert [one.operation.value for one in heard if not one.is_read] == ["create", "delete", "create"]
-    before = await deployment.standing(PublicationKind.EVENT, event.id)
+    before = await deployment.status_of(PublicationKind.EVENT, event.id)
     for order in (heard, heard[::-1]):
         async with deployment.db.transaction() as tx:
             await apply(tx, deployment.processor.ingestion_context, order)
-    assert await deployment.standing(PublicationKind.EVENT, event.id) == before
+    assert await deployment.status_of(PublicationKind.EVENT, event.id) == before
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select record_uri, removed_at, record_deleted_at from events")
     assert [tuple(row) for row in rows] == [(before.uri, None, None)]
@@ -212,9 +212,9 @@ async def test_lost_replies_leave_one_record_under_one_key(deployment: Deploymen
             await deployment.listen(ana.user_id)
         deployment.clock.turn(HOUR)
     deployment.proxy.loses = lambda _request: False
-    await settle(deployment, ana)
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert (standing.state, standing.uri) == (PublicationState.PUBLISHED, first["uri"])
+    await run_until_idle(deployment, ana)
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert (publication.state, publication.uri) == (PublicationState.PUBLISHED, first["uri"])
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select removed_at, record_deleted_at, record_uri from events")
     assert [tuple(row) for row in rows] == [(None, None, first["uri"])]
@@ -243,21 +243,21 @@ async def test_a_key_that_another_app_has_taken_is_left_to_a_person(deployment: 
     other: dict[str, Any] = {"$type": EVENT, "name": "Something else", "createdAt": "2026-01-01T00:00:00.000Z"}
     named = {"repo": did, "collection": collection, "rkey": rkey}
     await app.procedure("com.atproto.repo.putRecord", {**named, "record": other})
-    await settle(deployment, ana)
+    await run_until_idle(deployment, ana)
     await deployment.revise(ana, event.slug)
-    await settle(deployment, ana)
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert standing.state is PublicationState.CONFLICTED
+    await run_until_idle(deployment, ana)
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert publication.state is PublicationState.CONFLICTED
     assert (await deployment.record(first["uri"]))["name"] == "Something else"
     async with deployment.db.reader() as reader:
         assert [row["title"] for row in await reader.fetch("select title from events")] == ["Tea in the park"]
     await app.procedure("com.atproto.repo.deleteRecord", named)
-    await settle(deployment, ana)
+    await run_until_idle(deployment, ana)
     async with deployment.db.transaction() as tx:
         await retry_now(tx, kind=PublicationKind.EVENT, subject_id=event.id)
-    await settle(deployment, ana)
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert (standing.state, standing.uri) == (PublicationState.PUBLISHED, first["uri"])
+    await run_until_idle(deployment, ana)
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert (publication.state, publication.uri) == (PublicationState.PUBLISHED, first["uri"])
 
 
 async def test_a_copy_of_the_record_is_taken_back_whatever_stood_under_its_key(deployment: Deployment):
@@ -272,9 +272,9 @@ async def test_a_copy_of_the_record_is_taken_back_whatever_stood_under_its_key(d
     for record in (other, before | {"theme": "blue"}):
         body = {"repo": did, "collection": collection, "rkey": rkey, "record": record}
         await app.procedure("com.atproto.repo.putRecord", body)
-        await settle(deployment, ana)
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert (standing.state, standing.uri) == (PublicationState.RETRACTED, None)
+        await run_until_idle(deployment, ana)
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert (publication.state, publication.uri) == (PublicationState.RETRACTED, None)
     with pytest.raises(NotFound):
         await deployment.record(first["uri"])
 
@@ -287,20 +287,20 @@ async def test_back_in_a_repository_it_has_the_key_that_it_had_there(deployment:
     async with deployment.db.transaction() as tx:
         await host_beside(tx, event, ana, ben)
     await hand_over(deployment, event, ana, ben)
-    await settle(deployment, ana, ben)
-    second = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    await run_until_idle(deployment, ana, ben)
+    second = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     assert second != first["uri"]
     await deployment.revise(ben, event.slug, visibility="unlisted")
-    await settle(deployment, ana, ben)
+    await run_until_idle(deployment, ana, ben)
     await gus.says(first, "going")
     assert await gus.status(event) == "attending"
     await hand_over(deployment, event, ben, ana)
-    await settle(deployment, ana, ben)
+    await run_until_idle(deployment, ana, ben)
     await deployment.revise(ana, event.slug)
-    await settle(deployment, ana, ben)
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).uri == first["uri"]
+    await run_until_idle(deployment, ana, ben)
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri == first["uri"]
     await gus.says({"uri": second, "cid": first["cid"]}, "notgoing")
     assert await gus.status(event) == "declined"
     await hand_over(deployment, event, ana, ben)
-    await settle(deployment, ana, ben)
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).uri == second
+    await run_until_idle(deployment, ana, ben)
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri == second

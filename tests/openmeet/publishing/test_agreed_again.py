@@ -15,7 +15,14 @@ from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, MEMBERSHIP, RSVP, SERIES
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_answers_heard_late import HEARINGS, going, hear, settle, status, words_in
+from tests.openmeet.publishing.test_answers_heard_late import (
+    WAYS_TO_INGEST,
+    going,
+    ingest_by,
+    run_until_idle,
+    status,
+    words_in,
+)
 from tests.openmeet.publishing.test_groups import found, let_in, records, records_in, revise, show, turn
 from tests.openmeet.publishing.test_series_records import make
 from tests.openmeet.publishing.test_where_they_answered import said_elsewhere
@@ -29,7 +36,7 @@ ORDERS = (
 )
 
 
-@pytest.mark.parametrize("how", HEARINGS)
+@pytest.mark.parametrize("how", WAYS_TO_INGEST)
 @pytest.mark.parametrize("pays", ["at once", "when consent ends", "in the end"])
 @pytest.mark.parametrize("order", ORDERS)
 async def test_the_last_word_is_in_the_record_that_counts(deployment: Deployment, order: str, pays: str, how: str):
@@ -52,14 +59,14 @@ async def test_the_last_word_is_in_the_record_that_counts(deployment: Deployment
             case "X" if theirs in await records_in(deployment, did, RSVP):
                 await deleted_elsewhere(deployment, did, theirs)
             case "H":
-                await hear(deployment, cleo, did, how)
+                await ingest_by(deployment, cleo, did, how)
         if pays == "at once" or (pays == "when consent ends" and step == "W"):
             await deployment.deliver_publications()
     for _ in range(3):
         deployment.clock.turn(MINUTE)
         await deployment.deliver_publications()
         await deployment.listen(cleo.user_id)
-    await settle(deployment, did)
+    await run_until_idle(deployment, did)
     is_declined = "X" in order or order.index("T") < order.index("D")
     assert await status(deployment) == ("declined" if is_declined else "interested")
     words = await words_in(deployment, did)
@@ -89,7 +96,7 @@ async def test_an_unsent_answer_gives_way_for_as_long_as_a_later_one_exists(depl
     await deleted_elsewhere(deployment, did, theirs.pop())
     await deployment.listen(cleo.user_id)
     assert await status(deployment) == "declined"
-    await settle(deployment, did)
+    await run_until_idle(deployment, did)
     assert (await status(deployment), set((await words_in(deployment, did)).values())) == ("declined", {"notgoing"})
 
 
@@ -107,7 +114,7 @@ async def written_at(deployment: Deployment, did: Did) -> dict[str, str]:
 async def consent_comes_back(
     deployment: Deployment, who: Caller, change: Awaitable[object], *, is_delivered_between: bool
 ) -> None:
-    """Withdrawn, something is changed, and given again; every debt is paid in the end."""
+    """Withdrawn, something is changed, and given again; every job is delivered in the end."""
     for step in (withdraw(deployment, who), change, agree(deployment, who)):
         await step
         if is_delivered_between:

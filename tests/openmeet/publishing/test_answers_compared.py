@@ -1,4 +1,4 @@
-"""A host has the answers compared with the repositories they are in: what vanished unheard is found, and nobody is written to."""
+"""A host has the answers compared with the repositories they are in: what vanished without a commit on the stream is found, and nobody is written to."""
 
 import pytest
 
@@ -23,14 +23,14 @@ from tests.openmeet.deployment import Deployment
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp, rsvp_value
 
 
-async def test_a_record_that_vanished_unheard_is_found(deployment: Deployment):
+async def test_a_record_that_vanished_without_a_commit_is_found(deployment: Deployment):
     """Of somebody who answered here, and of somebody who answered elsewhere; who is still there stays."""
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
     await deployment.deliver_publications()
     mine = await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await deployment.deliver_publications()
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     assert uri is not None
     for name in ("dora", "emil"):
         await deployment.account(name)
@@ -52,7 +52,7 @@ async def test_a_record_that_vanished_unheard_is_found(deployment: Deployment):
         return len(rows)
 
     assert await going() == 3
-    ours = (await deployment.standing(PublicationKind.RSVP, mine.id)).uri
+    ours = (await deployment.status_of(PublicationKind.RSVP, mine.id)).uri
     assert ours is not None
     for name, key in (("cleo", str(parse_at_uri(ours).rkey)), ("dora", "3kaaaaaaaaa22")):
         app = await deployment.stranger(name)
@@ -65,7 +65,7 @@ async def test_a_record_that_vanished_unheard_is_found(deployment: Deployment):
     await deployment.deliver_jobs()
     await deployment.deliver_jobs()
     assert await going() == 1
-    assert (await deployment.standing(PublicationKind.RSVP, mine.id)).state is PublicationState.RETRACTED
+    assert (await deployment.status_of(PublicationKind.RSVP, mine.id)).state is PublicationState.RETRACTED
     await deployment.deliver_publications()
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
@@ -109,7 +109,7 @@ async def _tea(reader: Reader) -> Event:
 async def test_what_a_host_asks_for_is_one_job_however_many_have_answered(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody waits for it: the same statements and rows for many as for few; paid in pieces, every record is decided anew and asked for once."""
+    """Nobody waits for it: the same statements and rows for many as for few; delivered in pieces, every record is decided anew and asked for once."""
     monkeypatch.setattr(network_rsvps, "PIECE", 3)
     await answered(db, range(2, 4))
     few = await asked(db)
@@ -118,8 +118,8 @@ async def test_what_a_host_asks_for_is_one_job_however_many_have_answered(
     assert (many.statements, many.rows) == (few.statements, few.rows)
     async with db.reader() as reader:
         assert await reader.fetch("select subject from outbox_jobs where kind = 'prove_record'") == []
-        owed = await reader.fetch("select subject from outbox_jobs where kind = 'compare_answers'")
-        assert [row["subject"] for row in owed] == [(await _tea(reader)).id]
+        queued = await reader.fetch("select subject from outbox_jobs where kind = 'compare_answers'")
+        assert [row["subject"] for row in queued] == [(await _tea(reader)).id]
     async with db.transaction() as tx:
         await tx.execute(
             "insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)"

@@ -13,12 +13,13 @@ from openmeet.network.records.collections import RSVP
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.publishing.test_groups import records_in
-from tests.openmeet.publishing.test_where_they_answered import said_elsewhere, second_account
+from tests.openmeet.publishing.test_moving_records import second_account
+from tests.openmeet.publishing.test_where_they_answered import said_elsewhere
 
-HEARINGS = ("by the stream", "by a reading")
+WAYS_TO_INGEST = ("by the stream", "by a reading")
 
 
-async def hear(deployment: Deployment, who: Caller, did: Did, how: str) -> None:
+async def ingest_by(deployment: Deployment, who: Caller, did: Did, how: str) -> None:
     if how == "by a reading":
         await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
     else:
@@ -39,7 +40,7 @@ async def status(deployment: Deployment) -> str:
     return str(row["status"])
 
 
-async def settle(deployment: Deployment, did: Did) -> None:
+async def run_until_idle(deployment: Deployment, did: Did) -> None:
     for _ in range(3):
         deployment.clock.turn(MINUTE)
         await deployment.deliver_publications()
@@ -55,10 +56,10 @@ async def going(deployment: Deployment) -> tuple[Caller, Did, Event, str]:
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await deployment.deliver_publications()
-    return cleo, did, event, (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    return cleo, did, event, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
 
 
-@pytest.mark.parametrize("how", HEARINGS)
+@pytest.mark.parametrize("how", WAYS_TO_INGEST)
 async def test_what_was_said_here_since_stands(deployment: Deployment, how: str):
     """Their record is newer than ours, for ours was changed and not written anew. It is changed too, and ours goes."""
     cleo, did, event, uri = await going(deployment)
@@ -67,15 +68,15 @@ async def test_what_was_said_here_since_stands(deployment: Deployment, how: str)
     deployment.clock.turn(MINUTE)
     answer = await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
     deployment.clock.turn(MINUTE)
-    await hear(deployment, cleo, did, how)
+    await ingest_by(deployment, cleo, did, how)
     assert await status(deployment) == "declined"
-    await settle(deployment, did)
+    await run_until_idle(deployment, did)
     assert (await status(deployment), await words_in(deployment, did)) == ("declined", {theirs: "notgoing"})
 
 
-@pytest.mark.parametrize("how", HEARINGS)
+@pytest.mark.parametrize("how", WAYS_TO_INGEST)
 async def test_what_was_said_elsewhere_since_counts(deployment: Deployment, how: str):
     """The twin of the above: the other way round in time, the other way round in what counts."""
     cleo, did, event, uri = await going(deployment)
@@ -85,8 +86,8 @@ async def test_what_was_said_elsewhere_since_counts(deployment: Deployment, how:
     deployment.clock.turn(MINUTE)
     theirs = await said_elsewhere(deployment, "cleo", did, uri, "interested", format_datetime(deployment.clock.now()))
     deployment.clock.turn(MINUTE)
-    await hear(deployment, cleo, did, how)
-    await settle(deployment, did)
+    await ingest_by(deployment, cleo, did, how)
+    await run_until_idle(deployment, did)
     assert (await status(deployment), (await words_in(deployment, did))[theirs]) == ("interested", "interested")
 
 
@@ -108,7 +109,7 @@ async def test_what_was_changed_elsewhere_since_counts(deployment: Deployment):
         {"repo": did, "collection": RSVP, "rkey": theirs.rpartition("/")[2], "record": again},
     )
     await deployment.listen(cleo.user_id)
-    await settle(deployment, did)
+    await run_until_idle(deployment, did)
     assert (await status(deployment), (await words_in(deployment, did))[theirs]) == ("attending", "going")
 
 
@@ -128,15 +129,15 @@ async def test_a_reading_that_decided_wrongly_is_put_right_by_the_commit(deploym
     await app.procedure(
         "com.atproto.repo.createRecord", {"repo": did, "collection": "com.example.note", "record": note}
     )
-    await hear(deployment, cleo, did, "by a reading")
+    await ingest_by(deployment, cleo, did, "by a reading")
     assert await status(deployment) == "interested"
-    await hear(deployment, cleo, did, "by the stream")
+    await ingest_by(deployment, cleo, did, "by the stream")
     assert await status(deployment) == "declined"
-    await settle(deployment, did)
+    await run_until_idle(deployment, did)
     assert (await status(deployment), await words_in(deployment, did)) == ("declined", {theirs: "notgoing"})
 
 
-@pytest.mark.parametrize("how", HEARINGS)
+@pytest.mark.parametrize("how", WAYS_TO_INGEST)
 async def test_an_account_read_late_does_not_go_before(deployment: Deployment, how: str):
     """What she wrote in another account of hers, before she said otherwise here."""
     cleo, did, event, uri = await going(deployment)
@@ -152,5 +153,5 @@ async def test_an_account_read_late_does_not_go_before(deployment: Deployment, h
     else:
         await deployment.follow_until(work, lambda state: state.known is not None)
     assert await status(deployment) == "declined"
-    await settle(deployment, did)
+    await run_until_idle(deployment, did)
     assert (await words_in(deployment, did), await words_in(deployment, work)) == ({}, {theirs: "notgoing"})

@@ -8,7 +8,8 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.publishing import store_outcome, write_record
-from openmeet.network.publishing.eligibility import PublishRsvp, decide
+from openmeet.network.publishing.decision import PublishRsvp
+from openmeet.network.publishing.eligibility import decide
 from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox import publication_leases
 from openmeet.outbox.publications import PublicationKind
@@ -30,7 +31,7 @@ async def answered(deployment: Deployment) -> tuple[Caller, Event, str]:
     answer = await deployment.answer(cleo, event.slug)
     await deployment.deliver_publications()
     await deployment.deliver_publications()
-    uri = (await deployment.standing(PublicationKind.RSVP, answer.id)).uri
+    uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     assert uri is not None
     return ben, event, uri
 
@@ -57,7 +58,7 @@ async def test_answers_are_taken_back_with_an_event_that_is_unlisted(deployment:
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)
     assert (await deployment.record(row["record_uri"]))["subject"]["uri"] == (
-        await deployment.standing(PublicationKind.EVENT, event.id)
+        await deployment.status_of(PublicationKind.EVENT, event.id)
     ).uri
 
 
@@ -82,7 +83,7 @@ async def test_answers_are_taken_back_where_the_host_withdraws_consent(deploymen
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)
     assert (await deployment.record(row["record_uri"]))["subject"]["uri"] == (
-        await deployment.standing(PublicationKind.EVENT, event.id)
+        await deployment.status_of(PublicationKind.EVENT, event.id)
     ).uri
 
 
@@ -139,7 +140,7 @@ async def test_taking_back_ends_where_nothing_is_pending_any_more(deployment: De
         for one in held:
             await publication_leases.start_retracting(tx, one)
     await revise(deployment, ben, event, visibility="public")
-    record = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    record = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     _, _, did, collection, rkey = record.split("/")
     client = await deployment.own_client(await deployment.identity(ben.user_id))
     await client.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": collection, "rkey": rkey})
@@ -147,7 +148,7 @@ async def test_taking_back_ends_where_nothing_is_pending_any_more(deployment: De
     deployment.clock.turn(10 * MINUTE)
     await pay_all(deployment)
     (answer,) = held
-    assert (await deployment.standing(PublicationKind.RSVP, answer.subject_id)).uri is None
+    assert (await deployment.status_of(PublicationKind.RSVP, answer.subject_id)).uri is None
     assert await absent(deployment, uri)
 
 
@@ -156,7 +157,7 @@ async def test_an_answer_to_what_was_gone_for_a_while_is_told(deployment: Deploy
     ben, cleo = await deployment.person("Ben"), await deployment.connected()
     event = await deployment.event(ben)
     await pay_all(deployment)
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     value = await deployment.record(uri)
     value.pop("cid")
     answer = await deployment.answer(cleo, event.slug)
@@ -166,12 +167,12 @@ async def test_an_answer_to_what_was_gone_for_a_while_is_told(deployment: Deploy
     await client.procedure("com.atproto.repo.deleteRecord", where)
     await deployment.listen(ben.user_id)
     await pay_all(deployment)
-    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).uri is None
+    assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri is None
     deployment.clock.turn(MINUTE)
     await client.procedure("com.atproto.repo.putRecord", {**where, "record": value})
     await deployment.listen(ben.user_id)
     deployment.clock.turn(10 * MINUTE)
     await pay_all(deployment)
-    told = (await deployment.standing(PublicationKind.RSVP, answer.id)).uri
+    told = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     assert told is not None
     assert (await deployment.record(told))["subject"]["uri"] == uri

@@ -1,7 +1,7 @@
 """Whatever happens to an event and its record, in any order: in the end each answer counts as its author's repository has it.
 
 An event is taken off the network, published again, handed over and back, its record is deleted elsewhere; people answer in their own
-apps under any address that the event ever had; replies are lost, payers die, and both sides start again.
+apps under any address that the event ever had; replies are lost, publishers die, and both sides start again.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from openmeet.network.records.message import RecordMessage, decode
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
 from tests.databases import MakeDatabase
-from tests.openmeet.deployment import Deployment, details, open_deployment
+from tests.openmeet.deployment import Deployment, details, open_deployment, records_listed
 from tests.openmeet.publishing.test_lent_accounts import host_beside
 from tests.openmeet.publishing.test_owners import hand_over
 
@@ -105,7 +105,7 @@ class History:
             case "pay":
                 await deployment.deliver_publications()
             case "hear":
-                await self.hear()
+                await self.read_stream()
             case "lose":
                 deployment.proxy.loses = lambda request: request.path.endswith(("putRecord", "deleteRecord"))
                 await deployment.deliver_publications()
@@ -123,7 +123,7 @@ class History:
         return found
 
     async def note_address(self) -> None:
-        uri = (await self.deployment.standing(PublicationKind.EVENT, self.event.id)).uri
+        uri = (await self.deployment.status_of(PublicationKind.EVENT, self.event.id)).uri
         if uri is not None and uri not in self.addresses:
             self.addresses.append(uri)
 
@@ -154,7 +154,7 @@ class History:
         did = (await self.deployment.identity(self.hosts[self.owner].user_id)).did
         app = await self.deployment.stranger(("ana", "ben")[self.owner])
         listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT})
-        for record in listed["records"]:
+        for record in records_listed(listed):
             rkey = record["uri"].rpartition("/")[2]
             await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": EVENT, "rkey": rkey})
 
@@ -164,7 +164,7 @@ class History:
             async with self.deployment.db.transaction() as tx:
                 await event_hosting.decide_record(tx, self.hosts[self.owner], now.slug, decision)
 
-    async def hear(self) -> None:
+    async def read_stream(self) -> None:
         deployment = self.deployment
         client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
         for did in [*[(await deployment.identity(one.user_id)).did for one in self.hosts], *self.guests.values()]:
@@ -174,7 +174,7 @@ class History:
             )
 
     async def kill(self) -> None:
-        """The payer dies with the first write that it sends, which arrives."""
+        """The publisher dies with the first write that it sends, which arrives."""
         task = asyncio.create_task(self.deployment.deliver_publications())
 
         def dies(request: Any) -> bool:
@@ -201,7 +201,7 @@ class History:
         deployment.consumer = replace(deployment.consumer)
         deployment.clock.turn(HOUR)
 
-    async def settle(self) -> None:
+    async def run_until_idle(self) -> None:
         deployment = self.deployment
         for _ in range(6):
             await deployment.deliver_publications()
@@ -214,7 +214,7 @@ class History:
                     JobKind.LATE_CREATE: one_by_one(abandoned_create_handler(deployment.publisher)),
                 },
             )
-            await self.hear()
+            await self.read_stream()
             deployment.clock.turn(HOUR)
         await self.note_address()
 
@@ -243,7 +243,7 @@ async def begin(deployment: Deployment) -> History:
     for one in hosts:
         deployment.consumer.interests.followed.add((await deployment.identity(one.user_id)).did)
     history = History(deployment, hosts, guests, await deployment.event(hosts[0]))
-    await history.settle()
+    await history.run_until_idle()
     return history
 
 
@@ -300,11 +300,11 @@ async def test_answers_count_as_their_repositories_have_them(
         heard = watch(deployment)
         for act, number in history:
             await played.act(act, number)
-        await played.settle()
+        await played.run_until_idle()
         await played.decide(DeletedRecordChoice.PUBLISH)
         await played.act("on", 0)
         await publish_if_kept(played)
-        await played.settle()
+        await played.run_until_idle()
         await check(played, heard)
         if deployment.pds_serving is not opened:
             await deployment.pds_serving.stop()
@@ -339,9 +339,9 @@ async def check(history: History, heard: list[RecordMessage]) -> None:
     assert [row["id"] for row in known] == [history.event.id], "one identity"
     (row,) = known
     assert (row["removed_at"], row["deleted_at"], row["record_deleted_at"]) == (None, None, None)
-    standing = await deployment.standing(PublicationKind.EVENT, history.event.id)
-    assert (standing.state, standing.uri) == (PublicationState.PUBLISHED, row["record_uri"])
-    assert (await deployment.record(standing.uri or ""))["name"] == "Tea in the park"
+    publication = await deployment.status_of(PublicationKind.EVENT, history.event.id)
+    assert (publication.state, publication.uri) == (PublicationState.PUBLISHED, row["record_uri"])
+    assert (await deployment.record(publication.uri or ""))["name"] == "Tea in the park"
     assert (await history.now()).visibility is Visibility.PUBLIC
     in_repository = {uri.split("/")[2] for uri in history.addresses}
     assert len(history.addresses) == len(in_repository), "one address in each repository"

@@ -48,7 +48,7 @@ async def test_what_everybody_says_meanwhile_is_in_the_new_record_and_about_it(d
     assert new != old
     assert (record["name"], record["description"]) == ("Ben's tea", "Ana brings the cups.")
     assert (await deployment.record(old))[SUCCESSION_KEY]["successor"] == new
-    answered = (await deployment.standing(PublicationKind.RSVP, mine.id)).uri or ""
+    answered = (await deployment.status_of(PublicationKind.RSVP, mine.id)).uri or ""
     assert (await deployment.record(answered))["subject"]["uri"] == new
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select status from attendances where event_id = :id", id=event.id)
@@ -115,9 +115,9 @@ async def test_while_the_owners_session_is_gone_others_go_on_and_nothing_is_lost
     await deployment.revise(ben, event.slug, title="Ben's tea")
     mine = await deployment.answer(dan, event.slug, RsvpReply.GOING)
     await deliver_publications(deployment)
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED
     assert (await now(deployment, event)).title == "Ben's tea"
-    answered = (await deployment.standing(PublicationKind.RSVP, mine.id)).uri or ""
+    answered = (await deployment.status_of(PublicationKind.RSVP, mine.id)).uri or ""
     assert (await deployment.record(answered))["subject"]["uri"] == uri
     await deployment.revise(ben, event.slug, title="Ben's tea", description="And cake.")
     await deployment.connected_as("ana")

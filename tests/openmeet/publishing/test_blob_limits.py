@@ -83,10 +83,10 @@ async def renamed(deployment: Deployment, host: Caller, event: Event) -> None:
 
 async def listed(deployment: Deployment, event: Event) -> tuple[list[dict], str]:
     """The pictures in the record, and how it stands in words."""
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert standing.state is PublicationState.PUBLISHED
-    record = await deployment.record(standing.uri or "")
-    return record.get("media", []), explain(standing.shown(deployment.clock.now(), is_allowed=True))
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert publication.state is PublicationState.PUBLISHED
+    record = await deployment.record(publication.uri or "")
+    return record.get("media", []), explain(publication.shown(deployment.clock.now(), is_allowed=True))
 
 
 async def test_a_stated_limit_is_read_before_anything_is_sent(deployment: Deployment):

@@ -86,7 +86,7 @@ async def test_an_older_answer_under_another_key_is_changed_and_no_second_one_ma
     ana = await deployment.person("Ana")
     event = await deployment.event(ana)
     await deployment.deliver_publications()
-    subject = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    subject = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     about = await deployment.record(subject)
     await deployment.account("dora")
     older = await deployment.stranger("dora")
@@ -115,4 +115,4 @@ async def test_an_older_answer_under_another_key_is_changed_and_no_second_one_ma
     agent = await agent_for_user(deployment.db, deployment.network, dora.user_id)
     (only,) = [one async for one in list_rsvps(agent, (await deployment.identity(dora.user_id)).did)]
     assert (only.uri.rkey, only.record["status"]) == (key, f"{RSVP}#going")
-    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).uri == str(only.uri)
+    assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri == str(only.uri)

@@ -11,7 +11,7 @@ from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_together import names, watched
+from tests.openmeet.publishing.test_batch import names, watched
 
 AN_HOURS_WORTH = "update publications set writes = :writes, writes_since = :now where kind = :kind and subject_id = :id"
 
@@ -22,8 +22,8 @@ async def written_often(deployment: Deployment, kind: PublicationKind, subject_i
         await tx.execute(AN_HOURS_WORTH, writes=MAX_WRITES_PER_HOUR, now=tx.now, kind=kind, id=subject_id)
 
 
-def says(standing: PublicationStatus) -> tuple[PublicationState, Explanation | None]:
-    return standing.state, standing.reason
+def says(publication: PublicationStatus) -> tuple[PublicationState, Explanation | None]:
+    return publication.state, publication.reason
 
 
 OFTEN = (PublicationState.CONFLICTED, PublicationReason.WRITTEN_TOO_OFTEN())
@@ -34,11 +34,11 @@ async def test_after_three_versions_that_came_between_we_stop(deployment: Deploy
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
     await deployment.deliver_publications()
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert standing.uri is not None
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert publication.uri is not None
     await deployment.listen(cleo.user_id)
     app = await deployment.stranger("cleo")
-    did, collection, rkey = standing.uri.removeprefix("at://").split("/")
+    did, collection, rkey = publication.uri.removeprefix("at://").split("/")
     versions = 0
 
     async def before(request: web.Request) -> None:
@@ -46,7 +46,7 @@ async def test_after_three_versions_that_came_between_we_stop(deployment: Deploy
         if request.path.rpartition(".")[2] != "putRecord":
             return
         versions += 1
-        record = await deployment.record(standing.uri)
+        record = await deployment.record(publication.uri)
         record.pop("cid")
         wish = {"repo": did, "collection": collection, "rkey": rkey, "record": {**record, "theme": f"nr {versions}"}}
         await app.procedure("com.atproto.repo.putRecord", wish)
@@ -59,12 +59,12 @@ async def test_after_three_versions_that_came_between_we_stop(deployment: Deploy
         await deployment.deliver_publications()
         await deployment.ingest()
         deployment.clock.turn(61_000_000)
-    assert says(await deployment.standing(PublicationKind.EVENT, event.id)) == (
+    assert says(await deployment.status_of(PublicationKind.EVENT, event.id)) == (
         PublicationState.CONFLICTED,
         PublicationReason.CHANGED_TOO_OFTEN(),
     )
     assert versions == MAX_MERGE_ROUNDS + 1
-    record = await deployment.record(standing.uri)
+    record = await deployment.record(publication.uri)
     assert (record["name"], record["theme"]) == ("Tea", f"nr {versions}"), "theirs stands, whole"
 
 
@@ -82,7 +82,7 @@ async def test_what_was_written_five_times_within_an_hour_is_not_written_again(
     await written_often(deployment, kind, subject_id)
     watch = await watched(deployment)
     await deployment.deliver_publications()
-    assert says(await deployment.standing(kind, subject_id)) == OFTEN
+    assert says(await deployment.status_of(kind, subject_id)) == OFTEN
     assert watch.writes == []
     app = await deployment.stranger("cleo")
     did = (await deployment.identity(cleo.user_id)).did
@@ -104,5 +104,5 @@ async def test_what_was_written_too_often_falls_out_of_a_commit_and_waits_for_it
     watch = await watched(deployment)
     await deployment.deliver_publications()
     assert watch.writes == (["applyWrites"] if others else [])
-    assert [says(await deployment.standing(PublicationKind.EVENT, one.id)) for one in often] == [OFTEN, OFTEN]
+    assert [says(await deployment.status_of(PublicationKind.EVENT, one.id)) for one in often] == [OFTEN, OFTEN]
     assert await names(deployment, cleo) == [one.title for one in rest]

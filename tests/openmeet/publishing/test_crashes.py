@@ -12,13 +12,13 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.network.publishing import schedule
 from openmeet.network.records.collections import EVENT
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.deployment import Deployment
+from tests.openmeet.deployment import Deployment, records_listed
 
 STEPS = 14
 
 
 class _Faults:
-    """Loses the reply of the n-th request from now on, and kills the payer that waits for it if told so."""
+    """Loses the reply of the n-th request from now on, and kills the publisher that waits for it if told so."""
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
@@ -53,7 +53,7 @@ async def foreign_edit(deployment: Deployment, number: int) -> None:
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
     listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT})
-    for one in listed["records"]:
+    for one in records_listed(listed):
         await app.procedure(
             "com.atproto.repo.putRecord",
             {
@@ -66,7 +66,7 @@ async def foreign_edit(deployment: Deployment, number: int) -> None:
         )
 
 
-# 31: another app edits the record of a first send whose answer was lost. 217: the payer comes back before ingestion has
+# 31: another app edits the record of a first send whose answer was lost. 217: the publisher comes back before ingestion has
 # applied what it found.
 @pytest.mark.parametrize("seed", [*range(4), 31, 217])
 async def test_one_record_in_the_end(deployment: Deployment, seed: int):
@@ -109,6 +109,6 @@ async def test_one_record_in_the_end(deployment: Deployment, seed: int):
     assert (record["name"], here.title) == (event.title, event.title), f"seed {seed}"
     if theme is not None and "theme" in record:
         assert record["theme"].startswith("theme "), f"seed {seed}"
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert standing.state is PublicationState.PUBLISHED, f"seed {seed}: {standing}"
-    assert standing.uri == listed["records"][0]["uri"]
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert publication.state is PublicationState.PUBLISHED, f"seed {seed}: {publication}"
+    assert publication.uri == listed["records"][0]["uri"]

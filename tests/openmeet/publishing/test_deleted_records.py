@@ -13,7 +13,7 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_addresses import guest, published, settle
+from tests.openmeet.publishing.test_addresses import guest, published, run_until_idle
 from tests.openmeet.site_under_test import site_on
 
 
@@ -21,7 +21,7 @@ async def deleted_elsewhere(deployment: Deployment, host: Caller) -> tuple[Event
     """A published event of somebody with an account of their own, whose record another app of theirs deletes."""
     event, named = await published(deployment, host)
     await delete(deployment, named["uri"])
-    await settle(deployment, host)
+    await run_until_idle(deployment, host)
     return event, named
 
 
@@ -46,16 +46,16 @@ async def heard_by(deployment: Deployment, who: Caller) -> list[str]:
 async def decide(deployment: Deployment, host: Caller, event: Event, decision: DeletedRecordChoice) -> None:
     async with deployment.db.transaction() as tx:
         await event_hosting.decide_record(tx, host, event.slug, decision)
-    await settle(deployment, host)
+    await run_until_idle(deployment, host)
 
 
 async def test_the_event_stays_and_only_its_hosts_hear_of_it(deployment: Deployment):
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
     event, named = await published(deployment, ana)
     await deployment.answer(ben, event.slug, RsvpReply.GOING)
-    await settle(deployment, ana)
+    await run_until_idle(deployment, ana)
     await delete(deployment, named["uri"])
-    await settle(deployment, ana)
+    await run_until_idle(deployment, ana)
     after = await now(deployment, event)
     assert (after.is_gone, after.record_deleted_at is not None) == (False, True)
     assert "record_deleted" in await heard_by(deployment, ana)
@@ -68,11 +68,11 @@ async def test_nothing_is_written_until_it_is_decided(deployment: Deployment):
     ana = await deployment.connected("ana")
     event, named = await deleted_elsewhere(deployment, ana)
     await deployment.revise(ana, event.slug, title="Coffee in the park")
-    await settle(deployment, ana)
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.WAITING
+    await run_until_idle(deployment, ana)
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.WAITING
     await decide(deployment, ana, event, DeletedRecordChoice.PUBLISH)
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert (standing.state, standing.uri) == (PublicationState.PUBLISHED, named["uri"])
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert (publication.state, publication.uri) == (PublicationState.PUBLISHED, named["uri"])
     assert (await deployment.record(named["uri"]))["name"] == "Coffee in the park"
     assert (await now(deployment, event)).record_deleted_at is None
 
@@ -85,9 +85,9 @@ async def test_kept_here_only_it_stays_off_the_network_and_answers_count(deploym
     assert await gus.status(event) == "attending"
     await decide(deployment, ana, event, DeletedRecordChoice.KEEP)
     await deployment.revise(ana, event.slug, title="Coffee in the park")
-    await settle(deployment, ana)
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert (standing.state, standing.uri, standing.is_withdrawn) == (PublicationState.WITHHELD, None, True)
+    await run_until_idle(deployment, ana)
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert (publication.state, publication.uri, publication.is_withdrawn) == (PublicationState.WITHHELD, None, True)
     await gus.says(named, "notgoing")
     assert await gus.status(event) == "declined"
 
@@ -97,10 +97,10 @@ async def test_cancelling_it_tells_those_who_answered(deployment: Deployment):
     event, named = await published(deployment, ana)
     await deployment.answer(ben, event.slug, RsvpReply.GOING)
     await delete(deployment, named["uri"])
-    await settle(deployment, ana)
+    await run_until_idle(deployment, ana)
     async with deployment.db.transaction() as tx:
         await event_hosting.cancel(tx, ana, event.slug, "")
-    await settle(deployment, ana)
+    await run_until_idle(deployment, ana)
     after = await now(deployment, event)
     assert (after.is_cancelled, after.record_deleted_at, after.record_uri) == (True, None, None)
     assert "event_cancelled" in await heard_by(deployment, ben)
@@ -112,15 +112,15 @@ async def test_brought_back_by_the_other_app_there_is_nothing_to_decide(deployme
     record = await deployment.record(named["uri"])
     record.pop("cid")
     await delete(deployment, named["uri"])
-    await settle(deployment, ana)
+    await run_until_idle(deployment, ana)
     app = await deployment.stranger("ana")
     _, _, did, collection, rkey = named["uri"].split("/")
     body = {"repo": did, "collection": collection, "rkey": rkey, "record": record}
     await app.procedure("com.atproto.repo.putRecord", body)
-    await settle(deployment, ana)
+    await run_until_idle(deployment, ana)
     after = await now(deployment, event)
     assert (after.record_deleted_at, after.record_uri) == (None, named["uri"])
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
     async with deployment.db.reader() as reader:
         assert len(await reader.fetch("select id from events")) == 1
 
@@ -150,5 +150,5 @@ async def test_the_page_asks_and_does_it(deployment: Deployment, button: str, sa
         assert answer.status_code == 303
         again = await browser.post(f"{path}/deleted-record", data={"decision": button})
         assert again.status_code == 422
-    await settle(deployment, ana)
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is said
+    await run_until_idle(deployment, ana)
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is said

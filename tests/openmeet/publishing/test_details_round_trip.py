@@ -14,7 +14,7 @@ from openmeet.network.ingestion.three_way_merge import MergeReason, MergeSide
 from openmeet.network.records.collections import DETAILS_KEY
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_two_writers import Writers, other_installation, published, settle
+from tests.openmeet.publishing.test_two_writers import Writers, other_installation, published, run_until_idle
 from tests.openmeet.site_under_test import signed_in, site_on
 
 SAID = {
@@ -61,7 +61,7 @@ async def both(deployment: Deployment, make_sqlite: MakeDatabase) -> tuple[Write
     here = await published(deployment, cleo, app, "Tea")
     there = Writers(other, await other.connected_as("cleo"), here.uri, app)
     await say(here, **SAID)
-    await settle(here, there)
+    await run_until_idle(here, there)
     return here, there
 
 
@@ -88,7 +88,7 @@ async def test_what_is_changed_there_comes_back(both: tuple[Writers, Writers]):
     """And what is taken away there is away here; nobody writes any more then."""
     here, there = both
     await say(there, price="7 €", tags="advanced", access="")
-    await settle(here, there)
+    await run_until_idle(here, there)
     tickets, _, categories, _, languages = UNDERSTOOD
     assert details_of(await here.event()) == details_of(await there.event())
     assert details_of(await here.event()) == (
@@ -105,7 +105,7 @@ async def test_both_edited_and_the_host_chooses(both: tuple[Writers, Writers]):
     here, there = both
     await say(here, price="6 €", tags="from here")
     await say(there, tags="from there", languages="fr")
-    await settle(here, there)
+    await run_until_idle(here, there)
     assert details_of(await here.event()) == details_of(await there.event())
     event = await here.event()
     assert (event.content.tickets.price, event.content.languages) == ("6 €", ("fr",))
@@ -124,7 +124,7 @@ async def test_both_edited_and_the_host_chooses(both: tuple[Writers, Writers]):
     slug = (await side.event()).slug
     async with side.deployment.db.transaction() as tx:
         await merge_review.choose(tx, side.cleo, slug, field="tags", theirs_rev=one.theirs_rev, choice=lost)
-    await settle(here, there)
+    await run_until_idle(here, there)
     assert (await here.event()).content.tags == (await there.event()).content.tags == (wanted,)
     async with signed_in(site_on(side.deployment.db, side.deployment.clock), side.cleo.user_id) as browser:
         assert "Tags" in (await browser.get(f"/events/{slug}/merged")).text
@@ -138,11 +138,11 @@ async def test_an_app_that_knows_nothing_of_them_takes_nothing_away(both: tuple[
     del record[DETAILS_KEY]
     wish = {"repo": here.did, "collection": here.collection, "rkey": here.rkey, "swapRecord": cid}
     await here.app.procedure("com.atproto.repo.putRecord", {**wish, "record": {**record, "name": "Tea at five"}})
-    await settle(here, there)
+    await run_until_idle(here, there)
     event = await here.event()
     assert (event.title, details_of(event)) == ("Tea at five", UNDERSTOOD)
     await here.on_the_page("description", "Bring a cup.")
-    await settle(here, there)
+    await run_until_idle(here, there)
     assert DETAILS_KEY in await here.deployment.record(here.uri)
     assert details_of(await there.event()) == UNDERSTOOD
 

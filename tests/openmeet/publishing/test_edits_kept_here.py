@@ -17,7 +17,7 @@ from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment, details
 from tests.openmeet.publishing.test_lent_accounts import edit as edit_together
 from tests.openmeet.publishing.test_lent_accounts import with_co_host
-from tests.openmeet.publishing.test_withdrawals import agree, delete, edit, records, settle, withdraw
+from tests.openmeet.publishing.test_withdrawals import agree, delete, edit, records, run_until_idle, withdraw
 
 
 async def shown(deployment: Deployment, event: Event) -> Event:
@@ -44,7 +44,7 @@ async def tea_of_another_app(deployment: Deployment, cleo: Caller) -> tuple[dict
     did = (await app.query("com.atproto.server.getSession"))["did"]
     value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-04-01T16:00:00Z"}
     await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, EVENT)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select id from events")
@@ -59,17 +59,17 @@ async def test_a_name_for_fewer_people_outlives_the_name_in_the_record(deploymen
     cleo = await deployment.connected()
     record, event = await tea_of_another_app(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea at ours", visibility="unlisted")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert (await deployment.record(record["uri"]))["name"] == "Tea"
     await edit(deployment, record, name="Tea for all", theme="blue")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     await edit(deployment, record, name="Tea for all", theme="green")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert (await shown(deployment, event)).title == "Tea at ours"
     assert (await deployment.record(record["uri"]))["name"] == "Tea for all"
     assert ("name", "Tea at ours", "Tea for all", MergeSide.OURS) in await decided(deployment, record["uri"])
     await revise(deployment, cleo, event, title="Tea at ours", visibility="public")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     there = await deployment.record(record["uri"])
     assert (there["name"], there["theme"]) == ("Tea at ours", "green")
 
@@ -79,10 +79,10 @@ async def test_names_in_the_record_follow_each_other_where_only_other_words_were
     cleo = await deployment.connected()
     record, event = await tea_of_another_app(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea", description="In the garden.", visibility="unlisted")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     for name in ("Coffee", "Cocoa", "Milk"):
         await edit(deployment, record, name=name)
-        await settle(deployment, cleo)
+        await run_until_idle(deployment, cleo)
         now = await shown(deployment, event)
         assert (now.title, now.content.description) == (name, "In the garden.")
 
@@ -91,17 +91,17 @@ async def test_what_was_never_sent_outlives_the_record_and_is_there_when_it_come
     """Her app deletes the record before it has heard how she describes the event now, and brings an older copy of it in later."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, EVENT)
     await revise(deployment, cleo, event, title="Tea", description="In the garden.")
     deployment.clock.turn(MINUTE)
     await delete(deployment, record)
     await deployment.listen(cleo.user_id)
     assert (await shown(deployment, event)).record_deleted_at is not None
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     deployment.clock.turn(MINUTE)
     await put_back(deployment, record, name="Green tea")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     now = await shown(deployment, event)
     assert (now.record_deleted_at, now.title, now.content.description) == (None, "Green tea", "In the garden.")
     there = await deployment.record(record["uri"])
@@ -120,18 +120,18 @@ async def test_what_is_typed_while_the_record_is_gone_is_there_when_it_comes_bac
     """One edit was never sent when her app deleted the record, and another one is made before an older copy of it is brought in."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, EVENT)
     await revise(deployment, cleo, event, title="Tea at ours")
     deployment.clock.turn(MINUTE)
     await delete(deployment, record)
     await deployment.listen(cleo.user_id)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea at ours", description="In the garden.")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     deployment.clock.turn(MINUTE)
     await put_back(deployment, record, theme="blue")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     now = await shown(deployment, event)
     assert (now.record_deleted_at, now.title, now.content.description) == (None, "Tea at ours", "In the garden.")
     there = await deployment.record(record["uri"])
@@ -139,13 +139,13 @@ async def test_what_is_typed_while_the_record_is_gone_is_there_when_it_comes_bac
 
 
 async def lost(deployment: Deployment, cleo: Caller) -> tuple[dict[str, Any], Event]:
-    """An event made here, and its record, which her app has deleted; nothing was owed."""
+    """An event made here, and its record, which her app has deleted; nothing was queued."""
     event = await deployment.event(cleo, title="Tea")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, EVENT)
     deployment.clock.turn(MINUTE)
     await delete(deployment, record)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     return record, event
 
 
@@ -158,7 +158,7 @@ async def test_an_edit_that_nobody_looked_at_yet_is_there_when_the_record_comes_
     await put_back(deployment, record, theme="blue")
     await deployment.listen(cleo.user_id)
     assert (await shown(deployment, event)).content.description == "In the garden."
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     there = await deployment.record(record["uri"])
     assert (there["description"], there["theme"]) == ("In the garden.", "blue")
     assert (await shown(deployment, event)).content.description == "In the garden."
@@ -169,10 +169,10 @@ async def test_an_edit_for_fewer_people_is_there_when_the_record_comes_back(depl
     cleo = await deployment.connected()
     record, event = await lost(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea", description="In the garden.", visibility="unlisted")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     deployment.clock.turn(MINUTE)
     await put_back(deployment, record, theme="blue")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     now = await shown(deployment, event)
     assert (now.is_gone, now.record_uri, now.content.description) == (False, None, "In the garden.")
     assert await records(deployment, EVENT) == []
@@ -184,20 +184,20 @@ async def test_what_may_not_be_sent_outlives_a_record_of_another_app(deployment:
     record, event = await tea_of_another_app(deployment, cleo)
     await withdraw(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea", description="In the garden.")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     await delete(deployment, record)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert (await shown(deployment, event)).is_gone
     _, _, did, _, rkey = record["uri"].split("/")
     app = await deployment.stranger("cleo")
     older = {"repo": did, "collection": EVENT, "rkey": rkey, "record": {**record["value"], "name": "Green tea"}}
     await app.procedure("com.atproto.repo.putRecord", older)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     now = await shown(deployment, event)
     assert (now.is_gone, now.title, now.content.description) == (False, "Green tea", "In the garden.")
     assert "description" not in await deployment.record(record["uri"])
     await agree(deployment, cleo)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     there = await deployment.record(record["uri"])
     assert (there["name"], there["description"]) == ("Green tea", "In the garden.")
 
@@ -209,7 +209,7 @@ async def test_a_yes_while_the_record_is_gone_gives_up_nothing(deployment: Deplo
     did = (await app.query("com.atproto.server.getSession"))["did"]
     value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-04-01T16:00:00Z"}
     await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, EVENT)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select id from events")
@@ -218,16 +218,16 @@ async def test_a_yes_while_the_record_is_gone_gives_up_nothing(deployment: Deplo
     assert event is not None
     await withdraw(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea at ours")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     await delete(deployment, record)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     await agree(deployment, cleo)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     _, _, _, _, rkey = record["uri"].split("/")
     app = await deployment.stranger("cleo")
     older = {"repo": did, "collection": EVENT, "rkey": rkey, "record": record["value"]}
     await app.procedure("com.atproto.repo.putRecord", older)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert (await shown(deployment, event)).title == "Tea at ours"
     assert (await deployment.record(record["uri"]))["name"] == "Tea at ours"
 
@@ -251,7 +251,7 @@ async def test_a_co_hosts_edit_that_waits_outlives_an_edit_of_the_record(deploym
         await events.agree_to_record(tx, ana, event.slug)
     await deployment.deliver_publications()
     assert (await deployment.record(uri))["name"] == "Coffee"
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).uri == uri
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri == uri
 
 
 async def test_keeping_an_event_off_the_network_leaves_another_apps_record_alone(deployment: Deployment):
@@ -260,16 +260,16 @@ async def test_keeping_an_event_off_the_network_leaves_another_apps_record_alone
     record, event = await tea_of_another_app(deployment, cleo)
     async with deployment.db.transaction() as tx:
         await record_settings.change_event(tx, cleo, event.slug, replace(USUAL_RECORD, is_wanted=False))
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea at ours")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     there = await deployment.record(record["uri"])
     assert {name: there[name] for name in record["value"]} == record["value"]
     now = await shown(deployment, event)
     assert (now.is_gone, now.title, now.record_uri) == (False, "Tea at ours", record["uri"])
     async with deployment.db.transaction() as tx:
         await record_settings.change_event(tx, cleo, event.slug, USUAL_RECORD)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert (await deployment.record(record["uri"]))["name"] == "Tea at ours"
 
 
@@ -278,9 +278,9 @@ async def test_what_was_written_here_is_taken_back_whoever_began_the_record(depl
     cleo = await deployment.connected()
     record, event = await tea_of_another_app(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea at ours")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert (await deployment.record(record["uri"]))["name"] == "Tea at ours"
     async with deployment.db.transaction() as tx:
         await record_settings.change_event(tx, cleo, event.slug, replace(USUAL_RECORD, is_wanted=False))
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await records(deployment, EVENT) == []

@@ -42,8 +42,8 @@ async def test_levels_follow_each_other_in_the_repository(deployment: Deployment
     answer = await deployment.answer(dan, event.slug, RsvpReply.GOING)
     deployment.clock.turn(MINUTE)
     await deployment.deliver_publications()
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
-    answered = (await deployment.standing(PublicationKind.RSVP, answer.id)).uri
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
+    answered = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     assert (await deployment.record(uri))["description"] == SECRET
     assert await deployment.record(answered)
 
@@ -56,13 +56,13 @@ async def test_levels_follow_each_other_in_the_repository(deployment: Deployment
     await level(deployment, cleo, group, "private")
     with pytest.raises(NotFound):
         await deployment.record(uri)
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state in {
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state in {
         PublicationState.RETRACTED,
         PublicationState.WITHHELD,
     }
 
     await level(deployment, cleo, group, "members")
-    again = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    again = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     assert again == uri, "its address is its for good"
     assert SECRET not in str(await deployment.record(again))
 
@@ -72,7 +72,7 @@ async def test_another_app_changes_a_minimal_record_and_nothing_kept_here(deploy
     cleo = await deployment.connected("cleo")
     _, event = await event_in_group(deployment, cleo, promotion_level="members")
     await deployment.deliver_publications()
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     record = await deployment.record(uri)
     record.pop("cid")
     _, _, did, collection, rkey = uri.split("/")

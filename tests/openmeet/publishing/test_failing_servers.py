@@ -64,7 +64,7 @@ async def all_of(deployment: Deployment, *people: Caller) -> list[Event]:
 
 
 async def states(deployment: Deployment, events: list[Event]) -> set[PublicationState]:
-    return {(await deployment.standing(PublicationKind.EVENT, event.id)).state for event in events}
+    return {(await deployment.status_of(PublicationKind.EVENT, event.id)).state for event in events}
 
 
 async def pass_time(deployment: Deployment, microseconds: int, steps: int) -> None:
@@ -136,7 +136,7 @@ async def test_a_slow_server_holds_up_nobody_else(deployment: Deployment):
             await until_published(deployment, before)
             after = await deployment.event(gus, title="After")
             await until_published(deployment, after)
-            assert (await deployment.standing(PublicationKind.EVENT, hers.id)).state is PublicationState.SENDING
+            assert (await deployment.status_of(PublicationKind.EVENT, hers.id)).state is PublicationState.SENDING
             held.set()
             await until_published(deployment, hers)
     finally:
@@ -146,13 +146,13 @@ async def test_a_slow_server_holds_up_nobody_else(deployment: Deployment):
 
 
 async def until_published(deployment: Deployment, event: Event) -> None:
-    while (await deployment.standing(PublicationKind.EVENT, event.id)).state is not PublicationState.PUBLISHED:  # noqa: ASYNC110 - a database rings no bell
+    while (await deployment.status_of(PublicationKind.EVENT, event.id)).state is not PublicationState.PUBLISHED:  # noqa: ASYNC110 - a database rings no bell
         await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_nobody_waits_for_a_server_that_is_known_to_be_away(deployment: Deployment):
-    """A click that would ask it is told at once; what it wrote is here and owed."""
+    """A click that would ask it is told at once; what it wrote is here and queued."""
     (cleo,) = await living_at(deployment, deployment.proxy, "cleo")
     asked = 0
 
@@ -168,9 +168,9 @@ async def test_nobody_waits_for_a_server_that_is_known_to_be_away(deployment: De
     event = await deployment.event(cleo, title="Now")
     assert not await deliver_now(deployment.publisher, PublicationKind.EVENT, event.id, deadline_seconds=20)
     assert asked == before
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert standing.state is PublicationState.RETRYING
-    assert standing.due_at - deployment.clock.now() >= 1 * SECOND
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert publication.state is PublicationState.RETRYING
+    assert publication.due_at - deployment.clock.now() >= 1 * SECOND
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -185,14 +185,14 @@ async def test_a_server_that_serves_the_account_no_more_says_nothing_about_the_r
 
     deployment.proxy.stops = has_moved
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED
     async with deployment.db.reader() as reader:
-        owed = await reader.fetch("select subject from outbox_jobs where kind = 'refresh_identity' and state = 'due'")
-    assert [row["subject"] for row in owed] == [(await deployment.identity(cleo.user_id)).did]
+        queued = await reader.fetch("select subject from outbox_jobs where kind = 'refresh_identity' and state = 'due'")
+    assert [row["subject"] for row in queued] == [(await deployment.identity(cleo.user_id)).did]
     deployment.proxy.stops = passes
     await deployment.connected_as("cleo")
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -209,14 +209,14 @@ async def test_a_rev_ahead_of_time_is_not_believed_when_it_is_read_back(deployme
     deployment.clock.turn(-HOUR)
     event = await deployment.event(cleo, title="Tea")
     await deployment.deliver_publications()
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert (standing.state, standing.reason) == (PublicationState.RETRYING, PublicationReason.CLOCK_AHEAD())
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert (publication.state, publication.reason) == (PublicationState.RETRYING, PublicationReason.CLOCK_AHEAD())
     async with deployment.db.reader() as reader:
         newest = await reader.fetch("select max(rev) as rev from records")
     assert newest[0]["rev"] is None
     deployment.clock.turn(HOUR + MINUTE)
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -226,7 +226,7 @@ async def test_a_rev_that_none_can_be_is_proven_when_a_record_is_deleted(deploym
     (cleo,) = await living_at(deployment, deployment.proxy, "cleo")
     event = await deployment.event(cleo, title="Tea")
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
     def claims(request: web.Request, answer: web.Response) -> web.Response | None:
         is_delete = request.path.endswith("com.atproto.repo.deleteRecord") and answer.status == 200
@@ -236,7 +236,7 @@ async def test_a_rev_that_none_can_be_is_proven_when_a_record_is_deleted(deploym
     async with deployment.db.transaction() as tx:
         await events.delete(tx, cleo, event.slug)
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
     async with deployment.db.reader() as reader:
         (known,) = await reader.fetch("select standing, rev from records")
     assert known["standing"] == "tombstone"

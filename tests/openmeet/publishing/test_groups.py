@@ -19,7 +19,7 @@ from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, GROUP_EVENT, GROUP_LINK_KEY, MEMBERSHIP
 from openmeet.network.records.group import VALUE_OF
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.deployment import INSTANCE, Deployment, details
+from tests.openmeet.deployment import INSTANCE, Deployment, details, records_listed
 from tests.openmeet.groups.people import details as group_details
 
 
@@ -38,7 +38,7 @@ async def deliver_publications(deployment: Deployment) -> None:
 async def records_in(deployment: Deployment, did: str, collection: str) -> dict[str, dict]:
     client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
     answer = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": collection})
-    return {one["uri"]: dict(one["value"]) for one in answer["records"]}
+    return {one["uri"]: dict(one["value"]) for one in records_listed(answer)}
 
 
 async def records(deployment: Deployment, who: Caller, collection: str) -> dict[str, dict]:
@@ -137,9 +137,9 @@ async def test_a_narrower_level_takes_back_what_it_does_not_let_out(deployment: 
     assert await records(deployment, ben, MEMBERSHIP) == {}
     kept = await records(deployment, ana, EVENT)
     assert all(GROUP_LINK_KEY not in record for record in kept.values())
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert standing.state in {PublicationState.PUBLISHED, PublicationState.RETRACTED, PublicationState.WITHHELD}
-    assert (standing.state is PublicationState.PUBLISHED) is (standing.uri is not None)
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert publication.state in {PublicationState.PUBLISHED, PublicationState.RETRACTED, PublicationState.WITHHELD}
+    assert (publication.state is PublicationState.PUBLISHED) is (publication.uri is not None)
 
 
 async def test_nobody_is_named_without_their_own_yes(deployment: Deployment):

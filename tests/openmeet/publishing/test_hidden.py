@@ -9,7 +9,7 @@ from openmeet.domain.users import actions as users
 from openmeet.network.records.collections import EVENT
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_withdrawals import records, settle, withdraw
+from tests.openmeet.publishing.test_withdrawals import records, run_until_idle, withdraw
 
 
 async def hide(deployment: Deployment, event_id: str) -> None:
@@ -24,16 +24,16 @@ async def hide(deployment: Deployment, event_id: str) -> None:
 async def test_a_hidden_event_that_its_author_takes_back_is_taken_back(deployment: Deployment, way: str):
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     await hide(deployment, event.id)
     await deployment.revise(cleo, event.slug, title="Tea, hidden")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     # Hidden here, it is not written again, and it is nobody's but hers to delete.
     assert [one["value"]["name"] for one in await records(deployment, EVENT)] == ["Tea"]
     if way == "withdrawn":
         await withdraw(deployment, cleo)
     else:
         await deployment.revise(cleo, event.slug, title="Tea, hidden", visibility=way)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await records(deployment, EVENT) == []
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED

@@ -96,7 +96,7 @@ class History:
                 await app.procedure(f"com.atproto.repo.{method}", body)
 
     async def kill(self) -> None:
-        """The payer dies with the first write that it sends, which arrives."""
+        """The publisher dies with the first write that it sends, which arrives."""
         task = asyncio.create_task(self.deployment.deliver_publications())
 
         def dies(request: Any) -> bool:
@@ -111,11 +111,11 @@ class History:
 
     async def note_addresses(self) -> None:
         for kind, subject_id in ((PublicationKind.SERIES, self.series.id), (PublicationKind.GROUP, self.group.id)):
-            uri = (await self.deployment.standing(kind, subject_id)).uri
+            uri = (await self.deployment.status_of(kind, subject_id)).uri
             if uri is not None:
                 self.addresses[kind].add(uri)
 
-    async def settle(self) -> None:
+    async def run_until_idle(self) -> None:
         for _ in range(5):
             await self.deployment.deliver_publications()
             handlers = {JobKind.LATE_CREATE: one_by_one(abandoned_create_handler(self.deployment.publisher))}
@@ -132,7 +132,7 @@ async def begin(deployment: Deployment) -> History:
     async with deployment.db.transaction() as tx:
         await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
     history = History(deployment, owner, (await deployment.identity(owner.user_id)).did, series, group)
-    await history.settle()
+    await history.run_until_idle()
     return history
 
 
@@ -154,21 +154,21 @@ async def test_series_and_groups_keep_their_addresses(
         heard = watch(deployment)
         for act in history:
             await played.act(act)
-        await played.settle()
+        await played.run_until_idle()
         await agree(deployment, played.owner)
         await played.revise(sync_enabled=True)
         async with deployment.db.transaction() as tx:
             await retry_now(tx, kind=PublicationKind.SERIES, subject_id=played.series.id)
-        await played.settle()
+        await played.run_until_idle()
         for kind, collection, subject_id in (
             (PublicationKind.SERIES, SERIES, played.series.id),
             (PublicationKind.GROUP, GROUP, played.group.id),
         ):
-            standing = await deployment.standing(kind, subject_id)
-            assert (standing.state, {standing.uri}) == (PublicationState.PUBLISHED, played.addresses[kind]), (
+            publication = await deployment.status_of(kind, subject_id)
+            assert (publication.state, {publication.uri}) == (PublicationState.PUBLISHED, played.addresses[kind]), (
                 "one address"
             )
-            assert list(await records_in(deployment, played.did, collection)) == [standing.uri]
+            assert list(await records_in(deployment, played.did, collection)) == [publication.uri]
         group = await now(deployment, played.group)
         assert (await deployment.record(group.network.record_uri or ""))["name"] == group.details.name
         written = [(one.uri, one.cid) for one in heard if one.collection in {SERIES, GROUP} and one.cid]

@@ -30,14 +30,14 @@ from openmeet.outbox.publication_moves import withdraw
 from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, open_deployment
-from tests.openmeet.publishing.test_late import (
+from tests.openmeet.publishing.test_late_echoes import (
     is_delete,
     pay_all,
     said,
     send_into_the_void,
     write_something,
 )
-from tests.openmeet.publishing.test_withdrawals import delete, edit, records, settle
+from tests.openmeet.publishing.test_withdrawals import delete, edit, records, run_until_idle
 from tests.patience import PATIENCE_SECONDS
 from tests.simulation.proxy import never
 
@@ -62,7 +62,7 @@ async def cleo(deployment: Deployment) -> Caller:
     async with deployment.db.transaction() as tx:
         await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
     await deployment.deliver_jobs()  # the first read of her repository, which would find what arrives as well
-    await settle(deployment, caller)
+    await run_until_idle(deployment, caller)
     await write_something(deployment, caller)
     return caller
 
@@ -73,7 +73,7 @@ async def taken_back(deployment: Deployment, cleo: Caller, **typed: str) -> Even
     await send_into_the_void(deployment)
     await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
     await pay_all(deployment)
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
     return event
 
 
@@ -91,7 +91,7 @@ async def here(deployment: Deployment) -> list[tuple[str, bool]]:
 
 
 async def doubts(deployment: Deployment) -> tuple[int, int]:
-    """How many creates are in doubt, and how many looks are owed."""
+    """How many creates are in doubt, and how many looks are queued."""
     async with deployment.db.reader() as reader:
         creates = await reader.fetch("select uri from in_flight_creates")
         looks = await reader.fetch(
@@ -130,7 +130,7 @@ async def test_a_create_that_arrives_after_it_was_taken_back_goes_when_it_is_hea
     assert await here(deployment) == [("Tea", False)]
     await deployment.deliver_jobs()
     assert await names(deployment) == []
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await here(deployment) == [("Tea", False)]
 
 
@@ -173,7 +173,7 @@ async def test_a_create_and_the_update_of_it_that_arrive_late_both_go(
         deployment.clock.turn(10 * MINUTE)
     await deployment.deliver_jobs()
     assert await names(deployment) == []
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await here(deployment) == [("Coffee", False)]
     for _ in range(30):
         deployment.clock.turn(HOUR)
@@ -191,9 +191,9 @@ async def test_several_creates_of_one_commit_that_arrive_late_all_go(deployment:
         await deployment.revise(cleo, event.slug, title=event.title, **UNLISTED)
     await pay_all(deployment)
     assert sorted(set(await deployment.proxy.deliver())) in ([200], [400], [200, 400])
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     await deployment.deliver_jobs()
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await names(deployment) == ["Cocoa"]
     assert sorted(await here(deployment)) == [("Cocoa", True), ("Coffee", False), ("Tea", False)]
 
@@ -207,12 +207,12 @@ async def test_a_create_whose_echo_is_heard_while_it_is_taken_back_goes_as_well(
     deployment.proxy.delays = is_delete
     await deployment.deliver_publications()
     deployment.proxy.delays = never
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTING
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTING
     deployment.proxy.on_their_way = arriving
     assert await deployment.proxy.deliver() == [200]
     await deployment.listen(cleo.user_id)
     deployment.clock.turn(MINUTE)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await names(deployment) == []
     assert await here(deployment) == [("Tea", False)]
 
@@ -235,7 +235,7 @@ async def test_a_create_that_arrives_between_delete_and_proof_goes_as_well(deplo
     assert await names(deployment) == ["Tea"]
     await deployment.deliver_jobs()
     assert await names(deployment) == []
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await here(deployment) == [("Tea", False)]
 
 
@@ -247,11 +247,11 @@ async def test_what_is_public_again_is_there_once(deployment: Deployment, cleo: 
     await pay_all(deployment)
     assert await deployment.proxy.deliver() == [400]
     assert await names(deployment) == ["Tea"]
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     await deployment.deliver_jobs()
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (record,) = [one for one in await records(deployment, EVENT) if one["value"]["name"] == "Tea"]
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).uri == record["uri"]
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri == record["uri"]
     assert await here(deployment) == [("Tea", True)]
 
 
@@ -263,14 +263,14 @@ async def test_an_answer_of_before_that_arrives_late_is_no_answer_of_her_app(
     ana = await deployment.person()
     event = await deployment.event(ana, title="Tea")
     await deployment.deliver_publications()
-    await settle(deployment, ana)
+    await run_until_idle(deployment, ana)
     await write_something(deployment, cleo)
     answer = await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await send_into_the_void(deployment)
     async with deployment.db.transaction() as tx:
         await withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await pay_all(deployment)
-    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.RETRACTED
+    assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.RETRACTED
     async with deployment.db.transaction() as tx:
         await retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
@@ -278,9 +278,9 @@ async def test_an_answer_of_before_that_arrives_late_is_no_answer_of_her_app(
     deployment.clock.turn(SECOND)
     if not is_heard_first:
         await deployment.deliver_publications()
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     await deployment.deliver_jobs()
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await said(deployment) == (["notgoing"], ["declined"])
     assert len(await records(deployment, RSVP)) == 1
 
@@ -292,7 +292,7 @@ async def test_somebody_elses_record_under_the_key_is_left_alone(deployment: Dep
     """
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     assert uri is not None
     await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
     await pay_all(deployment)
@@ -302,7 +302,7 @@ async def test_somebody_elses_record_under_the_key_is_left_alone(deployment: Dep
     await app.procedure("com.atproto.repo.putRecord", {"repo": did, "collection": EVENT, "rkey": rkey, "record": value})
     assert await deployment.proxy.deliver() == [400]
     deployment.clock.turn(10 * MINUTE)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     await deployment.deliver_jobs()
     assert await names(deployment) == ["Hers"]
     assert await here(deployment) == [("Tea", False)]
@@ -317,7 +317,7 @@ async def test_what_arrives_while_she_is_signed_out_goes_when_she_is_back(deploy
     deployment.clock.turn(HOUR)
     await deployment.deliver_jobs()
     assert await names(deployment) == ["Tea"]
-    assert (await doubts(deployment))[1] == 1, "it is still owed"
+    assert (await doubts(deployment))[1] == 1, "it is still queued"
     await deployment.connected_as("cleo")
     deployment.clock.turn(HOUR)
     await deployment.deliver_jobs()
@@ -350,34 +350,32 @@ async def test_a_publisher_that_dies_leaves_the_doubt(deployment: Deployment, cl
 
 
 @on_one_engine
-async def test_a_create_that_was_heard_and_taken_back_settles_nothing_when_it_comes_again(
-    deployment: Deployment, cleo: Caller
-):
+async def test_an_echo_of_a_deleted_create_completes_nothing_when_it_comes_again(deployment: Deployment, cleo: Caller):
     """Its reply was lost, so it stays in doubt; the key is to be written anew when the stream repeats the old commit (invariant 10)."""
     ana = await deployment.person()
     event = await deployment.event(ana, title="Tea")
     await deployment.deliver_publications()
-    await settle(deployment, ana)
+    await run_until_idle(deployment, ana)
     await write_something(deployment, cleo)
     answer = await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     deployment.proxy.loses = lambda request: request.path.endswith(("putRecord", "applyWrites"))
     await deployment.deliver_publications()
     deployment.proxy.loses = never
-    await settle(deployment, cleo)
-    uri = (await deployment.standing(PublicationKind.RSVP, answer.id)).uri or ""
+    await run_until_idle(deployment, cleo)
+    uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri or ""
     async with deployment.db.reader() as reader:
         old = await seen.find(reader, uri)
     assert old is not None
     async with deployment.db.transaction() as tx:
         await withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await pay_all(deployment)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     await write_something(deployment, cleo)
     async with deployment.db.transaction() as tx:
         await retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await send_into_the_void(deployment)
-    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).uri == uri
+    assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri == uri
     again = RecordMessage(
         parse_did(old.did),
         RSVP,
@@ -394,13 +392,13 @@ async def test_a_create_that_was_heard_and_taken_back_settles_nothing_when_it_co
     assert row is not None
     assert row["record_uri"] is None
     await deployment.proxy.deliver()
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await said(deployment) == (["notgoing"], ["declined"])
 
 
 @on_one_engine
-async def test_an_answer_that_comes_when_the_key_was_given_up_settles_no_doubt(deployment: Deployment, cleo: Caller):
-    """The first payer is slow; another one takes the event back, and proves that nothing is there; then the create is acted on."""
+async def test_a_reply_after_the_key_was_given_up_ends_no_in_flight_write(deployment: Deployment, cleo: Caller):
+    """The first publisher is slow; another one takes the event back, and proves that nothing is there; then the create is acted on."""
     event = await deployment.event(cleo, title="Tea")
 
     async def is_slow(request: web.Request) -> None:
@@ -416,7 +414,7 @@ async def test_an_answer_that_comes_when_the_key_was_given_up_settles_no_doubt(d
         deployment.clock.turn(2 * MINUTE)
         await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
         await deployment.deliver_publications()
-        assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
+        assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
         goes_on.set()
         await slow
     assert await names(deployment) == ["Tea"]
@@ -448,9 +446,9 @@ async def test_what_was_typed_while_the_record_was_gone_is_not_lost_when_it_is_b
             await identities.withdraw(tx, cleo.user_id)
     deployment.clock.turn(SECOND)
     await edit(deployment, record, name="Tea for all", theme="blue")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     await pay_all(deployment)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await here(deployment) == [("Tea at ours", agrees)]
     there = [(one["value"]["name"], one["value"].get("theme")) for one in await records(deployment, EVENT)]
     assert ("Tea at ours", "blue") in there if agrees else "Tea for all" not in [name for name, _ in there]

@@ -8,9 +8,9 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import RSVP
 from openmeet.outbox.in_flight import forget_old
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_late import her_app, pay_all, said, send_into_the_void, write_something
 from tests.openmeet.publishing.test_late_creates import cleo, deployment, on_one_engine
-from tests.openmeet.publishing.test_withdrawals import records, settle
+from tests.openmeet.publishing.test_late_echoes import her_app, pay_all, said, send_into_the_void, write_something
+from tests.openmeet.publishing.test_withdrawals import records, run_until_idle
 
 __all__ = ["cleo", "deployment"]
 
@@ -27,7 +27,7 @@ async def test_what_was_said_in_between_is_not_said_by_arriving_late(
     """Going, interested, going: the update to the second is for the bytes of the first, and the third has the same."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (first,) = await records(deployment, RSVP)
     await write_something(deployment, cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
@@ -41,7 +41,7 @@ async def test_what_was_said_in_between_is_not_said_by_arriving_late(
     assert third["cid"] == first["cid"]
     assert await deployment.proxy.deliver() == [200]
     assert await said(deployment) == (["interested"], ["attending"])
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await said(deployment) == (["going"], ["attending"])
     deployment.clock.turn(DAY)
     async with deployment.db.transaction() as tx:
@@ -55,9 +55,9 @@ async def test_her_app_may_say_what_was_said_here_in_between(deployment: Deploym
     event = await deployment.event(cleo)
     for reply in (RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.GOING):
         await deployment.answer(cleo, event.slug, reply)
-        await settle(deployment, cleo)
+        await run_until_idle(deployment, cleo)
     assert await in_doubt(deployment) == 0
     (ours,) = await records(deployment, RSVP)
     await her_app(deployment, ours, "interested")
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await said(deployment) == (["interested"], ["interested"])

@@ -29,7 +29,7 @@ from openmeet.network.records.collections import EVENT, SERIES
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from tests.openmeet.deployment import Deployment, details
+from tests.openmeet.deployment import Deployment, details, records_listed
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import retitle
 
@@ -40,7 +40,7 @@ async def with_co_host(deployment: Deployment) -> tuple[Caller, Caller, Event, s
     await deployment.deliver_publications()
     async with deployment.db.transaction() as tx:
         await host_beside(tx, event, ana, ben)
-    return ana, ben, event, (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    return ana, ben, event, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
 
 
 async def host_beside(tx: Transaction, event: Event, author: Caller, who: Caller) -> None:
@@ -84,11 +84,11 @@ async def test_what_others_make_private_is_taken_back_at_once_and_comes_back_wit
     await deployment.deliver_publications()
     with pytest.raises(NotFound):
         await deployment.record(uri)
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).uri is None
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri is None
     async with deployment.db.transaction() as tx:
         await events.agree_to_record(tx, ana, event.slug)
     await deployment.deliver_publications()
-    again = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    again = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     assert again == uri
     record = await deployment.record(again)
     assert record["name"] == "Tea in the park"
@@ -136,7 +136,7 @@ async def test_what_stands_in_the_repository_of_its_group_waits_for_no_author(de
         else:
             await groups.put_member(tx, groups.new_membership(tx.now, group.id, ben.user_id, GroupRole.ADMIN))
     await pay_all(deployment)
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     assert uri.split("/")[2] != (await deployment.identity(ana.user_id)).did
     assert not (await edit(deployment, ben, event, "Coffee")).needs_author_approval
     assert (await deployment.record(uri))["name"] == "Coffee"
@@ -183,6 +183,6 @@ async def repository(deployment: Deployment, who: Caller) -> dict[str, tuple[str
     found = {}
     for collection in (EVENT, SERIES):
         answer = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": collection})
-        found |= {one["uri"]: (one["value"]["name"], one["cid"]) for one in answer["records"]}
+        found |= {one["uri"]: (one["value"]["name"], one["cid"]) for one in records_listed(answer)}
     assert len(found) == 2
     return found

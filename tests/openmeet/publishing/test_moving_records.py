@@ -80,26 +80,26 @@ async def test_old_records_stay_until_they_are_moved_and_then_lead_to_the_new_on
     await deliver_publications(deployment)
     answer = await deployment.answer(dan, made[0].slug, RsvpReply.GOING)
     await deliver_publications(deployment)
-    old = [(await deployment.standing(PublicationKind.EVENT, one.id)).uri or "" for one in made]
+    old = [(await deployment.status_of(PublicationKind.EVENT, one.id)).uri or "" for one in made]
     second = await second_account(deployment, ana)
     await deployment.revise(ana, made[1].slug, title="Tea, edited")
     later = await deployment.event(ana, title="Later")
     await deliver_publications(deployment)
     assert (await deployment.record(old[1]))["name"] == "Tea, edited"
-    assert (await deployment.standing(PublicationKind.EVENT, later.id)).uri.split("/")[2] == second
+    assert (await deployment.status_of(PublicationKind.EVENT, later.id)).uri.split("/")[2] == second
     assert await held(deployment, ana) == {second: (1, 0), first: (3, 0)}
     assert await move(deployment, ana, first) == 3
     assert await held(deployment, ana) == {second: (4, 0), first: (0, 0)}
     for event, uri in zip(made, old, strict=True):
-        standing = await deployment.standing(PublicationKind.EVENT, event.id)
-        assert (standing.state, (standing.uri or "").split("/")[2]) == (PublicationState.PUBLISHED, second)
-        assert (await deployment.record(uri))[SUCCESSION_KEY]["successor"] == standing.uri
-        assert (await deployment.record(standing.uri or ""))[SUCCESSION_KEY]["predecessors"] == [uri]
+        publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+        assert (publication.state, (publication.uri or "").split("/")[2]) == (PublicationState.PUBLISHED, second)
+        assert (await deployment.record(uri))[SUCCESSION_KEY]["successor"] == publication.uri
+        assert (await deployment.record(publication.uri or ""))[SUCCESSION_KEY]["predecessors"] == [uri]
         async with deployment.db.reader() as reader:
             assert (await by_record.find(reader, uri)).id == event.id
-    answered = (await deployment.standing(PublicationKind.RSVP, answer.id)).uri or ""
+    answered = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri or ""
     assert (await deployment.record(answered))["subject"]["uri"] == (
-        await deployment.standing(PublicationKind.EVENT, made[0].id)
+        await deployment.status_of(PublicationKind.EVENT, made[0].id)
     ).uri
     assert await move(deployment, ana, first) == 0
     await deployment.listen(dan.user_id)
@@ -115,14 +115,14 @@ async def test_moved_back_the_first_record_goes_on(deployment: Deployment):
     first = (await deployment.identity(ana.user_id)).did
     event = await deployment.event(ana)
     await deliver_publications(deployment)
-    old = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    old = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     second = await second_account(deployment, ana)
     await move(deployment, ana, first)
-    new = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    new = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     async with deployment.db.transaction() as tx:
         await identities.switch(tx, ana.user_id, first)
     assert await move(deployment, ana, second) == 1
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).uri == old
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri == old
     assert (await deployment.record(new))[SUCCESSION_KEY]["successor"] == old
     assert "successor" not in (await deployment.record(old)).get(SUCCESSION_KEY, {})
     async with deployment.db.reader() as reader:
@@ -164,7 +164,7 @@ async def test_nobody_moves_what_is_not_theirs_nor_to_where_it_is(deployment: De
     await second_account(deployment, ben, "bens")
     with pytest.raises(NotFound):
         await move(deployment, ben, first)
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).uri.split("/")[2] == first
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri.split("/")[2] == first
 
 
 async def test_what_was_taken_back_or_is_deleted_is_not_published_by_moving(deployment: Deployment):
@@ -213,13 +213,13 @@ async def test_without_a_session_there_the_old_record_stays_as_it_is(deployment:
     first = (await deployment.identity(ana.user_id)).did
     event = await deployment.event(ana)
     await deliver_publications(deployment)
-    old = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    old = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     second = await second_account(deployment, ana)
     async with deployment.db.transaction() as tx:
         await tx.execute("update identities set kind = 'connected' where did = :did", did=first)
         await session_queries.delete(tx, first)
     await move(deployment, ana, first)
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).uri.split("/")[2] == second
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri.split("/")[2] == second
     assert SUCCESSION_KEY not in await deployment.record(old)
 
 
@@ -241,8 +241,8 @@ async def test_by_page_and_by_api(deployment: Deployment):
         done = await browser.post(PATH, data={"from": first})
         assert (done.status_code, done.headers["location"]) == (303, PATH)
         await deliver_publications(deployment)
-        assert "They move." in (await browser.get(PATH)).text
-    assert {(await deployment.standing(PublicationKind.EVENT, one.id)).uri.split("/")[2] for one in events} == {second}
+        assert "They’re being moved." in (await browser.get(PATH)).text
+    assert {(await deployment.status_of(PublicationKind.EVENT, one.id)).uri.split("/")[2] for one in events} == {second}
     async with deployment.db.transaction() as tx:
         await identities.switch(tx, ana.user_id, first)
         token = (await open_session(tx, ana.user_id, SessionTransport.API)).token
@@ -262,7 +262,7 @@ async def test_by_page_and_by_api(deployment: Deployment):
 
 
 async def test_more_than_one_request_moves_follows_as_a_job(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """The page and the API say what is left, and the button is gone until it has; asked for twice it is one debt."""
+    """The page and the API say what is left, and the button is gone until it has; asked for twice it is one job."""
     monkeypatch.setattr(move_records, "AT_A_TIME", 2)
     ana = await deployment.person("Ana")
     first = (await deployment.identity(ana.user_id)).did
@@ -288,7 +288,7 @@ async def test_more_than_one_request_moves_follows_as_a_job(deployment: Deployme
         assert (await held(deployment, ana))[first] == (0, 0)
         assert "still on their way" not in (await browser.get(PATH)).text
     await deliver_publications(deployment)
-    assert {(await deployment.standing(PublicationKind.EVENT, one.id)).uri.split("/")[2] for one in events} == {second}
+    assert {(await deployment.status_of(PublicationKind.EVENT, one.id)).uri.split("/")[2] for one in events} == {second}
 
 
 async def test_what_is_still_to_follow_stays_where_new_records_go_again(

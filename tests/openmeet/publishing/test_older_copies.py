@@ -13,7 +13,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import RSVP
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.publishing.test_repositories_read_whole import answers, read_whole, write
-from tests.openmeet.publishing.test_withdrawals import delete, edit, records, settle
+from tests.openmeet.publishing.test_withdrawals import delete, edit, records, run_until_idle
 
 NOTE = {"$type": "com.example.note", "text": "later"}
 
@@ -38,11 +38,11 @@ async def answered(deployment: Deployment) -> tuple[Caller, Event, bytes]:
     """Her answer stands in her repository, and in no copy of it that she has."""
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
-    await settle(deployment, ana)
+    await run_until_idle(deployment, ana)
     await write(deployment, "com.example.note", NOTE)
     copy = await copy_of(deployment)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert len(await records(deployment, RSVP)) == 1
     return cleo, event, copy
 
@@ -66,7 +66,7 @@ async def test_a_copy_that_is_read_before_it_is_announced(deployment: Deployment
     await read_later(deployment, cleo)
     assert await answers(deployment) == [("declined", None)], "a reading decides at once"
     await deployment.listen(cleo.user_id)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (again,) = await records(deployment, RSVP)
     assert await answers(deployment) == [("interested", again["uri"])]
     assert again["value"]["status"] == f"{RSVP}#interested"
@@ -78,13 +78,13 @@ async def test_a_copy_that_is_announced_before_it_is_read(deployment: Deployment
     await deployment.listen(cleo.user_id)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await read_later(deployment, cleo)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (again,) = await records(deployment, RSVP)
     assert await answers(deployment) == [("interested", again["uri"])]
 
 
 async def test_a_copy_that_is_found_by_writing_before_the_repository_is_read(deployment: Deployment):
-    """Who wants to write her newer answer finds nothing there, and tells; the reading that is owed comes later."""
+    """Who wants to write her newer answer finds nothing there, and tells; the reading that is queued comes later."""
     cleo, event, copy = await answered(deployment)
     await turn_back(deployment, copy)
     await deployment.listen(cleo.user_id)
@@ -97,7 +97,7 @@ async def test_a_copy_that_is_found_by_writing_before_the_repository_is_read(dep
     deployment.clock.turn(MINUTE)
     await write(deployment, "com.example.note", NOTE)
     await deployment.deliver_jobs()
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (again,) = await records(deployment, RSVP)
     assert await answers(deployment) == [("interested", again["uri"])]
 
@@ -113,7 +113,7 @@ async def test_of_two_copies_the_first_may_have_changed_it(deployment: Deploymen
     await turn_back(deployment, copy)
     await deployment.listen(cleo.user_id)
     await read_later(deployment, cleo)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (again,) = await records(deployment, RSVP)
     assert await answers(deployment) == [("interested", again["uri"])]
 
@@ -124,7 +124,7 @@ async def test_an_answer_of_before_the_copy_gives_way_to_it(deployment: Deployme
     await turn_back(deployment, copy)
     await read_later(deployment, cleo)
     await deployment.listen(cleo.user_id)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await answers(deployment) == [("declined", None)]
     assert await records(deployment, RSVP) == []
 
@@ -144,7 +144,7 @@ async def test_what_her_app_wrote_after_what_was_missed_was_not_missed(deploymen
     await read_later(deployment, cleo)
     await deployment.deliver_publications()
     await deployment.listen(cleo.user_id)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await statuses(deployment) == ["attending"]
     (record,) = await records(deployment, RSVP)
     assert record["value"]["status"] == f"{RSVP}#going"
@@ -173,6 +173,6 @@ async def test_what_her_app_said_after_the_copy_is_no_older_for_it(
     if is_delivered_between:
         await deployment.deliver_publications()
     await deployment.listen(cleo.user_id)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await statuses(deployment) == [expected]
     assert len(await records(deployment, RSVP)) == (0 if is_deleted else 1)

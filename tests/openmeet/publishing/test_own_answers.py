@@ -89,7 +89,7 @@ async def test_an_answer_is_written_there_and_comes_back(wide: Deployment):
         assert "deleted there, waiting to come back" in (await browser.get(HERE)).text
         await wide.listen(ana.user_id)
         assert "deleted there" not in (await browser.get(HERE)).text
-        assert "None so far" in (await browser.get(HERE)).text
+        assert "None yet" in (await browser.get(HERE)).text
 
 
 async def test_what_names_no_public_event_is_said_beside_the_field(deployment: Deployment):

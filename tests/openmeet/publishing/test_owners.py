@@ -25,7 +25,7 @@ async def hosted(deployment: Deployment, author: Caller, beside: Caller) -> tupl
     await deliver_publications(deployment)
     async with deployment.db.transaction() as tx:
         await host_beside(tx, event, author, beside)
-    return event, (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    return event, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
 
 
 async def hand_over(deployment: Deployment, event: Event, owner: Caller, heir: Caller) -> None:
@@ -57,10 +57,10 @@ async def test_the_old_record_leads_to_the_new_one_and_both_to_the_event(
     event, old = await hosted(deployment, ana, ben)
     mine = await deployment.answer(dan, event.slug, RsvpReply.GOING)
     await deliver_publications(deployment)
-    answered = (await deployment.standing(PublicationKind.RSVP, mine.id)).uri
+    answered = (await deployment.status_of(PublicationKind.RSVP, mine.id)).uri
     before = await deployment.record(old)
     await hand_over(deployment, event, ana, ben)
-    new = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    new = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     assert new.split("/")[2] == (await deployment.identity(ben.user_id)).did
     assert (await deployment.record(new))[SUCCESSION_KEY]["predecessors"] == [old]
     kept = await deployment.record(old)
@@ -193,7 +193,7 @@ async def test_without_the_heirs_yes_nothing_is_written_and_the_old_record_stays
     assert await deployment.record(old) == before
     assert (
         (await now(deployment, event)).record_uri,
-        (await deployment.standing(PublicationKind.EVENT, event.id)).state,
+        (await deployment.status_of(PublicationKind.EVENT, event.id)).state,
     ) == (
         old,
         PublicationState.WITHHELD,

@@ -60,7 +60,7 @@ async def test_the_picture_goes_with_the_record_without_what_it_hid(deployment: 
     event = await deployment.event(ana)
     await put_up(deployment, ana, event, "red", "A red flag.")
     await deployment.deliver_publications()
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     (entry,) = (await deployment.record(uri))["media"]
     assert (entry["alt"], entry["aspect_ratio"], entry["role"]) == (
         "A red flag.",
@@ -79,7 +79,7 @@ async def test_another_picture_takes_its_place_beside_those_of_others(deployment
     event = await deployment.event(ana)
     await put_up(deployment, ana, event, "red", "A red flag.")
     await deployment.deliver_publications()
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     identity = await deployment.identity(ana.user_id)
     app = await deployment.own_client(identity)
     theirs = (await app.upload("com.atproto.repo.uploadBlob", drawn("blue", 20), "image/jpeg"))["blob"]
@@ -119,7 +119,7 @@ async def test_a_lost_answer_to_the_upload_is_made_good(deployment: Deployment):
     deployment.proxy.loses = lambda _request: False
     deployment.clock.turn(3_600_000_000)
     await deployment.deliver_publications()
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     assert len((await deployment.record(uri))["media"]) == 1
 
 
@@ -130,7 +130,7 @@ async def test_no_picture_of_what_goes_out_with_the_least(deployment: Deployment
     async with deployment.db.transaction() as tx:
         await tx.execute("update events set record_announced = 1")
     await deployment.deliver_publications()
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     assert "media" not in await deployment.record(uri)
 
 

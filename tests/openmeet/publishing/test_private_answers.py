@@ -10,6 +10,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing import eligibility
+from openmeet.network.publishing.decision import PublishRsvp, Withhold
 from openmeet.outbox import publication_leases
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.site_under_test import event_by, person
@@ -17,7 +18,7 @@ from tests.openmeet.site_under_test import event_by, person
 DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
 
 
-@pytest.mark.parametrize(("is_private", "decision"), [(True, eligibility.Withhold), (False, eligibility.PublishRsvp)])
+@pytest.mark.parametrize(("is_private", "decision"), [(True, Withhold), (False, PublishRsvp)])
 async def test_a_private_answer_is_held_and_an_open_one_published(make_sqlite, is_private, decision):
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
@@ -35,10 +36,10 @@ async def test_a_private_answer_is_held_and_an_open_one_published(make_sqlite, i
         )
         await identities.agree(tx, ben.user_id, handle="ben.example")
         mine = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest(is_private=is_private))
-        owed = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
-        assert type(await eligibility.decide(tx, owed, Switchboard())) is decision
+        leased = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
+        assert type(await eligibility.decide(tx, leased, Switchboard())) is decision
         # The other way round it is looked at again.
         again = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest(is_private=not is_private))
-        owed = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
-        assert owed.revision == again.revision
-        assert type(await eligibility.decide(tx, owed, Switchboard())) is not decision
+        leased = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
+        assert leased.revision == again.revision
+        assert type(await eligibility.decide(tx, leased, Switchboard())) is not decision

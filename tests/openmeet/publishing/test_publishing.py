@@ -1,4 +1,4 @@
-"""Record debts against a real PDS over real sockets: consent, create, update, take back, echo, lost replies."""
+"""Publications against a real PDS over real sockets: consent, create, update, take back, echo, lost replies."""
 
 from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.at_uri import parse_at_uri
@@ -31,8 +31,8 @@ async def test_nothing_exists_before_the_yes(deployment: Deployment):
     event = await deployment.event(ana)
     await deployment.deliver_jobs()
     await deployment.deliver_publications()
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert (standing.state, standing.shown(deployment.clock.now(), is_allowed=False)) == (
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert (publication.state, publication.shown(deployment.clock.now(), is_allowed=False)) == (
         PublicationState.WITHHELD,
         RecordStatus.ONLY_HERE(),
     )
@@ -51,12 +51,12 @@ async def test_yes_makes_the_repository_and_publishes(deployment: Deployment):
         await identities.agree(tx, ana.user_id, handle="ana.town.test")
     await deployment.deliver_jobs()
     await deployment.deliver_publications()
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert (standing.state, standing.shown(deployment.clock.now(), is_allowed=True)) == (
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert (publication.state, publication.shown(deployment.clock.now(), is_allowed=True)) == (
         PublicationState.PUBLISHED,
         RecordStatus.PUBLISHED(),
     )
-    record = await deployment.record(standing.uri)
+    record = await deployment.record(publication.uri)
     assert record["$type"] == EVENT
     assert record["name"] == "Tea in the park"
     assert record[ORIGIN_KEY]["eventId"] == event.id
@@ -86,7 +86,7 @@ async def test_edit_keeps_what_another_app_added(deployment: Deployment):
     cleo = await deployment.connected()
     event = await deployment.event(cleo)
     await deployment.deliver_publications()
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     theirs = await deployment.record(uri)
     swap = theirs.pop("cid")
     app = await deployment.stranger("cleo")
@@ -103,12 +103,12 @@ async def test_edit_keeps_what_another_app_added(deployment: Deployment):
     )
     await deployment.revise(cleo, event.slug, title="Coffee in the park")
     await deployment.deliver_publications()  # finds the foreign edit, hands it to ingestion
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRYING
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRYING
     await deployment.ingest()
     await deployment.deliver_publications()
     record = await deployment.record(uri)
     assert (record["name"], record["theme"]) == ("Coffee in the park", "dark")
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 async def test_both_sides_edit_different_fields(deployment: Deployment):
@@ -116,7 +116,7 @@ async def test_both_sides_edit_different_fields(deployment: Deployment):
     cleo = await deployment.connected()
     event = await deployment.event(cleo)
     await deployment.deliver_publications()
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     theirs = await deployment.record(uri)
     swap = theirs.pop("cid")
     did, collection, rkey = uri.removeprefix("at://").split("/")
@@ -138,22 +138,22 @@ async def test_both_sides_edit_different_fields(deployment: Deployment):
     assert (record["name"], record["description"]) == ("Coffee in the park", "Bring a cup.")
 
 
-async def test_lost_reply_is_settled_by_the_echo(deployment: Deployment):
+async def test_a_lost_reply_is_completed_by_the_echo(deployment: Deployment):
     """The PDS stored it, the answer was lost: the firehose alone says so, and nothing is written twice."""
     ana = await deployment.person()
     event = await deployment.event(ana)
     deployment.proxy.loses = lambda request: request.path.endswith("putRecord")
     await deployment.deliver_publications()
     assert deployment.proxy.lost == 1
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRYING
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRYING
     await deployment.listen(ana.user_id)
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
     deployment.clock.turn(10 * MINUTE)
     assert await deployment.deliver_publications() == 0
 
 
-async def test_lost_reply_is_settled_by_reading_back(deployment: Deployment):
-    """Without a firehose the payer reads before it sends again."""
+async def test_a_lost_reply_is_completed_by_reading_back(deployment: Deployment):
+    """Without a firehose the publisher reads before it sends again."""
     ana = await deployment.person()
     event = await deployment.event(ana)
     deployment.proxy.loses = lambda request: request.path.endswith("putRecord")
@@ -161,16 +161,16 @@ async def test_lost_reply_is_settled_by_reading_back(deployment: Deployment):
     deployment.clock.turn(10 * MINUTE)
     await deployment.deliver_publications()
     assert deployment.proxy.lost == 1
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 async def test_echo_of_our_own_write_changes_nothing(deployment: Deployment):
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.deliver_publications()
-    before = await deployment.standing(PublicationKind.EVENT, event.id)
+    before = await deployment.status_of(PublicationKind.EVENT, event.id)
     await deployment.listen(ana.user_id)
-    assert await deployment.standing(PublicationKind.EVENT, event.id) == before
+    assert await deployment.status_of(PublicationKind.EVENT, event.id) == before
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select id from events")
     assert len(rows) == 1
@@ -180,19 +180,19 @@ async def test_private_again_is_taken_back(deployment: Deployment):
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.deliver_publications()
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     await deployment.revise(ana, event.slug, visibility="private")
     await deployment.deliver_publications()
     assert await absent(deployment, uri)
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert standing.state is PublicationState.RETRACTED
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert publication.state is PublicationState.RETRACTED
     await deployment.listen(ana.user_id)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select removed_at, record_uri from events")
     assert tuple(row) == (None, None)
     await deployment.revise(ana, event.slug, visibility="public")
     await deployment.deliver_publications()
-    again = await deployment.standing(PublicationKind.EVENT, event.id)
+    again = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert again.state is PublicationState.PUBLISHED
     assert again.uri == uri
 
@@ -203,7 +203,7 @@ async def test_withdrawn_consent_takes_everything_back(deployment: Deployment):
     await deployment.answer(ana, event.slug)
     await deployment.deliver_publications()
     await deployment.deliver_publications()
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     async with deployment.db.transaction() as tx:
         await identities.withdraw(tx, ana.user_id)
     await deployment.deliver_publications()
@@ -217,7 +217,7 @@ async def test_unlisted_and_private_events_are_never_sent(deployment: Deployment
     private = await deployment.event(ana, visibility="private")
     await deployment.deliver_publications()
     for event in (unlisted, private):
-        assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.WITHHELD
+        assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.WITHHELD
 
 
 async def test_answer_waits_for_its_event_and_has_the_key_that_follows_from_it(deployment: Deployment):
@@ -226,19 +226,19 @@ async def test_answer_waits_for_its_event_and_has_the_key_that_follows_from_it(d
     answer = await deployment.answer(ben, event.slug)
     await deployment.deliver_publications()
     await deployment.deliver_publications()
-    standing = await deployment.standing(PublicationKind.RSVP, answer.id)
-    assert standing.state is PublicationState.PUBLISHED
-    event_uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
-    assert standing.uri.rpartition("/")[2] == record_key_for(parse_at_uri(event_uri))
-    record = await deployment.record(standing.uri)
+    publication = await deployment.status_of(PublicationKind.RSVP, answer.id)
+    assert publication.state is PublicationState.PUBLISHED
+    event_uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
+    assert publication.uri.rpartition("/")[2] == record_key_for(parse_at_uri(event_uri))
+    record = await deployment.record(publication.uri)
     assert record["subject"]["cid"] == (await deployment.record(event_uri))["cid"]
     await deployment.answer(ben, event.slug, RsvpReply.DECLINED)
     await deployment.deliver_publications()
-    assert (await deployment.record(standing.uri))["status"].endswith("#notgoing")
+    assert (await deployment.record(publication.uri))["status"].endswith("#notgoing")
 
 
 async def test_ended_session_waits_for_a_login_and_the_login_publishes(deployment: Deployment):
-    """Nothing is dropped: the row says what it needs, and signing in again pays it."""
+    """Nothing is dropped: the row says what it needs, and signing in again delivers it."""
     cleo = await deployment.connected()
     identity = await deployment.identity(cleo.user_id)
     async with deployment.db.transaction() as tx:
@@ -246,13 +246,13 @@ async def test_ended_session_waits_for_a_login_and_the_login_publishes(deploymen
         await session_queries.set_needs_login(tx, stored)
     event = await deployment.event(cleo)
     await deployment.deliver_publications()
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert standing.shown(deployment.clock.now(), is_allowed=True) == RecordStatus.SIGN_IN_TO_PUBLISH()
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert publication.shown(deployment.clock.now(), is_allowed=True) == RecordStatus.SIGN_IN_TO_PUBLISH()
     async with deployment.db.transaction() as tx:
         await session_queries.put(tx, NewSession(identity.did, PdsSessionKind.PASSWORD, stored.pds_url, stored.sealed))
         await identities.connect(tx, identity.did, handle=identity.handle, pds_url=identity.pds_url)
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 async def test_custodial_session_signs_in_by_itself(deployment: Deployment):
@@ -262,7 +262,7 @@ async def test_custodial_session_signs_in_by_itself(deployment: Deployment):
         await session_queries.set_needs_login(tx, await session_queries.find(tx, identity.did))
     event = await deployment.event(ana)
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 async def test_pds_that_is_away_is_tried_again_and_the_event_is_here(deployment: Deployment):
@@ -270,21 +270,21 @@ async def test_pds_that_is_away_is_tried_again_and_the_event_is_here(deployment:
     deployment.proxy.upstream, upstream = "http://127.0.0.1:9", deployment.proxy.upstream
     event = await deployment.event(ana)
     await deployment.deliver_publications()
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert standing.state is PublicationState.RETRYING
-    assert "next try in" in explain(standing.shown(deployment.clock.now(), is_allowed=True))
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert publication.state is PublicationState.RETRYING
+    assert "next try in" in explain(publication.shown(deployment.clock.now(), is_allowed=True))
     deployment.proxy.upstream = upstream
     deployment.clock.turn(10 * MINUTE)
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 async def test_deleted_elsewhere_is_not_made_again(deployment: Deployment):
-    """Somebody deletes the record with another app: the event stays here, its host is asked, and no debt brings the record back."""
+    """Somebody deletes the record with another app: the event stays here, its host is asked, and no job brings the record back."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo)
     await deployment.deliver_publications()
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     did, collection, rkey = uri.removeprefix("at://").split("/")
     app = await deployment.stranger("cleo")
     await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": collection, "rkey": rkey})
@@ -300,10 +300,10 @@ async def test_deleting_the_event_here_deletes_the_record(deployment: Deployment
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.deliver_publications()
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     async with deployment.db.transaction() as tx:
         await events.delete(tx, ana, event.slug)
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTING
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTING
     await deployment.deliver_publications()
     assert await absent(deployment, uri)
 
@@ -320,7 +320,7 @@ async def test_sign_in_reads_the_whole_calendar(deployment: Deployment):
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select title, author_id from events")
     assert [tuple(row) for row in rows] == [("Old times", dora.user_id)]
-    rkey = made["uri"].rpartition("/")[2]
+    rkey = made["uri"].rpartition("/")[2]  # type: ignore[attr-defined]  # JSON
     await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": EVENT, "rkey": rkey})
     deployment.clock.turn(MINUTE)
     await deployment.connected_as("dora")
@@ -335,7 +335,7 @@ async def test_places_of_another_app_outlive_edits_of_a_venue_that_cannot_be_wri
     cleo = await deployment.connected()
     event = await deployment.event(cleo)
     await deployment.deliver_publications()
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     app = await deployment.stranger("cleo")
     did, collection, rkey = uri.removeprefix("at://").split("/")
     address = {"$type": "community.lexicon.location.address", "country": "AT"}
@@ -359,7 +359,7 @@ async def test_places_of_another_app_outlive_edits_of_a_venue_that_cannot_be_wri
         for _ in range(3):
             await deployment.deliver_publications()
             await deployment.ingest()
-        assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+        assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
         record = await deployment.record(uri)
         assert record["name"] == title
         return [place["name"] for place in record["locations"]]

@@ -28,8 +28,9 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import format_rule, parse_rule
 from tests.openmeet.deployment import Deployment, details
-from tests.openmeet.publishing.test_group_pictures import drawn, put_up
+from tests.openmeet.publishing.test_group_pictures import put_up
 from tests.openmeet.publishing.test_groups import deliver_publications, found, let_in, now, records, revise, show, turn
+from tests.openmeet.publishing.test_pictures import drawn
 
 
 async def app_of(deployment: Deployment, who: Caller) -> XrpcClient:
@@ -118,8 +119,8 @@ async def test_an_edit_of_a_groups_record_is_the_groups(deployment: Deployment):
     assert (said.name, said.description, said.locality, said.country) == ("Chess and Go", "Both.", "Graz", "AT")
     assert (said.time_zone, said.join_policy) == (group.details.time_zone, group.details.join_policy)
     assert after.revision > group.revision
-    standing = await deployment.standing(PublicationKind.GROUP, group.id)
-    assert (standing.state, standing.was_merged) == (PublicationState.PUBLISHED, True)
+    publication = await deployment.status_of(PublicationKind.GROUP, group.id)
+    assert (publication.state, publication.was_merged) == (PublicationState.PUBLISHED, True)
     await deliver_publications(deployment)
     assert await deployment.record(uri) == theirs
     assert await decided(deployment, uri) == {}
@@ -193,7 +194,7 @@ async def test_a_groups_record_that_was_deleted_elsewhere_takes_it_off_the_netwo
     await deliver_publications(deployment)
     after = await now(deployment, group)
     assert (after.details.sync_enabled, after.deleted_at, after.network.record_uri) == (False, None, None)
-    assert (await deployment.standing(PublicationKind.GROUP, group.id)).state is PublicationState.RETRACTED
+    assert (await deployment.status_of(PublicationKind.GROUP, group.id)).state is PublicationState.RETRACTED
     assert await records(deployment, ana, ACCEPTANCE) == await records(deployment, ben, MEMBERSHIP) == {}
     await revise(deployment, ana, group, description="Still here.")
     assert await records(deployment, ana, GROUP) == {}
@@ -205,9 +206,9 @@ async def test_a_groups_record_that_was_deleted_elsewhere_takes_it_off_the_netwo
 
 async def member(deployment: Deployment, group: Group, who: Caller) -> Membership:
     async with deployment.db.reader() as reader:
-        standing = await group_queries.find_member(reader, group.id, who.user_id)
-    assert standing is not None
-    return standing
+        publication = await group_queries.find_member(reader, group.id, who.user_id)
+    assert publication is not None
+    return publication
 
 
 async def test_the_groups_repository_gives_roles_and_removes(deployment: Deployment):
@@ -264,8 +265,8 @@ async def test_an_app_that_insists_is_not_fought(deployment: Deployment):
         await put(deployment, ana, uri, promotion="public", **{"com.example.try": number})
         await deployment.listen(ana.user_id)
         await deliver_publications(deployment)
-    standing = await deployment.standing(PublicationKind.GROUP, group.id)
-    assert standing.state is PublicationState.CONFLICTED
+    publication = await deployment.status_of(PublicationKind.GROUP, group.id)
+    assert publication.state is PublicationState.CONFLICTED
     record = await deployment.record(uri)
     assert (record["promotion"], record["com.example.try"], record["cid"] != before) == ("public", 6, True)
     assert (await now(deployment, group)).details.promotion_level is PromotionLevel.MEMBERS
@@ -337,7 +338,7 @@ async def test_an_edit_of_a_series_record_is_an_edit_of_the_series(deployment: D
     assert [one.title for one in dates] == ["Tea and talk"] * 5
     assert dates[0].id == first.id
     assert "event_changed" in {row["kind"] for row in heard}
-    assert (await deployment.standing(PublicationKind.SERIES, series.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.SERIES, series.id)).state is PublicationState.PUBLISHED
     await deliver_publications(deployment)
     assert await deployment.record(uri) == theirs
     assert await decided(deployment, uri) == {}
@@ -415,8 +416,8 @@ async def test_a_series_record_that_was_deleted_elsewhere_leaves_the_series(depl
     await deliver_publications(deployment)
     after = await series_now(deployment, series)
     assert (after.deleted_at, after.record_uri, after.timing) == (None, None, series.timing)
-    standing = await deployment.standing(PublicationKind.SERIES, series.id)
-    assert (standing.state, standing.is_withdrawn) == (PublicationState.RETRACTED, True)
+    publication = await deployment.status_of(PublicationKind.SERIES, series.id)
+    assert (publication.state, publication.is_withdrawn) == (PublicationState.RETRACTED, True)
     assert len(await records(deployment, ana, EVENT)) == 1
     await edit_series(deployment, ana, series, description="Bring two cups.")
     await deliver_publications(deployment)

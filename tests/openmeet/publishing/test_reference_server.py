@@ -40,7 +40,7 @@ async def sign_in(far: Far, page: Page, name: str) -> Caller:
     return Caller(found.user_id, name)
 
 
-async def standing(far: Far, kind: PublicationKind, subject_id: str) -> PublicationStatus:
+async def status_of(far: Far, kind: PublicationKind, subject_id: str) -> PublicationStatus:
     async with far.db.reader() as reader:
         return (await publication_status.statuses(reader, kind, [subject_id]))[subject_id]
 
@@ -84,12 +84,12 @@ async def test_a_repository_of_the_reference_is_written_heard_and_cleared(far: F
     assert (rsvp["subject"], rsvp["status"]) == ({"uri": made["uri"], "cid": made["cid"]}, f"{RSVP}#going")
 
     # Their echoes are known for what they are.
-    before = await standing(far, PublicationKind.EVENT, tea.id), await standing(far, PublicationKind.RSVP, answer.id)
+    before = await status_of(far, PublicationKind.EVENT, tea.id), await status_of(far, PublicationKind.RSVP, answer.id)
     assert [one.state for one in before] == [PublicationState.PUBLISHED] * 2
     await far.listen(did)
     assert (
-        await standing(far, PublicationKind.EVENT, tea.id),
-        await standing(far, PublicationKind.RSVP, answer.id),
+        await status_of(far, PublicationKind.EVENT, tea.id),
+        await status_of(far, PublicationKind.RSVP, answer.id),
     ) == before
     async with far.db.reader() as reader:
         assert len(await reader.fetch("select id from events")) == 2
@@ -124,7 +124,7 @@ async def test_a_repository_of_the_reference_is_written_heard_and_cleared(far: F
         pass
     assert (await far.records(did, EVENT), await far.records(did, RSVP)) == ({}, {})
     await far.listen(did)
-    assert (await standing(far, PublicationKind.EVENT, tea.id)).state is PublicationState.RETRACTED
+    assert (await status_of(far, PublicationKind.EVENT, tea.id)).state is PublicationState.RETRACTED
     async with far.db.reader() as reader:
         rows = await reader.fetch("select removed_at, title from events order by title")
         going = await reader.fetch("select status from attendances where id = :id", id=answer.id)

@@ -13,7 +13,7 @@ from openmeet.network.records import seen
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_withdrawals import delete, records, settle
+from tests.openmeet.publishing.test_withdrawals import delete, records, run_until_idle
 
 
 async def read_whole(deployment: Deployment, identity: Identity) -> None:
@@ -38,8 +38,8 @@ async def test_an_answer_after_a_deletion_stands_again_when_the_deletion_is_hear
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
-    await settle(deployment, ana)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, ana)
+    await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, RSVP)
     await delete(deployment, record)
     deployment.clock.turn(MINUTE)
@@ -49,7 +49,7 @@ async def test_an_answer_after_a_deletion_stands_again_when_the_deletion_is_hear
     await read_whole(deployment, await deployment.identity(cleo.user_id))
     assert await answers(deployment) == [("declined", None)], "a reading decides at once"
     await deployment.listen(cleo.user_id)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (again,) = await records(deployment, RSVP)
     assert await answers(deployment) == [("interested", again["uri"])]
     assert again["value"]["status"] == f"{RSVP}#interested"
@@ -60,20 +60,20 @@ async def test_a_record_of_another_app_counts_on_when_ours_is_read_again(deploym
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
-    await settle(deployment, ana)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, ana)
+    await run_until_idle(deployment, cleo)
     (ours,) = await records(deployment, RSVP)
     deployment.clock.turn(MINUTE)
     later = {**ours["value"], "status": f"{RSVP}#going", "createdAt": "2027-01-01T00:00:00.000Z"}
     await write(deployment, RSVP, later)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (theirs,) = [one for one in await records(deployment, RSVP) if one["uri"] != ours["uri"]]
     assert await answers(deployment) == [("attending", theirs["uri"])]
     await write(deployment, "com.example.note", {"$type": "com.example.note", "text": "later"})
     await read_whole(deployment, await deployment.identity(cleo.user_id))
     assert await answers(deployment) == [("attending", theirs["uri"])]
     await delete(deployment, theirs)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await answers(deployment) == [("interested", ours["uri"])]
 
 
@@ -85,14 +85,14 @@ async def test_a_reading_makes_no_old_record_newer_than_what_she_answered_since(
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
-    await settle(deployment, ana)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, ana)
+    await run_until_idle(deployment, cleo)
     (ours,) = await records(deployment, RSVP)
     for number, word in enumerate(("interested", "going"), 1):
         deployment.clock.turn(MINUTE)
         said = {**ours["value"], "status": f"{RSVP}#{word}", "createdAt": f"2027-01-0{number}T00:00:00.000Z"}
         await write(deployment, RSVP, said)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     gone, *_ = [
         one
         for one in await records(deployment, RSVP)
@@ -112,7 +112,7 @@ async def test_a_record_that_was_gone_and_is_back_is_no_older_for_its_first_comm
     """She brings it back with an older copy, after what she answered here; then the stream tells of its first commit once more."""
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
-    await settle(deployment, ana)
+    await run_until_idle(deployment, ana)
     uri = (await shown_record(deployment))["uri"]
     going = {
         "$type": RSVP,
@@ -120,7 +120,7 @@ async def test_a_record_that_was_gone_and_is_back_is_no_older_for_its_first_comm
         "status": f"{RSVP}#going",
     }
     await write(deployment, RSVP, {**going, "createdAt": "2026-01-01T00:00:00.000Z"})
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, RSVP)
     first = await message_of(deployment, record["uri"])
     deployment.clock.turn(MINUTE)

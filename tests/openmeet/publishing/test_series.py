@@ -17,7 +17,7 @@ from openmeet.network.records.collections import EVENT, SERIES_LINK_KEY
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from tests.openmeet.deployment import INSTANCE, Deployment, details
+from tests.openmeet.deployment import INSTANCE, Deployment, details, records_listed
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Weekly:
         did = (await self.deployment.identity(self.ana.user_id)).did
         client = XrpcClient(self.deployment.network.http, self.deployment.clock, self.deployment.pds_url)
         answer = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT})
-        return {one["uri"]: dict(one["value"], cid=one["cid"]) for one in answer["records"]}
+        return {one["uri"]: dict(one["value"], cid=one["cid"]) for one in records_listed(answer)}
 
     async def deliver_publications(self) -> None:
         while await self.deployment.deliver_publications():
@@ -103,7 +103,7 @@ async def test_one_date_of_a_published_series_is_changed_and_only_its_record_cha
     await weekly.deliver_publications()
     after = await weekly.records()
     changed = {uri for uri in before | after if before.get(uri) != after.get(uri)}
-    assert changed == {(await weekly.deployment.standing(PublicationKind.EVENT, third.id)).uri}
+    assert changed == {(await weekly.deployment.status_of(PublicationKind.EVENT, third.id)).uri}
     (uri,) = changed
     assert (after[uri]["name"], after[uri][SERIES_LINK_KEY]) == ("Tea in the hall", before[uri][SERIES_LINK_KEY])
 

@@ -17,9 +17,10 @@ from openmeet.network.records.collections import EVENT, SERIES, SERIES_LINK_KEY
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from tests.openmeet.deployment import INSTANCE, Deployment, details
-from tests.openmeet.ingestion.network import HERE, Change, event_value, message, rev
+from tests.openmeet.deployment import INSTANCE, Deployment, details, records_listed
+from tests.openmeet.ingestion.network import HERE, event_value, message, rev
 from tests.openmeet.series.test_detecting import looked_through
+from tests.simulation.oracle import Change
 
 TakesBack = Callable[..., Awaitable[object]]
 
@@ -52,7 +53,7 @@ async def records(deployment: Deployment, who: Caller, collection: str) -> dict[
     did = (await deployment.identity(who.user_id)).did
     client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
     answer = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": collection})
-    return {one["uri"]: dict(one["value"], cid=one["cid"]) for one in answer["records"]}
+    return {one["uri"]: dict(one["value"], cid=one["cid"]) for one in records_listed(answer)}
 
 
 async def test_without_its_flag_a_series_has_no_record(deployment: Deployment):
@@ -90,7 +91,7 @@ async def test_switched_on_the_rule_is_a_record_and_the_date_that_is_out_names_i
     } - (
         {"openmeet.lexicon.origin"} if after["openmeet.lexicon.origin"] == before["openmeet.lexicon.origin"] else set()
     )
-    theirs = await deployment.record((await deployment.standing(PublicationKind.RSVP, answer.id)).uri)
+    theirs = await deployment.record((await deployment.status_of(PublicationKind.RSVP, answer.id)).uri)
     assert theirs["subject"]["uri"] == uri
 
 

@@ -25,14 +25,14 @@ async def test_events_wait_while_they_are_switched_off_and_go_out_afterwards(dep
     await turn(deployment, Flag.EVENTS_OUT, is_on=False)
     event = await deployment.event(ana)
     await deployment.deliver_publications()
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert standing.uri is None
-    assert standing.shown(deployment.clock.now(), is_allowed=True) == RecordStatus.SWITCHED_OFF()
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert publication.uri is None
+    assert publication.shown(deployment.clock.now(), is_allowed=True) == RecordStatus.SWITCHED_OFF()
     await turn(deployment, Flag.EVENTS_OUT, is_on=True)
     await deployment.deliver_publications()
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert standing.state is PublicationState.PUBLISHED
-    assert (await deployment.record(standing.uri))["name"] == "Tea in the park"
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert publication.state is PublicationState.PUBLISHED
+    assert (await deployment.record(publication.uri))["name"] == "Tea in the park"
 
 
 async def test_what_waited_goes_out_although_its_handler_has_just_asked(deployment: Deployment):
@@ -44,7 +44,7 @@ async def test_what_waited_goes_out_although_its_handler_has_just_asked(deployme
     async with deployment.db.transaction() as tx:
         assert await switch(tx, Flag.EVENTS_OUT, is_on=True, changed_by="a test")
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 async def test_series_are_not_left_by_a_handler_that_has_just_asked(deployment: Deployment):
@@ -56,14 +56,14 @@ async def test_series_are_not_left_by_a_handler_that_has_just_asked(deployment: 
     async with deployment.db.transaction() as tx:
         assert await switch(tx, Flag.SERIES_LEXICON, is_on=True, changed_by="a test")
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.SERIES, series.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.SERIES, series.id)).state is PublicationState.PUBLISHED
 
 
 async def test_an_edit_waits_and_the_record_stays_as_it_was(deployment: Deployment):
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.deliver_publications()
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     await turn(deployment, Flag.EVENTS_OUT, is_on=False)
     await deployment.revise(ana, event.slug, title="Coffee")
     await deployment.deliver_publications()
@@ -78,11 +78,11 @@ async def test_what_became_private_vanishes_though_publishing_is_off(deployment:
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.deliver_publications()
-    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     await turn(deployment, Flag.EVENTS_OUT, is_on=False)
     await deployment.revise(ana, event.slug, visibility="private")
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
     with pytest.raises(NotFound):
         await deployment.record(uri)
 
@@ -95,11 +95,11 @@ async def test_answers_wait_while_events_go_out(deployment: Deployment):
     answer = await deployment.answer(ben, event.slug, RsvpReply.GOING)
     await deployment.deliver_publications()
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
-    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).uri is None
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri is None
     await turn(deployment, Flag.RSVPS_OUT, is_on=True)
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
 
 
 async def test_nobody_waits_for_a_record_that_is_not_written(deployment: Deployment):

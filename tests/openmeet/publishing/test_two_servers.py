@@ -37,7 +37,7 @@ from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind
 from tests.databases import SqliteFiles
-from tests.openmeet.deployment import Deployment, Fixed, heard_until, open_deployment
+from tests.openmeet.deployment import Deployment, Fixed, heard_until, open_deployment, records_listed
 from tests.openmeet.publishing.test_groups import deliver_publications, found, let_in, now, show, turn
 from tests.openmeet.sign_in.test_refreshing_processes import line_of, tell
 from tests.parts import ROOT, needs
@@ -81,7 +81,7 @@ class TwoServers:
         client = XrpcClient(self.deployment.network.http, self.deployment.clock, identity.pds_url)
         asked = {"repo": identity.did, "collection": collection}
         listed = await client.query("com.atproto.repo.listRecords", asked)
-        return {one["uri"]: dict(one["value"]) for one in listed["records"]}
+        return {one["uri"]: dict(one["value"]) for one in records_listed(listed)}
 
     async def write(self, who: Caller, uri: str, record: dict[str, Any] | None) -> None:
         """Another app of theirs writes or deletes a record."""
@@ -114,8 +114,8 @@ class TwoServers:
     async def _nothing_elsewhere(self, _did: Did) -> None:
         return
 
-    async def hear(self, *people: Caller) -> None:
-        """Follow each one's server until their newest commit has been verified, then ingest; and pay what follows."""
+    async def read_stream(self, *people: Caller) -> None:
+        """Follow each one's server until their newest commit has been verified, then ingest, and deliver what follows."""
         for who in people:
             identity = await self.deployment.identity(who.user_id)
             client = XrpcClient(self.deployment.network.http, self.deployment.clock, identity.pds_url)
@@ -184,7 +184,7 @@ async def test_a_group_is_handed_over_from_one_server_to_the_other(servers: TwoS
     assert await servers.records(ana, ACCEPTANCE) == {}
     assert [said["group"] for said in (await servers.records(ben, ACCEPTANCE)).values()] == [new]
     before = [await role_of(servers, group, who) for who in (ana, ben, cleo)]
-    await servers.hear(ana, ben, cleo)
+    await servers.read_stream(ana, ben, cleo)
     assert before == [GroupRole.ADMIN, GroupRole.OWNER, GroupRole.MEMBER]
     assert [await role_of(servers, group, who) for who in (ana, ben, cleo)] == before
     assert (await now(deployment, group)).network.record_uri == new
@@ -205,7 +205,7 @@ async def test_the_backup_admin_takes_over_when_the_owners_account_goes(servers:
     ((before, record),) = (await servers.records(ana, GROUP)).items()
     gone = await servers.did(ana)
     assert record["backupAdmins"] == [await servers.did(ben)]
-    await servers.hear(ana, ben)
+    await servers.read_stream(ana, ben)
     await servers.delete_account(gone)
     await deliver_publications(deployment)
     after = await now(deployment, group)
@@ -227,20 +227,20 @@ async def test_membership_takes_both_sides_whose_servers_differ(servers: TwoServ
     for who in (ben, cleo):
         await let_in(deployment, ana, group, who)
         await show(deployment, who, group)
-    await servers.hear(ana, ben, cleo)
+    await servers.read_stream(ana, ben, cleo)
     accepted = await servers.records(ana, ACCEPTANCE)
     assert {said["member"] for said in accepted.values()} == {await servers.did(ben), await servers.did(cleo)}
 
     # The group's word in another app: Ben is an admin.
     ((uri, said),) = [item for item in accepted.items() if item[1]["member"] == await servers.did(ben)]
     await servers.write(ana, uri, said | {"role": f"{GROUP}#admin"})
-    await servers.hear(ana)
+    await servers.read_stream(ana)
     assert await role_of(servers, group, ben) is GroupRole.ADMIN
 
     # The member's word in another app: Ben is out, and the group names him no longer.
     (mine,) = await servers.records(ben, MEMBERSHIP)
     await servers.write(ben, mine, None)
-    await servers.hear(ben, ana)
+    await servers.read_stream(ben, ana)
     assert await role_of(servers, group, ben) is GroupRole.LEFT
     assert [one["member"] for one in (await servers.records(ana, ACCEPTANCE)).values()] == [await servers.did(cleo)]
 
@@ -249,7 +249,7 @@ async def test_membership_takes_both_sides_whose_servers_differ(servers: TwoServ
         await administration.remove(tx, ana, group.slug, cleo.user_id)
     await deliver_publications(deployment)
     assert await servers.records(ana, ACCEPTANCE) == await servers.records(cleo, MEMBERSHIP) == {}
-    await servers.hear(ana, cleo)
+    await servers.read_stream(ana, cleo)
     assert await role_of(servers, group, cleo) not in INSIDE
 
 
@@ -269,9 +269,9 @@ async def test_a_mark_of_origin_that_somebody_copies_is_a_claim(servers: TwoServ
         await servers.write(
             ben, copy, record | {"name": f"Ben’s, {visibility}", ORIGIN_KEY: record[ORIGIN_KEY] | {"version": 999}}
         )
-        await servers.hear(ben, ana)
-        standing = await deployment.standing(PublicationKind.EVENT, event.id)
-        assert standing.uri == (uri if visibility == "public" else None)
+        await servers.read_stream(ben, ana)
+        publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+        assert publication.uri == (uri if visibility == "public" else None)
         async with deployment.db.reader() as reader:
             rows = await reader.fetch("select id, title, record_uri, author_id from events order by title desc")
         ours, theirs = rows

@@ -81,10 +81,10 @@ class Writers:
     async def send(self) -> None:
         await self.deployment.deliver_publications()
 
-    async def hear(self) -> None:
+    async def read_stream(self) -> None:
         await self.deployment.listen(self.cleo.user_id)
 
-    async def is_owing(self) -> bool:
+    async def has_unsent_edit(self) -> bool:
         question = "select 1 from publications where uri = :uri and state <> 'published'"
         async with self.deployment.db.reader() as reader:
             return await reader.fetch_one(question, uri=self.uri) is not None
@@ -94,7 +94,7 @@ class Writers:
         return str(newest["rev"])
 
 
-async def settle(*sides: Writers, witness: "Witness | None" = None) -> int:
+async def run_until_idle(*sides: Writers, witness: "Witness | None" = None) -> int:
     """Send and hear everywhere until the repository stands still; how many rounds it took."""
     for number in range(ROUNDS):
         before = await sides[0].revision()
@@ -103,8 +103,8 @@ async def settle(*sides: Writers, witness: "Witness | None" = None) -> int:
             await side.send()
             if witness is not None:
                 await witness.looks(sides[0])
-            await side.hear()
-        if await sides[0].revision() == before and not any([await side.is_owing() for side in sides]):
+            await side.read_stream()
+        if await sides[0].revision() == before and not any([await side.has_unsent_edit() for side in sides]):
             return number
     raise AssertionError(f"still writing after {ROUNDS} rounds")
 
@@ -119,10 +119,10 @@ async def kept(writers: Writers) -> set[str]:
 async def published(deployment: Deployment, cleo: Caller, app: XrpcClient, title: str) -> Writers:
     event = await deployment.event(cleo, title=title)
     await deployment.deliver_publications()
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert standing.uri is not None
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert publication.uri is not None
     await deployment.listen(cleo.user_id)
-    return Writers(deployment, cleo, standing.uri, app)
+    return Writers(deployment, cleo, publication.uri, app)
 
 
 async def test_every_order_of_three_edits_of_page_and_app(deployment: Deployment):
@@ -138,13 +138,13 @@ async def test_every_order_of_three_edits_of_page_and_app(deployment: Deployment
             lambda w=writers, v=there: w.in_the_app("name", v),
             lambda w=writers, v=words: w.on_the_page("description", v),
         ]
-        deliveries: list[Step] = [writers.send, writers.hear, writers.send]
+        deliveries: list[Step] = [writers.send, writers.read_stream, writers.send]
         mentioned: set[int] = set()
         for one in order:
             deployment.clock.turn(SECOND)
             await (deliveries if one in mentioned else edits)[one]()
             mentioned.add(one)
-        rounds = await settle(writers)
+        rounds = await run_until_idle(writers)
         event, record = await writers.event(), await deployment.record(writers.uri)
         said = f"order {order}"
         assert (event.title, event.content.description) == (record["name"], words), said
@@ -167,20 +167,20 @@ async def test_a_longer_evening_here_and_another_day_there(deployment: Deploymen
     was = await writers.event()
     assert was.starts_at is not None
     await writers.on_the_page("ends", local_text(Instant(was.starts_at + 2 * HOUR), was.time_zone))
-    await settle(writers)
+    await run_until_idle(writers)
     longer = local_text(Instant(was.starts_at + 3 * HOUR), was.time_zone)
     starts, ends = (format_datetime(Instant(was.starts_at + 7 * DAY + more)) for more in (0, 2 * HOUR))
     edits: list[Step] = [
         lambda: writers.on_the_page("ends", longer),
         lambda: writers.in_the_app_all({"startsAt": starts, "endsAt": ends}),
     ]
-    deliveries: list[Step] = [writers.send, writers.hear]
+    deliveries: list[Step] = [writers.send, writers.read_stream]
     mentioned: set[int] = set()
     for one in order:
         deployment.clock.turn(SECOND)
         await (deliveries if one in mentioned else edits)[one]()
         mentioned.add(one)
-    await settle(writers)
+    await run_until_idle(writers)
     event, record = await writers.event(), await deployment.record(writers.uri)
     assert (event.starts_at, event.ends_at) == (was.starts_at, was.starts_at + 3 * HOUR)
     assert [record[key] for key in ("startsAt", "endsAt")] == [
@@ -192,7 +192,7 @@ async def test_a_longer_evening_here_and_another_day_there(deployment: Deploymen
         await merge_review.choose(
             tx, cleo, event.slug, field=found.decision.field, theirs_rev=found.theirs_rev, choice=MergeSide.THEIRS
         )
-    await settle(writers)
+    await run_until_idle(writers)
     record = await deployment.record(writers.uri)
     assert (record["startsAt"], record["endsAt"]) == (starts, ends)
 
@@ -261,7 +261,7 @@ class Witness:
 
 
 async def times_sent(side: Writers) -> int:
-    """How often this installation has sent the record since it was last edited there; it owes nothing now, and asks nobody."""
+    """How often this installation has sent the record since it was last edited there; it has nothing queued now, and asks nobody."""
     async with side.deployment.db.reader() as reader:
         row = await reader.fetch_one("select writes, state from publications where uri = :uri", uri=side.uri)
     assert row is not None
@@ -286,7 +286,7 @@ async def test_two_installations_that_share_a_did_meet_and_stop(
         app = await deployment.stranger("cleo")
         here = await published(deployment, cleo, app, f"Event {number}")
         there = Writers(other_town, cleo_there, here.uri, app)
-        await there.hear()
+        await there.read_stream()
         witness = Witness()
         names = [f"Here {number}", f"There {number}", f"App {number}"]
         on_pages = [
@@ -298,14 +298,14 @@ async def test_two_installations_that_share_a_did_meet_and_stop(
             for (side, edit), name in zip(on_pages, names[:2], strict=True)
         ]
         edits.append(lambda s=here, v=names[2], w=witness: w.edits(s, v, lambda: s.in_the_app("name", v), in_app=True))
-        deliveries: list[Step] = [here.send, there.send, here.hear]
+        deliveries: list[Step] = [here.send, there.send, here.read_stream]
         mentioned: set[int] = set()
         for one in order:
             deployment.clock.turn(SECOND)
             await (deliveries if one in mentioned else edits)[one]()
             await witness.looks(here)
             mentioned.add(one)
-        rounds = await settle(here, there, witness=witness)
+        rounds = await run_until_idle(here, there, witness=witness)
         record = await deployment.record(here.uri)
         final = str(record["name"])
         said = f"order {order}"

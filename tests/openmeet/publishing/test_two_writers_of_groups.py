@@ -25,7 +25,7 @@ from tests.openmeet.deployment import Deployment
 from tests.openmeet.groups.people import details as group_details
 from tests.openmeet.publishing.test_groups import turn
 from tests.openmeet.publishing.test_series_records import RULE
-from tests.openmeet.publishing.test_two_writers import Step, Writers, delivered, kept, orders, settle
+from tests.openmeet.publishing.test_two_writers import Step, Writers, delivered, kept, orders, run_until_idle
 
 
 class OfGroup(Writers):
@@ -92,7 +92,7 @@ async def test_every_order_of_three_edits_of_page_and_app(deployment: Deployment
             kind(deployment, cleo, await _uri(deployment, subject), app)
             for kind, subject in zip((OfGroup, OfSeries), subjects, strict=True)
         ]
-        await both[0].hear()
+        await both[0].read_stream()
         here, there, words = f"Page {number}", f"App {number}", f"Words {number}"
         edits = [
             lambda w, v=here: w.on_the_page("name", v),
@@ -100,7 +100,7 @@ async def test_every_order_of_three_edits_of_page_and_app(deployment: Deployment
             lambda w, v=words: w.on_the_page("description", v),
         ]
         # What is sent and heard is so of both.
-        deliveries: list[Step] = [both[0].send, both[0].hear, both[0].send]
+        deliveries: list[Step] = [both[0].send, both[0].read_stream, both[0].send]
         mentioned: set[int] = set()
         for one in order:
             deployment.clock.turn(SECOND)
@@ -110,9 +110,9 @@ async def test_every_order_of_three_edits_of_page_and_app(deployment: Deployment
                 for writers in both:
                     await edits[one](writers)
             mentioned.add(one)
-        rounds = await settle(*both)
+        rounds = await run_until_idle(*both)
         for writers in both:
-            name, description = await writers.says()
+            name, description = await writers.says()  # type: ignore[attr-defined]  # every one here has it
             record, said = await deployment.record(writers.uri), f"{type(writers).__name__}, order {order}"
             assert (name, description) == (record["name"], record["description"]) == (record["name"], words), said
             assert name in {here, there}, said

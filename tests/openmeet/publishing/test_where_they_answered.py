@@ -38,7 +38,7 @@ async def deployment(
 async def public_event(deployment: Deployment) -> tuple[Event, str]:
     event = await deployment.event(await deployment.connected("hedi"), title="Chess")
     await deliver_publications(deployment)
-    return event, (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    return event, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
 
 
 async def write(deployment: Deployment, name: str, did: Did, collection: str, record: dict[str, object]) -> str:
@@ -67,8 +67,8 @@ async def says_no(deployment: Deployment, who: Caller, event: Event, answered_at
     deployment.clock.turn(MINUTE)
     answer = await deployment.answer(who, event.slug, RsvpReply.DECLINED)
     await deliver_publications(deployment)
-    standing = await deployment.standing(PublicationKind.RSVP, answer.id)
-    assert (standing.state, standing.uri) == (PublicationState.PUBLISHED, answered_at)
+    publication = await deployment.status_of(PublicationKind.RSVP, answer.id)
+    assert (publication.state, publication.uri) == (PublicationState.PUBLISHED, answered_at)
     assert (await deployment.record(answered_at))["status"] == f"{RSVP}#notgoing"
 
 
@@ -183,8 +183,8 @@ async def test_an_answer_waits_until_a_new_account_has_been_read(deployment: Dep
     deployment.clock.turn(MINUTE)
     answer = await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await deliver_publications(deployment)
-    standing = await deployment.standing(PublicationKind.RSVP, answer.id)
-    assert (standing.state, standing.reason) == (PublicationState.WAITING, PublicationReason.BEING_READ())
+    publication = await deployment.status_of(PublicationKind.RSVP, answer.id)
+    assert (publication.state, publication.reason) == (PublicationState.WAITING, PublicationReason.BEING_READ())
     assert await records_in(deployment, first, RSVP) == {}
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, work)
     await says_no(deployment, cleo, event, said)
@@ -196,10 +196,10 @@ async def test_an_account_that_cannot_be_read_keeps_no_answer_back_for_good(depl
     cleo, first, _ = await two_accounts(deployment)
     answer = await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await deliver_publications(deployment)
-    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.WAITING
+    assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.WAITING
     deployment.clock.turn(READ_WITHIN)
     await deliver_publications(deployment)
-    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
     assert len(await records_in(deployment, first, RSVP)) == 1
 
 

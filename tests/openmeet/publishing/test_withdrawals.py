@@ -7,7 +7,8 @@ from aiohttp import web
 
 from groundwork.clock import HOUR, MINUTE
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance import queries as attendance_queries
+from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus, RsvpReply
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities.publication_consent import PublicationConsent
@@ -27,8 +28,8 @@ async def agree(deployment: Deployment, person: Caller) -> None:
         await identities.agree(tx, person.user_id, handle="cleo.town.test")
 
 
-async def settle(deployment: Deployment, person: Caller) -> None:
-    """Hear everything and pay everything, again and again, with time in between."""
+async def run_until_idle(deployment: Deployment, person: Caller) -> None:
+    """Hear everything and deliver everything, again and again, with time in between."""
     for _ in range(5):
         await deployment.listen(person.user_id)
         await deployment.deliver_publications()
@@ -63,23 +64,23 @@ async def cleo(deployment: Deployment) -> Caller:
 async def test_an_edit_on_its_way_does_not_keep_what_was_recalled(deployment: Deployment, cleo: Caller):
     """Consent ends, then her app's edit of the record arrives: the record is taken back all the same (invariant 11)."""
     await deployment.event(cleo)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, EVENT)
     await edit(deployment, record, theme="blue")
     await withdraw(deployment, cleo)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await records(deployment, EVENT) == []
 
 
 async def test_a_new_yes_publishes_what_was_taken_back(deployment: Deployment, cleo: Caller):
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     await withdraw(deployment, cleo)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert (await records(deployment, EVENT), await records(deployment, RSVP)) == ([], [])
     await agree(deployment, cleo)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (written,) = await records(deployment, EVENT)
     (answer,) = await records(deployment, RSVP)
     assert answer["value"]["subject"]["uri"] == written["uri"], "about the record that the event has now"
@@ -91,13 +92,13 @@ async def test_deleting_here_deletes_what_another_app_wrote(deployment: Deployme
     did = (await app.query("com.atproto.server.getSession"))["did"]
     value = {"$type": EVENT, "name": "From elsewhere", "createdAt": "2026-01-01T00:00:00.000Z"}
     await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select slug from events")
     assert row is not None
     async with deployment.db.transaction() as tx:
         await event_hosting.delete(tx, cleo, row["slug"])
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await records(deployment, EVENT) == []
 
 
@@ -105,11 +106,11 @@ async def test_an_answer_follows_its_event_into_the_open(deployment: Deployment,
     """Given while the event was unlisted, it is published when the event is."""
     event = await deployment.event(cleo, visibility="unlisted")
     await deployment.answer(cleo, event.slug)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await records(deployment, RSVP) == []
     async with deployment.db.transaction() as tx:
         await event_hosting.revise(tx, cleo, event.slug, details(visibility="public"))
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert len(await records(deployment, RSVP)) == 1
 
 
@@ -125,7 +126,7 @@ async def test_what_is_heard_after_it_was_taken_back_makes_nothing(deployment: D
     await deployment.deliver_publications()
     deployment.clock.turn(HOUR)
     await deployment.deliver_publications()
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     async with deployment.db.reader() as reader:
         found = [tuple(row) for row in await reader.fetch("select id, removed_at from events")]
         answers = [row["status"] for row in await reader.fetch("select status from attendances")]
@@ -139,7 +140,7 @@ async def test_a_new_yes_while_the_answer_to_the_delete_is_lost(deployment: Depl
         await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
 
     def deletes(request: web.Request) -> bool:
         return request.path.endswith(("deleteRecord", "applyWrites"))
@@ -150,11 +151,11 @@ async def test_a_new_yes_while_the_answer_to_the_delete_is_lost(deployment: Depl
     assert deployment.proxy.lost > 0
     deployment.proxy.loses = lambda _request: False
     await agree(deployment, cleo)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select id, status from attendances")
     assert [row["status"] for row in rows] == ["attending"]
-    assert (await deployment.standing(PublicationKind.RSVP, rows[0]["id"])).state is PublicationState.PUBLISHED
+    assert (await deployment.status_of(PublicationKind.RSVP, rows[0]["id"])).state is PublicationState.PUBLISHED
     assert len(await records(deployment, RSVP)) == 1
 
 
@@ -165,7 +166,7 @@ async def test_the_latest_of_deleting_and_answering_counts(
     """A record deleted in her app and an answer given here before that was heard of."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, RSVP)
     if deleted_first:
         await delete(deployment, record)
@@ -174,7 +175,7 @@ async def test_the_latest_of_deleting_and_answering_counts(
     if not deleted_first:
         deployment.clock.turn(MINUTE)
         await delete(deployment, record)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select status from attendances")
     assert [row["status"] for row in rows] == [expected]
@@ -186,15 +187,15 @@ async def test_a_word_of_her_app_counts_although_its_record_is_taken_back(deploy
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
-    await settle(deployment, ana)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, ana)
+    await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, RSVP)
     await withdraw(deployment, cleo)
     deployment.clock.turn(MINUTE)
     await edit(deployment, record, status=f"{RSVP}#going")
     await deployment.deliver_publications()
     await deployment.ingest()
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await records(deployment, RSVP) == []
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select status from attendances")
@@ -202,12 +203,12 @@ async def test_a_word_of_her_app_counts_although_its_record_is_taken_back(deploy
 
 
 async def test_such_a_word_counts_where_nothing_is_heard_for_a_while(deployment: Deployment, cleo: Caller):
-    """The processor is away for half an hour, and the payer comes back again and again: the record waits, her word is not lost."""
+    """The processor is away for half an hour, and the publisher comes back again and again: the record waits, her word is not lost."""
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.answer(cleo, event.slug)
-    await settle(deployment, ana)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, ana)
+    await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, RSVP)
     await edit(deployment, record, status=f"{RSVP}#notgoing")
     await withdraw(deployment, cleo)
@@ -215,7 +216,7 @@ async def test_such_a_word_counts_where_nothing_is_heard_for_a_while(deployment:
         await deployment.deliver_publications()
         deployment.clock.turn(MINUTE)
     assert len(await records(deployment, RSVP)) == 1
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await records(deployment, RSVP) == []
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select status from attendances")
@@ -230,26 +231,26 @@ async def test_a_word_of_her_app_counts_although_the_event_is_taken_back(
     ana = await deployment.connected("ana")
     event = await deployment.event(ana)
     await deployment.deliver_publications()
-    await settle(deployment, ana)
+    await run_until_idle(deployment, ana)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await deployment.deliver_publications()
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, RSVP)
     await edit(deployment, record, status=f"{RSVP}#going")
     await withdraw(deployment, ana)
     await deployment.deliver_publications()
-    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
     if is_heard_first:
         await deployment.listen(cleo.user_id)
     await deployment.deliver_publications()
     await deployment.ingest()
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, cleo)
     assert await records(deployment, RSVP) == []
     async with deployment.db.reader() as reader:
         assert [row["status"] for row in await reader.fetch("select status from attendances")] == ["attending"]
     await agree(deployment, ana)
-    await settle(deployment, ana)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, ana)
+    await run_until_idle(deployment, cleo)
     (again,) = await records(deployment, RSVP)
     assert again["value"]["status"] == f"{RSVP}#going"
 
@@ -259,8 +260,8 @@ async def test_hearing_of_a_record_does_not_decide_that_it_stays(deployment: Dep
     ana = await deployment.person()
     event = await deployment.event(ana)
     answer = await deployment.answer(cleo, event.slug)
-    await settle(deployment, ana)
-    await settle(deployment, cleo)
+    await run_until_idle(deployment, ana)
+    await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, RSVP)
     deployment.clock.turn(MINUTE)
     await edit(deployment, record, note="mine")
@@ -268,6 +269,82 @@ async def test_hearing_of_a_record_does_not_decide_that_it_stays(deployment: Dep
         await publication_consent.change(tx, cleo.user_id, PublicationConsent(writes_answers=False))
         await recheck(tx, kind=PublicationKind.RSVP, subject_ids=[answer.id])
     await deployment.listen(cleo.user_id)
-    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.DUE
-    await settle(deployment, cleo)
+    assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.DUE
+    await run_until_idle(deployment, cleo)
     assert await records(deployment, RSVP) == []
+
+
+async def test_a_retraction_without_a_reply_is_no_withdrawal_though_its_person_must_sign_in_again(
+    deployment: Deployment, cleo: Caller
+):
+    """The record is gone because we deleted it. Found by a long simulation: the answer given here was withdrawn with it."""
+    host = await deployment.person("Hal")
+    event = await deployment.event(host)
+    await deployment.deliver_publications()
+    mine = await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
+    await deployment.deliver_publications()
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
+    deployment.proxy.loses = lambda request: request.path.endswith("deleteRecord")
+    await withdraw(deployment, cleo)
+    await deployment.deliver_publications()
+    assert (await deployment.status_of(PublicationKind.RSVP, mine.id)).state is PublicationState.RETRACTING
+    deployment.proxy.loses = lambda _request: False
+    account = (await deployment.identity(cleo.user_id)).did
+    async with deployment.pds.registry.db.transaction() as tx:
+        await tx.execute("delete from sessions where did = :did", did=account)
+    deployment.clock.turn(3 * HOUR)  # the access token ends, and the session cannot be renewed
+    await deployment.deliver_publications()
+    assert (await deployment.status_of(PublicationKind.RSVP, mine.id)).state is PublicationState.BLOCKED
+    await deployment.listen(cleo.user_id)
+    async with deployment.db.reader() as reader:
+        held = await attendance_queries.by_id(reader, mine.id)
+    assert held is not None
+    assert held.status is AttendanceStatus.INTERESTED
+
+
+async def publish_then_lose_a_delete(deployment: Deployment, cleo: Caller) -> tuple[AttendanceId, dict[str, Any]]:
+    """Her RSVP is published, then withdrawn with her consent; the reply to the delete is lost. The RSVP's id, and its record."""
+    event = await deployment.event(await deployment.person("Hal"))
+    await deployment.deliver_publications()
+    mine = await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
+    await run_until_idle(deployment, cleo)
+    (record,) = await records(deployment, RSVP)
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
+    deployment.proxy.loses = lambda request: request.path.endswith("deleteRecord")
+    await withdraw(deployment, cleo)
+    await deployment.deliver_publications()
+    deployment.proxy.loses = lambda _request: False
+    return mine.id, record
+
+
+async def test_a_record_written_again_is_not_taken_for_the_one_that_was_deleted(deployment: Deployment, cleo: Caller):
+    """It has the same bytes and thus the same CID as the one whose delete was not answered: it stays, until her app deletes it."""
+    mine, _ = await publish_then_lose_a_delete(deployment, cleo)
+    deployment.clock.turn(HOUR)
+    await run_until_idle(deployment, cleo)
+    assert await records(deployment, RSVP) == []
+    await agree(deployment, cleo)
+    await run_until_idle(deployment, cleo)
+    (record,) = await records(deployment, RSVP)
+    assert (await deployment.status_of(PublicationKind.RSVP, mine)).state is PublicationState.PUBLISHED
+    await delete(deployment, record)
+    await run_until_idle(deployment, cleo)
+    assert await records(deployment, RSVP) == []
+    async with deployment.db.reader() as reader:
+        held = await attendance_queries.by_id(reader, mine)
+    assert held is not None
+    assert held.status is AttendanceStatus.DECLINED
+
+
+async def test_a_record_that_came_back_changed_is_decided_about_anew(deployment: Deployment, cleo: Caller):
+    """Deleted without a reply, written again by her app, and wanted here again: her app's version counts, and nothing goes in circles."""
+    mine, record = await publish_then_lose_a_delete(deployment, cleo)
+    await edit(deployment, record, status=f"{RSVP}#going")
+    await agree(deployment, cleo)
+    await run_until_idle(deployment, cleo)
+    (record,) = await records(deployment, RSVP)
+    assert record["value"]["status"] == f"{RSVP}#going"
+    after = await deployment.status_of(PublicationKind.RSVP, mine)
+    assert (after.state, after.uri) == (PublicationState.PUBLISHED, record["uri"])

@@ -15,7 +15,7 @@ from openmeet.domain.events.model import EventStatus, NetworkEvent
 from openmeet.domain.events.values import Mode, Venue
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY
 from openmeet.network.records.event_reader import read_event
-from openmeet.network.records.event_writer import Publishable, is_up_to_date, ours_as_read, seal_in_cbor, write_event
+from openmeet.network.records.event_writer import Publishable, encode_record, is_up_to_date, ours_as_read, write_event
 from tests.parts import fixture_path, needs
 
 NOW = Instant(parse_datetime("2026-11-20T08:00:00Z"))
@@ -176,7 +176,7 @@ def test_our_side_as_the_reader_sees_it():
 
 
 def test_cid_is_that_of_the_bytes():
-    written = seal_in_cbor(write_event(OURS, None))
+    written = encode_record(write_event(OURS, None))
     assert cbor.decode(written.body) == written.record
     assert str(written.cid).startswith("bafyrei")
 

@@ -116,8 +116,8 @@ def any_edits(ours: Publishable) -> st.SearchStrategy[Publishable]:
     )
 
 
-def settled(ours: Publishable, record: Any) -> Any:
-    """What is written, which settles it at once."""
+def written_twice(ours: Publishable, record: Any) -> Any:
+    """What is written, which a second writing leaves unchanged."""
     written = write_event(ours, record)
     assert write_event(ours, written) == written
     assert is_up_to_date(ours, written)
@@ -132,21 +132,21 @@ def test_other_edits_leave_lists_byte_for_byte(data: st.DataObject, record: dict
     ours = as_ours(read(record))
     for _ in range(4):
         ours = data.draw(plain_edits(ours))
-        record = settled(ours, record)
+        record = written_twice(ours, record)
         found = {key: cbor.encode(record[key]) for key in ("locations", "location", "uris") if key in record}
         assert found == lists
 
 
 @given(st.data(), foreign_records())
-def test_any_edits_settle_at_once_and_later_ones_of_text_touch_no_list(
+def test_edits_are_written_once_and_later_edits_of_text_touch_no_list(
     data: st.DataObject, record: dict[str, Any]
 ) -> None:
     """Write what we wrote and nothing changes, whatever was edited; a title afterwards changes the title."""
     ours = as_ours(read(record))
     for _ in range(4):
         ours = data.draw(any_edits(ours))
-        record = settled(ours, record)
-        renamed = settled(dataclasses.replace(ours, title="Renamed again"), record)
+        record = written_twice(ours, record)
+        renamed = written_twice(dataclasses.replace(ours, title="Renamed again"), record)
         assert {k: v for k, v in renamed.items() if k not in {"name", ORIGIN_KEY}} == {
             k: v for k, v in record.items() if k not in {"name", ORIGIN_KEY}
         }
@@ -167,7 +167,7 @@ def test_of_a_list_only_our_own_entries_ever_change(data: st.DataObject, record:
     ours = as_ours(seen.event)
     for _ in range(4):
         ours = data.draw(any_edits(ours))
-        record = settled(ours, record)
+        record = written_twice(ours, record)
         listed = record.get(key, [])
         rest = iter(listed if isinstance(listed, list) else [listed])
         assert all(any(place == one for one in rest) for place in theirs)
@@ -177,19 +177,19 @@ def test_a_venue_that_cannot_be_written_takes_away_one_place_once() -> None:
     """Hall A was replaced here by a park in no country; Hall B stays however often the event is edited."""
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
     ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
-    record = settled(ours, record)
+    record = written_twice(ours, record)
     assert record["locations"] == [HALL_B]
     for title in ("y", "z"):
         ours = dataclasses.replace(ours, title=title)
-        record = settled(ours, record)
+        record = written_twice(ours, record)
         assert record["locations"] == [HALL_B]
 
 
 def test_a_venue_that_can_be_written_later_stands_before_the_places_of_others() -> None:
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
     ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
-    record = settled(ours, record)
-    record = settled(dataclasses.replace(ours, venue=WRITABLE), record)
+    record = written_twice(ours, record)
+    record = written_twice(dataclasses.replace(ours, venue=WRITABLE), record)
     assert [place["name"] for place in record["locations"]] == ["Club", "Hall B"]
     assert record[ORIGIN_KEY].keys() == {"$type", "instance", "eventId", "version"}
 
@@ -198,9 +198,9 @@ def test_what_another_app_put_first_is_ours_once_the_event_has_it() -> None:
     """The note in our mark is void when something else reads first."""
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
     ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
-    record = {**settled(ours, record), "locations": [HALL_C, HALL_B]}
+    record = {**written_twice(ours, record), "locations": [HALL_C, HALL_B]}
     adopted = dataclasses.replace(as_ours(read(record)), venue=WRITABLE)
-    assert [place["name"] for place in settled(adopted, record)["locations"]] == ["Club", "Hall B"]
+    assert [place["name"] for place in written_twice(adopted, record)["locations"]] == ["Club", "Hall B"]
 
 
 def test_our_place_is_found_by_its_value_where_another_app_moved_it() -> None:
@@ -214,7 +214,7 @@ def test_our_place_is_found_by_its_value_where_another_app_moved_it() -> None:
 def test_our_mark_counts_although_another_app_stripped_it() -> None:
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
     ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
-    written = settled(ours, record)
+    written = written_twice(ours, record)
     stripped = {key: value for key, value in written.items() if key != ORIGIN_KEY}
     renamed = dataclasses.replace(ours, title="y")
     assert write_event(renamed, stripped, Earlier(stripped, written))["locations"] == [HALL_B]
@@ -238,8 +238,8 @@ def test_taking_our_link_away_takes_no_second_one() -> None:
         "uris": ["https://plain.example"],
     }
     ours = dataclasses.replace(as_ours(read(record)), online_url="")
-    record = settled(ours, record)
-    record = settled(dataclasses.replace(ours, title="y"), record)
+    record = written_twice(ours, record)
+    record = written_twice(dataclasses.replace(ours, title="y"), record)
     assert record["locations"] == [JITSI]
     assert record["uris"] == ["https://plain.example"]
 
@@ -248,7 +248,7 @@ def test_removing_the_link_from_a_hybrid_record_without_a_mode_is_one_write() ->
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, ZOOM]}
     ours = dataclasses.replace(as_ours(read(record)), online_url="")
     assert ours.mode is Mode.HYBRID
-    assert settled(ours, record)["mode"] == f"{EVENT}#hybrid"
+    assert written_twice(ours, record)["mode"] == f"{EVENT}#hybrid"
 
 
 @pytest.mark.parametrize("venue", VENUES)
@@ -256,7 +256,7 @@ def test_our_note_says_nothing_that_the_record_does_not(venue: Venue) -> None:
     """The mark holds digests: no name of a place and no address of a link."""
     record: Any = {"$type": EVENT, "name": "x", "mode": f"{EVENT}#hybrid", "locations": [HALL_A, HALL_B, ZOOM, JITSI]}
     ours = dataclasses.replace(as_ours(read(record)), venue=venue, online_url="")
-    mark = repr(settled(ours, record)[ORIGIN_KEY])
+    mark = repr(written_twice(ours, record)[ORIGIN_KEY])
     assert not any(word in mark for word in ("Hall", "Park", "Club", "zoom", "jitsi"))
 
 
@@ -275,7 +275,7 @@ def test_a_place_like_ours_that_another_app_put_there_stays(place: Any) -> None:
     record: Any = {"$type": EVENT, "name": "x", "mode": f"{EVENT}#inperson", "locations": [place, place]}
     ours = as_ours(read(record))
     for mode in (Mode.ONLINE, Mode.IN_PERSON, Mode.ONLINE):
-        record = settled(dataclasses.replace(ours, mode=mode), record)
+        record = written_twice(dataclasses.replace(ours, mode=mode), record)
     assert record["locations"] == [place]
 
 

@@ -8,9 +8,9 @@ from openmeet.network.records.collections import EVENT, SERIES, SUCCESSION_KEY, 
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.succession import (
     MOST_PREDECESSORS,
-    Lineage,
+    Predecessors,
     RecordSuccession,
-    put_lineage,
+    put_predecessors,
     read_succession,
     write_former,
 )
@@ -32,22 +32,22 @@ def test_the_old_record_stays_as_it_was_and_says_where_it_goes_on():
 
 def test_the_new_record_names_the_latest_before_it_and_is_nobodys_past():
     record = {"name": "Tea", **said(successor=URIS[3], other=1)}
-    put_lineage(record, Lineage(tuple(URIS), frozenset(URIS)))
+    put_predecessors(record, Predecessors(tuple(URIS), frozenset(URIS)))
     assert record == {"name": "Tea", **said(other=1, predecessors=URIS[-MOST_PREDECESSORS:])}
-    put_lineage(record, Lineage())
+    put_predecessors(record, Predecessors())
     assert record == {"name": "Tea", **said(other=1)}
 
 
 def test_nothing_is_said_of_what_never_changed_hands():
     record: dict = {"name": "Tea"}
-    put_lineage(record, Lineage())
+    put_predecessors(record, Predecessors())
     assert record == {"name": "Tea"}
 
 
 @pytest.mark.parametrize(("written", "stays"), [(said(successor=NEXT), False), ({}, True)])
 def test_a_successor_that_another_installation_named_stays(written: dict, stays: bool):
     record = {"name": "Tea", **said(successor=NEXT)}
-    put_lineage(record, Lineage(), written)
+    put_predecessors(record, Predecessors(), written)
     assert (record.get(SUCCESSION_KEY, {}).get("successor") == NEXT) is stays
 
 

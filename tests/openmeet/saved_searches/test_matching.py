@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from groundwork.geo_points import Near
 from openmeet.domain.events.model import RecordOrigin
 from openmeet.domain.events.values import Mode
 from openmeet.domain.saved_searches import matching
 from openmeet.domain.saved_searches.matching import SearchFacts
 from openmeet.domain.search import query, search
-from openmeet.domain.search.search import Near, SearchQuery
+from openmeet.domain.search.search import SearchQuery
 from tests.databases import MakeDatabase
 from tests.openmeet.web.test_finding_like_a_model import some_events, some_question
 

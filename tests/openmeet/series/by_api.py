@@ -46,5 +46,5 @@ async def stored_at(client: httpx.AsyncClient, some: list[dict]) -> dict[str, st
     }
 
 
-async def told(client: httpx.AsyncClient, who: dict[str, str]) -> int:
+async def notification_count(client: httpx.AsyncClient, who: dict[str, str]) -> int:
     return len((await client.get("/api/notifications", headers=who)).json()["items"])

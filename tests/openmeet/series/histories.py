@@ -42,7 +42,7 @@ def run_histories(machine: type[OnDatabases], fresh: Fresh, engine: Engine, *, s
     async def another(_machine: OnDatabases) -> tuple[str, str]:
         return await fresh()
 
-    case = type("Machine", (machine,), {"fresh": another}).TestCase
+    case = type("Machine", (machine,), {"fresh": another}).TestCase  # type: ignore[attr-defined]  # every one here has it
     case.settings = settings(
         max_examples=examples(30 if engine == "sqlite" else 12),
         stateful_step_count=steps,

@@ -59,7 +59,7 @@ async def status_of(reader: Reader, event: Event, who: Caller) -> AttendanceStat
     return found.status if found else None
 
 
-async def heard(reader: Reader, who: Caller) -> list[NotificationKind[Any]]:
+async def kinds_received(reader: Reader, who: Caller) -> list[NotificationKind[Any]]:
     """Kinds of the notifications that a person got, oldest first."""
     return [one.kind for one in reversed(await notifications.newest(reader, who.user_id, 100))]
 

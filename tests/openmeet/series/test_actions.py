@@ -15,6 +15,7 @@ from openmeet.domain.attendance.queries import find as find_attendance
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event, EventStatus
+from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.notifications import queries as notifications
 from openmeet.domain.series import (
@@ -418,7 +419,7 @@ async def test_delete(db: Database, keeps_events: bool) -> None:
         with pytest.raises(NotFound):
             await locked(tx, ana, series)
         for event in found:
-            after = await events.queries.by_id(tx, event.id)
+            after = await event_by_id(tx, event.id)
             assert after is not None
             assert (after.place_in_series is None) is keeps_events
             assert after.is_gone is not keeps_events

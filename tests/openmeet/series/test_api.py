@@ -6,9 +6,9 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import transaction_is_open
-from openmeet.domain.series import materialize
 from openmeet.domain.series.model import PublishPolicy
-from tests.openmeet.series.by_api import FIRST, PRACTICE, SECOND, THIRD, ask, dates, make, told
+from openmeet.recurrence import expansion
+from tests.openmeet.series.by_api import FIRST, PRACTICE, SECOND, THIRD, ask, dates, make, notification_count
 
 
 async def test_a_series_made_is_read_back(client, ana):
@@ -26,13 +26,13 @@ async def test_a_series_made_is_read_back(client, ana):
 
 async def test_no_transaction_waits_for_the_first_dates(client, ana, monkeypatch):
     computed_within: list[bool] = []
-    compute = materialize.expansion.following
+    compute = expansion.following
 
     def noted(pattern, after, count):
         computed_within.append(transaction_is_open())
         return compute(pattern, after, count)
 
-    monkeypatch.setattr(materialize.expansion, "following", noted)
+    monkeypatch.setattr(expansion, "following", noted)
     many = {**PRACTICE, "recurrence": "FREQ=DAILY;BYHOUR=8,9,10,11,12;BYMINUTE=0,10,20,30,40,50"}
     for wanted in (PRACTICE, many):
         made = await client.post("/api/series", json=wanted, headers=ana)
@@ -419,11 +419,11 @@ async def test_a_series_that_goes_on_in_silence_tells_nobody(client, ana, ben, s
     await client.put(f"/api/events/{opened.json()['slug']}/answer", json={"reply": "going"}, headers=ben)
     await client.put(f"/api/series/{made['slug']}/follow", json={}, headers=ben)
     await ask(client, ana, made, stop, {"isSilent": True})
-    before = await told(client, ben)
+    before = await notification_count(client, ben)
     back = await ask(client, ana, made, verb, {"isSilent": True})
     assert back.status_code == 200, back.text
-    assert await told(client, ben) == before
+    assert await notification_count(client, ben) == before
     await ask(client, ana, made, "undo")
-    assert await told(client, ben) == before, "nobody is told that it was taken back, either"
+    assert await notification_count(client, ben) == before, "nobody is told that it was taken back, either"
     await ask(client, ana, made, verb, {})
-    assert await told(client, ben) == before + 1
+    assert await notification_count(client, ben) == before + 1

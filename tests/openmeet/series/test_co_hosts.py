@@ -31,7 +31,7 @@ async def together(tx, **more: object):
 
 
 async def hosted_by(tx, who, events) -> list[bool]:
-    return [await seeing.standing_of(tx, event, who.user_id) is EventRole.CO_HOST for event in events]
+    return [await seeing.role_of(tx, event, who.user_id) is EventRole.CO_HOST for event in events]
 
 
 async def test_every_date_that_is_there_and_every_one_that_is_made(db, clock):
@@ -117,7 +117,7 @@ async def test_whose_series_it_becomes_hosts_it_as_its_author(db, clock):
         made = await materialize.store_window(tx, await locked(tx, ben, mine))
         assert made
         for event in made:
-            assert await seeing.standing_of(tx, event, ben.user_id) is EventRole.AUTHOR
+            assert await seeing.role_of(tx, event, ben.user_id) is EventRole.AUTHOR
             assert await co_host_queries.of_event(tx, event.id, list(CoHostState)) == []
 
 

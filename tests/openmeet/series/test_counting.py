@@ -15,7 +15,7 @@ from openmeet.web.series import present
 from tests.openmeet.series.by_api import SECOND, ask, make
 from tests.openmeet.series.by_api import dates as dates_by_api
 from tests.openmeet.series.practice import begin, dates, go, locked
-from tests.openmeet.series.test_telling import mails
+from tests.openmeet.series.test_notifications import mails
 from tests.openmeet.site_under_test import person
 
 
@@ -83,8 +83,7 @@ async def test_other_dates_that_did_not_move_are_not_said_to_have(practice_db):
         await edit(tx, ana, series, "description")
         ((_, said),) = await items(tx, await newest(tx, ben.user_id, 1), ben.user_id)
     assert said.after == (
-        ", Tuesday 24 November 2026, has changed: description."
-        " Other dates changed, too: Tuesday 1 December 2026, 18:00; Tuesday 8 December 2026, 18:00."
+        ", Tue 24 Nov, has changed: description. Other dates changed, too: Tue 1 Dec, 18:00; Tue 8 Dec, 18:00."
     )
 
 

@@ -13,6 +13,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import actions, agenda, date_queries, detection_actions, detection_queries, queries, tasks
+from openmeet.domain.series.detection import find
 from openmeet.domain.series.detection_queries import Detection, DetectionState
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.feature_flags import flags
@@ -77,8 +78,8 @@ async def records(db: Database) -> list[tuple[object, ...]]:
         rows = await reader.fetch(
             "select id, slug, revision, record_cid, updated_at, title, starts_at from events where origin = 'network' order by id"
         )
-        owed = await reader.fetch("select subject_id, revision, state from publications order by 1")
-    return [tuple(row) for row in (*rows, *owed)]
+        queued = await reader.fetch("select subject_id, revision, state from publications order by 1")
+    return [tuple(row) for row in (*rows, *queued)]
 
 
 async def places(db: Database) -> dict[str, str | None]:
@@ -90,7 +91,7 @@ async def places(db: Database) -> dict[str, str | None]:
 async def test_what_is_found_makes_nothing_until_its_author_says_so(
     db: Database, ana: Caller, clock: HandClock
 ) -> None:
-    """A read-only series of the events that are there; windows move, debts are looked at, somebody opens a date: nothing comes."""
+    """A read-only series of the events that are there; windows move, jobs are looked at, somebody opens a date: nothing comes."""
     await take(db, *weekly(8))
     before = await records(db)
     (one,) = await looked(db, ana)
@@ -222,12 +223,12 @@ async def test_events_of_somebody_here_are_looked_through_once_it_is_quiet(
 async def test_the_job_runs_outside_of_a_transaction(
     db: Database, ana: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What came while it was looked through is no part of it: the debt is due again, and then it is."""
+    """What came while it was looked through is no part of it: the job is due again, and then it is."""
     tea = weekly(8)
     await take(db, *tea[:7])
     handler = detection_actions.detection_handler(db, named_series)
     job = Job("detect_series", ana.user_id, 1, JobState.LEASED, 0, Instant(0), "", 1)
-    real = detection_actions.find
+    real = find
 
     def find_while_something_comes(sightings, zones):
         assert not transaction_is_open()
@@ -378,11 +379,11 @@ async def test_switched_on_again_what_came_meanwhile_is_looked_through(db: Datab
     await take(db, *weekly(6), event(2, "walk", 9))
     assert await looked(db, ana) == []
     async with db.transaction() as tx:
-        await tx.execute("delete from outbox_jobs where kind like 'detect%'")  # they were paid while it was off
+        await tx.execute("delete from outbox_jobs where kind like 'detect%'")  # they were delivered while it was off
     async with db.transaction() as tx:
         await flag_effects.switch(tx, Flag.DETECTION, is_on=True, changed_by="a test")
     async with db.reader() as reader:
-        owed = await reader.fetch("select kind, subject from outbox_jobs where kind like 'detect%' order by kind")
-    assert [row["kind"] for row in owed] == ["detect_foreign_series", "detect_series"]
-    assert owed[1]["subject"] == ana.user_id != owed[0]["subject"]
+        queued = await reader.fetch("select kind, subject from outbox_jobs where kind like 'detect%' order by kind")
+    assert [row["kind"] for row in queued] == ["detect_foreign_series", "detect_series"]
+    assert queued[1]["subject"] == ana.user_id != queued[0]["subject"]
     assert len(await looked(db, ana)) == 1

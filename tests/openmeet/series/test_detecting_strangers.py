@@ -53,7 +53,7 @@ async def author_of(db: Database) -> UserId:
 
 
 async def search(db: Database, clock: HandClock) -> list[Detection]:
-    """Pay what is owed, as the publisher does, once it is due."""
+    """Deliver what is queued, as the publisher does, once it is due."""
     clock.turn(STRANGER_INTERVAL + QUIET)
     paying = {JobKind.DETECT_FOREIGN_SERIES: one_by_one(detection_handler(db, named_series))}
     await dispatcher.run_once(db, paying)
@@ -62,7 +62,7 @@ async def search(db: Database, clock: HandClock) -> list[Detection]:
         return await detection_queries.of_person(reader, author)
 
 
-async def owed(db: Database) -> list[tuple[str, str, int]]:
+async def queued(db: Database) -> list[tuple[str, str, int]]:
     async with db.reader() as reader:
         rows = await reader.fetch("select subject, state, due_at from outbox_jobs where kind = 'detect_foreign_series'")
     return [(row["subject"], row["state"], row["due_at"]) for row in rows]
@@ -98,15 +98,15 @@ async def test_one_job_per_stranger_and_interval(db: Database, clock: HandClock)
     """However often they write; none for a single event; and what comes after the interval is a new job."""
     first, *others = weekly(8)
     await take(db, first)
-    assert await owed(db) == []
+    assert await queued(db) == []
     for one in others[:5]:
         await take(db, one)
     ends = clock.now() - clock.now() % STRANGER_INTERVAL + STRANGER_INTERVAL
-    assert await owed(db) == [(await author_of(db), "due", ends + QUIET)]
+    assert await queued(db) == [(await author_of(db), "due", ends + QUIET)]
     (found,) = await search(db, clock)
     assert len(found.found.dates) == 6
     await take(db, *others[5:])
-    assert [state for _, state, _ in await owed(db)] == ["due"]
+    assert [state for _, state, _ in await queued(db)] == ["due"]
     (again,) = await search(db, clock)
     assert (again.series_id, len(again.found.dates)) == (found.series_id, 8)
 

@@ -34,11 +34,11 @@ from openmeet.domain.series.plan import plan_one
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag, Switchboard
 from openmeet.network.ingestion.flag_effects import switch
-from openmeet.network.publishing.eligibility import PublishEvent, PublishSeries, decide
-from openmeet.outbox import publication_leases
-from openmeet.outbox import publications as owed
+from openmeet.network.publishing.decision import PublishEvent, PublishSeries
+from openmeet.network.publishing.eligibility import decide
+from openmeet.outbox import publication_leases, publications
 from tests.openmeet.groups.people import group_by, member
-from tests.openmeet.series.practice import dates, heard, locked, move, names, re_rule, retitle, split, weekly
+from tests.openmeet.series.practice import dates, kinds_received, locked, move, names, re_rule, retitle, split, weekly
 from tests.openmeet.site_under_test import edited, person, sign_up, site_on
 
 SECOND = "2026-12-01T18:00:00"
@@ -69,10 +69,10 @@ async def going_out(reader: Reader, *all_series: Series) -> set[str]:
     found = set()
     for series in all_series:
         for event in await dates(reader, series):
-            job = await publication_leases.find(reader, owed.PublicationKind.EVENT, event.id)
+            job = await publication_leases.find(reader, publications.PublicationKind.EVENT, event.id)
             if job and isinstance(await decide(reader, job, Switchboard()), PublishEvent):
                 found |= set(names([event]))
-        job = await publication_leases.find(reader, owed.PublicationKind.SERIES, series.id)
+        job = await publication_leases.find(reader, publications.PublicationKind.SERIES, series.id)
         if job and isinstance(await decide(reader, job, Switchboard()), PublishSeries):
             found.add(OWN_RECORD)
     return found
@@ -133,7 +133,7 @@ async def test_what_others_do_to_a_series_waits_with_every_date_until_the_owner_
         assert await going_out(tx, series) == await everything(tx, series)
         await act(tx, await locked(tx, ben, series))
         assert await going_out(tx, series) == set()
-        assert await heard(tx, ana) != []
+        assert await kinds_received(tx, ana) != []
         with pytest.raises(Forbidden):
             await record_settings.agree(tx, ben, series.slug)
         await record_settings.agree(tx, ana, series.slug)
@@ -148,7 +148,7 @@ async def test_what_the_owner_does_is_published_at_once(
         ana, _, series = await running_together(tx)
         await act(tx, await locked(tx, ana, series))
         assert await going_out(tx, series) == await everything(tx, series)
-        assert await heard(tx, ana) == []
+        assert await kinds_received(tx, ana) == []
 
 
 @pytest.mark.parametrize("act", [change_one, cancel_one])
@@ -160,7 +160,7 @@ async def test_one_date_that_others_change_waits_alone(
         await act(tx, await locked(tx, ben, series))
         whole = await everything(tx, series)
         assert await going_out(tx, series) == whole - {SECOND}
-        assert len(await heard(tx, ana)) == 1
+        assert len(await kinds_received(tx, ana)) == 1
         date = next(one for one in await dates(tx, series) if names([one]) == [SECOND])
         await events.agree_to_record(tx, ana, date.slug)
         assert await going_out(tx, series) == whole
@@ -244,7 +244,7 @@ async def test_dates_that_stay_when_others_delete_the_series_wait(practice_db: D
         left = await dates(tx, series)
         await actions.delete(tx, await locked(tx, ben, series), keeps_events=True)
         for date in left:
-            job = await publication_leases.find(tx, owed.PublicationKind.EVENT, date.id)
+            job = await publication_leases.find(tx, publications.PublicationKind.EVENT, date.id)
             assert job is not None
             assert not isinstance(await decide(tx, job, Switchboard()), PublishEvent)
 
@@ -264,7 +264,7 @@ async def test_who_lets_others_publish_has_it_at_once_and_sees_each_use(practice
 
 
 async def test_dates_that_are_out_pass_to_the_new_host_and_their_records_stay(practice_db: Database) -> None:
-    """They wait for nobody; what stands in the old host's repository is owed there, as a record of before."""
+    """They wait for nobody; what stands in the old host's repository is queued there, as a record of before."""
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
         first = (await dates(tx, series))[0]
@@ -275,8 +275,8 @@ async def test_dates_that_are_out_pass_to_the_new_host_and_their_records_stay(pr
         await change_all(tx, await locked(tx, ben, series))
         assert {(one.author_id, one.needs_author_approval) for one in await dates(tx, series)} == {(ben.user_id, False)}
         assert (await by_record.find(tx, uri)).id == first.id
-        (owed,) = await tx.fetch("select user_id, uri from publications where kind = 'former_event'")
-        assert (owed["user_id"], owed["uri"]) == (ana.user_id, uri)
+        (former,) = await tx.fetch("select user_id, uri from publications where kind = 'former_event'")
+        assert (former["user_id"], former["uri"]) == (ana.user_id, uri)
 
 
 async def test_who_stays_silent_does_so_before_those_who_answered_not_before_the_owner(practice_db: Database) -> None:
@@ -285,8 +285,8 @@ async def test_who_stays_silent_does_so_before_those_who_answered_not_before_the
         cleo = await person(tx, "Cleo")
         await actions.follow(tx, cleo, series.slug)
         await retitle(tx, await locked(tx, ben, series), "By another", notifies=False)
-        assert (await heard(tx, ana), await heard(tx, cleo)) == ([kinds.EVENT_CHANGED], [])
-        assert kinds.EVENT_CHANGED not in await heard(tx, ben)
+        assert (await kinds_received(tx, ana), await kinds_received(tx, cleo)) == ([kinds.EVENT_CHANGED], [])
+        assert kinds.EVENT_CHANGED not in await kinds_received(tx, ben)
 
 
 async def test_the_page_says_what_waits_and_the_owner_has_the_button(practice_db: Database, clock: HandClock) -> None:

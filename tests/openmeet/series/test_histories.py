@@ -64,7 +64,7 @@ class Past:
     titles: list[str]
     series: list[Any]
     is_off: list[bool]
-    standing: list[set[str]]
+    standing_rsvps: list[set[str]]
     about: Any
 
 
@@ -79,7 +79,7 @@ class Histories(OnDatabases):
         self.halves = [0]
         self.titles = ["Practice"]
         self.is_off = [False]
-        self.standing: list[set[str]] = [set()]
+        self.standing_rsvps: list[set[str]] = [set()]
         self.past: Past | None = None
         self.clock = HandClock(Instant(NOW_US))
         self.db: Database = self.loop.run_until_complete(self._open())
@@ -98,7 +98,7 @@ class Histories(OnDatabases):
 
     def remember(self, half: int) -> None:
         """An act on this half begins: it can be undone, and nothing before it."""
-        lists = (self.model, self.halves, self.titles, self.series, self.is_off, self.standing)
+        lists = (self.model, self.halves, self.titles, self.series, self.is_off, self.standing_rsvps)
         self.past = Past(*deepcopy(lists), self.series[half])
 
     def half_of(self, week: int) -> int:
@@ -181,7 +181,7 @@ class Histories(OnDatabases):
         self.titles.insert(half + 1, title)
         self.series.insert(half + 1, behind)
         self.is_off.insert(half + 1, self.is_off[half])
-        self.standing.insert(half + 1, set(self.standing[half]))
+        self.standing_rsvps.insert(half + 1, set(self.standing_rsvps[half]))
 
     @rule(week=st.integers(0, WEEKS - 1), hours=st.sampled_from([-1, 1, 24, -24]))
     def move_all(self, week: int, hours: int) -> None:
@@ -292,7 +292,7 @@ class Histories(OnDatabases):
             self._follow(meeting, self.titles[half])
         if more:
             fresh = Week(last.starts + timedelta(weeks=1), self.titles[half], zone=last.zone)
-            fresh.going = set(self.standing[half])
+            fresh.going = set(self.standing_rsvps[half])
             self.model.append(fresh)
         else:
             self.model.pop()
@@ -310,7 +310,7 @@ class Histories(OnDatabases):
                 await standing_rsvps.stop(tx, self.people[name], series.slug, withdraws=True)
 
         self.run(work)
-        (self.standing[half].add if yes else self.standing[half].discard)(name)
+        (self.standing_rsvps[half].add if yes else self.standing_rsvps[half].discard)(name)
         for meeting in self._weeks(half):
             if not yes:
                 meeting.going.discard(name)
@@ -324,7 +324,7 @@ class Histories(OnDatabases):
         assert past is not None
         half = self.series.index(past.about)
         gone = self.model[len(past.model) :]
-        loses = any(meeting.going - self.standing[half] for meeting in gone)
+        loses = any(meeting.going - self.standing_rsvps[half] for meeting in gone)
 
         async def work(tx: Any) -> None:
             series = await queries.lock(tx, past.about)
@@ -341,11 +341,11 @@ class Histories(OnDatabases):
         # Who answered meanwhile keeps their answer; who goes to all of the half that is gone goes to all of the other.
         for before, now in zip(past.model, self.model, strict=False):
             before.going = now.going
-        standing = [set(one) for one in self.standing]
+        standing_rsvps = [set(one) for one in self.standing_rsvps]
         if len(past.halves) < len(self.halves):
-            standing[half] |= standing.pop(half + 1)
+            standing_rsvps[half] |= standing_rsvps.pop(half + 1)
         self.model, self.halves, self.titles, self.series = past.model, past.halves, past.titles, past.series
-        self.is_off, self.standing, self.past = past.is_off, standing, None
+        self.is_off, self.standing_rsvps, self.past = past.is_off, standing_rsvps, None
 
     def _numbers(self, half: int) -> range:
         end = self.halves[half + 1] if half + 1 < len(self.halves) else len(self.model)

@@ -16,7 +16,7 @@ from openmeet.domain.series import visibility as seeing
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.series.practice import begin, dates, heard, locked, weekly
+from tests.openmeet.series.practice import begin, dates, kinds_received, locked, weekly
 from tests.openmeet.site_under_test import Site, person
 
 
@@ -80,7 +80,7 @@ async def test_followers_hear_of_a_private_series_while_they_are_in_the_group(pr
             user_id=cleo.user_id,
         )
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), ["2026-12-01T18:00:00"], "ill")
-        assert (await heard(tx, ben), await heard(tx, cleo)) == ([kinds.EVENT_CANCELLED], [])
+        assert (await kinds_received(tx, ben), await kinds_received(tx, cleo)) == ([kinds.EVENT_CANCELLED], [])
 
 
 async def test_events_join_series_of_their_own_group_only(practice_db: Database) -> None:
@@ -110,7 +110,7 @@ async def test_it_is_offered_to_those_who_may_host_in_the_group(practice_db: Dat
         with pytest.raises(Refused):
             await ownership.offer(tx, ana, await locked(tx, ana, series), member.user_id)
         await ownership.offer(tx, ana, await locked(tx, ana, series), moderator.user_id)
-        assert await heard(tx, moderator) == [kinds.SERIES_OFFERED]
+        assert await kinds_received(tx, moderator) == [kinds.SERIES_OFFERED]
         taken = await ownership.accept(tx, moderator, await locked(tx, ana, series))
         assert taken.owner_id == moderator.user_id
         assert {event.author_id for event in await dates(tx, series)} == {moderator.user_id}

@@ -139,7 +139,7 @@ async def test_what_one_is_offered_is_listed_until_one_says_no_and_then_the_host
     assert (await client.delete(f"{path}/offer", headers=ben)).status_code == 204
     assert (await client.get("/api/my/series-offers", headers=ben)).json()["offers"] == []
     said = (await client.get("/api/notifications", headers=ana)).json()["items"]
-    assert [one["sentence"] for one in said] == ["Ben doesn’t take over the series of Practice. It stays yours."]
+    assert [one["sentence"] for one in said] == ["Ben won’t take over the series of Practice. It stays yours."]
     # Who takes their own offer back needs no news of it, and the other has it in the list no more.
     await client.put(f"{path}/offer", json={"userId": to}, headers=ana)
     assert (await client.delete(f"{path}/offer", headers=ana)).status_code == 204

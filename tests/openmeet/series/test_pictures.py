@@ -17,7 +17,7 @@ from openmeet.domain.media.pictures import Picture, Size, blob_key
 from openmeet.domain.series import actions, pictures, queries, undo
 from openmeet.domain.users.model import Caller
 from tests.openmeet.media.test_pictures import picture
-from tests.openmeet.series.practice import begin, dates, go, heard, locked, weekly
+from tests.openmeet.series.practice import begin, dates, go, kinds_received, locked, weekly
 from tests.openmeet.site_under_test import person, sign_up, site_on
 from tests.worker_pool import WORKERS
 
@@ -40,9 +40,9 @@ async def test_coming_dates_show_it_but_for_those_with_one_of_their_own(practice
         assert after.revision == series.revision + 1
         assert await shown(tx, series) == [NEW, OWN] + [NEW] * (len(stored) - 2)
         # It changes nobody's plans: neither news nor a mail.
-        assert await heard(tx, ben) == []
-        owed = await tx.fetch("select subject from outbox_jobs where subject like 'news%'")
-        assert [one for one in owed if ben.user_id in one["subject"]] == []
+        assert await kinds_received(tx, ben) == []
+        queued = await tx.fetch("select subject from outbox_jobs where subject like 'news%'")
+        assert [one for one in queued if ben.user_id in one["subject"]] == []
         assert (await pictures.put(tx, ana, series.slug, NEW)).revision == after.revision, "nothing new, no revision"
         described = await pictures.describe(tx, ana, series.slug, "A hall")
         assert described.content.picture == replace(NEW, alt="A hall")
@@ -58,11 +58,11 @@ async def test_its_record_and_those_of_its_dates_are_enqueued_again(practice_db)
         before = await dates(tx, series)
         await pictures.put(tx, ana, series.slug, NEW)
         assert [one.revision for one in await dates(tx, series)] == [one.revision + 1 for one in before]
-        owed = await tx.fetch(
+        queued = await tx.fetch(
             "select subject_id, revision from publications where subject_id in :subjects",
             subjects=[series.id, before[0].id],
         )
-        assert {(one["subject_id"], one["revision"]) for one in owed} == {
+        assert {(one["subject_id"], one["revision"]) for one in queued} == {
             (series.id, series.revision + 1),
             (before[0].id, before[0].revision + 1),
         }

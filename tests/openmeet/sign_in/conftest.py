@@ -16,7 +16,7 @@ async def door(deployment: Deployment) -> AsyncIterator[Door]:
     """The site on SQLite, for tests that do not depend on the engine."""
     made = door_to(deployment, deployment.db)
     yield made
-    await made.network.settle()
+    await made.network.wait_for_refreshes()
 
 
 @pytest.fixture
@@ -24,4 +24,4 @@ async def door_on_each(deployment: Deployment, make_database: MakeDatabase) -> A
     """The site on both engines, for tests of statements and constraints."""
     made = door_to(deployment, await make_database("openmeet", clock=deployment.clock))
     yield made
-    await made.network.settle()
+    await made.network.wait_for_refreshes()

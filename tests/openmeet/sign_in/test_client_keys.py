@@ -26,7 +26,7 @@ async def served(deployment: Deployment, make_database: MakeDatabase) -> AsyncIt
     door = door_to(deployment, await make_database("openmeet", clock=deployment.clock), app=app)
     serving = await serve(door.app, "127.0.0.1", port)
     yield door
-    await door.network.settle()
+    await door.network.wait_for_refreshes()
     await serving.stop()
 
 
@@ -83,7 +83,7 @@ async def test_keys_are_rotated_under_open_sessions(served: Door):
         await act(served)
         served.deployment.clock.turn(HOUR)
         await served.let_in(browser, "ana")
-        await served.network.settle()
+        await served.network.wait_for_refreshes()
         assert (await served.stored("ana")).client_key_id == second
         served.deployment.clock.turn(20 * MINUTE)
         await act(served)

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from groundwork.clock import DAY, MINUTE, Instant
+from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.errors import InvalidForm
 from groundwork.outbox import jobs
 from openmeet.domain.sign_in import actions, model, queries
@@ -111,8 +111,33 @@ async def test_a_mailbox_gets_few_and_one_of_them_always_works(db, clock):
     assert (await answer(db, owners, right(owners))).session is None
     assert (await answer(db, owners, right(mailed[0]))).session is not None
     assert (await ask(db)).is_mailed
-    clock.turn(30 * MINUTE)
+
+
+async def test_a_mailbox_is_not_filled_and_has_a_working_code_at_any_time(db, clock):
+    """A stranger asks every five minutes for two days; the owner, who asks as well, gets in at each of these moments."""
+    sent: list[Challenge] = []
+    for moment in range(2 * 24 * 12):
+        asked = await ask(db)
+        sent += [asked] if asked.is_mailed else []
+        async with db.reader() as reader:
+            assert sent[-1] in await queries.live_mailed(reader, EMAIL), moment
+        if moment % 60 == 0:
+            await actions.forget_expired(db)
+        clock.turn(5 * MINUTE)
+    first_day = [one for one in sent if one.created_at < sent[0].created_at + DAY]
+    first_hour = [one for one in sent if one.created_at < sent[0].created_at + HOUR]
+    assert (len(first_hour), len(first_day), len(sent)) == (5, 17, 29)
+    owners = await ask(db, display_name="Ana")
+    assert not owners.is_mailed
+    assert (await answer(db, owners, right(sent[-1]))).session is not None
+    # Their mailbox has used it, and the next request is theirs again.
+    clock.turn(DAY)
     assert (await ask(db)).is_mailed
+
+
+async def test_simultaneous_requests_send_no_more(db):
+    asked = await asyncio.gather(*(ask(db) for _ in range(4 * MAX_MAILED)))
+    assert 1 <= len([one for one in asked if one.is_mailed]) <= MAX_MAILED
 
 
 async def test_an_address_has_twenty_guesses_a_day_whatever_was_asked(db, clock):
@@ -259,7 +284,7 @@ def test_an_address_has_one_spelling(typed, kept):
     ],
 )
 def test_what_is_no_address_is_refused(typed):
-    """Above all what the mailer would refuse later: a code would be owed for ever."""
+    """Above all what the mailer would refuse later: a code would be queued for ever."""
     with pytest.raises(InvalidForm):
         model.check_email(typed)
 

@@ -69,7 +69,7 @@ async def test_server_speaks_for_its_own_accounts_alone(
         for typed, subject, heading in (
             (hostile.url, ANA, "We stopped this sign-in"),
             (hostile.url, did(3), "We stopped this sign-in"),
-            (EVE, ANA, "That was another account"),
+            (EVE, ANA, "That was a different account"),
         ):
             hostile.sent.clear()
             hostile.subject = subject

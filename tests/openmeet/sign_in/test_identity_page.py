@@ -59,7 +59,7 @@ async def new_event(door: Door, host: Caller) -> Event:
         return await events.create(tx, host, details())
 
 
-async def standing_of(door: Door, event: Event) -> PublicationStatus:
+async def status_of(door: Door, event: Event) -> PublicationStatus:
     async with door.db.reader() as reader:
         return (await publication_status.statuses(reader, PublicationKind.EVENT, [event.id]))[event.id]
 
@@ -130,15 +130,15 @@ async def test_what_is_not_allowed_waits_and_goes_out_once_it_is(door: Door):
         publisher = publisher_of(door)
         event = await new_event(door, caller)
         await schedule.run_once(publisher)
-        standing = await standing_of(door, event)
-        assert (standing.state, standing.reason) == (
+        grant_state = await status_of(door, event)
+        assert (grant_state.state, grant_state.reason) == (
             PublicationState.BLOCKED,
             PublicationReason.NOT_ALLOWED(),
         )
         asked = await browser.post(f"{HERE}/permit", data={"did": ana.did, "feature": "calendar"})
         await browser.get(await allow(where_of(asked), "ana.town.test", PASSWORD))
         await schedule.run_once(publisher)
-        assert (await standing_of(door, event)).state is PublicationState.PUBLISHED
+        assert (await status_of(door, event)).state is PublicationState.PUBLISHED
 
 
 async def test_signing_out_of_a_browser_says_that_publishing_goes_on_and_how_to_end_it(door: Door):
@@ -153,13 +153,13 @@ async def test_signing_out_of_a_browser_says_that_publishing_goes_on_and_how_to_
         assert "What you publish still goes to your server" in shown
         assert "Sign out here and at your servers" in shown
         await schedule.run_once(publisher_of(door))
-        assert (await standing_of(door, event)).state is PublicationState.PUBLISHED
+        assert (await status_of(door, event)).state is PublicationState.PUBLISHED
         await door.let_in(browser, "ana")
         out = await browser.post(f"{HERE}/sign-out-everywhere")
         assert "still goes" not in (await browser.get(out.headers["location"])).text
         later = await new_event(door, caller)
         await schedule.run_once(publisher_of(door))
-        assert (await standing_of(door, later)).state is PublicationState.BLOCKED
+        assert (await status_of(door, later)).state is PublicationState.BLOCKED
 
 
 async def ended_at_server(door: Door, before: session_sealing.PdsSession) -> bool:
@@ -197,7 +197,7 @@ async def test_one_browser_is_signed_out_here_and_at_the_servers(door_on_each: D
     assert await door.session("ana") is None
     assert await ended_at_server(door, before)
     await schedule.run_once(publisher_of(door))
-    assert (await standing_of(door, event)).state is PublicationState.BLOCKED
+    assert (await status_of(door, event)).state is PublicationState.BLOCKED
 
 
 async def test_who_signs_out_while_a_token_is_spent_is_signed_out(door_on_each: Door, monkeypatch: pytest.MonkeyPatch):
@@ -404,14 +404,14 @@ async def test_account_that_rests_publishes_when_it_is_back(door: Door):
     assert await identity_refresh.refresh(door.db, door.network, ana.did) == "deactivated"
     event = await new_event(door, caller)
     await schedule.run_once(publisher_of(door))
-    assert (await standing_of(door, event)).state is PublicationState.BLOCKED
+    assert (await status_of(door, event)).state is PublicationState.BLOCKED
     await stranger.procedure("com.atproto.server.activateAccount")
     await identity_refresh.refresh(door.db, door.network, ana.did)
-    assert (await standing_of(door, event)).state is PublicationState.DUE
+    assert (await status_of(door, event)).state is PublicationState.DUE
     async with door.browser() as browser:  # its server ended our session with all others
         await door.let_in(browser, "ana")
     await schedule.run_once(publisher_of(door))
-    assert (await standing_of(door, event)).state is PublicationState.PUBLISHED
+    assert (await status_of(door, event)).state is PublicationState.PUBLISHED
 
 
 async def test_kept_account_that_was_taken_along_is_kept_no_more(door: Door):

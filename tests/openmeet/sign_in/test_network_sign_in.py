@@ -9,7 +9,7 @@ from groundwork.clock import MINUTE
 from groundwork.errors import Forbidden, NotSignedIn, RemoteSlow
 from openmeet.domain.identities import session_queries
 from openmeet.domain.identities.model import IdentityKind, PdsSessionKind
-from openmeet.domain.identities.permissions import Feature, GrantState, standing
+from openmeet.domain.identities.permissions import Feature, GrantState, grant_state
 from openmeet.network.repositories import agents, sessions
 from tests.interop.consent import allow
 from tests.openmeet.sign_in.doorway import Door, state_of, where_of
@@ -41,8 +41,8 @@ async def test_is_let_in_however_they_say_who_they_are(door: Door, way: str):
     assert (identity.did, identity.kind, identity.pds_url) == (did, IdentityKind.CONNECTED, door.deployment.pds_url)
     session = await door.stored("ana")
     assert (session.kind, session.issuer) == (PdsSessionKind.OAUTH, door.deployment.pds_url)
-    assert standing(session, Feature.CALENDAR) is GrantState.GRANTED
-    assert standing(session, Feature.SERIES) is GrantState.NOT_ASKED
+    assert grant_state(session, Feature.CALENDAR) is GrantState.GRANTED
+    assert grant_state(session, Feature.SERIES) is GrantState.NOT_ASKED
 
 
 async def test_agent_writes_refreshes_and_writes_again(door_on_each: Door):
@@ -196,12 +196,12 @@ async def test_way_back_is_this_browsers_once_and_in_time(door_on_each: Door):
         where = await door.leave(browser, "ana.town.test")
         back = await allow(where, "ana.town.test", "a long password")
         stolen = await other.get(back)
-        assert (stolen.status_code, "Another browser began this" in stolen.text) == (400, True)
+        assert (stolen.status_code, "This was started in another browser" in stolen.text) == (400, True)
         assert (await browser.get(back)).status_code == 303
         again = await browser.get(back)
-        assert (again.status_code, "This sign-in is over" in again.text) == (400, True)
+        assert (again.status_code, "This sign-in has ended" in again.text) == (400, True)
         unknown = await browser.get("/sign-in/callback?" + urlencode({"state": "x", "iss": "y", "code": "z"}))
-        assert (unknown.status_code, "This sign-in is over" in unknown.text) == (400, True)
+        assert (unknown.status_code, "This sign-in has ended" in unknown.text) == (400, True)
         where = await door.leave(browser, "ana.town.test")
         back = await allow(where, "ana.town.test", "a long password")
         door.deployment.clock.turn(11 * MINUTE)
@@ -243,7 +243,7 @@ async def test_less_than_asked_is_enough(door: Door):
     async with door.browser() as browser:
         assert (await door.let_in(browser, "ana", without=f"repo:{EVENT}")).status_code == 303
         session = await door.stored("ana")
-        assert standing(session, Feature.CALENDAR) is GrantState.REFUSED
+        assert grant_state(session, Feature.CALENDAR) is GrantState.REFUSED
         page = (await browser.get("/settings/identity")).text
         assert "You said no. Everything else works without it." in page
         # Offered again, and allowed this time.
@@ -253,9 +253,9 @@ async def test_less_than_asked_is_enough(door: Door):
         back = await browser.get(await allow(where_of(asked), "ana.town.test", "a long password"))
         assert back.headers["location"] == "/my/events"
     session = await door.stored("ana")
-    assert standing(session, Feature.CALENDAR) is GrantState.GRANTED
-    assert standing(session, Feature.SERIES) is GrantState.GRANTED
-    assert standing(session, Feature.GROUPS) is GrantState.NOT_ASKED
+    assert grant_state(session, Feature.CALENDAR) is GrantState.GRANTED
+    assert grant_state(session, Feature.SERIES) is GrantState.GRANTED
+    assert grant_state(session, Feature.GROUPS) is GrantState.NOT_ASKED
 
 
 async def test_signing_out_everywhere_ends_it_at_the_server(door: Door):
@@ -267,13 +267,13 @@ async def test_signing_out_everywhere_ends_it_at_the_server(door: Door):
         identity = await door.identity("ana")
         agent = await agents.agent_for(door.db, door.network, identity)
         await agent.query("com.atproto.server.getSession")
-        await door.network.settle()
+        await door.network.wait_for_refreshes()
         out = await browser.post("/settings/identity/sign-out-everywhere")
         assert out.headers["location"] == "/"
         for each in (browser, other):
             assert (await each.get("/settings/identity")).status_code == 303
     assert await door.session("ana") is None
-    door.deployment.clock.turn(3_000_000)  # servers look at a session's standing every two seconds
+    door.deployment.clock.turn(3_000_000)  # servers look every two seconds whether a session is still alive
     with pytest.raises(NotSignedIn):
         await agent.query("com.atproto.server.getSession")
 
@@ -307,7 +307,7 @@ async def test_neither_database_nor_log_opens_a_repository(door_on_each: Door, c
             "outbox_jobs",
         ):
             rows += [
-                repr([bytes(v) if isinstance(v, memoryview) else v for v in row])
+                repr([bytes(v) if isinstance(v, memoryview) else v for v in row])  # type: ignore[attr-defined]  # what it is besides its contract
                 for row in await reader.fetch(f"select * from {table}")
             ]
     printed = capsys.readouterr()
@@ -326,7 +326,7 @@ async def test_newer_session_ends_the_one_before(door: Door):
         agent = await agents.agent_for(door.db, door.network, identity)
         async with door.browser() as other:
             await door.let_in(other, "ana")
-        await door.network.settle()
+        await door.network.wait_for_refreshes()
     door.deployment.clock.turn(3_000_000)
     # The old token is refused, and the agent goes on with the newer session.
     await agent.query("com.atproto.server.getSession")

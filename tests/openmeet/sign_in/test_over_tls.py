@@ -43,7 +43,7 @@ class Street:
         made = door_to(self.door.deployment, self.door.db, app=app)
         serving = await serve(made.app, "127.0.0.1", inner)
         self.stack.push_async_callback(serving.stop)
-        self.stack.push_async_callback(made.network.settle)
+        self.stack.push_async_callback(made.network.wait_for_refreshes)
         await self.stack.enter_async_context(tls_before(inner, certificate, on=port))
         return made
 
@@ -114,10 +114,10 @@ async def test_signing_in_publishing_and_new_keys_over_https(street: Street, bel
             await identities.agree(tx, ana.user_id, handle=ana.handle)
         event = await door.deployment.event(Caller(ana.user_id, "Ana"))
         await door.deployment.deliver_publications()
-        published = await door.deployment.standing(PublicationKind.EVENT, event.id)
+        published = await door.deployment.status_of(PublicationKind.EVENT, event.id)
         assert published.state is PublicationState.PUBLISHED
         await door.deployment.listen(ana.user_id)
-        assert await door.deployment.standing(PublicationKind.EVENT, event.id) == published
+        assert await door.deployment.status_of(PublicationKind.EVENT, event.id) == published
         back = await agreed_at_the_pds(await door.leave(browser, "ana.town.test"), believed)
         assert (await browser.get(back)).status_code == 303
         second = (await door.stored("ana")).client_key_id

@@ -99,7 +99,7 @@ async def home(deployment: Deployment) -> AsyncIterator[Home]:
     change_services(door.app, publishing=Publishing(door.network, deployment.keeper))
     ana = (await deployment.person("Ana")).user_id
     yield Home(door, deployment, ana, (await deployment.identity(ana)).did)
-    await door.network.settle()
+    await door.network.wait_for_refreshes()
 
 
 def shown_in(page: httpx.Response) -> str:
@@ -151,7 +151,7 @@ async def test_the_key_that_is_shown_moves_the_account_while_its_server_is_off(h
 async def test_our_copy_is_erased_once_it_is_kept(home: Home):
     browser = await home.taken_over()
     private = shown_in(await browser.get(PATH))
-    assert "Keep it" in (await browser.get("/settings/identity")).text
+    assert ">Save it</a>" in (await browser.get("/settings/identity")).text
     (row,) = await home.rows()
     asked = await browser.post(PATH, data={"public_key": row["public_key"]})
     assert (asked.status_code, shown_in(asked)) == (400, private)
@@ -162,7 +162,7 @@ async def test_our_copy_is_erased_once_it_is_kept(home: Home):
         assert (done.status_code, done.headers["location"]) == (303, "/settings/identity")
     assert await home.rows() == []
     assert [(await browser.get(path)).status_code for path in (PATH, f"{PATH}/file")] == [404, 404]
-    assert "Keep it" not in (await browser.get("/settings/identity")).text
+    assert ">Save it</a>" not in (await browser.get("/settings/identity")).text
 
 
 async def test_nobody_sees_it_before_and_nobody_else_at_all(home: Home, capsys: pytest.CaptureFixture[str]):

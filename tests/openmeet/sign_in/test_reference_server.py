@@ -6,7 +6,7 @@ from playwright.async_api import expect
 from at_network.oauth_client import OAuthClientIdentity
 from groundwork.errors import NotSignedIn
 from openmeet.domain.identities import session_queries
-from openmeet.domain.identities.permissions import Feature, GrantState, standing
+from openmeet.domain.identities.permissions import Feature, GrantState, grant_state
 from openmeet.network.repositories import agents, sessions
 from tests.browser.browsers import chromium
 from tests.openmeet.far import Far, allow, far
@@ -37,7 +37,7 @@ async def test_somebody_of_the_reference_is_let_in_by_a_click(far: Far):
     async with far.db.reader() as reader:
         stored = await session_queries.find(reader, ana.did)
     assert stored is not None
-    assert standing(stored, Feature.CALENDAR) is GrantState.GRANTED
+    assert grant_state(stored, Feature.CALENDAR) is GrantState.GRANTED
     agent = await agents.agent_for(far.db, far.network, ana)
     record = {"$type": EVENT, "name": "Tea", "createdAt": "2026-03-01T12:00:00Z"}
     wish = {"repo": ana.did, "collection": EVENT, "record": record}

@@ -80,7 +80,7 @@ async def shared(
     db = await open_database(url, schema=schema, clock=deployment.clock)
     door = door_to(deployment, db)
     yield Shared(door, url, schema)
-    await door.network.settle()
+    await door.network.wait_for_refreshes()
     await db.close()
     if engine != "sqlite":
         await emptied.give_back(url, schema, "openmeet")

@@ -10,7 +10,7 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import publication_settings
 from openmeet.domain.identities import actions
-from openmeet.domain.identities.permissions import Feature, GrantState, standing
+from openmeet.domain.identities.permissions import Feature, GrantState, grant_state
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series.model import Timing
 from openmeet.domain.users.model import Caller
@@ -51,7 +51,7 @@ async def permit(door: Door, browser: httpx.AsyncClient, feature: Feature, *, wi
 
 
 async def made_of_all(door: Door, ana: Caller) -> dict[PublicationKind, list[str]]:
-    """A single event, a series, a group, and that she is in it: ids by kind, of all that is owed a record."""
+    """A single event, a series, a group, and that she is in it: ids by kind, of everything that gets a record."""
     start = parse_date("2026-03-07T18:00", "Europe/Vienna")
     timing = Timing(pattern(start, "Europe/Vienna", parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
     async with door.db.transaction() as tx:
@@ -75,9 +75,9 @@ async def states(door: Door, made: dict[PublicationKind, list[str]]) -> dict[Pub
     found: dict[PublicationKind, set[PublicationState]] = {}
     async with door.db.reader() as reader:
         for kind, ids in made.items():
-            standings = (await publication_status.statuses(reader, kind, ids)).values()
-            found[kind] = {one.state for one in standings}
-            blocked = [one for one in standings if one.state is PublicationState.BLOCKED]
+            publications_found = (await publication_status.statuses(reader, kind, ids)).values()
+            found[kind] = {one.state for one in publications_found}
+            blocked = [one for one in publications_found if one.state is PublicationState.BLOCKED]
             assert all(one.reason == PublicationReason.NOT_ALLOWED() for one in blocked)
             assert all(one.shown(reader.now, is_allowed=True) == RecordStatus.NOT_ALLOWED() for one in blocked)
     return found
@@ -137,7 +137,7 @@ async def test_signing_in_by_the_address_of_the_server_takes_nothing_granted_awa
         assert back.status_code == 303
         assert (await browser.get(HERE)).status_code == 200, "signed in all the same"
     kept = await door.stored("ana")
-    assert [standing(kept, feature) for feature in OPTIONAL] == [
+    assert [grant_state(kept, feature) for feature in OPTIONAL] == [
         GrantState.GRANTED,
         GrantState.REFUSED,
         GrantState.NOT_ASKED,
@@ -160,7 +160,7 @@ async def test_what_was_granted_in_a_session_that_is_over_was_not_refused(door_o
         await door.let_in(browser, "ana", typed=door.deployment.pds_url)
     after = await door.stored("ana")
     assert (after.needs_login, after.sealed == before.sealed) == (False, False)
-    assert [standing(after, feature) for feature in Feature] == [
+    assert [grant_state(after, feature) for feature in Feature] == [
         GrantState.GRANTED,
         GrantState.NOT_ASKED,
         GrantState.REFUSED,

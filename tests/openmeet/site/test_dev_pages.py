@@ -1,5 +1,6 @@
 """Pages for development: the mailbox has other people's codes, so only this machine's own browser sees them."""
 
+import re
 from pathlib import Path
 
 import httpx
@@ -22,7 +23,15 @@ from tests.worker_pool import POOL
 @pytest.fixture
 async def transport(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> httpx.ASGITransport:
     kept = FolderMailbox(tmp_path, Sender("OpenMeet", parse_address("openmeet@example.org")), clock)
-    await kept.send(Mail(parse_address("ana@example.org"), "Your code", "123 456", "<one@example.org>"))
+    await kept.send(
+        Mail(
+            parse_address("ana@example.org"),
+            "Your code",
+            "123 456",
+            "<one@example.org>",
+            html="<p style='color: red'>123 456</p>",
+        )
+    )
     tenant = Tenant("default", await make_sqlite("openmeet", clock=clock))
     app = create_app(
         Services(Settings(), tenant, CODE_KEY, clock=clock, workers=POOL, dev_mailbox=kept), Metrics("openmeet")
@@ -54,3 +63,17 @@ async def test_a_name_of_somebody_elses_that_leads_here_shows_nothing(
 ):
     """A page that rebinds its own name to this machine still asks under that name."""
     assert await status_under(transport, host, path) == 404
+
+
+async def test_an_e_mail_is_shown_with_its_own_styles_alone(transport: httpx.ASGITransport) -> None:
+    """To this machine only, like the list; scripts and pictures from elsewhere are forbidden."""
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+        (path,) = re.findall(r'href="(/dev/mail/[^"]+)"', (await client.get("/dev/mail")).text)
+        shown = await client.get(path)
+        assert (shown.status_code, shown.text) == (200, "<p style='color: red'>123 456</p>\n")
+        assert (
+            "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:"
+            in shown.headers["content-security-policy"]
+        )
+        assert (await client.get(path, headers={"host": "evil.example"})).status_code == 404
+        assert (await client.get("/dev/mail/nothing")).status_code == 404

@@ -1,8 +1,8 @@
-"""The error page for internal errors."""
+"""The error pages: what is wrong on our side, and what the layers below refuse."""
 
 from groundwork.clock import HandClock
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import site_on
+from tests.openmeet.site_under_test import sign_up, site_on
 
 
 async def test_what_broke_is_told_once_with_its_number(make_sqlite: MakeDatabase, clock: HandClock) -> None:
@@ -15,3 +15,18 @@ async def test_what_broke_is_told_once_with_its_number(make_sqlite: MakeDatabase
         assert answer.status_code == 500
         assert "Try again in a minute." in answer.text
         assert answer.text.count("quote") == 1
+
+
+async def test_a_form_that_is_too_large_says_so_and_where_its_text_is(
+    make_sqlite: MakeDatabase, clock: HandClock
+) -> None:
+    """In the reader's language: as a whole, in one field, and for other sentences of the layers below."""
+    async with site_on(await make_sqlite("openmeet", clock=clock), clock).browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        german = {"accept-language": "de", "accept": "text/html"}
+        whole = await browser.post("/groups/new", data={"name": "x", "description": "a" * 3_000_000}, headers=german)
+        assert (whole.status_code, "Das ist mehr, als wir auf einmal lesen. Geh zurück" in whole.text) == (413, True)
+        field = await browser.post("/events/new", files={"description": (None, "a" * 1_100_000)}, headers=german)
+        assert (field.status_code, "Vielleicht ist etwas im Formular zu lang. Geh zurück" in field.text) == (400, True)
+        other = await browser.post("/groups/new", content=b"{}", headers={**german, "content-type": "text/plain"})
+        assert (other.status_code, "Wir haben ein Formular erwartet" in other.text) == (400, True), other.text

@@ -23,9 +23,9 @@ def request(**headers: str) -> Request:
 @pytest.mark.parametrize(
     ("zone", "words"),
     [
-        ("Europe/Berlin", "Berlin time (UTC+2)"),
-        ("America/New_York", "New York time (UTC−4)"),
-        ("Asia/Kathmandu", "Kathmandu time (UTC+5:45)"),
+        ("Europe/Berlin", "Berlin time"),
+        ("America/New_York", "New York time"),
+        ("Asia/Kathmandu", "Kathmandu time"),
         ("UTC", "UTC"),
     ],
 )

@@ -20,7 +20,7 @@ from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
 from openmeet.domain.events.model import Event
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport, hash_token
-from openmeet.domain.sign_in.queries import drop_session
+from openmeet.domain.sign_in.queries import drop_session, still_open
 from openmeet.domain.users.model import Caller
 from openmeet.web.site import live, live_pages
 from openmeet.web.site.event_streams import PER_READER
@@ -224,7 +224,7 @@ async def crowd_about(db: Database, host: Caller, event: Event) -> AsyncIterator
 
 async def test_a_crowd_is_told_little_by_little(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each page that is told loads itself again; in the end each was told once."""
-    monkeypatch.setattr(live_pages, "MOST_TOLD_AT_ONCE", 2)
+    monkeypatch.setattr(live_pages, "MOST_NOTIFIED_AT_ONCE", 2)
     monkeypatch.setattr(live_pages, "LOOK_SECONDS", 3_600.0)
     ana, ben, event = await host_and_guest(db)
     async with crowd_about(db, ana, event) as crowd:
@@ -242,11 +242,11 @@ async def test_pages_that_join_all_the_time_do_not_keep_others_waiting(
 ) -> None:
     """On a busy site others join while some are being told."""
     monkeypatch.setattr(live_pages, "LOOK_SECONDS", 0.05)
-    still_open = live_pages.still_open
+    query = still_open
 
     async def slowly(reader: Reader, sessions: Collection[bytes]) -> set[bytes]:
         await asyncio.sleep(0.01)
-        return await still_open(reader, sessions)
+        return await query(reader, sessions)
 
     monkeypatch.setattr(live_pages, "still_open", slowly)
     ana, ben, event = await host_and_guest(db)
@@ -266,7 +266,7 @@ async def test_a_failure_ends_the_streams_and_the_next_ones_are_fed(db: Database
     ana, _, _ = await host_and_guest(db)
     token = await token_of(db, ana)
     site = site_on(db, clock)
-    source_of = live.PageSource
+    source_of = PageSource
     fails = [True]
 
     def broken(database: Database, key: SigningKey, top_frame: Callable[..., bytes]) -> PageSource:

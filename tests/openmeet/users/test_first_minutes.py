@@ -32,7 +32,7 @@ async def test_topics_become_searches_and_groups_are_followed(site):
         chosen = {f"topics.{one}": "yes" for one in ("music", "food", "games", "books", "film", "sports")}
         done = await browser.post("/welcome/start", data={**chosen, f"groups.{group.slug}": "yes", "next": "/home"})
         assert (done.status_code, done.headers["location"]) == (303, "/home")
-        assert "You’re set." in (await browser.get("/home")).text
+        assert "You’re all set." in (await browser.get("/home")).text
     assert len(await _searches(site)) == 5
     async with site.db.reader() as reader:
         ida = await by_email(reader, "ida@example.org")

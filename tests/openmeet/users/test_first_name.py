@@ -20,6 +20,8 @@ from openmeet.domain.users.first_name import first_name
         ("Frau Weber", "Frau Weber"),
         ("The Gardeners", "The Gardeners"),
         ("film club", "film club"),
+        ("Film Club", "Film Club"),
+        ("Kreuzberg Repair Crew", "Kreuzberg Repair Crew"),
         ("BERLIN GAMES", "BERLIN GAMES"),
         ("J. Weber", "J. Weber"),
         ("Eva & Tom", "Eva & Tom"),

@@ -27,8 +27,8 @@ async def test_the_link_on_the_page_gives_the_event_with_what_its_reader_may_kno
         event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/room", **secret)
     path = f"/events/{event.slug}.ics"
     async with site.browser() as stranger, site.browser() as ben:
-        page = await stranger.get(f"/events/{event.slug}")
-        assert f'<a href="{path}" download>Download for your calendar</a>' in page.text
+        page = await stranger.get(f"/events/{event.slug}/share")
+        assert f'<a href="{path}" download>' in page.text
         assert "A copy: it doesn’t follow later changes." in page.text
         found = await stranger.get(path)
         assert found.headers["content-type"].startswith("text/calendar")

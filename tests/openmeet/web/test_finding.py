@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from groundwork.database.words import query_terms
+from groundwork.geo_points import Near
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import queries
 from openmeet.domain.events.group_events import of_event
@@ -13,7 +14,7 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails, GroupVisibility
 from openmeet.domain.search import event_lists, search
 from openmeet.domain.search.query import empty_of, wanted_of
-from openmeet.domain.search.search import EventOrigin, Near, SearchQuery
+from openmeet.domain.search.search import EventOrigin, SearchQuery
 from tests.openmeet.events.test_actions import FROM_NETWORK, URI
 from tests.openmeet.site_under_test import details, event_by, person
 
@@ -173,7 +174,7 @@ async def test_near_is_measured_over_the_ground_and_never_by_a_hidden_address(db
 @pytest.mark.parametrize(
     ("typed", "heading", "path"),
     [
-        ({"q": "***"}, "Nothing to look for", "/"),
+        ({"q": "***"}, "Nothing to search for", "/"),
         ({"q": "tea"}, "Nothing matches", "/"),
         ({"q": "tea", "from": "2026-07-01"}, "Nothing on these days", "/?q=tea"),
         ({"q": "tea", "category": "music"}, "Nothing matches all your filters", "/?q=tea"),

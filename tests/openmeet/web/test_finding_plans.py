@@ -6,10 +6,11 @@ import pytest
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Engine, Reader, Row, Transaction
+from groundwork.geo_points import Near
 from openmeet.domain.events.values import Mode
 from openmeet.domain.search import index_scan, search
 from openmeet.domain.search.event_lists import EventCursor
-from openmeet.domain.search.search import EventOrigin, Near, SearchQuery
+from openmeet.domain.search.search import EventOrigin, SearchQuery
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
 
@@ -57,7 +58,7 @@ async def db(make_database: MakeDatabase) -> Database:
 
 
 async def many_events(tx: Transaction) -> None:
-    """Copies of one that was really made: so many that an index pays."""
+    """Copies of one that was really made: so many that an index pays off."""
     event = await event_by(tx, await person(tx, "Ana"), title="Tea")
     row = await tx.fetch_one("select * from events")
     assert row is not None
@@ -79,7 +80,7 @@ async def many_events(tx: Transaction) -> None:
 
 
 async def test_every_statement_of_a_search_has_an_index(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is asked for; PostgreSQL is kept from reading everything in one go, which pays while there is so little."""
+    """Whatever is asked for; PostgreSQL is kept from reading everything in one go, which pays off while there is so little."""
     monkeypatch.setattr(index_scan, "_SOME", 1)
     async with db.transaction() as tx:
         await many_events(tx)

@@ -132,3 +132,17 @@ def test_mending_is_bounded() -> None:
     assert names.forgiven(["abcx"]) == ["abcd"]
     assert names.forgiven(["bacd"]) == ["abcd"]
     assert sum(map(len, names.variants.values())) < 10
+
+
+async def test_the_name_of_a_host_finds_what_they_host(site: Site) -> None:
+    async with site.browser() as anybody:
+        page = (await anybody.get("/", params={"q": "Lindqvist"})).text
+        group = (await anybody.get("/", params={"q": "north"})).text
+        nobody = (await anybody.get("/", params={"q": "xyzzy"})).text
+    assert 'class="empty"' not in page
+    offered = page.partition("Events by Ana Lindqvist")[2]
+    assert len(re.findall(r'<h3><a href="/events/', offered)) == 3
+    assert "Secret Zirkus" not in offered
+    assert "No coming events with these words" in group
+    assert "Nothing matches" in nobody
+    assert "You might like these" in nobody

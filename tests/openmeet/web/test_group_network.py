@@ -48,14 +48,14 @@ async def program(site: Site, who: Caller) -> dict[str, str]:
     return {"authorization": f"Bearer {session.token}"}
 
 
-async def promised(site: Site, kind: PublicationKind) -> int:
+async def publications_of(site: Site, kind: PublicationKind) -> int:
     async with site.db.reader() as reader:
         return len(await reader.fetch("select subject_id from publications where kind = :kind", kind=kind))
 
 
 async def test_a_member_says_yes_and_takes_it_back(site: Site):
     group, _, ben = await planted(site)
-    assert await promised(site, PublicationKind.MEMBERSHIP) == 0
+    assert await publications_of(site, PublicationKind.MEMBERSHIP) == 0
     async with signed_in(site, ben.user_id) as browser:
         before = (await browser.get(f"/groups/{group.slug}/network")).text
         assert "Show it to everyone" in before
@@ -96,7 +96,7 @@ async def test_strangers_find_no_such_page(site: Site):
     async with signed_in(site, cleo.user_id) as browser:
         assert (await browser.get(f"/groups/{group.slug}/network")).status_code == 403
         assert (await browser.post(f"/groups/{group.slug}/network", data={"public": "yes"})).status_code == 403
-    assert await promised(site, PublicationKind.MEMBERSHIP) == 0
+    assert await publications_of(site, PublicationKind.MEMBERSHIP) == 0
 
 
 async def test_only_the_owner_decides_whether_the_group_is_published(site: Site):
@@ -133,7 +133,7 @@ async def test_a_group_from_elsewhere_is_shown_and_asked_by_a_public_record(site
         assert "Ask publicly to join" in (await browser.get(f"{path}/network")).text
         assert (await browser.post(f"{path}/network", data={"public": "yes"})).status_code == 303
         assert "Withdraw" in (await browser.get(f"{path}/network")).text
-    assert await promised(site, PublicationKind.MEMBERSHIP) == 1
+    assert await publications_of(site, PublicationKind.MEMBERSHIP) == 1
     async with site.db.reader() as reader:
         kept = await queries.by_slug(reader, row["slug"])
         mine = await queries.find_member(reader, kept.id, ben.user_id)

@@ -51,7 +51,7 @@ async def test_a_group_is_made_found_joined_and_left(ana, ben):
     assert "You’re in" in await text_of(ben, path)
     assert "Chess club" in await text_of(ben, "/groups?which=mine")
     await press(ben, f"{path}/notifications", notifications="off")
-    assert "You get no news about it" in await text_of(ben, path)
+    assert "You’re not getting news about it" in await text_of(ben, path)
     folded = re.search(r"<details>\s*<summary>Leave …</summary>(.*?)</details>", await text_of(ben, path), re.DOTALL)
     assert folded is not None
     assert f'action="{path}/leave"' in folded[1]
@@ -123,7 +123,7 @@ async def test_roles_removal_and_bans_by_their_buttons(site, ana, ben):
     await press(ana, f"{path}/members/{them}", act="lift")
     await press(ben, f"{path}/join")
     log = await text_of(ana, f"{path}/log")
-    for line in ("made Ben an admin", "removed Ben", "banned Ben", "lifted the ban of Ben"):
+    for line in ("made Ben an admin", "removed Ben", "banned Ben", "lifted the ban on Ben"):
         assert line in re.sub(r"<[^>]+>", "", log)
 
 
@@ -162,8 +162,8 @@ async def test_mails_are_looked_at_before_they_are_sent_and_can_be_declined(site
     names = "Berg, Emil <emil@example.org>\nFrida Holm\nGil, gil@example.org"
     unread = (await ana.post(f"{path}/invitations/mail", data={"emails": names})).text
     assert "These lines have no address" in unread
-    assert '<li class="break">Frida Holm</li>' in unread
-    assert '<li class="break">Berg</li>' not in unread
+    assert "<li>Frida Holm</li>" in unread
+    assert "<li>Berg</li>" not in unread
     assert "2 e-mails" in unread
     async with site.db.reader() as reader:
         assert await reader.fetch("select id from group_invitations order by id") == []
@@ -273,7 +273,7 @@ async def test_a_group_is_handed_over_by_offer_and_acceptance(site, ana, ben):
     assert (nobody.status_code, 'href="#heir"' in nobody.text) == (400, True)
     await press(ana, f"{path}/ownership", act="offer", heir=them)
     assert "This group could be yours" in await text_of(ben, path)
-    assert "offers you the ownership of" in await text_of(ben, "/notifications")
+    assert "would like to hand" in await text_of(ben, "/notifications")
     await press(ben, f"{path}/ownership", act="accept")
     assert "You own it." in await text_of(ben, f"{path}/ownership")
     assert "Ben owns <a" in await text_of(ana, "/notifications")

@@ -44,7 +44,7 @@ WITHOUT_OPERATION = {GroupPermission.POST}
 LETTERS = dict(zip([*GroupRole, None], "oamipdlbn", strict=True))
 
 
-async def furnished(tx, role: GroupRole | None, visibility: str):
+async def add_examples(tx, role: GroupRole | None, visibility: str):
     """The group, somebody in this role with a session, and people about whom to decide."""
     owner = await person(tx, "Olga")
     group = await group_by(tx, owner, join_policy="request")
@@ -115,7 +115,7 @@ async def test_every_role_with_every_action(make_sqlite, clock, role, visibility
     """What the table allows is done, or meets a rule of its own; everything else is 403, and 404 where the group is hidden."""
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.db.transaction() as tx:
-        group, event, people, token = await furnished(tx, role, visibility)
+        group, event, people, token = await add_examples(tx, role, visibility)
     asked = requests(group, event, people, role is GroupRole.OWNER)
     assert set(asked) == set(TABLE) == set(GroupPermission) - WITHOUT_OPERATION
     is_hidden = visibility == "private" and LETTERS[role] not in "oami"
@@ -158,7 +158,7 @@ async def test_what_somebody_made_in_the_group_asks_for_their_role_of_now(make_s
     """Whoever may make events there goes on with what they made; who may not any more only ends it."""
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.db.transaction() as tx:
-        group, _, _, token = await furnished(tx, role, "public")
+        group, _, _, token = await add_examples(tx, role, "public")
         session = await tx.fetch_one("select user_id from sessions where kind = 'api'")
         caller = Caller(UserId(session["user_id"]), "Carl")
         inside = of_event(group)

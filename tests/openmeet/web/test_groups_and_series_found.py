@@ -16,7 +16,7 @@ from openmeet.network.records.message import RecordMessage
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did, event, message, rev
 from tests.openmeet.ingestion.test_foreign_series import date, series
-from tests.openmeet.ingestion.test_switching import weekly as weekly_timing
+from tests.openmeet.series.practice import weekly as weekly_timing
 from tests.openmeet.site_under_test import api_session, person, site_on
 from tests.openmeet.web.test_badges import badges_in, card, take_known
 from tests.simulation.oracle import Change

@@ -1,6 +1,8 @@
 """Lists of events show covers, hosts, who is going as far as the viewer may see it, and at most two badges."""
 
 import re
+from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -9,11 +11,19 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import host_decisions
 from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
 from openmeet.domain.attendance.registration import ListAudience, RegistrationSettings
+from openmeet.domain.events.content import Content
 from openmeet.domain.events.queries import by_slug
+from openmeet.domain.series import actions as series
+from openmeet.domain.series import date_queries
+from openmeet.domain.series.model import Timing
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.web.events.badges import BY_A_MEMBER, OF_A_SERIES
 from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import MOST_BADGES, card_of
 from tests.databases import MakeDatabase
 from tests.openmeet.counting import Counting
+from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import Site, event_by, person, site_on
 
 PUBLIC = "https://openmeet.test"
@@ -94,5 +104,38 @@ async def test_no_card_has_more_than_two_badges(site: Site) -> None:
         await attendance.answer(tx, await person(tx, "Ben"), event.slug, RsvpReply.GOING)
         facts = await facts_of(tx, PUBLIC, ana.user_id, [event], with_sync=True)
         badges = [str(one.words) for one in card_of(event, facts).badges]
+        assert badges == ["1 person wants to join"], "it stays here as usual, which says nothing"
+        several = [OF_A_SERIES, BY_A_MEMBER]
+        crowded = replace(facts, badges={event.id: several}, sync={event.id: "Changed only here"})
+        badges = [str(one.words) for one in card_of(event, crowded).badges]
+    assert badges == ["1 person wants to join", "Changed only here"]
     assert len(badges) == MOST_BADGES
-    assert badges[0] == "1 person wants to join"
+
+
+async def test_of_several_dates_the_first_says_that_they_repeat(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        timing = Timing(pattern(datetime(2026, 3, 3, 19), "Europe/Berlin", parse_rule("FREQ=WEEKLY;COUNT=3")), None)  # noqa: DTZ001  # wall time is naive
+        made = await series.create(tx, ana, Content("Choir"), timing)
+        dates = [one.event for one in await date_queries.stored(tx, made.id)]
+        facts = await facts_of(tx, PUBLIC, None, dates)
+    assert [OF_A_SERIES in card_of(one, facts).badges for one in dates] == [True, False, False]
+
+
+async def test_groups_in_a_list_have_a_cover_a_line_and_a_place(site: Site) -> None:
+    """The country stands there by its name, and only where no town does."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        text = "*Chess* in the park.\n\nBring a board."
+        await group_by(tx, ana, name="Chess club", description=text, locality="Graz", country="AT")
+        await group_by(tx, ana, name="Far walks", locality="", country="AT")
+    async with site.browser() as browser:
+        page = (await browser.get("/groups", headers={"accept-language": "de"})).text
+        cards = re.findall(r'<li class="group-card.*?</li>', page, re.DOTALL)
+        drawn = [found for card in cards for found in re.findall(r'src="(/covers/[^"]+)"', card)]
+        assert [(await browser.get(path)).status_code for path in drawn] == [200, 200]
+    assert drawn[0] != drawn[1]
+    assert "Chess in the park. Bring a board." in cards[0]
+    assert "Graz" in cards[0]
+    assert "Österreich" not in cards[0]
+    assert "Österreich" in cards[1]

@@ -63,13 +63,13 @@ async def test_a_daily_series_is_one_line_of_every_list(site: Site) -> None:
         assert len((await nobody.get("/api/events")).json()["events"]) == 13
 
 
-async def test_what_goes_on_says_at_least(site: Site) -> None:
+async def test_what_goes_on_counts_no_dates(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         await actions.create(tx, ana, Content("Morning swim"), daily())
     async with site.browser() as nobody:
         page = (await nobody.get("/")).text
-    assert "and at least 49 more dates" in page
+    assert "and more dates" in page
 
 
 async def test_a_series_of_the_network_is_one_line_with_the_dates_that_are_there(site: Site) -> None:
@@ -105,7 +105,7 @@ async def test_a_group_shows_it_once_and_its_month_in_full(site: Site) -> None:
         month = (await nobody.get(f"/groups/{group.slug}/events?view=month&month=2026-12")).text
     assert listed.count("<h3>") == 1
     # Of the private one nothing is said, not even in the number.
-    assert "and at least 48 more dates" in listed
+    assert "and more dates" in listed
     # With the days of other months that the grid has.
     assert month.count("Morning swim") == 35
 

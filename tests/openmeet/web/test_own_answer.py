@@ -28,7 +28,7 @@ async def test_nothing_is_held_or_waited_for_at_what_is_cancelled(make_sqlite: M
         assert "On the waitlist" in (await third.get(walk)).text
         cancelled = await host.post(f"{walk}/cancel", data={"reason": "Storm"})
         said = (await host.get(cancelled.headers["location"])).text
-        assert "everyone who was coming, interested or waiting" in said
+        assert "everyone who was going, said maybe or was waiting" in said
         for browser, words in ((second, "You were on the waitlist"), (third, "You were on the waitlist")):
             page = (await browser.get(walk)).text
             assert f"{words}.</h2>" in page
@@ -54,8 +54,8 @@ async def test_questions_that_may_be_left_open_are_offered_after_the_click(
     lantern = await _asking(site, OPTIONAL)
     meal = await _asking(site, REQUIRED)
     async with site.browser() as stranger:
-        assert "then you answer the questions" not in (await stranger.get(lantern)).text
-        assert "then you answer the questions" in (await stranger.get(meal)).text
+        assert "come back here and answer the questions" not in (await stranger.get(lantern)).text
+        assert "come back here and answer the questions" in (await stranger.get(meal)).text
     async with site.browser() as guest:
         await sign_up(guest, "guest@example.org", "Guest")
         assert "Answer Hanna’s questions" not in (await guest.get(lantern)).text

@@ -154,7 +154,7 @@ async def test_the_event_page_says_when_where_and_who(site, browser):
     assert h1_of(page) == "Board games"
     assert '<time datetime="2026-07-04">Saturday 4 July</time>' in page
     assert '<time datetime="2026-07-04T16:00:00Z">18:00</time>' in page
-    assert "Berlin time (UTC+2)" in page
+    assert "Berlin time" in page
     assert "<strong>2</strong> going" in page
     assert "carla.example" in page
     assert 'aria-label="I’m going: Board games, Saturday 4 July 2026"' in page
@@ -302,7 +302,7 @@ async def test_fewer_places_than_people_are_said_when_they_are_saved(site, brows
     await browser.post(f"{path}/edit", data=inputs_of(asked.text) | fewer)
     assert "More people are going than there are places now" in (await browser.get(path)).text
     await browser.post(f"{path}/edit", data=TYPED | {"revision": "2", "capacity": "2"})
-    assert "<p>Saved.</p>" in (await browser.get(path)).text
+    assert "Saved.</p>" in (await browser.get(path)).text
 
 
 async def test_the_title_of_a_form_with_problems_says_so(browser):
@@ -352,7 +352,7 @@ async def test_news_say_who_answered_what(site, browser):
     path = (await browser.post("/events/new", data=form)).headers["location"]
     async with site.db.transaction() as tx:
         await attendance.answer(tx, await person(tx, "Greta"), path.removeprefix("/events/"), RsvpReply.INTERESTED)
-    assert f'Greta is interested in <a href="{path}">Board games</a>.' in (await browser.get("/notifications")).text
+    assert f'Greta said maybe to <a href="{path}">Board games</a>.' in (await browser.get("/notifications")).text
 
 
 async def test_news_say_from_when_to_when_and_why(site, browser):
@@ -363,10 +363,7 @@ async def test_news_say_from_when_to_when_and_why(site, browser):
         await event_hosting.revise(tx, host, event.slug, details(starts="2026-07-05T19:00", ends=""))
         await event_hosting.cancel(tx, host, event.slug, "The roof leaks")
     page = (await browser.get("/notifications")).text
-    assert (
-        "was moved to Sunday 5 July 2026, 19:00 Berlin time (UTC+2)."
-        " It was Saturday 4 July 2026, 18:00 Berlin time (UTC+2)." in page
-    )
+    assert "was moved to Sun 5 Jul, 19:00. It was Sat 4 Jul, 18:00." in page
     assert "is cancelled: The roof leaks" in page
 
 
@@ -377,7 +374,7 @@ async def test_news_of_another_change_say_which_parts_and_not_what_they_are(site
     async with site.db.transaction() as tx:
         await event_hosting.revise(tx, host, event.slug, details(capacity="40", door_note="Ring at Sesame"))
     page = (await browser.get("/notifications")).text
-    assert "</a>, Saturday 4 July 2026, has changed: number of places, how to get in." in page
+    assert "</a>, Sat 4 Jul, has changed: number of places, how to get in." in page
     assert "Sesame" not in page
 
 
@@ -408,7 +405,7 @@ async def test_names_of_those_who_come_along_are_not_called_optional(site, brows
         )
     page = (await browser.get(f"/events/{event.slug}/answer")).text
     (label,) = re.findall(r'<label for="guest_names">(.*?)</label>', page, re.DOTALL)
-    assert "Who comes with you" in label
+    assert "Who’s coming with you" in label
     assert "optional" not in label
 
 
@@ -419,7 +416,7 @@ async def test_news_tells_once_and_links_to_the_event(site, browser):
     async with site.db.transaction() as tx:
         await event_hosting.cancel(tx, host, event.slug, "")
     assert "Notifications, 1 unread" in (await browser.get("/")).text
-    said = f'<a href="/events/{event.slug}">Board games</a>, Saturday 4 July 2026, is cancelled.'
+    said = f'<a href="/events/{event.slug}">Board games</a>, Sat 4 Jul, is cancelled.'
     page = (await browser.get("/notifications")).text
     assert said in page
     # A page that a browser fetches ahead, or a robot follows, is not read by anybody.

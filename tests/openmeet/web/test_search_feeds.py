@@ -83,10 +83,10 @@ async def test_a_search_is_followed_in_three_forms(site, browser):
 async def test_the_name_of_a_search_is_in_words_of_its_reader(site, browser):
     browser.headers["accept-language"] = "de"
     for asked, name in (
-        ("from=2027-03-01&to=2027-03-01", "Montag, 1. März 2027"),
-        ("from=2027-03-01&to=2027-03-02", "Montag, 1. März 2027 – Dienstag, 2. März 2027"),
-        ("from=2027-03-01", "ab Montag, 1. März 2027"),
-        ("to=2027-03-02&language=en", "bis Dienstag, 2. März 2027, Englisch"),
+        ("from=2027-03-01&to=2027-03-01", "Montag, 1.\xa0März 2027"),
+        ("from=2027-03-01&to=2027-03-02", "Montag, 1.\xa0März 2027 – Dienstag, 2.\xa0März 2027"),
+        ("from=2027-03-01", "ab Montag, 1.\xa0März 2027"),
+        ("to=2027-03-02&language=en", "bis Dienstag, 2.\xa0März 2027, Englisch"),
     ):
         feed = ET.fromstring((await browser.get(f"/events.atom?{asked}")).content)  # our own bytes
         assert feed.findtext(f"{ATOM}title") == f"Events: {name}"

@@ -113,13 +113,15 @@ async def test_secret_addresses_have_the_links_and_no_file_says_them(site, ana) 
     assert feed.rpartition("/")[2].encode() not in file
 
 
-async def test_a_date_offers_its_series_first_and_its_own_file_as_a_copy(site, ana) -> None:
+async def test_a_date_offers_its_series_and_its_own_file_as_a_copy(site, ana) -> None:
     series = await made(ana, "/events/new", **PRACTICE)
     date = (await ana.get(f"{series}/dates/2026-03-10T18:00:00")).headers["location"]
     async with site.browser() as stranger:
         page = (await stranger.get(date)).text
-        first = page.index(f'<a href="{series}#calendar">Add all dates to your calendar</a>')
-        assert first < page.index("Download for your calendar") < page.index("A copy: it doesn’t follow later changes.")
+        assert f'<a href="{series}#calendar">Add all dates to your calendar</a>' in page
+        assert f'href="{date}/share#into-calendar"' in page
+        shared = (await stranger.get(f"{date}/share")).text
+        assert shared.index("Download as a file") < shared.index("A copy: it doesn’t follow later changes.")
         file = (await stranger.get(f"{date}.ics")).text
     assert "REFRESH-INTERVAL" not in file
     assert "SOURCE" not in file

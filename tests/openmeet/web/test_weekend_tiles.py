@@ -1,4 +1,4 @@
-"""The tiles of the next weekend on the front page: taken from the list, which keeps everything else."""
+"""The top of Discover: filters of one tap, and the tiles of the next weekend, which are taken from the list."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from groundwork.clock import from_datetime
-from openmeet.web.events.discover import take_weekend, weekend_path
+from openmeet.web.events.discover import chips, take_weekend, weekend_path
 from openmeet.web.events.listing import EventCard, ListedDay
 
 # A Thursday.
@@ -47,3 +47,13 @@ def test_fewer_stay_in_the_list(gone: str):
 
 def test_the_link_leads_to_both_days():
     assert weekend_path(NOW, "Europe/Berlin") == "/?from=2026-03-07&to=2026-03-08"
+
+
+def test_what_is_chosen_stands_in_front():
+    """On a phone the line shows its first ones. A source is offered only to be removed: it is among the other filters."""
+    free = chips({}, NOW, "Europe/Berlin", view="")
+    chosen = chips({"category": "games", "source": "atproto"}, NOW, "Europe/Berlin", view="")
+    assert [one.words for one in free if one.is_on] == ["Any day"]
+    assert [one.words for one in chosen[:3]] == ["Games", "From other apps", "Today"]
+    assert [one.is_on for one in chosen] == sorted((one.is_on for one in chosen), reverse=True)
+    assert "From other apps" not in {one.words for one in free}

@@ -169,8 +169,8 @@ async def test_an_address_that_does_not_answer_delays_no_other(stage, client, an
     await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
     for webhook_id, who in zip(sorted(ids), (ana, ben), strict=True):
         await client.post(f"/api/webhooks/{webhook_id}/ping", headers=who)
-    owed = await rows(stage.site.db, "select partition from outbox_jobs where kind = 'webhook' and state = 'due'")
-    assert {row["partition"] for row in owed} == ids
+    queued = await rows(stage.site.db, "select partition from outbox_jobs where kind = 'webhook' and state = 'due'")
+    assert {row["partition"] for row in queued} == ids
 
 
 async def test_what_does_not_concern_one_is_not_told(stage, client, ana, ben):
@@ -359,10 +359,10 @@ async def test_an_address_that_fails_for_days_is_switched_off_and_its_owner_is_t
         stage.clock.turn(DAY)
     shown = (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).json()
     assert (shown["isOn"], shown["offWhy"]) == (False, "The address answered with status 500.")
-    owed = [
+    queued = [
         due_email_of(job_of(row)) for row in await rows(stage.site.db, "select * from outbox_jobs where kind = 'mail'")
     ]
-    (due,) = [one for one in owed if one.kind == OFF_MAIL]
+    (due,) = [one for one in queued if one.kind == OFF_MAIL]
     letter = await off_composer("OpenMeet", ORIGIN)(stage.site.db, due)
     assert letter is not None
     assert (letter.to, "127.0.0.1" in letter.subject) == ("ana@example.org", True)

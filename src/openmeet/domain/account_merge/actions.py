@@ -111,7 +111,7 @@ async def confirm(tx: Transaction, caller: UserId, claim_id: ClaimId) -> tuple[H
         for did in dids:
             await identity_queries.claim(tx, did)
         await publications.recheck_unpublished_of(tx, caller)
-    await queries.settle(tx, claim_id, joined)
+    await queries.complete(tx, claim_id, joined)
     return joined
 
 

@@ -89,7 +89,7 @@ async def lock(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> AccountCl
     return _claim(row) if row else None
 
 
-async def settle(tx: Transaction, claim_id: ClaimId, joined: tuple[Holding, ...]) -> None:
+async def complete(tx: Transaction, claim_id: ClaimId, joined: tuple[Holding, ...]) -> None:
     """Mark the claim as merged and keep the result for its user to read."""
     kept = msgspec.json.encode([(one.key, one.number) for one in joined]).decode()
     await tx.execute(
@@ -111,7 +111,7 @@ async def drop(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> bool:
 
 
 async def forget(tx: Transaction, before: Instant) -> int:
-    """Drop expired claims, and merged ones that were settled before an instant."""
+    """Drop expired claims, and merged ones that were completed before an instant."""
     return await tx.execute(
         "delete from account_merges where (settled_at is null and expires_at <= :now) or settled_at < :before",
         now=tx.now,

@@ -300,10 +300,10 @@ async def reassign_blocks(tx: Transaction, from_user: UserId, to_user: UserId) -
         other=to_user,
     )
     await tx.execute("update reports set subject = :other where subject = :one", one=from_user, other=to_user)
-    await _merge_standing(tx, from_user, to_user)
+    await _merge_standing_rsvps(tx, from_user, to_user)
 
 
-async def _merge_standing(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+async def _merge_standing_rsvps(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     """A block survives the merge; otherwise the decision about the remaining user counts."""
     await tx.execute(
         "delete from moderation_states where subject = :other and state <> 'hidden'"

@@ -35,26 +35,29 @@ class TokenScope(StrEnum):
 
 SCOPE_DESCRIPTIONS: Final = {
     TokenScope.READ: lazy(
-        "See what you see: events and who comes to yours, answers, groups, your calendar, profile and news"
+        "See what you see: events and who’s coming to yours, answers, groups, your calendar, profile and news"
     ),
     TokenScope.EVENTS: lazy(
         "Create, change, cancel and delete your events; decide who comes and write to them; import lists of people"
     ),
     TokenScope.SERIES: lazy("Create, change, cancel, delete and hand over your series"),
-    TokenScope.ANSWERS: lazy("Answer to events and whole series, follow series and people"),
+    TokenScope.ANSWERS: lazy("Answer events and whole series, follow series and people"),
     TokenScope.GROUPS: lazy("Create, run and hand over groups, write to their members, join and leave groups"),
     TokenScope.PROFILE: lazy(
         "Change your profile, notifications, saved searches and calendar subscriptions; report, block and mute for you"
     ),
     TokenScope.PUBLISHING: lazy(
-        "Agree or refuse, for you, to publish your public events and answers, where anyone can read them and copies may remain"
+        "Choose for you whether your public events and answers are published, where anyone can "
+        "read them and copies may remain"
     ),
     TokenScope.WEBHOOKS: lazy("Register addresses that receive events"),
     TokenScope.MODERATION: lazy("Moderate this site, where you’re a moderator"),
-    TokenScope.CALENDAR_ADDRESS: lazy("See, renew and close the secret addresses of your calendar and of your groups’"),
-    TokenScope.CHAT_READ: lazy("Read the chats you can read"),
-    TokenScope.CHAT_WRITE: lazy("Write in chats for you, and keep order in those that you host"),
-    TokenScope.OPERATING: lazy("See the state of the synchronisation, if you operate this site"),
+    TokenScope.CALENDAR_ADDRESS: lazy(
+        "See, renew and close the secret addresses of your calendar and your groups’ calendars"
+    ),
+    TokenScope.CHAT_READ: lazy("Read your chats"),
+    TokenScope.CHAT_WRITE: lazy("Write in chats for you, and moderate those that you host"),
+    TokenScope.OPERATING: lazy("See how sync is doing, if you operate this site"),
 }
 
 

@@ -54,7 +54,7 @@ from openmeet.outbox import publications
 
 # Whether an RSVP record (by URI) counts and refers to an event record (by URI). Passed in: records belong to the
 # network package.
-IsAbout = Callable[[Reader, str, str | None], Awaitable[bool]]
+RefersToEvent = Callable[[Reader, str, str | None], Awaitable[bool]]
 
 
 async def answer(
@@ -391,15 +391,15 @@ async def recheck_rsvp_records(tx: Transaction, event_ids: Sequence[EventId]) ->
 
 
 async def store_record_uri(
-    tx: Transaction, attendance_id: AttendanceId, *, uri: str, about: str | None, is_about: IsAbout
+    tx: Transaction, attendance_id: AttendanceId, *, uri: str, about: str | None, refers_to_event: RefersToEvent
 ) -> None:
     """Store the URI of the RSVP record and of the event record it refers to.
 
-    ``is_about``: see its definition. Enqueued again where, since sending, the event got another record or stopped
+    ``refers_to_event``: see its definition. Enqueued again where, since sending, the event got another record or stopped
     being public.
     """
     mine = await queries.by_id(tx, attendance_id)
-    if mine is not None and not await _has_other_effective_record(tx, mine, uri, about, is_about):
+    if mine is not None and not await _has_other_effective_record(tx, mine, uri, about, refers_to_event):
         await queries.detach_records(tx, {uri})
         await queries.set_record(tx, attendance_id, uri)
     event = None if mine is None else await event_by_id(tx, mine.event_id)
@@ -410,12 +410,12 @@ async def store_record_uri(
 
 
 async def _has_other_effective_record(
-    reader: Reader, mine: Attendance, uri: str, about: str | None, is_about: IsAbout
+    reader: Reader, mine: Attendance, uri: str, about: str | None, refers_to_event: RefersToEvent
 ) -> bool:
     """Whether another record of the same person about the same event record counts; only that person may delete it."""
     if mine.source is not RsvpSource.NETWORK or mine.record_uri is None or mine.record_uri == uri:
         return False
-    return await is_about(reader, mine.record_uri, about)
+    return await refers_to_event(reader, mine.record_uri, about)
 
 
 async def forget_record(tx: Transaction, attendance_id: AttendanceId) -> None:

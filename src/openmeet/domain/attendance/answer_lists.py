@@ -9,7 +9,7 @@ from openmeet.domain.attendance.model import NO_COUNTS, Attendance, RsvpCounts
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.groups.model import INSIDE
+from openmeet.domain.groups.model import INSIDE, GroupRole
 from openmeet.domain.groups.queries import roles_in
 from openmeet.domain.moderation.blocks import refusing_among
 from openmeet.domain.users.model import UserId
@@ -27,9 +27,7 @@ async def cases_of(
     """The input of ``bar_of`` for each event. ``hosted``: the events where the viewer decides about answers."""
     settings = await registration.of_events(reader, events)
     full = await waitlist.full_event_ids(reader, events, settings)
-    members_only = [event for event in events if settings[event.id].is_members_only and event.group is not None]
-    groups = [event.group.id for event in members_only if event.group is not None]
-    roles = {} if viewer is None or not groups else await roles_in(reader, groups, viewer)
+    roles = {} if viewer is None else await _roles_at(reader, events, viewer)
     refusing = set() if viewer is None else await refusing_among(reader, {event.author_id for event in events}, viewer)
     return {
         event.id: AnswerCase(
@@ -38,15 +36,32 @@ async def cases_of(
             reader.now,
             settings[event.id],
             EventRelationship(
-                is_host=event.id in hosted, is_member=event.group is not None and roles.get(event.group.id) in INSIDE
+                is_host=event.id in hosted,
+                is_member=settings[event.id].is_members_only and roles.get(event.id) in INSIDE,
             ),
             is_hosting=event.id in hosted,
-            is_welcome=event.author_id not in refusing,
+            is_welcome=event.author_id not in refusing
+            and (roles.get(event.id) is not GroupRole.BANNED or event.author_id == viewer),
             is_full=event.id in full,
             people_asking=counts.get(event.id, NO_COUNTS).unconfirmed,
         )
         for event in events
     }
+
+
+async def is_welcome(reader: Reader, event: Event, person: UserId) -> bool:
+    """Whether this person may answer yes: neither its host nor a moderator blocks them, and its group has not banned them."""
+    if await refusing_among(reader, [event.author_id], person):
+        return False
+    role = (await _roles_at(reader, [event], person)).get(event.id)
+    return role is not GroupRole.BANNED or event.author_id == person
+
+
+async def _roles_at(reader: Reader, events: Sequence[Event], person: UserId) -> dict[EventId, GroupRole]:
+    """The person's role in the group of each event that has one, where they have a role."""
+    groups = {event.id: event.group.id for event in events if event.group is not None}
+    roles = await roles_in(reader, sorted(set(groups.values())), person) if groups else {}
+    return {event_id: roles[group_id] for event_id, group_id in groups.items() if group_id in roles}
 
 
 async def case_of(
@@ -59,6 +74,6 @@ async def case_of(
         reader.now,
         settings,
         await actions.relationship_of(reader, event, settings, person),
-        is_welcome=not await refusing_among(reader, [event.author_id], person),
+        is_welcome=await is_welcome(reader, event, person),
         is_full=await waitlist.would_wait(reader, event, settings),
     )

@@ -15,7 +15,7 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks.actions import ChangedSubject, happened
 from openmeet.domain.webhooks.model import Happening
@@ -97,7 +97,7 @@ async def _notify_webhooks(tx: Transaction, answers: Sequence[Attendance]) -> No
     )
 
 
-async def of_rsvp(reader: Reader, attendance_id: AttendanceId, page: Page = WHOLE) -> list[HistoryEntry]:
+async def of_rsvp(reader: Reader, attendance_id: AttendanceId, page: Page = ALL_ROWS) -> list[HistoryEntry]:
     """The history of one RSVP, oldest first."""
     rows = await reader.fetch(
         f"select {COLUMNS} from attendance_history where attendance_id = :attendance_id"

@@ -62,7 +62,7 @@ async def may_host(reader: Reader, event: Event, caller: Caller | None) -> bool:
     """Whether somebody may decide about the RSVPs of an event, as its author or as a co-host."""
     if caller is None:
         return False
-    return may(await seeing.standing_of(reader, event, caller.user_id), EventPermission.DECIDE_ANSWERS)
+    return may(await seeing.role_of(reader, event, caller.user_id), EventPermission.DECIDE_ANSWERS)
 
 
 async def approve(
@@ -359,7 +359,7 @@ async def notify_people(
         about = {
             kinds.ANSWER_APPROVED: Approval(answer=status.value),
             kinds.ANSWER_DECLINED: _last_known_details(event),
-            kinds.INVITED: InvitationReceived(more=more),
+            kinds.INVITED: InvitationReceived(person_id=by or event.author_id, more=more),
         }[kind]
         starts_at = event.starts_at
         await notifications.notify(

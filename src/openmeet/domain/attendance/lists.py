@@ -34,9 +34,9 @@ _BEFORE_WAITLIST: Final = -(2**62)
 
 STATUS_LABELS: Mapping[AttendanceStatus, LazyText] = {
     AttendanceStatus.ATTENDING: lazy("going"),
-    AttendanceStatus.INTERESTED: lazy("interested"),
+    AttendanceStatus.INTERESTED: lazy("maybe"),
     AttendanceStatus.DECLINED: lazy("not going"),
-    AttendanceStatus.PENDING: lazy("waits for the host"),
+    AttendanceStatus.PENDING: lazy("waiting for the host"),
     AttendanceStatus.WAITLISTED: lazy("on the waitlist"),
     AttendanceStatus.INVITED: lazy("invited"),
     AttendanceStatus.REJECTED: lazy("declined"),
@@ -274,11 +274,11 @@ def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LI
     if one.status is AttendanceStatus.WAITLISTED and one.offered_until is not None:
         words = gettext("a place is held")
     elif one.status is AttendanceStatus.WAITLISTED and is_too_large(limits, one):
-        words = gettext("waits with more people than there are places, so others move up first")
+        words = gettext("waiting with more people than there are places, so others move up first")
     elif one.pending_for is PendingFor.FOREIGN:
-        words = gettext("answered from elsewhere")
+        words = gettext("answered in another app")
     elif one.pending_for is PendingFor.UNKNOWN_STATUS:
-        words = gettext("answered unclearly")
+        words = gettext("unclear answer")
     return AttendeeRow(
         one.attendance_id,
         one.user_id,

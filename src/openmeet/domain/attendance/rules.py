@@ -247,8 +247,8 @@ class SeatsTaken:
 
     def of(self, mode: AnswerMode) -> int:
         """RSVPs without a mode count as in person."""
-        unsaid = self.by_mode.get(None, 0) if mode is AnswerMode.IN_PERSON else 0
-        return self.by_mode.get(mode, 0) + unsaid
+        without_mode = self.by_mode.get(None, 0) if mode is AnswerMode.IN_PERSON else 0
+        return self.by_mode.get(mode, 0) + without_mode
 
     def plus(self, party: int, mode: AnswerMode | None) -> "SeatsTaken":
         """With one more party (or, negative, one less)."""
@@ -364,10 +364,10 @@ def why_check_in_is_closed(event: Event, now: Instant) -> Why | None:
         return AttendanceReason.CHECK_IN_NEEDS_DATE()
     if now < event.starts_at - CHECK_IN_OPENS_BEFORE:
         opens = Instant(event.starts_at - CHECK_IN_OPENS_BEFORE)
-        return AttendanceReason.CHECK_IN_NOT_YET(opens=_check_in_times(event, opens))
+        return AttendanceReason.CHECK_IN_NOT_YET(opens=_check_in_times(event, opens, now))
     if now > event.over_at + CHECK_IN_CLOSES_AFTER:
         closed = Instant(event.over_at + CHECK_IN_CLOSES_AFTER)
-        return AttendanceReason.CHECK_IN_OVER(closed=_check_in_times(event, closed))
+        return AttendanceReason.CHECK_IN_OVER(closed=_check_in_times(event, closed, now))
     return None
 
 
@@ -377,6 +377,6 @@ def require_check_in_time(event: Event, now: Instant) -> None:
         raise Refused(why, name="CheckInClosed")
 
 
-def _check_in_times(event: Event, at: Instant) -> str:
-    local = wall_time.local_of(at, event.time_zone)
-    return f"{formatting.span(local, None)}, {formatting.zone_label(local, event.time_zone)}"
+def _check_in_times(event: Event, at: Instant, now: Instant) -> str:
+    local, today = wall_time.local_of(at, event.time_zone), wall_time.local_of(now, event.time_zone).date()
+    return f"{formatting.span(local, None, today)}, {formatting.zone_label(local, event.time_zone)}"

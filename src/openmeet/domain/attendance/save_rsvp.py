@@ -31,9 +31,11 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks.queries import IS_ANY_ON
 from openmeet.outbox import publications
 
-COLUMNS = "seats.unsaid, seats.in_person, seats.online, seats.has_expired_offers, seats.has_waitlist, seats.last_number"
+COLUMNS = (
+    "seats.without_mode, seats.in_person, seats.online, seats.has_expired_offers, seats.has_waitlist, seats.last_number"
+)
 
-_BY_MODE = {"unsaid": "mode is null", "in_person": "mode = 'in_person'", "online": "mode = 'online'"}
+_BY_MODE = {"without_mode": "mode is null", "in_person": "mode = 'in_person'", "online": "mode = 'online'"}
 
 
 def seats_table(event_id: str) -> str:
@@ -75,7 +77,7 @@ async def read_seat_usage(tx: Transaction, event_id: EventId) -> SeatUsage:
 
 def parse_seat_usage(row: Row) -> SeatUsage:
     """Parse a row that has ``COLUMNS``."""
-    held = {None: row["unsaid"], AnswerMode.IN_PERSON: row["in_person"], AnswerMode.ONLINE: row["online"]}
+    held = {None: row["without_mode"], AnswerMode.IN_PERSON: row["in_person"], AnswerMode.ONLINE: row["online"]}
     return SeatUsage(
         SeatsTaken({mode: taken for mode, taken in held.items() if taken}),
         bool(row["has_expired_offers"]),
@@ -107,7 +109,8 @@ def _lock_sql(column: str) -> str:
            {", ".join(f"j.{name} as settings_{name}" for name in _SETTINGS)},
            {COLUMNS},
            case when {IS_ANY_ON} then 1 else 0 end as has_webhooks, h.user_id as co_host_id,
-           case when {is_unwelcome("e.author_id", "u.id")} then 1 else 0 end as is_unwelcome
+           case when {is_unwelcome("e.author_id", "u.id")} or e.author_id <> u.id and exists (select 1 from group_members gb
+                where gb.group_id = e.group_id and gb.user_id = u.id and gb.role = 'banned') then 1 else 0 end as is_unwelcome
       from events e left join users u on u.id = :user_id
       left join attendances a on a.event_id = e.id and a.user_id = :user_id
       left join registration_settings j on j.subject_id =
@@ -126,7 +129,8 @@ class LockedEvent:
     """A locked event with the person's RSVP so far, the settings that apply, seats in use (zeros where nothing is limited)
     and all hosts.
 
-    ``has_webhooks``: whether any webhook is on. ``is_unwelcome``: as in ``moderation.blocks``.
+    ``has_webhooks``: whether any webhook is on. ``is_unwelcome``: as in ``moderation.blocks``, or
+    banned from the event's group.
     """
 
     event: Event

@@ -101,13 +101,13 @@ _SKIP_UNANNOUNCED = f"""
     update events set group_notice = 'skipped'
      where id in (
            select e.id from events e
-            where {_IN_INDEX} and e.updated_at <= :settled
+            where {_IN_INDEX} and e.updated_at <= :unchanged_since
               and (e.over_at <= :now or e.series_id is not null and exists (
                     select 1 from events o where o.series_id = e.series_id and o.group_notice = 'sent')))
 """
 _DUE = f"""
     select e.id from events e join groups g on g.id = e.group_id
-     where {_IN_INDEX} and e.updated_at <= :settled and g.deleted_at is null and e.over_at > :now
+     where {_IN_INDEX} and e.updated_at <= :unchanged_since and g.deleted_at is null and e.over_at > :now
        and e.status <> 'cancelled' and not {is_hidden("e")}
      order by e.starts_at, e.id
 """
@@ -124,9 +124,9 @@ async def announce_group_events(db: Database) -> int:
     series only one date is announced.
     """
     async with db.transaction() as tx:
-        settled = Instant(tx.now - GROUP_ANNOUNCEMENT_DELAY)
-        await tx.execute(_SKIP_UNANNOUNCED, now=tx.now, settled=settled)
-        rows = await tx.fetch(_DUE, now=tx.now, settled=settled)
+        unchanged_since = Instant(tx.now - GROUP_ANNOUNCEMENT_DELAY)
+        await tx.execute(_SKIP_UNANNOUNCED, now=tx.now, unchanged_since=unchanged_since)
+        rows = await tx.fetch(_DUE, now=tx.now, unchanged_since=unchanged_since)
     announced = 0
     for row in rows:
         async with db.transaction() as tx:

@@ -7,7 +7,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import unpacked
 from openmeet.domain.calendars.model import CalendarId, FeedFailure, FeedHealth, Itself, ReadDate, Subscribed
-from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import UserId
 from openmeet.recurrence.wall_time import is_zone
 
@@ -52,7 +52,7 @@ def _subscribed(row: Row) -> Subscribed:
     )
 
 
-async def of_person(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Subscribed]:
+async def of_person(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[Subscribed]:
     """A person's calendars, oldest first."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from subscribed_calendars c"

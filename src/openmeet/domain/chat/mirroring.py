@@ -128,7 +128,7 @@ async def switch_on(
 
 async def begin(tx: Transaction, room_id: RoomId, *, guests: bool) -> None:
     """Mirror a room that is not mirrored, for callers that have checked access or act for the operator."""
-    # Earlier entries are not sent: everything up to here counts as settled.
+    # Earlier entries are not sent: everything up to here counts as done.
     await tx.execute(
         """
         insert into matrix_sends (room_id, number, event_id, sent_revision)

@@ -222,7 +222,7 @@ async def _notify(tx: Transaction, room: Room, one: ChatMessage, wanted: _Wanted
         people=people,
     )
     kept = {UserId(row["user_id"]): row for row in rows}
-    told: dict[NotificationKind[ChatNews], list[UserId]] = {}
+    recipients: dict[NotificationKind[ChatNews], list[UserId]] = {}
     looking = set()
     for person in people:
         if reached.get(person, Access.NONE) is Access.NONE:
@@ -235,8 +235,8 @@ async def _notify(tx: Transaction, room: Room, one: ChatMessage, wanted: _Wanted
             continue
         if own is not None and own["seen_at"] is not None and own["seen_at"] > tx.now - _ACTIVE_FOR:
             looking.add(person)
-        told.setdefault(wanted[person], []).append(person)
-    for kind, to in told.items():
+        recipients.setdefault(wanted[person], []).append(person)
+    for kind, to in recipients.items():
         if kind in _BUNDLES:
             known = await queries.waiting_among(tx, to, kind, room.id, Instant(tx.now - _BUNDLED_FOR))
             await notify_each(tx, kind, _notices(room, one, [who for who in to if who not in known], looking))

@@ -206,10 +206,10 @@ async def report(
     Raises NotFound, InvalidForm (``words``).
     """
     one, room, _ = await messages.lock_visible_message(tx, caller, message_id)
-    told = words.strip()
-    if len(told) > MAX_REPORT_WORDS:
+    text = words.strip()
+    if len(text) > MAX_REPORT_WORDS:
         raise InvalidForm({"words": ChatReason.REASON_TOO_LONG(most=MAX_REPORT_WORDS)})
-    if reason is ReportReason.OTHER and not told:
+    if reason is ReportReason.OTHER and not text:
         raise InvalidForm({"words": ChatReason.REASON_NEEDED()})
     about_moderator = one.user_id is not None and await access(tx, room.id, one.user_id) is Access.MODERATE
     made = await tx.execute(
@@ -225,7 +225,7 @@ async def report(
         message=one.id,
         person=caller.user_id,
         reason=reason.value,
-        words=told,
+        words=text,
         to_tenant=int(to_tenant or about_moderator),
         now=tx.now,
     )

@@ -74,6 +74,9 @@ _TONES: Final = {
     Motif.TILES: (0, 2, 5),
 }
 
+# Those that say nothing about a topic: a group has none.
+_OF_GROUPS: Final = (Motif.ART, Motif.CALM, Motif.LANES, Motif.STREET, Motif.TALK, Motif.TILES)
+
 
 @dataclass(frozen=True, slots=True)
 class Cover:
@@ -99,6 +102,11 @@ class Cover:
         return f"/covers/{self.name}.svg"
 
     @property
+    def png_path(self) -> str:
+        """Path of the same picture as PNG, for e-mails."""
+        return f"/covers/{self.name}.png"
+
+    @property
     def strip_path(self) -> str:
         """Path of the same picture for a wide and low space."""
         return f"/covers/{self.name}/strip.svg"
@@ -115,9 +123,20 @@ def named(name: str) -> Cover | None:
 def cover_of(title: str, categories: Sequence[Category], shuffle: int = 0) -> Cover:
     """The cover of an event with this title. The first category gives the motif; ``shuffle`` gives another picture."""
     motif = _OF_CATEGORY[categories[0]] if categories else Motif.ART
-    words = unicodedata.normalize("NFC", title.strip().lower())
-    digest = hashlib.sha256(f"{words}|{motif.value}|{shuffle}".encode("utf-8", "replace")).digest()
-    return Cover(motif, int.from_bytes(digest[:_SEED_BYTES]))
+    return Cover(motif, _seed(title, f"{motif.value}|{shuffle}"))
+
+
+def cover_of_group(name: str) -> Cover:
+    """The cover of a group without a picture; its name decides the motif, too."""
+    seed = _seed(name, "group")
+    # The lowest digits choose the tone.
+    return Cover(_OF_GROUPS[(seed >> 32) % len(_OF_GROUPS)], seed)
+
+
+def _seed(words: str, rest: str) -> int:
+    folded = unicodedata.normalize("NFC", words.strip().lower())
+    digest = hashlib.sha256(f"{folded}|{rest}".encode("utf-8", "replace")).digest()
+    return int.from_bytes(digest[:_SEED_BYTES])
 
 
 def cover_for(content: Content) -> Cover:

@@ -35,7 +35,7 @@ from openmeet.domain.users.reasons import UserReason
 from openmeet.outbox.emails import enqueue_emails
 from openmeet.outbox.kinds import JobKind
 
-_UNSETTLED: Final = """
+_UNDELETED_RECORDS: Final = """
     select p.uri from publications p left join repository_sessions s on s.did = p.did
      where p.user_id = :id and p.uri is not null and p.state not in ('withheld', 'retracted') {which} and not exists (
            select 1 from identities i where i.did = p.did and i.kind = 'custodial')
@@ -186,7 +186,7 @@ async def _leave_time(tx: Transaction, asked: ErasureRequest) -> None:
     """Account servers get their time also if this was done late; the last e-mail lists what they still have."""
     needed = asked.due_at - ends_at(asked)
     due_at = asked.due_at
-    if await unsettled(tx, asked.user_id):
+    if await undeleted_records(tx, asked.user_id):
         due_at = max(due_at, Instant(tx.now + needed))
         await erasure_requests.move(tx, asked.user_id, due_at)
     # Each request has its own: anyone who signs in and asks again is told again.
@@ -242,14 +242,14 @@ async def _withdraw_answers(db: Database, user_id: UserId) -> None:
             log.warning("account.answer_not_withdrawn", why=str(failure.why))
 
 
-async def unsettled(reader: Reader, user_id: UserId) -> tuple[str, ...]:
+async def undeleted_records(reader: Reader, user_id: UserId) -> tuple[str, ...]:
     """Addresses of records that are still in the person's own network accounts. One that we keep for them is deleted whole."""
-    return tuple(row["uri"] for row in await reader.fetch(_UNSETTLED.format(which=""), id=user_id))
+    return tuple(row["uri"] for row in await reader.fetch(_UNDELETED_RECORDS.format(which=""), id=user_id))
 
 
 async def out_of_reach(reader: Reader, user_id: UserId) -> tuple[str, ...]:
     """URIs of the person's records that we cannot delete, because the account server no longer lets us in."""
-    return tuple(row["uri"] for row in await reader.fetch(_UNSETTLED.format(which=_OUT_OF_REACH), id=user_id))
+    return tuple(row["uri"] for row in await reader.fetch(_UNDELETED_RECORDS.format(which=_OUT_OF_REACH), id=user_id))
 
 
 def ends_at(asked: ErasureRequest) -> Instant:

@@ -7,7 +7,7 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.permissions import CoHost, CoHostId, CoHostState
-from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
@@ -46,7 +46,7 @@ async def hosted_among(reader: Reader, user_id: UserId, event_ids: Collection[Ev
 
 
 async def of_event(
-    reader: Reader, event_id: EventId, states: Sequence[CoHostState], page: Page = WHOLE
+    reader: Reader, event_id: EventId, states: Sequence[CoHostState], page: Page = ALL_ROWS
 ) -> list[CoHost]:
     """Co-hosts, in order of invitation."""
     rows = await reader.fetch(
@@ -74,7 +74,7 @@ async def co_hosts_of(reader: Reader, event_ids: Collection[EventId]) -> dict[Ev
     return found
 
 
-async def waiting_for(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[CoHost]:
+async def waiting_for(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[CoHost]:
     """Open invitations to this person, or to the e-mail address of their account."""
     rows = await reader.fetch(
         f"""

@@ -45,8 +45,8 @@ async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str, *,
     text = whom.strip()
     if not text:
         raise InvalidForm({"whom": EventReason.INVITEE_NEEDED})
-    standing = [CoHostState.INVITED, CoHostState.ACCEPTED]
-    if len(await co_host_queries.of_event(tx, event.id, standing)) >= MAX_CO_HOSTS:
+    states = [CoHostState.INVITED, CoHostState.ACCEPTED]
+    if len(await co_host_queries.of_event(tx, event.id, states)) >= MAX_CO_HOSTS:
         raise Refused(EventReason.TOO_MANY_HOSTS, name="TooManyHosts", most=MAX_CO_HOSTS)
     if "@" in text.lstrip("@"):
         return await _by_mail(tx, caller, event, text, for_series=for_series)

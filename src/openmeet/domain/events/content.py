@@ -79,7 +79,7 @@ class Field:
     """One field of ``Content``.
 
     ``inputs``: where it is typed; none: forms and requests leave it as it is. ``join`` makes the value of what the
-    inputs gave, ``split`` the reverse; they are needed for several inputs. ``told``: what notifications call it when it
+    inputs gave, ``split`` the reverse; they are needed for several inputs. ``change_label``: what notifications call it when it
     has changed, without its value, which may be private; None: nobody is told. ``stored``: its columns in ``events``;
     None: it is in the JSON column ``extra``. ``in_record``: for each input its key in the object that
     we add to records (``network.records.extension``); none: it has a place in the community's Lexicon, or is in no
@@ -90,7 +90,7 @@ class Field:
     inputs: tuple[Input, ...] = ()
     join: Callable[..., Any] = lambda value: value
     split: Callable[[Any], tuple[Any, ...]] = lambda value: (value,)
-    told: LazyText | None = None
+    change_label: LazyText | None = None
     stored: FieldColumns | None = None
     in_record: tuple[str, ...] = ()
     audience: str = ""
@@ -113,19 +113,19 @@ FIELDS: Final = (
     Field(
         "title",
         (Input("title", lazy("Title"), inputs.title(MAX_TITLE)),),
-        told=plazy("a field that changed", "title"),
+        change_label=plazy("a field that changed", "title"),
         stored=columns.text("title"),
     ),
     Field(
         "description",
         (Input("description", lazy("Description"), inputs.description(MAX_DESCRIPTION)),),
-        told=plazy("a field that changed", "description"),
+        change_label=plazy("a field that changed", "description"),
         stored=columns.text("description"),
     ),
     Field(
         "mode",
         (Input("mode", lazy("How do people meet?"), inputs.one_of(Mode, Mode.IN_PERSON)),),
-        told=plazy("a field that changed", "way of taking part"),
+        change_label=plazy("a field that changed", "way of taking part"),
         stored=columns.one_of("mode", Mode),
     ),
     Field(
@@ -147,7 +147,7 @@ FIELDS: Final = (
     Field(
         "online_url",
         (Input("online_url", lazy("Link to join"), inputs.web_address(is_shown=False)),),
-        told=plazy("a field that changed", "link for joining online"),
+        change_label=plazy("a field that changed", "link for joining online"),
         audience="online_url_audience",
         stored=columns.text("online_url"),
     ),
@@ -162,7 +162,11 @@ FIELDS: Final = (
         ),
         stored=columns.one_of("online_url_audience", Audience),
     ),
-    Field("links", told=plazy("a field that changed", "links"), stored=columns.as_json("links", tuple[EventLink, ...])),
+    Field(
+        "links",
+        change_label=plazy("a field that changed", "links"),
+        stored=columns.as_json("links", tuple[EventLink, ...]),
+    ),
     Field(
         "capacity",
         (
@@ -176,7 +180,7 @@ FIELDS: Final = (
                 ),
             ),
         ),
-        told=plazy("a field that changed", "number of places"),
+        change_label=plazy("a field that changed", "number of places"),
         stored=columns.number("capacity"),
     ),
     Field(
@@ -188,7 +192,7 @@ FIELDS: Final = (
                 inputs.one_of(Visibility, Visibility.PUBLIC, is_shown=False),
             ),
         ),
-        told=plazy("a field that changed", "who may see it"),
+        change_label=plazy("a field that changed", "who can see it"),
         stored=columns.one_of("visibility", Visibility),
     ),
     Field(
@@ -214,7 +218,7 @@ FIELDS: Final = (
     Field(
         "door_note",
         (Input("door_note", lazy("How to get in"), inputs.long_text(MAX_DOOR_NOTE, shown=str | None)),),
-        told=plazy("a field that changed", "how to get in"),
+        change_label=plazy("a field that changed", "how to get in"),
         audience="door_audience",
         stored=columns.text("door_note"),
     ),
@@ -223,7 +227,7 @@ FIELDS: Final = (
         (Input("door_audience", lazy("Who sees how to get in?"), inputs.one_of(Audience, Audience.ATTENDEES)),),
         stored=columns.one_of("door_audience", Audience),
     ),
-    Field("picture", told=plazy("a field that changed", "picture")),
+    Field("picture", change_label=plazy("a field that changed", "picture")),
     Field(
         "tickets",
         (
@@ -232,7 +236,7 @@ FIELDS: Final = (
         ),
         join=lambda price, url: Tickets(url, price),
         split=lambda tickets: (tickets.price, tickets.url),
-        told=plazy("a field that changed", "tickets"),
+        change_label=plazy("a field that changed", "tickets"),
         in_record=("price", "ticketUrl"),
     ),
     Field(
@@ -243,25 +247,25 @@ FIELDS: Final = (
         ),
         join=Accessibility,
         split=lambda access: (access.features, access.note),
-        told=plazy("a field that changed", "accessibility"),
+        change_label=plazy("a field that changed", "accessibility"),
         in_record=("accessibility", "accessibilityNote"),
     ),
     Field(
         "categories",
         (Input("categories", lazy("What is it about?"), inputs.several(Category, at_most=MAX_CATEGORIES)),),
-        told=plazy("a field that changed", "categories"),
+        change_label=plazy("a field that changed", "categories"),
         in_record=("categories",),
     ),
     Field(
         "tags",
         (Input("tags", lazy("Tags"), inputs.TAGS),),
-        told=plazy("a field that changed", "tags"),
+        change_label=plazy("a field that changed", "tags"),
         in_record=("tags",),
     ),
     Field(
         "languages",
         (Input("languages", lazy("Languages"), inputs.language_codes(MAX_LANGUAGES)),),
-        told=plazy("a field that changed", "languages"),
+        change_label=plazy("a field that changed", "languages"),
         in_record=("languages",),
     ),
     # Which of the generated covers that suit the title; none is the first.
@@ -298,7 +302,7 @@ def differing(one: Content, other: Content) -> tuple[str, ...]:
 
 # Stands for the event's end among changed fields.
 END: Final = "end"
-_FIELD_LABELS: Final = {field.name: field.told for field in FIELDS if field.told is not None} | {
+_FIELD_LABELS: Final = {field.name: field.change_label for field in FIELDS if field.change_label is not None} | {
     END: plazy("a field that changed", "end")
 }
 

@@ -46,7 +46,7 @@ async def decide(tx: Transaction, caller: Caller, slug: EventSlug, decision: Del
         raise Refused(EventReason.RECORD_NOT_DELETED, name="NothingToDecide")
     if decision is DeletedRecordChoice.KEEP:
         return await keep_here(tx, event)
-    after = await _settled(tx, event)
+    after = await _save_decision(tx, event)
     await publications.enqueue(
         tx,
         kind=publications.PublicationKind.EVENT,
@@ -60,7 +60,7 @@ async def decide(tx: Transaction, caller: Caller, slug: EventSlug, decision: Del
 
 async def keep_here(tx: Transaction, event: Event) -> Event:
     """Keep a locked event unpublished until its host wants to publish it again."""
-    after = await _settled(tx, event)
+    after = await _save_decision(tx, event)
     await publications.enqueue(
         tx,
         kind=publications.PublicationKind.EVENT,
@@ -72,7 +72,7 @@ async def keep_here(tx: Transaction, event: Event) -> Event:
     return after
 
 
-async def _settled(tx: Transaction, event: Event) -> Event:
+async def _save_decision(tx: Transaction, event: Event) -> Event:
     """Detach the deleted record and close the question; returns the locked event."""
     await actions.forget_record(tx, event.id)
     locked = await queries.lock_for_update(tx, event.id) or event

@@ -37,13 +37,13 @@ async def begin(
     group: GroupOfEvent | None = None,
     copy_of: Event | None = None,
     called_off: str | None = None,
-    standing: EventStatus | None = None,
+    status: EventStatus | None = None,
 ) -> Event:
     """A new draft of the caller. ``more``: form fields that do not belong to an event. The same key again gives the
     same draft.
 
     ``copy_of``: the event whose picture, links and place it gets, unless the form says otherwise. ``called_off``: the
-    reason, possibly empty, of an event that was cancelled before its import; published, it is cancelled. ``standing``:
+    reason, possibly empty, of an event that was cancelled before its import; published, it is cancelled. ``status``:
     status of a re-imported event.
     """
     if submission_key:
@@ -54,8 +54,8 @@ async def begin(
     if copy_of is not None:
         its = copy_of.content
         new = replace(new, content=replace(new.content, picture=its.picture, links=its.links, venue=its.venue))
-    if standing is not None:
-        new = replace(new, status=standing)
+    if status is not None:
+        new = replace(new, status=status)
     if called_off is not None:
         new = replace(new, status=EventStatus.CANCELLED, status_reason=called_off)
     event = _with_typed(new, typed)
@@ -146,7 +146,7 @@ async def _publish_due(tx: Transaction, event_id: EventId) -> bool:
         return await _stays(tx, event, typed, wrong.why)
     if rules.starts_in_the_past(details, None, tx.now):
         return await _stays(tx, event, typed, EventReason.START_IN_PAST)
-    if not permissions.may(await seeing.standing_of(tx, event, event.author_id), EventPermission.PUBLISH_DRAFT):
+    if not permissions.may(await seeing.role_of(tx, event, event.author_id), EventPermission.PUBLISH_DRAFT):
         return await _stays(tx, event, typed, EventReason.NOT_IN_ITS_GROUP)
     await _publish(tx, event, details)
     return True

@@ -130,15 +130,15 @@ _REFUSALS: Final = {
 _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
 
-def may(standing: EventRole, act: EventPermission) -> bool:
+def may(role: EventRole, act: EventPermission) -> bool:
     """Whether this role allows it."""
-    return act in ALLOWED[standing]
+    return act in ALLOWED[role]
 
 
-def require_permission(standing: EventRole, act: EventPermission) -> None:
+def require_permission(role: EventRole, act: EventPermission) -> None:
     """Raise Forbidden, with a reason, unless the role allows it."""
-    if not may(standing, act):
-        raise Forbidden(EventReason.NOT_IN_ITS_GROUP if standing is EventRole.FORMER else _REFUSALS[act])
+    if not may(role, act):
+        raise Forbidden(EventReason.NOT_IN_ITS_GROUP if role is EventRole.FORMER else _REFUSALS[act])
 
 
 def token_of(key: SigningKey, invitation_id: CoHostId) -> str:

@@ -86,7 +86,7 @@ async def seen(
     ]
 
 
-async def standing_of(reader: Reader, event: Event, viewer: UserId | None) -> EventRole:
+async def role_of(reader: Reader, event: Event, viewer: UserId | None) -> EventRole:
     """Role of this person in the event."""
     if viewer is None:
         return EventRole.NOBODY
@@ -123,7 +123,7 @@ async def private_details_for(reader: Reader, event: Event, viewer: UserId | Non
 
 async def require_permission(reader: Reader, event: Event, caller: UserId, act: EventPermission) -> None:
     """Raise Forbidden unless the caller's role allows it."""
-    permissions.require_permission(await standing_of(reader, event, caller), act)
+    permissions.require_permission(await role_of(reader, event, caller), act)
 
 
 async def require_editable(

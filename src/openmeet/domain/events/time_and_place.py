@@ -40,7 +40,7 @@ def span_label(event: Event | Details) -> str:
 
 
 def start_label(event: Event | Details) -> str:
-    """The start with its zone: ``Saturday 4 July 2026, 18:00 Berlin time (UTC+2)``; a day needs none."""
+    """The start with its zone: ``Saturday 4 July 2026, 18:00 Berlin time``; a day needs none."""
     if event.starts_at is None:
         return str(TO_BE_ANNOUNCED)
     days = days_of(event)
@@ -65,11 +65,12 @@ def clock_label(event: Event | Details) -> str:
     if days is not None:
         return gettext("All day") if days[0] == days[1] else gettext("Until %(day)s", day=formatting.short_day(days[1]))
     starts = wall_time.local_of(event.starts_at, event.time_zone)
-    words = formatting.clock(starts)
-    if event.ends_at is not None:
-        ends = wall_time.local_of(event.ends_at, event.time_zone)
-        words += f"–{formatting.clock(ends)}" if ends.date() == starts.date() else f" – {formatting.short_day(ends)}"
-    return words
+    if event.ends_at is None:
+        return formatting.time_of_day(starts)
+    ends = wall_time.local_of(event.ends_at, event.time_zone)
+    if ends.date() == starts.date():
+        return formatting.hours(starts, ends)
+    return f"{formatting.time_of_day(starts)} – {formatting.short_day(ends)}"
 
 
 def tagged(event: Event | Details, now: Instant | None = None) -> Markup | str:
@@ -158,5 +159,7 @@ def place_lines(mode: Mode, place: Venue, *, hides_place: bool) -> list[str]:
     lines = list(place.lines)
     if not lines or place.is_country_alone:
         known = ON_THE_MAP if place.latitude else ANNOUNCED_LATER
-        lines.insert(0, gettext("A place that is shown to people who are going") if hides_place else str(known))
+        # Until a place is known, its country alone is of no use.
+        lines = lines if hides_place or place.latitude else []
+        lines.insert(0, gettext("A place shown to people who are going") if hides_place else str(known))
     return [*lines, gettext("and online")] if mode is Mode.HYBRID else lines

@@ -13,7 +13,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, Forbidden, InvalidForm, PreconditionFailed, Refused
 from groundwork.outbox.jobs import enqueue
 from groundwork.uuid7 import new_id
-from openmeet.domain.groups import invitation_queries, notify, publication, queries, rules
+from openmeet.domain.groups import invitation_queries, membership_queries, notify, publication, queries, rules
 from openmeet.domain.groups.model import (
     INSIDE,
     MAX_ADDRESS,
@@ -111,7 +111,7 @@ async def lock_for(
     rules.require_kept_here(group, action)
     role = mine.role if mine else None
     rules.require_permission(role, action)
-    assert role is not None  # noqa: S101  # nobody without a standing is allowed anything
+    assert role is not None  # noqa: S101  # who has no membership may do nothing
     if expected_revision is not None and group.revision != expected_revision:
         raise PreconditionFailed(GroupReason.CHANGED_SINCE_OPENED)
     return group, role
@@ -220,19 +220,19 @@ async def join(tx: Transaction, caller: Caller, slug: GroupSlug, answer: str = "
         return mine
     answered = rules.check_answer(group, answer)
     if after is GroupRole.PENDING:
-        standing = replace(
+        membership = replace(
             mine or queries.new_membership(tx.now, group.id, caller.user_id, after),
             answer=answered,
             requested_at=tx.now,
             decided_by=None,
             decided_at=None,
         )
-        asked = await put(tx, standing, after, GroupLogAction.ASKED, by=caller.user_id, before=before)
+        asked = await put(tx, membership, after, GroupLogAction.ASKED, by=caller.user_id, before=before)
         await notify.of_request(tx, group, asked)
         return asked
-    standing = mine or queries.new_membership(tx.now, group.id, caller.user_id, after)
+    membership = mine or queries.new_membership(tx.now, group.id, caller.user_id, after)
     return await put(
-        tx, replace(standing, joined_at=tx.now), after, GroupLogAction.JOINED, by=caller.user_id, before=before
+        tx, replace(membership, joined_at=tx.now), after, GroupLogAction.JOINED, by=caller.user_id, before=before
     )
 
 
@@ -242,7 +242,7 @@ async def leave(tx: Transaction, caller: Caller, slug: GroupSlug) -> Membership:
     if mine is not None and mine.role is GroupRole.LEFT:
         return mine
     rules.require_able_to_leave(mine.role if mine else None)
-    assert mine is not None  # noqa: S101  # who may leave has a standing
+    assert mine is not None  # noqa: S101  # who may leave has a membership
     if group.is_read_only:
         # In a group kept elsewhere, membership is the member's own statement: leaving retracts it.
         mine = replace(mine, sync_enabled=False)
@@ -253,7 +253,7 @@ async def set_notifications(tx: Transaction, caller: Caller, slug: GroupSlug, *,
     """Switch the caller's notifications of the group on or off. Raises NotFound, Forbidden."""
     _, mine = await lock_visible(tx, caller, slug)
     rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
-    assert mine is not None  # noqa: S101  # who is in has a standing
+    assert mine is not None  # noqa: S101  # who is in has a membership
     saved = replace(mine, notifications_enabled=enabled, revision=mine.revision + 1)
     await queries.put_member(tx, saved)
     return saved
@@ -261,7 +261,7 @@ async def set_notifications(tx: Transaction, caller: Caller, slug: GroupSlug, *,
 
 async def put(
     tx: Transaction,
-    standing: Membership,
+    membership: Membership,
     after: GroupRole,
     act: GroupLogAction,
     *,
@@ -270,9 +270,11 @@ async def put(
     note: str = "",
 ) -> Membership:
     """Store a membership in a locked group, with its log entry. ``before``: None for a new one."""
-    saved = replace(standing, role=after, revision=standing.revision + (0 if before is None else 1))
+    saved = replace(membership, role=after, revision=membership.revision + (0 if before is None else 1))
     await queries.put_member(tx, saved)
     await invitation_queries.log(tx, saved.group_id, saved.user_id, act, by=by, before=before, after=after, note=note)
+    if after is GroupRole.BANNED:
+        await membership_queries.end_following(tx, saved.group_id, saved.user_id)
     if after in INSIDE and before not in INSIDE:
         # RSVPs they gave elsewhere to events of the group may be pending for this.
         await enqueue(tx, JobKind.WAITING_ANSWERS, saved.user_id, int(tx.now))
@@ -302,8 +304,14 @@ def _is_made(slug: GroupSlug, name: str) -> bool:
 
 
 async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: bool = True) -> Group:
-    """Follow the group's new events; again with another ``enabled`` switches notifications. Raises NotFound."""
-    group, _ = await visible(tx, slug, caller.user_id)
+    """Follow the group's new events; again with another ``enabled`` switches notifications.
+
+    Raises NotFound, Refused (``NotWelcome``).
+    """
+    group, mine = await visible(tx, slug, caller.user_id)
+    await raise_if_unwelcome(tx, group.owner_id, caller.user_id, refusal=GroupReason.CANNOT_FOLLOW)
+    if mine is not None and mine.role is GroupRole.BANNED:
+        raise Refused(GroupReason.CANNOT_FOLLOW, name="NotWelcome")
     await tx.execute(
         """
         insert into group_followers (group_id, user_id, notifications_enabled, created_at, updated_at)
@@ -322,11 +330,7 @@ async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: b
 async def unfollow(tx: Transaction, caller: Caller, slug: GroupSlug) -> None:
     """Stop following; idempotent. Raises NotFound."""
     group, _ = await visible(tx, slug, caller.user_id)
-    await tx.execute(
-        "delete from group_followers where group_id = :group_id and user_id = :user_id",
-        group_id=group.id,
-        user_id=caller.user_id,
-    )
+    await membership_queries.end_following(tx, group.id, caller.user_id)
 
 
 async def is_following(reader: Reader, group_id: GroupId, user_id: UserId) -> bool:

@@ -75,13 +75,13 @@ async def decide(
         asking = await queries.find_member(tx, group.id, user_id)
         if asking is None or asking.role is not GroupRole.PENDING:
             continue
-        standing = replace(
+        membership = replace(
             asking,
             decided_by=caller.user_id,
             decided_at=tx.now,
             joined_at=tx.now if lets_in else asking.joined_at,
         )
-        saved = await put(tx, standing, role, act, by=caller.user_id, before=GroupRole.PENDING)
+        saved = await put(tx, membership, role, act, by=caller.user_id, before=GroupRole.PENDING)
         await notify.of_decision(tx, group, saved)
         decided.append(saved)
     return decided
@@ -103,8 +103,8 @@ async def ban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId)
         if await users.by_id(tx, user_id) is None:
             raise NotFound(GroupReason.NOT_A_MEMBER)
         stranger = queries.new_membership(tx.now, group.id, user_id, GroupRole.BANNED)
-        standing = replace(stranger, decided_by=caller.user_id, decided_at=tx.now)
-        return await put(tx, standing, GroupRole.BANNED, GroupLogAction.BANNED, by=caller.user_id, before=None)
+        membership = replace(stranger, decided_by=caller.user_id, decided_at=tx.now)
+        return await put(tx, membership, GroupRole.BANNED, GroupLogAction.BANNED, by=caller.user_id, before=None)
     _require_below(caller, mine, theirs)
     if theirs.role is GroupRole.BANNED:
         return theirs
@@ -297,13 +297,13 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -
         return group, mine
     if not await invitation_queries.use_invitation(tx, invitation_id):
         raise NotFound(GroupReason.INVITATION_OVER)
-    standing = replace(
+    membership = replace(
         mine or queries.new_membership(tx.now, group.id, caller.user_id, after),
         joined_at=tx.now,
         decided_by=invitation.invited_by,
         decided_at=tx.now,
     )
-    return group, await put(tx, standing, after, GroupLogAction.ACCEPTED, by=caller.user_id, before=before)
+    return group, await put(tx, membership, after, GroupLogAction.ACCEPTED, by=caller.user_id, before=before)
 
 
 async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) -> Did:
@@ -364,8 +364,8 @@ def _require_below(caller: Caller, mine: GroupRole, theirs: Membership) -> None:
 async def _decide(
     tx: Transaction, caller: Caller, theirs: Membership, after: GroupRole, act: GroupLogAction
 ) -> Membership:
-    standing = replace(theirs, decided_by=caller.user_id, decided_at=tx.now)
-    return await put(tx, standing, after, act, by=caller.user_id, before=theirs.role)
+    membership = replace(theirs, decided_by=caller.user_id, decided_at=tx.now)
+    return await put(tx, membership, after, act, by=caller.user_id, before=theirs.role)
 
 
 async def _invite(

@@ -6,7 +6,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.groups.model import GroupId, GroupLogAction, GroupLogEntry, GroupRole, Invitation, InvitationId
-from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import UserId
 
 _INVITATION = "id, group_id, email, invited_by, uses, uses_left, expires_at, revoked_at, declined_at, created_at"
@@ -39,7 +39,7 @@ async def invitation(reader: Reader, invitation_id: InvitationId) -> Invitation 
     return _invitation_of(row) if row else None
 
 
-async def open_invitations(reader: Reader, group_id: GroupId, page: Page = WHOLE) -> list[Invitation]:
+async def open_invitations(reader: Reader, group_id: GroupId, page: Page = ALL_ROWS) -> list[Invitation]:
     """Open invitations, newest first."""
     rows = await reader.fetch(
         f"select {_INVITATION} from group_invitations where group_id = :group_id and revoked_at is null"
@@ -197,7 +197,7 @@ async def unfollow(tx: Transaction, group_id: GroupId, did: str) -> bool:
     return gone == 1
 
 
-async def followed(reader: Reader, group_id: GroupId, page: Page = WHOLE) -> list[tuple[str, Instant]]:
+async def followed(reader: Reader, group_id: GroupId, page: Page = ALL_ROWS) -> list[tuple[str, Instant]]:
     """DIDs whose public events the group shows and since when, newest first."""
     rows = await reader.fetch(
         f"select did, created_at from group_follows where group_id = :group_id{page.clause('created_at', 'did')}",

@@ -110,6 +110,24 @@ async def senior_member(reader: Reader, group_id: GroupId, *, besides: UserId) -
     return [member_of(row) for row in rows]
 
 
+async def end_following(tx: Transaction, group_id: GroupId, user_id: UserId) -> None:
+    """Stop this person following the group."""
+    await tx.execute(
+        "delete from group_followers where group_id = :group_id and user_id = :user_id",
+        group_id=group_id,
+        user_id=user_id,
+    )
+
+
+async def end_following_of_host(tx: Transaction, host: UserId, user_id: UserId) -> None:
+    """Stop this person following the groups of somebody who blocks them."""
+    await tx.execute(
+        "delete from group_followers where user_id = :user_id and group_id in (select id from groups where owner_id = :host)",
+        user_id=user_id,
+        host=host,
+    )
+
+
 async def roles_of(reader: Reader, group_id: GroupId, user_ids: Sequence[UserId]) -> dict[UserId, GroupRole]:
     """The role of each of these people in a group."""
     found: dict[UserId, GroupRole] = {}
@@ -189,14 +207,12 @@ async def of_user(
     reader: Reader, user_id: UserId, *, limit: int, after: tuple[str, str] | None = None
 ) -> list[ListedGroup]:
     """Groups that a person is in or has asked to join, by name, after ``after``, a text and an id as rows have them."""
-    mine = (
-        "exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer and o.role in :standing)"
-    )
+    mine = "exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer and o.role in :roles)"
     values: dict[str, object] = {
         "viewer": user_id,
         "limit": limit,
         "inside": _INSIDE,
-        "standing": [*_INSIDE, GroupRole.PENDING.value],
+        "roles": [*_INSIDE, GroupRole.PENDING.value],
     }
     clauses = ["g.deleted_at is null", mine, f"(not {is_hidden('g')} or m.role in ('owner', 'admin'))"]
     if after is not None:

@@ -7,6 +7,7 @@ from typing import Final, NewType
 from groundwork.clock import DAY, Instant
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.users.model import UserId
+from openmeet.i18n.names import name_of
 
 GroupId = NewType("GroupId", str)
 GroupSlug = NewType("GroupSlug", str)
@@ -230,7 +231,8 @@ class Group:
 
     @property
     def place(self) -> str:
-        return ", ".join(part for part in (self.details.locality, self.details.country) if part)
+        """Its town; the country's name for the reader where no town is given."""
+        return self.details.locality or name_of(self.details.country)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,12 +40,12 @@ async def of_decision(tx: Transaction, group: Group, decided: Membership) -> Non
     await notify(tx, kinds.JOIN_DECIDED, decided.id, to, about, revision=revision, bundle=group.id)
 
 
-async def of_role(tx: Transaction, group: Group, standing: Membership, before: GroupRole) -> None:
+async def of_role(tx: Transaction, group: Group, membership: Membership, before: GroupRole) -> None:
     """Notify somebody of their new role."""
-    by, role = standing.decided_by, standing.role.value
+    by, role = membership.decided_by, membership.role.value
     about = RoleDecided(person_id=by, group_id=group.id, role=role, before=before.value)
-    to, revision = [standing.user_id], standing.revision
-    await notify(tx, kinds.ROLE_CHANGED, standing.id, to, about, revision=revision, bundle=group.id)
+    to, revision = [membership.user_id], membership.revision
+    await notify(tx, kinds.ROLE_CHANGED, membership.id, to, about, revision=revision, bundle=group.id)
 
 
 async def of_ownership(

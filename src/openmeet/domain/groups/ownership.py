@@ -214,9 +214,9 @@ async def remove_person(tx: Transaction, user_id: UserId) -> None:
     Groups that they own pass at once to the backup admin, or to the highest-ranking, longest-standing member; a group
     without other members is deleted.
     """
-    for standing in await membership_queries.memberships_of(tx, user_id):
-        group = await queries.lock(tx, standing.group_id)
-        mine = await queries.find_member(tx, standing.group_id, user_id)
+    for membership in await membership_queries.memberships_of(tx, user_id):
+        group = await queries.lock(tx, membership.group_id)
+        mine = await queries.find_member(tx, membership.group_id, user_id)
         if group is None or mine is None or group.deleted_at is not None:
             continue
         if mine.role is GroupRole.OWNER:
@@ -267,8 +267,8 @@ async def _stop(tx: Transaction, group: Group, asked: GroupSuccession, *, by: Us
     after = replace(group, succession=None, revision=group.revision + 1)
     await queries.update(tx, after)
     await invitation_queries.log(tx, group.id, asked.successor_id, GroupLogAction.SUCCESSION_STOPPED, by=by, note=note)
-    told = asked.successor_id if by != asked.successor_id else group.owner_id
-    await notify.of_ownership(tx, after, [told], what="stopped", who=by)
+    recipient = asked.successor_id if by != asked.successor_id else group.owner_id
+    await notify.of_ownership(tx, after, [recipient], what="stopped", who=by)
     return after
 
 
@@ -379,9 +379,9 @@ async def published_backups(reader: Reader, group: Group) -> tuple[Did, ...]:
     backup, did = group.succession_plan.backup_admin_id, group.succession_plan.backup_admin_did
     if backup is None or did is None:
         return ()
-    standing = await queries.find_member(reader, group.id, backup)
+    membership = await queries.find_member(reader, group.id, backup)
     known = await identity_queries.find(reader, did)
-    is_willing = standing is not None and standing.sync_enabled and standing.statement_uri is not None
+    is_willing = membership is not None and membership.sync_enabled and membership.statement_uri is not None
     if not is_willing or known is None or known.user_id != backup:
         return ()
     return (known.did,) if (await identity_queries.consent(reader, backup)).is_given else ()

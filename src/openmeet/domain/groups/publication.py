@@ -29,21 +29,21 @@ async def enqueue_group(tx: Transaction, group: Group) -> None:
         )
 
 
-async def enqueue_member(tx: Transaction, standing: Membership) -> None:
+async def enqueue_member(tx: Transaction, membership: Membership) -> None:
     """Enqueue the member's statement, and the group's acceptance of it."""
-    if not (standing.sync_enabled or standing.statement_uri is not None):
+    if not (membership.sync_enabled or membership.statement_uri is not None):
         return
-    user_id, revision = standing.user_id, standing.revision
+    user_id, revision = membership.user_id, membership.revision
     await publications.enqueue(
-        tx, kind=PublicationKind.MEMBERSHIP, subject_id=standing.id, user_id=user_id, revision=revision
+        tx, kind=PublicationKind.MEMBERSHIP, subject_id=membership.id, user_id=user_id, revision=revision
     )
     row = await tx.fetch_one(
         "select coalesce(account_id, owner_id) as speaker, is_read_only from groups where id = :id",
-        id=standing.group_id,
+        id=membership.group_id,
     )
     if row is not None and not row["is_read_only"]:
         await publications.enqueue(
-            tx, kind=PublicationKind.ACCEPTANCE, subject_id=standing.id, user_id=row["speaker"], revision=revision
+            tx, kind=PublicationKind.ACCEPTANCE, subject_id=membership.id, user_id=row["speaker"], revision=revision
         )
 
 

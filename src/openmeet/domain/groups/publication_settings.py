@@ -110,8 +110,8 @@ async def _leave_record(tx: Transaction, group: Group, owner: UserId) -> None:
 async def _ask_remote_group(tx: Transaction, group: Group, mine: Membership | None, user_id: UserId) -> Membership:
     if mine is not None and mine.role is GroupRole.PENDING and mine.sync_enabled:
         return mine
-    standing = mine or queries.new_membership(tx.now, group.id, user_id, GroupRole.PENDING)
-    asking = replace(standing, sync_enabled=True, requested_at=tx.now, network_role=None)
+    membership = mine or queries.new_membership(tx.now, group.id, user_id, GroupRole.PENDING)
+    asking = replace(membership, sync_enabled=True, requested_at=tx.now, network_role=None)
     before = None if mine is None else mine.role
     saved = await put(tx, asking, GroupRole.PENDING, GroupLogAction.ASKED, by=user_id, before=before)
     await publications.retry_now(tx, kind=PublicationKind.MEMBERSHIP, subject_id=saved.id)

@@ -79,6 +79,7 @@ class GroupReason(Reason):
     GROUP_DELETED = "group.group_deleted"
     GROUP_REMOVED_ELSEWHERE = "group.group_removed_elsewhere"
     CANNOT_JOIN = "group.cannot_join"
+    CANNOT_FOLLOW = "group.cannot_follow"
     CANNOT_OFFER = "group.cannot_offer"
     CANNOT_NAME = "group.cannot_name"
     LIMIT_OUT_OF_RANGE = "group.limit_out_of_range"

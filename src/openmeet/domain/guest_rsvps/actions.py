@@ -3,6 +3,7 @@
 import re
 
 from groundwork.clock import DAY, HOUR, Instant
+from groundwork.database.row_lock import take_turn
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import NotFound, Refused, TooMany
 from groundwork.outbox.jobs import Priority
@@ -27,6 +28,7 @@ from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.groups import invitation_queries
 from openmeet.domain.guest_rsvps import queries
 from openmeet.domain.guest_rsvps.queries import (
+    EMAILS_PER_DAY,
     EMAILS_PER_HOUR,
     GUEST_CONFIRMED_MAIL,
     GUEST_MAIL,
@@ -64,11 +66,11 @@ async def ask(
     act = ACTION_OF_REPLY[reply]
     require_open(event, registration_settings, None, act, EventRelationship(), tx.now)
     merge_details(event, registration_settings, None, rsvp_request, is_going=reply is RsvpReply.GOING)
-    if await queries.asked_since(tx, email, Instant(tx.now - HOUR)) >= EMAILS_PER_HOUR:
-        raise TooMany(
-            GuestRsvpReason.TOO_MANY_EMAILS,
-            after_seconds=3600,
-        )
+    if not await take_turn(tx, f"guest e-mail {email}"):
+        raise TooMany(GuestRsvpReason.TOO_MANY_EMAILS, after_seconds=1)
+    for within, most in ((HOUR, EMAILS_PER_HOUR), (LINK_LIFE, EMAILS_PER_DAY)):
+        if await queries.asked_since(tx, email, Instant(tx.now - within)) >= most:
+            raise TooMany(GuestRsvpReason.TOO_MANY_EMAILS, after_seconds=3600)
     asked = GuestAnswer(
         GuestAnswerId(new_id(tx.now)),
         event.id,

@@ -23,6 +23,8 @@ LINK_LIFE: Final = DAY
 
 # Requests per address, no matter who sends them: more would be a nuisance to its owner.
 EMAILS_PER_HOUR: Final = 5
+# Requests are kept for a day (``LINK_LIFE``), so no more can be counted.
+EMAILS_PER_DAY: Final = 20
 
 
 class GuestRequest(msgspec.Struct, frozen=True, rename={"details": "wishes"}):

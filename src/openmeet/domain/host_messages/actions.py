@@ -127,7 +127,7 @@ async def call_off(tx: Transaction, caller: Caller, slug: EventSlug, message_id:
         raise NotFound(HostMessageReason.NO_SUCH_MESSAGE)
     if one.state is MessageState.SENT:
         raise Refused(HostMessageReason.ALREADY_SENT, name="Sent")
-    await queries.settle(tx, one.id, MessageState.CALLED_OFF, 0)
+    await queries.close(tx, one.id, MessageState.CALLED_OFF, 0)
     return await queries.by_id(tx, one.id) or one
 
 
@@ -149,7 +149,7 @@ async def _send_due(tx: Transaction, message_id: MessageId) -> bool:
     if one is None or event is None or one.state is not MessageState.SCHEDULED:
         return False
     if not await _holds(tx, event, one):
-        await queries.settle(tx, one.id, MessageState.CALLED_OFF, 0)
+        await queries.close(tx, one.id, MessageState.CALLED_OFF, 0)
         return False
     return await _send(tx, event, one)
 
@@ -160,7 +160,7 @@ async def _holds(reader: Reader, event: Event, one: HostMessage) -> bool:
         return False
     decided = await moderation.of(reader, one.author_id)
     is_blocked = decided is not None and decided.state is SubjectVisibility.HIDDEN
-    return not is_blocked and may(await seeing.standing_of(reader, event, one.author_id), EventPermission.MESSAGE)
+    return not is_blocked and may(await seeing.role_of(reader, event, one.author_id), EventPermission.MESSAGE)
 
 
 def _is_the_same(earlier: HostMessage, text: str, addressees: Iterable[str], send_at: Instant | None) -> bool:
@@ -171,7 +171,7 @@ def _is_the_same(earlier: HostMessage, text: str, addressees: Iterable[str], sen
 
 async def _send(tx: Transaction, event: Event, one: HostMessage) -> bool:
     to = (await recipients(tx, event, one.addressees, one.author_id)).reached
-    if not await queries.settle(tx, one.id, MessageState.SENT, len(to)):
+    if not await queries.close(tx, one.id, MessageState.SENT, len(to)):
         return False
     payload = kinds.HostMessageReceived(person_id=one.author_id, text=one.text)
     await notifications.notify(

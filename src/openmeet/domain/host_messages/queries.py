@@ -8,7 +8,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events.model import EventId
-from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import UserId
 
 MessageId = NewType("MessageId", str)
@@ -120,7 +120,7 @@ async def insert(tx: Transaction, one: HostMessage, submission_key: str | None) 
     )
 
 
-async def settle(tx: Transaction, message_id: MessageId, state: MessageState, recipients: int) -> bool:
+async def close(tx: Transaction, message_id: MessageId, state: MessageState, recipients: int) -> bool:
     """Set the final state of a scheduled message; False if it already has one."""
     return (
         await tx.execute(
@@ -139,7 +139,7 @@ async def settle(tx: Transaction, message_id: MessageId, state: MessageState, re
     )
 
 
-async def of_event(reader: Reader, event_id: EventId, page: Page = WHOLE) -> list[HostMessage]:
+async def of_event(reader: Reader, event_id: EventId, page: Page = ALL_ROWS) -> list[HostMessage]:
     """All messages of an event, newest first."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from host_messages where event_id = :event_id{page.clause('number', 'id')}",

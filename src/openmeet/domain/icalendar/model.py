@@ -27,7 +27,7 @@ class ReadEvent:
     ``pattern`` has start, zone, rule and dates; ``is_floating``: the file named no zone, so the calendar's was taken.
     ``unknown_zone``: name of an unknown zone, for which the pattern's zone is only a guess. ``length`` is None where
     the file has no end; for an all-day event it counts days. ``venue``: the parts of the place, if the file has them.
-    ``mode`` and ``standing``: mode and status beyond STATUS, in files of ours. ``description`` is Markdown, also where
+    ``mode`` and ``named_status``: mode and status beyond STATUS, in files of ours. ``description`` is Markdown, also where
     the file has HTML, without what belongs to ``call_url``: the address of a video call, of which ``call_lines`` were
     removed. ``comment``: a remark; for a cancelled event the reason (RFC 5546, section 3.2.5).
     """
@@ -51,7 +51,7 @@ class ReadEvent:
     call_lines: tuple[str, ...] = ()
     is_cancelled: bool = False
     is_tentative: bool = False
-    standing: EventStatus | None = None
+    named_status: EventStatus | None = None
     comment: str = ""
     sequence: int = 0
     categories: tuple[str, ...] = ()

@@ -83,7 +83,7 @@ def written(
         url=url,
         is_cancelled=event.is_cancelled or event.is_gone,
         is_tentative=event.status in UNSURE,
-        standing=event.status if event.status in NAMED_STATUSES else None,
+        named_status=event.status if event.status in NAMED_STATUSES else None,
         comment=event.status_reason if event.is_cancelled else "",
         sequence=sequence,
         categories=topics_of(event.content.categories, event.content.tags),

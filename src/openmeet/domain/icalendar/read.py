@@ -140,7 +140,7 @@ def _event(component: Component, calendar: ReadCalendar, call_hosts: Collection[
         call_lines=() if call is None else call.cut,
         is_cancelled=status == "CANCELLED",
         is_tentative=status == "TENTATIVE",
-        standing=_standing(event),
+        named_status=_named_status(event),
         comment=_clean(str(_first(event, "COMMENT") or ""))[:MAX_TEXT],
         sequence=_sequence(event),
         categories=_categories(event),
@@ -401,7 +401,7 @@ def _mode(event: Event) -> Mode | None:
     return Mode(written) if written in set(Mode) else None
 
 
-def _standing(event: Event) -> EventStatus | None:
+def _named_status(event: Event) -> EventStatus | None:
     written = str(_first(event, STANDING) or "").strip()
     return (
         EventStatus(written)
@@ -428,7 +428,7 @@ def _clean(text: str, *, one_line: bool = False) -> str:
 
 def _derived_uid(component: Component) -> str:
     """The same for the same content, so that a second import makes no duplicate."""
-    told = sorted(
+    parts = sorted(
         line for line in component.lines if not line.upper().startswith(("DTSTAMP", "LAST-MODIFIED", "CREATED"))
     )
-    return "derived-" + hashlib.sha256("\n".join(told).encode()).hexdigest()[:32]
+    return "derived-" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -69,7 +69,7 @@ class WrittenEvent:
     url: str = ""
     is_cancelled: bool = False
     is_tentative: bool = False
-    standing: EventStatus | None = None
+    named_status: EventStatus | None = None
     comment: str = ""
     sequence: int = 0
     categories: tuple[str, ...] = ()
@@ -168,8 +168,8 @@ def _event(event: WrittenEvent) -> bytes:
     if place is not None:
         made.add_component(place)
     made.add("status", "CANCELLED" if event.is_cancelled else "TENTATIVE" if event.is_tentative else "CONFIRMED")
-    if event.standing is not None:
-        made.add(STANDING, event.standing.value)
+    if event.named_status is not None:
+        made.add(STANDING, event.named_status.value)
     if pattern.is_all_day and pattern.zone_name is not None:
         made.add(DAY_ZONE, pattern.zone_name)
     made.add("sequence", event.sequence)

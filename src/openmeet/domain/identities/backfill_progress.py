@@ -13,7 +13,7 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Explanation, packed, unpacked
-from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import UserId
 
 
@@ -122,7 +122,7 @@ async def waited_since(reader: Reader, dids: Sequence[Did]) -> Instant | None:
     return None if row is None or row["asked_at"] is None else Instant(row["asked_at"])
 
 
-async def of_person(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[FirstRead]:
+async def of_person(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[FirstRead]:
     """The backfills of a user's repositories, newest first."""
     return [
         FirstRead(

@@ -59,7 +59,7 @@ def scope_for(*features: Feature) -> str:
 EVERY_SCOPE = scope_for(*Feature)
 
 
-def standing(session: SealedSession, feature: Feature) -> GrantState:
+def grant_state(session: SealedSession, feature: Feature) -> GrantState:
     """Whether a session may write records of a feature. A password session may do everything."""
     if session.kind is PdsSessionKind.PASSWORD:
         return GrantState.GRANTED
@@ -80,12 +80,12 @@ def features_in(scope: str) -> list[Feature]:
 
 def refused_features(session: SealedSession) -> list[Feature]:
     """Features that were requested and refused."""
-    return [feature for feature in Feature if standing(session, feature) is GrantState.REFUSED]
+    return [feature for feature in Feature if grant_state(session, feature) is GrantState.REFUSED]
 
 
 def granted_features(session: SealedSession) -> list[Feature]:
     """Granted features, in enum order."""
-    return [feature for feature in Feature if standing(session, feature) is GrantState.GRANTED]
+    return [feature for feature in Feature if grant_state(session, feature) is GrantState.GRANTED]
 
 
 async def permission_for(reader: Reader, user_id: UserId, feature: Feature) -> tuple[str, bool]:
@@ -94,4 +94,4 @@ async def permission_for(reader: Reader, user_id: UserId, feature: Feature) -> t
     session = await session_queries.find(reader, mine[0].did) if mine else None
     if session is None:
         return (mine[0].did if mine else ""), False
-    return mine[0].did, standing(session, feature) is not GrantState.GRANTED
+    return mine[0].did, grant_state(session, feature) is not GrantState.GRANTED

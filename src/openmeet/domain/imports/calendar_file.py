@@ -102,7 +102,7 @@ def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Imported
         reason=_reason(master),
         changes=changes,
         warnings=(*_warnings_about_zones(group, zone), *findings, *_about_call(group), *master.warnings),
-        standing=master.standing,
+        named_status=master.named_status,
         has_guessed_zone=any(event.unknown_zone or event.is_floating for event in group),
     )
 
@@ -164,7 +164,7 @@ def _changes(
         if len(found) == MOST_CHANGES or ranges > MOST_RANGES:
             findings.append(
                 gettext(
-                    "Too many of its dates differ. From %(day)s on, its dates are as the series has them.",
+                    "Too many of its dates differ. From %(day)s on, its dates follow the series.",
                     day=day(name),
                 )
             )
@@ -176,7 +176,7 @@ def _changes(
                 event.is_cancelled,
                 and_following,
                 _reason(event),
-                event.standing,
+                event.named_status,
             )
         )
         rest = rest_of(current, name) if and_following else None
@@ -208,7 +208,7 @@ def _start_in(series: Pattern, event: ReadEvent, zone: str) -> datetime:
 
 def _is_usual(master: ReadEvent, usual: Submission, event: ReadEvent, typed: Submission, original: datetime) -> bool:
     return (
-        event.standing is None
+        event.named_status is None
         and event.pattern.start == original
         and event.length == master.length
         and replace(typed, starts="", ends="") == replace(usual, starts="", ends="")

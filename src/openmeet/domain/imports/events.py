@@ -59,7 +59,7 @@ async def understood(workers: ChargedPool, arrived: Import, reading: FileReading
     return await workers.run(partial(in_language, current().tag, work))
 
 
-async def standings(
+async def matches(
     reader: Reader, user_id: UserId, events: Sequence[ImportedEvent], host: str
 ) -> Mapping[str, ImportMatch]:
     """Which of these are new, by UID. One of our own UIDs matches the user's own event or series if it still exists."""
@@ -106,7 +106,7 @@ async def import_events(
     whole = await understood(workers, arrived, reading)
     wanted = [event for event in whole.events if chosen is None or event.uid in chosen]
     async with db.reader() as reader:
-        known = await standings(reader, caller.user_id, wanted, host)
+        known = await matches(reader, caller.user_id, wanted, host)
         alike = await lookalikes(reader, caller.user_id, wanted) if chosen is None else {}
         differing = await updates.updates_of(reader, caller.user_id, [one for one in whole.events if one.uid in taken])
     outcome = ImportResult()
@@ -158,7 +158,7 @@ async def _event(tx: Transaction, caller: Caller, found: ImportedEvent) -> str:
     """Returns the path of the created event or series."""
     if not found.repeats:
         called_off = found.reason if found.is_cancelled else None
-        event = await drafts.begin(tx, caller, found.typed, {}, called_off=called_off, standing=found.standing)
+        event = await drafts.begin(tx, caller, found.typed, {}, called_off=called_off, status=found.named_status)
         return f"/events/{event.slug}"
     made = await _series(tx, caller, found)
     return f"/series/{made.slug}"
@@ -215,10 +215,10 @@ async def _change(tx: Transaction, whole: Series, change: OccurrenceOverride) ->
     stored = await date_queries.stored(tx, locked.id)
     held = next(one for one in stored if one.event.id == event.id)
     await series.apply(tx, locked, plan_one(locked, held, details), notifies=False)
-    if change.standing is not None:
+    if change.named_status is not None:
         date = await lock_for_update(tx, event.id)
         assert date is not None  # noqa: S101  # stored above
-        await let_date_stand(tx, date, change.standing)
+        await let_date_stand(tx, date, change.named_status)
     return whole
 
 

@@ -78,7 +78,7 @@ class OccurrenceOverride:
     """One date of a series that is changed or cancelled. ``original`` is its name; ``and_following``: and all later
     dates.
 
-    ``standing``: its status if it was exported here (planned, postponed); the import restores it.
+    ``named_status``: its status if it was exported here (planned, postponed); the import restores it.
     """
 
     original: str
@@ -86,14 +86,14 @@ class OccurrenceOverride:
     is_cancelled: bool
     and_following: bool
     reason: str = ""
-    standing: EventStatus | None = None
+    named_status: EventStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedEvent:
     """One parsed event. ``rule`` and the dates are RFC 5545 text; empty for a single event.
 
-    ``reason``: why it is cancelled, if given. ``standing``: its status if it was exported here (planned, postponed),
+    ``reason``: why it is cancelled, if given. ``named_status``: its status if it was exported here (planned, postponed),
     which the import restores on a single event. ``has_guessed_zone``: the file has no zone or an unknown one, so the
     zone was chosen for it.
     """
@@ -110,7 +110,7 @@ class ImportedEvent:
     changes: tuple[OccurrenceOverride, ...] = ()
     warnings: tuple[str, ...] = ()
     has_guessed_zone: bool = False
-    standing: EventStatus | None = None
+    named_status: EventStatus | None = None
 
     @property
     def repeats(self) -> bool:

@@ -326,9 +326,9 @@ async def _group(tx: Transaction, group: OldGroup, owner: UserId) -> GroupId:
 
 async def _member(tx: Transaction, one: OldMember, groups: Mapping[int, str], people: Mapping[int, UserId]) -> str:
     group_id, user_id = GroupId(groups[one.group_id]), people[one.user_id]
-    standing = await groups_queries.find_member(tx, group_id, user_id)
-    if standing is not None:
-        return standing.id
+    membership = await groups_queries.find_member(tx, group_id, user_id)
+    if membership is not None:
+        return membership.id
     role = _ROLES.get(one.role, GroupRole.PENDING)
     made = groups_queries.new_membership(tx.now, group_id, user_id, role)
     await groups_queries.put_member(tx, replace(made, joined_at=None if role is GroupRole.PENDING else tx.now))

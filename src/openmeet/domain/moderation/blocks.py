@@ -15,7 +15,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Reason, Refused
 from openmeet.domain.moderation.model import Subject, Thing
 from openmeet.domain.moderation.visibility import is_blocked
-from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import UserId
 
 EventName = TypeVar("EventName", bound=str)
@@ -234,7 +234,7 @@ async def unmute(tx: Transaction, user_id: UserId, subject: str) -> bool:
     return gone == 1
 
 
-async def blocked_by(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Block]:
+async def blocked_by(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[Block]:
     """Users that a user has blocked, newest first. Not paged: people make these themselves."""
     rows = await reader.fetch(
         f"""
@@ -250,7 +250,7 @@ async def blocked_by(reader: Reader, user_id: UserId, page: Page = WHOLE) -> lis
     ]
 
 
-async def mutes_of(reader: Reader, user_id: UserId, page: Page = WHOLE) -> Sequence[tuple[Subject, Instant]]:
+async def mutes_of(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> Sequence[tuple[Subject, Instant]]:
     """Users and groups that a user has muted, newest first."""
     rows = await reader.fetch(
         f"select thing, subject, created_at from user_mutes where user_id = :user_id{page.clause('created_at', 'subject')}",

@@ -59,7 +59,7 @@ async def of_each(reader: Reader, subjects: Sequence[str]) -> dict[str, Moderati
         f"select {_COLUMNS} from moderation_states where subject in :subjects order by subject",
         subjects=sorted(set(subjects)),
     )
-    return {row["subject"]: standing_of(row) for row in rows}
+    return {row["subject"]: status_of_row(row) for row in rows}
 
 
 async def listed(
@@ -74,7 +74,7 @@ async def listed(
         limit=limit,
         **values,
     )
-    return [standing_of(row) for row in rows]
+    return [status_of_row(row) for row in rows]
 
 
 async def change(
@@ -151,7 +151,7 @@ async def count(reader: Reader, states: Sequence[SubjectVisibility]) -> int:
     return int(row["number"]) if row else 0
 
 
-def standing_of(row: Row) -> ModerationStatus:
+def status_of_row(row: Row) -> ModerationStatus:
     return ModerationStatus(
         Subject(Thing(row["thing"]), row["subject"]),
         SubjectVisibility(row["state"]),

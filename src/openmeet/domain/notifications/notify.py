@@ -72,15 +72,15 @@ async def notify_each(tx: Transaction, kind: NotificationKind[P], notices: Seque
     if not any(one.to for one in notices):
         return
     addressees = await _addressees(tx, kind, notices)
-    told: list[_RecipientChannel] = []
+    recipients: list[_RecipientChannel] = []
     for one, willing in zip(notices, addressees, strict=True):
         is_mailed = kind.is_mailed(one.payload)
         for addressee in willing:
             channel = _channel(kind, one, addressee, tx.now) if is_mailed else None
             if Channel.IN_APP in addressee.channels or channel:
-                told.append(_RecipientChannel(addressee, channel, one))
-    known = await queries.existing_among(tx, kind, [one.about for one in told])
-    fresh = [one for one in told if one.about not in known]
+                recipients.append(_RecipientChannel(addressee, channel, one))
+    known = await queries.existing_among(tx, kind, [one.about for one in recipients])
+    fresh = [one for one in recipients if one.about not in known]
     mail_of = await emails.for_news(tx, await _waiting(tx, kind, fresh))
     await queries.insert(
         tx,
@@ -122,15 +122,15 @@ async def _addressees(
 
 
 async def _waiting(
-    tx: Transaction, kind: NotificationKind[Any], told: Sequence[_RecipientChannel]
+    tx: Transaction, kind: NotificationKind[Any], recipients: Sequence[_RecipientChannel]
 ) -> list[DueNotification]:
     """One due e-mail per user, with the earliest due time."""
     now = tx.now
     last: Mapping[tuple[UserId, str], Instant] = {}
     if kind.mail_gap:
-        last = await emails.last_sent(tx, {(one.addressee.user_id, one.notice.subject_id) for one in told})
+        last = await emails.last_sent(tx, {(one.addressee.user_id, one.notice.subject_id) for one in recipients})
     waiting: dict[UserId, DueNotification] = {}
-    for one in told:
+    for one in recipients:
         if one.channel is not Channel.EMAIL:
             continue
         is_urgent = _is_urgent(kind, one.notice, now)

@@ -148,9 +148,9 @@ def _hours_of(row: Row) -> Hours:
 
 @dataclass(frozen=True, slots=True)
 class AudienceSize:
-    """How many people a change would notify: ``told`` at all, ``mailed`` of those by e-mail, at once or in a digest."""
+    """How many people a change would notify: ``notified`` at all, ``mailed`` of those by e-mail, at once or in a digest."""
 
-    told: int
+    notified: int
     mailed: int
 
 
@@ -163,14 +163,14 @@ _COUNT: Final = """
                  case when u.kind = 'person' and coalesce(a.is_on, t.in_app) = 1 then 1 else 0 end as is_shown,
                  case when h.is_mailed = 1 and coalesce(u.email, g.email) is not null
                        and (coalesce(m.is_on, t.email) = 1 or coalesce(d.is_on, t.digest) = 1) then 1 else 0 end as gets_mail
-            from heard h
+            from recipients h
             join topics t on t.topic = h.topic
             join users u on u.id = h.user_id
             left join guests g on g.user_id = u.id
             left join notification_preferences a on a.user_id = u.id and a.topic = t.topic and a.channel = 'in_app'
             left join notification_preferences m on m.user_id = u.id and m.topic = t.topic and m.channel = 'email'
             left join notification_preferences d on d.user_id = u.id and d.topic = t.topic and d.channel = 'digest')
-    select count(distinct case when is_shown = 1 or gets_mail = 1 then user_id end) as told,
+    select count(distinct case when is_shown = 1 or gets_mail = 1 then user_id end) as notified,
            count(distinct case when gets_mail = 1 then user_id end) as mailed
       from reach
 """
@@ -179,11 +179,11 @@ _TOPIC: Final = """select cast(:topic_{number} as text) as topic, cast(:in_app_{
 
 
 async def count(
-    reader: Reader, crowd: str, parameters: Mapping[str, object], topics: Collection[NotificationTopic]
+    reader: Reader, recipients_sql: str, parameters: Mapping[str, object], topics: Collection[NotificationTopic]
 ) -> AudienceSize:
     """Count the recipients of notifications; a user who appears several times counts once.
 
-    ``crowd``: a ``with`` clause whose last part is ``heard (user_id, topic, is_mailed)``: a recipient, the topic, and
+    ``recipients_sql``: a ``with`` clause whose last part is ``recipients (user_id, topic, is_mailed)``: a recipient, the topic, and
     whether it is worth an e-mail.
     """
     values = dict(parameters)
@@ -193,5 +193,5 @@ async def count(
         values[f"topic_{number}"] = topic.value
         values |= {f"{channel.value}_{number}": int(on[channel]) for channel in Channel}
         rows.append(_TOPIC.format(number=number))
-    row = await reader.fetch_one(crowd + _COUNT.format(topics=" union all ".join(rows)), **values)
-    return AudienceSize(0, 0) if row is None else AudienceSize(int(row["told"]), int(row["mailed"]))
+    row = await reader.fetch_one(recipients_sql + _COUNT.format(topics=" union all ".join(rows)), **values)
+    return AudienceSize(0, 0) if row is None else AudienceSize(int(row["notified"]), int(row["mailed"]))

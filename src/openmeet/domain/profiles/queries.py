@@ -15,7 +15,7 @@ from openmeet.domain.groups.queries import group_of
 from openmeet.domain.groups.queries import is_hidden as is_group_hidden
 from openmeet.domain.identities.queries import DEPARTED
 from openmeet.domain.moderation.blocks import are_apart, raise_if_blocked
-from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.profiles.reasons import ProfileReason
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, User, UserId
@@ -146,7 +146,7 @@ async def is_following(reader: Reader, user_id: UserId, followed: UserId) -> boo
     return row is not None
 
 
-async def followed_by(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[tuple[UserId, Instant]]:
+async def followed_by(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[tuple[UserId, Instant]]:
     """Profiles that a user follows, each with the time since when; newest first."""
     rows = await reader.fetch(
         "select followed_id, created_at from profile_followers"

@@ -3,6 +3,7 @@
 from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance import reevaluation
+from openmeet.domain.groups import membership_queries
 from openmeet.domain.moderation import blocks, model, reports
 from openmeet.domain.moderation.model import AbuseReport, ReportReason, Subject, Thing
 from openmeet.domain.safety import subjects
@@ -37,6 +38,7 @@ async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
     if not await blocks.block(tx, caller.user_id, other, is_known=is_known):
         return False
     await follower_queries.leave_series_of_host(tx, caller.user_id, other)
+    await membership_queries.end_following_of_host(tx, caller.user_id, other)
     await reevaluation.end_upcoming_rsvps(tx, other, host=caller.user_id, actor_id=caller.user_id)
     return True
 

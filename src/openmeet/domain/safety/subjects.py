@@ -153,7 +153,7 @@ def _of_group(group: Group) -> Meant:
 
 
 def _of_person(person: UserId) -> Meant:
-    return Meant(Subject(Thing.PERSON, person), "", owner=person)
+    return Meant(Subject(Thing.PERSON, person), "", path=f"/people/{person}", owner=person)
 
 
 _INSIDE: Final = ", ".join(f"'{role.value}'" for role in sorted(INSIDE))

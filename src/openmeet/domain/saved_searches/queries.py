@@ -10,7 +10,7 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.events.model import Event, EventId, RecordOrigin
 from openmeet.domain.events.values import Mode
 from openmeet.domain.identities.queries import DEPARTED
-from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.saved_searches.matching import SearchFacts
 from openmeet.domain.search import query
 from openmeet.domain.search.search import SearchQuery
@@ -114,7 +114,7 @@ async def insert(tx: Transaction, one: SavedSearch, keys: Sequence[str]) -> bool
     return made == 1
 
 
-async def of_person(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[SavedSearch]:
+async def of_person(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[SavedSearch]:
     """A user's searches, newest first. There are ``MAX_SEARCHES`` at most."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from saved_searches where user_id = :user_id{page.clause('created_at', 'id')}",

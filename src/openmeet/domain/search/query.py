@@ -34,7 +34,7 @@ FIELDS: Final = (
 MODE_LABELS: Final = {Mode.IN_PERSON.value: lazy("In person"), Mode.ONLINE.value: lazy("Online")}
 SOURCE_LABELS: Final = {
     EventOrigin.ALL.value: lazy("Everywhere"),
-    EventOrigin.OPENMEET.value: lazy("Made here"),
+    EventOrigin.OPENMEET.value: lazy("Created here"),
     EventOrigin.ATPROTO.value: lazy("From other apps"),
 }
 # Aliases, for clients that use other names.
@@ -165,15 +165,15 @@ def _language_label(typed: Mapping[str, str]) -> str:
     return languages.name_of(code) if code else text
 
 
-def empty_of(typed: Mapping[str, str]) -> Empty:
+def empty_of(typed: Mapping[str, str], *, is_name: bool = False) -> Empty:
     """What to say where this valid search found nothing."""
     query = _of(typed, "q")
     if query and not query_terms(folded(query)):
         return Empty(
-            gettext("Nothing to look for"),
+            gettext("Nothing to search for"),
             gettext("“%(query)s” has no letters or digits. Type a word.", query=query),
             "/",
-            gettext("Show everything that is coming up"),
+            gettext("Show all events"),
         )
     near = _of(typed, "near")
     within = int(_of(typed, "within") or WITHIN)
@@ -200,13 +200,20 @@ def empty_of(typed: Mapping[str, str]) -> Empty:
             "/?" + asked_again(typed, **dict.fromkeys([*narrowing, "within"], "")),
             gettext("Search without filters"),
         )
+    if is_name:
+        return Empty(
+            gettext("No coming events with these words"),
+            gettext("See the people, groups and series above."),
+            "/",
+            gettext("Show all events"),
+        )
     return Empty(
         gettext("Nothing matches"),
         gettext(
             "No coming event has “%(query)s” in its title, text, tags or place. Fewer words may help.", query=query
         ),
         "/",
-        gettext("Show everything that is coming up"),
+        gettext("Show all events"),
     )
 
 

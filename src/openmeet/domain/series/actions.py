@@ -35,6 +35,7 @@ from openmeet.domain.series import (
     notify,
     queries,
     undo,
+    visibility,
 )
 from openmeet.domain.series import (
     save_series as saving,
@@ -235,7 +236,7 @@ async def apply(
         news += notify.of_new_dates(target, made)
     if plan.scope is not EditScope.THIS:
         news = notify.with_rule(news, series.timing.pattern, plan.timing.pattern)
-    untold = await notify.notify_people(tx, target, news)
+    fan_out_id = await notify.notify_people(tx, target, news)
     await fill_freed_seats(tx, changed)
     is_split = target.id != series.id
     if is_split:
@@ -245,7 +246,7 @@ async def apply(
         await series_dates.recheck_published(tx, target.id)
     act = UndoableAction.SPLIT if is_split else UndoableAction.EDIT
     made_by_it = target.id if is_split else None
-    await undo.store_snapshot(tx, before, act, made=made_by_it, is_silent=not notifies, untold=untold)
+    await undo.store_snapshot(tx, before, act, made=made_by_it, is_silent=not notifies, fan_out_id=fan_out_id)
     return await reread(tx, target.id)
 
 
@@ -263,8 +264,8 @@ async def pause(tx: Transaction, series: Series, reason: str, *, notifies: bool 
     saved = await save(tx, replace(series, status=SeriesStatus.PAUSED, status_reason=reason))
     await series_dates.recheck_published(tx, saved.id)
     news = await notify.of_status(tx, saved, kinds.SERIES_PAUSED, reason) if notifies else []
-    untold = await notify.notify_people(tx, saved, news)
-    await undo.store_snapshot(tx, before, UndoableAction.PAUSE, is_silent=not notifies, untold=untold)
+    fan_out_id = await notify.notify_people(tx, saved, news)
+    await undo.store_snapshot(tx, before, UndoableAction.PAUSE, is_silent=not notifies, fan_out_id=fan_out_id)
     return saved
 
 
@@ -288,8 +289,8 @@ async def resume(tx: Transaction, series: Series, *, notifies: bool = True) -> t
         news = [*news, *notify.of_new_dates(saved, made)]
     await series_dates.enqueue_by_policy(tx, saved.id)
     await series_dates.recheck_published(tx, saved.id)
-    untold = await notify.notify_people(tx, saved, news)
-    await undo.store_snapshot(tx, before, UndoableAction.RESUME, is_silent=not notifies, untold=untold)
+    fan_out_id = await notify.notify_people(tx, saved, news)
+    await undo.store_snapshot(tx, before, UndoableAction.RESUME, is_silent=not notifies, fan_out_id=fan_out_id)
     return await reread(tx, series.id), back
 
 
@@ -312,8 +313,9 @@ async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None
 
 
 async def follow(tx: Transaction, caller: Caller, slug: SeriesSlug, *, notifies: bool = True) -> None:
-    """Follow new, moved and cancelled dates; again to switch notifications. Raises NotFound."""
+    """Follow new, moved and cancelled dates; again to switch notifications. Raises NotFound, Refused (``NotWelcome``)."""
     series = await agenda.visible(tx, slug, caller.user_id)
+    await visibility.raise_if_unwelcome(tx, series, caller.user_id, refusal=SeriesReason.CANNOT_FOLLOW)
     await follower_queries.follow(tx, series.id, caller.user_id, notifies=notifies)
 
 

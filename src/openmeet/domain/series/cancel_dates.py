@@ -192,8 +192,8 @@ async def _notify_and_keep(
     *,
     notifies: bool,
 ) -> None:
-    untold = await notify.notify_people(tx, series, news)
-    await undo.store_snapshot(tx, before, act, is_silent=not notifies, untold=untold)
+    fan_out_id = await notify.notify_people(tx, series, news)
+    await undo.store_snapshot(tx, before, act, is_silent=not notifies, fan_out_id=fan_out_id)
 
 
 async def _cancel(

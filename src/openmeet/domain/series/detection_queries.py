@@ -13,7 +13,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import COLUMNS as EVENT_COLUMNS
 from openmeet.domain.events.queries import event_of
-from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.personal_data.tables import hand_over
 from openmeet.domain.series.dates import original_of, original_text
 from openmeet.domain.series.detection import CERTAIN, MOST_EVENTS, MOST_EVENTS_OF_STRANGER, DetectedSeries
@@ -80,7 +80,7 @@ async def sighted(reader: Reader, author: User) -> list[Event]:
     return [event_of(row) for row in rows]
 
 
-async def of_person(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Detection]:
+async def of_person(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[Detection]:
     """Detected series of a person, the highest confidence first."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from series_detections where user_id = :user_id{page.clause('confidence', 'id')}",

@@ -75,8 +75,8 @@ async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) 
     saved = await save_series.save(tx, replace(series, timing=replace(series.timing, pattern=added)))
     placed = await _place(tx, event, saved, name)
     await series_dates.enqueue_by_policy(tx, saved.id)
-    untold = await notify.notify_people(tx, saved, notify.of_new_dates(saved, [placed]))
-    await undo.store_snapshot(tx, before, undo.UndoableAction.ADD_EVENT, untold=untold)
+    fan_out_id = await notify.notify_people(tx, saved, notify.of_new_dates(saved, [placed]))
+    await undo.store_snapshot(tx, before, undo.UndoableAction.ADD_EVENT, fan_out_id=fan_out_id)
     return await actions.reread(tx, series.id)
 
 

@@ -49,7 +49,7 @@ _RECIPIENTS: Final = f"""
               and not exists (select 1 from removals n where n.user_id = o.user_id)
             union
            select user_id from goers where cast(:does_make as integer) = 1 and user_id <> :by)
-       , heard as (
+       , recipients as (
            select user_id, cast(:of_changes as text) as topic, is_mailed from changes
             union all select user_id, cast(:of_removals as text), 1 from removals
             union all select user_id, cast(:of_additions as text), 1 from additions)
@@ -109,14 +109,14 @@ class SeriesImpact:
     """What a planned change of a series affects. ``dates``: number of dates. Of stored ones: ``answers``, their RSVPs, and
     ``single_changes``, dates with overrides.
 
-    ``told``: people notified, if the host does not suppress it; ``mailed``: those of them who get an e-mail, at once or
+    ``notified``: people notified, if the host does not suppress it; ``mailed``: those of them who get an e-mail, at once or
     in a digest.
     """
 
     dates: int
     answers: int
     single_changes: int
-    told: int
+    notified: int
     mailed: int
 
 
@@ -126,7 +126,7 @@ _CONCERNED: Final = f"""
             where a.event_id in :dates and a.status in :concerned and (u.kind = 'person' or {IS_GUEST})
             union {{followers}}
             union select id from users where id in :hosts)
-       , heard as (select user_id, cast(:topic as text) as topic, 1 as is_mailed from concerned where user_id <> :by)
+       , recipients as (select user_id, cast(:topic as text) as topic, 1 as is_mailed from concerned where user_id <> :by)
 """
 
 
@@ -162,6 +162,6 @@ async def impact_of_action(
         len(held) if dates is None else dates,
         sum(one.answers for one in held),
         sum(bool(one.event.place_in_series and one.event.place_in_series.overridden) for one in held),
-        counted.told,
+        counted.notified,
         counted.mailed,
     )

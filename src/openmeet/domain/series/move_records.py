@@ -32,7 +32,7 @@ from openmeet.outbox.publications import PublicationKind
 AT_A_TIME: Final = 50
 
 # Published, or possibly published, and its owner's to move.
-_STANDING: Final = """
+_PUBLISHED: Final = """
     select p.did, p.kind, p.subject_id
       from publications p join events e on p.kind = 'event' and e.id = p.subject_id
      where p.user_id = :user_id and p.uri is not null and p.is_withdrawn = 0 and p.state not in ('retracting', 'retracted')
@@ -43,9 +43,9 @@ _STANDING: Final = """
      where p.user_id = :user_id and p.uri is not null and p.is_withdrawn = 0 and p.state not in ('retracting', 'retracted')
        and s.user_id = :user_id and s.is_read_only = 0 and s.deleted_at is null
 """
-COUNT: Final = f"select did, kind, count(*) as n from ({_STANDING}) as standing group by did, kind order by did, kind"
+COUNT: Final = f"select did, kind, count(*) as n from ({_PUBLISHED}) as published group by did, kind order by did, kind"
 NEXT: Final = f"""
-    select subject_id from ({_STANDING}) as standing
+    select subject_id from ({_PUBLISHED}) as published
      where kind = :kind and did = :did and subject_id > :after order by subject_id limit :limit
 """
 

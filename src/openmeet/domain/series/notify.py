@@ -72,9 +72,9 @@ class SeriesNotice(msgspec.Struct, frozen=True):
     only: FanOutProgress | None = None
 
 
-def merge_recipients(crowds: Sequence[Sequence[UserId]], limit: int) -> tuple[list[UserId], bool]:
+def merge_recipients(groups: Sequence[Sequence[UserId]], limit: int) -> tuple[list[UserId], bool]:
     """Merge the first entries of several ordered lists of recipients; and whether that is everybody. Pure."""
-    everybody = sorted({user_id for crowd in crowds for user_id in crowd})
+    everybody = sorted({user_id for group in groups for user_id in group})
     return everybody[:limit], len(everybody) <= limit
 
 
@@ -253,11 +253,11 @@ async def _written(
                 addressed = msgspec.structs.replace(addressed, is_going=True)
             mail = mail_about.setdefault(user_id, about.event_id)
             to.setdefault((about, addressed, "" if mail == about.event_id else mail), []).append(user_id)
-        told = [
+        user_ids = [
             Notice(some, about.event_id, about.revision, addressed, about.starts_at, mail)
             for (about, addressed, mail), some in to.items()
         ]
-        found.append((KINDS[news.kind], told))
+        found.append((KINDS[news.kind], user_ids))
     return found
 
 

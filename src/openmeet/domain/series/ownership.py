@@ -27,7 +27,7 @@ from openmeet.domain.moderation.blocks import are_apart, raise_if_blocked
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import HandOver
 from openmeet.domain.notifications.notify import notify
-from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.series import date_queries, follower_queries, queries, save_series, visibility
 from openmeet.domain.series.model import Series, SeriesId, SeriesOffer
 from openmeet.domain.series.reasons import SeriesReason
@@ -121,7 +121,7 @@ async def open_to(reader: Reader, user_id: UserId, offers: Sequence[SeriesOffer]
     return [(one, seen[one.series_id]) for one in offers if one.series_id in seen]
 
 
-async def offered_to(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[SeriesOffer]:
+async def offered_to(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[SeriesOffer]:
     """Offers to somebody, oldest first. ``open_to`` tells which of them they may see now."""
     rows = await reader.fetch(
         "select o.series_id, o.from_user_id, o.to_user_id, o.created_at"

@@ -16,7 +16,7 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.domain.moderation.labels import hides_person
 from openmeet.domain.moderation.visibility import awaits_first, is_of_blocked_host, is_withheld
-from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.series.dates import original_text
 from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, SeriesSlug, SeriesStatus, Timing
 from openmeet.domain.users.erasure_requests import is_leaving
@@ -151,7 +151,7 @@ async def by_submission(reader: Reader, owner_id: UserId, key: str) -> tuple[Ser
     return (series_of(row), row["submission_digest"]) if row else None
 
 
-async def of_owner(reader: Reader, owner_id: UserId, page: Page = WHOLE) -> list[Series]:
+async def of_owner(reader: Reader, owner_id: UserId, page: Page = ALL_ROWS) -> list[Series]:
     """A person's series, without deleted ones, newest first."""
     rows = await reader.fetch(
         f"select {COLUMNS} from event_series where user_id = :owner_id and deleted_at is null"

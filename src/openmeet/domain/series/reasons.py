@@ -7,6 +7,7 @@ class SeriesReason(Reason):
     """Codes; their messages are in ``i18n/reasons/series.py``."""
 
     CANNOT_TAKE_OVER = "series.cannot_take_over"
+    CANNOT_FOLLOW = "series.cannot_follow"
     NO_SUCH_SERIES = "series.no_such_series"
     NO_SUCH_DATE = "series.no_such_date"
     NO_SUCH_DATE_OF_SERIES = "series.no_such_date_of_series"

@@ -138,12 +138,12 @@ async def agree(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
 
 async def of_series(reader: Reader, series: Series) -> tuple[PublicationStatus, bool] | None:
     """Publication status of the series' own record, and whether it may be published; None where nothing ever was."""
-    standing = (await publication_status.statuses(reader, PublicationKind.SERIES, [series.id]))[series.id]
-    if standing.uri is None and standing.state is not PublicationState.RETRACTED:
+    publication = (await publication_status.statuses(reader, PublicationKind.SERIES, [series.id]))[series.id]
+    if publication.uri is None and publication.state is not PublicationState.RETRACTED:
         return None
     is_public = reach(series.content.visibility, series.group, series.record) is PublishLevel.FULL
     is_wanted = is_public and series.policy is not PublishPolicy.NONE
-    return standing, is_wanted and (await consent(reader, series.owner_id)).is_given
+    return publication, is_wanted and (await consent(reader, series.owner_id)).is_given
 
 
 def require_fitting_audience(event: Event, record: RecordSettings) -> None:

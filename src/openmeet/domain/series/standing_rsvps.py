@@ -46,13 +46,16 @@ async def answer_all(
     skips_limited: bool = False,
     through: ChangeChannel = ChangeChannel.PAGE,
 ) -> list[DateResult]:
-    """Apply the caller's reply to every stored upcoming date, in order. Raises NotFound.
+    """Apply the caller's reply to every stored upcoming date, in order.
+
+    Raises NotFound, and Refused (``NotWelcome``) for "going".
 
     "Going" covers future dates, too, until the person ends that (``stop``); any other reply ends it. ``skips_limited``:
     leave dates with limited places to be answered one by one.
     """
     series = await _lock(tx, caller, slug)
     if reply is RsvpReply.GOING:
+        await visibility.raise_if_unwelcome(tx, series, caller.user_id, refusal=AttendanceReason.NOT_WELCOME)
         await follower_queries.put_standing_rsvp(tx, series.id, caller.user_id, with_limited=not skips_limited)
     else:
         await follower_queries.end_standing_rsvp(tx, series.id, caller.user_id)

@@ -65,13 +65,13 @@ class KeptDate(msgspec.Struct, frozen=True):
 class UndoSnapshot(msgspec.Struct, frozen=True):
     """Snapshot of an action: the series' row as it was, the resulting revisions, the dates. Kept for minutes only.
 
-    ``untold``: the remaining fan-out. ``had``: dates that were stored at the action's own instant, before it.
+    ``fan_out_id``: the remaining fan-out. ``had``: dates that were stored at the action's own instant, before it.
     """
 
     series: dict[str, Any]
     revisions: dict[str, int]
     dates: list[KeptDate]
-    untold: FanOutId | None = None
+    fan_out_id: FanOutId | None = None
     had: list[EventId] = []
 
 
@@ -206,9 +206,9 @@ async def store_snapshot(
     *,
     made: SeriesId | None = None,
     is_silent: bool = False,
-    untold: FanOutId | None = None,
+    fan_out_id: FanOutId | None = None,
 ) -> None:
-    """After an action: store what is needed to undo it. ``made``: the series it created; ``untold``: the remaining
+    """After an action: store what is needed to undo it. ``made``: the series it created; ``fan_out_id``: the remaining
     fan-out.
     """
     ids = [before.series.id] if made is None else [before.series.id, made]
@@ -221,7 +221,7 @@ async def store_snapshot(
     revisions = await queries.revisions(tx, ids)
     had = [event_id for event_id, known in before.dates.items() if known.event.created_at >= tx.now]
     kept = UndoSnapshot(
-        queries.values_of(before.series), {str(one): revisions[one] for one in ids}, changed, untold, had
+        queries.values_of(before.series), {str(one): revisions[one] for one in ids}, changed, fan_out_id, had
     )
     await insert(tx, before.series.id, made, act, kept, is_silent=is_silent, expires_at=tx.now + UNDONE_FOR)
 
@@ -286,9 +286,9 @@ async def undo(tx: Transaction, series: Series) -> Series:
     if series.needs_author_approval and not restored.needs_author_approval:
         await agree_to_dates(tx, restored.id, restored.owner_id)
     # After a split, people were notified of the rule of the part that goes.
-    told = (made or series).timing.pattern
+    last_pattern = (made or series).timing.pattern
     dates = [(before, after) for before, after in pairs if after.place_in_series is not None]
-    news = notify.with_rule(_news(restored, dates, is_silent=found.is_silent), told, restored.timing.pattern)
+    news = notify.with_rule(_news(restored, dates, is_silent=found.is_silent), last_pattern, restored.timing.pattern)
     if series.status is SeriesStatus.PAUSED and not found.is_silent:
         news += await notify.of_status(tx, restored, kinds.SERIES_RESUMED, "")
     await notify.notify_people(tx, restored, news, only=await _stop_fan_out(tx, found))
@@ -329,7 +329,7 @@ def _staying(pattern: Pattern | None, newer: Sequence[OccurrenceRow], *, taken: 
 
 async def _stop_fan_out(tx: Transaction, act: Undo) -> FanOutProgress | None:
     """Stop the fan-out of an undone action; returns who was notified by then, None where everybody was."""
-    until = None if act.kept.untold is None else await fan_out.stop(tx, act.kept.untold)
+    until = None if act.kept.fan_out_id is None else await fan_out.stop(tx, act.kept.fan_out_id)
     return None if until is None else FanOutProgress(UserId(until), act.created_at)
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Collection, Sequence
 
 from groundwork.database.transaction import Reader
+from groundwork.errors import Reason, Refused
 from openmeet.domain.events.co_host_queries import series_hosted_among
 from openmeet.domain.events.rules import GroupEventAccess, access_by
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import rules as group_rules
-from openmeet.domain.groups.queries import roles_in
+from openmeet.domain.groups.model import GroupRole
+from openmeet.domain.groups.queries import role_in, roles_in
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.moderation.blocks import blockers_of
+from openmeet.domain.moderation.blocks import blockers_of, refusing_among
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.users.model import UserId
 
@@ -25,6 +27,19 @@ async def seen(reader: Reader, several: Sequence[Series], viewer: UserId | None)
     asked = [one for one in several if decided[one.id] is None]
     let_in = await _let_in(reader, asked, viewer) if viewer is not None else set()
     return [one for one in several if decided[one.id] or one.id in let_in]
+
+
+async def is_unwelcome(reader: Reader, series: Series, person: UserId) -> bool:
+    """Whether its host or a moderator blocks this person, or its group has banned them."""
+    if await refusing_among(reader, [series.owner_id], person):
+        return True
+    return await role_in(reader, series.group.id if series.group else None, person) is GroupRole.BANNED
+
+
+async def raise_if_unwelcome(reader: Reader, series: Series, person: UserId, *, refusal: Reason) -> None:
+    """Raises Refused (``NotWelcome``) for whom ``is_unwelcome``; the text does not say why."""
+    if await is_unwelcome(reader, series, person):
+        raise Refused(refusal, name="NotWelcome")
 
 
 def _is_seen_by_all(series: Series, viewer: UserId | None) -> bool | None:

@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass, replace
 
 from groundwork.clock import DAY, HOUR, Instant
+from groundwork.database.row_lock import take_turn
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidForm
 from groundwork.outbox.jobs import Priority
@@ -16,13 +17,14 @@ from openmeet.domain.sign_in.model import (
     CODE_MAIL,
     CODE_TRIES,
     CODE_TRIES_A_DAY,
-    MAX_MAILED,
+    MAILED_WITHIN,
     SESSION_LIFE,
     Challenge,
     ChallengeId,
     OpenedSession,
     SessionStrength,
     SessionTransport,
+    pause_after,
 )
 from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users import actions as users
@@ -53,10 +55,10 @@ async def ask_for_code(
 ) -> Challenge:
     """Enqueue a code for an address that passed ``model.check_email``. Known and unknown addresses are treated alike.
 
-    ``browser``: the secret of the requesting browser, which may open the link; empty for programs. If several e-mails
-    with valid codes were sent, no further one is: any of them works, so strangers' requests cannot lock the owner out.
+    ``browser``: the secret of the requesting browser, which may open the link; empty for programs. After several e-mails
+    with unused codes the next one waits (``model.pause_after``), and the last code works until then.
     """
-    mailed = await queries.live_mailed(tx, email)
+    is_mailed, life = await _next_email(tx, email)
     challenge = Challenge(
         ChallengeId(new_id(tx.now)),
         email,
@@ -64,16 +66,28 @@ async def ask_for_code(
         CODE_TRIES,
         next_path,
         tx.now,
-        Instant(tx.now + CODE_LIFE),
+        Instant(tx.now + life),
         None,
         model.hash_token(browser) if browser else None,
-        len(mailed) < MAX_MAILED,
+        is_mailed,
         current().tag,
     )
     await queries.insert_challenge(tx, challenge)
     if challenge.is_mailed:
         await enqueue_email(tx, kind=CODE_MAIL, person=email, subject_id=challenge.id, priority=Priority.FIRST)
     return challenge
+
+
+async def _next_email(tx: Transaction, email: str) -> tuple[bool, int]:
+    """Whether a request sends an e-mail now, and how many microseconds its code lives."""
+    # Requests at the same moment would all find that none was sent: one of them sends.
+    if not await take_turn(tx, f"sign-in code {email}"):
+        return False, CODE_LIFE
+    unused = await queries.unused_mailed(tx, email, Instant(tx.now - MAILED_WITHIN))
+    has_live = any(one.expires_at > tx.now for one in unused)
+    if has_live and tx.now < unused[0].created_at + pause_after(len(unused)):
+        return False, CODE_LIFE
+    return True, max(CODE_LIFE, pause_after(len(unused) + 1))
 
 
 async def answer_code(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
-from groundwork.clock import DAY, MINUTE, Instant
+from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.errors import InvalidForm
 from groundwork.mail.address import parse_address
 from groundwork.signing_key import SigningKey
@@ -26,8 +26,12 @@ CODE_LIFE = 30 * MINUTE
 CODE_TRIES = 5
 # Per e-mail address and day, from all clients and requests: 20 among 280,000,000,000 codes.
 CODE_TRIES_A_DAY = 20
-# With so many valid e-mails no further one is sent: one of those works.
+# So many e-mails with unused codes go to an address at once; then each next one only after a pause, which doubles. Until then
+# the last code works, so that nobody who fills a mailbox locks its owner out. At most 17 a day.
 MAX_MAILED = 4
+MAX_PAUSE = 2 * HOUR
+# How long e-mails with unused codes are counted.
+MAILED_WITHIN = DAY
 
 SESSION_LIFE = 60 * DAY
 # Shorter: API tokens end up in scripts and shell histories.
@@ -121,6 +125,11 @@ def code_of(key: SigningKey, challenge_id: ChallengeId) -> str:
         number, place = divmod(number, len(CODE_ALPHABET))
         code += CODE_ALPHABET[place]
     return code
+
+
+def pause_after(mailed: int) -> int:
+    """Microseconds until the next e-mail to an address to which so many with unused codes were sent."""
+    return 0 if mailed < MAX_MAILED else min(CODE_LIFE << (mailed - MAX_MAILED), MAX_PAUSE)
 
 
 def spaced(code: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.identities.session_queries import is_at_servers
-from openmeet.domain.sign_in.model import Challenge, ChallengeId, SessionStrength, SessionTransport
+from openmeet.domain.sign_in.model import MAILED_WITHIN, Challenge, ChallengeId, SessionStrength, SessionTransport
 from openmeet.domain.users.model import Caller, UserId
 
 # More than anybody reads; ending all of them at once is another act.
@@ -74,6 +74,20 @@ async def live_mailed(reader: Reader, email: str) -> list[Challenge]:
         """,
         email=email,
         now=reader.now,
+    )
+    return [challenge_of(row) for row in rows]
+
+
+async def unused_mailed(reader: Reader, email: str, since: Instant) -> list[Challenge]:
+    """E-mails that were sent to this address and whose code was not used, expired ones included, newest first."""
+    rows = await reader.fetch(
+        f"""
+        select {CHALLENGE_COLUMNS} from email_challenges
+         where email = :email and is_mailed = 1 and used_at is null and created_at > :since
+         order by created_at desc, id
+        """,
+        email=email,
+        since=since,
     )
     return [challenge_of(row) for row in rows]
 
@@ -270,7 +284,14 @@ async def drop_sessions_of(tx: Transaction, user_id: UserId) -> int:
 
 
 async def drop_expired(tx: Transaction, challenges_before: Instant) -> int:
-    """Drop expired rows; challenges are kept a little longer, so that a link can say that it has expired."""
+    """Drop expired rows. Challenges are kept a little longer, so that a link can say that it has expired, and those with unused
+    codes until they do not count any more.
+    """
     gone = await tx.execute("delete from sessions where expires_at <= :now", now=tx.now)
     gone += await tx.execute("delete from email_code_guesses where resets_at <= :now", now=tx.now)
-    return gone + await tx.execute("delete from email_challenges where expires_at <= :before", before=challenges_before)
+    return gone + await tx.execute(
+        "delete from email_challenges where expires_at <= :before"
+        " and (is_mailed = 0 or used_at is not null or created_at <= :counted)",
+        before=challenges_before,
+        counted=tx.now - MAILED_WITHIN,
+    )

@@ -8,6 +8,36 @@ _IN_FRONT: Final = frozenset({"The", "Die", "Der", "Das", "Dr", "Prof", "Mr", "M
 _PARTICLES: Final = frozenset(
     {"de", "del", "della", "der", "den", "di", "da", "dos", "la", "le", "van", "von", "zu", "bin", "ibn"}
 )
+# Nobody's family name, and often the end of a group's name.
+_GROUPS: Final = frozenset(
+    {
+        "Bar",
+        "Café",
+        "Chor",
+        "Choir",
+        "Club",
+        "Collective",
+        "Community",
+        "Crew",
+        "Events",
+        "Group",
+        "Gruppe",
+        "Kollektiv",
+    }
+    | {
+        "Lab",
+        "Library",
+        "Network",
+        "Netzwerk",
+        "Orchestra",
+        "Orchester",
+        "Society",
+        "Studio",
+        "Team",
+        "Union",
+        "Verein",
+    }
+)
 _MOST_WORDS: Final = 4
 
 
@@ -15,7 +45,7 @@ def first_name(display_name: str) -> str:
     """The first word of a name that clearly has a first name; otherwise the whole name.
 
     It clearly has one if it is two to four words with a capital and small letters each, particles such as "von" apart,
-    and does not begin with a title or an article. Names in scripts without capitals, handles and single words stay whole.
+    and neither begins with a title or an article nor ends with a word for a group. Names in scripts without capitals, handles and single words stay whole.
     """
     words = display_name.split()
     first = words[0] if words else ""
@@ -24,6 +54,7 @@ def first_name(display_name: str) -> str:
         and _is_name(first)
         and first not in _IN_FRONT
         and _is_name(words[-1])
+        and words[-1] not in _GROUPS
         and all(word in _PARTICLES or _is_name(word) for word in words[1:-1])
     )
     return first if is_clear else display_name

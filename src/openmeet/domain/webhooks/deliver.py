@@ -54,13 +54,13 @@ def webhook_handler(db: Database, http: HttpClient, sealer: Sealer, view: View) 
         if delivery is None or webhook is None:
             return
         if not webhook.is_on:
-            await _settle(db, delivery, DeliveryState.DROPPED, None, WebhookReason.DROPPED_WHILE_OFF())
+            await _close(db, delivery, DeliveryState.DROPPED, None, WebhookReason.DROPPED_WHILE_OFF())
             return
         async with db.reader() as reader:
             shown = {} if delivery.kind is Happening.PING else await view(reader, webhook, delivery)
             now = reader.now
         if shown is None:
-            await _settle(db, delivery, DeliveryState.DROPPED, None, WebhookReason.NOTHING_TO_SEE())
+            await _close(db, delivery, DeliveryState.DROPPED, None, WebhookReason.NOTHING_TO_SEE())
             return
         body = msgspec.json.encode({"type": delivery.kind.value, "timestamp": iso(delivery.created_at), "data": shown})
         timestamp = now // SECOND
@@ -117,7 +117,7 @@ async def _switch_off(tx: Transaction, webhook: Webhook, why: Explanation) -> No
         )
 
 
-async def _settle(
+async def _close(
     db: Database, delivery: WebhookDelivery, state: DeliveryState, status: int | None, why: Explanation
 ) -> None:
     async with db.transaction() as tx:

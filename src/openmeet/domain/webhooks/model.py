@@ -46,7 +46,7 @@ HAPPENING_LABELS: Final = {
     Happening.SERIES: lazy("A series is created, changed, paused, cancelled, brought back or deleted"),
     Happening.ANSWER: lazy("Somebody answers, or their answer changes"),
     Happening.GROUP: lazy("A group is created, changed or deleted"),
-    Happening.MEMBERSHIP: lazy("Somebody joins a group, asks to, leaves, or has another role"),
+    Happening.MEMBERSHIP: lazy("Somebody joins a group, asks to, leaves, or gets another role"),
     Happening.CHAT_MESSAGE: lazy("Somebody writes, edits or removes a message in a chat that you host"),
 }
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Explanation, packed, unpacked
-from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Happening, Webhook, WebhookDelivery, WebhookId
 
@@ -123,7 +123,7 @@ async def by_id(reader: Reader, webhook_id: WebhookId) -> Webhook | None:
     return _webhook_of(row) if row else None
 
 
-async def of_user(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Webhook]:
+async def of_user(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[Webhook]:
     """A user's webhooks, newest first."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from webhooks where user_id = :user_id{page.clause('created_at', 'id')}",
@@ -189,7 +189,7 @@ async def begin_try(tx: Transaction, delivery_id: DeliveryId) -> WebhookDelivery
 async def end_try(
     tx: Transaction, delivery_id: DeliveryId, state: DeliveryState, *, status: int | None, why: Explanation | None
 ) -> None:
-    is_settled = state not in {DeliveryState.WAITING, DeliveryState.SENDING}
+    is_closed = state not in {DeliveryState.WAITING, DeliveryState.SENDING}
     await tx.execute(
         """
         update webhook_deliveries set state = :state, status = :status, why = :why, settled_at = :settled_at
@@ -199,7 +199,7 @@ async def end_try(
         state=state.value,
         status=status,
         why=packed(why),
-        settled_at=tx.now if is_settled else None,
+        settled_at=tx.now if is_closed else None,
     )
 
 

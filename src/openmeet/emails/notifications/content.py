@@ -1,7 +1,7 @@
 """Notifications as lines, for the page and JSON."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
@@ -27,6 +27,7 @@ class NotificationLine:
     group.
 
     ``slug`` is that of the event or group, empty for a chat. Both are empty where the person can open no page.
+    ``person_id``: who did it, with ``person``, their name; None where the reader may not know it.
     """
 
     before: str
@@ -36,6 +37,8 @@ class NotificationLine:
     when: str
     is_unread: bool
     path: str
+    person_id: UserId | None = None
+    person: str = ""
 
 
 async def some(
@@ -67,7 +70,13 @@ async def items(
     """The texts of these notifications, in order; those the person may no longer see are left out."""
     facts = await facts_of(reader, news, viewer)
     shown = ((one, _line_of(one, facts)) for one in news)
-    return [(one, item) for one, item in shown if item is not None]
+    return [(one, _with_person(one, item, facts)) for one, item in shown if item is not None]
+
+
+def _with_person(one: Notification, item: NotificationLine, facts: Facts) -> NotificationLine:
+    person_id = one.payload.person_id
+    name = facts.names.get(person_id, "") if person_id else ""
+    return replace(item, person_id=person_id, person=name) if name else item
 
 
 def _line_of(one: Notification, facts: Facts) -> NotificationLine | None:

@@ -31,14 +31,12 @@ from openmeet.emails.notifications.chats import DECISIONS, SANCTIONS
 from openmeet.emails.notifications.conditions import ChatPresent, still_true
 from openmeet.emails.notifications.present import Facts, facts_of, points
 from openmeet.emails.notifications.texts import Point
-from openmeet.emails.render import TEMPLATES, EmailContext
+from openmeet.emails.render import TEMPLATES, EmailContext, cover_url, subject_line
 from openmeet.emails.unsubscribe import DIGEST, room_subject, search_subject, unsubscribe_label
-from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import one_line
 from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
-from openmeet.recurrence import wall_time
 
 # Events in one digest; the page has them all.
 _MOST_EVENTS = 50
@@ -52,7 +50,7 @@ class Story:
 
     ``is_shut_out``: the host has removed them, and they may no longer see the event. ``asks_for_answer``: the answer is
     the main action, because they gave none yet or are offered a place. ``replies``: URL and label of each reply they can choose,
-    if they gave none yet; the page behind them asks for confirmation.
+    if they gave none yet; the page behind them asks for confirmation. ``cover_url``: the event's picture, in an invitation.
     """
 
     event: Event | None
@@ -70,6 +68,7 @@ class Story:
     is_chat: bool = False
     asks_for_answer: bool = False
     replies: tuple[tuple[str, str], ...] = ()
+    cover_url: str = ""
 
 
 def notification_composer(head: EmailContext) -> Composer:
@@ -121,7 +120,8 @@ async def _email(
     first = stories[0]
     topics = list(dict.fromkeys(point.kind.topic for story in stories for point in story.points))
     stops = [(unsubscribe_label(topic), await _stop_url(tx, head, user_id, topic)) for topic in topics]
-    if never and any(point.kind is kinds.INVITED for story in stories for point in story.points):
+    is_invited_guest = bool(never) and any(point.kind is kinds.INVITED for story in stories for point in story.points)
+    if is_invited_guest:
         # A recipient without an account: the link unsubscribes from every kind of e-mail that they get.
         stops.insert(0, (gettext("Never get e-mails that others send you through this site"), never))
     elif not is_digest and first.is_chat:
@@ -144,6 +144,7 @@ async def _email(
         "site_url": head.public_url,
         "name": one_line(user.display_name),
         "has_account": guest is None,
+        "is_invited_guest": is_invited_guest,
     }
     # New dates go into the calendar of a person with a standing RSVP.
     goes_to_all = any(
@@ -158,23 +159,23 @@ async def _email(
         html=TEMPLATES.get_template("news.html").render(context),
         unsubscribe_url=stops[0][1],
         calendar=None if is_digest else await _calendar(tx, head, first, mine, due, goes_to_all=goes_to_all),
+        thread="" if is_digest else _thread(first, wanted[0]),
     )
+
+
+def _thread(story: Story, one: Notification) -> str:
+    """The id of the event, group or room."""
+    if story.event is not None:
+        return story.event.id
+    return (one.payload.group_id if one.kind.is_of_group else None) or one.subject_id
 
 
 def subject_of(story: Story) -> str:
     """The subject of an e-mail whose first story this is."""
-    heading, date = story.points[0].heading, _which_date(story)
-    if date:
-        return gettext("%(heading)s: %(title)s (%(date)s)", heading=heading, title=story.title, date=date)
-    return gettext("%(heading)s: %(title)s", heading=heading, title=story.title)
-
-
-def _which_date(story: Story) -> str:
-    """``Tue 24 Nov`` where the event is; empty for a group, a chat, or an event without a date."""
-    event = story.event
-    if event is None or event.starts_at is None:
-        return ""
-    return formatting.short_day(wall_time.local_of(event.starts_at, event.time_zone))
+    point = story.points[0]
+    if story.event is None or point.kind is kinds.REMINDER:  # which begins with the day
+        return subject_line(point.heading, story.title)
+    return subject_line(point.heading, story.title, texts.short_day_label(story.event))
 
 
 async def _stories(
@@ -264,7 +265,7 @@ def _way_there(one: Notification, chat: ChatPresent, back: str, *, has_account: 
         return path, gettext("See why, or object")
     if one.kind is kinds.CHAT_UPHELD:
         return path, gettext("See the decision")
-    return path, gettext("Write back") if chat.may_write else gettext("Read it")
+    return path, gettext("Reply") if chat.may_write else gettext("Read it")
 
 
 async def _story(
@@ -301,6 +302,7 @@ async def _story(
         answer_label=offer or (gettext("Change your answer") if has_answered else gettext("Say if you’re going")),
         asks_for_answer=bool(answer_url and (offer or not has_answered)),
         replies=await _replies(tx, event, user.id, mine, answer_url) if is_asked else (),
+        cover_url=cover_url(head, event) if said[0].kind is kinds.INVITED else "",
     )
 
 

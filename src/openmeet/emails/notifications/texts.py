@@ -13,10 +13,12 @@ from typing import Any, Final
 
 import jinja2
 
+from groundwork.clock import Instant
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.content import changed_field_label
 from openmeet.domain.events.model import Event
-from openmeet.domain.notifications.kinds import NotificationKind, Payload
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind, Payload
 from openmeet.domain.notifications.model import Repeats, When
 from openmeet.domain.users.model import UserId, unnamed
 from openmeet.emails.notifications import conditions
@@ -38,6 +40,15 @@ _BREAKS: Final = re.compile(r"[ \t\r\n]+")
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """``label`` says what changed: when it starts, or where it is. ``was`` and ``now``: never empty."""
+
+    label: str
+    was: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
 class Point:
     """One thing to say in an e-mail. ``heading`` precedes the title in its subject; ``quote`` was written by a person,
     with line breaks; ``action``: label of the link to change one's RSVP, or empty.
@@ -48,6 +59,7 @@ class Point:
     words: str
     quote: str = ""
     action: str = ""
+    changes: tuple[Change, ...] = ()
 
 
 def line(
@@ -77,14 +89,38 @@ def point(
     """What an e-mail says about notifications of one kind. ``payloads``: of all of them, oldest first."""
     context = _context(payload, payloads or [payload], present, names, title, is_shut_out=is_shut_out)
     heading, text, action = (_one_line(_block(kind, name, context)) for name in ("subject", "text", "action"))
-    return Point(kind, heading, text, _block(kind, "quote", context), action)
+    changes: tuple[Change, ...] = ()
+    if kind is kinds.EVENT_CHANGED and isinstance(payload, DatesChanged) and present.event is not None:
+        changes = _changes(payload, present.event)
+    return Point(kind, heading, text, _block(kind, "quote", context), action, changes)
+
+
+def _changes(payload: DatesChanged, event: Event) -> tuple[Change, ...]:
+    """What is otherwise than it was; what changed back is no change."""
+    found = []
+    if conditions.is_retimed(payload, event) and payload.started is not None and event.starts_at is not None:
+        started, starts = payload.started, When(event.starts_at, event.time_zone, event.is_all_day)
+        # The zone stands below, for the new time; the old one has it where it is another.
+        was = _date_time(started)
+        if started.time_zone != starts.time_zone:
+            was = f"{was}, {_zone(started)}"
+        found.append(Change(gettext("Starts"), was, _date_time(starts)))
+    if conditions.is_elsewhere(payload, event):
+        place = ", ".join(event.place.lines)
+        found.append(Change(gettext("Where"), payload.was_at or gettext("No place"), place or gettext("No place")))
+    return tuple(found)
 
 
 def when_label(event: Event) -> str:
-    """``Saturday 4 July 2026, 18:00–20:00, Berlin time (UTC+2)``."""
+    """``Saturday 4 July 2026, 18:00–20:00, Berlin time``."""
     if event.starts_at is None:
-        return gettext("The date is to be announced")
+        return gettext("Date to be announced")
     return ", ".join(filter(None, (time_and_place.span_label(event), time_and_place.zone_label(event))))
+
+
+def short_day_label(event: Event) -> str:
+    """``Tue 24 Nov`` where the event is; empty without a date."""
+    return "" if event.starts_at is None else formatting.short_day(wall_time.local_of(event.starts_at, event.time_zone))
 
 
 def _context(
@@ -120,6 +156,7 @@ def _context(
         "announcement": present.announcement,
         "chat": present.chat,
         "is_shut_out": is_shut_out,
+        "now": present.now,
     }
 
 
@@ -137,6 +174,27 @@ def _one_line(text: str) -> str:
 def _date_time(when: When) -> str:
     local = wall_time.local_of(when.at, when.time_zone)
     return formatting.day(local) if when.is_day else formatting.span(local, None)
+
+
+def _soon(when: When, now: Instant) -> str:
+    """``Tomorrow 19:00``, where it takes place; ``Sat 4 Jul 19:00`` if it is not that near."""
+    local = wall_time.local_of(when.at, when.time_zone)
+    today = wall_time.local_of(now, when.time_zone).date()
+    day = formatting.relative_day(local.date(), today) or formatting.short_day(local)
+    return day if when.is_day else gettext("%(day)s %(time)s", day=day, time=formatting.clock(local))
+
+
+def _short(when: When, now: Instant) -> str:
+    """``Sat 4 Jul, 19:00``, where it takes place."""
+    day = _short_day(when, now)
+    return day if when.is_day else formatting.day_and_time(day, wall_time.local_of(when.at, when.time_zone))
+
+
+def _short_day(when: When, now: Instant) -> str:
+    """``Sat 4 Jul``; with the year where it could be another one."""
+    of, today = (wall_time.local_of(at, when.time_zone).date() for at in (when.at, now))
+    words = formatting.short_day(of)
+    return words if formatting.day(of, today) == formatting.long_day(of) else f"{words} {of.year}"
 
 
 def _day(when: When) -> str:
@@ -173,6 +231,9 @@ def _environment() -> jinja2.Environment:
     speak(environment)
     environment.filters |= {
         "date_time": _date_time,
+        "soon": _soon,
+        "short": _short,
+        "short_day": _short_day,
         "day": _day,
         "zone": _zone,
         "ended": _ended,

@@ -14,17 +14,17 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "user.name_needed": mark("Enter the name that others see."),
     "user.name_too_long": mark("A name has at most %(most)s characters."),
     "user.email_in_use": mark("This address is being signed up right now. Try again in a moment."),
-    "user.names_nobody": mark("This names nobody in particular. Give an e-mail address, a handle or a DID."),
+    "user.names_nobody": mark("This doesn’t name a person. Give an e-mail address, a handle or a DID."),
     "user.no_such_person": mark("There is no such person."),
     "user.guest_email_in_use": mark("This address is being saved right now. Try again in a moment."),
     "user.notice_needed": mark(
-        "A yes repeats the notice. Show the person the record, the handle and the notice first, then send the notice back."
+        "To say yes, send the notice back. Show the person the record, the handle and the notice first."
     ),
-    "user.version_needed": mark("A yes answers what was shown: send the ETag of the consent that you read."),
+    "user.version_needed": mark("A yes must answer what was shown. Send the ETag of the consent that you read."),
     "user.choice_changed_since_read": mark("Your choice was changed since you read it. Read it again, then answer."),
-    "user.publishes_nothing": mark("This site publishes nothing at the moment. Try again later."),
-    "user.no_recovery_key": mark("No recovery key waits for you here."),
-    "user.not_your_account": mark("This account isn’t yours here."),
+    "user.publishes_nothing": mark("This site isn’t publishing anything right now. Try again later."),
+    "user.no_recovery_key": mark("There’s no recovery key waiting for you here."),
+    "user.not_your_account": mark("This isn’t one of your accounts."),
     "user.account_needed": mark("Choose one of your accounts."),
     "user.no_account_kept": mark("We don’t keep an account for you."),
     "user.no_such_account": mark("There’s no such account here."),
@@ -64,7 +64,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "sign_in.code_over": mark("That isn’t the code, or it no longer works. Ask for a new one."),
     "sign_in.no_such_person": mark("There is no such person."),
-    "sign_in.true_or_false_needed": mark("Say true or false."),
+    "sign_in.true_or_false_needed": mark("Send true or false."),
     "sign_in.code_or_password_needed": mark("Send either challengeId and code, or handle and password."),
     "sign_in.no_password_sign_in": mark("This site doesn’t take passwords."),
     "sign_in.no_network_sign_in": mark("You can’t sign in here with your own account server."),
@@ -76,25 +76,24 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "sign_in.begin_again_later": mark("%(problem)s Start again in a while."),
     # reasons of openmeet.web.email_links
     "email_link.cut_off": mark("The link is incomplete. Open it from the e-mail again."),
-    "email_link.no_ticket": mark("There is no ticket for this answer."),
     "email_link.too_old": mark(
         "The link is too old or incomplete. Open the one in the newest e-mail, or sign in and find the event under My events."
     ),
     "email_link.no_chat": mark("There is no chat here that you can read."),
-    "email_link.no_such_event": mark("There is no such event any more."),
+    "email_link.no_such_event": mark("That event no longer exists."),
     # reasons of openmeet.domain.identities
-    "identity.not_your_account": mark("This account isn’t yours here."),
+    "identity.not_your_account": mark("This isn’t one of your accounts."),
     "identity.kept_here": mark("We keep this repository for you. Stop publishing instead, or take it over."),
     "identity.recovery_key_waits": mark("Its recovery key is still here and would be lost. Save it first."),
     "identity.last_way_in": mark(
-        "It’s the only way you have to sign in here. Join an e-mail address to this account first."
+        "It’s the only way you have to sign in here. Add an e-mail address to this account first."
     ),
     "identity.account_of_another_person": mark("This account belongs to somebody else here."),
     "identity.cannot_delete_account": mark(
-        "The server of this account takes no orders from this site: its operator has to delete the account there."
+        "This site can’t delete the account at its server. The server’s operator has to do it."
     ),
     "identity.may_still_be_made": mark(
-        "The account server may still be making this account. We look again in 20 minutes."
+        "The account server may still be creating this account. We’ll check again in 20 minutes."
     ),
     "identity.server_was_away": mark("The server of this account didn’t answer for days."),
     "identity.changed_since_opened": mark("These settings were changed since you opened them."),
@@ -112,11 +111,11 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.domain.profiles
     "profile.no_such_person": mark("There is no such person."),
     "profile.cannot_follow_oneself": mark("You can’t follow yourself."),
-    "profile.follows_too_many": mark("You follow %(most)s people already."),
+    "profile.follows_too_many": mark("You already follow %(most)s people. Unfollow somebody first."),
     "profile.not_followed": mark("You don’t follow this person."),
     "profile.cannot_follow": mark("You can’t follow this person."),
     # reasons of openmeet.domain.safety
-    "safety.own_content": mark("This is yours: change it or remove it."),
+    "safety.own_content": mark("This is yours. Edit or delete it instead."),
     "safety.cannot_block_oneself": mark("You can’t block yourself."),
     "safety.no_such_person": mark("There is no such person."),
     "safety.not_blocked": mark("You haven’t blocked or muted this person."),
@@ -126,7 +125,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "safety.no_such_page": mark("There is no such page."),
     "safety.nothing_here": mark("There is nothing at this address."),
     # reasons of openmeet.domain.api_tokens
-    "api_token.service_name_needed": mark("Say what the service is, in at most %(most)s characters."),
+    "api_token.service_name_needed": mark("Say what the service is in at most %(most)s characters."),
     "api_token.service_scope_needed": mark("Choose at least one thing that the service may do."),
     "api_token.no_such_credential": mark("There is no such credential."),
     "api_token.label_needed": mark("Say what the token is for."),
@@ -140,21 +139,21 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "Somebody is here under the id in this document, with another e-mail address and other identities."
     ),
     "data_export.nobody_answered": mark("Nobody answered."),
-    "data_export.not_here": mark("It is not here."),
-    "data_export.row_of_another_person": mark("%(table)s has a row of somebody else."),
+    "data_export.not_here": mark("It isn’t here."),
+    "data_export.row_of_another_person": mark("%(table)s has a row that belongs to somebody else."),
     "data_export.email_taken": mark("Somebody else has this e-mail address here."),
     "data_export.nobody_asked_to_join": mark("Nobody asked to join."),
     "data_export.no_such_person": mark("There is no such person."),
     "data_export.not_of_one_person": mark("This is not an export of one person."),
     "data_export.no_person_named": mark("This document does not say whose it is."),
     "data_export.rows_not_a_list": mark("%(table)s is not a list of rows."),
-    "data_export.unknown_columns": mark("%(table)s has columns that are unknown here; use the release that made it."),
+    "data_export.unknown_columns": mark("%(table)s has columns that are unknown here. Use the release that made it."),
     "data_export.series_in_a_circle": mark("Series refer to each other in a circle."),
-    "data_export.unreadable_value": mark("%(where)s holds a value that no export holds."),
-    "data_export.unreadable_bytes": mark("%(where)s holds bytes that cannot be read."),
+    "data_export.unreadable_value": mark("%(where)s has a value that exports never have."),
+    "data_export.unreadable_bytes": mark("%(where)s has bytes that can’t be read."),
     "data_export.not_of_a_site": mark("This is not an export of a whole site."),
-    "data_export.too_new": mark("This export was made by a newer release; take it in with that one."),
-    "data_export.not_empty": mark("There is a site in that database already; name an empty one."),
+    "data_export.too_new": mark("This export was made by a newer release. Import it with that release."),
+    "data_export.not_empty": mark("That database already has a site. Name an empty one."),
     "data_export.not_an_export": mark("This is not an export. An export has one JSON object on each line."),
     "data_export.rows_in_a_circle": mark("Rows of %(label)s refer to each other in a circle."),
     "data_export.incomplete": mark("The export is incomplete: its end or some rows are missing."),

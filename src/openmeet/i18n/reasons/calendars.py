@@ -21,13 +21,13 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "calendar.malformed_window": mark("The window ends after it begins, within 366 days."),
     "calendar.malformed_time": mark("It ends after it begins, within 366 days."),
     "calendar.limit_not_a_number": mark("The limit is a number from 1 to %(most)s."),
-    "calendar.invalid_cursor": mark("This cursor wasn’t made here; start again without one."),
+    "calendar.invalid_cursor": mark("This cursor wasn’t made here. Start again without one."),
     "calendar.no_such_date_or_time": mark("There is no such date or time."),
-    "calendar.reads_no_calendars": mark("This site reads no other calendars at the moment."),
-    "calendar.no_such_address": mark("This calendar has no such address any more."),
+    "calendar.reads_no_calendars": mark("This site isn’t reading other calendars right now."),
+    "calendar.no_such_address": mark("This calendar no longer has that address."),
     "calendar.address_unreadable": mark("We can’t read its address any more. Add it again."),
     # reasons of openmeet.domain.icalendar
-    "icalendar.file_too_large": mark("A calendar file can have %(most)s MB. This one has %(length)s."),
+    "icalendar.file_too_large": mark("A calendar file can have up to %(most)s MB. This one has %(length)s."),
     "icalendar.not_a_calendar": mark("This is not a calendar file: BEGIN:VCALENDAR is missing."),
     "icalendar.too_many_lines": mark("A calendar file can have at most %(most)s lines. Send it in parts."),
     "icalendar.too_many_components": mark("A calendar file can have at most %(most)s components."),
@@ -35,8 +35,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.domain.imports
     "import.no_event_described": mark("This page does not describe an event in a way that programs can read."),
     "import.unknown_zone": mark("Write a time zone like Europe/Berlin."),
-    "import.no_such_import": mark("There is no such import any more."),
-    "import.list_too_large": mark("A list can have %(most)s MB. This one has %(length)s."),
+    "import.no_such_import": mark("That import no longer exists."),
+    "import.list_too_large": mark("A list can have up to %(most)s MB. This one has %(length)s."),
     "import.not_a_list": mark("This is not a list of people: its first line should name the columns."),
     "import.message_too_long": mark("At most %(most)s characters. This has %(length)s."),
     "import.nobody_to_invite": mark("Nobody on the list is waiting for an invitation."),
@@ -45,24 +45,26 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "import.invitation_over": mark("This invitation no longer works."),
     "import.invitation_used": mark("This invitation has been used already."),
     "import.target_gone": mark("What you were invited to no longer exists."),
-    "import.group_gone": mark("This group is not there any more."),
-    "import.event_gone": mark("This event is not there any more."),
-    "import.declined_by_host": mark("The host has decided otherwise."),
+    "import.group_gone": mark("That group no longer exists."),
+    "import.event_gone": mark("That event no longer exists."),
+    "import.declined_by_host": mark("The host has declined your answer."),
     "import.columns_changed": mark("Somebody has chosen other columns for this list. Look at it again."),
-    "import.no_such_event": mark("There is no such event any more."),
-    "import.no_such_series": mark("There is no such series any more."),
+    "import.no_such_event": mark("That event no longer exists."),
+    "import.no_such_series": mark("That series no longer exists."),
     "import.problems": mark("%(problems)s"),
     "import.source_needed": mark("Send one of ics, url and csv."),
-    "import.target_of_people": mark("A list of people belongs to one event or one group; a list of events to neither."),
-    "import.no_people": mark("This import brings no people."),
+    "import.target_of_people": mark(
+        "A list of people belongs to one event or one group. A list of events belongs to neither."
+    ),
+    "import.no_people": mark("This import has no people in it."),
     "import.file_needed": mark("Choose a file, or give an address."),
     "import.no_such_list": mark("There is no such list."),
     "import.upload_expected": mark("Send a form with a file."),
     "import.unstorable_character": mark("The form contains a character that we can’t store."),
     "import.left_out": mark("%(title)s: %(problem)s"),
     "import.left_out_untitled": mark("An event without a title: %(problem)s"),
-    "import.looks_like_yours": mark("you have one that looks like it. Choose it to have both."),
-    "import.looks_like_earlier": mark("the file has one before it that looks like it. Choose it to have both."),
+    "import.looks_like_yours": mark("you already have one like it. Select it to have both."),
+    "import.looks_like_earlier": mark("there’s one like it earlier in the file. Select it to have both."),
     # reasons of openmeet.domain.legacy_import
     "legacy_import.year_out_of_range": mark("%(label)s is not between %(first_year)s and %(last_year)s: %(value)s."),
     "legacy_import.unknown_row": mark('Line %(number)s of the dump is not {"table": …, "row": {…}}.'),
@@ -79,23 +81,23 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "recurrence.empty": mark("The rule is empty. Write FREQ=WEEKLY, or leave it out."),
     "recurrence.frequency_missing": mark("The rule does not say how often: FREQ is missing."),
     "recurrence.too_frequent": mark(
-        "FREQ=%(frequency)s is not taken; for several times a day use FREQ=DAILY with BYHOUR."
+        "FREQ=%(frequency)s isn’t supported. For several times a day, use FREQ=DAILY with BYHOUR."
     ),
     "recurrence.unknown_frequency": mark("FREQ must be one of %(choices)s."),
     "recurrence.unknown_part": mark("A rule has no part “%(text)s”."),
     "recurrence.malformed_part": mark("“%(text)s” is not NAME=VALUE."),
     "recurrence.repeated_part": mark("%(rule_part)s is given twice."),
     "recurrence.number_out_of_range": mark("%(rule_part)s must be a number from %(least)s to %(most)s."),
-    "recurrence.malformed_weekday": mark("BYDAY=%(text)s is not a weekday; write MO, 2TU or -1FR."),
+    "recurrence.malformed_weekday": mark("BYDAY=%(text)s isn’t a weekday. Write MO, 2TU or -1FR."),
     "recurrence.malformed_week_start": mark("WKST must be a weekday such as MO."),
-    "recurrence.malformed_until": mark("UNTIL=%(text)s is not a date; write 20261224 or 20261224T170000Z."),
+    "recurrence.malformed_until": mark("UNTIL=%(text)s isn’t a date. Write 20261224 or 20261224T170000Z."),
     "recurrence.two_ends": mark("A rule ends after COUNT dates or at UNTIL, not both."),
     "recurrence.nth_weekday_needs_month": mark(
         "“The second Monday” needs FREQ=MONTHLY or FREQ=YEARLY (and no BYWEEKNO)."
     ),
     "recurrence.nth_weekday_too_high": mark("A month has at most five of each weekday."),
     "recurrence.part_not_allowed": mark("%(rule_part)s does not go with FREQ=%(frequency)s."),
-    "recurrence.position_alone": mark("BYSETPOS chooses among what another BY… part names; add one."),
+    "recurrence.position_alone": mark("BYSETPOS chooses among what another BY… part names. Add one."),
     "recurrence.too_many_a_day": mark("The rule names %(number)s times a day. At most %(most)s are possible."),
     "recurrence.too_many_steps": mark(
         "The rule has more dates than we compute at once. Ask for a shorter time, or simplify the rule."
@@ -104,17 +106,17 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "The rule has no date within %(years)s years: such a day never comes, or too rarely."
     ),
     "recurrence.ends_before_start": mark("The last day, %(last)s, is before the first date, %(first)s."),
-    "recurrence.unknown_zone": mark("There is no time zone “%(zone)s”; write Europe/Berlin."),
-    "recurrence.hours_of_all_day": mark("Whole days have no hours; leave BYHOUR and the like out."),
-    "recurrence.too_many_extra_dates": mark("At most %(most)s dates are left out, and as many added."),
+    "recurrence.unknown_zone": mark("There is no time zone “%(zone)s”. Write it like Europe/Berlin."),
+    "recurrence.hours_of_all_day": mark("Whole days have no hours. Leave BYHOUR and the like out."),
+    "recurrence.too_many_extra_dates": mark("At most %(most)s dates can be left out, and as many added."),
     "recurrence.malformed_date": mark(
-        "“%(text)s” is not a date; write 2026-12-24, 2026-12-24T18:00 or 20261224T170000Z."
+        "“%(text)s” isn’t a date. Write 2026-12-24, 2026-12-24T18:00 or 20261224T170000Z."
     ),
     "recurrence.year_out_of_range": mark("The year must be between %(first)s and %(last)s."),
     "recurrence.not_a_number": mark("%(member)s takes whole numbers only."),
     "recurrence.list_needed": mark("%(member)s must be a list with at least one entry."),
     "recurrence.malformed_day": mark(
-        'byDay holds objects such as {"day": "tu", "nthOfPeriod": 2}; day is one of mo, tu, we, th, fr, sa, su.'
+        'byDay holds objects such as {"day": "tu", "nthOfPeriod": 2}. Each day is one of mo, tu, we, th, fr, sa, su.'
     ),
     "recurrence.no_such_date": mark("The series has no such date."),
     "recurrence.first_date": mark("This is the first date of the series: change all dates instead."),

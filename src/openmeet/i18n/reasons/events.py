@@ -14,10 +14,10 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.key_reused": mark("This key has already created a different event. Use a new key for another event."),
     "event.being_created": mark("This event is already being created. Try again."),
     "event.cannot_cancel_draft": mark("Nobody else can see a draft. Delete it instead."),
-    "event.dates_conflict": mark("The event would end before it starts. Decide about the other date, or edit both."),
+    "event.dates_conflict": mark("The event would end before it starts. Choose the other date, too, or edit both."),
     "event.changed_since_opened": mark("This event was changed since you opened it."),
     "event.no_record_elsewhere": mark("There is no record of this event that was written elsewhere."),
-    "event.public_here": mark("The event is public here. Choose who may see it first."),
+    "event.public_here": mark("The event is public here. Choose who can see it first."),
     "event.new_link_of_public": mark("Everyone can find this event. Choose who sees it first."),
     "event.invitation_over": mark("This invitation no longer works."),
     "event.not_a_date": mark("This event isn’t a date of a series."),
@@ -50,11 +50,11 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.malformed_point": mark(
         "We couldn’t find a point on the map in this. Write it like 52.52, 13.405 (latitude first), or paste a link from a map that has such numbers in it."
     ),
-    "event.not_offered": mark("This event isn’t offered to you, or not any more."),
+    "event.not_offered": mark("Nobody is offering you this event, or not any more."),
     "event.date_of_series": mark("It’s a date of a series. Hand the whole series over."),
     "event.cannot_hand_over_draft": mark("Nobody else can see a draft. Publish it first."),
     "event.not_out_yet": mark("It’s still syncing to your account. Hand it over when that’s done."),
-    "event.no_offer": mark("There is no offer any more."),
+    "event.no_offer": mark("The offer has ended."),
     "event.not_in_its_group": mark(
         "You can no longer create events in this group. You can still make a copy outside the group."
     ),
@@ -88,7 +88,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.capacity_out_of_range": mark(
         "The number of places is a whole number from 1 to %(most)s. Leave it empty for no limit."
     ),
-    "event.minutes_out_of_range": mark("A whole number of minutes before the start, at most %(most)s."),
+    "event.minutes_out_of_range": mark("Enter a whole number of minutes before the start, at most %(most)s."),
     "event.no_date_yet": mark("This event has no date yet. Once it has one, it can be added to a calendar."),
     "event.invitation_link_over": mark("The invitation was withdrawn, or it’s too old. Ask the host for a new one."),
     "event.start_in_past_send_again": mark("This start is in the past. Send allowPast: true if that is right."),
@@ -96,7 +96,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.draft_changed_while_open": mark(
         "This draft was changed after you opened it. What you typed is still here. Save again to use your version."
     ),
-    "event.series_not_scheduled": mark("Repeated changes are published by hand."),
+    "event.series_not_scheduled": mark("Repeating events can’t be scheduled. Publish it yourself when it’s ready."),
     "event.moment_needed": mark("Say when, or publish it now."),
     "event.moment_over": mark("This time is in the past. Publish it now, or choose a later one."),
     "event.moment_after_start": mark("It would start before anybody sees it. Choose an earlier time."),
@@ -116,17 +116,17 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.domain.guest_rsvps
     "guest_rsvp.no_guests": mark("You need an account to answer this event."),
     "guest_rsvp.too_many_emails": mark(
-        "Several e-mails went to this address already. Open the newest, or try again in an hour."
+        "Several e-mails went to this address already. Open the newest, or try again later."
     ),
     "guest_rsvp.link_over": mark("This link no longer works. Answer again on the event’s page."),
     # reasons of openmeet.domain.host_messages
     "host_message.text_needed": mark("Write something."),
     "host_message.moment_over": mark("This time is in the past. Send it now, or choose a later one."),
-    "host_message.not_published": mark("Nobody has seen this event yet."),
+    "host_message.not_published": mark("Nobody else can see this event yet, so there’s nobody to write to."),
     "host_message.too_many_messages": mark("An event sends at most %(most)s messages a day."),
     "host_message.nobody_to_reach": mark("Nobody would get this message."),
     "host_message.no_such_message": mark("This event has no such message."),
-    "host_message.already_sent": mark("It was sent already."),
+    "host_message.already_sent": mark("It’s already been sent."),
     "host_message.no_such_event": mark("There is no such event."),
     "host_message.text_too_long": mark("At most %(most)s characters. This has %(length)s."),
     "host_message.audience_needed": mark("Choose who gets it."),
@@ -164,14 +164,14 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.domain.search
     "search.query_too_long": mark("At most %(most)s characters."),
     "search.last_day_before_first": mark("This day is before the first one."),
-    "search.malformed_tag": mark("A tag has letters or digits."),
+    "search.malformed_tag": mark("A tag needs letters or digits."),
     "search.tag_too_long": mark("A tag has at most %(most)s characters."),
     "search.unknown_language": mark("Write the language like English, Deutsch or fr."),
-    "search.distance_out_of_range": mark("A whole number of kilometres from 1 to %(most)s."),
+    "search.distance_out_of_range": mark("Enter a whole number of kilometres from 1 to %(most)s."),
     "search.malformed_point": mark("Write latitude and longitude in degrees, like 52.52, 13.40."),
     "search.unknown_groups": mark("Choose one of: mine."),
     "search.year_out_of_range": mark("The year must be between %(first_year)s and %(last_year)s."),
-    "search.sign_in_for_groups": mark("Sign in to look in your groups."),
+    "search.sign_in_for_groups": mark("Sign in to search in your groups."),
     "search.malformed_day": mark("Write the day like 2026-07-04."),
     "search.nothing_here": mark("There is nothing at this address."),
 }

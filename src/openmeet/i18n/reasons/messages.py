@@ -25,12 +25,14 @@ MESSAGES: Final[Mapping[str, Message]] = {
 
 
 def explain(why: Why | None) -> str:
-    """The sentence, empty for None. A text that is no reason is returned as it is."""
+    """The sentence, empty for None. A text that is no reason is looked up, and returned as it is if nothing is found."""
     if why is None:
         return ""
     if isinstance(why, Explanation):
         return _sentence(why.code, why.params)
-    return _sentence(why.value, {}) if isinstance(why, Reason) else why
+    if isinstance(why, Reason):
+        return _sentence(why.value, {})
+    return current().messages.gettext(why) if why else ""
 
 
 def _sentence(code: str, params: Mapping[str, object]) -> str:

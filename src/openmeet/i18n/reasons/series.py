@@ -7,6 +7,7 @@ from openmeet.i18n.reasons.message import Message, mark
 
 MESSAGES: Final[Mapping[str, Message]] = {
     "series.cannot_take_over": mark("You can’t take this series over."),
+    "series.cannot_follow": mark("You can’t follow this series."),
     "series.no_such_series": mark("There is no such series."),
     "series.no_such_date": mark("There is no such date."),
     "series.no_such_date_of_series": mark("This series has no such date."),
@@ -32,7 +33,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.date_over": mark("That time is in the past."),
     "series.date_too_far_ahead": mark("A date can be at most %(years)s years ahead."),
     "series.moved_too_far_ahead": mark("A date can be moved at most %(years)s years ahead."),
-    "series.not_detected": mark("There is no such series among your events."),
+    "series.not_detected": mark("You have no such series."),
     "series.rule_of_all_dates": mark("A rule belongs to all dates: choose these and following, or all."),
     "series.date_needed": mark("Say which date was edited."),
     "series.other_group": mark("The series and the event belong to different groups."),
@@ -44,7 +45,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.detected_events_gone": mark("None of these events exist any more."),
     "series.other_host_now": mark("Somebody else hosts this series now. Ask them to hand it back before you undo it."),
     "series.account_needed": mark("Choose one of your accounts."),
-    "series.not_your_account": mark("This account isn’t yours here."),
+    "series.not_your_account": mark("This isn’t one of your accounts."),
     "series.account_for_new_records": mark(
         "New records go to this account. Choose the other one for new records first."
     ),
@@ -64,7 +65,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "series.date_removed": mark("This date was removed."),
     "series.first_date_too_far_ahead": mark("No date of it can be stored yet. Choose an earlier start."),
-    "series.skipped_time": mark("There is no such time on that day; write %(instead)s."),
+    "series.skipped_time": mark("There is no such time on that day. Write %(instead)s."),
     "series.action_needed": mark("Choose what happens to the dates."),
     "series.range_incomplete": mark("A range has a first and a last date."),
     "series.too_many_dates_chosen": mark("With the selected dates, that’s more than %(most)s. Do it in several steps."),
@@ -84,7 +85,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.range_empty": mark("The series has no date from that one to the last."),
     "series.dates_out_of_range": mark("Name 1 to %(most)s dates."),
     "series.start_in_past_send_again": mark("This start is in the past. Send allowPast: true if that is right."),
-    "series.true_or_false_needed": mark("Say true or false."),
+    "series.true_or_false_needed": mark("Send true or false."),
     "series.person_needed": mark("Choose somebody."),
     "series.unit_needed": mark("Choose days, weeks, months or years."),
     "series.number_out_of_range": mark("Write a whole number from 1 to %(most)s."),

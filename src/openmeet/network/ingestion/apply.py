@@ -143,7 +143,7 @@ async def _apply_wave(
         if message.uri in batch.owned or message.uri in batch.former:
             rest[place] = reading
         elif message.body is None:
-            if before is None or before.standing is RecordState.TOMBSTONE:
+            if before is None or before.state is RecordState.TOMBSTONE:
                 unknown[place] = reading
             elif message.collection in EVENTS or message.collection in RSVPS:
                 gone[place] = message
@@ -216,7 +216,7 @@ async def _apply_intake_rules(
 ) -> None:
     """New events pass the intake rules for their authors."""
     fresh: dict[str, list[str]] = {}
-    here_before = {uri for uri, known in batch.before.items() if known.standing is RecordState.MAPPED}
+    here_before = {uri for uri, known in batch.before.items() if known.state is RecordState.MAPPED}
     for reading, outcome in zip(readings, outcomes, strict=True):
         uri = reading.message.uri
         if outcome not in {IngestResult.APPLIED, IngestResult.RAW} or uri in batch.owned:

@@ -73,7 +73,7 @@ async def put_each(
             # Perhaps a version that overtook RSVPs to it.
             waited_for += [one.reading.message.uri] if is_same else []
             outcomes.append(IngestResult.KNOWN)
-        elif is_same and one.known is not None and one.known.standing is version.standing:
+        elif is_same and one.known is not None and one.known.state is version.state:
             outcomes.append(IngestResult.KNOWN)
         elif one.reading.event is None:
             outcomes.append(IngestResult.RAW)
@@ -183,7 +183,7 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
     parked: list[str] = []
     for one, version, event_id in zip(puts, versions, event_ids, strict=True):
         message, read, known = one.reading.message, one.reading.rsvp, one.known
-        is_known = known is not None and known.cid == message.cid and known.standing is version.standing
+        is_known = known is not None and known.cid == message.cid and known.state is version.state
         if message.uri not in newest:
             await reevaluate.reconsider_with(tx, message, known)
             outcomes.append(IngestResult.ECHO if one.is_echo else IngestResult.KNOWN)
@@ -206,7 +206,7 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
             outcomes.append(IngestResult.RAW)
         elif event_id is None:
             parked.append(str(read.subject))
-            outcomes.append(IngestResult.PARKED if version.standing is RecordState.PARKED else IngestResult.RAW)
+            outcomes.append(IngestResult.PARKED if version.state is RecordState.PARKED else IngestResult.RAW)
         else:
             wanted.append(PersonAndEvent(message.did, str(read.subject), event_id, (message.cid or "", read)))
             outcomes.append(IngestResult.APPLIED)
@@ -233,19 +233,19 @@ async def _versions(
     versions: list[seen.RecordUpdate] = []
     for one, event_id in zip(puts, event_ids, strict=True):
         message, read = one.reading.message, one.reading.rsvp
-        standing, reason = RecordState.RAW, one.reading.reason
+        state, reason = RecordState.RAW, one.reading.reason
         if read is not None:
             if event_id is not None:
-                standing = RecordState.MAPPED
-            elif one.known is not None and one.known.standing is RecordState.PARKED:
-                standing = RecordState.PARKED
+                state = RecordState.MAPPED
+            elif one.known is not None and one.known.state is RecordState.PARKED:
+                state = RecordState.PARKED
             elif waiting.get(message.did, 0) < seen.PARKED_PER_AUTHOR:
                 waiting[message.did] = waiting.get(message.did, 0) + 1
-                standing = RecordState.PARKED
+                state = RecordState.PARKED
             else:
                 reason = RecordReason.TOO_MANY_PENDING()
         precedence = "" if read is None else read.precedence
-        versions.append(seen.RecordUpdate(message, standing, reason, one.reading.subject_uri, precedence))
+        versions.append(seen.RecordUpdate(message, state, reason, one.reading.subject_uri, precedence))
     return versions
 
 
@@ -280,10 +280,10 @@ async def delete_events(
             together[one.message.uri] = event
     ids = [event.id for event in together.values()]
     await event_actions.remove_each_from_network(tx, ids)
-    heard = await audience.with_recipients(tx, ids)
+    with_recipients_ids = await audience.with_recipients(tx, ids)
     for one in gone:
         event = together.get(one.message.uri)
-        if event is not None and event.id in heard:
+        if event is not None and event.id in with_recipients_ids:
             await notify.of_removal(tx, event, one.message.rev)
         if event is not None:
             await remote_series.leave(tx, event, batch.freed_dates)

@@ -43,7 +43,7 @@ from openmeet.network.records.rsvp import subject_of
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox import in_flight, publication_echoes, publication_leases
 from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
 
 
@@ -92,14 +92,14 @@ async def _is_deleted_since(tx: Transaction, message: RecordMessage, known: Seen
     """Whether the record is known to be deleted since: an old, repeated message changes nothing (invariant 10)."""
     if known is None:
         return await seen.is_history(tx, message.did, message.rev)
-    return known.standing is RecordState.TOMBSTONE and known.rev >= message.rev
+    return known.state is RecordState.TOMBSTONE and known.rev >= message.rev
 
 
 async def _retract_again(tx: Transaction, reading: ParsedMessage) -> IngestResult:
     """It was retracted before it arrived: nothing is derived from it here, and it is deleted again there (invariant 3)."""
     message = reading.message
     reason = RecordReason.RETRACTED_BEFORE
-    if not await seen.put(tx, message, standing=RecordState.RAW, reason=reason, subject_uri=reading.subject_uri):
+    if not await seen.put(tx, message, state=RecordState.RAW, reason=reason, subject_uri=reading.subject_uri):
         return IngestResult.KNOWN
     await in_flight.check_now(tx, message.uri)
     log.warning("record.came_late", uri=message.uri, rev=str(message.rev))
@@ -123,7 +123,7 @@ async def _note_record(tx: Transaction, message: RecordMessage) -> LeasedPublica
     elif owned.kind is PublicationKind.RSVP:
         about = subject_of(cbor.decode(message.body or b""))
         await attendance.store_record_uri(
-            tx, AttendanceId(owned.subject_id), uri=message.uri, about=about, is_about=seen.is_about
+            tx, AttendanceId(owned.subject_id), uri=message.uri, about=about, refers_to_event=seen.refers_to_event
         )
     else:
         await links.note(tx, owned.kind, owned.subject_id, uri=message.uri, cid=message.cid)
@@ -142,8 +142,8 @@ async def _put_event(
 ) -> IngestResult:
     """An event record that we write, too."""
     message, read = reading.message, reading.event
-    standing = RecordState.RAW if read is None else RecordState.MAPPED
-    is_newest = await seen.put(tx, message, standing=standing, reason=reading.reason, subject_uri=reading.subject_uri)
+    state = RecordState.RAW if read is None else RecordState.MAPPED
+    is_newest = await seen.put(tx, message, state=state, reason=reading.reason, subject_uri=reading.subject_uri)
     if not is_newest and not is_echo:
         if known is not None and known.cid == message.cid:
             # Perhaps our own write, whose response was stored before its echo came; or a version that overtook one.
@@ -158,7 +158,7 @@ async def _put_event(
     if is_echo:
         await pending.release(tx, batch.waited_for, [message.uri])
         return IngestResult.ECHO
-    if known is not None and known.cid == message.cid and known.standing is standing:
+    if known is not None and known.cid == message.cid and known.state is state:
         return IngestResult.KNOWN
     if read is None:
         return IngestResult.RAW
@@ -184,11 +184,11 @@ async def _put_series(
 ) -> IngestResult:
     """A series record of somebody else, or a superseded record of a series of ours."""
     message, read = reading.message, reading.series
-    standing = RecordState.RAW if read is None else RecordState.MAPPED
-    is_newest = await seen.put(tx, message, standing=standing, reason=reading.reason, subject_uri=message.uri)
+    state = RecordState.RAW if read is None else RecordState.MAPPED
+    is_newest = await seen.put(tx, message, state=state, reason=reading.reason, subject_uri=message.uri)
     if is_echo:
         return IngestResult.ECHO
-    if not is_newest or (known is not None and known.cid == message.cid and known.standing is standing):
+    if not is_newest or (known is not None and known.cid == message.cid and known.state is state):
         return IngestResult.KNOWN
     if owned is not None:
         if not owned.is_pending and message.cid is not None and message.body is not None:
@@ -207,9 +207,9 @@ async def _put_of_group(
 ) -> IngestResult:
     """A group of others, or statements about membership: these count no matter who wrote them."""
     message = reading.message
-    standing = RecordState.RAW if reading.reason else RecordState.MAPPED
+    state = RecordState.RAW if reading.reason else RecordState.MAPPED
     subject_uri, is_same = reading.subject_uri, known is not None and known.cid == message.cid
-    is_newest = await seen.put(tx, message, standing=standing, reason=reading.reason, subject_uri=subject_uri)
+    is_newest = await seen.put(tx, message, state=state, reason=reading.reason, subject_uri=subject_uri)
     if not is_newest and not is_same:
         return IngestResult.ECHO if is_echo else IngestResult.KNOWN
     if owned is not None and not is_same and not is_echo and not owned.is_pending and message.body is not None:
@@ -247,14 +247,14 @@ async def _delete(
     owned: LeasedPublication | None,
 ) -> IngestResult:
     subject_uri = None if known is None else known.subject_uri
-    if not await seen.put(tx, message, standing=RecordState.TOMBSTONE, subject_uri=subject_uri):
+    if not await seen.put(tx, message, state=RecordState.TOMBSTONE, subject_uri=subject_uri):
         if message.collection in RSVPS:
             await reevaluate.reconsider_with(tx, message, known)
-        if message.collection in OF_STATEMENTS and known is not None and known.standing is RecordState.TOMBSTONE:
+        if message.collection in OF_STATEMENTS and known is not None and known.state is RecordState.TOMBSTONE:
             # We have retracted it, and stored that before this arrived.
             await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
         return IngestResult.KNOWN
-    if owned is None and (known is None or known.standing is RecordState.TOMBSTONE):
+    if owned is None and (known is None or known.state is RecordState.TOMBSTONE):
         return IngestResult.KNOWN
     if owned is not None and owned.kind in local_records.KINDS:
         await local_records.delete(tx, message, owned)
@@ -262,7 +262,7 @@ async def _delete(
         await links.note_superseded_gone(tx, message.uri)
         if owned is None:
             await series_records.remove_from_network(tx, message.uri)
-        elif owned.state is not PublicationState.RETRACTING:
+        elif not owned.may_be_deleted:
             reason = PublicationReason.SERIES_RECORD_DELETED
             await publication_echoes.mark_lost(tx, uri=message.uri, rev=message.rev, reason=reason)
     elif message.collection in OF_GROUPS:
@@ -275,7 +275,7 @@ async def _delete(
 
 
 async def _delete_of_group(tx: Transaction, message: RecordMessage, owned: LeasedPublication | None) -> None:
-    if owned is not None and owned.state is not PublicationState.RETRACTING:
+    if owned is not None and not owned.may_be_deleted:
         reason = PublicationReason.RECORD_DELETED
         await publication_echoes.mark_lost(tx, uri=message.uri, rev=message.rev, reason=reason)
     if message.collection in OF_STATEMENTS:

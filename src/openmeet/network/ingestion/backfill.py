@@ -199,8 +199,8 @@ async def apply_export(
         )
         taken = ApplyResult(read.is_whole, [*read.failed, *left.failed])
         # Older messages do not change what was applied at this rev.
-        settled = frozenset([*held.cids, *gone])
-        if await mark_read(db, did, RepositoryRead(rev, len(messages), taken, len(gone), held, settled)):
+        read_uris = frozenset([*held.cids, *gone])
+        if await mark_read(db, did, RepositoryRead(rev, len(messages), taken, len(gone), held, read_uris)):
             return taken
     raise RemoteFailed(IngestionReason.OUTDATED)
 

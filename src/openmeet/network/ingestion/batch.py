@@ -75,7 +75,7 @@ class Batch:
         A non-event under a retracted address does not hide an event that returns there.
         """
         known = self.before.get(message.uri)
-        is_free = known is None or known.standing is RecordState.TOMBSTONE or message.uri in self.former
+        is_free = known is None or known.state is RecordState.TOMBSTONE or message.uri in self.former
         is_new = known is None or (is_free and known.rev < message.rev)
         is_new = is_new and message.uri not in self.owned and not self.is_late(message)
         return is_new and self.refusal(message, now) in {None, IngestResult.SWITCHED_OFF}

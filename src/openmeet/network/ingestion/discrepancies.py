@@ -37,7 +37,7 @@ class KeptRecord:
 
     cid: str | None
     rev: str
-    standing: RecordState
+    state: RecordState
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +124,10 @@ class Noted:
 
 
 async def note(
-    tx: Transaction, did: str, repaired: Sequence[RecordDiscrepancy], standing: Sequence[RecordDiscrepancy]
+    tx: Transaction, did: str, repaired: Sequence[RecordDiscrepancy], unrepaired: Sequence[RecordDiscrepancy]
 ) -> None:
     """Store the result of one comparison of a repository."""
-    for found, repaired_at in ((repaired, tx.now), (standing, None)):
+    for found, repaired_at in ((repaired, tx.now), (unrepaired, None)):
         for one in found:
             await tx.execute(PUT, uri=one.uri, kind=one.kind.value, did=did, now=tx.now, repaired_at=repaired_at)
     await tx.execute(MENDED, did=did, now=tx.now)

@@ -156,7 +156,7 @@ async def remove(
     """
     former = await _superseded_record(tx, uri, owned)
     if former is not None:
-        if owned is not None and owned.state is not PublicationState.RETRACTING:
+        if owned is not None and not owned.may_be_deleted:
             await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=PublicationReason.RECORD_DELETED)
         await record_links.note_superseded_gone(tx, uri)
         event = await event_queries.by_record_uri(tx, uri)
@@ -164,7 +164,7 @@ async def remove(
             await events.forget_record(tx, event.id)
             await attendance.recheck_rsvp_records(tx, [event.id])
         return
-    if owned is not None and owned.state is PublicationState.RETRACTING:
+    if owned is not None and owned.may_be_deleted:
         await events.forget_record(tx, EventId(owned.subject_id), uri)
         return
     if owned is not None:

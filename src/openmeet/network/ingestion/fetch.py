@@ -105,12 +105,12 @@ def record_handler(
     """The handler of ``JobKind.PROVE_RECORD``; the subject of the job is the record's AT URI, its authority a DID."""
 
     async def handle(job: Job) -> None:
-        await settle_in_flight(db, network, context, _uri_of(job), spend_on_host)
+        await resolve_in_flight(db, network, context, _uri_of(job), spend_on_host)
 
     return handle
 
 
-async def settle_in_flight(
+async def resolve_in_flight(
     db: Database, network: NetworkClients, context: IngestionContext, uri: AtUri, spend_on_host: SpendOnHost = unlimited
 ) -> None:
     """Find out whether a write arrived: ask the repository for the record, and apply its proof, also of absence.

@@ -230,27 +230,27 @@ async def apply_acceptance(tx: Transaction, version: Version, stated: GroupState
     found = await _group_and_member(tx, owned)
     if found is None:
         return  # it is being retracted
-    group, standing = found
-    if not await _is_about(tx, group, standing, stated):
+    group, membership = found
+    if not await _is_about(tx, group, membership, stated):
         await merge_local.keep_ours(tx, owned, version, why=RecordReason.NO_STATEMENT_OF_MEMBER)
         return
     base = AcceptedRole(stated.role if owned.base_body is None else role_of(record_of(owned.base_body).get("role")))
-    ours, theirs = AcceptedRole(standing.role), AcceptedRole(stated.role)
+    ours, theirs = AcceptedRole(membership.role), AcceptedRole(stated.role)
     _, is_here = await identities.who_wrote(tx, parse_did(stated.about))
-    is_fixed = GroupRole.OWNER in {standing.role, stated.role} or not is_here
-    way, held = (_GIVEN_HERE, {"role": standing.role}) if is_fixed else (_GIVEN_ANYWHERE, {})
+    is_fixed = GroupRole.OWNER in {membership.role, stated.role} or not is_here
+    way, held = (_GIVEN_HERE, {"role": membership.role}) if is_fixed else (_GIVEN_ANYWHERE, {})
     joined = merge_local.merge_version(way, owned, version, tx.now, (base, ours, theirs), held)
     if joined.merged.value != ours:
-        await _put(tx, group, standing, joined.merged.value.role, GroupLogAction.ROLE_CHANGED, before=standing.role)
+        await _put(tx, group, membership, joined.merged.value.role, GroupLogAction.ROLE_CHANGED, before=membership.role)
     await merge_local.store_merge(tx, way, owned, version, joined)
 
 
 async def differing_members(reader: Reader, owned: LeasedPublication, body: bytes) -> tuple[str, ...]:
     """Whether the acceptance gives its member another role than they have here."""
-    standing = next(iter((await members_by_ids(reader, [owned.subject_id])).values()), None)
-    if standing is None or standing.role not in INSIDE:
+    membership = next(iter((await members_by_ids(reader, [owned.subject_id])).values()), None)
+    if membership is None or membership.role not in INSIDE:
         return ()
-    return () if role_of(record_of(body).get("role")) is standing.role else ("role",)
+    return () if role_of(record_of(body).get("role")) is membership.role else ("role",)
 
 
 async def acceptance_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
@@ -263,10 +263,10 @@ async def acceptance_deleted(tx: Transaction, *, uri: str, rev: str, owned: Leas
     found = await _group_and_member(tx, owned)
     if found is None:
         return
-    group, standing = found
+    group, membership = found
     # If the group's own record is deleted with it, the group left the network: nobody was removed.
-    if standing.role is not GroupRole.OWNER and group.network.record_uri is not None:
-        await _put(tx, group, standing, GroupRole.LEFT, GroupLogAction.REMOVED, before=standing.role)
+    if membership.role is not GroupRole.OWNER and group.network.record_uri is not None:
+        await _put(tx, group, membership, GroupRole.LEFT, GroupLogAction.REMOVED, before=membership.role)
 
 
 async def admit(tx: Transaction, group: Group, did: str) -> None:
@@ -298,50 +298,50 @@ async def _let_in(tx: Transaction, group: Group, by: MembershipStatement) -> Non
     if before in {GroupRole.BANNED, GroupRole.OWNER} or (publication is not None and publication.uri is not None):
         return
     role = by.role if is_here and by.role is not GroupRole.OWNER else GroupRole.MEMBER
-    standing = mine or queries.new_membership(tx.now, group.id, user_id, role)
-    standing = replace(standing, statement_uri=by.refers_to, joined_at=standing.joined_at or tx.now)
+    membership = mine or queries.new_membership(tx.now, group.id, user_id, role)
+    membership = replace(membership, statement_uri=by.refers_to, joined_at=membership.joined_at or tx.now)
     act = GroupLogAction.ROLE_CHANGED if before in INSIDE else GroupLogAction.APPROVED
     if before is role:
-        await queries.put_member(tx, replace(standing, revision=standing.revision + 1))
+        await queries.put_member(tx, replace(membership, revision=membership.revision + 1))
     else:
-        standing = await _put(tx, group, standing, role, act, before=before)
+        membership = await _put(tx, group, membership, role, act, before=before)
     known = await seen.find(tx, by.uri)
     if known is None or known.cid is None or known.body is None:
         return
     # From now on this is the record to update: never write a second one.
     record: dict[str, Any] = {"uri": by.uri, "cid": known.cid, "body": known.body, "rev": known.rev}
-    await publication_echoes.attach(tx, kind=PublicationKind.ACCEPTANCE, subject_id=standing.id, did=by.did, **record)
+    await publication_echoes.attach(tx, kind=PublicationKind.ACCEPTANCE, subject_id=membership.id, did=by.did, **record)
     await publication_echoes.adopt(tx, **record)
 
 
 async def _group_and_member(tx: Transaction, owned: LeasedPublication) -> tuple[Group, Membership] | None:
     """The group, locked, and the member; None if either is missing, or the member has left."""
-    standing = next(iter((await members_by_ids(tx, [owned.subject_id])).values()), None)
-    group = None if standing is None else await queries.lock(tx, standing.group_id)
-    if standing is None or group is None or group.deleted_at is not None or standing.role not in INSIDE:
+    membership = next(iter((await members_by_ids(tx, [owned.subject_id])).values()), None)
+    group = None if membership is None else await queries.lock(tx, membership.group_id)
+    if membership is None or group is None or group.deleted_at is not None or membership.role not in INSIDE:
         return None
-    return group, standing
+    return group, membership
 
 
-async def _is_about(tx: Transaction, group: Group, standing: Membership, stated: GroupStatement) -> bool:
+async def _is_about(tx: Transaction, group: Group, membership: Membership, stated: GroupStatement) -> bool:
     """Whether the statement is the group's, from its present repository, and about this member."""
     if stated.saying is not StatementKind.ACCEPTANCE or stated.group_uri != group.network.record_uri:
         return False
     known = await identity_queries.find(tx, stated.about)
-    return known is not None and known.user_id == standing.user_id
+    return known is not None and known.user_id == membership.user_id
 
 
 async def _put(
     tx: Transaction,
     group: Group,
-    standing: Membership,
+    membership: Membership,
     role: GroupRole,
     act: GroupLogAction,
     *,
     before: GroupRole | None,
 ) -> Membership:
     by = record_holder_of(group)
-    decided = replace(standing, decided_by=by, decided_at=tx.now)
+    decided = replace(membership, decided_by=by, decided_at=tx.now)
     saved = await actions.put(tx, decided, role, act, by=by, before=before, note=invitation_queries.IN_ANOTHER_APP)
     if act is GroupLogAction.ROLE_CHANGED and before is not None:
         await notify.of_role(tx, group, saved, before)

@@ -18,7 +18,7 @@ from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.network.records.series import read_series
 from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.publications import PublicationKind
 
 KINDS: Final = frozenset({PublicationKind.GROUP, PublicationKind.SERIES, PublicationKind.ACCEPTANCE})
 
@@ -34,10 +34,10 @@ async def put(
 ) -> IngestResult:
     """Apply an arriving version of a record that is written here. The caller holds the lock on its group or series."""
     message = reading.message
-    standing = RecordState.RAW if reading.reason else RecordState.MAPPED
+    state = RecordState.RAW if reading.reason else RecordState.MAPPED
     is_same = known is not None and known.cid == message.cid
     is_newest = await seen.put(
-        tx, message, standing=standing, reason=reading.reason, subject_uri=reading.subject_uri or message.uri
+        tx, message, state=state, reason=reading.reason, subject_uri=reading.subject_uri or message.uri
     )
     if owned.kind is PublicationKind.ACCEPTANCE and (is_newest or is_same):
         if reading.statement is not None:
@@ -52,7 +52,7 @@ async def put(
         return IngestResult.ECHO if is_echo else IngestResult.KNOWN
     if is_echo:
         return IngestResult.ECHO
-    if is_same and known is not None and known.standing is standing:
+    if is_same and known is not None and known.state is state:
         return IngestResult.KNOWN
     await apply_foreign_version(tx, context, version_of(message), owned)
     return IngestResult.RAW if reading.reason else IngestResult.APPLIED
@@ -83,7 +83,7 @@ async def delete(tx: Transaction, message: RecordMessage, owned: LeasedPublicati
     """
     if owned.kind is PublicationKind.ACCEPTANCE:
         await remote_groups.withdraw_statement(tx, StatementKind.ACCEPTANCE, message.uri)
-    if owned.state is not PublicationState.RETRACTING:
+    if not owned.may_be_deleted:
         await record_deleted(tx, uri=message.uri, rev=message.rev, owned=owned)
     elif owned.kind is PublicationKind.SERIES:
         await links.note_series(tx, SeriesId(owned.subject_id), None)

@@ -14,7 +14,7 @@ from openmeet.domain.groups.model import Group, GroupSlug
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
-from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.series import actions, agenda, queries, visibility
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import Caller
@@ -25,7 +25,7 @@ from openmeet.network.ingestion.three_way_merge import MERGE_RULE, MergeSide
 
 
 async def merged(
-    reader: Reader, caller: Caller, slug: EventSlug, page: Page = WHOLE
+    reader: Reader, caller: Caller, slug: EventSlug, page: Page = ALL_ROWS
 ) -> tuple[Event, list[KeptDecision]]:
     """An event that the caller may edit, and its merge decisions, newest first. Raises NotFound, Forbidden."""
     event = await _editable(reader, caller, slug)
@@ -80,7 +80,7 @@ _OF_MEMBERS = """
 
 
 async def merged_into_group(
-    reader: Reader, caller: Caller, slug: GroupSlug, page: Page = WHOLE
+    reader: Reader, caller: Caller, slug: GroupSlug, page: Page = ALL_ROWS
 ) -> tuple[Group, list[KeptDecision]]:
     """The decisions about a group that the caller may edit, newest first. Raises NotFound, Forbidden."""
     group, uris = await _group_to_change(reader, caller, slug)
@@ -109,7 +109,7 @@ async def choose_for_group(
 
 
 async def merged_into_series(
-    reader: Reader, caller: Caller, slug: SeriesSlug, page: Page = WHOLE
+    reader: Reader, caller: Caller, slug: SeriesSlug, page: Page = ALL_ROWS
 ) -> tuple[Series, list[KeptDecision]]:
     """A series that the caller may edit, and its merge decisions, newest first. Raises NotFound, Forbidden."""
     series, uris = await _series_to_change(reader, caller, slug)

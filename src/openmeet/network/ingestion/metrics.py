@@ -32,7 +32,7 @@ class IngestionMetrics:
     processing: Histogram
     age: Histogram
 
-    def settled(self, message: RecordMessage | Hint, outcome: IngestResult, seconds: float, now: Instant) -> None:
+    def count(self, message: RecordMessage | Hint, outcome: IngestResult, seconds: float, now: Instant) -> None:
         """Count a message that was applied in this many seconds, its share of a batch."""
         self.messages.labels(outcome.value).inc()
         if isinstance(message, Hint):

@@ -114,7 +114,7 @@ async def _dids_of(tx: Transaction, people: Collection[UserId]) -> set[str]:
 
 
 def _succession_in(known: SeenRecord) -> RecordSuccession:
-    if known.standing is not RecordState.MAPPED or known.body is None:
+    if known.state is not RecordState.MAPPED or known.body is None:
         return RecordSuccession()
     record = cbor.decode(known.body)
     return read_succession(record) if isinstance(record, dict) else RecordSuccession()

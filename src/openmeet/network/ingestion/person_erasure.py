@@ -95,7 +95,7 @@ async def erase(db: Database, erasing: PersonErasureContext, user_id: UserId) ->
     async with db.transaction() as tx:
         if not await erasure_requests.advance(tx, user_id, ErasureStage.ERASING):
             return None
-        left = await actions.unsettled(tx, user_id)
+        left = await actions.undeleted_records(tx, user_id)
         dids = [one.did for one in await identities.of_user(tx, user_id)]
         accounts = await identities.custodial_of(tx, [user_id])
     if user_id not in erasing.ledger.people():  # an earlier attempt has noted it

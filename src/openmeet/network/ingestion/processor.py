@@ -91,12 +91,12 @@ async def run_once(processor: Processor, *, limit: int = BATCH) -> int:
             readable.append((delivery, decode(delivery.message.body)))
         except Malformed as wrong:
             await _bury(processor, delivery, str(wrong))
-    await _settle(processor, readable)
+    await _apply_batch(processor, readable)
     processor.counting.seconds.observe(elapsed())
     return len(deliveries)
 
 
-async def _settle(processor: Processor, batch: Sequence[tuple[Delivery, RecordMessage | Hint]]) -> None:
+async def _apply_batch(processor: Processor, batch: Sequence[tuple[Delivery, RecordMessage | Hint]]) -> None:
     if not batch:
         return
     elapsed = stopwatch()
@@ -106,14 +106,14 @@ async def _settle(processor: Processor, batch: Sequence[tuple[Delivery, RecordMe
         if len(batch) > 1:
             # Halves, so that one bad message costs a few transactions and not one per neighbour.
             middle = len(batch) // 2
-            await _settle(processor, batch[:middle])
-            await _settle(processor, batch[middle:])
+            await _apply_batch(processor, batch[:middle])
+            await _apply_batch(processor, batch[middle:])
         else:
             await _failed(processor, batch[0][0], failure)
         return
     seconds, now = elapsed() / len(batch), processor.clock.now()
     for (_, message), outcome in zip(batch, outcomes, strict=True):
-        processor.counting.settled(message, outcome, seconds, now)
+        processor.counting.count(message, outcome, seconds, now)
     refused = [
         delivery
         for (delivery, _), outcome in zip(batch, outcomes, strict=True)

@@ -60,8 +60,8 @@ class RecordFailure:
         if isinstance(failure, Failure):
             return reason_of(failure)
         # A driver's or parser's message may contain what no database stores.
-        said = str(failure).replace("\0", "").encode(errors="replace").decode()
-        return RecordReason.NOT_APPLIED(error=type(failure).__name__, detail=shortened(said, _MOST_REASON))
+        message = str(failure).replace("\0", "").encode(errors="replace").decode()
+        return RecordReason.NOT_APPLIED(error=type(failure).__name__, detail=shortened(message, _MOST_REASON))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ async def remove(tx: Transaction, uris: Sequence[str]) -> None:
 
 
 async def delete_obsolete(tx: Transaction) -> int:
-    """Delete failures that newer messages have settled, which are no longer shown; return how many."""
+    """Delete failures that newer messages have made up for, which are no longer shown; return how many."""
     return await tx.execute(_DELETE_OBSOLETE)
 
 

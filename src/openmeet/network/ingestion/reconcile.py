@@ -116,19 +116,19 @@ RECORDLESS: Mapping[Engine, str] = {
 class Reconciled:
     """The result for one repository. ``records`` is None if it is not served; then nothing was compared.
 
-    ``failed``: quarantined records; they are among ``standing``, too.
+    ``failed``: quarantined records; they are among ``unrepaired``, too.
     """
 
     did: Did
     records: int | None
     repaired: Sequence[RecordDiscrepancy]
-    standing: Sequence[RecordDiscrepancy]
+    unrepaired: Sequence[RecordDiscrepancy]
     failed: Sequence[RecordFailure] = ()
 
     @property
     def agrees(self) -> bool:
         """Whether it was compared, and there were no discrepancies."""
-        return self.records is not None and not (self.repaired or self.standing or self.failed)
+        return self.records is not None and not (self.repaired or self.unrepaired or self.failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,15 +195,15 @@ async def reconcile(
     left = {(one.uri, one.kind) for one in await _compare(db, context, did, there, rev)}
     counted = [] if is_first or not taken.is_whole else await _worth_counting(db, found)
     repaired = [one for one in counted if (one.uri, one.kind) not in left]
-    standing = [one for one in counted if (one.uri, one.kind) in left]
+    unrepaired = [one for one in counted if (one.uri, one.kind) in left]
     async with db.transaction() as tx:
-        await discrepancies.note(tx, did, repaired, standing)
+        await discrepancies.note(tx, did, repaired, unrepaired)
         await quarantine.store_result(tx, did, FailedStep.REPAIR, CONCERNING, unmended)
     for one in counted:
         log.warning(
             "discrepancy.found", uri=one.uri, kind=one.kind.value, fields=one.fields, is_repaired=one in repaired
         )
-    return Reconciled(did, len(there), repaired, standing, [*taken.failed, *unmended])
+    return Reconciled(did, len(there), repaired, unrepaired, [*taken.failed, *unmended])
 
 
 async def _compare(
@@ -213,7 +213,7 @@ async def _compare(
     facts = await _facts(db, did)
     found = compare(there, rev, facts)
     disagreeing = {one.uri for one in found}
-    mapped = [uri for uri, one in facts.kept.items() if one.standing is RecordState.MAPPED and one.rev <= rev]
+    mapped = [uri for uri, one in facts.kept.items() if one.state is RecordState.MAPPED and one.rev <= rev]
     contents = [uri for uri in sorted(mapped) if uri in there and uri not in disagreeing]
     return in_order([*found, *await differing(db, context, did, contents, is_dry_run=True)])
 
@@ -231,8 +231,8 @@ async def _proven(
         while left:
             proofs = await fetch_proven_each(network, left, asking.spend_on_host, listing.records)
             messages += proofs.messages
-            settled = {one.uri for one in proofs.messages} | {one.uri for one in proofs.failed}
-            left = [uri for uri in left if uri not in settled]
+            answered = {one.uri for one in proofs.messages} | {one.uri for one in proofs.failed}
+            left = [uri for uri in left if uri not in answered]
             asking.progress(min(len(uris), start + BATCH) - len(left), len(uris))
             await _wait_or_raise(asking, proofs.ended_by)
     return messages
@@ -294,7 +294,7 @@ async def _worth_counting(db: Database, found: Sequence[RecordDiscrepancy]) -> l
     missing = [one.uri for one in found if one.kind is Discrepancy.RECORD_MISSING]
     async with db.reader() as reader:
         known = await seen.find_many(reader, missing)
-    parked = {uri for uri, one in known.items() if one.standing is RecordState.PARKED}
+    parked = {uri for uri, one in known.items() if one.state is RecordState.PARKED}
     return [one for one in found if one.uri not in parked]
 
 

@@ -249,13 +249,13 @@ async def _derive(tx: Transaction, group: Group, did: str) -> None:
 async def _put_inside(
     tx: Transaction, group: Group, user_id: UserId, mine: Membership | None, by: MembershipStatement
 ) -> None:
-    standing = mine or queries.new_membership(tx.now, group.id, user_id, GroupRole.MEMBER)
+    membership = mine or queries.new_membership(tx.now, group.id, user_id, GroupRole.MEMBER)
     after = replace(
-        standing,
+        membership,
         role=GroupRole.MEMBER,
         network_role=by.role,
         statement_uri=by.refers_to,
-        joined_at=standing.joined_at or tx.now,
+        joined_at=membership.joined_at or tx.now,
     )
     if mine == after:
         return
@@ -291,7 +291,7 @@ async def _ask(tx: Transaction, group: Group, stated: MembershipStatement) -> No
     if before is GroupRole.BANNED:
         return
     if before in INSIDE or before is GroupRole.PENDING:
-        assert mine is not None  # noqa: S101  # who stands so has a standing
+        assert mine is not None  # noqa: S101  # who has this role has a membership
         await _note(tx, mine, stated)
         return
     try:
@@ -302,7 +302,7 @@ async def _ask(tx: Transaction, group: Group, stated: MembershipStatement) -> No
     if not is_here and await record_queries.count_remote_requests(tx, locked.id) >= MOST_ASKING:
         return
     after = after if is_here else GroupRole.PENDING
-    standing = replace(
+    membership = replace(
         mine or queries.new_membership(tx.now, locked.id, user_id, after),
         answer="",
         requested_at=tx.now if after is GroupRole.PENDING else None,
@@ -312,7 +312,7 @@ async def _ask(tx: Transaction, group: Group, stated: MembershipStatement) -> No
         statement_uri=stated.uri,
     )
     act = GroupLogAction.ASKED if after is GroupRole.PENDING else GroupLogAction.JOINED
-    saved = await actions.put(tx, standing, after, act, by=user_id, before=before)
+    saved = await actions.put(tx, membership, after, act, by=user_id, before=before)
     if after is GroupRole.PENDING and is_here:
         await notify.of_request(tx, locked, saved)
 
@@ -358,7 +358,7 @@ async def _that_continue(tx: Transaction, uri: str) -> Sequence[Group]:
 
 async def _group_at(reader: Reader, uri: str) -> GroupRead | None:
     known = await seen.find(reader, uri)
-    if known is None or known.body is None or known.standing is not RecordState.MAPPED:
+    if known is None or known.body is None or known.state is not RecordState.MAPPED:
         return None
     try:
         return read_group(known.collection, cbor.decode(known.body))

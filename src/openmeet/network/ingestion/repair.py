@@ -36,7 +36,7 @@ async def derive_anew(
     """
     await seen.lock_answers(tx, [uri])
     known = await seen.find(tx, uri)
-    if known is None or known.standing is not RecordState.MAPPED or known.cid is None or known.body is None:
+    if known is None or known.state is not RecordState.MAPPED or known.cid is None or known.body is None:
         return
     version = Version(uri, did, known.collection, known.rkey, known.rev, known.cid, known.body)
     if known.collection in RSVPS:
@@ -75,7 +75,7 @@ async def detach_record(tx: Transaction, context: IngestionContext, did: Did, ur
     """
     await seen.lock_answers(tx, [uri])
     known = await seen.find(tx, uri)
-    if known is not None and known.standing is not RecordState.TOMBSTONE:
+    if known is not None and known.state is not RecordState.TOMBSTONE:
         return
     collection = parse_at_uri(uri).collection
     if collection in RSVPS:
@@ -87,9 +87,9 @@ async def detach_record(tx: Transaction, context: IngestionContext, did: Did, ur
         await events.remove(tx, context, uri=uri, rev=rev, owned=owned, last=None)
     elif collection in GROUP_STATEMENTS:
         await remote_groups.withdraw_statement(tx, OF_STATEMENTS[str(collection)], uri)
-        standing = await record_queries.by_statement(tx, uri)
-        if standing is not None:
-            await record_queries.set_statement(tx, standing.id, None, None)
+        membership = await record_queries.by_statement(tx, uri)
+        if membership is not None:
+            await record_queries.set_statement(tx, membership.id, None, None)
     elif collection in GROUP_COLLECTIONS:
         group = await record_queries.by_record(tx, uri)
         if group is not None and group.is_read_only:

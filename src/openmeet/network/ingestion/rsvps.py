@@ -34,7 +34,7 @@ from openmeet.network.records.rsvp import RsvpRead, read_rsvp, written_at
 from openmeet.network.records.seen import SeenRecord
 from openmeet.outbox import publication_echoes, publication_leases, publications
 from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
 
 
@@ -69,8 +69,8 @@ async def adopt_effective(tx: Transaction, *, did: Did, subject_uri: str, event_
     person, answers = await answers_of(tx, did, subject_uri)
     if answers:
         counts = answers[0]
-        word = RecordedRsvp(event_id, person.user_id, counts.uri, read_of(counts).answer, counts.first_seen_at)
-        await _apply(tx, did, subject_uri, word)
+        recorded = RecordedRsvp(event_id, person.user_id, counts.uri, read_of(counts).answer, counts.first_seen_at)
+        await _apply(tx, did, subject_uri, recorded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +95,15 @@ async def derive_each(tx: Transaction, wanted: Sequence[PersonAndEvent]) -> None
     }
     pairs = [(one.subject_uri, one.did) for one in wanted if one.did in strangers]
     effective = await seen.effective_answers(tx, pairs, sorted(RSVPS))
-    words: dict[int, RecordedRsvp] = {}
+    recorded_rsvps: dict[int, RecordedRsvp] = {}
     for place, one in enumerate(wanted):
         counts = effective.get((one.subject_uri, one.did))
         if one.did in strangers and counts is not None:
             answer = _answer_of(counts, one.read)
-            words[place] = RecordedRsvp(one.event_id, strangers[one.did], counts.uri, answer, counts.first_seen_at)
-    left = await network_rsvps.apply_each(tx, list(words.values()))
+            recorded_rsvps[place] = RecordedRsvp(
+                one.event_id, strangers[one.did], counts.uri, answer, counts.first_seen_at
+            )
+    left = await network_rsvps.apply_each(tx, list(recorded_rsvps.values()))
     for place, one in enumerate(wanted):
         if one.did not in strangers:
             await derive(
@@ -111,8 +113,8 @@ async def derive_each(tx: Transaction, wanted: Sequence[PersonAndEvent]) -> None
                 event_id=one.event_id,
                 read=one.read,
             )
-        elif place in words and words[place].pair in left:
-            await _apply(tx, one.did, one.subject_uri, words[place])
+        elif place in recorded_rsvps and recorded_rsvps[place].pair in left:
+            await _apply(tx, one.did, one.subject_uri, recorded_rsvps[place])
 
 
 def is_stranger(identities_of_one: Sequence[Identity]) -> bool:
@@ -120,15 +122,15 @@ def is_stranger(identities_of_one: Sequence[Identity]) -> bool:
     return len(identities_of_one) == 1 and identities_of_one[0].kind is IdentityKind.SHADOW
 
 
-async def _apply(tx: Transaction, did: Did, subject_uri: str, word: RecordedRsvp) -> None:
+async def _apply(tx: Transaction, did: Did, subject_uri: str, recorded: RecordedRsvp) -> None:
     """The effective record becomes the person's RSVP, or is pending until the event is visible to them."""
     saved = await attendance.apply_from_network(
         tx,
-        event_id=word.event_id,
-        user_id=word.user_id,
-        record_uri=word.record_uri,
-        answer=word.answer,
-        first_seen=word.first_seen,
+        event_id=recorded.event_id,
+        user_id=recorded.user_id,
+        record_uri=recorded.record_uri,
+        answer=recorded.answer,
+        first_seen=recorded.first_seen,
     )
     if saved is None:
         dids = [identity.did for identity in await identity_queries.of_person_with(tx, did)] or [did]
@@ -149,7 +151,7 @@ async def withdraw(
 ) -> None:
     """One record was deleted: withdraw its RSVP; the person's next older one becomes effective, if there is one."""
     owned = await publication_leases.find_by_uri(tx, uri)
-    if owned is not None and owned.state is PublicationState.RETRACTING:
+    if owned is not None and owned.may_be_deleted:
         known = await attendance_queries.by_record_uri(tx, uri)
         if known is not None:
             await attendance.forget_record(tx, known.id)
@@ -157,14 +159,14 @@ async def withdraw(
     if owned is not None:
         # The latest change wins: an RSVP given here after the deletion stays, and is written again.
         deleted_by = await latest_possible_commit(tx, did, rev, after_rev)
-        stands = owned.is_pending and owned.edited_at > moment_of_rev(deleted_by, tx.now)
-        if owned.is_pending and (not stands or deleted_by != rev):
+        is_newer = owned.is_pending and owned.edited_at > moment_of_rev(deleted_by, tx.now)
+        if owned.is_pending and (not is_newer or deleted_by != rev):
             await store_deletion_decision(
-                tx, owned, uri, rev, after_rev, MergeSide.OURS if stands else MergeSide.THEIRS
+                tx, owned, uri, rev, after_rev, MergeSide.OURS if is_newer else MergeSide.THEIRS
             )
         reason = PublicationReason.ANSWER_RECORD_DELETED
-        await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason, is_due_again=stands)
-        if stands:
+        await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason, is_due_again=is_newer)
+        if is_newer:
             known = await attendance_queries.by_record_uri(tx, uri)
             if known is not None:
                 await attendance.forget_record(tx, known.id)
@@ -216,16 +218,16 @@ async def _is_outlived(tx: Transaction, *, did: Did, uri: str, rev: str, after_r
     if mine is None or mine.source is not RsvpSource.HERE:
         return False
     deleted_by = await latest_possible_commit(tx, did, rev, after_rev)
-    stands = mine.answered_at > moment_of_rev(deleted_by, tx.now)
+    is_newer = mine.answered_at > moment_of_rev(deleted_by, tx.now)
     publication = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
     if publication is not None and after_rev not in {"", rev} and mine.answered_at > moment_of_rev(after_rev, tx.now):
         # A read only knows a later time: the commit of the deletion reveals the exact one, if it arrives.
         await store_deletion_decision(
-            tx, publication, uri, rev, after_rev, MergeSide.OURS if stands else MergeSide.THEIRS
+            tx, publication, uri, rev, after_rev, MergeSide.OURS if is_newer else MergeSide.THEIRS
         )
-    if stands:
+    if is_newer:
         await attendance.forget_record(tx, mine.id)
-    return stands
+    return is_newer
 
 
 @dataclass(frozen=True, slots=True)

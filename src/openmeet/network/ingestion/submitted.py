@@ -51,7 +51,7 @@ class SubmittedRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SubmissionResult:
     """What happened to one submitted record; ``outcome`` is of ``ingestion.apply``, or ``refused`` with the reason."""
 
     uri: str
@@ -66,7 +66,7 @@ async def process(
     *,
     collections: Collection[Nsid],
     is_vouched: bool,
-) -> list[Settled]:
+) -> list[SubmissionResult]:
     """Apply a batch in order, in one transaction; one result each.
 
     If that fails it is split (``retry``): what fails on its own is quarantined and refused, all others are applied.
@@ -79,15 +79,15 @@ async def process(
     found = []
     for one, reading in zip(batch, readings, strict=True):
         if isinstance(reading, Explanation):
-            found.append(Settled(one.uri or f"at://{one.did}/{one.collection}/{one.rkey}", "refused", reading))
+            found.append(SubmissionResult(one.uri or f"at://{one.did}/{one.collection}/{one.rkey}", "refused", reading))
             continue
         outcome = next(became)
         if isinstance(outcome, RecordFailure):
-            found.append(Settled(reading.uri, "refused", RecordReason.QUARANTINED()))
+            found.append(SubmissionResult(reading.uri, "refused", RecordReason.QUARANTINED()))
             continue
         kept = known.get(reading.uri)
-        is_raw = kept is not None and kept.standing is RecordState.RAW and kept.rev == reading.rev
-        found.append(Settled(reading.uri, outcome.value, kept.reason if is_raw and kept is not None else None))
+        is_raw = kept is not None and kept.state is RecordState.RAW and kept.rev == reading.rev
+        found.append(SubmissionResult(reading.uri, outcome.value, kept.reason if is_raw and kept is not None else None))
     return found
 
 
@@ -110,7 +110,7 @@ async def delete_reported(
     async with db.transaction() as tx:
         await seen.lock_answers(tx, [str(uri)])
         known = await seen.find(tx, str(uri))
-        is_here = known is not None and known.standing is not RecordState.TOMBSTONE
+        is_here = known is not None and known.state is not RecordState.TOMBSTONE
         if known is not None and is_here and known.rev >= message.rev:
             # The clock that made its rev is ahead of ours. This deletion is later anyway: it is about what is
             # here.

@@ -219,8 +219,8 @@ async def _known(
         uri = parse_at_uri(text)
         title, starts_at = _title_and_start(uri, one.get("value"))
         subject = subjects[text]
-        told = "" if uri.collection == EVENT else about.get(subject, "")
-        found.append(OwnRecord(uri, title, starts_at, where, slugs.get(subject, ""), told))
+        rsvp_status = "" if uri.collection == EVENT else about.get(subject, "")
+        found.append(OwnRecord(uri, title, starts_at, where, slugs.get(subject, ""), rsvp_status))
     gone = [parse_at_uri(text) for text in leaving]
     names = {uri: event.title for uri, event in shown.items()}
     return found + [

@@ -28,7 +28,7 @@ from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.publisher import MAX_WRITES_PER_HOUR, WRITE_COST, Publisher
 from openmeet.network.publishing.repository_calls import WriteReceipt, apply_creates
 from openmeet.network.publishing.unanswered_writes import until_answered
-from openmeet.network.records.event_writer import WrittenRecord, seal_in_cbor
+from openmeet.network.records.event_writer import WrittenRecord, encode_record
 from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox import in_flight
 from openmeet.outbox import publication_leases as leases
@@ -80,7 +80,7 @@ async def deliver_batched(publisher: Publisher, leased: Sequence[LeasedPublicati
 
 async def _create_of(publisher: Publisher, leased: LeasedPublication) -> _Create | None:
     """The first write of a row; None if the row needs something else."""
-    if leased.attempts > 0 or leased.state is PublicationState.RETRACTING:
+    if leased.attempts > 0 or leased.may_be_deleted:
         return None
     async with publisher.db.reader() as reader:
         decision = await decide(reader, leased, publisher.flags)
@@ -90,7 +90,7 @@ async def _create_of(publisher: Publisher, leased: LeasedPublication) -> _Create
         draft = await drafting.first_draft(publisher, leased, decision)
     except Failure:
         return None  # written alone it fails again, and its row stores the reason
-    return None if draft is None else _Create(leased, draft, seal_in_cbor(draft.record))
+    return None if draft is None else _Create(leased, draft, encode_record(draft.record))
 
 
 def _batches(creates: Sequence[_Create]) -> list[list[_Create]]:

@@ -95,7 +95,7 @@ async def upload(client: XrpcClient, blob: Blob) -> None:
 
 
 STATED_SECONDS: Final = 3600.0
-LEARNED_SECONDS: Final = 24 * 3600.0
+LOWER_LIMIT_SECONDS: Final = 24 * 3600.0
 _UNSTATED: Final = b"-"
 
 
@@ -115,19 +115,19 @@ async def limit_for(network: NetworkClients, pds_url: str, picture: Picture | No
     return None if kept == _UNSTATED else int(kept)
 
 
-async def learn_limit(network: NetworkClients, pds_url: str, limit: int) -> None:
+async def store_lower_limit(network: NetworkClients, pds_url: str, limit: int) -> None:
     """Remember a lower limit after the server refused a picture, whatever limit it states."""
     log.info("blob_limit.learned", pds=pds_url, limit=limit)
-    await _put(network.cache, _key(pds_url), str(limit).encode(), LEARNED_SECONDS)
+    await _put(network.cache, _key(pds_url), str(limit).encode(), LOWER_LIMIT_SECONDS)
 
 
 async def _stated(network: NetworkClients, pds_url: str) -> int | None:
     client = XrpcClient(network.http, network.clock, pds_url, circuits=network.circuits)
     try:
-        said = (await client.query("com.atproto.server.describeServer")).get("blobUploadLimit")
+        limit = (await client.query("com.atproto.server.describeServer")).get("blobUploadLimit")
     except (Forbidden, InvalidInput, NotFound, NotSignedIn, Refused):
         return None  # the server does not state a limit
-    return said if isinstance(said, int) and not isinstance(said, bool) and said > 0 else None
+    return limit if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0 else None
 
 
 def _key(pds_url: str) -> str:

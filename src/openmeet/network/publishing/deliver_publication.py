@@ -116,19 +116,25 @@ async def deliver_one(publisher: Publisher, leased: LeasedPublication) -> None:
 async def _apply_decision(publisher: Publisher, leased: LeasedPublication) -> None:
     async with publisher.db.reader() as reader:
         decision = await decide(reader, leased, publisher.flags)
-    is_retracting = leased.state is PublicationState.RETRACTING
+    is_retracting = leased.may_be_deleted
+    if is_retracting and leased.state is not PublicationState.RETRACTING:
+        # It was blocked while its delete was not answered.
+        async with publisher.db.transaction() as tx:
+            if not await publication_leases.start_retracting(tx, leased):
+                return
+        leased = publication_leases.in_retracting_state(leased)
     match decision:
         case Withhold(why) | RetractDuplicate(why):
             await _withhold_or_retract(publisher, leased, why)
         case DoNothing() | KeepEditsLocal() if is_retracting:
             await _stop_retracting(publisher, leased)
         case KeepEditsLocal(why):
-            await store_outcome.release(publisher, leased, PublicationState.WITHHELD, reason=why)
+            await store_outcome.end_lease(publisher, leased, PublicationState.WITHHELD, reason=why)
         case DoNothing():
             async with publisher.db.transaction() as tx:
                 await publication_leases.complete_without_write(tx, leased)
         case AwaitPermission(why):
-            await store_outcome.release(publisher, leased, PublicationState.BLOCKED, reason=why)
+            await store_outcome.end_lease(publisher, leased, PublicationState.BLOCKED, reason=why)
         case ForgetRecord():
             await store_outcome.forget_record(publisher, leased)
         case MoveBack(uri):
@@ -137,12 +143,12 @@ async def _apply_decision(publisher: Publisher, leased: LeasedPublication) -> No
             await _resume_publishing(publisher, leased)
         case AwaitSwitch():
             due_at = Instant(publisher.network.clock.now() + RECHECK_AFTER)
-            await store_outcome.release(
+            await store_outcome.end_lease(
                 publisher, leased, PublicationState.RETRYING, reason=PublicationReason.SWITCHED_OFF, due_at=due_at
             )
         case Wait(why, until):
             due_at = until or Instant(publisher.network.clock.now() + RECHECK_AFTER)
-            await store_outcome.release(publisher, leased, PublicationState.WAITING, reason=why, due_at=due_at)
+            await store_outcome.end_lease(publisher, leased, PublicationState.WAITING, reason=why, due_at=due_at)
         case PublishEvent() | PublishRsvp() | PublishSeries() | PublishGroup() | PublishPlain():
             await _publish(publisher, leased, decision)
 
@@ -168,7 +174,8 @@ async def _resume_publishing(publisher: Publisher, leased: LeasedPublication) ->
         # An unanswered delete may still be in flight; its effect would look like a deletion by somebody else.
         await _retract(publisher, leased)
     else:
-        await store_outcome.release(publisher, leased, PublicationState.DUE, reason=None)
+        # Another version is there, which the delete would not touch.
+        await _decide_again(publisher, leased)
         return
     async with publisher.db.transaction() as tx:
         await recheck(tx, kind=leased.kind, subject_ids=[leased.subject_id])
@@ -190,9 +197,16 @@ async def _stop_retracting(publisher: Publisher, leased: LeasedPublication) -> N
             else None
         )
     if event is not None and event.is_record_of_author:
-        await store_outcome.release(publisher, leased, PublicationState.DUE, reason=None)
+        await _decide_again(publisher, leased)
     else:
         await _resume_publishing(publisher, leased)
+
+
+async def _decide_again(publisher: Publisher, leased: LeasedPublication) -> None:
+    """Give up the retraction and make the publication due, to be decided again."""
+    async with publisher.db.transaction() as tx:
+        await publication_leases.forget_delete(tx, leased)
+        await publication_leases.set_state(tx, leased, PublicationState.DUE, reason=None)
 
 
 async def _withhold_or_retract(publisher: Publisher, leased: LeasedPublication, why: PublicationReason) -> None:
@@ -201,7 +215,7 @@ async def _withhold_or_retract(publisher: Publisher, leased: LeasedPublication, 
         if leased.state is PublicationState.RETRACTING:
             await store_outcome.forget_record(publisher, leased)
         else:
-            await store_outcome.release(publisher, leased, PublicationState.WITHHELD, reason=why)
+            await store_outcome.end_lease(publisher, leased, PublicationState.WITHHELD, reason=why)
         return
     async with publisher.db.transaction() as tx:
         if not await publication_leases.start_retracting(tx, leased):
@@ -217,7 +231,7 @@ async def _retract(publisher: Publisher, retracting: LeasedPublication) -> None:
     async with publisher.db.reader() as reader:
         identity = await repository_to_clear(reader, retracting)
     if identity is None:
-        await store_outcome.release(
+        await store_outcome.end_lease(
             publisher, retracting, PublicationState.BLOCKED, reason=PublicationReason.SIGN_IN_WITH_ACCOUNT
         )
         return
@@ -226,7 +240,7 @@ async def _retract(publisher: Publisher, retracting: LeasedPublication) -> None:
         try:
             if await _waits_for_ingestion(publisher, client, retracting, uri):
                 return
-            rev = await delete_record(client, uri, expected=retracting.base_cid)
+            rev = await _delete(publisher, client, retracting, uri)
         except NotSignedIn as refused:
             await _session_refused(publisher, identity, refused)
         gone = await proofs.deletion_of(publisher, uri, rev)
@@ -234,6 +248,19 @@ async def _retract(publisher: Publisher, retracting: LeasedPublication) -> None:
         await _store_failure(publisher, retracting, failure)
     else:
         await store_outcome.forget_record(publisher, retracting, gone)
+
+
+async def _delete(publisher: Publisher, client: XrpcClient, retracting: LeasedPublication, uri: AtUri) -> str | None:
+    """``delete_record``, stored before it is sent: without a reply it may still take effect."""
+    async with publisher.db.transaction() as tx:
+        await publication_leases.store_before_deleting(tx, retracting)
+    try:
+        return await delete_record(client, uri, expected=retracting.base_cid)
+    except Failure as failure:
+        if not retry.is_worth_retrying(failure):
+            async with publisher.db.transaction() as tx:
+                await publication_leases.store_delete_refused(tx, retracting)
+        raise
 
 
 async def _waits_for_ingestion(
@@ -255,7 +282,7 @@ async def _waits_for_ingestion(
         return False
     await publisher.enqueue([await proofs.fetch_proven_message(publisher, uri)])
     due_at = Instant(publisher.network.clock.now() + (INGESTED_AFTER << retracting.merge_rounds))
-    await store_outcome.release(
+    await store_outcome.end_lease(
         publisher,
         retracting,
         PublicationState.RETRACTING,
@@ -270,10 +297,10 @@ async def _store_failure(publisher: Publisher, leased: LeasedPublication, failur
     """Store whether the row waits for the person, for a retry, or has failed."""
     if isinstance(failure, NotSignedIn) or is_not_allowed(failure):
         why = reason_of(failure) if isinstance(failure, NotSignedIn) else PublicationReason.NOT_ALLOWED
-        await store_outcome.release(publisher, leased, PublicationState.BLOCKED, reason=why)
+        await store_outcome.end_lease(publisher, leased, PublicationState.BLOCKED, reason=why)
     elif failure.name in _ACCOUNT_IS_AWAY:
         # The account has moved or is inactive: its identity is refreshed, and its person signs in at the new server.
-        await store_outcome.release(publisher, leased, PublicationState.BLOCKED, reason=reason_of(failure))
+        await store_outcome.end_lease(publisher, leased, PublicationState.BLOCKED, reason=reason_of(failure))
         async with publisher.db.transaction() as tx:
             fixed = await publication_leases.find(
                 tx, leased.kind, leased.subject_id

@@ -37,14 +37,14 @@ from openmeet.network.publishing.repository_calls import CurrentRecord, get_reco
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, GROUP, RSVP, RSVPS, SERIES
 from openmeet.network.records.event_reader import MAX_RECORD_BYTES
-from openmeet.network.records.event_writer import Publishable, is_up_to_date, publishable, seal_in_cbor, write_event
+from openmeet.network.records.event_writer import Publishable, encode_record, is_up_to_date, publishable, write_event
 from openmeet.network.records.group import GroupOut, group_part, write_group
-from openmeet.network.records.links import lineage_of
+from openmeet.network.records.links import predecessors_of
 from openmeet.network.records.own_entries import Earlier
 from openmeet.network.records.places import known_picture
 from openmeet.network.records.rsvp import record_key_for, write_rsvp
 from openmeet.network.records.series import series_page, series_part, write_series
-from openmeet.network.records.succession import put_lineage
+from openmeet.network.records.succession import put_predecessors
 from openmeet.outbox import in_flight, superseded_records
 from openmeet.outbox import publication_leases as leases
 from openmeet.outbox.publication_leases import LeasedPublication
@@ -125,7 +125,7 @@ async def first_draft(publisher: Publisher, leased: LeasedPublication, decision:
             return None
         record = await _rsvp_record(publisher, leased, decision, None)
         draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
-    check_record(publisher, draft, seal_in_cbor(draft.record).body)
+    check_record(publisher, draft, encode_record(draft.record).body)
     return draft
 
 
@@ -157,10 +157,10 @@ async def draft_write(
         limit = picture_bytes or await limit_for(publisher.network, client.service, decision.event.content.picture)
         ours, picture = await _publishable(publisher, decision.event, limit)
         earlier = Earlier(agreed=_decoded(leased.base_body), written=_decoded(leased.chosen_body))
-        settled = previous is not None and is_up_to_date(ours, previous, earlier)
+        unchanged = previous is not None and is_up_to_date(ours, previous, earlier)
         if picture.blob is not None and known_picture(previous) == str(picture.blob.media.cid):
             picture = NO_PICTURE  # already uploaded
-        return Draft(uri, decision.identity, current, write_event(ours, previous, earlier), settled, picture)
+        return Draft(uri, decision.identity, current, write_event(ours, previous, earlier), unchanged, picture)
     if isinstance(decision, PublishGroup):
         limit = picture_bytes or await limit_for(publisher.network, client.service, decision.picture)
         picture = await blob_of(publisher.pictures, decision.picture, limit)
@@ -197,13 +197,13 @@ async def _publishable(publisher: Publisher, event: Event, limit: int | None) ->
     async with publisher.db.reader() as reader:
         series = await series_part(reader, event, publisher.instance)
         group_uri = await group_part(reader, event)
-        lineage = await lineage_of(reader, PublicationKind.EVENT, event.id)
+        predecessors = await predecessors_of(reader, PublicationKind.EVENT, event.id)
     picture = await blob_of(
         publisher.pictures, event.content.picture if reach_of(event) is PublishLevel.FULL else None, limit
     )
     page = page_of(publisher.instance, event)
     ours = publishable(event, instance=publisher.instance, page_url=page, series=series, group_uri=group_uri)
-    return replace(ours, media=None if picture.blob is None else picture.blob.media, lineage=lineage), picture
+    return replace(ours, media=None if picture.blob is None else picture.blob.media, predecessors=predecessors), picture
 
 
 def _group_content(publisher: Publisher, decision: PublishGroup, blob: Blob | None) -> GroupOut:
@@ -221,10 +221,10 @@ async def _series_record(
     agreed: dict[str, Value] | None = None,
 ) -> dict[str, Value]:
     async with publisher.db.reader() as reader:
-        lineage = await lineage_of(reader, PublicationKind.SERIES, decision.series.id)
+        predecessors = await predecessors_of(reader, PublicationKind.SERIES, decision.series.id)
     record = write_series(decision.series, series_page(publisher.instance, decision.series), previous, agreed)
     record = _made_unique(leased, record) if previous is None else record
-    put_lineage(record, lineage, written)
+    put_predecessors(record, predecessors, written)
     return record
 
 

@@ -50,7 +50,7 @@ from openmeet.network.publishing.decision import (
 from openmeet.network.publishing.repositories import repository_for_rsvp
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, SERIES
-from openmeet.network.records.event_writer import says_little
+from openmeet.network.records.event_writer import is_minimal
 from openmeet.network.records.rsvp import NoStatusToken, status_token
 from openmeet.network.records.succession import write_former
 from openmeet.outbox import superseded_records
@@ -137,7 +137,7 @@ async def _decide_without_flags(reader: Reader, leased: LeasedPublication) -> De
             if not event.is_published_by_policy:
                 return Withhold(PublicationReason.OTHER_DATE_PUBLISHED)
             if event.needs_author_approval:
-                if reach_of(event) is PublishLevel.MINIMAL and await _exceeds_minimum(reader, event):
+                if reach_of(event) is PublishLevel.MINIMAL and not await _is_minimal(reader, event.record_uri):
                     return Withhold(PublicationReason.AUTHOR_MUST_AGREE)
                 return DoNothing()
             return await _target_of_event(reader, event, leased)
@@ -195,13 +195,6 @@ async def _target_of_event(reader: Reader, event: Event, leased: LeasedPublicati
     if is_moving and leased.uri is None and identity.did == event.record_did:
         return MoveBack(event.record_uri or "")
     return PublishEvent(event, identity)
-
-
-async def _exceeds_minimum(reader: Reader, event: Event) -> bool:
-    """Whether the published record contains more than may be public now: then it is retracted without consent."""
-    known = None if event.record_uri is None else await seen.find(reader, event.record_uri)
-    record = None if known is None or known.body is None else cbor.decode(known.body)
-    return isinstance(record, dict) and not says_little(record)
 
 
 async def _is_hidden_by_moderation(reader: Reader, event: Event) -> bool:
@@ -348,10 +341,11 @@ async def _successor_of_series(
     return series.record_uri, None
 
 
-async def _is_minimal(reader: Reader, uri: str) -> bool:
-    known = await seen.find(reader, uri)
+async def _is_minimal(reader: Reader, uri: str | None) -> bool:
+    """Whether the event's record, as last seen, holds no more than may be public; so it is where there is none."""
+    known = None if uri is None else await seen.find(reader, uri)
     record = None if known is None or known.body is None else cbor.decode(known.body)
-    return not isinstance(record, dict) or says_little(record)
+    return not isinstance(record, dict) or is_minimal(record)
 
 
 def _collection(kind: PublicationKind) -> Nsid:

@@ -158,12 +158,12 @@ async def decide_membership(reader: Reader, leased: LeasedPublication, *, has_co
     found = await _membership_and_group(reader, leased)
     if found is None:
         return Withhold(PublicationReason.YOU_NOT_A_MEMBER)
-    standing, group = found
-    if not standing.sync_enabled:
+    membership, group = found
+    if not membership.sync_enabled:
         return Withhold(PublicationReason.MEMBERSHIP_PRIVATE)
     # For a group of another installation the statement is also the request to join.
-    asks = standing.role is GroupRole.PENDING and group.is_read_only
-    if standing.role not in INSIDE and not asks:
+    asks = membership.role is GroupRole.PENDING and group.is_read_only
+    if membership.role not in INSIDE and not asks:
         return Withhold(PublicationReason.YOU_NOT_A_MEMBER)
     if not has_consented:
         return Withhold(PublicationReason.NOT_AGREED)
@@ -177,8 +177,8 @@ async def decide_membership(reader: Reader, leased: LeasedPublication, *, has_co
         return Withhold(why) if leased.may_exist_remotely else Wait(why)
     # A statement that they wrote in another app, in any of their accounts, is the one to update: never write a second
     # one.
-    said = None if standing.statement_uri is None else parse_at_uri(standing.statement_uri)
-    did = leased.did if leased.may_exist_remotely else None if said is None else said.authority
+    statement_uri = None if membership.statement_uri is None else parse_at_uri(membership.statement_uri)
+    did = leased.did if leased.may_exist_remotely else None if statement_uri is None else statement_uri.authority
     identity = await repository_for(reader, UserId(leased.user_id), did)
     if identity is None and leased.may_exist_remotely:
         return AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
@@ -189,8 +189,12 @@ async def decide_membership(reader: Reader, leased: LeasedPublication, *, has_co
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
         return write_membership(uri, now, previous)
 
-    if said is not None and said.rkey is not None and (said.authority, said.collection) == (identity.did, MEMBERSHIP):
-        return PublishPlain(identity, MEMBERSHIP, said.rkey, write)
+    if (
+        statement_uri is not None
+        and statement_uri.rkey is not None
+        and (statement_uri.authority, statement_uri.collection) == (identity.did, MEMBERSHIP)
+    ):
+        return PublishPlain(identity, MEMBERSHIP, statement_uri.rkey, write)
     return PublishPlain(identity, MEMBERSHIP, RecordKey(record_key_for(parse_at_uri(uri))), write)
 
 
@@ -199,41 +203,41 @@ async def decide_acceptance(reader: Reader, leased: LeasedPublication) -> Decisi
     found = await _membership_and_group(reader, leased)
     if found is None:
         return Withhold(PublicationReason.NOT_A_MEMBER)
-    standing, group = found
+    membership, group = found
     if group.is_read_only:
         return DoNothing()
-    value = VALUE_OF[standing.role]
+    value = VALUE_OF[membership.role]
     if value is None:
         return Withhold(PublicationReason.NOT_A_MEMBER)
     if share_of(group) is not Share.ALL:
         return Withhold(PublicationReason.MEMBERS_PRIVATE)
-    said = await _member_statement(reader, group, standing)
-    if said is None:
+    statement = await _member_statement(reader, group, membership)
+    if statement is None:
         return Withhold(PublicationReason.NO_STATEMENT)
     where = await group_repository(reader, group, leased)
     if not isinstance(where, Identity):
         return where
-    uri, member = group.network.record_uri or "", parse_did(parse_at_uri(said.uri).authority)
+    uri, member = group.network.record_uri or "", parse_did(parse_at_uri(statement.uri).authority)
 
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
-        return write_acceptance(uri, member, said, value, now, previous)
+        return write_acceptance(uri, member, statement, value, now, previous)
 
-    return PublishPlain(where, ACCEPTANCE, RecordKey(record_key_for(parse_at_uri(said.uri))), write)
+    return PublishPlain(where, ACCEPTANCE, RecordKey(record_key_for(parse_at_uri(statement.uri))), write)
 
 
 async def _membership_and_group(reader: Reader, leased: LeasedPublication) -> tuple[Membership, Group] | None:
     """The membership and its group; None if either is gone, or a moderator hides the group."""
-    standing = next(iter((await members_by_ids(reader, [leased.subject_id])).values()), None)
-    group = None if standing is None else await queries.by_id(reader, standing.group_id)
-    if standing is None or group is None or group.deleted_at is not None or group.is_hidden:
+    membership = next(iter((await members_by_ids(reader, [leased.subject_id])).values()), None)
+    group = None if membership is None else await queries.by_id(reader, membership.group_id)
+    if membership is None or group is None or group.deleted_at is not None or group.is_hidden:
         return None
-    return standing, group
+    return membership, group
 
 
-async def _member_statement(reader: Reader, group: Group, standing: Membership) -> Reference | None:
+async def _member_statement(reader: Reader, group: Group, membership: Membership) -> Reference | None:
     """The member's own statement about this group, or about one that it continues, as their repository has it."""
-    known = None if standing.statement_uri is None else await seen.find(reader, standing.statement_uri)
-    if known is None or known.cid is None or known.body is None or known.standing is not seen.RecordState.MAPPED:
+    known = None if membership.statement_uri is None else await seen.find(reader, membership.statement_uri)
+    if known is None or known.cid is None or known.body is None or known.state is not seen.RecordState.MAPPED:
         return None
     statement = read_statement(known.collection, parse_did(known.did), cbor.decode(known.body))
     ours = {group.network.record_uri, *await record_queries.superseded_uris(reader, group.id)}

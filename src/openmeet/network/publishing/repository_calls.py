@@ -107,8 +107,8 @@ async def apply_creates(
     ]
     answer = await client.procedure(_APPLY, {"repo": did, "writes": writes})
     results = answer.get("results")
-    said = results if isinstance(results, list) and len(results) == len(writes) else []
-    found = [one.get("cid") if isinstance(one, dict) else None for one in said] or [None] * len(creates)
+    listed = results if isinstance(results, list) and len(results) == len(writes) else []
+    found = [one.get("cid") if isinstance(one, dict) else None for one in listed] or [None] * len(creates)
     return AppliedCreates(tuple(cid if isinstance(cid, str) else None for cid in found), _rev(answer))
 
 
@@ -196,8 +196,8 @@ def _answer(entry: object) -> RemoteRsvp | None:
     try:
         record = json_form.from_json(entry.get("value"))
         uri = parse_at_uri(entry["uri"])
-        said = subject_of(record)
-        subject = None if said is None else normal_uri(parse_at_uri(said))
+        subject_uri = subject_of(record)
+        subject = None if subject_uri is None else normal_uri(parse_at_uri(subject_uri))
     except Malformed:
         return None
     return RemoteRsvp(uri, entry["cid"], record, subject) if isinstance(record, dict) else None

@@ -25,15 +25,15 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 # How long to wait for the rounds that were started before further ones start, for other servers.
 _WAIT_FOR_ROUNDS_SECONDS = 0.5
 # Maximum number of slow servers at a time; beyond that, new rounds wait for one of them.
-_MOST_AT_ONCE = 50
+_MAX_ROUNDS = 50
 # Requests at once after a failed call: those in flight when the circuit breaker opens are lost.
 _MOST_AFTER_FAILURE = 2
-_TRIED_AGAIN_AFTER = 5 * SECOND
+_RETRY_AFTER = 5 * SECOND
 
 
 async def run_once(publisher: Publisher, *, limit: int = 20) -> int:
     """Deliver what is due now; return how many publications were leased. First writes of one repository are batched."""
-    rounds = await _begin(publisher, limit, busy=())
+    rounds = await _start_rounds(publisher, limit, busy=())
     await asyncio.gather(*rounds.values())
     return sum(one.result() for one in rounds.values())
 
@@ -42,27 +42,27 @@ async def run(
     publisher: Publisher, stop: asyncio.Event, *, wake: asyncio.Event, idle_seconds: float = 1.0, limit: int = 20
 ) -> None:
     """Deliver until ``stop`` is set, then finish what has started; ``wake`` ends the idle wait early."""
-    under_way: dict[str, asyncio.Task[int]] = {}
+    running: dict[str, asyncio.Task[int]] = {}
     while not stop.is_set():
         wake.clear()
-        begun: dict[str, asyncio.Task[int]] = {}
+        started: dict[str, asyncio.Task[int]] = {}
         try:
-            begun = await _begin(publisher, limit, busy=under_way)
+            started = await _start_rounds(publisher, limit, busy=running)
         except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the rows remain
             log.error("publications.lease_failed", error=repr(failure))
-        under_way |= begun
-        if begun:
-            await asyncio.wait(begun.values(), timeout=_WAIT_FOR_ROUNDS_SECONDS)
+        running |= started
+        if started:
+            await asyncio.wait(started.values(), timeout=_WAIT_FOR_ROUNDS_SECONDS)
         else:
             await idle(stop, wake, idle_seconds)
-        if len(under_way) >= _MOST_AT_ONCE:
-            await asyncio.wait(under_way.values(), return_when=asyncio.FIRST_COMPLETED)
-        under_way = {server: one for server, one in under_way.items() if not one.done()}
-    if under_way:
-        await asyncio.wait(under_way.values())
+        if len(running) >= _MAX_ROUNDS:
+            await asyncio.wait(running.values(), return_when=asyncio.FIRST_COMPLETED)
+        running = {server: one for server, one in running.items() if not one.done()}
+    if running:
+        await asyncio.wait(running.values())
 
 
-async def _begin(publisher: Publisher, limit: int, *, busy: Iterable[str]) -> dict[str, "asyncio.Task[int]"]:
+async def _start_rounds(publisher: Publisher, limit: int, *, busy: Iterable[str]) -> dict[str, "asyncio.Task[int]"]:
     """One round for each server with due rows; each returns how many rows it had, and raises nothing."""
     known = publisher.network.circuits
     await circuits.load_changes(publisher.db, known)
@@ -135,8 +135,8 @@ async def _release(publisher: Publisher, server: str, leased: Sequence[LeasedPub
     if not leased:
         return
     circuit = publisher.network.circuits.of(server)
-    soon = Instant(publisher.network.clock.now() + _TRIED_AGAIN_AFTER)
+    soon = Instant(publisher.network.clock.now() + _RETRY_AFTER)
     due_at = max(circuit.open_until or soon, soon)
     for one in leased:
         state = PublicationState.RETRACTING if one.state is PublicationState.RETRACTING else PublicationState.RETRYING
-        await store_outcome.release(publisher, one, state, reason=circuit.reason, due_at=Instant(due_at))
+        await store_outcome.end_lease(publisher, one, state, reason=circuit.reason, due_at=Instant(due_at))

@@ -69,10 +69,10 @@ async def store_published(
     async with publisher.db.transaction() as tx:
         if not await _note_seen(tx, leased, message):
             overtaken_by = await _newer(tx, message)
-        is_settled = await mark_published(
+        is_completed = await mark_published(
             tx, leased, revision=revision, uri=uri, cid=cid, body=body, rev=rev, lacks=lacks
         )
-        if is_settled and answered is not None:
+        if is_completed and answered is not None:
             await in_flight.delete_answered(tx, answered)
     if leased.kind is PublicationKind.RSVP and cid != leased.base_cid:
         publisher.count_rsvp("create" if leased.base_cid is None else "update", _status_in(body))
@@ -109,7 +109,7 @@ async def mark_published(
             AttendanceId(leased.subject_id),
             uri=uri,
             about=subject_of(cbor.decode(body)),
-            is_about=seen.is_about,
+            refers_to_event=seen.refers_to_event,
         )
     else:
         await links.note(tx, leased.kind, leased.subject_id, uri=uri, cid=cid)
@@ -172,7 +172,7 @@ async def keep_in_repository(publisher: Publisher, leased: LeasedPublication, ur
         await leases.set_state(tx, leased, PublicationState.DUE)
 
 
-async def release(
+async def end_lease(
     publisher: Publisher,
     leased: LeasedPublication,
     state: PublicationState,
@@ -201,7 +201,7 @@ async def retry_later(
     state = PublicationState.RETRACTING if leased.state is PublicationState.RETRACTING else PublicationState.RETRYING
     due_at = Instant(publisher.network.clock.now() + int(seconds * SECOND))
     log.warning("publication.postponed", kind=leased.kind.value, subject=leased.subject_id, reason=str(reason))
-    await release(publisher, leased, state, reason=reason, due_at=due_at, failed=True)
+    await end_lease(publisher, leased, state, reason=reason, due_at=due_at, failed=True)
 
 
 async def refuse(publisher: Publisher, leased: LeasedPublication, reason: Explanation | Reason) -> None:
@@ -209,9 +209,9 @@ async def refuse(publisher: Publisher, leased: LeasedPublication, reason: Explan
     log.error("publication.refused", kind=leased.kind.value, subject=leased.subject_id, reason=str(reason))
     if leased.state is PublicationState.RETRACTING:
         due_at = Instant(publisher.network.clock.now() + HOUR)
-        await release(publisher, leased, PublicationState.RETRACTING, reason=reason, due_at=due_at, failed=True)
+        await end_lease(publisher, leased, PublicationState.RETRACTING, reason=reason, due_at=due_at, failed=True)
     else:
-        await release(publisher, leased, PublicationState.REFUSED, reason=reason)
+        await end_lease(publisher, leased, PublicationState.REFUSED, reason=reason)
 
 
 async def _note_seen(tx: Transaction, leased: LeasedPublication, message: RecordMessage) -> bool:
@@ -219,11 +219,11 @@ async def _note_seen(tx: Transaction, leased: LeasedPublication, message: Record
     await floors.hold(tx, [message.did])
     if leased.kind is not PublicationKind.RSVP:
         await seen.lock_subjects(tx, await links.uris_of(tx, [message.uri]))
-        return await seen.put(tx, message, standing=RecordState.MAPPED, subject_uri=message.uri)
+        return await seen.put(tx, message, state=RecordState.MAPPED, subject_uri=message.uri)
     read = read_rsvp(message.collection, cbor.decode(message.body or b""), rkey=message.rkey)
     await seen.lock_answers(tx, [message.uri])
     subject = await current_subject(tx, str(read.subject))
-    return await seen.put(tx, message, standing=RecordState.MAPPED, subject_uri=subject, precedence=read.precedence)
+    return await seen.put(tx, message, state=RecordState.MAPPED, subject_uri=subject, precedence=read.precedence)
 
 
 async def note_gone(tx: Transaction, gone: RecordMessage) -> None:
@@ -233,14 +233,16 @@ async def note_gone(tx: Transaction, gone: RecordMessage) -> None:
     known = await seen.find(tx, gone.uri)
     subject = gone.uri if known is None or known.subject_uri is None else known.subject_uri
     await seen.lock_subjects(tx, [subject])
-    await seen.put(tx, gone, standing=RecordState.TOMBSTONE, subject_uri=subject)
+    await seen.put(tx, gone, state=RecordState.TOMBSTONE, subject_uri=subject)
 
 
 def _status_in(body: bytes) -> str:
     """The status token of an RSVP record that we write; empty for every other record."""
     record = cbor.decode(body)
-    said = record.get("status") if isinstance(record, dict) else None
-    return said.removeprefix(f"{RSVP}#") if said in {GOING, INTERESTED, NOT_GOING} and isinstance(said, str) else ""
+    status = record.get("status") if isinstance(record, dict) else None
+    return (
+        status.removeprefix(f"{RSVP}#") if status in {GOING, INTERESTED, NOT_GOING} and isinstance(status, str) else ""
+    )
 
 
 async def _newer(tx: Transaction, ours: RecordMessage) -> RecordMessage | None:

@@ -12,7 +12,7 @@ from groundwork.clock import Instant
 from groundwork.errors import Conflict, Explanation, RemoteFailed, Unavailable
 from groundwork.telemetry.logs import log
 from openmeet.network.publishing import store_outcome
-from openmeet.network.publishing.blobs import PictureTooLarge, learn_limit, upload
+from openmeet.network.publishing.blobs import PictureTooLarge, store_lower_limit, upload
 from openmeet.network.publishing.decision import Publish
 from openmeet.network.publishing.draft import ChangedElsewhere, Draft, KeyOccupied, check_record, draft_write
 from openmeet.network.publishing.proofs import fetch_proof, is_plausible_rev, message_of, rev_of
@@ -26,7 +26,7 @@ from openmeet.network.publishing.publisher import (
 from openmeet.network.publishing.repository_calls import CurrentRecord, WriteReceipt, put_record
 from openmeet.network.publishing.unanswered_writes import note_answered, until_answered
 from openmeet.network.records import seen
-from openmeet.network.records.event_writer import seal_in_cbor
+from openmeet.network.records.event_writer import encode_record
 from openmeet.outbox import publication_leases as leases
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publication_leases import LeasedPublication
@@ -74,7 +74,7 @@ async def write(
         if draft.is_ours:
             raise Unavailable(PublicationReason.LATE_WRITE)
         reason = PublicationReason.OTHER_RECORD_AT_ADDRESS
-        await store_outcome.release(publisher, leased, PublicationState.CONFLICTED, reason=reason)
+        await store_outcome.end_lease(publisher, leased, PublicationState.CONFLICTED, reason=reason)
         return
     if draft.is_up_to_date and draft.current is not None:
         await _adopt_current(publisher, leased, draft, draft.current)
@@ -83,12 +83,12 @@ async def write(
         await _send(publisher, client, leased, draft)
     except PictureTooLarge as refused:
         # Halve the limit each time: after a few attempts the record is published with a small picture or with none.
-        await learn_limit(publisher.network, client.service, refused.size // 2)
+        await store_lower_limit(publisher.network, client.service, refused.size // 2)
         await write(publisher, client, leased, decision, refused.size // 2)
 
 
 async def _send(publisher: Publisher, client: XrpcClient, leased: LeasedPublication, draft: Draft) -> None:
-    written = seal_in_cbor(draft.record)
+    written = encode_record(draft.record)
     cid, uri = str(written.cid), str(draft.uri)
     check_record(publisher, draft, written.body)
     wait = pause_seconds(client.pace, publisher.network.clock.now(), cost=WRITE_COST)
@@ -108,7 +108,7 @@ async def _send(publisher: Publisher, client: XrpcClient, leased: LeasedPublicat
         return
     try:
         async with until_answered(publisher, [sent]):
-            stored = await put_record(client, draft.uri, written.record, swap=sent.instead_of)
+            stored = await put_record(client, draft.uri, written.record, swap=sent.replaced_cid)
     except Conflict:
         await _after_conflict(publisher, leased, draft.uri, cid, written.body)
         return
@@ -119,7 +119,7 @@ async def stop_rewriting(publisher: Publisher, leased: LeasedPublication, uri: s
     """Stop sending a record that was written this often within an hour: its owner must decide."""
     log.error("publication.written_too_often", uri=uri, writes=writes)
     reason = PublicationReason.WRITTEN_TOO_OFTEN
-    await store_outcome.release(publisher, leased, PublicationState.CONFLICTED, reason=reason)
+    await store_outcome.end_lease(publisher, leased, PublicationState.CONFLICTED, reason=reason)
 
 
 async def store_response(
@@ -186,7 +186,7 @@ async def _adopt_current(publisher: Publisher, leased: LeasedPublication, draft:
 
 
 async def _after_conflict(publisher: Publisher, leased: LeasedPublication, uri: AtUri, cid: str, body: bytes) -> None:
-    """The PDS has an unexpected version: settle it if it is our own lost write, else hand it to ingestion."""
+    """The PDS has an unexpected version: complete the write if it is our own lost write, else hand it to ingestion."""
     proven = await fetch_proof(uri, publisher)
     if str(proven.cid) == cid:
         await store_outcome.store_published(
@@ -205,11 +205,11 @@ async def _enqueue_for_ingestion(
     is_merge_round = leased.reason != PublicationReason.MERGING()
     if is_merge_round and leased.merge_rounds + 1 > MAX_MERGE_ROUNDS:
         reason = PublicationReason.CHANGED_TOO_OFTEN
-        await store_outcome.release(publisher, leased, PublicationState.CONFLICTED, reason=reason)
+        await store_outcome.end_lease(publisher, leased, PublicationState.CONFLICTED, reason=reason)
         return
     await publisher.enqueue([message_of(uri, proven or await fetch_proof(uri, publisher))])
     due_at = Instant(publisher.network.clock.now() + INGESTED_AFTER)
-    await store_outcome.release(
+    await store_outcome.end_lease(
         publisher,
         leased,
         PublicationState.RETRYING,

@@ -51,7 +51,7 @@ from openmeet.network.records.places import without as without_entries
 from openmeet.network.records.preserve import KEY as SENTENCE
 from openmeet.network.records.preserve import ends_in, mark_of, sentence_in, with_sentence, without
 from openmeet.network.records.series import SeriesPart, put_native, put_series
-from openmeet.network.records.succession import ALONE_STANDING, Lineage, put_lineage
+from openmeet.network.records.succession import NO_PREDECESSORS, Predecessors, put_predecessors
 from openmeet.recurrence.wall_time import zone_names
 
 # Replaces the description if only name, time and link are public: the event's page has more.
@@ -99,7 +99,7 @@ class Publishable:
     series: SeriesPart | None = None
     media: MediaOut | None = None
     group_uri: str | None = None
-    lineage: Lineage = ALONE_STANDING
+    predecessors: Predecessors = NO_PREDECESSORS
 
 
 def publishable(
@@ -137,7 +137,7 @@ def publishable(
     )
 
 
-def says_little(record: Mapping[str, Value]) -> bool:
+def is_minimal(record: Mapping[str, Value]) -> bool:
     """Whether a record of ours contains only the minimum that may be public of a restricted event."""
     description = record.get("description")
     notes = [note.partition("{}")[0] for note in NOTES.values() if note]
@@ -162,7 +162,7 @@ def write_event(
     was_native = NATIVE in mark_of(previous) or NATIVE in mark_of(earlier.written)
     put_native(record, ours.series, was_ours=was_native)
     put_link(record, ours.group_uri)
-    put_lineage(record, ours.lineage, earlier.written)
+    put_predecessors(record, ours.predecessors, earlier.written)
     put_media(record, ours.media, known_picture(previous, earlier.written))
     if record == previous:
         return record
@@ -228,7 +228,7 @@ def ours_as_read(
     return read_event(EVENT, {**written, "$type": EVENT}, rkey=rkey, indexed_at=ours.created_at).event
 
 
-def seal_in_cbor(record: dict[str, Value]) -> WrittenRecord:
+def encode_record(record: dict[str, Value]) -> WrittenRecord:
     """Fix the bytes of a record before anything is sent."""
     body = cbor.encode(record)
     return WrittenRecord(record, body, Cid.for_cbor(body))
@@ -264,7 +264,7 @@ def _new(ours: Publishable) -> dict[str, Value]:
     put_series(record, ours.series)
     put_native(record, ours.series, was_ours=False)
     put_link(record, ours.group_uri)
-    put_lineage(record, ours.lineage)
+    put_predecessors(record, ours.predecessors)
     put_media(record, ours.media, "")
     record[ORIGIN_KEY] = _mark(ours, ORIGIN_KEY) | ({SENTENCE: sentence} if sentence else {})
     _note_native(record, ORIGIN_KEY, ours)

@@ -20,7 +20,7 @@ from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import record_settings as series_records
 from openmeet.domain.series.model import SeriesId
 from openmeet.network.records import seen
-from openmeet.network.records.succession import Lineage
+from openmeet.network.records.succession import Predecessors
 from openmeet.outbox import publications, superseded_records
 from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
 
@@ -87,10 +87,10 @@ async def _note_current(tx: Transaction, kind: PublicationKind, subject_id: str,
     await publications.recheck(tx, kind=SUPERSEDED_KIND[kind], subject_ids=former, is_edit=True)
 
 
-async def lineage_of(reader: Reader, kind: PublicationKind, subject_id: str) -> Lineage:
+async def predecessors_of(reader: Reader, kind: PublicationKind, subject_id: str) -> Predecessors:
     """What its record must say about its predecessors."""
     former = await superseded_records.of_subject(reader, kind, subject_id)
-    return Lineage(tuple(one.uri for one in former if one.is_there), frozenset(one.uri for one in former))
+    return Predecessors(tuple(one.uri for one in former if one.is_there), frozenset(one.uri for one in former))
 
 
 async def lock_current(tx: Transaction, named: Collection[str], along: Collection[str] = ()) -> dict[str, str]:

@@ -55,5 +55,5 @@ async def _group_of(tx: Transaction, kind: PublicationKind, subject_id: str) -> 
         return GroupId(subject_id)
     if kind is PublicationKind.FORMER_GROUP:
         return await group_of_superseded(tx, subject_id)
-    standing = (await members_by_ids(tx, [subject_id])).get(MemberId(subject_id))
-    return None if standing is None else standing.group_id
+    membership = (await members_by_ids(tx, [subject_id])).get(MemberId(subject_id))
+    return None if membership is None else membership.group_id

@@ -26,9 +26,7 @@ PARKED_PER_AUTHOR = 500
 
 
 # The condition holds for all of them: it lets this query, and no other, use the index that it is counted from.
-COUNT_BY_STANDING = (
-    "select standing, count(*) as n from records where standing <> '' group by standing order by standing"
-)
+COUNT_BY_STATE = "select standing, count(*) as n from records where standing <> '' group by standing order by standing"
 
 
 class RecordState(StrEnum):
@@ -57,7 +55,7 @@ class SeenRecord:
     cid: str | None
     body: bytes | None
     is_verified: bool
-    standing: RecordState
+    state: RecordState
     reason: Explanation | None
     subject_uri: str | None
     precedence: str
@@ -222,7 +220,7 @@ class RecordUpdate:
     """A version to apply, and its meaning."""
 
     message: RecordMessage
-    standing: RecordState
+    state: RecordState
     reason: Explanation | Reason | None = None
     subject_uri: str | None = None
     precedence: str = ""
@@ -232,13 +230,13 @@ async def put(
     tx: Transaction,
     message: RecordMessage,
     *,
-    standing: RecordState,
+    state: RecordState,
     reason: Explanation | Reason | None = None,
     subject_uri: str | None = None,
     precedence: str = "",
 ) -> bool:
     """Apply a version if it is the newest; False if it is not, and then nothing may be derived from it."""
-    return bool(await put_each(tx, [RecordUpdate(message, standing, reason, subject_uri, precedence)]))
+    return bool(await put_each(tx, [RecordUpdate(message, state, reason, subject_uri, precedence)]))
 
 
 async def put_each(tx: Transaction, versions: Sequence[RecordUpdate]) -> set[str]:
@@ -254,7 +252,7 @@ async def put_each(tx: Transaction, versions: Sequence[RecordUpdate]) -> set[str
             "body": one.message.body,
             "is_verified": int(one.message.is_verified),
             "is_read": int(one.message.is_read),
-            "standing": one.standing.value,
+            "standing": one.state.value,
             "reason": packed(one.reason),
             "subject_uri": one.subject_uri,
             "precedence": one.precedence,
@@ -318,9 +316,7 @@ async def effective_answers(
     rows = [{"subject_uri": subject_uri, "did": did} for subject_uri, did in sorted(set(pairs))]
     found = [_seen(row) for row in await fetch_each(reader, OF_PAIRS, rows)]
     counting = [
-        one
-        for one in found
-        if one.standing in {RecordState.MAPPED, RecordState.PARKED} and one.collection in collections
+        one for one in found if one.state in {RecordState.MAPPED, RecordState.PARKED} and one.collection in collections
     ]
     # The last one of each pair wins.
     return {(one.subject_uri or "", one.did): one for one in sorted(counting, key=_precedence)}
@@ -405,10 +401,10 @@ async def set_status(tx: Transaction, did: str, status: str) -> None:
     await tx.execute(SET_STATUS, did=did, status=status, now=tx.now)
 
 
-async def is_about(reader: Reader, uri: str, subject_uri: str | None) -> bool:
+async def refers_to_event(reader: Reader, uri: str, subject_uri: str | None) -> bool:
     """Whether this is the record of an effective RSVP to the event with that record."""
     known = await find(reader, uri)
-    return known is not None and known.standing is RecordState.MAPPED and known.subject_uri == subject_uri
+    return known is not None and known.state is RecordState.MAPPED and known.subject_uri == subject_uri
 
 
 async def is_history(reader: Reader, did: str, rev: str) -> bool:
@@ -462,7 +458,7 @@ async def unmapped(reader: Reader, *, after: str = "", limit: int = 100) -> list
 
 async def counts(reader: Reader) -> dict[RecordState, int]:
     """Number of records per state."""
-    return {RecordState(row["standing"]): int(row["n"]) for row in await reader.fetch(COUNT_BY_STANDING)}
+    return {RecordState(row["standing"]): int(row["n"]) for row in await reader.fetch(COUNT_BY_STATE)}
 
 
 def _precedence(answer: SeenRecord) -> tuple[str, str]:

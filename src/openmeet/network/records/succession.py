@@ -26,17 +26,19 @@ class RecordSuccession:
 
 
 @dataclass(frozen=True, slots=True)
-class Lineage:
-    """``predecessors``: existing earlier records, oldest first; ``every``: including deleted ones."""
+class Predecessors:
+    """URIs of a record's predecessors. ``existing``: oldest first; ``every``: the deleted ones too."""
 
-    predecessors: tuple[str, ...] = ()
+    existing: tuple[str, ...] = ()
     every: frozenset[str] = frozenset()
 
 
-ALONE_STANDING: Final = Lineage()
+NO_PREDECESSORS: Final = Predecessors()
 
 
-def put_lineage(record: dict[str, Value], lineage: Lineage, written: Mapping[str, Value] | None = None) -> None:
+def put_predecessors(
+    record: dict[str, Value], predecessors: Predecessors, written: Mapping[str, Value] | None = None
+) -> None:
     """Write the latest predecessors into the current record; by key: what others added stays.
 
     A predecessor is not its successor (any longer), and neither is one that we named in our last version (``written``);
@@ -44,12 +46,12 @@ def put_lineage(record: dict[str, Value], lineage: Lineage, written: Mapping[str
     """
     key, succession = _succession(record)
     before = dict(succession)
-    if lineage.predecessors:
-        succession["predecessors"] = list(lineage.predecessors[-MOST_PREDECESSORS:])
+    if predecessors.existing:
+        succession["predecessors"] = list(predecessors.existing[-MOST_PREDECESSORS:])
     else:
         succession.pop("predecessors", None)
     named = succession.get("successor")
-    if named is not None and (named in lineage.every or named == _succession(written or {})[1].get("successor")):
+    if named is not None and (named in predecessors.every or named == _succession(written or {})[1].get("successor")):
         succession.pop("successor")
     if not succession.keys() - {"$type"}:
         record.pop(key, None)

@@ -100,8 +100,8 @@ class _Acting:
         )
         return {"authorization": f"DPoP {session.access}", "dpop": proof}
 
-    async def learn(self, url: str, headers: Mapping[str, str]) -> None:
-        self._network.nonces.learn(url, headers)
+    async def store_nonce(self, url: str, headers: Mapping[str, str]) -> None:
+        self._network.nonces.store_nonce(url, headers)
 
     async def renew(self, refused: Mapping[str, str], status: int, error: ErrorBody) -> bool:
         """The nonce is already stored; refresh the token unless that has happened since the request was sent."""

@@ -121,6 +121,6 @@ class NetworkClients:
         key = self.pds_keys.get(pds.rstrip("/"))
         return {} if key is None else vouch(key, _OURSELVES)
 
-    async def settle(self) -> None:
+    async def wait_for_refreshes(self) -> None:
         """Wait until every running refresh has been stored."""
         await asyncio.gather(*self.refreshing, return_exceptions=True)

@@ -251,7 +251,7 @@ class Admin:
     async def headers(self, _method: str, _url: str) -> Mapping[str, str]:
         return self._headers
 
-    async def learn(self, _url: str, _headers: object) -> None:
+    async def store_nonce(self, _url: str, _headers: object) -> None:
         return
 
     async def renew(self, _refused: object, _status: int, _error: object) -> bool:

@@ -46,7 +46,7 @@ class _CustodialView:
     waiting: WaitingKey
     identity: Identity | None
     private: str = field(repr=False)
-    standing: RecoveryKeyCheck
+    key_check: RecoveryKeyCheck
 
 
 def routes() -> list[Route]:
@@ -115,8 +115,8 @@ async def _shown(request: Request, network: NetworkClients) -> _CustodialView:
     except Failure as failure:
         log.warning("recovery_key.not_checked", did=waiting.did, why=failure.why)
         return _CustodialView(waiting, identity, private, RecoveryKeyCheck.UNCHECKED)
-    standing = RecoveryKeyCheck.GOOD if waiting.public_key in listed else RecoveryKeyCheck.GONE
-    return _CustodialView(waiting, identity, private if standing is RecoveryKeyCheck.GOOD else "", standing)
+    key_check = RecoveryKeyCheck.GOOD if waiting.public_key in listed else RecoveryKeyCheck.GONE
+    return _CustodialView(waiting, identity, private if key_check is RecoveryKeyCheck.GOOD else "", key_check)
 
 
 async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
@@ -127,7 +127,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "waiting": shown.waiting,
         "name": (shown.identity.handle if shown.identity else "") or shown.waiting.did,
         "private": shown.private,
-        "standing": shown.standing.value,
+        "key_check": shown.key_check.value,
         "until": shown.waiting.taken_over_at + KEPT_FOR,
         "file": FILE,
         "account_page": _account_page(publishing),

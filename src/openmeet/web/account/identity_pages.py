@@ -13,7 +13,7 @@ from groundwork.errors import Failure, Forbidden, InvalidInput, NotFound, Refuse
 from groundwork.http.forms import EMPTY, Typed, local_path, read_form
 from openmeet.domain.identities import actions, queries, recovery_key_queries, session_queries
 from openmeet.domain.identities.model import ACTIVE, Identity, IdentityKind, PdsSessionKind, SealedSession
-from openmeet.domain.identities.permissions import Feature, GrantState, standing
+from openmeet.domain.identities.permissions import Feature, GrantState, grant_state
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.reasons import UserReason
 from openmeet.domain.validation import GeneralReason
@@ -47,7 +47,7 @@ class Allowed:
 
     feature: Feature
     words: str
-    standing: GrantState
+    grant_state: GrantState
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ def _shown(identity: Identity, session: SealedSession | None) -> IdentityView:
     allowed = (
         ()
         if session is None or session.needs_login or by_password
-        else tuple(Allowed(feature, str(FEATURE_LABELS[feature]), standing(session, feature)) for feature in Feature)
+        else tuple(Allowed(feature, str(FEATURE_LABELS[feature]), grant_state(session, feature)) for feature in Feature)
     )
     is_over = session is None or session.needs_login
     return IdentityView(identity, is_over and identity.kind is not IdentityKind.CUSTODIAL, by_password, allowed)

@@ -18,8 +18,8 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _TICKS = (
-    ("shows_about", lazy("What I wrote about me"), lazy("Anyone can read it then.")),
-    ("shows_groups", lazy("The public groups I am in"), lazy("Groups that are hidden or private are never shown.")),
+    ("shows_about", lazy("What I wrote about myself"), lazy("Then anyone can read it.")),
+    ("shows_groups", lazy("The public groups I’m in"), lazy("Groups that are hidden or private are never shown.")),
 )
 
 

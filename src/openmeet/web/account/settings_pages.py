@@ -30,6 +30,7 @@ from openmeet.domain.users.reasons import UserReason
 from openmeet.domain.webhooks import queries as webhooks
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import choices, gettext, lazy, ngettext
+from openmeet.web.events.listing import face_of
 from openmeet.web.site import session
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -86,7 +87,15 @@ async def show_list(request: Request) -> Response:
         if user is None:
             raise NotFound(UserReason.NO_SUCH_PERSON)
         groups = await _groups(reader, request, user)
-    return page(request, "account/settings.html", {"groups": groups, "name": user.display_name})
+        handles = [one.handle for one in await identities_of(reader, user.id) if one.handle]
+    context = {
+        "groups": groups,
+        "name": user.display_name,
+        "face": face_of(user.id, user.display_name),
+        "person": user.id,
+        "handle": f"@{handles[0]}" if handles else user.email or "",
+    }
+    return page(request, "account/settings.html", context)
 
 
 async def show_sessions(request: Request) -> Response:
@@ -195,14 +204,12 @@ async def _groups(reader: Reader, request: Request, user: User) -> list[Settings
         SettingsGroup(
             gettext("Your data"),
             [
-                SettingsRow(
-                    "/settings/data", "download", gettext("Export"), gettext("Everything of yours as one file")
-                ),
+                SettingsRow("/settings/data", "download", gettext("Export"), gettext("All your data in one file")),
                 SettingsRow(
                     "/settings/delete",
                     "trash",
                     gettext("Delete your account"),
-                    gettext("You see what happens first"),
+                    gettext("You’ll see what happens first"),
                     is_grave=True,
                 ),
             ],

@@ -87,8 +87,8 @@ class FlagSwitched(msgspec.Struct, rename="camel"):
 async def list_flags(request: Request) -> Response:
     await require_operator_or_service(request)
     async with database_of(request).reader() as reader:
-        standing = await flags.switches(reader)
-    return json_response(FlagList([FlagOutput(flag.value, flag in standing, WHAT[flag]) for flag in Flag]))
+        switched_on = await flags.switches(reader)
+    return json_response(FlagList([FlagOutput(flag.value, flag in switched_on, WHAT[flag]) for flag in Flag]))
 
 
 async def list_changes(request: Request) -> Response:

@@ -75,10 +75,10 @@ def routes() -> list[Route]:
 async def show_flags(request: Request) -> Response:
     await operator_of(request)
     async with database_of(request).reader() as reader:
-        standing = await feature_flags.switches(reader)
+        switched_on = await feature_flags.switches(reader)
         changes = await feature_flags.changes(reader)
         now = reader.now
-    flags = [(flag, flag in standing, DEFAULTS[flag]) for flag in Flag]
+    flags = [(flag, flag in switched_on, DEFAULTS[flag]) for flag in Flag]
     return page(request, "admin/flags.html", {"flags": flags, "what": WHAT, "changes": changes, "now": now})
 
 

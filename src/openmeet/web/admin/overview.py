@@ -130,7 +130,7 @@ def parts_of(found: SyncStatus, disagreements: Sequence[Noted], conflicts: int) 
             gettext("Other servers"),
             len(found.failing_servers),
             ngettext("%(number)s fails", "%(number)s fail", len(found.failing_servers)),
-            gettext("Every server takes what it is sent."),
+            gettext("Every server accepts what it’s sent."),
             "#servers",
         ),
         _part(
@@ -167,7 +167,7 @@ def parts_of(found: SyncStatus, disagreements: Sequence[Noted], conflicts: int) 
 def _sources(found: SyncStatus) -> Part:
     title = gettext("Sources")
     if not found.sources:
-        return Part(title, gettext("None is set. The site only knows what people do here."), "off")
+        return Part(title, gettext("None is set up. The site only knows what people do here."), "off")
     read = sum(one.state is SourceState.FOLLOWING for one in found.sources)
     words = gettext("%(read)s of %(number)s read", read=read, number=len(found.sources))
     return Part(title, words, "" if read == len(found.sources) else "amber", "#sources")
@@ -182,7 +182,7 @@ def _queue(found: SyncStatus) -> Part:
         title,
         dead,
         ngettext("%(number)s given up", "%(number)s given up", dead),
-        gettext("We gave up on none."),
+        gettext("None given up."),
         "#queue",
     )
 

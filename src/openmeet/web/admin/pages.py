@@ -37,10 +37,10 @@ def routes() -> list[Route]:
     return [
         Route(PATH, show, methods=["GET"]),
         Route(DEAD_LETTERS, show_dead_letters, methods=["GET"]),
-        Route(DEAD_LETTERS, settle_dead_letters, methods=["POST"]),
+        Route(DEAD_LETTERS, act_on_dead_letters, methods=["POST"]),
         Route(f"{DEAD_LETTERS}/{{id}}", show_dead_letter, methods=["GET"]),
         Route(QUARANTINE, show_quarantine, methods=["GET"]),
-        Route(QUARANTINE, settle_quarantine, methods=["POST"]),
+        Route(QUARANTINE, act_on_quarantine, methods=["POST"]),
     ]
 
 
@@ -57,7 +57,7 @@ async def show(request: Request) -> Response:
         request,
         "admin/operating.html",
         {
-            "standing": found,
+            "sync": found,
             "needs": needs_of(found, away, mirrored),
             "overview": parts_of(found, disagreements, len(conflicts)),
             "now": found.now,
@@ -95,7 +95,7 @@ async def show_dead_letter(request: Request) -> Response:
     return page(request, "admin/letter.html", {"letter": opened.letter, "content": opened.content, "now": now})
 
 
-async def settle_dead_letters(request: Request) -> Response:
+async def act_on_dead_letters(request: Request) -> Response:
     """Retry or drop dead letters: one of them, or all that the page showed."""
     await operator_of(request)
     typed, queue = await read_form(request), sync_dependencies_of(request).queue
@@ -118,7 +118,7 @@ async def show_quarantine(request: Request) -> Response:
     return page(request, "admin/put_aside.html", found_there)
 
 
-async def settle_quarantine(request: Request) -> Response:
+async def act_on_quarantine(request: Request) -> Response:
     """Backfill the repositories of quarantined records again, or drop the records: one, or all that the page showed."""
     await operator_of(request)
     typed = await read_form(request)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Forbidden, NotSignedIn
-from groundwork.http.application import add_header, client_address
+from groundwork.http.application import add_header, client_network
 from groundwork.rate_limit.contract import Limit, headers_of, spend
 from openmeet.domain.api_tokens import service_tokens, tokens
 from openmeet.domain.api_tokens.scopes import FOR_OPERATORS, FOR_SERVICES
@@ -127,11 +127,11 @@ async def _count(request: Request, token: str) -> None:
     # In development all clients share one address.
     if site.settings.is_unlimited or not points:
         return
-    charges = [(Limit("api_address", points * ADDRESS_FACTOR, WINDOW_SECONDS), client_address(request))]
+    charges = [(Limit("api_address", points * ADDRESS_FACTOR, WINDOW_SECONDS), client_network(request))]
     if token:
         charges.append((Limit("api_token", points, WINDOW_SECONDS), tokens.hash_token(token).hex()))
-    standing = await spend(site.counters, charges, now=site.clock.now())
-    for name, value in headers_of(standing).items():
+    limit_state = await spend(site.counters, charges, now=site.clock.now())
+    for name, value in headers_of(limit_state).items():
         add_header(request, name, value)
 
 

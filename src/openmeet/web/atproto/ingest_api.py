@@ -148,14 +148,14 @@ async def _process(request: Request, collections: Collection[Nsid]) -> Response:
         )
         for one in sent.messages
     ]
-    settled = await submitted.process(
+    results = await submitted.process(
         database_of(request),
         sync_dependencies_of(request).ingestion_context,
         batch,
         collections=collections,
         is_vouched=sent.is_verified,
     )
-    return json_response(BatchSettled([MessageSettled(one.uri, one.outcome, explain(one.reason)) for one in settled]))
+    return json_response(BatchSettled([MessageSettled(one.uri, one.outcome, explain(one.reason)) for one in results]))
 
 
 async def _integrate(request: Request, collections: Collection[Nsid]) -> Response:

@@ -79,12 +79,12 @@ _WHY = {
     MergeReason.LATEST_ANSWER: lazy("We kept the later answer."),
 }
 
-_STANDS = {MergeSide.OURS: "yours", MergeSide.THEIRS: "theirs", MergeSide.BOTH: "both"}
+_IN_USE = {MergeSide.OURS: "yours", MergeSide.THEIRS: "theirs", MergeSide.BOTH: "both"}
 
 
 @dataclass(frozen=True, slots=True)
 class MergeView:
-    """One decision, for the template. ``standing``: yours, theirs or both."""
+    """One decision, for the template. ``in_use``: yours, theirs or both."""
 
     field: str
     theirs_rev: str
@@ -93,7 +93,7 @@ class MergeView:
     yours: str
     theirs: str
     why: str
-    standing: str
+    in_use: str
     when: str
     is_decided: bool
     may_choose: bool
@@ -110,7 +110,7 @@ def shown(conflict: KeptDecision, zone: str, now: Instant, first: datetime | Non
         yours=_value(decision.field, decision.ours, zone, first),
         theirs=theirs_of(decision) or _value(decision.field, decision.theirs, zone, first),
         why=gettext("You decided this.") if conflict.choice is not None else str(_WHY[decision.policy]),
-        standing=_STANDS[conflict.choice or decision.result],
+        in_use=_IN_USE[conflict.choice or decision.result],
         when=formatting.ago(conflict.decided_at, now),
         is_decided=conflict.choice is not None,
         may_choose=decision.ours_values is not None,

@@ -108,11 +108,11 @@ async def show_one(request: Request) -> Response:
     identity, zone = await mine(request)
     rkey = request.path_params["rkey"]
     try:
-        standing = await repository.read_own(network_of(request), identity, rkey, zone)
+        current = await repository.read_own(network_of(request), identity, rkey, zone)
     except Refused as refused:
         problem = {"": AtprotoReason.CANNOT_CHANGE_RECORD(problem=refused.why)}
         return _form(request, identity, Typed({}, problem), zone, rkey=rkey)
-    values = {**asdict(standing.form), "version": standing.cid}
+    values = {**asdict(current.form), "version": current.cid}
     return _form(request, identity, Typed(values), zone, rkey=rkey)
 
 
@@ -184,8 +184,8 @@ def _form(
         "rkey": rkey,
         "path_of": quote(rkey),
         "of_account": of_account(request),
-        "modes": [("", gettext("Not said")), *MODES.items()],
-        "statuses": [("", gettext("Not said")), *STATUSES.items()],
+        "modes": [("", gettext("Not specified")), *MODES.items()],
+        "statuses": [("", gettext("Not specified")), *STATUSES.items()],
     }
     return page(request, "atproto/own_record.html", context, status=status)
 

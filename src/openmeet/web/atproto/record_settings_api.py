@@ -170,7 +170,7 @@ async def sync(request: Request) -> Response:
         await record_settings.recheck(tx, caller, some, force=wanted.force)
     await asyncio.gather(*(publish_first(request, one) for one in some[:AWAITED]))
     async with database_of(request).reader() as reader:
-        return json_response(SyncOutput(await _standings(reader, some)))
+        return json_response(SyncOutput(await _records_of_events(reader, some)))
 
 
 async def show_settings(request: Request) -> Response:
@@ -231,20 +231,20 @@ async def sync_answers(request: Request) -> Response:
             await publications.retry_now(tx, kind=PublicationKind.RSVP, subject_id=mine.id)
             await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[mine.id])
         asked = await network_rsvps.compare_answers(tx, event) if hosts else None
-        standing = await network_rsvps.states(tx, event.id) if hosts else {}
+        counts = await network_rsvps.states(tx, event.id) if hosts else {}
         agreed = (await consent(tx, caller.user_id)).is_given
         own = None
         if mine is not None:
-            standings = await publication_status.statuses(tx, PublicationKind.RSVP, [mine.id])
-            own = _shown(
+            found = await publication_status.statuses(tx, PublicationKind.RSVP, [mine.id])
+            own = _record_of(
                 "rsvp",
                 event,
-                standings[mine.id],
+                found[mine.id],
                 tx,
                 is_allowed=agreed and reach_of_answers(event),
                 their_record=mine.record_uri,
             )
-    states = [AnswersStanding(state.value, number) for state, number in sorted(standing.items())]
+    states = [AnswersStanding(state.value, number) for state, number in sorted(counts.items())]
     return json_response(AnswersSynced(own, states if hosts else None, asked))
 
 
@@ -271,7 +271,7 @@ async def _event_shown(reader: Reader, event: Event, series: Series | None) -> R
         record.is_announced,
         "published" if record.takes_answers else "withheld",
         _name(reach(event.content.visibility, event.group, record)),
-        await _standings(reader, [event]),
+        await _records_of_events(reader, [event]),
     )
     return json_response(shown, headers=etag_of(record_settings.revision_of(event, series)))
 
@@ -287,7 +287,7 @@ async def _series_shown(reader: Reader, series: Series) -> Response:
         _name(reach(series.content.visibility, series.group, record)),
         [
             *await _of_series(reader, series),
-            *await _standings(reader, await record_settings.published_dates(reader, series)),
+            *await _records_of_events(reader, await record_settings.published_dates(reader, series)),
         ],
     )
     return json_response(shown, headers=etag_of(series.revision))
@@ -303,11 +303,11 @@ def _name(found: PublishLevel) -> ReachName:
             return "full"
 
 
-async def _standings(reader: Reader, some: list[Event]) -> list[RecordStanding]:
+async def _records_of_events(reader: Reader, some: list[Event]) -> list[RecordStanding]:
     found = await publication_status.statuses(reader, PublicationKind.EVENT, [event.id for event in some])
     agreed = {user_id: (await consent(reader, user_id)).is_given for user_id in {event.author_id for event in some}}
     return [
-        _shown(
+        _record_of(
             "event",
             event,
             found[event.id],
@@ -325,23 +325,23 @@ async def _of_series(reader: Reader, series: Series) -> list[RecordStanding]:
     found = await record_settings.of_series(reader, series)
     if found is None:
         return []
-    standing, is_allowed = found
-    status = standing.shown(reader.now, is_allowed=is_allowed)
-    return [_standing("series", series.slug, None, standing, status, None)]
+    publication, is_allowed = found
+    status = publication.shown(reader.now, is_allowed=is_allowed)
+    return [_output("series", series.slug, None, publication, status, None)]
 
 
-def _shown(
+def _record_of(
     kind: Literal["event", "rsvp"],
     event: Event,
-    standing: PublicationStatus,
+    publication: PublicationStatus,
     reader: Reader,
     *,
     is_allowed: bool,
     their_record: str | None,
 ) -> RecordStanding:
     place = event.place_in_series
-    status = standing.shown(reader.now, is_allowed=is_allowed, is_by_another_app=their_record is not None)
-    shown = _standing(kind, event.slug, place.original_date if place else None, standing, status, their_record)
+    status = publication.shown(reader.now, is_allowed=is_allowed, is_by_another_app=their_record is not None)
+    shown = _output(kind, event.slug, place.original_date if place else None, publication, status, their_record)
     if kind == "rsvp" or event.record_deleted_at is None:
         return shown
     return msgspec.structs.replace(
@@ -349,26 +349,26 @@ def _shown(
     )
 
 
-def _standing(
+def _output(
     kind: Literal["event", "rsvp", "series"],
     slug: str,
     original_date: str | None,
-    standing: PublicationStatus,
+    publication: PublicationStatus,
     status: Explanation,
     their_record: str | None,
 ) -> RecordStanding:
     """``their_record``: the URI of a record that another app of its owner wrote."""
-    waits = standing.state.value in {"due", "retrying", "waiting", "retracting"}
+    waits = publication.state.value in {"due", "retrying", "waiting", "retracting"}
     return RecordStanding(
         kind,
         slug,
         original_date,
-        cast("StateName", standing.state_for_api(is_by_another_app=their_record is not None)),
+        cast("StateName", publication.state_for_api(is_by_another_app=their_record is not None)),
         explain(status),
-        explain(standing.reason),
-        standing.uri or their_record,
-        iso(standing.due_at) if waits else None,
-        iso(standing.changed_at) if standing.changed_at else None,
+        explain(publication.reason),
+        publication.uri or their_record,
+        iso(publication.due_at) if waits else None,
+        iso(publication.changed_at) if publication.changed_at else None,
     )
 
 

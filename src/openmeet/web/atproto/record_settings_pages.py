@@ -131,12 +131,12 @@ async def _page(
     request: Request, reader: Reader, event: Event, series: Series | None, typed: Typed, *, status: int = 200
 ) -> Response:
     some = [event] if series is None else await record_settings.published_dates(reader, series)
-    standings = await publication_status.statuses(reader, PublicationKind.EVENT, [one.id for one in some])
+    publications_of = await publication_status.statuses(reader, PublicationKind.EVENT, [one.id for one in some])
     agreed = (await consent(reader, event.author_id)).is_given
     rows = [
         (
             one,
-            standings[one.id].shown(
+            publications_of[one.id].shown(
                 reader.now,
                 is_allowed=agreed and reach(one.content.visibility, one.group, one.record) is not PublishLevel.NOTHING,
                 is_by_another_app=one.is_record_of_author,

@@ -33,6 +33,7 @@ from openmeet.web.attendance import attendees_pages
 from openmeet.web.attendance.api import History, ModeName, history_page
 from openmeet.web.attendance.schemas import AnswerStatusName
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.tenant_routing import database_of
 
 DEFAULT_LIMIT = 100
@@ -152,6 +153,7 @@ async def add(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         if wanted.email is not None:
             saved = await invitations.invite(tx, caller, _slug(request), wanted.email, for_series=wanted.for_series)
+            await spend_on_invitations(request, caller.user_id, [wanted.email])
         else:
             mode = AnswerMode(wanted.mode) if wanted.mode else None
             name = wanted.display_name or ""

@@ -39,6 +39,7 @@ from openmeet.web.attendance.history_view import lines_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.live_pages import fingerprint_of
+from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -135,6 +136,7 @@ async def invite(request: Request) -> Response:
     try:
         async with database_of(request).transaction() as tx:
             await invitations.invite(tx, caller, slug, typed.get("email", ""), for_series=bool(typed.get("for_series")))
+            await spend_on_invitations(request, caller.user_id, [typed.get("email", "")])
     except InvalidForm as wrong:
         return await _page(request, Typed(typed, wrong.problems), status=400)
     except (Refused, TooMany) as refused:
@@ -277,7 +279,7 @@ _HEAD = (
     lazy("Name"),
     lazy("Answer"),
     lazy("People"),
-    lazy("Who comes along"),
+    lazy("Guests they bring"),
     lazy("Takes part"),
     lazy("Answered"),
     lazy("Checked in"),

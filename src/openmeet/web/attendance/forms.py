@@ -31,7 +31,7 @@ SHARE = "share"
 DETAIL_FIELDS: Final = ("party", "mode", SHARE)
 
 # Marks a complete form: an empty field then means empty, not unchanged.
-WHOLE = "whole"
+FULL_FORM_FIELD = "whole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class AnswerFields:
         """Field labels for the error summary."""
         named = {
             "party": gettext("How many"),
-            "guest_names": gettext("Who comes with you"),
+            "guest_names": gettext("Who’s coming with you"),
             "mode": gettext("How you take part"),
         }
         return named | {question.id: question.words for question in self.questions}
@@ -108,7 +108,7 @@ def rsvp_request_of(typed: Mapping[str, str], fields: AnswerFields, mine: Attend
     if mode and fields.modes and mode not in set(AnswerMode):
         raise InvalidForm({"mode": GeneralReason.CHOOSE_ONE(choices="in person, online")})
     form_responses = {one.id: typed[one.id] for one in fields.questions if one.id in typed}
-    is_whole = WHOLE in typed
+    is_whole = FULL_FORM_FIELD in typed
     return RsvpRequest(
         party=int(party) if party and fields.parties else None,
         mode=AnswerMode(mode) if mode and fields.modes else None,

@@ -90,7 +90,7 @@ async def answer(request: Request) -> Response:
             lambda tx: actions.answer(tx, caller, slug, reply, rsvp_request), key=slug
         )
     except InvalidForm as wrong:
-        if forms.WHOLE not in typed:
+        if forms.FULL_FORM_FIELD not in typed:
             # One click on the event page while the host asks for more: no error, show the form.
             asked = {"reply": reply.value, **{name: typed[name] for name in forms.DETAIL_FIELDS if name in typed}}
             return go(f"/events/{quote(slug)}/answer?{urlencode(asked)}")
@@ -141,7 +141,7 @@ async def _page(
 ) -> Response:
     changes = [] if mine is None else await history.of_rsvp(reader, mine.id)
     names = await shown_names(reader, [one.actor_id for one in changes if one.actor_id])
-    takes_answers = not (event.is_cancelled or event.is_gone or event.is_over(reader.now))
+    is_open = not (event.is_cancelled or event.is_gone or event.is_over(reader.now))
     caller = caller_of(request)
     bar = bar_of(
         AnswerCase(
@@ -159,13 +159,13 @@ async def _page(
         "fields": forms.fields_of(event, registration_settings, mine),
         "typed": typed,
         "wanted": reply if reply in set(RsvpReply) else "",
-        "takes_answers": takes_answers,
-        "stands": answer_sentence(
+        "is_open": is_open,
+        "answer_sentence": answer_sentence(
             event, registration_settings, mine, await waitlist.before(reader, mine) if mine else 0, reader.now
         ),
         "history": lines_of(changes, names, caller.user_id, event.time_zone),
         "labels": {reply.value: answer_texts.reply_label(bar, reply) for reply in RsvpReply},
-        "takes": [reply.value for reply in bar.replies],
+        "replies": [reply.value for reply in bar.replies],
         "has_offer": bar.going is GoingLeadsTo.HELD_PLACE,
         "needs_approval": bar.going is GoingLeadsTo.REQUEST,
     }

@@ -34,7 +34,7 @@ _LABELS = {
     "limit_online": lazy("Places online"),
     "closes_hours_before": lazy("Answers until"),
     "max_party": lazy("People per answer"),
-    "list_audience": lazy("Who sees who comes"),
+    "list_audience": lazy("Who sees who’s coming"),
     "foreign_answers": lazy("Answers from elsewhere"),
     "is_members_only": lazy("Members only"),
     "questions": lazy("Questions"),
@@ -200,8 +200,8 @@ def _page(request: Request, event: Event, typed: Typed, rows: list[dict[str, str
 def _hours(chosen: str) -> list[tuple[str, str]]:
     """Options for the deadline, including one set by another client."""
     found = {
-        "": gettext("the event is over"),
-        "0": gettext("it starts"),
+        "": gettext("the event ends"),
+        "0": gettext("the event starts"),
         "1": gettext("1 hour before the start"),
         "3": gettext("3 hours before the start"),
         "12": gettext("12 hours before the start"),

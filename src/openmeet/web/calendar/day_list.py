@@ -9,7 +9,6 @@ from openmeet.domain.calendars.model import CalendarEntry, EntryKind
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
-from openmeet.i18n.catalogue import gettext
 from openmeet.web.calendar.view import Period, clock_on, covered, elsewhere, overlaps_on, title_of
 from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import EventCard, card_of
@@ -57,7 +56,7 @@ async def day_cards(
     facts = await facts_of(reader, public_url, viewer, own) if own else None
     found = []
     for day, entries in listed.items():
-        relative = {0: gettext("Today"), 1: gettext("Tomorrow")}.get((day - period.today).days, "")
+        relative = formatting.relative_day(day, period.today)
         made = DayOfCards(
             day.isoformat(), formatting.long_day(day), relative, overlaps_on(day, period.zone, entries, MOST_OVERLAPS)
         )

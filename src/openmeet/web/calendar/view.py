@@ -205,7 +205,7 @@ def clock_on(entry: CalendarEntry, day: date, zone: str) -> str:
 
 
 def elsewhere(entry: CalendarEntry, zone: str) -> str:
-    """The start by the clock of the place, where that differs: ``13:00 New York time (UTC−5)``."""
+    """The start by the clock of the place, where that differs: ``13:00 New York time``."""
     if entry.is_all_day or entry.kind is EntryKind.SUBSCRIBED:
         return ""
     there, here = local_of(entry.starts_at, entry.time_zone), local_of(entry.starts_at, zone)

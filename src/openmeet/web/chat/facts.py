@@ -55,7 +55,7 @@ def _who(kind: RoomKind, room: Room | None, *, has_group: bool) -> list[str]:
         facts = [
             gettext("Everyone going to a date, or who was there in the last 30 days, can write here.")
             if only_going
-            else gettext("Everyone who answered to a coming date, or to one in the last 30 days, can write here.")
+            else gettext("Everyone who answered a coming date, or one in the last 30 days, can write here.")
         ]
     else:
         facts = [

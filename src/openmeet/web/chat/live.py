@@ -14,8 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.http.addresses import network_of
-from groundwork.http.application import client_address
+from groundwork.http.application import client_network
 from openmeet.domain.chat import rooms
 from openmeet.domain.chat.access import reading_floor
 from openmeet.domain.chat.addresses import addresses_of
@@ -72,7 +71,7 @@ async def open_stream(
     site = services(request)
     caller = caller_or_none(request)
     person = caller.user_id if caller else None
-    holder = person or f"address:{network_of(client_address(request))}"
+    holder = person or f"address:{client_network(request)}"
     await site.live_rooms.places.make_room(holder)
     place = site.live_rooms.places.take(holder, site.settings.live_streams)
     try:

@@ -26,7 +26,7 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-_LABELS: Final = {"reason": lazy("What is wrong"), "words": lazy("In your words")}
+_LABELS: Final = {"reason": lazy("What’s wrong"), "words": lazy("In your words")}
 _ACTS: Final = 50
 
 

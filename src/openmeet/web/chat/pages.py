@@ -224,8 +224,8 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
         here = place.page()
         listed = await _room_list(reader, request, viewer, _BESIDE, here) if viewer else None
         context: dict[str, object] = {"place": place, "list": listed, "problem": written.problem if written else ""}
-        context["told"] = (
-            await person_pages.told(reader, place.room, place.time_zone, viewer, place.beside("direct"))
+        context["sanction"] = (
+            await person_pages.sanction_notice(reader, place.room, place.time_zone, viewer, place.beside("direct"))
             if place.access < Access.WRITE
             else None
         )

@@ -80,7 +80,7 @@ async def decide_in_group(find: Find, request: Request) -> Response:
     try:
         async with database_of(request).transaction() as tx:
             place, _, person = await _found(find, tx, request)
-            in_group = await _standing_in_group(tx, place, caller_of(request).user_id, person)
+            in_group = await _role_in_group(tx, place, caller_of(request).user_id, person)
             if in_group is None:
                 raise Forbidden(GroupReason.MAY_NOT_BAN)
             act = administration.unban if typed.get("act") == "lift" else administration.ban
@@ -111,7 +111,7 @@ async def sanctioned_rows(reader: Reader, place: ChatPlace) -> list[dict[str, ob
 
 
 @dataclass(frozen=True, slots=True)
-class ToldSanction:
+class SanctionNotice:
     """Why somebody who is muted or banned cannot write or read. ``ask``: where they can object, and what its link says."""
 
     words: str
@@ -120,9 +120,9 @@ class ToldSanction:
     ask_label: str
 
 
-async def told(
+async def sanction_notice(
     reader: Reader, room: Room | None, zone: str, viewer: UserId | None, hosts: str = ""
-) -> ToldSanction | None:
+) -> SanctionNotice | None:
     """What a person reads who is muted or banned; None for everybody else. ``hosts``: the address of their thread with the hosts;
     without it, and against what a moderator of the site decided, they write to those who run the site.
     """
@@ -148,8 +148,8 @@ async def told(
             "A host has muted you in this chat until %(until)s. You can read it, but not write.", until=until
         )
     if hosts and not strictest.of_site:
-        return ToldSanction(words, strictest.reason, hosts, gettext("Ask the hosts"))
-    return ToldSanction(words, strictest.reason, "/help", gettext("Ask the people who run this site"))
+        return SanctionNotice(words, strictest.reason, hosts, gettext("Ask the hosts"))
+    return SanctionNotice(words, strictest.reason, "/help", gettext("Ask the people who run this site"))
 
 
 def _words_of(one: Sanction, now: Instant, zone: str) -> str:
@@ -168,7 +168,7 @@ class _InGroup:
     is_banned: bool
 
 
-async def _standing_in_group(reader: Reader, place: ChatPlace, caller: UserId, person: UserId) -> _InGroup | None:
+async def _role_in_group(reader: Reader, place: ChatPlace, caller: UserId, person: UserId) -> _InGroup | None:
     """None where there is no group, or the caller may not ban this person from it."""
     group = None if place.group_id is None else await groups.by_id(reader, place.group_id)
     mine = None if group is None else await groups.role_in(reader, group.id, caller)
@@ -189,7 +189,7 @@ async def _found(find: Find, reader: Reader, request: Request) -> tuple[ChatPlac
         raise NotFound(ChatReason.NO_ROOM_YET)
     person = UserId(request.path_params["person"])
     reached = await access_of_each(reader, place.room, [person])
-    in_group = await _standing_in_group(reader, place, caller.user_id, person)
+    in_group = await _role_in_group(reader, place, caller.user_id, person)
     if (
         reached.get(person, Access.NONE) is Access.NONE
         and not (in_group is not None and in_group.is_banned)
@@ -221,7 +221,7 @@ async def _person_page(find: Find, request: Request, typed: Typed, status: int =
         found = await sanctions.sanctions_in(reader, room.id, person)
         by = await shown_names(reader, [person, *(one.by_user_id for one in found)])
         write = await _thread_with(reader, place, person)
-        in_group = await _standing_in_group(reader, place, caller.user_id, person)
+        in_group = await _role_in_group(reader, place, caller.user_id, person)
         now = reader.now
     context = {
         "place": place,

@@ -235,7 +235,7 @@ def message_view(
         is_notice=message.kind is MessageKind.NOTICE,
         is_only_here=one.is_only_here,
         removed=_removed_sentence(one),
-        note=gettext("Waits for a moderator") if message.is_held else "",
+        note=gettext("Waiting for a moderator") if message.is_held else "",
         quote=quote,
         reactions=tuple(ReactionView(each.emoji, each.number, each.is_mine) for each in one.reactions if is_linked),
         pictures=picture_views(message.pictures, one.name, pictures_at) if pictures_at else (),
@@ -291,8 +291,8 @@ def _html(one: ShownMessage, *, tells_pictures: bool = False) -> Markup | str:
         case MessageKind.NOTICE:
             return notice_sentence(message.details)
         case _ if tells_pictures and message.pictures:
-            told = words_of("", message.pictures)
-            return _html_of_body(one) + Markup("<p><i>{}</i></p>").format(told)
+            pictures_text = words_of("", message.pictures)
+            return _html_of_body(one) + Markup("<p><i>{}</i></p>").format(pictures_text)
         case _:
             return _html_of_body(one) if message.body else ""
 
@@ -319,7 +319,7 @@ def _removed_sentence(one: ShownMessage) -> str:
     if not message.is_removed:
         return ""
     if message.is_taken_back:
-        return gettext("You took this back.") if one.is_mine else gettext("%(name)s took this back.", name=one.name)
+        return gettext("You deleted this.") if one.is_mine else gettext("%(name)s deleted this.", name=one.name)
     return gettext("Removed by a moderator.")
 
 
@@ -352,7 +352,7 @@ def rows_of(
             rows.append(RuleView(words, href=own, link=gettext("Chat of this date only") if own else ""))
             before, heading = None, here
         if read_number is not None and row.number > read_number and not row.is_own:
-            rows.append(RuleView(gettext("New since you looked"), id="new", is_new=True))
+            rows.append(RuleView(gettext("New since your last visit"), id="new", is_new=True))
             before, read_number = None, None
         rows.append(replace(row, is_continued=before is not None and _continues(*before, row, at)))
         before = row, at
@@ -386,7 +386,7 @@ def time_label(at: Instant, now: Instant, zone: str) -> str:
     moment = local_of(at, zone)
     if moment.date() == local_of(now, zone).date():
         return formatting.clock(moment)
-    return f"{day_heading(moment.date(), now, zone)} {formatting.clock(moment)}"
+    return gettext("%(day)s %(time)s", day=day_heading(moment.date(), now, zone), time=formatting.clock(moment))
 
 
 def short_time(at: Instant, now: Instant, zone: str) -> str:
@@ -434,7 +434,7 @@ async def act_lines(reader: Reader, acts: Sequence[RoomAct]) -> list[ActLine]:
     return [
         ActLine(
             _ACT_LABELS[act.act].filled(
-                who=names[act.by_user_id] if act.by_user_id else gettext("The program"),
+                who=names[act.by_user_id] if act.by_user_id else gettext("This site"),
                 name=names[act.user_id] if act.user_id else gettext("somebody"),
             ),
             act.reason,

@@ -170,6 +170,8 @@ async def _chat_page(
         "submission": secrets.token_urlsafe(16),
         "max_text": MAX_TEXT,
         "is_closed": room.is_closed,
-        "told": None if may_write else await person_pages.told(reader, room, address.time_zone, link.user_id),
+        "sanction": None
+        if may_write
+        else await person_pages.sanction_notice(reader, room, address.time_zone, link.user_id),
     }
     return page(request, "email_links/chat.html", context, status=status, headers=_HEADERS)

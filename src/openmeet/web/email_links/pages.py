@@ -93,14 +93,14 @@ async def answer(request: Request) -> Response:
 
 
 async def show_ticket(request: Request) -> Response:
-    """The ticket, for anyone who has the link: guests have no other way to it."""
+    """The ticket, for anyone who has the link: guests have no other way to it. Without a place, the answer instead."""
     async with database_of(request).reader() as reader:
         link, event = await _answerable(reader, request)
         mine = await answer_of(reader, event.id, link.user_id)
         user = await user_by_id(reader, link.user_id)
+        if user is None or mine is None or not mine.is_seated:
+            return await _answer_page(reader, request, event, link.user_id, mine)
         private = await _shown_to(reader, event, link.user_id, mine)
-    if user is None or mine is None or not mine.is_seated:
-        raise NotFound(EmailLinkReason.NO_TICKET)
     return ticket_page(request, event, mine, user.display_name, private)
 
 
@@ -170,6 +170,7 @@ async def _answer_page(
         "typed": typed or Typed(values_of(mine)),
         "private": private,
         "join_from_label": join_from_label(event, private),
+        "answer_path": f"/mail/answer/{request.path_params['token']}",
         "chat": f"/mail/answer/{request.path_params['token']}/chat" if await _has_chat(reader, event, user_id) else "",
         "ticket": f"/mail/ticket/{request.path_params['token']}" if mine is not None and mine.is_seated else "",
     }

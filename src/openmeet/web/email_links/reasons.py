@@ -7,7 +7,6 @@ class EmailLinkReason(Reason):
     """Codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     CUT_OFF = "email_link.cut_off"
-    NO_TICKET = "email_link.no_ticket"
     TOO_OLD = "email_link.too_old"
     NO_CHAT = "email_link.no_chat"
     NO_SUCH_EVENT = "email_link.no_such_event"

@@ -84,9 +84,9 @@ async def series_content(request: Request, reader: Reader, most: int) -> EmbedCo
         if one.visibility is Visibility.PUBLIC and not one.is_hidden
     ]
     lines = [(one, line) for one in parts for line in await agenda.coming(reader, one, None, limit=most)]
-    told = [(one, line) for one, line in lines if line.event is None or line.event.visibility is Visibility.PUBLIC]
-    told.sort(key=lambda each: (each[1].details.starts_at, each[1].original_date))
-    rows = [series_view.rows_of(one, [line], reader.now)[0] for one, line in told[:most]]
+    listed = [(one, line) for one, line in lines if line.event is None or line.event.visibility is Visibility.PUBLIC]
+    listed.sort(key=lambda each: (each[1].details.starts_at, each[1].original_date))
+    rows = [series_view.rows_of(one, [line], reader.now)[0] for one, line in listed[:most]]
     page = f"/series/{quote(series.slug)}"
     shown = {
         "rows": rows,

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import answer_texts, waitlist
+from openmeet.domain.attendance import answer_lists, answer_texts, waitlist
 from openmeet.domain.attendance.actions import relationship_of
 from openmeet.domain.attendance.answer_state import AnswerAction, AnswerBar, AnswerCase, AnswerState, bar_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
@@ -15,7 +15,6 @@ from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import registration_closes_at
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
-from openmeet.domain.moderation.blocks import refusing_among
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
@@ -100,7 +99,7 @@ async def for_page(
     wanted: str,
 ) -> AnswerBarView:
     """The bar of the event page. ``wanted``: the reply that was clicked before signing in."""
-    is_welcome = viewer is None or not await refusing_among(reader, [event.author_id], viewer)
+    is_welcome = viewer is None or await answer_lists.is_welcome(reader, event, viewer)
     case = AnswerCase(
         event,
         mine,

@@ -234,14 +234,14 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     names = await shown_names(reader, [*(event.author_id for event in events), *others])
     run = await seeing.run_among(reader, events, viewer)
     own = [event.id for event in events if event.author_id == viewer]
-    standings = await publication_status.statuses(reader, publications.PublicationKind.EVENT, own)
+    statuses = await publication_status.statuses(reader, publications.PublicationKind.EVENT, own)
     has_agreed = viewer is not None and (await consent(reader, viewer)).is_given
     cases = await cases_of(reader, events, viewer, mine=mine, counts=counts, hosted=run)
     found = []
     for event in events:
         answer = mine.get(event.id)
         count = counts[event.id]
-        standing = standings.get(event.id)
+        status = statuses.get(event.id)
         is_going = answer is not None and answer.status in SEATED
         private = private_details(event, viewer, is_going=is_going, now=reader.now, runs=event.id in run)
         found.append(
@@ -255,23 +255,23 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
                 answer_state=bar_of(replace(cases[event.id], may_join=bool(private.web_link))).state.value,
                 needs_approval=cases[event.id].registration_settings.needs_approval,
                 questions=questions_shown(cases[event.id].registration_settings),
-                publication=_publication(event, standing, reader.now, has_agreed=has_agreed),
+                publication=_publication(event, status, reader.now, has_agreed=has_agreed),
             )
         )
     return found
 
 
 def _publication(
-    event: Event, standing: PublicationStatus | None, now: Instant, *, has_agreed: bool
+    event: Event, status: PublicationStatus | None, now: Instant, *, has_agreed: bool
 ) -> PublicationOutput | None:
-    if standing is None:
+    if status is None:
         return None
     their_record = event.record_uri if event.is_record_of_author else None
     return PublicationOutput(
-        standing.state_for_api(is_by_another_app=their_record is not None),
-        explain(event_status(event, standing, now, has_agreed=has_agreed)),
-        standing.uri or their_record,
-        iso(standing.changed_at) if standing.changed_at else None,
+        status.state_for_api(is_by_another_app=their_record is not None),
+        explain(event_status(event, status, now, has_agreed=has_agreed)),
+        status.uri or their_record,
+        iso(status.changed_at) if status.changed_at else None,
     )
 
 

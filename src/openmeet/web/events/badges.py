@@ -42,8 +42,8 @@ OF_A_SERIES: Final = Badge(lazy("Series"), "plain")
 async def in_a_list(
     reader: Reader, events: Sequence[Event], public_url: str, *, within: GroupId | None = None
 ) -> dict[EventId, tuple[Badge, ...]]:
-    """The badges of each event in a list, the most useful first: from another app, of a series, in which group, and
-    whether a host from elsewhere is a member. ``within``: the group of the list.
+    """The badges of each event in a list, the most useful first: from another app, the first of a series, in which group,
+    and whether a host from elsewhere is a member. ``within``: the group of the list.
     """
     foreign = [event for event in events if event.origin is not RecordOrigin.HERE]
     sources = dict(
@@ -55,9 +55,13 @@ async def in_a_list(
     )
     in_groups = await _groups_of(reader, events, within)
     found: dict[EventId, tuple[Badge, ...]] = {}
+    named: set[str] = set()
     for event in events:
         made, by = sources.get(event.id) or (None, None)
-        series = OF_A_SERIES if event.place_in_series is not None else None
+        place = event.place_in_series
+        # Of several dates the first says it.
+        series = None if place is None or place.series_id in named else OF_A_SERIES
+        named |= set() if place is None else {place.series_id}
         group = in_groups.get(event.group.id) if event.group is not None else None
         found[event.id] = tuple(one for one in (made, series, group, by) if one is not None)
     return found

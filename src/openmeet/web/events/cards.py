@@ -16,6 +16,7 @@ from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.reasons.messages import explain
 from openmeet.outbox import publication_status, publications
+from openmeet.outbox.reasons import RecordStatus
 from openmeet.web.events import badges
 from openmeet.web.events.listing import FurtherDates, ListedDay, ListedFacts, days
 from openmeet.web.events.publication_view import event_status
@@ -72,12 +73,15 @@ async def facts_of(
 
 
 async def _sync_of(reader: Reader, events: Sequence[Event], viewer: UserId) -> dict[EventId, str]:
-    """The publication status of the viewer's own events."""
+    """The publication status of the viewer's own events where it is not the usual one of this person."""
     own = [event for event in events if event.author_id == viewer]
-    standings = await publication_status.statuses(
+    publications_of = await publication_status.statuses(
         reader, publications.PublicationKind.EVENT, [event.id for event in own]
     )
     has_agreed = (await consent(reader, viewer)).is_given
-    return {
-        event.id: explain(event_status(event, standings[event.id], reader.now, has_agreed=has_agreed)) for event in own
+    found = {
+        event.id: event_status(event, publications_of[event.id], reader.now, has_agreed=has_agreed) for event in own
     }
+    # Of whoever publishes nothing, nothing is missing.
+    usual = RecordStatus.PUBLISHED() if has_agreed else RecordStatus.ONLY_HERE()
+    return {event_id: explain(status) for event_id, status in found.items() if status != usual}

@@ -20,6 +20,7 @@ from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.events.co_hosts_pages import asked_of
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -95,6 +96,7 @@ async def invite(request: Request) -> Response:
     wanted = await read_json(request, CoHostInput)
     async with database_of(request).transaction() as tx:
         one = await co_hosts.invite(tx, caller, _slug(request), wanted.whom, for_series=wanted.for_series)
+        await spend_on_invitations(request, caller.user_id, [one.email or wanted.whom])
         (shown,) = await _shown(tx, [one])
     return json_response(shown, 201)
 

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, NotFound, Refused
+from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
 from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from groundwork.signing_key import SigningKey
 from openmeet.domain.events import co_host_queries, co_hosts, ownership, permissions, queries, seeing, time_and_place
@@ -20,12 +20,13 @@ from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.blocks import apart
-from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.search.event_lists import events_by_ids
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -54,16 +55,12 @@ async def invite(request: Request) -> Response:
     typed = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            await co_hosts.invite(
-                tx,
-                caller_of(request),
-                _slug(request),
-                typed.get("whom", ""),
-                for_series=bool(typed.get("for_series")),
-            )
+            caller, whom = caller_of(request), typed.get("whom", "")
+            one = await co_hosts.invite(tx, caller, _slug(request), whom, for_series=bool(typed.get("for_series")))
+            await spend_on_invitations(request, caller.user_id, [one.email or whom])
     except InvalidForm as wrong:
         return await _list(request, typed_again(typed, wrong), status=400)
-    except Refused as refused:
+    except (Refused, TooMany) as refused:
         return await _list(request, Typed(typed, {"whom": refused.why}), status=422)
     return go(f"/events/{quote(_slug(request))}/hosts", flash="co_host_invited")
 
@@ -147,8 +144,8 @@ async def _list(request: Request, typed: Typed, *, status: int = 200) -> Respons
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await seeing.require_visible(reader, await queries.by_slug(reader, _slug(request)), caller.user_id)
-        standing = await seeing.standing_of(reader, event, caller.user_id)
-        permissions.require_permission(standing, EventPermission.SEE)
+        role = await seeing.role_of(reader, event, caller.user_id)
+        permissions.require_permission(role, EventPermission.SEE)
         found = await co_host_queries.of_event(reader, event.id, list(CoHostState))
         names = await shown_names(reader, [event.author_id, *(one.user_id for one in found if one.user_id is not None)])
         offered = await co_host_queries.offered(reader, event.id)
@@ -159,12 +156,12 @@ async def _list(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "lines": lines,
         "public_url": services(request).settings.public_url,
         "typed": typed,
-        "may_choose": permissions.may(standing, EventPermission.CHOOSE_HOSTS),
+        "may_choose": permissions.may(role, EventPermission.CHOOSE_HOSTS),
         "is_date": event.place_in_series is not None,
         "hosts_all": any(one.user_id == caller.user_id and one.is_for_series for one in found),
-        "may_hand_over": permissions.may(standing, EventPermission.HAND_OVER) and event.place_in_series is None,
+        "may_hand_over": permissions.may(role, EventPermission.HAND_OVER) and event.place_in_series is None,
         "is_offered_to_me": offered is not None and offered.user_id == caller.user_id,
-        "may_leave": permissions.may(standing, EventPermission.LEAVE),
+        "may_leave": permissions.may(role, EventPermission.LEAVE),
     }
     return page(request, "events/co_hosts.html", context, status=status)
 
@@ -224,7 +221,7 @@ def lines_of(
         HostLine(
             one.id,
             names[one.user_id] if one.user_id is not None else one.email or "",
-            gettext("invited, but the invitation is over")
+            gettext("invited, but the invitation has expired")
             if one.state is CoHostState.INVITED and not one.is_open(now)
             else str((_STATE_LABELS_OF_SERIES if one.is_for_series else _STATE_LABELS)[one.state]),
             one.state is CoHostState.ACCEPTED,
@@ -251,7 +248,7 @@ class AskedToHost:
 
 
 async def asked_of(
-    reader: Reader, user_id: UserId, key: SigningKey, page: Page = WHOLE
+    reader: Reader, user_id: UserId, key: SigningKey, page: Page = ALL_ROWS
 ) -> tuple[list[AskedToHost], str | None]:
     """Open co-host invitations of a user, oldest first, and the next cursor."""
     read = await co_host_queries.waiting_for(reader, user_id, page)

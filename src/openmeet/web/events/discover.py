@@ -33,12 +33,11 @@ WEEKEND_TILES: Final = 3
 def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str) -> list[FilterChip]:
     """Where, when, what about, how, and from where: each adds to the search on the page. ``typed``: that search.
 
-    ``view``: ``map``, or empty for the list. Chosen ones that are not among the usual are offered as well, to be removed.
+    ``view``: ``map``, or empty for the list. Chosen ones stand in front, also those that are not among the usual, to be removed.
     """
     today = wall_time.local_of(now, zone).date()
     spans = _spans(today)
     chosen = (typed.get("from", ""), typed.get("to", ""))
-    week = dict(zip(("from", "to"), spans["week"], strict=True))
 
     def chip(words: str, *, is_on: bool, on: Mapping[str, str], off: Mapping[str, str]) -> FilterChip:
         return FilterChip(words, path_of(typed, view, **(off if is_on else on)), is_on)
@@ -48,8 +47,8 @@ def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str) -> li
     if category in set(Category):
         picked.insert(0, Category(category))
     no_days = {"from": "", "to": ""}
-    return [
-        *(_where(typed, view, week) if typed.get("near", "") else ()),
+    found = [
+        *([_where(typed, view)] if typed.get("near", "") else ()),
         *([] if any(typed.values()) else [FilterChip(gettext("Any day"), path_of(typed, view), is_on=True)]),
         *(
             chip(
@@ -61,7 +60,7 @@ def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str) -> li
                 ("week", gettext("This week")),
             )
         ),
-        *(() if typed.get("near", "") else _where(typed, view, week)),
+        *(() if typed.get("near", "") else [_where(typed, view)]),
         *(
             chip(
                 str(CATEGORY_LABELS[one]), is_on=one.value == category, on={"category": one.value}, off={"category": ""}
@@ -75,13 +74,16 @@ def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str) -> li
             off={"mode": ""},
         ),
         *(
-            chip(words, is_on=source == one.value, on={"source": one.value}, off={"source": ""})
+            chip(words, is_on=True, on={}, off={"source": ""})
             for one, words in (
-                (EventOrigin.OPENMEET, gettext("Made here")),
+                (EventOrigin.OPENMEET, gettext("Created here")),
                 (EventOrigin.ATPROTO, gettext("From other apps")),
             )
+            if source == one.value
         ),
     ]
+    # On a phone the line shows its first ones.
+    return sorted(found, key=lambda one: not one.is_on)
 
 
 def path_of(typed: Mapping[str, str], view: str, **changes: str) -> str:
@@ -116,16 +118,12 @@ def weekend_path(now: Instant, zone: str) -> str:
     return path_of({}, "", **{"from": first, "to": last})
 
 
-def _where(typed: Mapping[str, str], view: str, week: Mapping[str, str]) -> list[FilterChip]:
-    """The place that was chosen, to be removed; or those that ask for one."""
+def _where(typed: Mapping[str, str], view: str) -> FilterChip:
+    """The place that was chosen, to be removed; or the one that asks for it."""
     if typed.get("near", ""):
         words = gettext("Near %(place)s", place=query.near_name(typed))
-        return [FilterChip(words, path_of(typed, view, **_NOWHERE), is_on=True)]
-    near_me = path_of(typed, view, mode="")
-    return [
-        FilterChip(gettext("Near me"), near_me, asks_where=True),
-        FilterChip(gettext("This week near me"), path_of(typed, view, mode="", **week), asks_where=True),
-    ]
+        return FilterChip(words, path_of(typed, view, **_NOWHERE), is_on=True)
+    return FilterChip(gettext("Near me"), path_of(typed, view, mode=""), asks_where=True)
 
 
 def _spans(today: date) -> dict[str, tuple[str, str]]:

@@ -32,9 +32,9 @@ from openmeet.web.events.listing import (
     ListedFace,
     card_of,
     dated,
+    day_in_row,
     face_of,
     further_dates,
-    short_when,
 )
 from openmeet.web.search import map_pages, places
 from openmeet.web.search.front_choice import shown_of
@@ -50,13 +50,14 @@ _MOST_NAMED: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class NamedLink:
-    """A host, group or series whose name fits the search. ``kind``: in a word."""
+    """A host, group or series whose name fits the search. ``kind``: in a word. ``host_id``: None for groups and series."""
 
     name: str
     kind: str
     path: str
     face: ListedFace
     is_square: bool = False
+    host_id: UserId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class OtherEvent:
     """An event that the page suggests: at the weekend, or where a search found nothing."""
 
     card: EventCard
-    when: str
+    day: str
 
 
 MAP: Final = "map"
@@ -87,7 +88,7 @@ async def show_discover(request: Request) -> Response:
     events: list[Event] = []
     named: list[NamedLink] = []
     others: list[OtherEvent] = []
-    forgiven = more = ""
+    forgiven = more = host_heading = ""
     shown = Typed(typed)
     public_url, viewer_id = services(request).settings.public_url, caller.user_id if caller else None
     try:
@@ -131,7 +132,9 @@ async def show_discover(request: Request) -> Response:
                 cursor = event_lists.pack(search.position_in(wanted, events[-1]))
                 more = discover.path_of(typed | ({"q": forgiven} if forgiven else {}), view, after=cursor)
             if any(typed.values()) and not events and after is None:
-                others = await _others(request, reader, wanted.viewer)
+                host = next((one for one in named if one.host_id is not None), None)
+                others = await _others(request, reader, wanted.viewer, host.host_id if host else None)
+                host_heading = gettext("Events by %(name)s", name=host.name) if host else ""
     asked = query.asked_again(typed)
     is_search = any(typed.values())
     # Private results have no feed: feed readers have no session.
@@ -143,7 +146,7 @@ async def show_discover(request: Request) -> Response:
     context = {
         "collage": collage,
         "weekend": [
-            OtherEvent(card, short_when(events_by_slug[card.slug]))
+            OtherEvent(card, day_in_row(events_by_slug[card.slug], now))
             for card in (discover.take_weekend(groups, now, zone) if begins else ())
         ],
         "weekend_path": discover.weekend_path(now, zone),
@@ -164,8 +167,9 @@ async def show_discover(request: Request) -> Response:
         "map": map_pages.of_search(request, events, wanted.near, asked) if view and wanted is not None else None,
         "is_everything": shown_of(request).choice is FrontPageChoice.EVERYTHING,
         "narrowed": sum(1 for name in query.FIELDS[3:] if name != "within" and typed[name].strip()),
-        "empty": query.empty_of(typed) if wanted is not None and not events else None,
+        "empty": query.empty_of(typed, is_name=bool(named)) if wanted is not None and not events else None,
         "others": others,
+        "host_heading": host_heading if others else "",
         "picture": _NOTHING.path,
         "chips": discover.chips(typed, now, zone, view=view),
         "categories": [(one.value, CATEGORY_LABELS[one]) for one in Category],
@@ -181,11 +185,14 @@ async def show_discover(request: Request) -> Response:
     return page(request, "events/home.html", context, status=400 if shown.problems else 200)
 
 
-async def _others(request: Request, reader: Reader, viewer: UserId | None) -> list[OtherEvent]:
-    """What to look at instead, where a search found nothing: the next events of the front page."""
-    found = await front_page.coming(reader, viewer, shown_of(request), None, _MOST_OTHERS, once_per_series=True)
+async def _others(request: Request, reader: Reader, viewer: UserId | None, host_id: UserId | None) -> list[OtherEvent]:
+    """Suggestions where a search found nothing: the next events of this host, or of the front page."""
+    if host_id is not None:
+        found = await profiles.coming_once(reader, host_id, _MOST_OTHERS)
+    else:
+        found = await front_page.coming(reader, viewer, shown_of(request), None, _MOST_OTHERS, once_per_series=True)
     facts = await facts_of(reader, services(request).settings.public_url, viewer, found)
-    return [OtherEvent(card_of(one, facts), short_when(one)) for one in found]
+    return [OtherEvent(card_of(one, facts), day_in_row(one, reader.now)) for one in found]
 
 
 async def _named(reader: Reader, known: KnownNames, wanted: search.SearchQuery) -> list[NamedLink]:
@@ -197,7 +204,13 @@ async def _named(reader: Reader, known: KnownNames, wanted: search.SearchQuery) 
     series = await series_queries.by_ids(reader, ids)
     return [
         *(
-            NamedLink(one.display_name, gettext("Host"), f"/people/{one.id}", face_of(one.id, one.display_name))
+            NamedLink(
+                one.display_name,
+                gettext("Host"),
+                f"/people/{one.id}",
+                face_of(one.id, one.display_name),
+                host_id=one.id,
+            )
             for one in hosts
         ),
         *(
@@ -228,9 +241,14 @@ def _heading(typed: dict[str, str], *, is_map: bool) -> str:
     if typed["near"].strip() and query.is_point(typed["near"]):
         name = query.near_name(typed)
         return gettext("Events near you") if query.is_point(name) else gettext("Events near %(place)s", place=name)
-    if any(typed.values()):
+    if typed["q"].strip():
+        return gettext("Results for “%(words)s”", words=typed["q"].strip())
+    narrowed = [name for name, value in typed.items() if value.strip()]
+    if narrowed == ["category"] and typed["category"] in set(Category):
+        return str(CATEGORY_LABELS[Category(typed["category"])])
+    if narrowed:
         return gettext("Search")
-    return gettext("Events on the map") if is_map else gettext("What is coming up")
+    return gettext("Events on the map") if is_map else gettext("What’s coming up")
 
 
 def _count_label(number: int, *, has_more: bool) -> str:

@@ -153,9 +153,9 @@ def served(
         "etag": tag,
         "last-modified": date,
         "cache-control": f"public, max-age={_SHARED_SECONDS}" if is_shared else "private, no-cache",
+        # Dates and notes are in the reader's language.
+        "vary": "Accept-Language, Cookie" if varies else "Accept-Language",
     }
-    if varies:
-        headers["vary"] = "cookie"
     known = request.headers.get("if-none-match")
     if request.headers.get("if-modified-since") == date if known is None else tag in known:
         return Response(status_code=304, headers=headers)
@@ -173,7 +173,7 @@ def served_as(
 
 
 def when_label(event: Event) -> str:
-    """``Saturday 4 July 2026, 18:00 Berlin time (UTC+2)``."""
+    """``Saturday 4 July 2026, 18:00 Berlin time``."""
     if event.starts_at is None:
         return gettext("Date to be announced")
     starts = local_of(event.starts_at, event.time_zone)

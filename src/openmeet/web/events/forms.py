@@ -11,8 +11,8 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 _LONGEST: Final = 60
 
 _WHO: Final[Mapping[str, LazyText]] = {
-    "public": lazy("everyone may come"),
-    "unlisted": lazy("anyone with the address can come"),
+    "public": lazy("public"),
+    "unlisted": lazy("unlisted"),
     "private": lazy("private"),
 }
 
@@ -36,7 +36,7 @@ def section_summaries(typed: Mapping[str, str]) -> dict[str, str]:
             [
                 gettext("Only people who are going see it")
                 if typed.get("place_audience") == "attendees"
-                else gettext("Everyone sees the address"),
+                else gettext("Everyone sees it"),
                 gettext("with how to get in") if typed.get("door_note") else "",
             ]
         ),

@@ -27,10 +27,18 @@ from openmeet.domain.users.first_name import first_name
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n import formatting
-from openmeet.i18n.catalogue import gettext, lazy, ngettext
+from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence import wall_time
 from openmeet.web.events.cards import facts_of
-from openmeet.web.events.listing import EventCard, ListedFacts, card_of, dated, days, further_dates, short_when
+from openmeet.web.events.listing import (
+    EventCard,
+    ListedFacts,
+    card_of,
+    dated,
+    day_in_row,
+    days,
+    further_dates,
+)
 from openmeet.web.events.waiting import READ_WAITING, rows_of
 from openmeet.web.search.front_choice import shown_of
 from openmeet.web.site.caller import caller_of
@@ -49,7 +57,6 @@ _READ_OF_GROUPS: Final = 4 * MOST_OF_GROUPS
 _WITH_TICKET: Final = frozenset({AnswerState.GOING, AnswerState.MOVED, AnswerState.TODAY, AnswerState.JOIN_NOW})
 _WEEK: Final = 7 * DAY
 _ABOUT_HOSTS: Final = frozenset({SuggestionReason.FOLLOWED_HOST, SuggestionReason.KNOWN_HOST})
-_SOON: Final = (lazy("Today"), lazy("Tomorrow"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ class SuggestedEvent:
     """An event of “For you”. ``why``: in a few words."""
 
     card: EventCard
-    when: str
+    day: str
     why: str
 
 
@@ -120,7 +127,7 @@ async def show_home(request: Request) -> Response:
         "waiting": rows_of(waiting, facts),
         "groups": dated(days(of_groups, facts, now)),
         "suggested": dated(days(suggested, facts, now)),
-        "for_you": [_suggested(one, facts, names) for one in for_you],
+        "for_you": [_suggested(one, facts, names, now) for one in for_you],
         "week": [_week_row(event, facts) for event in ahead if event.starts_at and event.starts_at < now + _WEEK],
         "keep": _kept_offline(ahead, facts),
         "hosted": [_week_row(event, facts) for event in hosted if event.starts_at is not None],
@@ -166,8 +173,8 @@ async def _names_about(reader: Reader, several: Sequence[Suggestion]) -> Mapping
     return names
 
 
-def _suggested(one: Suggestion, facts: ListedFacts, names: Mapping[str, str]) -> SuggestedEvent:
-    return SuggestedEvent(card_of(one.event, facts), short_when(one.event), _why(one, names.get(one.about, "")))
+def _suggested(one: Suggestion, facts: ListedFacts, names: Mapping[str, str], now: Instant) -> SuggestedEvent:
+    return SuggestedEvent(card_of(one.event, facts), day_in_row(one.event, now), _why(one, names.get(one.about, "")))
 
 
 def _why(one: Suggestion, name: str) -> str:
@@ -191,7 +198,9 @@ def _greeting(now: Instant, zone: str, name: str) -> str:
 
 
 def _next(event: Event, facts: ListedFacts, now: Instant) -> NextEvent:
-    return NextEvent(card_of(event, facts), _ahead(event, now), f"{short_when(event)} · {place_label(event)}")
+    starts = wall_time.local_of(event.starts_at or now, event.time_zone)
+    when = (formatting.short_day(starts), time_and_place.clock_label(event), place_label(event))
+    return NextEvent(card_of(event, facts), _ahead(event, now), " · ".join(when))
 
 
 def _ahead(event: Event, now: Instant) -> str:
@@ -199,11 +208,9 @@ def _ahead(event: Event, now: Instant) -> str:
     starts_at = event.starts_at or now
     if starts_at <= now:
         return gettext("On now")
-    dates = [wall_time.local_of(at, event.time_zone).date() for at in (starts_at, now)]
-    number = (dates[0] - dates[1]).days
-    if number < len(_SOON):
-        return str(_SOON[number])
-    return ngettext("In %(number)s day", "In %(number)s days", number)
+    starts, today = (wall_time.local_of(at, event.time_zone).date() for at in (starts_at, now))
+    number = (starts - today).days
+    return formatting.relative_day(starts, today) or ngettext("In %(number)s day", "In %(number)s days", number)
 
 
 def _week_row(event: Event, facts: ListedFacts) -> WeekRow:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, PreconditionFailed, Refused
 from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
-from openmeet.domain.attendance import capacity_change, event_hosting, host_decisions, queries
+from openmeet.domain.attendance import capacity_change, event_hosting, queries
 from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.attendance.notify import CONCERNED, people_to_notify
 from openmeet.domain.events import actions as events
@@ -51,7 +51,6 @@ def routes() -> list[Route]:
         Route("/events/{slug}/reinstate", reinstate, methods=["POST"]),
         Route("/events/{slug}/delete", show_delete, methods=["GET"]),
         Route("/events/{slug}/delete", delete, methods=["POST"]),
-        Route("/events/{slug}/confirm", confirm, methods=["POST"]),
         Route("/events/{slug}/to-draft", make_draft, methods=["POST"]),
         Route("/events/{slug}/publish", publish_again, methods=["POST"]),
         Route("/events/{slug}/unpublish", take_back, methods=["POST"]),
@@ -108,25 +107,25 @@ async def save(request: Request) -> Response:
 
 
 async def show_cancel(request: Request) -> Response:
-    event, told = await _own(request, EventPermission.CANCEL)
+    event, notified = await _own(request, EventPermission.CANCEL)
     return page(
         request,
         "events/cancel.html",
-        {"event": event, "told": told, "typed": Typed({"reason": event.status_reason})},
+        {"event": event, "notified": notified, "typed": Typed({"reason": event.status_reason})},
     )
 
 
 async def cancel(request: Request) -> Response:
-    event, told = await _own(request, EventPermission.CANCEL)
+    event, notified = await _own(request, EventPermission.CANCEL)
     typed = await read_form(request)
     try:
         reason = rules.check_reason(typed.get("reason", ""))
     except InvalidForm as wrong:
-        again = {"event": event, "told": told, "typed": typed_again(typed, wrong)}
+        again = {"event": event, "notified": notified, "typed": typed_again(typed, wrong)}
         return page(request, "events/cancel.html", again, status=400)
     async with database_of(request).transaction() as tx:
         await event_hosting.cancel(tx, caller_of(request), event.slug, reason)
-    return go(f"/events/{event.slug}", flash="event_cancelled" if told else "event_cancelled_alone")
+    return go(f"/events/{event.slug}", flash="event_cancelled" if notified else "event_cancelled_alone")
 
 
 async def reinstate(request: Request) -> Response:
@@ -137,8 +136,8 @@ async def reinstate(request: Request) -> Response:
 
 
 async def show_delete(request: Request) -> Response:
-    event, told = await _own(request, EventPermission.DELETE)
-    return page(request, "events/delete.html", {"event": event, "told": told, "typed": EMPTY})
+    event, notified = await _own(request, EventPermission.DELETE)
+    return page(request, "events/delete.html", {"event": event, "notified": notified, "typed": EMPTY})
 
 
 async def delete(request: Request) -> Response:
@@ -154,13 +153,6 @@ async def make_draft(request: Request) -> Response:
     return go(f"/events/{event.slug}/draft", flash="event_unpublished")
 
 
-async def confirm(request: Request) -> Response:
-    slug = _slug(request)
-    async with database_of(request).transaction() as tx:
-        done = await host_decisions.approve(tx, caller_of(request), slug)
-    return go(f"/events/{slug}", flash="answers_approved", numbers=(done.seated, done.waiting))
-
-
 async def publish_again(request: Request) -> Response:
     """Retry a pending publication now, and show the result."""
     event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
@@ -171,8 +163,8 @@ async def publish_again(request: Request) -> Response:
         await publications.retry_now(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
     is_published = await publish_first(request, event)
     async with database_of(request).transaction() as tx:
-        standing = (await publication_status.statuses(tx, publications.PublicationKind.EVENT, [event.id]))[event.id]
-        if standing.state is publications.PublicationState.WITHHELD:
+        publication = (await publication_status.statuses(tx, publications.PublicationKind.EVENT, [event.id]))[event.id]
+        if publication.state is publications.PublicationState.WITHHELD:
             # Nothing is to be published after all (consent withdrawn, for example), so it no longer awaits the
             # repository.
             await events.release(tx, event.id)

@@ -108,6 +108,11 @@ class ListedDay:
     items: list[EventCard] = field(default_factory=list)
 
 
+def day_in_row(event: Event, now: Instant) -> str:
+    """``Tomorrow`` or ``Tue 24 Nov``: the day of an event where it stands beside its time."""
+    return _relative(event, now) or _heading(event, now)[2]
+
+
 def short_when(event: Event) -> str:
     """``Tue 24 Nov, 19:00``; of a whole day the day alone."""
     if event.starts_at is None:
@@ -147,10 +152,8 @@ def _relative(event: Event, now: Instant) -> str:
     """``Today`` and ``Tomorrow`` where the event is."""
     if event.starts_at is None:
         return ""
-    ahead = (
-        wall_time.local_of(event.starts_at, event.time_zone).date() - wall_time.local_of(now, event.time_zone).date()
-    )
-    return {0: gettext("Today"), 1: gettext("Tomorrow")}.get(ahead.days, "")
+    starts, today = (wall_time.local_of(at, event.time_zone).date() for at in (event.starts_at, now))
+    return formatting.relative_day(starts, today)
 
 
 def card_of(event: Event, facts: ListedFacts) -> EventCard:
@@ -246,15 +249,10 @@ def _goes_on(series: Series) -> bool:
     )
 
 
-# A small number of stored dates says nothing about a series that continues.
-_FEW = 3
-
-
 def _more_dates_label(number: int, *, goes_on: bool) -> str:
-    if goes_on and number < _FEW:
+    # How many dates are stored says nothing about a series that continues.
+    if goes_on:
         return gettext("and more dates")
     if number == 0:
         return ""
-    if goes_on:
-        return ngettext("and at least %(number)s more date", "and at least %(number)s more dates", number)
     return ngettext("and %(number)s more date", "and %(number)s more dates", number)

@@ -23,7 +23,7 @@ from openmeet.i18n.formatting import ZONES
 from openmeet.web.attendance.join_requests import JoinRequestRow, oldest_join_requests
 from openmeet.web.events import co_hosts_pages
 from openmeet.web.events.cards import day_cards, facts_of
-from openmeet.web.events.listing import EventCard, card_of, dated, short_when
+from openmeet.web.events.listing import EventCard, card_of, dated, day_in_row
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
@@ -45,9 +45,9 @@ _TABS = {
 _EMPTY = {
     Mine.GOING: {
         "heading": lazy("Nothing planned yet"),
-        "text": lazy("Events you’re going to or interested in show up here."),
+        "text": lazy("Events you said yes or maybe to show up here."),
         "path": "/",
-        "action": lazy("See what is coming up"),
+        "action": lazy("See what’s coming up"),
     },
     Mine.HOSTING: {
         "heading": lazy("You’re not hosting anything"),
@@ -65,13 +65,13 @@ _EMPTY = {
         "heading": lazy("You’re not on a waitlist"),
         "text": lazy("Events you’re on the waitlist for show up here."),
         "path": "/",
-        "action": lazy("See what is coming up"),
+        "action": lazy("See what’s coming up"),
     },
     Mine.PAST: {
         "heading": lazy("No past events yet"),
         "text": lazy("Events you hosted or went to stay here."),
         "path": "/",
-        "action": lazy("See what is coming up"),
+        "action": lazy("See what’s coming up"),
     },
 }
 
@@ -84,7 +84,7 @@ class NextHosted:
 
     card: EventCard
     path: str
-    when: str
+    day: str
     going: int
     capacity: int
     is_soon: bool
@@ -168,7 +168,7 @@ async def _next(request: Request, reader: Reader, viewer: UserId, event: Event) 
     return NextHosted(
         card_of(event, facts),
         f"/events/{quote(event.slug)}",
-        short_when(event),
+        day_in_row(event, reader.now),
         counts.going,
         event.content.capacity or 0,
         event.starts_at is not None and event.starts_at < reader.now + DAY,
@@ -184,5 +184,5 @@ def _besides(counts: RsvpCounts) -> list[str]:
     if counts.waiting:
         found.append(ngettext("%(number)s on the waitlist", "%(number)s on the waitlist", counts.waiting))
     if counts.interested:
-        found.append(ngettext("%(number)s interested", "%(number)s interested", counts.interested))
+        found.append(ngettext("%(number)s maybe", "%(number)s maybe", counts.interested))
     return found

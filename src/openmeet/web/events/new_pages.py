@@ -111,9 +111,9 @@ async def show_new(request: Request) -> Response:
 
 
 def _first_start(now: Instant, zone: str) -> str:
-    """What the form proposes: a week from now, at the next full hour."""
-    soon = wall_time.local_of(now, zone).replace(tzinfo=None) + timedelta(days=7, hours=1)
-    return soon.replace(minute=0, second=0, microsecond=0).isoformat(timespec="minutes")
+    """What the form proposes: an evening a week from now. The hour is the same in whatever zone the browser puts in."""
+    soon = wall_time.local_of(now, zone).replace(tzinfo=None) + timedelta(days=7)
+    return soon.replace(hour=19, minute=0, second=0, microsecond=0).isoformat(timespec="minutes")
 
 
 async def create(request: Request) -> Response:
@@ -340,6 +340,9 @@ def form_page(
         "series_path": series_path,
         "repeats": repeats,
         "clashes": clashes,
+        "dates_from": recurrence_preview.path_for(
+            event="" if event is None or series_path else event.slug, series=series_path.rpartition("/")[2]
+        ),
         "access_words": [(one.value, words) for one, words in ACCESS_LABELS.items()],
         "category_words": [(one.value, words) for one, words in CATEGORY_LABELS.items()],
         "link_times": LINK_TIMES,

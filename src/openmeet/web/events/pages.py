@@ -52,7 +52,6 @@ from openmeet.web.events.publication_view import answer_sync, event_sync
 from openmeet.web.events.series_context import Within, within
 from openmeet.web.events.view import paths_of_hosts
 from openmeet.web.events.view_conflicts import meanwhile
-from openmeet.web.media.qr_code import picture_of as picture_of_code
 from openmeet.web.media.urls import record_picture
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.layout import page
@@ -69,7 +68,7 @@ class RelatedEvent:
     """An event like the one on the page."""
 
     card: EventCard
-    when: str
+    day: str
 
 
 def routes() -> list[Route]:
@@ -132,7 +131,7 @@ async def _event_context(
         # An invited attendee may see the event but not its group.
         group=group if group is not None and group_rules.may_see(group, role) else None,
         co_hosts=[names[user_id] for user_id in co_hosts],
-        standing=await seeing.standing_of(reader, event, viewer),
+        role=await seeing.role_of(reader, event, viewer),
         private=await seeing.private_details_for(
             reader, event, viewer, is_going=mine is not None and mine.status in SEATED
         ),
@@ -149,7 +148,6 @@ async def _event_context(
         "may_unpublish": not event.is_draft and nobody_else and mine is None,
         # The host sees the next steps until somebody else has answered.
         "is_fresh": is_fresh,
-        "code": picture_of_code(address) if is_fresh else "",
         "live_state": fingerprint_of(services(request).code_key, event, counts) if caller else "",
         "address": address,
         "public_url": public_url,
@@ -194,7 +192,7 @@ async def _event_context(
             if is_hosting and counts.unconfirmed
             else [],
             "places_left": lists.places_left(event, counts),
-            "related": await _related(reader, request, event, viewer),
+            "related": [] if is_hosting else await _related(reader, request, event, viewer),
             "asks_to_publish": services(request).asks_to_publish,
             "kept_back": await _kept_back(reader, event),
             "labelled": await labels.hiding(reader, event.record_uri, event.author_id) if event.is_hidden else [],
@@ -248,14 +246,14 @@ async def _sync_context(
     agreement = NOT_ASKED if caller is None else await consent(reader, caller.user_id)
     has_agreed = agreement.is_given
     if caller is not None and caller.user_id == event.author_id:
-        standings = await publication_status.statuses(reader, publications.PublicationKind.EVENT, [event.id])
-        hosts = event_sync(event, standings[event.id], reader.now, has_agreed=has_agreed)
+        statuses = await publication_status.statuses(reader, publications.PublicationKind.EVENT, [event.id])
+        hosts = event_sync(event, statuses[event.id], reader.now, has_agreed=has_agreed)
         merged = 0 if event.record_uri is None else await merge_decisions.count(reader, event.record_uri)
         is_narrower = event.is_record_of_author and event.visibility is not Visibility.PUBLIC
-        has_public_record = is_narrower and not standings[event.id].is_withdrawn
+        has_public_record = is_narrower and not statuses[event.id].is_withdrawn
     if mine is not None and mine.status is not AttendanceStatus.DECLINED:
-        standings = await publication_status.statuses(reader, publications.PublicationKind.RSVP, [mine.id])
-        mines = answer_sync(mine, event, standings[mine.id], reader.now, has_agreed=has_agreed)
+        statuses = await publication_status.statuses(reader, publications.PublicationKind.RSVP, [mine.id])
+        mines = answer_sync(mine, event, statuses[mine.id], reader.now, has_agreed=has_agreed)
     sharing = None if caller is None else await sharing_of(reader, event, mine, caller.user_id, agreement)
     return {
         "event_sync": hosts,
@@ -285,7 +283,9 @@ async def _related(reader: Reader, request: Request, event: Event, viewer: UserI
     found = await suggestions.related(reader, event, viewer, MOST_RELATED)
     facts = await facts_of(reader, services(request).settings.public_url, viewer, found) if found else None
     return (
-        [] if facts is None else [RelatedEvent(listing.card_of(one, facts), listing.short_when(one)) for one in found]
+        []
+        if facts is None
+        else [RelatedEvent(listing.card_of(one, facts), listing.day_in_row(one, reader.now)) for one in found]
     )
 
 

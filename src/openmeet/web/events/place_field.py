@@ -95,8 +95,8 @@ def read(request: Request, typed: Mapping[str, str]) -> dict[str, str]:
     text = typed.get(PLACE)
     if text is None or text.strip() == before.get(PLACE, "").strip():
         return dict(typed)
-    told = read_place(text, _finder(request), country=typed.get("country", ""))
-    return _filled(typed, _parts_of(told.venue), before)
+    found = read_place(text, _finder(request), country=typed.get("country", ""))
+    return _filled(typed, _parts_of(found.venue), before)
 
 
 async def answered(request: Request, typed: Mapping[str, str]) -> tuple[dict[str, str], PlaceField]:
@@ -141,9 +141,9 @@ def _found(request: Request, typed: Mapping[str, str]) -> list[PlaceChoice]:
     def find(name: str) -> Found:
         return places.resolve_place(request, name)
 
-    told = read_place(text, find, is_asked=True)
-    if told.town is not None:
-        return [_choice(told.town, places.labels([told.town])[0], told.venue, text)]
+    found = read_place(text, find, is_asked=True)
+    if found.town is not None:
+        return [_choice(found.town, places.labels([found.town])[0], found.venue, text)]
     return _choices(find(text.rpartition(",")[2].strip()).choices[:_FEW], text)
 
 

@@ -48,38 +48,42 @@ class Sync:
         return self.status == RecordStatus.ONLY_HERE()
 
 
-def event_status(event: Event, standing: PublicationStatus, now: Instant, *, has_agreed: bool) -> Explanation:
+def event_status(event: Event, publication: PublicationStatus, now: Instant, *, has_agreed: bool) -> Explanation:
     """The chip of an event in a list. ``has_agreed``: its owner's consent to publishing."""
     if event.record_deleted_at is not None:
         return RecordStatus.DELETED_IN_ANOTHER_APP()
-    if _waits_for_its_author(event, standing, has_agreed=has_agreed):
+    if _waits_for_its_author(event, publication, has_agreed=has_agreed):
         return RecordStatus.CHANGED_BY_CO_HOST()
-    return standing.shown(now, is_allowed=has_agreed and _is_public(event), is_by_another_app=event.is_record_of_author)
+    return publication.shown(
+        now, is_allowed=has_agreed and _is_public(event), is_by_another_app=event.is_record_of_author
+    )
 
 
-def event_sync(event: Event, standing: PublicationStatus, now: Instant, *, has_agreed: bool) -> Sync:
+def event_sync(event: Event, publication: PublicationStatus, now: Instant, *, has_agreed: bool) -> Sync:
     """The status of an event's record; "Only here" if none is to be published."""
     is_public, is_by_another_app = _is_public(event), event.is_record_of_author
-    found = _sync_of(standing, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
+    found = _sync_of(publication, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
     if event.record_deleted_at is not None:
         since = formatting.ago(event.record_deleted_at, now)
         return Sync(RecordStatus.DELETED_IN_ANOTHER_APP(), "warn", since, *[False] * 5)
-    if _waits_for_its_author(event, standing, has_agreed=has_agreed):
+    if _waits_for_its_author(event, publication, has_agreed=has_agreed):
         return replace(found, status=RecordStatus.CHANGED_BY_CO_HOST(), tone="warn")
     return found
 
 
-def answer_sync(mine: Attendance, event: Event, standing: PublicationStatus, now: Instant, *, has_agreed: bool) -> Sync:
+def answer_sync(
+    mine: Attendance, event: Event, publication: PublicationStatus, now: Instant, *, has_agreed: bool
+) -> Sync:
     """The status of an RSVP's record; none while it awaits approval or a place."""
-    has_words = not isinstance(status_token(mine.status), NoStatusToken) or standing.uri is not None
+    has_words = not isinstance(status_token(mine.status), NoStatusToken) or publication.uri is not None
     is_public = are_rsvps_publishable(event) and has_words
     is_by_another_app = mine.record_uri is not None
-    return _sync_of(standing, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
+    return _sync_of(publication, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
 
 
-def _waits_for_its_author(event: Event, standing: PublicationStatus, *, has_agreed: bool) -> bool:
+def _waits_for_its_author(event: Event, publication: PublicationStatus, *, has_agreed: bool) -> bool:
     """Whether the repository has, or would have, an older version than a co-host's edit."""
-    return event.needs_author_approval and has_agreed and _is_public(event) and not standing.is_withdrawn
+    return event.needs_author_approval and has_agreed and _is_public(event) and not publication.is_withdrawn
 
 
 def _is_public(event: Event) -> bool:
@@ -87,26 +91,26 @@ def _is_public(event: Event) -> bool:
 
 
 def _sync_of(
-    standing: PublicationStatus, now: Instant, *, has_agreed: bool, is_public: bool, is_by_another_app: bool
+    publication: PublicationStatus, now: Instant, *, has_agreed: bool, is_public: bool, is_by_another_app: bool
 ) -> Sync:
     is_allowed = has_agreed and is_public
-    is_wanted = is_allowed and not standing.is_withdrawn
-    is_there = standing.uri is not None
-    status = standing.shown(now, is_allowed=is_allowed, is_by_another_app=is_by_another_app)
+    is_wanted = is_allowed and not publication.is_withdrawn
+    is_there = publication.uri is not None
+    status = publication.shown(now, is_allowed=is_allowed, is_by_another_app=is_by_another_app)
     return Sync(
         status=status,
         tone="good"
         if status == RecordStatus.ON_THE_NETWORK()
-        else _TONES.get(standing.state, "plain")
+        else _TONES.get(publication.state, "plain")
         if is_wanted or is_there
         else "plain",
-        since=formatting.ago(standing.changed_at, now) if standing.changed_at else "",
+        since=formatting.ago(publication.changed_at, now) if publication.changed_at else "",
         may_ask=not has_agreed and not is_there and not is_by_another_app,
         may_try=is_wanted
-        and standing.state in {PublicationState.RETRYING, PublicationState.REFUSED, PublicationState.CONFLICTED},
+        and publication.state in {PublicationState.RETRYING, PublicationState.REFUSED, PublicationState.CONFLICTED},
         may_publish=is_allowed
-        and standing.is_withdrawn
-        and standing.state in {PublicationState.WITHHELD, PublicationState.RETRACTED},
-        may_take_back=is_wanted and is_there and standing.state in _OUT_THERE,
-        must_sign_in=standing.state is PublicationState.BLOCKED and (is_wanted or is_there),
+        and publication.is_withdrawn
+        and publication.state in {PublicationState.WITHHELD, PublicationState.RETRACTED},
+        may_take_back=is_wanted and is_there and publication.state in _OUT_THERE,
+        must_sign_in=publication.state is PublicationState.BLOCKED and (is_wanted or is_there),
     )

@@ -71,8 +71,6 @@ class AttendeeGroupView:
     words: LazyText
     people: list[AttendeeView]
     more: int
-    total: int
-    can_confirm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ _OFFERED, _WAITLISTED = lazy("A place is held for"), lazy("On the waitlist")
 # Headings of the list of people, in their order.
 _GROUPS = {
     **dict.fromkeys(SEATED, lazy("Going")),
-    AttendanceStatus.INTERESTED: lazy("Interested"),
+    AttendanceStatus.INTERESTED: lazy("Maybe"),
     AttendanceStatus.WAITLISTED: _WAITLISTED,
     AttendanceStatus.PENDING: lazy("Waiting for the host’s answer"),
 }
@@ -106,7 +104,7 @@ def view_of(
     group: Group | None = None,
     private: PrivateDetails = NOTHING_PRIVATE,
     co_hosts: Sequence[str] = (),
-    standing: EventRole = EventRole.NOBODY,
+    role: EventRole = EventRole.NOBODY,
     registration_settings: RegistrationSettings = DEFAULT,
     is_hosting: bool = False,
     undo: str = "",
@@ -125,11 +123,11 @@ def view_of(
         "host_face": face_of(event.author_id, host),
         "is_host": is_host,
         "co_hosts": co_hosts,
-        "is_co_host": standing is EventRole.CO_HOST,
-        "can_edit": permissions.may(standing, EventPermission.EDIT) and not event.is_read_only,
-        "is_former": standing is EventRole.FORMER,
-        "can_cancel": permissions.may(standing, EventPermission.CANCEL) and not event.is_read_only,
-        "can_delete": permissions.may(standing, EventPermission.DELETE) and not event.is_read_only,
+        "is_co_host": role is EventRole.CO_HOST,
+        "can_edit": permissions.may(role, EventPermission.EDIT) and not event.is_read_only,
+        "is_former": role is EventRole.FORMER,
+        "can_cancel": permissions.may(role, EventPermission.CANCEL) and not event.is_read_only,
+        "can_delete": permissions.may(role, EventPermission.DELETE) and not event.is_read_only,
         "group": group,
         "publish_at_words": _publish_at_label(event),
         "summary": f"{time_and_place.start_label(event)} · {place_label(event)}. {summary_of(event.content.description)}".strip(),
@@ -230,7 +228,7 @@ def _chips(event: Event, now: Instant) -> list[Chip]:
         found.append(Chip(gettext("Over"), "plain"))
     match event.visibility:
         case Visibility.UNLISTED:
-            found.append(Chip(gettext("Unlisted: only with this address"), "plain"))
+            found.append(Chip(gettext("Unlisted: only with this link"), "plain"))
         case Visibility.PRIVATE:
             found.append(Chip(gettext("Members only") if event.group else gettext("Private"), "plain"))
         case Visibility.PUBLIC:
@@ -253,17 +251,19 @@ def _people(
         _WAITLISTED: counts.waiting,
         _GROUPS[AttendanceStatus.PENDING]: counts.unconfirmed,
     }
+    if is_host:
+        # Above the list, with the decision in place.
+        totals[_GROUPS[AttendanceStatus.PENDING]] = 0
     shown: dict[LazyText, list[AttendeeView]] = {words: [] for words in totals}
     for one in attendees:
         is_offered = one.status is AttendanceStatus.WAITLISTED and one.offered_until is not None
         shown[_OFFERED if is_offered else _GROUPS[one.status]].append(_person(one, names[one.user_id], viewer))
     found = []
     for words, total in totals.items():
-        people = shown[words]
+        people = shown[words] if total else []
         more = max(0, total - sum(1 + person.guests for person in people))
         if people or more:
-            can_confirm = is_host and words == _GROUPS[AttendanceStatus.PENDING]
-            found.append(AttendeeGroupView(words, people, more, total, can_confirm=can_confirm))
+            found.append(AttendeeGroupView(words, people, more))
     return found
 
 

@@ -48,5 +48,5 @@ def _when(entry: CalendarEntry, zone: str, day: date) -> str:
     starts = local_of(entry.starts_at, zone)
     ends = local_of(entry.ends_at, zone) if entry.has_end else None
     if starts.date() == day and (ends is None or ends.date() == day):
-        return formatting.clock(starts) if ends is None else f"{formatting.clock(starts)}–{formatting.clock(ends)}"
+        return formatting.time_of_day(starts) if ends is None else formatting.hours(starts, ends)
     return formatting.span(starts, ends)

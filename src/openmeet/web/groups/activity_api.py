@@ -10,7 +10,7 @@ from openmeet.domain.groups import actions, administration, announcements, invit
 from openmeet.domain.groups.model import Announcement, AnnouncementId, GroupId
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.search.group_events import followed_in_group
 from openmeet.i18n.formatting import iso
 from openmeet.web.api import pagination
@@ -152,7 +152,7 @@ async def follow_did(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await administration.follow(tx, caller, slug_of(request), wanted)
         group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
-        return json_response(await _dids(tx, group.id, WHOLE))
+        return json_response(await _dids(tx, group.id, ALL_ROWS))
 
 
 async def _dids(reader: Reader, group_id: GroupId, page: Page) -> DidList:
@@ -320,7 +320,7 @@ OPERATIONS = (
         follow_group,
         {200: FollowersOutput},
         Switch,
-        failures=(404,),
+        failures=(404, 422),
     ),
     ApiOperation(
         "DELETE",

@@ -43,7 +43,7 @@ _ABOUT = {
     GroupLogAction.DECLINED: lazy("declined %(who)s"),
     GroupLogAction.REMOVED: lazy("removed %(who)s"),
     GroupLogAction.BANNED: lazy("banned %(who)s"),
-    GroupLogAction.UNBANNED: lazy("lifted the ban of %(who)s"),
+    GroupLogAction.UNBANNED: lazy("lifted the ban on %(who)s"),
     GroupLogAction.OWNERSHIP_OFFERED: lazy("offered the group to %(who)s"),
     GroupLogAction.OFFER_ENDED: lazy("ended the offer to %(who)s"),
     GroupLogAction.SUCCESSION_STOPPED: lazy("stopped %(who)s from taking over"),
@@ -90,21 +90,21 @@ def _did(one: GroupLogEntry, names: Mapping[UserId, str]) -> str:
             | GroupLogAction.TAKEN_BACK
             | GroupLogAction.PASSED_ON
         ):
-            return gettext("passed the group on to %(them)s", them=_new_role(one, them))
+            return gettext("handed the group over to %(them)s", them=_new_role(one, them))
         case GroupLogAction.SUCCESSION_ARRANGED:
             return (
-                gettext("named %(them)s as next owner", them=them)
+                gettext("named %(them)s as the next owner", them=them)
                 if one.user_id != one.acted_by
-                else gettext("changed who is next")
+                else gettext("changed who’s next in line")
             )
         case GroupLogAction.INVITED:
             return gettext("invited %(note)s by e-mail", note=one.note)
         case GroupLogAction.ADDRESS_CHANGED:
             return gettext("chose the address %(note)s", note=one.note)
         case GroupLogAction.DID_FOLLOWED:
-            return gettext("let the group follow %(note)s", note=one.note)
+            return gettext("made the group follow %(note)s", note=one.note)
         case GroupLogAction.DID_UNFOLLOWED:
-            return gettext("let the group no longer follow %(note)s", note=one.note)
+            return gettext("made the group unfollow %(note)s", note=one.note)
         case _:
             return _ABOUT[one.act].filled(who=them) if one.act in _ABOUT else str(_BY_SELF[one.act])
 

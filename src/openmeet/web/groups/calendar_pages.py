@@ -44,11 +44,11 @@ async def calendar_file(
     single = await between_in_group(
         reader, group.id, start, end, group_feed.MOST, member=member, besides=[one.series.id for one in series]
     )
-    told = [*single, *(event for one in series for event in one.shown)]
-    numbers = await sequences(reader, [event.id for event in told])
+    listed = [*single, *(event for one in series for event in one.shown)]
+    numbers = await sequences(reader, [event.id for event in listed])
     file = group_feed.calendar_of(group, series, single, numbers, reader.now, public_url, is_public=member is None)
     since = max([group.updated_at, *(one.series.updated_at for one in series)])
-    return file, feeds.changed_at(told, reader.now, since)
+    return file, feeds.changed_at(listed, reader.now, since)
 
 
 async def _whole_series(

@@ -18,6 +18,7 @@ from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.groups.api import slug_of
 from openmeet.web.groups.schemas import MembershipOutput, membership_shown
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -120,6 +121,7 @@ async def invite_by_mail(request: Request) -> Response:
         return json_response(_mails(mails, is_sent=False))
     async with database_of(request).transaction() as tx:
         mails = await administration.invite_by_mail(tx, services(request).code_key, caller, slug_of(request), text)
+        await spend_on_invitations(request, caller.user_id, mails.fresh)
     return json_response(_mails(mails, is_sent=True))
 
 

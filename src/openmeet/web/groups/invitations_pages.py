@@ -25,6 +25,7 @@ from openmeet.web.groups.invitations_api import invitation_of
 from openmeet.web.groups.view import VISIBILITY_LABELS, day_label, initial_of
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -134,7 +135,8 @@ async def send_mails(request: Request) -> Response:
                 mails = await administration.preview_invitations(reader, services(request).code_key, seen.group, text)
             return await _page(request, Typed({**_AT_FIRST, **typed}), preview=mails)
         async with database_of(request).transaction() as tx:
-            await administration.invite_by_mail(tx, services(request).code_key, caller, slug_of(request), text)
+            mails = await administration.invite_by_mail(tx, services(request).code_key, caller, slug_of(request), text)
+            await spend_on_invitations(request, caller.user_id, mails.fresh)
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except InvalidForm as wrong:
         return await _page(request, typed_again({**_AT_FIRST, **typed}, wrong), status=400)

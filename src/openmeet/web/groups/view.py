@@ -13,7 +13,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.http.forms import Typed
 from groundwork.ui.tones import tone_of
-from openmeet.domain.covers.model import cover_of
+from openmeet.domain.covers.model import cover_of_group
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import actions, announcements, queries
 from openmeet.domain.groups.membership_queries import ListedGroup
@@ -38,6 +38,7 @@ from openmeet.domain.search.group_events import coming_in_group, past_in_group, 
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
+from openmeet.i18n.markdown import summary_of
 from openmeet.network.ingestion.record_pictures import picture_of_group
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events import badges
@@ -55,7 +56,7 @@ PEOPLE_SHOWN = 12
 
 VISIBILITY_LABELS: Final[Mapping[GroupVisibility, LazyText | None]] = {
     GroupVisibility.PUBLIC: None,
-    GroupVisibility.UNLISTED: lazy("Unlisted: only with this address"),
+    GroupVisibility.UNLISTED: lazy("Unlisted: only with this link"),
     GroupVisibility.PRIVATE: lazy("Private: only its members see it"),
 }
 _MINE: Final[Mapping[GroupRole, LazyText | None]] = {
@@ -76,8 +77,9 @@ class GroupCard:
 
     path: str
     name: str
+    about: str
     place: str
-    initial: str
+    cover: str
     tone: int
     members: str
     next_words: str
@@ -141,12 +143,14 @@ def cards_of(
 
 def _card(one: ListedGroup, next_at: Instant | None, shown: Sequence[Badge]) -> GroupCard:
     details = one.group.details
+    cover = cover_of_group(details.name)
     return GroupCard(
         path=f"/groups/{quote(one.group.slug)}",
         name=details.name,
+        about=summary_of(details.description),
         place=one.group.place,
-        initial=initial_of(details.name),
-        tone=tone_of(one.group.id),
+        cover=cover.path,
+        tone=cover.tone,
         members=ngettext("%(number)s member", "%(number)s members", one.members),
         next_words=""
         if next_at is None
@@ -190,7 +194,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
         "tone": tone_of(group.id),
         "initial": initial_of(group.details.name),
         "picture": await _picture_of(reader, seen),
-        "cover": cover_of(group.details.name, ()).strip_path,
+        "cover": cover_of_group(group.details.name).strip_path,
         "public_url": public_url,
         "visibility_words": VISIBILITY_LABELS[group.details.visibility],
         "members": seen.members,
@@ -254,7 +258,7 @@ def _door(group: Group, mine: Membership | None) -> str:
         case JoinPolicy.REQUEST:
             return "ask"
         case JoinPolicy.INVITE:
-            return gettext("invited only")
+            return gettext("by invitation only")
 
 
 async def _labelled(reader: Reader, group: Group) -> list[NetworkLabel]:
@@ -292,7 +296,15 @@ async def days_of(
 ) -> list[ListedDay]:
     """Events grouped by day. ``once_per_series``: each stands for its series, whose other dates are counted."""
     further = await further_dates(reader, events) if once_per_series else {}
-    return await day_cards(reader, public_url, seen.viewer, events, further=further, within=seen.group.id)
+    return await day_cards(
+        reader,
+        public_url,
+        seen.viewer,
+        events,
+        further=further,
+        within=seen.group.id,
+        is_hosting=all(one.author_id == seen.viewer for one in events),
+    )
 
 
 def entries_of(group: Group, events: Sequence[Event]) -> list[tuple[date, MonthEntry]]:

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from groundwork.errors import NotFound
 from openmeet.i18n import formatting
-from openmeet.i18n.catalogue import LazyText, current, lazy
+from openmeet.i18n.catalogue import LazyText, current, gettext, lazy
 from openmeet.web.help.health import reading_health, site_health
 from openmeet.web.help.questions import BY_SLUG, QUESTIONS
 from openmeet.web.help.statements import ABOUT, ACCESSIBILITY, PRIVACY, TERMS, paragraphs_of
@@ -72,7 +72,14 @@ async def show_statement(request: Request) -> Response:
     statement = _STATEMENTS[name]
     settings = services(request).settings
     text = _own_text(settings.texts_directory, name, current().tag) or paragraphs_of(statement.parts)
-    context = {"title": statement.title, "text": text, "run_by": settings.run_by, "contact": settings.contact}
+    credit = gettext("Places: GeoNames, CC BY 4.0") if name == "about" and services(request).places is not None else ""
+    context = {
+        "title": statement.title,
+        "text": text,
+        "run_by": settings.run_by,
+        "contact": settings.contact,
+        "credit": credit,
+    }
     return page(request, "help/statement.html", context)
 
 

@@ -23,7 +23,8 @@ QUESTIONS: Final = (
         lazy("What is shared where?"),
         (
             lazy(
-                "**On this site:** everything you write here. An event shows who may see it: everyone, people with the link, or people you invite."
+                "**On this site:** everything you write here. An event shows who can see it: "
+                "everyone, people with the link, or people you invite."
             ),
             lazy(
                 "**In other apps:** only public things, and only after you agree to sync. Until then nothing you do here leaves this site. "
@@ -37,7 +38,7 @@ QUESTIONS: Final = (
                 "Beside the buttons you see whether it will be shared, and under which name. You can switch it off for one event."
             ),
             lazy(
-                "**While you wait** for the host’s answer or for a place, other apps hear nothing. In your settings you can be shown as interested instead."
+                "**While you wait** for the host’s answer or for a place, other apps aren’t told. In your settings you can be shown as “maybe” instead."
             ),
             lazy(
                 "**When you change your mind,** the copy changes, too. You choose whether other apps see that you can’t go, or nothing at all."
@@ -75,7 +76,8 @@ QUESTIONS: Final = (
         (
             lazy("When an event is full, you can join the waitlist. The event page shows your position."),
             lazy(
-                "When a place becomes free, the first person on the list gets it, or has some hours to take it. We e-mail you either way."
+                "When a place becomes free, the first person on the list gets it, or has a few "
+                "hours to take it. We e-mail you either way."
             ),
             lazy("If a place is held for you, the page says until when. After that it goes to the next person."),
             lazy("A group that answered together needs enough places for everyone."),
@@ -91,7 +93,7 @@ QUESTIONS: Final = (
             ),
             lazy("Without a picture the event gets a drawn cover. You can upload your own at any time."),
             lazy(
-                "You choose who may come: everyone, people you approve, or a limited number of people with a waitlist."
+                "You choose who can come: everyone, people you approve, or a limited number of people with a waitlist."
             ),
             lazy(
                 "When you change the time or the place, we tell everyone who is going. When you cancel, you can bring the event back."
@@ -106,7 +108,9 @@ QUESTIONS: Final = (
             lazy("Choose “Repeats” in the form of the event. You see the next dates before you save."),
             lazy("Every date has its own page and its own guests. People can answer one date or all of them."),
             lazy(
-                "When you change something, you choose how far it goes: this date, this and the following ones, or all. You see a summary first and can undo it for ten minutes."
+                "When you change something, you choose which dates it applies to: this one, this "
+                "and the following ones, or all. You see a summary first and can undo it for ten "
+                "minutes."
             ),
         ),
     ),
@@ -130,12 +134,16 @@ QUESTIONS: Final = (
         lazy("How do I get fewer e-mails?"),
         (
             lazy(
-                "[Choose your notifications](/settings/notifications): for every kind of news you say whether it comes by e-mail, here, or not at all."
+                "[Choose your notifications](/settings/notifications): for every kind of news "
+                "you choose whether it comes by e-mail, here, or not at all."
             ),
             lazy(
                 "E-mails with news end with a link that stops e-mails of that kind. You don’t have to sign in for it."
             ),
-            lazy("Cancelled and moved events are sent at once. Everything else is combined, and quiet hours are kept."),
+            lazy(
+                "News about cancelled and moved events is sent at once. Everything else is combined "
+                "and waits for the end of quiet hours."
+            ),
         ),
     ),
     Question(

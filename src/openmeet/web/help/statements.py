@@ -31,10 +31,12 @@ TERMS: Final = (
         "**Your texts and pictures stay yours.** You allow us to show them to the people you chose. Only share what you have the right to share."
     ),
     lazy(
-        "**What we can do.** We can hide or remove what breaks these terms or the law, and close accounts. You hear the reason and can object."
+        "**What we can do.** We can hide or remove what breaks these terms or the law, and close "
+        "accounts. We’ll tell you why, and you can object."
     ),
     lazy(
-        "**What we can’t promise.** Events are the responsibility of their hosts. We look after the site, but it can be out of order at times."
+        "**What we can’t promise.** Events are the responsibility of their hosts. We look after "
+        "the site, but it may be down at times."
     ),
     lazy(
         "**Leaving.** You can [download your data](/settings/data) and [delete your account](/settings/delete) whenever you like."

@@ -26,13 +26,13 @@ from openmeet.web.site.tenant_routing import database_of
 LABELS = {"addressees": lazy("Recipients"), "text": lazy("Message"), "send_at": lazy("Send at")}
 WORDS = {
     Addressees.GOING: lazy("going"),
-    Addressees.INTERESTED: lazy("interested"),
+    Addressees.INTERESTED: lazy("maybe"),
     Addressees.WAITING: lazy("waiting for a place"),
     Addressees.ATTENDED: lazy("were there (checked in)"),
 }
 CHOICES = {
     Addressees.GOING: lazy("People who are going"),
-    Addressees.INTERESTED: lazy("People who are interested"),
+    Addressees.INTERESTED: lazy("People who said maybe"),
     Addressees.WAITING: lazy("People who wait for a place"),
     Addressees.ATTENDED: lazy("People who were there (checked in)"),
 }

@@ -15,7 +15,7 @@ from openmeet.domain.imports.guest_list import means_no
 from openmeet.domain.imports.model import FileReading, Import, ImportId, ImportMatch, What
 from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.imports.updates import Update, updates_of
-from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.reasons.messages import explain
 from openmeet.web.api.operations import ApiOperation
@@ -241,7 +241,9 @@ async def invite(request: Request) -> Response:
     return json_response(InvitationsSent(sent))
 
 
-async def _answer(request: Request, caller: Caller, import_id: ImportId, status: int, wanted: Page = WHOLE) -> Response:
+async def _answer(
+    request: Request, caller: Caller, import_id: ImportId, status: int, wanted: Page = ALL_ROWS
+) -> Response:
     async with database_of(request).reader() as reader:
         arrived = await queries.find(reader, caller.user_id, import_id)
         reading = await reading_of(request, reader, caller)
@@ -269,7 +271,7 @@ async def _shown(request: Request, caller: Caller, arrived: Import, reading: Fil
         whole = await events.understood(workers_of(request, caller.user_id), arrived, reading)
         async with database_of(request).reader() as reader:
             host = services(request).settings.public_host
-            known = await events.standings(reader, caller.user_id, whole.events, host)
+            known = await events.matches(reader, caller.user_id, whole.events, host)
             alike = await lookalikes(reader, caller.user_id, whole.events)
             differing = await updates_of(reader, caller.user_id, whole.events)
         made.warnings = list(whole.warnings)

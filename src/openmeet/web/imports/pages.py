@@ -42,7 +42,7 @@ SHOWN_ROWS = 50
 # Rows of a list that can be chosen individually; status decides about the others.
 TICKED_ROWS = 500
 
-_STANDINGS = {
+_MATCH_LABELS = {
     ImportMatch.NEW: "",
     ImportMatch.KNOWN: lazy("You imported this before"),
     ImportMatch.OWN: lazy("This is yours already"),
@@ -252,7 +252,7 @@ async def _show_events(
         whole = await events.understood(workers_of(request, caller.user_id), arrived, reading)
         host = services(request).settings.public_host
         async with database_of(request).reader() as reader:
-            known = await events.standings(reader, caller.user_id, whole.events, host)
+            known = await events.matches(reader, caller.user_id, whole.events, host)
             alike = await lookalikes(reader, caller.user_id, whole.events)
             differing = await updates_of(reader, caller.user_id, whole.events)
         context |= {
@@ -271,7 +271,7 @@ async def _show_events(
                     "repeats": event.repeats,
                     "changes": len(event.changes),
                     "is_cancelled": event.is_cancelled,
-                    "standing": _STANDINGS[known[event.uid]],
+                    "match": _MATCH_LABELS[known[event.uid]],
                     "is_new": known[event.uid] is ImportMatch.NEW,
                     "looks_like": alike.get(event.uid, NOTHING) if known[event.uid] is ImportMatch.NEW else NOTHING,
                     "warnings": event.warnings,
@@ -281,7 +281,7 @@ async def _show_events(
                 for number, event in enumerate(whole.events)
             ],
             "differing": len(differing),
-            "new": sum(standing is ImportMatch.NEW for standing in known.values()),
+            "new": sum(match is ImportMatch.NEW for match in known.values()),
         }
     return page(request, "imports/events.html", context, status=status)
 

@@ -10,8 +10,10 @@ from groundwork.errors import NotFound
 from groundwork.http.compression import chosen_encoding, encoded
 from openmeet.domain.covers.drawing import strip, svg
 from openmeet.domain.covers.model import Cover, cover_for, named
+from openmeet.domain.covers.social_card import email_cover
 from openmeet.domain.events.content import Content
 from openmeet.domain.media.reasons import MediaReason
+from openmeet.web.media.drawings import drawn
 from openmeet.web.media.pages import IMMUTABLE
 from openmeet.web.site.reduced_data import saves_data
 
@@ -19,6 +21,7 @@ from openmeet.web.site.reduced_data import saves_data
 def routes() -> list[Route]:
     return [
         Route("/covers/{name}.svg", show_cover, methods=["GET"]),
+        Route("/covers/{name}.png", show_png, methods=["GET"]),
         Route("/covers/{name}/strip.svg", show_strip, methods=["GET"]),
     ]
 
@@ -31,11 +34,19 @@ async def show_strip(request: Request) -> Response:
     return await _answer(request, strip)
 
 
-async def _answer(request: Request, draw: Callable[[Cover], str]) -> Response:
+async def show_png(request: Request) -> Response:
+    return Response(await drawn(request, email_cover, _cover_of(request)), media_type="image/png", headers=IMMUTABLE)
+
+
+def _cover_of(request: Request) -> Cover:
     cover = named(request.path_params["name"])
     if cover is None:
         raise NotFound(MediaReason.NO_SUCH_PICTURE)
-    body, headers = draw(cover).encode(), dict(IMMUTABLE) | {"vary": "Accept-Encoding"}
+    return cover
+
+
+async def _answer(request: Request, draw: Callable[[Cover], str]) -> Response:
+    body, headers = draw(_cover_of(request)).encode(), dict(IMMUTABLE) | {"vary": "Accept-Encoding"}
     # A page has twenty of them: together they are worth compressing, although each fits into a packet.
     if (encoding := chosen_encoding(request.headers.get("accept-encoding", ""))) is not None:
         body = await encoded(body, encoding)

@@ -220,7 +220,9 @@ async def _show_rules(request: Request, typed: Typed, *, status: int = 200) -> R
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         context = await _context(reader, "rules")
-    return page(request, "moderation/rules.html", {**context, "typed": typed}, status=status)
+    return page(
+        request, "moderation/rules.html", {**context, "typed": typed, "labels": view.RULE_LABELS}, status=status
+    )
 
 
 async def _context(reader: Reader, tab: str) -> dict[str, object]:

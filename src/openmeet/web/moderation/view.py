@@ -8,7 +8,7 @@ from urllib.parse import quote
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.moderation import audit_log, labels, reports, visibility
+from openmeet.domain.moderation import audit_log, labels, policy, reports, visibility
 from openmeet.domain.moderation.labels import NetworkLabel, hides_event, hides_person
 from openmeet.domain.moderation.model import (
     REASON_LABELS,
@@ -23,7 +23,7 @@ from openmeet.domain.moderation.model import (
 from openmeet.domain.paging import Page
 from openmeet.domain.safety import subjects
 from openmeet.domain.safety.subjects import Meant
-from openmeet.i18n.catalogue import gettext, lazy
+from openmeet.i18n.catalogue import LazyText, gettext, lazy
 
 # Reports read per page of the queue; a subject with more is clear enough.
 MOST_REPORTS: Final = 500
@@ -41,9 +41,9 @@ THING_LABELS: Final = {
 STATE_LABELS: Final = {
     SubjectVisibility.SHOWN: lazy("Shown"),
     SubjectVisibility.HIDDEN: lazy("Hidden"),
-    SubjectVisibility.FIRST_EVENT: lazy("Waits: first public event"),
-    SubjectVisibility.ARRIVAL: lazy("Waits: new here"),
-    SubjectVisibility.BURST: lazy("Waits: too much at once"),
+    SubjectVisibility.FIRST_EVENT: lazy("Waiting: first public event"),
+    SubjectVisibility.ARRIVAL: lazy("Waiting: new here"),
+    SubjectVisibility.BURST: lazy("Waiting: too much at once"),
     SubjectVisibility.TRUSTED: lazy("Trusted"),
 }
 ACT_LABELS: Final = {
@@ -52,11 +52,11 @@ ACT_LABELS: Final = {
     ModerationAction.BLOCK: lazy("blocked"),
     ModerationAction.UNBLOCK: lazy("unblocked"),
     ModerationAction.RELEASE: lazy("released"),
-    ModerationAction.HOLD: lazy("let wait"),
-    ModerationAction.DISMISS: lazy("dismissed what was reported about"),
-    ModerationAction.REOPEN: lazy("opened again what was reported about"),
-    ModerationAction.NAME: lazy("named as moderator"),
-    ModerationAction.UNNAME: lazy("removed as moderator"),
+    ModerationAction.HOLD: lazy("held back"),
+    ModerationAction.DISMISS: lazy("dismissed the reports about"),
+    ModerationAction.REOPEN: lazy("reopened the reports about"),
+    ModerationAction.NAME: lazy("made a moderator of"),
+    ModerationAction.UNNAME: lazy("ended the moderator role of"),
     ModerationAction.CHANGE_POLICY: lazy("changed the rules of"),
 }
 
@@ -129,15 +129,15 @@ async def cards(reader: Reader, listed: Sequence[Subject]) -> list[SubjectCard]:
     for subject in listed:
         known = stand.get(subject.id)
         state = known.state if known else SubjectVisibility.SHOWN
-        told = labels.get(subject.id)
-        is_held = told is not None and told.is_held
+        labelled = labels.get(subject.id)
+        is_held = labelled is not None and labelled.is_held
         own = await _events_of(reader, meant[subject.id]) if subject.thing in {Thing.PERSON, Thing.DID} else []
         found.append(
             SubjectCard(
                 meant[subject.id],
                 str(THING_LABELS[subject.thing]),
                 state,
-                gettext("Waits: labelled")
+                gettext("Waiting: labelled")
                 if is_held and state is SubjectVisibility.SHOWN
                 else str(STATE_LABELS[state]),
                 known.reason if known else "",
@@ -145,7 +145,7 @@ async def cards(reader: Reader, listed: Sequence[Subject]) -> list[SubjectCard]:
                 path_of(subject),
                 reported.get(subject.id, []),
                 own,
-                told.words if told else [],
+                labelled.words if labelled else [],
                 is_held,
             )
         )
@@ -185,6 +185,18 @@ async def lines(reader: Reader, entries: Sequence[LogEntry]) -> list[ModerationL
     ]
 
 
+# Of the rules of a site, on their page and in the log.
+RULE_LABELS: Final[Mapping[str, LazyText]] = {
+    "holds_first_events": lazy("Review the first public event of new accounts"),
+    "new_account_days": lazy("An account is new for"),
+    "new_author_minutes": lazy("A newcomer waits"),
+    "most_events_of_author": lazy("Events of one author"),
+    "most_authors_of_host": lazy("New authors of one host"),
+    "most_events_of_host": lazy("Events of new authors of one host"),
+    "most_new_hosts": lazy("Hosts that nobody knew"),
+}
+
+
 def _line(one: LogEntry, meant: Mapping[str, Meant], actor: str, is_undone: bool) -> ModerationLogRow:
     is_policy = one.act is ModerationAction.CHANGE_POLICY
     is_taken_back_here = not is_undone and one.act not in {ModerationAction.NAME, ModerationAction.UNNAME}
@@ -204,11 +216,19 @@ def _line(one: LogEntry, meant: Mapping[str, Meant], actor: str, is_undone: bool
 
 def _change(one: LogEntry) -> str:
     if one.act is ModerationAction.CHANGE_POLICY:
-        before, after = (set(words.split()) for words in (one.before, one.after))
-        return ", ".join(sorted(after - before)).replace("_", " ").replace("=", ": ")
+        before, after = (policy.parsed(words) for words in (one.before, one.after))
+        changes = [(label, getattr(before, name), getattr(after, name)) for name, label in RULE_LABELS.items()]
+        return "; ".join(f"{label}: {_said(was)} → {_said(now)}" for label, was, now in changes if was != now)
     if one.before in set(SubjectVisibility) and one.after in set(SubjectVisibility):
         return f"{STATE_LABELS[SubjectVisibility(one.before)]} → {STATE_LABELS[SubjectVisibility(one.after)]}"
     return ""
+
+
+def _said(value: int) -> str:
+    """A number, or whether something is so."""
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    return str(value)
 
 
 def next_after(found: Sequence[ModerationStatus], limit: int) -> str:

@@ -28,6 +28,7 @@ from openmeet.emails.notifications import content
 from openmeet.emails.notifications.content import NotificationLine
 from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.recurrence import wall_time
+from openmeet.web.events.listing import ListedFace, face_of
 from openmeet.web.events.waiting import waiting_rows
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.site.caller import caller_of
@@ -36,6 +37,7 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/notifications"
+_MOST_FACES: Final = 3
 
 _NEW: Final = lazy("New")
 _SINCE_YESTERDAY: Final = lazy("Since yesterday")
@@ -108,13 +110,17 @@ class FilterLink:
 
 @dataclass(frozen=True, slots=True)
 class NewsBundle:
-    """A row: the newest line, and older ones of the same kind about the same thing. ``picture``: empty for what has none."""
+    """A row: the newest line, and older ones of the same kind about the same thing. ``picture``: empty for what has none.
+
+    ``faces``: of those who did it, where it is several people.
+    """
 
     line: NotificationLine
     more: list[NotificationLine]
     picture: str
     tone: int
     created_at: Instant
+    faces: list[ListedFace]
 
 
 def routes() -> list[Route]:
@@ -203,7 +209,12 @@ def _bundles(
         found.setdefault(key, []).append(line)
         newest.setdefault(key, one.created_at)
         looks[key] = pictures.get(one.subject_id, ("", tone_of(one.subject_id)))
-    return [NewsBundle(lines[0], lines[1:], *looks[key], newest[key]) for key, lines in found.items()]
+    return [NewsBundle(lines[0], lines[1:], *looks[key], newest[key], _faces(lines)) for key, lines in found.items()]
+
+
+def _faces(lines: Sequence[NotificationLine]) -> list[ListedFace]:
+    people = {one.person_id: one.person for one in lines if one.person_id is not None}
+    return [] if len(people) < 2 else [face_of(*one) for one in list(people.items())[:_MOST_FACES]]
 
 
 async def _pictures(reader: Reader, news: Sequence[Notification]) -> dict[str, tuple[str, int]]:

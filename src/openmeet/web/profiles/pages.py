@@ -114,10 +114,10 @@ async def serve_calendar(request: Request) -> Response:
         since = Instant(reader.now - _KEPT)
         series = await _whole_series(reader, person.id, since)
         found = await queries.since(reader, person.id, since, _MOST, besides=[one.series.id for one in series])
-        told = [*found, *(event for one in series for event in one.shown)]
-        changed = feeds.changed_at(told, reader.now, max((one.series.updated_at for one in series), default=None))
+        listed = [*found, *(event for one in series for event in one.shown)]
+        changed = feeds.changed_at(listed, reader.now, max((one.series.updated_at for one in series), default=None))
         feed = await _named(reader, person, public_url, "ics")
-        numbers = await sequences(reader, [event.id for event in told])
+        numbers = await sequences(reader, [event.id for event in listed])
         entries = [entry for one in series for entry in series_feed.entries_of(one, numbers, reader.now, public_url)]
     file = feeds.calendar_of(feed, found, numbers, public_url, entries)
     return feeds.served(request, file, feeds.CALENDAR, changed, "events.ics", is_shared=True)

@@ -81,9 +81,9 @@ async def show(request: Request) -> Response:
             reader, [*people, *(subject for subject, _ in muted), *(one.subject for one in reports_made)]
         )
         kept_away = [
-            (one.subject.id, await _name(reader, meant[one.subject.id], caller.user_id), one.since) for one in blocked
+            (one.subject.id, *await _shown(reader, meant[one.subject.id], caller.user_id), one.since) for one in blocked
         ]
-        named = [(subject, await _name(reader, meant[subject.id], caller.user_id), since) for subject, since in muted]
+        named = [(subject, *await _shown(reader, meant[subject.id], caller.user_id), since) for subject, since in muted]
         now = reader.now
     context = {
         "blocked": kept_away,
@@ -98,16 +98,19 @@ async def show(request: Request) -> Response:
     return page(request, "safety/safety.html", context)
 
 
-async def _name(reader: Reader, meant: Meant, viewer: UserId) -> str:
-    """The name of a muted subject, if the viewer may still see it."""
+async def _shown(reader: Reader, meant: Meant, viewer: UserId) -> tuple[str, str]:
+    """The name of a person or a group and the path of its page, as far as the viewer may still see it.
+
+    The page tells people of the same name apart.
+    """
     if meant.subject.thing is Thing.GROUP:
         group = await by_group_id(reader, GroupId(meant.subject.id))
         role = await role_in(reader, GroupId(meant.subject.id), viewer)
         if group is None or not group_rules.may_see(group, role):
-            return gettext("A group you can’t see")
+            return gettext("A group you can’t see"), ""
     elif not await subjects.may_know(reader, viewer, UserId(meant.subject.id)):
-        return gettext("Someone you haven’t met here")
-    return meant.title or gettext("Somebody who is gone")
+        return gettext("Someone you haven’t met here"), ""
+    return (meant.title, meant.path) if meant.title else (gettext("Somebody who is gone"), "")
 
 
 async def change(request: Request) -> Response:

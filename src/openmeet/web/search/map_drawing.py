@@ -26,6 +26,8 @@ _LETTER: Final = 7.4
 _NAME_LETTER: Final = 6.8
 _NAME_HEIGHT: Final = 18
 _SCALE_PIXELS: Final = 110
+# Rings from the middle to the nearer edge, at least.
+_FEWEST_RINGS: Final = 2
 # How densely people live: the tint of a town covers that much ground.
 _PEOPLE_PER_KM2: Final = 13_000
 
@@ -119,7 +121,7 @@ class MapScale:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A map of one size. ``circle``: centre and radius of the searched area. ``rings``: radii of the distances from the middle."""
+    """A map of one size. ``circle``: centre and radius of the searched area. ``rings``: of equal distances from the middle, each with its radius."""
 
     view: MapView
     size: MapSize
@@ -128,7 +130,7 @@ class Drawing:
     tiles: tuple[MapTile, ...]
     circle: tuple[int, int, int] | None
     scale: MapScale
-    rings: tuple[int, ...]
+    rings: tuple[MapScale, ...]
 
 
 def view_in(text: str) -> MapView | None:
@@ -226,10 +228,11 @@ def drawn(
     )
 
 
-def _rings(view: MapView, size: MapSize) -> tuple[int, ...]:
-    """Every length of the scale, as far as the corners."""
-    step = _scale(view).pixels
-    return tuple(range(step, round(math.hypot(size.width, size.height) / 2) + step, step))
+def _rings(view: MapView, size: MapSize) -> tuple[MapScale, ...]:
+    """As far as the corners."""
+    step = _scale(view, min(size.width, size.height) // 2 // _FEWEST_RINGS)
+    count = math.ceil(math.hypot(size.width, size.height) / 2 / step.pixels)
+    return tuple(MapScale(step.kilometres * number, step.pixels * number) for number in range(1, count + 1))
 
 
 def _seen(
@@ -280,8 +283,8 @@ def _names(
     taken: list[tuple[float, float, float, float]] = [
         (pin.x - pin.width / 2, pin.y - _PIN_HEIGHT - 10, pin.x + pin.width / 2, pin.y + 4) for pin in pins
     ]
-    # Corners with the scale and the controls.
-    taken += [(0, size.height - 48, 190, size.height), (0, 0, 190, 40), (size.width - 104, 0, size.width, 156)]
+    # The corner with the controls, and that of the button.
+    taken += [(0, 0, 190, 56), (size.width - 104, 0, size.width, 156)]
     found = []
     for number, place in enumerate(places):
         x, y = _seen(place.latitude, place.longitude, view, size, centre)
@@ -322,9 +325,9 @@ def _tiles(view: MapView, size: MapSize, centre: tuple[float, float]) -> tuple[M
     )
 
 
-def _scale(view: MapView) -> MapScale:
+def _scale(view: MapView, most: int = _SCALE_PIXELS) -> MapScale:
     """The largest round length that is short enough."""
     metres = metres_of_pixel(view.latitude, view.zoom)
     lengths = [number * 10**power for power in range(-1, 5) for number in (1, 2, 5)]
-    length = max((one for one in lengths if one * 1_000 / metres <= _SCALE_PIXELS), default=lengths[0])
+    length = max((one for one in lengths if one * 1_000 / metres <= most), default=lengths[0])
     return MapScale(length, round(length * 1_000 / metres))

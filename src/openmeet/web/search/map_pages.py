@@ -54,13 +54,14 @@ class MapControl:
 
 @dataclass(frozen=True, slots=True)
 class MapPicture:
-    """A map of one size. ``name``: of the size, for the style sheet."""
+    """A map of one size. ``name``: of the size, for the style sheet. ``ring_words``: the distance of each ring."""
 
     name: str
     drawing: Drawing
     pins: tuple[PinView, ...]
     controls: tuple[MapControl, ...]
     scale_words: str
+    ring_words: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +92,15 @@ async def show_tile(request: Request) -> Response:
     raise NotFound(EventReason.NO_SUCH_EVENT)
 
 
-def of_search(request: Request, events: Sequence[Event], near: Near | None, asked: str) -> MapOfSearch:
-    """The map of these events. ``asked``: the query string of the search, which links keep."""
+def of_search(request: Request, events: Sequence[Event], near: Near | None, asked: str) -> MapOfSearch | None:
+    """The map of these events; None where nothing says what part of the world to show. ``asked``: the query string of
+    the search, which links keep.
+    """
     positions = {event.id: found for event in events if (found := position_of(event)) is not None}
     shown = [_map_event(event, positions[event.id]) for event in events if event.id in positions]
     wanted = map_drawing.view_in(request.query_params.get("at", ""))
+    if not shown and near is None and wanted is None:
+        return None
     pictures = tuple(
         _picture(request, name, size, shown, near, wanted, asked)
         for name, size in (("phone", map_drawing.PHONE), ("desk", map_drawing.DESK))
@@ -110,8 +115,15 @@ def of_search(request: Request, events: Sequence[Event], near: Near | None, aske
         ngettext("%(number)s event has no place on the map.", "%(number)s events have no place on the map.", missing)
         if missing
         else "",
-        settings.map_credit if settings.map_tiles is not None else gettext("Places: GeoNames, CC BY 4.0"),
+        settings.map_credit if settings.map_tiles is not None else _overview_label(request),
     )
+
+
+def _overview_label(request: Request) -> str:
+    gazetteer = services(request).places
+    if gazetteer is None or not gazetteer.is_built:
+        return gettext("An overview without streets.")
+    return gettext("An overview without streets. Places: GeoNames, CC BY 4.0")
 
 
 def distances(events: Sequence[Event], near: Near) -> dict[EventId, str]:
@@ -161,7 +173,12 @@ def _picture(
     )
     pins = tuple(_pin_view(pin, drawing, asked) for pin in drawing.pins)
     return MapPicture(
-        name, drawing, pins, tuple(_controls(view, size, asked)), _distance_label(drawing.scale.kilometres)
+        name,
+        drawing,
+        pins,
+        tuple(_controls(view, size, asked)),
+        _distance_label(drawing.scale.kilometres),
+        tuple(_distance_label(ring.kilometres) for ring in drawing.rings),
     )
 
 

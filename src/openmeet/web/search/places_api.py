@@ -7,8 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.errors import InvalidInput, NotFound
-from groundwork.http.addresses import network_of
-from groundwork.http.application import client_address
+from groundwork.http.application import client_network
 from groundwork.http.json_bodies import json_response
 from groundwork.rate_limit.contract import Limit, spend
 from openmeet.domain.places.model import CREDIT, MAX_NAME, Place
@@ -72,7 +71,7 @@ async def spend_of(request: Request) -> None:
     """Count a look-up of this client; raises TooMany."""
     site = services(request)
     if not site.settings.is_unlimited:
-        await spend(site.counters, [(LIMIT, network_of(client_address(request)))], now=site.clock.now())
+        await spend(site.counters, [(LIMIT, client_network(request))], now=site.clock.now())
 
 
 def _shown(places: list[Place]) -> list[PlaceOutput]:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidInput, NotFound
-from groundwork.http.application import client_address
+from groundwork.http.application import client_network
 from groundwork.http.json_bodies import json_response, read_json
 from groundwork.rate_limit.contract import Limit, spend
 from openmeet.domain.attendance.model import ChangeChannel, RsvpReply
@@ -309,7 +309,7 @@ OPERATIONS = (
         follow,
         {200: FollowOutput},
         FollowInput,
-        failures=(404,),
+        failures=(404, 422),
     ),
     ApiOperation("DELETE", "/api/series/{slug}/follow", "unfollowSeries", "Unfollow a series", unfollow, {204: None}),
     ApiOperation(
@@ -320,7 +320,7 @@ OPERATIONS = (
         answer_all,
         {200: AnswersOutput},
         AnswerAll,
-        failures=(404,),
+        failures=(404, 422),
     ),
     ApiOperation(
         "POST",
@@ -349,4 +349,4 @@ async def _spend_on_preview(request: Request) -> None:
     if site.settings.is_unlimited or not points:
         return
     limit = Limit("series_previews", max(1, points // _PREVIEW_SHARE), _PREVIEW_WINDOW_SECONDS)
-    await spend(site.counters, [(limit, client_address(request))], now=site.clock.now())
+    await spend(site.counters, [(limit, client_network(request))], now=site.clock.now())

@@ -201,7 +201,7 @@ async def _confirm(
         "fields": fields | {"meant": _digest(names)},
         "dates": [_occurrence_label(name) for name in names],
         "listed": _LISTED,
-        "told": effect.told,
+        "notified": effect.notified,
         "answers": effect.answers,
         "asks_reason": act is DateAction.CANCEL,
         "typed": Typed(dict(typed)),
@@ -255,7 +255,7 @@ def _answers(line: AgendaOccurrence) -> str:
     if counts.unconfirmed:
         found.append(gettext("%(number)s to decide", number=counts.unconfirmed))
     if counts.interested:
-        found.append(gettext("%(number)s interested", number=counts.interested))
+        found.append(gettext("%(number)s maybe", number=counts.interested))
     return ", ".join(found) or gettext("No answers yet")
 
 

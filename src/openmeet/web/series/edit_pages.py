@@ -130,7 +130,8 @@ async def _apply(
 ) -> Response:
     scope = EditScope(typed["scope"])
     try:
-        plan = await _plan(tx, series, edit, scope, drops=bool(typed.get("drop_single_changes")))
+        stored = await date_queries.stored(tx, series.id)
+        plan, _ = await _plan(tx, series, edit, scope, stored, drops=bool(typed.get("drop_single_changes")))
     except (Refused, InvalidInput) as refused:
         return await _ask_scope(request, tx, series, edit, before, typed, problem=refused.why, status=422)
     after = await actions.apply(tx, series, plan, notifies=not typed.get("is_silent"))
@@ -148,18 +149,20 @@ async def _ask_scope(
     problem: Why = "",
     status: int = 200,
 ) -> Response:
-    reaches, single_changes, told, mailed = [], 0, 0, 0
+    reaches, single_changes, notified, mailed = [], 0, 0, 0
+    # Once for all scopes: a long series has thousands.
+    stored: Sequence[StoredOccurrence] = await date_queries.stored(tx, series.id)
     for scope in EditScope:
         if scope is EditScope.THIS and edit.rewritten is not None:
             continue
         try:
-            plan = await _plan(tx, series, edit, scope, drops=False)
+            plan, stored = await _plan(tx, series, edit, scope, stored, drops=False)
         except (Refused, InvalidInput) as refused:
             reaches.append(ScopeOption(scope.value, _SCOPE_LABELS[scope], "", refused.why))
             continue
         counted = await present.consequences(tx, series, plan)
         single_changes = max(single_changes, counted.single_changes_kept)
-        told, mailed = max(told, counted.people_told), max(mailed, counted.people_mailed)
+        notified, mailed = max(notified, counted.people_told), max(mailed, counted.people_mailed)
         reaches.append(ScopeOption(scope.value, _SCOPE_LABELS[scope], _counted(counted), dates=counted.dates_changed))
     possible = [one.value for one in reaches if not one.refused]
     carried = {
@@ -173,7 +176,7 @@ async def _ask_scope(
         "chosen": typed.get("scope") or (possible[0] if possible else ""),
         "differences": _differences(series, edit, before),
         "single_changes": single_changes,
-        "told": told,
+        "notified": notified,
         "mailed": mailed,
         "problem": problem,
         "when": formatting.short_day(datetime.fromisoformat(before.starts_local)),
@@ -188,14 +191,22 @@ _SCOPE_LABELS = {
 }
 
 
-async def _plan(tx: Transaction, series: Series, edit: Edit, scope: EditScope, *, drops: bool) -> EditPlan:
+async def _plan(
+    tx: Transaction,
+    series: Series,
+    edit: Edit,
+    scope: EditScope,
+    stored: Sequence[StoredOccurrence],
+    *,
+    drops: bool,
+) -> tuple[EditPlan, Sequence[StoredOccurrence]]:
+    """The plan, and the stored dates, which may have become one more."""
     assert edit.date is not None  # noqa: S101  # the form carries it
-    stored = await date_queries.stored(tx, series.id)
     if scope is EditScope.THIS and not any(_is_named(held, edit.date) for held in stored):
         await materialize.vivify(tx, series, edit.date)
         stored = await date_queries.stored(tx, series.id)
     reaching = Edit(scope, edit.date, edit.details, edit.changed, edit.rewritten, drops)
-    return plan_of(series, reaching, stored, tx.now)
+    return plan_of(series, reaching, stored, tx.now), stored
 
 
 def _is_named(held: StoredOccurrence, name: str) -> bool:
@@ -291,7 +302,7 @@ def _counted(counted: EditConsequences) -> str:
             )
         )
     if counted.people_told:
-        words.append(_told(counted))
+        words.append(_notified_words(counted))
     impact = capacity_change.describe(CapacityImpact(counted.people_over_limit, counted.parties_too_large))
     sentences = [", ".join(words) + ".", impact]
     if counted.scope != "this":
@@ -301,8 +312,8 @@ def _counted(counted: EditConsequences) -> str:
     return " ".join(filter(None, sentences))
 
 
-def _told(counted: EditConsequences) -> str:
-    """``5 people told, 2 by mail``: of those who are notified."""
+def _notified_words(counted: EditConsequences) -> str:
+    """``5 people notified, 2 by mail``: of those who are notified."""
     if not counted.people_mailed:
         return ngettext(
             "%(number)s person notified, none by e-mail",

@@ -91,11 +91,11 @@ def entries(
     from the rule, and ``stored`` is complete since.
     """
     seen = {event.id for event in stored if event.visibility is not Visibility.PRIVATE} if seen is None else seen
-    told = [event for event in stored if not event.is_gone and event.id in seen]
+    listed = [event for event in stored if not event.is_gone and event.id in seen]
     hidden = [event for event in stored if event.is_gone or event.id not in seen]
     shown = [
         event
-        for event in told
+        for event in listed
         if event.starts_at is not None and event.starts_at > (now - PAST if begins is None else begins)
     ]
     names = {_original(event) for event in shown}
@@ -106,7 +106,7 @@ def entries(
             return []
         # If the rule has no date left, only dates moved to a later time remain.
         pattern = behind(pattern, first[0].original if first else min(names))
-        hidden += [event for event in told if _original(event) not in names]
+        hidden += [event for event in listed if _original(event) not in names]
     if series.status is not SeriesStatus.ACTIVE:
         if not names:
             return []
@@ -205,7 +205,7 @@ def _exception(series: Series, event: Event, head: WrittenEvent, number: int, pu
         url=f"{public_url}/events/{quote(event.slug)}",
         is_cancelled=event.is_cancelled,
         is_tentative=event.status in UNSURE,
-        standing=event.status if event.status in NAMED_STATUSES else None,
+        named_status=event.status if event.status in NAMED_STATUSES else None,
         comment=event.status_reason if event.is_cancelled else "",
         sequence=number,
         categories=topics_of(details.content.categories, details.content.tags),

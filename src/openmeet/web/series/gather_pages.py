@@ -119,6 +119,7 @@ async def _repeat_page(request: Request, event: Event, typed: Typed, *, status: 
         "repeats": repeats,
         "clashes": await conflicts.in_form(request, values, repeats.meaning, first=event),
         "labels": recurrence_form.LABELS,
+        "dates_from": recurrence_preview.path_for(event=event.slug),
         "when": _when(event),
     }
     return page(request, "series/repeat_event.html", context, status=status)

@@ -148,7 +148,13 @@ async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> R
     offered = [
         (f"{_DATE}{line.original_date}", _when(line), line.counts.going) for line in coming if not line.is_cancelled
     ]
-    context = {"series": series, "address": _path(series), "offered": offered, "told": effect.told, "typed": typed}
+    context = {
+        "series": series,
+        "address": _path(series),
+        "offered": offered,
+        "notified": effect.notified,
+        "typed": typed,
+    }
     return page(request, "series/cancel.html", context, status=status)
 
 
@@ -162,7 +168,7 @@ async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> R
         "series": series,
         "address": _path(series),
         "answers": effect.answers,
-        "told": effect.told,
+        "notified": effect.notified,
         "typed": typed,
     }
     return page(request, "series/delete.html", context, status=status)

@@ -316,7 +316,7 @@ OPERATIONS = (
         "POST",
         "/api/series/{slug}/undo",
         "undoSeries",
-        "Take back what was done last, within ten minutes; the series that it was done to",
+        "Undo the last change, within ten minutes; the series that was changed",
         undo,
         {200: SeriesOutput},
         None,

@@ -89,8 +89,8 @@ async def plan_deletion(request: Request) -> Response:
 
 def _shown(series: Series, effect: SeriesImpact) -> Response:
     found = asdict(effect)
-    told, mailed = found.pop("told"), found.pop("mailed")
-    shown = ActPlanned(**found, people_told=told, people_mailed=mailed, revision=series.revision)
+    notified, mailed = found.pop("notified"), found.pop("mailed")
+    shown = ActPlanned(**found, people_told=notified, people_mailed=mailed, revision=series.revision)
     return json_response(shown, headers=etag_of(series.revision))
 
 

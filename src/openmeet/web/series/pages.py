@@ -143,7 +143,7 @@ async def show_series(request: Request) -> Response:
         "is_going": mine is AttendanceStatus.ATTENDING,
         "going": RsvpReply.GOING.value,
         "following": follows,
-        "standing": going,
+        "standing_rsvp": going,
         "my_dates": answered,
         "can_edit": can_edit,
         "can_end": can_end,
@@ -222,8 +222,8 @@ async def serve_calendar(request: Request) -> Response:
         numbers = await sequences(reader, [event.id for _, stored in parts for event in stored])
         file = series_feed.calendar_of(parts, numbers, reader.now, services(request).settings.public_url)
         # When a private date changed is not disclosed.
-        told = [event for _, stored in parts for event in stored if event.visibility is not Visibility.PRIVATE]
-        changed = feeds.changed_at(told, reader.now, max(one.updated_at for one, _ in parts))
+        listed = [event for _, stored in parts for event in stored if event.visibility is not Visibility.PRIVATE]
+        changed = feeds.changed_at(listed, reader.now, max(one.updated_at for one, _ in parts))
     return feeds.served(
         request, file, feeds.CALENDAR, changed, f"{quote(series.slug)}.ics", is_shared=viewer is None, varies=True
     )

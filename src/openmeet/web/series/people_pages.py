@@ -47,8 +47,8 @@ async def show_mine(request: Request) -> Response:
         hosted = await queries.of_owner(reader, caller.user_id)
         followed = await queries.followed_by(reader, caller.user_id)
         gone_to = await queries.with_standing_rsvp_of(reader, caller.user_id)
-        standing = await visibility.seen(reader, gone_to, caller.user_id)
-        mine = await date_queries.of_series(reader, [one.id for one in standing], caller.user_id)
+        answered = await visibility.seen(reader, gone_to, caller.user_id)
+        mine = await date_queries.of_series(reader, [one.id for one in answered], caller.user_id)
         seen = await visibility.seen(reader, followed, caller.user_id)
         offers = await ownership.offered_to(reader, caller.user_id)
         offered = [one for _, one in await ownership.open_to(reader, caller.user_id, offers)]
@@ -57,7 +57,7 @@ async def show_mine(request: Request) -> Response:
         "found": sum(found),
         "decided": len(found) - sum(found),
         "hosted": [_line(one) for one in hosted],
-        "standing": [_line(one) | {"mine": mine[one.id]} for one in standing],
+        "answered": [_line(one) | {"mine": mine[one.id]} for one in answered],
         "followed": [_line(one) for one in seen if one.owner_id != caller.user_id],
         "offered": [_line(one) for one in offered],
     }
@@ -126,13 +126,13 @@ async def answer(request: Request) -> Response:
 async def _offer_page(request: Request, reader: Reader, typed: Typed, *, status: int = 200) -> Response:
     caller = caller_of(request)
     series = await agenda.visible(reader, _slug(request), caller.user_id)
-    standing = await ownership.offered(reader, series.id)
-    if standing is not None and standing.to_id == caller.user_id:
+    offer = await ownership.offered(reader, series.id)
+    if offer is not None and offer.to_id == caller.user_id:
         name = (await names_of(reader, [series.owner_id])).get(series.owner_id) or unnamed()
         context: dict[str, object] = {"series": series, "address": _path(series), "host": name}
         return page(request, "series/take_over.html", context)
     await agenda.require_host(reader, series, caller.user_id)
-    to = "" if standing is None else (await names_of(reader, [standing.to_id])).get(standing.to_id) or unnamed()
+    to = "" if offer is None else (await names_of(reader, [offer.to_id])).get(offer.to_id) or unnamed()
     context = {
         "series": series,
         "address": _path(series),

@@ -159,7 +159,7 @@ async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditCo
         dates_unchanged=len(plan.changes) - len(changed),
         answers_kept=plan.answers_kept,
         single_changes_kept=0 if plan.scope is EditScope.THIS else plan.single_changes_kept,
-        people_told=reached.told,
+        people_told=reached.notified,
         people_mailed=reached.mailed,
         changes=[_change(one) for one in changed],
         stranded=[_touched(held) for held in plan.stranded],

@@ -13,7 +13,7 @@ from openmeet.domain.series.model import Timing
 from openmeet.domain.series.preview import RuleSummary, summary_of
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
-from openmeet.i18n.catalogue import LazyText, gettext, lazy
+from openmeet.i18n.catalogue import LazyText, gettext, lazy, speaking
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import Pattern, pattern
@@ -104,6 +104,12 @@ def timing_typed(typed: Mapping[str, str], details: Details) -> Timing | None:
         return Timing(pattern(start, details.time_zone, rule, is_all_day=details.is_all_day), length_in(details))
     except RuleRefused as wrong:
         raise InvalidForm({"repeats": wrong.why}) from None
+
+
+def asked_in(language: str, typed: Mapping[str, str], now: Instant) -> RecurrenceFormState:
+    """``asked``, in a worker process, which does not know the language of the request."""
+    with speaking(language):
+        return asked(typed, now)
 
 
 def asked(typed: Mapping[str, str], now: Instant, *, instead: Why = "") -> RecurrenceFormState:
@@ -243,7 +249,8 @@ def _of_start(meaning: RuleSummary) -> Iterator[str]:
         yield gettext("The start doesn’t fit the rule. It still counts as a date.")
     else:
         yield gettext(
-            "The start doesn’t fit the rule. It still counts as a date; if you don’t want that, choose %(day)s as the start.",
+            "The start doesn’t fit the rule. It still counts as a date. If you don’t want that, "
+            "choose %(day)s as the start.",
             day=f"{formatting.short_day(better)} {better.year}",
         )
 

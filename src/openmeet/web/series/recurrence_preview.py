@@ -1,24 +1,32 @@
-"""Expand a form's rule in worker processes, counted per client, because a rule may take a third of a second."""
+"""Expand a form's rule in worker processes, counted per client, because a rule may take a third of a second; and show its
+dates while somebody types.
+"""
 
 from collections.abc import Mapping
 from functools import partial
+from urllib.parse import urlencode
 
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, TooLarge, TooMany, Unavailable
+from groundwork.http.forms import Typed
 from groundwork.workers.pool import ChargedPool
-from openmeet.domain.events.model import Details
-from openmeet.domain.series.model import Timing
+from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events.model import Details, EventSlug
+from openmeet.domain.series import queries
+from openmeet.domain.series.model import SeriesSlug, Timing
 from openmeet.domain.series.preview import summary_of
 from openmeet.domain.series.reasons import SeriesReason
-from openmeet.i18n.catalogue import current, speaking
+from openmeet.i18n.catalogue import current
 from openmeet.recurrence.errors import RuleRefused
-from openmeet.web.series import recurrence_form
+from openmeet.web.series import conflicts, recurrence_form
 from openmeet.web.series.recurrence_form import RecurrenceFormState
 from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
-from openmeet.web.site.tenant_routing import workers_of, workers_of_anybody
+from openmeet.web.site.tenant_routing import database_of, workers_of, workers_of_anybody
 
 NOT_SHOWN = SeriesReason.DATES_NOT_SHOWN
 NOT_CHECKED = SeriesReason.DATES_NOT_CHECKED
@@ -30,15 +38,9 @@ async def asked(request: Request, typed: Mapping[str, str]) -> RecurrenceFormSta
     if not typed.get("repeats"):
         return recurrence_form.asked(typed, now)
     try:
-        return await _workers(request).run(partial(_asked, current().tag, dict(typed), now))
+        return await _workers(request).run(partial(recurrence_form.asked_in, current().tag, dict(typed), now))
     except (TooMany, TooLarge, Unavailable):
         return recurrence_form.asked(typed, now, instead=NOT_SHOWN)
-
-
-def _asked(language: str, typed: Mapping[str, str], now: Instant) -> RecurrenceFormState:
-    """In a worker, which does not know the language of the request."""
-    with speaking(language):
-        return recurrence_form.asked(typed, now)
 
 
 async def timing_of(request: Request, typed: Mapping[str, str], details: Details) -> Timing | None:
@@ -55,6 +57,37 @@ async def timing_of(request: Request, typed: Mapping[str, str], details: Details
     except (TooMany, TooLarge, Unavailable):
         raise InvalidForm({"repeats": NOT_CHECKED}) from None
     return timing
+
+
+PATH = "/recurrence/preview"
+
+
+def routes() -> list[Route]:
+    return [Route(PATH, show, methods=["GET"])]
+
+
+def path_for(*, event: str = "", series: str = "") -> str:
+    """Where a form fetches its dates. ``event``, ``series``: the slug of what it edits."""
+    about = {name: slug for name, slug in (("event", event), ("series", series)) if slug}
+    return f"{PATH}?{urlencode(about)}" if about else PATH
+
+
+async def show(request: Request) -> Response:
+    """A fragment: the recurrence part of a form with its next dates. The query has the fields of the form.
+
+    ``event``, ``series`` in the query: slug of what the form edits, which does not conflict with itself.
+    """
+    typed = dict(request.query_params)
+    repeats = await asked(request, typed)
+    first = series_id = None
+    if repeats.meaning is not None and (typed.get("event") or typed.get("series")):
+        async with database_of(request).reader() as reader:
+            first = await event_queries.by_slug(reader, EventSlug(typed.get("event", "")))
+            series = await queries.by_slug(reader, SeriesSlug(typed.get("series", "")))
+        series_id = None if series is None else series.id
+    clashes = await conflicts.in_form(request, typed, repeats.meaning, but=series_id, first=first)
+    context = {"typed": Typed(typed), "repeats": repeats, "clashes": clashes, "action": "", "dates_from": ""}
+    return page(request, "series/repeats.html", context)
 
 
 def _workers(request: Request) -> ChargedPool:

@@ -61,13 +61,13 @@ def rows_of(
     series: Series,
     lines: Sequence[AgendaOccurrence],
     now: Instant,
-    standing: StandingRsvp | None = None,
+    standing_rsvp: StandingRsvp | None = None,
     cases: Mapping[EventId, AnswerCase] = MappingProxyType({}),
 ) -> list[OccurrenceListItem]:
-    """The list of dates, in order. ``standing``: the viewer has a standing RSVP for dates materialized later. ``cases``: of the dates
+    """The list of dates, in order. ``standing_rsvp``: the viewer has a standing RSVP for dates materialized later. ``cases``: of the dates
     that can be answered in the list.
     """
-    return [_row(series, line, now, standing, cases) for line in lines]
+    return [_row(series, line, now, standing_rsvp, cases) for line in lines]
 
 
 def view_of(
@@ -128,7 +128,7 @@ _UNDOABLE: Final = {
     UndoableAction.CANCEL_DATES: lazy("the cancellation"),
     UndoableAction.CANCEL: lazy("the cancellation of the series"),
     UndoableAction.REINSTATE_DATES: lazy("bringing dates back"),
-    UndoableAction.RESUME: lazy("letting the series go on"),
+    UndoableAction.RESUME: lazy("resuming the series"),
     UndoableAction.PAUSE: lazy("the pause"),
     UndoableAction.REMOVE_DATES: lazy("removing dates"),
     UndoableAction.ADD_DATE: lazy("the extra date"),
@@ -139,7 +139,7 @@ _UNDOABLE: Final = {
 def undo_of(undo: Undo, series: Series) -> Undoable:
     """What the undo button of a series undoes, and until when."""
     until = local_of(undo.expires_at, series.zone_name)
-    words = f"{formatting.clock(until)} {formatting.zone_label(until, series.zone_name)}"
+    words = f"{formatting.time_of_day(until)} {formatting.zone_label(until, series.zone_name)}"
     return Undoable(_UNDOABLE[undo.act], formatting.time_tag(undo.expires_at, words))
 
 
@@ -152,17 +152,18 @@ def _row(
     series: Series,
     line: AgendaOccurrence,
     now: Instant,
-    standing: StandingRsvp | None,
+    standing_rsvp: StandingRsvp | None,
     cases: Mapping[EventId, AnswerCase],
 ) -> OccurrenceListItem:
     details = line.details
     starts = local_of(details.starts_at, details.time_zone)
-    clock = formatting.clock(starts)
     short_when = formatting.weekday_in_short(starts)
     if details.is_all_day:
         clock = clock_label(details)
     elif details.ends_at is not None:
-        clock += f"–{formatting.clock(local_of(details.ends_at, details.time_zone))}"
+        clock = formatting.hours(starts, local_of(details.ends_at, details.time_zone))
+    else:
+        clock = formatting.time_of_day(starts)
     day = formatting.short_day(starts)
     if starts.year != local_of(now, details.time_zone).year:
         day += f" {starts.year}"
@@ -181,7 +182,7 @@ def _row(
         short_when=short_when,
         clock=clock,
         title="" if details.content.title == series.content.title else details.content.title,
-        chips=_chips(line, now, standing),
+        chips=_chips(line, now, standing_rsvp),
         seats=_seats(line),
         is_cancelled=line.is_cancelled,
         reason=line.event.status_reason if line.event is not None and line.is_cancelled else "",
@@ -211,11 +212,11 @@ def _seats(line: AgendaOccurrence) -> str:
     return gettext("%(number)s of %(places)s going", number=going, places=event.content.capacity)
 
 
-def _chips(line: AgendaOccurrence, now: Instant, standing: StandingRsvp | None) -> list[tuple[str, str]]:
+def _chips(line: AgendaOccurrence, now: Instant, standing_rsvp: StandingRsvp | None) -> list[tuple[str, str]]:
     event = line.event
     found: list[tuple[str, str]] = []
     if event is None:
-        if standing is not None:
+        if standing_rsvp is not None:
             found.append((gettext("Added for you later"), "plain"))
         return found
     if status := str(STATUS_LABELS[event.status]):

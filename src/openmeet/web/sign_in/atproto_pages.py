@@ -72,13 +72,13 @@ from openmeet.web.site.tenant_routing import database_of
 _DOCUMENT_HEADERS = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
 
 HEADINGS = {
-    Trouble.UNKNOWN: lazy("This sign-in is over"),
+    Trouble.UNKNOWN: lazy("This sign-in has ended"),
     Trouble.EXPIRED: lazy("That took too long"),
-    Trouble.OTHER_BROWSER: lazy("Another browser began this"),
+    Trouble.OTHER_BROWSER: lazy("This was started in another browser"),
     Trouble.MIXED_UP: lazy("We stopped this sign-in"),
     Trouble.DENIED: lazy("You said no, and that’s fine"),
     Trouble.SERVER_REFUSED: lazy("Your server didn’t let us in"),
-    Trouble.OTHER_ACCOUNT: lazy("That was another account"),
+    Trouble.OTHER_ACCOUNT: lazy("That was a different account"),
     Trouble.NOT_THEIRS: lazy("We stopped this sign-in"),
 }
 

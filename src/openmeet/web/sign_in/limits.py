@@ -1,8 +1,8 @@
-"""Rate limits per client address for codes and passwords; ``domain.sign_in.model`` has the limits per e-mail address."""
+"""Rate limits per client network for codes and passwords; ``domain.sign_in.model`` has the limits per e-mail address."""
 
 from starlette.requests import Request
 
-from groundwork.http.application import client_address, has_personal_address
+from groundwork.http.application import client_address, client_network, has_personal_address
 from groundwork.rate_limit.contract import Limit
 from openmeet.web.site.rate_limits import spend_on
 
@@ -14,7 +14,7 @@ CODE_TRIES = Limit("code_tries", 60, 600)
 DEPARTURES = Limit("departures", 30, 300)
 RETURNS = Limit("returns", 60, 300)
 PASSWORDS = Limit("passwords", 30, 300)
-# Per client address, so that a stranger's guesses at a handle do not lock its owner out. The PDS itself limits guesses
+# Per client network, so that a stranger's guesses at a handle do not lock its owner out. The PDS itself limits guesses
 # from everywhere.
 PASSWORDS_OF_ONE = Limit("passwords_of_one", 10, 300)
 
@@ -22,7 +22,7 @@ PASSWORDS_OF_ONE = Limit("passwords_of_one", 10, 300)
 async def spend_on_password(request: Request, handle: str) -> None:
     """Count one password attempt of this client for a handle. Raises TooMany."""
     await spend_on(request, PASSWORDS)
-    await spend_on(request, PASSWORDS_OF_ONE, f"{handle.strip().lower().removeprefix('@')} {client_address(request)}")
+    await spend_on(request, PASSWORDS_OF_ONE, f"{handle.strip().lower().removeprefix('@')} {client_network(request)}")
 
 
 def visitors_address(request: Request) -> str:

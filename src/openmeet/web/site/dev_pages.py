@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from groundwork.errors import NotFound
@@ -27,6 +27,7 @@ _SAMPLE = Typed(
 def routes() -> list[Route]:
     return [
         Route("/dev/mail", show_mailbox, methods=["GET"]),
+        Route("/dev/mail/{mail}", show_mail, methods=["GET"]),
         Route("/dev/components", show_components, methods=["GET"]),
     ]
 
@@ -34,17 +35,35 @@ def routes() -> list[Route]:
 async def show_mailbox(request: Request) -> Response:
     mailbox = _mailbox(request)
     mails = [
-        {"to": mail.to, "subject": mail.subject, "text": mail.text, "sent_at": formatting.iso(mail.sent_at)}
+        {
+            "id": mail.id,
+            "to": mail.to,
+            "subject": mail.subject,
+            "text": mail.text,
+            "has_html": bool(mail.html),
+            "sent_at": formatting.iso(mail.sent_at),
+        }
         for mail in await mailbox.newest(_SHOWN)
     ]
     return page(request, "site/mailbox.html", {"mails": mails})
+
+
+async def show_mail(request: Request) -> Response:
+    """An e-mail as mail programs show it: with its own styles, with pictures of this site, and without scripts."""
+    mail = await _mailbox(request).find(request.path_params["mail"])
+    if not mail.html:
+        raise NotFound(SiteReason.NOTHING_HERE)
+    policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'"
+    )
+    return HTMLResponse(mail.html, headers={"content-security-policy": policy})
 
 
 async def show_components(request: Request) -> Response:
     """Every part of the look in every state, to be looked at side by side; its words are in no catalogue."""
     _mailbox(request)
     covers = [cover_of(title, (), 0).path for title in ("Film night", "Board games at the library", "Morning run")]
-    return page(request, "site/components.jinja", {"tones": range(9), "typed": _SAMPLE, "covers": covers})
+    return page(request, "site/components.jinja", {"tones": range(9), "sample": _SAMPLE, "covers": covers})
 
 
 def _mailbox(request: Request) -> FolderMailbox:

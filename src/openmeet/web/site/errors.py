@@ -20,8 +20,8 @@ _HEADINGS = {
     401: lazy("Sign in first"),
     403: lazy("You can’t do this here"),
     404: lazy("We can’t find that page"),
-    405: lazy("This address does something else"),
-    409: lazy("Somebody was faster"),
+    405: lazy("This page can’t do that"),
+    409: lazy("Someone got there first"),
     410: lazy("This is no longer here"),
     412: lazy("It has changed since"),
     413: lazy("That’s too much at once"),
@@ -31,6 +31,15 @@ _HEADINGS = {
     502: lazy("Another server gave a strange answer"),
     503: lazy("We can’t do this right now"),
     504: lazy("Another server took too long"),
+}
+
+# Of forms that were not read at all: a browser that goes back still has what was typed.
+_UNREAD_FORMS: Final = {
+    400: lazy("Something in the form may be too long to read. Go back: your browser still has what you typed."),
+    413: lazy(
+        "That’s more than we can read at once. Go back: your browser still has what you typed. "
+        "Shorten the longest text."
+    ),
 }
 
 # The drawing above the heading: the motif says a little, the seed only how it looks.
@@ -51,6 +60,10 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
             "If somebody sent it to you, ask them for an invitation."
         )
     )
+    # Refused before any handler ran, without a reason of ours.
+    is_unread = fault.kind == "HTTP" or (fault.http_status == 413 and fault.cause == fault.why)
+    if is_unread and connection.scope["method"] == "POST" and fault.http_status in _UNREAD_FORMS:
+        why = str(_UNREAD_FORMS[fault.http_status])
     if fault.name == INVALID_LINK:
         # Holders of an old link know that it existed: tell them how to get the new one.
         heading, why = gettext("This link doesn’t work"), fault.why

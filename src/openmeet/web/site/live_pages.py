@@ -17,7 +17,9 @@ from groundwork.signing_key import SigningKey
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import RsvpCounts
+from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.chat.readers import UnreadCounts, unread_counts
+from openmeet.domain.events import rules
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.notifications.queries import count_unread_of_each
@@ -37,7 +39,7 @@ LOOK_SECONDS: Final = 2.0
 # Sessions also expire without a commit.
 _LOOKS_PER_SESSION_CHECK: Final = 30
 # A page loads itself again when its event changed, so only some are notified at a time.
-MOST_TOLD_AT_ONCE: Final = 20
+MOST_NOTIFIED_AT_ONCE: Final = 20
 # Counting the chats of one person takes a few statements.
 _MOST_COUNTED_AT_ONCE: Final = 50
 
@@ -51,12 +53,24 @@ def fingerprint_of(key: SigningKey, event: Event, counts: RsvpCounts) -> str:
     return base64.urlsafe_b64encode(key.digest(text.encode())[:12]).decode()
 
 
-async def _fingerprints(reader: Reader, key: SigningKey, events: Collection[EventId]) -> Mapping[EventId, str]:
-    """The fingerprints of these events; empty for an event that does not exist any more."""
-    ids = sorted(events)
-    counts = await counts_shown(reader, ids)
-    found = {one.id: fingerprint_of(key, one, counts[one.id]) for one in await several(reader, ids)}
-    return dict.fromkeys(ids, "") | found
+async def _fingerprints(reader: Reader, key: SigningKey, events: Collection[Event]) -> Mapping[EventId, str]:
+    """The fingerprints of these events."""
+    counts = await counts_shown(reader, [one.id for one in events])
+    return {one.id: fingerprint_of(key, one, counts[one.id]) for one in events}
+
+
+async def _shut_out(
+    reader: Reader, events: Mapping[EventId, Event], streams: Collection["PageStream"]
+) -> set["PageStream"]:
+    """The streams whose reader may no longer see the event of their page. A deleted event is not hidden from anybody."""
+    hidden: dict[UserId, set[EventId]] = {}
+    for one in streams:
+        event = None if one.event is None else events.get(one.event)
+        if event is not None and not rules.may_see(event, one.person, has_rsvp_access=False):
+            hidden.setdefault(one.person, set()).add(event.id)
+    for person, asked in hidden.items():
+        asked.difference_update(await seen_by(reader, [events[event_id] for event_id in sorted(asked)], person))
+    return {one for one in streams if one.event in hidden.get(one.person, ())}
 
 
 @dataclass(eq=False, slots=True)
@@ -182,24 +196,33 @@ class LivePages:
             streams = [one for one in streams if not one.frames.has_ended]
             unread = await count_unread_of_each(reader, {one.person for one in streams})
             chats = await self._count_chats(reader, streams)
-            fingerprints = await _fingerprints(
-                reader, source.key, {one.event for one in streams if one.event is not None}
-            )
+            events = {
+                one.id: one
+                for one in await several(reader, sorted({one.event for one in streams if one.event is not None}))
+            }
+            fingerprints = await _fingerprints(reader, source.key, list(events.values()))
+            changed = [
+                one for one in streams if one.event is not None and one.fingerprint != fingerprints.get(one.event, "")
+            ]
+            notified = changed[:MOST_NOTIFIED_AT_ONCE]
+            # Whoever left, was removed or blocked must not even learn that something changed.
+            out = await _shut_out(reader, events, notified)
         for one in streams:
             marks = unread[one.person], chats.get(one.person) or (one.marks[1] if one.marks else _NOTHING)
             if marks != one.marks:
                 one.marks = marks
                 self._push(one, source.top_frame(one.language, *marks))
-        current = [(one, fingerprints[one.event]) for one in streams if one.event is not None]
-        changed = [(one, now) for one, now in current if one.fingerprint != now]
-        for one, now in changed[:MOST_TOLD_AT_ONCE]:
-            one.fingerprint = now
+        for one in notified:
+            if one in out:
+                one.frames.end(out_frame())
+                continue
+            one.fingerprint = now = fingerprints.get(one.event, "") if one.event is not None else ""
             self._push(one, f"id: {now}\nevent: event\ndata: {{}}\n\n".encode())
             # To the end of the order, so that the next look begins with the others.
             if one in self._streams:
                 del self._streams[one]
                 self._streams[one] = None
-        self._is_behind |= len(changed) > MOST_TOLD_AT_ONCE
+        self._is_behind |= len(changed) > MOST_NOTIFIED_AT_ONCE
 
     async def _count_chats(self, reader: Reader, streams: Collection[PageStream]) -> dict[UserId, UnreadCounts]:
         """Count the chats of some people whose turn it is; the next look counts those of the others."""

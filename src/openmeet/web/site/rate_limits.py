@@ -1,22 +1,27 @@
-"""Rate limits per client address: for attempts, and for pages, feeds and pictures.
+"""Rate limits per client network: for attempts, and for pages, feeds and pictures.
 
 Pages: wide enough for an office, finite for a program; counted before the database is read, so that refused requests
 cost next to nothing. The JSON API and XRPC have their own limits (``api.authentication``, ``xrpc.call``).
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from starlette.requests import Request
 
-from groundwork.http.addresses import is_public, network_of
-from groundwork.http.application import client_address
+from groundwork.http.addresses import is_public
+from groundwork.http.application import client_address, client_network
 from groundwork.rate_limit.contract import Limit, spend
 from groundwork.telemetry.logs import log
+from openmeet.domain.users.model import UserId
 from openmeet.web.site.services import services
 
 WINDOW_SECONDS: Final = 60
 # A list shows many pictures, and serving one is only a file read.
 PICTURES_PER_PAGE: Final = 20
+# E-mails a day. Whoever writes to more people is probably a spammer.
+INVITATIONS_BY_PERSON: Final = Limit("invitations_by_person", 200, 86_400)
+INVITATIONS_TO_ADDRESS: Final = Limit("invitations_to_address", 10, 86_400)
 
 
 async def spend_on(request: Request, limit: Limit, key: str = "") -> None:
@@ -25,7 +30,23 @@ async def spend_on(request: Request, limit: Limit, key: str = "") -> None:
     # In development all clients share one address.
     if site.settings.is_unlimited:
         return
-    await spend(site.counters, [(limit, key or client_address(request))], now=site.clock.now())
+    await spend(site.counters, [(limit, key or client_network(request))], now=site.clock.now())
+
+
+async def spend_on_invitations(request: Request, person: UserId, addresses: Collection[str]) -> None:
+    """Count e-mails with which somebody invites these addresses, to whatever. Raises TooMany.
+
+    Events and groups have limits of their own, but anybody may create as many of them as they like.
+    """
+    site = services(request)
+    if site.settings.is_unlimited or not addresses:
+        return
+    charges = [(INVITATIONS_BY_PERSON, str(person))] * len(addresses)
+    # Keyed, so that a shared cache does not tell who was invited.
+    for one in addresses:
+        digest = site.code_key.digest(b"invited address\x00" + one.strip().lower().encode(errors="replace"))
+        charges.append((INVITATIONS_TO_ADDRESS, digest.hex()))
+    await spend(site.counters, charges, now=site.clock.now())
 
 
 async def spend_on_page(request: Request) -> None:
@@ -46,7 +67,7 @@ async def _spend(request: Request, name: str, factor: int) -> None:
     address = client_address(request)
     if _is_unconfigured_proxy(request, address):
         return
-    await spend(site.counters, [(Limit(name, points, WINDOW_SECONDS), network_of(address))], now=site.clock.now())
+    await spend(site.counters, [(Limit(name, points, WINDOW_SECONDS), client_network(request))], now=site.clock.now())
 
 
 def _is_unconfigured_proxy(request: Request, address: str) -> bool:

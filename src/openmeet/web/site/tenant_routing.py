@@ -4,8 +4,8 @@ from starlette.requests import HTTPConnection
 
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
-from groundwork.http.addresses import is_public, network_of
-from groundwork.http.application import client_address
+from groundwork.http.addresses import is_public
+from groundwork.http.application import client_address, client_network
 from groundwork.workers.pool import ChargedPool, WorkerPool
 from groundwork.workers.quota import QuotaHolder, person
 from openmeet.tenants.configured import Tenant
@@ -57,4 +57,4 @@ def _pool_of(connection: HTTPConnection) -> WorkerPool:
 def _address_of(connection: HTTPConnection) -> tuple[QuotaHolder, ...]:
     address = client_address(connection)
     # Behind a proxy that was not configured everybody would share one quota.
-    return (QuotaHolder(f"address:{network_of(address)}", _PEOPLE_OF_ADDRESS),) if is_public(address) else ()
+    return (QuotaHolder(f"address:{client_network(connection)}", _PEOPLE_OF_ADDRESS),) if is_public(address) else ()

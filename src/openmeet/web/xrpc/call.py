@@ -11,7 +11,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.xrpc.parameters import Parameter
 from groundwork.database.transaction import Database, Reader
 from groundwork.errors import NotSignedIn
-from groundwork.http.application import add_header, client_address
+from groundwork.http.application import add_header, client_network
 from groundwork.rate_limit.contract import Limit, LimitState, headers_of, spend
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
@@ -90,15 +90,15 @@ async def authenticate_caller(request: Request, method: str) -> XrpcCaller:
     Raises TooMany, NotSignedIn; RemoteFailed and RemoteSlow if the caller's key cannot be fetched.
     """
     header = request.headers.get("authorization")
-    address = client_address(request)
+    network = client_network(request)
     if header is None:
         _show(
             request,
-            await _spend(request, Limit("api_address", _points(request, ADDRESS_FACTOR), WINDOW_SECONDS), address),
+            await _spend(request, Limit("api_address", _points(request, ADDRESS_FACTOR), WINDOW_SECONDS), network),
         )
         return XrpcCaller()
     # Before fetching any key: guessing tokens is rate-limited like everything else.
-    await _spend(request, Limit("xrpc_server", _points(request, _SERVER_FACTOR), WINDOW_SECONDS), address)
+    await _spend(request, Limit("xrpc_server", _points(request, _SERVER_FACTOR), WINDOW_SECONDS), network)
     scheme, _, token = header.partition(" ")
     callers = services(request).service_callers
     if scheme.lower() != "bearer" or not token or callers is None:
@@ -128,6 +128,6 @@ async def _spend(request: Request, limit: Limit, key: str) -> LimitState | None:
     return await spend(site.counters, [(limit, key)], now=site.clock.now())
 
 
-def _show(request: Request, standing: LimitState | None) -> None:
-    for name, value in headers_of(standing).items() if standing else ():
+def _show(request: Request, limit_state: LimitState | None) -> None:
+    for name, value in headers_of(limit_state).items() if limit_state else ():
         add_header(request, name, value)

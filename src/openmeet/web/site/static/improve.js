@@ -55,6 +55,44 @@ for (const fold of document.querySelectorAll(".fold")) {
   if (state) fold.addEventListener("change", () => { state.textContent = document.body.dataset.changed; });
 }
 
+// The next dates of a series follow what is typed; without a script a button shows them (openmeet/web/series/recurrence_preview.py).
+for (const part of document.querySelectorAll("[data-dates-from]")) {
+  const form = part.closest("form");
+  const { preview: button } = form.elements;
+  const picks = part.querySelector("#repeats .picks");
+  const place = part.querySelector(".rule-preview");
+  const state = part.closest(".fold")?.querySelector(":scope > summary .fold-state");
+  const isOfRule = (name) => /^(starts|ends|time_zone|all_day|repeats|custom_.+|ends_.+)$/.test(name);
+  let asked = 0;
+  let timer;
+  button.hidden = true;
+  part.querySelector("#repeats-hint")?.remove();
+  const look = async () => {
+    const mine = asked;
+    const there = new URL(part.dataset.datesFrom, location.href);
+    for (const [name, value] of new FormData(form)) if (isOfRule(name) && value) there.searchParams.append(name, value);
+    const found = await fetch(there).catch(() => undefined);
+    if (!found?.ok) return (button.hidden = false);
+    const answer = new DOMParser().parseFromString(await found.text(), "text/html");
+    if (mine !== asked) return;
+    const offered = answer.querySelector("#repeats .picks");
+    if (offered.textContent !== picks.textContent) picks.replaceChildren(...offered.children);
+    const dates = answer.querySelector(".rule-preview");
+    place.replaceChildren(...dates.childNodes);
+    const sentence = place.querySelector("strong");
+    const chosen = picks.querySelector(":checked");
+    if (state && (sentence || !chosen?.value)) state.textContent = sentence?.textContent ?? chosen?.parentElement.textContent ?? "";
+  };
+  const wait = ({ target }) => {
+    if (!isOfRule(target.name ?? "")) return;
+    asked += 1;
+    clearTimeout(timer);
+    timer = setTimeout(look, 300);
+  };
+  form.addEventListener("input", wait);
+  form.addEventListener("change", wait);
+}
+
 // Beside a time in another zone stands what that is on the reader's own clock.
 for (const place of document.querySelectorAll("[data-your-time]")) {
   const moment = new Date(place.dataset.yourTime);
@@ -86,6 +124,24 @@ for (const part of document.querySelectorAll("[data-days-for]")) {
   };
   box?.addEventListener("change", place);
   if (box) place();
+}
+
+// The end keeps its distance when the start moves; that of a new event is so many minutes after it until somebody says otherwise.
+for (const part of document.querySelectorAll("[data-lasts]")) {
+  const [starts, ends] = part.querySelectorAll("input");
+  const at = ({ value }) => Date.parse(value.length === 10 ? value : `${value}Z`);
+  const put = (moment) => {
+    ends.value = new Date(moment).toISOString().slice(0, ends.type === "date" ? 10 : 16);
+  };
+  let before = at(starts);
+  if (part.dataset.lasts && !ends.value && before) put(before + part.dataset.lasts * 60_000);
+  // Days take the place of moments while this page is open.
+  starts.addEventListener("focus", () => (before = at(starts)));
+  starts.addEventListener("change", () => {
+    const now = at(starts);
+    if (ends.value && now && before) put(at(ends) + now - before);
+    before = now || before;
+  });
 }
 
 // Fields that do not apply to the chosen option step aside; what was typed in them stays.
@@ -122,16 +178,20 @@ for (const part of document.querySelectorAll("[data-here-for]")) {
   });
 }
 
-// Filters that need the reader's position ask for it when they are pressed, and never before. About a kilometre is enough.
-for (const button of document.querySelectorAll("[data-near-here]")) {
-  if (!navigator.geolocation || !isSecureContext) continue;
+// Filters that need the reader's position ask for it when they are pressed, and never before; elsewhere they lead to the field for a
+// town. About a kilometre is enough.
+for (const link of document.querySelectorAll("[data-near-here]")) {
   const said = document.querySelector("[data-near-said]");
-  button.hidden = false;
-  button.addEventListener("click", () => {
+  link.addEventListener("click", (event) => {
+    if (!navigator.geolocation || !isSecureContext) {
+      document.getElementById("near").closest("details").open = true;
+      return;
+    }
+    event.preventDefault();
     said.textContent = said.dataset.looking;
     navigator.geolocation.getCurrentPosition(
       ({ coords }) => {
-        const there = new URL(button.dataset.nearHere, location.href);
+        const there = new URL(link.dataset.nearHere, location.href);
         there.searchParams.set("near", `${coords.latitude.toFixed(2)},${coords.longitude.toFixed(2)}`);
         location.assign(there);
       },

@@ -38,7 +38,8 @@ addEventListener("sync", (event) => event.waitUntil(sendAll()));
 addEventListener("message", (event) => {
   const { kind, ...said } = event.data ?? {};
   if (kind === "here") event.waitUntil(welcome(event.source, said));
-  if (kind === "words") event.waitUntil(write((state) => state.put(said.words, `words ${said.key}`)));
+  // Words may come after what they name began to wait: nothing orders messages and requests among each other.
+  if (kind === "words") event.waitUntil(write((state) => state.put(said.words, `words ${said.key}`)).then(() => tellAll()));
   if (kind === "drop") event.waitUntil(write((_, queue) => queue.delete(said.key)).then(tellAll));
 });
 
@@ -94,18 +95,16 @@ async function file(request) {
 
 async function sendOrQueue(event, url) {
   const { request } = event;
-  const text = await request.clone().text();
+  const body = await request.clone().text();
+  const key = keyOf(url.pathname, new URLSearchParams(body));
+  const earlier = await read((_, queue) => queue.get(key));
+  // Whoever changes their mind must not find the earlier word sent after the later.
+  if (earlier) await write((_, queue) => queue.delete(key));
   try {
     return await fetch(request);
   } catch {
-    const body = new URLSearchParams(text);
-    const key = keyOf(url.pathname, body);
-    const undone = url.pathname.endsWith("/undo") && (await read((_, queue) => queue.get(key)));
-    const words = (await read((state) => state.get(`words ${key}`))) ?? "";
-    await write((_, queue) => {
-      if (undone) queue.delete(key);
-      else queue.put({ key, path: url.pathname, body: text, words, at: Date.now() });
-    });
+    const undone = earlier && url.pathname.endsWith("/undo");
+    if (!undone) await write((_, queue) => queue.put({ key, path: url.pathname, body, at: Date.now() }));
     await registration.sync?.register("queue").catch(() => undefined);
     const from = new URL(request.referrer || OFFLINE, location.origin);
     const isKept = KEPT_PATHS.test(from.pathname) && (await (await caches.open(KEPT)).match(from.pathname, { ignoreSearch: true }));
@@ -141,6 +140,7 @@ async function welcome(client, { person, pages }) {
 
 async function state() {
   const waiting = await read((_, queue) => queue.getAll());
+  for (const one of waiting) one.words = (await read((state) => state.get(`words ${one.key}`))) ?? "";
   const cache = await caches.open(KEPT);
   const kept = [];
   for (const request of await cache.keys()) {

@@ -1,0 +1,132 @@
+"""RSVPs of people who never signed in here, are no members and were not invited."""
+
+import pytest
+
+from groundwork.clock import DAY
+from groundwork.uuid7 import new_id
+from openmeet.domain.attendance import actions, host_decisions, queries, registration
+from openmeet.domain.attendance.model import AttendanceStatus, PendingFor, RsvpCounts, RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.users import actions as users
+from tests.openmeet.site_under_test import event_by, person
+
+# As many as a script writes in an afternoon; what is counted and told does not grow with them.
+MANY = 10_000
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+async def strangers(tx, count):
+    """Ids of people known only by a DID, made in one statement."""
+    ids = [new_id(tx.now) for _ in range(count)]
+    await tx.execute_many(
+        "insert into users (id, kind, display_name, email, bio, time_zone, revision, created_at, updated_at)"
+        " values (:id, 'shadow', '', null, '', null, 1, 0, 0)",
+        [{"id": one} for one in ids],
+    )
+    return ids
+
+
+async def write(tx, event, ids, answer=RsvpRecordStatus.GOING):
+    for one in ids:
+        await actions.apply_from_network(
+            tx, event_id=event.id, user_id=one, record_uri=f"at://{one}", answer=answer, first_seen=tx.now
+        )
+
+
+async def counts(reader, event):
+    return (await queries.counts(reader, [event.id]))[event.id]
+
+
+async def kinds_received(reader, who):
+    return [one.kind for one in await newest(reader, who.user_id, 50)]
+
+
+async def test_very_many_take_no_place_and_make_one_notice(make_sqlite, clock):
+    """However many: the confirmed count stays, the host hears once, and a member still takes the last place."""
+    db = await make_sqlite("openmeet")
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana, capacity="2")
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+        ids = await strangers(tx, MANY)
+    for start in range(0, MANY, 100):
+        async with db.transaction() as tx:
+            await write(tx, event, ids[start : start + 100])
+        # While the notice is unread it stands for all of them, also on other days.
+        clock.turn(DAY // 2)
+    async with db.transaction() as tx:
+        assert await counts(tx, event) == RsvpCounts(going=1, seats=1, unconfirmed=MANY)
+        assert (await kinds_received(tx, ana)).count(kinds.FOREIGN_ANSWERS) == 1
+        assert (await actions.answer(tx, cleo, event.slug, RsvpReply.GOING)).status is AttendanceStatus.ATTENDING
+
+
+@pytest.mark.parametrize(
+    ("policy", "status", "why"),
+    [
+        (ForeignAnswers.COUNT, AttendanceStatus.ATTENDING, None),
+        (ForeignAnswers.APPROVE, AttendanceStatus.PENDING, PendingFor.APPROVAL),
+        (ForeignAnswers.APART, AttendanceStatus.PENDING, PendingFor.FOREIGN),
+        (None, AttendanceStatus.PENDING, PendingFor.FOREIGN),
+    ],
+)
+async def test_the_host_decides_what_they_lead_to(db, policy, status, why):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, capacity="5")
+        await registration.put(tx, event.id, RegistrationSettings(foreign_answers=policy))
+        (stranger,) = await strangers(tx, 1)
+        await write(tx, event, [stranger])
+        mine = await queries.find(tx, event.id, stranger)
+        assert (mine.status, mine.pending_for) == (status, why)
+        # A repeated record decides nothing anew, whatever the host chose meanwhile.
+        await registration.put(tx, event.id, RegistrationSettings(foreign_answers=ForeignAnswers.COUNT))
+        await write(tx, event, [stranger])
+        assert await queries.find(tx, event.id, stranger) == mine
+
+
+async def test_without_a_limit_they_count(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        await write(tx, event, await strangers(tx, 3))
+        assert await counts(tx, event) == RsvpCounts(going=3, seats=3)
+
+
+async def test_the_host_confirms_one_or_all(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, capacity="2")
+        ids = await strangers(tx, 4)
+        await write(tx, event, ids)
+        third = await queries.find(tx, event.id, ids[2])
+        assert await host_decisions.approve(tx, ana, event.slug, [third.id]) == host_decisions.DecisionCounts(1, 0)
+        assert await host_decisions.approve(tx, ana, event.slug) == host_decisions.DecisionCounts(1, 2)
+        found = [(await queries.find(tx, event.id, one)).status for one in ids]
+    assert found == ["attending", "waitlisted", "attending", "waitlisted"]
+
+
+async def test_a_word_that_nobody_understands_is_not_confirmed_with_all(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, capacity="2")
+        (stranger,) = await strangers(tx, 1)
+        await write(tx, event, [stranger], RsvpRecordStatus.OTHER)
+        assert await host_decisions.approve(tx, ana, event.slug) == host_decisions.DecisionCounts(0, 0)
+
+
+async def test_who_signs_in_is_foreign_no_more(db):
+    """The same person answers here: then a place is theirs if there is one."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, capacity="1")
+        (stranger,) = await strangers(tx, 1)
+        await write(tx, event, [stranger])
+        await users.claim_shadow(tx, stranger, display_name="Ben")
+        caller = type(ana)(stranger, "Ben")
+        assert (await actions.answer(tx, caller, event.slug, RsvpReply.GOING)).status is AttendanceStatus.ATTENDING

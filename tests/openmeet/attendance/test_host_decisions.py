@@ -1,0 +1,340 @@
+"""How hosts manage RSVPs; on both engines."""
+
+import csv
+import io
+from dataclasses import replace
+
+import pytest
+
+from groundwork.clock import HOUR
+from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused
+from openmeet.domain.attendance import (
+    actions,
+    history,
+    host_decisions,
+    invitations,
+    lists,
+    queries,
+    registration,
+    response_details,
+)
+from openmeet.domain.attendance.lists import AttendeeFilter
+from openmeet.domain.attendance.model import AttendanceStatus, ChangeChannel, RsvpCounts, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.registration import (
+    RegistrationQuestion,
+    RegistrationSettings,
+    RegistrationSubmission,
+    check,
+)
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.users import actions as users
+from openmeet.domain.users import guests
+from openmeet.domain.users.model import UserKind, unnamed
+from openmeet.domain.users.queries import by_id
+from openmeet.web.attendance import attendees_pages
+from tests.openmeet.site_under_test import event_by, person
+
+GOING = RsvpReply.GOING
+S = AttendanceStatus
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+@pytest.fixture
+async def full(db):
+    """Ana's event with one place: Ben has it, Cleo waits."""
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana, capacity="1")
+        await actions.answer(tx, ben, event.slug, GOING)
+        await actions.answer(tx, cleo, event.slug, GOING)
+    return ana, ben, cleo, event
+
+
+async def of(reader, event, who):
+    return await queries.find(reader, event.id, who.user_id)
+
+
+async def kinds_received(reader, who):
+    return [one.kind for one in await newest(reader, who.user_id, 50)]
+
+
+async def test_who_is_removed_hears_of_it_and_stays_out(db, full):
+    ana, ben, cleo, event = full
+    async with db.transaction() as tx:
+        mine = await of(tx, event, ben)
+        assert await host_decisions.remove(tx, ana, event.slug, [mine.id]) == host_decisions.DecisionCounts(removed=1)
+        assert kinds.ANSWER_DECLINED in await kinds_received(tx, ben)
+        assert (await of(tx, event, cleo)).has_offer(tx.now)
+        with pytest.raises(Refused):
+            await actions.answer(tx, ben, event.slug, GOING)
+
+
+async def test_undo_brings_back_the_seat_or_the_head_of_the_line(db, full):
+    ana, ben, cleo, event = full
+    async with db.transaction() as tx:
+        seat, wait = await of(tx, event, ben), await of(tx, event, cleo)
+        await host_decisions.remove(tx, ana, event.slug, [wait.id])
+        await host_decisions.restore(tx, ana, event.slug, wait.id)
+        assert (await of(tx, event, cleo)).status is S.WAITLISTED
+        await host_decisions.remove(tx, ana, event.slug, [seat.id])
+        # Cleo was offered the seat meanwhile: nobody takes it from her, and Ben is the next.
+        back = await host_decisions.restore(tx, ana, event.slug, seat.id)
+        assert (back.status, (await of(tx, event, cleo)).has_offer(tx.now)) == (S.WAITLISTED, True)
+        await actions.answer(tx, cleo, event.slug, RsvpReply.DECLINED)
+        assert (await of(tx, event, ben)).has_offer(tx.now)
+
+
+async def test_undo_at_once_is_as_if_nothing_was(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, capacity="1")
+        mine = await actions.answer(tx, ben, event.slug, GOING)
+        await host_decisions.remove(tx, ana, event.slug, [mine.id])
+        assert (await host_decisions.restore(tx, ana, event.slug, mine.id)).status is S.ATTENDING
+        lines = await history.of_rsvp(tx, mine.id)
+    assert [(one.before, one.after, one.through) for one in lines] == [
+        (None, S.ATTENDING, ChangeChannel.PAGE),
+        (S.ATTENDING, S.REJECTED, ChangeChannel.HOST),
+        (S.REJECTED, S.ATTENDING, ChangeChannel.HOST),
+    ]
+    assert {one.actor_id for one in lines} == {ana.user_id, ben.user_id}
+
+
+async def test_adding_by_name_needs_a_place(db, full):
+    ana, _, _, event = full
+    async with db.transaction() as tx:
+        with pytest.raises(Refused) as full_up:
+            await host_decisions.add(tx, ana, event.slug, "Grandma")
+        assert full_up.value.name == "EventFull"
+
+
+async def test_who_is_added_is_seen_by_hosts_alone(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        await host_decisions.add(tx, ana, event.slug, "Grandma", party=2)
+        with pytest.raises(InvalidForm):
+            await host_decisions.add(tx, ana, event.slug, " ")
+        assert await lists.attendees(tx, event.id, list(S), limit=9) == []
+        (one,) = await lists.for_hosts(tx, event.id, AttendeeFilter(list(S), "GRAND"), None, 9)
+        assert (one.display_name, one.party, one.is_guest) == ("Grandma", 2, True)
+        assert (await queries.counts(tx, [event.id]))[event.id] == RsvpCounts(going=2, seats=2)
+
+
+async def test_an_invitation_tells_nothing_about_the_address(db):
+    """Known or not: the host sees the address that they wrote, until the person has answered."""
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, visibility="private")
+        for address in ("Ben@example.org", "stranger@example.org", "ben@example.org"):
+            await invitations.invite(tx, ana, event.slug, address)
+        rows = await lists.for_hosts(tx, event.id, AttendeeFilter(list(S)), None, 9)
+        names = dict.fromkeys([one.user_id for one in rows], unnamed())
+        shown = [lists.shown(one, names) for one in rows]
+        assert [(one.name, one.status) for one in shown] == [
+            ("ben@example.org", S.INVITED),
+            ("stranger@example.org", S.INVITED),
+        ]
+        known, unknown = (replace(one, attendance_id="", user_id="", name="") for one in shown)
+        assert known == unknown
+        assert kinds.INVITED in await kinds_received(tx, ben)
+        # Invited means wanted: nobody is asked for approval then.
+        await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
+        assert (await actions.answer(tx, ben, event.slug, GOING)).status is S.ATTENDING
+
+
+async def test_who_comes_without_having_answered_is_seen_by_hosts_alone(db, clock):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await invitations.invite(tx, ana, event.slug, "ben@example.org")
+        clock.turn(event.starts_at - clock.now())
+    async with db.transaction() as tx:
+        (one,) = await lists.for_hosts(tx, event.id, AttendeeFilter(list(S)), None, 9)
+        saved = await host_decisions.check_in(tx, ana, event.slug, one.attendance_id)
+        assert (saved.status, saved.is_private) == (S.ATTENDED, True)
+        assert await lists.attendees(tx, event.id, list(S), limit=9) == []
+        assert (await queries.counts(tx, [event.id]))[event.id].going == 1
+
+
+async def test_a_guest_who_signs_up_is_the_same_person(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        invited = await invitations.invite(tx, ana, event.slug, "eve@example.org")
+        user_id = await users.create_person(tx, display_name="Eve", email="eve@example.org")
+        assert user_id == invited.user_id
+        assert await guests.find(tx, user_id) is None
+        user = await by_id(tx, user_id)
+    assert (user.kind, user.display_name, user.email) == (UserKind.PERSON, "Eve", "eve@example.org")
+
+
+async def test_check_in_counts_and_can_be_undone(db, full, clock):
+    ana, ben, cleo, event = full
+    clock.turn(event.starts_at - clock.now() - HOUR)
+    async with db.transaction() as tx:
+        seat, wait = await of(tx, event, ben), await of(tx, event, cleo)
+        assert (await host_decisions.check_in(tx, ana, event.slug, seat.id)).status is S.ATTENDED
+        again = await host_decisions.check_in(tx, ana, event.slug, seat.id)
+        assert again.revision == (await of(tx, event, ben)).revision
+        with pytest.raises(Refused):
+            await host_decisions.check_in(tx, ana, event.slug, wait.id)
+        with pytest.raises(Refused):
+            await actions.answer(tx, ben, event.slug, RsvpReply.DECLINED)
+        assert (await host_decisions.undo_check_in(tx, ana, event.slug, seat.id)).status is S.ATTENDING
+        with pytest.raises(NotFound):
+            await host_decisions.check_in(tx, ana, event.slug, "nobody")
+
+
+async def test_only_hosts_may(db, full):
+    ana, ben, _, event = full
+    async with db.transaction() as tx:
+        mine = await of(tx, event, ben)
+        other = await event_by(tx, ana, visibility="private")
+    attempts = (
+        lambda tx: host_decisions.approve(tx, ben, event.slug),
+        lambda tx: host_decisions.remove(tx, ben, event.slug, [mine.id]),
+        lambda tx: host_decisions.restore(tx, ben, event.slug, mine.id),
+        lambda tx: host_decisions.add(tx, ben, event.slug, "Eve"),
+        lambda tx: invitations.invite(tx, ben, event.slug, "eve@example.org"),
+        lambda tx: host_decisions.check_in(tx, ben, event.slug, mine.id),
+        lambda tx: host_decisions.change_registration_settings(tx, ben, event.slug, RegistrationSettings()),
+    )
+    for attempt in attempts:
+        with pytest.raises(Forbidden):
+            async with db.transaction() as tx:
+                await attempt(tx)
+    with pytest.raises(NotFound):
+        async with db.transaction() as tx:
+            await host_decisions.approve(tx, ben, other.slug)
+    with pytest.raises(NotFound):
+        async with db.transaction() as tx:
+            await host_decisions.remove(tx, ana, other.slug, [mine.id])
+
+
+async def test_who_wants_to_be_private_is_counted_and_not_shown(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await actions.answer(tx, ben, event.slug, GOING, RsvpRequest(is_private=True))
+        assert await lists.attendees(tx, event.id, list(S), limit=9) == []
+        assert len(await lists.attendees(tx, event.id, list(S), limit=9, with_private=True)) == 1
+        assert (await queries.counts(tx, [event.id]))[event.id].going == 1
+        await actions.answer(tx, ben, event.slug, GOING, RsvpRequest(is_private=False))
+        assert len(await lists.attendees(tx, event.id, list(S), limit=9)) == 1
+
+
+async def test_no_cell_of_the_file_is_a_formula(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        await registration.put(
+            tx, event.id, RegistrationSettings(max_party=2, questions=(RegistrationQuestion("q1", "=1+1"),))
+        )
+        evil = type(ana)(await users.create_person(tx, display_name='=HYPERLINK("http://x")'), "")
+        rsvp_request = RsvpRequest(party=2, guest_names=("@SUM(A1)",), form_responses={"q1": "+1;DROP\n-2"})
+        await actions.answer(tx, evil, event.slug, GOING, rsvp_request)
+        text = await attendees_pages.csv_of(tx, event)
+    head, row = list(csv.reader(io.StringIO(text)))
+    assert (head[0], head[-1], row[0]) == ("Name", "'=1+1", '\'=HYPERLINK("http://x")')
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in (*head, *row))
+
+
+async def test_answers_stand_under_the_words_that_they_were_given_to(db):
+    """The host asks otherwise later, and then no more: what people said is kept, and nobody said it to other words."""
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana)
+        for words, who, text in (("Do you bring children?", ben, "no"), ("Do you bring a dog?", cleo, "yes")):
+            await registration.put(tx, event.id, RegistrationSettings(questions=(RegistrationQuestion("q1", words),)))
+            await actions.answer(tx, who, event.slug, GOING, RsvpRequest(form_responses={"q1": text}))
+        head, *rows = csv.reader(io.StringIO(await attendees_pages.csv_of(tx, event)))
+        assert head[-2:] == ["Do you bring a dog?", "Do you bring children?"]
+        assert [row[-2:] for row in rows] == [["", "no"], ["yes", ""]]
+        # Another guest later, who changes nothing of what was said.
+        await actions.answer(tx, ben, event.slug, GOING, RsvpRequest(is_private=True))
+        await registration.put(tx, event.id, RegistrationSettings())
+        found = await response_details.of_answers(tx, event.id, RegistrationSettings(), None)
+        mine = await of(tx, event, ben)
+        assert found[mine.id].responses == (response_details.FormResponse("q1", "Do you bring children?", "no"),)
+        # Of answers from before the words were kept.
+        await tx.execute("update attendances set reply_words = '{}'")
+        found = await response_details.of_answers(tx, event.id, RegistrationSettings(), [mine.id])
+        assert found[mine.id].responses == (response_details.FormResponse("q1", "An earlier question", "no"),)
+        head, *_ = csv.reader(io.StringIO(await attendees_pages.csv_of(tx, event)))
+        assert head[-1] == "An earlier question"
+
+
+async def test_pages_of_the_list_meet(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, capacity="3")
+        for number in range(7):
+            await actions.answer(tx, await person(tx, f"P{number}"), event.slug, GOING)
+        found, after = [], None
+        while rows := await lists.for_hosts(tx, event.id, AttendeeFilter(list(S)), after, 2):
+            found += [one.display_name for one in rows]
+            after = lists.parse_cursor(lists.format_cursor(rows[-1]))
+    assert found == [f"P{number}" for number in range(7)]
+
+
+async def test_settings_of_somebody_else_are_not_overwritten(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        await host_decisions.change_registration_settings(
+            tx, ana, event.slug, RegistrationSettings(max_party=3), expected_revision=0
+        )
+        with pytest.raises(PreconditionFailed):
+            await host_decisions.change_registration_settings(
+                tx, ana, event.slug, RegistrationSettings(), expected_revision=0
+            )
+        assert (await registration.of_event(tx, event)).max_party == 3
+
+
+async def test_places_of_one_way_are_for_events_held_both_ways(db):
+    """Elsewhere they would count for nothing; what was so before may stay."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        here = await event_by(tx, ana)
+        both = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/x")
+    with pytest.raises(InvalidForm) as wrong:
+        check(RegistrationSubmission(limit_online="5"), here)
+    assert set(wrong.value.problems) == {"limit_online"}
+    assert check(RegistrationSubmission(limit_online="5"), here, RegistrationSettings(limit_online=5)).limit_online == 5
+    assert check(RegistrationSubmission(limit_online="5"), both).limit_online == 5
+
+
+async def test_every_wrong_setting_is_named(db):
+    typed = RegistrationSubmission(
+        limit_in_person="0",
+        limit_online="many",
+        closes_hours_before="-1",
+        max_party="21",
+        is_members_only="yes",
+        list_audience="cats",
+        foreign_answers="dogs",
+        questions=[("q1", "", "a\nb", ""), ("q2", "Diet?", "one", ""), ("q3", "x" * 201, "", "")],
+    )
+    async with db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"))
+    with pytest.raises(InvalidForm) as wrong:
+        check(typed, event)
+    assert set(wrong.value.problems) == {
+        "limit_in_person",
+        "limit_online",
+        "closes_hours_before",
+        "max_party",
+        "is_members_only",
+        "list_audience",
+        "foreign_answers",
+        "question_1",
+        "choices_2",
+        "question_3",
+    }

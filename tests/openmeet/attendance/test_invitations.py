@@ -1,0 +1,110 @@
+"""An invitation by e-mail reveals nothing about the owner of the address, even if they have answered; both engines."""
+
+import pytest
+
+from groundwork.clock import HOUR, HandClock
+from openmeet.domain.attendance import actions, host_decisions, invitations, registration
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.queries import newest
+from tests.databases import MakeDatabase
+from tests.openmeet.emails.conftest import Post, post
+from tests.openmeet.series.practice import begin, dates
+from tests.openmeet.site_under_test import Site, api_session, event_by, person, site_on
+
+__all__ = ["post"]
+
+BY_ADDRESS = {"id": "", "displayName": "", "answeredAt": ""}
+
+
+@pytest.fixture
+async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_database("openmeet"), clock)
+
+
+async def kinds_received(tx, who):
+    return [one.kind for one in await newest(tx, who.user_id, 20)]
+
+
+@pytest.mark.parametrize("stands", ["going", "interested", "declined", "pending", "removed"])
+async def test_who_has_answered_is_not_given_away(site: Site, clock: HandClock, stands: str) -> None:
+    """The answer of the API, the list, and what stood on it before are those that a stranger's address leaves."""
+    async with site.browser() as client:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        ben = await api_session(client, "ben@example.org", "Ben")
+        event = {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
+        path = (await client.post("/api/events", json=event, headers=ana)).headers["location"]
+        if stands == "pending":
+            async with site.db.transaction() as tx:
+                (row,) = await tx.fetch("select id from events")
+                await registration.put(tx, row["id"], RegistrationSettings(needs_approval=True))
+        reply = stands if stands in set(RsvpReply) else "going"
+        await client.put(f"{path}/answer", json={"reply": reply}, headers=ben)
+        (before,) = (await client.get(f"{path}/attendances", headers=ana)).json()["attendances"]
+        if stands == "removed":
+            asked = {"decision": "remove", "attendanceIds": [before["id"]]}
+            await client.post(f"{path}/attendances/decisions", json=asked, headers=ana)
+            (before,) = (await client.get(f"{path}/attendances", headers=ana)).json()["attendances"]
+        said = []
+        for address in ("stranger@example.org", "ben@example.org"):
+            shown = await client.post(f"{path}/attendances", json={"email": address}, headers=ana)
+            again = await client.post(f"{path}/attendances", json={"email": address}, headers=ana)
+            assert (shown.status_code, again.status_code, again.json()) == (201, 201, shown.json())
+            assert (shown.json()["displayName"], shown.json()["personId"]) == (address, None)
+            said.append(shown.json())
+        assert said[0] | BY_ADDRESS == said[1] | BY_ADDRESS
+        listed = (await client.get(f"{path}/attendances", headers=ana)).json()["attendances"]
+        assert [one for one in listed if one["id"] == before["id"]] == [before]
+        assert sorted(one["displayName"] for one in listed if one["id"] != before["id"]) == [
+            "ben@example.org",
+            "stranger@example.org",
+        ]
+        history = [
+            (await client.get(f"{path}/attendances/{one['id']}/history", headers=ana)).json()["changes"] for one in said
+        ]
+        first, second = ([one | {"at": ""} for one in lines] for lines in history)
+        assert first == second
+        gone = {"decision": "remove", "attendanceIds": [one["id"] for one in said]}
+        assert (await client.post(f"{path}/attendances/decisions", json=gone, headers=ana)).json()["removed"] == 2
+
+
+async def test_who_has_answered_gets_no_letter(post: Post) -> None:
+    """Nor does the line that is nobody's; a stranger gets one."""
+    async with post.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await actions.answer(tx, ben, event.slug, RsvpReply.INTERESTED)
+    post.site.clock.turn(HOUR)
+    await post.deliver()
+    async with post.db.transaction() as tx:
+        for address in ("ben@example.org", "eve@example.org", "ben@example.org"):
+            await invitations.invite(tx, ana, event.slug, address)
+        assert kinds.INVITED not in await kinds_received(tx, ben)
+    post.site.clock.turn(HOUR)
+    assert [mail["To"] for mail in await post.deliver()] == ["eve@example.org"]
+
+
+async def test_who_answered_their_invitation_is_invited_no_second_time(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        first = await invitations.invite(tx, ana, event.slug, "ben@example.org")
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+        again = await invitations.invite(tx, ana, event.slug, "ben@example.org")
+        assert (again.id, again.status) == (first.id, AttendanceStatus.ATTENDING)
+        await host_decisions.remove(tx, ana, event.slug, [first.id])
+        back = await invitations.invite(tx, ana, event.slug, "ben@example.org")
+        assert (back.id, back.status) == (first.id, AttendanceStatus.INVITED)
+
+
+async def test_who_answered_one_date_hears_of_the_others(site: Site) -> None:
+    """About the first that they have not answered, with how many more there are."""
+    async with site.db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        first, second, *rest = await dates(tx, series)
+        await actions.answer(tx, ben, first.slug, RsvpReply.GOING)
+        await invitations.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
+        (told,) = [one for one in await newest(tx, ben.user_id, 20) if one.kind is kinds.INVITED]
+        assert (told.subject_id, told.payload.more) == (second.id, len(rest))  # type: ignore[attr-defined]  # the payload of its kind

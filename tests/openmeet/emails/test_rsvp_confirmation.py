@@ -1,0 +1,303 @@
+"""Whoever has an account and says that they go gets the entry for their calendar by mail, unless they want none."""
+
+import re
+from datetime import date
+
+import icalendar
+import pytest
+
+from groundwork.clock import HOUR, MINUTE
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting, host_decisions
+from openmeet.domain.attendance.model import RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance.queries import find
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.model import NotificationTopic
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.series import standing_rsvps
+from tests.openmeet.emails.conftest import Post, calendar_of, text_of
+from tests.openmeet.series.practice import begin, dates
+from tests.openmeet.site_under_test import details, event_by, person
+
+
+@pytest.fixture
+async def evening(post: Post):
+    async with post.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        return ana, ben, await event_by(tx, ana)
+
+
+async def say(post: Post, who, event, reply: RsvpReply = RsvpReply.GOING) -> None:
+    async with post.db.transaction() as tx:
+        await attendance.answer(tx, who, event.slug, reply)
+
+
+async def to_ben(post: Post):
+    return [one for one in await post.deliver() if one["To"] == "ben@example.org"]
+
+
+async def test_going_brings_the_entry_once(post: Post, evening) -> None:
+    """Where and when, the way to change it, and a file that the later mails about the event renew."""
+    ana, ben, event = evening
+    await say(post, ben, event)
+    await say(post, ben, event)
+    assert await to_ben(post) == []
+    post.site.clock.turn(5 * MINUTE)
+    (mail,) = await to_ben(post)
+    assert mail["Subject"] == "You’re going: Board games, Sat 4 Jul"
+    assert "You’re going." in text_of(mail)
+    assert "Saturday 4 July 2026, 18:00–20:00, Berlin time" in text_of(mail)
+    (first,) = icalendar.Calendar.from_ical(calendar_of(mail).get_content()).walk("VEVENT")
+    assert (str(first["UID"]), first["STATUS"]) == (f"{event.id}@openmeet.test", "CONFIRMED")
+    async with post.db.transaction() as tx:
+        await event_hosting.cancel(tx, ana, event.slug, "")
+    (mail,) = await to_ben(post)
+    (last,) = icalendar.Calendar.from_ical(calendar_of(mail).get_content()).walk("VEVENT")
+    assert (last["UID"], last["STATUS"]) == (first["UID"], "CANCELLED")
+
+
+async def test_saying_no_takes_the_entry_away_and_yes_brings_it_back(post: Post, evening) -> None:
+    """METHOD:CANCEL under the same name, as high and later each time (RFC 5546, section 2.1.5), so that what the host does is above it."""
+    _, ben, event = evening
+    entries = []
+    for reply in (RsvpReply.GOING, RsvpReply.DECLINED, RsvpReply.GOING, RsvpReply.DECLINED):
+        await say(post, ben, event, reply)
+        assert await to_ben(post) == []
+        post.site.clock.turn(5 * MINUTE)
+        (mail,) = await to_ben(post)
+        read = icalendar.Calendar.from_ical(calendar_of(mail).get_content())
+        (entry,) = read.walk("VEVENT")
+        entries.append((read["METHOD"], entry["STATUS"], entry["SEQUENCE"], entry["DTSTAMP"].dt, entry["UID"]))
+    assert [one[:3] for one in entries] == [
+        ("PUBLISH", "CONFIRMED", 1),
+        ("CANCEL", "CANCELLED", 1),
+        ("PUBLISH", "CONFIRMED", 1),
+        ("CANCEL", "CANCELLED", 1),
+    ]
+    assert entries[0][3] < entries[1][3] < entries[2][3] < entries[3][3]
+    assert len({one[4] for one in entries}) == 1
+    assert mail["Subject"] == "You’re not going: Board games, Sat 4 Jul"
+    assert "removes the entry from your calendar" in text_of(mail)
+
+
+@pytest.mark.parametrize("reply", [RsvpReply.DECLINED, RsvpReply.INTERESTED])
+async def test_what_was_taken_back_meanwhile_is_not_mailed(post: Post, evening, reply: RsvpReply) -> None:
+    _, ben, event = evening
+    await say(post, ben, event)
+    await say(post, ben, event, reply)
+    post.site.clock.turn(HOUR)
+    assert await to_ben(post) == []
+    await say(post, ben, event)
+    post.site.clock.turn(5 * MINUTE)
+    assert len(await to_ben(post)) == 1
+
+
+async def test_it_is_switched_off_by_the_settings_and_by_its_own_link(post: Post, evening) -> None:
+    ana, ben, event = evening
+    await say(post, ben, event)
+    post.site.clock.turn(5 * MINUTE)
+    (mail,) = await to_ben(post)
+    async with post.site.browser() as browser:
+        (link,) = re.findall(r"/mail/stop/\S+", text_of(mail))
+        await browser.post(link)
+    async with post.db.transaction() as tx:
+        other, third = await event_by(tx, ana, title="Chess"), await event_by(tx, ana, title="Go")
+    await say(post, ben, other)
+    post.site.clock.turn(5 * MINUTE)
+    assert await to_ben(post) == []
+    async with post.db.transaction() as tx:
+        await notifications.choose(tx, ben.user_id, {NotificationTopic.OWN_ANSWERS: frozenset()})
+    await say(post, ben, third)
+    post.site.clock.turn(5 * MINUTE)
+    assert await to_ben(post) == []
+
+
+async def test_hosts_get_none(post: Post, evening) -> None:
+    """They have it in the calendar anyway."""
+    ana, _, event = evening
+    await say(post, ana, event)
+    async with post.db.transaction() as tx:
+        cleo, series = await begin(tx)
+        await standing_rsvps.answer_all(tx, cleo, series.slug, RsvpReply.GOING)
+    post.site.clock.turn(5 * MINUTE)
+    assert await post.deliver() == []
+
+
+async def turned(post: Post) -> list[tuple[str, str | None]]:
+    """What Ben gets within the next five minutes: subject, and the method of the file with it."""
+    post.site.clock.turn(5 * MINUTE)
+    mails = await to_ben(post)
+    return [(one["Subject"], part.get_param("method") if (part := calendar_of(one)) else None) for one in mails]
+
+
+ENDED = [("You’re not going: Board games, Sat 4 Jul", "CANCEL")]
+
+
+async def test_an_entry_is_ended_however_they_came_to_say_no(post: Post, evening) -> None:
+    """By way of maybe and of a second yes that lasted a minute; and once."""
+    _, ben, event = evening
+    await say(post, ben, event)
+    assert await turned(post) == [("You’re going: Board games, Sat 4 Jul", "PUBLISH")]
+    for reply in (RsvpReply.INTERESTED, RsvpReply.GOING, RsvpReply.DECLINED):
+        await say(post, ben, event, reply)
+        post.site.clock.turn(MINUTE)
+    assert await turned(post) == ENDED
+    await say(post, ben, event, RsvpReply.INTERESTED)
+    await say(post, ben, event, RsvpReply.DECLINED)
+    assert await turned(post) == []
+
+
+async def test_the_end_is_the_same_at_every_attempt(post: Post, evening) -> None:
+    _, ben, event = evening
+    await say(post, ben, event)
+    await turned(post)
+    await say(post, ben, event, RsvpReply.DECLINED)
+    post.inbox.reply = "451 Later"
+    await turned(post)
+    post.inbox.reply = "250 OK"
+    post.site.clock.turn(HOUR)
+    assert await turned(post) == ENDED
+
+
+async def test_who_was_only_interested_has_an_entry_once_a_mail_brought_it(post: Post, evening) -> None:
+    ana, ben, event = evening
+    await say(post, ben, event, RsvpReply.INTERESTED)
+    await say(post, ben, event, RsvpReply.DECLINED)
+    assert await turned(post) == []
+    await say(post, ben, event, RsvpReply.INTERESTED)
+    async with post.db.transaction() as tx:
+        await event_hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T19:00", ends="2026-07-05T21:00"))
+    assert await turned(post) == [("New time: Board games, Sun 5 Jul", "PUBLISH")]
+    await say(post, ben, event, RsvpReply.DECLINED)
+    assert await turned(post) == [("You’re not going: Board games, Sun 5 Jul", "CANCEL")]
+
+
+async def test_whom_the_host_sends_away_has_the_entry_taken_away_with_that_news(post: Post, evening) -> None:
+    ana, ben, event = evening
+    await say(post, ben, event)
+    await turned(post)
+    async with post.db.transaction() as tx:
+        mine = await find(tx, event.id, ben.user_id)
+        await host_decisions.remove(tx, ana, event.slug, [mine.id])
+    post.site.clock.turn(HOUR)
+    assert await turned(post) == [("No place: Board games, Sat 4 Jul", "CANCEL")]
+
+
+async def test_who_has_the_place_back_hears_of_it_if_they_heard_of_the_no(post: Post, evening) -> None:
+    """With the entry for the calendar that was taken away; what the host takes back at once nobody is told of."""
+    ana, ben, event = evening
+    await say(post, ben, event)
+    await turned(post)
+    for waits, mails in (
+        (
+            HOUR,
+            [[("No place: Board games, Sat 4 Jul", "CANCEL")], [("You’re in: Board games, Sat 4 Jul", "PUBLISH")]],
+        ),
+        (0, [[], []]),
+    ):
+        async with post.db.transaction() as tx:
+            mine = await find(tx, event.id, ben.user_id)
+            await host_decisions.remove(tx, ana, event.slug, [mine.id])
+        post.site.clock.turn(waits)
+        seen = [await turned(post)]
+        async with post.db.transaction() as tx:
+            await host_decisions.restore(tx, ana, event.slug, mine.id)
+        post.site.clock.turn(HOUR)
+        seen.append(await turned(post))
+        assert seen == mails
+    async with post.db.transaction() as tx:
+        found = [one.kind for one in await newest(tx, ben.user_id, 9)]
+    assert found == [kinds.ANSWER_APPROVED, kinds.ANSWER_DECLINED]
+
+
+async def test_who_says_no_by_a_record_has_the_entry_taken_away(post: Post, evening) -> None:
+    """Or deletes the record: what was mailed from here is ended from here."""
+    _, ben, event = evening
+    uri = "at://did:plc:ben/community.lexicon.calendar.rsvp/1"
+    for is_deleted in (False, True):
+        await say(post, ben, event)
+        await turned(post)
+        async with post.db.transaction() as tx:
+            said = RsvpRecordStatus.GOING if is_deleted else RsvpRecordStatus.NOT_GOING
+            await attendance.apply_from_network(
+                tx, event_id=event.id, user_id=ben.user_id, record_uri=uri, answer=said, first_seen=tx.now
+            )
+            if is_deleted:
+                await attendance.withdraw_from_network(tx, record_uri=uri)
+        assert await turned(post) == ENDED
+
+
+async def test_one_date_after_all_leaves_the_end_of_the_others(post: Post) -> None:
+    """Whoever goes to none any more and then to one again, within the minutes that a mail waits, has that one alone."""
+    async with post.db.transaction() as tx:
+        ben = await person(tx, "Ben")
+        _, series = await begin(tx)
+        first, *others = await dates(tx, series)
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
+    assert await turned(post) == [("Your answers: Practice", "PUBLISH")]
+    async with post.db.transaction() as tx:
+        await standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
+    post.site.clock.turn(MINUTE)
+    await say(post, ben, first)
+    post.site.clock.turn(4 * MINUTE)
+    (mail,) = await to_ben(post)
+    entries = icalendar.Calendar.from_ical(calendar_of(mail).get_content()).walk("VEVENT")
+    assert [one["RECURRENCE-ID"].dt.date() for one in entries] == [_day_of(one) for one in others]
+    assert "You’re no longer going to one date of Practice:" in text_of(mail)
+    assert await turned(post) == [("You’re going: Practice, Tue 24 Nov", "PUBLISH")]
+
+
+async def test_going_to_a_whole_series_is_one_mail_with_every_entry(post: Post) -> None:
+    """And going to none of it any more one that ends them all; what was taken back at once is not mailed."""
+    async with post.db.transaction() as tx:
+        ben = await person(tx, "Ben")
+        _, series = await begin(tx)
+        held = await dates(tx, series)
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
+        await standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
+    post.site.clock.turn(5 * MINUTE)
+    assert await to_ben(post) == []
+    seen = []
+    for goes in (True, False):
+        async with post.db.transaction() as tx:
+            if goes:
+                await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
+                await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
+            else:
+                await standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
+        post.site.clock.turn(5 * MINUTE)
+        (mail,) = await to_ben(post)
+        assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        read = icalendar.Calendar.from_ical(calendar_of(mail).get_content())
+        entries = read.walk("VEVENT")
+        assert {str(one["UID"]) for one in entries} == {f"{series.id}@openmeet.test"}
+        assert [one["RECURRENCE-ID"].dt.date() for one in entries] == [_day_of(one) for one in held]
+        assert {one["STATUS"] for one in entries} == ({"CONFIRMED"} if goes else {"CANCELLED"})
+        assert text_of(mail).count("\n- ") == (len(held) if goes else 0)
+        seen.append((read["METHOD"], mail["Subject"], max((one["SEQUENCE"], one["DTSTAMP"].dt) for one in entries)))
+    assert [one[:2] for one in seen] == [
+        ("PUBLISH", "Your answers: Practice"),
+        ("CANCEL", "You’re not going: Practice"),
+    ]
+    assert seen[0][2] < seen[1][2]
+
+
+async def test_saying_no_to_one_date_of_a_series_ends_that_entry_alone(post: Post) -> None:
+    async with post.db.transaction() as tx:
+        ben = await person(tx, "Ben")
+        _, series = await begin(tx)
+        first, *_ = await dates(tx, series)
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
+    post.site.clock.turn(HOUR)
+    assert len(await to_ben(post)) == 1
+    await say(post, ben, first, RsvpReply.DECLINED)
+    post.site.clock.turn(5 * MINUTE)
+    (mail,) = await to_ben(post)
+    read = icalendar.Calendar.from_ical(calendar_of(mail).get_content())
+    (entry,) = read.walk("VEVENT")
+    assert (read["METHOD"], entry["RECURRENCE-ID"].dt.date()) == ("CANCEL", _day_of(first))
+
+
+def _day_of(event) -> date:
+    return date.fromisoformat(event.place_in_series.original_date[:10])

@@ -1,0 +1,24 @@
+"""Subjects say what happened, to what, and on which day, within what a phone shows."""
+
+import pytest
+
+from openmeet.emails.render import subject_line
+
+
+@pytest.mark.parametrize(
+    ("fact", "title", "day", "subject"),
+    [
+        ("You’re going", "Lightning talks", "Tue 24 Nov", "You’re going: Lightning talks, Tue 24 Nov"),
+        ("Your answers", "Thursday games", "", "Your answers: Thursday games"),
+        ("Cancelled", "Tea, " * 40, "Tue 24 Nov", "Cancelled: Tea, Tea, Tea, Tea, Tea, Tea, Tea, T…, Tue 24 Nov"),
+        ("Somebody with a name of many words invites you", "Board games", "Tue 24 Nov", None),
+        ("Somebody with a name of many words invites you", "Board games at the library", "Tue 24 Nov", None),
+    ],
+)
+def test_the_title_is_cut_and_neither_fact_nor_day(fact: str, title: str, day: str, subject: str | None) -> None:
+    """Of the title at least a dozen characters are left."""
+    made = subject_line(fact, title, day)
+    assert subject in {made, None}
+    assert made.startswith(f"{fact}: {title[:11]}")
+    assert made.endswith(day)
+    assert len(made) <= max(60, len(fact) + len(day) + 4 + 12)

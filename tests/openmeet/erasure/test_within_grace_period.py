@@ -1,0 +1,118 @@
+"""What begins within the grace period is cancelled or handed over at once, dates of series as well; on both engines."""
+
+from pathlib import Path
+
+import pytest
+
+from groundwork.clock import DAY, HandClock
+from groundwork.database.transaction import Database, Transaction, TransactionTooLong
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.erasure import actions
+from openmeet.domain.erasure.preview import what_happens
+from openmeet.domain.events import co_hosts
+from openmeet.domain.events import queries as events
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion.person_erasure import take_due
+from tests.databases import MakeDatabase
+from tests.openmeet.erasure.erasing import erasing_in
+from tests.openmeet.series.practice import NOW, begin, dates, go
+from tests.openmeet.site_under_test import event_by, person
+
+GRACE = 14 * DAY
+SOON = {"starts": "2026-11-25T18:00", "ends": "2026-11-25T20:00"}
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
+    """On Friday 20 November 2026."""
+    clock.turn(NOW - clock.now())
+    return await make_database("openmeet", clock=clock)
+
+
+async def test_dates_of_a_series_are_cancelled_and_people_told(db: Database) -> None:
+    """Those within the grace period; later ones wait for the end. The preview says so."""
+    async with db.transaction() as tx:
+        ana, practice = await begin(tx)
+        ben = await person(tx, "Ben")
+        first = (await dates(tx, practice))[0]
+        await go(tx, ben, first)
+    async with db.reader() as reader:
+        before = await dates(reader, practice)
+        shown = await what_happens(reader, ana.user_id, GRACE)
+    soon = [one.id for one in before if one.starts_at < NOW + GRACE]
+    assert 0 < len(soon) < len(before)
+    assert [(one.heir, one.is_soon) for one in shown.events] == [(None, True)] * len(soon)
+    await actions.begin(db, ana.user_id, GRACE)
+    async with db.reader() as reader:
+        assert [one.id for one in await dates(reader, practice) if one.is_cancelled] == soon
+        told = await reader.fetch("select kind from notifications where user_id = :id", id=ben.user_id)
+    assert "event_cancelled" in {row["kind"] for row in told}
+
+
+async def test_a_series_with_a_co_host_goes_to_them_at_once(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, practice = await begin(tx)
+        ben = await person(tx, "Ben")
+        first = (await dates(tx, practice))[0]
+        invited = await co_hosts.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
+        await co_hosts.accept(tx, ben, invited.id)
+    await actions.begin(db, ana.user_id, GRACE)
+    async with db.reader() as reader:
+        assert (await series_queries.by_id(reader, practice.id)).owner_id == ben.user_id
+        assert {one.author_id for one in await dates(reader, practice)} == {ben.user_id}
+        assert not any(one.is_cancelled for one in await dates(reader, practice))
+
+
+async def test_an_interrupted_request_is_finished_by_the_next_turn(db: Database, tmp_path: Path) -> None:
+    """The request was stored and nothing else: people still hear that the event is off."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        soon, later = (
+            await event_by(tx, ana, **SOON),
+            await event_by(tx, ana, starts="2027-01-25T18:00", ends="2027-01-25T20:00"),
+        )
+        await actions.request(tx, ana.user_id, GRACE)
+    assert await take_due(db, erasing_in(tmp_path)) == 0
+    async with db.reader() as reader:
+        assert (await events.by_slug(reader, soon.slug)).is_cancelled
+        assert not (await events.by_slug(reader, later.slug)).is_cancelled
+
+
+async def test_who_came_back_keeps_their_events(db: Database, tmp_path: Path) -> None:
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        soon = await event_by(tx, ana, **SOON)
+        await actions.request(tx, ana.user_id, GRACE)
+        await open_session(tx, ana.user_id, SessionTransport.BROWSER)
+    await take_due(db, erasing_in(tmp_path))
+    await actions.end_soon(db, ana.user_id)
+    async with db.reader() as reader:
+        assert not (await events.by_slug(reader, soon.slug)).is_cancelled
+
+
+async def test_one_that_the_database_could_not_end_holds_up_no_other(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request is stored all the same, and the next turn does what is left."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        slow, tea = await event_by(tx, ana, title="Slow", **SOON), await event_by(tx, ana, **SOON)
+    cancel = event_hosting.cancel
+
+    async def takes_too_long(tx: Transaction, caller: Caller, slug: EventSlug, reason: str) -> None:
+        if slug == slow.slug:
+            raise TransactionTooLong("open for too long")
+        await cancel(tx, caller, slug, reason)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(event_hosting, "cancel", takes_too_long)
+        await actions.begin(db, ana.user_id, GRACE)
+    async with db.reader() as reader:
+        assert [(await events.by_slug(reader, one.slug)).is_cancelled for one in (slow, tea)] == [False, True]
+    assert await take_due(db, erasing_in(tmp_path)) == 0
+    async with db.reader() as reader:
+        assert (await events.by_slug(reader, slow.slug)).is_cancelled

@@ -1,0 +1,169 @@
+"""A single event is offered to a co-host, and theirs when they say yes; by page and API, on both engines."""
+
+from dataclasses import replace
+
+import pytest
+
+from at_protocol.data.cid import Cid
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import Conflict, Failure, Forbidden, NotFound, Refused
+from groundwork.uuid7 import new_id
+from openmeet.domain.events import actions, by_record, co_host_queries, ownership
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.permissions import CoHostState
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import queries as notifications
+from openmeet.domain.users.model import Caller
+from openmeet.network.records import links
+from openmeet.outbox.publication_status import statuses
+from openmeet.outbox.publications import PublicationKind
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import details, person, sign_up, site_on
+
+OLD = f"at://did:plc:{'a' * 24}/community.lexicon.calendar.event/tea"
+NEW = f"at://did:plc:{'b' * 24}/community.lexicon.calendar.event/tea"
+ANA, BEN = (uri.split("/")[2] for uri in (OLD, NEW))
+CID = str(Cid.for_cbor(b"\xa0"))
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase) -> Database:
+    return await make_database("openmeet")
+
+
+async def begin(tx: Transaction) -> tuple[Caller, Caller, Event, str]:
+    """Ana's event, which Ben hosts, too."""
+    ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+    event = await actions.create(tx, ana, details())
+    return ana, ben, event, await beside(tx, event, ana, ben)
+
+
+async def beside(tx: Transaction, event: Event, author: Caller, who: Caller) -> str:
+    row = new_id(tx.now)
+    await tx.execute(
+        "insert into event_co_hosts (id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at)"
+        " values (:id, :event_id, :user_id, null, 'accepted', :by, :now, :now, :now)",
+        id=row,
+        event_id=event.id,
+        user_id=who.user_id,
+        by=author.user_id,
+        now=tx.now,
+    )
+    return row
+
+
+async def test_offered_and_accepted_it_is_theirs_and_both_host_it(db: Database):
+    async with db.transaction() as tx:
+        ana, ben, event, row = await begin(tx)
+        await actions.note_record(tx, event.id, uri=OLD, cid=CID, did=ANA)
+        await ownership.offer(tx, ana, event.slug, row)
+        (news,) = await notifications.newest(tx, ben.user_id, 9)
+        assert (news.kind, news.payload.step) == (kinds.SERIES_OFFERED, ownership.EVENT)  # type: ignore[attr-defined]  # the payload of its kind
+        after = await ownership.accept(tx, ben, event.slug)
+        assert after == await by_id(tx, event.id)
+        assert (after.author_id, after.revision, after.needs_author_approval) == (
+            ben.user_id,
+            event.revision + 1,
+            False,
+        )
+        assert (await co_host_queries.of_person(tx, event.id, ana.user_id)).state is CoHostState.ACCEPTED
+        assert await co_host_queries.of_person(tx, event.id, ben.user_id) is None
+        assert (await by_record.find(tx, OLD)).id == event.id
+        assert (await statuses(tx, PublicationKind.FORMER_EVENT, [OLD]))[OLD].uri == OLD
+        with pytest.raises(NotFound):
+            await ownership.accept(tx, ben, event.slug)
+
+
+async def refusal(tx: Transaction, who: Caller, event: Event, row: str) -> type[Failure] | None:
+    try:
+        await ownership.offer(tx, who, event.slug, row)
+    except Failure as failure:
+        return type(failure)
+    return None
+
+
+async def test_who_may_not_and_what_cannot_be_handed_over(db: Database):
+    async with db.transaction() as tx:
+        ana, ben, event, row = await begin(tx)
+        cleo = await person(tx, "Cleo")
+        assert [await refusal(tx, who, event, row) for who in (ben, cleo)] == [Forbidden, Forbidden]
+        for changed in ("is_draft = 1, is_held = 1", "is_held = 1"):
+            await tx.execute(f"update events set {changed} where id = :id", id=event.id)
+            assert await refusal(tx, ana, event, row) is Refused
+            await tx.execute("update events set is_draft = 0, is_held = 0 where id = :id", id=event.id)
+        await tx.execute("update event_co_hosts set state = 'left' where id = :id", id=row)
+        assert await refusal(tx, ana, event, row) is NotFound
+        with pytest.raises(Conflict):
+            await ownership.drop(tx, ana, event.slug)
+
+
+@pytest.mark.parametrize("by", ["owner", "heir"])
+async def test_an_offer_that_is_dropped_gives_nothing(db: Database, by: str):
+    async with db.transaction() as tx:
+        ana, ben, event, row = await begin(tx)
+        await ownership.offer(tx, ana, event.slug, row)
+        await ownership.drop(tx, ana if by == "owner" else ben, event.slug)
+        with pytest.raises(NotFound):
+            await ownership.accept(tx, ben, event.slug)
+
+
+async def test_who_leaves_and_comes_back_is_offered_nothing_any_more(db: Database):
+    async with db.transaction() as tx:
+        ana, ben, event, row = await begin(tx)
+        await ownership.offer(tx, ana, event.slug, row)
+        before = await co_host_queries.by_id(tx, row)
+        for state in (CoHostState.LEFT, CoHostState.ACCEPTED):
+            await co_host_queries.put(tx, replace(before, state=state))
+        with pytest.raises(NotFound):
+            await ownership.accept(tx, ben, event.slug)
+
+
+async def test_whose_account_goes_leaves_it_to_who_hosts_it_for_longest(db: Database):
+    """Once more changes nothing; without anybody it stays."""
+    async with db.transaction() as tx:
+        ana, ben, event, _ = await begin(tx)
+        cleo = await person(tx, "Cleo")
+        await beside(tx, event, ana, cleo)
+        alone = await actions.create(tx, ana, details())
+        for _ in range(2):
+            await ownership.remove_person(tx, ana.user_id)
+        assert ((await by_id(tx, event.id)).author_id, (await by_id(tx, alone.id)).author_id) == (
+            ben.user_id,
+            ana.user_id,
+        )
+        await ownership.remove_person(tx, ben.user_id)
+        assert (await by_id(tx, event.id)).author_id == cleo.user_id
+
+
+async def test_the_page_offers_and_takes_over(db: Database, clock: HandClock):
+    """One click each; the heir finds the offer where the hosts are listed. Either record leads to the event, and to the new one."""
+    site = site_on(db, clock)
+    async with site.browser() as anas, site.browser() as bens:
+        await sign_up(anas, "ana@example.org", "Ana")
+        await sign_up(bens, "ben@example.org", "Ben")
+        async with db.transaction() as tx:
+            people = {row["display_name"]: row["id"] for row in await tx.fetch("select id, display_name from users")}
+            ana, ben = Caller(people["Ana"], "Ana"), Caller(people["Ben"], "Ben")
+            event = await actions.create(tx, ana, details())
+            await actions.note_record(tx, event.id, uri=OLD, cid=CID, did=ANA)
+            row = await beside(tx, event, ana, ben)
+        path = f"/events/{event.slug}/hosts"
+        page = await anas.get(path)
+        assert f"{path}/{row}/offer" in page.text
+        assert f"{path}/{row}/offer" not in (await bens.get(path)).text
+        assert (await anas.post(f"{path}/{row}/offer", data={})).status_code == 303
+        assert "Keep it after all" in (await anas.get(path)).text
+        assert "Ana would like to hand it over to you" in (await bens.get(path)).text
+        assert (await bens.post(f"/events/{event.slug}/owner", data={"wish": "yes"})).status_code == 303
+        assert "Hand over" in (await bens.get(path)).text
+        async with db.transaction() as tx:
+            await links.note_event(tx, event.id, uri=NEW, cid=CID, did=BEN)
+        for uri in (OLD, NEW):
+            listed = (await bens.get("/api/events", params={"uri": uri})).json()["events"]
+            assert [one["slug"] for one in listed] == [event.slug]
+            resolved = (await bens.get("/xrpc/openmeet.lexicon.resolveUri", params={"uri": uri})).json()
+            assert (resolved["uri"], resolved["url"].rsplit("/", 1)[1]) == (NEW, event.slug)
+    async with db.reader() as reader:
+        assert (await by_id(reader, event.id)).author_id == ben.user_id

@@ -1,0 +1,222 @@
+"""Whole readings past a record that cannot be applied, from a real PDS, on both engines: compared, mended, and tried again."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from at_protocol.data.cid import Cid
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import MINUTE, SECOND, HandClock
+from groundwork.outbox.jobs import enqueue_again
+from openmeet.domain.identities import backfill_progress
+from openmeet.network.ingestion import account_deletion, discrepancies, quarantine
+from openmeet.network.ingestion.backfill import backfill
+from openmeet.network.ingestion.discrepancies import Discrepancy
+from openmeet.network.ingestion.quarantine import FailedStep
+from openmeet.network.ingestion.reconcile import Reconciled, reconcile
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.outbox.kinds import JobKind
+from tests.databases import MakeDatabase, SqliteFiles
+from tests.openmeet.deployment import Deployment, open_deployment
+from tests.openmeet.ingestion.network import key_of, rsvp
+from tests.openmeet.ingestion.poison import aside, heal, keys_aside, poison
+from tests.openmeet.ingestion.view import take, view_of
+
+KEYS = ("a", "b", "c")
+
+
+@pytest.fixture
+async def deployment(
+    make_database: MakeDatabase, make_sqlite: SqliteFiles, clock: HandClock, tmp_path: Path
+) -> AsyncIterator[Deployment]:
+    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def cleo(deployment: Deployment) -> Did:
+    """Who signs in here, and writes in another app; read whole once."""
+    found = await deployment.connected("cleo")
+    did = parse_did((await deployment.identity(found.user_id)).did)
+    await write(deployment, did, "first")
+    await deployment.deliver_jobs()
+    await compare(deployment, did)
+    return did
+
+
+async def write(deployment: Deployment, did: Did, key: str) -> str:
+    """An event with this key and name, and its author's answer to it."""
+    app = await deployment.stranger("cleo")
+    record = {"$type": EVENT, "name": f"Tea {key}", "createdAt": "2026-03-01T00:00:00Z"}
+    wish = {"repo": did, "collection": EVENT, "rkey": key_of(key), "record": record}
+    uri = str((await app.procedure("com.atproto.repo.putRecord", wish))["uri"])
+    subject = {"uri": uri, "cid": str(Cid.for_cbor(b"\xa0"))}
+    answer = {"$type": RSVP, "status": f"{RSVP}#going", "subject": subject}
+    wish = {"repo": did, "collection": RSVP, "rkey": f"to{key}", "record": answer}
+    await app.procedure("com.atproto.repo.putRecord", wish)
+    return uri
+
+
+async def compare(deployment: Deployment, did: Did) -> Reconciled:
+    deployment.clock.turn(SECOND)
+    return await reconcile(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
+
+
+async def queued(deployment: Deployment, did: Did) -> dict[str, str]:
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select kind, state from outbox_jobs where subject = :did order by kind", did=did)
+    return {row["kind"]: row["state"] for row in rows if row["kind"] in {"backfill", "reconcile"}}
+
+
+async def test_comparing_goes_past_it_and_ends(deployment: Deployment, cleo: Did):
+    """The others are mended, the job is delivered, day after day; what stands says so once; healed, it is mended like any other."""
+    for key in KEYS:
+        await write(deployment, cleo, key)
+    await poison(deployment.db, "records", key_of("b"))
+    for day in range(3):
+        async with deployment.db.transaction() as tx:
+            await enqueue_again(tx, JobKind.RECONCILE, [cleo])
+        deployment.clock.turn(SECOND)
+        await deployment.deliver_jobs()
+        assert (await queued(deployment, cleo))["reconcile"] == "completed", day
+    assert sorted((await view_of(deployment.db)).events.values()) == ["Tea a", "Tea c", "Tea first"]
+    (one,) = await aside(deployment.db)
+    # Three comparisons, and whoever fetched it once for the answer that waits for it.
+    assert (one.uri.rpartition("/")[2], one.times, one.step) == (key_of("b"), 4, FailedStep.APPLY)
+    async with deployment.db.reader() as reader:
+        newest = await discrepancies.newest(reader)
+    assert [(found.uri, found.kind) for found in newest if found.repaired_at is None] == [
+        (one.uri, Discrepancy.RECORD_MISSING)
+    ]
+    await heal(deployment.db, "records", key_of("b"))
+    mended = await compare(deployment, cleo)
+    assert [found.uri for found in mended.repaired if found.uri == one.uri] == [one.uri]
+    assert (mended.unrepaired, mended.failed, await aside(deployment.db)) == ([], [], [])
+    assert len((await view_of(deployment.db)).answers) == len(KEYS) + 1
+    clean = await compare(deployment, cleo)
+    assert (clean.repaired, clean.unrepaired, clean.failed) == ([], [], [])
+
+
+async def test_what_cannot_be_mended_keeps_nothing_else_from_it(deployment: Deployment, cleo: Did):
+    """A row that lost touch with its record, and cannot be made again; every other one is. The operator has it tried again."""
+    for key in KEYS:
+        await write(deployment, cleo, key)
+    await compare(deployment, cleo)
+    async with deployment.db.transaction() as tx:
+        assert await tx.execute("delete from attendances") == len(KEYS) + 1
+    await poison(deployment.db, "attendances", "tob")
+    first = await compare(deployment, cleo)
+    assert len(first.repaired) == len(KEYS)
+    (failed,), (unrepaired,) = first.failed, first.unrepaired
+    assert (failed.uri, unrepaired.kind) == (unrepaired.uri, Discrepancy.ROW_MISSING)
+    again = await compare(deployment, cleo)
+    assert ([one.uri for one in again.unrepaired], again.repaired) == ([failed.uri], [])
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
+    (one,) = await aside(deployment.db)
+    assert (one.step, one.times) == (FailedStep.REPAIR, 2), (
+        "a reading that mends nothing does not say that it is mended"
+    )
+    await heal(deployment.db, "attendances", "tob")
+    async with deployment.db.transaction() as tx:
+        await quarantine.retry(tx, [one.uri])
+    deployment.clock.turn(SECOND)
+    await deployment.deliver_jobs()
+    assert (await queued(deployment, cleo))["reconcile"] == "completed"
+    assert await aside(deployment.db) == []
+    assert len((await view_of(deployment.db)).answers) == len(KEYS) + 1
+
+
+async def test_the_operator_has_it_read_again(deployment: Deployment, cleo: Did):
+    """Before it is healed it comes back with the same reason; afterwards it is here, and the reading has made history."""
+    await write(deployment, cleo, "a")
+    uri = await write(deployment, cleo, "b")
+    await poison(deployment.db, "events", key_of("b"))
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
+    # Read twice, and fetched once for the answer that waits for it.
+    for times, is_healed in ((3, False), (3, True)):
+        if is_healed:
+            await heal(deployment.db, "events", key_of("b"))
+        async with deployment.db.transaction() as tx:
+            await quarantine.retry(tx, [uri])
+        assert (await queued(deployment, cleo))["backfill"] == "due"
+        deployment.clock.turn(SECOND)
+        await deployment.deliver_jobs()
+        assert (await queued(deployment, cleo))["backfill"] == "completed"
+        assert [one.times for one in await aside(deployment.db)] == ([] if is_healed else [times])
+    assert uri in (await view_of(deployment.db)).events
+    async with deployment.db.reader() as reader:
+        (row,) = await reader.fetch("select floor_rev, missed_rev from repositories where did = :did", did=cleo)
+    assert (row["floor_rev"] != "", row["missed_rev"]) == (True, "")
+
+
+async def test_a_missed_rev_is_reached_past_it(deployment: Deployment, cleo: Did):
+    """The reading counts as one: it is not asked for again and again because of the record."""
+    await write(deployment, cleo, "a")
+    await poison(deployment.db, "events", key_of("a"))
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update repositories set missed_rev = '2222222222222' where did = :did", did=cleo)
+        await enqueue_again(tx, JobKind.BACKFILL, [cleo])
+    await deployment.deliver_jobs()
+    assert (await queued(deployment, cleo))["backfill"] == "completed"
+    assert await keys_aside(deployment.db) == [key_of("a")]
+
+
+async def test_whoever_waits_is_told(deployment: Deployment, cleo: Did):
+    """The reading ends, and says how many stand aside, until they are taken over."""
+    async with deployment.db.transaction() as tx:
+        await backfill_progress.ask(tx, cleo)
+        (row,) = await tx.fetch("select user_id from identities where did = :did", did=cleo)
+    await write(deployment, cleo, "a")
+    await poison(deployment.db, "events", key_of("a"))
+    for put, total in ((1, 4), (0, 4)):
+        await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
+        async with deployment.db.reader() as reader:
+            (one,) = await backfill_progress.of_person(reader, row["user_id"])
+        assert (one.is_done, one.total, one.put_aside) == (True, total, put)
+        if put:
+            assert one.applied == total - put
+            await heal(deployment.db, "events", key_of("a"))
+
+
+async def test_an_answer_of_somebody_else_that_waited_holds_up_no_event(deployment: Deployment, cleo: Did):
+    """The event is here, and so are all others; who waited for it counts, but for the one answer that fails; healed, it counts, too."""
+    uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
+    waiting = [rsvp(number, key, 1, uri) for number, key in ((2, "good"), (3, "late"), (4, "fine"))]
+    await take(deployment.db, *waiting)
+    await poison(deployment.db, "attendances", "late")
+    await write(deployment, cleo, "a")
+    await write(deployment, cleo, "b")
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
+    assert sorted((await view_of(deployment.db)).events.values()) == ["Tea a", "Tea b", "Tea first"]
+    assert await aside(deployment.db) == []
+
+    async def counted() -> set[str]:
+        return {did for did, about in (await view_of(deployment.db)).answers if about == uri} - {cleo}
+
+    for _ in range(5):
+        await deployment.deliver_jobs()
+        deployment.clock.turn(MINUTE)
+        assert await counted() == {waiting[0].did, waiting[2].did}
+    async with deployment.db.reader() as reader:
+        (job,) = await reader.fetch(
+            "select state from outbox_jobs where kind = 'fetch_subject' and subject = :uri", uri=uri
+        )
+        (kept,) = await reader.fetch("select standing from records where uri = :uri", uri=waiting[1].uri)
+    assert (job["state"], kept["standing"]) == ("completed", "parked"), "nothing runs for ever"
+    assert await keys_aside(deployment.db) == ["late"], "a person sees it"
+    await heal(deployment.db, "attendances", "late")
+    async with deployment.db.transaction() as tx:
+        await enqueue_again(tx, JobKind.FETCH_SUBJECT, [uri])
+    await deployment.deliver_jobs()
+    assert await counted() == {one.did for one in waiting}
+
+
+async def test_with_the_account_it_goes(deployment: Deployment, cleo: Did):
+    await write(deployment, cleo, "a")
+    await poison(deployment.db, "events", key_of("a"))
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
+    assert await keys_aside(deployment.db) == [key_of("a")]
+    async with deployment.db.transaction() as tx:
+        await account_deletion.erase_here(tx, [b"k" * 32], cleo)
+    assert await aside(deployment.db) == []

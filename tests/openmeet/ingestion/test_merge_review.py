@@ -1,0 +1,231 @@
+"""The host sees the merge decisions about their event, and can reverse them."""
+
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from groundwork.errors import Forbidden, NotFound, Refused
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import Event, EventStatus
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion import merge_decisions, merge_review
+from openmeet.network.ingestion.merge_decisions import KeptDecision
+from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
+from openmeet.outbox import publication_leases, publication_status
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.openmeet.ingestion.network import did, event
+from tests.openmeet.ingestion.view import take
+from tests.openmeet.site_under_test import details, h1_of, site_on
+from tests.simulation.oracle import EVENT
+
+TEA = f"at://{did(1)}/{EVENT}/tea"
+CALLED_OFF = f"{EVENT}#cancelled"
+
+
+async def person(db: Database, name: str) -> Caller:
+    async with db.transaction() as tx:
+        return Caller(await users.create_person(tx, display_name=name, email=f"{name.lower()}@example.org"), name)
+
+
+async def both_edited(db: Database) -> tuple[Caller, Event]:
+    """Ana's event, read from her repository, edited here and by another app before either knew of the other."""
+    ana = await person(db, "Ana")
+    async with db.transaction() as tx:
+        await identity_queries.insert(
+            tx, did(1), ana.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
+        )
+    base = {"startsAt": "2026-07-04T16:00:00Z", "endsAt": "2026-07-04T18:00:00Z", "timezone": "Europe/Berlin"}
+    await take(db, event(1, "tea", 1, "Tea", **base))
+    async with db.transaction() as tx:
+        (row,) = await tx.fetch("select slug from events")
+        tea = await events.revise(
+            tx, ana, row["slug"], details(title="Ours", starts="2026-07-04T19:00", ends="2026-07-04T20:00")
+        )
+    theirs = {**base, "startsAt": "2026-07-04T15:00:00Z", "status": CALLED_OFF}
+    await take(db, event(1, "tea", 2, "Theirs", **theirs))
+    return ana, tea
+
+
+async def decisions(db: Database, ana: Caller, tea: Event) -> dict[str, KeptDecision]:
+    async with db.reader() as reader:
+        _, found = await merge_review.merged(reader, ana, tea.slug)
+    return {one.decision.field: one for one in found}
+
+
+async def choose(db: Database, ana: Caller, tea: Event, field: str, choice: MergeSide) -> Event:
+    conflict = (await decisions(db, ana, tea))[field]
+    async with db.transaction() as tx:
+        return await merge_review.choose(tx, ana, tea.slug, field=field, theirs_rev=conflict.theirs_rev, choice=choice)
+
+
+async def test_both_versions_and_the_rule_are_shown(db: Database):
+    ana, tea = await both_edited(db)
+    name = (await decisions(db, ana, tea))["name"].decision
+    assert (name.base, name.ours, name.theirs, name.result) == ("Tea", "Ours", "Theirs", MergeSide.OURS)
+    assert name.policy.value == "manual edit is kept"
+
+
+async def test_taking_theirs_is_an_edit_that_is_published(db: Database):
+    """The kept title gives way: a new revision, queued, and the choice is on record."""
+    ana, tea = await both_edited(db)
+    async with db.reader() as reader:
+        before = await by_slug(reader, tea.slug)
+    after = await choose(db, ana, tea, "name", MergeSide.THEIRS)
+    assert before is not None
+    assert (before.title, after.title) == ("Ours", "Theirs")
+    assert after.revision == before.revision + 1
+    conflict = (await decisions(db, ana, tea))["name"]
+    assert conflict.choice is MergeSide.THEIRS
+    assert conflict.reviewed_at is not None
+    async with db.reader() as reader:
+        publication = await publication_leases.find(reader, PublicationKind.EVENT, tea.id)
+    assert publication is not None
+    assert (publication.state, publication.revision) == (PublicationState.DUE, after.revision)
+
+
+async def test_a_decision_can_be_turned_round_again(db: Database):
+    ana, tea = await both_edited(db)
+    await choose(db, ana, tea, "name", MergeSide.THEIRS)
+    assert (await choose(db, ana, tea, "name", MergeSide.OURS)).title == "Ours"
+
+
+async def test_keeping_what_stands_makes_no_revision(db: Database):
+    ana, tea = await both_edited(db)
+    async with db.reader() as reader:
+        before = await by_slug(reader, tea.slug)
+    assert before is not None
+    assert (await choose(db, ana, tea, "name", MergeSide.OURS)).revision == before.revision
+    assert (await decisions(db, ana, tea))["name"].choice is MergeSide.OURS
+
+
+async def test_a_time_comes_back_whole(db: Database):
+    """Instant, text and local time agree after the host's own time is put back."""
+    ana, tea = await both_edited(db)
+    async with db.reader() as reader:
+        merged = await by_slug(reader, tea.slug)
+    assert merged is not None
+    start = (await decisions(db, ana, tea))["starts_at"].decision
+    other = MergeSide.OURS if start.result is MergeSide.THEIRS else MergeSide.THEIRS
+    after = await choose(db, ana, tea, "starts_at", other)
+    assert str(after.starts_at) == (start.ours if other is MergeSide.OURS else start.theirs)
+    assert after.starts_local != merged.starts_local
+    assert after.starts_local == ("2026-07-04T19:00:00" if other is MergeSide.OURS else "2026-07-04T17:00:00")
+
+
+async def test_a_choice_survives_the_next_version_from_elsewhere(db: Database):
+    """What the host chose is an edit like any other: it is merged, not overwritten."""
+    ana, tea = await both_edited(db)
+    await choose(db, ana, tea, "name", MergeSide.THEIRS)
+    base = {"startsAt": "2026-07-04T15:00:00Z", "timezone": "Europe/Berlin"}
+    await take(db, event(1, "tea", 3, "Theirs", description="More", **base))
+    async with db.reader() as reader:
+        after = await by_slug(reader, tea.slug)
+    assert after is not None
+    assert (after.title, after.content.description) == ("Theirs", "More")
+
+
+async def test_dates_that_would_not_fit_are_refused_and_nothing_changes(db: Database):
+    ana, tea = await both_edited(db)
+    async with db.transaction() as tx:
+        early = details(title="Ours", starts="2026-07-04T09:00", ends="2026-07-04T10:00")
+        await events.revise(tx, ana, tea.slug, early)
+    with pytest.raises(Refused):
+        await choose(db, ana, tea, "starts_at", MergeSide.THEIRS)
+    assert (await decisions(db, ana, tea))["starts_at"].choice is None
+
+
+async def test_attendees_hear_of_it(db: Database):
+    ana, tea = await both_edited(db)
+    ben = await person(db, "Ben")
+    async with db.transaction() as tx:
+        after = await by_slug(tx, tea.slug)
+        assert after is not None
+        if after.status is not EventStatus.CANCELLED:
+            await attendance.answer(tx, ben, tea.slug, RsvpReply.GOING)
+        else:
+            await events.reinstate(tx, ana, tea.slug)
+            await attendance.answer(tx, ben, tea.slug, RsvpReply.GOING)
+    await choose(db, ana, tea, "name", MergeSide.THEIRS)
+    async with db.reader() as reader:
+        told = await reader.fetch("select kind from notifications where user_id = :ben", ben=ben.user_id)
+    assert [row["kind"] for row in told] == ["event_changed"]
+
+
+async def test_what_nobody_can_turn_round_waits_for_nobody(db: Database):
+    """A host's decisions are open until the host has made them; an answer's is its writer's own, and never was."""
+    ana, tea = await both_edited(db)
+    found = await decisions(db, ana, tea)
+    async with db.transaction() as tx:
+        assert await merge_decisions.count_open(tx) == len(found)
+        word = FieldDecision("status", "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
+        await merge_decisions.store(tx, uri=f"{TEA}-answer", theirs_rev="r", ours_revision=1, decisions=(word,))
+        assert await merge_decisions.count_open(tx) == len(found)
+    for field in found:
+        await choose(db, ana, tea, field, found[field].decision.result)
+    async with db.reader() as reader:
+        assert await merge_decisions.count_open(reader) == 0
+        assert await merge_decisions.count(reader, f"{TEA}-answer") == 1
+
+
+async def test_only_the_host_sees_and_decides(db: Database):
+    ana, tea = await both_edited(db)
+    conflict = (await decisions(db, ana, tea))["name"]
+    ben = await person(db, "Ben")
+    with pytest.raises(Forbidden):
+        async with db.transaction() as tx:
+            await merge_review.choose(
+                tx, ben, tea.slug, field="name", theirs_rev=conflict.theirs_rev, choice=MergeSide.THEIRS
+            )
+    with pytest.raises(NotFound):
+        async with db.transaction() as tx:
+            await merge_review.choose(tx, ana, tea.slug, field="name", theirs_rev="x", choice=MergeSide.THEIRS)
+
+
+async def test_page_and_buttons(db: Database, clock: HandClock):
+    """The event's page links there; one tap takes theirs, and the page says whose stands."""
+    ana, tea = await both_edited(db)
+    async with db.transaction() as tx:
+        session = await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)
+    rev = (await decisions(db, ana, tea))["name"].theirs_rev
+    async with site_on(db, clock).browser() as browser:
+        browser.cookies.set("openmeet_session", session.token)
+        shown = await browser.get(f"/events/{tea.slug}")
+        assert f'href="/events/{tea.slug}/merged"' in shown.text
+        before = await browser.get(f"/events/{tea.slug}/merged")
+        assert h1_of(before.text) == tea.title
+        assert "What was typed here is kept." in before.text
+        chosen = {"field": "name", "theirs_rev": rev, "keep": "theirs"}
+        said = await browser.post(f"/events/{tea.slug}/merged", data=chosen)
+        assert said.status_code == 303
+        after = await browser.get(f"/events/{tea.slug}/merged")
+        wrong = await browser.post(f"/events/{tea.slug}/merged", data={**chosen, "keep": "nobody's"})
+    assert "You decided this." in after.text
+    assert wrong.status_code == 400
+    async with db.reader() as reader:
+        assert (await publication_status.statuses(reader, PublicationKind.EVENT, [tea.id]))[
+            tea.id
+        ].state is PublicationState.DUE
+
+
+async def test_the_same_by_the_api(db: Database, clock: HandClock):
+    ana, tea = await both_edited(db)
+    async with db.transaction() as tx:
+        session = await sign_in.open_session(tx, ana.user_id, SessionTransport.API)
+    headers = {"authorization": f"Bearer {session.token}"}
+    async with site_on(db, clock).browser() as browser:
+        listed = await browser.get(f"/api/events/{tea.slug}/decisions", headers=headers)
+        (name,) = [one for one in listed.json()["decisions"] if one["field"] == "name"]
+        wanted = {"field": "name", "theirsRev": name["theirsRev"], "keep": "theirs"}
+        chosen = await browser.post(f"/api/events/{tea.slug}/decisions", json=wanted, headers=headers)
+        nobody = await browser.get(f"/api/events/{tea.slug}/decisions")
+    assert (name["yours"], name["theirs"], name["result"], name["choice"]) == ("Ours", "Theirs", "yours", None)
+    assert chosen.json()["title"] == "Theirs"
+    assert nobody.status_code == 401

@@ -1,0 +1,164 @@
+"""An event that changes hands elsewhere: its two records, and answers to either, in any order are one event with one answer each."""
+
+import asyncio
+import random
+
+import pytest
+
+from groundwork.database.transaction import Database
+from groundwork.errors import Unavailable
+from openmeet.domain.events import by_record
+from openmeet.network.records.collections import SUCCESSION_KEY
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.rsvp import read_rsvp
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import deleted, did, event, rsvp
+from tests.openmeet.ingestion.view import WORDS, take
+from tests.simulation.oracle import EVENT, RSVP
+
+OLD, NEW = f"at://{did(0)}/{EVENT}/tea", f"at://{did(1)}/{EVENT}/walk"
+LEADS = {SUCCESSION_KEY: {"$type": SUCCESSION_KEY, "successor": NEW}}
+FOLLOWS = {SUCCESSION_KEY: {"$type": SUCCESSION_KEY, "predecessors": [OLD]}}
+DAYS = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z")
+
+
+def history(chance: random.Random) -> tuple[list[RecordMessage], dict[str, str]]:
+    """What the two owners and some who answer wrote; and the answer of each that counts."""
+    messages = [
+        event(0, "tea", 1),
+        event(1, "walk", 50, "Tea with Ben", **FOLLOWS),
+        event(0, "tea", 60, **LEADS),
+        event(1, "walk", 70, "Tea at Ben's", **FOLLOWS),
+    ]
+    counting: dict[str, str] = {}
+    for author in range(2, 7):
+        left: dict[tuple[str, str], str] = {}
+        for number in range(chance.randint(1, 3)):
+            word = chance.choice(("going", "interested", "notgoing"))
+            said = rsvp(
+                author,
+                f"a{number}",
+                10 * number + author,
+                chance.choice((OLD, NEW)),
+                word,
+                createdAt=chance.choice(DAYS),
+            )
+            messages.append(said)
+            if chance.random() < 0.2:
+                messages.append(deleted(said, 90 + number))
+                continue
+            record = {"subject": {"uri": OLD}, "createdAt": _created(said)}
+            left[read_rsvp(RSVP, record, rkey=said.rkey).precedence, said.uri] = word
+        if left:
+            counting[did(author)] = left[max(left)]
+    return messages, counting
+
+
+def _created(said: RecordMessage) -> str:
+    return next(day for day in DAYS if day.encode() in (said.body or b""))
+
+
+async def deliver(db: Database, messages: list[RecordMessage], chance: random.Random) -> None:
+    """Shuffled, some of them twice, in batches of any size; what lost against somebody else comes again."""
+    queue = messages + chance.choices(messages, k=len(messages) // 3)
+    chance.shuffle(queue)
+    while queue:
+        size = chance.randint(1, 6)
+        try:
+            await take(db, *queue[:size])
+        except Unavailable:
+            continue
+        del queue[:size]
+
+
+async def assert_one_event(db: Database, counting: dict[str, str], why: str) -> None:
+    async with db.reader() as reader:
+        rows = await reader.fetch("select id, title, record_uri, author_id from events where removed_at is null")
+        answers = await reader.fetch(
+            "select i.did, a.status, a.record_uri, a.event_id from attendances a join identities i on i.user_id = a.user_id"
+        )
+        found = [await by_record.find(reader, uri) for uri in (OLD, NEW)]
+        author = await reader.fetch_one("select user_id from identities where did = :did", did=did(1))
+    assert [(row["title"], row["record_uri"], row["author_id"]) for row in rows] == [
+        ("Tea at Ben's", NEW, author["user_id"])
+    ], why
+    assert [one.id for one in found if one] == [rows[0]["id"]] * 2, why
+    assert {row["event_id"] for row in answers} <= {rows[0]["id"]}, why
+    assert len(answers) == len({row["did"] for row in answers}), why
+    in_rows = {row["did"]: WORDS[row["status"]] for row in answers if row["record_uri"] is not None}
+    assert in_rows == counting, why
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_in_any_order_one_event_and_one_answer_each(make_sqlite: MakeDatabase, seed: int):
+    chance = random.Random(seed)
+    db = await make_sqlite("openmeet")
+    messages, counting = history(chance)
+    await deliver(db, messages, chance)
+    await assert_one_event(db, counting, f"seed {seed}")
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_parallel_processors_end_in_the_same(make_database: MakeDatabase, seed: int):
+    db = await make_database("openmeet")
+    messages, counting = history(random.Random(seed))
+    await asyncio.gather(*(deliver(db, list(messages), random.Random(seed * 10 + n)) for n in range(3)))
+    await assert_one_event(db, counting, f"seed {seed}")
+
+
+@pytest.mark.parametrize("missing", ["successor", "predecessors"])
+async def test_one_side_alone_takes_nothing_and_gives_nothing_away(db: Database, missing: str):
+    """Neither can somebody take over the answers to another's event, nor give theirs to it."""
+    answer = rsvp(2, "a", 5, OLD)
+    await take(
+        db,
+        event(0, "tea", 1),
+        answer,
+        event(1, "walk", 2, "Walk", **({} if missing == "predecessors" else FOLLOWS)),
+        event(0, "tea", 3, **({} if missing == "successor" else LEADS)),
+    )
+    async with db.reader() as reader:
+        rows = await reader.fetch("select record_uri from events where removed_at is null order by record_uri")
+        (answered,) = await reader.fetch("select e.record_uri from attendances a join events e on e.id = a.event_id")
+    assert {row["record_uri"] for row in rows} == {OLD, NEW}
+    assert answered["record_uri"] == OLD
+
+
+async def test_after_the_step_the_old_record_is_its_owners_alone(db: Database):
+    """An edit changes nothing, deleting it removes nothing; deleting the new one does."""
+    old = event(0, "tea", 60, **LEADS)
+    new = event(1, "walk", 50, "Walk", **FOLLOWS)
+    await take(db, event(0, "tea", 1), rsvp(2, "a", 5, OLD), new, old)
+    await take(db, event(0, "tea", 61, "Mine again"))
+    await take(db, deleted(old, 62), rsvp(3, "b", 63, OLD))
+    async with db.reader() as reader:
+        (one,) = await reader.fetch("select id, title from events where removed_at is null")
+        assert one["title"] == "Walk"
+        assert len(await reader.fetch("select id from attendances where event_id = :id", id=one["id"])) == 2
+    await take(db, deleted(new, 70))
+    async with db.reader() as reader:
+        assert await reader.fetch("select id from events where removed_at is null") == []
+
+
+async def test_a_chain_of_owners_ends_at_the_last(db: Database):
+    """The first record names the last one, as it is written; or the next, as it was."""
+    last = f"at://{did(7)}/{EVENT}/last"
+    key = {"$type": SUCCESSION_KEY}
+    await take(
+        db,
+        event(0, "tea", 1, "First"),
+        event(1, "walk", 2, "Second", **{SUCCESSION_KEY: key | {"predecessors": [OLD]}}),
+        event(0, "tea", 3, "First", **LEADS),
+        rsvp(2, "a", 4, OLD),
+        event(7, "last", 5, "Last", **{SUCCESSION_KEY: key | {"predecessors": [OLD, NEW]}}),
+        event(1, "walk", 6, "Second", **{SUCCESSION_KEY: key | {"predecessors": [OLD], "successor": last}}),
+        event(0, "tea", 7, "First", **{SUCCESSION_KEY: key | {"successor": last}}),
+        rsvp(3, "b", 8, NEW),
+        rsvp(4, "c", 9, last),
+    )
+    async with db.reader() as reader:
+        (one,) = await reader.fetch("select id, title, record_uri from events where removed_at is null")
+        answers = await reader.fetch("select event_id from attendances")
+        found = {(await by_record.find(reader, uri)).id for uri in (OLD, NEW, last)}
+    assert (one["title"], one["record_uri"], found) == ("Last", last, {one["id"]})
+    assert [row["event_id"] for row in answers] == [one["id"]] * 3

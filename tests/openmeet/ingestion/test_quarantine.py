@@ -1,0 +1,240 @@
+"""A record that cannot be applied is quarantined and all others are applied; on both engines, with real refusals."""
+
+from dataclasses import replace
+
+import pytest
+
+from at_protocol.syntax.nsid import parse_nsid
+from groundwork.clock import SECOND, HandClock
+from groundwork.database.transaction import Database, TransactionConflict, TransactionTooLong
+from openmeet.feature_flags.flags import MAX_AGE, Flag, Switchboard
+from openmeet.i18n.reasons.messages import explain
+from openmeet.network.ingestion import quarantine, retry
+from openmeet.network.ingestion.backfill import apply_export
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure, store_result
+from openmeet.network.records.collections import CONCERNING, SERIES
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import HERE, deleted, did, event, rev, rsvp
+from tests.openmeet.ingestion.poison import REFER, REFUSE, aside, heal, keys_aside, poison, read
+from tests.openmeet.ingestion.test_foreign_series import series
+from tests.openmeet.ingestion.view import take, view_of
+from tests.simulation.oracle import EVENT, RSVP
+
+KEYS = ("a", "b", "c", "d", "e", "f", "g")
+TEAS = [event(1, key, 0, f"Tea {key}") for key in KEYS]
+
+
+async def titles(db: Database) -> list[str]:
+    return sorted((await view_of(db)).events.values())
+
+
+async def history(db: Database, author: int = 1) -> tuple[str, bool]:
+    """The floor of a repository, and whether it was read."""
+    async with db.reader() as reader:
+        row = await reader.fetch_one("select floor_rev, synced_at from repositories where did = :did", did=did(author))
+    assert row is not None
+    return row["floor_rev"], row["synced_at"] is not None
+
+
+@pytest.mark.parametrize(
+    ("table", "keys"),
+    [("events", "a"), ("events", "d"), ("events", "g"), ("events", "ag"), ("records", "cde"), ("records", "abcdefg")],
+)
+async def test_all_others_are_taken(db: Database, table: str, keys: str):
+    """Wherever the bad ones stand, and whatever of them is refused; nothing of them is here, and each says why."""
+    for key in keys:
+        await poison(db, table, key)
+    taken = await read(db, 1, *TEAS)
+    assert await titles(db) == [f"Tea {key}" for key in KEYS if key not in keys]
+    assert await keys_aside(db) == list(keys) == [one.uri[-1] for one in taken.failed]
+    assert all(
+        "poisoned" in explain(one.reason) and one.times == 1 and one.step is FailedStep.APPLY for one in await aside(db)
+    )
+    assert await history(db) == ("", True), "it was read, and what stands aside is no history"
+    async with db.reader() as reader:
+        kept = await reader.fetch("select rkey from records order by rkey")
+    assert [row["rkey"] for row in kept] == [key for key in KEYS if key not in keys]
+
+
+async def test_what_is_well_makes_history(db: Database):
+    """The twin of the above: without a bad record the floor rises, and nothing stands aside."""
+    assert (await read(db, 1, *TEAS)).failed == []
+    assert await history(db) == (rev(1), True)
+    assert await aside(db) == []
+
+
+@pytest.mark.parametrize("statements", [REFUSE, REFER], ids=["refused", "foreign key"])
+async def test_an_answer_is_put_aside_alone(db: Database, statements: dict[str, str]):
+    """The event in the same repository is here, and the other answers count."""
+    tea = event(1, "tea", 0)
+    others = [event(2, f"x{number}", 0, f"Other {number}") for number in range(3)]
+    await take(db, *others)
+    answers = [rsvp(1, f"to{number}", 0, one.uri) for number, one in enumerate([tea, *others])]
+    await poison(db, "attendances", "to2", statements)
+    await read(db, 1, tea, *answers)
+    counted = {subject for _, subject in (await view_of(db)).answers}
+    assert counted == {one.uri for one in (tea, others[0], others[2])}
+    (one,) = await aside(db)
+    assert one.uri == answers[2].uri
+    assert explain(one.reason).startswith(
+        "ForeignKeyViolated" if statements is REFER else ("ConstraintViolated", "RaiseError")
+    )
+
+
+async def test_rsvps_to_a_quarantined_event_wait_for_it(db: Database):
+    """They are no failure of their own; when it is taken they count."""
+    tea, cake = event(1, "tea", 0), event(1, "cake", 0)
+    answers = [rsvp(1, "one", 0, tea.uri), rsvp(1, "two", 0, cake.uri)]
+    await poison(db, "events", "tea")
+    await read(db, 1, tea, cake, *answers)
+    assert await keys_aside(db) == ["tea"]
+    assert set((await view_of(db)).answers) == {(did(1), cake.uri)}
+    await heal(db, "events", "tea")
+    await read(db, 1, tea, cake, *answers)
+    assert set((await view_of(db)).answers) == {(did(1), cake.uri), (did(1), tea.uri)}
+
+
+async def test_a_series_is_put_aside_alone(db: Database, clock: HandClock):
+    async with db.transaction() as tx:
+        await switch(tx, Flag.SERIES_LEXICON, is_on=True, changed_by="a test")
+    clock.turn(MAX_AGE)
+    here = replace(HERE, flags=Switchboard())
+    await poison(db, "event_series", "weekly")
+    weekly = replace(series(1), rev=rev(1), is_read=True)
+    tea = replace(event(1, "tea", 1), is_read=True)
+    await apply_export(db, here, did(1), rev(1), [tea, weekly])
+    assert (await titles(db), await keys_aside(db)) == (["Tea"], ["weekly"])
+    await heal(db, "event_series", "weekly")
+    await apply_export(db, here, did(1), rev(1), [tea, weekly])
+    async with db.reader() as reader:
+        (row,) = await reader.fetch("select record_uri from event_series")
+    assert row["record_uri"] == f"at://{did(1)}/{SERIES}/weekly"
+    assert await aside(db) == []
+
+
+async def test_what_is_gone_goes_beside_it(db: Database):
+    """A record put aside is no record gone: its older version stays, while others leave. A deletion may be the bad one, too."""
+    await take(db, *TEAS)
+    await poison(db, "events", "b")
+    await poison(db, "events", "c")
+    there = [event(1, key, 0, "New") for key in "ab"]
+    await read(db, 1, *there)
+    # Both the new words of one and the absence of the other are refused; everything else is as it is there.
+    assert await titles(db) == ["New", "Tea b", "Tea c"]
+    assert await keys_aside(db) == ["b", "c"]
+    for key in "bc":
+        await heal(db, "events", key)
+    await read(db, 1, *there)
+    assert await titles(db) == ["New", "New"]
+    assert (await aside(db), await history(db)) == ([], (rev(1), True))
+
+
+async def test_healed_it_is_as_if_it_had_been_well(db: Database, make_database: MakeDatabase, clock: HandClock):
+    """The next reading takes it, of the same rev; then old messages are history, as they would have been at first."""
+    await poison(db, "records", "c")
+    answers = [rsvp(1, f"r{key}", 0, tea.uri) for key, tea in zip(KEYS, TEAS, strict=True)]
+    await read(db, 1, *TEAS, *answers)
+    clock.turn(SECOND)
+    await read(db, 1, *TEAS, *answers)
+    (one,) = await aside(db)
+    assert (one.uri, one.times, one.tried_at - one.found_at) == (TEAS[2].uri, 2, SECOND)
+    await heal(db, "records", "c")
+    await read(db, 1, *TEAS, *answers)
+    well = await make_database("openmeet", clock=clock)
+    await read(well, 1, *TEAS, *answers)
+    assert await view_of(db) == await view_of(well)
+    assert (await aside(db), await history(db)) == ([], await history(well))
+    await take(db, deleted(TEAS[0], 0))
+    assert len(await titles(db)) == len(KEYS)
+
+
+async def test_what_came_since_is_shown_no_more(db: Database):
+    """The author wrote it anew, and the stream brought it: that is no matter for a person any more."""
+    await poison(db, "events", "c")
+    await read(db, 1, *TEAS)
+    await heal(db, "events", "c")
+    await take(db, event(1, "c", 2, "Written anew"))
+    assert await aside(db) == []
+    async with db.reader() as reader:
+        assert await quarantine.count(reader) == 0
+    async with db.transaction() as tx:
+        assert await quarantine.delete_obsolete(tx) == 1
+        assert await quarantine.delete_obsolete(tx) == 0
+
+
+async def test_only_what_was_read_can_have_healed(db: Database):
+    """A reading of chosen collections says nothing about the others, and one of somebody else nothing about this repository."""
+    failed = [
+        RecordFailure(f"at://{did(author)}/{collection}/x", rev(1), ValueError("a\0b \ud800"))
+        for author in (1, 2)
+        for collection in (EVENT, RSVP)
+    ]
+    async with db.transaction() as tx:
+        for author in (1, 2):
+            of_author = [one for one in failed if did(author) in one.uri]
+            await store_result(tx, did(author), FailedStep.APPLY, CONCERNING, of_author)
+        await store_result(tx, did(1), FailedStep.REPAIR, CONCERNING, [])
+        await store_result(tx, did(1), FailedStep.APPLY, [parse_nsid(RSVP)], [])
+    left = await aside(db)
+    assert [one.uri for one in left] == [one.uri for one in failed if one.uri != failed[1].uri]
+    assert {explain(one.reason) for one in left} == {"ValueError: ab ?"}
+
+
+SLOW = {
+    "sqlite": "select count(*) from (with recursive n(i) as (select 1 union all select i + 1 from n limit 50000000) select i from n)",
+    "postgresql": "perform pg_sleep(30)",
+}
+
+
+async def test_a_slow_database_is_no_records_fault(make_database: MakeDatabase, clock: HandClock):
+    """The reading fails as a whole, and is tried again; nothing is put aside."""
+    db = await make_database("openmeet", clock=clock, transaction_seconds=0.5)
+    await poison(db, "events", "c", SLOW)
+    with pytest.raises(TransactionTooLong):
+        await read(db, 1, *TEAS)
+    assert await aside(db) == []
+    await heal(db, "events", "c")
+    await read(db, 1, *TEAS)
+    assert await history(db) == (rev(1), True)
+
+
+LOST = {
+    "40001": "raise exception 'lost' using errcode = 'serialization_failure'",
+    "40P01": "raise exception 'lost' using errcode = 'deadlock_detected'",
+    "55P03": "raise exception 'waited too long' using errcode = 'lock_not_available'",
+}
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+@pytest.mark.parametrize("code", LOST)
+async def test_a_lost_race_is_no_records_fault(db: Database, code: str):
+    """SQLite has one writer, and no races."""
+    await poison(db, "events", "c", {"postgresql": LOST[code]})
+    with pytest.raises(TransactionConflict):
+        await read(db, 1, *TEAS)
+    assert await aside(db) == []
+
+
+async def test_where_everything_fails_the_reading_fails(db: Database):
+    """More than so many are no matter of single records: a person sees the job that was given up, and not thousands of rows."""
+    number = retry.MOST_QUARANTINED + 1
+    teas = [event(1, f"bad{one}", 0) for one in range(number)]
+    for digit in range(10):
+        # Every key ends in a digit.
+        await poison(db, "events", f"bad%{digit}")
+    with pytest.raises(Exception, match="poisoned"):
+        await read(db, 1, *teas)
+    assert (await aside(db), await titles(db)) == ([], [])
+    await read(db, 1, *teas[1:])
+    assert len(await aside(db)) == retry.MOST_QUARANTINED
+
+
+async def test_so_many_count_whether_they_are_there_or_gone(db: Database):
+    gone = [event(2, f"x{one}", 0) for one in range(retry.MOST_QUARANTINED)]
+    await take(db, *gone)
+    for digit in range(10):
+        await poison(db, "records", f"x%{digit}")
+    await poison(db, "records", "bad")
+    with pytest.raises(Exception, match="poisoned"):
+        await read(db, 1, event(2, "bad", 0), author=2)

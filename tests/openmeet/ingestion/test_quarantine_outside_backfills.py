@@ -1,0 +1,199 @@
+"""What fails for a reason of its own is put aside also where no repository is read whole: on the stream, and where one record is fetched.
+
+From a real PDS, on both engines, with real refusals.
+"""
+
+import pytest
+
+from at_protocol.syntax.did import Did
+from groundwork.clock import MINUTE
+from groundwork.outbox import jobs
+from groundwork.outbox.jobs import JobState
+from openmeet.i18n.reasons.messages import explain
+from openmeet.network.ingestion import quarantine
+from openmeet.network.ingestion.quarantine import FailedStep
+from openmeet.network.ingestion.retry import MOST_QUARANTINED
+from openmeet.network.records import seen
+from openmeet.network.records.collections import EVENT
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.seen import RecordState
+from openmeet.outbox.kinds import JobKind
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.ingestion.network import did, event, key_of, rsvp
+from tests.openmeet.ingestion.poison import aside, heal, keys_aside, poison
+from tests.openmeet.ingestion.test_backfills_with_quarantine import cleo, deployment, write
+from tests.openmeet.ingestion.view import take, view_of
+
+__all__ = ["cleo", "deployment"]
+
+
+def waiting_for(uri: str) -> list[RecordMessage]:
+    return [rsvp(number, key, 1, uri) for number, key in ((2, "good"), (3, "late"), (4, "fine"))]
+
+
+async def counted(deployment: Deployment, uri: str, but: str) -> set[str]:
+    return {did for did, about in (await view_of(deployment.db)).answers if about == uri} - {but}
+
+
+async def read_stream(deployment: Deployment, did: Did) -> None:
+    """The stream has brought everything of a repository, and it was processed."""
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select user_id from identities where did = :did", did=did)
+    await deployment.listen(rows[0]["user_id"])
+
+
+async def is_quiet(deployment: Deployment) -> bool:
+    """No message was buried or is tried again, and no job was given up."""
+    async with deployment.db.reader() as reader:
+        lost = await jobs.in_state(reader, JobState.FAILED)
+    depth = await deployment.queue.depth()
+    return not lost and (depth.dead, depth.waiting) == (0, 0)
+
+
+async def run_until_idle(deployment: Deployment) -> None:
+    for _ in range(6):
+        await deployment.deliver_jobs()
+        deployment.clock.turn(MINUTE)
+
+
+@pytest.mark.parametrize("way", ["stream", "fetched"])
+async def test_a_bad_answer_that_waited_holds_up_no_event(deployment: Deployment, cleo: Did, way: str):
+    """The event is here, all others count, and the one that fails says why; healed and tried again, it counts and leaves the list."""
+    uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
+    waiting = waiting_for(uri)
+    await take(deployment.db, *waiting)
+    await poison(deployment.db, "attendances", "late")
+    await write(deployment, cleo, "a")
+    if way == "stream":
+        await read_stream(deployment, cleo)
+    await run_until_idle(deployment)
+    assert uri in (await view_of(deployment.db)).events
+    assert await counted(deployment, uri, cleo) == {waiting[0].did, waiting[2].did}
+    (one,) = await aside(deployment.db)
+    assert (one.uri, one.did, one.step, one.rev) == (
+        waiting[1].uri,
+        waiting[1].did,
+        FailedStep.COUNT,
+        waiting[1].rev,
+    )
+    assert "poisoned" in explain(one.reason)
+    assert await is_quiet(deployment)
+    await heal(deployment.db, "attendances", "late")
+    async with deployment.db.transaction() as tx:
+        await quarantine.retry(tx, [one.uri])
+    await run_until_idle(deployment)
+    assert await counted(deployment, uri, cleo) == {one.did for one in waiting}
+    assert await aside(deployment.db) == []
+    assert await is_quiet(deployment)
+
+
+async def test_an_answer_that_is_gone_leaves_the_list(deployment: Deployment, cleo: Did):
+    uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
+    (bad,) = [rsvp(3, "late", 1, uri)]
+    await take(deployment.db, bad)
+    await poison(deployment.db, "attendances", "late")
+    await write(deployment, cleo, "a")
+    await read_stream(deployment, cleo)
+    await run_until_idle(deployment)
+    assert await keys_aside(deployment.db) == ["late"]
+    async with deployment.db.transaction() as tx:
+        await tx.execute("delete from records where uri = :uri", uri=bad.uri)
+    assert await aside(deployment.db) == []
+    async with deployment.db.transaction() as tx:
+        assert await quarantine.delete_obsolete(tx) == 1
+
+
+async def test_where_everybodys_answer_fails_a_person_sees_the_job(deployment: Deployment, cleo: Did):
+    """That is no matter of single answers."""
+    uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
+    one_more = MOST_QUARANTINED + 1
+    answers = [rsvp(2, f"bad{number}", 1, uri) for number in range(one_more)]
+    await take(deployment.db, *answers)
+    for digit in range(10):
+        await poison(deployment.db, "attendances", f"bad%{digit}")
+    await write(deployment, cleo, "a")
+    await read_stream(deployment, cleo)
+    for _ in range(6):
+        await deployment.deliver_jobs()
+        deployment.clock.turn(10 * MINUTE)
+    assert await aside(deployment.db) == []
+    async with deployment.db.reader() as reader:
+        (lost,) = await jobs.in_state(reader, JobState.FAILED)
+    assert (lost.kind, lost.subject) == (JobKind.FETCH_SUBJECT, uri)
+
+
+async def not_fetched(deployment: Deployment, cleo: Did) -> str:
+    """An event that somebody answered and that cannot be taken over; its uri."""
+    uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
+    await poison(deployment.db, "events", key_of("a"))
+    await write(deployment, cleo, "a")
+    await take(deployment.db, rsvp(2, "good", 1, uri))
+    await run_until_idle(deployment)
+    return uri
+
+
+async def test_an_event_that_cannot_be_fetched_is_put_aside(deployment: Deployment, cleo: Did):
+    """Who answered waits for it; once it is taken, however that comes, it leaves the list, and they count."""
+    uri = await not_fetched(deployment, cleo)
+    (one,) = await aside(deployment.db)
+    assert (one.uri, one.step) == (uri, FailedStep.APPLY)
+    assert await is_quiet(deployment)
+    await heal(deployment.db, "events", key_of("a"))
+    await read_stream(deployment, cleo)
+    assert await aside(deployment.db) == [], "the stream has brought the very version, as of an earlier rev"
+    assert await counted(deployment, uri, cleo) == {did(2)}
+
+
+async def test_an_event_that_was_put_aside_is_taken_when_it_is_read_again(deployment: Deployment, cleo: Did):
+    uri = await not_fetched(deployment, cleo)
+    await heal(deployment.db, "events", key_of("a"))
+    async with deployment.db.transaction() as tx:
+        await quarantine.retry(tx, [uri])
+    await run_until_idle(deployment)
+    assert (await aside(deployment.db), await counted(deployment, uri, cleo)) == ([], {did(2)})
+    async with deployment.db.reader() as reader:
+        assert await reader.fetch("select uri from quarantined_records") == []
+
+
+async def test_fetched_again_it_leaves_the_list_by_itself(deployment: Deployment, cleo: Did):
+    uri = await not_fetched(deployment, cleo)
+    await heal(deployment.db, "events", key_of("a"))
+    async with deployment.db.transaction() as tx:
+        await jobs.enqueue_again(tx, JobKind.FETCH_SUBJECT, [uri])
+    await run_until_idle(deployment)
+    async with deployment.db.reader() as reader:
+        assert await reader.fetch("select uri from quarantined_records") == []
+    assert await counted(deployment, uri, cleo) == {did(2)}
+
+
+async def test_what_was_given_up_and_has_come_waits_for_nobody(deployment: Deployment):
+    """An event could not be fetched, and the job was given up; then the stream brings it. Of others nothing is said."""
+    tea, cake = event(1, "tea", 2), event(1, "cake", 2)
+    await take(deployment.db, rsvp(2, "one", 1, tea.uri), rsvp(2, "two", 1, cake.uri))
+    async with deployment.db.transaction() as tx:
+        await tx.execute(
+            "update outbox_jobs set state = 'failed', reason_code = 'Malformed' where kind = 'fetch_subject'"
+        )
+    await take(deployment.db, tea)
+    async with deployment.db.reader() as reader:
+        assert [one.subject for one in await jobs.in_state(reader, JobState.FAILED)] == [cake.uri]
+        found = await jobs.find(reader, JobKind.FETCH_SUBJECT, tea.uri)
+    assert found is not None
+    assert (found.state, found.why) == (JobState.COMPLETED, None)
+
+
+async def test_a_bad_event_on_the_stream_is_tried_and_buried_as_before(deployment: Deployment, cleo: Did):
+    """It fails without those that wait for it, too: it is the bad one."""
+    uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
+    await take(deployment.db, rsvp(2, "good", 1, uri))
+    await poison(deployment.db, "events", key_of("a"))
+    await write(deployment, cleo, "a")
+    await read_stream(deployment, cleo)
+    for _ in range(6):
+        deployment.clock.turn(10 * MINUTE)
+        await deployment.ingest()
+    assert (await deployment.queue.depth()).dead == 1
+    async with deployment.db.reader() as reader:
+        known = await seen.find(reader, rsvp(2, "good", 1, uri).uri)
+    assert known is not None
+    assert known.state is RecordState.PARKED

@@ -1,0 +1,78 @@
+"""What fails holds up nothing else of a batch that a service hands in, nor of what waits for somebody to get in. With real refusals."""
+
+from groundwork.database.transaction import Database
+from openmeet.i18n.reasons.messages import explain
+from openmeet.network.ingestion.quarantine import FailedStep
+from openmeet.network.ingestion.release_pending import recheck
+from openmeet.network.ingestion.submitted import SubmittedRecord, process
+from openmeet.network.records.collections import CALENDAR
+from openmeet.network.records.message import RecordOperation
+from openmeet.outbox.kinds import JobKind
+from tests.openmeet.ingestion.network import HERE, did, event_value, rev, rsvp
+from tests.openmeet.ingestion.poison import aside, heal, poison
+from tests.openmeet.ingestion.test_waiting_answers import known, published, status
+from tests.openmeet.ingestion.view import take, view_of
+from tests.simulation.oracle import EVENT
+
+KEYS = ("a", "b", "c")
+
+
+def uri_of(key: str) -> str:
+    return f"at://{did(1)}/{EVENT}/{key}"
+
+
+async def hand_in(db: Database) -> list[tuple[str, str]]:
+    """Three events in one batch; the key and outcome of each."""
+    batch = [
+        SubmittedRecord(RecordOperation.CREATE, did(1), EVENT, key, rev(2), None, None, event_value(f"Tea {key}"))
+        for key in KEYS
+    ]
+    results = await process(db, HERE, batch, collections=CALENDAR, is_vouched=True)
+    assert all(bool(one.reason) is (one.outcome == "refused") for one in results)
+    return [(one.uri.rpartition("/")[2], one.outcome) for one in results]
+
+
+async def test_a_bad_answer_that_waited_fails_no_batch(db: Database):
+    """Its event is taken with the others, and whoever looks at that event again says which answer it is."""
+    await take(db, rsvp(2, "good", 1, uri_of("b")), rsvp(3, "late", 1, uri_of("b")))
+    await poison(db, "attendances", "late")
+    assert await hand_in(db) == [(key, "applied") for key in KEYS]
+    assert set((await view_of(db)).events) == {uri_of(key) for key in KEYS}
+    async with db.reader() as reader:
+        (job,) = await reader.fetch(
+            "select subject, state from outbox_jobs where kind = :kind", kind=JobKind.FETCH_SUBJECT
+        )
+    assert (job["subject"], job["state"]) == (uri_of("b"), "due")
+    assert await aside(db) == []
+
+
+async def test_a_bad_event_is_refused_alone_and_put_aside(db: Database):
+    """The answers are in the order of what was handed in; handed in again when it is well, it is taken and leaves the list."""
+    await poison(db, "events", "b")
+    assert await hand_in(db) == [("a", "applied"), ("b", "refused"), ("c", "applied")]
+    (one,) = await aside(db)
+    assert (one.uri, one.step) == (uri_of("b"), FailedStep.APPLY)
+    assert "poisoned" in explain(one.reason)
+    await heal(db, "events", "b")
+    assert await hand_in(db) == [("a", "known"), ("b", "applied"), ("c", "known")]
+    assert await aside(db) == []
+
+
+async def test_one_bad_answer_keeps_nobody_else_waiting(db: Database):
+    """Somebody got in, and their answer fails: whoever else waited for that event counts."""
+    async with db.transaction() as tx:
+        ana, cleo = await known(tx, "Ana", 9), await known(tx, "Cleo", 1)
+        event = await published(tx, ana, visibility="private")
+    about = f"at://{did(9)}/{EVENT}/tea"
+    good, bad = rsvp(2, "good", 1, about), rsvp(1, "late", 1, about)
+    await take(db, good, bad)
+    async with db.transaction() as tx:
+        await tx.execute("update events set visibility = 'public' where id = :id", id=event.id)
+    await poison(db, "attendances", "late")
+    await recheck(db, cleo.user_id)
+    (one,) = await aside(db)
+    assert (one.uri, one.step) == (bad.uri, FailedStep.COUNT)
+    assert (did(2), about) in (await view_of(db)).answers
+    await heal(db, "attendances", "late")
+    await recheck(db, cleo.user_id)
+    assert (await aside(db), await status(db, event, cleo) is not None) == ([], True)

@@ -1,0 +1,145 @@
+"""Events that came from a record of another app, edited here by somebody who does not let this site publish: the record stays as it
+is, and what was edited here stays here (invariants 6 and 11).
+"""
+
+from typing import Any
+
+import pytest
+
+from at_protocol.syntax.did import parse_did
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.network.ingestion.reconcile import reconcile
+from openmeet.network.records.collections import EVENT
+from openmeet.network.repositories.sign_in import sign_in_with_password
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.reasons import RecordStatus
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_edits_kept_here import revise, shown, tea_of_another_app
+from tests.openmeet.publishing.test_publishing_choices import wish
+from tests.openmeet.publishing.test_withdrawals import agree, delete, edit, records, run_until_idle, withdraw
+
+
+async def connected_only(deployment: Deployment) -> Caller:
+    """Somebody who signs in with an account that they made elsewhere, and was never asked about publishing."""
+    await deployment.account("cleo")
+    return Caller(await sign_in(deployment), "cleo")
+
+
+async def sign_in(deployment: Deployment) -> UserId:
+    return (
+        await sign_in_with_password(
+            deployment.db, deployment.network, identifier="cleo.town.test", password="a long password"
+        )
+    ).user_id
+
+
+async def edited_on_both_sides(deployment: Deployment, cleo: Caller) -> tuple[dict[str, Any], Event]:
+    """Renamed here, which must not be published, then in her app, and looked at again here."""
+    record, event = await tea_of_another_app(deployment, cleo)
+    await revise(deployment, cleo, event, title="Tea at ours")
+    await run_until_idle(deployment, cleo)
+    await edit(deployment, record, name="Cocoa")
+    await run_until_idle(deployment, cleo)
+    await sign_in(deployment)
+    await run_until_idle(deployment, cleo)
+    return record, event
+
+
+async def says(deployment: Deployment, cleo: Caller, word: str) -> None:
+    match word:
+        case "no":
+            await withdraw(deployment, cleo)
+        case "no events":
+            await agree(deployment, cleo)
+            await wish(deployment, cleo, writes_events=False)
+
+
+@pytest.mark.parametrize("word", ["nothing", "no", "no events"])
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_the_record_stays_and_the_edit_waits_for_a_yes(deployment: Deployment, word: str, is_late: bool):
+    """Whatever they said, before the edits or after them, and however often it is looked at."""
+    cleo = await connected_only(deployment)
+    if not is_late:
+        await says(deployment, cleo, word)
+    record, event = await edited_on_both_sides(deployment, cleo)
+    if is_late:
+        await says(deployment, cleo, word)
+    await revise(deployment, cleo, event, title="Tea at ours", description="In the garden.")
+    await run_until_idle(deployment, cleo)
+    await sign_in(deployment)
+    await run_until_idle(deployment, cleo)
+    (there,) = await records(deployment, EVENT)
+    assert (there["uri"], there["value"]["name"]) == (record["uri"], "Cocoa")
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert publication.state is PublicationState.WITHHELD
+    said = publication.shown(deployment.clock.now(), is_allowed=False, is_by_another_app=True)
+    assert said == RecordStatus.CHANGED_ONLY_HERE()
+    assert (await shown(deployment, event)).title == "Tea at ours"
+    await agree(deployment, cleo)
+    await wish(deployment, cleo, writes_events=True)
+    await run_until_idle(deployment, cleo)
+    (there,) = await records(deployment, EVENT)
+    assert there["uri"] == record["uri"]
+    assert (there["value"]["name"], there["value"]["description"]) == ("Tea at ours", "In the garden.")
+
+
+async def test_a_record_deleted_meanwhile_comes_back_with_what_was_edited_here(deployment: Deployment):
+    """Her app deletes the record that nobody here may write, and writes it anew: the event goes and comes, her edit is not lost."""
+    cleo = await connected_only(deployment)
+    record, event = await edited_on_both_sides(deployment, cleo)
+    await delete(deployment, record)
+    await run_until_idle(deployment, cleo)
+    assert (await shown(deployment, event)).is_gone
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert (publication.state, publication.uri) == (PublicationState.RETRACTED, None)
+    await edit(deployment, record, description="Bring cups.")
+    await run_until_idle(deployment, cleo)
+    now = await shown(deployment, event)
+    assert (now.is_gone, now.title, now.content.description) == (False, "Tea at ours", "Bring cups.")
+    assert (await deployment.record(record["uri"]))["name"] == "Tea"
+    await agree(deployment, cleo)
+    await run_until_idle(deployment, cleo)
+    there = await deployment.record(record["uri"])
+    assert (there["name"], there["description"]) == ("Tea at ours", "Bring cups.")
+
+
+async def test_deleting_the_event_here_still_deletes_the_record(deployment: Deployment):
+    """That is asked for by name, whatever they say about publishing."""
+    cleo = await connected_only(deployment)
+    _, event = await edited_on_both_sides(deployment, cleo)
+    async with deployment.db.transaction() as tx:
+        await event_hosting.delete(tx, cleo, event.slug)
+    await run_until_idle(deployment, cleo)
+    assert await records(deployment, EVENT) == []
+
+
+async def test_what_we_wrote_into_it_is_still_taken_back(deployment: Deployment):
+    """The page says so: "If you stop, we remove what we published." """
+    cleo = await deployment.connected()
+    _, event = await edited_on_both_sides(deployment, cleo)
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    await withdraw(deployment, cleo)
+    await run_until_idle(deployment, cleo)
+    assert await records(deployment, EVENT) == []
+
+
+@pytest.mark.parametrize("is_narrower", [False, True])
+async def test_the_daily_comparison_overwrites_nothing_that_may_not_be_sent(deployment: Deployment, is_narrower: bool):
+    """What was typed here and is in no record differs from the record for that reason."""
+    cleo = await connected_only(deployment)
+    if is_narrower:
+        await agree(deployment, cleo)
+    record, event = await tea_of_another_app(deployment, cleo)
+    visibility = "unlisted" if is_narrower else "public"
+    await revise(deployment, cleo, event, title="Tea at ours", description="In the garden.", visibility=visibility)
+    await run_until_idle(deployment, cleo)
+    did = parse_did(record["uri"].split("/")[2])
+    compared = await reconcile(
+        deployment.db, deployment.network, deployment.processor.ingestion_context, did, is_dry_run=False
+    )
+    assert (compared.repaired, compared.unrepaired) == ([], [])
+    now = await shown(deployment, event)
+    assert (now.title, now.content.description) == ("Tea at ours", "In the garden.")
+    assert (await deployment.record(record["uri"]))["name"] == "Tea"

@@ -1,0 +1,237 @@
+"""First sends of one repository go out in one commit; whatever happens to the call, each row is completed once."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Sequence
+
+import pytest
+from aiohttp import web
+
+from at_protocol.syntax.at_uri import parse_at_uri
+from groundwork.clock import HOUR, MINUTE
+from groundwork.errors import NotFound
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.network.publishing import batch, schedule
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.network.records.rsvp import record_key_for
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.openmeet.deployment import Deployment, records_listed
+
+MANY = 12
+
+
+class _Watch:
+    """Calls that change the repository, in order; loses the answer of the n-th request, and kills who waits for it."""
+
+    def __init__(self) -> None:
+        self.writes: list[str] = []
+        self.left: int | None = None
+        self.victim: asyncio.Task[int] | None = None
+        self.refuses = False
+
+    def loses(self, request: web.Request) -> bool:
+        method = request.path.rpartition(".")[2]
+        if method in {"applyWrites", "putRecord", "deleteRecord"}:
+            self.writes.append(method)
+        # A refresh whose answer is lost for longer than the server's grace ends the session: a person has to sign in.
+        if self.left is None or method == "refreshSession":
+            return False
+        self.left -= 1
+        if self.left > 0:
+            return False
+        self.left = None
+        if self.victim is not None:
+            self.victim.cancel()
+        return True
+
+    def twists(self, request: web.Request, _answer: web.Response) -> web.Response | None:
+        if not (self.refuses and request.path.endswith("applyWrites")):
+            return None
+        body = {"error": "InvalidRequest", "message": "not together"}
+        return web.Response(status=400, body=json.dumps(body).encode(), content_type="application/json")
+
+
+async def watched(deployment: Deployment) -> _Watch:
+    """Her repository is reached through the proxy, so that its answers can be lost and counted."""
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
+    watch = _Watch()
+    deployment.proxy.loses, deployment.proxy.twists = watch.loses, watch.twists
+    return watch
+
+
+async def some_events(deployment: Deployment, cleo: Caller, number: int = MANY) -> list[Event]:
+    return [await deployment.event(cleo, title=f"Tea {n}") for n in range(number)]
+
+
+async def names(deployment: Deployment, cleo: Caller) -> list[str]:
+    """Names of all event records in her repository."""
+    app = await deployment.stranger("cleo")
+    did = (await deployment.identity(cleo.user_id)).did
+    listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT, "limit": 100})
+    return sorted(one["value"]["name"] for one in records_listed(listed))
+
+
+async def states(deployment: Deployment, made: Sequence[Event]) -> set[PublicationState]:
+    return {(await deployment.status_of(PublicationKind.EVENT, one.id)).state for one in made}
+
+
+async def revs(deployment: Deployment, made: Sequence[Event]) -> set[str]:
+    uris = [(await deployment.status_of(PublicationKind.EVENT, one.id)).uri for one in made]
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select rev from records where uri in :uris", uris=uris)
+    return {row["rev"] for row in rows}
+
+
+async def test_what_is_due_goes_out_in_one_commit(deployment: Deployment):
+    cleo = await deployment.connected()
+    made = await some_events(deployment, cleo)
+    watch = await watched(deployment)
+    await deployment.deliver_publications()
+    assert watch.writes == ["applyWrites"]
+    assert await states(deployment, made) == {PublicationState.PUBLISHED}
+    assert len(await revs(deployment, made)) == 1
+    assert await names(deployment, cleo) == sorted(one.title for one in made)
+
+
+async def test_more_than_a_handler_takes_at_once_go_out_together(deployment: Deployment):
+    """The others of the same person come along, up to what one commit may hold."""
+    cleo = await deployment.connected()
+    made = await some_events(deployment, cleo, 45)
+    watch = await watched(deployment)
+    assert await deployment.deliver_publications() == 45
+    assert watch.writes == ["applyWrites"]
+    assert await states(deployment, made) == {PublicationState.PUBLISHED}
+
+
+async def test_a_commit_holds_so_many_and_no_more(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(batch, "MAX_WRITES", 5)
+    cleo = await deployment.connected()
+    made = await some_events(deployment, cleo)
+    watch = await watched(deployment)
+    await deployment.deliver_publications()
+    assert watch.writes == ["applyWrites"] * 3
+    assert await states(deployment, made) == {PublicationState.PUBLISHED}
+
+
+async def test_retractions_and_updates_go_alone(deployment: Deployment):
+    """One commit for what is new; an edit and a deletion name the version that they are for."""
+    cleo = await deployment.connected()
+    old = await some_events(deployment, cleo, 4)
+    await deployment.deliver_publications()
+    gone, edited = old[:2], old[2]
+    async with deployment.db.transaction() as tx:
+        for one in gone:
+            await events.delete(tx, cleo, one.slug)
+    await deployment.revise(cleo, edited.slug, title="Edited")
+    new = [await deployment.event(cleo, title=f"New {n}") for n in range(3)]
+    watch = await watched(deployment)
+    await deployment.deliver_publications()
+    assert sorted(watch.writes) == ["applyWrites", "deleteRecord", "deleteRecord", "putRecord"]
+    assert await states(deployment, gone) == {PublicationState.RETRACTED}
+    assert await states(deployment, new) == {PublicationState.PUBLISHED}
+    assert await names(deployment, cleo) == sorted(["Edited", "Tea 3", "New 0", "New 1", "New 2"])
+
+
+async def test_a_refused_batch_is_delivered_one_by_one(deployment: Deployment):
+    """Nothing was written, so each goes alone, under the key that was fixed for it."""
+    cleo = await deployment.connected()
+    made = await some_events(deployment, cleo, 4)
+    watch = await watched(deployment)
+    watch.refuses = True
+    await deployment.deliver_publications()
+    deployment.clock.turn(HOUR)
+    await deployment.deliver_publications()
+    assert await states(deployment, made) == {PublicationState.PUBLISHED}
+    assert await names(deployment, cleo) == sorted(one.title for one in made)
+
+
+async def test_one_that_cannot_go_does_not_keep_the_others(deployment: Deployment):
+    """Something unknown stands under an answer's key: the call fails, the others go singly, this one is merged."""
+    ana, cleo = await deployment.person(), await deployment.connected()
+    tea = await deployment.event(ana)
+    await deployment.deliver_publications()
+    uri = (await deployment.status_of(PublicationKind.EVENT, tea.id)).uri
+    assert uri is not None
+    record = await deployment.record(uri)
+    app = await deployment.stranger("cleo")
+    did = (await deployment.identity(cleo.user_id)).did
+    await app.procedure(
+        "com.atproto.repo.putRecord",
+        {
+            "repo": did,
+            "collection": str(RSVP),
+            "rkey": record_key_for(parse_at_uri(uri)),
+            "record": {
+                "$type": str(RSVP),
+                "subject": {"uri": uri, "cid": record["cid"]},
+                "status": f"{RSVP}#interested",
+                "theme": "kept",
+            },
+        },
+    )
+    mine = await deployment.answer(cleo, tea.slug, RsvpReply.GOING)
+    made = await some_events(deployment, cleo, 3)
+    watch = await watched(deployment)
+    for _ in range(4):
+        await deployment.deliver_publications()
+        await deployment.ingest()
+        deployment.clock.turn(HOUR)
+    assert watch.writes[0] == "applyWrites"
+    assert await states(deployment, made) == {PublicationState.PUBLISHED}
+    assert (await deployment.status_of(PublicationKind.RSVP, mine.id)).state is PublicationState.PUBLISHED
+    answer = await deployment.record(f"at://{did}/{RSVP}/{record_key_for(parse_at_uri(uri))}")
+    assert answer["theme"] == "kept"
+
+
+@pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "answer lost"])
+@pytest.mark.parametrize("request_number", range(1, 7))
+async def test_handler_that_dies_at_any_request(deployment: Deployment, request_number: int, is_killed: bool):
+    """Exactly one record for each event, and none for what was taken back, whenever the publisher dies."""
+    cleo = await deployment.connected()
+    gone = await some_events(deployment, cleo, 2)
+    await deployment.deliver_publications()
+    async with deployment.db.transaction() as tx:
+        for one in gone:
+            await events.delete(tx, cleo, one.slug)
+    made = [await deployment.event(cleo, title=f"New {n}") for n in range(4)]
+    watch = await watched(deployment)
+    task = asyncio.create_task(schedule.run_once(deployment.publisher))
+    watch.left, watch.victim = request_number, task if is_killed else None
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    watch.left = watch.victim = None
+    for _ in range(6):
+        deployment.clock.turn(2 * MINUTE)
+        await deployment.deliver_publications()
+        await deployment.ingest()
+    assert await names(deployment, cleo) == sorted(one.title for one in made)
+    assert await states(deployment, made) == {PublicationState.PUBLISHED}
+    assert await states(deployment, gone) == {PublicationState.RETRACTED}
+    await deployment.listen(cleo.user_id)
+    assert await states(deployment, made) == {PublicationState.PUBLISHED}
+    for one in made:
+        uri = (await deployment.status_of(PublicationKind.EVENT, one.id)).uri
+        assert uri is not None
+        assert (await deployment.record(uri))["name"] == one.title
+    for one in gone:
+        assert (await deployment.status_of(PublicationKind.EVENT, one.id)).uri is None
+
+
+async def test_a_withdrawn_consent_stops_what_is_on_its_way(deployment: Deployment):
+    """Marked between the lease and the sending: nothing of it is sent."""
+    cleo = await deployment.connected()
+    made = await some_events(deployment, cleo, 3)
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update publications set is_withdrawn = 1")
+    await deployment.deliver_publications()
+    assert await names(deployment, cleo) == []
+    for one in made:
+        uri = (await deployment.status_of(PublicationKind.EVENT, one.id)).uri
+        if uri is not None:
+            with pytest.raises(NotFound):
+                await deployment.record(uri)

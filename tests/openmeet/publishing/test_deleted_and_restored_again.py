@@ -1,0 +1,82 @@
+"""Records that her app deletes and brings back, again and again, of an event that was hers elsewhere first and was edited here."""
+
+from typing import Any
+
+import pytest
+
+from openmeet.domain.events import actions as events
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import EVENT
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_withdrawals import delete, edit, records, run_until_idle
+
+
+@pytest.fixture
+async def cleo(deployment: Deployment) -> Caller:
+    return await deployment.connected()
+
+
+async def shown(deployment: Deployment) -> list[tuple[str, bool]]:
+    """The titles of what is here, and whether it is removed."""
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select slug, title, removed_at from events")
+    return [(row["title"], row["removed_at"] is not None) for row in rows]
+
+
+async def test_what_is_there_again_is_here_again(deployment: Deployment, cleo: Caller):
+    """Also where the publication about it had been void, and was attached to what her app wrote since."""
+    app = await deployment.stranger("cleo")
+    did = (await app.query("com.atproto.server.getSession"))["did"]
+    value: dict[str, Any] = {"$type": EVENT, "name": "From elsewhere", "createdAt": "2026-01-01T00:00:00.000Z"}
+    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
+    await run_until_idle(deployment, cleo)
+    async with deployment.db.reader() as reader:
+        row = await reader.fetch_one("select slug from events")
+    assert row is not None
+    await deployment.revise(cleo, row["slug"], title="Named here")
+    await run_until_idle(deployment, cleo)
+    (ours,) = await records(deployment, EVENT)
+    assert ours["value"]["name"] == "Named here"
+    await delete(deployment, ours)
+    await run_until_idle(deployment, cleo)
+    assert await shown(deployment) == [("Named here", True)]
+    await edit(deployment, ours)
+    await run_until_idle(deployment, cleo)
+    assert await shown(deployment) == [("Named here", False)]
+    await edit(deployment, ours, name="Named there")
+    await run_until_idle(deployment, cleo)
+    assert await shown(deployment) == [("Named there", False)]
+    await delete(deployment, ours)
+    await run_until_idle(deployment, cleo)
+    assert await shown(deployment) == [("Named there", True)]
+    await edit(deployment, ours)
+    await run_until_idle(deployment, cleo)
+    assert await shown(deployment) == [("Named here", False)]
+
+
+async def test_what_is_there_again_is_no_retracted_record(deployment: Deployment, cleo: Caller):
+    """The publication follows the record that it was attached to: published while that stands, and taken back with the event."""
+    app = await deployment.stranger("cleo")
+    did = (await app.query("com.atproto.server.getSession"))["did"]
+    value: dict[str, Any] = {"$type": EVENT, "name": "From elsewhere", "createdAt": "2026-01-01T00:00:00.000Z"}
+    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
+    await run_until_idle(deployment, cleo)
+    async with deployment.db.reader() as reader:
+        row = await reader.fetch_one("select id, slug from events")
+    assert row is not None
+    await deployment.revise(cleo, row["slug"], title="Named here")
+    await run_until_idle(deployment, cleo)
+    (ours,) = await records(deployment, EVENT)
+    await delete(deployment, ours)
+    await run_until_idle(deployment, cleo)
+    await edit(deployment, ours, name="Named there")
+    await run_until_idle(deployment, cleo)
+    await edit(deployment, ours, name="Named there again")
+    await run_until_idle(deployment, cleo)
+    publication = await deployment.status_of(PublicationKind.EVENT, row["id"])
+    assert (publication.state, publication.uri) == (PublicationState.PUBLISHED, ours["uri"])
+    async with deployment.db.transaction() as tx:
+        await events.delete(tx, cleo, row["slug"])
+    await run_until_idle(deployment, cleo)
+    assert await records(deployment, EVENT) == []

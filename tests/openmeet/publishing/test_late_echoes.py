@@ -1,0 +1,357 @@
+"""What is known late, and what arrives late.
+
+Whose word was last is a matter of when commits were made, not of when they were heard of. And no wait is long enough to be
+sure that a request which nobody answered will not be acted on any more.
+"""
+
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from groundwork.clock import HOUR, MINUTE, SECOND
+from groundwork.outbox.jobs import enqueue_again
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.network.repositories.agents import agent_for_user
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publication_moves import withdraw
+from openmeet.outbox.publications import PublicationKind, retry_now
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_withdrawals import delete, edit, records, run_until_idle
+from tests.simulation.proxy import never
+
+
+@pytest.fixture
+async def cleo(deployment: Deployment) -> Caller:
+    return await deployment.connected()
+
+
+async def said(deployment: Deployment) -> tuple[list[str], list[str]]:
+    """What her records say, and what counts here."""
+    words = [str(record["value"]["status"]).rpartition("#")[2] for record in await records(deployment, RSVP)]
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select status from attendances order by id")
+    return words, [row["status"] for row in rows]
+
+
+async def her_app(deployment: Deployment, record: dict[str, Any], word: str | None) -> None:
+    """Another app of hers changes an answer, or deletes it."""
+    deployment.clock.turn(SECOND)
+    if word is None:
+        await delete(deployment, record)
+    else:
+        await edit(deployment, record, status=f"{RSVP}#{word}")
+    deployment.clock.turn(SECOND)
+
+
+async def elsewhere_in_her_repository(deployment: Deployment) -> None:
+    """Something else is committed: what is read from now on is as of this commit."""
+    deployment.clock.turn(SECOND)
+    (event,) = await records(deployment, EVENT)
+    await edit(deployment, event, theme="blue")
+    deployment.clock.turn(SECOND)
+
+
+@pytest.mark.parametrize("word", ["interested", None], ids=["changed", "deleted"])
+async def test_the_last_word_is_hers_here_although_a_read_is_younger(
+    deployment: Deployment, cleo: Caller, word: str | None
+):
+    """Her app, then she here, then something else in her repository. The publisher finds her app's word as of the last of them,
+    and the stream says later when it was.
+    """
+    event = await deployment.event(cleo)
+    await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    await run_until_idle(deployment, cleo)
+    (record,) = await records(deployment, RSVP)
+    await her_app(deployment, record, word)
+    await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    await elsewhere_in_her_repository(deployment)
+    await deployment.deliver_publications()
+    deployment.clock.turn(HOUR)
+    await deployment.ingest()
+    await run_until_idle(deployment, cleo)
+    assert await said(deployment) == (["notgoing"], ["declined"])
+
+
+@pytest.mark.parametrize(
+    ("word", "end"), [("interested", (["interested"], ["interested"])), (None, ([], ["declined"]))]
+)
+async def test_the_last_word_is_her_apps(
+    deployment: Deployment, cleo: Caller, word: str | None, end: tuple[list[str], list[str]]
+):
+    """The same with her answer here before that of her app."""
+    event = await deployment.event(cleo)
+    await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    await run_until_idle(deployment, cleo)
+    (record,) = await records(deployment, RSVP)
+    await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    await her_app(deployment, record, word)
+    await elsewhere_in_her_repository(deployment)
+    await deployment.deliver_publications()
+    deployment.clock.turn(HOUR)
+    await deployment.ingest()
+    await run_until_idle(deployment, cleo)
+    assert await said(deployment) == end
+
+
+async def test_what_was_said_here_since_is_not_undone(deployment: Deployment, cleo: Caller):
+    """She answers once more before the stream brings her app's commit."""
+    event = await deployment.event(cleo)
+    await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    await run_until_idle(deployment, cleo)
+    (record,) = await records(deployment, RSVP)
+    await her_app(deployment, record, "interested")
+    await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    await elsewhere_in_her_repository(deployment)
+    await deployment.deliver_publications()
+    deployment.clock.turn(HOUR)
+    await deployment.ingest()
+    await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    await run_until_idle(deployment, cleo)
+    assert await said(deployment) == (["going"], ["attending"])
+
+
+@pytest.mark.parametrize("is_read_first", [True, False], ids=["read", "heard"])
+@pytest.mark.parametrize("is_later_here", [True, False])
+async def test_what_is_said_after_her_app_has_deleted_its_answer_counts_also_where_nothing_is_published(
+    deployment: Deployment, cleo: Caller, is_read_first: bool, is_later_here: bool
+):
+    """She has not agreed: no publication names the record, and when it was deleted decides all the same."""
+    event = await deployment.event(cleo)
+    await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    await run_until_idle(deployment, cleo)
+    (record,) = await records(deployment, RSVP)
+    async with deployment.db.transaction() as tx:
+        await tx.execute("delete from publications where kind = 'rsvp'")
+        await identities.withdraw(tx, cleo.user_id)
+    if is_later_here:
+        await her_app(deployment, record, None)
+    await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    if not is_later_here:
+        await her_app(deployment, record, None)
+    await elsewhere_in_her_repository(deployment)
+    if is_read_first:
+        async with deployment.db.transaction() as tx:
+            await enqueue_again(tx, JobKind.BACKFILL, [record["uri"].split("/")[2]])
+        await deployment.deliver_jobs()
+    await deployment.listen(cleo.user_id)
+    assert await said(deployment) == ([], ["attending" if is_later_here else "declined"])
+
+
+@pytest.mark.parametrize(("is_later_here", "end"), [(True, "waitlisted"), (False, "interested")])
+async def test_waiting_for_a_place_is_a_word_although_no_repository_is_told(
+    deployment: Deployment, cleo: Caller, is_later_here: bool, end: str
+):
+    """Nothing of it is queued; what her app said before it, and is heard of after it, does not undo it."""
+    event = await deployment.event(cleo, capacity="1")
+    await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    await run_until_idle(deployment, cleo)
+    await deployment.answer(await deployment.person("Ben"), event.slug, RsvpReply.GOING)
+    (record,) = await records(deployment, RSVP)
+    if is_later_here:
+        await her_app(deployment, record, "interested")
+    await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    if not is_later_here:
+        await her_app(deployment, record, "interested")
+    await deployment.deliver_publications()
+    await deployment.ingest()
+    await run_until_idle(deployment, cleo)
+    assert await said(deployment) == (["interested"], [end, "attending"])
+
+
+async def test_deleting_another_record_uncovers_ours(deployment: Deployment, cleo: Caller):
+    """Her app had written an answer of its own, which counted over the one from here; then it deletes it."""
+    event = await deployment.event(cleo)
+    await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    await run_until_idle(deployment, cleo)
+    (ours,) = await records(deployment, RSVP)
+    app = await deployment.stranger("cleo")
+    deployment.clock.turn(SECOND)
+    value = {**ours["value"], "status": f"{RSVP}#notgoing", "createdAt": "2026-12-01T00:00:00.000Z"}
+    did = ours["uri"].split("/")[2]
+    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": RSVP, "record": value})
+    await run_until_idle(deployment, cleo)
+    assert (await said(deployment))[1] == ["declined"]
+    (theirs,) = [record for record in await records(deployment, RSVP) if record["uri"] != ours["uri"]]
+    await delete(deployment, theirs)
+    await run_until_idle(deployment, cleo)
+    assert await said(deployment) == (["going"], ["attending"])
+
+
+async def test_going_back_to_our_very_bytes_is_an_answer(deployment: Deployment, cleo: Caller):
+    """Her app changes the answer from here and changes it back: that is no echo of ours."""
+    event = await deployment.event(cleo)
+    await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    await run_until_idle(deployment, cleo)
+    (ours,) = await records(deployment, RSVP)
+    await her_app(deployment, ours, "notgoing")
+    await run_until_idle(deployment, cleo)
+    assert await said(deployment) == (["notgoing"], ["declined"])
+    await her_app(deployment, ours, "going")
+    await run_until_idle(deployment, cleo)
+    (again,) = await records(deployment, RSVP)
+    assert again["cid"] == ours["cid"]
+    assert await said(deployment) == (["going"], ["attending"])
+
+
+def is_put(request: web.Request) -> bool:
+    return request.path.endswith(("putRecord", "applyWrites"))
+
+
+async def send_into_the_void(deployment: Deployment) -> None:
+    """What is queued is sent; it does not arrive, and the connection breaks."""
+    before = len(deployment.proxy.on_their_way)
+    deployment.proxy.delays = is_put
+    await deployment.deliver_publications()
+    deployment.proxy.delays = never
+    assert len(deployment.proxy.on_their_way) > before
+    deployment.clock.turn(MINUTE)
+
+
+async def renew_session(deployment: Deployment, who: Caller) -> None:
+    """Their access token is a new one: what is sent with it still holds when it arrives late."""
+    client = await agent_for_user(deployment.db, deployment.network, who.user_id)
+    await client.query("com.atproto.server.getSession")
+
+
+@pytest.fixture
+async def slow_pds(deployment: Deployment, cleo: Caller) -> None:
+    """Her PDS is reached through a line on which requests can stay for long."""
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
+
+
+@pytest.mark.usefixtures("slow_pds")
+@pytest.mark.parametrize("times", [2, 3])
+async def test_an_earlier_answer_that_arrives_late_is_no_answer_of_her_app(
+    deployment: Deployment, cleo: Caller, times: int
+):
+    """The first of several sends is acted on when the next has been tried: it is younger there than her last word here."""
+    event = await deployment.event(cleo)
+    await run_until_idle(deployment, cleo)
+    await renew_session(deployment, cleo)
+    for reply in (RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.DECLINED)[-times:]:
+        await deployment.answer(cleo, event.slug, reply)
+        await send_into_the_void(deployment)
+    assert await deployment.proxy.deliver() == [200] + [400] * (times - 1)
+    await run_until_idle(deployment, cleo)
+    assert await said(deployment) == (["notgoing"], ["declined"])
+
+
+@pytest.mark.usefixtures("slow_pds")
+async def test_an_earlier_title_that_arrives_late_is_no_edit_of_her_app(deployment: Deployment, cleo: Caller):
+    """She had renamed it and thought better of it; what never arrived is not merged with the name that stands."""
+    event = await deployment.event(cleo, title="Tea")
+    await run_until_idle(deployment, cleo)
+    await renew_session(deployment, cleo)
+    for typed in ({"title": "Coffee"}, {"title": "Tea", "description": "With biscuits"}):
+        await deployment.revise(cleo, event.slug, **typed)
+        await send_into_the_void(deployment)
+    assert await deployment.proxy.deliver() == [200, 400]
+    await run_until_idle(deployment, cleo)
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select title from events")
+        merged = await reader.fetch("select field from merge_decisions")
+    (record,) = await records(deployment, EVENT)
+    assert ([row["title"] for row in rows], record["value"]["name"], merged) == (["Tea"], "Tea", [])
+
+
+def is_delete(request: web.Request) -> bool:
+    return request.path.endswith(("deleteRecord", "applyWrites"))
+
+
+async def write_something(deployment: Deployment, cleo: Caller) -> None:
+    """Her session is fresh again: what is sent from now on is not refused when it arrives a few minutes later."""
+    await deployment.event(cleo, title="Something else", visibility="public")
+    await deployment.deliver_publications()
+
+
+async def take_back_into_the_void(deployment: Deployment) -> None:
+    deployment.proxy.delays = is_delete
+    await deployment.deliver_publications()
+    deployment.proxy.delays = never
+    assert deployment.proxy.on_their_way
+    deployment.clock.turn(2 * MINUTE)
+
+
+async def pay_all(deployment: Deployment) -> None:
+    """Whatever is due in the next minutes; sessions last longer."""
+    for _ in range(4):
+        await deployment.deliver_publications()
+        deployment.clock.turn(MINUTE)
+
+
+@pytest.mark.usefixtures("slow_pds")
+async def test_a_delete_that_arrives_late_does_not_remove_what_is_public_again(deployment: Deployment, cleo: Caller):
+    """Unlisted and public again before the delete is acted on: that was ours, and not somebody who deleted the event."""
+    event = await deployment.event(cleo)
+    await run_until_idle(deployment, cleo)
+    await write_something(deployment, cleo)
+    await deployment.revise(cleo, event.slug, visibility="unlisted")
+    await take_back_into_the_void(deployment)
+    await deployment.revise(cleo, event.slug, visibility="public")
+    await pay_all(deployment)
+    assert await deployment.proxy.deliver() == [400], "the record that it names has gone"
+    await run_until_idle(deployment, cleo)
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select removed_at, record_uri from events")
+    assert {row["record_uri"] for row in rows} == {record["uri"] for record in await records(deployment, EVENT)}
+    assert [row["removed_at"] for row in rows] == [None, None]
+
+
+@pytest.mark.usefixtures("slow_pds")
+async def test_a_delete_that_arrives_late_spares_the_answer_that_was_written_since(
+    deployment: Deployment, cleo: Caller
+):
+    """Taken back and published again: the answer has the same key, and is another record."""
+    ana = await deployment.person()
+    event = await deployment.event(ana)
+    answer = await deployment.answer(cleo, event.slug)
+    await run_until_idle(deployment, cleo)
+    await run_until_idle(deployment, ana)
+    await run_until_idle(deployment, cleo)
+    (before,) = await records(deployment, RSVP)
+    await write_something(deployment, cleo)
+    async with deployment.db.transaction() as tx:
+        await withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+    await take_back_into_the_void(deployment)
+    async with deployment.db.transaction() as tx:
+        await retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+    await pay_all(deployment)
+    assert await deployment.proxy.deliver() == [400]
+    await run_until_idle(deployment, cleo)
+    (after,) = await records(deployment, RSVP)
+    assert (after["uri"], after["cid"] != before["cid"]) == (before["uri"], True)
+    assert await said(deployment) == (["going"], ["attending"])
+
+
+@pytest.mark.usefixtures("slow_pds")
+async def test_deletes_of_several_answers_that_arrive_late_spare_those_written_since(
+    deployment: Deployment, cleo: Caller
+):
+    """Several writes in one call name no version: answers, whose keys come again, are taken back one by one."""
+    ana = await deployment.person()
+    answers = [
+        await deployment.answer(cleo, (await deployment.event(ana, title=title)).slug) for title in ("Tea", "Coffee")
+    ]
+    await run_until_idle(deployment, cleo)
+    await run_until_idle(deployment, ana)
+    await run_until_idle(deployment, cleo)
+    before = {one["uri"] for one in await records(deployment, RSVP)}
+    assert len(before) == 2
+    await write_something(deployment, cleo)
+    async with deployment.db.transaction() as tx:
+        for answer in answers:
+            await withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+    await take_back_into_the_void(deployment)
+    async with deployment.db.transaction() as tx:
+        for answer in answers:
+            await retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+    await pay_all(deployment)
+    assert set(await deployment.proxy.deliver()) == {400}
+    await run_until_idle(deployment, cleo)
+    assert {one["uri"] for one in await records(deployment, RSVP)} == before
+    assert await said(deployment) == (["going", "going"], ["attending", "attending"])

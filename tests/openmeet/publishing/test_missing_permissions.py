@@ -1,0 +1,82 @@
+"""A server that was never asked about a kind of record refuses it, alone or among others: the rest goes out, and the row says why."""
+
+import json
+
+from aiohttp import web
+
+from openmeet.domain.groups import actions as groups
+from openmeet.feature_flags.flags import Flag
+from openmeet.network.records.collections import EVENT, GROUP, SERIES
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.reasons import RecordStatus
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.groups.people import details as group_details
+from tests.openmeet.publishing.test_series_records import deliver_publications, make, records, turn
+
+
+class _Server:
+    """A PDS that lets nobody write one collection, as the protocol's permissions say it."""
+
+    def __init__(self, collection: str) -> None:
+        self._collection = collection
+        self._refuses = False
+        self.refused: list[str] = []
+
+    async def before(self, request: web.Request) -> None:
+        method = request.path.rpartition(".")[2]
+        is_write = method in {"createRecord", "putRecord", "applyWrites"}
+        body = await request.read() if is_write else b""
+        self._refuses = is_write and f'"{self._collection}"'.encode() in body.replace(b"\\/", b"/")
+        if self._refuses:
+            self.refused.append(method)
+
+    def stops(self, _request: web.Request) -> web.Response | None:
+        if not self._refuses:
+            return None
+        body = {"error": "ScopeMissingError", "message": f'Missing required scope "repo:{self._collection}"'}
+        return web.Response(status=403, body=json.dumps(body).encode(), content_type="application/json")
+
+
+async def behind(deployment: Deployment, collection: str) -> _Server:
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
+    server = _Server(collection)
+    deployment.proxy.before, deployment.proxy.stops = server.before, server.stops
+    return server
+
+
+SHOWN = RecordStatus.NOT_ALLOWED()
+
+
+async def test_a_series_whose_rule_may_not_be_written_has_its_dates_out(deployment: Deployment):
+    await turn(deployment, Flag.SERIES_LEXICON)
+    await deployment.person("Ana")
+    server = await behind(deployment, SERIES)
+    ana, series = await make(deployment)
+    assert server.refused
+    assert len(await records(deployment, ana, EVENT)) == 1
+    assert await records(deployment, ana, SERIES) == {}
+    publication = await deployment.status_of(PublicationKind.SERIES, series.id)
+    assert publication.state is PublicationState.BLOCKED
+    assert publication.shown(deployment.clock.now(), is_allowed=True) == SHOWN
+
+
+async def test_a_group_that_may_not_be_written_keeps_no_event_back(deployment: Deployment):
+    """Although all of it is due at once, and would go out in one commit."""
+    await turn(deployment, Flag.GROUPS)
+    ana = await deployment.person("Ana")
+    server = await behind(deployment, GROUP)
+    async with deployment.db.transaction() as tx:
+        group = await groups.create(tx, ana, group_details(country="DE", description="We meet.", sync_enabled="on"))
+    made = [await deployment.event(ana, title=f"Tea {number}") for number in range(2)]
+    await deliver_publications(deployment)
+    assert "applyWrites" in server.refused
+    assert {(await deployment.status_of(PublicationKind.EVENT, one.id)).state for one in made} == {
+        PublicationState.PUBLISHED
+    }
+    assert len(await records(deployment, ana, EVENT)) == 2
+    publication = await deployment.status_of(PublicationKind.GROUP, group.id)
+    assert (publication.state, publication.shown(deployment.clock.now(), is_allowed=True)) == (
+        PublicationState.BLOCKED,
+        SHOWN,
+    )

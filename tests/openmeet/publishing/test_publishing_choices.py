@@ -1,0 +1,274 @@
+"""What people decide about their records, against a real PDS: hosts about events, each about their own answers."""
+
+from dataclasses import replace
+
+import pytest
+
+from groundwork.errors import NotFound, PreconditionFailed, Refused
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import invitations, queries
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.events.model import USUAL_RECORD, Detail, RecordSettings
+from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities.publication_consent import USUAL, DeclinedAs, PublicationConsent, WaitingAs
+from openmeet.domain.series import record_settings
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import RSVP, Result
+from openmeet.outbox import publications
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.openmeet.deployment import INSTANCE, Deployment
+from tests.openmeet.site_under_test import api_session, site_on
+
+
+async def wish(deployment: Deployment, who: Caller, **wanted: object) -> None:
+    async with deployment.db.transaction() as tx:
+        before = await publication_consent.of_user(tx, who.user_id)
+        await publication_consent.change(tx, who.user_id, replace(before, **wanted))
+
+
+async def decide(deployment: Deployment, host: Caller, slug: str, record: RecordSettings) -> None:
+    async with deployment.db.transaction() as tx:
+        await record_settings.change_event(tx, host, slug, record)
+
+
+async def pay_all(deployment: Deployment) -> None:
+    while await deployment.deliver_publications():
+        pass
+
+
+async def is_absent(deployment: Deployment, uri: str) -> bool:
+    try:
+        await deployment.record(uri)
+    except NotFound:
+        return True
+    return False
+
+
+async def answered(deployment: Deployment, reply: RsvpReply = RsvpReply.GOING, **typed: str):
+    """Ana's event, Ben's answer to it, everything queued delivered."""
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    event = await deployment.event(ana, **typed)
+    await pay_all(deployment)
+    answer = await deployment.answer(ben, event.slug, reply)
+    await pay_all(deployment)
+    return ana, ben, event, answer
+
+
+@pytest.mark.parametrize(
+    ("reply", "word"),
+    [(RsvpReply.GOING, "going"), (RsvpReply.INTERESTED, "interested"), (RsvpReply.DECLINED, "notgoing")],
+)
+async def test_each_answer_has_its_word_and_names_the_very_version(deployment: Deployment, reply: RsvpReply, word: str):
+    _, _, event, answer = await answered(deployment, reply)
+    record = await deployment.record((await deployment.status_of(PublicationKind.RSVP, answer.id)).uri)
+    about = await deployment.record((await deployment.status_of(PublicationKind.EVENT, event.id)).uri)
+    assert record["status"] == f"{RSVP}#{word}"
+    assert record["subject"] == {
+        "uri": (await deployment.status_of(PublicationKind.EVENT, event.id)).uri,
+        "cid": about["cid"],
+    }
+
+
+async def test_a_no_takes_the_record_away_for_who_wants_it_so(deployment: Deployment):
+    """And a yes afterwards stands under the same key: there is never a second record."""
+    _, ben, event, answer = await answered(deployment)
+    uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
+    await wish(deployment, ben, declined_as=DeclinedAs.NOTHING)
+    await deployment.answer(ben, event.slug, RsvpReply.DECLINED)
+    await pay_all(deployment)
+    assert await is_absent(deployment, uri)
+    await deployment.answer(ben, event.slug, RsvpReply.GOING)
+    await pay_all(deployment)
+    assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri == uri
+    assert (await deployment.record(uri))["status"] == f"{RSVP}#going"
+
+
+async def test_changing_the_wish_changes_what_is_there_already(deployment: Deployment):
+    _, ben, _, answer = await answered(deployment, RsvpReply.DECLINED)
+    uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
+    await wish(deployment, ben, declined_as=DeclinedAs.NOTHING)
+    await pay_all(deployment)
+    assert await is_absent(deployment, uri)
+    await wish(deployment, ben, declined_as=DeclinedAs.NOT_GOING)
+    await pay_all(deployment)
+    assert (await deployment.record(uri))["status"] == f"{RSVP}#notgoing"
+
+
+async def test_waiting_is_told_only_by_who_wants_it_so(deployment: Deployment):
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    event = await deployment.event(ana, capacity="1")
+    await deployment.answer(ana, event.slug)
+    await pay_all(deployment)
+    answer = await deployment.answer(ben, event.slug)
+    await pay_all(deployment)
+    assert answer.status.value == "waitlisted"
+    assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri is None
+    await wish(deployment, ben, waiting_as=WaitingAs.INTERESTED)
+    await pay_all(deployment)
+    uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
+    assert (await deployment.record(uri))["status"] == f"{RSVP}#interested"
+    # The echo of that is no answer of its own: Ben waits as before.
+    await deployment.listen(ben.user_id)
+    async with deployment.db.reader() as reader:
+        assert (await queries.by_id(reader, answer.id)).status.value == "waitlisted"
+
+
+async def test_who_wants_no_answers_written_has_none_there(deployment: Deployment):
+    _, ben, _, answer = await answered(deployment)
+    uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
+    await wish(deployment, ben, writes_answers=False)
+    await pay_all(deployment)
+    assert await is_absent(deployment, uri)
+    await wish(deployment, ben, writes_answers=True)
+    await pay_all(deployment)
+    assert not await is_absent(deployment, uri)
+
+
+async def test_who_wants_no_events_written_has_none_there(deployment: Deployment):
+    ana, _, event, answer = await answered(deployment)
+    uris = [
+        (await deployment.status_of(PublicationKind.EVENT, event.id)).uri,
+        (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri,
+    ]
+    await wish(deployment, ana, writes_events=False)
+    await pay_all(deployment)
+    assert [await is_absent(deployment, uri) for uri in uris] == [True, True]
+
+
+async def test_one_answer_can_stay_here(deployment: Deployment):
+    """skipBlueskySync: what is there stays as it was, and the next answer goes out again."""
+    _, ben, event, answer = await answered(deployment)
+    uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
+    async with deployment.db.transaction() as tx:
+        await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED, RsvpRequest(skips_record=True))
+    await pay_all(deployment)
+    assert (await deployment.record(uri))["status"] == f"{RSVP}#going"
+    await deployment.answer(ben, event.slug, RsvpReply.INTERESTED)
+    await pay_all(deployment)
+    assert (await deployment.record(uri))["status"] == f"{RSVP}#interested"
+
+
+async def test_one_answer_can_stay_here_by_the_api(deployment: Deployment):
+    """The same over HTTP: counted here at once, and not in the repository; without the word the next one goes out."""
+    _, _, event, answer = await answered(deployment)
+    uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
+    site = site_on(deployment.db, deployment.clock)
+    async with site.browser() as browser:
+        ben = await api_session(browser, "ben@example.org", "Ben")
+        path = f"/api/events/{event.slug}/answer"
+        kept = await browser.put(path, json={"reply": "declined", "skipBlueskySync": True}, headers=ben)
+        assert (kept.status_code, kept.json()["status"], kept.json()["id"]) == (200, "declined", answer.id), kept.text
+        await pay_all(deployment)
+        assert (await deployment.record(uri))["status"] == f"{RSVP}#going"
+        await browser.put(path, json={"reply": "interested"}, headers=ben)
+    await pay_all(deployment)
+    assert (await deployment.record(uri))["status"] == f"{RSVP}#interested"
+
+
+async def test_an_event_that_is_kept_off_the_network_takes_its_answers_along(deployment: Deployment):
+    ana, _, event, answer = await answered(deployment)
+    uris = [
+        (await deployment.status_of(PublicationKind.EVENT, event.id)).uri,
+        (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri,
+    ]
+    await decide(deployment, ana, event.slug, replace(USUAL_RECORD, is_wanted=False))
+    await pay_all(deployment)
+    assert [await is_absent(deployment, uri) for uri in uris] == [True, True]
+
+
+async def test_a_host_can_keep_answers_off_the_network(deployment: Deployment):
+    ana, _, event, answer = await answered(deployment)
+    uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
+    await decide(deployment, ana, event.slug, replace(USUAL_RECORD, takes_answers=False))
+    await pay_all(deployment)
+    assert await is_absent(deployment, uri)
+    assert not await is_absent(deployment, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri)
+
+
+async def test_an_event_for_the_invited_is_announced_with_the_least(deployment: Deployment):
+    """Only by its host's word, and its answers never (invariants 3 and 11)."""
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    event = await deployment.event(ana, visibility="private", description="zugzwang", street="Hauptstraße 1")
+    await pay_all(deployment)
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.WITHHELD
+    await decide(deployment, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
+    await pay_all(deployment)
+    record = await deployment.record((await deployment.status_of(PublicationKind.EVENT, event.id)).uri)
+    assert record["name"] == "Tea in the park"
+    assert record["description"] == f"By invitation only. Who is invited sees more: {INSTANCE}/events/{event.slug}"
+    assert "zugzwang" not in str(record)
+    assert "Hauptstraße" not in str(record)
+    async with deployment.db.transaction() as tx:
+        await invitations.invite(tx, ana, event.slug, "ben@example.org")
+    answer = await deployment.answer(ben, event.slug)
+    await pay_all(deployment)
+    assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri is None
+
+
+async def test_becoming_private_takes_the_record_back_whatever_was_announced_before(deployment: Deployment):
+    """A yes to announcing was given for what the event was then."""
+    ana = await deployment.person()
+    event = await deployment.event(ana, visibility="private")
+    await decide(deployment, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
+    await deployment.revise(ana, event.slug, visibility="public")
+    await pay_all(deployment)
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
+    await deployment.revise(ana, event.slug, visibility="private")
+    await pay_all(deployment)
+    assert await is_absent(deployment, uri)
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
+
+
+async def test_only_what_is_for_the_invited_can_be_announced(deployment: Deployment):
+    ana = await deployment.person()
+    event = await deployment.event(ana)
+    with pytest.raises(Refused):
+        await decide(deployment, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
+
+
+async def test_a_public_event_can_be_cut_down_and_be_whole_again(deployment: Deployment):
+    ana, _, event, answer = await answered(deployment, description="With scones")
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
+    answer_uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
+    await decide(deployment, ana, event.slug, replace(USUAL_RECORD, detail=Detail.MINIMAL))
+    await pay_all(deployment)
+    assert (await deployment.record(uri))["description"].startswith("More about it")
+    assert await is_absent(deployment, answer_uri)
+    await decide(deployment, ana, event.slug, USUAL_RECORD)
+    await pay_all(deployment)
+    assert (await deployment.record(uri))["description"] == "With scones"
+    assert not await is_absent(deployment, answer_uri)
+
+
+async def test_every_write_of_an_answer_is_counted(deployment: Deployment):
+    """And no look that finds it as it should be."""
+    counted: list[tuple[str, str]] = []
+    results: list[tuple[str, Result]] = []
+    deployment.publisher = replace(
+        deployment.publisher,
+        count_rsvp=lambda operation, status: counted.append((operation, status)),
+        count_result=lambda kind, result: results.append((kind, result)),
+    )
+    _, ben, event, answer = await answered(deployment)
+    async with deployment.db.transaction() as tx:
+        await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[answer.id])
+    await pay_all(deployment)
+    await deployment.answer(ben, event.slug, RsvpReply.INTERESTED)
+    await pay_all(deployment)
+    await wish(deployment, ben, declined_as=DeclinedAs.NOTHING)
+    await deployment.answer(ben, event.slug, RsvpReply.DECLINED)
+    await pay_all(deployment)
+    assert counted == [("create", "going"), ("update", "interested"), ("delete", "")]
+    assert results == [("event", Result.SUCCESS), *[("rsvp", Result.SUCCESS)] * len(counted)]
+
+
+async def test_of_two_who_change_their_wishes_the_second_is_told(deployment: Deployment):
+    ana = await deployment.person()
+    async with deployment.db.transaction() as tx:
+        first = await publication_consent.change(
+            tx, ana.user_id, PublicationConsent(writes_events=False), expected_revision=0
+        )
+    assert first.revision == 1
+    with pytest.raises(PreconditionFailed):
+        async with deployment.db.transaction() as tx:
+            await publication_consent.change(tx, ana.user_id, USUAL, expected_revision=0)

@@ -1,0 +1,222 @@
+"""Who goes, hands over or is deleted, by role and by whose repository has the record: THE table of decision 0067, row by row."""
+
+import asyncio
+
+import pytest
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import Forbidden
+from openmeet.domain.attendance import group_hosting
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import co_host_queries, co_hosts, ownership
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.permissions import CoHostState
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups.model import Group, GroupRole
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.flags import Flag, Switchboard
+from openmeet.network.ingestion import account_deletion
+from openmeet.network.publishing import deliver_publication, eligibility, store_outcome
+from openmeet.network.publishing.decision import Decision
+from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.records.collections import EVENT, SUCCESSION_KEY
+from openmeet.network.records.message import RecordMessage
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import PublicationKind
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_groups import (
+    deliver_publications,
+    event_in,
+    found,
+    let_in,
+    records,
+    records_in,
+    turn,
+)
+from tests.openmeet.publishing.test_groups import now as group_now
+from tests.openmeet.publishing.test_lent_accounts import host_beside
+from tests.openmeet.publishing.test_owners import events_here, hand_over, now
+from tests.patience import PATIENCE_SECONDS
+
+KINDS = pytest.mark.parametrize("kind", ["a person's", "its group's"])
+
+
+async def stage(deployment: Deployment, kind: str, owner: Caller, beside: Caller) -> tuple[Event, str, Group | None]:
+    """An event of ``owner`` that ``beside`` hosts, too, and its record, in the repository of this kind."""
+    group = None
+    if kind == "its group's":
+        await turn(deployment, Flag.GROUPS)
+        founder = await deployment.person("Founder")
+        group = await found(deployment, founder)
+        await let_in(deployment, founder, group, owner, GroupRole.MODERATOR)
+        await let_in(deployment, founder, group, beside, GroupRole.ADMIN)
+        async with deployment.db.transaction() as tx:
+            await group_hosting.open_account(tx, founder, group.slug, "chess.town.test")
+        await deployment.deliver_jobs()
+        await deliver_publications(deployment)
+        event = await event_in(deployment, owner, group)
+    else:
+        event = await deployment.event(owner)
+        await deliver_publications(deployment)
+    async with deployment.db.transaction() as tx:
+        await host_beside(tx, event, owner, beside)
+    return event, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or "", group
+
+
+async def delete_account(deployment: Deployment, who: Caller) -> str:
+    """What is done when the account behind somebody's DID is deleted, and they have no other way to sign in."""
+    did = (await deployment.identity(who.user_id)).did
+    async with deployment.db.transaction() as tx:
+        await account_deletion.erase_here(tx, [bytes(32)], did)
+    await deliver_publications(deployment)
+    return did
+
+
+async def holder(deployment: Deployment, event: Event) -> tuple[str, str | None]:
+    """Whose the event is, and where its record stands."""
+    after = await now(deployment, event)
+    assert not after.is_gone
+    return after.author_id, after.record_uri
+
+
+@KINDS
+async def test_the_owner(deployment: Deployment, kind: str):
+    """Does not leave; hands over and gets back; with the account what is coming passes on to who hosts it for longest."""
+    ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
+    event, uri, _ = await stage(deployment, kind, ana, ben)
+    with pytest.raises(Forbidden):
+        async with deployment.db.transaction() as tx:
+            await co_hosts.leave(tx, ana, event.slug)
+    await hand_over(deployment, event, ana, ben)
+    owner, passed = await holder(deployment, event)
+    assert (owner, passed == uri) == (ben.user_id, kind == "its group's")
+    await hand_over(deployment, event, ben, ana)
+    assert await holder(deployment, event) == (ana.user_id, uri)
+    did = await delete_account(deployment, ana)
+    owner, last = await holder(deployment, event)
+    assert (owner, last == uri) == (ben.user_id, kind == "its group's")
+    assert last is not None
+    assert did not in str(await deployment.record(last))
+    await deployment.revise(ben, event.slug, title="Coffee")
+    await deliver_publications(deployment)
+    assert (await deployment.record(last))["name"] == "Coffee"
+    assert await events_here(deployment) == [event.id]
+
+
+@KINDS
+async def test_a_co_host(deployment: Deployment, kind: str):
+    """Has nothing to hand over; leaves or is deleted, and nothing moves."""
+    ana, ben = await deployment.person("Ana"), await deployment.connected("ben")
+    event, uri, _ = await stage(deployment, kind, ana, ben)
+    async with deployment.db.reader() as reader:
+        row = await co_host_queries.of_person(reader, event.id, ben.user_id)
+    with pytest.raises(Forbidden):
+        async with deployment.db.transaction() as tx:
+            await ownership.offer(tx, ben, event.slug, row.id)
+    async with deployment.db.transaction() as tx:
+        await co_hosts.leave(tx, ben, event.slug)
+    await deliver_publications(deployment)
+    assert await holder(deployment, event) == (ana.user_id, uri)
+    async with deployment.db.transaction() as tx:
+        await co_host_queries.put(tx, row)
+    await delete_account(deployment, ben)
+    assert await holder(deployment, event) == (ana.user_id, uri)
+    async with deployment.db.reader() as reader:
+        assert (await co_host_queries.of_person(reader, event.id, ben.user_id)).state is CoHostState.LEFT
+    assert (await deployment.record(uri))["name"] == "Tea in the park"
+
+
+async def test_who_runs_the_group(deployment: Deployment):
+    """Neither hands over what is another's, nor takes anything along; the group's own account does."""
+    ana, ben = await deployment.person("Ana"), await deployment.connected("ben")
+    event, uri, group = await stage(deployment, "its group's", ana, ben)
+    assert group is not None
+    async with deployment.db.transaction() as tx:
+        await co_hosts.leave(tx, ben, event.slug)
+        row = await co_host_queries.of_person(tx, event.id, ben.user_id)
+    with pytest.raises(Forbidden):
+        async with deployment.db.transaction() as tx:
+            await ownership.offer(tx, ben, event.slug, row.id)
+    async with deployment.db.transaction() as tx:
+        await groups.leave(tx, ben, group.slug)
+    await deliver_publications(deployment)
+    assert await holder(deployment, event) == (ana.user_id, uri)
+    await delete_account(deployment, ben)
+    assert await holder(deployment, event) == (ana.user_id, uri)
+    held = (await group_now(deployment, group)).network.account_id
+    await delete_account(deployment, Caller(held, "the group"))
+    owner, last = await holder(deployment, event)
+    assert (owner, (await group_now(deployment, group)).network.account_id) == (ana.user_id, None)
+    assert last is not None
+    assert last.split("/")[2] == (await deployment.identity(ana.user_id)).did
+    assert SUCCESSION_KEY not in await deployment.record(last)
+
+
+async def test_what_is_out_moves_to_the_repository_that_its_group_gets(deployment: Deployment):
+    """The old record leads there; narrowed before it has moved, it stays where it was."""
+    await turn(deployment, Flag.GROUPS)
+    ana = await deployment.person("Ana")
+    group = await found(deployment, ana)
+    event = await event_in(deployment, ana, group)
+    old = (await now(deployment, event)).record_uri
+    async with deployment.db.transaction() as tx:
+        await group_hosting.open_account(tx, ana, group.slug, "chess.town.test")
+    await deployment.deliver_jobs()
+    await deliver_publications(deployment)
+    account = (await group_now(deployment, group)).network.account_id
+    home = (await deployment.identity(account)).did
+    (new,) = await records_in(deployment, home, EVENT)
+    assert await holder(deployment, event) == (ana.user_id, new)
+    assert (await records(deployment, ana, EVENT))[old][SUCCESSION_KEY]["successor"] == new
+
+
+@pytest.mark.parametrize("is_deleted_first", [False, True])
+async def test_what_does_not_move_after_all_is_written_where_it_was(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, is_deleted_first: bool
+):
+    """A cancellation must not wait for a repository that is never made; also where the old record, which says more than
+    members may know, is deleted before it becomes the event's again.
+    """
+    await turn(deployment, Flag.GROUPS)
+    ana = await deployment.person("Ana")
+    group = await found(deployment, ana)
+    event = await event_in(deployment, ana, group)
+    old = (await now(deployment, event)).record_uri
+    async with deployment.db.transaction() as tx:
+        await group_hosting.open_account(tx, ana, group.slug, "chess.town.test")
+        await tx.execute("update groups set promotion_level = 'members' where id = :id", id=group.id)
+        await events.cancel(tx, ana, event.slug, "Rain")
+    _decide_in_order(monkeypatch, is_deleted_first=is_deleted_first)
+    await deliver_publications(deployment)
+    assert await holder(deployment, event) == (ana.user_id, old)
+    assert (await deployment.record(old))["status"] == f"{EVENT}#cancelled"
+
+
+def _decide_in_order(monkeypatch: pytest.MonkeyPatch, *, is_deleted_first: bool) -> None:
+    """The event is decided when its former record has been deleted, or that record when the event has taken it back."""
+    decide, forget, come_back = (
+        eligibility.decide,
+        store_outcome.forget_record,
+        store_outcome.keep_in_repository,
+    )
+    second = PublicationKind.EVENT if is_deleted_first else PublicationKind.FORMER_EVENT
+    is_done = asyncio.Event()
+
+    async def decide_in_turn(reader: Reader, held: LeasedPublication, flags: Switchboard) -> Decision:
+        if held.kind is second:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await is_done.wait()
+        return await decide(reader, held, flags)
+
+    async def forget_noted(publisher: Publisher, held: LeasedPublication, gone: RecordMessage | None = None) -> None:
+        await forget(publisher, held, gone)
+        if held.kind is PublicationKind.FORMER_EVENT:
+            is_done.set()
+
+    async def come_back_noted(publisher: Publisher, held: LeasedPublication, uri: str) -> None:
+        await come_back(publisher, held, uri)
+        is_done.set()
+
+    monkeypatch.setattr(deliver_publication, "decide", decide_in_turn)
+    monkeypatch.setattr(store_outcome, "forget_record", forget_noted)
+    monkeypatch.setattr(store_outcome, "keep_in_repository", come_back_noted)

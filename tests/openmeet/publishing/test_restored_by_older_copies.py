@@ -1,0 +1,163 @@
+"""A record that was taken back from here, and that an older copy of the repository brings back: it is the one event's, as it was."""
+
+from typing import Any
+
+from groundwork.clock import DAY, HOUR
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import EVENT
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_withdrawals import agree, delete, records, run_until_idle, withdraw
+
+
+async def bring_back(deployment: Deployment, record: dict[str, Any], **fields: object) -> None:
+    """Her repository is what it was when a copy of it was made, this record among the rest."""
+    app = await deployment.stranger("cleo")
+    _, _, did, collection, rkey = record["uri"].split("/")
+    value = {**record["value"], **fields}
+    await app.procedure(
+        "com.atproto.repo.createRecord", {"repo": did, "collection": collection, "rkey": rkey, "record": value}
+    )
+
+
+async def taken_back(deployment: Deployment, cleo: Caller) -> tuple[Event, dict[str, Any]]:
+    """An event that was published and taken back with her consent, so long ago that nothing of it can be on its way."""
+    event = await deployment.event(cleo, title="Tea")
+    await run_until_idle(deployment, cleo)
+    (record,) = await records(deployment, EVENT)
+    await withdraw(deployment, cleo)
+    await run_until_idle(deployment, cleo)
+    deployment.clock.turn(2 * DAY)
+    assert await records(deployment, EVENT) == []
+    return event, record
+
+
+async def known_events(deployment: Deployment) -> list[tuple[str, str, str | None]]:
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select id, title, record_uri from events where removed_at is null order by id")
+    return [(row["id"], row["title"], row["record_uri"]) for row in rows]
+
+
+async def test_what_comes_back_without_consent_is_taken_back_again(deployment: Deployment):
+    """There is one event before and after, and nothing of hers is public through us (invariant 11)."""
+    cleo = await deployment.connected()
+    event, record = await taken_back(deployment, cleo)
+    await bring_back(deployment, record)
+    await run_until_idle(deployment, cleo)
+    assert await known_events(deployment) == [(event.id, "Tea", None)]
+    assert await records(deployment, EVENT) == []
+
+
+async def test_what_comes_back_of_a_private_event_is_taken_back_again(deployment: Deployment):
+    """Its author closed it here, and an old copy opens nothing (invariant 3)."""
+    cleo = await deployment.connected()
+    event = await deployment.event(cleo, title="Tea")
+    await run_until_idle(deployment, cleo)
+    (record,) = await records(deployment, EVENT)
+    await deployment.revise(cleo, event.slug, title="Tea", visibility="private")
+    await run_until_idle(deployment, cleo)
+    deployment.clock.turn(2 * DAY)
+    await bring_back(deployment, record)
+    await run_until_idle(deployment, cleo)
+    assert await known_events(deployment) == [(event.id, "Tea", None)]
+    assert await records(deployment, EVENT) == []
+
+
+async def test_what_comes_back_and_may_be_public_goes_on_with_the_newer_words(deployment: Deployment):
+    """She agrees again, and before anything is sent the copy is brought in: no second record, and no older name."""
+    cleo = await deployment.connected()
+    event, record = await taken_back(deployment, cleo)
+    await deployment.revise(cleo, event.slug, title="Green tea")
+    await bring_back(deployment, record)
+    await agree(deployment, cleo)
+    await deployment.listen(cleo.user_id)
+    await run_until_idle(deployment, cleo)
+    assert await known_events(deployment) == [(event.id, "Green tea", record["uri"])]
+    (now,) = await records(deployment, EVENT)
+    assert (now["uri"], now["value"]["name"]) == (record["uri"], "Green tea")
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+
+
+async def test_what_comes_back_of_a_deleted_event_is_its_authors_own(deployment: Deployment):
+    """Deleted here while nobody may write for her, and in her repository by an older copy; a newer one has it again.
+
+    The repository is her word: what stands there is an event, and not one that is gone.
+    """
+    cleo = await deployment.connected()
+    event = await deployment.event(cleo, title="Tea")
+    await run_until_idle(deployment, cleo)
+    (record,) = await records(deployment, EVENT)
+    async with deployment.pds.registry.db.transaction() as tx:
+        await tx.execute("delete from sessions where did = :did", did=record["uri"].split("/")[2])
+    deployment.clock.turn(3 * HOUR)  # what access was given ends with the session behind it
+    async with deployment.db.transaction() as tx:
+        await event_hosting.delete(tx, cleo, event.slug)
+    await run_until_idle(deployment, cleo)
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED
+    await delete(deployment, record)
+    await run_until_idle(deployment, cleo)
+    deployment.clock.turn(2 * DAY)
+    await bring_back(deployment, record)
+    await run_until_idle(deployment, cleo)
+    there = await known_events(deployment)
+    assert [(title, uri) for one, title, uri in there if one != event.id] == [("Tea", record["uri"])]
+    assert [uri for one, _, uri in there if one == event.id] == [None]
+
+
+async def lost_and_found(deployment: Deployment, cleo: Caller) -> tuple[Event, dict[str, Any]]:
+    """An event made here whose record an older copy of her repository took away, and a newer one has brought back."""
+    event = await deployment.event(cleo, title="Tea")
+    await run_until_idle(deployment, cleo)
+    (record,) = await records(deployment, EVENT)
+    await delete(deployment, record)
+    await run_until_idle(deployment, cleo)
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
+    await bring_back(deployment, record)
+    await deployment.listen(cleo.user_id)
+    assert await known_events(deployment) == [(event.id, "Tea", record["uri"])]
+    return event, record
+
+
+async def test_what_was_lost_and_is_back_can_be_made_private(deployment: Deployment):
+    """It is ours to take away, as before it was lost (invariant 3)."""
+    cleo = await deployment.connected()
+    event, _ = await lost_and_found(deployment, cleo)
+    await run_until_idle(deployment, cleo)
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    await deployment.revise(cleo, event.slug, title="Tea", visibility="private")
+    await run_until_idle(deployment, cleo)
+    assert await records(deployment, EVENT) == []
+    assert await known_events(deployment) == [(event.id, "Tea", None)]
+
+
+async def test_what_was_lost_says_what_it_says_when_it_is_back(deployment: Deployment):
+    """Another name in the copy is her newest word; what was said here was said before."""
+    cleo = await deployment.connected()
+    event = await deployment.event(cleo, title="Tea")
+    await run_until_idle(deployment, cleo)
+    (record,) = await records(deployment, EVENT)
+    await delete(deployment, record)
+    await run_until_idle(deployment, cleo)
+    await bring_back(deployment, record, name="Coffee")
+    await run_until_idle(deployment, cleo)
+    assert await known_events(deployment) == [(event.id, "Coffee", record["uri"])]
+    (now,) = await records(deployment, EVENT)
+    assert now["value"]["name"] == "Coffee"
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+
+
+async def test_what_was_lost_and_is_back_without_consent_is_taken_back(deployment: Deployment):
+    """She does not agree any more when the copy brings it back: nothing of hers is public through us (invariant 11)."""
+    cleo = await deployment.connected()
+    event = await deployment.event(cleo, title="Tea")
+    await run_until_idle(deployment, cleo)
+    (record,) = await records(deployment, EVENT)
+    await delete(deployment, record)
+    await run_until_idle(deployment, cleo)
+    await withdraw(deployment, cleo)
+    await bring_back(deployment, record)
+    await run_until_idle(deployment, cleo)
+    assert await records(deployment, EVENT) == []
+    assert await known_events(deployment) == [(event.id, "Tea", None)]

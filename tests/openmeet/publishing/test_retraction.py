@@ -1,0 +1,94 @@
+"""One event, or one answer, taken back from the network by its owner: the record goes, what is here stays."""
+
+from groundwork.clock import HOUR
+from groundwork.errors import NotFound
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.domain.users.model import Caller
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.site_under_test import site_on
+
+
+async def tap(deployment: Deployment, who: Caller, path: str) -> str:
+    """Post a button of the event's page; the page as it is before it."""
+    async with deployment.db.transaction() as tx:
+        session = await sign_in.open_session(tx, who.user_id, SessionTransport.BROWSER)
+    async with site_on(deployment.db, deployment.clock).browser() as browser:
+        browser.cookies.set("openmeet_session", session.token)
+        shown = await browser.get("/".join(path.split("/")[:3]))
+        assert f'action="{path}"' in shown.text
+        said = await browser.post(path)
+    assert said.status_code == 303
+    return shown.text
+
+
+async def is_there(deployment: Deployment, uri: str) -> bool:
+    try:
+        await deployment.record(uri)
+    except NotFound:
+        return False
+    return True
+
+
+async def test_an_event_is_taken_back_and_published_again(deployment: Deployment):
+    """An edit in between sends nothing; "publish it again" makes a new record."""
+    cleo = await deployment.connected()
+    tea = await deployment.event(cleo)
+    await deployment.deliver_publications()
+    uri = (await deployment.status_of(PublicationKind.EVENT, tea.id)).uri
+    assert uri is not None
+    await tap(deployment, cleo, f"/events/{tea.slug}/unpublish")
+    await deployment.deliver_publications()
+    assert not await is_there(deployment, uri)
+    tea = await deployment.revise(cleo, tea.slug, title="Coffee")
+    await deployment.deliver_publications()
+    assert (await deployment.status_of(PublicationKind.EVENT, tea.id)).uri is None
+    assert (await deployment.status_of(PublicationKind.EVENT, tea.id)).state in {
+        PublicationState.WITHHELD,
+        PublicationState.RETRACTED,
+    }
+    deployment.clock.turn(HOUR)
+    shown = await tap(deployment, cleo, f"/events/{tea.slug}/publish")
+    assert "Publish it again" in shown
+    await deployment.deliver_publications()
+    again = (await deployment.status_of(PublicationKind.EVENT, tea.id)).uri
+    assert again is not None
+    assert (await deployment.record(again))["name"] == "Coffee"
+
+
+async def test_an_answer_is_taken_back_and_still_counts_here(deployment: Deployment):
+    ana, cleo = await deployment.person(), await deployment.connected()
+    tea = await deployment.event(ana)
+    await deployment.deliver_publications()
+    mine = await deployment.answer(cleo, tea.slug, RsvpReply.GOING)
+    await deployment.deliver_publications()
+    uri = (await deployment.status_of(PublicationKind.RSVP, mine.id)).uri
+    assert uri is not None
+    await deployment.listen(cleo.user_id)
+    await tap(deployment, cleo, f"/events/{tea.slug}/answer/unpublish")
+    await deployment.deliver_publications()
+    await deployment.listen(cleo.user_id)
+    assert not await is_there(deployment, uri)
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select status from attendances where id = :id", id=mine.id)
+    assert [row["status"] for row in rows] == ["attending"]
+    await tap(deployment, cleo, f"/events/{tea.slug}/answer/publish")
+    await deployment.deliver_publications()
+    assert await is_there(deployment, uri)
+
+
+async def test_nobody_else_takes_it_back(deployment: Deployment):
+    cleo, ana = await deployment.connected(), await deployment.person()
+    tea = await deployment.event(cleo)
+    await deployment.deliver_publications()
+    async with deployment.db.transaction() as tx:
+        session = await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)
+    async with site_on(deployment.db, deployment.clock).browser() as browser:
+        browser.cookies.set("openmeet_session", session.token)
+        refused = await browser.post(f"/events/{tea.slug}/unpublish")
+        absent = await browser.post(f"/events/{tea.slug}/answer/unpublish")
+    assert (refused.status_code, absent.status_code) == (403, 404)
+    await deployment.deliver_publications()
+    assert (await deployment.status_of(PublicationKind.EVENT, tea.id)).state is PublicationState.PUBLISHED

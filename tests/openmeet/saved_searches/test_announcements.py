@@ -1,0 +1,351 @@
+"""Owners of a saved search are notified of each new public event that matches, once; on both engines."""
+
+import pytest
+
+from groundwork.clock import DAY, MINUTE, HandClock
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import InvalidForm, NotFound, Refused
+from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import one_by_one
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import co_hosts, drafts
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.rules import Submission, check
+from openmeet.domain.groups.model import GroupRole
+from openmeet.domain.moderation import blocks
+from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation_effects import actions as acting
+from openmeet.domain.notifications import fan_out, kinds
+from openmeet.domain.notifications import queries as notifications
+from openmeet.domain.profiles import queries as following
+from openmeet.domain.profiles.reasons import ProfileReason
+from openmeet.domain.safety import actions as safety
+from openmeet.domain.saved_searches import actions, queries, tasks
+from openmeet.domain.saved_searches.queries import MAX_SEARCHES
+from openmeet.domain.saved_searches.reasons import SavedSearchReason
+from openmeet.domain.series import actions as series
+from openmeet.domain.users.model import Caller
+from openmeet.outbox.kinds import JobKind
+from programs.outbox_dispatcher import AUDIENCES
+from tests.databases import MakeDatabase
+from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.series.practice import NOW, weekly
+from tests.openmeet.site_under_test import details, event_by, person
+
+AFTER_QUIET_TIME = 6 * MINUTE
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
+    clock.turn(NOW - clock.now())
+    return await make_database("openmeet")
+
+
+async def announce(db: Database) -> None:
+    await tasks.announce_public_events(db)
+    while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_by_one(fan_out.fan_out_handler(db, AUDIENCES))}):
+        pass
+
+
+async def looking_for(tx: Transaction, name: str, **typed: str) -> Caller:
+    caller = await person(tx, name)
+    await actions.save(tx, caller, typed)
+    return caller
+
+
+async def heard(db: Database, clock: HandClock, who: Caller) -> list[tuple[str, str]]:
+    """After the quiet time: which search told of which event."""
+    clock.turn(AFTER_QUIET_TIME)
+    await announce(db)
+    async with db.reader() as reader:
+        news = await notifications.newest(reader, who.user_id, 50)
+        titles = {row["id"]: row["title"] for row in await reader.fetch("select id, title from events order by id")}
+    found = [(one.payload, titles[one.subject_id]) for one in reversed(news) if one.kind is kinds.SEARCH_FIND]
+    return [(payload.search_name, title) for payload, title in found]  # type: ignore[attr-defined]  # the payload of its kind
+
+
+COMING = {"starts": "2026-12-04T18:00", "ends": "2026-12-04T20:00"}
+
+
+async def test_what_is_new_and_fits_is_told_once(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        host = await person(tx, "Hanna")
+        await event_by(tx, host, title="Old jazz", **COMING)
+    clock.turn(MINUTE)
+    async with db.transaction() as tx:
+        ana = await looking_for(tx, "Ana", q="jazz")
+        both = await looking_for(tx, "Ben", q="jazz")
+        await actions.save(tx, both, {"q": "jazz", "near": "52.5, 13.4"})
+        await actions.save(tx, both, {"q": "night"})
+    clock.turn(MINUTE)
+    async with db.transaction() as tx:
+        night = await event_by(tx, host, title="Jazz night", **COMING)
+        await event_by(tx, host, title="Chess", **COMING)
+    for _ in range(2):
+        assert await heard(db, clock, ana) == [("jazz", "Jazz night")], "not of what was there before, not twice"
+        assert len(await heard(db, clock, both)) == 1, "two searches that fit tell of it once"
+    async with db.transaction() as tx:
+        await event_hosting.revise(tx, host, night.slug, details(title="Jazz and blues", **COMING))
+    assert len(await heard(db, clock, ana)) == 1
+    async with db.reader() as reader:
+        assert await reader.fetch("select event_id from saved_search_queue order by event_id") == []
+
+
+async def test_nothing_is_told_before_its_time_and_nothing_that_is_not_public(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        host, ana = await person(tx, "Hanna"), await looking_for(tx, "Ana", q="jazz")
+        group = await group_by(tx, host, visibility="private")
+        inside = await member(tx, group, host, "Ina", GroupRole.MEMBER)
+        await actions.save(tx, inside, {"q": "jazz"})
+    clock.turn(MINUTE)
+    async with db.transaction() as tx:
+        await event_by(tx, host, title="Jazz for friends", visibility="private", **COMING)
+        hidden = await event_by(tx, host, title="Jazz by link", visibility="unlisted", **COMING)
+        await event_by(tx, host, title="Jazz yesterday", starts="2026-11-19T18:00", ends="2026-11-19T20:00")
+        called_off = await event_by(tx, host, title="Jazz called off", **COMING)
+        await event_hosting.cancel(tx, host, called_off.slug, "")
+        draft = await drafts.begin(tx, host, Submission(title="Jazz in the making", time_zone="Europe/Berlin"), {})
+        await events.create(tx, host, details(title="Jazz of the group", **COMING), group=of_event(group))
+    assert await heard(db, clock, ana) == []
+    assert await heard(db, clock, inside) == [], "its group tells of it"
+    async with db.transaction() as tx:
+        await event_hosting.revise(tx, host, hidden.slug, details(title="Jazz by link", **COMING))
+        typed = Submission(title="Jazz made", time_zone="Europe/Berlin", starts="2026-12-04T18:00")
+        await drafts.publish(tx, host, draft.slug, check(typed))
+    assert {title for _, title in await heard(db, clock, ana)} == {"Jazz by link", "Jazz made"}
+
+
+async def test_what_waits_for_a_moderator_is_told_when_it_is_shown(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        host, mo, ana = await person(tx, "Hanna"), await person(tx, "Mo"), await looking_for(tx, "Ana", q="jazz")
+    clock.turn(MINUTE)
+    async with db.transaction() as tx:
+        event = await event_by(tx, host, title="Jazz night", **COMING)
+        step = await acting.decide(
+            tx, mo, Subject(Thing.EVENT, event.id), SubjectVisibility.HIDDEN, "Look at it first."
+        )
+    assert await heard(db, clock, ana) == []
+    assert await heard(db, clock, ana) == []
+    async with db.transaction() as tx:
+        await acting.undo(tx, mo, step.act_id)
+    clock.turn(DAY)
+    assert await heard(db, clock, ana) == [("jazz", "Jazz night")]
+
+
+async def test_who_keeps_the_host_away_or_has_muted_them_is_told_nothing(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        host = await person(tx, "Hanna")
+        people = [await looking_for(tx, name, q="jazz") for name in ("Ana", "Ben", "Cleo", "Dan")]
+        await safety.block(tx, people[0], host.user_id)
+        await safety.block(tx, host, people[1].user_id)
+        await blocks.mute(tx, people[2].user_id, Subject(Thing.PERSON, host.user_id))
+        await actions.save(tx, host, {"q": "jazz"})
+    clock.turn(MINUTE)
+    async with db.transaction() as tx:
+        await event_by(tx, host, title="Jazz night", **COMING)
+    assert [len(await heard(db, clock, one)) for one in (*people, host)] == [0, 0, 0, 1, 0]
+
+
+async def test_of_a_series_the_first_date_speaks_for_all(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        host, ana = await person(tx, "Hanna"), await looking_for(tx, "Ana", q="practice")
+    clock.turn(MINUTE)
+    async with db.transaction() as tx:
+        await series.create(tx, host, Content("Practice"), weekly())
+    assert await heard(db, clock, ana) == [("practice", "Practice")]
+    clock.turn(30 * DAY)
+    assert len(await heard(db, clock, ana)) == 1
+
+
+async def test_who_follows_a_host_hears_of_what_is_new_once(
+    db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of public events, of a series once, also of what they co-host; a search that fits tells no second time."""
+    monkeypatch.setattr(fan_out, "FIRST", 2)
+    async with db.transaction() as tx:
+        host, other = await person(tx, "Hanna"), await person(tx, "Olga")
+        await event_by(tx, host, title="Before", **COMING)
+        fans = [await person(tx, f"Fan {number}") for number in range(5)]
+        for fan in fans:
+            await following.follow(tx, fan, host.user_id)
+        await actions.save(tx, fans[0], {"q": "jazz"})
+        await safety.block(tx, fans[1], host.user_id)
+        with pytest.raises(Refused, match=ProfileReason.CANNOT_FOLLOW):
+            await following.follow(tx, fans[1], host.user_id)
+    await heard(db, clock, host)
+    clock.turn(MINUTE)
+    async with db.transaction() as tx:
+        jazz = await event_by(tx, host, title="Jazz night", **COMING)
+        await event_by(tx, host, title="For few", visibility="private", **COMING)
+        await series.create(tx, host, Content("Practice"), weekly())
+        together = await event_by(tx, other, title="Together", **COMING)
+        invited = await co_hosts.invite(tx, other, together.slug, "hanna@example.org")
+        await co_hosts.accept(tx, host, invited.id)
+        await attendance.answer(tx, fans[2], jazz.slug, RsvpReply.GOING)
+    clock.turn(AFTER_QUIET_TIME)
+    await announce(db)
+    titles = []
+    async with db.reader() as reader:
+        for fan in fans:
+            news = await notifications.newest(reader, fan.user_id, 50)
+            rows = await reader.fetch("select id, title from events order by id")
+            named = {row["id"]: row["title"] for row in rows}
+            assert {one.kind for one in news} <= {kinds.HOST_EVENT}
+            titles.append(sorted(named[one.subject_id] for one in news))
+    every = ["Jazz night", "Practice", "Together"]
+    assert titles == [every, [], ["Practice", "Together"], every, every]
+
+
+async def test_the_longest_text_is_compared_with_every_search_that_shares_a_word(
+    db: Database, clock: HandClock
+) -> None:
+    words = [f"{number:x}z" for number in range(4_000)]
+    async with db.transaction() as tx:
+        host = await person(tx, "Hanna")
+        first, last = await looking_for(tx, "Ana", q=words[0]), await looking_for(tx, "Ben", q=words[-1])
+        await looking_for(tx, "Cleo", q="jazz")
+    clock.turn(MINUTE)
+    async with db.transaction() as tx:
+        await event_by(tx, host, title="Long", description=" ".join(words)[:20_000], **COMING)
+    assert [len(await heard(db, clock, one)) for one in (first, last)] == [1, 1]
+
+
+async def test_what_is_switched_off_is_silent_and_begins_anew(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        host, ana = await person(tx, "Hanna"), await looking_for(tx, "Ana", q="jazz")
+        (kept,) = await queries.of_person(tx, ana.user_id)
+        await actions.switch(tx, ana, kept.id, is_on=False)
+        with pytest.raises(NotFound):
+            await actions.switch(tx, host, kept.id, is_on=True)
+        with pytest.raises(NotFound):
+            await actions.remove(tx, host, kept.id)
+    clock.turn(MINUTE)
+    async with db.transaction() as tx:
+        await event_by(tx, host, title="Jazz one", **COMING)
+    clock.turn(MINUTE)
+    async with db.transaction() as tx:
+        again = await actions.save(tx, ana, {"q": " jazz "})
+        assert (again.id, again.is_on) == (kept.id, True)
+    clock.turn(MINUTE)
+    async with db.transaction() as tx:
+        await event_by(tx, host, title="Jazz two", **COMING)
+    assert await heard(db, clock, ana) == [("jazz", "Jazz two")]
+    async with db.transaction() as tx:
+        await actions.remove(tx, ana, kept.id)
+        assert await tx.fetch("select key from saved_search_keys order by key") == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "failure"),
+    [
+        ({"mode": "online"}, Refused),
+        ({}, Refused),
+        ({"q": "??"}, Refused),
+        ({"q": "jazz", "groups": "mine"}, Refused),
+        ({"q": "jazz", "from": "soon"}, InvalidForm),
+    ],
+)
+async def test_what_nearly_everything_would_fit_is_not_kept(
+    db: Database, typed: dict[str, str], failure: type[Exception]
+) -> None:
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        with pytest.raises(failure):
+            await actions.save(tx, ana, typed)
+        assert await queries.of_person(tx, ana.user_id) == []
+
+
+async def test_there_is_an_end_to_the_number_of_searches(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for number in range(MAX_SEARCHES):
+            await actions.save(tx, ana, {"q": f"word{number}"})
+        with pytest.raises(Refused, match=SavedSearchReason.TOO_MANY_SEARCHES):
+            await actions.save(tx, ana, {"q": "more"})
+        await actions.save(tx, ana, {"q": "word1"})
+
+
+async def test_whose_account_is_gone_looks_for_nothing_and_follows_nobody(db: Database) -> None:
+    async with db.transaction() as tx:
+        host, ana, ben = await person(tx, "Hanna"), await person(tx, "Ana"), await person(tx, "Ben")
+        await event_by(tx, host, **COMING)
+        for one in (ana, ben):
+            await actions.save(tx, one, {"q": "jazz"})
+            await following.follow(tx, one, host.user_id)
+        # Somebody who came with a DID alone, which was erased.
+        await tx.execute("update users set email = null where id = :id", id=ana.user_id)
+    assert await tasks.forget_departed(db) == 2
+    async with db.reader() as reader:
+        assert await queries.of_person(reader, ana.user_id) == []
+        assert len(await queries.of_person(reader, ben.user_id)) == 1
+        assert len(await reader.fetch("select user_id from profile_followers order by user_id")) == 1
+
+
+async def test_an_event_that_is_changed_so_that_it_fits_is_told_once(db: Database, clock: HandClock) -> None:
+    """Not to whose search it fitted before, not again when it is changed further, and not to who follows its host."""
+    async with db.transaction() as tx:
+        host = await person(tx, "Hanna")
+        chess = await event_by(tx, host, title="Chess", **COMING)
+        old = await event_by(tx, host, title="Jazz", **COMING)
+    clock.turn(AFTER_QUIET_TIME)
+    await announce(db)
+    async with db.transaction() as tx:
+        ana = await looking_for(tx, "Ana", q="jazz")
+        near = await looking_for(tx, "Nora", near="52.5, 13.4", within="20")
+        fan = await person(tx, "Fan")
+        await following.follow(tx, fan, host.user_id)
+    clock.turn(MINUTE)
+    async with db.transaction() as tx:
+        await event_hosting.revise(tx, host, chess.slug, details(title="Chess and jazz", **COMING))
+        await event_hosting.revise(tx, host, old.slug, details(title="Jazz", description="Bring a friend", **COMING))
+    assert await heard(db, clock, ana) == [("jazz", "Chess and jazz")]
+    assert await heard(db, clock, near) == []
+    async with db.transaction() as tx:
+        await event_hosting.revise(tx, host, chess.slug, details(title="Jazz chess", point="52.51, 13.41", **COMING))
+    assert len(await heard(db, clock, ana)) == 1
+    assert [title for _, title in await heard(db, clock, near)] == ["Jazz chess"]
+    async with db.reader() as reader:
+        assert await notifications.newest(reader, fan.user_id, 9) == []
+        assert await reader.fetch("select event_id from saved_search_queue order by event_id") == []
+
+
+async def test_what_is_no_other_event_is_not_compared(db: Database, clock: HandClock) -> None:
+    """A limit, a cancellation: nothing that searches look at."""
+    async with db.transaction() as tx:
+        host = await person(tx, "Hanna")
+        await looking_for(tx, "Ana", q="jazz")
+        event = await event_by(tx, host, title="Jazz", **COMING)
+    await heard(db, clock, host)
+    async with db.transaction() as tx:
+        await event_hosting.revise(tx, host, event.slug, details(title="Jazz", capacity="9", **COMING))
+        await event_hosting.cancel(tx, host, event.slug, "")
+        assert await tx.fetch("select event_id from saved_search_queue order by event_id") == []
+
+
+async def test_no_search_near_a_point_tells_of_what_is_for_a_group_or_of_a_point_that_is_kept(
+    db: Database, clock: HandClock
+) -> None:
+    """Whoever keeps searches around ever smaller circles learns no address by them, also as a member of the group."""
+    async with db.transaction() as tx:
+        host = await person(tx, "Hanna")
+        group = await group_by(tx, host, visibility="private")
+        nora = await member(tx, group, host, "Nora")
+        await actions.save(tx, nora, {"near": "52.5, 13.4", "within": "1"})
+        there = COMING | {"point": "52.5, 13.4"}
+        inner = await events.create(tx, host, details(title="At home", **there), group=of_event(group))
+        kept = await event_by(tx, host, title="In my garden", place_audience="attendees", **there)
+        await attendance.answer(tx, nora, kept.slug, RsvpReply.GOING)
+    assert await heard(db, clock, nora) == []
+    async with db.transaction() as tx:
+        await event_hosting.revise(tx, host, inner.slug, details(title="At home again", **there))
+        await event_hosting.revise(
+            tx, host, kept.slug, details(title="In the garden", place_audience="attendees", **there)
+        )
+    assert await heard(db, clock, nora) == []
+    async with db.transaction() as tx:
+        await event_by(tx, host, title="In the hall", **there)
+    assert [title for _, title in await heard(db, clock, nora)] == ["In the hall"]

@@ -1,0 +1,247 @@
+"""How many an edit reaches, counted by the database: as many as are found one by one, and in one statement however many there are."""
+
+import random
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TypeVar
+
+import pytest
+
+from groundwork.database.transaction import Database, Reader, Transaction
+from openmeet.domain.attendance.model import AttendanceStatus
+from openmeet.domain.attendance.notify import CONCERNED, change_payload, people_of_dates
+from openmeet.domain.events.edits import details_in, with_details
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.values import Visibility
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups.model import GroupDetails
+from openmeet.domain.notifications import kinds, preferences, rules
+from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
+from openmeet.domain.notifications.model import Channel
+from openmeet.domain.notifications.preferences import AudienceSize
+from openmeet.domain.series import date_queries, follower_queries, impact
+from openmeet.domain.series.model import EditScope, Series, StoredOccurrence
+from openmeet.domain.series.plan import EditPlan, OccurrenceChange, moved, plan_all
+from openmeet.domain.users import actions as users
+from openmeet.domain.users import guests
+from openmeet.domain.users.model import Caller, UserId
+from tests.openmeet.counting import Counting
+from tests.openmeet.series.practice import begin, dates, locked
+from tests.openmeet.site_under_test import person
+
+T = TypeVar("T")
+
+# So many people of all sorts: enough for every way in which two sets can meet.
+PEOPLE = 40
+
+
+async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_dates: bool) -> AudienceSize:
+    """The same, from what tells them: everybody is read, and asked how they are told."""
+    by = series.changed_by or series.owner_id
+    changed = [one.event for one in plan.dates_changed]
+    moving = {
+        one.event.id
+        for one in plan.dates_changed
+        if kinds.EVENT_CHANGED.is_mailed(change_payload(one.event, with_details(one.event, one.details)))
+    }
+    answered: dict[UserId, bool] = {}
+    for user_id, event_id in await people_of_dates(reader, [event.id for event in changed], CONCERNED):
+        answered[user_id] = answered.get(user_id, False) or event_id in moving
+    followers = set(await follower_queries.followers_to_notify(reader, series))
+    goers = set(await follower_queries.goers_to_notify(reader, series)) if makes_dates else set[UserId]()
+    hosts: set[UserId] = set()
+    if series.changed_by is not None:
+        hosts = {event.author_id for event in changed}
+        hosts |= {series.owner_id} if hosts or plan.scope is not EditScope.THIS else set()
+    of_all = (followers if changed else set[UserId]()) | hosts
+    hears = (answered.keys() | of_all) - {by}
+    authors = {event.author_id for event in plan.vanishing}
+    deleted = (followers | authors | {series.owner_id}) - hears - {by} if plan.vanishing else set[UserId]()
+    made = ((followers | {series.owner_id}) - hears - deleted | goers) - {by} if makes_dates else set[UserId]()
+    notified: set[UserId] = set()
+    mailed: set[UserId] = set()
+    for kind, people, worth in (
+        (kinds.EVENT_CHANGED, hears, {one for one in hears if answered.get(one, bool(moving))}),
+        (kinds.EVENT_DELETED, deleted, deleted),
+        (kinds.NEW_DATE, made, made),
+    ):
+        for one in await preferences.addressees(reader, sorted(people), kind.topic):
+            if one.user_id in worth and rules.channel_of_mail(one) is not None:
+                mailed.add(one.user_id)
+            if one.user_id in mailed or Channel.IN_APP in one.channels:
+                notified.add(one.user_id)
+    return AudienceSize(len(notified), len(mailed))
+
+
+class Crowd:
+    """People of every sort, some of whom answered, follow, go to all dates, and chose where they hear of what."""
+
+    def __init__(self, seed: int) -> None:
+        self.choose = random.Random(seed)
+        self.people: list[UserId] = []
+        self.waiting = 0
+
+    async def gather(self, tx: Transaction, series: Series, events: Sequence[Event]) -> None:
+        for number in range(PEOPLE):
+            match number % 5:
+                case 0:
+                    self.people.append(
+                        await guests.make(tx, display_name=f"Guest {number}", email=f"g{number}@example.net")
+                    )
+                case 1:
+                    self.people.append(await guests.make(tx, display_name=f"Guest {number}", email=None))
+                case 2:
+                    self.people.append(await users.create_shadow(tx))
+                case _:
+                    self.people.append((await person(tx, f"Person {number}")).user_id)
+        await tx.execute("update users set email = null where id in :ids", ids=self.some(self.people[3::5]))
+        for event in events:
+            for user_id in self.some(self.people):
+                await self._answers(tx, event, user_id)
+        for user_id in self.some([*self.people, series.owner_id]):
+            await follower_queries.follow(tx, series.id, user_id, notifies=self.choose.random() < 0.7)
+        for user_id in self.some([*self.people, series.owner_id]):
+            await follower_queries.put_standing_rsvp(tx, series.id, user_id, with_limited=False)
+        for user_id in [*self.people, series.owner_id]:
+            chosen = {
+                (topic, channel): self.choose.random() < 0.4
+                for topic in (kinds.EVENT_CHANGED.topic, kinds.NEW_DATE.topic)
+                for channel in Channel
+                if self.choose.random() < 0.7
+            }
+            await preferences.put(tx, user_id, chosen)
+
+    def some(self, of: Collection[T]) -> list[T]:
+        return [one for one in of if self.choose.random() < 0.4]
+
+    async def _answers(self, tx: Transaction, event: Event, user_id: UserId) -> None:
+        status = self.choose.choice(list(AttendanceStatus))
+        self.waiting += status is AttendanceStatus.WAITLISTED
+        await tx.execute(
+            """
+            insert into attendances (id, event_id, user_id, status, waitlist_number, source, revision, created_at, answered_at)
+            values (:id, :event_id, :user_id, :status, :waits, 'here', 1, :now, :now)
+            """,
+            id=f"{event.id}-{user_id}",
+            event_id=event.id,
+            user_id=user_id,
+            status=status.value,
+            waits=self.waiting if status is AttendanceStatus.WAITLISTED else None,
+            now=tx.now,
+        )
+
+
+def plans(series: Series, plan: EditPlan, choose: random.Random) -> list[EditPlan]:
+    """What edits may do: nothing, other words, another time, both by date; dates that vanish."""
+    nothing = replace(plan, changes=(), vanishing=())
+    vanishing = tuple(change.event for change in plan.changes[-2:])
+    words = tuple(_said(change) for change in plan.changes)
+    mixed = tuple(change if choose.random() < 0.5 else _said(change) for change in plan.changes[:-2])
+    return [
+        nothing,
+        plan,
+        replace(plan, changes=words),
+        replace(plan, changes=mixed, vanishing=vanishing),
+        replace(nothing, vanishing=vanishing),
+        replace(nothing, scope=EditScope.THIS),
+        replace(plan, changes=words[:1], scope=EditScope.THIS),
+    ]
+
+
+def _said(change: OccurrenceChange) -> OccurrenceChange:
+    """Other words, and no other time."""
+    details = details_in(change.event)
+    return replace(change, details=replace(details, content=replace(details.content, description="Bring a stand.")))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("whose", ["public", "private", "of a private group"])
+async def test_as_many_as_are_found_one_by_one(practice_db: Database, whose: str, seed: int):
+    crowd = Crowd(seed)
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx, visibility=Visibility.PUBLIC if whose == "public" else Visibility.PRIVATE)
+        events = (await dates(tx, series))[:4]
+        await crowd.gather(tx, series, events)
+        co_host = crowd.people[4]
+        await follower_queries.follow(tx, series.id, co_host, notifies=True)
+        await follower_queries.put_standing_rsvp(tx, series.id, co_host, with_limited=False)
+        if whose == "of a private group":
+            group = await groups.create(tx, ana, GroupDetails("Choir", "Europe/Berlin"))
+            for user_id in crowd.some(crowd.people[3::5]):
+                await groups.join(tx, Caller(user_id, ""), group.slug)
+            await tx.execute(
+                "update event_series set group_id = :group_id where id = :id", group_id=group.id, id=series.id
+            )
+        series = await locked(tx, ana, series)
+        start = series.timing.pattern.start
+        timing = moved(series.timing, start, start + timedelta(hours=1), series.timing.length)
+        plan = plan_all(series, series.content, timing, await date_queries.stored(tx, series.id), tx.now)
+        seen = set()
+        for one in plans(series, plan, crowd.choose):
+            for by in (None, co_host):
+                for makes_dates in (False, True):
+                    asked = replace(series, changed_by=by)
+                    found = await impact.impact_of_plan(tx, asked, one, makes_dates=makes_dates)
+                    assert found == await one_by_one(tx, asked, one, makes_dates=makes_dates), (
+                        one.scope,
+                        by,
+                        makes_dates,
+                    )
+                    seen.add(found)
+        assert len(seen) > 4, "the cases differ"
+
+
+async def effect_one_by_one(
+    reader: Reader, series: Series, held: Sequence[StoredOccurrence], kind: NotificationKind[DatesChanged]
+) -> AudienceSize:
+    """Whom an act on these dates reaches, from what tells them."""
+    answered = await people_of_dates(reader, [one.event.id for one in held], CONCERNED)
+    concerned = {user_id for user_id, _ in answered} | set(await follower_queries.followers_to_notify(reader, series))
+    concerned |= {series.owner_id} | {one.event.author_id for one in held}
+    notified = mailed = 0
+    by = series.changed_by or series.owner_id
+    for one in await preferences.addressees(reader, sorted(concerned - {by}), kind.topic):
+        gets_mail = rules.channel_of_mail(one) is not None
+        mailed += gets_mail
+        notified += gets_mail or Channel.IN_APP in one.channels
+    return AudienceSize(notified, mailed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("visibility", [Visibility.PUBLIC, Visibility.PRIVATE])
+async def test_an_act_reaches_as_many_as_are_found_one_by_one(practice_db: Database, visibility: Visibility, seed: int):
+    """Cancelling and deleting: of all dates, of one, of none."""
+    crowd = Crowd(seed)
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx, visibility=visibility)
+        await crowd.gather(tx, series, (await dates(tx, series))[:4])
+        series = await locked(tx, ana, series)
+        stored = await date_queries.coming(tx, series.id)
+        seen = set()
+        for held in (stored, stored[:1], stored[-1:], []):
+            for by in (None, ana.user_id, crowd.people[4]):
+                for kind in (kinds.EVENT_CANCELLED, kinds.EVENT_DELETED):
+                    one = replace(series, changed_by=by)
+                    found = await impact.impact_of_action(tx, one, held, kind)
+                    wanted = await effect_one_by_one(tx, one, held, kind)
+                    assert (found.notified, found.mailed) == (wanted.notified, wanted.mailed)
+                    seen.add(wanted)
+        assert len(seen) > 2, "the cases differ"
+
+
+async def test_one_statement_however_many_follow(practice_db: Database):
+    """The series is locked meanwhile: nobody is read, they are counted."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        for number in range(30):
+            await follower_queries.follow(tx, series.id, (await person(tx, f"P {number}")).user_id, notifies=True)
+        series = await locked(tx, ana, series)
+        start = series.timing.pattern.start
+        timing = moved(series.timing, start, start + timedelta(hours=1), series.timing.length)
+        plan = plan_all(series, series.content, timing, await date_queries.stored(tx, series.id), tx.now)
+        counted = Counting(tx)
+        assert await impact.impact_of_plan(counted, series, plan, makes_dates=True) == AudienceSize(30, 30)
+        held = await date_queries.coming(tx, series.id)
+        assert (await impact.impact_of_action(counted, series, held, kinds.EVENT_CANCELLED)).notified == 30
+    assert (counted.statements, counted.rows) == (2, 2)

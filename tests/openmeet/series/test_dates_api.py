@@ -1,0 +1,226 @@
+"""Dates that are called off, brought back, moved, added and removed by the JSON API, on both engines; plans beside what happens."""
+
+import pytest
+
+from groundwork.clock import DAY
+from tests.openmeet.series.by_api import FIRST, SECOND, THIRD, ask, dates, make, notification_count, stored_at
+from tests.openmeet.site_under_test import api_session
+
+
+async def test_a_range_of_plain_days_includes_its_last_day(client, ana):
+    """``toDate`` as a day is that whole day, as somebody who writes "until the 17th" means it."""
+    made = await make(client, ana)
+    for first in (FIRST, FIRST[:10]):
+        done = await ask(client, ana, made, "cancel", {"fromDate": first, "toDate": THIRD[:10], "reason": "closed"})
+        assert done.json()["datesChanged"] == 3, done.text
+        back = await ask(client, ana, made, "reinstate", {"fromDate": first, "toDate": THIRD[:10]})
+        assert back.json()["datesChanged"] == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "why"),
+    [
+        ({"fromDate": THIRD, "toDate": FIRST}, "toDate", "The last date comes before the first."),
+        ({"fromDate": THIRD[:10], "toDate": FIRST[:10]}, "toDate", "The last date comes before the first."),
+        ({"fromDate": FIRST}, "toDate", "A range has a first and a last date."),
+        ({"toDate": FIRST}, "fromDate", "A range has a first and a last date."),
+        (
+            {"fromDate": "2026-03-04", "toDate": "2026-03-09"},
+            "fromDate",
+            "The series has no date from that one to the last.",
+        ),
+        (
+            {"fromDate": "2026-03-03", "toDate": "2046-03-03"},
+            "toDate",
+            "There are more than 500 dates in between. Do it in several steps.",
+        ),
+    ],
+)
+@pytest.mark.parametrize("verb", ["cancel", "reinstate"])
+async def test_what_is_wrong_with_a_range_is_said(client, ana, verb, body, field, why):
+    made = await make(client, ana)
+    refused = await ask(client, ana, made, verb, body)
+    assert refused.status_code == 400
+    assert refused.json()["fields"] == {field: why}
+
+
+async def test_what_is_cancelled_is_not_cancelled_again(client, ana, ben):
+    """A second cancellation neither counts nor mails dates that are off already, and leaves them the reason that people read."""
+    made = await make(client, ana)
+    first = (await dates(client, made))[0]
+    await client.put(f"/api/events/{first['slug']}/answer", json={"reply": "going"}, headers=ben)
+    await ask(client, ana, made, "cancel", {"dates": [FIRST], "reason": "The trainer is ill."})
+
+    async def heard() -> int:
+        return len((await client.get("/api/notifications", headers=ben)).json()["items"])
+
+    async def reason() -> str:
+        return (await dates(client, made))[0]["statusReason"]
+
+    before = await heard()
+    undo = (await client.get(f"/api/series/{made['slug']}", headers=ana)).json()["canUndo"]
+    for body in ({"dates": [FIRST]}, {"dates": [FIRST, FIRST], "reason": ""}, {"fromDate": FIRST, "toDate": FIRST}):
+        again = await ask(client, ana, made, "cancel", body)
+        assert again.json()["datesChanged"] == 0
+    assert again.json()["series"]["canUndo"] == undo, "nothing was done that could be taken back"
+    assert (await heard(), await reason()) == (before, "The trainer is ill.")
+    ranged = await ask(
+        client, ana, made, "cancel", {"fromDate": FIRST, "toDate": SECOND, "reason": "The hall is closed."}
+    )
+    assert ranged.json()["datesChanged"] == 1
+    assert (await heard(), await reason()) == (before, "The trainer is ill.")
+    other = await ask(client, ana, made, "cancel", {"dates": [FIRST], "reason": "The trainer has left."})
+    assert other.json()["datesChanged"] == 1
+    assert await reason() == "The trainer has left."
+    event = f"/api/events/{first['slug']}"
+    assert (await client.post(f"{event}/cancel", json={}, headers=ana)).json()[
+        "statusReason"
+    ] == "The trainer has left."
+
+
+async def test_a_cancelled_series_is_not_cancelled_again(client, ana):
+    made = await make(client, ana)
+    await ask(client, ana, made, "cancel", {"reason": "The hall is sold."})
+    again = (await ask(client, ana, made, "cancel", {})).json()
+    assert (again["datesChanged"], again["series"]["statusReason"]) == (0, "The hall is sold.")
+    other = (await ask(client, ana, made, "cancel", {"reason": "No trainer."})).json()
+    assert (other["datesChanged"], other["series"]["statusReason"]) == (9, "No trainer.")
+    assert {one["statusReason"] for one in await dates(client, made)} == {"No trainer."}
+    paused = await ask(client, ana, made, "pause", {"reason": "Summer."})
+    assert (paused.status_code, paused.json()["title"]) == (422, "SeriesCancelled")
+    back = (await ask(client, ana, made, "reinstate", {})).json()
+    assert (back["datesChanged"], back["series"]["status"]) == (9, "active")
+
+
+async def test_a_paused_series_is_not_paused_again(client, ana, ben):
+    made = await make(client, ana)
+    await client.put(f"/api/series/{made['slug']}/follow", json={}, headers=ben)
+    once = (await ask(client, ana, made, "pause", {"reason": "Summer."})).json()
+    again = (await ask(client, ana, made, "pause", {})).json()
+    assert (again["statusReason"], again["revision"]) == ("Summer.", once["revision"])
+    resumed = (await ask(client, ana, made, "resume")).json()
+    assert (await ask(client, ana, made, "resume")).json()["revision"] == resumed["revision"]
+
+
+async def test_bringing_back_stores_no_date_that_takes_place_anyway(client, ana):
+    made = await make(client, ana)
+    far = "2027-03-02T18:00:00"
+    assert (await ask(client, ana, made, "reinstate", {"dates": [far]})).json()["datesChanged"] == 0
+    (found,) = await dates(client, made, **{"from": far[:10], "limit": "1"})
+    assert (found["originalDate"], found["isStored"]) == (far, False)
+    assert (await ask(client, ana, made, "reinstate", {"dates": ["2027-03-03T18:00:00"]})).status_code == 404
+
+
+async def test_a_date_is_moved_into_the_past_or_far_away_only_on_purpose(client, ana, site):
+    """A slip in the year is asked about; nothing is moved where no date can be opened."""
+    made = await make(client, ana)
+    for scope in ("this", "following", "all"):
+        slip = {"scope": scope, "originalDate": SECOND, "startsLocal": "2025-03-10T19:00"}
+        for verb in ("plan", "edit"):
+            refused = await ask(client, ana, made, verb, slip)
+            assert (refused.status_code, refused.json()["fields"]) == (
+                400,
+                {"startsLocal": "This start is in the past. Send allowPast: true if that is right."},
+            ), (scope, refused.text)
+            far = await ask(client, ana, made, verb, slip | {"startsLocal": "2150-03-10T19:00"})
+            assert (far.status_code, far.json()["title"]) == (400, "TooFarAhead")
+    meant = {"scope": "this", "originalDate": SECOND, "startsLocal": "2026-02-27T19:00", "allowPast": True}
+    assert (await ask(client, ana, made, "edit", meant)).status_code == 200
+    site.clock.turn(5 * DAY)
+    # The first date is over by now: telling all of them another hour by it moves nothing into the past.
+    hour = {"scope": "all", "originalDate": FIRST, "startsLocal": "2026-03-03T19:00"}
+    assert (await ask(client, ana, made, "edit", hour)).status_code == 200
+
+
+async def test_another_rule_brings_no_week_back_that_is_off(client, ana):
+    """A date that was taken out, or deleted by itself, stays out: under another rule, another hour, and in another half."""
+    for change in (
+        {"scope": "all", "recurrence": "FREQ=WEEKLY;BYDAY=WE"},
+        {"scope": "all", "originalDate": FIRST, "startsLocal": "2026-03-03T19:00"},
+        {"scope": "following", "originalDate": SECOND, "recurrence": "FREQ=WEEKLY;BYDAY=TH"},
+        {"scope": "following", "originalDate": SECOND, "title": "Rehearsal"},
+    ):
+        made = await make(client, ana)
+        stored = await dates(client, made)
+        await ask(client, ana, made, "remove-dates", {"dates": [THIRD]})
+        assert (await client.delete(f"/api/events/{stored[4]['slug']}", headers=ana)).status_code == 204
+        assert stored[4]["originalDate"] == "2026-03-31T18:00:00"
+        done = await ask(client, ana, made, "edit", change)
+        assert done.status_code == 200, done.text
+        weeks = {
+            one["originalDate"][:10]
+            for series in (made, done.json()["series"])
+            for one in await dates(client, series, **{"from": "2026-03-01T00:00", "limit": "9"})
+        }
+        off = {f"2026-03-{day}" for day in (17, 18, 19, 31)} | {"2026-04-01", "2026-04-02"}
+        assert not weeks & off, change
+        assert len(weeks) >= 7
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scope": "all", "recurrence": "FREQ=WEEKLY;BYDAY=TU,TH"},
+        {"scope": "all", "recurrence": "FREQ=DAILY;COUNT=30"},
+        {"scope": "all", "recurrence": "FREQ=WEEKLY;BYDAY=WE"},
+        {"scope": "all", "recurrence": "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"},
+        {"scope": "all", "recurrence": "FREQ=MONTHLY;BYDAY=1TU"},
+        {"scope": "all", "rdates": ["2026-03-05T18:00"]},
+        {"scope": "all", "title": "Rehearsal"},
+        {"scope": "following", "originalDate": THIRD, "recurrence": "FREQ=WEEKLY;BYDAY=TU,TH"},
+        {"scope": "following", "originalDate": THIRD, "startsLocal": "2026-03-19T20:00"},
+        {"scope": "this", "originalDate": THIRD, "startsLocal": "2026-03-19T20:00"},
+    ],
+    ids=str,
+)
+async def test_what_a_plan_counts_is_what_happens(client, ana, ben, site, change):
+    """Dates that change, go, stay outside and are made: each is there afterwards as it was said, and no other; so are those told."""
+    made = await make(client, ana)
+    stored = await dates(client, made)
+    await client.put(f"/api/events/{stored[3]['slug']}/answer", json={"reply": "going"}, headers=ben)
+    await client.delete(f"/api/events/{stored[5]['slug']}", headers=ana)
+    await ask(client, ana, made, "edit", {"scope": "this", "originalDate": SECOND, "title": "Own", "isSilent": True})
+    follower = await api_session(client, "cleo@example.org", "Cleo")
+    await client.put(f"/api/series/{made['slug']}/follow", json={}, headers=follower)
+    before = await stored_at(client, [made])
+    heard = [await notification_count(client, one) for one in (ben, follower)]
+    plan = (await ask(client, ana, made, "plan", change)).json()
+    assert await stored_at(client, [made]) == before
+    done = (await ask(client, ana, made, "edit", change)).json()
+    assert done["consequences"] == plan
+    after = await stored_at(client, [made] if done["series"]["slug"] == made["slug"] else [made, done["series"]])
+    changed = {one["slug"]: one for one in plan["changes"]}
+    gone = {one["slug"] for one in plan["vanishing"]}
+    new = {slug: starts for slug, starts in after.items() if slug not in before}
+    assert sorted(new.values()) == sorted(one["startsAt"] for one in plan["made"])
+    assert before.keys() - after.keys() == gone
+    for slug, starts in before.items():
+        if slug not in gone:
+            assert after[slug] == (changed[slug]["newStartsAt"] if slug in changed else starts), slug
+    assert plan["peopleTold"] == sum(
+        [await notification_count(client, one) > was for one, was in zip((ben, follower), heard, strict=True)]
+    )
+
+
+async def test_only_dates_are_removed_and_only_near_and_real_times_added(client, ana):
+    """What is no date leaves no trace in the rule; a slip in the year makes no date in the next century."""
+    made = await make(client, ana)
+    refused = await ask(client, ana, made, "remove-dates", {"dates": [FIRST, "2026-03-04T18:00:00"]})
+    assert refused.status_code == 404
+    assert (await client.get(f"/api/series/{made['slug']}", headers=ana)).json()["revision"] == made["revision"]
+    far = await ask(client, ana, made, "dates", {"startsLocal": "2150-03-04T18:00"})
+    assert (far.status_code, far.json()["title"]) == (422, "TooFarAhead")
+    gap = await ask(client, ana, made, "dates", {"startsLocal": "2026-03-29T02:30"})
+    assert (gap.status_code, gap.json()["fields"]) == (
+        400,
+        {"startsLocal": "There is no such time on that day. Write 03:30."},
+    )
+
+
+async def test_a_range_stores_no_date_that_is_over(client, ana):
+    """A series may have begun years before it was made here: cancelling it as a whole makes no past."""
+    made = await make(client, ana, startsLocal="2020-03-03T18:00", endsLocal="2020-03-03T20:00")
+    done = await ask(client, ana, made, "cancel", {"fromDate": "2020-01-01", "toDate": "2026-03-17"})
+    assert done.json()["datesChanged"] == 3
+    past = await dates(client, made, **{"from": "2020-01-01T00:00", "to": "2026-03-01T00:00"})
+    assert not any(one["isStored"] for one in past)

@@ -1,0 +1,70 @@
+"""What an act would do, counted before it is done and true once it is; on both engines."""
+
+import pytest
+
+from tests.openmeet.series.by_api import FIRST, SECOND, THIRD, ask, dates, make, notification_count
+from tests.openmeet.site_under_test import sign_up
+
+ACTS = {
+    "cancel": ({"dates": [FIRST, SECOND]}, (2, 2, 1, 1)),
+    "cancel all": ({}, (9, 2, 1, 1)),
+    "cancel a far one": ({"fromDate": FIRST, "toDate": "2027-03-01"}, (52, 2, 1, 1)),
+    "pause": (None, (0, 2, 1, 1)),
+    "remove-dates": ({"dates": [SECOND, THIRD]}, (2, 1, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+async def test_a_plan_counts_what_the_act_does_and_does_nothing(client, ana, ben, act) -> None:
+    """Dates, answers to them, those that differ on purpose, and whom it reaches."""
+    body, wanted = ACTS[act]
+    verb = act.partition(" ")[0]
+    made = await make(client, ana)
+    for name in (FIRST, SECOND):
+        opened = await client.post(f"/api/series/{made['slug']}/dates/{name}", headers=ana)
+        await client.put(f"/api/events/{opened.json()['slug']}/answer", json={"reply": "going"}, headers=ben)
+    await ask(client, ana, made, "edit", {"scope": "this", "originalDate": SECOND, "title": "Guests", "isSilent": True})
+    before, heard = await dates(client, made), await notification_count(client, ben)
+    plan = await ask(client, ana, made, f"{verb}/plan", body)
+    assert plan.status_code == 200, plan.text
+    shown = plan.json()
+    assert (shown["dates"], shown["answers"], shown["singleChanges"], shown["peopleTold"]) == wanted
+    assert (await dates(client, made), await notification_count(client, ben)) == (before, heard)
+    assert (await ask(client, ben, made, f"{verb}/plan", body)).status_code == 403
+    done = await ask(client, ana, made, verb, {} if body is None else body)
+    assert done.status_code == 200, done.text
+    assert await notification_count(client, ben) == heard + shown["peopleTold"]
+    if verb == "cancel":
+        assert done.json()["datesChanged"] == shown["dates"]
+
+
+async def test_what_goes_with_a_series_is_said_on_its_page_and_by_the_api(site, client, ana, ben) -> None:
+    made = await make(client, ana)
+    opened = await client.post(f"/api/series/{made['slug']}/dates/{FIRST}", headers=ana)
+    await client.put(f"/api/events/{opened.json()['slug']}/answer", json={"reply": "going"}, headers=ben)
+    numbers = {}
+    for keeps in ("true", "false"):
+        path = f"/api/series/{made['slug']}/delete/plan"
+        shown = (await client.post(path, params={"keepEvents": keeps}, headers=ana)).json()
+        numbers[keeps] = (shown["dates"], shown["answers"], shown["peopleTold"])
+    assert numbers == {"true": (0, 0, 0), "false": (9, 1, 1)}
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        page = (await browser.get(f"/series/{made['slug']}/delete")).text
+    assert "1 answer goes with them. 1 person is notified." in page
+
+
+async def test_what_deleting_a_group_does_is_counted(client, ana, ben) -> None:
+    group = (await client.post("/api/groups", json={"name": "Chess", "timeZone": "Europe/Berlin"}, headers=ana)).json()
+    await client.put(f"/api/groups/{group['slug']}/membership", json={}, headers=ben)
+    await make(client, ana, group=group["slug"])
+    path = f"/api/groups/{group['slug']}/delete/plan"
+    shown = (await client.post(path, headers=ana)).json()
+    assert {name: shown[name] for name in ("events", "eventsForMembers", "members", "waiting")} == {
+        "events": 9,
+        "eventsForMembers": 0,
+        "members": 1,
+        "waiting": 0,
+    }
+    assert (await client.post(path, headers=ben)).status_code == 403
+    assert (await client.get(f"/api/groups/{group['slug']}", headers=ben)).status_code == 200

@@ -1,0 +1,301 @@
+"""Very many people are notified of a change to a series by a job, in pages, each once; on both engines."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from groundwork.clock import MINUTE, HandClock
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import one_by_one
+from groundwork.uuid7 import new_id
+from openmeet.domain.account_merge.tables import reassign_series
+from openmeet.domain.attendance import waitlist
+from openmeet.domain.attendance.tasks import freed_seats_handler
+from openmeet.domain.notifications import fan_out, kinds
+from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
+from openmeet.domain.notifications.notify import Notice, notify_each
+from openmeet.domain.series import actions, cancel_dates, date_queries, undo
+from openmeet.domain.series.model import Series
+from openmeet.domain.series.notify import CONCERNED_BY_SERIES, DateNews, SeriesNews, SeriesNotice
+from openmeet.domain.series.plan import plan_all
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox.kinds import JobKind
+from programs.outbox_dispatcher import AUDIENCES
+from tests.openmeet.counting import Counting
+from tests.openmeet.series.practice import (
+    begin,
+    dates,
+    go,
+    kinds_received,
+    locked,
+    move,
+    names,
+    re_rule,
+    retitle,
+    split,
+    status_of,
+)
+from tests.openmeet.site_under_test import person
+
+CROWD = 12
+
+
+class Killed(BaseException):
+    """The process of a publisher is no more: nothing that it does in case of a failure is done."""
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fan_out, "FIRST", 3)
+    monkeypatch.setattr(fan_out, "PIECE", 4)
+
+
+async def crowd(tx: Transaction, series: Series, size: int = CROWD) -> list[Caller]:
+    """People in the order of their ids, each of whom goes to one of the dates, to some of them in turn."""
+    found = await dates(tx, series)
+    people = [
+        {"id": new_id(tx.now), "name": f"Guest {number}", "email": f"{new_id(tx.now)}@example.org", "now": tx.now}
+        for number in range(size)
+    ]
+    await tx.execute_many(
+        "insert into users (id, kind, display_name, email, bio, time_zone, revision, created_at, updated_at)"
+        " values (:id, 'person', :name, :email, '', null, 1, :now, :now)",
+        people,
+    )
+    await tx.execute_many(
+        "insert into attendances (id, event_id, user_id, status, source, revision, created_at, answered_at)"
+        " values (:id, :event_id, :user_id, 'attending', 'here', 1, :now, :now)",
+        [
+            {"id": new_id(tx.now), "event_id": found[at % len(found)].id, "user_id": one["id"], "now": tx.now}
+            for at, one in enumerate(people)
+        ],
+    )
+    return [Caller(UserId(str(one["id"])), str(one["name"])) for one in sorted(people, key=lambda one: str(one["id"]))]
+
+
+async def pay_all(db: Database) -> None:
+    while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_by_one(fan_out.fan_out_handler(db, AUDIENCES))}):
+        pass
+
+
+async def news_of(reader: Reader, people: Sequence[Caller]) -> list[list[NotificationKind[Any]]]:
+    return [await kinds_received(reader, one) for one in people]
+
+
+async def mails(reader: Reader) -> list[str]:
+    rows = await reader.fetch("select user_id from notification_emails order by user_id")
+    return [row["user_id"] for row in rows]
+
+
+async def test_an_edit_notifies_the_first_and_enqueues_the_others(practice_db: Database) -> None:
+    """Everyone hears of it once, by one mail, however often it is delivered."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        people = await crowd(tx, series)
+        await move(tx, await locked(tx, ana, series), timedelta(hours=1))
+        assert await news_of(tx, people) == [[kinds.EVENT_CHANGED]] * 3 + [[]] * 9
+    await pay_all(practice_db)
+    async with practice_db.transaction() as tx:
+        assert await news_of(tx, people) == [[kinds.EVENT_CHANGED]] * CROWD
+        assert await mails(tx) == [one.user_id for one in people]
+        await tx.execute("update outbox_jobs set state = 'due' where kind = 'fan_out'")
+    await pay_all(practice_db)
+    async with practice_db.reader() as reader:
+        assert await news_of(reader, people) == [[kinds.EVENT_CHANGED]] * CROWD
+        assert len(await mails(reader)) == CROWD
+
+
+async def test_who_answered_several_dates_and_follows_gets_one_mail(practice_db: Database) -> None:
+    """Also where one of their dates is changed and another one goes."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        await crowd(tx, series, 5)
+        ben = await person(tx, "Ben")
+        for event in (await dates(tx, series))[:3]:
+            await go(tx, ben, event)
+        await actions.follow(tx, ben, series.slug)
+        await tx.execute("delete from notification_emails")  # the host's, about Ben's answers
+        found = await dates(tx, series)
+        await cancel_dates.remove_dates(tx, await locked(tx, ana, series), names(found[3:4]))
+    await pay_all(practice_db)
+    async with practice_db.transaction() as tx:
+        await tx.execute("delete from notification_emails")
+        await tx.execute("delete from attendances where user_id <> :ben", ben=ben.user_id)
+        await re_rule(tx, await locked(tx, ana, series), "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU")
+    await pay_all(practice_db)
+    async with practice_db.reader() as reader:
+        assert (await mails(reader)).count(ben.user_id) == 1
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+async def test_a_handler_that_dies_notifies_everybody_exactly_once(
+    practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch, pieces: int
+) -> None:
+    """It dies in the middle of a piece, whose news vanish with it; another goes on behind the last whole one."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        people = await crowd(tx, series)
+        await move(tx, await locked(tx, ana, series), timedelta(hours=1))
+    left, whole = pieces, notify_each
+
+    async def dying(
+        tx: Transaction, kind: NotificationKind[DatesChanged], told: Sequence[Notice[DatesChanged]]
+    ) -> None:
+        nonlocal left
+        await whole(tx, kind, told)
+        if left == 0:
+            raise Killed
+        left -= 1
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fan_out, "notify_each", dying)
+        with pytest.raises(Killed):
+            await pay_all(practice_db)
+    async with practice_db.reader() as reader:
+        assert await news_of(reader, people) == [
+            [kinds.EVENT_CHANGED] if at < 3 + 4 * pieces else [] for at in range(CROWD)
+        ]
+    clock.turn(2 * MINUTE)  # its lease ends
+    await pay_all(practice_db)
+    async with practice_db.reader() as reader:
+        assert await news_of(reader, people) == [[kinds.EVENT_CHANGED]] * CROWD
+        assert len(await mails(reader)) == CROWD
+
+
+async def test_undone_in_time_it_is_told_to_nobody_else(practice_db: Database, clock: HandClock) -> None:
+    """Who had heard of the edit hears that it is as before; who answered since hears that, too; the others hear nothing."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        people = await crowd(tx, series)
+    clock.turn(MINUTE)
+    async with practice_db.transaction() as tx:
+        await move(tx, await locked(tx, ana, series), timedelta(hours=1))
+    clock.turn(MINUTE)
+    async with practice_db.transaction() as tx:
+        eve = await person(tx, "Eve")
+        await go(tx, eve, (await dates(tx, series))[0])
+        await undo.undo(tx, await locked(tx, ana, series))
+    await pay_all(practice_db)
+    async with practice_db.reader() as reader:
+        assert await news_of(reader, people) == [[kinds.EVENT_CHANGED] * 2] * 3 + [[]] * 9
+        assert await kinds_received(reader, eve) == [kinds.EVENT_CHANGED]
+
+
+async def test_undone_when_everybody_knows_everybody_hears_of_it(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        people = await crowd(tx, series)
+        await cancel_dates.cancel(tx, await locked(tx, ana, series), "ill")
+    await pay_all(practice_db)
+    async with practice_db.transaction() as tx:
+        await undo.undo(tx, await locked(tx, ana, series))
+    await pay_all(practice_db)
+    async with practice_db.reader() as reader:
+        assert await news_of(reader, people) == [[kinds.EVENT_CANCELLED, kinds.EVENT_REINSTATED]] * CROWD
+
+
+async def test_nobody_hears_of_a_later_act_before_an_earlier_one(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        people = await crowd(tx, series)
+        await move(tx, await locked(tx, ana, series), timedelta(hours=1))
+        await cancel_dates.cancel(tx, await locked(tx, ana, series), "ill")
+        assert await news_of(tx, people) == [[kinds.EVENT_CHANGED]] * 3 + [[]] * 9
+    await pay_all(practice_db)
+    async with practice_db.reader() as reader:
+        assert await news_of(reader, people) == [[kinds.EVENT_CHANGED, kinds.EVENT_CANCELLED]] * CROWD
+
+
+async def test_news_that_wait_for_one_row_of_a_person_wait_for_the_other(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        bea, ben = await person(tx, "Bea"), await person(tx, "Ben")
+        (first, *_) = await dates(tx, series)
+        about = DateNews(first.id, first.revision, DatesChanged())
+        news = SeriesNews(kinds.EVENT_CHANGED.name, [about], [], [ana.user_id], to_followers=False)
+        await fan_out.insert(tx, CONCERNED_BY_SERIES, series.id, SeriesNotice([news], by=ben.user_id), UserId(""))
+        await reassign_series(tx, ana.user_id, bea.user_id)
+        await fan_out.reassign(tx, ana.user_id, bea.user_id)
+    await pay_all(practice_db)
+    async with practice_db.reader() as reader:
+        assert (await kinds_received(reader, ana), await kinds_received(reader, bea)) == ([], [kinds.EVENT_CHANGED])
+
+
+async def test_waitlists_of_many_dates_move_up_by_jobs(practice_db: Database) -> None:
+    """An act sees to a few dates by itself; in the end whoever waited and finds a seat is offered it."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx, capacity=1)
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        found = await dates(tx, series)
+        for event in found:
+            await go(tx, ben, event)
+            await go(tx, cleo, event)
+        series = await locked(tx, ana, series)
+        template = replace(series.content, capacity=2)
+        held = await date_queries.stored(tx, series.id)
+        await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now))
+        waiting = "select count(*) as n from attendances where status = 'waitlisted' and offered_until is null"
+        assert (await tx.fetch(waiting))[0]["n"] == len(found) - 5
+    while await dispatcher.run_once(practice_db, {JobKind.FREED_SEATS: one_by_one(freed_seats_handler(practice_db))}):
+        pass
+    async with practice_db.reader() as reader:
+        assert (await reader.fetch(waiting))[0]["n"] == 0
+
+
+async def test_a_line_longer_than_one_transaction_reaches_moves_up_whole(
+    practice_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In its order, when there is no limit any more."""
+    monkeypatch.setattr(waitlist, "MAX_PER_TRANSACTION", 3)
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx, capacity=1)
+        people = [await person(tx, name) for name in ("Ben", "Cleo", "Dan", "Eve", "Fay", "Gus", "Hal", "Ida")]
+        (first, *_) = await dates(tx, series)
+        for one in people:
+            await go(tx, one, first)
+        series = await locked(tx, ana, series)
+        template = replace(series.content, capacity=None)
+        held = await date_queries.stored(tx, series.id)
+        await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now))
+        assert [await status_of(tx, first, one) for one in people] == ["attending"] * 4 + ["waitlisted"] * 4
+    while await dispatcher.run_once(practice_db, {JobKind.FREED_SEATS: one_by_one(freed_seats_handler(practice_db))}):
+        pass
+    async with practice_db.reader() as reader:
+        assert [await status_of(reader, first, one) for one in people] == ["attending"] * 8
+
+
+ACTS: dict[str, Callable[[Transaction, Series], Awaitable[object]]] = {
+    "edit": lambda tx, series: retitle(tx, series, "Rehearsal"),
+    "move": lambda tx, series: move(tx, series, timedelta(hours=1)),
+    "rule": lambda tx, series: re_rule(tx, series, "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"),
+    "split": lambda tx, series: split(tx, series, "2026-12-08T18:00:00", "Rehearsal"),
+    "cancel": lambda tx, series: cancel_dates.cancel(tx, series, "ill"),
+    "pause": lambda tx, series: actions.pause(tx, series, "ill"),
+    "delete": lambda tx, series: actions.delete(tx, series, keeps_events=False),
+    "leave": lambda tx, series: actions.delete(tx, series, keeps_events=True),
+}
+
+
+async def counted(tx: Transaction, act: Callable[[Transaction, Series], Awaitable[object]], size: int) -> list[int]:
+    """How many statements an act on a series with so many people takes, and what takes it back."""
+    ana, series = await begin(tx)
+    await crowd(tx, series, size)
+    acting = Counting(tx)
+    await act(acting, await locked(tx, ana, series))
+    undone = Counting(tx)
+    row = await tx.fetch_one("select 1 as found from event_series_undos where series_id = :id", id=series.id)
+    if row is not None:
+        await undo.undo(undone, await locked(tx, ana, series))
+    return [acting.statements, undone.statements]
+
+
+@pytest.mark.parametrize("act", ACTS)
+async def test_an_act_takes_as_many_statements_for_a_crowd_as_for_a_few(practice_db: Database, act: str) -> None:
+    async with practice_db.transaction() as tx:
+        few = await counted(tx, ACTS[act], 10)
+        many = await counted(tx, ACTS[act], 100)
+    assert many == few

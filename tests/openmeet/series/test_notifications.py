@@ -1,0 +1,199 @@
+"""Who is notified of changes to a series; on both engines."""
+
+from datetime import timedelta
+
+from groundwork.clock import DAY, MINUTE, HandClock
+from groundwork.database.transaction import Database, Reader
+from openmeet.domain.events import queries as events
+from openmeet.domain.events.model import EventId
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.series import actions, cancel_dates, notify, tasks, undo
+from openmeet.domain.users.model import Caller
+from openmeet.emails.notifications.conditions import Present
+from openmeet.emails.notifications.content import items
+from openmeet.emails.notifications.present import points
+from openmeet.recurrence.describe import describe
+from tests.openmeet.series.practice import (
+    begin,
+    dates,
+    go,
+    kinds_received,
+    locked,
+    move,
+    names,
+    re_rule,
+    retitle,
+    split,
+)
+from tests.openmeet.site_under_test import person
+
+
+async def mails(reader: Reader) -> list[str]:
+    """For whom a notification e-mail is queued, by name, in order."""
+    rows = await reader.fetch(
+        "select u.display_name from notification_emails m join users u on u.id = m.user_id order by u.display_name, m.id"
+    )
+    return [row["display_name"] for row in rows]
+
+
+async def test_one_edit_of_all_dates_is_one_mail_for_each(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben, cleo, dan = [await person(tx, name) for name in ("Ben", "Cleo", "Dan")]
+        found = await dates(tx, series)
+        for event in found[:4]:
+            await go(tx, ben, event)
+        await actions.follow(tx, ben, series.slug)
+        await actions.follow(tx, cleo, series.slug)
+        await actions.follow(tx, dan, series.slug, notifies=False)
+        await tx.execute("delete from notification_emails")  # the host's, about Ben's answers
+        await move(tx, await locked(tx, ana, series), timedelta(hours=1))
+        assert await mails(tx) == ["Ben", "Cleo"]
+        assert (await kinds_received(tx, ben), await kinds_received(tx, cleo)) == (
+            [kinds.EVENT_CHANGED],
+            [kinds.EVENT_CHANGED],
+        )
+        assert await kinds_received(tx, dan) == []
+
+
+async def test_who_goes_to_several_dates_hears_when_each_of_theirs_is(practice_db: Database) -> None:
+    """Theirs and no others; of very many the next ones, and how many more; who follows hears of all."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx, "FREQ=DAILY")
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        found = await dates(tx, series)
+        for event in (found[0], found[2], found[5]):
+            await go(tx, ben, event)
+        await actions.follow(tx, cleo, series.slug)
+        await move(tx, await locked(tx, ana, series), timedelta(hours=2))
+        (bens,), (cleos,) = [await newest(tx, one.user_id, 9) for one in (ben, cleo)]
+        ((_, said),) = await items(tx, [bens], ben.user_id)
+        ((_, all_of_them),) = await items(tx, [cleos], cleo.user_id)
+        later = names([(await dates(tx, series))[place] for place in (2, 3, 5)])
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), later, "ill")
+        ((_, off),) = await items(tx, (await newest(tx, ben.user_id, 1)), ben.user_id)
+    assert (bens.subject_id, bens.payload.more) == (found[0].id, 2)  # type: ignore[attr-defined]  # the payload of its kind
+    assert said.after.endswith(
+        "Other dates changed, too, and are now on: Thu 26 Nov, 20:00; Sun 29 Nov, 20:00. From now on: every day at 20:00."
+    )
+    assert off.after == ", Thu 26 Nov, is cancelled: ill. Other dates are cancelled, too: Sun 29 Nov, 20:00."
+    assert (len(cleos.payload.others), cleos.payload.more) == (notify.NAMED, len(found) - 1)  # type: ignore[attr-defined]  # the payload of its kind
+    assert all_of_them.after.endswith(f"; and {len(found) - 1 - notify.NAMED} more. From now on: every day at 20:00.")
+
+
+async def test_a_rule_with_other_dates_is_one_mail_for_a_follower_too(practice_db: Database) -> None:
+    """Dates changed, dates gone and dates new by one edit are one piece of news."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        cleo = await person(tx, "Cleo")
+        await actions.follow(tx, cleo, series.slug)
+        await re_rule(tx, await locked(tx, ana, series), "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU")
+        assert await kinds_received(tx, cleo) == [kinds.EVENT_DELETED]
+        await re_rule(tx, await locked(tx, ana, series), "FREQ=WEEKLY;BYDAY=TU,TH")
+        assert await kinds_received(tx, cleo) == [kinds.EVENT_DELETED, kinds.NEW_DATE]
+        assert await mails(tx) == ["Cleo", "Cleo"]
+
+
+async def test_a_silent_edit_tells_nobody_and_still_fills_seats(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx, capacity=1)
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        (first, *_) = await dates(tx, series)
+        await go(tx, ben, first)
+        await go(tx, cleo, first)
+        await actions.follow(tx, ben, series.slug)
+        await retitle(tx, await locked(tx, ana, series), "Rehearsal", notifies=False)
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), names([first]), "ill", notifies=False)
+        assert (await kinds_received(tx, ben), await kinds_received(tx, cleo)) == ([], [])
+
+
+async def test_followers_hear_of_dates_cancelled_and_brought_back(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        await actions.follow(tx, ben, series.slug)
+        some = names(await dates(tx, series))[:3]
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), some, "ill")
+        await cancel_dates.reinstate_dates(tx, await locked(tx, ana, series), some)
+        assert await kinds_received(tx, ben) == [kinds.EVENT_CANCELLED, kinds.EVENT_REINSTATED]
+
+
+async def test_a_pause_is_told_with_its_reason(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        await actions.follow(tx, ben, series.slug)
+        await go(tx, cleo, (await dates(tx, series))[0])
+        await actions.pause(tx, await locked(tx, ana, series), "The hall is being mended.")
+        await actions.resume(tx, await locked(tx, ana, series))
+        row = await tx.fetch_one("select particulars from notifications where kind = 'series_paused' limit 1")
+        assert row is not None
+        assert "The hall is being mended." in row["particulars"]
+        for who in (ben, cleo):
+            assert await kinds_received(tx, who) == [kinds.SERIES_PAUSED, kinds.SERIES_RESUMED]
+
+
+async def test_dates_that_the_clock_adds_are_told_to_followers_once(practice_db: Database, clock: HandClock) -> None:
+    async with practice_db.transaction() as tx:
+        _, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        await actions.follow(tx, ben, series.slug)
+        assert await kinds_received(tx, ben) == []
+    clock.turn(14 * DAY)
+    await tasks.roll_windows(practice_db, clock.now())
+    await tasks.roll_windows(practice_db, clock.now())
+    async with practice_db.reader() as reader:
+        assert await kinds_received(reader, ben) == [kinds.NEW_DATE]
+
+
+async def test_a_follower_who_may_not_see_a_private_series_hears_nothing(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        await actions.follow(tx, ben, series.slug)
+        await tx.execute("update event_series set template = replace(template, '\"public\"', '\"private\"')")
+        await tx.execute("update events set visibility = 'private'")
+        await move(tx, await locked(tx, ana, series), timedelta(hours=1))
+        assert await kinds_received(tx, ben) == []
+
+
+async def rules_told(reader: Reader, who: Caller) -> list[str]:
+    told = [one.payload.repeats for one in reversed(await newest(reader, who.user_id, 100))]  # type: ignore[attr-defined]  # the payload of its kind
+    return ["" if repeats is None else describe(repeats.pattern) for repeats in told]
+
+
+async def test_a_new_rule_is_put_into_words(practice_db: Database, clock: HandClock) -> None:
+    """On the page and in the mail, to whose dates it moves and to followers; its undo says the old one."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        await actions.follow(tx, cleo, series.slug)
+        await go(tx, ben, (await dates(tx, series))[1])
+        await move(tx, await locked(tx, ana, series), timedelta(days=2, hours=1))
+        assert await rules_told(tx, ben) == ["Every Thursday at 19:00"]
+        assert await rules_told(tx, cleo) == ["Every Thursday at 19:00"]
+        (one,) = await newest(tx, ben.user_id, 10)
+        event = await events.by_id(tx, EventId(one.subject_id))
+        assert event is not None
+        ((_, shown),) = await items(tx, [one], ben.user_id)
+        assert shown.after.endswith(" From now on: every Thursday at 19:00.")
+        (point,) = points([one], Present(ben.user_id, tx.now, event=event), {})
+        assert point.words == "From now on: every Thursday at 19:00."
+    clock.turn(MINUTE)
+    async with practice_db.transaction() as tx:
+        await undo.undo(tx, await locked(tx, ana, series))
+        assert (await rules_told(tx, ben))[-1] == "Every Tuesday at 18:00"
+
+
+async def test_what_is_no_other_rule_says_none(practice_db: Database) -> None:
+    """Other words, or the same days under a new name behind a split."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=8")
+        ben = await person(tx, "Ben")
+        found = await dates(tx, series)
+        for one in found[2:4]:
+            await go(tx, ben, one)
+        await retitle(tx, await locked(tx, ana, series), "Rehearsal")
+        await split(tx, await locked(tx, ana, series), names(found)[2], "Choir")
+        assert await rules_told(tx, ben) == ["", ""]

@@ -1,0 +1,192 @@
+"""Going to every date, also to those that come into being later; on both engines."""
+
+import asyncio
+
+import pytest
+
+from groundwork.clock import DAY, MINUTE, HandClock
+from groundwork.database.transaction import Database
+from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import one_by_one
+from openmeet.domain.attendance import registration
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.events.values import Mode
+from openmeet.domain.notifications import kinds
+from openmeet.domain.series import actions, date_queries, follower_queries, standing_rsvps, tasks
+from openmeet.outbox.kinds import JobKind
+from tests.openmeet.series.practice import begin, dates, go, kinds_received, locked, split, status_of
+from tests.openmeet.site_under_test import person
+
+
+class Killed(BaseException):
+    """The process of a publisher is no more."""
+
+
+GOING, WAITING, NOT_GOING = AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED, AttendanceStatus.DECLINED
+
+
+async def test_who_goes_to_all_goes_to_later_dates_and_the_host_is_not_told_again(
+    practice_db: Database, clock: HandClock
+) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        outcomes = await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
+        assert [one.status for one in outcomes] == [GOING] * 9
+        told = len(await kinds_received(tx, ana))
+        far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
+        assert await status_of(tx, far, ben) is GOING
+    clock.turn(7 * DAY)
+    await tasks.roll_windows(practice_db, clock.now())
+    async with practice_db.transaction() as tx:
+        found = await dates(tx, series)
+        assert len(found) == 11
+        assert {await status_of(tx, event, ben) for event in found} == {GOING}
+        assert await kinds_received(tx, ana) == [kinds.NEW_ANSWER] * told
+
+
+async def test_limits_are_exact_and_who_said_so_first_comes_first(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        _, series = await begin(tx, capacity=2)
+        people = [await person(tx, name) for name in ("Ben", "Cleo", "Dan")]
+        careful = await person(tx, "Eve")
+        for one in people:
+            await standing_rsvps.answer_all(tx, one, series.slug, RsvpReply.GOING)
+        assert await standing_rsvps.answer_all(tx, careful, series.slug, RsvpReply.GOING, skips_limited=True) == []
+        far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
+        assert [await status_of(tx, far, one) for one in (*people, careful)] == [GOING, GOING, WAITING, None]
+
+
+async def test_many_who_open_a_date_at_once_make_each_answer_once(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        _, series = await begin(tx, capacity=1)
+        people = [await person(tx, name) for name in ("Ben", "Cleo")]
+        for one in people:
+            await standing_rsvps.answer_all(tx, one, series.slug, RsvpReply.GOING)
+
+    async def open_it() -> str:
+        async with practice_db.transaction() as tx:
+            return (await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")).id
+
+    assert len(set(await asyncio.gather(*(open_it() for _ in range(8))))) == 1
+    async with practice_db.reader() as reader:
+        rows = await reader.fetch(
+            "select a.status from attendances a join events e on e.id = a.event_id"
+            " where e.original_date = '2027-11-23T18:00:00' order by a.status"
+        )
+    assert [row["status"] for row in rows] == ["attending", "waitlisted"]
+
+
+@pytest.mark.parametrize("withdraws", [True, False])
+async def test_it_ends_with_one_click(practice_db: Database, *, withdraws: bool) -> None:
+    async with practice_db.transaction() as tx:
+        _, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        found = await dates(tx, series)
+        await go(tx, ben, found[1], RsvpReply.INTERESTED)
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
+        assert await standing_rsvps.stop(tx, ben, series.slug, withdraws=withdraws) == (9 if withdraws else 0)
+        assert await status_of(tx, found[0], ben) is (NOT_GOING if withdraws else GOING)
+        far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
+        assert await status_of(tx, far, ben) is None
+
+
+async def test_a_date_declined_by_itself_stays_so_and_any_other_answer_to_all_ends_it(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        _, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
+        found = await dates(tx, series)
+        await go(tx, ben, found[2], RsvpReply.DECLINED)
+        await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
+        assert await status_of(tx, found[2], ben) is NOT_GOING
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.INTERESTED)
+        assert await follower_queries.standing_rsvp_of(tx, series.id, ben.user_id) is None
+
+
+async def test_who_goes_to_all_goes_to_the_half_that_is_split_off(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
+        behind = await split(tx, await locked(tx, ana, series), "2026-12-15T18:00:00", "Winter practice")
+        far = await actions.open_date(tx, behind.slug, "2027-11-23T18:00:00")
+        assert (far.title, await status_of(tx, far, ben)) == ("Winter practice", GOING)
+
+
+async def test_standing_rsvps_to_a_new_date_are_applied_by_a_job_in_their_order(
+    practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has answered that date otherwise meanwhile, or goes to all no more, is left alone; delivered again it changes nothing."""
+    monkeypatch.setattr(standing_rsvps, "AT_ONCE", 3)
+    monkeypatch.setattr(standing_rsvps, "PIECE", 2)
+    async with practice_db.transaction() as tx:
+        _, series = await begin(tx, capacity=4)
+        people = [await person(tx, name) for name in ("Zoe", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gus")]
+    for one in people:
+        clock.turn(MINUTE)
+        async with practice_db.transaction() as tx:
+            await follower_queries.put_standing_rsvp(tx, series.id, one.user_id, with_limited=True)
+    async with practice_db.transaction() as tx:
+        far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
+        assert [await status_of(tx, far, one) for one in people] == [None] * 7
+        await go(tx, people[1], far, RsvpReply.DECLINED)
+        await standing_rsvps.stop(tx, people[2], series.slug, withdraws=False)
+    expected = [GOING, NOT_GOING, None, GOING, GOING, GOING, WAITING]
+    for _ in range(2):
+        while await dispatcher.run_once(
+            practice_db, {JobKind.STANDING_ANSWERS: one_by_one(standing_rsvps.standing_rsvps_handler(practice_db))}
+        ):
+            pass
+        async with practice_db.transaction() as tx:
+            assert [await status_of(tx, far, one) for one in people] == expected
+            assert await tx.execute("update outbox_jobs set state = 'due' where kind = 'standing_answers'") == 1
+
+
+async def test_a_handler_that_dies_still_notifies_everybody(
+    practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing_rsvps, "AT_ONCE", 0)
+    monkeypatch.setattr(standing_rsvps, "PIECE", 2)
+    async with practice_db.transaction() as tx:
+        _, series = await begin(tx)
+        people = [await person(tx, name) for name in ("Ben", "Cleo", "Dan", "Eve", "Fay")]
+        for one in people:
+            await follower_queries.put_standing_rsvp(tx, series.id, one.user_id, with_limited=True)
+        far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
+    handlers = {JobKind.STANDING_ANSWERS: one_by_one(standing_rsvps.standing_rsvps_handler(practice_db))}
+    whole, left = follower_queries.standing_rsvps, 2
+
+    async def dying(*args: object, **more: object) -> object:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Killed
+        return await whole(*args, **more)  # type: ignore[arg-type]  # as it was called
+
+    with monkeypatch.context() as patch:
+        patch.setattr(follower_queries, "standing_rsvps", dying)
+        with pytest.raises(Killed):
+            await dispatcher.run_once(practice_db, handlers)
+    clock.turn(2 * MINUTE)
+    while await dispatcher.run_once(practice_db, handlers):
+        pass
+    async with practice_db.reader() as reader:
+        assert [await status_of(reader, far, one) for one in people] == [GOING] * 5
+
+
+async def test_places_that_are_limited_by_way_count_as_limited(practice_db: Database) -> None:
+    """A hybrid series with 5 places in person: neither those dates nor new ones are answered by who leaves limited ones out."""
+    async with practice_db.transaction() as tx:
+        _, series = await begin(tx, mode=Mode.HYBRID)
+        await registration.put(tx, series.id, RegistrationSettings(limit_in_person=5))
+        ben = await person(tx, "Ben")
+        mine = (await date_queries.of_series(tx, [series.id], ben.user_id))[series.id]
+        assert (mine.dates, mine.limited, mine.unanswered) == (mine.dates, mine.dates, 0)
+        assert mine.dates > 0
+        assert await date_queries.limits_new_dates(tx, series)
+        assert await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING, skips_limited=True) == []
+        far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00", viewer=ben.user_id)
+        assert await status_of(tx, far, ben) is None
+        assert len(await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)) == mine.dates + 1

@@ -1,0 +1,311 @@
+"""Undo of the last change to a series, completely or not at all; on both engines."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from groundwork.clock import DAY, MINUTE, HandClock
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import Refused
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events.edits import details_in
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.kinds import NotificationKind
+from openmeet.domain.series import (
+    actions,
+    cancel_dates,
+    date_queries,
+    follower_queries,
+    gather,
+    queries,
+    standing_rsvps,
+    tasks,
+    undo,
+)
+from openmeet.domain.series.model import Series, SeriesStatus
+from openmeet.domain.series.reasons import SeriesReason
+from openmeet.domain.users.model import Caller
+from tests.openmeet.series.practice import (
+    ZONE,
+    begin,
+    dates,
+    go,
+    kinds_received,
+    locked,
+    move,
+    names,
+    re_rule,
+    retitle,
+    split,
+    status_of,
+)
+from tests.openmeet.site_under_test import event_by, person
+
+SECOND, FOURTH = "2026-12-01T18:00:00", "2026-12-15T18:00:00"
+
+Act = Callable[[Transaction, Series], Awaitable[object]]
+
+
+async def picture(reader: Reader, series: Series) -> tuple[object, ...]:
+    """Everything that a host sees of a series."""
+    now = await queries.by_id(reader, series.id)
+    assert now is not None
+    seen = [
+        (one.id, details_in(one), one.place_in_series, one.status, one.status_reason)
+        for one in await dates(reader, now)
+    ]
+    return (now.content, now.timing, now.status, now.status_reason, now.deleted_at, seen)
+
+
+ACTS: dict[str, Act] = {
+    "retitle": lambda tx, series: retitle(tx, series, "Rehearsal"),
+    "move": lambda tx, series: move(tx, series, timedelta(hours=1)),
+    "move by a day": lambda tx, series: move(tx, series, timedelta(days=1)),
+    "rule with fewer dates": lambda tx, series: re_rule(tx, series, "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"),
+    "rule with more dates": lambda tx, series: re_rule(tx, series, "FREQ=WEEKLY;BYDAY=TU,TH"),
+    "split": lambda tx, series: split(tx, series, FOURTH, "Winter practice"),
+    "cancel dates": lambda tx, series: cancel_dates.cancel_dates(tx, series, [SECOND, FOURTH], "ill"),
+    "cancel": lambda tx, series: cancel_dates.cancel(tx, series, "no trainer"),
+    "pause": lambda tx, series: actions.pause(tx, series, "summer"),
+    "remove": lambda tx, series: cancel_dates.remove_dates(tx, series, [SECOND]),
+    "extra date": lambda tx, series: cancel_dates.add_date(tx, series, "2026-12-03T19:00:00"),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+async def test_everything_is_as_it_was(practice_db: Database, act: str) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        for event in (await dates(tx, series))[:2]:
+            await go(tx, ben, event)
+        before = await picture(tx, series)
+    async with practice_db.transaction() as tx:
+        await ACTS[act](tx, await locked(tx, ana, series))
+        assert await picture(tx, series) != before
+    async with practice_db.transaction() as tx:
+        await undo.undo(tx, await locked(tx, ana, series))
+        assert await picture(tx, series) == before
+        assert [await status_of(tx, event, ben) for event in (await dates(tx, series))[:2]] == ["attending"] * 2
+        with pytest.raises(Refused) as refused:
+            await undo.undo(tx, await locked(tx, ana, series))
+        assert refused.value.name in {"NothingToUndo", "ChangedSince"}
+        rows = await tx.fetch(
+            "select count(*) as n from events where is_published_by_policy = 1 and deleted_at is null"
+        )
+        assert rows[0]["n"] == 1, "one date is published, as before"
+
+
+async def test_an_event_that_was_added_stands_by_itself_again(practice_db: Database) -> None:
+    """With its words, its answers and its record; the earlier act is not lost sight of in silence, but the newest one is taken back."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        alone = await event_by(tx, ana, title="Own", starts="2026-12-05T10:00", ends="2026-12-05T11:00", time_zone=ZONE)
+        await go(tx, ben, alone)
+        await actions.follow(tx, cleo, series.slug)
+        await retitle(tx, await locked(tx, ana, series), "Rehearsal")
+        before, was = await picture(tx, series), await by_id(tx, alone.id)
+    async with practice_db.transaction() as tx:
+        await gather.add(tx, ana, await locked(tx, ana, series), alone.slug)
+        assert await picture(tx, series) != before
+        now = await queries.by_id(tx, series.id)
+        assert now is not None
+        found = await undo.open_undo(tx, now)
+        assert found is not None
+        assert found.act == "add_event"
+    heard_before = await _heard_by(practice_db, ben, cleo)
+    async with practice_db.transaction() as tx:
+        await undo.undo(tx, await locked(tx, ana, series))
+        assert await picture(tx, series) == before
+        again = await by_id(tx, alone.id)
+        assert again is not None
+        assert was is not None
+        assert (again.place_in_series, again.is_published_by_policy, details_in(again)) == (None, True, details_in(was))
+        assert await status_of(tx, again, ben) == "attending"
+        assert (await tx.fetch("select count(*) as n from events where is_published_by_policy = 1"))[0]["n"] == 2
+    assert await _heard_by(practice_db, ben, cleo) == heard_before
+
+
+async def _heard_by(db: Database, *people: Caller) -> list[list[NotificationKind[Any]]]:
+    async with db.reader() as reader:
+        return [await kinds_received(reader, who) for who in people]
+
+
+async def test_resuming_is_undone_too(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), [SECOND], "ill")
+        await cancel_dates.cancel(tx, await locked(tx, ana, series), "no trainer")
+        before = await picture(tx, series)
+        await actions.resume(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await locked(tx, ana, series))
+        assert await picture(tx, series) == before
+        again, count = await actions.resume(tx, await locked(tx, ana, series))
+        assert (again.status, count) == (SeriesStatus.ACTIVE, 8)
+        assert [event.is_cancelled for event in await dates(tx, series)] == [False, True, *[False] * 7]
+
+
+async def test_the_same_people_hear_of_it_unless_the_act_was_silent(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        await go(tx, ben, (await dates(tx, series))[1])
+        await actions.follow(tx, cleo, series.slug)
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), [SECOND], "ill")
+        await undo.undo(tx, await locked(tx, ana, series))
+        for who in (ben, cleo):
+            assert await kinds_received(tx, who) == [kinds.EVENT_CANCELLED, kinds.EVENT_REINSTATED]
+        await move(tx, await locked(tx, ana, series), timedelta(hours=1), notifies=False)
+        await undo.undo(tx, await locked(tx, ana, series))
+        assert len(await kinds_received(tx, ben)) == 2
+
+
+async def test_after_ten_minutes_it_is_too_late(practice_db: Database, clock: HandClock) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        await retitle(tx, await locked(tx, ana, series), "Rehearsal")
+    clock.turn(10 * MINUTE)
+    async with practice_db.transaction() as tx:
+        with pytest.raises(Refused) as refused:
+            await undo.undo(tx, await locked(tx, ana, series))
+        assert refused.value.name == "NothingToUndo"
+    assert await tasks.forget_undos(practice_db) == 1
+
+
+async def test_a_later_edit_of_one_date_is_not_lost(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        await retitle(tx, await locked(tx, ana, series), "Rehearsal")
+        second = (await dates(tx, series))[1]
+        said = details_in(second)
+        said = replace(said, content=replace(said.content, description="With the band"))
+        await event_hosting.revise(tx, ana, second.slug, said)
+        with pytest.raises(Refused) as refused:
+            await undo.undo(tx, await locked(tx, ana, series))
+    assert refused.value.name == "ChangedSince"
+    assert refused.value.why == SeriesReason.DATE_CHANGED_SINCE(date="Tue 1 Dec")
+
+
+async def test_only_the_last_act_is_undone(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        await retitle(tx, await locked(tx, ana, series), "Rehearsal")
+        await actions.pause(tx, await locked(tx, ana, series), "summer")
+        after = await undo.undo(tx, await locked(tx, ana, series))
+        assert (after.content.title, after.status) == ("Rehearsal", SeriesStatus.ACTIVE)
+        assert await undo.open_undo(tx, after) is None
+        with pytest.raises(Refused) as refused:
+            await undo.undo(tx, await locked(tx, ana, series))
+        assert refused.value.name == "ChangedSince"
+
+
+async def test_an_answer_to_a_date_that_would_go_is_not_lost(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        await standing_rsvps.answer_all(tx, cleo, series.slug, RsvpReply.GOING)
+        await cancel_dates.add_date(tx, await locked(tx, ana, series), "2026-12-03T19:00:00")
+        extra = next(event for event in await dates(tx, series) if event.starts_local == "2026-12-03T19:00:00")
+        assert await status_of(tx, extra, cleo) == "attending"
+        await go(tx, ben, extra)
+        with pytest.raises(Refused) as refused:
+            await undo.undo(tx, await locked(tx, ana, series))
+        assert refused.value.name == "AnsweredSince"
+        await go(tx, ben, extra, RsvpReply.DECLINED)
+        await undo.undo(tx, await locked(tx, ana, series))
+        assert "2026-12-03T19:00:00" not in names(await dates(tx, series))
+
+
+async def test_a_split_undone_keeps_dates_opened_and_people_who_came_since(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        behind = await split(tx, await locked(tx, ana, series), FOURTH, "Winter practice")
+        far = await actions.open_date(tx, behind.slug, "2027-11-23T18:00:00")
+        await go(tx, ben, far)
+        await actions.follow(tx, ben, behind.slug)
+        await undo.undo(tx, await locked(tx, ana, series))
+        found = await dates(tx, series)
+        assert [event.title for event in found] == ["Practice"] * 10
+        assert (found[-1].id, await status_of(tx, found[-1], ben)) == (far.id, "attending")
+        assert [one.user_id for one in await follower_queries.followers(tx, series.id)] == [ben.user_id]
+        gone = await queries.by_id(tx, behind.id)
+        assert gone is not None
+        assert gone.deleted_at is not None
+
+
+async def test_an_act_on_the_half_that_was_split_off_comes_first(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        behind = await split(tx, await locked(tx, ana, series), FOURTH, "Winter practice")
+        await retitle(tx, await locked(tx, ana, behind), "Ice practice")
+        with pytest.raises(Refused) as refused:
+            await undo.undo(tx, await locked(tx, ana, series))
+        assert refused.value.name == "ChangedSince"
+
+
+async def test_after_a_cancelled_date_the_record_of_the_next_is_enqueued(practice_db: Database) -> None:
+    """On its event's page, as in the series: the next that takes place is published."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        first = (await dates(tx, series))[0]
+        after = await event_hosting.cancel(tx, ana, first.slug, "ill")
+        assert [event.is_published_by_policy for event in await dates(tx, series)] == [False, True, *[False] * 7]
+        assert after.revision == (await dates(tx, series))[0].revision
+        await event_hosting.reinstate(tx, ana, first.slug)
+        assert [event.is_published_by_policy for event in await dates(tx, series)][:2] == [True, False]
+        await event_hosting.delete(tx, ana, first.slug)
+        assert [event.is_published_by_policy for event in await dates(tx, series)][:2] == [True, False]
+
+
+async def test_a_date_that_is_over_is_completed_and_the_next_enqueues_the_record(
+    practice_db: Database, clock: HandClock
+) -> None:
+    async with practice_db.transaction() as tx:
+        await begin(tx)
+    assert await tasks.complete_dates(practice_db) == 0
+    clock.turn(5 * DAY)
+    assert await tasks.complete_dates(practice_db) == 1
+    assert await tasks.complete_dates(practice_db) == 0
+    async with practice_db.reader() as reader:
+        rows = await reader.fetch("select completed_at, is_published_by_policy from events order by starts_at limit 2")
+        assert (rows[0]["completed_at"], rows[1]["completed_at"]) == (clock.now(), None)
+        assert rows[1]["is_published_by_policy"] == 1
+
+
+async def test_a_far_date_that_was_cancelled_takes_place_again(practice_db: Database) -> None:
+    """A date that the cancellation itself stored is as if nobody had cancelled it."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        far = "2027-06-01T18:00:00"
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), [far], "away")
+        await undo.undo(tx, await locked(tx, ana, series))
+        event = await date_queries.date_of(tx, series.id, far)
+        assert event is not None
+        assert (event.is_cancelled, event.status_reason) == (False, "")
+
+
+@pytest.mark.parametrize("stop", ["pause", "cancel"])
+async def test_dates_that_going_on_has_made_go_with_it(practice_db: Database, clock: HandClock, stop: str) -> None:
+    """A series that is paused or cancelled again has no date that it did not have before, let alone one that takes place."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        series = await locked(tx, ana, series)
+        await (actions.pause(tx, series, "away") if stop == "pause" else cancel_dates.cancel(tx, series, "away"))
+        before = names(await dates(tx, series))
+    clock.turn(30 * DAY)
+    async with practice_db.transaction() as tx:
+        await actions.resume(tx, await locked(tx, ana, series))
+        assert len(names(await dates(tx, series))) > len(before)
+    clock.turn(MINUTE)
+    async with practice_db.transaction() as tx:
+        await undo.undo(tx, await locked(tx, ana, series))
+        assert names(await dates(tx, series)) == before
+        coming = [event for event in await dates(tx, series) if not event.is_over(tx.now)]
+        assert {event.is_cancelled for event in coming} == {stop == "cancel"}

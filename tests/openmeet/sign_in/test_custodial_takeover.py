@@ -1,0 +1,65 @@
+"""A repository that was kept for somebody becomes theirs: their password opens it, ours does not, and publishing goes on."""
+
+import pytest
+
+from at_network.bearer_session import create_session
+from groundwork.errors import NotSignedIn
+from openmeet.domain.identities import queries
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.network.publishing import schedule
+from openmeet.network.repositories import session_sealing
+from openmeet.network.repositories.consent import Publishing
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.interop.consent import allow
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.sign_in.doorway import Door, door_to
+from tests.openmeet.site_under_test import change_services
+
+PATH = "/settings/identity/take-over"
+NEW = "a password of her own"
+
+
+@pytest.fixture
+async def kept(deployment: Deployment) -> Door:
+    door = door_to(deployment, deployment.db)
+    change_services(door.app, publishing=Publishing(door.network, deployment.keeper))
+    return door
+
+
+async def test_kept_repository_becomes_theirs(kept: Door):
+    deployment = kept.deployment
+    ana = await deployment.person("Ana")
+    identity = await deployment.identity(ana.user_id)
+    async with kept.db.transaction() as tx:
+        account = await queries.custodial_account(tx, ana.user_id)
+        opened = await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)
+    assert account is not None
+    ours = session_sealing.unseal_password(kept.network, account)
+    async with kept.browser() as browser:
+        browser.cookies.set("openmeet_session", opened.token)
+        assert "ana@example.org" in (await browser.get(PATH)).text
+        for typed in ({"password": "short", "again": "short"}, {"password": NEW, "again": "another one"}):
+            assert (await browser.post(PATH, data=typed)).status_code == 400
+        done = await browser.post(PATH, data={"password": NEW, "again": NEW})
+        assert (done.status_code, done.headers["location"]) == (303, "/settings/identity/recovery-key")
+        with pytest.raises(NotSignedIn):
+            await create_session(deployment.network.http, deployment.clock, deployment.pds_url, identity.did, ours)
+        tokens = await create_session(
+            deployment.network.http, deployment.clock, deployment.pds_url, "ana@example.org", NEW
+        )
+        assert tokens.did == identity.did
+        after = await deployment.identity(ana.user_id)
+        assert (after.did, after.kind) == (identity.did, IdentityKind.CONNECTED)
+        async with kept.db.reader() as reader:
+            assert await queries.custodial_account(reader, ana.user_id) is None
+        # What is to be published waits until she lets us in, and then goes out.
+        event = await deployment.event(ana)
+        await schedule.run_once(deployment.publisher)
+        assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED
+        where = await kept.leave(browser, "ana.town.test")
+        assert (await browser.get(await allow(where, "ana.town.test", NEW))).status_code == 303
+        await schedule.run_once(deployment.publisher)
+        assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+        assert (await browser.get(PATH)).status_code == 404

@@ -1,0 +1,68 @@
+"""Series and groups that were deleted: page, API, calendar file and feeds say the same, and of private ones nothing."""
+
+import pytest
+
+from openmeet.domain.groups import actions, queries
+from openmeet.domain.groups.model import GroupSlug
+from openmeet.domain.users.model import Caller
+from tests.openmeet.series.test_pages import make
+from tests.openmeet.site_under_test import sign_up, site_on
+from tests.openmeet.web.group_practice import made
+
+SERIES = "The host deleted this series. Dates that were kept have pages of their own."
+GROUP = "The owner deleted this group. Its events stay with their hosts."
+
+
+@pytest.fixture
+async def site(make_database, clock):
+    return site_on(await make_database("openmeet"), clock)
+
+
+@pytest.fixture
+async def ana(site):
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        yield browser
+
+
+def everywhere(path: str) -> list[str]:
+    return [path, f"{path}.ics", f"{path}.atom", f"{path}.json", f"/api{path}"]
+
+
+@pytest.mark.parametrize(("visibility", "status"), [("public", 410), ("unlisted", 404), ("private", 404)])
+async def test_a_series_that_was_deleted_says_so_everywhere_if_it_was_public(site, ana, visibility, status):
+    path = await make(ana, visibility=visibility)
+    assert (await ana.post(f"{path}/delete", data={"dates": "delete"})).status_code == 303
+    async with site.browser() as anybody:
+        for one in [*everywhere(path), f"/api{path}/dates", f"{path}/dates/2026-03-03T19:00:00"]:
+            answer = await anybody.get(one)
+            assert (one, answer.status_code) == (one, status)
+            if status == 410 and one.startswith("/api"):
+                assert answer.json()["detail"] == SERIES
+            elif status == 410:
+                assert SERIES in answer.text
+            assert "Practice" not in answer.text
+        assert (await ana.get(path)).status_code == 410
+        assert (await ana.get(f"{path}/edit")).status_code == 410
+
+
+@pytest.mark.parametrize(("visibility", "status"), [("public", 410), ("unlisted", 404), ("private", 404)])
+async def test_a_group_that_was_deleted_says_so_everywhere_if_it_was_public(site, ana, visibility, status):
+    path = await made(ana, visibility=visibility)
+    slug = GroupSlug(path.rpartition("/")[2])
+    async with site.db.transaction() as tx:
+        group = await queries.by_slug(tx, slug)
+        assert group is not None
+        await actions.delete(tx, Caller(group.owner_id, "Ana"), slug)
+    async with site.browser() as anybody:
+        for one in [*everywhere(path), f"{path}/events", f"/api{path}/events"]:
+            answer = await anybody.get(one)
+            assert (one, answer.status_code) == (one, status)
+            if status == 410 and one.startswith("/api"):
+                assert answer.json()["detail"] == GROUP
+            elif status == 410:
+                assert GROUP in answer.text
+            assert "Chess club" not in answer.text
+    gone = await ana.get(path)
+    assert gone.status_code == 410
+    assert "The owner deleted “Chess club”." in gone.text

@@ -1,0 +1,52 @@
+"""The page of an event for its host: each thing stands on it once."""
+
+import pytest
+
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import host_decisions
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_email
+from tests.openmeet.site_under_test import Site, event_by, person, sign_up, site_on
+
+
+@pytest.fixture
+async def site(make_sqlite, clock) -> Site:
+    return site_on(await make_sqlite("openmeet", clock=clock), clock)
+
+
+async def asked_for(site: Site) -> Event:
+    """An event of Ana's, which Ben has asked to join."""
+    async with site.db.transaction() as tx:
+        user = await by_email(tx, "ana@example.org")
+        assert user is not None
+        ana = Caller(user.id, "Ana")
+        event = await event_by(tx, ana, title="Supper")
+        asks = RegistrationSettings(needs_approval=True)
+        await host_decisions.change_registration_settings(tx, ana, event.slug, asks)
+        await attendance.answer(tx, await person(tx, "Ben"), event.slug, RsvpReply.GOING)
+    return event
+
+
+async def test_requests_editing_and_hosting_are_said_once(site: Site) -> None:
+    """Requests are above the list of people, with the decision in place; the bar has the only button to edit."""
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        event = await asked_for(site)
+        page = (await browser.get(f"/events/{event.slug}")).text
+    assert page.count("<strong>Ben</strong>") == page.count(">Ben<") == 1
+    assert page.count(f'href="/events/{event.slug}/edit"') == 1
+    assert page.count("You host this") == 1
+
+
+async def test_a_host_has_the_link_to_share_and_nobody_else_has(site: Site) -> None:
+    async with site.browser() as browser, site.browser() as anybody:
+        await sign_up(browser, "ana@example.org", "Ana")
+        event = await asked_for(site)
+        path = f"/events/{event.slug}"
+        assert 'id="share"' in (await browser.get(path)).text
+        others = (await anybody.get(path)).text
+    assert 'id="share"' not in others
+    assert f'href="{path}/share"' in others
