@@ -24,6 +24,12 @@ _ROUNDS = 10
 class KeptLoop(asyncio.SelectorEventLoop):
     """Closed after each test for all that the test has put on it; pools of connections that it has closed are kept."""
 
+    # What asyncio's loop has, and no other class should touch.
+    _selector: Any
+    _signal_handlers: Any
+    _ready: Any
+    _scheduled: Any
+
     def __init__(self) -> None:
         super().__init__()
         self._own = set(self._selector.get_map())
@@ -83,7 +89,7 @@ class KeptLoop(asyncio.SelectorEventLoop):
 
     def _kept(self) -> Iterator[Any]:
         # asyncpg tells nobody which connections a pool has.
-        holders = (holder for pools in self.free.values() for pool in pools for holder in pool._holders)
+        holders = (holder for pools in self.free.values() for pool in pools for holder in pool._holders)  # type: ignore[attr-defined]  # private to asyncpg
         return (holder._con for holder in holders if holder._con is not None and not holder._con.is_closed())
 
 
@@ -95,6 +101,12 @@ class KeptPool:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.pool, name)
+
+    def acquire(self, *, timeout: float | None = None) -> Any:
+        """A connection. Raises InterfaceError once this pool is closed, as asyncpg's does, though its connections are kept."""
+        if self not in self._loop.lent:
+            raise asyncpg.InterfaceError("pool is closed")
+        return self.pool.acquire(timeout=timeout)
 
     async def close(self) -> None:
         """Keep it for the next, unless somebody still has a connection of it: then that is waited for, as at any end. Twice is once."""

@@ -267,7 +267,7 @@ def _main() -> NoReturn:
 
 def _end(status: int) -> NoReturn:
     """As multiprocessing ends what it has forked: two thousand modules are not taken apart, which costs more than most commands."""
-    threading._shutdown()
+    threading._shutdown()  # type: ignore[attr-defined]  # private
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -86,9 +86,13 @@ def _outside(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
+# The first letter of a name stands for a picture.
+_INITIAL: Final = re.compile(r'(<span class="avatar[^>]*>)[^<]*')
+
+
 def unmarked(page: str, content: re.Pattern[str]) -> set[str]:
     """Texts of a page in the pseudo-locale with words outside of the marks. ``content``: what people wrote."""
-    texts = (_outside(piece) for piece in _pieces(page))
+    texts = (_outside(piece) for piece in _pieces(_INITIAL.sub(r"\1", page)))
     return {text for text in texts if _WORD.search(_NO_MESSAGE.sub("", content.sub("", text)))}
 
 

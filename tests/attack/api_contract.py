@@ -95,7 +95,7 @@ class Known:
         return {name: value for name, value in found.items() if f"{{{name}}}" in path}
 
 
-async def furnish(site: Site) -> Known:
+async def add_content(site: Site) -> Known:
     """Two people; an event, a series and a group of one of them, and one of whatever else has an address of its own."""
     async with site.db.reader() as reader:
         tomorrow = iso(Instant(reader.now + DAY))
@@ -137,7 +137,7 @@ async def furnish(site: Site) -> Known:
         sent = await made(f"{at_event}/messages", {"text": "Bring dice.", "addressees": ["going"], "sendAt": tomorrow})
         beside = await made(f"{at_event}/co-hosts", {"whom": "ben@example.org"})
         asked = await listed("/api/my/co-hosting", ben)
-        # Nothing is sent: that is owed, and nobody pays here. Afterwards the site calls nobody, as it was.
+        # Nothing is sent: that is queued, and nobody delivers here. Afterwards the site calls nobody, as it was.
         http = HttpClient(PUBLIC)
         change_services(site.app, outgoing=CalendarFetcher(http, Sealer([b"s" * 32])))
         hook = await made("/api/webhooks", {"url": "https://hooks.example.org/in", "kinds": ["event.changed"]})
@@ -191,7 +191,7 @@ async def _id_of(site: Site, name: str) -> str:
 
 async def hold(site: Site, *, first_seed: int, examples: int) -> int:
     """Ask every operation ``examples`` times; the number of operations. Raises what the first wrong answer is."""
-    known = await furnish(site)
+    known = await add_content(site)
     async with publishing_to_nobody(site.clock) as publishing:
         change_services(site.app, publishing=publishing)
         serving = await serve(site.app, "127.0.0.1", 0)
@@ -249,7 +249,7 @@ def _plainly(client: httpx.Client, operation: Any, known: Known) -> list[str]:
     if is_absent or any(one.is_required for one in needs):
         return []
     if operation.path.count("{") != len(there):
-        return [f"{operation.label}: nothing is furnished for it"]
+        return [f"{operation.label}: no example for it"]
     case = operation.Case(path_parameters=there, method=operation.method)
     sent = case.as_transport_kwargs(base_url=str(client.base_url))
     sent.pop("cookies", None)

@@ -85,8 +85,8 @@ async def attack(folder: Path, scale: Scale) -> Report:
         slug = await _event_with(running.attacker, "The canary’s event.")
         target = await aim(running)
         async with attacked(target, scale.pressure, report), _memory_watched(running, report):
-            promised = await _live(running, scale, report, slug)
-        await _check(running, scale, report, promised)
+            acknowledged = await _live(running, scale, report, slug)
+        await _check(running, scale, report, acknowledged)
     return report
 
 
@@ -193,27 +193,27 @@ class PublishedVersion:
 
 async def _live(running: Installation, scale: Scale, report: Report, slug: str) -> PublishedVersion:
     """Read, answer and write in turn, each on a connection of its own, until every attack was made as well."""
-    promised = PublishedVersion(slug)
+    acknowledged = PublishedVersion(slug)
     words = itertools.cycle(WORDS)
     deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
     number = 0
     while number < scale.rounds or (missing := ATTACKS - report.attacks.keys()):
         assert number < scale.rounds or asyncio.get_running_loop().time() < deadline, f"never made: {missing}"
-        await _round(running, report, promised, number, next(words))
+        await _round(running, report, acknowledged, number, next(words))
         number += 1
-    return promised
+    return acknowledged
 
 
-async def _round(running: Installation, report: Report, promised: PublishedVersion, number: int, word: str) -> None:
+async def _round(running: Installation, report: Report, acknowledged: PublishedVersion, number: int, word: str) -> None:
     token = {"authorization": running.canary.http.headers["authorization"]}
-    for path in ("/", f"/events/{promised.slug}", "/health/ready"):
+    for path in ("/", f"/events/{acknowledged.slug}", "/health/ready"):
         seen = await _served(report, "GET", running.openmeet_url + path)
         assert seen.status_code == 200, f"{path}: {seen.status_code} {seen.text[-500:]}"
         report.served += 1
-    url = f"{running.openmeet_url}/api/events/{promised.slug}/answer"
+    url = f"{running.openmeet_url}/api/events/{acknowledged.slug}/answer"
     answered = await _served(report, "PUT", url, headers=token, json={"reply": word})
     assert answered.status_code == 200, f"answer: {answered.status_code} {answered.text}"
-    promised.answer = word
+    acknowledged.answer = word
     report.served += 1
     account = running.canary.account
     record = {
@@ -230,7 +230,7 @@ async def _round(running: Installation, report: Report, promised: PublishedVersi
         json={"repo": account.did, "collection": EVENT, "record": record},
     )
     assert written.status_code == 200, f"record: {written.status_code} {written.text}"
-    promised.records[written.json()["uri"]] = written.json()["cid"]
+    acknowledged.records[written.json()["uri"]] = written.json()["cid"]
     report.served += 1
 
 
@@ -300,7 +300,7 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
-async def _check(running: Installation, scale: Scale, report: Report, promised: PublishedVersion) -> None:
+async def _check(running: Installation, scale: Scale, report: Report, acknowledged: PublishedVersion) -> None:
     """Everything that the canary was told is there; every attack was met by what is there to meet it."""
     for name in ("web", "pds"):
         assert "connections.used_up" in running.servers[name].said(), f"the connections of {name} were never used up"
@@ -318,15 +318,15 @@ async def _check(running: Installation, scale: Scale, report: Report, promised: 
     }
     assert too_large == {}, f"megabytes: {too_large}"
     folder = running.folder / "openmeet"
-    for uri, cid in promised.records.items():
+    for uri, cid in acknowledged.records.items():
         repo, collection, rkey = uri.removeprefix("at://").split("/")
         query = f"repo={repo}&collection={collection}&rkey={rkey}"
         kept = await _alone("GET", f"{running.pds_url}/xrpc/com.atproto.repo.getRecord?{query}")
         assert kept.status_code == 200, f"{uri} was acknowledged: {kept.text}"
         assert kept.json()["cid"] == cid
-    await end_state.settled(folder)
+    await end_state.wait_until_done(folder)
 
-    for uri in promised.records:
+    for uri in acknowledged.records:
         await eventually(partial(_is_listed, running, uri), PATIENCE_SECONDS)
 
     async def all_were_met() -> bool:
@@ -335,18 +335,18 @@ async def _check(running: Installation, scale: Scale, report: Report, promised: 
         return cursor == scale.unresolvable and unresolved > scale.unresolvable // 2
 
     await eventually(all_were_met, PATIENCE_SECONDS)
-    await end_state.settled(folder)
+    await end_state.wait_until_done(folder)
     assert end_state.dead_letters(folder) == []
     token = {"authorization": running.canary.http.headers["authorization"]}
-    url = f"{running.openmeet_url}/api/events/{promised.slug}/answer"
+    url = f"{running.openmeet_url}/api/events/{acknowledged.slug}/answer"
     shown = (await _alone("GET", url, headers=token)).json()
-    assert shown["status"] == {"going": "attending"}.get(promised.answer, promised.answer)
+    assert shown["status"] == {"going": "attending"}.get(acknowledged.answer, acknowledged.answer)
     listed = await _alone(
         "GET",
         f"{running.pds_url}/xrpc/com.atproto.repo.listRecords?repo={running.canary.account.did}&collection={RSVP}",
     )
     words = [record["value"]["status"].rpartition("#")[2] for record in listed.json()["records"]]
-    assert words == [TOKENS[promised.answer]], "the record says what was answered last"
+    assert words == [TOKENS[acknowledged.answer]], "the record says what was answered last"
 
 
 async def _is_listed(running: Installation, uri: str) -> bool:

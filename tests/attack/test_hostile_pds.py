@@ -1,4 +1,4 @@
-"""A PDS that answers writes with anything at all: the promise is kept in its row, and paid when the PDS behaves again."""
+"""A PDS that answers writes with anything at all: the publication waits in its row, and is delivered when the PDS behaves again."""
 
 import json
 
@@ -65,7 +65,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-async def test_a_write_with_any_answer_is_settled_in_the_end(deployment: Deployment, name: str) -> None:
+async def test_a_write_with_any_reply_is_completed_in_the_end(deployment: Deployment, name: str) -> None:
     ana = await deployment.person()
     event = await deployment.event(ana)
     deployment.proxy.twists = lambda request, answer: (
@@ -75,14 +75,14 @@ async def test_a_write_with_any_answer_is_settled_in_the_end(deployment: Deploym
         await deployment.deliver_publications()
         await deployment.ingest()
         deployment.clock.turn(HOUR)
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert standing.state in {
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert publication.state in {
         PublicationState.PUBLISHED,
         PublicationState.RETRYING,
         PublicationState.DUE,
         PublicationState.CONFLICTED,
     }
-    words = explain(standing.shown(deployment.clock.now(), is_allowed=True))
+    words = explain(publication.shown(deployment.clock.now(), is_allowed=True))
     assert len(words) < 1000
     assert not {"\x00", "\u202e", "\n"} & set(words)
     deployment.proxy.twists = lambda _request, _answer: None
@@ -90,17 +90,17 @@ async def test_a_write_with_any_answer_is_settled_in_the_end(deployment: Deploym
         deployment.clock.turn(2 * DAY)
         await deployment.deliver_publications()
         await deployment.ingest()
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert standing.state is PublicationState.PUBLISHED
-    assert (await deployment.record(standing.uri))["name"] == event.title
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert publication.state is PublicationState.PUBLISHED
+    assert (await deployment.record(publication.uri))["name"] == event.title
     async with deployment.db.reader() as reader:
-        known = await seen.find(reader, standing.uri)
+        known = await seen.find(reader, publication.uri)
     assert known is not None
     assert to_microseconds(parse_tid(known.rev)) <= deployment.clock.now()
     # And the next edit still finds its way.
     await deployment.revise(ana, event.slug, title="Coffee in the park")
     await deployment.deliver_publications()
-    assert (await deployment.record(standing.uri))["name"] == "Coffee in the park"
+    assert (await deployment.record(publication.uri))["name"] == "Coffee in the park"
 
 
 @pytest.mark.parametrize("message", ["x\x00y", "x" * 500_000, "\u202ex\r\ny"])
@@ -111,6 +111,6 @@ async def test_a_refusal_in_any_words_is_a_refusal(deployment: Deployment, messa
         _error("InvalidRequest", message) if request.path.endswith("putRecord") else None
     )
     await deployment.deliver_publications()
-    standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert standing.state is PublicationState.REFUSED
-    assert len(explain(standing.shown(deployment.clock.now(), is_allowed=True))) < 1000
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert publication.state is PublicationState.REFUSED
+    assert len(explain(publication.shown(deployment.clock.now(), is_allowed=True))) < 1000

@@ -27,7 +27,7 @@ PEOPLE: Final = 5
 EVENTS_EACH: Final = 2_000
 # The day on which the events of tests are ahead.
 START: Final = Instant(1_772_366_400_000_000)
-STANDING: Final = "select state, count(*) as number, min(due_at) as due_at from publications group by state"
+BY_STATE: Final = "select state, count(*) as number, min(due_at) as due_at from publications group by state"
 
 
 def measure() -> Iterator[Figure]:
@@ -81,11 +81,11 @@ async def _drain(deployment: Deployment, clock: HandClock) -> None:
         while await deployment.deliver_publications():
             pass
         async with deployment.db.reader() as reader:
-            standing = {row["state"]: row for row in await reader.fetch(STANDING)}
-        waiting = [int(row["due_at"]) for state, row in standing.items() if state != "published"]
+            by_state = {row["state"]: row for row in await reader.fetch(BY_STATE)}
+        waiting = [int(row["due_at"]) for state, row in by_state.items() if state != "published"]
         if not waiting:
             return
-        check(set(standing) <= {"published", "due", "retrying"}, f"publications are {sorted(standing)}")
+        check(set(by_state) <= {"published", "due", "retrying"}, f"publications are {sorted(by_state)}")
         check(clock.now() - START < 24 * HOUR, "a day was not enough")
         clock.turn(max(min(waiting) - clock.now(), MINUTE))
 

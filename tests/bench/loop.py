@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from programs.running import new_event_loop
+from programs.running import new_event_loop  # type: ignore[attr-defined]  # of the loop that it runs on
 
 T = TypeVar("T")
 

@@ -1,7 +1,7 @@
 """Repositories on a PDS of others read in: a thousand strangers' a few at a time, and that of somebody who signs in.
 
-The PDS is a process of its own, on this machine. What is measured is the worker that pays the debts: from the row that says that a
-repository is to be read until all that it holds is in the database and the row is paid.
+The PDS is a process of its own, on this machine. What is measured is the worker that delivers the jobs: from the row that says that a
+repository is to be read until all that it holds is in the database and the row is delivered.
 """
 
 import tempfile
@@ -191,5 +191,5 @@ async def _network(pds_url: str, directory_port: int, accounts: Sequence[Account
         servers = OAuthServers(http, clock, is_development=True)
         stack.push_async_callback(servers.close)
         network = NetworkClients(http, clock, dids, handles, Sealer([bytes(32)]), servers, InProcessCache(clock), POOL)
-        stack.push_async_callback(network.settle)
+        stack.push_async_callback(network.wait_for_refreshes)
         yield network

@@ -4,10 +4,11 @@ import random
 from time import perf_counter
 from typing import Final
 
+from groundwork.geo_points import Near
 from openmeet.domain.events.values import Mode
 from openmeet.domain.events.vocabulary import Category
 from openmeet.domain.search import search
-from openmeet.domain.search.search import EventOrigin, Near, SearchQuery
+from openmeet.domain.search.search import EventOrigin, SearchQuery
 from tests.bench.crowd import Crowd
 from tests.bench.figure import check as holds
 from tests.bench.timing import percentile

@@ -139,7 +139,7 @@ def _copy(first: Series, number: int) -> Series:
 
 
 async def _propagating(engine: str, store: AbstractAsyncContextManager[Database]) -> list[Figure]:
-    """Another place for every date: everybody who goes to one of them is told, each by one mail, most of them by a debt."""
+    """Another place for every date: everybody who goes to one of them is told, each by one mail, most of them by a job."""
     async with store as db:
         progress(f"{PEOPLE:,} people go to {DATES} dates on {engine}")
         host = await _host(db)
@@ -159,12 +159,12 @@ async def _propagating(engine: str, store: AbstractAsyncContextManager[Database]
             pass
         told = perf_counter() - begun
         async with db.reader() as reader:
-            owed = await reader.fetch("select count(*) from notification_emails where closed_at is null")
-        check(owed[0][0] == PEOPLE, f"{owed[0][0]} mails are owed to {PEOPLE} people")
+            queued = await reader.fetch("select count(*) from notification_emails where closed_at is null")
+        check(queued[0][0] == PEOPLE, f"{queued[0][0]} mails are queued for {PEOPLE} people")
     what = f"{DATES} dates with {PEOPLE:,} people, {engine}"
     return [
         Figure(f"one edit of {what}", edited, "s", 1, less_is_better=True),
-        Figure(f"one mail owed to each of them, edit included, {engine}", told, "s", 1, less_is_better=True),
+        Figure(f"one mail queued for each of them, edit included, {engine}", told, "s", 1, less_is_better=True),
     ]
 
 

@@ -58,7 +58,7 @@ class Deployment:
     pictures: BlobStore
 
     async def deliver(self) -> None:
-        """Pay the mail that is owed, as the publisher does."""
+        """Deliver the mail that is queued, as the publisher does."""
 
         async def send(letter: OutgoingEmail, name: str) -> None:
             await self.box.send(Mail(parse_address(letter.to), letter.subject, letter.text, f"<{name}@openmeet.test>"))

@@ -42,7 +42,7 @@ async def token_of(openmeet: Deployment, user_id: UserId) -> str:
     return session.token
 
 
-async def furnished(openmeet: Deployment) -> str:
+async def add_examples(openmeet: Deployment) -> str:
     """The session of a person with a full month, and a busy day in another."""
     async with openmeet.db.transaction() as tx:
         ana, _ = await full_month(tx)
@@ -52,7 +52,7 @@ async def furnished(openmeet: Deployment) -> str:
 
 async def test_each_view_is_fit_to_be_used(browser: Browser, openmeet: Deployment) -> None:
     """On a phone and at a desk, light and dark: nothing sideways, large targets, clear names, no complaint of axe."""
-    token = await furnished(openmeet)
+    token = await add_examples(openmeet)
     paths = {
         "month": MONTH,
         "month with a busy day": "/my/calendar?view=month&on=2026-03-25",
@@ -66,7 +66,7 @@ async def test_each_view_is_fit_to_be_used(browser: Browser, openmeet: Deploymen
 
 
 async def test_without_scripts_every_step_is_a_link_or_a_button(browser: Browser, openmeet: Deployment) -> None:
-    token = await furnished(openmeet)
+    token = await add_examples(openmeet)
     async with context(browser, openmeet, java_script_enabled=False) as person_context:
         await person_context.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
         page = await person_context.new_page()
@@ -88,7 +88,7 @@ async def test_without_scripts_every_step_is_a_link_or_a_button(browser: Browser
 
 
 async def test_by_keyboard_days_and_months_are_a_key_away(browser: Browser, openmeet: Deployment) -> None:
-    token = await furnished(openmeet)
+    token = await add_examples(openmeet)
     async with context(browser, openmeet, viewport=DESK) as person_context:
         await person_context.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
         page = await person_context.new_page()
@@ -109,7 +109,7 @@ async def test_hours_of_a_week_are_where_the_clock_says(
     browser: Browser, openmeet: Deployment, size: dict[str, int]
 ) -> None:
     """An hour is 48 px, entries at the same time stand side by side, and a phone shows one day."""
-    token = await furnished(openmeet)
+    token = await add_examples(openmeet)
     async with context(browser, openmeet, viewport=size) as person_context:
         await person_context.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
         page = await person_context.new_page()
@@ -132,7 +132,7 @@ async def test_hours_of_a_week_are_where_the_clock_says(
 async def test_nothing_jumps_and_bars_stay_in_their_month(
     browser: Browser, openmeet: Deployment, size: dict[str, int]
 ) -> None:
-    token = await furnished(openmeet)
+    token = await add_examples(openmeet)
     async with context(browser, openmeet, viewport=size) as person_context:
         await person_context.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
         page = await person_context.new_page()

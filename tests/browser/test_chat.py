@@ -124,7 +124,7 @@ async def test_everything_without_scripts(openmeet, browser, talk):
         await expect(page).to_have_url(f"{openmeet.url}{path}#m2")
         await page.get_by_role("link", name="More about your message").click()
         await page.get_by_label("Message").last.fill("Hello everyone")
-        await page.get_by_role("button", name="Change the message").click()
+        await page.get_by_role("button", name="Save the message").click()
         await expect(page.locator("li.own")).to_contain_text("Hello everyone")
         await page.get_by_role("link", name="More about your message").click()
         await page.get_by_role("link", name="Reply").click()
@@ -185,7 +185,7 @@ async def test_photos_are_chosen_together_and_arrive_in_the_other_window(openmee
             assert await small_targets(page) == []
         await expect(ben.get_by_label("What does picture 1 show?")).to_be_hidden()
         await ben.get_by_role("link", name="More about your message").last.click()
-        await ben.get_by_role("button", name="Take back your message").click()
+        await ben.get_by_role("button", name="Delete your message").click()
         await expect(ana.get_by_role("img", name="The lake")).to_have_count(0)
 
 

@@ -24,6 +24,7 @@ from openmeet.domain.events import co_hosts, drafts, permissions
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.rules import Submission
+from openmeet.domain.events.values import MAX_TITLE
 from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.guest_rsvps.actions import token_of
 from openmeet.domain.host_messages import actions as messages
@@ -84,14 +85,14 @@ QUESTIONS = (
 LONG = "An evening with an unusually long title, Donaudampfschifffahrtsgesellschaftskapitän included"
 
 
-async def furnished(openmeet) -> tuple[str, dict[str, str]]:
+async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]]:
     """A deployment with something on every page: the host's session token and the paths to look at."""
     async with openmeet.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana Lindqvist", "Ben", "Cleo")]
         open_event = await event_by(
             tx,
             ana,
-            title=LONG,
+            title=title,
             capacity="1",
             mode="hybrid",
             online_url="https://meet.example/x",
@@ -137,7 +138,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         )
         await event_hosting.cancel(tx, ana, cancelled.slug, "The path is closed.")
         await merged_into(tx, open_event)
-        rehearsals = await series_by(tx, ana, ben)
+        rehearsals = await series_by(tx, ana, ben, title)
         await series_found(tx, ana, rehearsals, open_event)
         stop = await token_for(tx, CODE_KEY, EmailLink(ben.user_id, LinkPurpose.UNSUBSCRIBE, "changes"))
         answer = await token_for(tx, CODE_KEY, EmailLink(ben.user_id, LinkPurpose.ANSWER, open_event.id))
@@ -233,6 +234,12 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "help": "/help",
         "a question": "/help/sharing",
         "about": "/about",
+        "terms": "/terms",
+        "privacy": "/privacy",
+        "accessibility": "/accessibility",
+        "what is shared": "/settings/publishing",
+        "joining two accounts": "/settings/join",
+        "what one reads": "/my/reading",
         "status": "/status",
         "mailbox": "/dev/mail",
         "absent": "/nowhere",
@@ -241,6 +248,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "report": f"/events/{cafe.slug}/report",
         "reported": f"/events/{cafe.slug}/report?sent=yes",
         "my calendar": "/my/calendar",
+        **calendar_pages(open_event),
         "series found": "/my/series/found",
         "calendars": "/settings/calendars",
         "safety": "/settings/safety",
@@ -251,6 +259,12 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "bring in": "/import",
     }
     return session.token, paths
+
+
+def calendar_pages(event: Event) -> dict[str, str]:
+    """The calendar on the day of an event."""
+    on = event.starts_local[:10]
+    return {f"my calendar, {view}": f"/my/calendar?view={view}&on={on}" for view in ("month", "week", "agenda")}
 
 
 def chat_pages(event: Event, message: ChatMessage) -> dict[str, str]:
@@ -292,10 +306,10 @@ async def kept_in_order(tx: Transaction, ana: Caller, ben: Caller) -> dict[str, 
     }
 
 
-async def series_by(tx: Transaction, host: Caller, guest: Caller) -> SeriesSlug:
+async def series_by(tx: Transaction, host: Caller, guest: Caller, title: str) -> SeriesSlug:
     """A series with a cancelled date, one with a limit, answers and a reason."""
     timing = Timing(pattern(datetime(2026, 2, 3, 19), "Europe/Berlin", parse_rule("FREQ=WEEKLY;BYDAY=TU,TH")), None)  # noqa: DTZ001  # wall time is naive
-    made = await series.create(tx, host, Content(LONG, "Bring a stand.", capacity=12), timing)
+    made = await series.create(tx, host, Content(title, "Bring a stand.", capacity=12), timing)
     await standing_rsvps.answer_all(tx, guest, made.slug, RsvpReply.GOING)
     await series.follow(tx, guest, made.slug)
     locked = await series.lock_managed(tx, host, made.slug)
@@ -338,15 +352,15 @@ PARTS = 4
 
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_pages_are_fit_to_be_used(browser, openmeet, part: int):
-    token, paths = await furnished(openmeet)
+    token, paths = await add_examples(openmeet)
     names = list(paths)[part::PARTS]
     assert await found_on(browser, openmeet, {name: paths[name] for name in names}, token) == []
 
 
 async def test_pages_for_everybody_are_fit_to_be_used(browser, openmeet):
-    _, paths = await furnished(openmeet)
+    _, paths = await add_examples(openmeet)
     names = ("home", "event", "cancelled event", "series", "new", "answer as guest", "absent")
-    more = {"sign in": "/sign-in", "code": "/sign-in/code?challenge=x"}
+    more = {"sign in": "/sign-in", "code": "/sign-in/code?challenge=x", "components": "/dev/components"}
     assert await found_on(browser, openmeet, {name: paths[name] for name in names} | more, None) == []
 
 
@@ -435,8 +449,27 @@ def expected(said: str) -> bool:
     return "status of 404" in said or "status of 410" in said or said == NO_WORKER
 
 
+async def test_a_title_without_spaces_widens_no_page(browser, openmeet):
+    """One word of as many letters as a title may have, on a phone and on a desk."""
+    token, paths = await add_examples(openmeet, "W" * MAX_TITLE)
+    wide = {}
+    async with context(browser, openmeet) as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await opened.new_page()
+        for name, path in paths.items():
+            await page.set_viewport_size(PHONE)
+            await page.goto(path)
+            await unfold_all(page)
+            beyond = [await sideways(page)]
+            await page.set_viewport_size(DESK)
+            beyond.append(await sideways(page))
+            if max(beyond) > 0:
+                wide[name] = beyond
+    assert wide == {}
+
+
 async def test_text_at_200_percent_still_fits_a_phone(browser, openmeet):
-    token, paths = await furnished(openmeet)
+    token, paths = await add_examples(openmeet)
     wide = {}
     async with context(browser, openmeet) as opened:
         await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])

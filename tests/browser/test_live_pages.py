@@ -30,7 +30,7 @@ async def test_the_hosts_pages_show_an_answer_as_it_comes(openmeet, browser, vie
             await attendance.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest())
         await expect(event_page.locator("#places")).to_contain_text("1 of 5 places taken")
         await expect(event_page.locator("[data-live-bell]")).to_have_accessible_name("Notifications, 1 unread")
-        await expect(guests.locator("#numbers")).to_contain_text("1 going of 5")
+        await expect(guests.locator("#numbers")).to_contain_text("1 of 5 going")
         # The list itself waits for its reader.
         await expect(guests.get_by_text("Ben", exact=True)).to_have_count(0)
         show = guests.get_by_role("button", name="Show")

@@ -80,7 +80,7 @@ async def test_an_answer_without_a_connection_is_sent_later(browser, openmeet: D
         await expect(page.get_by_role("heading", name="Saved on this device")).to_be_visible()
         await expect(page.get_by_role("link", name="Board games")).to_be_visible()
         await _go_offline(opened, page, offline=False)
-        await expect(page.get_by_text("You’re back online. What waited is sent.")).to_be_visible()
+        await expect(page.get_by_text("You’re back online. Everything that was waiting is sent.")).to_be_visible()
         assert await _status(openmeet, event, ida) is AttendanceStatus.ATTENDING
 
 
@@ -109,9 +109,65 @@ async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Dep
         await page.get_by_role("button", name="Undo: Check in Priya").click()
         await expect(page.get_by_text("Waiting to send: Check in Priya")).to_have_count(0)
         await _go_offline(opened, page, offline=False)
-        await expect(page.get_by_text("You’re back online. What waited is sent.")).to_be_visible()
+        await expect(page.get_by_text("You’re back online. Everything that was waiting is sent.")).to_be_visible()
         assert await _status(openmeet, event, guests[0]) is AttendanceStatus.ATTENDED
         assert await _status(openmeet, event, guests[1]) is AttendanceStatus.ATTENDING
+
+
+async def test_words_that_come_after_the_answer_was_kept_are_said(browser, openmeet: Deployment) -> None:
+    """A browser may hand the service worker the form before the words of its button."""
+    async with openmeet.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Host"), title="Board games")
+    async with context(browser, openmeet, service_workers="allow") as opened:
+        page = await opened.new_page()
+        await _arrive(page, openmeet, "Ines")
+        await _keep(page, f"/events/{event.slug}")
+        await _go_offline(opened, page, offline=True)
+        # Unlike a click, ``submit`` tells no listener, so that nothing has named this answer yet.
+        await page.locator('form[action$="/answer"]').first.evaluate("(form) => form.submit()")
+        await expect(page.get_by_text("Waiting to send:")).to_be_visible()
+        await page.evaluate(
+            """(key) => navigator.serviceWorker.controller.postMessage({ kind: "words", key, words: "I’m going" })""",
+            f"/events/{event.slug}/answer ",
+        )
+        await expect(page.get_by_text("Waiting to send: I’m going")).to_be_visible()
+
+
+async def test_an_answer_replaces_the_one_that_waited(browser, openmeet: Deployment) -> None:
+    """What the server could not take before is not sent after what it takes now."""
+    async with openmeet.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Host"), title="Board games")
+    async with context(browser, openmeet, service_workers="allow") as opened:
+        page = await opened.new_page()
+        iris = await _arrive(page, openmeet, "Iris")
+        await _keep(page, f"/events/{event.slug}")
+        await page.evaluate(
+            """(row) => new Promise((done, fails) => {
+                const opening = indexedDB.open("openmeet");
+                opening.onsuccess = () => {
+                    const change = opening.result.transaction("queue", "readwrite");
+                    change.objectStore("queue").put(row);
+                    change.oncomplete = () => done();
+                    change.onabort = fails;
+                };
+            })""",
+            {
+                "key": f"/events/{event.slug}/answer ",
+                "path": f"/events/{event.slug}/answer",
+                "body": f"reply={RsvpReply.DECLINED}",
+                "at": 1,
+            },
+        )
+        await page.locator(".answer-bar button[value=going]").first.click()
+        await expect(page.get_by_text("You’re going. See you there.")).to_be_visible()
+        # What waits is sent before a page that opens is answered.
+        await page.evaluate(
+            """() => new Promise((done) => {
+                navigator.serviceWorker.addEventListener("message", () => done());
+                navigator.serviceWorker.controller.postMessage({ kind: "here", person: document.body.dataset.person, pages: [] });
+            })"""
+        )
+        assert await _status(openmeet, event, iris) is AttendanceStatus.ATTENDING
 
 
 async def test_signing_out_leaves_nothing_on_the_device(browser, openmeet: Deployment) -> None:

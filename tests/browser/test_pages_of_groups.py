@@ -43,7 +43,7 @@ pytestmark = needs("chromium")
 LONG = "Friends of the Donaudampfschifffahrtsgesellschaftskapitänsmützensammlung"
 
 
-async def furnished(tx: Transaction, ana: Caller) -> dict[str, str]:
+async def add_examples(tx: Transaction, ana: Caller) -> dict[str, str]:
     """A group with something on each of its pages, and an empty one."""
     group = await group_by(
         tx,
@@ -122,7 +122,7 @@ async def furnished(tx: Transaction, ana: Caller) -> dict[str, str]:
 async def test_pages_of_groups_are_fit_to_be_used(browser, openmeet, size, scheme):
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana Lindqvist")
-        paths = await furnished(tx, ana)
+        paths = await add_examples(tx, ana)
     key, made = await media.keep(openmeet.db, openmeet.pictures, WORKERS, ana.user_id, drawn(side=400))
     async with openmeet.db.transaction() as tx:
         slug = GroupSlug(paths["group"].removeprefix("/groups/"))

@@ -26,7 +26,7 @@ pytestmark = needs("chromium")
 LONG = "An evening with an unusually long title, Donaudampfschifffahrtsgesellschaftskapitän included"
 
 
-async def furnished(tx: Transaction, mo: Caller) -> dict[str, str]:
+async def add_examples(tx: Transaction, mo: Caller) -> dict[str, str]:
     """Something on each page, and an empty queue of what waits is on none."""
     ana, ben, cleo = [
         await person(tx, name) for name in ("Ana Lindqvist", "Ben", "Cleopatra Montgomery-Featherstonehaugh")
@@ -76,7 +76,7 @@ async def test_pages_of_moderation_are_fit_to_be_used(browser, openmeet, size, s
     async with openmeet.db.transaction() as tx:
         mo = await person(tx, "Mo")
     async with openmeet.db.transaction() as tx:
-        paths = await furnished(tx, mo)
+        paths = await add_examples(tx, mo)
         # Reported before it waits, so that it is still somebody's to see.
         await visibility.release(
             tx,

@@ -8,7 +8,7 @@ from playwright.async_api import Browser
 from groundwork.clock import HandClock
 from groundwork.i18n import pseudo
 from tests.browser.browsers import DESK, PHONE, context, covered_targets, deployment, sideways, small_targets
-from tests.browser.test_every_page import furnished
+from tests.browser.test_every_page import add_examples
 from tests.databases import MakeDatabase
 from tests.parts import needs
 
@@ -40,7 +40,7 @@ async def test_pages_are_mirrored(
         # A language that the site does not have.
         context(browser, site, viewport=size, locale="nv", reduced_motion="reduce") as opened,
     ):
-        token, paths = await furnished(site)
+        token, paths = await add_examples(site)
         await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": site.url}])
         page = await opened.new_page()
         for name in PAGES:

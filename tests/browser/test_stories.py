@@ -57,9 +57,12 @@ async def test_each_story_is_short(browser, openmeet, way):
         await answers_by_email(await stranger.new_page(), openmeet)
     async with context(browser, openmeet, **way) as ana:
         await makes_a_first_event(await ana.new_page(), openmeet)
+    async with context(browser, openmeet, **way) as greta:
+        scripts = way.get("java_script_enabled", True)
+        await repeats_with_exceptions(await greta.new_page(), openmeet, has_scripts=scripts)
     async with context(browser, openmeet, **way) as host:
         await handles_eight_requests(await host.new_page(), openmeet)
-    for locale, words in {"de-DE": "Samstag, 4. Juli", "en-GB": "Saturday 4 July"}.items():
+    for locale, words in {"de-DE": "Samstag, 4.\xa0Juli", "en-GB": "Saturday 4 July"}.items():
         async with context(browser, openmeet, locale=locale, **way) as reader:
             await reads_in_their_language(await reader.new_page(), words)
 
@@ -108,6 +111,61 @@ async def makes_a_first_event(page: Page, openmeet) -> None:
     assert await sideways(page) <= 0
 
 
+async def repeats_with_exceptions(page: Page, openmeet, *, has_scripts: bool) -> None:
+    """Every week, but one date an hour later and one cancelled: the series' page says which."""
+    async with openmeet.db.transaction() as tx:
+        await signed_in(page, openmeet, tx, await person(tx, "Greta"))
+    await page.goto("/events/new")
+    count = Count()
+    await count.fill(page.get_by_label("Title"), "Choir")
+    await count.fill(page.get_by_label("Starts"), "2026-07-04T18:00")
+    await count.fill(page.get_by_label("Ends"), "2026-07-04T20:00")
+    await count.tap(page.locator(".fold", has=page.locator("#repeats")).locator("summary").first)
+    if not has_scripts:
+        await count.tap(page.get_by_role("button", name="Preview"))
+    # The choices say what they mean on that day.
+    every = page.get_by_role("radio", name="Every Saturday")
+    await every.wait_for(state="attached")
+    count.fields += 1
+    await every.check()
+    if has_scripts:
+        await page.locator(".rule-preview").get_by_text("11 Jul").wait_for()
+        assert "Every Saturday" in await page.locator("#fold-again .fold-state").inner_text()
+    await count.tap(page.get_by_role("button", name="Create event"))
+    await page.get_by_role("heading", level=1, name="Choir").wait_for()
+    assert (count.taps, count.fields) == (2 if has_scripts else 3, 4)
+    await moves_a_date(page, count := Count())
+    assert (count.taps, count.fields) == (4, 1)
+    await cancels_a_date(page, count := Count())
+    assert count.taps == 4
+    assert await sideways(page) <= 0
+
+
+async def moves_a_date(page: Page, count: Count) -> None:
+    """From the series' page: the date, its form, and which dates are meant."""
+    await count.tap(page.locator(".date-link", has_text="Sat 11 Jul"))
+    await count.tap(page.get_by_role("link", name="Edit").first)
+    await page.get_by_label("Starts").wait_for()
+    await count.fill(page.get_by_label("Starts"), "2026-07-11T19:00")
+    await count.tap(page.get_by_role("button", name="Continue: which dates?"))
+    await page.get_by_role("heading", level=1, name="Which dates?").wait_for()
+    await count.tap(page.locator("form.scope button[type=submit]").first)
+    await page.get_by_role("heading", level=1, name="Choir").wait_for()
+    assert await page.locator(".date-link", has_text="Sat 11 Jul, 19:00").count() == 1
+
+
+async def cancels_a_date(page: Page, count: Count) -> None:
+    series = page.url.partition("?")[0]
+    await count.tap(page.locator(".date-link", has_text="Sat 18 Jul"))
+    await count.tap(page.get_by_text("Repeat, copy, cancel"))
+    await count.tap(page.get_by_role("link", name="Cancel this event"))
+    await count.tap(page.locator("main form button[type=submit]").last)
+    await page.get_by_text("This event is cancelled.").wait_for()
+    await page.goto(series)
+    cancelled = page.locator(".date.is-cancelled .date-day")
+    assert await cancelled.all_inner_texts() == ["Sat 18:00"]
+
+
 async def handles_eight_requests(page: Page, openmeet) -> None:
     """From any page: the bell, what waits, and one button for all eight."""
     async with openmeet.db.transaction() as tx:
@@ -122,7 +180,7 @@ async def handles_eight_requests(page: Page, openmeet) -> None:
     count = Count()
     await count.tap(page.get_by_role("link", name="Notifications"))
     waits = page.get_by_role("region", name="Needs you")
-    await count.tap(waits.get_by_role("link", name="8").first)
+    await count.tap(waits.get_by_role("link", name="Review 8 requests"))
     await count.tap(page.get_by_role("button", name="Approve all 8"))
     await page.get_by_text("8 approved").first.wait_for()
     assert count.taps == 3

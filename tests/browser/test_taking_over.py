@@ -56,7 +56,7 @@ async def test_a_repository_is_taken_over_and_its_key_kept(running: Running, tmp
     while not await chip.count():
         await page.reload()
     await page.goto("/settings/identity")
-    await page.get_by_role("link", name="Make it yours alone").click()
+    await page.get_by_role("link", name="Take it over").click()
     assert await flaws(page) == []
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_label("Repeat the password").fill(PASSWORD)

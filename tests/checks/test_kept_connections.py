@@ -9,6 +9,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.database.open_ import open_database
+from groundwork.database.transaction import DatabaseUnavailable
 from tests.kept_connections import KeptLoop, forget
 
 T = TypeVar("T")
@@ -52,6 +53,19 @@ def test_databases_of_one_test_share_no_connection(loop: KeptLoop, postgres_url:
 
     first = run(loop, process(postgres_url, clock))
     assert run(loop, two()) != first
+
+
+def test_a_closed_database_answers_nobody(loop: KeptLoop, postgres_url: str, clock: HandClock):
+    """Though its connections are kept for the next one."""
+
+    async def closed() -> None:
+        database = await open_database(postgres_url, clock=clock)
+        await database.close()
+        with pytest.raises(DatabaseUnavailable):
+            async with database.reader():
+                pass
+
+    run(loop, closed())
 
 
 def test_nobody_is_answered_by_what_knows_tables_that_were_changed(loop: KeptLoop, postgres_url: str, clock: HandClock):

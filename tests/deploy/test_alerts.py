@@ -287,7 +287,7 @@ def test_prometheus_itself_reads_the_configuration():
 
 
 async def test_all_is_quiet_while_all_is_well(installation: Installation):
-    """Records come in, nothing is owed for long."""
+    """Records come in, nothing is queued for long."""
     await installation.ingest(20)
     await installation.scrape()
     assert installation.firing() == set()

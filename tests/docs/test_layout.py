@@ -11,7 +11,7 @@ SRC = ROOT / "src"
 NOT_A_ROOM = frozenset({"__init__.py", "__main__.py"})
 
 
-def drawn() -> dict[str, set[str]]:
+def in_document() -> dict[str, set[str]]:
     """The tree of the page: packages of the first level with the names of the second; folders end in a slash."""
     found: dict[str, set[str]] = {}
     page = (DOCS / "layout.md").read_text(encoding="utf-8")
@@ -41,7 +41,7 @@ def drawn_inside(package: str) -> dict[str, set[str]]:
     return found
 
 
-def standing() -> dict[str, set[str]]:
+def in_source() -> dict[str, set[str]]:
     """The same of the folders themselves."""
     return {
         package.name: {
@@ -66,7 +66,7 @@ def contract(name: str) -> set[str]:
 
 def test_tree_is_as_drawn() -> None:
     """The two upper levels of the page and of src/ are the same."""
-    assert drawn() == standing()
+    assert in_document() == in_source()
 
 
 def test_packages_of_the_platform_are_as_drawn() -> None:
@@ -89,5 +89,5 @@ def test_every_package_has_its_place_among_the_servers() -> None:
 def test_every_room_has_its_place_in_the_order_of_layers() -> None:
     """No room of a layered package can be added without saying who may import it."""
     for package in ("at_protocol", "groundwork", "aurora_locus", "openmeet"):
-        rooms = {name.removesuffix("/").removesuffix(".py") for name in standing()[package]}
+        rooms = {name.removesuffix("/").removesuffix(".py") for name in in_source()[package]}
         assert rooms <= contract(package), package

@@ -19,7 +19,7 @@ def measured(metrics: Metrics) -> set[Row]:
             continue
         collector = metrics.registry._names_to_collectors[family.name]
         name = f"{family.name}_total" if family.type == "counter" else family.name
-        found.add((name, family.type, ", ".join(collector._labelnames), family.documentation))
+        found.add((name, family.type, ", ".join(collector._labelnames), family.documentation))  # type: ignore[attr-defined]  # what it is besides its contract
     return found
 
 

@@ -128,7 +128,7 @@ class Account:
         assert answer.status_code == 200, answer.text
         return answer.json() if answer.content else None
 
-    async def furnish(self) -> None:
+    async def add_content(self) -> None:
         """Ninety records of two collections, four blobs, an update, a deletion, preferences."""
         blobs = []
         for number in range(4):
@@ -198,7 +198,7 @@ async def moved(
 ) -> None:
     """One account is made at ``old`` (URL and handle), moved to ``new``, and compared."""
     ana = await Account.make(*old)
-    await ana.furnish()
+    await ana.add_content()
     before = await seen(old[0], ana.did)
     preferences = await ana.preferences()
     assert (len(before[0]), len(before[1]), len(preferences)) == (91, 4, 2)

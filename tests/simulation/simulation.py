@@ -32,13 +32,13 @@ from tests.simulation import simulation_checks as checks
 from tests.simulation.oracle import EVENT, RSVP, expect
 from tests.simulation.repeatable import chance_from, one_at_a_time
 from tests.simulation.simulation_accounts import Accounts
+from tests.simulation.simulation_end import run_until_idle
 from tests.simulation.simulation_engines import Engine
 from tests.simulation.simulation_facts import look
 from tests.simulation.simulation_journal import Journal, message_line
 from tests.simulation.simulation_judge import check_end
 from tests.simulation.simulation_memory import Person, Said, event_record, rsvp_record
 from tests.simulation.simulation_network import LEASE, open_deployment
-from tests.simulation.simulation_settling import settle
 from tests.simulation.simulation_stage import CURRENT_EVENTS
 
 WORDS = {RsvpReply.GOING: "going", RsvpReply.INTERESTED: "interested", RsvpReply.DECLINED: "notgoing"}
@@ -380,7 +380,7 @@ class Simulation(Accounts):
                 if home.is_cut and self.chance.random() < 0.1:
                     home.is_cut = False
             tell(self.number)
-        await settle(self, journal)
+        await run_until_idle(self, journal)
         await self.learn_uris()
         facts = await look(self)
         check_end(self, facts)
@@ -395,7 +395,7 @@ class Simulation(Accounts):
             len(self.deployment.late),
             sum(person.has_moved for person in self.people.values()),
             facts.conflicts,
-            len(self.deployment.unheard),
+            len(self.deployment.unseen),
             sum(person.has_turned_back for person in self.people.values()),
             len(self.begun_anew),
         )

@@ -40,7 +40,7 @@ class Accounts(Stage):
         person.has_moved = True
         to = next(home for home in self.deployment.homes if home is not application.home)
         self.note(f"{person.name} moves to {to.proxy.url}")
-        await self.deployment.note_unheard(application.home, application.did)
+        await self.deployment.note_unseen(application.home, application.did)
         folder = to.folder / f"arriving-{person.name}"
         await application.move(
             to, person.handle, f"{person.name}@example.net", folder, self.deployment.network, self.deployment.directory

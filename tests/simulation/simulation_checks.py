@@ -76,4 +76,4 @@ async def check_nothing_comes_of_hearing_it_all_again(simulation: "Simulation") 
         pass
     expect(await deployment.last_seqs() == last, "hearing it all again made OpenMeet write something")
     after = await decisions(deployment.db)
-    expect(after == before, f"what was owed for hearing it all again changed {sorted(map(str, after ^ before))[:10]}")
+    expect(after == before, f"what was queued for hearing it all again changed {sorted(map(str, after ^ before))[:10]}")

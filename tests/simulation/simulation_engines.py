@@ -58,7 +58,7 @@ class RecordedQueue:
         self._is_remote = is_remote
         self._gathered: list[Message] | None = None
         self.memory: list[Message] = []
-        # Hears of each message that was settled.
+        # Hears of each message that was acknowledged.
         self.tell: Callable[[Message], None] = lambda _message: None
 
     async def publish(self, messages: Sequence[Message], /) -> None:

@@ -1,4 +1,4 @@
-"""Both sides as they are when nothing is owed any more: what the repositories hold, and what OpenMeet shows.
+"""Both sides as they are when nothing is queued any more: what the repositories hold, and what OpenMeet shows.
 
 Repositories and frames are read with other people's libraries, OpenMeet's rows as they stand in its tables.
 """
@@ -67,7 +67,7 @@ async def look(simulation: "Simulation") -> Facts:
         known = await reader.fetch(EVENTS)
         attendances = await reader.fetch("select id, event_id, user_id, status, record_uri, source from attendances")
         identities = await reader.fetch("select did, user_id, kind, handle, pds_url from identities")
-        promises = await reader.fetch("select kind, subject_id, state, uri, reason, was_lost from publications")
+        publications = await reader.fetch("select kind, subject_id, state, uri, reason, was_lost from publications")
         seen = await reader.fetch("select uri, rev, standing, reason from records")
         conflicts = await _count(reader, "merge_decisions")
         given_up = await reader.fetch(GIVEN_UP)
@@ -83,7 +83,7 @@ async def look(simulation: "Simulation") -> Facts:
         {row["id"]: row for row in known},
         list(attendances),
         {row["did"]: row for row in identities},
-        {(row["kind"], row["subject_id"]): row for row in promises},
+        {(row["kind"], row["subject_id"]): row for row in publications},
         {row["uri"]: row for row in seen},
         set(answered_twice(changes)) | simulation.memory.several,
         conflicts,

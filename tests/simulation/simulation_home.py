@@ -21,7 +21,7 @@ from tests.simulation.repeatable import NamedServers
 ADMIN = "an administrator's password"
 HANDLE_DOMAIN = ".town.test"
 NOWHERE = "http://127.0.0.1:9"
-# The clock goes on by weeks until everything is settled, and then the whole stream is heard once more from its beginning.
+# The clock goes on by weeks until nothing is left to do, and then the whole stream is heard once more from its beginning.
 REPLAYED_SECONDS = 365 * 86400.0
 _REPO = "/xrpc/com.atproto.repo."
 

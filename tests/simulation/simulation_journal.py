@@ -1,7 +1,7 @@
 """What changed in OpenMeet's rows from one operation to the next, so that a failure tells how what it is about came to be.
 
-Events, answers, promises, records, decisions, debts and what is known of repositories, as one line for each change, and one for
-each message that was settled; what came and went in a row within one operation is not seen.
+Events, answers, publications, records, decisions, jobs and what is known of repositories, as one line for each change, and one for
+each message that was acknowledged; what came and went in a row within one operation is not seen.
 """
 
 import re
@@ -14,9 +14,9 @@ from openmeet.network.records.message import Hint, decode
 
 # Names of rows and records, as they stand in failures and steps.
 NAMED = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|at://[^ '\",:]+:[^ '\",]+[^ '\",:]")
-_JOURNAL = re.compile(r"\d+:   (event|answer|promise|record|decision|debt|repository|message|hint) ")
+_JOURNAL = re.compile(r"\d+:   (event|answer|publication|record|decision|job|repository|message|hint) ")
 # These are about a whole repository as often as about one record in it.
-_OF_REPOSITORY = re.compile(r"\d+:   (debt|repository|hint) ")
+_OF_REPOSITORY = re.compile(r"\d+:   (job|repository|hint) ")
 _DID = re.compile(r"did:[a-z]+:[A-Za-z0-9._-]+")
 # What people do to their account, and what happens to the network, may be about anything of theirs.
 _ANYTHING = re.compile(r"consent|copy|moves|signs|anew|stream|consumer|away|back|killed|limits|on its way")
@@ -26,7 +26,7 @@ EVENTS = """
 """
 ANSWERS = "select id, event_id, user_id, status, source, revision, record_uri, answered_at from attendances"
 # Times are those of the clock of the simulation, which never stands still between two operations.
-PROMISES = """
+PUBLICATIONS = """
     select kind || ' ' || subject_id as id, kind, subject_id, state, revision, sent_revision, uri, base_rev,
            is_withdrawn, was_lost, reason, edited_at, due_at
       from publications where changed_at >= :since
@@ -36,7 +36,7 @@ DECISIONS = """
     select uri || ' ' || field || ' as of ' || theirs_rev as id, after_rev, ours, theirs, ours_revision, policy, result
       from merge_decisions
 """
-DEBTS = """
+JOBS = """
     select kind || ' ' || subject as id, state, revision, attempts, reason_code, reason_params, due_at from outbox_jobs
      where kind in ('backfill', 'fetch_subject', 'late_create', 'prove_record', 'reconcile', 'refresh_identity')
 """
@@ -58,10 +58,10 @@ class Journal:
             tables = {
                 "event": await reader.fetch(EVENTS),
                 "answer": await reader.fetch(ANSWERS),
-                "promise": await reader.fetch(PROMISES, since=self.since),
+                "publication": await reader.fetch(PUBLICATIONS, since=self.since),
                 "record": await reader.fetch(RECORDS, since=self.since),
                 "decision": await reader.fetch(DECISIONS),
-                "debt": await reader.fetch(DEBTS),
+                "job": await reader.fetch(JOBS),
                 "repository": await reader.fetch(REPOSITORIES),
             }
         self.since = now
@@ -76,7 +76,7 @@ class Journal:
 
 
 def _said(row: dict[str, Any] | None) -> dict[str, Any]:
-    """What is worth a line: not that something was put off, or was paid once more."""
+    """What is worth a line: not that something was put off, or was delivered once more."""
     dull = {"due_at", "revision"} if (row or {}).get("state") == "completed" else {"due_at"}
     return {key: value for key, value in (row or {}).items() if key not in dull}
 
@@ -94,7 +94,7 @@ def _changes(old: dict[str, Any], fresh: dict[str, Any]) -> str:
 
 
 def message_line(body: bytes) -> str:
-    """A message that has been settled, as a line of the journal."""
+    """A message that has been acknowledged, as a line of the journal."""
     message = decode(body)
     if isinstance(message, Hint):
         return f"  hint {message.did}: {message.kind.value}, rev {message.rev}, {message.status}"
@@ -108,7 +108,7 @@ def is_journal(step: str) -> bool:
 
 
 def steps_about(steps: Sequence[str], about: str, people: Mapping[str, set[str]]) -> list[str]:
-    """What concerns whatever is named in a failure: its rows, promises and records, and what was done meanwhile.
+    """What concerns whatever is named in a failure: its rows, publications and records, and what was done meanwhile.
 
     ``people``: those whom it names, and what they are called in rows. Answers of others are left out.
     """
@@ -122,7 +122,7 @@ def steps_about(steps: Sequence[str], about: str, people: Mapping[str, set[str]]
         is_answer = "   answer " in step
         if is_answer and here[1] in names and (not people or any(here[2] in called for called in people.values())):
             names.add(here[0])
-        if "   promise " in step and here[0] in names:
+        if "   publication " in step and here[0] in names:
             names |= set(here)
         if _OF_REPOSITORY.match(step):
             dids = {did for name in names for did in _DID.findall(name)}

@@ -100,12 +100,14 @@ def _check_events(simulation: "Simulation", facts: "Facts") -> None:
             continue
         if row["record_uri"] is not None:
             expect(row["record_uri"] in facts.records, f"{row['record_uri']} is gone there and lives here")
-        is_owed = row["visibility"] == "public" and _may_publish(simulation, facts, row["author_id"])
-        standing = facts.publications.get(("event", row["id"]))
+        is_queued = row["visibility"] == "public" and _may_publish(simulation, facts, row["author_id"])
+        publication = facts.publications.get(("event", row["id"]))
         # Cancelled while another app had deleted its record: then its host keeps it off the network.
-        is_kept_here = standing is not None and standing["reason"] == TAKEN_BACK
-        if is_owed and not row["is_read_only"] and not is_kept_here:
-            expect(row["record_uri"], f"{row['id']} is public and was never published: {standing and dict(standing)}")
+        is_kept_here = publication is not None and publication["reason"] == TAKEN_BACK
+        if is_queued and not row["is_read_only"] and not is_kept_here:
+            expect(
+                row["record_uri"], f"{row['id']} is public and was never published: {publication and dict(publication)}"
+            )
         # What an author wrote elsewhere may be narrowed here and stay public there; what was made here may not.
         is_made_here = row["origin"] == "here"
         expect(
@@ -286,7 +288,7 @@ def _found_by_reading(simulation: "Simulation", facts: "Facts") -> dict[tuple[st
     }
     found: dict[tuple[str, str], set[str | None]] = {}
     for change in facts.changes:
-        if change.collection != RSVP or (change.did, change.rev) not in simulation.deployment.unheard:
+        if change.collection != RSVP or (change.did, change.rev) not in simulation.deployment.unseen:
             continue
         if change.did in facts.identities:
             key = (facts.identities[change.did]["user_id"], simulation.memory.id_of(subjects.get(change.uri, "")))
@@ -294,7 +296,7 @@ def _found_by_reading(simulation: "Simulation", facts: "Facts") -> dict[tuple[st
     # A copy that was brought in is announced by its commit alone. Where the stream has lost that, too, a reading finds what it
     # did as of the next commit that is heard of, and what was answered here in between counts or not.
     for did, rev, uri in simulation.memory.unannounced:
-        if (did, rev) in simulation.deployment.unheard and did in facts.identities:
+        if (did, rev) in simulation.deployment.unseen and did in facts.identities:
             found.setdefault((facts.identities[did]["user_id"], simulation.memory.id_of(uri)), set()).add(None)
     return found
 
@@ -322,17 +324,17 @@ def _check_consent(simulation: "Simulation", facts: "Facts") -> None:
 
 
 def _check_hands(simulation: "Simulation", facts: "Facts") -> None:
-    """Whatever stands in a repository as OpenMeet wrote it last is promised by something here, for as long as it may be there.
+    """Whatever stands in a repository as OpenMeet wrote it last belongs to a publication here, for as long as it may be there.
 
     So what arrived late, when its key had been given up, is gone again; and what was taken back did not come in as its
     author's own.
     """
-    promised = {row["uri"]: (key, row) for key, row in facts.publications.items() if row["uri"] is not None}
+    published = {row["uri"]: (key, row) for key, row in facts.publications.items() if row["uri"] is not None}
     for uri, change in facts.records.items():
         if not _is_of_openmeet(simulation, facts.last_revs, uri):
             continue
-        (kind, subject), row = promised.get(uri, (("", ""), None))
-        expect(row is not None, f"{uri} was written by OpenMeet, and nothing here promises it")
+        (kind, subject), row = published.get(uri, (("", ""), None))
+        expect(row is not None, f"{uri} was written by OpenMeet, and there is no publication of it here")
         assert row is not None
         owner = _owner(facts, kind, subject)
         person = None if owner is None else _person_of(simulation, owner)
@@ -345,7 +347,7 @@ def _check_hands(simulation: "Simulation", facts: "Facts") -> None:
             is_public = event["visibility"] == "public" or is_open
             expect(is_public, f"{uri} is public, and {event['id']} is {event['visibility']}")
             expect(event["deleted_at"] is None, f"{uri} is public, and {event['id']} was deleted")
-        expect(kind == ("event" if change.collection == EVENT else "rsvp"), f"{uri} is promised as {kind}")
+        expect(kind == ("event" if change.collection == EVENT else "rsvp"), f"{uri} is published as {kind}")
 
 
 def _owner(facts: "Facts", kind: str, subject: str) -> str | None:

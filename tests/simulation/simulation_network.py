@@ -2,7 +2,7 @@
 
 Directory and two PDSs answer on loopback; between OpenMeet and each of them stands a proxy that loses replies, keeps requests on
 their way, says that too much is asked, or is away, and another one that loses frames of the stream. Consumer, queue, processor,
-publisher and payers are the real ones; the clock is turned by hand.
+publisher and dispatcher are the real ones; the clock is turned by hand.
 """
 
 import asyncio
@@ -111,7 +111,7 @@ class Deployment:
     # Repositories of which the stream lost commits.
     gapped: set[str] = field(default_factory=set)
     # Commits that nobody ever hears of, as (repository, rev).
-    unheard: set[tuple[str, str]] = field(default_factory=set)
+    unseen: set[tuple[str, str]] = field(default_factory=set)
     consumer: Consumer | None = None
 
     @property
@@ -172,16 +172,16 @@ class Deployment:
                 if seq > heard and said.kind in {"#commit", "#sync"} and chance.random() < LOSES:
                     home.lost_frames.add(seq)
                     self.gapped.add(said.did)
-                    self.unheard.add((said.did, said.rev))
+                    self.unseen.add((said.did, said.rev))
                     lost += 1
         return lost
 
-    async def note_unheard(self, home: Home, did: str) -> None:
+    async def note_unseen(self, home: Home, did: str) -> None:
         """An account leaves this home: what nobody has heard from here of it nobody will believe from here any more."""
         await home.listen()
         heard = await self._cursor(home)
         said = [announced_in(frame) for seq, frame in home.announced.items() if seq > heard]
-        self.unheard |= {(one.did, one.rev) for one in said if one.did == did and one.kind in {"#commit", "#sync"}}
+        self.unseen |= {(one.did, one.rev) for one in said if one.did == did and one.kind in {"#commit", "#sync"}}
 
     async def _listen_to(self, home: Home, consumer: Consumer) -> None:
         await home.listen()
@@ -220,7 +220,7 @@ class Deployment:
             await self.process(chance.randint(1, 20))
 
     async def deliver_publications(self) -> int:
-        """Record debts that are due now."""
+        """Deliver publications that are due now."""
         return await schedule.run_once(self.publisher)
 
     async def pay_badly(self, chance: random.Random) -> None:
@@ -233,7 +233,7 @@ class Deployment:
         # What it had sent arrives before its lease is over: the clock stands still.
         for home in self.homes:
             await home.proxy.quiet()
-        await self.network.settle()
+        await self.network.wait_for_refreshes()
         self.faults.clear()
 
     async def pay_into_the_void(self) -> None:
@@ -334,7 +334,7 @@ async def open_deployment(folder: Path, engine: Engine, server: str) -> AsyncIte
         network = NetworkClients(
             http, clock, dids, handles, Sealer([bytes(32)]), oauth_servers, InProcessCache(clock), POOL
         )
-        stack.push_async_callback(network.settle)
+        stack.push_async_callback(network.wait_for_refreshes)
         metrics = Metrics("openmeet")
         deployment = Deployment(
             clock=clock,

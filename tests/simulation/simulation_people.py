@@ -199,7 +199,7 @@ def _client_of(home: Home) -> httpx.AsyncClient:
 async def _mailed_token(home: Home, to: str, clock: HandClock) -> str:
     """What the newest letter says, when the PDS has written it."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while await _unpaid(home):  # noqa: ASYNC110 - the server's own task pays, and tells nobody
+        while await _undelivered(home):  # noqa: ASYNC110 - the server's own task delivers, and tells nobody
             await asyncio.sleep(0.01)
     mailbox = FolderMailbox(home.folder / "mail", Sender("test", parse_address("test@example.org")), clock)
     newest, *_ = await mailbox.newest(to=to)
@@ -208,7 +208,7 @@ async def _mailed_token(home: Home, to: str, clock: HandClock) -> str:
     return found[1]
 
 
-async def _unpaid(home: Home) -> int:
+async def _undelivered(home: Home) -> int:
     async with home.pds.registry.db.reader() as reader:
         row = await reader.fetch_one("select count(*) as n from outbox_jobs where state <> 'completed'")
     assert row is not None

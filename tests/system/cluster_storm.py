@@ -22,14 +22,15 @@ import msgspec
 from groundwork.clock import SystemClock
 from groundwork.database.open_ import open_database
 from groundwork.queue.rabbitmq import RabbitQueue
-from programs.cluster import OPENMEET_SCHEMA, ClusterReady
+from programs.cluster import ClusterReady
+from programs.cluster_environment import OPENMEET_SCHEMA
 from tests.left_databases import name_of_own
 from tests.openmeet.ingestion.view import view_of
 from tests.simulation.announced import answered_twice, changes_in
 from tests.simulation.oracle import View, canonical_view
 from tests.simulation.processes import Program, free_port
 from tests.system.crowd import Crowd, gathered
-from tests.system.end_state import END_WAITING, OWED, difference, until_nothing_is_owed
+from tests.system.end_state import END_WAITING, QUEUED, difference, until_all_is_done
 from tests.system.stream import whole_stream
 from tests.system.tour.watching import eventually
 
@@ -165,8 +166,8 @@ async def _storm(cluster: Cluster, rounds: int, chance: random.Random) -> Report
 
 
 async def _check(cluster: Cluster, crowd: Crowd, kills: int) -> Report:
-    """Nothing owed, nothing given up, and what is shown is what the streams say; each guest's last word is published."""
-    await _settled(cluster)
+    """Nothing queued, nothing given up, and what is shown is what the streams say; each guest's last word is published."""
+    await _wait_until_done(cluster)
     ready = cluster.ready()
 
     shown, announced = View({}, {}), View({}, {})
@@ -188,8 +189,8 @@ async def _check(cluster: Cluster, crowd: Crowd, kills: int) -> Report:
     return Report(kills, restarts, len(changes), crowd.answers_here)
 
 
-async def _settled(cluster: Cluster) -> None:
-    """Wait until queue, publications and debts are empty; fail with what is left."""
+async def _wait_until_done(cluster: Cluster) -> None:
+    """Wait until queue, publications and jobs are empty; fail with what is left."""
     queue = RabbitQueue(BROKER, SystemClock(), name=cluster.name)
     connection = await asyncpg.connect(cluster.database)
     await connection.execute(f'set search_path to "{OPENMEET_SCHEMA}"')
@@ -197,14 +198,14 @@ async def _settled(cluster: Cluster) -> None:
     async def look() -> tuple[int, ...]:
         depth = await queue.depth()
         assert depth.dead == 0, await queue.dead_letters(5)
-        return (*await connection.fetchrow(OWED), depth.waiting)
+        return (*await connection.fetchrow(QUEUED), depth.waiting)
 
     async def end_waiting() -> None:
         for statement in END_WAITING:
             await connection.execute(statement)
 
     try:
-        await until_nothing_is_owed(look, end_waiting, PATIENCE_SECONDS)
+        await until_all_is_done(look, end_waiting, PATIENCE_SECONDS)
     finally:
         await connection.close()
         await queue.close()

@@ -1,4 +1,4 @@
-"""How the platform stands after a storm: waited for until nothing is owed, then compared with what was announced."""
+"""How the platform stands after a storm: waited for until nothing is queued, then compared with what was announced."""
 
 import asyncio
 import sqlite3
@@ -16,7 +16,7 @@ PATIENCE_SECONDS = 180.0
 # A killed worker's leases end after a minute. After this long without progress their end is brought about.
 STANDSTILL_SECONDS = 3.0
 
-OWED = """
+QUEUED = """
     select (select count(*) from publications where state not in ('published', 'withheld', 'retracted')),
            (select count(*) from outbox_jobs where state in ('due', 'leased'))
 """
@@ -28,26 +28,29 @@ END_WAITING = (
 )
 
 
-class NeverSettled(AssertionError):
-    """Something is still owed; the message says what."""
+class NeverDone(AssertionError):
+    """Something is still queued; the message says what."""
 
 
-async def settled(folder: Path) -> None:
-    """Wait until queue, publications and debts of the platform below ``folder`` are empty."""
+async def wait_until_done(folder: Path) -> None:
+    """Wait until queue, publications and jobs of the platform below ``folder`` are empty."""
 
     async def look() -> tuple[int, ...]:
-        return (*_look(folder / "openmeet.db", OWED), *_look(folder / "queue.db", "select waiting from queue_counters"))
+        return (
+            *_look(folder / "openmeet.db", QUEUED),
+            *_look(folder / "queue.db", "select waiting from queue_counters"),
+        )
 
     async def end_waiting() -> None:
         _end_waiting(folder)
 
     try:
-        await until_nothing_is_owed(look, end_waiting, PATIENCE_SECONDS)
-    except NeverSettled as still:
-        raise NeverSettled(f"{still}\n{_owed(folder)}") from None
+        await until_all_is_done(look, end_waiting, PATIENCE_SECONDS)
+    except NeverDone as still:
+        raise NeverDone(f"{still}\n{_unfinished(folder)}") from None
 
 
-async def until_nothing_is_owed(
+async def until_all_is_done(
     look: Callable[[], Awaitable[tuple[int, ...]]], end_waiting: Callable[[], Awaitable[None]], patience_seconds: float
 ) -> None:
     """``look`` counts what is still to be done; ``end_waiting`` makes it as if a long time had passed."""
@@ -59,7 +62,7 @@ async def until_nothing_is_owed(
             await end_waiting()
             since = time.monotonic()
         if time.monotonic() > deadline:
-            raise NeverSettled(f"publications, debts, messages still to be done: {now}")
+            raise NeverDone(f"publications, jobs, messages still to be done: {now}")
         await asyncio.sleep(0.1)
 
 
@@ -77,7 +80,7 @@ def _end_waiting(folder: Path) -> None:
         database.execute("update queue_messages set available_at = 0 where available_at is not null")
 
 
-def _owed(folder: Path) -> str:
+def _unfinished(folder: Path) -> str:
     with closing(sqlite3.connect(f"file:{folder / 'openmeet.db'}?mode=ro", uri=True)) as database:
         rows = database.execute(
             "select kind, state, attempts, reason, uri from publications where state <> 'published'"
@@ -95,7 +98,7 @@ def dead_letters(folder: Path) -> list[str]:
 
 
 def states(folder: Path, kind: str) -> list[str]:
-    """In which state each promise of a kind is."""
+    """In which state each publication of a kind is."""
     with closing(sqlite3.connect(f"file:{folder / 'openmeet.db'}?mode=ro", uri=True)) as database:
         return [row[0] for row in database.execute("select state from publications where kind = ?", (kind,))]
 

@@ -117,7 +117,7 @@ async def _check_stream(servers: Servers, follower: Follower) -> list[tuple[int,
 
 
 async def _check_account(servers: Servers, account: Account, writers: list[Writer], frames: list[bytes]) -> None:
-    """What a stranger reads, what was promised and what was announced are the same."""
+    """What a stranger reads, what was acknowledged and what was announced are the same."""
     held = read_repository((await servers.query("com.atproto.sync.getRepo", did=account.did)).content)
     announced = read_commits(frames, account.did, await _key_of(servers, account.did), int(time.time() * 1e6))
     assert announced.records == held.records, "stream and repository differ"

@@ -110,7 +110,7 @@ async def test_each_is_an_app_of_its_own_to_peoples_servers(both: Installation) 
 
 
 async def test_codes_are_mailed_in_the_name_of_the_site_that_was_asked(both: Installation) -> None:
-    """The publisher pays for both; a code of one opens nothing at the other."""
+    """The publisher delivers for both; a code of one opens nothing at the other."""
     asked = {one.name: await one.ask("POST", "/api/session/code", {"email": "mia@example.org"}) for one in sites(both)}
     codes = {}
     for name, sender in (("default", "Town hall"), ("village", "The village")):

@@ -90,8 +90,8 @@ async def test_full_and_empty_again(tmp_path: Path, disk: Callable[[Path], conte
             assert (await http.get(f"{servers.url}/health/live")).status_code == 200
             listed = await servers.query("com.atproto.repo.listRecords", repo=account.did, collection=NOTE)
             kept = [record["uri"] for record in listed.json()["records"]]
-            promised = before + [answer.json()["uri"] for answer in refused if answer.status_code == 200]
-            assert sorted(kept) == sorted(promised)
+            acknowledged_uris = before + [answer.json()["uri"] for answer in refused if answer.status_code == 200]
+            assert sorted(kept) == sorted(acknowledged_uris)
 
             fill(servers, False)
             assert (await write(http, account, "room again")).status_code == 200

@@ -1,4 +1,4 @@
-"""An answer is a promise: the system calls show that it is kept before it is given (invariants 1 and 2)."""
+"""An answer is binding: the system calls show that it is kept before it is given (invariants 1 and 2)."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Parts of the network go away for a while: people are answered at once, and what is owed arrives later (invariant 1)."""
+"""Parts of the network go away for a while: people are answered at once, and what is queued arrives later (invariant 1)."""
 
 import asyncio
 import sqlite3
@@ -60,12 +60,12 @@ async def test_a_pds_that_is_away_holds_up_no_answer(stage: Stage):
             assert shown["status"] == {"going": "attending"}.get(word, word)
         assert gus.slowest_seconds < AT_ONCE_SECONDS
 
-        async def is_owed() -> bool:
+        async def is_queued() -> bool:
             return end_state.states(stage.folder / "openmeet", "rsvp") == ["retrying"]
 
-        await eventually(is_owed)
+        await eventually(is_queued)
         await stage.pds.start()
-        await end_state.settled(stage.folder / "openmeet")
+        await end_state.wait_until_done(stage.folder / "openmeet")
         assert await published(stage, gus) == [TOKENS["interested"]]
     finally:
         await gus.http.aclose()
@@ -111,7 +111,7 @@ async def test_the_cursor_never_passes_what_the_queue_has_not_confirmed(stage: S
         assert cursors(stage)[source] == before
     for uri in uris:
         await slug_of(stage, uri)
-    await end_state.settled(stage.folder / "openmeet")
+    await end_state.wait_until_done(stage.folder / "openmeet")
     view = await end_state.view_here(stage.folder / "openmeet")
     assert set(view.events) == {first, *uris}
     assert end_state.dead_letters(stage.folder / "openmeet") == []
@@ -126,7 +126,7 @@ async def test_a_platform_database_that_is_away_loses_no_message(stage: Stage):
         uris = [(await write_event(hana, f"Meanwhile {number}"))[0] for number in range(10)]
         await asyncio.sleep(2.0)
         assert [await listed(stage, uri) for uri in uris] == [None] * len(uris), "pages are shown all the same"
-    await end_state.settled(stage.folder / "openmeet")
+    await end_state.wait_until_done(stage.folder / "openmeet")
     for uri in uris:
         await slug_of(stage, uri)
     assert end_state.dead_letters(stage.folder / "openmeet") == []

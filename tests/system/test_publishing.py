@@ -1,4 +1,5 @@
-"""From a click on our page into the repository, through real programs: a changed answer, one date of a published series."""
+"""From a click on our page into the repository and back, through real programs: an answer that is changed here and in another
+app, one date of a published series."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tests.simulation.oracle import EVENT, RSVP
-from tests.system.household import Up, get, running_up
+from tests.system.household import Up, get, post, running_up
 from tests.system.tour.watching import eventually
 
 START = "2037-06-06T18:00"
@@ -56,12 +57,29 @@ async def _a_cancelled_answer(up: Up, ana: httpx.AsyncClient, anas: str, ben: ht
         found = await in_repository(up, bens, RSVP)
         return next((one for one in found.values() if one["status"] == f"{RSVP}#{word}"), None)
 
-    for reply, word in (("going", "going"), ("declined", "notgoing")):
+    async def answer(reply: str, word: str) -> None:
         clicked = await ben.post(f"{path}/answer", data={"reply": reply})
         assert clicked.status_code == 303, clicked.text
-        record = await eventually(lambda word=word: says(word))
+        record = await eventually(lambda: says(word))
         assert record["subject"]["uri"] == about
+
+    await answer("going", "going")
+    await _change_in_another_app(up, bens, status=f"{RSVP}#interested")
+
+    async def shown() -> bool | None:
+        return "<strong>1</strong> maybe" in (await ben.get(path)).text or None
+
+    await eventually(shown)
+    await answer("declined", "notgoing")
     assert len(await in_repository(up, bens, RSVP)) == 1
+
+
+async def _change_in_another_app(up: Up, did: str, **fields: str) -> None:
+    """The owner's only answer, by an app that has their password."""
+    ((uri, record),) = (await in_repository(up, did, RSVP)).items()
+    record.pop("cid")
+    body = {"repo": did, "collection": RSVP, "rkey": uri.rpartition("/")[2], "record": {**record, **fields}}
+    await post(f"{up.pds}/xrpc/com.atproto.repo.putRecord", body, (await up.pds_session(1))["accessJwt"])
 
 
 async def _one_date_of_a_series(up: Up, ana: httpx.AsyncClient, anas: str) -> None:

@@ -57,9 +57,9 @@ async def _storm(stage: Stage, kills: int, chance: random.Random) -> Report:
 
 
 async def _check(stage: Stage, crowd: Crowd, kills: int) -> Report:
-    """The end: nothing owed, nothing lost, nothing twice; what is here is what the streams say."""
+    """The end: nothing queued, nothing lost, nothing twice; what is here is what the streams say."""
     folder = stage.folder / "openmeet"
-    await end_state.settled(folder)
+    await end_state.wait_until_done(folder)
     assert end_state.dead_letters(folder) == []
     frames = [frame for url in (stage.pds_url, stage.second_pds_url) for _, frame in await whole_stream(url)]
     changes = changes_in(frames)

@@ -16,7 +16,7 @@ CROWDS = (1, 20, 100)
 _LARGEST_GROUP = 50
 _PACE_SECONDS = 0.02
 # A live subscriber counts from when the server has taken it up, just after the handshake.
-_SETTLING_SECONDS = 0.5
+_WAIT_SECONDS = 0.5
 
 
 async def live(run: Run, scale: Scale) -> None:
@@ -56,7 +56,7 @@ async def paced(run: Run, scale: Scale) -> None:
 
 async def replay(run: Run, _: Scale) -> None:
     """Everything since the beginning, to one subscriber."""
-    (report,) = await _reports(await _follow(run, 1, run.head, cursor=0, settle=False))
+    (report,) = await _reports(await _follow(run, 1, run.head, cursor=0, waits=False))
     check(report["commits"][-1] == run.head, "the replay ended early")
     run.figures["replay"] = report["frames"] / (report["arrivals"][0][-1] - report["connected"])
 
@@ -77,7 +77,7 @@ def _delays(reports: list[dict[str, Any]], acknowledged: dict[str, float]) -> li
 
 
 async def _follow(
-    run: Run, crowd: int, end: int | str, cursor: int | None = None, *, settle: bool = True
+    run: Run, crowd: int, end: int | str, cursor: int | None = None, *, waits: bool = True
 ) -> list[asyncio.subprocess.Process]:
     groups = [min(_LARGEST_GROUP, crowd - first) for first in range(0, crowd, _LARGEST_GROUP)]
     followers = []
@@ -91,8 +91,8 @@ async def _follow(
     for follower in followers:
         assert follower.stdout is not None
         check(await follower.stdout.readline() == b"ready\n", "the subscribers did not connect")
-    if settle:
-        await asyncio.sleep(_SETTLING_SECONDS)
+    if waits:
+        await asyncio.sleep(_WAIT_SECONDS)
     return followers
 
 

@@ -41,16 +41,16 @@ async def steps(stage: Stage, tell: Narrator, _cast: Cast) -> None:
     await stage.second_pds.start()
     tell.expect(await writer.wait() == 0, "started again; the writer went on and finished")
 
-    promised = acknowledged(log)
+    acknowledged_uris = acknowledged(log)
     car = await query(stage.second_pds_url, "com.atproto.sync.getRepo", did=did)
     _, blocks = libipld.decode_car(car)
     held = {str(libipld.encode_cid(cid)) for cid in blocks}
-    tell.got(f"{len(promised)} acknowledged; {len(blocks)} blocks in the CAR, read by libipld")
-    missing = [uri for uri, cid in promised.items() if cid not in held]
+    tell.got(f"{len(acknowledged_uris)} acknowledged; {len(blocks)} blocks in the CAR, read by libipld")
+    missing = [uri for uri, cid in acknowledged_uris.items() if cid not in held]
     tell.expect(not missing, "no acknowledged write is missing", missing)
 
     stored = await _all_records(stage.second_pds_url, did)
-    tell.expect(promised.items() <= stored.items(), f"the repository lists them all ({len(stored)} records)")
+    tell.expect(acknowledged_uris.items() <= stored.items(), f"the repository lists them all ({len(stored)} records)")
 
     async def same() -> bool:
         return await _events_here(stage, did) == sorted(stored)

@@ -185,14 +185,14 @@ async def _does_not_publish(stage: Stage, tell: Narrator, cast: Cast) -> None:
 
 
 async def _loses_the_reply(stage: Stage, tell: Narrator, cast: Cast) -> None:
-    async def settled() -> str | None:
+    async def is_synced() -> str | None:
         text = (await cast.dora.open(cast.event_page)).text
         return text if "Synced" in text else None
 
-    tell.expect(await eventually(settled), "her page says “Synced”")
+    tell.expect(await eventually(is_synced), "her page says “Synced”")
 
     def everything_from_the_first_write_on(request: web.Request) -> bool:
-        # Reads too: else reading the record back, and not the echo, might settle the debt.
+        # Reads too: else reading the record back, and not the echo, might complete the publication.
         is_write = request.method == "POST" and request.path.startswith("/xrpc/com.atproto.repo.")
         return is_write or stage.proxy.lost > 0
 
@@ -206,7 +206,9 @@ async def _loses_the_reply(stage: Stage, tell: Narrator, cast: Cast) -> None:
 
     await eventually(lost)
     tell.got(f"{stage.proxy.lost} reply lost; the PDS has acted on the request")
-    tell.expect(await eventually(settled), "while nothing else gets through, by the echo alone, the page says “Synced”")
+    tell.expect(
+        await eventually(is_synced), "while nothing else gets through, by the echo alone, the page says “Synced”"
+    )
     stage.proxy.loses = lambda _request: False
     rkey = cast.event_uri.rsplit("/", 1)[1]
     read = await query(stage.pds_url, "com.atproto.repo.getRecord", repo=cast.dora_did, collection=EVENT, rkey=rkey)

@@ -1,4 +1,4 @@
-"""Faults end, and nothing is owed any more: what people and programs do until then."""
+"""Faults end, and nothing is queued any more: what people and programs do until then."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,8 @@ UNFINISHED = "('due', 'sending', 'retrying', 'retracting', 'blocked', 'conflicte
 ROUNDS = 60
 
 
-async def settle(simulation: "Simulation", journal: Journal) -> None:
-    """Programs work and time passes until nothing is owed. A person helps where a person must.
+async def run_until_idle(simulation: "Simulation", journal: Journal) -> None:
+    """Programs work and time passes until nothing is queued. A person helps where a person must.
 
     Whoever has an application writes once more, about something else: by that alone a commit that the stream lost before is
     noticed. Then the day's comparison of the repositories that OpenMeet writes to is due.
@@ -35,16 +35,16 @@ async def settle(simulation: "Simulation", journal: Journal) -> None:
     for person in simulation.people.values():
         if person.application is not None and not person.application.is_gone:
             await person.application.take_note()
-    await _until_nothing_is_owed(simulation, journal)
+    await _until_all_is_done(simulation, journal)
     letters = await deployment.queue.dead_letters(limit=100)
     expect(not letters, f"dead letters: {[(one.message.message_id, one.reason) for one in letters]}")
     await _expect_no_gaps(simulation)
     deployment.clock.turn(2 * DAY)
     await tasks.reconcile(deployment.db)
-    await _until_nothing_is_owed(simulation, journal)
+    await _until_all_is_done(simulation, journal)
 
 
-async def _until_nothing_is_owed(simulation: "Simulation", journal: Journal) -> None:
+async def _until_all_is_done(simulation: "Simulation", journal: Journal) -> None:
     deployment = simulation.deployment
     left: list[tuple[Any, ...]] = []
     for turn in range(ROUNDS):
@@ -58,12 +58,12 @@ async def _until_nothing_is_owed(simulation: "Simulation", journal: Journal) -> 
             pass
         await deployment.listen()
         await deployment.process_all()
-        left = await _owed(deployment.db)
+        left = await _unfinished(deployment.db)
         await journal.look(deployment.clock.now())
         await _help(simulation)
-        if not await _owed(deployment.db) and (await deployment.queue.depth()).waiting == 0:
+        if not await _unfinished(deployment.db) and (await deployment.queue.depth()).waiting == 0:
             return
-    raise AssertionError(f"never settled: {left}; {await _known_of_servers(deployment)}")
+    raise AssertionError(f"never idle: {left}; {await _known_of_servers(deployment)}")
 
 
 async def _known_of_servers(deployment: Deployment) -> str:
@@ -131,7 +131,7 @@ async def _help(simulation: "Simulation") -> None:
                 await simulation.sign_in(person)
 
 
-async def _owed(db: Database) -> list[tuple[Any, ...]]:
+async def _unfinished(db: Database) -> list[tuple[Any, ...]]:
     async with db.reader() as reader:
         publications = await reader.fetch(
             "select kind, subject_id, user_id, state, attempts, reason, uri, due_at, leased_until from publications"

@@ -1,0 +1,60 @@
+"""Somebody who has our e-mails write to strangers, with as many events and groups as they like."""
+
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.rate_limit.contract import Limit
+from openmeet.web.site import rate_limits
+from openmeet.web.site.rate_limits import INVITATIONS_TO_ADDRESS
+from tests.databases import MakeDatabase
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
+
+_VICTIM = "victim@example.org"
+
+
+async def test_an_address_is_not_invited_to_everything(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """Events, co-hosting and groups together, by whoever it is."""
+    db = await make_sqlite("openmeet", clock=clock)
+    site = site_on(db, clock)
+    statuses = []
+    for name in ("Ana", "Ben"):
+        async with db.transaction() as tx:
+            host = await person(tx, name)
+            events = [await event_by(tx, host) for _ in range(3)]
+            groups = [await group_by(tx, host, name=f"Group {number} of {name}") for number in range(2)]
+        async with signed_in(site, host.user_id) as browser:
+            for one in events:
+                path = f"/events/{one.slug}"
+                statuses += [
+                    (await browser.post(f"{path}/attendees/invite", data={"email": _VICTIM.upper()})).status_code,
+                    (await browser.post(f"{path}/hosts", data={"whom": _VICTIM})).status_code,
+                ]
+            for group in groups:
+                sent = {"emails": _VICTIM, "step": "send"}
+                answer = await browser.post(f"/groups/{group.slug}/invitations/mail", data=sent)
+                statuses.append(answer.status_code)
+    assert statuses.count(303) == INVITATIONS_TO_ADDRESS.points
+    assert set(statuses[INVITATIONS_TO_ADDRESS.points :]) <= {422, 429}
+    async with db.reader() as reader:
+        jobs = await reader.fetch("select subject from outbox_jobs where kind = 'mail'")
+        invited = await reader.fetch("select 1 as found from group_invitations where email = :email", email=_VICTIM)
+    assert (len(jobs), len(invited)) == (INVITATIONS_TO_ADDRESS.points, 2)
+
+
+async def test_nobody_invites_very_many_people(
+    make_sqlite: MakeDatabase, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limits, "INVITATIONS_BY_PERSON", Limit("invitations_by_person", 5, 86_400))
+    db = await make_sqlite("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        events = [await event_by(tx, ana) for _ in range(4)]
+    statuses = []
+    async with signed_in(site_on(db, clock), ana.user_id) as browser:
+        for number, one in enumerate(events):
+            for letter in "ab":
+                email = f"{letter}{number}@example.org"
+                answer = await browser.post(f"/events/{one.slug}/attendees/invite", data={"email": email})
+                statuses.append(answer.status_code)
+    assert statuses == [303] * 5 + [422] * 3
