@@ -42,8 +42,8 @@ LONG_SECONDS, SHORT_SECONDS = 60.0, 1.0
 # Of PostgreSQL's hundred connections those of "cluster" leave few. Two groups start whole installations, so that two run at a time:
 # with four, servers took longer to start than the tests wait for them.
 TOGETHER = {
-    "tests/aurora_locus/reference_import/test_adopt.py": "reference",
-    "tests/system/test_claiming.py": "up",
+    "tests/aurora_locus/reference_import/test_reference_import.py": "reference",
+    "tests/system/test_account_merge.py": "up",
     "tests/system/test_cluster_kills.py": "cluster",
     "tests/system/test_communities.py": "cluster",
     "tests/system/test_disk_full.py": "up",
