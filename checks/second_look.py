@@ -4,8 +4,10 @@ Why, and what is never looked at twice: docs/decisions/0116-run-failed-tests-aga
 """
 
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,8 @@ MOST = 6
 # They search for rare failures: a failure that goes away is what they are for.
 SEARCHING = ("tests/simulation/", "tests/soak/")
 FOLDER = Path("var/unsteady")
+# A test may take ten minutes (pyproject.toml); what it leaves behind may hang.
+SECONDS = 720.0
 
 _PASSED = re.compile(r"^1 passed\b", re.MULTILINE)
 
@@ -68,16 +72,18 @@ def look_again(
 def run_alone(test: str, options: Sequence[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
     """One test in a process of its own; ``options`` go to pytest."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, test]
-    return subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=dict(environment),
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    # A file, not a pipe: a program that outlives the test would hold the pipe open, and nobody would see its end.
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=dict(environment)
+        )
+        try:
+            process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # faulthandler writes where it is
+            process.wait()
+        output.seek(0)
+        return subprocess.CompletedProcess(command, process.returncode, output.read())
 
 
 def has_passed(done: "subprocess.CompletedProcess[str]") -> bool:

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -34,6 +35,8 @@ ROOM_BYTES = 4 << 30
 DURATIONS = Path("checks/durations.json")
 # A file that takes longer is spread over the workers, test by test.
 SPREAD_SECONDS = 45.0
+# A worker reports each test, and a test may take ten minutes (pyproject.toml): one that is silent for longer hangs.
+SILENT_SECONDS = 720.0
 # Where nothing is recorded: files of these folders take minutes, others seconds.
 LONG = ("tests/simulation/", "tests/attack/", "tests/interop/", "tests/system/")
 LONG_SECONDS, SHORT_SECONDS = 60.0, 1.0
@@ -169,8 +172,12 @@ class Suite:
                 pass_fds=[there.fileno()],
             )
             there.close()
-            running, has_failed = self._converse(stream)
+            heard = _Heard(time.monotonic())
+            watch = threading.Thread(target=_watch, args=(process, here, heard))
+            watch.start()
+            running, has_failed = self._converse(stream, heard)
             status = process.wait()
+            watch.join()
         # 5: it came too late to get a test.
         if running is not None or status not in ({1} if has_failed else {0, 5}):
             text = log.read_text(encoding="utf-8", errors="replace")[-20_000:]
@@ -178,11 +185,12 @@ class Suite:
                 self.outcome.broken.append(f"worker {number} ended with {status}, running {running}")
                 print(f"\nWORKER {number} ended with {status}, running {running}\n{text}", flush=True)
 
-    def _converse(self, stream: Any) -> tuple[str | None, bool]:
+    def _converse(self, stream: Any, heard: "_Heard") -> tuple[str | None, bool]:
         """Answer a worker until it falls silent: what it was doing then (None at its end), and whether it reported a failure."""
         running: str | None = "nothing yet"
         has_failed = False
         for line in stream:
+            heard.at = time.monotonic()
             message = json.loads(line)
             if "report" in message:
                 self.outcome.hear(message["report"])
@@ -206,6 +214,31 @@ class Suite:
                     flush=True,
                 )
             return self._left.pop(0) if self._left else None
+
+
+@dataclass
+class _Heard:
+    """When a worker last said something."""
+
+    at: float
+
+
+def _watch(process: "subprocess.Popen[bytes]", here: socket.socket, heard: _Heard) -> None:
+    """End a worker that hangs, after it has written where; and the conversation once it has ended.
+
+    A program that it forked and that outlives it holds the other end of the socket, so the end of the stream would never come.
+    """
+    while process.poll() is None:
+        if time.monotonic() - heard.at > SILENT_SECONDS:
+            # Pytest has asked faulthandler to write the stack of every thread.
+            process.send_signal(signal.SIGABRT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+    # What it has sent can still be read.
+    here.shutdown(socket.SHUT_RDWR)
 
 
 def main() -> int:

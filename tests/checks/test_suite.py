@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,42 @@ def test_a_worker_that_dies_fails_the_run_and_its_test_is_named(tmp_path: Path):
     done = run(tmp_path, "tests/other/test_it.py", "import os\ndef test_it():\n    os._exit(0)\n")
     assert done.returncode == 1
     assert "worker 0 ended with 0, running tests/other/test_it.py::test_it" in done.stdout
+
+
+def test_a_program_that_outlives_its_worker_does_not_hold_up_the_run(tmp_path: Path):
+    """It was forked, so it has the worker's end of the conversation, too."""
+    story = """
+import os
+import time
+
+def test_it():
+    if os.fork() == 0:
+        os.setsid()
+        open("program", "w").write(str(os.getpid()))
+        time.sleep(600)
+        os._exit(0)
+"""
+    try:
+        done = run(tmp_path, "tests/other/test_it.py", story)
+        assert "0 failed, 1 passed" in done.stdout
+    finally:
+        os.kill(int((tmp_path / "program").read_text()), signal.SIGKILL)
+
+
+def test_a_worker_that_hangs_is_ended_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where not even a signal reaches Python, as in a lock of a library."""
+    file = "tests/other/test_it.py"
+    story = "import ctypes\n\ndef test_it():\n    while True:\n        ctypes.PyDLL(None).pause()\n"
+    (tmp_path / "tests/other").mkdir(parents=True)
+    (tmp_path / file).write_text(story)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(suite, "SILENT_SECONDS", 3.0)
+    running = suite.Suite([suite.Unit(1.0, (suite.Part(file),))], tmp_path, ["tests"])
+    running.work(0)
+    assert running.outcome.broken == [f"worker 0 ended with {-signal.SIGABRT}, running {file}::test_it"]
+    assert 'test_it.py", line 5 in test_it' in (tmp_path / "worker-0.log").read_text()
 
 
 def test_what_fails_after_the_last_test_fails_the_run(tmp_path: Path):
