@@ -11,7 +11,7 @@ from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.groups.model import INSIDE, GroupRole
 from openmeet.domain.groups.queries import roles_in
-from openmeet.domain.moderation.blocks import refusing_among
+from openmeet.domain.moderation.blocks import is_unwelcome_at
 from openmeet.domain.users.model import UserId
 
 
@@ -28,7 +28,7 @@ async def cases_of(
     settings = await registration.of_events(reader, events)
     full = await waitlist.full_event_ids(reader, events, settings)
     roles = {} if viewer is None else await _roles_at(reader, events, viewer)
-    refusing = set() if viewer is None else await refusing_among(reader, {event.author_id for event in events}, viewer)
+    unwelcome = set() if viewer is None else await _unwelcome_at(reader, events, viewer)
     return {
         event.id: AnswerCase(
             event,
@@ -40,8 +40,7 @@ async def cases_of(
                 is_member=settings[event.id].is_members_only and roles.get(event.id) in INSIDE,
             ),
             is_hosting=event.id in hosted,
-            is_welcome=event.author_id not in refusing
-            and (roles.get(event.id) is not GroupRole.BANNED or event.author_id == viewer),
+            is_welcome=event.id not in unwelcome,
             is_full=event.id in full,
             people_asking=counts.get(event.id, NO_COUNTS).unconfirmed,
         )
@@ -51,10 +50,16 @@ async def cases_of(
 
 async def is_welcome(reader: Reader, event: Event, person: UserId) -> bool:
     """Whether this person may answer yes: neither its host nor a moderator blocks them, and its group has not banned them."""
-    if await refusing_among(reader, [event.author_id], person):
-        return False
-    role = (await _roles_at(reader, [event], person)).get(event.id)
-    return role is not GroupRole.BANNED or event.author_id == person
+    return not await _unwelcome_at(reader, [event], person)
+
+
+async def _unwelcome_at(reader: Reader, events: Sequence[Event], person: UserId) -> set[EventId]:
+    rows = await reader.fetch(
+        f"select e.id from events e where e.id in :events and {is_unwelcome_at('e.author_id', 'e.group_id', ':person')}",
+        events=sorted(event.id for event in events),
+        person=person,
+    )
+    return {EventId(row["id"]) for row in rows}
 
 
 async def _roles_at(reader: Reader, events: Sequence[Event], person: UserId) -> dict[EventId, GroupRole]:

@@ -26,7 +26,7 @@ from openmeet.domain.attendance.rules import RsvpDecision, SeatsTaken
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.events.values import Mode
-from openmeet.domain.moderation.blocks import is_unwelcome
+from openmeet.domain.moderation.blocks import is_unwelcome_at
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks.queries import IS_ANY_ON
 from openmeet.outbox import publications
@@ -109,8 +109,7 @@ def _lock_sql(column: str) -> str:
            {", ".join(f"j.{name} as settings_{name}" for name in _SETTINGS)},
            {COLUMNS},
            case when {IS_ANY_ON} then 1 else 0 end as has_webhooks, h.user_id as co_host_id,
-           case when {is_unwelcome("e.author_id", "u.id")} or e.author_id <> u.id and exists (select 1 from group_members gb
-                where gb.group_id = e.group_id and gb.user_id = u.id and gb.role = 'banned') then 1 else 0 end as is_unwelcome
+           case when {is_unwelcome_at("e.author_id", "e.group_id", "u.id")} then 1 else 0 end as is_unwelcome
       from events e left join users u on u.id = :user_id
       left join attendances a on a.event_id = e.id and a.user_id = :user_id
       left join registration_settings j on j.subject_id =
@@ -129,8 +128,7 @@ class LockedEvent:
     """A locked event with the person's RSVP so far, the settings that apply, seats in use (zeros where nothing is limited)
     and all hosts.
 
-    ``has_webhooks``: whether any webhook is on. ``is_unwelcome``: as in ``moderation.blocks``, or
-    banned from the event's group.
+    ``has_webhooks``: whether any webhook is on. ``is_unwelcome``: see ``moderation.blocks.is_unwelcome_at``.
     """
 
     event: Event

@@ -135,6 +135,16 @@ def is_unwelcome(host: str, other: str) -> str:
     )
 
 
+def is_unwelcome_at(host: str, group: str, other: str) -> str:
+    """SQL condition: ``is_unwelcome`` at what this host holds, or its group (a column, null where it has none) has banned
+    this user, who is not the host.
+    """
+    banned = (
+        f"select 1 from group_members gb where gb.group_id = {group} and gb.user_id = {other} and gb.role = 'banned'"
+    )
+    return f"({is_unwelcome(host, other)} or {host} <> {other} and exists ({banned}))"
+
+
 def is_unwilling(person: str) -> str:
     """SQL condition: this user (a column) has muted or blocked one of ``:sources`` (users and groups), or is blocked by
     one.
@@ -144,18 +154,6 @@ def is_unwilling(person: str) -> str:
         f" or (k.blocked_id = {person} and k.user_id in :sources))"
         f" or exists (select 1 from user_mutes q where q.user_id = {person} and q.subject in :sources))"
     )
-
-
-async def refusing_among(reader: Reader, hosts: Collection[UserId], person: UserId) -> set[UserId]:
-    """Those of these hosts with whom this person is not welcome: all of them where a moderator has blocked the person."""
-    if not hosts:
-        return set()
-    rows = await reader.fetch(
-        f"select u.id from users u where u.id in :hosts and {is_unwelcome('u.id', ':person')} order by u.id",
-        hosts=sorted(set(hosts)),
-        person=person,
-    )
-    return {UserId(row["id"]) for row in rows}
 
 
 async def unwelcome_among(

@@ -8,10 +8,9 @@ from openmeet.domain.events.co_host_queries import series_hosted_among
 from openmeet.domain.events.rules import GroupEventAccess, access_by
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import rules as group_rules
-from openmeet.domain.groups.model import GroupRole
-from openmeet.domain.groups.queries import role_in, roles_in
+from openmeet.domain.groups.queries import roles_in
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.moderation.blocks import blockers_of, refusing_among
+from openmeet.domain.moderation.blocks import blockers_of, is_unwelcome_at
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.users.model import UserId
 
@@ -31,9 +30,13 @@ async def seen(reader: Reader, several: Sequence[Series], viewer: UserId | None)
 
 async def is_unwelcome(reader: Reader, series: Series, person: UserId) -> bool:
     """Whether its host or a moderator blocks this person, or its group has banned them."""
-    if await refusing_among(reader, [series.owner_id], person):
-        return True
-    return await role_in(reader, series.group.id if series.group else None, person) is GroupRole.BANNED
+    row = await reader.fetch_one(
+        "select 1 as found from event_series s"
+        f" where s.id = :series and {is_unwelcome_at('s.user_id', 's.group_id', ':person')}",
+        series=series.id,
+        person=person,
+    )
+    return row is not None
 
 
 async def raise_if_unwelcome(reader: Reader, series: Series, person: UserId, *, refusal: Reason) -> None:
