@@ -13,9 +13,8 @@ from typing import Final
 
 import jinja2
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_file, extract_python
+from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
-from jinja2.ext import babel_extract
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,26 +81,31 @@ def extracted(server: Server) -> Catalog:
 
 
 def _messages(sources: Path) -> Iterator[tuple[str | tuple[str, ...], str | None, list[str]]]:
+    for path in files(sources):
+        yield from messages_of(path, path.read_bytes())
+
+
+def files(sources: Path) -> Iterator[Path]:
+    """Modules and templates that may have messages."""
     for path in sorted(sources.rglob("*")):
-        if path.suffix == ".py":
-            if not _CALLS.search(path.read_bytes()):
-                continue
-            method = extract_python
-            options = {}
-        elif path.parent.name == "templates" and path.suffix in {".html", ".txt", ".jinja"}:
-            method = babel_extract
-            options = _OPTIONS
-        else:
-            continue
-        for _, message, comments, context in extract_from_file(
-            method,
-            path,
-            keywords=KEYWORDS,
-            comment_tags=("For translators:",),
-            options=options,
-            strip_comment_tags=True,
-        ):
-            yield message, context, comments
+        if path.suffix == ".py" or (path.parent.name == "templates" and path.suffix in {".html", ".txt", ".jinja"}):
+            yield path
+
+
+def messages_of(path: Path, source: bytes) -> Iterator[tuple[str | tuple[str, ...], str | None, list[str]]]:
+    """Each message of one file, with its context and the comments for translators."""
+    is_module = path.suffix == ".py"
+    if is_module and not _CALLS.search(source):
+        return
+    for _, message, comments, context in extract(
+        "python" if is_module else "jinja2",
+        BytesIO(source),
+        keywords=KEYWORDS,
+        comment_tags=("For translators:",),
+        options={} if is_module else _OPTIONS,
+        strip_comment_tags=True,
+    ):
+        yield message, context, comments
 
 
 def written(catalog: Catalog) -> bytes:

@@ -121,8 +121,8 @@ async def test_a_stored_sentence_is_found(deployment: Deployment) -> None:
     await deployment.event(await deployment.person(agrees=False))
     await deployment.deliver_publications()
     async with deployment.db.transaction() as tx:
-        await tx.execute("update publications set reason = :said", said="You have not agreed to publishing.")
+        await tx.execute("update publications set reason = :said", said="You haven’t agreed to sync.")
     assert await sentences_in(deployment.db) == [
-        "publications.reason: You have not agreed to publishing.",
-        "publications: You have not agreed to publishing.",
+        "publications.reason: You haven’t agreed to sync.",
+        "publications: You haven’t agreed to sync.",
     ]

@@ -88,7 +88,7 @@ def _recovery(registry: Registry, text: str | None) -> PublicKey | None:
     try:
         key = parse_did_key(text)
     except Malformed as error:
-        raise InvalidInput("recoveryKey", said("The recovery key is not a did:key: %(why)s.", why=error.why)) from error
+        raise InvalidInput("recoveryKey", said("The recovery key isn’t a did:key: %(why)s.", why=error.why)) from error
     if key in registry.own_keys:
         raise InvalidInput("recoveryKey", mark("This is the server’s own key. Use one that only you have."))
     return key

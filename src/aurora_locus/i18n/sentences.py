@@ -44,18 +44,18 @@ def explain(why: Why) -> str:
 _OF_OTHERS = (
     mark("There is nothing at this address."),
     mark("This address doesn’t support that method."),
-    mark("The request cannot be read."),
+    mark("The request is unreadable."),
     mark("The address is too long."),
     mark("The headers are too long."),
     mark("The upload was too slow. Try again on a faster connection."),
     mark("The request was refused."),
     mark("This form was sent from another site. Open the page here and send it again."),
     mark("This address expects a form."),
-    mark("The form contains a character that cannot be kept."),
+    mark("The form contains an unreadable character."),
     mark("An e-mail address looks like name@example.org."),
     mark("The e-mail address is too long."),
     mark("The part before the @ isn’t valid in an e-mail address."),
-    mark("The part after the @ is not a domain."),
+    mark("The part after the @ must be a domain."),
 )
 
 

@@ -52,7 +52,7 @@ def signed_change(newest: PlcOperation, prev: Cid, changes: Mapping[str, Any], k
     Raises InvalidInput for fields that the directory would reject, Refused if our key cannot sign for this identity.
     """
     if format_did_key(key.public) not in newest.rotation_keys:
-        raise Refused("This server's rotation key is not among the identity's keys, so it cannot sign for it.")
+        raise Refused("This server's rotation key isn't among the identity's keys, so it can't sign for it.")
     document: dict[str, Any] = {**plc_operation.to_json(newest), "prev": str(prev), "sig": ""}
     document |= {name: changes[name] for name in _CHANGEABLE if name in changes}
     try:

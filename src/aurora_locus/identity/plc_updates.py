@@ -234,7 +234,7 @@ async def new_signing_key(directory: Directory, rotation_key: PrivateKey, did: D
     if newest.verification_methods.get(ATPROTO_KEY) == key:
         return None
     if format_did_key(rotation_key.public) not in newest.rotation_keys:
-        raise Refused(mark("This server's rotation key is not among the identity's keys, so it cannot sign for it."))
+        raise Refused(mark("This server's rotation key isn't among the identity's keys, so it can't sign for it."))
     methods = {**newest.verification_methods, ATPROTO_KEY: key}
     return plc_operation.sign(replace(newest, verification_methods=methods, prev=str(prev), sig=None), rotation_key)
 

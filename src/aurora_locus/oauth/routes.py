@@ -135,7 +135,7 @@ def _pairs(body: bytes) -> list[tuple[str, str]]:
     except (ValueError, UnicodeDecodeError):
         raise refusals.invalid_request(f"The body is not a form of at most {MAX_FIELDS} parameters.") from None
     if any("\x00" in value for _, value in pairs):
-        raise refusals.invalid_request("The form contains a character that cannot be kept.")
+        raise refusals.invalid_request("The form contains an unreadable character.")
     return pairs
 
 

@@ -85,7 +85,7 @@ async def read_form(request: Request, *, max_fields: int = MAX_FIELDS) -> dict[s
     async with request.form(max_files=0, max_fields=max_fields) as form:
         found = {name: value for name, value in form.multi_items() if isinstance(value, str)}
     if any("\x00" in value for value in found.values()):
-        raise InvalidInput("", "The form contains a character that cannot be kept.")
+        raise InvalidInput("", "The form contains an unreadable character.")
     return found
 
 

@@ -25,5 +25,5 @@ def parse_address(text: str) -> EmailAddress:
         raise ValueError("The part before the @ isn’t valid in an e-mail address.")
     labels = domain.lower().split(".")
     if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
-        raise ValueError("The part after the @ is not a domain.")
+        raise ValueError("The part after the @ must be a domain.")
     return EmailAddress(f"{local}@{'.'.join(labels)}")

@@ -45,9 +45,9 @@ def _records(left: Sequence[str]) -> str:
     """Which records their account server still has, and what their owner can do."""
     said = ngettext(
         "Your account server still has this copy of something from here. We keep trying to delete it until then. Afterwards"
-        " only you can: open its address in an app that shows your records, and delete it there.",
+        " only you can: open its address in an app that shows what’s in your account, and delete it there.",
         "Your account server still has these copies of things from here. We keep trying to delete them until then."
-        " Afterwards only you can: open their addresses in an app that shows your records, and delete them there.",
+        " Afterwards only you can: open their addresses in an app that shows what’s in your account, and delete them there.",
         len(left),
     )
     more = len(left) - MOST_LISTED

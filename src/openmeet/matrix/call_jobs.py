@@ -41,13 +41,13 @@ def call_handler(bridge: Bridge) -> JobHandler:
                     await pictures.fetch(bridge, room, event)
                 case "plain":
                     await _notice(
-                        bridge, room, "plain", gettext("Encrypted messages do not arrive in the chat of the event.")
+                        bridge, room, "plain", gettext("Encrypted messages don’t arrive in the chat of the event.")
                     )
                 case "linked":
                     await _notice(bridge, room, f"linked-{job.revision}", gettext("Your account is linked now."))
                     await keeper.leave(room)
                 case "unlinked":
-                    why = gettext("This code is not valid. Ask for a new one on the site, and invite me again.")
+                    why = gettext("This code isn’t valid. Ask for a new one on the site, and invite me again.")
                     await _notice(bridge, room, f"linked-{job.revision}", why)
                     await keeper.leave(room)
         except RemoteFailed as failed:

@@ -113,7 +113,7 @@ async def test_a_pds_that_dies_in_between_is_asked_again(deployment: Deployment)
         assert (await how_far(deployment, user_id))[0] is BackfillStage.DELAYED
         shown = (await browser.get("/my/reading")).text
         assert 'http-equiv="refresh"' in shown
-        assert "is not answering" in shown
+        assert "isn’t answering" in shown
         back = await serve(deployment.pds.app, "127.0.0.1", deployment.pds_serving.port)
         try:
             deployment.clock.turn(30 * MINUTE)

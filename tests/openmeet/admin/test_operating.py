@@ -69,10 +69,10 @@ async def test_a_community_whose_database_is_away_is_named(bench: Bench):
 
     bench.give_others({"database of village": check})
     shown = await bench.client.get("/operating")
-    assert "Databases that do not answer" in shown.text
+    assert "Databases that don’t answer" in shown.text
     assert "Database of village" in shown.text
     away = False
-    assert "Databases that do not answer" not in (await bench.client.get("/operating")).text
+    assert "Databases that don’t answer" not in (await bench.client.get("/operating")).text
 
 
 async def test_a_broker_that_is_away_hides_nothing_else(bench: Bench):
@@ -83,7 +83,7 @@ async def test_a_broker_that_is_away_hides_nothing_else(bench: Bench):
         await cursors.add_source(tx, "wss://pds.example", cursor=7)
     shown = await bench.client.get("/operating")
     assert shown.status_code == HTTPStatus.OK
-    assert "The broker does not answer." in shown.text
+    assert "The broker doesn’t answer." in shown.text
     assert "wss://pds.example" in shown.text
     olga = await api_session(bench.client, OPERATOR, "Olga")
     told = (await bench.client.get("/api/sync/status", headers=olga)).json()
@@ -184,7 +184,7 @@ async def test_everything_that_needs_somebody_is_there(bench: Bench):
         "1 given up",
         "https://pds.away.example",
         "not called (circuit open)",
-        "pds.away.example cannot be reached.",
+        "pds.away.example can’t be reached.",
         "repository’s version was kept",
         "A record without its event or answer here",
         ">open<",
@@ -262,7 +262,7 @@ async def test_records_put_aside_are_shown_read_again_and_forgotten(bench: Bench
     form = {"records": f"{uris[0]} {uris[1]} {lost} at://nobody/x/y", "do": "read"}
     done = await bench.client.post("/operating/put-aside", data=form)
     assert done.status_code == HTTPStatus.SEE_OTHER
-    assert "We’re reading their repositories" in (await bench.client.get(done.headers["location"])).text
+    assert "We’re reading their accounts" in (await bench.client.get(done.headers["location"])).text
     async with bench.db.reader() as reader:
         queued = await reader.fetch(
             "select kind, subject from outbox_jobs where kind in ('backfill', 'reconcile') order by kind"

@@ -122,13 +122,13 @@ def nested(levels: int) -> list[Any]:
 
 
 BAD = {
-    "another collection": (sent(collection=RSVP), "not accepted here"),
+    "another collection": (sent(collection=RSVP), "n’t accepted here"),
     "no DID": (sent(did="ana"), "did"),
     "no revision": (sent(rev="yesterday"), "tid"),
     "another uri": (sent(uri=f"at://{did(1)}/{EVENT}/walk"), "URI"),
     "another CID": (sent(cid="bafyreigaknpexyvxt76zgkitavbwx6ejgfheup5oybpm77f3pxzrvwpfdi"), "CID"),
-    "no record": (sent(record=None), "not valid data"),
-    "a record that is nested too deep": (sent(record=event_value(theme=nested(300))), "not valid data"),
+    "no record": (sent(record=None), "n’t valid data"),
+    "a record that is nested too deep": (sent(record=event_value(theme=nested(300))), "n’t valid data"),
     "a record that is deleted": (sent("delete", record=event_value()), "has no record"),
 }
 

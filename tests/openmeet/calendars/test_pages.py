@@ -64,7 +64,7 @@ async def test_what_is_wrong_stands_at_the_field_and_nothing_typed_is_lost(site:
         await sign_up(browser, "ana@example.org", "Ana")
         elsewhere.body = "<html>"
         for url, why in (
-            (elsewhere.url, "This is not a calendar file"),
+            (elsewhere.url, "This isn’t a calendar file"),
             ("choir", "Give the whole address"),
             ("https://eva:tea@choir.example/a.ics", "This address has a name or password in it"),
         ):

@@ -169,7 +169,7 @@ async def test_the_whole_way_in_a_browser(make_sqlite: MakeDatabase, clock: Hand
             event = await create(tx, Caller(row["id"], "Host"), details())
         wrong = await host.post("/import", files={"file": ("a.ics", b"nothing", "text/calendar")})
         assert wrong.status_code == 400
-        assert "This is not a calendar file" in wrong.text
+        assert "This isn’t a calendar file" in wrong.text
         arrived = await host.post(
             "/import", data={"event": event.slug}, files={"file": ("guests.csv", LUMA.encode(), "text/csv")}
         )

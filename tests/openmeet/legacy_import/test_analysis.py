@@ -357,19 +357,19 @@ async def test_what_cannot_be_read_is_said_with_its_row_and_stops_nothing_else(t
     said = {odd.sentence for odd in plan.odd}
     unread = "says something that cannot be read; it counts as not said"
     assert {
-        f"event {never} {unread} (startdate is not a time: 'never').",
+        f"event {never} {unread} (startdate isn’t a time: 'never').",
         f"event {never} has no start; it is left out.",
-        f"event {endless} {unread} (enddate is not between 1900 and 2200: '9999-12-31T23:59:59Z').",
+        f"event {endless} {unread} (enddate isn’t between 1900 and 2200: '9999-12-31T23:59:59Z').",
         f"event {endless} {unread} (maxattendees is no whole number: 'many').",
-        f"event {endless} {unread} (createdat is not between 1900 and 2200: '0001-01-01').",
-        f"event {twisted} {unread} (recurrenceuntil is not a time: 'soon').",
+        f"event {endless} {unread} (createdat isn’t between 1900 and 2200: '0001-01-01').",
+        f"event {twisted} {unread} (recurrenceuntil isn’t a time: 'soon').",
         f"event {twisted} {unread} (recurrencecount is no whole number: '²').",
         f"event {twisted} leaves out a date that its rule does not name; nothing is left out (0001-01-01).",
         f"event {nobody} {unread} (userid is no whole number: 'Ana').",
         f"event {nobody} has no host any more; it is left out.",
         f"event row {nobody + 1} has no number that could be read; it is left out (id: 'x').",
         f"event row {nobody + 2} has no number that could be read; it is left out (it is empty).",
-        f"answer 1 {unread} (createdat is not a time: 'yesterday').",
+        f"answer 1 {unread} (createdat isn’t a time: 'yesterday').",
     } <= said
     assert sum(odd.what is Oddity.NO_NUMBER for odd in plan.odd) == 5
     assert {one.old.id for one in (*plan.dates, *plan.singles)} == {good, endless, twisted}

@@ -91,7 +91,7 @@ async def _survive(synapse: Synapse, town: MirroredTown, away_seconds: float) ->
     assert (shown.status.waiting, shown.status.error) == (status.waiting, status.error)
     assert shown.waiting_since is not None
     assert shown.waiting_since <= last["at"]
-    assert "cannot be reached" in explain(status.error)
+    assert "can’t be reached" in explain(status.error)
     away = monotonic() - began
 
     await synapse.start()

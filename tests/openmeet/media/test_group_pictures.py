@@ -101,7 +101,7 @@ async def test_one_that_another_app_has_put_up_is_taken_away_by_page(make_sqlite
         path = f"/groups/{group.slug}/picture"
         form = (await ana.get(path)).text
         assert f'action="{path}/remove"' in form
-        assert "by another app" in form
+        assert "Another app added" in form
         assert (await ana.post(f"{path}/remove")).status_code == 303
         assert f'action="{path}/remove"' not in (await ana.get(path)).text
     async with site.db.reader() as reader:

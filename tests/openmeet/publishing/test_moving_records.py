@@ -241,7 +241,7 @@ async def test_by_page_and_by_api(deployment: Deployment):
         done = await browser.post(PATH, data={"from": first})
         assert (done.status_code, done.headers["location"]) == (303, PATH)
         await deliver_publications(deployment)
-        assert "They’re being moved." in (await browser.get(PATH)).text
+        assert "They’re on their way." in (await browser.get(PATH)).text
     assert {(await deployment.status_of(PublicationKind.EVENT, one.id)).uri.split("/")[2] for one in events} == {second}
     async with deployment.db.transaction() as tx:
         await identities.switch(tx, ana.user_id, first)

@@ -147,7 +147,7 @@ async def test_names_that_lead_nowhere_say_so(door: Door):
             ("did:web:localhost", 400, "No identity can live at localhost."),
             ("did:example:1", 400, "only did:plc and did:web are supported"),
             ("did:plc:ewvi7nxzyoun6zhxrhs64oiz", 400, "There is no account did:plc:"),
-            ("http://127.0.0.1:1", 502, "127.0.0.1 cannot be reached"),
+            ("http://127.0.0.1:1", 502, "127.0.0.1 can’t be reached"),
         ):
             answer = await browser.post("/sign-in/network", data={"identifier": typed})
             assert (answer.status_code, words in answer.text) == (status, True), typed

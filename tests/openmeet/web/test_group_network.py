@@ -60,7 +60,7 @@ async def test_a_member_says_yes_and_takes_it_back(site: Site):
         before = (await browser.get(f"/groups/{group.slug}/network")).text
         assert "Show it to everyone" in before
         assert "Copies may remain" in before
-        assert "Owner of the repository" not in before
+        assert "Whose account it’s in" not in before
         for word, expected, offered in (("yes", True, "Hide my name"), ("no", False, "Show it to everyone")):
             answer = await browser.post(f"/groups/{group.slug}/network", data={"public": word})
             assert answer.status_code == 303
@@ -85,8 +85,8 @@ async def test_who_has_not_agreed_or_is_in_a_group_that_is_not_published_is_offe
         assert "Show it to everyone" not in (await browser.get(f"/groups/{group.slug}/network")).text
     async with signed_in(site, ana.user_id) as browser:
         shown = (await browser.get(f"/groups/{group.slug}/network")).text
-        assert "Only its name and the address of its page are published." in shown
-        assert "agree to publishing" in shown
+        assert "Other apps can show only its name and the address of its page." in shown
+        assert "agree to sync" in shown
 
 
 async def test_strangers_find_no_such_page(site: Site):

@@ -79,7 +79,7 @@ async def test_who_is_slow_holds_nobody_up(stage, client, ana, elsewhere) -> Non
     assert len(stage.receiver.heard) == 1
     for webhook in slow:
         (one,) = await deliveries(client, ana, webhook)
-        assert (one["state"], one["why"]) == ("waiting", "127.0.0.1 did not answer in time.")
+        assert (one["state"], one["why"]) == ("waiting", "127.0.0.1 didn’t answer in time.")
 
 
 async def test_an_answer_without_end_is_not_read(stage, client, ana, elsewhere) -> None:
@@ -119,7 +119,7 @@ async def test_a_name_is_looked_up_each_time_and_leads_nowhere_inside(stage, cli
         await stage.deliver(http)
         (one,) = await deliveries(client, ana, webhook)
         assert (one["tries"], names.asked >= tries) == (tries, True)
-        assert (one["status"], one["why"]) == (None, "hook.example does not lead to a public address.")
+        assert (one["status"], one["why"]) == (None, "hook.example doesn’t lead to a public address.")
         stage.clock.turn(HOUR)
     await http.close()
 

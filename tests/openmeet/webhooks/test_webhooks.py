@@ -420,7 +420,7 @@ async def test_nothing_leads_into_the_private_network(stage, client, ana):
     await stage.deliver(http)
     await http.close()
     (one,) = await deliveries(client, ana, webhook)
-    assert "does not lead to a public address" in one["why"]
+    assert "doesn’t lead to a public address" in one["why"]
 
 
 async def test_a_secret_is_shown_once_and_kept_sealed(stage, client, ana):

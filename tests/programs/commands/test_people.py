@@ -151,7 +151,7 @@ async def test_what_names_nobody_deletes_nobody(environment: dict[str, str], pla
         await identities.insert_shadows(tx, {DID: known})
     said = erase(environment, "erase", "@", "--yes", "--now", "--wait", "0")
     assert (said.returncode, said.stdout) == (1, "")
-    assert "This doesn’t name a person. Give an e-mail address, a handle or a DID." in said.stderr
+    assert "We can’t tell who that is. Enter an e-mail address, or a full name like ana.example.org." in said.stderr
     async with platform.db.reader() as reader:
         assert len(await reader.fetch("select did from identities")) == 1
 

@@ -45,7 +45,7 @@ async def request_crawl(request: Request) -> Response:
     """Request a crawl from every relay that was not asked recently."""
     console = console_of(request)
     if not console.settings.announces_when_asked:
-        raise Forbidden(mark("This server is not announced (PDS_FEDERATION_CRAWL_ENABLED is off)."))
+        raise Forbidden(mark("This server isn’t announced (PDS_FEDERATION_CRAWL_ENABLED is off)."))
     try:
         audit = audit_of(request)
         # Logged before: relays may take their time, and no transaction waits for them.

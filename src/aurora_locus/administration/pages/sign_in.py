@@ -82,7 +82,7 @@ async def _as_account(request: Request, next_path: str) -> Response:
     async with edge.registry_of(request).db.reader() as reader:
         operator = await operators.find_by_did(reader, account.did)
     if operator is None:
-        wrong = Typed({}, {"name": said("@%(handle)s is not an operator of this server.", handle=account.handle)})
+        wrong = Typed({}, {"name": said("@%(handle)s isn’t an operator of this server.", handle=account.handle)})
         return await _form(request, wrong, next_path, status=403)
     await edge.begin(request, operator)
     return go(next_path, flash="signed_in")

@@ -18,7 +18,7 @@ async def request_crawl(call: XrpcCall) -> None:
     if call.body["hostname"].lower() != host.crawling.hostname:
         raise Refused(f"This server is a PDS and reads nobody; it can announce {host.crawling.hostname} only.")
     if not host.settings.announces_when_asked:
-        raise Forbidden("This server is not announced (PDS_FEDERATION_CRAWL_ENABLED is off).")
+        raise Forbidden("This server isn’t announced (PDS_FEDERATION_CRAWL_ENABLED is off).")
     audit = audit_of(call)
     # Logged before: relays may take their time, and no transaction waits for them.
     await host.db.write(lambda w: audit_log.append(w, audit, OperatorAction.REQUEST_CRAWL, host.crawling.hostname))

@@ -14,7 +14,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "user.name_needed": mark("Enter the name that others see."),
     "user.name_too_long": mark("A name has at most %(most)s characters."),
     "user.email_in_use": mark("This address is being signed up right now. Try again in a moment."),
-    "user.names_nobody": mark("This doesn’t name a person. Give an e-mail address, a handle or a DID."),
+    "user.names_nobody": mark(
+        "We can’t tell who that is. Enter an e-mail address, or a full name like ana.example.org."
+    ),
     "user.no_such_person": mark("There is no such person."),
     "user.guest_email_in_use": mark("This address is being saved right now. Try again in a moment."),
     "user.notice_needed": mark(
@@ -83,7 +85,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "email_link.no_such_event": mark("That event no longer exists."),
     # reasons of openmeet.domain.identities
     "identity.not_your_account": mark("This isn’t one of your accounts."),
-    "identity.kept_here": mark("We keep this repository for you. Stop publishing instead, or take it over."),
+    "identity.kept_here": mark("We keep this account for you. Stop syncing instead, or take it over."),
     "identity.recovery_key_waits": mark("Its recovery key is still here and would be lost. Save it first."),
     "identity.last_way_in": mark(
         "It’s the only way you have to sign in here. Add an e-mail address to this account first."
@@ -106,7 +108,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "account_merge.nothing_to_join": mark("There is nothing left to join here."),
     "account_merge.two_repositories": mark(
-        "We keep a repository for both accounts. Take one of them over first, then join them."
+        "We keep an account in other apps for both of them. Take one over first, then join them."
     ),
     # reasons of openmeet.domain.profiles
     "profile.no_such_person": mark("There is no such person."),
@@ -144,22 +146,22 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "data_export.email_taken": mark("Somebody else has this e-mail address here."),
     "data_export.nobody_asked_to_join": mark("Nobody asked to join."),
     "data_export.no_such_person": mark("There is no such person."),
-    "data_export.not_of_one_person": mark("This is not an export of one person."),
-    "data_export.no_person_named": mark("This document does not say whose it is."),
-    "data_export.rows_not_a_list": mark("%(table)s is not a list of rows."),
+    "data_export.not_of_one_person": mark("This isn’t an export of one person."),
+    "data_export.no_person_named": mark("This document doesn’t say whose it is."),
+    "data_export.rows_not_a_list": mark("%(table)s isn’t a list of rows."),
     "data_export.unknown_columns": mark("%(table)s has columns that are unknown here. Use the release that made it."),
     "data_export.series_in_a_circle": mark("Series refer to each other in a circle."),
     "data_export.unreadable_value": mark("%(where)s has a value that exports never have."),
     "data_export.unreadable_bytes": mark("%(where)s has bytes that can’t be read."),
-    "data_export.not_of_a_site": mark("This is not an export of a whole site."),
+    "data_export.not_of_a_site": mark("This isn’t an export of a whole site."),
     "data_export.too_new": mark("This export was made by a newer release. Import it with that release."),
     "data_export.not_empty": mark("That database already has a site. Name an empty one."),
-    "data_export.not_an_export": mark("This is not an export. An export has one JSON object on each line."),
+    "data_export.not_an_export": mark("This isn’t an export. An export has one JSON object on each line."),
     "data_export.rows_in_a_circle": mark("Rows of %(label)s refer to each other in a circle."),
     "data_export.incomplete": mark("The export is incomplete: its end or some rows are missing."),
     "data_export.line_too_long": mark("A line of an export has at most %(most)s MB."),
-    "data_export.unknown_line": mark("Line %(number)s does not belong to an export."),
-    "data_export.unknown_table": mark("%(table)s does not belong in an export."),
+    "data_export.unknown_line": mark("Line %(number)s doesn’t belong to an export."),
+    "data_export.unknown_table": mark("%(table)s doesn’t belong in an export."),
     "data_export.other_columns": mark("%(where)s has other columns than this table: %(columns)s."),
     "data_export.damaged": mark("The export is damaged: %(problem)s."),
     "data_export.cannot_follow": mark("You can’t follow this person."),

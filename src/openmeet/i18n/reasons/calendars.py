@@ -28,16 +28,16 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "calendar.address_unreadable": mark("We can’t read its address any more. Add it again."),
     # reasons of openmeet.domain.icalendar
     "icalendar.file_too_large": mark("A calendar file can have up to %(most)s MB. This one has %(length)s."),
-    "icalendar.not_a_calendar": mark("This is not a calendar file: BEGIN:VCALENDAR is missing."),
+    "icalendar.not_a_calendar": mark("This isn’t a calendar file: BEGIN:VCALENDAR is missing."),
     "icalendar.too_many_lines": mark("A calendar file can have at most %(most)s lines. Send it in parts."),
     "icalendar.too_many_components": mark("A calendar file can have at most %(most)s components."),
     "icalendar.nested_too_deeply": mark("The components of this file are nested too deeply."),
     # reasons of openmeet.domain.imports
-    "import.no_event_described": mark("This page does not describe an event in a way that programs can read."),
+    "import.no_event_described": mark("This page doesn’t describe an event in a way that programs can read."),
     "import.unknown_zone": mark("Write a time zone like Europe/Berlin."),
     "import.no_such_import": mark("That import no longer exists."),
     "import.list_too_large": mark("A list can have up to %(most)s MB. This one has %(length)s."),
-    "import.not_a_list": mark("This is not a list of people: its first line should name the columns."),
+    "import.not_a_list": mark("This isn’t a list of people: its first line should name the columns."),
     "import.message_too_long": mark("At most %(most)s characters. This has %(length)s."),
     "import.nobody_to_invite": mark("Nobody on the list is waiting for an invitation."),
     "import.too_many_people": mark("One invitation goes to at most %(most)s people."),
@@ -66,26 +66,26 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "import.looks_like_yours": mark("you already have one like it. Select it to have both."),
     "import.looks_like_earlier": mark("there’s one like it earlier in the file. Select it to have both."),
     # reasons of openmeet.domain.legacy_import
-    "legacy_import.year_out_of_range": mark("%(label)s is not between %(first_year)s and %(last_year)s: %(value)s."),
-    "legacy_import.unknown_row": mark('Line %(number)s of the dump is not {"table": …, "row": {…}}.'),
-    "legacy_import.no_such_file": mark("There is no file %(text)s, and it is not a postgresql:// address."),
-    "legacy_import.malformed_time": mark("%(label)s is not a time: %(value)s."),
-    "legacy_import.not_json": mark("Line %(number)s of the dump is not JSON: %(wrong)s."),
-    "legacy_import.database_unreachable": mark("The older database cannot be reached: %(failure)s."),
+    "legacy_import.year_out_of_range": mark("%(label)s isn’t between %(first_year)s and %(last_year)s: %(value)s."),
+    "legacy_import.unknown_row": mark('Line %(number)s of the dump isn’t {"table": …, "row": {…}}.'),
+    "legacy_import.no_such_file": mark("There is no file %(text)s, and it isn’t a postgresql:// address."),
+    "legacy_import.malformed_time": mark("%(label)s isn’t a time: %(value)s."),
+    "legacy_import.not_json": mark("Line %(number)s of the dump isn’t JSON: %(wrong)s."),
+    "legacy_import.database_unreachable": mark("The older database can’t be reached: %(failure)s."),
     "legacy_import.line_too_long": mark("Line %(number)s of the dump has more than %(most)s bytes."),
     "legacy_import.nothing_imported": mark("Nothing was imported from %(source)s."),
-    "legacy_import.not_the_older_model": mark("This is not a database of the older model: nothing in %(tables)s."),
+    "legacy_import.not_the_older_model": mark("This isn’t a database of the older model: nothing in %(tables)s."),
     "legacy_import.built_upon": mark("It can’t be undone any more. Since then, %(changes)s."),
     # reasons of openmeet.recurrence
     "recurrence.too_long": mark("A rule has at most %(most)s characters."),
     "recurrence.empty": mark("The rule is empty. Write FREQ=WEEKLY, or leave it out."),
-    "recurrence.frequency_missing": mark("The rule does not say how often: FREQ is missing."),
+    "recurrence.frequency_missing": mark("The rule doesn’t say how often: FREQ is missing."),
     "recurrence.too_frequent": mark(
         "FREQ=%(frequency)s isn’t supported. For several times a day, use FREQ=DAILY with BYHOUR."
     ),
     "recurrence.unknown_frequency": mark("FREQ must be one of %(choices)s."),
     "recurrence.unknown_part": mark("A rule has no part “%(text)s”."),
-    "recurrence.malformed_part": mark("“%(text)s” is not NAME=VALUE."),
+    "recurrence.malformed_part": mark("“%(text)s” isn’t NAME=VALUE."),
     "recurrence.repeated_part": mark("%(rule_part)s is given twice."),
     "recurrence.number_out_of_range": mark("%(rule_part)s must be a number from %(least)s to %(most)s."),
     "recurrence.malformed_weekday": mark("BYDAY=%(text)s isn’t a weekday. Write MO, 2TU or -1FR."),
@@ -96,7 +96,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "“The second Monday” needs FREQ=MONTHLY or FREQ=YEARLY (and no BYWEEKNO)."
     ),
     "recurrence.nth_weekday_too_high": mark("A month has at most five of each weekday."),
-    "recurrence.part_not_allowed": mark("%(rule_part)s does not go with FREQ=%(frequency)s."),
+    "recurrence.part_not_allowed": mark("%(rule_part)s doesn’t go with FREQ=%(frequency)s."),
     "recurrence.position_alone": mark("BYSETPOS chooses among what another BY… part names. Add one."),
     "recurrence.too_many_a_day": mark("The rule names %(number)s times a day. At most %(most)s are possible."),
     "recurrence.too_many_steps": mark(
@@ -127,12 +127,12 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "recurrence.frequency_expected": mark("frequency must be one of daily, weekly, monthly, yearly."),
     "recurrence.until_expected": mark("until must be a date such as 20261224, 20261224T180000 or 20261224T170000Z."),
     "recurrence.weekday_expected": mark("firstDayOfWeek must be one of mo, tu, we, th, fr, sa, su."),
-    "recurrence.malformed_count": mark("COUNT=%(text)s is not a number."),
-    "recurrence.unknown_weekday": mark("“%(text)s” is not a weekday."),
+    "recurrence.malformed_count": mark("COUNT=%(text)s isn’t a number."),
+    "recurrence.unknown_weekday": mark("“%(text)s” isn’t a weekday."),
     "recurrence.member_unknown": mark("A rule has no field “%(text)s”."),
     "recurrence.member_of_day_unknown": mark("A day of byDay has no field “%(text)s”."),
-    "recurrence.malformed_number": mark("%(rule_part)s=%(text)s is not a number from %(least)s to %(most)s."),
+    "recurrence.malformed_number": mark("%(rule_part)s=%(text)s isn’t a number from %(least)s to %(most)s."),
     "recurrence.malformed_signed_number": mark(
-        "%(rule_part)s=%(text)s is not a number from −%(most)s to −%(least)s or %(least)s to %(most)s."
+        "%(rule_part)s=%(text)s isn’t a number from −%(most)s to −%(least)s or %(least)s to %(most)s."
     ),
 }

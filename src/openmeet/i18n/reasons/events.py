@@ -16,7 +16,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.cannot_cancel_draft": mark("Nobody else can see a draft. Delete it instead."),
     "event.dates_conflict": mark("The event would end before it starts. Choose the other date, too, or edit both."),
     "event.changed_since_opened": mark("This event was changed since you opened it."),
-    "event.no_record_elsewhere": mark("There is no record of this event that was written elsewhere."),
+    "event.no_record_elsewhere": mark("No other app has a copy of this event."),
     "event.public_here": mark("The event is public here. Choose who can see it first."),
     "event.new_link_of_public": mark("Everyone can find this event. Choose who sees it first."),
     "event.invitation_over": mark("This invitation no longer works."),

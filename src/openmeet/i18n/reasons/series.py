@@ -24,7 +24,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "series.may_not_create_event": mark("You can’t create events in this group."),
     "series.host_only": mark("Only the host of this series can change it."),
-    "series.host_publishes": mark("Only the host of this series can publish it from their repository."),
+    "series.host_publishes": mark("Only the host of this series can sync it from their account."),
     "series.host_hands_over": mark("Only the host of a series can hand it over."),
     "series.kept_elsewhere": mark("This series is stored elsewhere. Change it there."),
     "series.last_date_before_first": mark("The last date comes before the first."),
@@ -46,9 +46,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.other_host_now": mark("Somebody else hosts this series now. Ask them to hand it back before you undo it."),
     "series.account_needed": mark("Choose one of your accounts."),
     "series.not_your_account": mark("This isn’t one of your accounts."),
-    "series.account_for_new_records": mark(
-        "New records go to this account. Choose the other one for new records first."
-    ),
+    "series.account_for_new_records": mark("New copies go to this account. Choose the other one for new copies first."),
     "series.new_link_of_public": mark("Everyone can find this series. Choose who sees it first."),
     "series.cannot_offer_to_them": mark("Offer it to somebody who follows it, answered a date, or runs its group."),
     "series.no_such_offer": mark("There is no such offer."),

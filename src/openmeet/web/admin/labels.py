@@ -13,10 +13,10 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
 DISAGREEMENT_LABELS: Final = {
-    Discrepancy.RECORD_MISSING: lazy("A record there was not known here"),
+    Discrepancy.RECORD_MISSING: lazy("A record there wasn’t known here"),
     Discrepancy.RECORD_DIFFERS: lazy("Different versions here and there"),
-    Discrepancy.RECORD_GONE: lazy("A record known here is not there"),
-    Discrepancy.PUBLICATION_LOST: lazy("What was published is not there"),
+    Discrepancy.RECORD_GONE: lazy("A record known here isn’t there"),
+    Discrepancy.PUBLICATION_LOST: lazy("What was published isn’t there"),
     Discrepancy.PUBLICATION_DIFFERS: lazy("What was published has been changed there"),
     Discrepancy.ROW_MISSING: lazy("A record without its event or answer here"),
     Discrepancy.ROW_WITHOUT_RECORD: lazy("An event or answer here whose record nobody knows"),

@@ -67,7 +67,7 @@ FIELD_LABELS = {field.name: field.inputs[0].label for field in FIELDS if field.i
     "left_out": lazy("Dates left out"),
     "added": lazy("Dates added"),
     "venue": lazy("Place"),
-    "record": lazy("Something that is not understood here"),
+    "record": lazy("Something that isn’t understood here"),
 }
 
 _WHY = {

@@ -23,7 +23,7 @@ from openmeet.web.site.tenant_routing import database_of
 HERE: Final = "/me/atproto"
 ALLOWING: Final = "/settings/identity"
 ALLOW_FIRST: Final = lazy(
-    "Your server does not let this site write for you at the moment. Nothing was saved, and what you typed is still below. Sign in or allow it in a new window, then press the button here again."
+    "Your account server doesn’t let us write for you right now. Nothing was saved, and what you typed is still below. Sign in or allow it in a new window, then press the button here again."
 )
 
 

@@ -15,7 +15,7 @@ _CHANNELS: Mapping[ChangeChannel, LazyText] = {
     ChangeChannel.PAGE: lazy("on the page"),
     ChangeChannel.API: lazy("by an app"),
     ChangeChannel.MAIL: lazy("by a link in an e-mail"),
-    ChangeChannel.NETWORK: lazy("by a record in their repository"),
+    ChangeChannel.NETWORK: lazy("in another app"),
     ChangeChannel.HOST: lazy("as host"),
     ChangeChannel.GROUP: lazy("automatically, because they left the event’s group"),
     ChangeChannel.CLOCK: lazy("automatically, because a place became free or an offer ended"),

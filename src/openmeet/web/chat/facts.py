@@ -29,7 +29,7 @@ def room_facts(place: ChatPlace, kept_days: int) -> list[str]:
         facts.append(
             gettext("This chat is also on Matrix. The operator of the Matrix server can read what is passed on.")
         )
-    facts.append(gettext("Messages are not end-to-end encrypted."))
+    facts.append(gettext("Messages aren’t end-to-end encrypted."))
     return facts
 
 

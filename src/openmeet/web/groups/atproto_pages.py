@@ -122,7 +122,7 @@ async def _own_name(
     )
 
 
-LABELS = {"handle": lazy("Handle")}
+LABELS = {"handle": lazy("Name in other apps")}
 
 
 def routes() -> list[Route]:

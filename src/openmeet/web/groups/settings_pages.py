@@ -8,7 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import InvalidForm, PreconditionFailed, Refused
+from at_protocol.failures import Malformed
+from at_protocol.syntax.handle import parse_handle
+from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused, RemoteFailed, RemoteSlow
 from groundwork.http.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, administration, invitation_queries
@@ -143,18 +145,40 @@ async def change_follows(request: Request) -> Response:
     caller = caller_of(request)
     typed = await read_form(request)
     try:
+        did = "" if typed.get("unfollow") else await _did_of(request, typed.get("did", ""))
         async with database_of(request).transaction() as tx:
             if typed.get("unfollow"):
                 await administration.unfollow(tx, caller, slug_of(request), typed["unfollow"])
             else:
-                text = typed.get("did", "").strip()
-                known = await by_handle(tx, text.removeprefix("@").lower()) if "." in text and ":" not in text else []
-                await administration.follow(tx, caller, slug_of(request), known[0].did if len(known) == 1 else text)
+                await administration.follow(tx, caller, slug_of(request), did)
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except (InvalidForm, Refused) as wrong:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"did": wrong.why})
         return await _follows(request, typed_again(typed, problem), status=400)
     return go(path_of(group, "follows"), flash="did_unfollowed" if typed.get("unfollow") else "did_followed")
+
+
+async def _did_of(request: Request, typed: str) -> str:
+    """The DID of an account by its name: as it is known here, else as the name’s domain says. Other text is returned as it is.
+
+    Raises InvalidForm (nobody has this name) and what ``see`` raises for people who may not follow.
+    """
+    try:
+        name = parse_handle(typed.strip().removeprefix("@").lower())
+    except Malformed:
+        return typed
+    async with database_of(request).reader() as reader:
+        await see(reader, request, GroupPermission.FOLLOW)
+        known = await by_handle(reader, name)
+    if len(known) == 1:
+        return known[0].did
+    network = services(request).network
+    if network is None:
+        return typed
+    try:
+        return (await network.handles.identify(name)).did
+    except (NotFound, RemoteFailed, RemoteSlow):
+        raise InvalidForm({"did": GroupReason.MALFORMED_DID}) from None
 
 
 async def _follows(request: Request, typed: Typed, *, status: int = 200) -> Response:

@@ -48,7 +48,7 @@ PRIVACY: Final = (
         "**What we keep:** your e-mail address and name, the events, answers, groups and messages that you write, and your settings."
     ),
     lazy(
-        "**What we keep briefly:** the network address of a visit, against abuse, and when each browser or app signed in. You see your sign-ins in [your settings](/settings/sessions)."
+        "**What we keep briefly:** the internet address of a visit, against abuse, and when each browser or app signed in. You see your sign-ins in [your settings](/settings/sessions)."
     ),
     lazy(
         "**Who sees what:** hosts see the names and answers of their guests. Others see what the host’s settings say. Other guests never see your e-mail address."

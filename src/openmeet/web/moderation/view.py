@@ -35,7 +35,7 @@ THING_LABELS: Final = {
     Thing.SERIES: lazy("Series"),
     Thing.GROUP: lazy("Group"),
     Thing.PERSON: lazy("Person"),
-    Thing.DID: lazy("Account on the network"),
+    Thing.DID: lazy("Account from another app"),
     Thing.HOST: lazy("Host of repositories"),
 }
 STATE_LABELS: Final = {

@@ -29,7 +29,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "account_deletion_requested": lazy("Your account is hidden and will be deleted. Changed your mind? Sign in again."),
     "identity_taken_over": lazy("It’s yours. Sign in there with your new password, so we can keep publishing for you."),
     "identity_switched": lazy("What you publish goes there from now on."),
-    "records_moved": lazy("They’re being moved. The old records stay and link to the new ones."),
+    "records_moved": lazy("They’re on their way. The old copies stay and link to the new ones."),
     "records_none_moved": lazy("There was nothing to move."),
     "identity_unlinked": lazy("It’s disconnected, and we’re signed out there."),
     "event_created": lazy("Your event is live. Share its address."),
@@ -45,8 +45,8 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "search_removed": lazy("The search is removed."),
     "made_before": lazy("This form has already created this. Here it is as it is now. Nothing was created twice."),
     "event_held": lazy("Saved as your draft: your server hasn’t answered yet. We keep trying, and so can you."),
-    "record_settings_saved": lazy("Saved. Your records are updated automatically."),
-    "record_preferences_saved": lazy("Saved. Your records are updated automatically."),
+    "record_settings_saved": lazy("Saved. The copies in your account follow by themselves."),
+    "record_preferences_saved": lazy("Saved. The copies in your account follow by themselves."),
     "event_tried": lazy("Your server hasn’t accepted it yet. We keep trying."),
     "event_here_only": lazy("Only people here see it. Nothing of it is published."),
     "event_published": lazy("Your server has it."),
@@ -127,7 +127,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "group_created": lazy("Your group is ready. Say what it’s for, and invite people."),
     "group_saved": lazy("Saved."),
     "group_repository_asked": lazy(
-        "The group’s repository is being created. What’s public goes there as soon as it’s ready."
+        "The group’s account is being created. What’s public goes there as soon as it’s ready."
     ),
     "membership_shown": lazy("Your membership is on its way to other apps."),
     "membership_hidden": lazy("The copy is removed. Copies that others made may remain."),
@@ -193,7 +193,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "dead_letters_delivered": lazy("Delivered again. What still can’t be applied comes back here."),
     "dead_letters_forgotten": lazy("Deleted."),
     "records_read_again": lazy(
-        "We’re reading their repositories, or the events they answer, again. What can be read now leaves this list."
+        "We’re reading their accounts, or the events they answer, again. What can be read now leaves this list."
     ),
     "flag_switched": lazy("Switched. It takes effect within seconds."),
     "flag_stood_so": lazy("It was already like that."),

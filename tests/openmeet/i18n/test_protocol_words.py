@@ -1,0 +1,51 @@
+"""Words of the protocol are for developers and operators: pages and e-mails of everybody else have plain ones."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from checks.messages import SERVERS
+
+from tests.protocol_words import for_people, is_english_of_protocol, is_german_of_protocol, offenders
+
+OPENMEET, AURORA_LOCUS = SERVERS
+# Pages of operators, moderators and developers; answers of the API; imports that an operator starts.
+_OF_OPENMEET: Final = re.compile(
+    r"web/(?:admin|moderation|webhooks|xrpc|api)/|web/account/(?:templates/)?tokens|domain/(?:api_tokens|legacy_import)/"
+    # Reasons of records as they come in, which operators and other servers read, and of fields of the API.
+    r"|(?:record|ingestion|xrpc|moderation)\.|repository\.(?:bad|old)_"
+    r"|user\.notice_needed|sign_in\.code_or_password_needed"
+    # “Handle” is what Bluesky calls the name that is typed here.
+    r"|web/sign_in/|sign_in\.email_or_handle_needed"
+)
+# Those of operators, and instants as they read them: who has an account sees them under “Technical details”.
+_OF_AURORA_LOCUS: Final = re.compile(r"administration/|moderation/|site/times")
+
+
+def test_people_read_no_word_of_the_protocol() -> None:
+    assert list(offenders(OPENMEET, _OF_OPENMEET)) == []
+    assert list(offenders(AURORA_LOCUS, _OF_AURORA_LOCUS)) == []
+
+
+def test_words_are_found_in_both_languages() -> None:
+    assert all(
+        map(
+            is_english_of_protocol,
+            ("The record is gone.", "Your repository", "Times in UTC", "A DID", "on the network"),
+        )
+    )
+    assert not any(
+        map(is_english_of_protocol, ("Did you go?", "We recorded it", "It begins with did:key:", "Set PDS_URL"))
+    )
+    assert all(map(is_german_of_protocol, ("Der Datensatz ist weg.", "Repositorys", "Dein Handle", "im Netzwerk")))
+    assert not any(map(is_german_of_protocol, ("Es handelt davon.", "Deine Daten", "Ein Eintrag")))
+
+
+def test_technical_details_are_not_read() -> None:
+    page = (
+        b"<p>{% trans %}A record{% endtrans %}</p><details class='fold'><summary><span>{% trans %}Technical details{% endtrans %}"
+        b"</span></summary><p>{% trans %}A repository{% endtrans %}</p></details>"
+    )
+    read = for_people(Path("page.html"), page, _OF_OPENMEET)
+    assert b"A record" in read
+    assert b"repository" not in read

@@ -1,0 +1,23 @@
+"""A group follows an account by the name that it has in other apps, whether anybody here knows it or not."""
+
+from openmeet.domain.groups import invitation_queries
+from openmeet.domain.users.model import Caller
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.sign_in.doorway import Door
+
+
+async def test_an_account_that_nobody_here_knows_is_followed_by_its_name(door: Door) -> None:
+    await door.deployment.account("ana")
+    await door.deployment.account("ben")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        me = await door.identity("ana")
+        async with door.db.transaction() as tx:
+            group = await group_by(tx, Caller(me.user_id, "Ana"))
+        path = f"/groups/{group.slug}/follows"
+        unknown = await browser.post(path, data={"did": "nobody.town.test"})
+        assert (unknown.status_code, "We found no account with this name" in unknown.text) == (400, True)
+        assert (await browser.post(path, data={"did": "@Ben.town.test "})).status_code == 303
+    ben = await door.network.handles.identify("ben.town.test")  # type: ignore[arg-type]
+    async with door.db.reader() as reader:
+        assert [did for did, _ in await invitation_queries.followed(reader, group.id)] == [ben.did]
