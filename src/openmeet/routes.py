@@ -63,6 +63,7 @@ from openmeet.web.chat import pictures as chat_pictures
 from openmeet.web.chat.operations import OPERATIONS as CHAT_OPERATIONS
 from openmeet.web.check_in import api as check_in_api
 from openmeet.web.check_in import pages as check_in_pages
+from openmeet.web.components import pages as components
 from openmeet.web.email_links import chat_pages as email_chat_pages
 from openmeet.web.email_links import never_pages
 from openmeet.web.email_links import pages as email_links_pages
@@ -286,6 +287,7 @@ def _pages() -> list[Route]:
         *help_pages.routes(),
         *offline_pages.routes(),
         *dev_pages.routes(),
+        *components.routes(),
     ]
 
 

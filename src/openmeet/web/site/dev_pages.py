@@ -1,4 +1,4 @@
-"""Pages for development, shown to this machine only: e-mails that were not sent, and every part of the look."""
+"""The mailbox of a development site, shown to this machine only: e-mails that were not sent."""
 
 from urllib.parse import urlsplit
 
@@ -9,26 +9,19 @@ from starlette.routing import Route
 from groundwork.errors import NotFound
 from groundwork.http.addresses import is_loopback
 from groundwork.http.application import client_address
-from groundwork.http.forms import Typed
 from groundwork.mail.folder import FolderMailbox
-from openmeet.domain.covers.model import cover_of
 from openmeet.i18n import formatting
 from openmeet.web.site.layout import page
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
 
 _SHOWN = 50
-_SAMPLE = Typed(
-    {"ends": "2026-11-26T18:00", "about": "Seven courses, twelve chairs.", "who": "all", "zone": "a"},
-    {"title": "Give your event a title.", "ends": "The end is before the start. Choose a later time."},
-)
 
 
 def routes() -> list[Route]:
     return [
         Route("/dev/mail", show_mailbox, methods=["GET"]),
         Route("/dev/mail/{mail}", show_mail, methods=["GET"]),
-        Route("/dev/components", show_components, methods=["GET"]),
     ]
 
 
@@ -59,11 +52,9 @@ async def show_mail(request: Request) -> Response:
     return HTMLResponse(mail.html, headers={"content-security-policy": policy})
 
 
-async def show_components(request: Request) -> Response:
-    """Every part of the look in every state, to be looked at side by side; its words are in no catalogue."""
+def require_development(request: Request) -> None:
+    """Raises NotFound unless this machine asks a development site."""
     _mailbox(request)
-    covers = [cover_of(title, (), 0).path for title in ("Film night", "Board games at the library", "Morning run")]
-    return page(request, "site/components.jinja", {"tones": range(9), "sample": _SAMPLE, "covers": covers})
 
 
 def _mailbox(request: Request) -> FolderMailbox:

@@ -1,0 +1,1 @@
+"""The page of components: every part of the look in every state."""

@@ -1,0 +1,142 @@
+"""Values for the page of components: one week in Berlin, drawn by the code that draws it elsewhere.
+
+Their words are samples and in no catalogue.
+"""
+
+from datetime import date, datetime
+from typing import Final
+
+from groundwork.clock import HOUR, Instant
+from groundwork.http.forms import Typed
+from openmeet.domain.calendars.model import CalendarEntry, EntryKind
+from openmeet.domain.covers.model import cover_of
+from openmeet.domain.events.town_positions import EventPosition
+from openmeet.domain.places.model import Place
+from openmeet.i18n import formatting
+from openmeet.recurrence.wall_time import instant_of
+from openmeet.web.calendar.month_view import cells, month_layout
+from openmeet.web.calendar.view import View, look_of, period_of
+from openmeet.web.calendar.week_view import week_layout, week_view
+from openmeet.web.events.discover import FilterChip
+from openmeet.web.media.qr_code import picture_of
+from openmeet.web.search import map_drawing
+from openmeet.web.search.map_drawing import MapEvent, MapSize, MapView
+from openmeet.web.search.map_pages import MapControl, MapOfSearch, MapPicture, PinView
+from openmeet.web.series import recurrence_form
+
+_ZONE: Final = "Europe/Berlin"
+_TODAY: Final = date(2026, 11, 26)
+_NOW: Final = instant_of(datetime(2026, 11, 26, 17, 40), _ZONE)  # noqa: DTZ001  # wall time is naive
+_COVERS: Final = ("Film night", "Board games at the library", "Morning run", "Repair café")
+# Day of the month, hour, length in hours, title, why it is in the calendar.
+_CALENDAR: Final = (
+    (24, 18, 2, "Lightning talks", EntryKind.GOING),
+    (26, 19, 3, "Thursday games night", EntryKind.HOSTING),
+    (26, 19, 2, "Choir", EntryKind.SUBSCRIBED),
+    (26, 20, 2, "Film night", EntryKind.INTERESTED),
+    (26, 20, 1, "Book club", EntryKind.INVITED),
+    (27, 9, 1, "Morning run", EntryKind.WAITING),
+    (28, 10, 30, "Repair café, all weekend", EntryKind.GOING),
+)
+_FILTERS: Final = {
+    "categories": [("games", "Games"), ("music", "Music")],
+    "modes": [("online", "Online")],
+    "access_features": [("step_free", "Step-free")],
+    "sources": [("here", "This site"), ("all", "All apps")],
+    "chips": [
+        FilterChip("Near me", "/?near=here", asks_where=True),
+        FilterChip("This weekend", "/?weekend", is_on=True),
+        FilterChip("Online", "/?mode=online"),
+        FilterChip("Food", "/?category=food"),
+        FilterChip("Music", "/?category=music"),
+    ],
+    "narrowed": 2,
+    "is_answered": True,
+}
+
+
+def context() -> dict[str, object]:
+    """What the template shows."""
+    return {
+        "tones": range(9),
+        "sample": Typed(
+            {"ends": "2026-11-26T18:00", "about": "Seven courses, twelve chairs.", "who": "all", "zone": "a"},
+            {"title": "Give your event a title.", "ends": "The end is before the start. Choose a later time."},
+        ),
+        "covers": [cover_of(title, (), 0).path for title in _COVERS],
+        "ticket_code": picture_of("https://openmeet.example/check-in/KM7Q2PXA"),
+        "repeats": _repeats(),
+        "map": _map(),
+        **_FILTERS,
+        **_calendar(),
+    }
+
+
+def _repeats() -> recurrence_form.RecurrenceFormState:
+    typed = {"starts": "2026-11-26T19:00", "time_zone": _ZONE, "repeats": "FREQ=WEEKLY;BYDAY=TH"}
+    return recurrence_form.asked(typed, _NOW)
+
+
+def _calendar() -> dict[str, object]:
+    entries = [_entry(number, *one) for number, one in enumerate(_CALENDAR)]
+    by_key = {entry.key: entry for entry in entries}
+    looks = {entry.key: look_of(entry, _ZONE, {str(number): number for number in range(9)}) for entry in entries}
+    month, week = (period_of(view, _TODAY, _TODAY, _ZONE, 0) for view in (View.MONTH, View.WEEK))
+    return {
+        "month": month,
+        "weeks": cells(month, month_layout(month, entries), looks),
+        "week_days": [
+            (formatting.weekday(number), formatting.weekday_in_short(day)) for number, day in enumerate(month.days[:7])
+        ],
+        "week": week_view(week, week_layout(week, entries), by_key, looks, _NOW),
+    }
+
+
+def _entry(number: int, day: int, hour: int, hours: int, title: str, kind: EntryKind) -> CalendarEntry:
+    starts = instant_of(datetime(2026, 11, day, hour), _ZONE)  # noqa: DTZ001  # wall time is naive
+    is_elsewhere = kind is EntryKind.SUBSCRIBED
+    return CalendarEntry(
+        kind=kind,
+        key=str(number),
+        title=title,
+        place="" if is_elsewhere else "Prachtsaal",
+        starts_at=starts,
+        ends_at=Instant(starts + hours * HOUR),
+        has_end=True,
+        time_zone=_ZONE,
+        is_all_day=False,
+        is_cancelled=kind is EntryKind.WAITING,
+        slug="" if is_elsewhere else f"sample-{number}",
+        calendar="Choir" if is_elsewhere else "",
+        tone=4,
+    )
+
+
+def _map() -> MapOfSearch:
+    places = [
+        Place(1, "Berlin", "DE", "", "", "", 52.52, 13.405, 3_400_000, _ZONE),
+        Place(2, "Neukölln", "DE", "", "", "Berlin", 52.477, 13.435, 165_000, _ZONE),
+        Place(3, "Pankow", "DE", "", "", "Berlin", 52.569, 13.402, 55_000, _ZONE),
+    ]
+    events = [
+        MapEvent(EventPosition(52.4870, 13.4280), "Thu 19:00", "Thursday games night, Thu 26 Nov", "/events/sample-1"),
+        MapEvent(EventPosition(52.5300, 13.3800), "Fri 9:00", "Morning run, Fri 27 Nov", "/events/sample-5"),
+        MapEvent(EventPosition(52.5450, 13.4600, is_town=True), "Sat 10:00", "Repair café, Sat 28 Nov", "/events/a"),
+    ]
+    sizes = (("phone", map_drawing.PHONE), ("desk", map_drawing.DESK))
+    pictures = tuple(_picture(name, size, events, places) for name, size in sizes)
+    return MapOfSearch(pictures, "3 events on the map", "/?view=map", "1 event has no place on the map.", "A sample.")
+
+
+def _picture(name: str, size: MapSize, events: list[MapEvent], places: list[Place]) -> MapPicture:
+    view = map_drawing.fitting([one.position for one in events], size) or MapView(52.52, 13.405, 11)
+    drawing = map_drawing.drawn(view, size, events, places, within=(52.52, 13.405, 5))
+    ways = (("in", "Zoom in"), ("out", "Zoom out"), ("north", "Move north"), ("south", "Move south"))
+    return MapPicture(
+        name,
+        drawing,
+        tuple(PinView(pin, pin.events[0].label, pin.events[0].spoken, pin.events[0].path) for pin in drawing.pins),
+        tuple(MapControl(way, words, f"/?view=map#{way}") for way, words in ways),
+        f"{drawing.scale.kilometres} km",
+        tuple(f"{ring.kilometres} km" for ring in drawing.rings),
+    )

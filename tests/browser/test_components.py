@@ -1,0 +1,168 @@
+"""Every part of the look in every state, measured: at two widths, light and dark, enlarged, in forced colours and without motion."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from tests.browser.accessibility import complaints
+from tests.browser.browsers import DESK, PHONE, Deployment, context, heads, sideways, unclear_names, unfold_all
+from tests.browser.test_every_page import shape
+from tests.parts import needs
+
+pytestmark = needs("chromium")
+
+PATH = "/dev/components"
+WHAT_IS_SHOWN = (
+    # A class of each part, in a state of it.
+    *(
+        "discover-filters .narrow",
+        "map-pin",
+        "map-ring",
+        "event-tile.is-cancelled",
+        "group-card .chip.hold",
+        "date.is-cancelled",
+    ),
+    *(
+        "cal .is-maybe",
+        "wk-block",
+        "wk-above",
+        "ticket-picture",
+        "setting-list .warn",
+        "publish-where",
+        "news .is-unread",
+    ),
+    *(
+        "news-more",
+        "scope :disabled",
+        "rule-preview .chip.warn",
+        "empty-picture",
+        "offline-waiting .warn",
+        "next-up",
+        "talk-rows",
+    ),
+)
+# Pixels, as docs/design-language.md names them; titles of events grow with the window.
+SIZES = (28, 22, 18, 17, 16, 15, 13)
+TITLES = (30, 46)
+# Where smaller letters are allowed: beside or inside of a picture, and in the calendar.
+SMALL = {
+    12: ".cal-bar, .wk-block, .cal-more",
+    11: ".count, .tile-month, .wk-hours, .wk-line, .wk-more",
+}
+# Letters that are a picture, and code in a line of text.
+NO_TEXT = "svg, .avatar, code, .mark, .map-control"
+
+
+@pytest.fixture
+async def page(browser: Browser, openmeet: Deployment) -> AsyncIterator[Page]:
+    async with context(browser, openmeet, viewport=PHONE, color_scheme="light", reduced_motion="reduce") as opened:
+        page = await opened.new_page()
+        await page.goto(PATH)
+        await unfold_all(page)
+        yield page
+
+
+async def test_every_part_is_shown(page: Page) -> None:
+    assert [one for one in WHAT_IS_SHOWN if not await page.locator(f".{one}").count()] == []
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+async def test_parts_fit_and_can_be_read_and_pressed(page: Page, size: dict[str, int]) -> None:
+    """Light and dark: nothing runs out or is covered, targets, contrast and names."""
+    await page.set_viewport_size(size)
+    found = await unclear_names(page) + await heads(page) + await cut_off(page)
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme)
+        found += [
+            f"{scheme}: {one}" for one in [*await complaints(page), *await shape(page), *await tiny_targets(page)]
+        ]
+    assert found == []
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+async def test_letters_have_sizes_of_the_scale(page: Page, size: dict[str, int]) -> None:
+    await page.set_viewport_size(size)
+    found = await page.evaluate(
+        """([sizes, titles, small, noText]) => [...document.querySelectorAll('main, main *')]
+          .filter((one) => [...one.childNodes].some((text) => text.nodeType === 3 && text.data.trim()))
+          .filter((one) => !one.closest(noText) && !one.closest('.hidden, option, template') && one.getBoundingClientRect().width > 1)
+          .map((one) => [one, Math.round(parseFloat(getComputedStyle(one).fontSize) * 10) / 10])
+          .filter(([one, size]) => !sizes.includes(size)
+            && !(size >= titles[0] && size <= titles[1] && one.closest('h1, .sample-title, .tile, .fact-main'))
+            && !(small[size] && one.closest(small[size])))
+          .map(([one, size]) => `${size} px: ${one.outerHTML.slice(0, 90)}`)""",
+        [SIZES, TITLES, SMALL, NO_TEXT],
+    )
+    assert found == []
+
+
+@pytest.mark.parametrize(("size", "percent"), [(PHONE, 200), (DESK, 200), ({"width": 640, "height": 400}, 100)])
+async def test_parts_fit_when_they_are_enlarged(page: Page, size: dict[str, int], percent: int) -> None:
+    """Text at 200 %, and a desk zoomed to 200 %, which halves its width."""
+    await page.set_viewport_size(size)
+    await page.evaluate("(percent) => { document.documentElement.style.fontSize = `${percent}%`; }", percent)
+    assert await sideways(page) <= 0
+    assert await cut_off(page) == []
+
+
+async def test_forced_colours_leave_edges_and_states(page: Page) -> None:
+    """Where backgrounds are gone, an edge shows what is a card, a badge, a button and what is chosen."""
+    await page.emulate_media(forced_colors="active")
+    bare = await page.evaluate(
+        """() => [...document.querySelectorAll(
+            'main .card, main .chip, main .banner, main .avatar, main .button, main [aria-current], main .needs, main .bubble, main .ticket,'
+            + 'main .cal-bar, main .wk-block, main .count')]
+          .filter((one) => one.getBoundingClientRect().width && !one.closest('svg'))
+          .filter((one) => {
+            const style = getComputedStyle(one);
+            const after = getComputedStyle(one, '::after');
+            return parseFloat(style.borderTopWidth) + parseFloat(style.borderBottomWidth) + parseFloat(style.outlineWidth) === 0
+              && parseFloat(after.borderBottomWidth || 0) === 0 && style.textDecorationLine === 'none';
+          })
+          .map((one) => one.outerHTML.slice(0, 90))"""
+    )
+    assert bare == []
+
+
+async def test_nothing_moves_for_who_wants_no_motion(page: Page) -> None:
+    moving = await page.evaluate(
+        """() => [...document.querySelectorAll('body, body *')].filter((one) => ['', '::before', '::after'].some((part) => {
+            const style = getComputedStyle(one, part || null);
+            const seconds = (text) => Math.max(...text.split(',').map(parseFloat));
+            return seconds(style.transitionDuration) > 0 || (style.animationName !== 'none' && seconds(style.animationDuration) > 0);
+          })).map((one) => one.outerHTML.slice(0, 90))"""
+    )
+    assert moving == []
+
+
+async def cut_off(page: Page) -> list[str]:
+    """Text that its own box cuts, unless it scrolls, says so by an ellipsis, or is a line of a calendar's bar."""
+    found: list[str] = await page.evaluate(
+        """() => [...document.querySelectorAll('main .button, main .chip, main h2, main h3, main label, main summary, main .card p')]
+          .filter((one) => one.getBoundingClientRect().width > 1 && !one.closest('.hidden, .cal-bar, .wk-block'))
+          .filter((one) => {
+            const style = getComputedStyle(one);
+            const isCut = one.scrollWidth > one.clientWidth + 1 && style.overflowX !== 'visible' && style.textOverflow !== 'ellipsis';
+            return isCut && !['auto', 'scroll'].includes(style.overflowX);
+          })
+          .map((one) => `cut: ${one.outerHTML.slice(0, 90)}`)"""
+    )
+    return found
+
+
+async def tiny_targets(page: Page) -> list[str]:
+    """What can be pressed and is less than 24 pixels in a direction (WCAG 2.5.8), except links in a sentence."""
+    found: list[str] = await page.evaluate(
+        """() => [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')]
+          .filter((one) => {
+            const label = one.matches('[type=radio], [type=checkbox]') && one.closest('label');
+            const box = (label || one).getBoundingClientRect();
+            const isInSentence = one.closest('p') && getComputedStyle(one).display === 'inline';
+            const after = getComputedStyle(one, '::after');
+            const reaches = after.position === 'absolute' && after.content !== 'none' && one.matches('h2 > a, h3 > a, h4 > a');
+            return box.width && Math.min(box.width, box.height) < 23.5 && !isInSentence && !reaches;
+          })
+          .map((one) => `tiny: ${one.outerHTML.slice(0, 90)}`)"""
+    )
+    return found
