@@ -28,7 +28,7 @@ def cost_of_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def hash_cheaply(patch: pytest.MonkeyPatch) -> None:
     """The same hashes for a server that several tests share: as long as ``patch`` is not undone."""
-    patch.setattr("aurora_locus.app.Passwords", functools.partial(Passwords, memory_kib=64, passes=1))
+    patch.setattr("aurora_locus.accounts.opening.Passwords", functools.partial(Passwords, memory_kib=64, passes=1))
 
 
 @pytest.fixture

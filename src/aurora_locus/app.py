@@ -1,11 +1,11 @@
 """Composition root of Aurora Locus: opens everything from the settings, closes it in reverse order."""
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -15,7 +15,6 @@ from at_network.handle_resolver import HandleResolver, HandleSettings
 from at_network.lexicon_resolver import LexiconResolver
 from at_network.plc_client import PlcClient
 from at_network.service_callers import ServiceCallers
-from at_protocol.crypto.did_key import PrivateKey, parse_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import PDS_SERVICE
@@ -25,18 +24,13 @@ from aurora_locus import pages, well_known
 from aurora_locus.account_migration.actions import MigrationContext
 from aurora_locus.account_migration.handler import move_handler
 from aurora_locus.accounts.credentials import CredentialReader
-from aurora_locus.accounts.earned_invites import Earning
-from aurora_locus.accounts.email_tokens import EmailTokens
 from aurora_locus.accounts.emails import email_handler, mailer_of
-from aurora_locus.accounts.passwords import Passwords
+from aurora_locus.accounts.opening import open_registry
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.accounts.second_factors.model import FactorKeys
-from aurora_locus.accounts.session_tokens import MIN_SECRET_BYTES, SessionTokenSigner
 from aurora_locus.administration import federation_status
 from aurora_locus.administration.console import AdminConsole
 from aurora_locus.administration.figures import BlobFigures
 from aurora_locus.blobs.place import open_store
-from aurora_locus.blobs.uploads import BlobService, UploadLimits
 from aurora_locus.federation.crawl_requests import CrawlRequests, over_http
 from aurora_locus.federation.jetstream import PATH as JETSTREAM
 from aurora_locus.federation.jetstream import Jetstream
@@ -52,7 +46,6 @@ from aurora_locus.identity import plc_updates
 from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.jobs import PdsJobKind
 from aurora_locus.keys import server_keys
-from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.maintenance.schedule import before_migrating, keep_backups
 from aurora_locus.maintenance.schedule import gauges as backup_gauges
 from aurora_locus.moderation.labels import Labels
@@ -64,10 +57,9 @@ from aurora_locus.oauth.refusals import render_oauth
 from aurora_locus.oauth.routes import FOR_APPS
 from aurora_locus.oauth.routes import routes as oauth_routes
 from aurora_locus.oauth.server import AuthorizationServer
-from aurora_locus.repository.repositories import open_repositories
 from aurora_locus.repository.type_resolver import TypeResolver
 from aurora_locus.scheduled import run_housekeeping, run_identity_repairs
-from aurora_locus.sequencer.live import Live, open_live
+from aurora_locus.sequencer.live import Live
 from aurora_locus.sequencer.wakeup import run_wakeup
 from aurora_locus.settings import PdsSettings
 from aurora_locus.site.faults import pages_or
@@ -78,7 +70,7 @@ from aurora_locus.xrpc.host import XrpcHost
 from aurora_locus.xrpc.table import table
 from groundwork.blobstore.contract import BlobStore, try_writing
 from groundwork.cache.in_process import InProcessCache
-from groundwork.clock import SECOND, Clock, Instant
+from groundwork.clock import Clock
 from groundwork.database.durable_write import write_durably
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
@@ -112,7 +104,6 @@ BLOBS_TRIED_EVERY_SECONDS = 30.0
 # Each import sets limits by the size of its file. The quota, for ten minutes, is an estimate: a few of the largest repositories.
 WORKER_LIMITS = PoolLimits(processes=2, queue=12, cpu_seconds_per_person=120.0)
 _DATABASE = "database"
-_ANY_ACCOUNT = "select 1 from accounts limit 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,21 +133,18 @@ async def open_server(
         )
         stack.push_async_callback(db.close)
         sealer = Sealer(_sealing_keys(settings))
-        http = HttpClient(settings.reach, user_agent=f"aurora-locus/{version}")
-        stack.push_async_callback(http.close)
-        # Addresses configured by the operator may be private ones.
-        chosen_http = HttpClient(DEVELOPMENT, user_agent=f"aurora-locus/{version}")
-        stack.push_async_callback(chosen_http.close)
-        did_settings = DidSettings(settings.did_plc_url, is_development=settings.dev_mode)
-        dids = DidResolver(http, clock, did_settings, directory_http=chosen_http)
-        stack.push_async_callback(dids.close)
-
-        handles = HandleResolver(http, dids, clock, HandleSettings(settings.dev_mode))
-        stack.push_async_callback(handles.close)
-
-        directory = PlcClient(chosen_http, settings.did_plc_url)
-        network = IdentityResolver(dids.resolve, dids.refresh, handles.resolve, handles.refresh, dids.recheck)
-        registry = await _open_registry(settings, db, clock, sealer, directory, network, stack)
+        network = _open_network(settings, clock, version, stack)
+        registry = await stack.enter_async_context(
+            open_registry(
+                settings,
+                db,
+                clock,
+                sealer,
+                counters_of(settings),
+                directory=PlcClient(network.chosen_http, settings.did_plc_url),
+                network=network.identities,
+            )
+        )
         credentials = CredentialReader(
             registry.repositories,
             registry.tokens,
@@ -168,31 +156,33 @@ async def open_server(
         )
         services = ServiceCallers(
             audiences=(settings.did, f"{settings.did}#{PDS_SERVICE}"),
-            resolve=dids.resolve,
-            refresh=dids.refresh,
+            resolve=network.dids.resolve,
+            refresh=network.dids.refresh,
             seen=InProcessCache(clock),
             clock=clock,
         )
-        lexicons = LexiconResolver(http, dids, clock)
-        stack.push_async_callback(lexicons.close)
         catalog = Catalog()
         authorization = await stack.enter_async_context(
-            open_authorization(settings, registry, sealer, over_guarded_http(http), catalog, lexicons.document)
+            open_authorization(
+                settings, registry, sealer, over_guarded_http(network.http), catalog, network.lexicons.document
+            )
         )
         apps = AppCallers(authorization)
         authenticate = authenticator(credentials, services, settings.mod_service_did, apps)
         metrics = Metrics("aurora_locus")
         live = registry.repositories.live
         _measure(metrics, live)
-        crawling = _crawling(settings, http, clock, live, metrics)
+        crawling = _crawling(settings, network.http, clock, live, metrics)
         workers = WorkerPool(WORKER_LIMITS, metrics)
         stack.push_async_callback(workers.close)
         proxying = await stack.enter_async_context(
             open_proxying(
-                settings, dids.resolve, registry.repositories.keys, clock, user_agent=f"aurora-locus/{version}"
+                settings, network.dids.resolve, registry.repositories.keys, clock, user_agent=f"aurora-locus/{version}"
             )
         )
-        type_resolver = TypeResolver(catalog, lexicons.document) if settings.lexicon_resolution_enabled else None
+        type_resolver = (
+            TypeResolver(catalog, network.lexicons.document) if settings.lexicon_resolution_enabled else None
+        )
         gate = gate_of(settings, registry.counters, clock)
         stack.push_async_callback(registry.counters.close)
         host = XrpcHost(
@@ -202,7 +192,7 @@ async def open_server(
             catalog,
             registry.repositories,
             authenticate,
-            network,
+            network.identities,
             crawling,
             # In development, and where rate limits are off, all requests may come from one address.
             StreamSlots(is_limited=settings.counts_requests and not settings.has_wide_limits),
@@ -210,7 +200,7 @@ async def open_server(
             proxying,
             authorization.nonces.newest,
             gate=gate,
-            lexicons=lexicons,
+            lexicons=network.lexicons,
             type_resolver=type_resolver,
         )
         federation = partial(
@@ -218,7 +208,7 @@ async def open_server(
             db,
             live,
             clock,
-            http,
+            network.http,
             crawling,
             is_federated=settings.federation_enabled,
             is_automatic=settings.announces_itself,
@@ -237,7 +227,7 @@ async def open_server(
         pages.attach(app, site, registry)
         app.state.authorization = authorization
         app.state.streams = host.streams
-        app.state.ask_both_ways = handles.ask_both_ways
+        app.state.ask_both_ways = network.handles.ask_both_ways
         app.state.console = AdminConsole(
             settings, registry, labels, crawling, federation, BlobFigures(registry), version, clock.now()
         )
@@ -246,95 +236,81 @@ async def open_server(
         mailer = mailer_of(settings, clock)
         if mailer is not None:
             stack.push_async_callback(mailer.close)
-            checking = asyncio.create_task(_check_mail(mailer), name="pds mail check")
-            stack.push_async_callback(_end, checking)
+            _run(stack, _check_mail(mailer), name="pds mail check")
             deliveries |= _email_deliveries(registry, mailer, settings.hostname)
-        migration = MigrationContext(registry, http, sealer)
+        migration = MigrationContext(registry, network.http, sealer)
         app.state.migration = migration
         deliveries[PdsJobKind.MOVE] = one_by_one(move_handler(migration), batch=4, lease_seconds=MOVE_LEASE_SECONDS)
         await stack.enter_async_context(_dispatching(registry, deliveries))
 
-        housekeeping = asyncio.create_task(
-            run_housekeeping(settings, registry, authorization, clock), name="pds housekeeping"
-        )
-        stack.push_async_callback(_end, housekeeping)
-        left_over = await plc_updates.left_by_a_crash(db)
-        identities = asyncio.create_task(run_identity_repairs(registry, left_over), name="pds identities")
-        stack.push_async_callback(_end, identities)
-        watching = asyncio.create_task(
-            watch(db, live, clock, crawling, FederationGauges(metrics), is_automatic=settings.announces_itself),
-            name="pds federation",
-        )
-        stack.push_async_callback(_end, watching)
-        account_gauges = AccountGauges(metrics)
-        if settings.announces_itself:
-            relays = [relay.url for relay in crawling.relays]
-            asking = keep_asking(db, http, clock, relays, account_gauges)
-            stack.push_async_callback(_end, asyncio.create_task(asking, name="pds accounts at relays"))
-        backups = keep_backups(
-            db, settings, registry.repositories.blobs.store, clock, backup_gauges(metrics, clock), version=version
-        )
-        stack.push_async_callback(_end, asyncio.create_task(backups, name="pds backups"))
-        awake = asyncio.create_task(run_wakeup(live, settings.database, "aurora_locus"), name="pds log")
-        stack.push_async_callback(_end, awake)
+        await _start_tasks(settings, registry, authorization, network.http, crawling, metrics, stack, version=version)
         yield AuroraLocus(app, registry, live, metrics, authorization, labels)
 
 
-async def _open_registry(
+@dataclass(frozen=True, slots=True)
+class _Network:
+    """How this server asks others. ``http`` refuses private addresses; ``chosen_http`` is for those that the operator configured."""
+
+    http: HttpClient
+    chosen_http: HttpClient
+    dids: DidResolver
+    handles: HandleResolver
+    lexicons: LexiconResolver
+    identities: IdentityResolver
+
+
+def _open_network(settings: PdsSettings, clock: Clock, version: str, stack: AsyncExitStack) -> _Network:
+    user_agent = f"aurora-locus/{version}"
+    http = HttpClient(settings.reach, user_agent=user_agent)
+    stack.push_async_callback(http.close)
+    chosen_http = HttpClient(DEVELOPMENT, user_agent=user_agent)
+    stack.push_async_callback(chosen_http.close)
+    did_settings = DidSettings(settings.did_plc_url, is_development=settings.dev_mode)
+    dids = DidResolver(http, clock, did_settings, directory_http=chosen_http)
+    stack.push_async_callback(dids.close)
+    handles = HandleResolver(http, dids, clock, HandleSettings(settings.dev_mode))
+    stack.push_async_callback(handles.close)
+    lexicons = LexiconResolver(http, dids, clock)
+    stack.push_async_callback(lexicons.close)
+    identities = IdentityResolver(dids.resolve, dids.refresh, handles.resolve, handles.refresh, dids.recheck)
+    return _Network(http, chosen_http, dids, handles, lexicons, identities)
+
+
+async def _start_tasks(
     settings: PdsSettings,
-    db: Database,
-    clock: Clock,
-    sealer: Sealer,
-    directory: PlcClient,
-    network: IdentityResolver,
+    registry: Registry,
+    authorization: AuthorizationServer,
+    http: HttpClient,
+    crawling: CrawlRequests,
+    metrics: Metrics,
     stack: AsyncExitStack,
-) -> Registry:
-    live = await open_live(db, max_frames=settings.firehose_buffer_frames, max_bytes=settings.firehose_buffer)
-    stack.push_async_callback(live.close)
-    blobs = BlobService(db, open_store(settings), UploadLimits(settings.blob_upload_limit, settings.blob_quota))
-    stack.push_async_callback(blobs.wait_for_removals)
-    repositories = await open_repositories(
-        db,
-        live,
-        SigningKeys(db, sealer),
-        blobs,
-        clock,
-        # Random, so that two processes do not generate the same TID in the same microsecond.
-        clock_id=secrets.randbelow(1024),
-        node_cache_bytes=settings.node_cache,
-        json_cache_bytes=settings.record_cache,
-    )
-    passwords = Passwords()
-    stack.callback(passwords.close)
-    return Registry(
-        db=db,
-        clock=clock,
-        repositories=repositories,
-        passwords=passwords,
-        tokens=SessionTokenSigner(
-            await _session_secret(settings, db, sealer), settings.did, settings.jwt_secret_previous.reveal().encode()
+    *,
+    version: str,
+) -> None:
+    """Start what runs beside the requests until the server closes."""
+    db, clock, live = registry.db, registry.clock, registry.repositories.live
+    left_over = await plc_updates.left_by_a_crash(db)
+    announces_itself = settings.announces_itself
+    tasks: dict[str, Coroutine[Any, Any, None]] = {
+        "housekeeping": run_housekeeping(settings, registry, authorization, clock),
+        "identities": run_identity_repairs(registry, left_over),
+        "federation": watch(db, live, clock, crawling, FederationGauges(metrics), is_automatic=announces_itself),
+        "backups": keep_backups(
+            db, settings, registry.repositories.blobs.store, clock, backup_gauges(metrics, clock), version=version
         ),
-        email_tokens=EmailTokens(await server_keys.find_or_make(db, sealer, server_keys.EMAIL_TOKENS)),
-        factor_keys=FactorKeys(sealer, await server_keys.find_or_make(db, sealer, server_keys.SECOND_FACTORS)),
-        sends_mail=bool(settings.mail_url),
-        directory=directory,
-        network=network,
-        counters=counters_of(settings),
-        rotation_key=await _rotation_key(settings, db, sealer),
-        url=settings.url,
-        handle_domains=settings.service_handle_domains,
-        is_development=settings.dev_mode,
-        has_wide_limits=settings.has_wide_limits,
-        shares_private_addresses=settings.shares_private_addresses,
-        counts_requests=settings.counts_requests,
-        needs_invite=settings.needs_invite,
-        confirms_email=settings.confirms_email,
-        operators_key=parse_did_key(settings.recovery_did_key) if settings.recovery_did_key else None,
-        hosts_did_web=settings.did_web_accounts,
-        handle_quarantine=round(settings.handle_quarantine * SECOND),
-        reserved_names=frozenset(name.strip().lower() for name in settings.reserved_names),
-        earning=Earning(settings.invite_interval * 1000, Instant(settings.invite_epoch * 1000)),
-    )
+        "log": run_wakeup(live, settings.database, "aurora_locus"),
+    }
+    account_gauges = AccountGauges(metrics)
+    if announces_itself:
+        relays = [relay.url for relay in crawling.relays]
+        tasks["accounts at relays"] = keep_asking(db, http, clock, relays, account_gauges)
+    for name, task in tasks.items():
+        _run(stack, task, name=f"pds {name}")
+
+
+def _run(stack: AsyncExitStack, coroutine: Coroutine[Any, Any, None], *, name: str) -> None:
+    """Run a task until the stack unwinds."""
+    stack.push_async_callback(_end, asyncio.create_task(coroutine, name=name))
 
 
 def _probes(db: Database, blobs: BlobStore) -> dict[str, Probe]:
@@ -439,35 +415,6 @@ async def _dispatching(registry: Registry, deliveries: Mapping[str, JobDelivery]
         stop.set()
         await asyncio.wait([task], timeout=JOBS_PATIENCE_SECONDS)
         await _end(task)
-
-
-async def _session_secret(settings: PdsSettings, db: Database, sealer: Sealer) -> bytes:
-    given = settings.jwt_secret.reveal().encode()
-    secret = given or await server_keys.find_or_make(db, sealer, server_keys.SESSION_SECRET)
-    if len(secret) < MIN_SECRET_BYTES:
-        why = (
-            f"PDS_JWT_SECRET is too short: anyone who guesses it can sign in as anyone. Set one of at least {MIN_SECRET_BYTES} "
-            "characters"
-        )
-        async with db.reader() as reader:
-            if await reader.fetch_one(_ANY_ACCOUNT) is None:
-                raise SettingsRefused([f"{why}."])
-        # An existing installation, perhaps of the reference PDS: its sessions stay valid.
-        log.warning(
-            "session_secret.too_short", advice=f"{why}, and the old one as PDS_JWT_SECRET_PREVIOUS for 90 days."
-        )
-    return secret
-
-
-async def _rotation_key(settings: PdsSettings, db: Database, sealer: Sealer) -> PrivateKey:
-    given = settings.plc_rotation_key_k256_private_key_hex.reveal()
-    try:
-        if given:
-            return K256PrivateKey.from_bytes(bytes.fromhex(given))
-    except (Malformed, ValueError):
-        why = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX is not a private key of 32 bytes in hexadecimal."
-        raise SettingsRefused([why]) from None
-    return K256PrivateKey.from_bytes(await server_keys.find_or_make(db, sealer, server_keys.ROTATION_KEY))
 
 
 def _crawling(settings: PdsSettings, http: HttpClient, clock: Clock, live: Live, metrics: Metrics) -> CrawlRequests:

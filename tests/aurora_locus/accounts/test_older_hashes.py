@@ -17,7 +17,7 @@ OF_REFERENCE = (
 @pytest.fixture(autouse=True)
 def cost_of_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the server really uses: here it is the subject, whatever servers that other tests share may use."""
-    monkeypatch.setattr("aurora_locus.app.Passwords", Passwords)
+    monkeypatch.setattr("aurora_locus.accounts.opening.Passwords", Passwords)
 
 
 async def stored(deployment: Deployment) -> str:
