@@ -26,16 +26,21 @@ _COMPRESSED_TYPES = frozenset({".css", ".js", ".svg"})
 _LEAST_BYTES = 1024
 _HASH_CHARACTERS = 12
 _FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
-_COMMENT = re.compile(rb"/\*.*?\*/\n?", re.DOTALL)
+# In scripts only comments that have their lines for themselves: what stands behind code may be part of a string.
+_COMMENTS = {
+    ".css": re.compile(rb"/\*.*?\*/\n?", re.DOTALL),
+    ".js": re.compile(rb"^[ \t]*//.*\n", re.MULTILINE),
+}
 _REFERENCE = re.compile(rb'url\("([a-z0-9.-]+)"\)')
 
 
 class StaticFiles:
     """The stylesheets, scripts, pictures and fonts of some folders, read once, because they belong to the release.
 
-    ``bundles``: name of a stylesheet to the names of the stylesheets it is made of, in their order, so that a page asks for
-    one. ``more``: files that are generated at start (name to content). What a stylesheet names by ``url("name")`` is one of
-    these files. Raises ValueError if two folders have a file of the same name.
+    ``bundles``: name of a stylesheet or script to the names of those it is made of, in their order, so that a page asks for
+    one. The scripts of a bundle are modules that import nothing; names of one are not known to the others. ``more``: files
+    that are generated at start (name to content). What a stylesheet names by ``url("name")`` is one of these files. Comments
+    are not served. Raises ValueError if two folders have a file of the same name.
     """
 
     def __init__(
@@ -49,9 +54,9 @@ class StaticFiles:
         if len(contents) < len(paths):
             raise ValueError(f"two files of {', '.join(map(str, folders))} have the same name")
         contents |= {
-            name: _COMMENT.sub(b"", b"".join(contents[part] for part in parts))
-            for name, parts in (bundles or {}).items()
+            name: _bundled(name, [contents[part] for part in parts]) for name, parts in (bundles or {}).items()
         }
+        contents = {name: _without_comments(name, content) for name, content in contents.items()}
         self._files: dict[str, tuple[bytes, str]] = {}
         self._compressed: dict[str, dict[Encoding, bytes]] = {}
         self._compressing = threading.Lock()
@@ -97,3 +102,13 @@ class StaticFiles:
                 if name not in self._compressed:
                     self._compressed[name] = file_bodies(content)
         return self._compressed[name]
+
+
+def _bundled(name: str, parts: Sequence[bytes]) -> bytes:
+    """One file of several: each script is a block, so that its constants and functions stay its own."""
+    return b"".join(parts) if name.endswith(".css") else b"".join(b"{\n" + part + b"}\n" for part in parts)
+
+
+def _without_comments(name: str, content: bytes) -> bytes:
+    comment = _COMMENTS.get(Path(name).suffix)
+    return comment.sub(b"", content) if comment else content

@@ -23,6 +23,18 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     assert len(StaticFiles([tmp_path / "shared", tmp_path / "own"]).routes()) > 0
 
 
+async def test_a_bundle_of_scripts_has_each_in_a_block_and_no_comments(tmp_path: Path) -> None:
+    """So that two of them may call something by the same name; what follows code may be part of an address."""
+    (tmp_path / "one.js").write_text('// First.\nconst place = "https://one.example"; // not a comment, perhaps\n')
+    (tmp_path / "two.js").write_text("function place() {\n  // Second.\n  return 2;\n}\n")
+    files = StaticFiles([tmp_path], {"all.js": ("one.js", "two.js")})
+    transport = httpx.ASGITransport(Application(files.routes(), Metrics("test")))
+    async with httpx.AsyncClient(transport=transport, base_url="http://site.test") as client:
+        served = (await client.get(files.url("all.js"))).text
+    first = 'const place = "https://one.example"; // not a comment, perhaps\n'
+    assert served == f"{{\n{first}}}\n{{\nfunction place() {{\n  return 2;\n}}\n}}\n"
+
+
 async def test_text_is_compressed_once_and_pictures_are_not(tmp_path: Path) -> None:
     """In the coding that the client prefers, and never in one that it refuses."""
     style = b".card { color: red; }\n" * 500

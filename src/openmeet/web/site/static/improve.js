@@ -39,6 +39,7 @@ for (const input of document.querySelectorAll("input[data-zone-here]")) {
 // A new event starts out in the zone of whoever makes it.
 for (const select of document.querySelectorAll("select[data-guess-zone]")) {
   const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  select.removeAttribute("data-guess-zone");
   if (select.value !== "UTC" || ![...select.options].some((option) => option.value === here)) continue;
   select.value = here;
   if (select.form?.elements.zone_unless_chosen) select.form.elements.zone_unless_chosen.value = here;
@@ -55,44 +56,6 @@ for (const fold of document.querySelectorAll(".fold")) {
   if (state) fold.addEventListener("change", () => { state.textContent = document.body.dataset.changed; });
 }
 
-// The next dates of a series follow what is typed; without a script a button shows them (openmeet/web/series/recurrence_preview.py).
-for (const part of document.querySelectorAll("[data-dates-from]")) {
-  const form = part.closest("form");
-  const { preview: button } = form.elements;
-  const picks = part.querySelector("#repeats .picks");
-  const place = part.querySelector(".rule-preview");
-  const state = part.closest(".fold")?.querySelector(":scope > summary .fold-state");
-  const isOfRule = (name) => /^(starts|ends|time_zone|all_day|repeats|custom_.+|ends_.+)$/.test(name);
-  let asked = 0;
-  let timer;
-  button.hidden = true;
-  part.querySelector("#repeats-hint")?.remove();
-  const look = async () => {
-    const mine = asked;
-    const there = new URL(part.dataset.datesFrom, location.href);
-    for (const [name, value] of new FormData(form)) if (isOfRule(name) && value) there.searchParams.append(name, value);
-    const found = await fetch(there).catch(() => undefined);
-    if (!found?.ok) return (button.hidden = false);
-    const answer = new DOMParser().parseFromString(await found.text(), "text/html");
-    if (mine !== asked) return;
-    const offered = answer.querySelector("#repeats .picks");
-    if (offered.textContent !== picks.textContent) picks.replaceChildren(...offered.children);
-    const dates = answer.querySelector(".rule-preview");
-    place.replaceChildren(...dates.childNodes);
-    const sentence = place.querySelector("strong");
-    const chosen = picks.querySelector(":checked");
-    if (state && (sentence || !chosen?.value)) state.textContent = sentence?.textContent ?? chosen?.parentElement.textContent ?? "";
-  };
-  const wait = ({ target }) => {
-    if (!isOfRule(target.name ?? "")) return;
-    asked += 1;
-    clearTimeout(timer);
-    timer = setTimeout(look, 300);
-  };
-  form.addEventListener("input", wait);
-  form.addEventListener("change", wait);
-}
-
 // Beside a time in another zone stands what that is on the reader's own clock.
 for (const place of document.querySelectorAll("[data-your-time]")) {
   const moment = new Date(place.dataset.yourTime);
@@ -100,48 +63,10 @@ for (const place of document.querySelectorAll("[data-your-time]")) {
   const format = (zone) => new Intl.DateTimeFormat(language, { timeZone: zone, weekday: "short", hour: "2-digit", minute: "2-digit" }).format(moment);
   try {
     const yours = format(undefined);
-    if (yours !== format(place.dataset.zone)) place.textContent = ` · ${place.dataset.words.replace("{}", yours)}`;
+    if (yours !== format(place.dataset.zone)) place.textContent = place.dataset.words.replace("{}", yours);
   } catch {
     // A zone that this browser does not know: the page says the time in it anyway.
   }
-}
-
-// What takes whole days needs no clocks beside the days; what was typed in them comes back with them.
-for (const part of document.querySelectorAll("[data-days-for]")) {
-  const box = document.getElementById(part.dataset.daysFor);
-  const place = () => {
-    for (const input of part.querySelectorAll("input")) {
-      const [day, clock] = input.value.split("T");
-      if (box.checked && input.type !== "date") {
-        input.dataset.clock = clock ?? "";
-        input.type = "date";
-        input.value = day;
-      } else if (!box.checked && input.type === "date") {
-        input.type = "datetime-local";
-        input.value = day && `${day}T${input.dataset.clock || "00:00"}`;
-      }
-    }
-  };
-  box?.addEventListener("change", place);
-  if (box) place();
-}
-
-// The end keeps its distance when the start moves; that of a new event is so many minutes after it until somebody says otherwise.
-for (const part of document.querySelectorAll("[data-lasts]")) {
-  const [starts, ends] = part.querySelectorAll("input");
-  const at = ({ value }) => Date.parse(value.length === 10 ? value : `${value}Z`);
-  const put = (moment) => {
-    ends.value = new Date(moment).toISOString().slice(0, ends.type === "date" ? 10 : 16);
-  };
-  let before = at(starts);
-  if (part.dataset.lasts && !ends.value && before) put(before + part.dataset.lasts * 60_000);
-  // Days take the place of moments while this page is open.
-  starts.addEventListener("focus", () => (before = at(starts)));
-  starts.addEventListener("change", () => {
-    const now = at(starts);
-    if (ends.value && now && before) put(at(ends) + now - before);
-    before = now || before;
-  });
 }
 
 // Fields that do not apply to the chosen option step aside; what was typed in them stays.
@@ -231,75 +156,6 @@ for (const input of document.querySelectorAll("input[data-suggest]")) {
       if (mine !== asked) return;
       input.list.replaceChildren(...places.map((place) => Object.assign(document.createElement("option"), { value: place.label })));
     }, 300);
-  });
-}
-
-// The cover beside the form of an event is the one that the title will have (openmeet/domain/covers/model.py).
-for (const picture of document.querySelectorAll("img[data-cover-of]")) {
-  if (!crypto.subtle) continue;
-  const title = document.getElementById(picture.dataset.coverOf);
-  const motifs = JSON.parse(picture.dataset.motifs);
-  const shuffle = title.form.elements.cover_shuffle;
-  let timer;
-  const draw = async () => {
-    const chosen = title.form.querySelector('input[name^="categories."]:checked');
-    const motif = motifs[chosen?.name.slice("categories.".length)] ?? "art";
-    const words = new TextEncoder().encode(`${title.value.trim().toLowerCase().normalize("NFC")}|${motif}|${Number(shuffle.value)}`);
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", words)).subarray(0, 8);
-    picture.src = `/covers/${motif}-${Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("")}.svg`;
-  };
-  title.form.querySelector("[data-shuffle]").addEventListener("click", (event) => {
-    event.preventDefault();
-    shuffle.value = (Number(shuffle.value) % 1000) + 1;
-    draw();
-  });
-  title.form.addEventListener("input", ({ target }) => {
-    if (target !== title && !target.name.startsWith("categories.")) return;
-    clearTimeout(timer);
-    timer = setTimeout(draw, 400);
-  });
-}
-
-// Towns for the place of an event come while one types; choosing one fills in its parts and the time zone. What was typed in the
-// parts by hand stays where the place says nothing (openmeet/web/events/place_field.py).
-for (const answer of document.querySelectorAll("[data-place-choices]")) {
-  const form = answer.closest("form");
-  const { place: input, place_before: kept } = form.elements;
-  let asked = 0;
-  let timer;
-  input.addEventListener("input", () => {
-    clearTimeout(timer);
-    const text = input.value.trim();
-    if (text.split(",").at(-1).trim().length < 2) return;
-    timer = setTimeout(async () => {
-      const mine = (asked += 1);
-      const found = await fetch(`${answer.dataset.placeChoices}?q=${encodeURIComponent(text)}`).catch(() => undefined);
-      if (found?.ok && mine === asked) answer.innerHTML = await found.text();
-    }, 300);
-  });
-  answer.addEventListener("click", (event) => {
-    const button = event.target.closest("button");
-    if (!button) return;
-    event.preventDefault();
-    asked += 1;
-    const fills = JSON.parse(button.dataset.fills);
-    const zone = button.dataset.zone;
-    const before = JSON.parse(kept.value || "{}");
-    for (const [name, value] of Object.entries(fills)) {
-      const field = form.elements[name];
-      if (value || field.value === (before[name] ?? "")) field.value = value;
-      before[name] = field.value;
-    }
-    kept.value = JSON.stringify(before);
-    const { time_zone: select, zone_unless_chosen: first } = form.elements;
-    const isFree = select.value === first.value || select.value === zone;
-    if (isFree) select.value = first.value = zone;
-    const said = document.createElement("p");
-    said.className = "hint";
-    said.textContent = isFree ? `${button.textContent} · ${zone.replaceAll("_", " ")}` : button.textContent;
-    answer.replaceChildren(said);
-    for (const fold of form.querySelectorAll("#fold-clock .fold-state")) if (isFree) fold.textContent = zone.replaceAll("_", " ");
-    input.focus();
   });
 }
 
