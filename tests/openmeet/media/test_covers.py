@@ -2,6 +2,7 @@
 
 import io
 import re
+from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -65,13 +66,16 @@ def test_other_names_are_no_covers(name: str) -> None:
 
 
 async def test_list_and_page_show_the_cover(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """The list has the picture within it, the page its address."""
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, title="Board games", categories="games")
-    path = cover_of("Board games", (Category.GAMES,)).path
+    cover = cover_of("Board games", (Category.GAMES,))
+    path = cover.path
     async with site_on(db, clock).browser() as browser:
-        assert f'src="{path}"' in (await browser.get("/")).text
+        (source,) = set(re.findall(r'src="(data:[^"]+)"', (await browser.get("/")).text))
+        assert unquote(source) == f"data:image/svg+xml,{svg(cover)}"
         assert f'src="{path}"' in (await browser.get(f"/events/{event.slug}")).text
         answer = await browser.get(path)
         assert answer.headers["content-type"].startswith("image/svg+xml")

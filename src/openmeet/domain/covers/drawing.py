@@ -4,10 +4,14 @@ The middle square of 800 × 800 holds the motif, so a cover may be cropped to an
 """
 
 from functools import lru_cache
+from urllib.parse import quote
 
 from openmeet.domain.covers.canvas import HEIGHT, PALETTES, WIDTH, Canvas, Dice
 from openmeet.domain.covers.model import Cover
 from openmeet.domain.covers.motifs import MOTIFS
+
+# What neither HTML nor a URL reads as its own. Spaces are for the reader's browser to quote: they compress better.
+_PLAIN_IN_DATA_URL = " !$()*+,-./:;=?@[]_~"
 
 
 @lru_cache(maxsize=512)
@@ -17,6 +21,12 @@ def svg(cover: Cover) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
         f' preserveAspectRatio="xMidYMid slice">{_painted(cover)}</svg>'
     )
+
+
+@lru_cache(maxsize=512)
+def data_url(cover: Cover) -> str:
+    """The picture as an address that carries it. In a list covers weigh 150 bytes each, compressed: requests would be five times as much."""
+    return f"data:image/svg+xml,{quote(svg(cover), safe=_PLAIN_IN_DATA_URL)}"
 
 
 @lru_cache(maxsize=64)

@@ -13,6 +13,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.http.forms import Typed
 from groundwork.ui.tones import tone_of
+from openmeet.domain.covers.drawing import data_url
 from openmeet.domain.covers.model import cover_of_group
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import actions, announcements, queries
@@ -149,7 +150,7 @@ def _card(one: ListedGroup, next_at: Instant | None, shown: Sequence[Badge]) -> 
         name=details.name,
         about=summary_of(details.description),
         place=one.group.place,
-        cover=cover.path,
+        cover=data_url(cover),
         tone=cover.tone,
         members=ngettext("%(number)s member", "%(number)s members", one.members),
         next_words=""

@@ -1,4 +1,4 @@
-"""Serve generated covers: drawn on request, immutable, since their address holds all that the drawing depends on."""
+"""Generated covers: within the page in lists; elsewhere served, immutable, since their address holds all that the drawing depends on."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.errors import NotFound
 from groundwork.http.compression import chosen_encoding, encoded
-from openmeet.domain.covers.drawing import strip, svg
+from openmeet.domain.covers.drawing import data_url, strip, svg
 from openmeet.domain.covers.model import Cover, cover_for, named
 from openmeet.domain.covers.social_card import email_cover
 from openmeet.domain.events.content import Content
@@ -47,7 +47,6 @@ def _cover_of(request: Request) -> Cover:
 
 async def _answer(request: Request, draw: Callable[[Cover], str]) -> Response:
     body, headers = draw(_cover_of(request)).encode(), dict(IMMUTABLE) | {"vary": "Accept-Encoding"}
-    # A page has twenty of them: together they are worth compressing, although each fits into a packet.
     if (encoding := chosen_encoding(request.headers.get("accept-encoding", ""))) is not None:
         body = await encoded(body, encoding)
         headers["content-encoding"] = encoding.value
@@ -55,7 +54,7 @@ async def _answer(request: Request, draw: Callable[[Cover], str]) -> Response:
 
 
 def thumbnail(content: Content) -> str:
-    """Path of the picture of an event or series in a list: its upload, or its cover, also where the browser saves data."""
+    """URL of the picture of an event or series in a list: its upload, or its cover, also where the browser saves data."""
     if content.picture is not None and not saves_data():
         return f"/media/{content.picture.key}/small"
-    return cover_for(content).path
+    return data_url(cover_for(content))
