@@ -73,7 +73,7 @@ async def test_an_unknown_zone_is_pointed_out_and_chosen(make_database: MakeData
         await browser.post(address, data={"act": "zone", "time_zone": "America/Lima"})
         page = (await browser.get(address)).text
         assert page.count("is unknown, so its times are read as America/Lima time.") == 2
-        assert '<option value="America/Lima" selected' in page
+        assert "<option selected>America/Lima<" in page
         await browser.post(address, data={f"event-{number}": "on" for number in range(3)})
     async with db.reader() as reader:
         rows = await reader.fetch("select slug from events order by title")
