@@ -87,11 +87,6 @@ async def encoded(body: bytes, encoding: Encoding) -> bytes:
     return await _placed(_COMPRESS[encoding], body, _PAGE[encoding])
 
 
-async def page_bodies(body: bytes) -> dict[Encoding, bytes]:
-    """A page in every coding, for a cache."""
-    return {one: await encoded(body, one) for one in ENCODINGS}
-
-
 def file_bodies(body: bytes) -> dict[Encoding, bytes]:
     """A file in every coding, as small as can be; slow."""
     return {one: _COMPRESS[one](body, _FILE[one]) for one in ENCODINGS}

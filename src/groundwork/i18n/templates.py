@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jinja2
 import jinja2.runtime
+from markupsafe import Markup
 
 from groundwork.i18n.catalogue import Catalogue
 
@@ -23,6 +24,7 @@ def speak(
     templates.install_gettext_callables(newstyle=True, **functions)  # type: ignore[attr-defined]  # added by the extension
     for name in functions:
         templates.globals[name] = _with_shown(templates.globals[name], shown)  # type: ignore[arg-type]  # put there by the extension
+    templates.globals["gettext"] = _without_parameters_first(functions["gettext"], templates.globals["gettext"])  # type: ignore[arg-type]  # the same
 
 
 def _looked_up(catalogue: Catalogue, name: str) -> Callable[..., str]:
@@ -38,5 +40,20 @@ def _with_shown(translated: Callable[..., str], shown: Callable[[object], object
     @jinja2.pass_context
     def translate(context: jinja2.runtime.Context, *messages: object, **params: object) -> str:
         return translated(context, *messages, **{name: shown(value) for name, value in params.items()})
+
+    return translate
+
+
+def _without_parameters_first(look_up: Callable[..., str], translated: Callable[..., str]) -> Callable[..., str]:
+    """A message without parameters is only looked up. Jinja formats it, too, which takes longer than all else of it; fifty of them are on
+    a page.
+    """
+
+    @jinja2.pass_context
+    def translate(context: jinja2.runtime.Context, message: str, /, **params: object) -> str:
+        if params:
+            return translated(context, message, **params)
+        words = look_up(message).replace("%%", "%")
+        return Markup(words) if context.eval_ctx.autoescape else words  # noqa: S704  # messages may have tags
 
     return translate

@@ -4,7 +4,7 @@ The patterns of dates (Unicode LDML, part 4, "Date Format Patterns") are message
 """
 
 from datetime import date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import available_timezones
 
@@ -13,7 +13,6 @@ from babel.core import get_global
 from babel.dates import (
     format_date,
     format_interval,
-    format_time,
     get_day_names,
     get_month_names,
     get_timezone_location,
@@ -38,12 +37,12 @@ def day(moment: datetime | date, today: date | None = None) -> str:
     of = moment.date() if isinstance(moment, datetime) else moment
     if today is not None and (of.year == today.year or today <= of <= today + _NEAR):
         return long_day(of)
-    return format_date(of, pgettext("pattern of a date", "EEEE d MMMM y"), locale=current().locale)
+    return _in_words(of, pgettext("pattern of a date", "EEEE d MMMM y"))
 
 
 def short_day(moment: datetime | date) -> str:
     """A day in short, without the year: ``Sat 4 Jul``; in German ``Sa., 4. Juli``."""
-    return format_date(moment, pgettext("pattern of a date", "EEE d MMM"), locale=current().locale)
+    return _in_words(moment, pgettext("pattern of a date", "EEE d MMM"))
 
 
 def relative_day(of: date, today: date) -> str:
@@ -53,7 +52,7 @@ def relative_day(of: date, today: date) -> str:
 
 def long_day(moment: datetime | date) -> str:
     """A day without the year: ``Saturday 4 July``."""
-    return format_date(moment, pgettext("pattern of a date", "EEEE d MMMM"), locale=current().locale)
+    return _in_words(moment, pgettext("pattern of a date", "EEEE d MMMM"))
 
 
 def short_days(first: date, last: date) -> str:
@@ -63,7 +62,7 @@ def short_days(first: date, last: date) -> str:
 
 def month(moment: datetime | date) -> str:
     """The short name of a month, for the date tile: ``Jul``."""
-    return format_date(moment, "MMM", locale=current().locale).rstrip(".")
+    return _in_words(moment, "MMM").rstrip(".")
 
 
 def weekdays() -> list[tuple[str, str]]:
@@ -75,7 +74,7 @@ def weekdays() -> list[tuple[str, str]]:
 
 def weekday_in_short(moment: datetime | date) -> str:
     """The short name of a weekday: ``Tue``."""
-    return format_date(moment, "EEE", locale=current().locale).rstrip(".")
+    return _in_words(moment, "EEE").rstrip(".")
 
 
 def weekday(number: int) -> str:
@@ -103,12 +102,12 @@ def month_of(number: int) -> str:
 
 def month_name(moment: datetime | date) -> str:
     """The name of a month in the current language: ``July``."""
-    return format_date(moment, "LLLL", locale=current().locale)
+    return _in_words(moment, "LLLL")
 
 
 def clock(moment: datetime) -> str:
     """The time of day: ``18:00``."""
-    return format_time(moment, "HH:mm", locale=current().locale)
+    return f"{moment:%H:%M}"
 
 
 def time_of_day(moment: datetime) -> str:
@@ -186,7 +185,17 @@ def time_tag(instant: Instant, words: str) -> Markup:
 
 def long_date(instant: Instant) -> str:
     """The day of an instant, such as ``4 July 2026``; for places where neither the time nor the zone matters."""
-    return format_date(to_datetime(instant), pgettext("pattern of a date", "d MMMM y"), locale=current().locale)
+    return _in_words(to_datetime(instant), pgettext("pattern of a date", "d MMMM y"))
+
+
+def _in_words(moment: datetime | date, pattern: str) -> str:
+    return _date_in_words(moment.date() if isinstance(moment, datetime) else moment, pattern, current().locale)
+
+
+@lru_cache(maxsize=4096)
+def _date_in_words(of: date, pattern: str, locale: str) -> str:
+    """Kept, because the dates of a page recur on it and on others; Babel parses locale and pattern each time."""
+    return format_date(of, pattern, locale=locale)
 
 
 def capital(words: str) -> str:

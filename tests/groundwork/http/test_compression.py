@@ -17,9 +17,9 @@ from groundwork.http.compression import (
     Encoding,
     accepts_gzip,
     chosen_encoding,
+    encoded,
     file_bodies,
     fold,
-    page_bodies,
 )
 from groundwork.telemetry.metrics import Metrics
 
@@ -85,7 +85,7 @@ def test_without_brotli_everything_is_gzip(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_cached_bodies_hold_what_was_compressed() -> None:
-    for bodies in (await page_bodies(PAGE), file_bodies(PAGE)):
+    for bodies in ({one: await encoded(PAGE, one) for one in ENCODINGS}, file_bodies(PAGE)):
         assert set(bodies) == set(ENCODINGS)
         assert gzip.decompress(bodies[GZIP]) == PAGE
         if BR in bodies:

@@ -9,8 +9,8 @@ import asyncio
 import itertools
 import math
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from groundwork.clock import MINUTE, Clock
 from groundwork.database.transaction import Database
-from groundwork.http.compression import MIN_BYTES, Encoding, chosen_encoding, page_bodies
+from groundwork.http.compression import MIN_BYTES, Encoding, chosen_encoding, encoded
 from openmeet.i18n.catalogue import current
 from openmeet.web.site.reduced_data import saves_data
 
@@ -36,27 +36,17 @@ _State = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class _CachedPage:
-    """``began``: when rendering began, in the order of the cache's requests. ``compressed``: by coding; empty if it is small."""
+    """``began``: when rendering began, in the order of the cache's requests. ``compressed``: in the codings that were asked for."""
 
     state: _State
     began: int
     headers: dict[str, str]
     body: bytes
-    compressed: Mapping[Encoding, bytes]
+    compressed: dict[Encoding, bytes] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         return len(self.body) + sum(map(len, self.compressed.values()))
-
-    def response(self, request: Request) -> Response:
-        if not self.compressed:
-            return Response(self.body, headers=self.headers)
-        encoding = chosen_encoding(request.headers.get("accept-encoding", ""))
-        if encoding is None:
-            # Whatever wraps this response says that it varies.
-            return Response(self.body, headers=self.headers)
-        headers = self.headers | {"vary": "Save-Data, Accept-Encoding", "content-encoding": encoding.value}
-        return Response(self.compressed[encoding], headers=headers)
 
 
 class PageCache:
@@ -83,23 +73,21 @@ class PageCache:
         key = (request.url.path, query, current().tag, saves_data())
         arrived = next(self._order)
         if (page := self._find(key, await _state(db, clock))) is not None:
-            return page.response(request)
+            return await self._response(key, page, request)
         # Several visitors at once wait for one rendering.
         lock = self._locks.setdefault(key, asyncio.Lock())
         async with lock:
             # Read before rendering: after a commit in between, the page is not served again.
             state = await _state(db, clock)
             if (page := self._find(key, state, arrived=arrived)) is not None:
-                return page.response(request)
+                return await self._response(key, page, request)
             began = next(self._order)
             response = await render(request)
             if response.status_code != 200 or "set-cookie" in response.headers:
                 return response
-            body = bytes(response.body)
-            compressed = await page_bodies(body) if len(body) >= MIN_BYTES else {}
-            page = _CachedPage(state, began, _headers(response), body, compressed)
+            page = _CachedPage(state, began, _headers(response), bytes(response.body))
             self._store(key, page)
-            return page.response(request)
+            return await self._response(key, page, request)
 
     def _find(self, key: _Key, state: _State, *, arrived: float = math.inf) -> _CachedPage | None:
         """The page if nothing was committed since. A visitor who ``arrived`` before its rendering began gets it in any case:
@@ -111,11 +99,29 @@ class PageCache:
         self._pages.move_to_end(key)
         return page
 
+    async def _response(self, key: _Key, page: _CachedPage, request: Request) -> Response:
+        encoding = chosen_encoding(request.headers.get("accept-encoding", ""))
+        if encoding is None or len(page.body) < MIN_BYTES:
+            # Whatever wraps this response says that it varies.
+            return Response(page.body, headers=page.headers)
+        if encoding not in page.compressed:
+            body = await encoded(page.body, encoding)
+            # Who else asked meanwhile has done the same.
+            if encoding not in page.compressed and self._pages.get(key) is page:
+                self._size += len(body)
+            page.compressed[encoding] = body
+            self._drop_oldest()
+        headers = page.headers | {"vary": "Save-Data, Accept-Encoding", "content-encoding": encoding.value}
+        return Response(page.compressed[encoding], headers=headers)
+
     def _store(self, key: _Key, page: _CachedPage) -> None:
         if (old := self._pages.pop(key, None)) is not None:
             self._size -= old.size
         self._pages[key] = page
         self._size += page.size
+        self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
         while self._size > self._max_bytes:
             _, oldest = self._pages.popitem(last=False)
             self._size -= oldest.size
