@@ -149,9 +149,9 @@ CASES = [
     ),
     (
         AnswerState.TODAY,
-        AnswerCase(starting(HOUR), GOING, NOW),
-        (A.TICKET, A.CHANGE),
-        ("Show ticket", "Change"),
+        AnswerCase(starting(HOUR), GOING, NOW, has_directions=True),
+        (A.TICKET, A.DIRECTIONS),
+        ("Show ticket", "Directions"),
         "You’re going. Starts at",
     ),
     (

@@ -61,6 +61,7 @@ class AnswerAction(StrEnum):
     DECLINED = "declined"
     CHANGE = "change"
     TICKET = "ticket"
+    DIRECTIONS = "directions"
     JOIN = "join"
     NEXT_DATE = "next_date"
     ASK_HOSTS = "ask_hosts"
@@ -81,11 +82,14 @@ class GoingLeadsTo(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """The buttons of one state. ``is_state``: the first button shows the state instead of changing it."""
+    """The buttons of one state. ``is_state``: the first button shows the state instead of changing it. ``otherwise``: the
+    second button where ``second`` leads nowhere.
+    """
 
     primary: AnswerAction | None = None
     second: AnswerAction | None = None
     is_state: bool = False
+    otherwise: AnswerAction | None = None
 
 
 _A = AnswerAction
@@ -99,7 +103,7 @@ ROWS: Final[Mapping[AnswerState, AnswerRow]] = {
     AnswerState.NOT_WELCOME: AnswerRow(None, _A.DECLINED),
     AnswerState.CHECKED_IN: AnswerRow(_A.TICKET),
     AnswerState.JOIN_NOW: AnswerRow(_A.JOIN, _A.CHANGE),
-    AnswerState.TODAY: AnswerRow(_A.TICKET, _A.CHANGE),
+    AnswerState.TODAY: AnswerRow(_A.TICKET, _A.DIRECTIONS, otherwise=_A.CHANGE),
     AnswerState.MOVED: AnswerRow(_A.GOING, _A.DECLINED, is_state=True),
     AnswerState.GOING: AnswerRow(_A.GOING, _A.CHANGE, is_state=True),
     AnswerState.PLACE_HELD: AnswerRow(_A.GOING, _A.DECLINED),
@@ -127,7 +131,7 @@ class AnswerCase:
 
     ``is_hosting``: they decide about answers. ``is_welcome``: neither the host nor a moderator has blocked them.
     ``is_full``: whoever answers now joins the waitlist. ``people_asking``: how many people await a decision.
-    ``may_join``: they may use the link to join online.
+    ``may_join``: they may use the link to join online. ``has_directions``: they know where it is.
     """
 
     event: Event
@@ -140,6 +144,7 @@ class AnswerCase:
     is_full: bool = False
     people_asking: int = 0
     may_join: bool = False
+    has_directions: bool = False
     may_edit: bool = False
     may_message: bool = False
     has_next_date: bool = False
@@ -185,13 +190,13 @@ def bar_of(case: AnswerCase) -> AnswerBar:
     replies = (
         tuple(reply for reply in RsvpReply if _takes(case, reply)) if state is not AnswerState.NOT_PUBLISHED else ()
     )
-    primary, second = [
+    primary, second, otherwise = [
         action if action is not None and _leads_somewhere(case, action, replies) else None
-        for action in (row.primary, row.second)
+        for action in (row.primary, row.second, row.otherwise)
     ]
     mine = case.mine
     given = None if mine is None or mine.has_offer(case.now) else REPLY_OF_STATUS.get(mine.status)
-    return AnswerBar(state, primary, second, row.is_state, going_leads_to(case), replies, given)
+    return AnswerBar(state, primary, second or otherwise, row.is_state, going_leads_to(case), replies, given)
 
 
 def going_leads_to(case: AnswerCase) -> GoingLeadsTo:
@@ -323,3 +328,5 @@ def _leads_somewhere(case: AnswerCase, action: AnswerAction, replies: tuple[Rsvp
             return case.may_edit
         case AnswerAction.TICKET | AnswerAction.JOIN | AnswerAction.DECIDE | AnswerAction.INVITE:
             return True
+        case AnswerAction.DIRECTIONS:
+            return case.has_directions

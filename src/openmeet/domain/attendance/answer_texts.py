@@ -56,6 +56,7 @@ _LEAVING: Final[Mapping[AnswerState, LazyText]] = {
 }
 
 _LINKS: Final[Mapping[AnswerAction, LazyText]] = {
+    AnswerAction.DIRECTIONS: lazy("Directions"),
     AnswerAction.CHANGE: lazy("Change"),
     AnswerAction.TICKET: lazy("Show ticket"),
     AnswerAction.JOIN: lazy("Join online"),

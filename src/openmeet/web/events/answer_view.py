@@ -21,6 +21,7 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence import wall_time
 
 _REPLIES: Final = frozenset(one.value for one in RsvpReply)
+_OUTSIDE: Final = frozenset({AnswerAction.JOIN, AnswerAction.DIRECTIONS})
 
 # The states in which an answer is still to be given: the deadline is worth knowing.
 _BEFORE_AN_ANSWER: Final = frozenset(
@@ -76,13 +77,14 @@ class AnswerBarView:
 class PageFacts:
     """What the event page knows already. Paths are empty where there is nothing to lead to.
 
-    ``host``: the author's name. ``join_url``: the link to join, if the viewer has it.
+    ``host``: the author's name. ``join_url``: the link to join, ``directions_url``: the way there, if the viewer may know.
     """
 
     host: str
     counts: RsvpCounts
     is_hosting: bool
     join_url: str
+    directions_url: str
     edit_path: str
     group_path: str
     next_path: str
@@ -111,6 +113,7 @@ async def for_page(
         is_full=await waitlist.would_wait(reader, event, registration_settings),
         people_asking=facts.counts.unconfirmed,
         may_join=bool(facts.join_url),
+        has_directions=bool(facts.directions_url),
         may_edit=bool(facts.edit_path),
         may_message=is_welcome,
         has_next_date=bool(facts.next_path),
@@ -154,6 +157,7 @@ def _paths_of(event: Event, facts: PageFacts) -> dict[AnswerAction, str]:
     return {
         AnswerAction.CHANGE: f"{at}/answer",
         AnswerAction.TICKET: f"{at}/ticket",
+        AnswerAction.DIRECTIONS: facts.directions_url,
         AnswerAction.JOIN: facts.join_url,
         AnswerAction.NEXT_DATE: facts.next_path,
         AnswerAction.ASK_HOSTS: f"/chat/direct/event/{quote(event.slug)}",
@@ -180,7 +184,7 @@ def _button(
     spoken = f"{words}: {spoken_of}"
     if action.value in _REPLIES:
         return BarButton(words, spoken, reply=action.value, is_main=is_main)
-    return BarButton(words, spoken, path=paths[action], is_main=is_main, is_outside=action is AnswerAction.JOIN)
+    return BarButton(words, spoken, path=paths[action], is_main=is_main, is_outside=action in _OUTSIDE)
 
 
 def _reply(bar: AnswerBar, reply: RsvpReply, spoken_of: str, *, is_main: bool) -> BarButton:
@@ -212,7 +216,8 @@ def _hint(bar: AnswerBar, case: AnswerCase) -> str:
 
 def _opens_others(bar: AnswerBar, case: AnswerCase) -> str:
     if not case.is_hosting:
-        return gettext("Change") if bar.second is AnswerAction.CHANGE else gettext("More answers")
+        has_answered = bar.second in {AnswerAction.CHANGE, AnswerAction.DIRECTIONS}
+        return gettext("Change") if has_answered else gettext("More answers")
     if case.mine is not None and bar.given is RsvpReply.GOING and case.mine.is_seated:
         return answer_texts.going_sentence(case.mine)
     return gettext("Are you going yourself?")

@@ -173,6 +173,7 @@ async def _event_context(
             counts=counts,
             is_hosting=is_hosting,
             join_url=str(context["join_url"]),
+            directions_url=str(context["directions_url"]),
             edit_path=_edit_path(event, series, context) if context["can_edit"] else "",
             group_path=f"/groups/{quote(group.slug)}" if group is not None and context["group"] else "",
             next_path=series.behind.path if series is not None and series.behind is not None else "",

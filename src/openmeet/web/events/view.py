@@ -21,7 +21,7 @@ from openmeet.domain.events.inputs import is_web_address
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import EventPermission, EventRole
 from openmeet.domain.events.time_and_place import place_label, place_lines
-from openmeet.domain.events.values import EventLink, Mode, Visibility
+from openmeet.domain.events.values import EventLink, Mode, Venue, Visibility
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS
 from openmeet.domain.groups.model import Group
 from openmeet.domain.users.model import Caller, UserId, UserKind
@@ -138,6 +138,7 @@ def view_of(
         "place_lines": place_lines(event.content.mode, private.place, hides_place=private.hides_place),
         "private": private,
         "join_url": private.web_link if event.content.mode is not Mode.IN_PERSON else "",
+        "directions_url": "" if event.content.mode is Mode.ONLINE else directions_to(private.place),
         "join_from_label": time_and_place.join_from_label(event, private),
         **about_of(event),
         "links": [_shown(link) for link in event.content.links[:SHOWN_LINKS]],
@@ -166,6 +167,17 @@ def view_of(
         # A record that another app deleted has no URI any more.
         "record_uri": None if event.is_without_record else event.record_uri,
     }
+
+
+def directions_to(place: Venue) -> str:
+    """A page that shows the way to a place; empty where not even a town is known."""
+    if place.latitude:
+        to = f"{place.latitude},{place.longitude}"
+    elif place.is_country_alone:
+        return ""
+    else:
+        to = ", ".join(place.lines)
+    return "https://www.openstreetmap.org/directions?" + urlencode({"to": to}) if to else ""
 
 
 def date_words_of(event: Event, now: Instant) -> dict[str, object]:
