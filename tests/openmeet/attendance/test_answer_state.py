@@ -156,10 +156,10 @@ CASES = [
     ),
     (
         AnswerState.MOVED,
-        AnswerCase(event(status=EventStatus.RESCHEDULED), GOING, NOW),
+        AnswerCase(event(), mine(S.ATTENDING, known_starts_at=Instant(NOW + 2 * DAY)), NOW),
         (A.GOING, A.DECLINED),
-        ("Going", "Can’t come now"),
-        "New time:",
+        ("Still works", "Can’t go"),
+        "Moved since you answered: now Sun 5 Jul, ",
     ),
     (
         AnswerState.GOING,
@@ -288,6 +288,8 @@ ANSWERS = [
     mine(S.WAITLISTED, offered_until=Instant(NOW + HOUR)),
     mine(S.WAITLISTED, offered_until=Instant(NOW - HOUR)),
     mine(S.DECLINED, approved_at=NOW),
+    *(mine(status, known_starts_at=Instant(NOW + 2 * DAY)) for status in S),
+    mine(S.PENDING, pending_for=PendingFor.APPROVAL, known_starts_at=Instant(NOW + 2 * DAY)),
     *(mine(S.PENDING, pending_for=why) for why in PendingFor),
 ]
 SETTINGS = [RegistrationSettings(), ASKS, CLOSED, RegistrationSettings(is_members_only=True)]

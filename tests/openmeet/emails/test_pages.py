@@ -31,6 +31,11 @@ async def evening(post):
     return ben, event, to_ana, to_ben
 
 
+def answer_page(mail):
+    """The page behind each of the answers that a mail asks for."""
+    return link_to(mail, "?reply=going").removesuffix("?reply=going")
+
+
 async def status(post, event, who):
     async with post.db.reader() as reader:
         return (await queries.find(reader, event.id, who.user_id)).status
@@ -50,10 +55,10 @@ async def test_a_link_scanner_changes_nothing(post, evening):
 
 async def test_answering_without_signing_in(post, evening):
     ben, event, _, mail = evening
-    path = link_to(mail, "/mail/answer/")
+    path = answer_page(mail)
     async with post.site.browser() as anybody:
         shown = await anybody.get(path)
-        assert (h1_of(shown.text), "You’re going." in shown.text) == ("Board games", True)
+        assert (h1_of(shown.text), "Moved since you answered: now" in shown.text) == ("Board games", True)
         assert shown.headers["cache-control"] == "no-store"
         said = await anybody.post(path, data={"reply": "declined"})
         assert (said.status_code, "You said that you can’t go." in said.text) == (200, True)
@@ -62,6 +67,17 @@ async def test_answering_without_signing_in(post, evening):
         # The link opens one event's answer, and nothing else of its person's.
         assert "set-cookie" not in said.headers
         assert (await anybody.get("/my/events")).status_code in {303, 401}
+
+
+async def test_the_news_of_a_move_asks_whether_the_new_time_works(post, evening):
+    """With a button for each answer; confirmed, the page says that they are going."""
+    _, _, _, mail = evening
+    asked = {reply: link_to(mail, f"?reply={reply}") for reply in ("going", "interested", "declined")}
+    for label, link in zip(("Still works", "Maybe", "Can’t go"), asked.values(), strict=True):
+        assert f"{label}: {ORIGIN}{link}" in text_of(mail)
+    async with post.site.browser() as anybody:
+        said = await anybody.post(asked["going"], data={"reply": "going"})
+        assert (said.status_code, "Noted. You’re going." in said.text) == (200, True)
 
 
 async def test_one_click_stops_a_topic(post, evening):
@@ -89,7 +105,7 @@ async def test_the_person_is_asked_before_anything_stops(post, evening):
 
 async def test_links_are_for_one_purpose_and_can_be_revoked(post, evening):
     ben, event, _, mail = evening
-    stop, answer = link_to(mail, "/mail/stop/"), link_to(mail, "/mail/answer/")
+    stop, answer = link_to(mail, "/mail/stop/"), answer_page(mail)
     async with post.site.browser() as browser:
         swapped = stop.replace("/stop/", "/answer/")
         assert (await browser.post(swapped, data={"reply": "declined"})).status_code == 404
@@ -103,7 +119,7 @@ async def test_links_are_for_one_purpose_and_can_be_revoked(post, evening):
 
 async def test_a_cancelled_event_takes_no_answer(post, evening):
     ben, event, _, mail = evening
-    path = link_to(mail, "/mail/answer/")
+    path = answer_page(mail)
     async with post.db.transaction() as tx:
         await tx.execute("update events set status = 'cancelled' where id = :id", id=event.id)
     async with post.site.browser() as browser:

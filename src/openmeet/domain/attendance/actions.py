@@ -71,7 +71,7 @@ async def answer(
     """Record the caller's reply, notify the hosts and enqueue the caller's RSVP record.
 
     On a full event the caller joins the end of the waitlist; an offered place is taken. Repeating a reply changes
-    nothing. ``notifies_hosts`` False: the hosts know already, because the reply is old. ``is_single`` False: no calendar
+    nothing, unless the event was moved since: it then says that the new time works. ``notifies_hosts`` False: the hosts know already, because the reply is old. ``is_single`` False: no calendar
     e-mail is sent, because this is one of many replies at once, or another e-mail covers it. Withdrawing is always
     possible.
 
@@ -114,7 +114,7 @@ async def answer(
         event, registration_settings, mine, action, relationship=relationship, has_room=has_room, now=tx.now
     )
     save_rsvp.require_room_for_change(mine, decided, details, has_room=has_room, now=tx.now)
-    if mine is not None and not save_rsvp.is_changed(mine, decided, details):
+    if mine is not None and not save_rsvp.is_changed(event, mine, decided, details):
         return mine
     notifies = (
         notifies_hosts and event.author_id != caller.user_id and (mine is None or mine.status is not decided.status)
@@ -134,6 +134,7 @@ async def answer(
             through=through,
             actor_id=caller.user_id,
             answered_at=mine.answered_at if mine and mine.status is decided.status else tx.now,
+            is_reply=True,
         ),
         enqueues_new_record=True,
         has_webhooks=locked.has_webhooks,
@@ -222,6 +223,7 @@ async def apply_from_network(
                 through=ChangeChannel.NETWORK,
                 actor_id=None,
                 answered_at=first_seen,
+                is_reply=True,
                 record_uri=record_uri,
             ),
             # Someone without an account here never got an e-mail with a calendar entry.

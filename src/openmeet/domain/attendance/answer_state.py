@@ -16,7 +16,7 @@ from openmeet.domain.attendance.model import Attendance, AttendanceStatus, Pendi
 from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
-from openmeet.domain.events.model import Event, EventStatus
+from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
 from openmeet.recurrence import wall_time
 
@@ -104,7 +104,7 @@ ROWS: Final[Mapping[AnswerState, AnswerRow]] = {
     AnswerState.CHECKED_IN: AnswerRow(_A.TICKET),
     AnswerState.JOIN_NOW: AnswerRow(_A.JOIN, _A.CHANGE),
     AnswerState.TODAY: AnswerRow(_A.TICKET, _A.DIRECTIONS, otherwise=_A.CHANGE),
-    AnswerState.MOVED: AnswerRow(_A.GOING, _A.DECLINED, is_state=True),
+    AnswerState.MOVED: AnswerRow(_A.GOING, _A.DECLINED),
     AnswerState.GOING: AnswerRow(_A.GOING, _A.CHANGE, is_state=True),
     AnswerState.PLACE_HELD: AnswerRow(_A.GOING, _A.DECLINED),
     AnswerState.WAITLISTED: AnswerRow(_A.GOING, _A.DECLINED, is_state=True),
@@ -155,7 +155,8 @@ class AnswerCase:
 class AnswerBar:
     """The bar for one person. ``replies``: those that the event takes from them now, the buttons' included.
 
-    ``is_state``: ``primary`` shows the RSVP that they gave. ``given``: the reply behind their RSVP.
+    ``is_state``: ``primary`` shows the RSVP that they gave. ``given``: the reply behind their RSVP, if it is for the
+    present time.
     """
 
     state: AnswerState
@@ -195,7 +196,8 @@ def bar_of(case: AnswerCase) -> AnswerBar:
         for action in (row.primary, row.second, row.otherwise)
     ]
     mine = case.mine
-    given = None if mine is None or mine.has_offer(case.now) else REPLY_OF_STATUS.get(mine.status)
+    is_asked_again = mine is None or mine.has_offer(case.now) or state is AnswerState.MOVED
+    given = None if mine is None or is_asked_again else REPLY_OF_STATUS.get(mine.status)
     return AnswerBar(state, primary, second or otherwise, row.is_state, going_leads_to(case), replies, given)
 
 
@@ -237,8 +239,12 @@ def _state_of(case: AnswerCase) -> AnswerState:
         return _seated(case, mine)
     if not case.is_welcome:
         return AnswerState.NOT_WELCOME
+    if mine is not None and mine.has_offer(now):
+        return AnswerState.PLACE_HELD
+    if mine is not None and _asks_about_new_time(case, mine):
+        return AnswerState.MOVED
     if mine is not None and mine.status is AttendanceStatus.WAITLISTED:
-        return AnswerState.PLACE_HELD if mine.has_offer(now) else AnswerState.WAITLISTED
+        return AnswerState.WAITLISTED
     if mine is not None and mine.status is AttendanceStatus.PENDING:
         return AnswerState.REQUESTED if mine.pending_for is PendingFor.APPROVAL else AnswerState.UNCONFIRMED
     if not _takes(case, RsvpReply.GOING):
@@ -262,6 +268,22 @@ _STATE_WITHOUT_RSVP: Final[Mapping[GoingLeadsTo, AnswerState]] = {
 }
 
 
+# Statuses of people who come, or wait to.
+_COUNTED_ON: Final = (AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
+
+
+def _asks_about_new_time(case: AnswerCase, mine: Attendance) -> bool:
+    """Whether it was moved after they had answered, and is yet to start. What came from another app waits for the host first."""
+    starts_at = case.event.starts_at
+    return (
+        mine.status in _COUNTED_ON
+        and mine.pending_for in {None, PendingFor.APPROVAL}
+        and starts_at is not None
+        and case.now < starts_at
+        and rules.is_moved_since(case.event, mine.known_starts_at)
+    )
+
+
 def _seated(case: AnswerCase, mine: Attendance) -> AnswerState:
     event, now = case.event, case.now
     starts_at = event.starts_at
@@ -269,9 +291,11 @@ def _seated(case: AnswerCase, mine: Attendance) -> AnswerState:
         return AnswerState.JOIN_NOW
     if mine.status is AttendanceStatus.ATTENDED:
         return AnswerState.CHECKED_IN
+    if _asks_about_new_time(case, mine):
+        return AnswerState.MOVED
     if starts_at is not None and event.content.mode is not Mode.ONLINE and _is_today(event, starts_at, now):
         return AnswerState.TODAY
-    return AnswerState.MOVED if event.status is EventStatus.RESCHEDULED else AnswerState.GOING
+    return AnswerState.GOING
 
 
 def _is_online(event: Event, mine: Attendance) -> bool:
@@ -318,6 +342,8 @@ def _leads_somewhere(case: AnswerCase, action: AnswerAction, replies: tuple[Rsvp
             return RsvpReply(action.value) in replies
         case AnswerAction.CHANGE:
             return bool(replies)
+        case AnswerAction.DIRECTIONS:
+            return case.has_directions
         case AnswerAction.NEXT_DATE:
             return case.has_next_date
         case AnswerAction.ASK_HOSTS:
@@ -328,5 +354,3 @@ def _leads_somewhere(case: AnswerCase, action: AnswerAction, replies: tuple[Rsvp
             return case.may_edit
         case AnswerAction.TICKET | AnswerAction.JOIN | AnswerAction.DECIDE | AnswerAction.INVITE:
             return True
-        case AnswerAction.DIRECTIONS:
-            return case.has_directions

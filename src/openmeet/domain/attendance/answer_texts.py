@@ -36,7 +36,6 @@ _GOING_LABELS: Final[Mapping[GoingLeadsTo, LazyText]] = {
 
 # The first button where it shows the state.
 _SHOWN: Final[Mapping[AnswerState, LazyText]] = {
-    AnswerState.MOVED: lazy("Going"),
     AnswerState.GOING: lazy("Going"),
     AnswerState.WAITLISTED: lazy("On the waitlist"),
     AnswerState.REQUESTED: lazy("Request sent"),
@@ -48,7 +47,6 @@ _LEAVING: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.CANCELLED: lazy("Withdraw my answer"),
     AnswerState.OVER: lazy("Withdraw my answer"),
     AnswerState.NOT_WELCOME: lazy("Withdraw my answer"),
-    AnswerState.MOVED: lazy("Can’t come now"),
     AnswerState.PLACE_HELD: lazy("Pass"),
     AnswerState.WAITLISTED: lazy("Leave the waitlist"),
     AnswerState.REQUESTED: lazy("Withdraw"),
@@ -56,9 +54,9 @@ _LEAVING: Final[Mapping[AnswerState, LazyText]] = {
 }
 
 _LINKS: Final[Mapping[AnswerAction, LazyText]] = {
-    AnswerAction.DIRECTIONS: lazy("Directions"),
     AnswerAction.CHANGE: lazy("Change"),
     AnswerAction.TICKET: lazy("Show ticket"),
+    AnswerAction.DIRECTIONS: lazy("Directions"),
     AnswerAction.JOIN: lazy("Join online"),
     AnswerAction.NEXT_DATE: lazy("See next date"),
     AnswerAction.ASK_HOSTS: lazy("Message the host"),
@@ -98,6 +96,9 @@ _BADGES: Final[Mapping[AnswerState, AnswerBadge]] = {
     AnswerState.FULL: AnswerBadge(lazy("Full"), "plain"),
 }
 
+# Of people who are not going yet.
+_NEW_TIME: Final = AnswerBadge(lazy("New time"), "hold")
+
 _WAS: Final[Mapping[AttendanceStatus, LazyText]] = {
     AttendanceStatus.ATTENDING: lazy("You were going."),
     AttendanceStatus.ATTENDED: lazy("You were there."),
@@ -134,7 +135,7 @@ def label_of(bar: AnswerBar, action: AnswerAction, people_asking: int = 0) -> st
     """What a button of the bar says."""
     match action:
         case AnswerAction.GOING:
-            return str(_SHOWN[bar.state]) if bar.is_state else str(_GOING_LABELS[bar.going])
+            return str(_SHOWN[bar.state]) if bar.is_state else reply_label(bar, RsvpReply.GOING)
         case AnswerAction.INTERESTED:
             return str(REPLY_LABELS[RsvpReply.INTERESTED])
         case AnswerAction.DECLINED:
@@ -147,6 +148,8 @@ def label_of(bar: AnswerBar, action: AnswerAction, people_asking: int = 0) -> st
 
 def reply_label(bar: AnswerBar, reply: RsvpReply) -> str:
     """What a reply says where all of them are listed."""
+    if bar.state is AnswerState.MOVED and reply is RsvpReply.GOING:
+        return gettext("Still works")
     return str(_GOING_LABELS[bar.going] if reply is RsvpReply.GOING else REPLY_LABELS[reply])
 
 
@@ -155,6 +158,8 @@ def badge_of(bar: AnswerBar, people_asking: int = 0) -> AnswerBadge | None:
     if bar.state is AnswerState.NEEDS_DECISIONS:
         words = ngettext("%(number)s person wants to join", "%(number)s people want to join", people_asking)
         return AnswerBadge(words, "hold")
+    if bar.state is AnswerState.MOVED and bar.going is not GoingLeadsTo.PLACE:
+        return _NEW_TIME
     return _BADGES.get(bar.state)
 
 
@@ -166,7 +171,7 @@ def own_badge_of(case: AnswerCase) -> AnswerBadge | None:
         return None
     bar = bar_of(replace(case, is_hosting=False))
     was = _WAS_IN_SHORT.get(case.mine.status) if bar.state is AnswerState.OVER else None
-    return AnswerBadge(was, "plain") if was is not None else _BADGES.get(bar.state)
+    return AnswerBadge(was, "plain") if was is not None else badge_of(bar)
 
 
 def sentence_of(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures = NO_FIGURES) -> str:
@@ -194,7 +199,7 @@ def sentence_of(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures = NO_FI
         case AnswerState.JOIN_NOW | AnswerState.TODAY:
             return _today_sentence(case)
         case AnswerState.MOVED:
-            return gettext("You’re going. New time: %(when)s.", when=time_and_place.start_label(event))
+            return _moved_sentence(case)
         case AnswerState.GOING:
             return going_sentence(mine)
         case AnswerState.PLACE_HELD | AnswerState.WAITLISTED:
@@ -219,6 +224,24 @@ def sentence_of(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures = NO_FI
             return ngettext("Full, %(number)s on the waitlist.", "Full, %(number)s on the waitlist.", figures.waiting)
         case AnswerState.OPEN:
             return _question_sentence(case.registration_settings, figures.host)
+
+
+_STILL_WAITS: Final[Mapping[AttendanceStatus, LazyText]] = {
+    AttendanceStatus.WAITLISTED: lazy("You’re on the waitlist."),
+    AttendanceStatus.PENDING: lazy("The host hasn’t decided yet."),
+}
+
+
+def _moved_sentence(case: AnswerCase) -> str:
+    moved = gettext("Moved since you answered: now %(when)s.", when=time_and_place.short_start_label(case.event))
+    waits = None if case.mine is None else _STILL_WAITS.get(case.mine.status)
+    return moved if waits is None else f"{moved} {waits}"
+
+
+def time_before_move(case: AnswerCase) -> str:
+    """When it was as they answered."""
+    starts_at = None if case.mine is None else case.mine.known_starts_at
+    return gettext("It was %(when)s.", when=time_and_place.start_label(replace(case.event, starts_at=starts_at)))
 
 
 def past_answer_sentence(mine: Attendance | None) -> str:

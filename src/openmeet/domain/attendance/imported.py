@@ -44,8 +44,9 @@ async def put(tx: Transaction, given: Sequence[ImportedRsvp]) -> list[str | None
     await tx.execute_many(
         """
         insert into attendances (id, event_id, user_id, status, waitlist_number, source, revision, record_uri,
-                                 created_at, answered_at)
-        values (:id, :event_id, :user_id, :status, :number, 'here', 1, null, :answered_at, :answered_at)
+                                 created_at, answered_at, known_starts_at)
+        values (:id, :event_id, :user_id, :status, :number, 'here', 1, null, :answered_at, :answered_at,
+                (select starts_at from events where id = :event_id))
             on conflict (event_id, user_id) do nothing
         """,
         rows,

@@ -25,10 +25,10 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.rules import NO_LIMITS, SeatLimits, is_too_large
+from openmeet.domain.attendance.rules import NO_LIMITS, SeatLimits, is_too_large, smallest_move
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.users.model import UserId, UserKind
-from openmeet.i18n.catalogue import LazyText, gettext, lazy
+from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 
 _BEFORE_WAITLIST: Final = -(2**62)
 
@@ -65,6 +65,7 @@ class Attendee:
     invited_as: str = ""
     place: int = 0
     is_unanswered_invitation: bool = False
+    known_starts_at: Instant | None = None
 
 
 async def attendees(
@@ -121,7 +122,7 @@ def _first_of(status: AttendanceStatus, seen: str, after: tuple[int, Instant, st
         select * from (
         select a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
                a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as place,
-               0 as is_unanswered_invitation,
+               0 as is_unanswered_invitation, a.known_starts_at,
                case when {IS_GUEST} then 1 else 0 end as is_guest
           from attendances a join users u on u.id = a.user_id
          where a.event_id = :event_id and a.status = '{status.value}' and not {IS_HIDDEN}
@@ -149,11 +150,12 @@ def attendee_of(row: Row) -> Attendee:
         row["invited_as"] or "",
         row["place"],
         bool(row["is_unanswered_invitation"]),
+        row["known_starts_at"],
     )
 
 
 _COLUMNS = f"""a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
-       a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as place,
+       a.is_private, a.known_starts_at, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as place,
        case when exists (select 1 from guests g where g.user_id = a.user_id) then 1 else 0 end as is_guest,
        case when {IS_UNANSWERED_INVITATION} then 1 else 0 end as is_unanswered_invitation"""
 
@@ -263,6 +265,40 @@ async def by_status(reader: Reader, event_id: EventId) -> dict[AttendanceStatus,
         event_id=event_id,
     )
     return dict.fromkeys(AttendanceStatus, 0) | {AttendanceStatus(row["status"]): int(row["n"]) for row in rows}
+
+
+async def people_asked_again(reader: Reader, event: Event) -> int:
+    """How many people are going who answered before the event was moved and have not said since that they still come.
+    Hosts know the new time.
+    """
+    row = await reader.fetch_one(
+        f"""
+        select cast(coalesce(sum(a.party), 0) as bigint) as people from attendances a
+         where a.event_id = :event_id and a.status = 'attending'
+           and abs(a.known_starts_at - cast(:starts_at as bigint)) >= :smallest_move
+           and a.user_id <> :author_id and not {IS_HIDDEN} and not exists (
+               select 1 from event_co_hosts h where h.event_id = a.event_id and h.user_id = a.user_id and h.state = 'accepted')
+        """,
+        event_id=event.id,
+        starts_at=event.starts_at,
+        smallest_move=smallest_move(event),
+        author_id=event.author_id,
+    )
+    return int(row["people"]) if row else 0
+
+
+def new_time_sentence(going: int, asked_again: int) -> str:
+    """How many of the people going know the new time; empty where nobody is asked about one."""
+    if not asked_again:
+        return ""
+    if asked_again >= going:
+        return gettext("Nobody has said yet that the new time works.")
+    return ngettext(
+        "%(confirmed)s of %(number)s said the new time works.",
+        "%(confirmed)s of %(number)s said the new time works.",
+        going,
+        confirmed=going - asked_again,
+    )
 
 
 def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LIMITS) -> AttendeeRow:

@@ -1,7 +1,8 @@
 """Account merge: the RSVPs of two user rows become one person's, at most one per event; no seat is lost.
 
 Where both replied, the later reply counts. Of equal replies the better one stays: a place is better than the waitlist.
-A host decision (rejected, checked in) takes precedence over both replies; an invitation is not a reply.
+A host decision (rejected, checked in) takes precedence over both replies; an invitation is not a reply. Who said by
+either account that a new time works is not asked again.
 """
 
 from collections.abc import Sequence
@@ -88,7 +89,9 @@ async def merge_rsvps(
     await tx.execute_many("delete from attendances where id = :id", [{"id": dropped.id} for _, dropped in ordered])
     await tx.execute_many(
         "update attendances set user_id = :to_user, record_uri = :record_uri, revision = :revision,"
-        " is_private = :is_private where id = :id",
+        " is_private = :is_private, known_starts_at = case when cast(:other_known as bigint) ="
+        " (select e.starts_at from events e where e.id = attendances.event_id) then :other_known else known_starts_at end"
+        " where id = :id",
         [
             {
                 "id": kept.id,
@@ -96,6 +99,7 @@ async def merge_rsvps(
                 "record_uri": kept.record_uri or dropped.record_uri,
                 "revision": _later_than_both(kept, dropped),
                 "is_private": int(kept.is_private or dropped.is_private),
+                "other_known": dropped.known_starts_at if _is_same_reply(kept, dropped) else None,
             }
             for kept, dropped in ordered
         ],
@@ -119,9 +123,12 @@ def _later_than_both(kept: Attendance, dropped: Attendance) -> int:
 
 def _order(one: Attendance, other: Attendance) -> tuple[int, int, int]:
     """Precedence: host decision, then the later reply; among equal replies, the one that holds more."""
-    is_same = rules.record_status_of(one.status) is rules.record_status_of(other.status)
     worth = _WORTH.get(one.status, 0)
-    return _DECIDED.get(one.status, 0), worth if is_same else one.answered_at, one.answered_at
+    return _DECIDED.get(one.status, 0), worth if _is_same_reply(one, other) else one.answered_at, one.answered_at
+
+
+def _is_same_reply(one: Attendance, other: Attendance) -> bool:
+    return rules.record_status_of(one.status) is rules.record_status_of(other.status)
 
 
 async def has_no_limits(reader: Reader, event: Event) -> bool:

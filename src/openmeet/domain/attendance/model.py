@@ -96,7 +96,8 @@ class Attendance:
 
     ``party``: how many people come, including this one; ``guest_names`` has the others, where named. ``mode`` is None
     unless the event is hybrid. ``offered_until``: until when a seat is held for a waitlisted person to accept.
-    ``approved_at``: the host approved; no approval is asked for again. ``is_private``: only hosts see the person, and
+    ``approved_at``: the host approved; no approval is asked for again. ``known_starts_at``: when the event started as they
+    last answered (``rules.is_moved_since``). ``is_private``: only hosts see the person, and
     nothing is published. ``skips_record``: an existing record stays as it was. ``form_responses``: what they answered to
     the host’s questions, by question id; ``question_texts``: the questions as asked at the time, because hosts change and
     remove them.
@@ -117,6 +118,7 @@ class Attendance:
     offered_until: Instant | None = None
     pending_for: PendingFor | None = None
     approved_at: Instant | None = None
+    known_starts_at: Instant | None = None
     is_private: bool = False
     skips_record: bool = False
     guest_names: tuple[str, ...] = ()

@@ -210,7 +210,8 @@ def _changed(
 ) -> Attendance | None:
     """The RSVP with a changed reply; None if others may move up because of it."""
     details = replace(save_rsvp.stored_details(mine), mode=save_rsvp.mode_for_record_reply(event, mine))
-    after = save_rsvp.with_decision(mine, decided, details, source=RsvpSource.NETWORK, answered_at=rsvp.first_seen)
+    changed = save_rsvp.with_decision(mine, decided, details, source=RsvpSource.NETWORK, answered_at=rsvp.first_seen)
+    after = replace(changed, known_starts_at=event.starts_at)
     return None if _moves_others(mine, after, known.events_with_waitlist) else after
 
 

@@ -29,7 +29,7 @@ from openmeet.domain.users.model import UserId
 # ``replies`` are the form responses, ``reply_words`` the texts of their questions: exports have these names.
 COLUMNS = (
     "id, event_id, user_id, status, waitlist_number, source, revision, record_uri, created_at, answered_at, party, mode,"
-    " offered_until, pending_for, approved_at, is_private, skips_record, guest_names, replies, reply_words"
+    " offered_until, pending_for, approved_at, known_starts_at, is_private, skips_record, guest_names, replies, reply_words"
 )
 
 # RSVPs in one repository, and the others of a person known by it alone: an index for each half.
@@ -79,6 +79,7 @@ def attendance_of(row: Row) -> Attendance:
         offered_until=row["offered_until"],
         pending_for=PendingFor(row["pending_for"]) if row["pending_for"] else None,
         approved_at=row["approved_at"],
+        known_starts_at=row["known_starts_at"],
         is_private=bool(row["is_private"]),
         skips_record=bool(row["skips_record"]),
         guest_names=tuple(msgspec.json.decode(row["guest_names"])),
@@ -281,6 +282,7 @@ _UPDATED_COLUMNS = (
     "offered_until",
     "pending_for",
     "approved_at",
+    "known_starts_at",
     "is_private",
     "skips_record",
     "guest_names",
@@ -313,6 +315,7 @@ _INSERT_EACH = insert_rows_sql(
         "offered_until": "bigint",
         "pending_for": "text",
         "approved_at": "bigint",
+        "known_starts_at": "bigint",
         "is_private": "integer",
         "skips_record": "integer",
         "guest_names": "text",
@@ -333,6 +336,7 @@ def _values(one: Attendance) -> dict[str, object]:
         "offered_until": one.offered_until,
         "pending_for": one.pending_for.value if one.pending_for else None,
         "approved_at": one.approved_at,
+        "known_starts_at": one.known_starts_at,
         "is_private": int(one.is_private),
         "skips_record": int(one.skips_record),
         "guest_names": msgspec.json.encode(one.guest_names).decode(),

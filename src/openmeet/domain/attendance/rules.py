@@ -152,6 +152,20 @@ def decide(
             assert_never(transition)
 
 
+def is_moved_since(event: Event, known_starts_at: Instant | None) -> bool:
+    """Whether the event starts at another time than somebody knows who answered. Moved back, it no longer does."""
+    if known_starts_at is None or event.starts_at is None:
+        return False
+    return abs(event.starts_at - known_starts_at) >= smallest_move(event)
+
+
+def smallest_move(event: Event) -> int:
+    """The smallest difference of two starts that people notice: an event of whole days moves by a day or not at all,
+    whatever its time zone.
+    """
+    return DAY // 2 if event.is_all_day else 1
+
+
 def without_record(mine: Attendance) -> RsvpDecision:
     """The status after the deletion of its record, whatever the event's settings and capacity."""
     transition = TABLE[AttendanceAction.NETWORK_GONE][mine.status]

@@ -209,9 +209,11 @@ async def expire_offers_and_check_room(
     )
 
 
-def is_changed(mine: Attendance | None, decided: RsvpDecision, details: ResponseDetails) -> bool:
-    """Whether the decision or the details differ from the RSVP so far."""
-    return mine is None or (
+def is_changed(event: Event, mine: Attendance | None, decided: RsvpDecision, details: ResponseDetails) -> bool:
+    """Whether the decision or the details differ from the RSVP so far, or the reply is for another time."""
+    if mine is None or rules.is_moved_since(event, mine.known_starts_at):
+        return True
+    return (
         mine.status,
         mine.pending_for,
         mine.party,
@@ -279,6 +281,7 @@ def new_rsvp(
         party=details.party,
         mode=details.mode,
         pending_for=decided.pending_for,
+        known_starts_at=event.starts_at,
         is_private=details.is_private,
         skips_record=details.skips_record,
         guest_names=details.guest_names,
@@ -319,7 +322,8 @@ def with_decision(
 class RsvpChange:
     """A decision about an RSVP, to be saved. ``mine``: the RSVP so far; ``actor_id``: who caused the change.
 
-    ``record_uri``: of a first RSVP only; that of a known one is set separately. ``is_approved``: a host approved it.
+    ``is_reply``: its person has decided now, knowing the present start. ``record_uri``: of a first RSVP only; that of a
+    known one is set separately. ``is_approved``: a host approved it.
     """
 
     event: Event
@@ -331,6 +335,7 @@ class RsvpChange:
     through: ChangeChannel
     actor_id: UserId | None
     answered_at: Instant
+    is_reply: bool = False
     record_uri: str | None = None
     is_approved: bool = False
 
@@ -364,6 +369,7 @@ async def save_decision(
         with_decision(known, decided, details, source=change.source, answered_at=change.answered_at, number=number),
         record_uri=change.record_uri,
         approved_at=known.approved_at if known.approved_at is not None or not change.is_approved else tx.now,
+        known_starts_at=event.starts_at if change.is_reply else known.known_starts_at,
     )
     if mine is None:
         first = [

@@ -50,6 +50,15 @@ def start_label(event: Event | Details) -> str:
     return f"{formatting.span(starts, None)} {formatting.zone_label(starts, event.time_zone)}"
 
 
+def short_start_label(event: Event | Details) -> str:
+    """``Tue 24 Nov, 19:00``; of a whole day the day alone."""
+    if event.starts_at is None:
+        return str(TO_BE_ANNOUNCED)
+    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    day = formatting.short_day(starts)
+    return day if event.is_all_day else formatting.day_and_time(day, starts)
+
+
 def zone_label(event: Event | Details) -> str:
     """The zone after a time of day; empty for days."""
     if event.starts_at is None or event.is_all_day:

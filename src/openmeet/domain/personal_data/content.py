@@ -280,7 +280,7 @@ ANSWERS: Final = (
             personal(ColumnAudience.HOSTS, "guest_names replies reply_words invited_as", Retention.ANSWER),
             plain(
                 "id event_id waitlist_number source revision created_at answered_at offered_until pending_for approved_at"
-                " skips_record calendar_entry"
+                " known_starts_at skips_record calendar_entry"
             ),
         ),
         PersonExport.IMPORTED,

@@ -61,8 +61,8 @@ async def mine(reader: Reader, user_id: UserId, which: Mine, after: EventCursor 
 
 
 async def waiting_for(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
-    """Coming events that wait for this person: a place is held for them, people ask to join what they host, or they are
-    invited. What ends soonest first.
+    """Coming events that wait for this person: a place is held for them, it was moved since they answered, people ask to join
+    what they host, or they are invited. What ends soonest first.
     """
     rows = await reader.fetch(
         f"""
@@ -70,6 +70,7 @@ async def waiting_for(reader: Reader, user_id: UserId, limit: int) -> list[Event
           from events e left join attendances a on a.event_id = e.id and a.user_id = :user_id
          where {" and ".join((_AMONG_MINE, *_SHOWN_AS_MINE))} and {_COMING_UP} and e.is_draft = 0 and e.status <> 'cancelled'
            and (a.status = 'invited' or a.status = 'waitlisted' and a.offered_until > :now
+             or a.status in ('attending', 'waitlisted', 'pending') and a.known_starts_at <> e.starts_at
              or {_HOSTING} and exists (select 1 from attendances p where p.event_id = e.id and p.status = 'pending'))
          order by coalesce(a.offered_until, e.starts_at, {UNDATED}), e.id limit :limit
         """,

@@ -8,7 +8,7 @@ from groundwork.mail.contract import CalendarFile
 from openmeet.domain.attendance import answer_texts, notify, registration
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.answer_lists import case_of
-from openmeet.domain.attendance.answer_state import bar_of
+from openmeet.domain.attendance.answer_state import AnswerBar, AnswerState, bar_of
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
 from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.events.model import Event, EventId
@@ -49,8 +49,9 @@ class Story:
     """One event, group or chat in an e-mail. ``url`` is empty without a page, ``answer_url`` without a possible RSVP.
 
     ``is_shut_out``: the host has removed them, and they may no longer see the event. ``asks_for_answer``: the answer is
-    the main action, because they gave none yet or are offered a place. ``replies``: URL and label of each reply they can choose,
-    if they gave none yet; the page behind them asks for confirmation. ``cover_url``: the event's picture, in an invitation.
+    the main action, because they gave none for this time yet, or are offered a place. ``replies``: URL and label of each
+    reply they can choose, if they are asked for one; the page behind them asks for confirmation. ``cover_url``: the
+    event's picture, in an invitation.
     """
 
     event: Event | None
@@ -287,7 +288,8 @@ async def _story(
     seen = await private_details_for(tx, event, user.id, is_going=is_going)
     has_answered = mine is not None and mine.status is not AttendanceStatus.INVITED
     offer = next((point.action for point in said if point.action), "")
-    is_asked = bool(answer_url) and not has_answered and not offer
+    bar = await _bar_of(tx, event, user.id, mine) if answer_url and not offer else None
+    has_answered = has_answered and (bar is None or bar.state is not AnswerState.MOVED)
     return Story(
         event=event,
         title=one_line(event.title),
@@ -301,16 +303,17 @@ async def _story(
         answer_url=answer_url,
         answer_label=offer or (gettext("Change your answer") if has_answered else gettext("Say if you’re going")),
         asks_for_answer=bool(answer_url and (offer or not has_answered)),
-        replies=await _replies(tx, event, user.id, mine, answer_url) if is_asked else (),
+        replies=() if bar is None or has_answered else _replies(bar, answer_url),
         cover_url=cover_url(head, event) if said[0].kind is kinds.INVITED else "",
     )
 
 
-async def _replies(
-    tx: Transaction, event: Event, person: UserId, mine: Attendance | None, answer_url: str
-) -> tuple[tuple[str, str], ...]:
+async def _bar_of(tx: Transaction, event: Event, person: UserId, mine: Attendance | None) -> AnswerBar:
     settings = await registration.of_event(tx, event)
-    bar = bar_of(await case_of(tx, event, person, mine=mine, settings=settings))
+    return bar_of(await case_of(tx, event, person, mine=mine, settings=settings))
+
+
+def _replies(bar: AnswerBar, answer_url: str) -> tuple[tuple[str, str], ...]:
     return tuple((f"{answer_url}?reply={reply}", answer_texts.reply_label(bar, reply)) for reply in bar.replies)
 
 

@@ -219,7 +219,7 @@ OPERATIONS = (
         "PUT",
         "/api/events/{slug}/answer",
         "putAnswer",
-        "Answer an event; the same answer again changes nothing",
+        "Answer an event; the same answer again says that a new time works",
         put_answer,
         {200: AnswerOutput},
         AnswerInput,

@@ -24,10 +24,10 @@ from openmeet.domain.attendance import (
     response_details,
 )
 from openmeet.domain.attendance.host_decisions import DecisionCounts
-from openmeet.domain.attendance.lists import AttendeeFilter
+from openmeet.domain.attendance.lists import Attendee, AttendeeFilter
 from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.rules import limits_of
+from openmeet.domain.attendance.rules import is_moved_since, limits_of
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.validation import GeneralReason
@@ -214,6 +214,8 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         undone = await lists.by_ids(reader, event.id, [AttendanceId(removed)] if removed else [])
         names = await shown_names(reader, [one.user_id for one in (*rows, *undone)])
         counts = (await queries.counts(reader, [event.id]))[event.id]
+        has_started = event.starts_at is None or event.starts_at <= reader.now
+        asked_again = 0 if has_started or event.is_cancelled else await lists.people_asked_again(reader, event)
         registration_settings = await registration.of_event(reader, event)
         shown = rows[:PAGE_SIZE]
         answered = [one for one in shown if not one.is_unanswered_invitation]
@@ -252,12 +254,18 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "more": more,
         "live_state": fingerprint_of(services(request).code_key, event, counts),
         "counts": counts,
+        "new_time": lists.new_time_sentence(counts.going, asked_again),
+        "asked_again": {one.attendance_id for one in shown if asked_again and _is_asked_again(event, one)},
         "removed": lists.shown(gone[0], names) if gone else None,
         "typed": typed,
         "fields": forms.fields_of(event, registration_settings, None),
         "modes": forms.MODE_LABELS,
     }
     return page(request, "attendance/attendees.html", context, status=status)
+
+
+def _is_asked_again(event: Event, one: Attendee) -> bool:
+    return one.status is _S.ATTENDING and is_moved_since(event, one.known_starts_at) and one.user_id != event.author_id
 
 
 def _attendees_path(slug: EventSlug, **asked: str) -> str:

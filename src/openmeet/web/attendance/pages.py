@@ -105,9 +105,11 @@ async def answer(request: Request) -> Response:
         return go(f"/series/{quote(of_series, safe='')}", flash=flash or "answer_kept")
     undo = _UNDO_REPLY.get(mine.status, RsvpReply.DECLINED) if mine else RsvpReply.DECLINED
     has_changed = mine is None or mine.status is not saved.status
+    is_confirmed = not has_changed and mine is not None and mine.known_starts_at != saved.known_starts_at
     # A reply that changed nothing has nothing to undo.
     query = f"?undo={undo.value}" if has_changed and ACTION_OF_REPLY[undo] is not ACTION_OF_REPLY[reply] else ""
-    return go(f"/events/{quote(slug)}{query}", flash=flash if has_changed else "answer_kept")
+    kept = "new_time_works" if is_confirmed else "answer_kept"
+    return go(f"/events/{quote(slug)}{query}", flash=flash if has_changed else kept)
 
 
 async def publish(request: Request) -> Response:

@@ -17,13 +17,12 @@ from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.seeing import private_details_for
-from openmeet.domain.events.time_and_place import join_from_label, tagged, zone_label
+from openmeet.domain.events.time_and_place import join_from_label, short_start_label, tagged, zone_label
 from openmeet.domain.events.values import Mode
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
 from openmeet.web.check_in import tickets
-from openmeet.web.events.listing import short_when
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.media.qr_code import picture_of
 from openmeet.web.site.caller import caller_of
@@ -148,7 +147,7 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
         "closed": rules.why_check_in_is_closed(event, now),
         "counts": counts,
         "people": people,
-        "when": short_when(event),
+        "when": short_start_label(event),
         # The colour of an address must not tell whose it is.
         "tones": {
             one.attendance_id: tone_of(one.attendance_id if one.is_named_by_address else one.user_id)

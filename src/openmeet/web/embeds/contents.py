@@ -27,7 +27,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence.describe import describe
 from openmeet.web.events.cards import facts_of
-from openmeet.web.events.listing import EventCard, card_of, short_when
+from openmeet.web.events.listing import EventCard, card_of
 from openmeet.web.events.search_feeds import public_search
 from openmeet.web.groups.access import path_of, see_as_stranger
 from openmeet.web.media.covers import thumbnail
@@ -133,7 +133,8 @@ async def _events(request: Request, reader: Reader, events: Sequence[Event]) -> 
     # Where an event comes from, or belongs to, matters less on somebody else's page.
     facts = replace(facts, badges={})
     return [
-        EmbedEvent(card_of(event, facts), time_and_place.tag_of_start(event, short_when(event))) for event in events
+        EmbedEvent(card_of(event, facts), time_and_place.tag_of_start(event, time_and_place.short_start_label(event)))
+        for event in events
     ]
 
 

@@ -207,6 +207,8 @@ def _sentence(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures, *, wante
 def _hint(bar: AnswerBar, case: AnswerCase) -> str:
     if bar.state is AnswerState.WAITLISTED:
         return gettext("When a place becomes free, we hold it for you and e-mail you.")
+    if bar.state is AnswerState.MOVED:
+        return answer_texts.time_before_move(case)
     closes_at = registration_closes_at(case.event, case.registration_settings)
     if closes_at is None or bar.state not in _BEFORE_AN_ANSWER:
         return ""

@@ -15,7 +15,6 @@ from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n.catalogue import gettext
-from openmeet.web.events.listing import short_when
 from openmeet.web.media.drawings import drawn
 from openmeet.web.media.urls import PictureView
 from openmeet.web.site.tenant_routing import database_of
@@ -42,7 +41,7 @@ async def show_card(request: Request) -> Response:
         names = await shown_names(reader, [event.author_id])
     facts = CardFacts(
         event.title,
-        short_when(event),
+        time_and_place.short_start_label(event),
         place_label(event),
         gettext("Hosted by %(host)s", host=names[event.author_id]),
     )

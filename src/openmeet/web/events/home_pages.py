@@ -141,8 +141,9 @@ def _kept_offline(ahead: Sequence[Event], facts: ListedFacts) -> list[str]:
     for event in ahead:
         path = f"/events/{quote(event.slug)}"
         kept.append(path)
-        state = bar_of(facts.cases[event.id]).state
-        if state in _WITH_TICKET:
+        case = facts.cases[event.id]
+        state = bar_of(case).state
+        if state in _WITH_TICKET and case.mine is not None and case.mine.is_seated:
             kept.append(f"{path}/ticket")
         elif state in {AnswerState.HOSTING, AnswerState.NEEDS_DECISIONS}:
             kept.append(f"{path}/check-in")

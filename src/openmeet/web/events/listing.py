@@ -113,15 +113,6 @@ def day_in_row(event: Event, now: Instant) -> str:
     return _relative(event, now) or _heading(event, now)[2]
 
 
-def short_when(event: Event) -> str:
-    """``Tue 24 Nov, 19:00``; of a whole day the day alone."""
-    if event.starts_at is None:
-        return str(time_and_place.TO_BE_ANNOUNCED)
-    starts = wall_time.local_of(event.starts_at, event.time_zone)
-    day = formatting.short_day(starts)
-    return day if event.is_all_day else formatting.day_and_time(day, starts)
-
-
 def days(events: Sequence[Event], facts: ListedFacts, now: Instant) -> list[ListedDay]:
     """The events grouped by day, in order; today and tomorrow are named as such."""
     found: list[ListedDay] = []

@@ -193,6 +193,9 @@ async def _event_context(
             if is_hosting and counts.unconfirmed
             else [],
             "places_left": lists.places_left(event, counts),
+            "new_time": lists.new_time_sentence(counts.going, await lists.people_asked_again(reader, event))
+            if is_hosting and context["can_answer"]
+            else "",
             "related": [] if is_hosting else await _related(reader, request, event, viewer),
             "asks_to_publish": services(request).asks_to_publish,
             "kept_back": await _kept_back(reader, event),

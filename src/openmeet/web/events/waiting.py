@@ -10,17 +10,20 @@ from openmeet.domain.attendance import answer_texts
 from openmeet.domain.attendance.answer_state import AnswerAction, AnswerState, bar_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.domain.search import event_lists
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events.cards import facts_of
-from openmeet.web.events.listing import EventCard, ListedFacts, card_of, short_when
+from openmeet.web.events.listing import EventCard, ListedFacts, card_of
 
 # Few: the lists behind the links have all. Invitations that can no longer be answered are left out, so more are read.
 MOST_WAITING: Final = 4
 READ_WAITING: Final = 6 * MOST_WAITING
-_WAITING: Final = frozenset({AnswerState.INVITED, AnswerState.PLACE_HELD, AnswerState.NEEDS_DECISIONS})
+_WAITING: Final = frozenset(
+    {AnswerState.INVITED, AnswerState.PLACE_HELD, AnswerState.MOVED, AnswerState.NEEDS_DECISIONS}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,9 @@ def _waiting_row(event: Event, facts: ListedFacts) -> WaitingRow:
     sentence = answer_texts.sentence_of(bar, case, AnswerFigures(host=card.host))
     if bar.state is AnswerState.INVITED:
         sentence = gettext("%(host)s invites you.", host=card.host)
+    elif bar.state is AnswerState.MOVED:
+        # The time follows in each row.
+        sentence = gettext("Moved since you answered: now")
     path = f"/events/{quote(event.slug)}"
     buttons = []
     for action in (bar.primary, bar.second):
@@ -73,4 +79,4 @@ def _waiting_row(event: Event, facts: ListedFacts) -> WaitingRow:
             buttons.append(HomeButton(words, spoken, reply=RsvpReply(action.value).value))
         elif action is AnswerAction.DECIDE:
             buttons.append(HomeButton(words, spoken, path=f"{path}/attendees?tab=asking"))
-    return WaitingRow(card, sentence, short_when(event), tuple(buttons))
+    return WaitingRow(card, sentence, time_and_place.short_start_label(event), tuple(buttons))

@@ -31,7 +31,7 @@ from groundwork.http.forms import Typed, local_path, read_form
 from openmeet.domain.account_merge.actions import sign_in_with_did
 from openmeet.domain.attendance import registration
 from openmeet.domain.covers.model import cover_for
-from openmeet.domain.events import seeing
+from openmeet.domain.events import seeing, time_and_place
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Visibility
@@ -57,7 +57,6 @@ from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.network.repositories.sessions import give_back
 from openmeet.network.repositories.sign_in import FIELD, read_name
 from openmeet.web.attendance.resume_click import RedirectAfterSignIn, finish_click, forget_click
-from openmeet.web.events.listing import short_when
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.sign_in import limits
 from openmeet.web.sign_in.atproto import browser_secret, is_offered, keep_browser_secret, needs_proof, network_of
@@ -271,7 +270,7 @@ async def _event_of(request: Request, next_path: str) -> ShownEvent | None:
         settings = await registration.of_event(reader, event)
     return ShownEvent(
         event.title,
-        short_when(event),
+        time_and_place.short_start_label(event),
         thumbnail(event.content),
         cover_for(event.content).tone,
         f"/events/{quote(event.slug)}",
