@@ -65,6 +65,14 @@ async def test_a_name_of_somebody_elses_that_leads_here_shows_nothing(
     assert await status_under(transport, host, path) == 404
 
 
+@pytest.mark.parametrize("language", ["en", "de"])
+async def test_components_are_shown_in_each_language(transport: httpx.ASGITransport, language: str) -> None:
+    """Their words are samples, but what real macros say is in the catalogue: a plural needs a number."""
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+        shown = await client.get("/dev/components", headers={"accept-language": language})
+    assert (shown.status_code, f'<html lang="{language}"' in shown.text) == (200, True)
+
+
 async def test_an_e_mail_is_shown_with_its_own_styles_alone(transport: httpx.ASGITransport) -> None:
     """To this machine only, like the list; scripts and pictures from elsewhere are forbidden."""
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
