@@ -13,6 +13,7 @@ from groundwork.blobstore.contract import BlobStore
 from groundwork.blobstore.open_ import open_folder
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database
+from groundwork.http.application import Application
 from groundwork.http.server import serving
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Sender
@@ -56,6 +57,7 @@ class Deployment:
     db: Database
     box: FolderMailbox
     pictures: BlobStore
+    app: Application
 
     async def deliver(self) -> None:
         """Deliver the mail that is queued, as the publisher does."""
@@ -69,12 +71,12 @@ class Deployment:
 
 @asynccontextmanager
 async def deployment(
-    db: Database, clock: Clock, folder: Path, *, places: Gazetteer | None = None, language: str = "en"
+    db: Database, clock: Clock, folder: Path, *, places: Gazetteer | None = None, language: str = "en", **changed: Any
 ) -> AsyncIterator[Deployment]:
-    """The site on a free port. ``language``: for browsers that ask for none that it has."""
+    """The site on a free port. ``language``: for browsers that ask for none that it has. ``changed``: other settings."""
     box = FolderMailbox(folder, Sender("OpenMeet", parse_address("no-reply@openmeet.test")), clock)
     pictures = open_folder(folder.parent / "pictures")
-    settings = replace(Settings(), dev_mailbox=True, language=language)
+    settings = replace(Settings(), dev_mailbox=True, language=language, **changed)
     app = create_app(
         Services(
             settings,
@@ -90,7 +92,7 @@ async def deployment(
     )
     async with serving(app) as server:
         change_services(app, settings=replace(settings, public_url=server.url))
-        yield Deployment(server.url, db, box, pictures)
+        yield Deployment(server.url, db, box, pictures, app)
 
 
 @asynccontextmanager

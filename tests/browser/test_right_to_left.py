@@ -26,7 +26,13 @@ PAGES = (
     "my calendar",
     "chat",
     "what was merged",
+    "the map",
+    "sharing",
+    "ticket",
+    "absent",
 )
+# For people who are not signed in.
+DOORS = {"sign in": "/sign-in", "code": "/sign-in/code?challenge=x", "password": "/sign-in/handle", "front": "/"}
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
@@ -41,10 +47,11 @@ async def test_pages_are_mirrored(
         context(browser, site, viewport=size, locale="nv", reduced_motion="reduce") as opened,
     ):
         token, paths = await add_examples(site)
-        await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": site.url}])
         page = await opened.new_page()
-        for name in PAGES:
-            await page.goto(paths[name])
+        for name, path in [*DOORS.items(), *((name, paths[name]) for name in PAGES)]:
+            if name == PAGES[0]:
+                await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": site.url}])
+            await page.goto(path)
             assert await page.get_attribute("html", "dir") == "rtl"
             box = await page.locator(".top .mark").bounding_box()
             # A chat has the whole phone for itself.
