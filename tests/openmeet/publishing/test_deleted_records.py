@@ -143,7 +143,7 @@ async def test_the_page_asks_and_does_it(deployment: Deployment, button: str, sa
         assert "Deleted in another app" not in shown[ben.user_id]
         assert "Other apps show this event" not in shown[ben.user_id]
         assert "at://" not in shown[ben.user_id] + shown[ana.user_id]
-        for words in ("Deleted in another app", "Publish it again", "Keep it only here", "Cancel it"):
+        for words in ("Deleted in another app", "Sync it again", "Keep it only here", "Cancel it"):
             assert words in shown[ana.user_id]
         assert (await browser.post(f"{path}/deleted-record", data={"decision": "both"})).status_code == 400
         answer = await browser.post(f"{path}/deleted-record", data={"decision": button})

@@ -51,7 +51,7 @@ async def test_an_event_is_taken_back_and_published_again(deployment: Deployment
     }
     deployment.clock.turn(HOUR)
     shown = await tap(deployment, cleo, f"/events/{tea.slug}/publish")
-    assert "Publish it again" in shown
+    assert "Sync it again" in shown
     await deployment.deliver_publications()
     again = (await deployment.status_of(PublicationKind.EVENT, tea.id)).uri
     assert again is not None

@@ -298,13 +298,13 @@ async def test_the_page_says_what_waits_and_the_owner_has_the_button(practice_db
     async with site.browser() as anas, site.browser() as bens, site.browser() as strangers:
         await sign_up(anas, "ana@example.org", "Ana")
         await sign_up(bens, "ben@example.org", "Ben")
-        assert "Publish the changes" in (await anas.get(path)).text
+        assert "Sync the changes" in (await anas.get(path)).text
         waiting = (await bens.get(path)).text
-        assert "Other apps see them once Ana publishes them" in waiting
-        assert "Publish the changes" not in waiting
+        assert "Other apps see them once Ana says yes" in waiting
+        assert "Sync the changes" not in waiting
         assert "wait for Ana" not in (await strangers.get(path)).text
         assert (await bens.post(f"{path}/publish")).status_code == 403
         assert (await anas.post(f"{path}/publish")).headers["location"].startswith(path)
-        assert "Publish the changes" not in (await anas.get(path)).text
+        assert "Sync the changes" not in (await anas.get(path)).text
     async with practice_db.reader() as reader:
         assert await going_out(reader, series) == await everything(reader, series)

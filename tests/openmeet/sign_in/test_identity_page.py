@@ -150,13 +150,13 @@ async def test_signing_out_of_a_browser_says_that_publishing_goes_on_and_how_to_
         event = await new_event(door, caller)
         out = await browser.post("/sign-out")
         shown = (await browser.get(out.headers["location"])).text
-        assert "What you publish still goes to your server" in shown
+        assert "Syncing goes on" in shown
         assert "Sign out here and at your servers" in shown
         await schedule.run_once(publisher_of(door))
         assert (await status_of(door, event)).state is PublicationState.PUBLISHED
         await door.let_in(browser, "ana")
         out = await browser.post(f"{HERE}/sign-out-everywhere")
-        assert "still goes" not in (await browser.get(out.headers["location"])).text
+        assert "Syncing goes on" not in (await browser.get(out.headers["location"])).text
         later = await new_event(door, caller)
         await schedule.run_once(publisher_of(door))
         assert (await status_of(door, later)).state is PublicationState.BLOCKED

@@ -13,7 +13,8 @@ async def test_what_broke_is_told_once_with_its_number(make_sqlite: MakeDatabase
     async with site.browser() as browser:
         answer = await browser.get("/")
         assert answer.status_code == 500
-        assert "Try again in a minute." in answer.text
+        assert "Nothing you wrote is lost. Try again, or come back in a minute." in answer.text
+        assert '<a class="button" href="/">Try again</a>' in answer.text
         assert answer.text.count("quote") == 1
 
 

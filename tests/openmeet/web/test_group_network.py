@@ -108,7 +108,7 @@ async def test_only_the_owner_decides_whether_the_group_is_published(site: Site)
         await administration.change_role(tx, ana, group.slug, ben.user_id, GroupRole.ADMIN)
     async with signed_in(site, ben.user_id) as browser:
         form = (await browser.get(f"/groups/{group.slug}/settings")).text
-        assert "Publish the group itself" not in form
+        assert "Show the group itself in other apps" not in form
         assert '<input type="hidden" name="sync_enabled" value="on">' in form
         kept = {"name": "Chess club", "timeZone": "Europe/Berlin"}
         headers = await program(site, ben)

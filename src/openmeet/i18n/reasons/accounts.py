@@ -24,7 +24,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "user.version_needed": mark("A yes must answer what was shown. Send the ETag of the consent that you read."),
     "user.choice_changed_since_read": mark("Your choice was changed since you read it. Read it again, then answer."),
-    "user.publishes_nothing": mark("This site isn’t publishing anything right now. Try again later."),
+    "user.publishes_nothing": mark("This site isn’t syncing right now. Try again later."),
     "user.no_recovery_key": mark("There’s no recovery key waiting for you here."),
     "user.not_your_account": mark("This isn’t one of your accounts."),
     "user.account_needed": mark("Choose one of your accounts."),

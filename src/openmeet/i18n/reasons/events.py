@@ -68,7 +68,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.may_not_delete": mark("You can’t delete this event."),
     "event.may_not_choose_hosts": mark("You can’t choose who hosts this event."),
     "event.may_not_hand_over": mark("You can’t hand this event over."),
-    "event.may_not_publish_record": mark("You can’t publish this event from its author’s account."),
+    "event.may_not_publish_record": mark("You can’t sync this event from its author’s account."),
     "event.no_picture": mark("This event has no picture yet."),
     "event.unknown_country": mark("We don’t know this country. Choose one from the list, or leave it empty."),
     "event.start_needed": mark("Say when it starts."),

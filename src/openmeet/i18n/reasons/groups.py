@@ -10,7 +10,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.only_owner_sets_level": mark(
         "Only the group’s owner can decide what other apps learn about members-only events."
     ),
-    "group.only_owner_publishes": mark("Only the group’s owner can decide whether the group itself is published."),
+    "group.only_owner_publishes": mark("Only the group’s owner can decide whether other apps show the group."),
     "group.not_public": mark("Only a public group can choose its address. Other addresses have to be hard to guess."),
     "group.malformed_address": mark("Use 3 to %(most)s letters a to z, digits, and single hyphens between them."),
     "group.address_taken": mark("This address is taken. Choose another."),

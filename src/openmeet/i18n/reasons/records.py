@@ -279,7 +279,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "atproto.not_a_date": mark("This event isn’t a date of one of your series."),
     "atproto.no_such_event": mark("There is no such event."),
     "atproto.level_needed": mark("Choose what other apps get."),
-    "atproto.dates_needed": mark("Choose which dates are published."),
+    "atproto.dates_needed": mark("Choose which dates other apps get."),
     "atproto.cannot_change_record": mark("%(problem)s You can delete it, or change it with the app that wrote it."),
     "atproto.nothing_written": mark("%(problem)s Nothing was saved. What you typed is still below."),
     "atproto.answer_not_written": mark("%(problem)s Nothing was saved. What you chose is still below."),

@@ -89,7 +89,7 @@ _TOPICS = (
             ),
             (
                 NotificationTopic.MEMBERSHIP,
-                lazy("Your place"),
+                lazy("Your membership"),
                 lazy("Your request is decided, your role changes, or a group is offered to you."),
             ),
         ),

@@ -69,14 +69,19 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
         heading, why = gettext("This link doesn’t work"), fault.why
     if fault.name == TOO_FAR_AHEAD:
         heading, why = gettext("Not yet"), fault.why
+    is_read = connection.scope["method"] in {"GET", "HEAD"}
+    again = ""
     if fault.kind == "Bug":
         # The page shows the request id below.
-        why = gettext("Try again in a minute.")
-    again = ""
+        why = (
+            gettext("Nothing you wrote is lost. Try again, or come back in a minute.")
+            if is_read
+            else gettext("Go back: your browser still has what you typed. Send it again in a minute.")
+        )
     if fault.kind == RateLimited.__name__:
-        is_read = connection.scope["method"] in {"GET", "HEAD"}
         why = _wait_sentence(int(fault.headers["retry-after"]), is_read=is_read)
-        again = _address_of(connection) if is_read else ""
+    if is_read and fault.kind in {"Bug", RateLimited.__name__}:
+        again = _address_of(connection)
     return page(
         connection,
         "site/fault.html",

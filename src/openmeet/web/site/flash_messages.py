@@ -12,10 +12,10 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "signed_in": lazy("You’re signed in."),
     "signed_out": lazy("You’re signed out."),
     "signed_out_here": lazy(
-        "You’re signed out of this browser. What you publish still goes to your server. To end that, too, sign in and choose “Sign out here and at your servers”."
+        "You’re signed out of this browser. Syncing goes on. To end that, too, sign in and choose “Sign out here and at your servers”."
     ),
     "signed_out_at_servers": lazy(
-        "You’re signed out of this browser and at your servers. Nothing is published until you sign in there again."
+        "You’re signed out of this browser and at your servers. Nothing is synced until you sign in there again."
     ),
     "signed_out_everywhere": lazy("You’re signed out, here and everywhere else."),
     "identity_linked": lazy("Your account is connected."),
@@ -27,8 +27,8 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
         "Welcome back. You keep your account. What was cancelled or handed over while you were away stays that way."
     ),
     "account_deletion_requested": lazy("Your account is hidden and will be deleted. Changed your mind? Sign in again."),
-    "identity_taken_over": lazy("It’s yours. Sign in there with your new password, so we can keep publishing for you."),
-    "identity_switched": lazy("What you publish goes there from now on."),
+    "identity_taken_over": lazy("It’s yours. Sign in there with your new password, so we can keep syncing for you."),
+    "identity_switched": lazy("What you sync goes there from now on."),
     "records_moved": lazy("They’re on their way. The old copies stay and link to the new ones."),
     "records_none_moved": lazy("There was nothing to move."),
     "identity_unlinked": lazy("It’s disconnected, and we’re signed out there."),
@@ -48,7 +48,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "record_settings_saved": lazy("Saved. The copies in your account follow by themselves."),
     "record_preferences_saved": lazy("Saved. The copies in your account follow by themselves."),
     "event_tried": lazy("Your server hasn’t accepted it yet. We keep trying."),
-    "event_here_only": lazy("Only people here see it. Nothing of it is published."),
+    "event_here_only": lazy("Only people here see it. Other apps get nothing of it."),
     "event_published": lazy("Your server has it."),
     "event_saved": lazy("Saved."),
     "new_link_made": lazy("This page has a new link. The old one has stopped working."),
