@@ -109,3 +109,19 @@ async def test_until_the_list_is_there(site: Site, tmp_path) -> None:
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
     assert "In Berlin" in by_point.text
+
+
+async def test_a_town_in_the_search_leads_to_what_is_near(site: Site) -> None:
+    """Its name is no typing error of another word; where nothing has the word, the events around it are shown."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await event_by(tx, ana, title="Boat at Friedrichshagen")
+    async with site.browser() as browser:
+        by_name = (await browser.get("/", params={"q": "neukoelln", "mode": "in_person"})).text
+        other = (await browser.get("/", params={"q": "Friedrichshain"})).text
+    assert "near=Neuk%C3%B6lln" in by_name.partition('class="named"')[2]
+    assert "mode=in_person" in by_name.partition('class="named"')[2].partition("</section>")[0]
+    assert "Events near Neukölln" in by_name
+    assert "In Berlin" in by_name.partition('id="others"')[2]
+    assert "These match" not in other
+    assert "Near Friedrichshain" in other

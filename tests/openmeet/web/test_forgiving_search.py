@@ -124,14 +124,19 @@ async def test_private_events_lend_no_words(site: Site) -> None:
     assert "These match" not in page
 
 
+def _mended(names: known_names.KnownNames, words: list[str]) -> list[str] | None:
+    found = names.spelled.mended(words)
+    return None if found is None else [form for one in found for form in one.forms]
+
+
 def test_mending_is_bounded() -> None:
     """Long words have no variants, and short ones are left alone."""
     names = known_names.names_in([("a" * 500 + " abcd", "", None)], {})
-    assert names.forgiven(["b" * 500]) is None
-    assert names.forgiven(["abc"]) is None
-    assert names.forgiven(["abcx"]) == ["abcd"]
-    assert names.forgiven(["bacd"]) == ["abcd"]
-    assert sum(map(len, names.variants.values())) < 10
+    assert _mended(names, ["b" * 500]) is None
+    assert _mended(names, ["abc"]) is None
+    assert _mended(names, ["abcx"]) == ["abcd"]
+    assert _mended(names, ["bacd"]) == ["abcd"]
+    assert sum(map(len, names.spelled.variants.values())) < 10
 
 
 async def test_the_name_of_a_host_finds_what_they_host(site: Site) -> None:
@@ -146,3 +151,64 @@ async def test_the_name_of_a_host_finds_what_they_host(site: Site) -> None:
     assert "No coming events with these words" in group
     assert "Nothing matches" in nobody
     assert "You might like these" in nobody
+
+
+async def test_compounds_and_umlauts_are_one_word_or_two(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        bo = await person(tx, "Bo")
+        await event_by(tx, bo, title="Weinprobe im Hof")
+        await event_by(tx, bo, title="Silent book club")
+        await event_by(tx, bo, title="Frühstück in Muenchen")
+    for words, title in (
+        ("bookclub", "Silent book club"),
+        ("wein probe", "Weinprobe im Hof"),
+        ("Fruehstueck", "Frühstück in Muenchen"),
+        ("München", "Frühstück in Muenchen"),
+        ("muenchen", "Frühstück in Muenchen"),
+        ("runnning", "Morning run"),
+    ):
+        assert await found(site, words) == [title], words
+    async with site.browser() as anybody:
+        same = (await anybody.get("/", params={"q": "Fruehstueck"})).text
+        other = unescape((await anybody.get("/", params={"q": "Früstück"})).text)
+    assert "These match" not in same
+    assert "Nothing for “Früstück”. These match “Frühstück”." in other
+
+
+async def test_a_word_that_nothing_has_is_left_out_on_the_page_alone(site: Site) -> None:
+    async with site.browser() as anybody:
+        page = unescape((await anybody.get("/", params={"q": "xylophone jazz"})).text)
+        feed = (await anybody.get("/events.json", params={"q": "xylophone jazz"})).json()
+    assert "Nothing for “xylophone jazz”. These match “Jazz”." in page
+    assert "Jazz concert in the yard" in page
+    assert feed["items"] == []
+
+
+async def test_names_are_found_despite_typing_errors(site: Site) -> None:
+    assert await named(site, "Lindqivst") == ["Ana Lindqvist"]
+    assert await named(site, "phlosophers nort") == ["Philosophers of the north"]
+
+
+async def test_groups_are_named_by_their_names_alone(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        bo = await person(tx, "Bo")
+        await groups.create(tx, bo, GroupDetails("Choir", "Europe/Berlin", description="We meet in Wedding."))
+    assert await named(site, "wedding") == []
+
+
+async def test_words_for_a_topic_lead_to_it(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        bo = await person(tx, "Bo")
+        await event_by(tx, bo, title="Catan", categories="games")
+    for words in ("Spieleabend", "chess"):
+        async with site.browser() as anybody:
+            page = (await anybody.get("/", params={"q": words})).text
+        assert await named(site, words) == ["Games"]
+        assert 'href="/?category=games"' in page
+        assert "Catan" in page.partition('id="others"')[2]
+
+
+def test_with_two_errors_the_beginning_is_right() -> None:
+    names = known_names.names_in([("letters by hand", "", None)], {})
+    assert _mended(names, ["klettern"]) is None
+    assert _mended(names, ["lettrrs"]) == ["letters"]

@@ -203,6 +203,16 @@ async def listed(
     return await _listed(reader, " and ".join(clauses), values)
 
 
+async def public_names(reader: Reader, limit: int) -> list[str]:
+    """Names of public groups, for the words in them."""
+    rows = await reader.fetch(
+        f"select g.name from groups g where g.deleted_at is null and g.visibility = 'public' and not {is_hidden('g')}"
+        f" and not {_WAITS} order by g.search_text, g.id limit :limit",
+        limit=limit,
+    )
+    return [row["name"] for row in rows]
+
+
 async def of_user(
     reader: Reader, user_id: UserId, *, limit: int, after: tuple[str, str] | None = None
 ) -> list[ListedGroup]:

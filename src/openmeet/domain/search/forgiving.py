@@ -1,41 +1,75 @@
 """Search that forgives: where nothing has the words as typed, their nearest known forms are searched for instead."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from groundwork.database.transaction import Database, Reader
 from openmeet.domain.events.model import Event
-from openmeet.domain.search import search
+from openmeet.domain.search import search, spelling
 from openmeet.domain.search.event_lists import EventCursor
 from openmeet.domain.search.known_names import known_names
 from openmeet.domain.search.search import SearchQuery
+from openmeet.domain.search.topic_words import topic_of
+from openmeet.i18n.markdown import folded
 
 
 @dataclass(frozen=True, slots=True)
 class ForgivenSearch:
     """A search after typing errors were corrected. ``wanted``: what was searched for in the end. ``is_mended``: with
-    other words than those typed.
+    other words than those typed. ``shown``: these words as people write them; empty where only umlauts are spelled another way.
     """
 
     events: list[Event]
     wanted: SearchQuery
     is_mended: bool = False
+    shown: str = ""
 
 
 async def coming(
-    db: Database, reader: Reader, wanted: SearchQuery, after: EventCursor | None, limit: int
+    db: Database,
+    reader: Reader,
+    wanted: SearchQuery,
+    after: EventCursor | None,
+    limit: int,
+    *,
+    is_name: bool = False,
+    may_leave_out: bool = False,
 ) -> ForgivenSearch:
     """Upcoming events as ``search.coming``, with typing errors corrected where nothing was found.
 
-    The cursor of a corrected search continues it, though it does not say so.
+    ``is_name``: the words are a name, as of a place, and have no typing errors. ``may_leave_out``: words that nothing has are left out. The cursor of a corrected search continues it, though it
+    does not say so.
     """
     found = await search.coming(reader, wanted, after, limit)
     if found or not wanted.words:
         return ForgivenSearch(found, wanted)
     if after is not None and await search.coming(reader, wanted, None, 1):
         return ForgivenSearch([], wanted)
-    mended = (await known_names(db, reader)).forgiven(wanted.words)
+    mended = await mended_words(db, reader, wanted.words, is_name=is_name, may_leave_out=may_leave_out)
     if mended is None:
         return ForgivenSearch([], wanted)
-    nearest = replace(wanted, words=tuple(mended))
+    nearest = replace(wanted, words=mended.words)
     found = await search.coming(reader, nearest, after, limit)
-    return ForgivenSearch(found, nearest, is_mended=True) if found else ForgivenSearch([], wanted)
+    return ForgivenSearch(found, nearest, is_mended=True, shown=mended.shown) if found else ForgivenSearch([], wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class MendedWords:
+    """Words to search for instead; ``shown`` as in ``ForgivenSearch``."""
+
+    words: tuple[str, ...]
+    shown: str
+
+
+async def mended_words(
+    db: Database, reader: Reader, words: Sequence[str], *, is_name: bool = False, may_leave_out: bool = False
+) -> MendedWords | None:
+    """The words corrected by what is known; None where there is nothing to correct, or no way to."""
+    typed = [folded(word) for word in words]
+    sure = typed if is_name else [word for word in typed if topic_of([word]) is not None]
+    mended = (await known_names(db, reader)).spelled.mended(typed, sure=sure, may_leave_out=may_leave_out)
+    if mended is None:
+        return None
+    forms = tuple(form for one in mended for form in one.forms)
+    is_same = spelling.is_same_spelling(typed, forms)
+    return MendedWords(forms, "" if is_same else " ".join(one.shown for one in mended))

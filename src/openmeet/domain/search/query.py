@@ -203,7 +203,7 @@ def empty_of(typed: Mapping[str, str], *, is_name: bool = False) -> Empty:
     if is_name:
         return Empty(
             gettext("No coming events with these words"),
-            gettext("See the people, groups and series above."),
+            gettext("See the places, people and groups above."),
             "/",
             gettext("Show all events"),
         )

@@ -1,41 +1,25 @@
 """Discover: the front page and the search, as a list or on a map. The whole search is in the address."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, Unavailable
 from groundwork.http.forms import Typed, typed_again
 from openmeet.domain.covers.model import Cover, Motif
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.trust import FrontPageChoice
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category
-from openmeet.domain.groups import membership_queries
-from openmeet.domain.profiles import queries as profiles
 from openmeet.domain.search import event_lists, forgiving, front_page, query, search
-from openmeet.domain.search.known_names import KnownNames, known_names
-from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series.model import SeriesId
-from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import gettext, ngettext
-from openmeet.web.events import discover
-from openmeet.web.events.cards import day_cards, facts_of
-from openmeet.web.events.listing import (
-    EventCard,
-    ListedDay,
-    ListedFace,
-    card_of,
-    dated,
-    day_in_row,
-    face_of,
-    further_dates,
-)
+from openmeet.web.events import discover, search_hints
+from openmeet.web.events.cards import day_cards
+from openmeet.web.events.listing import ListedDay, dated, day_in_row, further_dates
+from openmeet.web.events.search_hints import NamedLink, OtherEvent
 from openmeet.web.search import map_pages, places
 from openmeet.web.search.front_choice import shown_of
 from openmeet.web.site.caller import caller_or_none
@@ -44,32 +28,7 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE: Final = 30
-# Of hosts, groups and series with such a name.
-_MOST_NAMED: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class NamedLink:
-    """A host, group or series whose name fits the search. ``kind``: in a word. ``host_id``: None for groups and series."""
-
-    name: str
-    kind: str
-    path: str
-    face: ListedFace
-    is_square: bool = False
-    host_id: UserId | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OtherEvent:
-    """An event that the page suggests: at the weekend, or where a search found nothing."""
-
-    card: EventCard
-    day: str
-
-
 MAP: Final = "map"
-_MOST_OTHERS: Final = 3
 # Drawn above "nothing matches"; the same for every search, so that it tells nothing about one.
 _NOTHING: Final = Cover(Motif.MUSIC, 0x2B7E_1516_28AE_D2A6)
 
@@ -88,7 +47,7 @@ async def show_discover(request: Request) -> Response:
     events: list[Event] = []
     named: list[NamedLink] = []
     others: list[OtherEvent] = []
-    forgiven = more = host_heading = ""
+    forgiven = mended = more = others_heading = ""
     shown = Typed(typed)
     public_url, viewer_id = services(request).settings.public_url, caller.user_id if caller else None
     try:
@@ -102,6 +61,7 @@ async def show_discover(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         now = reader.now
         me = await user_by_id(reader, viewer_id) if viewer_id else None
+        zone = (me.time_zone if me else None) or services(request).settings.time_zone
         wanted: search.SearchQuery | None = None
         if not shown.problems and not choices:
             try:
@@ -109,12 +69,23 @@ async def show_discover(request: Request) -> Response:
             except InvalidForm as wrong:
                 shown = typed_again(shown.values, wrong)
         if wanted is not None:
-            if wanted.words and after is None:
-                named = await _named(reader, await known_names(database_of(request), reader), wanted)
             if any(typed.values()):
-                answer = await forgiving.coming(database_of(request), reader, wanted, after, PAGE_SIZE + 1)
-                found, wanted = answer.events, answer.wanted
-                forgiven = " ".join(wanted.words) if answer.is_mended else ""
+                if wanted.words and after is None:
+                    named = await search_hints.named_links(request, reader, wanted, typed, zone)
+                answer = await forgiving.coming(
+                    database_of(request),
+                    reader,
+                    wanted,
+                    after,
+                    PAGE_SIZE + 1,
+                    is_name=any(one.is_place for one in named),
+                    may_leave_out=True,
+                )
+                found, forgiven = answer.events, answer.shown
+                if not found and wanted.words and after is None:
+                    more_named, forgiven = await search_hints.mended_links(request, reader, wanted, typed, zone, named)
+                    named += more_named
+                wanted, mended = answer.wanted, " ".join(answer.wanted.words) if answer.is_mended else ""
             else:
                 found = await front_page.coming(
                     reader, wanted.viewer, shown_of(request), after, PAGE_SIZE + 1, once_per_series=True
@@ -130,16 +101,13 @@ async def show_discover(request: Request) -> Response:
                 )
             if len(found) > PAGE_SIZE:
                 cursor = event_lists.pack(search.position_in(wanted, events[-1]))
-                more = discover.path_of(typed | ({"q": forgiven} if forgiven else {}), view, after=cursor)
+                more = discover.path_of(typed | ({"q": mended} if mended else {}), view, after=cursor)
             if any(typed.values()) and not events and after is None:
-                host = next((one for one in named if one.host_id is not None), None)
-                others = await _others(request, reader, wanted.viewer, host.host_id if host else None)
-                host_heading = gettext("Events by %(name)s", name=host.name) if host else ""
+                others_heading, others = await search_hints.other_events(request, reader, wanted, named)
     asked = query.asked_again(typed)
     is_search = any(typed.values())
     # Private results have no feed: feed readers have no session.
     follows = wanted is not None and wanted.of_groups_of is None
-    zone = (me.time_zone if me else None) or services(request).settings.time_zone
     begins = not (caller or is_search or after or view)
     collage = discover.collage(groups) if begins else []
     events_by_slug: dict[str, Event] = {event.slug: event for event in events}
@@ -169,7 +137,7 @@ async def show_discover(request: Request) -> Response:
         "narrowed": sum(1 for name in query.FIELDS[3:] if name != "within" and typed[name].strip()),
         "empty": query.empty_of(typed, is_name=bool(named)) if wanted is not None and not events else None,
         "others": others,
-        "host_heading": host_heading if others else "",
+        "others_heading": others_heading,
         "picture": _NOTHING.path,
         "chips": discover.chips(typed, now, zone, view=view),
         "categories": [(one.value, CATEGORY_LABELS[one]) for one in Category],
@@ -183,58 +151,6 @@ async def show_discover(request: Request) -> Response:
         "places": choices,
     }
     return page(request, "events/home.html", context, status=400 if shown.problems else 200)
-
-
-async def _others(request: Request, reader: Reader, viewer: UserId | None, host_id: UserId | None) -> list[OtherEvent]:
-    """Suggestions where a search found nothing: the next events of this host, or of the front page."""
-    if host_id is not None:
-        found = await profiles.coming_once(reader, host_id, _MOST_OTHERS)
-    else:
-        found = await front_page.coming(reader, viewer, shown_of(request), None, _MOST_OTHERS, once_per_series=True)
-    facts = await facts_of(reader, services(request).settings.public_url, viewer, found)
-    return [OtherEvent(card_of(one, facts), day_in_row(one, reader.now)) for one in found]
-
-
-async def _named(reader: Reader, known: KnownNames, wanted: search.SearchQuery) -> list[NamedLink]:
-    """Hosts, groups and series with these words in their names, as far as everybody may see them."""
-    viewer = wanted.viewer
-    hosts = await profiles.hosts_among(reader, known.hosts_named(wanted.words, _MOST_NAMED))
-    groups = await membership_queries.listed(reader, wanted.words, viewer, after=None, limit=_MOST_NAMED)
-    ids = [SeriesId(one) for one in known.series_named(wanted.words, _MOST_NAMED)]
-    series = await series_queries.by_ids(reader, ids)
-    return [
-        *(
-            NamedLink(
-                one.display_name,
-                gettext("Host"),
-                f"/people/{one.id}",
-                face_of(one.id, one.display_name),
-                host_id=one.id,
-            )
-            for one in hosts
-        ),
-        *(
-            NamedLink(
-                one.group.details.name,
-                gettext("Group"),
-                f"/groups/{quote(one.group.slug)}",
-                face_of(UserId(one.group.id), one.group.details.name),
-                is_square=True,
-            )
-            for one in groups
-        ),
-        *(
-            NamedLink(
-                one.content.title,
-                gettext("Series"),
-                f"/series/{quote(one.slug)}",
-                face_of(UserId(one.id), one.content.title),
-                is_square=True,
-            )
-            for one in series.values()
-            if one.deleted_at is None and not one.is_hidden
-        ),
-    ]
 
 
 def _heading(typed: dict[str, str], *, is_map: bool) -> str:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from babel import Locale
+from babel.core import get_global
 from starlette.requests import Request
 
 from groundwork.errors import InvalidForm, NotFound
 from openmeet.domain.places.gazetteer import Gazetteer
-from openmeet.domain.places.model import Found, Place
+from openmeet.domain.places.model import MAX_NAME, Found, Place, folded, spelled_out
 from openmeet.domain.places.reasons import PlaceReason
 from openmeet.domain.search import query
 from openmeet.i18n.catalogue import current, gettext
@@ -18,6 +19,8 @@ from openmeet.web.site.services import services
 _BY_NUMBER: Final = "geonames:"
 # In these languages, beside the reader's, names of countries are understood.
 _UNDERSTOOD: Final = ("en", "de", "fr", "es")
+# Words of a search name places of this many people anywhere.
+_LARGE: Final = 100_000
 
 
 def add_point(request: Request, typed: dict[str, str]) -> dict[str, str]:
@@ -56,6 +59,26 @@ def resolve_place(request: Request, text: str) -> Found:
     if number != text and number.isascii() and number.isdigit():
         return Found(places.by_id(int(number[:12])))
     return places.find(text, countries=country_names)
+
+
+def meant_place(request: Request, text: str, zone: str) -> Place | None:
+    """The place that these words of a search name: a large one, or one in the country of this time zone with this very name.
+
+    None also while the list of places is not there: a search for words does not build it.
+    """
+    known = services(request).places
+    if known is None or not known.is_built or len(text) > MAX_NAME:
+        return None
+    place = known.find(text, country=home_country(zone), countries=country_names).place
+    if place is None:
+        return None
+    is_its_name = folded(text) in {folded(place.name), spelled_out(place.name)}
+    return place if place.population >= _LARGE or (is_its_name and place.country == home_country(zone)) else None
+
+
+def home_country(zone: str) -> str:
+    """The code of the country in which this time zone is; empty for UTC."""
+    return str(get_global("zone_territories").get(zone, ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ async def show_list(request: Request) -> Response:
         if any(typed.values()):
             answer = await forgiving.coming(database_of(request), reader, wanted, after, PAGE_SIZE + 1)
             found, wanted = answer.events, answer.wanted
-            forgiven = " ".join(wanted.words) if answer.is_mended else ""
+            forgiven = answer.shown
         else:
             found = await front_page.coming(
                 reader, wanted.viewer, shown_of(request), after, PAGE_SIZE + 1, once_per_series=True, only_series=True

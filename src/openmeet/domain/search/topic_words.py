@@ -1,0 +1,50 @@
+"""Words by which people look for a topic: ``concert``, ``Konzert`` and ``gig`` for music. Pure.
+
+In English and German, folded. They lead to the topic beside what a search finds; they change no search.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from openmeet.domain.events.vocabulary import Category
+from openmeet.domain.search.spelling import stems, without_umlauts
+from openmeet.i18n.markdown import folded
+
+_WORDS: Final[Mapping[Category, str]] = {
+    Category.ARTS: "art arts drawing painting exhibition gallery theatre theater kunst malen zeichnen ausstellung galerie",
+    Category.BOOKS: "book reading poetry writing literature bookclub buch bücher lesen lesung lesekreis schreiben literatur gedichte",
+    Category.BUSINESS: "business career networking startup freelance arbeit beruf karriere gründen selbstständig",
+    Category.COMMUNITY: "community neighbourhood neighborhood volunteering nachbarschaft kiez ehrenamt stadtteil flohmarkt",
+    Category.CRAFTS: "craft crafts knitting sewing pottery repair woodwork basteln handwerk nähen stricken töpfern reparieren",
+    Category.DANCE: "dance dancing salsa tango swing tanz tanzen tanzkurs",
+    Category.FAITH: "faith prayer spirituality church glaube gebet kirche gottesdienst meditation",
+    Category.FAMILY: "family families kid children toddler baby parents familie familien kind kinder eltern",
+    Category.FILM: "film movie cinema photography photo kino filmabend fotografie foto",
+    Category.FOOD: "food dinner cooking supper brunch wine essen kochen abendessen frühstück wein backen",
+    Category.GAMES: "game games boardgame chess quiz spiel spiele spieleabend brettspiel brettspiele schach",
+    Category.HEALTH: "health yoga wellbeing mindfulness gesundheit entspannung achtsamkeit",
+    Category.LANGUAGES: "language languages tandem sprache sprachen sprachcafé stammtisch",
+    Category.LEARNING: "talk talks lecture workshop course class vortrag vorträge kurs lernen seminar",
+    Category.MUSIC: "music concert gig choir jazz singing jam musik konzert konzerte chor singen",
+    Category.OUTDOORS: "outdoors hike hiking walk nature climbing wandern wanderung spaziergang natur klettern draußen",
+    Category.POLITICS: "politics activism demo protest politik aktivismus demonstration",
+    Category.SCIENCE: "science astronomy stargazing physics wissenschaft astronomie sterne sternwarte",
+    Category.SPORTS: "sport sports running football cycling fitness laufen fußball radfahren turnen schwimmen",
+    Category.TECHNOLOGY: "technology tech coding programming hackathon software technik programmieren informatik",
+}
+
+
+_TOPICS: Final[Mapping[str, Category]] = {
+    without_umlauts(folded(word)): topic for topic, words in _WORDS.items() for word in words.split()
+}
+
+
+def topic_of(words: Sequence[str]) -> Category | None:
+    """The topic that one of the words is about, if there is one alone."""
+    found = {_TOPICS[form] for word in words for form in _forms(word) if form in _TOPICS}
+    return found.pop() if len(found) == 1 else None
+
+
+def _forms(word: str) -> set[str]:
+    plain = without_umlauts(folded(word))
+    return {plain, *stems(plain)}

@@ -1,0 +1,209 @@
+"""What stands beside the results of a search: the place, people, groups, series and topic that its words name, and other events."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import quote
+
+from starlette.requests import Request
+
+from groundwork.database.transaction import Reader
+from groundwork.geo_points import Near
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.vocabulary import CATEGORY_LABELS
+from openmeet.domain.groups import membership_queries
+from openmeet.domain.profiles import queries as profiles
+from openmeet.domain.search import forgiving, front_page, query, search
+from openmeet.domain.search.known_names import has_name, known_names
+from openmeet.domain.search.search import SearchQuery
+from openmeet.domain.search.topic_words import topic_of
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import SeriesId
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import gettext
+from openmeet.i18n.markdown import folded
+from openmeet.web.events.cards import facts_of
+from openmeet.web.events.listing import EventCard, ListedFace, card_of, day_in_row, face_of
+from openmeet.web.search import places
+from openmeet.web.search.front_choice import shown_of
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of
+
+# Of hosts, groups and series with such a name.
+_MOST_NAMED: Final = 3
+# Groups are searched by all of their text; so many are looked through for the words in their names.
+_MOST_GROUPS: Final = 30
+_MOST_OTHERS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class NamedLink:
+    """A place, host, group, series or topic whose name fits the search. ``kind``: in a word. ``icon``: in place of a ``face``.
+
+    ``others_heading``: above the events that ``host_id`` or ``around`` finds where the search found none; empty where it finds none.
+    """
+
+    name: str
+    kind: str
+    path: str
+    face: ListedFace | None = None
+    icon: str = ""
+    is_square: bool = False
+    others_heading: str = ""
+    host_id: UserId | None = None
+    around: SearchQuery | None = None
+
+    @property
+    def is_place(self) -> bool:
+        return self.around is not None and self.around.near is not None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherEvent:
+    """An event that the page suggests: at the weekend, or where a search found nothing."""
+
+    card: EventCard
+    day: str
+
+
+async def named_links(
+    request: Request, reader: Reader, wanted: SearchQuery, typed: Mapping[str, str], zone: str
+) -> list[NamedLink]:
+    """What has these words in its name, as far as everybody may see it. ``typed``: the search, whose filters links to a place or topic keep.
+
+    ``zone``: the reader's, whose country's places are meant.
+    """
+    return [
+        *_place_link(request, wanted, typed, zone),
+        *await _names_with(request, reader, wanted),
+        *_topic_link(wanted, typed),
+    ]
+
+
+async def mended_links(
+    request: Request,
+    reader: Reader,
+    wanted: SearchQuery,
+    typed: Mapping[str, str],
+    zone: str,
+    named: Sequence[NamedLink],
+) -> tuple[list[NamedLink], str]:
+    """What the corrected words name beside ``named``, and how these words are written."""
+    is_name = any(one.is_place for one in named)
+    mended = await forgiving.mended_words(
+        database_of(request), reader, wanted.words, is_name=is_name, may_leave_out=True
+    )
+    if mended is None:
+        return [], ""
+    known = {one.path for one in named}
+    links = await named_links(request, reader, replace(wanted, words=mended.words), typed, zone)
+    found = [one for one in links if one.path not in known]
+    return found, mended.shown if found else ""
+
+
+async def _names_with(request: Request, reader: Reader, wanted: SearchQuery) -> list[NamedLink]:
+    """Hosts, groups and series with these words in their names."""
+    words, viewer = wanted.words, wanted.viewer
+    known = await known_names(database_of(request), reader)
+    hosts = await profiles.hosts_among(reader, known.hosts_named(words, _MOST_NAMED))
+    groups = await membership_queries.listed(reader, words, viewer, after=None, limit=_MOST_GROUPS)
+    series = await series_queries.by_ids(reader, [SeriesId(one) for one in known.series_named(words, _MOST_NAMED)])
+    return [
+        *(
+            NamedLink(
+                one.display_name,
+                gettext("Host"),
+                f"/people/{one.id}",
+                face_of(one.id, one.display_name),
+                others_heading=gettext("Events by %(name)s", name=one.display_name),
+                host_id=one.id,
+            )
+            for one in hosts
+        ),
+        *(
+            NamedLink(
+                one.group.details.name,
+                gettext("Group"),
+                f"/groups/{quote(one.group.slug)}",
+                face_of(UserId(one.group.id), one.group.details.name),
+                is_square=True,
+            )
+            for one in [one for one in groups if has_name(folded(one.group.details.name), words)][:_MOST_NAMED]
+        ),
+        *(
+            NamedLink(
+                one.content.title,
+                gettext("Series"),
+                f"/series/{quote(one.slug)}",
+                face_of(UserId(one.id), one.content.title),
+                is_square=True,
+            )
+            for one in series.values()
+            if one.deleted_at is None and not one.is_hidden
+        ),
+    ]
+
+
+def _place_link(request: Request, wanted: SearchQuery, typed: Mapping[str, str], zone: str) -> list[NamedLink]:
+    place = None if wanted.near is not None else places.meant_place(request, " ".join(wanted.words), zone)
+    if place is None:
+        return []
+    near = Near(place.latitude, place.longitude, query.WITHIN)
+    return [
+        NamedLink(
+            gettext("Near %(place)s", place=place.name),
+            gettext("Place"),
+            "/?" + query.asked_again(typed, q="", near=places.near_value(place)),
+            icon="place",
+            others_heading=gettext("Events near %(place)s", place=place.name),
+            around=SearchQuery(near=near, viewer=wanted.viewer, once_per_series=True),
+        )
+    ]
+
+
+def _topic_link(wanted: SearchQuery, typed: Mapping[str, str]) -> list[NamedLink]:
+    topic = None if wanted.topics else topic_of(wanted.words)
+    if topic is None:
+        return []
+    label = str(CATEGORY_LABELS[topic])
+    return [
+        NamedLink(
+            label,
+            gettext("Category"),
+            "/?" + query.asked_again(typed, q="", category=topic.value),
+            icon="search",
+            others_heading=label,
+            around=SearchQuery(topics=(f"category:{topic.value}",), viewer=wanted.viewer, once_per_series=True),
+        )
+    ]
+
+
+async def other_events(
+    request: Request, reader: Reader, wanted: SearchQuery, named: Sequence[NamedLink]
+) -> tuple[str, list[OtherEvent]]:
+    """Events to look at where a search found none, with their heading: of the host, around the place or about the topic that
+    it names; else those of the front page, without a heading.
+    """
+    for one in named:
+        found = await _events_of(reader, one, wanted)
+        if found:
+            return one.others_heading, await _as_others(request, reader, wanted.viewer, found)
+    found = await front_page.coming(reader, wanted.viewer, shown_of(request), None, _MOST_OTHERS, once_per_series=True)
+    return "", await _as_others(request, reader, wanted.viewer, found)
+
+
+async def _events_of(reader: Reader, one: NamedLink, wanted: SearchQuery) -> list[Event]:
+    if one.host_id is not None:
+        return await profiles.coming_once(reader, one.host_id, _MOST_OTHERS)
+    if one.around is None:
+        return []
+    # The other filters of the search stay.
+    around = replace(one.around, first=wanted.first, last=wanted.last, mode=wanted.mode, source=wanted.source)
+    return await search.coming(reader, around, None, _MOST_OTHERS)
+
+
+async def _as_others(
+    request: Request, reader: Reader, viewer: UserId | None, events: Sequence[Event]
+) -> list[OtherEvent]:
+    facts = await facts_of(reader, services(request).settings.public_url, viewer, events)
+    return [OtherEvent(card_of(one, facts), day_in_row(one, reader.now)) for one in events]
