@@ -68,6 +68,29 @@ async def test_events_at_one_place_are_one_pin_that_leads_to_their_list(site: Si
     assert [f"Event {number}" in listed for number in range(3)] == [True] * 3
 
 
+async def test_beside_the_map_the_nearest_come_first(site: Site) -> None:
+    """Rows and pins in one order, with the distance of each; lists without a map, and maps without a place, go by time."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        far = await event_by(tx, ana, title="Soon and far", starts="2026-07-04T18:00", ends="")
+        await put_at(tx, far, ("52.5310", "13.4050"))
+        near = await event_by(tx, ana, title="Late and near", starts="2026-07-05T18:00", ends="")
+        await put_at(tx, near, ("52.5230", "13.4050"))
+    place = {"near": "52.5200,13.4050", "within": "5"}
+    async with site.browser() as anybody:
+        beside = unescape((await anybody.get("/", params={**place, "view": "map"})).text)
+        listed = (await anybody.get("/", params=place)).text
+        anywhere = (await anybody.get("/", params={"view": "map"})).text
+    titles = ["Late and near", "Soon and far"]
+    assert re.findall(r'<h2><a href="/events/[^"]*">([^<]*)<', beside) == titles
+    assert list(dict.fromkeys(pins_in(beside))) == titles
+    assert re.findall(r'class="away">([^<]*)<', beside) == ["300 m", "1.2 km"]
+    assert "2 events within 5 km, nearest first" in beside
+    in_time = ["Soon and far", "Late and near"]
+    assert re.findall(r'<h3><a href="/events/[^"]*">([^<]*)<', listed) == in_time
+    assert re.findall(r'<h[23]><a href="/events/[^"]*">([^<]*)<', anywhere) == in_time
+
+
 async def test_a_map_of_nothing_is_no_map(site: Site) -> None:
     """Unless a place was searched: then it is shown, with what it lacks said on it."""
     async with site.browser() as anybody:
@@ -85,7 +108,7 @@ async def test_a_map_keeps_its_search_while_it_moves(site: Site) -> None:
     async with site.browser() as anybody:
         page = (await anybody.get("/", params={"near": "Berlin", "within": "10", "view": "map"})).text
         assert "Events near Berlin" in page
-        assert re.search(r'<span class="away">\d+ k?m away</span>', page)
+        assert re.search(r'<strong class="away">\d+ k?m</strong>', page)
         closer = unescape(re.findall(r'class="map-control map-in" href="([^"]*)"', page)[0])
         assert "near=Berlin" in closer
         moved = await anybody.get(closer.partition("#")[0])

@@ -1,5 +1,6 @@
 """Discover: the front page and the search, as a list or on a map. The whole search is in the address."""
 
+import math
 from dataclasses import replace
 from typing import Final
 
@@ -8,9 +9,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, Unavailable
+from groundwork.geo_points import Near
 from groundwork.http.forms import Typed, typed_again
 from openmeet.domain.covers.model import Cover, Motif
-from openmeet.domain.events.model import Event
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.trust import FrontPageChoice
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category
 from openmeet.domain.search import event_lists, forgiving, front_page, query, search
@@ -45,6 +47,7 @@ async def show_discover(request: Request) -> Response:
     after = event_lists.unpack(request.query_params.get("after", ""))
     groups: list[list[ListedDay]] = []
     events: list[Event] = []
+    distances: dict[EventId, map_pages.Distance] = {}
     named: list[NamedLink] = []
     others: list[OtherEvent] = []
     forgiven = mended = more = others_heading = ""
@@ -92,18 +95,24 @@ async def show_discover(request: Request) -> Response:
                 )
             events = found[:PAGE_SIZE]
             further = await further_dates(reader, events)
-            distances = map_pages.distances(events, wanted.near) if wanted.near is not None else {}
+            distances = map_pages.distances(events, wanted.near) if wanted.near is not None else distances
+            labels = {event_id: one.label for event_id, one in distances.items()}
             # Each part is grouped by day; the second starts again with the soonest event.
             for part in (0, 1):
                 some = [event for event in events if search.position_in(wanted, event).part == part]
-                groups.append(
-                    await day_cards(reader, public_url, viewer_id, some, further=further, distances=distances)
-                )
+                groups.append(await day_cards(reader, public_url, viewer_id, some, further=further, distances=labels))
             if len(found) > PAGE_SIZE:
                 cursor = event_lists.pack(search.position_in(wanted, events[-1]))
                 more = discover.path_of(typed | ({"q": mended} if mended else {}), view, after=cursor)
             if any(typed.values()) and not events and after is None:
                 others_heading, others = await search_hints.other_events(request, reader, wanted, named)
+    cards = [dated_card for part in groups for dated_card in dated(part)]
+    is_by_distance = bool(view and distances)
+    if is_by_distance:
+        # Pins and rows in one order.
+        events.sort(key=lambda event: distances[event.id].kilometres if event.id in distances else math.inf)
+        order = {event.slug: number for number, event in enumerate(events)}
+        cards.sort(key=lambda dated_card: order[dated_card[1].slug])
     asked = query.asked_again(typed)
     is_search = any(typed.values())
     # Private results have no feed: feed readers have no session.
@@ -122,9 +131,14 @@ async def show_discover(request: Request) -> Response:
         "typed": shown,
         "heading": _heading(typed, is_map=bool(view)),
         "parts_found": groups,
+        "rows": cards if is_by_distance else None,
         "dated": dated,
         "is_found": bool(events),
-        "found_words": "" if after else _count_label(len(events), has_more=bool(more)),
+        "found_words": ""
+        if after
+        else _count_label(
+            len(events), wanted.near if wanted else None, has_more=bool(more), is_by_distance=is_by_distance
+        ),
         "more": more,
         "named": named,
         "forgiven": forgiven,
@@ -167,7 +181,18 @@ def _heading(typed: dict[str, str], *, is_map: bool) -> str:
     return gettext("Events on the map") if is_map else gettext("What’s coming up")
 
 
-def _count_label(number: int, *, has_more: bool) -> str:
+def _count_label(number: int, near: Near | None, *, has_more: bool, is_by_distance: bool) -> str:
+    if near is None:
+        if has_more:
+            return gettext("%(number)s+ events", number=number)
+        return ngettext("%(number)s event", "%(number)s events", number)
+    within = near.within_km
+    if has_more and is_by_distance:
+        return gettext("The next %(number)s within %(distance)s km, nearest first", number=number, distance=within)
     if has_more:
-        return gettext("%(number)s+ events", number=number)
-    return ngettext("%(number)s event", "%(number)s events", number)
+        return gettext("%(number)s+ events within %(distance)s km", number=number, distance=within)
+    if is_by_distance and number > 1:
+        return gettext("%(number)s events within %(distance)s km, nearest first", number=number, distance=within)
+    return ngettext(
+        "%(number)s event within %(distance)s km", "%(number)s events within %(distance)s km", number, distance=within
+    )

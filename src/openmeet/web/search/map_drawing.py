@@ -121,7 +121,9 @@ class MapScale:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A map of one size. ``circle``: centre and radius of the searched area. ``rings``: of equal distances from the middle, each with its radius."""
+    """A map of one size. ``circle``: centre and radius of the searched area. ``rings``: of equal distances, each with its radius,
+    around ``centre``: the searched place, or the middle of a map without one.
+    """
 
     view: MapView
     size: MapSize
@@ -130,6 +132,7 @@ class Drawing:
     tiles: tuple[MapTile, ...]
     circle: tuple[int, int, int] | None
     scale: MapScale
+    centre: tuple[int, int]
     rings: tuple[MapScale, ...]
 
 
@@ -216,6 +219,8 @@ def drawn(
         x, y = _seen(within[0], within[1], view, size, centre)
         circle = (round(x), round(y), round(within[2] * 1_000 / metres_of_pixel(within[0], view.zoom)))
     pins = _pins(events, view, size, centre, ring_km)
+    is_seen = circle is not None and 0 <= circle[0] <= size.width and 0 <= circle[1] <= size.height
+    around = circle[:2] if circle is not None and is_seen else (size.width // 2, size.height // 2)
     return Drawing(
         view,
         size,
@@ -224,14 +229,16 @@ def drawn(
         _tiles(view, size, centre) if has_tiles else (),
         circle,
         _scale(view),
-        () if has_tiles else _rings(view, size),
+        around,
+        () if has_tiles else _rings(view, size, around),
     )
 
 
-def _rings(view: MapView, size: MapSize) -> tuple[MapScale, ...]:
-    """As far as the corners."""
+def _rings(view: MapView, size: MapSize, around: tuple[int, int]) -> tuple[MapScale, ...]:
+    """As far as the farthest corner."""
     step = _scale(view, min(size.width, size.height) // 2 // _FEWEST_RINGS)
-    count = math.ceil(math.hypot(size.width, size.height) / 2 / step.pixels)
+    x, y = around
+    count = math.ceil(math.hypot(max(x, size.width - x), max(y, size.height - y)) / step.pixels)
     return tuple(MapScale(step.kilometres * number, step.pixels * number) for number in range(1, count + 1))
 
 

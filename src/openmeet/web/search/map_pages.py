@@ -29,6 +29,9 @@ _MOST_NAMES: Final = 160
 _TILE_SECONDS: Final = 7 * 86_400
 _STEP: Final = 0.5
 _DIGITS: Final = 7
+# Kilometres below which a distance is said in metres, and with one decimal.
+_IN_METRES: Final = 0.95
+_IN_TENTHS: Final = 9.95
 # Kilometres around a place where several events are.
 _HERE_KM: Final = 1
 
@@ -126,8 +129,16 @@ def _overview_label(request: Request) -> str:
     return gettext("An overview without streets. Places: GeoNames, CC BY 4.0")
 
 
-def distances(events: Sequence[Event], near: Near) -> dict[EventId, str]:
-    """How far each event with a position is from the place that was searched, in words."""
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """How far an event is from the searched place. ``label``: in words, as exact as its position."""
+
+    kilometres: float
+    label: str
+
+
+def distances(events: Sequence[Event], near: Near) -> dict[EventId, Distance]:
+    """Of each event with a position."""
     here = spot(near.latitude, near.longitude)
     found = {}
     for event in events:
@@ -136,15 +147,19 @@ def distances(events: Sequence[Event], near: Near) -> dict[EventId, str]:
             continue
         away = kilometres(here, position.spot)
         if position.is_town:
-            found[event.id] = gettext("about %(distance)s away", distance=_distance_label(max(TOWN_KM, round(away))))
+            label = gettext("about %(distance)s", distance=_distance_label(max(TOWN_KM, round(away))))
         else:
-            found[event.id] = gettext("%(distance)s away", distance=_distance_label(away))
+            label = _distance_label(away)
+        found[event.id] = Distance(away, label)
     return found
 
 
 def _distance_label(number: float) -> str:
-    if number < 1:
+    """``300 m``, ``1.2 km``, ``12 km``."""
+    if number < _IN_METRES:
         return gettext("%(number)s m", number=formatting.number(max(100, round(number * 10) * 100)))
+    if number < _IN_TENTHS:
+        return gettext("%(number)s km", number=formatting.number(round(number, 1)))
     return gettext("%(number)s km", number=formatting.number(round(number)))
 
 
