@@ -65,6 +65,15 @@ class Settings:
     map_credit: str = setting(
         "", what="What must stand below maps with these tiles, such as © OpenStreetMap contributors"
     )
+    geocoder: Literal["", "photon", "nominatim"] = setting(
+        "",
+        what="The kind of server that is asked for streets and venues; empty: none, and what people look for stays here",
+    )
+    geocoder_url: str = setting("", what="Its address: https, or http and other ports for one in your own network")
+    geocoder_credit: str = setting(
+        "© OpenStreetMap contributors", what="What must stand beside its answers, as the licence of its data wants it"
+    )
+    geocoder_while_typing: bool = setting(default=False, what="Asks it while people type, which public ones forbid")
     database_url: str = setting("", what="The database of the site; empty: SQLite below the data directory")
     database_schema: str = setting("", what="The PostgreSQL schema of the site; empty: public")
     network_database_url: str = setting(
@@ -339,6 +348,7 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
             found.append(f"{PREFIX}{name} must be http(s)://host[:port] without a path or a slash at the end.")
     if settings.map_tiles is not None and not settings.map_credit:
         found.append(f"{PREFIX}MAP_TILES needs {PREFIX}MAP_CREDIT: who made the map, as its licence wants it.")
+    found += _geocoder(settings)
     found += [
         f"{PREFIX}{name} must be ws(s)://host[:port] without a path: {url} is not."
         for name, urls in (
@@ -425,6 +435,20 @@ def _is_did(text: str) -> bool:
     return True
 
 
+def _geocoder(settings: Settings) -> list[str]:
+    if not settings.geocoder and not settings.geocoder_url:
+        return []
+    is_nominatim = settings.geocoder == "nominatim"
+    wrong = {
+        f"_URL needs {PREFIX}GEOCODER, photon or nominatim": not settings.geocoder,
+        "_URL must be http(s)://host[:port] without a path": not _is_origin(settings.geocoder_url, {"http", "https"}),
+        "_CREDIT is needed: who made the data, as its licence wants it": not settings.geocoder_credit,
+        "_WHILE_TYPING is for Photon: Nominatim forbids it": is_nominatim and settings.geocoder_while_typing,
+        f" needs {PREFIX}CONTACT: Nominatim’s operators want to know it": is_nominatim and not settings.contact,
+    }
+    return [f"{PREFIX}GEOCODER{sentence}." for sentence, is_so in wrong.items() if is_so]
+
+
 def _matrix(settings: Settings) -> list[str]:
     if not settings.matrix_url and not settings.matrix_server_name:
         return []
@@ -457,7 +481,7 @@ def _is_stream(text: str, *, may_be_behind_a_proxy: bool) -> bool:
 
 def _is_origin(url: str, schemes: set[str]) -> bool:
     parts = urlsplit(url)
-    return parts.scheme in schemes and bool(parts.hostname) and not parts.path.rstrip("/") and not parts.query
+    return parts.scheme in schemes and bool(parts.hostname) and not (parts.path.strip("/") or parts.query or "@" in url)
 
 
 def dangers(settings: Settings) -> dict[Danger, str]:

@@ -1,13 +1,17 @@
 """``openmeet web``: the pages and the JSON API of every community of the events platform (``OPENMEET_…``, ``[openmeet]``)."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import typer
+from yarl import URL
 
+from groundwork.cache.open_ import open_cache
 from groundwork.clock import SystemClock
 from groundwork.http.application import Application
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT, PUBLIC
 from groundwork.http.server import serve
 from groundwork.mail.folder import FolderMailbox
 from groundwork.telemetry.probes import probing
@@ -15,7 +19,9 @@ from openmeet.app import create_app
 from openmeet.domain.calendars import fetch
 from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.domain.media import pictures
+from openmeet.domain.places.addresses import GeocoderKind
 from openmeet.domain.places.gazetteer import Gazetteer, places_path
+from openmeet.domain.places.geocoder import Geocoder, GeocoderSettings
 from openmeet.i18n import catalogue
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.repositories.consent import Publishing
@@ -32,7 +38,7 @@ from programs.outbox_dispatcher import publisher
 from programs.platform import Installation, Platform, keeper_of, open_installation
 from programs.platform_settings import read_installation_settings
 from programs.probes import WEB, probes_of, serving_of
-from programs.running import run_until_stopped, wait_for_stop
+from programs.running import VERSION, run_until_stopped, wait_for_stop
 
 app = role()
 
@@ -78,19 +84,48 @@ async def sites(installation: Installation) -> AsyncIterator[Hosts]:
         live_pages = {one.tenant.name: LivePages() for one in installation.platforms}
         places = Gazetteer(places_path(installation.default.settings))
         try:
-            yield Hosts(
-                {
-                    one.tenant.name: await site(
-                        one, health, live_rooms[one.tenant.name], live_pages[one.tenant.name], places
-                    )
-                    for one in installation.platforms
-                },
-                {one.settings.public_host: one.tenant.name for one in installation.platforms},
-                proxies_name_tenant=installation.default.settings.proxies_name_tenant,
-                streams=[*live_rooms.values(), *live_pages.values()],
-            )
+            async with open_geocoder(installation.default, places) as geocoder:
+                yield Hosts(
+                    {
+                        one.tenant.name: await site(
+                            one, health, live_rooms[one.tenant.name], live_pages[one.tenant.name], places, geocoder
+                        )
+                        for one in installation.platforms
+                    },
+                    {one.settings.public_host: one.tenant.name for one in installation.platforms},
+                    proxies_name_tenant=installation.default.settings.proxies_name_tenant,
+                    streams=[*live_rooms.values(), *live_pages.values()],
+                )
         finally:
             await places.close()
+
+
+@asynccontextmanager
+async def open_geocoder(platform: Platform, places: Gazetteer) -> AsyncIterator[Geocoder | None]:
+    """The geocoder that the operator chose; None where they chose none.
+
+    One with https on the usual port is called at public addresses only, as strangers' servers are. Another one is in the operator's
+    own network, by their word. No redirect is followed.
+    """
+    settings = platform.settings
+    if not settings.geocoder:
+        yield None
+        return
+    address = URL(settings.geocoder_url)
+    is_public = address.scheme == "https" and address.is_default_port() and not settings.allow_private_addresses
+    chosen = GeocoderSettings(
+        GeocoderKind(settings.geocoder),
+        settings.geocoder_url,
+        settings.geocoder_credit,
+        f"OpenMeet/{VERSION} ({settings.public_url}; {settings.contact})",
+        while_typing=settings.geocoder_while_typing,
+    )
+    async with AsyncExitStack() as stack:
+        http = HttpClient(PUBLIC if is_public else DEVELOPMENT, connections=4)
+        stack.push_async_callback(http.close)
+        cache = open_cache(settings.cache_url, prefix="openmeet:geocoder", clock=platform.clock)
+        stack.push_async_callback(cache.close)
+        yield Geocoder(chosen, http, cache, platform.counters, platform.clock, places)
 
 
 def show_streams(platform: Platform, live_rooms: LiveRooms, live_pages: LivePages) -> None:
@@ -116,9 +151,10 @@ async def site(
     live_rooms: LiveRooms | None = None,
     live_pages: LivePages | None = None,
     places: Gazetteer | None = None,
+    geocoder: Geocoder | None = None,
 ) -> Application:
     """One community's site over an open platform; ``health``: of every community that the program serves. ``live_rooms``,
-    ``live_pages``: its streams, for who ends them. ``places``: shared by all communities.
+    ``live_pages``: its streams, for who ends them. ``places`` and ``geocoder``: shared by all communities.
     """
     checks = health.checks if health else {}
     own = check_name(platform.tenant.name)
@@ -144,6 +180,7 @@ async def site(
         live_rooms=live_rooms,
         live_pages=live_pages,
         places=places,
+        geocoder=geocoder,
         dev_mailbox=platform.mailer if isinstance(platform.mailer, FolderMailbox) else None,
     )
     return create_app(services, platform.metrics, health=health)

@@ -16,7 +16,7 @@ def iso(instant: Instant) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
 
-def number(value: int) -> str:
+def number(value: float) -> str:
     """A number with separators: ``1,000``."""
     return str(format_decimal(value, locale=current_locale()))
 

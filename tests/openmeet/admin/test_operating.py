@@ -2,16 +2,24 @@
 
 from html import unescape
 from http import HTTPStatus
+from pathlib import Path
 
+from groundwork.cache.in_process import InProcessCache
 from groundwork.clock import SECOND
 from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.errors import FailureReason, packed
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
 from groundwork.outbox.jobs import JobState
 from groundwork.queue.contract import Message
 from groundwork.queue.rabbitmq import RabbitQueue
+from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.domain.api_tokens import service_tokens
 from openmeet.domain.api_tokens.scopes import ServiceScope, TokenScope
 from openmeet.domain.moderation import labels
+from openmeet.domain.places.addresses import GeocoderKind
+from openmeet.domain.places.gazetteer import Gazetteer
+from openmeet.domain.places.geocoder import Geocoder, GeocoderSettings
 from openmeet.network import problems
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState
@@ -28,6 +36,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.web.admin.labels import JOB_LABELS, RECORD_LABELS, STATE_LABELS
 from tests.openmeet.admin.conftest import OPERATOR, Bench
 from tests.openmeet.ingestion.network import HERE, did, event, rev, rsvp
+from tests.openmeet.places.geocoder_server import geocoder_server
 from tests.openmeet.site_under_test import api_session, change_services, h1_of, sign_up
 from tests.simulation.processes import free_port
 
@@ -409,3 +418,24 @@ def test_every_kind_of_work_has_words() -> None:
 def test_every_state_has_words() -> None:
     states = {*SourceState, *PublicationState, *JobState} - {JobState.COMPLETED}
     assert set(STATE_LABELS) == states
+
+
+async def test_the_operator_reads_whether_the_geocoder_answers(bench: Bench) -> None:
+    """Without one there is nothing to read about it."""
+    before = (await bench.client.get("/operating")).text
+    http = HttpClient(DEVELOPMENT)
+    async with geocoder_server() as server:
+        settings = GeocoderSettings(GeocoderKind.PHOTON, server.url, "© Us", "OpenMeet")
+        places = Gazetteer(Path("/nowhere"))
+        geocoder = Geocoder(settings, http, InProcessCache(bench.clock), InProcessCounters(), bench.clock, places)
+        change_services(bench.app, geocoder=geocoder)
+        well = unescape((await bench.client.get("/operating")).text)
+        server.status = 503
+        bad = unescape((await bench.client.get("/operating")).text)
+        privacy = (await bench.stranger.get("/privacy")).text
+    await http.close()
+    assert "Streets and venues" not in before
+    assert "127.0.0.1 answers." in well
+    assert "127.0.0.1 doesn’t answer" in bad
+    assert "answered with status 503" in bad
+    assert "this site asks 127.0.0.1." in privacy

@@ -4,6 +4,7 @@ The file is read-only and small (20 MB), so a look-up by name or number takes we
 """
 
 import asyncio
+import math
 import re
 import sqlite3
 import sys
@@ -15,6 +16,7 @@ from typing import Final
 import structlog
 
 from groundwork.errors import Unavailable
+from groundwork.geo_points import kilometres, spot
 from openmeet.domain.places import build
 from openmeet.domain.places.model import MAX_NAME, Found, Place, folded
 from openmeet.domain.places.reasons import PlaceReason
@@ -50,6 +52,16 @@ _LARGEST = f"""
            or p.longitude - 360 between :west and :east)
      order by p.population desc, p.id limit :limit
 """
+_AROUND = f"""
+    select {_COLUMNS} from places p
+     where p.latitude between :south and :north and (abs(p.longitude - :longitude) <= :wide or abs(p.longitude - :longitude) >= 360 - :wide)
+       and (:country = '' or p.country = :country)
+     order by (p.latitude - :latitude) * (p.latitude - :latitude) + min(abs(p.longitude - :longitude), 360 - abs(p.longitude - :longitude)) * min(abs(p.longitude - :longitude), 360 - abs(p.longitude - :longitude)) * :shrink
+     limit 1
+"""
+# A point is in the zone of the nearest place, so far away at most; about as many degrees of latitude are looked through.
+_ZONE_KM: Final = 200
+_ZONE_DEGREES: Final = 1.8
 # Degrees of latitude from which on the largest places of all are looked through, not those between two latitudes.
 _TALL: Final = 6
 
@@ -174,6 +186,28 @@ class Gazetteer:
                 {"south": south, "west": west, "north": north, "east": east, "limit": limit},
             )
         ]
+
+    def zone_at(self, latitude: float, longitude: float, *, country: str = "") -> str:
+        """The time zone of the nearest place, of this country where there is one; empty farther than 200 km from any."""
+        here = spot(latitude, longitude)
+        shrink = max(0.1, math.cos(math.radians(latitude)))
+        for within in dict.fromkeys((country, "")):
+            rows = self._rows(
+                _AROUND,
+                {
+                    "latitude": latitude,
+                    "longitude": longitude,
+                    "south": latitude - _ZONE_DEGREES,
+                    "north": latitude + _ZONE_DEGREES,
+                    "wide": _ZONE_DEGREES / shrink,
+                    "shrink": shrink * shrink,
+                    "country": within,
+                },
+            )
+            for place in map(_place, rows):
+                if kilometres(here, spot(place.latitude, place.longitude)) <= _ZONE_KM:
+                    return place.zone
+        return ""
 
     async def close(self) -> None:
         """End what is being built, and close the file."""

@@ -11,3 +11,4 @@ class PlaceReason(Reason):
     SEVERAL = "place.several"
     NAME_TOO_LONG = "place.name_too_long"
     NO_SUCH_PLACE = "place.no_such_place"
+    STREETS_NOT_ASKED = "place.streets_not_asked"

@@ -141,6 +141,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "check_in.no_ticket": mark("You have no ticket for such an event."),
     "check_in.ticket_needed": mark("Give a ticket’s code, or the id of an answer."),
     # reasons of openmeet.domain.places
+    "place.streets_not_asked": mark("We can’t look up streets right now. Try a town."),
     "place.not_ready": mark("The list of places is being prepared. Try again in a few seconds."),
     "place.unknown": mark(
         "No town has this name. Try a larger town nearby, or latitude and longitude like 52.52, 13.40."

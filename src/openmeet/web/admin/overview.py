@@ -7,6 +7,7 @@ from typing import Final
 from groundwork.clock import MINUTE, Instant
 from groundwork.outbox.jobs import JobState
 from openmeet.domain.chat.mirroring import MirroredRoomOverview
+from openmeet.domain.places.geocoder import Geocoder
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.i18n.formatting import ago, capital
 from openmeet.network.firehose.cursors import SourceState
@@ -39,9 +40,22 @@ class Part:
     path: str = ""
 
 
-def needs_of(found: SyncStatus, away: Sequence[str], mirrored: Sequence[MirroredRoomOverview]) -> list[OperatorNeed]:
+def needs_of(
+    found: SyncStatus,
+    away: Sequence[str],
+    mirrored: Sequence[MirroredRoomOverview],
+    geocoder: Geocoder | None = None,
+) -> list[OperatorNeed]:
     """The most urgent first. ``away``: databases that do not respond. What hosts decide, such as conflicts, is not here."""
-    return [*_stopped(found, away), *_failed(found, mirrored), *_late(found)]
+    return [*_stopped(found, away), *_failed(found, mirrored), *_geocoder_needs(geocoder), *_late(found)]
+
+
+def _geocoder_needs(geocoder: Geocoder | None) -> list[OperatorNeed]:
+    if geocoder is None or geocoder.state != "fails":
+        return []
+    title = gettext("%(name)s doesn’t answer", name=geocoder.host)
+    detail = gettext("Towns are found without it, streets and venues aren’t. %(reason)s", reason=geocoder.failure)
+    return [OperatorNeed("globe", title, "#parts", detail)]
 
 
 def _stopped(found: SyncStatus, away: Sequence[str]) -> list[OperatorNeed]:
@@ -119,7 +133,9 @@ def _late(found: SyncStatus) -> list[OperatorNeed]:
     return needs
 
 
-def parts_of(found: SyncStatus, disagreements: Sequence[Noted], conflicts: int) -> list[Part]:
+def parts_of(
+    found: SyncStatus, disagreements: Sequence[Noted], conflicts: int, geocoder: Geocoder | None = None
+) -> list[Part]:
     """How each part is, in a few words. ``conflicts``: merge decisions that a host has not looked at."""
     failed = sum(one.number for one in found.jobs if one.state == JobState.FAILED)
     opened = sum(one.repaired_at is None for one in disagreements)
@@ -161,7 +177,19 @@ def parts_of(found: SyncStatus, disagreements: Sequence[Noted], conflicts: int) 
             else gettext("No decision waits for a host."),
             path="#conflicts" if conflicts else "",
         ),
+        *_geocoder_part(geocoder),
     ]
+
+
+def _geocoder_part(geocoder: Geocoder | None) -> list[Part]:
+    if geocoder is None:
+        return []
+    words = {
+        "answers": gettext("%(name)s answers.", name=geocoder.host),
+        "fails": gettext("%(name)s doesn’t answer.", name=geocoder.host),
+        "unknown": gettext("%(name)s wasn’t asked yet.", name=geocoder.host),
+    }
+    return [Part(gettext("Streets and venues"), words[geocoder.state], "amber" if geocoder.state == "fails" else "")]
 
 
 def _sources(found: SyncStatus) -> Part:

@@ -26,6 +26,7 @@ from openmeet.web.admin.overview import needs_of, parts_of
 from openmeet.web.atproto.ingest_api import sync_dependencies_of
 from openmeet.web.atproto.merges_pages import FIELD_LABELS
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/operating"
@@ -53,13 +54,16 @@ async def show(request: Request) -> Response:
         disagreements = await discrepancies.newest(reader, problems.SHOWN)
         mirrored = await mirroring.overview(reader, problems.SHOWN)
     away = [name for name, outcome in (await look(sync_dependencies.others)).checks.items() if outcome != OK]
+    geocoder = services(request).geocoder
+    if geocoder is not None:
+        await geocoder.check()
     return page(
         request,
         "admin/operating.html",
         {
             "sync": found,
-            "needs": needs_of(found, away, mirrored),
-            "overview": parts_of(found, disagreements, len(conflicts)),
+            "needs": needs_of(found, away, mirrored, geocoder),
+            "overview": parts_of(found, disagreements, len(conflicts), geocoder),
             "now": found.now,
             "servers": found.failing_servers,
             "away": away,

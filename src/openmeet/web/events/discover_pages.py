@@ -25,7 +25,7 @@ from openmeet.web.events.search_hints import NamedLink, OtherEvent
 from openmeet.web.search import map_pages, places
 from openmeet.web.search.front_choice import shown_of
 from openmeet.web.site.caller import caller_or_none
-from openmeet.web.site.layout import page
+from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -42,7 +42,7 @@ def routes() -> list[Route]:
 async def show_discover(request: Request) -> Response:
     typed = {name: request.query_params.get(name, "") for name in query.FIELDS}
     view = MAP if request.query_params.get("view", "") == MAP else ""
-    choices: list[places.PlaceLink] = []
+    choices = places.PlaceLinks()
     caller = caller_or_none(request)
     after = event_lists.unpack(request.query_params.get("after", ""))
     groups: list[list[ListedDay]] = []
@@ -57,8 +57,13 @@ async def show_discover(request: Request) -> Response:
         typed = places.add_point(request, typed)
         shown = Typed(typed | {"near": query.near_name(typed)})
     except InvalidForm as wrong:
-        choices = places.choices(request, typed)
-        shown = Typed(typed) if choices else typed_again(typed, wrong)
+        try:
+            choices = await places.links(request, typed)
+            if choices.credit and len(choices.links) == 1:
+                return go(choices.links[0].path + (f"&view={view}" if view else ""))
+            shown = Typed(typed) if choices.links else typed_again(typed, wrong)
+        except Unavailable as later:
+            shown = Typed(typed, {"near": later.why})
     except Unavailable as later:
         shown = Typed(typed, {"near": later.why})
     async with database_of(request).reader() as reader:
@@ -66,7 +71,7 @@ async def show_discover(request: Request) -> Response:
         me = await user_by_id(reader, viewer_id) if viewer_id else None
         zone = (me.time_zone if me else None) or services(request).settings.time_zone
         wanted: search.SearchQuery | None = None
-        if not shown.problems and not choices:
+        if not shown.problems and not choices.links:
             try:
                 wanted = replace(query.wanted_of(typed, viewer_id), once_per_series=True)
             except InvalidForm as wrong:
@@ -111,7 +116,7 @@ async def show_discover(request: Request) -> Response:
     if is_by_distance:
         # Pins and rows in one order.
         events.sort(key=lambda event: distances[event.id].kilometres if event.id in distances else math.inf)
-        order = {event.slug: number for number, event in enumerate(events)}
+        order: dict[str, int] = {event.slug: number for number, event in enumerate(events)}
         cards.sort(key=lambda dated_card: order[dated_card[1].slug])
     asked = query.asked_again(typed)
     is_search = any(typed.values())

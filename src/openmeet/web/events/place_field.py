@@ -16,8 +16,10 @@ from starlette.routing import Route
 from groundwork.errors import NotFound, Unavailable, Why
 from openmeet.domain.events.values import MAX_SHUFFLE, Venue
 from openmeet.domain.events.venue_text import FindPlace, at_town, head_of, read_place, text_of
-from openmeet.domain.places.model import Found, Place
+from openmeet.domain.places.addresses import Address
+from openmeet.domain.places.model import Found, Place, folded
 from openmeet.domain.places.reasons import PlaceReason
+from openmeet.i18n import names
 from openmeet.web.search import places
 from openmeet.web.search.places_api import spend_of
 from openmeet.web.site.layout import page
@@ -31,6 +33,8 @@ CHOICE: Final = "place_choice"
 # The button for another generated cover. It is beside the place in this module, since both send the form and come back.
 SHUFFLE: Final = "shuffle_cover"
 ZONE: Final = "zone_unless_chosen"
+# Before the key of an address.
+_ADDRESS: Final = "address:"
 _FEW: Final = 6
 # Fields of the form that are parts of the place, and those that stay with a town that stays.
 _OF_TOWN: Final = ("postal_code", "region", "country")
@@ -42,12 +46,15 @@ _SHUFFLES: Final = frozenset(str(number) for number in range(MAX_SHUFFLE))
 
 @dataclass(frozen=True, slots=True)
 class PlaceChoice:
-    """A place among which somebody chooses. ``number``: of GeoNames; ``fills``: the fields that choosing it fills in."""
+    """A place among which somebody chooses. ``key``: its number at GeoNames, or that of an address; ``fills``: the fields that
+    choosing it fills in. ``is_address``: a street or a venue.
+    """
 
-    number: int
+    key: str
     label: str
     fills: dict[str, str]
     zone: str
+    is_address: bool = False
 
     @property
     def as_json(self) -> str:
@@ -56,9 +63,14 @@ class PlaceChoice:
 
 @dataclass(frozen=True, slots=True)
 class PlaceField:
-    """The message beside the field. ``chosen``: the place that was filled in; ``sets_zone``: its zone, too."""
+    """The message beside the field. ``chosen``: the place that was filled in; ``sets_zone``: its zone, too.
+
+    ``credit``: of addresses among the choices. ``may_ask``: streets can be looked up for what was typed, too.
+    """
 
     choices: tuple[PlaceChoice, ...] = ()
+    credit: str = ""
+    may_ask: bool = False
     chosen: PlaceChoice | None = None
     sets_zone: bool = False
     problem: Why = ""
@@ -106,12 +118,21 @@ async def answered(request: Request, typed: Mapping[str, str]) -> tuple[dict[str
         following = int(before) + 1 if before in _SHUFFLES else 1
         return {**typed, "cover_shuffle": str(following)}, NOT_ASKED
     await spend_of(request)
+    problem: Why = ""
     try:
-        found = _found(request, typed)
+        found = await _found(request, typed)
     except Unavailable as later:
-        return dict(typed), PlaceField(problem=later.why)
+        found, problem = [], later.why
+    if not typed.get(CHOICE) and (len(found) != 1 or head_of(typed.get(PLACE, ""))):
+        try:
+            found = [*found, *await _addresses(request, typed.get(PLACE, ""))]
+        except Unavailable as later:
+            problem = problem or later.why
     if len(found) != 1:
-        return dict(typed), PlaceField(tuple(found), problem="" if found else PlaceReason.UNKNOWN())
+        is_unknown = not found and not problem
+        return dict(typed), PlaceField(
+            tuple(found), credit=_credit(request, found), problem=PlaceReason.UNKNOWN() if is_unknown else problem
+        )
     chosen = found[0]
     sets_zone = bool(chosen.zone) and typed.get("time_zone", "") in {typed.get(ZONE, ""), chosen.zone}
     filled = _filled(typed, chosen.fills, _before(typed)) | {PLACE: chosen.fills[PLACE]}
@@ -121,21 +142,34 @@ async def answered(request: Request, typed: Mapping[str, str]) -> tuple[dict[str
 
 
 async def show_choices(request: Request) -> Response:
-    """A fragment: towns whose name begins with what stands behind the last comma of ``q``."""
+    """A fragment: towns whose name begins with what stands behind the last comma of ``q``; ``streets``: and addresses."""
     await spend_of(request)
     text = request.query_params.get("q", "").strip()
-    towns = places.places_of(request).suggest(text.rpartition(",")[2].strip())[:_FEW]
-    return page(request, "events/place_choices.html", {"place": PlaceField(tuple(_choices(towns, text)))})
+    choices = _choices(places.places_of(request).suggest(text.rpartition(",")[2].strip())[:_FEW], text)
+    geocoder = services(request).geocoder
+    problem: Why = ""
+    asks = geocoder is not None and (bool(request.query_params.get("streets")) or geocoder.settings.while_typing)
+    if asks:
+        try:
+            choices += await _addresses(request, text)
+        except Unavailable as later:
+            problem = later.why
+    field = PlaceField(
+        tuple(choices), credit=_credit(request, choices), may_ask=geocoder is not None and not asks, problem=problem
+    )
+    return page(request, "events/place_choices.html", {"place": field})
 
 
-def _found(request: Request, typed: Mapping[str, str]) -> list[PlaceChoice]:
+async def _found(request: Request, typed: Mapping[str, str]) -> list[PlaceChoice]:
     """The place that was chosen, or those that the typed line may mean."""
     if services(request).places is None:
         return []
     text = typed.get(PLACE, "").strip()
-    number = typed.get(CHOICE, "")
-    if number.isascii() and number.isdigit():
-        place = places.places_of(request).by_id(int(number[:12]))
+    key = typed.get(CHOICE, "")
+    if key.startswith(_ADDRESS):
+        return [one for one in await _addresses(request, text) if one.key == key]
+    if key.isascii() and key.isdigit():
+        place = places.places_of(request).by_id(int(key[:12]))
         return [] if place is None else _choices([place], text)
 
     def find(name: str) -> Found:
@@ -157,7 +191,34 @@ def _choices(towns: Sequence[Place], text: str) -> list[PlaceChoice]:
 
 
 def _choice(town: Place, label: str, venue: Venue, text: str) -> PlaceChoice:
-    return PlaceChoice(town.id, label, {**_parts_of(venue), PLACE: text}, town.zone)
+    return PlaceChoice(str(town.id), label, {**_parts_of(venue), _POINT: "", PLACE: text}, town.zone)
+
+
+async def _addresses(request: Request, text: str) -> list[PlaceChoice]:
+    """Streets and venues, with their points. What is typed in front of a street or venue without a name stays its name."""
+    return [_address_choice(one, text) for one in await places.addresses(request, text)]
+
+
+def _address_choice(address: Address, text: str) -> PlaceChoice:
+    head = head_of(text).partition(",")[0].strip()
+    # ``Prachtsaal, Marktstraße 8``: the hall that only its host knows.
+    name = address.name or (head if head and folded(head) not in folded(address.line) else "")
+    fills = {
+        "venue_name": name,
+        "street": address.street,
+        "postal_code": address.postal_code,
+        "locality": address.locality,
+        "region": address.region,
+        "country": names.name_of(address.country),
+        _POINT: f"{address.latitude}, {address.longitude}",
+        PLACE: ", ".join(part for part in (name if not address.name else "", address.line) if part),
+    }
+    return PlaceChoice(_ADDRESS + address.key, places.address_label(address), fills, address.zone, is_address=True)
+
+
+def _credit(request: Request, choices: Sequence[PlaceChoice]) -> str:
+    geocoder = services(request).geocoder
+    return geocoder.settings.credit if geocoder is not None and any(one.is_address for one in choices) else ""
 
 
 def _finder(request: Request) -> FindPlace:
@@ -183,7 +244,7 @@ def _filled(typed: Mapping[str, str], fills: Mapping[str, str], before: Mapping[
     is_elsewhere = not stays or fills["street"] != before.get("street", "")
     if is_elsewhere and typed.get(_POINT, "") == before.get(_POINT, ""):
         # The point of another place would mislead.
-        filled[_POINT] = ""
+        filled[_POINT] = fills.get(_POINT, "")
     return filled
 
 

@@ -73,12 +73,17 @@ async def show_statement(request: Request) -> Response:
     settings = services(request).settings
     text = _own_text(settings.texts_directory, name, current().tag) or paragraphs_of(statement.parts)
     credit = gettext("Places: GeoNames, CC BY 4.0") if name == "about" and services(request).places is not None else ""
+    geocoder = services(request).geocoder
+    if credit and geocoder is not None:
+        credit = f"{credit} · {geocoder.settings.credit}"
     context = {
         "title": statement.title,
         "text": text,
         "run_by": settings.run_by,
         "contact": settings.contact,
         "credit": credit,
+        # Said below an operator's own text, too: it is what the site does.
+        "geocoder_host": geocoder.host if name == "privacy" and geocoder is not None else "",
     }
     return page(request, "help/statement.html", context)
 

@@ -1,6 +1,6 @@
 """Names of places in searches: what a typed name means, and how a place is called."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +9,9 @@ from babel.core import get_global
 from starlette.requests import Request
 
 from groundwork.errors import InvalidForm, NotFound
+from groundwork.http.application import client_network
+from groundwork.rate_limit.contract import Limit, spend
+from openmeet.domain.places.addresses import Address
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.model import MAX_NAME, Found, Place, folded, spelled_out
 from openmeet.domain.places.reasons import PlaceReason
@@ -19,6 +22,8 @@ from openmeet.web.site.services import services
 _BY_NUMBER: Final = "geonames:"
 # In these languages, beside the reader's, names of countries are understood.
 _UNDERSTOOD: Final = ("en", "de", "fr", "es")
+# Each of these may ask another server.
+_ASKED_OUTSIDE: Final = Limit("addresses", 20, 60)
 # Words of a search name places of this many people anywhere.
 _LARGE: Final = 100_000
 
@@ -89,15 +94,54 @@ class PlaceLink:
     path: str
 
 
-def choices(request: Request, typed: dict[str, str]) -> list[PlaceLink]:
-    """The search around each place that ``near`` may mean."""
+@dataclass(frozen=True, slots=True)
+class PlaceLinks:
+    """What a name may mean. ``credit``: what must stand beside streets and venues; empty for towns."""
+
+    links: tuple[PlaceLink, ...] = ()
+    credit: str = ""
+
+
+async def links(request: Request, typed: Mapping[str, str]) -> PlaceLinks:
+    """The search around each town, or else street or venue, that ``near`` may mean. Raises as ``addresses``."""
     near = typed.get("near", "").strip()
-    is_named = near and not query.is_point(near) and services(request).places is not None
-    found = resolve_place(request, near).choices if is_named else ()
-    return [
-        PlaceLink(label, "/?" + query.asked_again(typed, near=near_value(place, label)))
-        for place, label in zip(found, labels(found), strict=True)
-    ]
+    if not near or query.is_point(near) or services(request).places is None:
+        return PlaceLinks()
+    towns = resolve_place(request, near).choices
+    if towns:
+        named = zip(towns, labels(towns), strict=True)
+        return PlaceLinks(tuple(_link(typed, label, near_value(place, label)) for place, label in named))
+    found = {address_label(one): one for one in await addresses(request, near)}
+    geocoder = services(request).geocoder
+    return PlaceLinks(
+        tuple(
+            _link(typed, label, f"{one.line[:MAX_NAME]} {query.AT}{one.latitude},{one.longitude}")
+            for label, one in found.items()
+        ),
+        geocoder.settings.credit if geocoder is not None else "",
+    )
+
+
+def _link(typed: Mapping[str, str], label: str, near: str) -> PlaceLink:
+    return PlaceLink(label, "/?" + query.asked_again(typed, near=near))
+
+
+async def addresses(request: Request, text: str) -> list[Address]:
+    """Streets and venues of this name, from the operator's geocoder; none where there is none.
+
+    Raises Unavailable while it does not answer, TooMany.
+    """
+    site = services(request)
+    if site.geocoder is None:
+        return []
+    if not site.settings.is_unlimited:
+        await spend(site.counters, [(_ASKED_OUTSIDE, client_network(request))], now=site.clock.now())
+    return await site.geocoder.find(text, current().locale.partition("_")[0])
+
+
+def address_label(address: Address) -> str:
+    """``Sonnenallee 98, 12045 Berlin (Germany)``."""
+    return f"{address.line} ({country_name(address.country)})" if address.country else address.line
 
 
 def near_value(place: Place, name: str = "") -> str:

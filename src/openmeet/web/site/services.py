@@ -18,6 +18,7 @@ from groundwork.signing_key import SigningKey
 from groundwork.workers.pool import WorkerPool
 from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.domain.places.gazetteer import Gazetteer
+from openmeet.domain.places.geocoder import Geocoder
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.repositories.clients import NetworkClients
@@ -63,6 +64,8 @@ class Services:
     workers: WorkerPool | None = None
     # The places of the world, by name. None: searches understand points only.
     places: Gazetteer | None = None
+    # Streets and venues by name, from a geocoder that the operator chose. None: towns and districts only.
+    geocoder: Geocoder | None = None
     # E-mails stored instead of sent, readable at /dev/mail. None: they are sent.
     dev_mailbox: FolderMailbox | None = None
     # The open streams of conversations.

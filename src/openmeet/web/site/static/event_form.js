@@ -110,32 +110,35 @@ for (const answer of document.querySelectorAll("[data-place-choices]")) {
   const { place: input, place_before: kept } = form.elements;
   let asked = 0;
   let timer;
+  const ask = async (text, more = "") => {
+    const mine = (asked += 1);
+    const found = await fetch(`${answer.dataset.placeChoices}?q=${encodeURIComponent(text)}${more}`).catch(() => undefined);
+    if (found?.ok && mine === asked) answer.innerHTML = await found.text();
+  };
   input.addEventListener("input", () => {
     clearTimeout(timer);
     const text = input.value.trim();
-    if (text.split(",").at(-1).trim().length < 2) return;
-    timer = setTimeout(async () => {
-      const mine = (asked += 1);
-      const found = await fetch(`${answer.dataset.placeChoices}?q=${encodeURIComponent(text)}`).catch(() => undefined);
-      if (found?.ok && mine === asked) answer.innerHTML = await found.text();
-    }, 300);
+    if (text.split(",").at(-1).trim().length >= 2) timer = setTimeout(ask, 300, text);
   });
   answer.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
     event.preventDefault();
+    if ("asksStreets" in button.dataset) return ask(input.value.trim(), "&streets=yes");
     asked += 1;
     const fills = JSON.parse(button.dataset.fills);
     const zone = button.dataset.zone;
     const before = JSON.parse(kept.value || "{}");
+    const stays = fills.locality === before.locality && fills.street === before.street;
     for (const [name, value] of Object.entries(fills)) {
       const field = form.elements[name];
+      if (name === "point" && !value && stays) continue;
       if (value || field.value === (before[name] ?? "")) field.value = value;
       before[name] = field.value;
     }
     kept.value = JSON.stringify(before);
     const { time_zone: select, zone_unless_chosen: first } = form.elements;
-    const isFree = select.value === first.value || select.value === zone;
+    const isFree = zone && (select.value === first.value || select.value === zone);
     if (isFree) select.value = first.value = zone;
     const said = document.createElement("p");
     said.className = "hint";

@@ -1,0 +1,148 @@
+"""A geocoder that the operator chose: asked by this server, behind the list of places, for streets and venues.
+
+Off unless a setting names one. What is typed leaves, and the reader's language; nothing about the reader. Answers are cached.
+Failures are short: the list of places answers alone meanwhile. Never within a transaction, as every request.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+import structlog
+
+from groundwork.cache.contract import Cache
+from groundwork.clock import SECOND, Clock, Instant
+from groundwork.errors import Refused, RemoteFailed, RemoteSlow, Unavailable
+from groundwork.http.client import HttpClient
+from groundwork.rate_limit.contract import Counters, Limit
+from openmeet.domain.places.addresses import MAX_ADDRESSES, Address, GeocoderKind, addresses_in
+from openmeet.domain.places.gazetteer import Gazetteer
+from openmeet.domain.places.model import MAX_NAME
+from openmeet.domain.places.reasons import PlaceReason
+
+log = structlog.get_logger()
+
+LEAST_LETTERS: Final = 3
+_ANSWER_BYTES: Final = 128 * 1024
+_KEPT_SECONDS: Final = 30 * 86_400.0
+# Nothing found may be somebody's new street.
+_NOTHING_KEPT_SECONDS: Final = 86_400.0
+# After a failure it is left alone for so long, so that nobody waits for it again and again.
+_PAUSE: Final = 30 * SECOND
+# The usage policy of Nominatim's public server: one request a second for the whole site.
+_LIMITS: Final = {
+    GeocoderKind.NOMINATIM: Limit("geocoder", 1, 1),
+    GeocoderKind.PHOTON: Limit("geocoder", 10, 1),
+}
+# Languages in which a public Photon answers; it refuses others.
+_OF_PHOTON: Final = frozenset({"de", "en", "fr"})
+
+_NEVER: Final = Instant(0)
+
+GeocoderState = Literal["unknown", "answers", "fails"]
+
+
+@dataclass(frozen=True, slots=True)
+class GeocoderSettings:
+    """``url``: without the path of its method. ``credit``: the line that its licence wants. ``while_typing``: it is asked for suggestions, too."""
+
+    kind: GeocoderKind
+    url: str
+    credit: str
+    user_agent: str
+    while_typing: bool = False
+    timeout_seconds: float = 3.0
+
+
+@dataclass(slots=True)
+class Geocoder:
+    """One geocoder of an installation."""
+
+    settings: GeocoderSettings
+    http: HttpClient
+    cache: Cache
+    counters: Counters
+    clock: Clock
+    places: Gazetteer
+    _silent_until: Instant = _NEVER
+    # What this process last heard, and why it failed.
+    state: GeocoderState = "unknown"
+    failure: str = ""
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.settings.url).hostname or self.settings.url
+
+    async def find(self, text: str, language: str) -> list[Address]:
+        """Streets and venues, the likeliest first. Raises Unavailable while it does not answer."""
+        asked = " ".join(text.split())[:MAX_NAME]
+        if len(asked) < LEAST_LETTERS:
+            return []
+        language = language if self.settings.kind is GeocoderKind.NOMINATIM or language in _OF_PHOTON else "default"
+        digest = hashlib.sha256(f"{self.settings.url}\n{language}\n{asked.casefold()}".encode()).hexdigest()
+        key = f"geocoder:{self.settings.kind}:{digest}"
+        kept = await self._kept(key)
+        if kept is None:
+            kept = addresses_in(await self._ask(asked, language), self.settings.kind)
+            with suppress(Unavailable):
+                lasting = _KEPT_SECONDS if kept else _NOTHING_KEPT_SECONDS
+                await self.cache.put(key, msgspec.json.encode(kept), ttl_seconds=lasting)
+        return [self._in_its_zone(one) for one in kept]
+
+    async def check(self) -> GeocoderState:
+        """Whether it answers, asked now unless it was asked a moment ago."""
+        with suppress(Unavailable):
+            await self._ask("Berlin", "en")
+        return self.state
+
+    async def _kept(self, key: str) -> Sequence[Address] | None:
+        with suppress(Unavailable, msgspec.MsgspecError):
+            kept = await self.cache.get(key)
+            return None if kept is None else msgspec.json.decode(kept, type=list[Address])
+        return None
+
+    async def _ask(self, text: str, language: str) -> object:
+        if self.clock.now() < self._silent_until:
+            raise Unavailable(
+                PlaceReason.STREETS_NOT_ASKED, after_seconds=(self._silent_until - self.clock.now()) / SECOND
+            )
+        limit = _LIMITS[self.settings.kind]
+        # The counters are shared by processes where the cache is.
+        counted = await self.counters.add(limit, self.settings.url, 1, self.clock.now())
+        if counted.is_refused:
+            raise Unavailable(PlaceReason.STREETS_NOT_ASKED, after_seconds=limit.window_seconds)
+        try:
+            answer = await self.http.get(
+                self._address_of(text, language),
+                headers={
+                    "user-agent": self.settings.user_agent,
+                    "accept": "application/json",
+                    "accept-language": language,
+                },
+                timeout_seconds=self.settings.timeout_seconds,
+                max_bytes=_ANSWER_BYTES,
+            )
+            found = answer.expect_ok().json()
+        except (RemoteFailed, RemoteSlow, Refused) as failed:
+            self._silent_until = Instant(self.clock.now() + _PAUSE)
+            self.state, self.failure = "fails", str(failed)
+            log.warning("geocoder.failed", url=self.settings.url, error=str(failed))
+            raise Unavailable(PlaceReason.STREETS_NOT_ASKED, after_seconds=_PAUSE / SECOND) from None
+        self.state, self.failure = "answers", ""
+        return found
+
+    def _address_of(self, text: str, language: str) -> str:
+        base = self.settings.url.rstrip("/")
+        if self.settings.kind is GeocoderKind.PHOTON:
+            return f"{base}/api?" + urlencode({"q": text, "limit": MAX_ADDRESSES, "lang": language})
+        wanted = {"q": text, "format": "jsonv2", "addressdetails": 1, "limit": MAX_ADDRESSES}
+        return f"{base}/search?" + urlencode({**wanted, "accept-language": language})
+
+    def _in_its_zone(self, address: Address) -> Address:
+        return msgspec.structs.replace(
+            address, zone=self.places.zone_at(address.latitude, address.longitude, country=address.country)
+        )
