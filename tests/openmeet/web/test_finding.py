@@ -13,7 +13,7 @@ from openmeet.domain.events.values import Mode
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails, GroupVisibility
 from openmeet.domain.search import event_lists, search
-from openmeet.domain.search.query import empty_of, wanted_of
+from openmeet.domain.search.query import next_steps, wanted_of
 from openmeet.domain.search.search import EventOrigin, SearchQuery
 from tests.openmeet.events.test_actions import FROM_NETWORK, URI
 from tests.openmeet.site_under_test import details, event_by, person
@@ -182,7 +182,7 @@ async def test_near_is_measured_over_the_ground_and_never_by_a_hidden_address(db
     ],
 )
 def test_an_empty_answer_says_why_and_offers_one_step(typed, heading, path):
-    said = empty_of(typed)
+    said = next_steps(typed)[0]
     assert (said.heading, said.path) == (heading, path)
 
 

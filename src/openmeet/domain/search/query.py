@@ -1,6 +1,6 @@
 """Parse a search form or query string into ``search.SearchQuery``; explain empty results. Pure."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -111,6 +111,11 @@ def name_of(typed: Mapping[str, str]) -> str:
 
 def words_of(typed: Mapping[str, str]) -> str:
     """What this valid search looks for: ``jazz, Music, Online``; empty for everything."""
+    return ", ".join(words_by_filter(typed).values())
+
+
+def words_by_filter(typed: Mapping[str, str]) -> dict[str, str]:
+    """The same by field; days are one, of ``from``."""
     words: Mapping[str, Mapping[str, LazyText]] = {
         "category": {one.value: text for one, text in CATEGORY_LABELS.items()},
         "access": {one.value: text for one, text in ACCESS_LABELS.items()},
@@ -123,12 +128,12 @@ def words_of(typed: Mapping[str, str]) -> str:
         "near": _near_label,
         "groups": _groups_label,
     }
-    named = [
-        own[name](typed) if name in own else str(words.get(name, {}).get(_of(typed, name), _of(typed, name)))
+    named = {
+        name: own[name](typed) if name in own else str(words.get(name, {}).get(_of(typed, name), _of(typed, name)))
         for name in FIELDS
         if name not in {"to", "within"}
-    ]
-    return ", ".join(filter(None, named))
+    }
+    return {name: text for name, text in named.items() if text}
 
 
 def near_name(typed: Mapping[str, str]) -> str:
@@ -165,45 +170,71 @@ def _language_label(typed: Mapping[str, str]) -> str:
     return languages.name_of(code) if code else text
 
 
-def empty_of(typed: Mapping[str, str], *, is_name: bool = False) -> Empty:
-    """What to say where this valid search found nothing."""
+def next_steps(typed: Mapping[str, str], *, is_name: bool = False) -> list[Empty]:
+    """What to say where this valid search found nothing, with one step each: the least change first, the last always helps."""
     query = _of(typed, "q")
     if query and not query_terms(folded(query)):
-        return Empty(
-            gettext("Nothing to search for"),
-            gettext("“%(query)s” has no letters or digits. Type a word.", query=query),
-            "/",
-            gettext("Show all events"),
-        )
-    near = _of(typed, "near")
+        return [
+            Empty(
+                gettext("Nothing to search for"),
+                gettext("“%(query)s” has no letters or digits. Type a word.", query=query),
+                "/",
+                gettext("Show all events"),
+            )
+        ]
+    return [*_wider(typed), *_any_day(typed), *_unfiltered(typed), _anything(query, is_name=is_name)]
+
+
+def _wider(typed: Mapping[str, str]) -> Iterator[Empty]:
     within = int(_of(typed, "within") or WITHIN)
-    if near and within < MAX_WITHIN:
-        wider = min(MAX_WITHIN, within * 4)
-        return Empty(
-            gettext("Nothing nearby"),
-            gettext("There’s no matching event within %(distance)s km.", distance=within),
-            "/?" + asked_again(typed, within=str(wider)),
-            gettext("Search within %(distance)s km", distance=wider),
-        )
+    for wider in dict.fromkeys((min(MAX_WITHIN, within * 4), MAX_WITHIN)) if _of(typed, "near") else ():
+        if wider > within:
+            yield Empty(
+                gettext("Nothing nearby"),
+                gettext("There’s no matching event within %(distance)s km.", distance=within),
+                "/?" + asked_again(typed, within=str(wider)),
+                gettext("Search within %(distance)s km", distance=wider),
+            )
+
+
+def _any_day(typed: Mapping[str, str]) -> Iterator[Empty]:
     if _of(typed, "from") or _of(typed, "to"):
-        return Empty(
+        yield Empty(
             gettext("Nothing on these days"),
             gettext("No matching event starts between these dates."),
-            "/?" + asked_again(typed, **{"from": "", "to": ""}),
+            _path(asked_again(typed, **{"from": "", "to": ""})),
             gettext("See all coming dates"),
         )
+
+
+def _unfiltered(typed: Mapping[str, str]) -> Iterator[Empty]:
     narrowing = [name for name in FIELDS if name not in {"q", "within"} and _of(typed, name)]
-    if narrowing:
-        return Empty(
+    # Days and places were offered alone.
+    if narrowing and not set(narrowing) <= {"from", "to"}:
+        yield Empty(
             gettext("Nothing matches all your filters"),
             gettext("Remove one, or search without any."),
-            "/?" + asked_again(typed, **dict.fromkeys([*narrowing, "within"], "")),
+            _path(asked_again(typed, **dict.fromkeys([*narrowing, "within"], ""))),
             gettext("Search without filters"),
         )
+
+
+def _path(asked: str) -> str:
+    return f"/?{asked}" if asked else "/"
+
+
+def _anything(query: str, *, is_name: bool) -> Empty:
     if is_name:
         return Empty(
             gettext("No coming events with these words"),
             gettext("See the places, people and groups above."),
+            "/",
+            gettext("Show all events"),
+        )
+    if not query:
+        return Empty(
+            gettext("Nothing matches all your filters"),
+            gettext("Remove one, or search without any."),
             "/",
             gettext("Show all events"),
         )

@@ -26,14 +26,17 @@ class FilterChip:
 
 
 _PICKED_CATEGORIES: Final = (Category.FOOD, Category.MUSIC, Category.GAMES, Category.OUTDOORS, Category.TECHNOLOGY)
+# Filters of the form below alone; one that is chosen can be removed by a tap as well.
+_ONLY_REMOVED: Final = frozenset({"tag", "language", "access", "groups"})
 _NOWHERE: Final = {"near": "", "within": ""}
 WEEKEND_TILES: Final = 3
 
 
-def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str) -> list[FilterChip]:
+def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str, is_valid: bool = True) -> list[FilterChip]:
     """Where, when, what about, how, and from where: each adds to the search on the page. ``typed``: that search.
 
     ``view``: ``map``, or empty for the list. Chosen ones stand in front, also those that are not among the usual, to be removed.
+    ``is_valid``: whether the search could be read, and so can be said in words.
     """
     today = wall_time.local_of(now, zone).date()
     spans = _spans(today)
@@ -80,6 +83,11 @@ def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str) -> li
                 (EventOrigin.ATPROTO, gettext("From other apps")),
             )
             if source == one.value
+        ),
+        *(
+            chip(words, is_on=True, on={}, off={name: "", "to": ""} if name == "from" else {name: ""})
+            for name, words in (query.words_by_filter(typed).items() if is_valid else ())
+            if name in _ONLY_REMOVED or (name == "from" and chosen not in spans.values())
         ),
     ]
     # On a phone the line shows its first ones.

@@ -50,6 +50,7 @@ async def show_discover(request: Request) -> Response:
     distances: dict[EventId, map_pages.Distance] = {}
     named: list[NamedLink] = []
     others: list[OtherEvent] = []
+    empty: query.Empty | None = None
     forgiven = mended = more = others_heading = ""
     shown = Typed(typed)
     public_url, viewer_id = services(request).settings.public_url, caller.user_id if caller else None
@@ -111,6 +112,7 @@ async def show_discover(request: Request) -> Response:
                 more = discover.path_of(typed | ({"q": mended} if mended else {}), view, after=cursor)
             if any(typed.values()) and not events and after is None:
                 others_heading, others = await search_hints.other_events(request, reader, wanted, named)
+                empty = await search_hints.next_step(reader, typed, wanted, is_name=bool(named))
     cards = [dated_card for part in groups for dated_card in dated(part)]
     is_by_distance = bool(view and distances)
     if is_by_distance:
@@ -154,11 +156,11 @@ async def show_discover(request: Request) -> Response:
         "map": map_pages.of_search(request, events, wanted.near, asked) if view and wanted is not None else None,
         "is_everything": shown_of(request).choice is FrontPageChoice.EVERYTHING,
         "narrowed": sum(1 for name in query.FIELDS[3:] if name != "within" and typed[name].strip()),
-        "empty": query.empty_of(typed, is_name=bool(named)) if wanted is not None and not events else None,
+        "empty": empty,
         "others": others,
         "others_heading": others_heading,
         "picture": _NOTHING.path,
-        "chips": discover.chips(typed, now, zone, view=view),
+        "chips": discover.chips(typed, now, zone, view=view, is_valid=wanted is not None),
         "categories": [(one.value, CATEGORY_LABELS[one]) for one in Category],
         "access_features": [(one.value, ACCESS_LABELS[one]) for one in AccessFeature],
         "modes": list(query.MODE_LABELS.items()),

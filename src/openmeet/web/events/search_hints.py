@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.requests import Request
 
@@ -190,6 +190,16 @@ async def other_events(
             return one.others_heading, await _as_others(request, reader, wanted.viewer, found)
     found = await front_page.coming(reader, wanted.viewer, shown_of(request), None, _MOST_OTHERS, once_per_series=True)
     return "", await _as_others(request, reader, wanted.viewer, found)
+
+
+async def next_step(reader: Reader, typed: Mapping[str, str], wanted: SearchQuery, *, is_name: bool) -> query.Empty:
+    """The least change of this search that finds something."""
+    *changes, last = query.next_steps(typed, is_name=is_name)
+    for one in changes:
+        changed = query.wanted_of(dict(parse_qsl(urlsplit(one.path).query)), wanted.viewer)
+        if await search.coming(reader, changed, None, 1):
+            return one
+    return last
 
 
 async def _events_of(reader: Reader, one: NamedLink, wanted: SearchQuery) -> list[Event]:
