@@ -59,9 +59,9 @@ _AROUND = f"""
      order by (p.latitude - :latitude) * (p.latitude - :latitude) + min(abs(p.longitude - :longitude), 360 - abs(p.longitude - :longitude)) * min(abs(p.longitude - :longitude), 360 - abs(p.longitude - :longitude)) * :shrink
      limit 1
 """
-# A point is in the zone of the nearest place, so far away at most; about as many degrees of latitude are looked through.
-_ZONE_KM: Final = 200
-_ZONE_DEGREES: Final = 1.8
+# A place farther away says nothing about a point; about as many degrees of latitude are looked through.
+_NEAREST_KM: Final = 200
+_NEAREST_DEGREES: Final = 1.8
 # Degrees of latitude from which on the largest places of all are looked through, not those between two latitudes.
 _TALL: Final = 6
 
@@ -188,7 +188,12 @@ class Gazetteer:
         ]
 
     def zone_at(self, latitude: float, longitude: float, *, country: str = "") -> str:
-        """The time zone of the nearest place, of this country where there is one; empty farther than 200 km from any."""
+        """The time zone of the nearest place; empty far from any."""
+        place = self.nearest(latitude, longitude, country=country)
+        return "" if place is None else place.zone
+
+    def nearest(self, latitude: float, longitude: float, *, country: str = "") -> Place | None:
+        """The nearest place within 200 km, of this country where there is one."""
         here = spot(latitude, longitude)
         shrink = max(0.1, math.cos(math.radians(latitude)))
         for within in dict.fromkeys((country, "")):
@@ -197,17 +202,17 @@ class Gazetteer:
                 {
                     "latitude": latitude,
                     "longitude": longitude,
-                    "south": latitude - _ZONE_DEGREES,
-                    "north": latitude + _ZONE_DEGREES,
-                    "wide": _ZONE_DEGREES / shrink,
+                    "south": latitude - _NEAREST_DEGREES,
+                    "north": latitude + _NEAREST_DEGREES,
+                    "wide": _NEAREST_DEGREES / shrink,
                     "shrink": shrink * shrink,
                     "country": within,
                 },
             )
             for place in map(_place, rows):
-                if kilometres(here, spot(place.latitude, place.longitude)) <= _ZONE_KM:
-                    return place.zone
-        return ""
+                if kilometres(here, spot(place.latitude, place.longitude)) <= _NEAREST_KM:
+                    return place
+        return None
 
     async def close(self) -> None:
         """End what is being built, and close the file."""

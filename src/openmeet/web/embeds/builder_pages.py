@@ -22,7 +22,7 @@ from openmeet.web.site.tenant_routing import database_of
 # Heights for sites that leave the script out, in pixels: head and foot, a row of a list, and one event.
 _FRAME_HEIGHT: Final = 110
 _ROW_HEIGHT: Final = {True: 100, False: 84}
-_EVENT_HEIGHT: Final = 300
+_EVENT_HEIGHT: Final = 330
 
 
 def routes() -> list[Route]:

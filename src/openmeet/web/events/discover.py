@@ -10,6 +10,7 @@ from openmeet.domain.events.values import Mode
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS, Category
 from openmeet.domain.search import query
 from openmeet.domain.search.search import EventOrigin
+from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence import wall_time
 from openmeet.web.events.listing import EventCard, ListedDay
@@ -85,13 +86,28 @@ def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str, is_va
             if source == one.value
         ),
         *(
-            chip(words, is_on=True, on={}, off={name: "", "to": ""} if name == "from" else {name: ""})
+            chip(
+                _days_label(typed) if name == "from" else words,
+                is_on=True,
+                on={},
+                off=no_days if name == "from" else {name: ""},
+            )
             for name, words in (query.words_by_filter(typed).items() if is_valid else ())
             if name in _ONLY_REMOVED or (name == "from" and chosen not in spans.values())
         ),
     ]
     # On a phone the line shows its first ones.
     return sorted(found, key=lambda one: not one.is_on)
+
+
+def _days_label(typed: Mapping[str, str]) -> str:
+    """Days that are none of the usual ones, in short."""
+    first, last = (
+        formatting.short_day(date.fromisoformat(typed[name])) if typed[name] else "" for name in ("from", "to")
+    )
+    if first and last:
+        return first if first == last else f"{first} – {last}"
+    return gettext("from %(day)s", day=first) if first else gettext("until %(day)s", day=last)
 
 
 def path_of(typed: Mapping[str, str], view: str, **changes: str) -> str:
@@ -129,7 +145,8 @@ def weekend_path(now: Instant, zone: str) -> str:
 def _where(typed: Mapping[str, str], view: str) -> FilterChip:
     """The place that was chosen, to be removed; or the one that asks for it."""
     if typed.get("near", ""):
-        words = gettext("Near %(place)s", place=query.near_name(typed))
+        name = query.near_name(typed)
+        words = gettext("Near me") if query.is_point(name) else gettext("Near %(place)s", place=name)
         return FilterChip(words, path_of(typed, view, **_NOWHERE), is_on=True)
     return FilterChip(gettext("Near me"), path_of(typed, view, mode=""), asks_where=True)
 

@@ -69,12 +69,13 @@ class MapView:
 
 @dataclass(frozen=True, slots=True)
 class MapEvent:
-    """An event on the map. ``label``: what its pin says; ``spoken``: its accessible name."""
+    """An event on the map. ``label``: what its pin says; ``spoken``: its accessible name; ``place``: in words."""
 
     position: EventPosition
     label: str
     spoken: str
     path: str
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

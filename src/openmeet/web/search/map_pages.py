@@ -17,6 +17,7 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.town_positions import EventPosition, position_of
 from openmeet.domain.places.model import Place
+from openmeet.domain.search.query import AT, MAX_QUERY
 from openmeet.domain.search.search import TOWN_KM
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
@@ -114,7 +115,7 @@ def of_search(request: Request, events: Sequence[Event], near: Near | None, aske
     return MapOfSearch(
         pictures,
         ngettext("%(number)s event on the map", "%(number)s events on the map", len(shown)),
-        _area_path(view, asked) if wanted is not None else "",
+        _area_path(request, view, asked) if wanted is not None else "",
         ngettext("%(number)s event has no place on the map.", "%(number)s events have no place on the map.", missing)
         if missing
         else "",
@@ -167,7 +168,13 @@ def _map_event(event: Event, position: EventPosition) -> MapEvent:
     starts = None if event.starts_at is None else wall_time.local_of(event.starts_at, event.time_zone)
     label = "?" if starts is None else f"{formatting.weekday_in_short(starts)} {formatting.clock(starts)}"
     when = time_and_place.start_label(event)
-    return MapEvent(position, label, f"{event.title}, {when}", f"/events/{event.slug}")
+    return MapEvent(
+        position,
+        label,
+        f"{event.title}, {when}",
+        f"/events/{event.slug}",
+        time_and_place.place_label(event)[:MAX_QUERY],
+    )
 
 
 def _picture(
@@ -221,7 +228,7 @@ def _pin_view(pin: Pin, drawing: Drawing, asked: str) -> PinView:
     label = ngettext("%(number)s event", "%(number)s events", number)
     position = pin.events[0].position
     if pin.is_one_spot or drawing.view.zoom >= map_drawing.MAX_ZOOM:
-        near = f"{position.latitude:.5f},{position.longitude:.5f}"
+        near = f"{pin.events[0].place} {AT}{position.latitude:.5f},{position.longitude:.5f}"
         path = "/?" + urlencode({"near": near, "within": str(_HERE_KM)})
         return PinView(pin, label, gettext("%(number)s events at one place: show the list", number=number), path)
     closer = map_drawing.fitting([one.position for one in pin.events], drawing.size)
@@ -245,10 +252,16 @@ def _at(view: MapView, asked: str) -> str:
     return f"/?{asked}{'&' if asked else ''}{urlencode({'view': 'map', 'at': view.text})}#map"
 
 
-def _area_path(view: MapView, asked: str) -> str:
-    """The search around the middle of what is seen, as far as its nearer edge."""
+def _area_path(request: Request, view: MapView, asked: str) -> str:
+    """The search around the middle of what is seen, as far as its nearer edge, named by the place that is nearest to it."""
+    gazetteer = services(request).places
+    place = None if gazetteer is None else gazetteer.nearest(view.latitude, view.longitude)
+    name = "" if place is None else f"{place.name} "
     size = map_drawing.DESK
     metres = map_drawing.metres_of_pixel(view.latitude, view.zoom) * min(size.width, size.height) / 2
     within = max(1, min(500, round(metres / 1_000)))
-    fields = dict(parse_qsl(asked)) | {"near": f"{view.latitude:.4f},{view.longitude:.4f}", "within": str(within)}
+    fields = dict(parse_qsl(asked)) | {
+        "near": f"{name}{AT if name else ''}{view.latitude:.4f},{view.longitude:.4f}",
+        "within": str(within),
+    }
     return "/?" + urlencode(fields | {"view": "map"})
