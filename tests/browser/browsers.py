@@ -23,6 +23,7 @@ from groundwork.outbox.delivery import one_by_one
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.domain.places.gazetteer import Gazetteer
+from openmeet.domain.places.geocoder import Geocoder
 from openmeet.emails.composers import composers
 from openmeet.emails.render import EmailContext
 from openmeet.outbox.emails import OutgoingEmail, email_handler
@@ -71,7 +72,14 @@ class Deployment:
 
 @asynccontextmanager
 async def deployment(
-    db: Database, clock: Clock, folder: Path, *, places: Gazetteer | None = None, language: str = "en", **changed: Any
+    db: Database,
+    clock: Clock,
+    folder: Path,
+    *,
+    places: Gazetteer | None = None,
+    geocoder: Geocoder | None = None,
+    language: str = "en",
+    **changed: Any,
 ) -> AsyncIterator[Deployment]:
     """The site on a free port. ``language``: for browsers that ask for none that it has. ``changed``: other settings."""
     box = FolderMailbox(folder, Sender("OpenMeet", parse_address("no-reply@openmeet.test")), clock)
@@ -87,6 +95,7 @@ async def deployment(
             workers=POOL,
             dev_mailbox=box,
             places=places,
+            geocoder=geocoder,
         ),
         Metrics("openmeet"),
     )

@@ -6,13 +6,20 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
+from groundwork.cache.in_process import InProcessCache
 from groundwork.clock import HandClock
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
+from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.domain.events import town_positions
+from openmeet.domain.places.addresses import GeocoderKind
+from openmeet.domain.places.geocoder import Geocoder, GeocoderSettings
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, PHONE, Deployment, context, deployment, sideways
 from tests.databases import MakeDatabase
+from tests.openmeet.places.geocoder_server import geocoder_server
 from tests.openmeet.places.world import open_world
 from tests.openmeet.site_under_test import event_by, person
 from tests.openmeet.web.test_finding import BERLIN, POTSDAM, put_at
@@ -105,6 +112,45 @@ async def test_the_place_of_a_new_event(browser: Browser, openmeet: Deployment, 
         await expect(page.locator("#time_zone")).to_have_value("Europe/Berlin")
         await expect(page.get_by_label("Title")).to_have_value("Walk")
         assert not await sideways(page)
+
+
+@SCRIPT
+async def test_a_street_from_a_geocoder(
+    browser: Browser, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path, *, script: bool
+) -> None:
+    """One tap asks for it, one chooses it: address and point are filled in, and the browser asks no other host."""
+    world, http = open_world(), HttpClient(DEVELOPMENT)
+    async with geocoder_server() as server:
+        settings = GeocoderSettings(GeocoderKind.PHOTON, server.url, "© OpenStreetMap contributors", "OpenMeet")
+        geocoder = Geocoder(settings, http, InProcessCache(clock), InProcessCounters(), clock, world)
+        async with (
+            deployment(
+                await make_sqlite("openmeet"), clock, tmp_path / "mail", places=world, geocoder=geocoder
+            ) as opened,
+            context(browser, opened, java_script_enabled=script, viewport=PHONE) as somebody,
+        ):
+            page = await somebody.new_page()
+            asked: list[str] = []
+            page.on("request", lambda request: asked.append(request.url))
+            await page.goto("/events/new")
+            place = page.get_by_role("textbox", name="Place optional")
+            if script:
+                await place.press_sequentially("Sonnenallee 98")
+                await page.get_by_role("button", name="Look up streets and venues").click()
+            else:
+                await place.fill("Sonnenallee 98")
+                await page.get_by_role("button", name="Find").click()
+            await expect(page.locator(".place-answer")).to_contain_text("© OpenStreetMap contributors")
+            assert not await sideways(page)
+            if script:
+                assert await complaints(page) == []
+            await page.get_by_role("button", name="Sonnenallee 98, 12045 Berlin (Germany)").click()
+            await expect(place).to_have_value("Sonnenallee 98, 12045 Berlin")
+            await expect(page.locator("#point")).to_have_value("52.4811, 13.4358")
+            await expect(page.locator("#time_zone")).to_have_value("Europe/Berlin")
+            assert {url for url in asked if not url.startswith((opened.url, "data:"))} == set()
+    await http.close()
+    await world.close()
 
 
 @SCRIPT

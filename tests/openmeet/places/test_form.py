@@ -26,7 +26,7 @@ async def ana(site: Site) -> Caller:
 
 def zone_of(page: str) -> str:
     (select,) = re.findall(r'<select id="time_zone".*?</select>', page, re.DOTALL)
-    return re.findall(r'value="([^"]*)" selected', select)[0]
+    return re.findall(r"<option[^>]* selected>([^<]*)<", select)[0].replace(" ", "_")
 
 
 async def test_a_town_fills_in_what_it_says(site: Site, ana: Caller) -> None:
