@@ -1,6 +1,7 @@
 """``near`` by name: on the page, in the API, in feeds and in saved searches."""
 
 import re
+from html import unescape
 from urllib.parse import parse_qs
 
 import pytest
@@ -125,3 +126,22 @@ async def test_a_town_in_the_search_leads_to_what_is_near(site: Site) -> None:
     assert "In Berlin" in by_name.partition('id="others"')[2]
     assert "These match" not in other
     assert "Near Friedrichshain" in other
+
+
+async def test_a_place_is_called_as_somebody_called_it(site: Site) -> None:
+    """The list has Munich; and the last word of several may be the place."""
+    async with site.browser() as browser:
+        town = (await browser.get("/", params={"q": "München"})).text
+        (link,) = re.findall(r'<a href="(/[?]near=[^"]*)"', town.partition('class="named"')[2])
+        around = (await browser.get(unescape(link))).text
+        typed = (await browser.get("/", params={"near": "muenchen"})).text
+        by_number = (await browser.get("/", params={"near": "geonames:2867714"})).text
+        words = (await browser.get("/", params={"q": "far München"})).text
+    assert "Near München" in town
+    assert "Events near München" in around
+    assert "Far away" in around
+    assert "Events near Muenchen" in typed
+    assert "Events near Munich" in by_number
+    assert "“far” near München" in words
+    assert "q=far" in words.partition('class="named"')[2].partition("</section>")[0]
+    assert "Far away" in words

@@ -55,7 +55,8 @@ class NamedLink:
 
     @property
     def is_place(self) -> bool:
-        return self.around is not None and self.around.near is not None
+        """Whether all words are the name of a place."""
+        return self.around is not None and self.around.near is not None and not self.around.words
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,20 +146,28 @@ async def _names_with(request: Request, reader: Reader, wanted: SearchQuery) -> 
 
 
 def _place_link(request: Request, wanted: SearchQuery, typed: Mapping[str, str], zone: str) -> list[NamedLink]:
-    place = None if wanted.near is not None else places.meant_place(request, " ".join(wanted.words), zone)
-    if place is None:
+    """The place that the words name, or the last one of several: ``yoga neukölln``."""
+    if wanted.near is not None or not wanted.words:
         return []
-    near = Near(place.latitude, place.longitude, query.WITHIN)
-    return [
-        NamedLink(
-            gettext("Near %(place)s", place=place.name),
-            gettext("Place"),
-            "/?" + query.asked_again(typed, q="", near=places.near_value(place)),
-            icon="place",
-            others_heading=gettext("Events near %(place)s", place=place.name),
-            around=SearchQuery(near=near, viewer=wanted.viewer, once_per_series=True),
-        )
-    ]
+    *before, last = wanted.words
+    for others, name in (((), " ".join(wanted.words)), (tuple(before), last)):
+        place = places.meant_place(request, name, zone)
+        if place is None:
+            continue
+        label, rest = places.typed_name(place, name), " ".join(others)
+        words = gettext("“%(words)s” near %(place)s", words=rest, place=label)
+        near = Near(place.latitude, place.longitude, query.WITHIN)
+        return [
+            NamedLink(
+                words if rest else gettext("Near %(place)s", place=label),
+                gettext("Place"),
+                "/?" + query.asked_again(typed, q=rest, near=places.near_value(place, label)),
+                icon="place",
+                others_heading=words if rest else gettext("Events near %(place)s", place=label),
+                around=SearchQuery(words=others, near=near, viewer=wanted.viewer, once_per_series=True),
+            )
+        ]
+    return []
 
 
 def _topic_link(wanted: SearchQuery, typed: Mapping[str, str]) -> list[NamedLink]:

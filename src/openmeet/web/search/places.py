@@ -42,7 +42,7 @@ def add_point(request: Request, typed: dict[str, str]) -> dict[str, str]:
             PlaceReason.SEVERAL(choices=", ".join(labels(found.choices))) if found.choices else PlaceReason.UNKNOWN()
         )
         raise InvalidForm({"near": reason})
-    return typed | {"near": near_value(found.place)}
+    return typed | {"near": near_value(found.place, typed_name(found.place, near))}
 
 
 def places_of(request: Request) -> Gazetteer:
@@ -79,6 +79,14 @@ def meant_place(request: Request, text: str, zone: str) -> Place | None:
         return None
     is_its_name = folded(text) in {folded(place.name), spelled_out(place.name)}
     return place if place.population >= _LARGE or (is_its_name and place.country == home_country(zone)) else None
+
+
+def typed_name(place: Place, text: str) -> str:
+    """What somebody called this place: ``München``, though the list has Munich. Its own name where only case or marks differ."""
+    is_number = text.startswith(_BY_NUMBER)
+    if is_number or folded(text) in {folded(place.name), spelled_out(place.name)}:
+        return place.name
+    return text.title() if text.islower() else text
 
 
 def home_country(zone: str) -> str:
