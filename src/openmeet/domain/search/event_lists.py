@@ -39,7 +39,7 @@ class Mine(StrEnum):
 
 async def mine(reader: Reader, user_id: UserId, which: Mine, after: EventCursor | None, limit: int) -> list[Event]:
     """One person's events. Past ones latest first, all others soonest first, undated last."""
-    clauses = [_AMONG_MINE, _belongs_to(which), *_SHOWN_AS_MINE]
+    clauses = [_belongs_to(which)]
     values: dict[str, object] = {"user_id": user_id, "limit": limit}
     if which is not Mine.DRAFTS:
         values["now"] = reader.now
@@ -48,12 +48,16 @@ async def mine(reader: Reader, user_id: UserId, which: Mine, after: EventCursor 
         clauses.append(f"({key}, e.id) {'<' if down else '>'} (cast(:after_start as bigint), :after_id)")
         values |= {"after_start": after.starts_at, "after_id": after.event_id}
     direction = " desc" if down else ""
+    # Sorted before it is asked whether they are shown, which takes several look-ups for each: it is asked of as many as the page has.
     rows = await reader.fetch(
         f"""
         select {columns_of("e")}
-          from events e left join attendances a on a.event_id = e.id and a.user_id = :user_id
-         where {" and ".join(clauses)}
-         order by {key}{direction}, e.id{direction} limit :limit
+          from (select e.id as mine_id, a.status, {key} as place from {_SOURCES[which]}
+                 where {" and ".join(clauses)}
+                 order by place{direction}, mine_id{direction} limit {_MOST_OF_ONE_PERSON}) a
+          join events e on e.id = a.mine_id
+         where {" and ".join(_SHOWN_AS_MINE)}
+         order by a.place{direction}, a.mine_id{direction} limit :limit
         """,
         **values,
     )
@@ -68,7 +72,7 @@ async def waiting_for(reader: Reader, user_id: UserId, limit: int) -> list[Event
         f"""
         select {columns_of("e")}
           from events e left join attendances a on a.event_id = e.id and a.user_id = :user_id
-         where {" and ".join((_AMONG_MINE, *_SHOWN_AS_MINE))} and {_COMING_UP} and e.is_draft = 0 and e.status <> 'cancelled'
+         where e.id in ({_HOSTED_IDS} union {_INVITED_IDS}) and {" and ".join(_SHOWN_AS_MINE)} and {_COMING_UP} and e.is_draft = 0 and e.status <> 'cancelled'
            and (a.status = 'invited' or a.status = 'waitlisted' and a.offered_until > :now
              or a.status in ('attending', 'waitlisted', 'pending') and a.known_starts_at <> e.starts_at
              or {_HOSTING} and exists (select 1 from attendances p where p.event_id = e.id and p.status = 'pending'))
@@ -118,9 +122,7 @@ async def counts_of_mine(reader: Reader, user_id: UserId) -> dict[Mine, int]:
     sums = ", ".join(f"coalesce(sum(case when {_belongs_to(which)} then 1 else 0 end), 0) as {which}" for which in Mine)
     row = await reader.fetch_one(
         f"""
-        select {sums}
-          from events e left join attendances a on a.event_id = e.id and a.user_id = :user_id
-         where {_AMONG_MINE} and {" and ".join(_SHOWN_AS_MINE)}
+        select {sums} from {_HOSTED_OR_ANSWERED} where {" and ".join(_SHOWN_AS_MINE)}
         """,
         user_id=user_id,
         now=reader.now,
@@ -140,10 +142,29 @@ async def events_by_ids(reader: Reader, event_ids: Sequence[EventId]) -> dict[Ev
 
 
 # Looked up by the person's indexes: with an "or" over one row and its neighbor, every event would be checked.
-_AMONG_MINE = f"""e.id in (
-            select o.id from events o where o.author_id = :user_id
-             union {HOSTED_BESIDE}
-             union select m.event_id from attendances m where m.user_id = :user_id)"""
+_HOSTED_IDS: Final = f"select o.id as event_id from events o where o.author_id = :user_id union {HOSTED_BESIDE}"
+_INVITED_IDS: Final = """
+            select r.event_id from attendances r where r.user_id = :user_id and r.status in ('invited', 'waitlisted')"""
+_ANSWERS: Final = "select r.event_id, r.status from attendances r where r.user_id = :user_id"
+# Events ``e`` with the status of the person's RSVP, ``a.status``, for a FROM.
+_HOSTED: Final = f"""({_HOSTED_IDS}) h join events e on e.id = h.event_id
+                       left join attendances a on a.event_id = e.id and a.user_id = :user_id"""
+_ANSWERED: Final = f"({_ANSWERS}) a join events e on e.id = a.event_id"
+# All their answers are read at once: looked up one by one they take as long as the events.
+_HOSTED_OR_ANSWERED: Final = f"""(
+            select x.event_id, max(x.status) as status
+              from (select h.event_id, '' as status from ({_HOSTED_IDS}) h union all {_ANSWERS}) x group by x.event_id) a
+              join events e on e.id = a.event_id"""
+_SOURCES: Final = {
+    Mine.UPCOMING: _HOSTED_OR_ANSWERED,
+    Mine.GOING: _ANSWERED,
+    Mine.HOSTING: _HOSTED,
+    Mine.DRAFTS: _HOSTED,
+    Mine.WAITING: _ANSWERED,
+    Mine.PAST: _HOSTED_OR_ANSWERED,
+}
+# More than anybody has: the limit keeps PostgreSQL from asking of all what it shall ask of the first ones.
+_MOST_OF_ONE_PERSON: Final = 1_000_000
 _HOSTING = f"(e.author_id = :user_id or e.id in ({HOSTED_BESIDE}))"
 _COMING_UP = "(e.over_at is null or e.over_at > :now)"
 _SHOWN_AS_MINE = (
