@@ -49,16 +49,16 @@ def measure() -> Iterator[Figure]:
 
 async def _measure() -> tuple[dict[str, float], dict[str, tuple[float, float]], dict[str, float]]:
     progress("a town of events")
-    with _server() as (url, begin_writing):
+    with town_server() as (url, begin_writing):
         return await _ours(url, begin_writing)
 
 
 async def _ours(
     url: str, begin_writing: Callable[[], None]
 ) -> tuple[dict[str, float], dict[str, tuple[float, float]], dict[str, float]]:
-    async with _client(url) as client:
-        await _until_it_answers(client, "/")
-        pages = {"event page": await _events(client), "discover, 30 events": ["/"]}
+    async with client_of(url) as client:
+        await until_it_answers(client, "/")
+        pages = {"event page": await paths_of_events(client), "discover, 30 events": ["/"]}
         progress("reading it")
         rates, spread, edited = {}, {}, {}
         for kind, paths in pages.items():
@@ -77,10 +77,10 @@ async def _measure_peer() -> dict[str, float]:
 
 
 async def _theirs(url: str) -> dict[str, float]:
-    async with _client(url) as client:
+    async with client_of(url) as client:
         events = [f"/town/jazz{number}/" for number in range(ticket_shop.EVENTS)]
         pages = {"event page": events, "discover, 30 events": ["/town/"]}
-        await _until_it_answers(client, "/town/")
+        await until_it_answers(client, "/town/")
         progress("reading pretix")
         rates = {}
         for kind, paths in pages.items():
@@ -127,7 +127,7 @@ async def _read(client: aiohttp.ClientSession, path: str) -> None:
         check(answer.status == 200 and len(body) > 1000, f"{path} was answered with {answer.status}")
 
 
-async def _events(client: aiohttp.ClientSession) -> list[str]:
+async def paths_of_events(client: aiohttp.ClientSession) -> list[str]:
     async with client.get("/", headers={"accept-encoding": "identity"}) as answer:
         found = set(re.findall(r'href="(/events/[\w-]+)"', await answer.text())) - {"/events/new"}
     check(len(found) >= 20, f"discover lists {len(found)} events")
@@ -135,7 +135,7 @@ async def _events(client: aiohttp.ClientSession) -> list[str]:
 
 
 @asynccontextmanager
-async def _client(url: str) -> AsyncIterator[aiohttp.ClientSession]:
+async def client_of(url: str) -> AsyncIterator[aiohttp.ClientSession]:
     """Without cookies, as somebody who follows a link for the first time."""
     async with aiohttp.ClientSession(
         url,
@@ -147,7 +147,7 @@ async def _client(url: str) -> AsyncIterator[aiohttp.ClientSession]:
         yield client
 
 
-async def _until_it_answers(client: aiohttp.ClientSession, path: str) -> None:
+async def until_it_answers(client: aiohttp.ClientSession, path: str) -> None:
     for _ in range(600):
         try:
             await _read(client, path)
@@ -159,8 +159,8 @@ async def _until_it_answers(client: aiohttp.ClientSession, path: str) -> None:
 
 
 @contextmanager
-def _server() -> Iterator[tuple[str, Callable[[], None]]]:
-    """Its address, and what makes it commit something ten times a second from then on."""
+def town_server() -> Iterator[tuple[str, Callable[[], None]]]:
+    """A web process with the town of ``make demo``: its address, and what makes it commit something ten times a second from then on."""
     port = free_port()
     command = [sys.executable, "-m", "tests.bench.page_server", str(port)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as server:

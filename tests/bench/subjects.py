@@ -31,6 +31,7 @@ SUBJECTS = (
     Subject("answers", "Answers to one event with limited places", has_pure=False),
     Subject("event_page", "The page of an event with very many answers", has_pure=False),
     Subject("pages", "Pages that many people open, from one web process", has_pure=False),
+    Subject("first_load", "The first look at a page, in a browser", has_pure=False),
     Subject("overload", "The front page under attack", has_pure=False),
     Subject("series", "Events that come again", has_pure=False),
     Subject("calendar", "A calendar and searches among many events", has_pure=False),
