@@ -214,3 +214,14 @@ def test_without_tiles_more_people_have_a_larger_tint_and_rings_reach_the_corner
     assert drawn.rings[1].kilometres == 2 * drawn.rings[0].kilometres
     assert drawn.rings[-1].pixels >= math.hypot(DESK.width, DESK.height) / 2
     assert (tiled.rings, tiled.names) == ((), ())
+
+
+def test_names_leave_the_distances_of_rings_legible() -> None:
+    view = MapView(52.52, 13.405, 11)
+    plain = map_drawing.drawn(view, DESK, [], [])
+    middle_x, middle_y = map_drawing.pixels(view.latitude, view.longitude, view.zoom)
+    below = plain.centre[1] + plain.rings[0].pixels - DESK.height / 2 - 12
+    latitude, longitude = map_drawing.degrees(middle_x, middle_y + below, view.zoom)
+    under = Place(1, "Town", "DE", "", "", "", latitude, longitude, 1_000, "Europe/Berlin")
+    beside = replace(under, id=2, longitude=longitude + 0.1)
+    assert [one.name for one in map_drawing.drawn(view, DESK, [], [under, beside]).names] == ["", "Town"]

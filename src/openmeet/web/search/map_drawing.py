@@ -222,16 +222,19 @@ def drawn(
     pins = _pins(events, view, size, centre, ring_km)
     is_seen = circle is not None and 0 <= circle[0] <= size.width and 0 <= circle[1] <= size.height
     around = circle[:2] if circle is not None and is_seen else (size.width // 2, size.height // 2)
+    rings = () if has_tiles else _rings(view, size, around)
+    # Their words are below the centre.
+    taken = [(around[0] - 24, around[1] + one.pixels - 12, around[0] + 24, around[1] + one.pixels + 8) for one in rings]
     return Drawing(
         view,
         size,
         pins,
-        () if has_tiles else _names(places, view, size, centre, pins),
+        () if has_tiles else _names(places, view, size, centre, pins, taken),
         _tiles(view, size, centre) if has_tiles else (),
         circle,
         _scale(view),
         around,
-        () if has_tiles else _rings(view, size, around),
+        rings,
     )
 
 
@@ -285,11 +288,17 @@ def _width(label: str) -> int:
 
 
 def _names(
-    places: Sequence[Place], view: MapView, size: MapSize, centre: tuple[float, float], pins: Sequence[Pin]
+    places: Sequence[Place],
+    view: MapView,
+    size: MapSize,
+    centre: tuple[float, float],
+    pins: Sequence[Pin],
+    others: Sequence[tuple[float, float, float, float]],
 ) -> tuple[MapName, ...]:
-    """The places with their names, the largest first; a name that would cover another or a pin is left out."""
+    """The places with their names, the largest first; a name that would cover another, a pin or other words is left out."""
     taken: list[tuple[float, float, float, float]] = [
-        (pin.x - pin.width / 2, pin.y - _PIN_HEIGHT - 10, pin.x + pin.width / 2, pin.y + 4) for pin in pins
+        *others,
+        *((pin.x - pin.width / 2, pin.y - _PIN_HEIGHT - 10, pin.x + pin.width / 2, pin.y + 4) for pin in pins),
     ]
     # The corner with the controls, and that of the button.
     taken += [(0, 0, 190, 56), (size.width - 104, 0, size.width, 156)]
