@@ -33,6 +33,7 @@ from openmeet.domain.events.model import Event, EventId, EventSlug, EventStatus,
 from openmeet.domain.events.values import Mode, Visibility
 from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.domain.users.model import UserId
+from openmeet.web.components.answer_bars import answer_bars
 
 NOW = Instant(1_783_000_000_000_000)
 A = AnswerAction
@@ -179,7 +180,7 @@ CASES = [
         AnswerState.WAITLISTED,
         AnswerCase(event(), mine(S.WAITLISTED, offered_until=Instant(NOW - 1)), NOW, is_full=True),
         (A.GOING, A.DECLINED),
-        ("On the waitlist", "Leave the waitlist"),
+        ("On the waitlist", "Leave"),
         "with 2 people before you",
     ),
     (
@@ -268,6 +269,10 @@ def test_the_row(
 
 def test_every_row_of_the_table_is_tested_once() -> None:
     assert [row[0] for row in CASES] == list(ROWS) == list(AnswerState)
+
+
+def test_the_page_of_components_shows_the_bar_in_each_state() -> None:
+    assert [bar.state for bar in answer_bars(NOW)] == list(AnswerState)
 
 
 EVENTS = [

@@ -48,7 +48,7 @@ _LEAVING: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.OVER: lazy("Withdraw my answer"),
     AnswerState.NOT_WELCOME: lazy("Withdraw my answer"),
     AnswerState.PLACE_HELD: lazy("Pass"),
-    AnswerState.WAITLISTED: lazy("Leave the waitlist"),
+    AnswerState.WAITLISTED: lazy("Leave"),
     AnswerState.REQUESTED: lazy("Withdraw"),
     AnswerState.UNCONFIRMED: lazy("Withdraw"),
 }

@@ -17,6 +17,7 @@ from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.calendar.month_view import cells, month_layout
 from openmeet.web.calendar.view import View, look_of, period_of
 from openmeet.web.calendar.week_view import week_layout, week_view
+from openmeet.web.components.answer_bars import answer_bars
 from openmeet.web.events.discover import FilterChip
 from openmeet.web.media.qr_code import picture_of
 from openmeet.web.search import map_drawing
@@ -65,6 +66,7 @@ def context() -> dict[str, object]:
         ),
         "covers": [cover_of(title, (), 0).path for title in _COVERS],
         "ticket_code": picture_of("https://openmeet.example/check-in/KM7Q2PXA"),
+        "answer_bars": answer_bars(_NOW),
         "repeats": _repeats(),
         "map": _map(),
         **_FILTERS,

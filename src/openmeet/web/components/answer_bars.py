@@ -1,0 +1,91 @@
+"""The answer bar in each state of its table, for the page of components: made by the code that makes it elsewhere."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from groundwork.clock import DAY, HOUR, MINUTE, Instant
+from openmeet.domain.attendance.answer_state import AnswerAction, AnswerCase, AnswerState
+from openmeet.domain.attendance.answer_texts import AnswerFigures
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, RsvpSource
+from openmeet.domain.attendance.registration import DEFAULT, RegistrationQuestion, RegistrationSettings
+from openmeet.domain.attendance.rules import RsvpDecision
+from openmeet.domain.attendance.save_rsvp import new_rsvp, stored_details
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.edits import blank_event
+from openmeet.domain.events.model import Event, EventStatus, GroupOfEvent
+from openmeet.domain.events.values import Mode
+from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
+from openmeet.domain.users.model import UserId
+from openmeet.web.events.answer_view import AnswerBarView, view_of
+
+_FIGURES: Final = AnswerFigures(host="Eva", waiting_before=2, waiting=4, going=6)
+_PATHS: Final[Mapping[AnswerAction, str]] = dict.fromkeys(AnswerAction, "#answers")
+_ASKS: Final = RegistrationSettings(needs_approval=True, questions=(RegistrationQuestion("q", "What do you eat?"),))
+_CLOSED: Final = RegistrationSettings(closes_hours_before=5 * 24)
+_MEMBERS: Final = RegistrationSettings(is_members_only=True)
+_GROUP: Final = GroupOfEvent(GroupId("g"), GroupVisibility.PUBLIC, PromotionLevel.PUBLIC)
+
+_S = AttendanceStatus
+
+
+def answer_bars(now: Instant) -> list[AnswerBarView]:
+    """One bar per state, in the order of the table."""
+    return [view_of(case, _FIGURES, _PATHS) for case in _cases(now).values()]
+
+
+def _cases(now: Instant) -> Mapping[AnswerState, AnswerCase]:
+    soon, tonight, lately = (_event(now, after) for after in (3 * DAY, HOUR, -DAY))
+    online = replace(tonight, content=Content("Lightning talks", mode=Mode.ONLINE), starts_at=Instant(now - 4 * MINUTE))
+    cancelled = replace(soon, status=EventStatus.CANCELLED)
+    going, waiting, asked = (_mine(soon, status, now) for status in (_S.ATTENDING, _S.WAITLISTED, _S.PENDING))
+    invited, maybe, declined = (_mine(soon, status, now) for status in (_S.INVITED, _S.INTERESTED, _S.DECLINED))
+
+    def case(event: Event, mine: Attendance | None = None, settings: RegistrationSettings = DEFAULT) -> AnswerCase:
+        return AnswerCase(event, mine, now, settings, may_message=True, sees_group=True, may_edit=True)
+
+    return {
+        AnswerState.NOT_PUBLISHED: case(replace(soon, is_draft=True, is_held=True)),
+        AnswerState.CANCELLED: replace(case(cancelled, going), has_next_date=True),
+        AnswerState.OVER: replace(case(lately), has_next_date=True),
+        AnswerState.NEEDS_DECISIONS: replace(case(soon), is_hosting=True, people_asking=8),
+        AnswerState.HOSTING: replace(case(soon), is_hosting=True),
+        AnswerState.TURNED_DOWN: case(soon, _mine(soon, _S.REJECTED, now)),
+        AnswerState.NOT_WELCOME: replace(case(soon, maybe), is_welcome=False),
+        AnswerState.CHECKED_IN: case(tonight, _mine(tonight, _S.ATTENDED, now)),
+        AnswerState.JOIN_NOW: replace(case(online, going), may_join=True),
+        AnswerState.TODAY: replace(case(tonight, _mine(tonight, _S.ATTENDING, now)), has_directions=True),
+        AnswerState.MOVED: case(soon, replace(going, known_starts_at=Instant(now + 2 * DAY))),
+        AnswerState.GOING: case(soon, replace(going, party=2)),
+        AnswerState.PLACE_HELD: case(soon, replace(waiting, offered_until=Instant(now + HOUR))),
+        AnswerState.WAITLISTED: replace(case(soon, waiting), is_full=True),
+        AnswerState.REQUESTED: case(soon, replace(asked, pending_for=PendingFor.APPROVAL), _ASKS),
+        AnswerState.UNCONFIRMED: case(soon, replace(asked, pending_for=PendingFor.FOREIGN)),
+        AnswerState.MEMBERS_ONLY: case(replace(soon, group=_GROUP), None, _MEMBERS),
+        AnswerState.CLOSED: case(soon, None, _CLOSED),
+        AnswerState.MAYBE: case(soon, maybe),
+        AnswerState.DECLINED: case(soon, declined),
+        AnswerState.INVITED: case(soon, invited),
+        AnswerState.APPROVAL: case(soon, None, _ASKS),
+        AnswerState.FULL: replace(case(soon), is_full=True),
+        AnswerState.OPEN: case(soon),
+    }
+
+
+def _event(now: Instant, after: int) -> Event:
+    """An event of two hours that starts so long from now."""
+    blank = blank_event(now, "Supper club", UserId("eva"))
+    starts_at = Instant(now + after)
+    return replace(
+        blank,
+        content=Content("Supper club", capacity=12),
+        starts_at=starts_at,
+        ends_at=Instant(starts_at + 2 * HOUR),
+        time_zone="Europe/Berlin",
+    )
+
+
+def _mine(event: Event, status: AttendanceStatus, now: Instant) -> Attendance:
+    answered_at = Instant(now - DAY)
+    decided, details = RsvpDecision(status), stored_details(None)
+    return new_rsvp(now, event, UserId("ben"), decided, details, source=RsvpSource.HERE, answered_at=answered_at)
