@@ -224,7 +224,9 @@ async def hollow_cards(page: Page) -> list[str]:
         """() => [...document.querySelectorAll('.card, .banner, .needs')]
           .filter((one) => {
             const height = one.getBoundingClientRect().height;
-            return height && height < 40;
+            const style = getComputedStyle(one);
+            const isDrawn = parseFloat(style.borderTopWidth) || style.backgroundColor !== 'rgba(0, 0, 0, 0)';
+            return isDrawn && height && height < 40;
           })
           .map((one) => one.outerHTML.slice(0, 100))"""
     )

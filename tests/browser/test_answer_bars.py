@@ -1,0 +1,199 @@
+"""The page of an event in each state of its answer bar: on a phone and a desk, light and dark, fit to be used."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import pytest
+from playwright.async_api import Browser
+
+from groundwork.database.transaction import Transaction
+from openmeet.domain.attendance import actions, event_hosting, host_decisions, invitations, registration
+from openmeet.domain.attendance.answer_state import AnswerState
+from openmeet.domain.attendance.model import RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.model import Event
+from openmeet.domain.safety.actions import block
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.domain.users.model import Caller
+from tests.browser.browsers import PHONE, Deployment, context
+from tests.browser.test_every_page import found_on
+from tests.openmeet.attendance.test_answers import from_network
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.site_under_test import details, person
+from tests.parts import needs
+
+pytestmark = needs("chromium")
+
+GOING, MAYBE, DECLINED = RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.DECLINED
+ASKS = RegistrationSettings(needs_approval=True, questions=(RegistrationQuestion("q", "What do you eat?"),))
+# It is one in the afternoon of 1 March in Berlin.
+LATER, TONIGHT, YESTERDAY = (
+    {"starts": f"2026-{day}T18:00", "ends": f"2026-{day}T20:00"} for day in ("03-04", "03-01", "02-28")
+)
+NOW = {"starts": "2026-03-01T12:56", "ends": "2026-03-01T15:00"}
+
+
+@dataclass(frozen=True)
+class People:
+    """Ana hosts, Ben looks, Cleo is somebody else, and Dora has blocked Ben."""
+
+    ana: Caller
+    ben: Caller
+    cleo: Caller
+    dora: Caller
+
+
+Story = Callable[[Transaction, People, Event], Awaitable[object]]
+
+
+def says(reply: RsvpReply) -> Story:
+    return lambda tx, who, event: actions.answer(tx, who.ben, event.slug, reply)
+
+
+async def nothing(tx: Transaction, who: People, event: Event) -> None:
+    """They have not answered."""
+
+
+async def cancelled(tx: Transaction, who: People, event: Event) -> None:
+    await says(GOING)(tx, who, event)
+    await event_hosting.cancel(tx, who.ana, event.slug, "Rain")
+
+
+async def needs_decisions(tx: Transaction, who: People, event: Event) -> None:
+    await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
+    await actions.answer(tx, who.cleo, event.slug, GOING)
+
+
+async def turned_down(tx: Transaction, who: People, event: Event) -> None:
+    mine = await actions.answer(tx, who.ben, event.slug, GOING)
+    await host_decisions.remove(tx, who.ana, event.slug, [mine.id])
+
+
+async def checked_in(tx: Transaction, who: People, event: Event) -> None:
+    mine = await actions.answer(tx, who.ben, event.slug, GOING)
+    await host_decisions.check_in(tx, who.ana, event.slug, mine.id)
+
+
+async def moved(tx: Transaction, who: People, event: Event) -> None:
+    await says(GOING)(tx, who, event)
+    later = details(title=event.title, starts="2026-03-05T19:30", ends="2026-03-05T21:30")
+    await event_hosting.revise(tx, who.ana, event.slug, later)
+
+
+async def full(tx: Transaction, who: People, event: Event) -> None:
+    await actions.answer(tx, who.cleo, event.slug, GOING)
+
+
+async def waitlisted(tx: Transaction, who: People, event: Event) -> None:
+    await full(tx, who, event)
+    await says(GOING)(tx, who, event)
+
+
+async def place_held(tx: Transaction, who: People, event: Event) -> None:
+    await waitlisted(tx, who, event)
+    await actions.answer(tx, who.cleo, event.slug, DECLINED)
+
+
+async def requested(tx: Transaction, who: People, event: Event) -> None:
+    await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
+    await says(GOING)(tx, who, event)
+
+
+async def closed(tx: Transaction, who: People, event: Event) -> None:
+    await registration.put(tx, event.id, RegistrationSettings(closes_hours_before=24 * 5))
+
+
+async def unconfirmed(tx: Transaction, who: People, event: Event) -> None:
+    await closed(tx, who, event)
+    await from_network(tx, event, who.ben.user_id, RsvpRecordStatus.GOING)
+
+
+async def members_only(tx: Transaction, who: People, event: Event) -> None:
+    await registration.put(tx, event.id, RegistrationSettings(is_members_only=True))
+
+
+async def invited(tx: Transaction, who: People, event: Event) -> None:
+    await invitations.invite(tx, who.ana, event.slug, "ben@example.org")
+
+
+async def approval(tx: Transaction, who: People, event: Event) -> None:
+    await registration.put(tx, event.id, ASKS)
+
+
+S = AnswerState
+# When it takes place and what it is like, and what happened.
+STORIES: dict[AnswerState, tuple[dict[str, str], Story]] = {
+    S.NOT_PUBLISHED: (LATER, nothing),
+    S.CANCELLED: (LATER, cancelled),
+    S.OVER: (YESTERDAY, nothing),
+    S.NEEDS_DECISIONS: (LATER, needs_decisions),
+    S.HOSTING: (LATER, nothing),
+    S.TURNED_DOWN: (LATER, turned_down),
+    S.NOT_WELCOME: (LATER, nothing),
+    S.CHECKED_IN: (TONIGHT, checked_in),
+    S.JOIN_NOW: (NOW | {"mode": "online", "online_url": "https://meet.example/x"}, says(GOING)),
+    S.TODAY: (TONIGHT, says(GOING)),
+    S.MOVED: (LATER, moved),
+    S.GOING: (LATER, says(GOING)),
+    S.PLACE_HELD: (LATER | {"capacity": "1"}, place_held),
+    S.WAITLISTED: (LATER | {"capacity": "1"}, waitlisted),
+    S.REQUESTED: (LATER, requested),
+    S.UNCONFIRMED: (LATER, unconfirmed),
+    S.MEMBERS_ONLY: (LATER, members_only),
+    S.CLOSED: (LATER, closed),
+    S.MAYBE: (LATER, says(MAYBE)),
+    S.DECLINED: (LATER, says(DECLINED)),
+    S.INVITED: (LATER, invited),
+    S.APPROVAL: (LATER, approval),
+    S.FULL: (LATER | {"capacity": "1"}, full),
+    S.OPEN: (LATER, nothing),
+}
+OF_HOSTS = (S.NOT_PUBLISHED, S.NEEDS_DECISIONS, S.HOSTING)
+OF_ATTENDEES = tuple(state for state in S if state not in OF_HOSTS)
+
+
+async def paths_of(tx: Transaction, who: People) -> dict[AnswerState, str]:
+    """An event in each state, as Ana sees it in those of hosts, and Ben in all others."""
+    club = of_event(await group_by(tx, who.ana))
+    paths = {}
+    for state, (typed, story) in STORIES.items():
+        like = details(**typed, title=f"Supper club: {state.value.replace('_', ' ')}")
+        event = await events.create(
+            tx,
+            who.dora if state is S.NOT_WELCOME else who.ana,
+            like,
+            group=club if state is S.MEMBERS_ONLY else None,
+            is_held=state is S.NOT_PUBLISHED,
+        )
+        await story(tx, who, event)
+        paths[state] = f"/events/{event.slug}"
+    return paths
+
+
+async def test_every_state_of_the_table_has_a_story() -> None:
+    assert list(STORIES) == list(AnswerState)
+
+
+@pytest.mark.parametrize(
+    "states",
+    [OF_HOSTS, OF_ATTENDEES[:7], OF_ATTENDEES[7:14], OF_ATTENDEES[14:]],
+    ids=["of hosts", "coming", "waiting", "before an answer"],
+)
+async def test_the_page_of_an_event_is_fit_to_be_used_in_each_state(
+    browser: Browser, openmeet: Deployment, states: tuple[AnswerState, ...]
+) -> None:
+    async with openmeet.db.transaction() as tx:
+        who = People(*[await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Dora")])
+        await block(tx, who.dora, who.ben.user_id)
+        paths = await paths_of(tx, who)
+        viewer = who.ana if states is OF_HOSTS else who.ben
+        session = await open_session(tx, viewer.user_id, SessionTransport.BROWSER)
+    async with context(browser, openmeet, viewport=PHONE) as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        for state in states:
+            shown = await (await opened.request.get(paths[state])).text()
+            assert f'data-live-list="{state.value} ' in shown, state
+    assert await found_on(browser, openmeet, {state.value: paths[state] for state in states}, session.token) == []
