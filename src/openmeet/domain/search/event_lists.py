@@ -72,7 +72,7 @@ async def waiting_for(reader: Reader, user_id: UserId, limit: int) -> list[Event
         f"""
         select {columns_of("e")}
           from events e left join attendances a on a.event_id = e.id and a.user_id = :user_id
-         where e.id in ({_HOSTED_IDS} union {_INVITED_IDS}) and {" and ".join(_SHOWN_AS_MINE)} and {_COMING_UP} and e.is_draft = 0 and e.status <> 'cancelled'
+         where e.id in ({_HOSTED_IDS} union {_ASKED_IDS}) and {" and ".join(_SHOWN_AS_MINE)} and {_COMING_UP} and e.is_draft = 0 and e.status <> 'cancelled'
            and (a.status = 'invited' or a.status = 'waitlisted' and a.offered_until > :now
              or a.status in ('attending', 'waitlisted', 'pending') and a.known_starts_at <> e.starts_at
              or {_HOSTING} and exists (select 1 from attendances p where p.event_id = e.id and p.status = 'pending'))
@@ -143,8 +143,11 @@ async def events_by_ids(reader: Reader, event_ids: Sequence[EventId]) -> dict[Ev
 
 # Looked up by the person's indexes: with an "or" over one row and its neighbor, every event would be checked.
 _HOSTED_IDS: Final = f"select o.id as event_id from events o where o.author_id = :user_id union {HOSTED_BESIDE}"
-_INVITED_IDS: Final = """
-            select r.event_id from attendances r where r.user_id = :user_id and r.status in ('invited', 'waitlisted')"""
+# Invited, offered a place, or asked again because it was moved.
+_ASKED_IDS: Final = """
+            select r.event_id from attendances r where r.user_id = :user_id and r.status in ('invited', 'waitlisted')
+             union select r.event_id from attendances r join events n on n.id = r.event_id
+                    where r.user_id = :user_id and r.status in ('attending', 'pending') and r.known_starts_at <> n.starts_at"""
 _ANSWERS: Final = "select r.event_id, r.status from attendances r where r.user_id = :user_id"
 # Events ``e`` with the status of the person's RSVP, ``a.status``, for a FROM.
 _HOSTED: Final = f"""({_HOSTED_IDS}) h join events e on e.id = h.event_id
