@@ -1,5 +1,7 @@
 """Messages in the reader's language: gettext catalogues, and which language a request or an e-mail speaks.
 
+A whole number that a message names is a count, and written by locale: ``20,000 going``. Years are passed as text.
+
 The sources are English, so English needs no catalogue. A server has one ``Catalogue``; ``<language>/LC_MESSAGES/<domain>.po``
 in its folder adds a language without code. Files are compiled in memory when they are first used, or by ``read_all``. ``make
 messages`` keeps them up to date.
@@ -18,6 +20,7 @@ from typing import Final, TypeVar
 from babel import Locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
 from markupsafe import Markup, escape
 
 from groundwork.i18n import pseudo
@@ -63,6 +66,21 @@ def current_locale() -> str:
     """The locale in which dates and numbers are written now; that of the source language outside of requests and e-mails."""
     language = _CURRENT.get()
     return _FORMATS[SOURCE] if language is None else language.locale
+
+
+def number(value: float) -> str:
+    """A number with separators: ``1,000``."""
+    return str(format_decimal(value, locale=current_locale()))
+
+
+def shown_number(value: object) -> object:
+    """A parameter of a message: a whole number by locale, anything else as it is."""
+    # Below a thousand the digits are the same in every language that there is.
+    return number(value) if type(value) is int and abs(value) >= 1_000 else value
+
+
+def _shown_params(params: dict[str, object]) -> dict[str, object]:
+    return {name: shown_number(value) for name, value in params.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +158,15 @@ class Catalogue:
 
     def gettext(self, message: str, /, **params: object) -> str:
         """The message in the current language, ``%(name)s`` replaced by the parameters and ``%%`` by a percent sign."""
-        return self.current().messages.gettext(message) % params
+        return self.current().messages.gettext(message) % _shown_params(params)
 
     def ngettext(self, one: str, many: str, number: int, /, **params: object) -> str:
         """The message in the form for this number, which is also the parameter ``number``."""
-        return self.current().messages.ngettext(one, many, number) % {"number": number, **params}
+        return self.current().messages.ngettext(one, many, number) % _shown_params({"number": number, **params})
 
     def pgettext(self, context: str, message: str, /, **params: object) -> str:
         """``gettext`` where the same English word means two things; ``context`` says which."""
-        return self.current().messages.pgettext(context, message) % params
+        return self.current().messages.pgettext(context, message) % _shown_params(params)
 
     def lazy(self, message: str, /, **params: object) -> "LazyText":
         """A message for a table of a module; ``str()`` of it, or a template, finds its words."""

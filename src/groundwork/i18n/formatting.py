@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 from babel.dates import format_timedelta
-from babel.numbers import format_decimal
 
 from groundwork.clock import Instant, to_datetime
+from groundwork.i18n import catalogue
 from groundwork.i18n.catalogue import current_locale
+
+number = catalogue.number
 
 
 def iso(instant: Instant) -> str:
@@ -14,11 +16,6 @@ def iso(instant: Instant) -> str:
     moment = to_datetime(instant)
     precision = "milliseconds" if instant % 1_000_000 else "seconds"
     return moment.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
-
-
-def number(value: float) -> str:
-    """A number with separators: ``1,000``."""
-    return str(format_decimal(value, locale=current_locale()))
 
 
 def distance(instant: Instant, now: Instant) -> str:

@@ -6,7 +6,7 @@ import jinja2
 import jinja2.runtime
 from markupsafe import Markup
 
-from groundwork.i18n.catalogue import Catalogue
+from groundwork.i18n.catalogue import Catalogue, number, shown_number
 
 
 def speak(
@@ -15,10 +15,12 @@ def speak(
     """Let these templates speak the current language. They need the extension ``jinja2.ext.i18n``.
 
     Parameters are escaped; the message itself may have tags. Every value that is shown, also as a parameter, passes ``shown``
-    first.
+    first. Numbers in messages are written by locale; a count beside a message, by the filter ``number``. (Not every number
+    outside of messages is a count: widths and ids are not.)
     """
     templates.policies["ext.i18n.trimmed"] = True
     templates.finalize = shown
+    templates.filters["number"] = number
     # The environment is made once; the language is looked up at each rendering.
     functions = {name: _looked_up(catalogue, name) for name in ("gettext", "ngettext", "pgettext", "npgettext")}
     templates.install_gettext_callables(newstyle=True, **functions)  # type: ignore[attr-defined]  # added by the extension
@@ -39,7 +41,11 @@ def _with_shown(translated: Callable[..., str], shown: Callable[[object], object
 
     @jinja2.pass_context
     def translate(context: jinja2.runtime.Context, *messages: object, **params: object) -> str:
-        return translated(context, *messages, **{name: shown(value) for name, value in params.items()})
+        by_name = {name: shown_number(shown(value)) for name, value in params.items()}
+        if "num" not in by_name and isinstance(messages[-1], int):
+            # Jinja makes the number that chose the form a parameter, too.
+            by_name["num"] = shown_number(messages[-1])
+        return translated(context, *messages, **by_name)
 
     return translate
 

@@ -413,7 +413,7 @@ def _last_day(until: Until, pattern: Pattern) -> date:
 
 
 def _date(day: date) -> str:
-    return gettext("%(day)s %(month)s %(year)s", day=day.day, month=month_of(day.month), year=day.year)
+    return gettext("%(day)s %(month)s %(year)s", day=day.day, month=month_of(day.month), year=str(day.year))
 
 
 def _dates(dates: Sequence[datetime], pattern: Pattern) -> str:

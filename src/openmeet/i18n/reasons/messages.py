@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from babel.numbers import format_decimal
-
 from groundwork.errors import Explanation, Reason, Why
+from groundwork.i18n import formatting
 from openmeet.i18n.catalogue import current, gettext, ngettext
 from openmeet.i18n.reasons import accounts, attendance, calendars, chat, events, groups, records, series, site
 from openmeet.i18n.reasons.message import Message, Plural
@@ -53,7 +52,7 @@ def _text_of_value(value: object) -> str:
         case bool():
             return str(value)
         case int():
-            return str(format_decimal(value, locale=current().locale))
+            return formatting.number(value)
         case tuple():
             return " ".join(map(_text_of_value, value))
         case _:
