@@ -1,6 +1,6 @@
 """Messages in the reader's language: gettext catalogues, and which language a request or an e-mail speaks.
 
-A whole number that a message names is a count, and written by locale: ``20,000 going``. Years are passed as text.
+A whole number that a message names is a count, and written by locale: ``20,000 going``. Years and ids are passed as text.
 
 The sources are English, so English needs no catalogue. A server has one ``Catalogue``; ``<language>/LC_MESSAGES/<domain>.po``
 in its folder adds a language without code. Files are compiled in memory when they are first used, or by ``read_all``. ``make

@@ -82,12 +82,18 @@ def weekday(number: int) -> str:
     return str(get_day_names("wide", "stand-alone", locale=current().locale)[number])
 
 
+def country_of_zone(zone: str) -> str | None:
+    """The code of the country where this zone is (CLDR); None for a zone of no country."""
+    found: str | None = get_global("zone_territories").get(zone)
+    return found if found and found.isalpha() else None
+
+
 def first_weekday(zone: str) -> int:
     """The first day of the week where this zone is (CLDR, supplemental week data): 0 is Monday.
 
     For a zone of no country, that of the language.
     """
-    territory = get_global("zone_territories").get(zone)
+    territory = country_of_zone(zone)
     try:
         locale = Locale.parse(f"und_{territory}" if territory else current().locale)
     except UnknownLocaleError:

@@ -119,7 +119,9 @@ def describe_inside(pattern: Pattern) -> str:
             "%(repeats)s, once", "%(repeats)s, %(times)s times", rule.count, repeats=repeats, times=times
         )
     if rule.until is not None:
-        repeats = gettext("%(repeats)s, until %(day)s", repeats=repeats, day=_date(_last_day(rule.until, pattern)))
+        repeats = gettext(
+            "%(repeats)s, until %(day)s", repeats=repeats, day=date_in_words(_last_day(rule.until, pattern))
+        )
     idle = set(expansion.idle_exceptions(pattern))
     if missing := [at for at in pattern.left_out if at not in idle]:
         repeats = gettext("%(repeats)s, except %(dates)s", repeats=repeats, dates=_dates(missing, pattern))
@@ -132,7 +134,7 @@ def describe_inside(pattern: Pattern) -> str:
 def _single_dates(pattern: Pattern) -> str:
     """Single dates, in order; where all are excluded, the first one as it was."""
     dates = sorted({pattern.start, *pattern.added} - set(pattern.left_out)) or [pattern.start]
-    first = _date(dates[0].date())
+    first = date_in_words(dates[0].date())
     if not pattern.is_all_day:
         first = gettext("%(day)s at %(time)s", day=first, time=_clock(dates[0]))
     if len(dates) == 1:
@@ -412,7 +414,8 @@ def _last_day(until: Until, pattern: Pattern) -> date:
     return until.at.date()
 
 
-def _date(day: date) -> str:
+def date_in_words(day: date) -> str:
+    """``4 March 2027``."""
     return gettext("%(day)s %(month)s %(year)s", day=day.day, month=month_of(day.month), year=str(day.year))
 
 
@@ -422,8 +425,8 @@ def _dates(dates: Sequence[datetime], pattern: Pattern) -> str:
         return gettext("%(number)s dates", number=number(len(dates)))
     usual = _times(pattern, pattern.rule)
     if pattern.is_all_day or (len(usual) == 1 and all(_clock(at) == usual[0] for at in dates)):
-        return _list([_date(at.date()) for at in dates], "and")
-    return _list([gettext("%(day)s at %(time)s", day=_date(at.date()), time=_clock(at)) for at in dates], "and")
+        return _list([date_in_words(at.date()) for at in dates], "and")
+    return _list([gettext("%(day)s at %(time)s", day=date_in_words(at.date()), time=_clock(at)) for at in dates], "and")
 
 
 def _in_order(positions: Sequence[int]) -> list[int]:

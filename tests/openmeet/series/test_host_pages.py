@@ -267,7 +267,7 @@ async def test_an_event_comes_again_at_its_old_address(site, ana) -> None:
     assert event.startswith("/events/")
     assert "Repeat this event" in (await ana.get(event)).text
     preview = await ana.post(f"{event}/repeat", data={"repeats": "FREQ=WEEKLY;BYDAY=TU", "preview": "yes"})
-    assert "<strong>Every Tuesday at 18:00</strong>" in preview.text
+    assert "<strong>Every Tuesday at 18:00, with no end</strong>" in preview.text
     # The event is no reason not to come to itself.
     assert "You have:" not in preview.text
     nothing = await ana.post(f"{event}/repeat", data={"repeats": ""})

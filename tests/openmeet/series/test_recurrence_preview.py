@@ -1,11 +1,17 @@
 """The dates of a rule before it is saved: by a button, and while somebody types."""
 
 import re
+import subprocess
+import sys
+from datetime import date, datetime, timedelta
 
 import httpx
 
+from openmeet.domain.series import date_queries, queries
+from openmeet.domain.series.model import SeriesSlug
+from openmeet.web.series.skipped_dates import MOST_SKIPPED
 from tests.openmeet.series.test_pages import FORM, ana, site
-from tests.openmeet.site_under_test import inputs_of
+from tests.openmeet.site_under_test import Site, inputs_of
 
 __all__ = ["ana", "site"]
 
@@ -30,7 +36,7 @@ async def test_the_dates_follow_what_is_typed(ana: httpx.AsyncClient) -> None:
     fields = {name: FORM[name] for name in ("starts", "ends", "time_zone", "repeats")}
     shown = await ana.get("/recurrence/preview", params=fields)
     assert shown.status_code == 200
-    assert "<strong>Every Tuesday at 18:00</strong>" in shown.text
+    assert "<strong>Every Tuesday at 18:00, with no end</strong>" in shown.text
     assert "Tue 31 Mar 2026, 18:00" in shown.text
     assert "<html" not in shown.text
     for wrong in (
@@ -48,8 +54,122 @@ async def test_the_dates_follow_what_is_typed(ana: httpx.AsyncClient) -> None:
 async def test_the_preview_shows_sentence_and_dates_and_keeps_what_was_typed(ana: httpx.AsyncClient) -> None:
     shown = await ana.post("/events/new", data=FORM | {"description": "Bring a stand", "preview": "yes"})
     assert shown.status_code == 200
-    assert "<strong>Every Tuesday at 18:00</strong>" in shown.text
+    assert "<strong>Every Tuesday at 18:00, with no end</strong>" in shown.text
     assert "Tue 31 Mar 2026, 18:00" in shown.text
     assert "Monthly on the first Tuesday" in shown.text or "first Tuesday" in shown.text
     assert "Bring a stand</textarea>" in shown.text
     assert inputs_of(shown.text)["title"] == "Practice"
+
+
+def rows_of(html: str) -> list[tuple[str, bool, str]]:
+    """The dates of a preview: day, whether it is skipped, and the name of its button."""
+    part = html.split('"rule-preview"')[1].partition('<p class="actions')[0]
+    rows = re.findall(r'<li( class="is-skipped")?>(.*?)</li>', part, re.DOTALL)
+    return [
+        (
+            re.findall(r"\w{3} \d+ \w{3} \d{4}", row)[0],
+            bool(skipped),
+            (re.findall(r'name="(\w+)" value', row) or [""])[0],
+        )
+        for skipped, row in rows
+    ]
+
+
+async def test_the_end_is_said_in_words(ana: httpx.AsyncClient) -> None:
+    fields = {name: FORM[name] for name in ("starts", "ends", "time_zone", "repeats")}
+    for end, sentence in (
+        ({"ends_how": "after", "ends_after": "10"}, "Every Tuesday at 18:00, 10 dates, the last on 5 May 2026"),
+        ({"ends_how": "after", "ends_after": "1"}, "Every Tuesday at 18:00, 1 date, on 3 March 2026"),
+        ({"ends_how": "on", "ends_on": "2026-03-31"}, "Every Tuesday at 18:00, 5 dates, the last on 31 March 2026"),
+        ({"ends_how": "never", "ends_after": "10"}, "Every Tuesday at 18:00, with no end"),
+        (
+            {"ends_how": "after", "ends_after": "10", "skipped": "2026-05-05"},
+            "Every Tuesday at 18:00, 9 dates, the last on 28 April 2026",
+        ),
+    ):
+        shown = (await ana.get("/recurrence/preview", params=fields | end)).text
+        assert f"<strong>{sentence}</strong>" in shown, end
+
+
+async def test_a_date_is_skipped_and_put_back_before_the_series_exists(ana: httpx.AsyncClient, site: Site) -> None:
+    """By buttons of the form alone; what was typed stays, and the series leaves the date out."""
+    sent = FORM | {"description": "Bring a stand", "ends_how": "after", "ends_after": "4"}
+    first = (await ana.post("/events/new", data=sent | {"preview": "yes"})).text
+    assert rows_of(first) == [
+        ("Tue 3 Mar 2026", False, ""),
+        ("Tue 10 Mar 2026", False, "skip"),
+        ("Tue 17 Mar 2026", False, "skip"),
+        ("Tue 24 Mar 2026", False, "skip"),
+    ]
+    second = (await ana.post("/events/new", data=sent | {"skip": "2026-03-10"})).text
+    assert "Bring a stand</textarea>" in second
+    kept = {"skipped": inputs_of(second)["skipped"]}
+    third = (await ana.post("/events/new", data=sent | kept | {"skip": "2026-03-24"})).text
+    kept = {"skipped": inputs_of(third)["skipped"]}
+    assert [row for row in rows_of(third) if row[1]] == [
+        ("Tue 10 Mar 2026", True, "put_back"),
+        ("Tue 24 Mar 2026", True, "put_back"),
+    ]
+    fourth = (await ana.post("/events/new", data=sent | kept | {"put_back": "2026-03-24"})).text
+    # They are days: another hour leaves them skipped.
+    later = {"starts": "2026-03-03T19:00", "ends": "2026-03-03T21:00", "skipped": inputs_of(fourth)["skipped"]}
+    made = await ana.post("/events/new", data=sent | later)
+    assert made.status_code == 303
+    async with site.db.reader() as reader:
+        slug = made.headers["location"].rpartition("/")[2]
+        series = await queries.by_slug(reader, SeriesSlug(slug))
+        dates = await date_queries.stored(reader, series.id)
+    assert series.timing.pattern.left_out == (datetime(2026, 3, 10, 19),)  # noqa: DTZ001  # wall time
+    assert [one.event.starts_local[:10] for one in dates] == ["2026-03-03", "2026-03-17", "2026-03-24"]
+
+
+async def test_a_draft_previews_and_skips_and_is_published_only_when_told(ana: httpx.AsyncClient) -> None:
+    """Its preview button once published it."""
+    begun = await ana.post("/events/new", data=FORM | {"save": "draft"})
+    path = begun.headers["location"]
+    revision = {"revision": inputs_of((await ana.get(path)).text)["revision"]}
+    for pressed in ({"preview": "yes"}, {"skip": "2026-03-10"}):
+        shown = await ana.post(path, data=FORM | revision | pressed)
+        assert shown.status_code == 200
+        assert "Tue 10 Mar 2026" in shown.text
+    await ana.post(path, data=FORM | revision | {"skipped": "2026-03-10", "save": "draft"})
+    assert inputs_of((await ana.get(path)).text)["skipped"] == "2026-03-10"
+
+
+async def test_what_a_stranger_sends_as_skipped_days_is_bounded(ana: httpx.AsyncClient) -> None:
+    fields = {name: FORM[name] for name in ("starts", "ends", "time_zone")} | {"repeats": "FREQ=DAILY"}
+    day = date(2026, 3, 4)
+    many = ",".join((day + timedelta(days=number)).isoformat() for number in range(500))
+    shown = (await ana.get("/recurrence/preview", params=fields | {"skipped": many, "skip": "2028-01-01"})).text
+    assert inputs_of(shown)["skipped"].count(",") == MOST_SKIPPED - 1
+    for odd in ("soon,,2026-13-41,99999-01-01", "2026-03-03", "0001-01-01", "9999-12-31", "٢٠٢٦-03-10"):
+        shown = await ana.get("/recurrence/preview", params=fields | {"skipped": odd, "put_back": odd})
+        assert shown.status_code == 200
+        assert "is-skipped" not in shown.text, odd
+
+
+async def test_dates_of_a_series_are_not_skipped_in_its_form(ana: httpx.AsyncClient) -> None:
+    """People may have answered: such a date is cancelled, and they are told."""
+    made = await ana.post("/events/new", data=FORM)
+    shown = (await ana.get(made.headers["location"] + "/edit")).text
+    assert 'name="skip"' not in shown
+    assert "Tue 10 Mar 2026" in shown
+
+
+async def test_public_holidays_are_named_by_the_country_of_the_place_or_the_zone(ana: httpx.AsyncClient) -> None:
+    fields = {"starts": "2026-12-18T18:00", "time_zone": "Europe/Berlin", "repeats": "FREQ=WEEKLY;BYDAY=FR"}
+    english = (await ana.get("/recurrence/preview", params=fields)).text
+    assert re.findall(r'<span class="chip hold">(.*?)</span>', english)[:2] == ["Christmas Day", "New Year&#39;s Day"]
+    german = (await ana.get("/recurrence/preview", params=fields, headers={"accept-language": "de"})).text
+    assert "Erster Weihnachtstag" in german
+    # In Israel it is a Friday like others.
+    elsewhere = (await ana.get("/recurrence/preview", params=fields | {"country": "IL"})).text
+    assert "Christmas" not in elsewhere
+    nowhere = (await ana.get("/recurrence/preview", params=fields | {"time_zone": "UTC"})).text
+    assert "chip hold" not in nowhere
+
+
+def test_the_calendars_of_holidays_are_loaded_by_no_process_that_answers() -> None:
+    """They take most of a second and 20 MB: worker processes load them at the first question."""
+    code = "import sys, openmeet.app, openmeet.web.series.recurrence_form; sys.exit('holidays' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

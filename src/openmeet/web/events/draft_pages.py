@@ -21,7 +21,7 @@ from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import flash, place_field
 from openmeet.web.events.new_pages import PAST, form_page, kept_more, publish_first, require_confirmed_past_start
 from openmeet.web.series import create as series
-from openmeet.web.series import recurrence_form, recurrence_preview
+from openmeet.web.series import recurrence_form, recurrence_preview, skipped_dates
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go
@@ -56,6 +56,8 @@ async def save(request: Request) -> Response:
     if place_field.is_asked(typed):
         filled, place = await place_field.answered(request, {**values_of(submission_of(typed)), **typed})
         return await _form(request, Typed(filled), event, place=place)
+    if skipped_dates.is_pressed(typed):
+        return await _form(request, Typed({**values_of(submission_of(typed)), **typed}), event)
     wish = typed.get("save", "publish")
     try:
         if wish == "draft":

@@ -37,7 +37,7 @@ from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
 from openmeet.web.events import flash, new_picture, place_field
 from openmeet.web.events.forms import LABELS, section_summaries
-from openmeet.web.series import conflicts, recurrence_form, recurrence_preview
+from openmeet.web.series import conflicts, recurrence_form, recurrence_preview, skipped_dates
 from openmeet.web.series import create as series
 from openmeet.web.series.recurrence_form import RecurrenceFormState
 from openmeet.web.site.caller import caller_of, caller_or_none
@@ -123,7 +123,7 @@ async def create(request: Request) -> Response:
     caller = caller_or_none(request)
     sent = await new_picture.take(request, caller, typed, body) if caller is not None else new_picture.SentPicture()
     typed[new_picture.KEPT] = sent.kept
-    if typed.get("preview"):
+    if skipped_dates.is_pressed(typed):
         shown = {**values_of(submission), **typed}
         repeats = await recurrence_preview.asked(request, shown)
         clashes = await conflicts.in_form(request, shown, repeats.meaning)

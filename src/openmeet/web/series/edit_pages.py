@@ -83,7 +83,7 @@ async def show_edit(request: Request) -> Response:
         "date": name,
         "revision": str(series.revision),
     }
-    repeats = await recurrence_preview.asked(request, values)
+    repeats = await recurrence_preview.asked(request, values, may_skip=False)
     return _form(request, series, Typed(values), event, repeats)
 
 
@@ -96,7 +96,7 @@ async def save(request: Request) -> Response:
     if place_field.is_asked(typed):
         shown, place = await place_field.answered(request, shown)
     # Before the series is locked, because the lock must not wait for a worker process.
-    repeats = await recurrence_preview.asked(request, shown)
+    repeats = await recurrence_preview.asked(request, shown, may_skip=False)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller, _slug(request))
         name = checked_name(typed.get("date", ""))

@@ -20,7 +20,7 @@ from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events.flash import flash_of_series
-from openmeet.web.series import conflicts, recurrence_form, recurrence_preview
+from openmeet.web.series import conflicts, recurrence_form, recurrence_preview, skipped_dates
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
@@ -47,7 +47,7 @@ async def repeat(request: Request) -> Response:
     """The event becomes the first date of a series; its URL and RSVPs stay."""
     event = await _own(request)
     typed = await read_form(request)
-    if typed.get("preview"):
+    if skipped_dates.is_pressed(typed):
         return await _repeat_page(request, event, Typed(dict(typed)))
 
     def timing(locked: Event) -> Timing:
@@ -108,7 +108,7 @@ async def _own(request: Request) -> Event:
 
 async def _repeat_page(request: Request, event: Event, typed: Typed, *, status: int = 200) -> Response:
     event_values = values_of_event(details_in(event))
-    fixed = {name: event_values[name] for name in ("starts", "ends", "time_zone")}
+    fixed = {name: event_values[name] for name in ("starts", "ends", "time_zone", "country")}
     values = {**typed.values, **fixed}
     assert event.starts_at is not None  # noqa: S101  # asked by _own
     repeats = await recurrence_preview.asked(request, values)

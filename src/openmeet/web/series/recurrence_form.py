@@ -1,6 +1,6 @@
 """The recurrence part of a form: presets that follow from the start, a custom rule, and an end. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -10,9 +10,9 @@ from openmeet.domain.events.all_day import at_midnight
 from openmeet.domain.events.model import Details
 from openmeet.domain.series.dates import length_in
 from openmeet.domain.series.model import Timing
-from openmeet.domain.series.preview import RuleSummary, summary_of
+from openmeet.domain.series.preview import RuleSummary
 from openmeet.domain.series.reasons import SeriesReason
-from openmeet.i18n import formatting
+from openmeet.i18n import formatting, names
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, speaking
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
@@ -20,9 +20,10 @@ from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.rule import DAYS, Rule, Weekday, parse_rule, until_date
 from openmeet.recurrence.structured import plain_choices
 from openmeet.recurrence.wall_time import is_zone, parse_local
+from openmeet.web.series import skipped_dates
+from openmeet.web.series.dates_ahead import DateAhead, DatesAhead, dates_ahead
 
 CUSTOM = "custom"
-PREVIEWED = 5
 
 LABELS = {
     "repeats": lazy("Repeats"),
@@ -38,6 +39,7 @@ FIELDS = (
     "ends_how",
     "ends_on",
     "ends_after",
+    skipped_dates.FIELD,
     *(f"custom_day_{day}" for day in DAYS),
 )
 
@@ -59,13 +61,17 @@ def _weekdays() -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True, slots=True)
 class RecurrenceFormState:
-    """The form's state. ``notes``: messages about dates that do not exist and a start that is not in the rule."""
+    """The form's state. ``meaning``, ``sentence``, ``dates`` and ``notes`` are those of ``DatesAhead``; empty while there
+    is no rule. ``skipped``: the value of the field of skipped dates.
+    """
 
     options: list[tuple[str, str | LazyText, str]]
     chosen: str
-    meaning: RuleSummary | None
-    dates: list[str]
-    notes: list[Why]
+    meaning: RuleSummary | None = None
+    sentence: str = ""
+    dates: list[DateAhead] = field(default_factory=list)
+    notes: list[Why] = field(default_factory=list)
+    skipped: str = ""
     units: tuple[tuple[str, LazyText], ...] = UNITS
     weekdays: tuple[tuple[str, str], ...] = field(default_factory=_weekdays)
     template: str = "series/repeats.html"
@@ -101,37 +107,43 @@ def timing_typed(typed: Mapping[str, str], details: Details) -> Timing | None:
     if rule is None:
         return None
     try:
-        return Timing(pattern(start, details.time_zone, rule, is_all_day=details.is_all_day), length_in(details))
+        left_out = skipped_dates.left_out(typed, start)
+        made = pattern(start, details.time_zone, rule, left_out=left_out, is_all_day=details.is_all_day)
+        return Timing(made, length_in(details))
     except RuleRefused as wrong:
         raise InvalidForm({"repeats": wrong.why}) from None
 
 
-def asked_in(language: str, typed: Mapping[str, str], now: Instant) -> RecurrenceFormState:
+def asked_in(language: str, typed: Mapping[str, str], now: Instant, *, may_skip: bool) -> RecurrenceFormState:
     """``asked``, in a worker process, which does not know the language of the request."""
     with speaking(language):
-        return asked(typed, now)
+        return asked(typed, now, may_skip=may_skip)
 
 
-def asked(typed: Mapping[str, str], now: Instant, *, instead: Why = "") -> RecurrenceFormState:
-    """The state for current input, valid or not: errors are reported elsewhere.
+def asked(typed: Mapping[str, str], now: Instant, *, may_skip: bool = False, instead: Why = "") -> RecurrenceFormState:
+    """The state for current input, valid or not: errors are reported elsewhere. ``may_skip``: the series is new.
 
     ``instead``: text in place of the dates, which take long to compute (``recurrence_preview.asked``).
     """
     start, zone = _start(typed), typed.get("time_zone", "")
     chosen = typed.get("repeats", "")
+    skipped = skipped_dates.packed(skipped_dates.days_in(typed)) if may_skip else ""
     if start is None or not is_zone(zone):
         return RecurrenceFormState(
-            [*_once(), *((value, words, "") for value, words in _BEFORE_A_START), _own()], chosen, None, [], []
+            [*_once(), *((value, words, "") for value, words in _BEFORE_A_START), _own()], chosen, skipped=skipped
         )
     plain = [(str(rule), _rule_label(start, zone, rule), "") for rule in plain_choices(start)]
     chosen = _spelt_out(chosen, start)
     values = {value for value, _, _ in plain}
     if chosen and chosen != CUSTOM and chosen not in values:
         plain += _kept(start, zone, chosen)
+    state = RecurrenceFormState([*_once(), *plain, _own()], chosen, skipped=skipped)
     if instead:
-        return RecurrenceFormState([*_once(), *plain, _own()], chosen, None, [], [instead])
-    meaning, dates, notes = _meaning({**typed, "repeats": chosen}, start, zone, now)
-    return RecurrenceFormState([*_once(), *plain, _own()], chosen, meaning, dates, notes)
+        return replace(state, notes=[instead])
+    found = _ahead({**typed, "repeats": chosen}, start, zone, now, may_skip=may_skip)
+    if found is None:
+        return state
+    return replace(state, meaning=found.meaning, sentence=found.sentence, dates=found.dates, notes=found.notes)
 
 
 def values_of(known: Pattern) -> dict[str, str]:
@@ -194,65 +206,21 @@ def _rule_label(start: datetime, zone: str, rule: Rule) -> str:
     return describe(Pattern(start, zone, replace(rule, count=None, until=None), is_all_day=True))
 
 
-def _meaning(
-    typed: Mapping[str, str], start: datetime, zone: str, now: Instant
-) -> tuple[RuleSummary | None, list[str], list[Why]]:
+def _ahead(typed: Mapping[str, str], start: datetime, zone: str, now: Instant, *, may_skip: bool) -> DatesAhead | None:
     try:
         rule = rule_typed(typed, start)
         if rule is None:
-            return None, [], []
-        meaning = summary_of(Timing(pattern(start, zone, rule, is_all_day=_is_of_days(typed)), None), now, PREVIEWED)
+            return None
+        skipped = skipped_dates.left_out(typed, start) if may_skip else []
+        made = pattern(start, zone, rule, left_out=skipped, is_all_day=_is_of_days(typed))
+        return dates_ahead(Timing(made, None), _country(typed, zone), now, may_skip=may_skip)
     except InvalidInput:
-        return None, [], []
-    dates = [f"{formatting.short_day(one.starts)} {one.starts.year}" for one in meaning.dates]
-    if not _is_of_days(typed):
-        dates = [formatting.day_and_time(day, one.starts) for day, one in zip(dates, meaning.dates, strict=True)]
-    return meaning, dates, [*_of_skipped_hours(meaning), *_of_silent_months(meaning), *_of_start(meaning)]
+        return None
 
 
-def _of_skipped_hours(meaning: RuleSummary) -> Iterator[str]:
-    first = next((one for one in meaning.skipped_hours if one.instead_of is not None), None)
-    if first is None or first.instead_of is None:
-        return
-    when = {
-        "day": f"{formatting.short_day(first.starts)} {first.starts.year}",
-        "skipped": formatting.clock(first.instead_of),
-        "begins": formatting.clock(first.starts),
-    }
-    if len(meaning.skipped_hours) > 1:
-        yield gettext(
-            "On %(day)s there is no %(skipped)s, because the clocks go forward: it begins at %(begins)s. Later years are the same.",
-            **when,
-        )
-    else:
-        yield gettext(
-            "On %(day)s there is no %(skipped)s, because the clocks go forward: it begins at %(begins)s.", **when
-        )
-
-
-def _of_silent_months(meaning: RuleSummary) -> Iterator[str]:
-    if meaning.silent:
-        months = ", ".join(f"{formatting.month_name(month)} {month.year}" for month in meaning.silent[:3])
-        if len(meaning.silent) > 3:
-            yield gettext(
-                "That day doesn’t exist in %(months)s and other months, so there’s no date then.", months=months
-            )
-        else:
-            yield gettext("That day doesn’t exist in %(months)s, so there’s no date then.", months=months)
-
-
-def _of_start(meaning: RuleSummary) -> Iterator[str]:
-    better = meaning.better_start
-    if meaning.start_fits:
-        return
-    if better is None:
-        yield gettext("The start doesn’t fit the rule. It still counts as a date.")
-    else:
-        yield gettext(
-            "The start doesn’t fit the rule. It still counts as a date. If you don’t want that, "
-            "choose %(day)s as the start.",
-            day=f"{formatting.short_day(better)} {better.year}",
-        )
+def _country(typed: Mapping[str, str], zone: str) -> str | None:
+    """The country whose holidays are worth a mark: that of the place, or else of the time zone."""
+    return names.known_code(typed.get("country", "")) or formatting.country_of_zone(zone)
 
 
 def _custom(typed: Mapping[str, str], start: datetime) -> Rule:

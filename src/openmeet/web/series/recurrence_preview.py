@@ -32,15 +32,16 @@ NOT_SHOWN = SeriesReason.DATES_NOT_SHOWN
 NOT_CHECKED = SeriesReason.DATES_NOT_CHECKED
 
 
-async def asked(request: Request, typed: Mapping[str, str]) -> RecurrenceFormState:
+async def asked(request: Request, typed: Mapping[str, str], *, may_skip: bool = True) -> RecurrenceFormState:
     """``recurrence_form.asked``; without dates if no worker is free. Must not be called inside a transaction."""
     now = services(request).clock.now()
     if not typed.get("repeats"):
-        return recurrence_form.asked(typed, now)
+        return recurrence_form.asked(typed, now, may_skip=may_skip)
+    work = partial(recurrence_form.asked_in, current().tag, dict(typed), now, may_skip=may_skip)
     try:
-        return await _workers(request).run(partial(recurrence_form.asked_in, current().tag, dict(typed), now))
+        return await _workers(request).run(work)
     except (TooMany, TooLarge, Unavailable):
-        return recurrence_form.asked(typed, now, instead=NOT_SHOWN)
+        return recurrence_form.asked(typed, now, may_skip=may_skip, instead=NOT_SHOWN)
 
 
 async def timing_of(request: Request, typed: Mapping[str, str], details: Details) -> Timing | None:
@@ -78,7 +79,8 @@ async def show(request: Request) -> Response:
     ``event``, ``series`` in the query: slug of what the form edits, which does not conflict with itself.
     """
     typed = dict(request.query_params)
-    repeats = await asked(request, typed)
+    # Dates of a series that exists are cancelled one by one, with the people who answered told.
+    repeats = await asked(request, typed, may_skip=not typed.get("series"))
     first = series_id = None
     if repeats.meaning is not None and (typed.get("event") or typed.get("series")):
         async with database_of(request).reader() as reader:

@@ -7,24 +7,30 @@ for (const part of document.querySelectorAll("[data-dates-from]")) {
   const picks = part.querySelector("#repeats .picks");
   const place = part.querySelector(".rule-preview");
   const state = part.closest(".fold")?.querySelector(":scope > summary .fold-state");
-  const isOfRule = (name) => /^(starts|ends|time_zone|all_day|repeats|custom_.+|ends_.+)$/.test(name);
+  const said = part.querySelector("[data-rule-said]");
+  const isOfRule = (name) => /^(starts|ends|time_zone|country|all_day|repeats|skipped|custom_.+|ends_.+)$/.test(name);
   let asked = 0;
   let timer;
   button.hidden = true;
   part.querySelector("#repeats-hint")?.remove();
-  const look = async () => {
+  // "pressed": a button beside a date, which skips it or puts it back.
+  const look = async (pressed) => {
     const mine = asked;
     const there = new URL(part.dataset.datesFrom, location.href);
     for (const [name, value] of new FormData(form)) if (isOfRule(name) && value) there.searchParams.append(name, value);
+    if (pressed) there.searchParams.append(pressed.name, pressed.value);
     const found = await fetch(there).catch(() => undefined);
-    if (!found?.ok) return (button.hidden = false);
+    if (!found?.ok) return pressed ? form.requestSubmit(pressed) : (button.hidden = false);
     const answer = new DOMParser().parseFromString(await found.text(), "text/html");
     if (mine !== asked) return;
     const offered = answer.querySelector("#repeats .picks");
     if (offered.textContent !== picks.textContent) picks.replaceChildren(...offered.children);
     const dates = answer.querySelector(".rule-preview");
+    if (place.querySelector("details")?.open) dates.querySelector("details")?.setAttribute("open", "");
     place.replaceChildren(...dates.childNodes);
+    if (pressed) place.querySelector(`button[value="${pressed.value}"]`)?.focus();
     const sentence = place.querySelector("strong");
+    if (said.textContent !== (sentence?.textContent ?? "")) said.textContent = sentence?.textContent ?? "";
     const chosen = picks.querySelector(":checked");
     if (state && (sentence || !chosen?.value)) state.textContent = sentence?.textContent ?? chosen?.parentElement.textContent ?? "";
   };
@@ -32,8 +38,16 @@ for (const part of document.querySelectorAll("[data-dates-from]")) {
     if (!isOfRule(target.name ?? "")) return;
     asked += 1;
     clearTimeout(timer);
-    timer = setTimeout(look, 300);
+    timer = setTimeout(() => look(), 300);
   };
+  place.addEventListener("click", (event) => {
+    const pressed = event.target.closest("button[name=skip], button[name=put_back]");
+    if (!pressed) return;
+    event.preventDefault();
+    asked += 1;
+    clearTimeout(timer);
+    look(pressed);
+  });
   form.addEventListener("input", wait);
   form.addEventListener("change", wait);
 }

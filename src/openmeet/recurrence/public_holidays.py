@@ -1,0 +1,30 @@
+"""Names of public holidays, from the package ``holidays``: those of a whole country, without its states.
+
+The package is imported at the first question: it takes most of a second and 20 MB, so only worker processes ask.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Final
+
+# Beyond these years a calendar is a guess: governments move holidays.
+_YEARS_AHEAD: Final = 5
+
+
+def named(country: str, days: Iterable[date], today: date, language: str) -> Mapping[date, str]:
+    """The names of those of these days that are public holidays, in the language if the package speaks it.
+
+    ``country``: two letters (ISO 3166-1); one that the package does not know has no holidays.
+    """
+    import holidays  # noqa: PLC0415  # see above
+
+    wanted = {day for day in days if today.year - 1 <= day.year <= today.year + _YEARS_AHEAD}
+    if not wanted or country not in holidays.list_supported_countries(include_aliases=False):
+        return {}
+    known = holidays.country_holidays(country).supported_languages
+    # Without a language the package speaks the country's own.
+    spoken = next(
+        (one for one in (language, f"{language}_GB", f"{language}_US", "en_GB", "en_US") if one in known), None
+    )
+    found = holidays.country_holidays(country, years=sorted({day.year for day in wanted}), language=spoken)
+    return {day: found[day].replace("; ", ", ") for day in wanted if day in found}

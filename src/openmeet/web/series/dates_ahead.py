@@ -1,0 +1,163 @@
+"""The dates of a rule in a form: the rule as a sentence with its end, and its next dates, also those that are skipped. Pure.
+
+The answer is computed in a worker process, where alone the calendars of public holidays are loaded.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from groundwork.clock import Instant
+from groundwork.errors import Why
+from openmeet.domain.series.model import Timing
+from openmeet.domain.series.preview import RuleSummary, summary_of
+from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import current, gettext, ngettext
+from openmeet.recurrence import expansion, public_holidays
+from openmeet.recurrence.describe import date_in_words, describe
+from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.wall_time import instant_of, local_of
+
+# Half a year of a weekly series: whoever plans one in autumn sees what falls on the holidays at the end of the year.
+PREVIEWED: Final = 26
+# More dates than a form can ask for are not counted: the last one is named alone.
+_MOST_COUNTED: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class DateAhead:
+    """A date in the preview. ``day``: for the buttons. ``place``: among the dates that take place; None if skipped.
+
+    ``holiday``: the names of the public holidays of that day.
+    """
+
+    words: str
+    day: str
+    place: int | None
+    may_skip: bool
+    holiday: str
+
+    @property
+    def is_skipped(self) -> bool:
+        return self.place is None
+
+
+@dataclass(frozen=True, slots=True)
+class DatesAhead:
+    """``notes``: messages about dates that do not exist and a start that is not in the rule."""
+
+    meaning: RuleSummary
+    sentence: str
+    dates: list[DateAhead]
+    notes: list[Why]
+
+
+def dates_ahead(timing: Timing, country: str | None, now: Instant, *, may_skip: bool) -> DatesAhead:
+    """The preview of a timing. Raises RuleRefused. ``country``: whose holidays are named; None for nobody's."""
+    meaning = summary_of(timing, now, PREVIEWED)
+    pattern = timing.pattern
+    taking_place = [(one.original, one.starts) for one in meaning.dates]
+    skipped = [(at, at) for at in _skipped(pattern, meaning, now)]
+    days = [starts.date() for _, starts in (*taking_place, *skipped)]
+    today = local_of(now, pattern.zone_name or "UTC").date()
+    holidays = public_holidays.named(country, days, today, current().tag) if country else {}
+    shown = [
+        DateAhead(
+            _words(starts, is_all_day=pattern.is_all_day),
+            original.date().isoformat(),
+            place,
+            may_skip and original != pattern.start,
+            holidays.get(starts.date(), ""),
+        )
+        for original, starts, place in sorted(
+            [
+                *((original, starts, place) for place, (original, starts) in enumerate(taking_place)),
+                *((original, starts, None) for original, starts in skipped),
+            ],
+            key=lambda one: one[0],
+        )
+    ]
+    notes: list[Why] = [*_of_skipped_hours(meaning), *_of_silent_months(meaning), *_of_start(meaning)]
+    return DatesAhead(meaning, _sentence(pattern, meaning), shown, notes)
+
+
+def _skipped(pattern: Pattern, meaning: RuleSummary, now: Instant) -> list[datetime]:
+    """Skipped dates among those that are shown."""
+    last = meaning.dates[-1].original if len(meaning.dates) == PREVIEWED else datetime.max
+    zone = pattern.zone_name or "UTC"
+    return [at for at in pattern.left_out if at not in meaning.idle and at < last and instant_of(at, zone) >= now]
+
+
+def _sentence(pattern: Pattern, meaning: RuleSummary) -> str:
+    """``Every second Thursday at 19:00, 10 dates, the last on 4 March 2027``; skipped dates do not count."""
+    assert pattern.rule is not None  # noqa: S101  # forms have rules only
+    endless = replace(pattern.rule, count=None, until=None)
+    repeats = describe(replace(pattern, rule=endless, left_out=()))
+    if endless == pattern.rule:
+        return gettext("%(repeats)s, with no end", repeats=repeats)
+    if meaning.last is None:
+        return meaning.sentence
+    zone = pattern.zone_name or "UTC"
+    first, end = instant_of(pattern.start, zone), Instant(meaning.last.at + 1)
+    number = len(expansion.between(pattern, first, end, limit=_MOST_COUNTED + 1))
+    last = date_in_words(meaning.last.original.date())
+    if number > _MOST_COUNTED:
+        return gettext("%(repeats)s, the last on %(day)s", repeats=repeats, day=last)
+    return ngettext(
+        "%(repeats)s, %(number)s date, on %(day)s",
+        "%(repeats)s, %(number)s dates, the last on %(day)s",
+        number,
+        repeats=repeats,
+        day=last,
+    )
+
+
+def _words(starts: datetime, *, is_all_day: bool) -> str:
+    day = f"{formatting.short_day(starts)} {starts.year}"
+    return day if is_all_day else formatting.day_and_time(day, starts)
+
+
+def _of_skipped_hours(meaning: RuleSummary) -> Iterator[str]:
+    first = next((one for one in meaning.skipped_hours if one.instead_of is not None), None)
+    if first is None or first.instead_of is None:
+        return
+    when = {
+        "day": f"{formatting.short_day(first.starts)} {first.starts.year}",
+        "skipped": formatting.clock(first.instead_of),
+        "begins": formatting.clock(first.starts),
+    }
+    if len(meaning.skipped_hours) > 1:
+        yield gettext(
+            "On %(day)s there is no %(skipped)s, because the clocks go forward: it begins at %(begins)s. Later years are the same.",
+            **when,
+        )
+    else:
+        yield gettext(
+            "On %(day)s there is no %(skipped)s, because the clocks go forward: it begins at %(begins)s.", **when
+        )
+
+
+def _of_silent_months(meaning: RuleSummary) -> Iterator[str]:
+    if meaning.silent:
+        months = ", ".join(f"{formatting.month_name(month)} {month.year}" for month in meaning.silent[:3])
+        if len(meaning.silent) > 3:
+            yield gettext(
+                "That day doesn’t exist in %(months)s and other months, so there’s no date then.", months=months
+            )
+        else:
+            yield gettext("That day doesn’t exist in %(months)s, so there’s no date then.", months=months)
+
+
+def _of_start(meaning: RuleSummary) -> Iterator[str]:
+    better = meaning.better_start
+    if meaning.start_fits:
+        return
+    if better is None:
+        yield gettext("The start doesn’t fit the rule. It still counts as a date.")
+    else:
+        yield gettext(
+            "The start doesn’t fit the rule. It still counts as a date. If you don’t want that, "
+            "choose %(day)s as the start.",
+            day=f"{formatting.short_day(better)} {better.year}",
+        )
