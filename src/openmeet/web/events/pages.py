@@ -10,10 +10,19 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
+from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import host_decisions, lists, registration
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.lists import counts_shown
-from openmeet.domain.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.model import (
+    SEATED,
+    SHOWN,
+    Attendance,
+    AttendanceId,
+    AttendanceStatus,
+    RsvpReply,
+    RsvpSource,
+)
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.chat.pictures import words_of
 from openmeet.domain.chat.reactions import newest_pin
@@ -37,6 +46,7 @@ from openmeet.domain.series import follower_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import summary_of
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.record_pictures import picture_of
@@ -53,11 +63,13 @@ from openmeet.web.events.series_context import Within, within
 from openmeet.web.events.view import paths_of_hosts
 from openmeet.web.events.view_conflicts import meanwhile
 from openmeet.web.media.urls import record_picture
+from openmeet.web.site import viewing_as
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.layout import page
 from openmeet.web.site.live_pages import fingerprint_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.site.viewing_as import OtherViewer
 
 PAGE_SIZE = 30
 MOST_RELATED = 3
@@ -79,10 +91,14 @@ def routes() -> list[Route]:
 
 async def show_event(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
-    caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, slug)
-        mine = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
+        mine = None
+        if event is not None and (other := viewing_as.asked(request)):
+            mine = await _view_as(reader, request, event, other)
+        caller = caller_or_none(request)
+        if event is not None and caller is not None and mine is None:
+            mine = await attendance.find(reader, event.id, caller.user_id)
         viewer = caller.user_id if caller else None
         if event is not None and event.is_hidden and event.author_id != viewer:
             return _away(request, event)
@@ -95,6 +111,34 @@ async def show_event(request: Request) -> Response:
         raise_if_gone(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
         context = await _event_context(reader, request, event, caller, mine)
     return page(request, "events/event.html", context)
+
+
+async def _view_as(reader: Reader, request: Request, event: Event, other: OtherViewer) -> Attendance | None:
+    """For a host, go on as somebody else; returns the answer of a guest, who is going. Neither is stored.
+
+    Nothing happens for anybody who does not host the event.
+    """
+    back = f"/events/{quote(event.slug)}"
+    if not await host_decisions.may_host(reader, event, caller_or_none(request)):
+        return None
+    if other is OtherViewer.STRANGER:
+        viewing_as.become_stranger(request, back, has_guests=True)
+        return None
+    guest = Caller(UserId(new_id(reader.now)), gettext("A guest"))
+    viewing_as.become_guest(request, guest, back)
+    return Attendance(
+        AttendanceId(new_id(reader.now)),
+        event.id,
+        guest.user_id,
+        AttendanceStatus.ATTENDING,
+        waitlist_number=None,
+        source=RsvpSource.HERE,
+        revision=1,
+        record_uri=None,
+        created_at=reader.now,
+        answered_at=reader.now,
+        approved_at=reader.now,
+    )
 
 
 async def _event_context(

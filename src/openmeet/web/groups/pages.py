@@ -24,10 +24,12 @@ from openmeet.web.groups import feeds as group_feed
 from openmeet.web.groups import view
 from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, see_as_stranger, slug_of
 from openmeet.web.groups.calendar_pages import calendar_file, url_for
+from openmeet.web.site import viewing_as
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.site.viewing_as import OtherViewer
 
 PAGE_SIZE = 30
 MOST_IN_A_MONTH = 500
@@ -109,6 +111,9 @@ async def show_group(request: Request) -> Response:
         moved = elsewhere(request, seen.group)
         if moved is not None:
             return moved
+        if viewing_as.asked(request) is OtherViewer.STRANGER and seen.may(GroupPermission.SEE_LOG):
+            viewing_as.become_stranger(request, seen.path)
+            seen = await see(reader, request)
         context = await view.view_of(reader, seen, EMPTY, services(request).settings.public_url)
     return page(request, "groups/group.html", context)
 

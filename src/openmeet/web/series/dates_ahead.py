@@ -84,9 +84,14 @@ def dates_ahead(timing: Timing, country: str | None, now: Instant, *, may_skip: 
 
 def _skipped(pattern: Pattern, meaning: RuleSummary, now: Instant) -> list[datetime]:
     """Skipped dates among those that are shown."""
-    last = meaning.dates[-1].original if len(meaning.dates) == PREVIEWED else datetime.max
     zone = pattern.zone_name or "UTC"
-    return [at for at in pattern.left_out if at not in meaning.idle and at < last and instant_of(at, zone) >= now]
+    # Behind the last one shown there may be more, which are not shown either.
+    last = meaning.dates[-1].original if len(meaning.dates) == PREVIEWED else None
+    return [
+        at
+        for at in pattern.left_out
+        if at not in meaning.idle and (last is None or at < last) and instant_of(at, zone) >= now
+    ]
 
 
 def _sentence(pattern: Pattern, meaning: RuleSummary) -> str:

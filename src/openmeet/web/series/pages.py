@@ -42,10 +42,12 @@ from openmeet.web.events.series_context import address_of, when_label
 from openmeet.web.events.view import path_of_host
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series import view
+from openmeet.web.site import viewing_as
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.site.viewing_as import OtherViewer
 
 SHOWN = 12
 PAST_SHOWN = 20
@@ -65,9 +67,8 @@ def routes() -> list[Route]:
 
 
 async def show_series(request: Request) -> Response:
-    caller = caller_or_none(request)
-    viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
+        viewer = await _viewer(reader, request)
         if await queries.by_slug(reader, _slug(request)) is None:
             return await new_links.follow(reader, LinkKind.SERIES, _slug(request), viewer)
         series = await agenda.visible(reader, _slug(request), viewer)
@@ -161,6 +162,17 @@ async def show_series(request: Request) -> Response:
         "behind": behind,
     }
     return page(request, "series/series.html", context)
+
+
+async def _viewer(reader: Reader, request: Request) -> UserId | None:
+    """Who looks; nobody, if a host asks to see the page as a stranger."""
+    caller = caller_or_none(request)
+    if caller is not None and viewing_as.asked(request) is OtherViewer.STRANGER:
+        series = await queries.by_slug(reader, _slug(request))
+        if series is not None and await agenda.may_host(reader, series, caller.user_id):
+            viewing_as.become_stranger(request, f"/series/{quote(series.slug)}")
+            return None
+    return None if caller is None else caller.user_id
 
 
 async def _group(reader: Reader, series: Series, viewer: UserId | None) -> Group | None:

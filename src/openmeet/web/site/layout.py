@@ -97,8 +97,10 @@ def page(
     """
     what = connection.cookies.get(_FLASH_COOKIE, "")
     flash = FLASH_MESSAGES.get(what) or notices.sentence(what)
+    viewing_as = connection.scope.get("openmeet.viewing_as")
     frame = {
         "viewer": viewer_of(connection),
+        "viewing_as": viewing_as,
         "path": connection.url.path,
         "here": connection.url.path + (f"?{connection.url.query}" if connection.url.query else ""),
         "flash": flash,
@@ -111,7 +113,7 @@ def page(
         environment(settings.site_name, settings.public_url).get_template(template).render(frame),
         status,
         {
-            "cache-control": "no-store" if frame["viewer"] else "private, no-cache",
+            "cache-control": "no-store" if frame["viewer"] or viewing_as else "private, no-cache",
             "vary": "Save-Data",
             **(headers or {}),
         },
