@@ -46,6 +46,7 @@ from openmeet.web.attendance import (
     guest_list,
     guests_api,
     guests_pages,
+    numbers_pages,
     registration_api,
     registration_pages,
 )
@@ -231,6 +232,7 @@ def _pages() -> list[Route]:
         *registration_pages.routes(),
         *attendees_pages.routes(),
         *guest_list.routes(),
+        *numbers_pages.routes(),
         *check_in_pages.routes(),
         *guests_pages.routes(),
         *calendar_file.routes(),

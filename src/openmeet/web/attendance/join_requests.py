@@ -6,11 +6,13 @@ from typing import Final
 
 from groundwork.database.transaction import Reader
 from groundwork.ui.tones import tone_of
-from openmeet.domain.attendance import lists, response_details
+from openmeet.domain.attendance import activity, lists, response_details
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.users.model import UserId
+from openmeet.web.attendance import activity_view
 
 # More would push everything else off the page: a link leads to all.
 MAX_JOIN_REQUESTS: Final = 4
@@ -19,7 +21,7 @@ MAX_JOIN_REQUESTS: Final = 4
 @dataclass(frozen=True, slots=True)
 class JoinRequestRow:
     """A request for a place. ``said``: the responses to the host's questions. ``title``: the event's, for lists of several
-    events.
+    events. ``past``: how often they came to the viewer's latest events.
     """
 
     attendance_id: AttendanceId
@@ -30,14 +32,18 @@ class JoinRequestRow:
     tone: int
     party: int
     said: str = ""
+    past: str = ""
 
 
 async def oldest_join_requests(
-    reader: Reader, events: Sequence[Event], settings: RegistrationSettings | None = None
+    reader: Reader, events: Sequence[Event], host: UserId, settings: RegistrationSettings | None = None
 ) -> list[JoinRequestRow]:
-    """The oldest requests first, at most ``MAX_JOIN_REQUESTS``. ``settings``: of the only event, to show the responses."""
+    """The oldest requests first, at most ``MAX_JOIN_REQUESTS``. ``settings``: of the only event, to show the responses.
+    ``host``: the host who looks.
+    """
     found = await lists.join_requests(reader, [one.id for one in events], MAX_JOIN_REQUESTS)
     names = await shown_names(reader, [one.user_id for _, one in found])
+    past = await activity.past_attendance(reader, host, people=[one.user_id for _, one in found])
     by_id: dict[EventId, Event] = {one.id: one for one in events}
     said: dict[AttendanceId, str] = {}
     if settings is not None and found:
@@ -54,6 +60,7 @@ async def oldest_join_requests(
             tone_of(one.user_id),
             one.party,
             said.get(one.attendance_id, ""),
+            activity_view.attendance_words(past.get(one.user_id)),
         )
         for event_id, one in found
     ]

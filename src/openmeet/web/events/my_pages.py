@@ -1,5 +1,6 @@
 """My events: going, hosting, waiting, drafts and past; above hosted events, what needs the host."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
@@ -10,6 +11,7 @@ from starlette.routing import Route
 from groundwork.clock import DAY
 from groundwork.database.transaction import Reader
 from groundwork.http.forms import Typed
+from openmeet.domain.attendance.activity import RecentChanges
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import RsvpCounts
 from openmeet.domain.events.model import Event
@@ -20,6 +22,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import lazy, ngettext
 from openmeet.i18n.formatting import ZONES
+from openmeet.web.attendance import activity_view
 from openmeet.web.attendance.join_requests import JoinRequestRow, oldest_join_requests
 from openmeet.web.events import co_hosts_pages
 from openmeet.web.events.cards import day_cards, facts_of
@@ -93,12 +96,15 @@ class NextHosted:
 
 @dataclass(frozen=True, slots=True)
 class HostDashboard:
-    """The part above the list of hosted events: open requests and the next event. ``most_asked``: the event with most requests."""
+    """The part above the list of hosted events: open requests and the next event. ``most_asked``: the event with most requests.
+    ``changes``: since yesterday, at all of them.
+    """
 
     asking: list[JoinRequestRow]
     number_asking: int
     most_asked: str
     next: NextHosted | None
+    changes: RecentChanges
 
 
 def routes() -> list[Route]:
@@ -124,7 +130,9 @@ async def show_mine(request: Request) -> Response:
         )
         asked_to_host, _ = await co_hosts_pages.asked_of(reader, caller.user_id, services(request).code_key)
         dashboard = (
-            await _dashboard(request, reader, caller.user_id) if which is Mine.HOSTING and after is None else None
+            await _dashboard(request, reader, caller.user_id, found[:PAGE_SIZE])
+            if which is Mine.HOSTING and after is None
+            else None
         )
         me = await user_by_id(reader, caller.user_id)
         reading = [one for one in await backfill_progress.of_person(reader, caller.user_id) if not one.is_done]
@@ -149,16 +157,19 @@ async def show_mine(request: Request) -> Response:
     return page(request, "events/my_events.html", context)
 
 
-async def _dashboard(request: Request, reader: Reader, viewer: UserId) -> HostDashboard:
+async def _dashboard(request: Request, reader: Reader, viewer: UserId, hosted: Sequence[Event]) -> HostDashboard:
+    """``hosted``: the events of the list; what happened since yesterday is theirs."""
     asked = await event_lists.with_requests(reader, viewer, _MOST_ASKED)
     numbers = await counts_shown(reader, [one.id for one in asked])
     most = max(asked, key=lambda one: numbers[one.id].unconfirmed, default=None)
-    hosted = await event_lists.mine(reader, viewer, Mine.HOSTING, None, 1)
+    me = await user_by_id(reader, viewer)
+    zone = (me and me.time_zone) or services(request).settings.time_zone
     return HostDashboard(
-        await oldest_join_requests(reader, asked),
+        await oldest_join_requests(reader, asked, viewer),
         sum(one.unconfirmed for one in numbers.values()),
         "" if most is None else f"/events/{quote(most.slug)}",
         await _next(request, reader, viewer, hosted[0]) if hosted else None,
+        await activity_view.since_yesterday(reader, [one.id for one in hosted], zone),
     )
 
 

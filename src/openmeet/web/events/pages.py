@@ -51,6 +51,7 @@ from openmeet.i18n.markdown import summary_of
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.record_pictures import picture_of
 from openmeet.outbox import publication_status, publications
+from openmeet.web.attendance import activity_view
 from openmeet.web.attendance.join_requests import oldest_join_requests
 from openmeet.web.events import answer_view, badges, listing, new_links, structured_data, view
 from openmeet.web.events.answer_sharing import sharing_of
@@ -233,8 +234,13 @@ async def _event_context(
             "suggests_following": await _suggests_following(reader, event, mine) if series else False,
             "meanwhile": [] if says_no else await meanwhile(reader, event, viewer),
             "bar": bar,
-            "asking": await oldest_join_requests(reader, [event], registration_settings)
-            if is_hosting and counts.unconfirmed
+            "asking": await oldest_join_requests(reader, [event], caller.user_id, registration_settings)
+            if is_hosting and caller is not None and counts.unconfirmed
+            else [],
+            "lately": activity_view.parts_of(
+                await activity_view.since_yesterday(reader, [event.id], event.time_zone), counts.unconfirmed
+            )
+            if is_hosting and not event.is_draft
             else [],
             "places_left": lists.places_left(event, counts),
             "new_time": lists.new_time_sentence(counts.going, await lists.people_asked_again(reader, event))

@@ -1,0 +1,130 @@
+"""What happened to an event's RSVPs lately, and who comes again and again; for its hosts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from groundwork.clock import MINUTE, Instant
+from groundwork.database.transaction import Reader
+from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
+from openmeet.domain.attendance.queries import IS_HIDDEN
+from openmeet.domain.events.model import EventId
+from openmeet.domain.users.model import UserId
+
+# Every zone's midnight is at the beginning of one of these.
+QUARTER: Final = 15 * MINUTE
+# Somebody is a regular who came to most of the latest events.
+LATEST_EVENTS: Final = 5
+LEAST_OF_REGULARS: Final = 3
+
+_ANSWERS: Final = "('attending', 'attended', 'interested', 'waitlisted', 'pending')"
+
+
+@dataclass(frozen=True, slots=True)
+class RecentChanges:
+    """Numbers of people: ``answered`` for the first time, other than no; ``cannot_come`` now and did not say so before."""
+
+    answered: int = 0
+    cannot_come: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PastAttendance:
+    """Somebody at the latest past events of one host. ``came``: checked in there. ``said_yes``: with or without check-in.
+
+    ``events``: how many there were. ``is_checked``: the hosts checked people in at each of them.
+    """
+
+    events: int
+    is_checked: bool
+    came: int
+    said_yes: int
+
+
+async def since(reader: Reader, event_ids: Sequence[EventId], start: Instant) -> RecentChanges:
+    """Changes at these events since this instant: each answer as it was before, and as it is now."""
+    if not event_ids:
+        return RecentChanges()
+    row = await reader.fetch_one(
+        f"""
+        with changes as (
+        select attendance_id, before_status, after_status,
+               row_number() over (partition by attendance_id order by changed_at, id) as from_first,
+               row_number() over (partition by attendance_id order by changed_at desc, id desc) as from_last
+          from attendance_history where event_id in :wanted and changed_at >= :start)
+        select coalesce(sum(case when coalesce(first.before_status, 'invited') = 'invited'
+                                  and last.after_status in {_ANSWERS} then 1 else 0 end), 0) as answered,
+               coalesce(sum(case when coalesce(first.before_status, '') <> 'declined'
+                                  and last.after_status = 'declined' then 1 else 0 end), 0) as cannot_come
+          from changes first join changes last on last.attendance_id = first.attendance_id
+         where first.from_first = 1 and last.from_last = 1
+        """,
+        wanted=sorted(event_ids),
+        start=start,
+    )
+    return RecentChanges() if row is None else RecentChanges(int(row["answered"]), int(row["cannot_come"]))
+
+
+async def first_answers(reader: Reader, event_id: EventId, start: Instant) -> Mapping[Instant, int]:
+    """How many people answered for the first time, other than no, in each quarter of an hour that had any."""
+    rows = await reader.fetch(
+        f"""
+        select changed_at / {QUARTER} as quarter, count(*) as n from attendance_history
+         where event_id = :event_id and changed_at >= :start
+           and coalesce(before_status, 'invited') = 'invited' and after_status in {_ANSWERS}
+         group by changed_at / {QUARTER} order by quarter
+        """,
+        event_id=event_id,
+        start=start,
+    )
+    return {Instant(int(row["quarter"]) * QUARTER): int(row["n"]) for row in rows}
+
+
+async def past_attendance(
+    reader: Reader, host: UserId, *, people: Sequence[UserId] | None = None, limit: int = 50
+) -> dict[UserId, PastAttendance]:
+    """Who came to the latest past events of this host, who comes most first.
+
+    ``people``: these alone, and everybody who came at all; without it, the regulars. Only events that the asking person
+    created: what happened at others' events is not theirs to know. An address that was checked in without ever answering is
+    left out, because its owner is not disclosed.
+    """
+    if people is not None and not people:
+        return {}
+    events = await reader.fetch(
+        """
+        select e.id, case when exists (select 1 from attendances a where a.event_id = e.id and a.status = 'attended')
+                     then 1 else 0 end as is_checked
+          from events e
+         where e.author_id = :host and coalesce(e.ends_at, e.starts_at) < :now
+           and e.is_draft = 0 and e.status <> 'cancelled' and e.deleted_at is null and e.removed_at is null
+         order by e.starts_at desc, e.id desc limit :latest
+        """,
+        host=host,
+        now=reader.now,
+        latest=LATEST_EVENTS,
+    )
+    if not events:
+        return {}
+    asked = {} if people is None else {"people": sorted(set(people))}
+    rows = await reader.fetch(
+        f"""
+        select a.user_id, count(*) as said_yes, sum(case when a.status = 'attended' then 1 else 0 end) as came
+          from attendances a
+         where a.event_id in :wanted and a.status in ('attending', 'attended') and a.user_id <> :host
+           {"" if people is None else "and a.user_id in :people"}
+           and not {IS_HIDDEN} and not {IS_UNANSWERED_INVITATION}
+         group by a.user_id having count(*) >= :least
+         order by said_yes desc, came desc, a.user_id limit :limit
+        """,
+        wanted=[row["id"] for row in events],
+        host=host,
+        least=LEAST_OF_REGULARS if people is None else 1,
+        limit=limit if people is None else len(people),
+        **asked,
+    )
+    is_checked = all(row["is_checked"] for row in events)
+    return {
+        UserId(row["user_id"]): PastAttendance(len(events), is_checked, int(row["came"]), int(row["said_yes"]))
+        for row in rows
+    }

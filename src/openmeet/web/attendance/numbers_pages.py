@@ -1,0 +1,137 @@
+"""The numbers of an event, for its hosts: since yesterday, answers by day as a drawing and as a table, and regulars."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import Instant
+from groundwork.ui.tones import tone_of
+from openmeet.domain.attendance import activity, host_decisions, lists, queries
+from openmeet.domain.attendance.lists import STATUS_LABELS
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.identities.queries import shown_names
+from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext, ngettext
+from openmeet.recurrence.wall_time import instant_of, local_of
+from openmeet.web.attendance import activity_view
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.layout import page
+from openmeet.web.site.tenant_routing import database_of
+
+# Four weeks fit a phone with bars that can be told apart.
+DAYS: Final = 28
+# The drawing, in units of its view box.
+HEIGHT: Final = 96
+STEP: Final = 20
+BAR: Final = 14
+
+
+@dataclass(frozen=True, slots=True)
+class DayBar:
+    """A day of the drawing. ``height`` in its units; a day with an answer is at least visible."""
+
+    day: str
+    number: int
+    x: int
+    y: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersByDay:
+    """The drawing, with ``summary`` for who does not see it."""
+
+    bars: list[DayBar]
+    width: int
+    first: str
+    last: str
+    most: int
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegularRow:
+    """Somebody who comes to most of the host's events, and what they answered to this one."""
+
+    name: str
+    tone: int
+    words: str
+    answer: str
+
+
+def routes() -> list[Route]:
+    return [Route("/events/{slug}/numbers", show, methods=["GET"])]
+
+
+async def show(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        event = await host_decisions.find_for_host(reader, caller, EventSlug(request.path_params["slug"]))
+        counts = (await lists.counts_shown(reader, [event.id]))[event.id]
+        changes = await activity_view.since_yesterday(reader, [event.id], event.time_zone)
+        days = _days_of(event, reader.now)
+        answers = await activity.first_answers(reader, event.id, _midnight(days[0], event.time_zone))
+        regulars = await activity.past_attendance(reader, caller.user_id)
+        names = await shown_names(reader, list(regulars))
+        answered = await queries.of_pairs(reader, [(event.id, one) for one in regulars])
+    rows = []
+    for user_id, past in regulars.items():
+        words = activity_view.attendance_words(past)
+        mine = answered.get((event.id, user_id))
+        if words:
+            answer = gettext("hasn’t answered yet") if mine is None else str(STATUS_LABELS[mine.status])
+            rows.append(RegularRow(names[user_id], tone_of(user_id), words, answer))
+    context = {
+        "event": event,
+        "counts": counts,
+        "changes": changes,
+        "by_day": _drawing(days, _by_day(answers, event.time_zone)),
+        "regulars": rows,
+    }
+    return page(request, "attendance/numbers.html", context, headers={"cache-control": "no-store"})
+
+
+def _days_of(event: Event, now: Instant) -> list[date]:
+    """The days of the drawing: until today, or until the event was over."""
+    last = local_of(min(now, event.ends_at or event.starts_at or now), event.time_zone).date()
+    return [last - timedelta(days=number) for number in reversed(range(DAYS))]
+
+
+def _midnight(day: date, zone: str) -> Instant:
+    return instant_of(datetime(day.year, day.month, day.day), zone)  # noqa: DTZ001  # wall time is naive here
+
+
+def _by_day(answers: Mapping[Instant, int], zone: str) -> dict[date, int]:
+    found: dict[date, int] = {}
+    for at, number in answers.items():
+        day = local_of(at, zone).date()
+        found[day] = found.get(day, 0) + number
+    return found
+
+
+def _drawing(days: Sequence[date], numbers: Mapping[date, int]) -> AnswersByDay | None:
+    """None if nobody answered in these days."""
+    most = max((numbers.get(day, 0) for day in days), default=0)
+    if not most:
+        return None
+    bars = []
+    for place, day in enumerate(days):
+        number = numbers.get(day, 0)
+        height = max(3, round(number * HEIGHT / most)) if number else 0
+        bars.append(DayBar(formatting.short_day(day), number, place * STEP, HEIGHT - height, height))
+    best = max(bars, key=lambda one: one.number)
+    total = sum(one.number for one in bars)
+    summary = ngettext(
+        "%(number)s answer from %(first)s to %(last)s.",
+        "%(number)s answers from %(first)s to %(last)s, the most on %(best)s.",
+        total,
+        first=bars[0].day,
+        last=bars[-1].day,
+        best=best.day,
+    )
+    return AnswersByDay(bars, len(days) * STEP - (STEP - BAR), bars[0].day, bars[-1].day, most, summary)

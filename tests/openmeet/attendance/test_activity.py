@@ -1,0 +1,150 @@
+"""What hosts learn about the answers to their events: since yesterday, by day, and who comes again and again."""
+
+import re
+from datetime import date
+
+import pytest
+
+from groundwork.clock import DAY, HOUR, MINUTE, HandClock, Instant
+from groundwork.database.transaction import Database
+from openmeet.domain.attendance import actions, activity, host_decisions
+from openmeet.domain.attendance.activity import PastAttendance, RecentChanges
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.web.attendance import activity_view, numbers_pages
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
+    return await make_database("openmeet", clock=clock)
+
+
+async def test_changes_since_an_instant_compare_before_with_now(db: Database, clock: HandClock) -> None:
+    """Who changed their mind in between counts once, as they are now; who only waits for a place has answered, too."""
+    async with db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"))
+        ben, cleo, dana = [await person(tx, name) for name in ("Ben", "Cleo", "Dana")]
+        for one in (ben, cleo):
+            await actions.answer(tx, one, event.slug, RsvpReply.GOING)
+    clock.turn(DAY)
+    start = clock.now()
+    clock.turn(MINUTE)
+    for caller, reply in (
+        (ben, RsvpReply.DECLINED),
+        (cleo, RsvpReply.DECLINED),
+        (cleo, RsvpReply.INTERESTED),
+        (dana, RsvpReply.INTERESTED),
+        (dana, RsvpReply.GOING),
+    ):
+        async with db.transaction() as tx:
+            await actions.answer(tx, caller, event.slug, reply)
+        clock.turn(MINUTE)
+    async with db.reader() as reader:
+        assert await activity.since(reader, [event.id], start) == RecentChanges(answered=1, cannot_come=1)
+        assert await activity.since(reader, [event.id], Instant(0)) == RecentChanges(answered=2, cannot_come=1)
+        assert await activity.since(reader, [event.id], clock.now()) == RecentChanges()
+        assert await activity.since(reader, [], start) == RecentChanges()
+
+
+async def past_event(db: Database, clock: HandClock, host: Caller, guests: list[Caller], there: list[Caller]) -> Event:
+    """An event that is over now, with these people going, some of them checked in."""
+    async with db.transaction() as tx:
+        event = await event_by(tx, host, starts="2026-03-01T18:00", ends="2026-03-01T20:00")
+        await tx.execute(
+            "update events set starts_at = :at, ends_at = :end where id = :id",
+            at=clock.now() + HOUR,
+            end=clock.now() + 2 * HOUR,
+            id=event.id,
+        )
+        saved = {one: await actions.answer(tx, one, event.slug, RsvpReply.GOING) for one in guests}
+        for one in there:
+            await host_decisions.check_in(tx, host, event.slug, saved[one].id)
+    clock.turn(DAY)
+    return event
+
+
+async def test_regulars_are_those_of_the_latest_five_past_events(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        ana, ben, cleo, dana = [await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Dana")]
+        other = await person(tx, "Emil")
+    # An early one that counts no more, and one of another host.
+    await past_event(db, clock, ana, [cleo], [])
+    await past_event(db, clock, other, [cleo, dana], [])
+    for guests in ([ben, cleo, dana], [ben, cleo], [ben], [ben, cleo], []):
+        await past_event(db, clock, ana, guests, guests)
+    async with db.reader() as reader:
+        found = await activity.past_attendance(reader, ana.user_id)
+        # Nobody was checked in at the last one, so that somebody came is not known of all.
+        assert found == {
+            ben.user_id: PastAttendance(events=5, is_checked=False, came=4, said_yes=4),
+            cleo.user_id: PastAttendance(events=5, is_checked=False, came=3, said_yes=3),
+        }
+        asked = await activity.past_attendance(reader, ana.user_id, people=[dana.user_id, other.user_id])
+        assert asked == {dana.user_id: PastAttendance(events=5, is_checked=False, came=1, said_yes=1)}
+        assert await activity.past_attendance(reader, ana.user_id, people=[]) == {}
+        assert await activity.past_attendance(reader, ben.user_id) == {}
+
+
+async def test_an_address_that_never_answered_is_nobody_who_came(db: Database, clock: HandClock) -> None:
+    """Otherwise a host could invite an address and learn whose it is."""
+    async with db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+    event = await past_event(db, clock, ana, [ben], [ben])
+    async with db.transaction() as tx:
+        await tx.execute("update attendances set invited_as = 'ben@example.org' where event_id = :id", id=event.id)
+        await tx.execute("update attendance_history set after_status = 'attended' where event_id = :id", id=event.id)
+    async with db.reader() as reader:
+        assert await activity.past_attendance(reader, ana.user_id, people=[ben.user_id]) == {}
+
+
+def test_words_claim_no_more_than_is_known() -> None:
+    for past, words in (
+        (PastAttendance(5, is_checked=True, came=4, said_yes=5), "Came to 4 of your last 5 events"),
+        (PastAttendance(5, is_checked=False, came=4, said_yes=5), "Said yes to 5 of your last 5 events"),
+        (PastAttendance(1, is_checked=True, came=1, said_yes=1), "Came to your last event"),
+        (PastAttendance(3, is_checked=True, came=0, said_yes=3), ""),
+        (None, ""),
+    ):
+        assert activity_view.attendance_words(past) == words
+
+
+def test_days_are_those_of_the_event_s_zone() -> None:
+    """The quarter of an hour after midnight in Kathmandu (UTC+5:45) belongs to the new day."""
+    midnight = numbers_pages._midnight(date(2026, 3, 2), "Asia/Kathmandu")  # pure
+    found = numbers_pages._by_day({midnight: 2, Instant(midnight - 15 * MINUTE): 1}, "Asia/Kathmandu")
+    assert found == {date(2026, 3, 1): 1, date(2026, 3, 2): 2}
+
+
+@pytest.fixture
+async def site(make_sqlite: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_sqlite("openmeet", clock=clock), clock)
+
+
+async def test_the_page_of_numbers_is_for_hosts_and_has_a_table_beside_the_drawing(
+    site: Site, clock: HandClock
+) -> None:
+    async with site.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana)
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+    clock.turn(2 * DAY)
+    async with site.db.transaction() as tx:
+        await actions.answer(tx, cleo, event.slug, RsvpReply.GOING)
+        await actions.answer(tx, await person(tx, "Dana"), event.slug, RsvpReply.INTERESTED)
+    path = f"/events/{event.slug}/numbers"
+    async with signed_in(site, ana.user_id) as host, signed_in(site, ben.user_id) as guest, site.browser() as anybody:
+        shown = (await host.get(path)).text
+        assert "<strong>2</strong><span>new answers</span>" in shown
+        assert re.findall(r'<th scope="row">(.*?)</th><td>(\d+)</td>', shown) == [
+            ("Sun 1 Mar", "1"),
+            ("Tue 3 Mar", "2"),
+        ]
+        assert 'aria-label="3 answers from Wed 4 Feb to Tue 3 Mar, the most on Tue 3 Mar."' in shown
+        assert shown.partition("<figure")[2].partition("</figure>")[0].count("<rect") == 2
+        assert "Since yesterday:</strong> 2 new answers" in (await host.get(f"/events/{event.slug}")).text
+        assert "<strong>2</strong><span>new answers</span>" in (await host.get("/my/events?which=hosting")).text
+        assert (await guest.get(path)).status_code == 403
+        assert (await anybody.get(path)).headers["location"].startswith("/sign-in")
