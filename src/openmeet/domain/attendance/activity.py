@@ -47,17 +47,17 @@ async def since(reader: Reader, event_ids: Sequence[EventId], start: Instant) ->
         return RecentChanges()
     row = await reader.fetch_one(
         f"""
-        with changes as (
+        select coalesce(sum(case when was = 'invited' and is_now in {_ANSWERS} then 1 else 0 end), 0) as answered,
+               coalesce(sum(case when was <> 'declined' and is_now = 'declined' then 1 else 0 end), 0) as cannot_come
+          from (
+        select max(case when from_first = 1 then coalesce(before_status, 'invited') end) as was,
+               max(case when from_last = 1 then after_status end) as is_now
+          from (
         select attendance_id, before_status, after_status,
                row_number() over (partition by attendance_id order by changed_at, id) as from_first,
                row_number() over (partition by attendance_id order by changed_at desc, id desc) as from_last
-          from attendance_history where event_id in :wanted and changed_at >= :start)
-        select coalesce(sum(case when coalesce(first.before_status, 'invited') = 'invited'
-                                  and last.after_status in {_ANSWERS} then 1 else 0 end), 0) as answered,
-               coalesce(sum(case when coalesce(first.before_status, '') <> 'declined'
-                                  and last.after_status = 'declined' then 1 else 0 end), 0) as cannot_come
-          from changes first join changes last on last.attendance_id = first.attendance_id
-         where first.from_first = 1 and last.from_last = 1
+          from attendance_history where event_id in :wanted and changed_at >= :start) as changes
+         group by attendance_id) as answers
         """,
         wanted=sorted(event_ids),
         start=start,
@@ -113,7 +113,7 @@ async def past_attendance(
           from attendances a
          where a.event_id in :wanted and a.status in ('attending', 'attended') and a.user_id <> :host
            {"" if people is None else "and a.user_id in :people"}
-           and not {IS_HIDDEN} and not {IS_UNANSWERED_INVITATION}
+           and not {IS_UNANSWERED_INVITATION}
          group by a.user_id having count(*) >= :least
          order by said_yes desc, came desc, a.user_id limit :limit
         """,
@@ -123,8 +123,25 @@ async def past_attendance(
         limit=limit if people is None else len(people),
         **asked,
     )
+    hidden = await _hidden(reader, [row["id"] for row in events], [row["user_id"] for row in rows])
     is_checked = all(row["is_checked"] for row in events)
     return {
         UserId(row["user_id"]): PastAttendance(len(events), is_checked, int(row["came"]), int(row["said_yes"]))
         for row in rows
+        if row["user_id"] not in hidden
     }
+
+
+async def _hidden(reader: Reader, event_ids: Sequence[str], people: Sequence[str]) -> set[str]:
+    """Those of these people who are not shown there: asked of few, because it takes a dozen look-ups for each."""
+    if not people:
+        return set()
+    rows = await reader.fetch(
+        f"""
+        select distinct a.user_id from attendances a
+         where a.event_id in :wanted and a.user_id in :people and {IS_HIDDEN} order by a.user_id
+        """,
+        wanted=event_ids,
+        people=people,
+    )
+    return {row["user_id"] for row in rows}
