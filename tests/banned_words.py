@@ -11,6 +11,8 @@ BANNED: Final = re.compile(
     r"|whoever|thereof|besides|respectively|successfully|kindly|simply|just(?! now)|oops|users?"
     # "Take back" as the name of a button is fine; "take it back" says neither what happens nor to what.
     r"|(?:take|takes|taking) (?:it|that|this|them|my \w+|the \w+) back|taken back|took back|taking back"
+    # We contract, as people do when they speak.
+    r"|cannot|(?:is|are|was|were|do|does|did|has|have|had|will|would|could|should|must) not(?! only)"
     # An e-mail is no letter; letters and digits are.
     r"|letters?(?!(?:,| and| or) digits| a to z))\b",
     re.IGNORECASE,

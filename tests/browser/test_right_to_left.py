@@ -32,7 +32,14 @@ PAGES = (
     "absent",
 )
 # For people who are not signed in.
-DOORS = {"sign in": "/sign-in", "code": "/sign-in/code?challenge=x", "password": "/sign-in/handle", "front": "/"}
+DOORS = {
+    "sign in": "/sign-in",
+    "code": "/sign-in/code?challenge=x",
+    "password": "/sign-in/handle",
+    "front": "/",
+    # Among others a map with pins, which pages have only where positions are known.
+    "components": "/dev/components",
+}
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])

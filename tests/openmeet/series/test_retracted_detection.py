@@ -253,7 +253,7 @@ async def test_the_page_says_what_stays(make_sqlite: MakeDatabase, clock: HandCl
     one, series = await accepted(db, caller)
     half = await halved(db, caller, series)
     async with signed_in(site_on(db, clock), user_id) as browser:
-        assert "even if you split the series" in (await browser.get("/my/series/found")).text
+        assert "even if you’ve split the series" in (await browser.get("/my/series/found")).text
         done = await browser.post(f"/my/series/found/{one.id}", data={"does": "undo"})
         said = (await browser.get(done.headers["location"])).text
         assert "Undone. The suggestion is back." in said
