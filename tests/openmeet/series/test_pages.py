@@ -76,7 +76,10 @@ async def form_at(browser: httpx.AsyncClient, path: str, date: str) -> dict[str,
     """The edit form as a browser would send it back unchanged."""
     shown = await browser.get(f"{path}/edit", params={"date": date})
     assert shown.status_code == 200, shown.text
-    selected = dict(re.findall(r'<select id="(\w+)".*?<option value="([^"]*)" selected', shown.text, re.DOTALL))
+    selected = {}
+    for name, options in re.findall(r'<select id="(\w+)"(.*?)</select>', shown.text, re.DOTALL):
+        if found := re.search(r'<option(?: value="([^"]*)")? selected>([^<]*)<', options):
+            selected[name] = found[2] if found[1] is None else found[1]
     described = re.search(r'<textarea id="description"[^>]*>(.*?)</textarea>', shown.text, re.DOTALL)
     return inputs_of(shown.text) | selected | {"description": described[1] if described else ""}
 
