@@ -128,7 +128,9 @@ def _routes_of_every_site() -> tuple[Route, ...]:
     )
 
 
-_WITH_PICTURES = ("/events/", "/api/events/", "/groups/", "/api/groups/", "/series/", "/api/series/")
+_WITH_PICTURES = (
+    *("/events/", "/api/events/", "/groups/", "/api/groups/", "/series/", "/api/series/", "/settings/", "/api/me/"),
+)
 
 # The pages that say something in a chat take pictures.
 _CONVERSATION = re.compile(

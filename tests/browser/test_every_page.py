@@ -219,6 +219,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         "suggestions": "/settings/suggestions",
         "the map": "/?view=map",
         "profile": "/settings/profile",
+        "portrait": "/settings/picture",
         "a search": "/?q=caf%C3%A9",
         "kept searches": "/my/searches",
         "a host": f"/people/{ben.user_id}",

@@ -7,10 +7,12 @@ import io
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
+from groundwork.blobstore.open_ import open_folder
 from groundwork.settings import Secret
 from groundwork.telemetry.logs import configure
 from tests.databases import MakeDatabase
@@ -23,10 +25,13 @@ from tests.openmeet.site_under_test import Site, site_on
 
 
 @pytest.fixture
-async def site(make_sqlite: MakeDatabase, clock) -> AsyncIterator[Site]:
+async def site(make_sqlite: MakeDatabase, clock, tmp_path: Path) -> AsyncIterator[Site]:
     db = await make_sqlite("openmeet")
     async with publishing_to_nobody(clock) as publishing:
-        yield site_on(db, clock, publishing=publishing, **UNLIMITED, metrics_token=Secret("for metrics"))
+        pictures = open_folder(tmp_path / "pictures")
+        yield site_on(
+            db, clock, pictures=pictures, publishing=publishing, **UNLIMITED, metrics_token=Secret("for metrics")
+        )
 
 
 @pytest.fixture

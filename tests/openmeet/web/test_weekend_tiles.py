@@ -11,7 +11,7 @@ from openmeet.web.events.listing import EventCard, ListedDay
 
 # A Thursday.
 NOW = from_datetime(datetime(2026, 3, 5, 9, tzinfo=UTC))
-CARD = EventCard("", "", "", "", "", "", "", 0, False, (), "", (), None)
+CARD = EventCard("", "", "", "", "", "", "", "", 0, False, (), "", (), None)
 
 
 def day(key: str, *slugs: str) -> ListedDay:

@@ -22,6 +22,8 @@ from openmeet.domain.chat.model import (
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.room_queries import by_id as room_by_id
 from openmeet.domain.chat.texts import cleaned, with_names
+from openmeet.domain.media.pictures import PictureKey
+from openmeet.domain.profiles.portraits import shown as portraits_shown
 from openmeet.domain.users.model import UserId, unnamed
 
 # Maximum length of the line that a reply quotes.
@@ -58,12 +60,13 @@ class ShownMessage:
     """A message as one person sees it. ``message.body`` is empty where it was removed.
 
     ``is_only_here``: the room is mirrored to Matrix, but this message is not sent there.
-    ``name``: of the author; of a Matrix guest the address. ``is_folded``: by somebody that the reader blocks or mutes.
+    ``name``: of the author; of a Matrix guest the address. ``portrait``: the author’s picture, where the reader sees it. ``is_folded``: by somebody that the reader blocks or mutes.
     ``renamed``: present names of mentioned people who have changed their name, by the name in the text. ``votes``: the number for each choice of a poll; ``my_votes``: those of the reader.
     """
 
     message: ChatMessage
     name: str
+    portrait: PictureKey | None
     handle: str | None
     reply: ReplyLine | None
     reactions: tuple[ReactionCount, ...]
@@ -271,6 +274,7 @@ async def shown(
     answered = await by_ids(reader, [one.reply_to for one in messages if one.reply_to is not None])
     authors = {one.user_id for one in (*messages, *answered.values()) if one.user_id is not None}
     names = await _names(reader, authors)
+    portraits = await portraits_shown(reader, viewer, authors)
     apart = await _blocked_or_muted(reader, authors, viewer)
     unread = set() if quotes_all else await _before_joining(reader, list(answered.values()), viewer)
     reactions = await _reactions(reader, ids, viewer)
@@ -283,6 +287,7 @@ async def shown(
         ShownMessage(
             message=one,
             name=_name_of(one, names),
+            portrait=portraits.get(one.user_id) if one.user_id else None,
             handle=names[one.user_id].handle if one.user_id in names else None,
             reply=_reply_line(answered.get(one.reply_to), one, names, apart, unread, renamed) if one.reply_to else None,
             reactions=tuple(reactions.get(one.id, ())),

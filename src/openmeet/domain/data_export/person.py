@@ -15,7 +15,7 @@ from openmeet.domain.data_export import import_rules
 from openmeet.domain.data_export.reasons import DataExportReason
 from openmeet.domain.data_export.tables import EXPORT_ONLY, OWN, ExportedTable, Value, camel, from_json, to_json
 from openmeet.domain.groups.model import GroupRole
-from openmeet.domain.media.pictures import Size
+from openmeet.domain.media.pictures import PORTRAIT_SIDES, Size
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.formatting import iso
 
@@ -37,7 +37,13 @@ async def document(db: Database, user_id: UserId, site: str) -> dict[str, Any]:
         # One reader per table: no snapshot is held for as long as a long history takes.
         async with db.reader() as reader:
             tables[camel(part.name)] = await _rows(reader, part, user_id)
-    tables["pictures"] = [addressed(row, f"{site}/media") for row in tables["pictures"]]
+    portrait = tables["users"][0]["portraitKey"]
+    tables["pictures"] = [
+        row | {"url": f"{site}/portraits/{portrait}/{max(PORTRAIT_SIDES)}"}
+        if row["key"] == portrait
+        else addressed(row, f"{site}/media")
+        for row in tables["pictures"]
+    ]
     tables["chatPictures"] = [addressed(row, f"{site}/chat/pictures") for row in tables["chatPictures"]]
     return {
         "openmeetExport": VERSION,
@@ -248,8 +254,17 @@ def _empty_group(row: Row) -> None:
     row |= dict.fromkeys(("picture_key", "picture_alt", "picture_width", "picture_height"))
 
 
+def _of_portrait(row: Row) -> Value:
+    return row.get("portrait_key")
+
+
+def _empty_portrait(row: Row) -> None:
+    row["portrait_key"] = None
+
+
 _PLACES: Final[Mapping[str, tuple[Callable[[Row], Value], Callable[[Row], None]]]] = {
     "events": (_of_column, _empty_event),
     "event_series": (_of_series, _empty_series),
     "groups": (_of_column, _empty_group),
+    "users": (_of_portrait, _empty_portrait),
 }

@@ -37,9 +37,10 @@ class Size(StrEnum):
 
     LARGE = "large"
     SMALL = "small"
+    THUMBNAIL = "thumbnail"
 
 
-SIDES: Final = {Size.LARGE: 1600, Size.SMALL: 640}
+SIDES: Final = {Size.LARGE: 1600, Size.SMALL: 640, Size.THUMBNAIL: 320}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,16 @@ def blob_key(key: str, size: Size) -> str:
     return f"pictures/{key}-{size.value}.jpg"
 
 
+# Squares of people: in rows and on cards, beside a name, and on a person's page; each sharp on a screen with two pixels
+# for one.
+PORTRAIT_SIDES: Final = (48, 96, 256)
+
+
+def portrait_key(key: str, side: int) -> str:
+    """The storage key of one size of somebody's portrait."""
+    return f"portraits/{key}-{side}.webp"
+
+
 # The accepted formats; the library is not allowed to try others.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 
@@ -78,8 +89,11 @@ _SIDES_DOWN = (SIDES[Size.LARGE], 1200, 900, SIDES[Size.SMALL], 480, 320, _LEAST
 _QUALITIES_DOWN = (72, 50)
 
 
-def prepare(body: bytes) -> Prepared:
-    """Re-encode the first frame, upright and without metadata. Raises InvalidForm (``picture``)."""
+def decoded(body: bytes, side: int) -> Image.Image:
+    """The first frame, upright and on white, with at most twice as many pixels as a side of ``side`` needs.
+
+    Raises InvalidForm (``picture``). What is encoded from it has to leave out ``info``, which holds metadata.
+    """
     try:
         with warnings.catch_warnings():
             # Check the dimensions before decoding: the library only warns about large ones.
@@ -87,12 +101,17 @@ def prepare(body: bytes) -> Prepared:
             with Image.open(io.BytesIO(body), formats=_FORMATS) as sent:
                 _check_size(sent)
                 # Let the JPEG decoder scale down where that is enough.
-                sent.draft("RGB", (SIDES[Size.LARGE] * 2, SIDES[Size.LARGE] * 2))
+                sent.draft("RGB", (side * 2, side * 2))
                 # Reduce the size first: each further step would hold all pixels twice.
-                small = _at_most(sent, SIDES[Size.LARGE] * 2)
-            whole = _on_white(ImageOps.exif_transpose(small))
+                small = _at_most(sent, side * 2)
+            return _on_white(ImageOps.exif_transpose(small))
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError):
         raise InvalidForm({"picture": MediaReason.UNREADABLE}) from None
+
+
+def prepare(body: bytes) -> Prepared:
+    """Re-encode the first frame, upright and without metadata. Raises InvalidForm (``picture``)."""
+    whole = decoded(body, SIDES[Size.LARGE])
     bodies: dict[Size, bytes] = {}
     width = height = 0
     for size in Size:
@@ -204,11 +223,7 @@ async def keep(
 
     The bytes are stored before the row: a crash in between leaves bytes without a row, never a row without bytes.
     """
-    if len(body) > MAX_UPLOAD_BYTES:
-        raise TooLarge(MediaReason.TOO_LARGE, most=MAX_UPLOAD_BYTES // 1000000)
-    async with db.reader() as reader:
-        if await sent_since(reader, user_id, Instant(reader.now - DAY)) >= MAX_A_DAY:
-            raise TooMany(MediaReason.TOO_MANY_PICTURES, most=MAX_A_DAY, after_seconds=24 * 3600)
+    await require_acceptable(db, user_id, body)
     made = await workers.run(partial(prepare, body))
     key = PictureKey(secrets.token_hex(16))
     for size, bytes_ in made.bodies.items():
@@ -219,6 +234,15 @@ async def keep(
     return key, made
 
 
+async def require_acceptable(db: Database, user_id: str, body: bytes) -> None:
+    """Raises TooLarge, or TooMany where the person has uploaded ``MAX_A_DAY`` pictures."""
+    if len(body) > MAX_UPLOAD_BYTES:
+        raise TooLarge(MediaReason.TOO_LARGE, most=MAX_UPLOAD_BYTES // 1000000)
+    async with db.reader() as reader:
+        if await sent_since(reader, user_id, Instant(reader.now - DAY)) >= MAX_A_DAY:
+            raise TooMany(MediaReason.TOO_MANY_PICTURES, most=MAX_A_DAY, after_seconds=24 * 3600)
+
+
 async def forget_unused(db: Database, store: BlobStore) -> int:
     """Delete unused pictures; returns how many."""
     async with db.reader() as reader:
@@ -226,8 +250,8 @@ async def forget_unused(db: Database, store: BlobStore) -> int:
     for key in found:
         async with db.transaction() as tx:
             await delete(tx, key)
-        for size in Size:
-            await store.delete(blob_key(key, size))
+        for name in (*(blob_key(key, size) for size in Size), *(portrait_key(key, side) for side in PORTRAIT_SIDES)):
+            await store.delete(name)
     return len(found)
 
 
@@ -257,13 +281,14 @@ async def sent_since(reader: Reader, user_id: str, since: Instant) -> int:
 
 
 async def unused(reader: Reader, before: Instant, limit: int) -> list[PictureKey]:
-    """Pictures uploaded before an instant that no event, series or group uses, not even after an undo."""
+    """Pictures uploaded before an instant that no event, series, group or person uses, not even after an undo."""
     rows = await reader.fetch(
         """
         select p.key from pictures p
          where p.created_at < :before
            and not exists (select 1 from events e where e.picture_key = p.key)
            and not exists (select 1 from groups g where g.picture_key = p.key)
+           and not exists (select 1 from users u where u.portrait_key = p.key)
            and not exists (select 1 from event_series s where s.template like '%"' || p.key || '"%')
            and not exists (
              select 1 from event_series_undos o

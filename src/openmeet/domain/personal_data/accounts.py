@@ -31,7 +31,7 @@ USERS: Final = (
         Retention.ACCOUNT,
         OnErasure.EMPTY,
         (
-            personal(ColumnAudience.EVERYONE, "display_name bio"),
+            personal(ColumnAudience.EVERYONE, "display_name bio portrait_key"),
             personal(
                 ColumnAudience.SELF,
                 "email time_zone week_start language seen_at claimed_at wants_suggestions enter_sends",

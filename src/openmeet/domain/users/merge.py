@@ -14,7 +14,7 @@ _TAKE_WHAT_IS_MISSING: Final = """
        set display_name = case when display_name = '' then :display_name else display_name end,
            bio = case when bio = '' then :bio else bio end, time_zone = coalesce(time_zone, :time_zone),
                week_start = coalesce(week_start, :week_start),
-               language = coalesce(language, :language),
+               language = coalesce(language, :language), portrait_key = coalesce(portrait_key, :portrait_key),
            email = coalesce(email, :email), kind = 'person', claimed_at = coalesce(claimed_at, :now),
            revision = revision + 1, updated_at = :now
      where id = :id
@@ -33,7 +33,7 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     Raises ForeignKeyViolated if something still refers to the deleted user.
     """
     goes = await tx.fetch_one(
-        "select u.display_name, u.bio, u.time_zone, u.week_start, u.language, coalesce(u.email, g.email) as email"
+        "select u.display_name, u.bio, u.time_zone, u.week_start, u.language, u.portrait_key, coalesce(u.email, g.email) as email"
         " from users u left join guests g on g.user_id = u.id where u.id = :id",
         id=from_user,
     )
@@ -49,6 +49,7 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
         time_zone=goes["time_zone"],
         week_start=goes["week_start"],
         language=goes["language"],
+        portrait_key=goes["portrait_key"],
         email=goes["email"],
         now=tx.now,
     )

@@ -32,6 +32,7 @@ class User:
     ``week_start``: the weekday with which their week begins (0 is Monday), None unless they chose one.
     ``shows_about`` and ``shows_groups``: whether their ``bio``, and their public groups, are on their profile.
     ``wants_suggestions``: whether Home suggests events to them. ``enter_sends``: whether Enter sends a chat message.
+    ``portrait``: the key of their own picture.
     """
 
     id: UserId
@@ -48,6 +49,7 @@ class User:
     week_start: int | None = None
     wants_suggestions: bool = True
     enter_sends: bool = False
+    portrait: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

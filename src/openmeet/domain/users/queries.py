@@ -9,7 +9,7 @@ from openmeet.domain.users.model import User, UserId, UserKind
 
 COLUMNS = (
     "id, kind, display_name, email, bio, time_zone, language, revision, created_at, shows_about, shows_groups,"
-    " week_start, wants_suggestions, enter_sends"
+    " week_start, wants_suggestions, enter_sends, portrait_key"
 )
 
 
@@ -30,6 +30,7 @@ def user_of(row: Row) -> User:
         week_start=row["week_start"],
         wants_suggestions=bool(row["wants_suggestions"]),
         enter_sends=bool(row["enter_sends"]),
+        portrait=row["portrait_key"],
     )
 
 
@@ -149,9 +150,10 @@ async def blank_shadow(tx: Transaction, user_id: UserId) -> None:
 async def blank(tx: Transaction, user_id: UserId) -> None:
     """Delete everything personal of a user whose account is gone."""
     await tx.execute(
-        "update users set display_name = '', bio = '', time_zone = null, week_start = null, language = null, revision = revision + 1,"
-        " updated_at = :now where id = :id and (display_name <> '' or bio <> '' or time_zone is not null"
-        " or week_start is not null or language is not null)",
+        "update users set display_name = '', bio = '', time_zone = null, week_start = null, language = null,"
+        " portrait_key = null, revision = revision + 1, updated_at = :now where id = :id and (display_name <> ''"
+        " or bio <> '' or time_zone is not null or week_start is not null or language is not null"
+        " or portrait_key is not null)",
         id=user_id,
         now=tx.now,
     )

@@ -96,6 +96,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "repository.bad_repository": mark("The repository of %(did)s is malformed or its signature is wrong."),
     "repository.old_repository": mark("The repository of %(did)s has an old format without a revision."),
     "repository.no_account_status": mark("The account server of %(did)s doesn’t give the account’s status."),
+    "repository.no_profile_picture": mark("Your profile has no picture."),
+    "repository.other_picture": mark("The account server of %(did)s sent another picture."),
     "repository.no_pds": mark("%(did)s names no account server."),
     "repository.no_signing_key": mark("%(did)s names no signing key."),
     "repository.sign_in_again": mark("Sign in again with this account, so that we can sync for you."),

@@ -42,6 +42,8 @@ class RepositoryReason(Reason):
     OLD_REPOSITORY = "repository.old_repository"
     NO_ACCOUNT_STATUS = "repository.no_account_status"
     NO_PDS = "repository.no_pds"
+    NO_PROFILE_PICTURE = "repository.no_profile_picture"
+    OTHER_PICTURE = "repository.other_picture"
     NO_SIGNING_KEY = "repository.no_signing_key"
     SIGN_IN_AGAIN = "repository.sign_in_again"
     SESSION_BUSY = "repository.session_busy"

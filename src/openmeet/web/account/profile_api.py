@@ -1,19 +1,25 @@
 """One's own profile as JSON."""
 
+from typing import ClassVar
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.media import portraits as media
+from openmeet.domain.profiles import portraits
 from openmeet.domain.users import actions, queries
 from openmeet.domain.users.model import User
 from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation
+from openmeet.web.media.uploads import store_of
+from openmeet.web.media.urls import portrait_url
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.site.tenant_routing import database_of, workers_of
 
 
 class ProfileInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -27,11 +33,20 @@ class ProfileInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     language: str | None = None
 
 
+class PortraitInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``image``: a JPEG, PNG, WebP or GIF in base64. A square from its middle is shown, without location and camera details."""
+
+    EXAMPLE: ClassVar[dict[str, str]] = {"image": "R0lGODdhAQABAIEAAP///wAAAAAAAAAAACwAAAAAAQABAAAIBAABBAQAOw=="}
+
+    image: bytes
+
+
 class ProfileOutput(msgspec.Struct, rename="camel"):
     """One's own profile; ``email`` is shown to oneself alone. ``language``: of pages and e-mails, a tag of BCP 47; none:
     that of the browser, and the site's in e-mails.
 
     ``showsAbout``, ``showsGroups``: whether the page that everyone sees of a host has the ``bio``, and the public groups they are in.
+    ``pictureUrl``: of a square of 256 pixels, WebP; it changes with the picture.
     """
 
     id: str
@@ -42,6 +57,7 @@ class ProfileOutput(msgspec.Struct, rename="camel"):
     shows_about: bool
     shows_groups: bool
     language: str | None
+    picture_url: str | None
 
 
 async def show_me(request: Request) -> Response:
@@ -50,7 +66,7 @@ async def show_me(request: Request) -> Response:
         user = await queries.by_id(reader, caller.user_id)
     if user is None:
         raise NotFound(UserReason.NO_SUCH_PERSON)
-    return json_response(_shown(user), headers=etag_of(user.revision))
+    return json_response(_shown(request, user), headers=etag_of(user.revision))
 
 
 async def save_me(request: Request) -> Response:
@@ -67,10 +83,26 @@ async def save_me(request: Request) -> Response:
     )
     async with database_of(request).transaction() as tx:
         user = await actions.edit_profile(tx, caller.user_id, profile, expected_revision=expected_revision(request))
-    return json_response(_shown(user), headers=etag_of(user.revision))
+    return json_response(_shown(request, user), headers=etag_of(user.revision))
 
 
-def _shown(user: User) -> ProfileOutput:
+async def put_picture(request: Request) -> Response:
+    caller, db = caller_of(request), database_of(request)
+    wanted = await read_json(request, PortraitInput)
+    workers = workers_of(request, caller.user_id)
+    key = await media.keep(db, store_of(request), workers, caller.user_id, wanted.image)
+    async with db.transaction() as tx:
+        await portraits.put(tx, caller.user_id, key)
+    return await show_me(request)
+
+
+async def remove_picture(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await portraits.remove(tx, caller_of(request).user_id)
+    return await show_me(request)
+
+
+def _shown(request: Request, user: User) -> ProfileOutput:
     return ProfileOutput(
         user.id,
         user.display_name,
@@ -80,6 +112,7 @@ def _shown(user: User) -> ProfileOutput:
         user.shows_about,
         user.shows_groups,
         user.language,
+        portrait_url(request, user.portrait),
     )
 
 
@@ -95,5 +128,24 @@ OPERATIONS = (
         ProfileInput,
         (IF_MATCH,),
         failures=(412,),
+    ),
+    ApiOperation(
+        "PUT",
+        "/api/me/picture",
+        "putMyPicture",
+        "Set the caller’s picture",
+        put_picture,
+        {200: ProfileOutput},
+        PortraitInput,
+        failures=(429,),
+        is_idempotent=True,
+    ),
+    ApiOperation(
+        "DELETE",
+        "/api/me/picture",
+        "removeMyPicture",
+        "Remove the caller’s picture",
+        remove_picture,
+        {200: ProfileOutput},
     ),
 )

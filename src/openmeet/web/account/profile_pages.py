@@ -13,6 +13,7 @@ from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.catalogue import choices, lazy
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -36,7 +37,7 @@ async def show_profile(request: Request) -> Response:
     values = {"display_name": user.display_name, "bio": user.bio, "time_zone": user.time_zone or ""}
     values["language"] = user.language or ""
     values |= {"shows_about": "on" if user.shows_about else "", "shows_groups": "on" if user.shows_groups else ""}
-    return _show(request, user, Typed(values))
+    return await _show(request, user, Typed(values))
 
 
 async def save_profile(request: Request) -> Response:
@@ -53,7 +54,7 @@ async def save_profile(request: Request) -> Response:
             language=typed.get("language", ""),
         )
     except InvalidForm as wrong:
-        return _show(request, user, typed_again(typed, wrong), status=400)
+        return await _show(request, user, typed_again(typed, wrong), status=400)
     async with database_of(request).transaction() as tx:
         await actions.edit_profile(tx, user.id, profile)
     return go("/settings/profile", flash="profile_saved")
@@ -82,9 +83,12 @@ async def _me(request: Request) -> User:
     return user
 
 
-def _show(request: Request, user: User, typed: Typed, *, status: int = 200) -> Response:
+async def _show(request: Request, user: User, typed: Typed, *, status: int = 200) -> Response:
+    async with database_of(request).reader() as reader:
+        portraits = await portraits_of(reader, user.id, [user.id])
     context = {
         "typed": typed,
+        "portrait": avatar_of(user.id, user.display_name, portraits),
         "zones": ZONES,
         "languages": choices(services(request).settings.language),
         "email": user.email,

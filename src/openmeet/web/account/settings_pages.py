@@ -30,9 +30,9 @@ from openmeet.domain.users.reasons import UserReason
 from openmeet.domain.webhooks import queries as webhooks
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import choices, gettext, lazy, ngettext
-from openmeet.web.events.listing import face_of
 from openmeet.web.site import session
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -88,10 +88,11 @@ async def show_list(request: Request) -> Response:
             raise NotFound(UserReason.NO_SUCH_PERSON)
         groups = await _groups(reader, request, user)
         handles = [one.handle for one in await identities_of(reader, user.id) if one.handle]
+        portraits = await portraits_of(reader, user.id, [user.id])
     context = {
         "groups": groups,
         "name": user.display_name,
-        "face": face_of(user.id, user.display_name),
+        "face": avatar_of(user.id, user.display_name, portraits),
         "person": user.id,
         "handle": f"@{handles[0]}" if handles else user.email or "",
     }
@@ -147,6 +148,12 @@ async def _groups(reader: Reader, request: Request, user: User) -> list[Settings
             "globe",
             gettext("Connected accounts"),
             ", ".join(f"@{one.handle}" if one.handle else one.did for one in identities) or gettext("None"),
+        ),
+        SettingsRow(
+            "/settings/picture",
+            "picture",
+            gettext("Your picture"),
+            gettext("Your own") if user.portrait else gettext("Your initial"),
         ),
         SettingsRow("/settings/sessions", "laptop", gettext("Where you’re signed in"), await _sessions(reader, user)),
     ]

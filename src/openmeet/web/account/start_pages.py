@@ -1,6 +1,7 @@
 """Onboarding of a new person: town, topics and groups. Each step can be skipped."""
 
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,7 +10,6 @@ from starlette.routing import Route
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, Refused, Unavailable
 from groundwork.http.forms import EMPTY, Typed, local_path, read_form, typed_again
-from groundwork.ui.tones import tone_of
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS, Category
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import membership_queries
@@ -17,8 +17,10 @@ from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.saved_searches import actions as saved_searches
 from openmeet.domain.search import query
 from openmeet.domain.users.model import Caller
+from openmeet.web.account.portrait_pages import form_context
 from openmeet.web.search import places
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.faces import avatar_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -71,20 +73,22 @@ async def _show(request: Request, typed: Typed, *, status: int = 200) -> Respons
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         listed = await membership_queries.listed(reader, (), caller.user_id, after=None, limit=_MOST_GROUPS)
+        portrait = await form_context(request, reader)
     rows = [
         {
             "slug": one.group.slug,
             "name": one.group.details.name,
             "members": one.members,
-            "tone": tone_of(one.group.id),
+            "face": avatar_of(one.group.id, one.group.details.name),
         }
         for one in listed
         if one.role is None
     ]
-    context = {
+    context = portrait | {
         "typed": typed,
         "topics": [(one.value, CATEGORY_LABELS[one]) for one in Category],
         "groups": rows,
-        "next_path": local_path(typed.value("next") or request.query_params.get("next", "/home")),
+        "next_path": (following := local_path(typed.value("next") or request.query_params.get("next", "/home"))),
+        "here": f"{PATH}?{urlencode({'next': following})}",
     }
     return page(request, "account/welcome_start.html", context, status=status)

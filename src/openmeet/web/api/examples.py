@@ -97,6 +97,7 @@ TEXTS: Final = {
     "roleBefore": "member",
     "roleAfter": "moderator",
     "ticketCode": "7KQM-4T2P-9XAB",
+    "pictureUrl": "https://meet.example/portraits/9f86d081884c7d659a2feaa0c55ad015/256",
     "scanUrl": f"https://meet.example/events/{_SLUG}/check-in?code=7KQM-4T2P-9XAB",
     "questionId": "q2f6a1b8c4d01",
     "question": "What do you eat?",

@@ -14,7 +14,6 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany
 from groundwork.http.forms import EMPTY, Typed, read_form
-from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import (
     history,
     host_decisions,
@@ -40,6 +39,7 @@ from openmeet.web.attendance import forms
 from openmeet.web.attendance.forms import MODE_LABELS
 from openmeet.web.attendance.history_view import lines_of
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.live_pages import fingerprint_of
 from openmeet.web.site.rate_limits import spend_on_invitations
@@ -216,6 +216,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         removed = asked.get("removed", "")
         undone = await lists.by_ids(reader, event.id, [AttendanceId(removed)] if removed else [])
         names = await shown_names(reader, [one.user_id for one in (*rows, *undone)])
+        portraits = await portraits_of(reader, caller.user_id, [one.user_id for one in rows])
         counts = (await queries.counts(reader, [event.id]))[event.id]
         has_started = event.starts_at is None or event.starts_at <= reader.now
         asked_again = 0 if has_started or event.is_cancelled else await lists.people_asked_again(reader, event)
@@ -226,6 +227,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
             reader, event.id, registration_settings, [one.attendance_id for one in answered]
         )
     more = urlencode({"tab": tab, "q": q, "after": lists.format_cursor(shown[-1])}) if len(rows) > PAGE_SIZE else ""
+    people = [lists.shown(one, names, limits_of(event, registration_settings)) for one in shown]
     gone = [one for one in undone if one.status is _S.REJECTED]
     context = {
         "event": event,
@@ -240,11 +242,13 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "tab": tab,
         "q": q,
         "asking": numbers[_S.PENDING],
-        "people": [lists.shown(one, names, limits_of(event, registration_settings)) for one in shown],
+        "people": people,
         # The colour of an address must not tell whose it is.
-        "tones": {
-            one.attendance_id: tone_of(one.attendance_id if one.is_unanswered_invitation else one.user_id)
-            for one in shown
+        "avatars": {
+            one.attendance_id: avatar_of(
+                one.attendance_id if one.is_named_by_address else one.user_id, one.name, portraits
+            )
+            for one in people
         },
         # An address that has not answered must not tell what its owner once said.
         "responses": {of: found.responses for of, found in details.items()},

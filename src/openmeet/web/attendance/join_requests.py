@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.database.transaction import Reader
-from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import activity, lists, response_details
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -13,6 +12,7 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.web.attendance import activity_view
+from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 
 # More would push everything else off the page: a link leads to all.
 MAX_JOIN_REQUESTS: Final = 4
@@ -28,8 +28,7 @@ class JoinRequestRow:
     slug: str
     title: str
     name: str
-    initial: str
-    tone: int
+    face: Avatar
     party: int
     said: str = ""
     past: str = ""
@@ -44,6 +43,7 @@ async def oldest_join_requests(
     found = await lists.join_requests(reader, [one.id for one in events], MAX_JOIN_REQUESTS)
     names = await shown_names(reader, [one.user_id for _, one in found])
     past = await activity.past_attendance(reader, host, people=[one.user_id for _, one in found])
+    portraits = await portraits_of(reader, host, [one.user_id for _, one in found])
     by_id: dict[EventId, Event] = {one.id: one for one in events}
     said: dict[AttendanceId, str] = {}
     if settings is not None and found:
@@ -56,8 +56,7 @@ async def oldest_join_requests(
             by_id[event_id].slug,
             by_id[event_id].title,
             names[one.user_id],
-            names[one.user_id][:1].upper(),
-            tone_of(one.user_id),
+            avatar_of(one.user_id, names[one.user_id], portraits),
             one.party,
             said.get(one.attendance_id, ""),
             activity_view.attendance_words(past.get(one.user_id)),

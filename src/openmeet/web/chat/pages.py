@@ -43,6 +43,7 @@ from openmeet.web.chat.places import ChatPlace, Find
 from openmeet.web.chat.requests import spend_on_message, spend_on_opening
 from openmeet.web.chat.write_form import WrittenMessage, answer_question, write_form
 from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.faces import portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -252,8 +253,9 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
         context["beside"] = None
         if place.room is not None and viewer is not None:
             found = await people.some_members(reader, place.room, viewer, _PEOPLE_BESIDE)
+            portraits = await portraits_of(reader, viewer, [one.user_id for one in found.people])
             context["beside"] = {
-                "people": [people_pages.person_row(one, place) for one in found.people],
+                "people": [people_pages.person_row(one, place, portraits) for one in found.people],
                 "others": found.others,
                 "total": found.total,
             }

@@ -9,18 +9,18 @@ from starlette.responses import Response
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
 from groundwork.http.forms import Typed, read_form, typed_again
-from groundwork.ui.tones import tone_of
 from openmeet.domain.chat import matrix_guests, people
 from openmeet.domain.chat.matrix_guests import MAX_ADDRESS, GuestPresence, GuestState, MatrixGuest
 from openmeet.domain.chat.model import MAX_REASON, Access, RoomKind, SubjectKind
 from openmeet.domain.chat.people import RoomMember
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
-from openmeet.web.chat import person_pages, places, view
+from openmeet.web.chat import person_pages, places
 from openmeet.web.chat.facts import room_facts
 from openmeet.web.chat.places import ChatPlace, Find
 from openmeet.web.chat.requests import spend_on_guest
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.faces import Portraits, avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -76,6 +76,7 @@ async def _people_page(find: Find, request: Request, typed: Typed, status: int =
         found = None
         if place.room is not None:
             found = await people.members(reader, place.room, caller.user_id, words=words, limit=100)
+        portraits = await portraits_of(reader, caller.user_id, [one.user_id for one in found.people] if found else [])
         further = await places.further_rooms(reader, place, caller.user_id)
         sanctioned = await person_pages.sanctioned_rows(reader, place)
         guests = await _guest_rows(reader, place)
@@ -87,7 +88,7 @@ async def _people_page(find: Find, request: Request, typed: Typed, status: int =
     context = {
         "place": place,
         "words": words,
-        "people": [person_row(one, place) for one in found.people] if found else [],
+        "people": [person_row(one, place, portraits) for one in found.people] if found else [],
         "others": found.others if found else 0,
         "further": further,
         "sanctioned": sanctioned,
@@ -126,7 +127,7 @@ def _guest_row(one: MatrixGuest) -> dict[str, object]:
     }
 
 
-def person_row(one: RoomMember, place: ChatPlace) -> dict[str, object]:
+def person_row(one: RoomMember, place: ChatPlace, portraits: Portraits) -> dict[str, object]:
     """One line of the people in a room."""
     # That somebody answered, or in a chat of a group is a member, is what everybody there has in common.
     is_of_group = place.target.subject.kind is SubjectKind.GROUP
@@ -142,8 +143,7 @@ def person_row(one: RoomMember, place: ChatPlace) -> dict[str, object]:
     return {
         "id": one.user_id,
         "name": one.name,
-        "letter": view.letter_of(one.name),
-        "tone": tone_of(one.user_id),
+        "face": avatar_of(one.user_id, one.name, portraits),
         "href": place.page("people", one.user_id)
         if place.access is Access.MODERATE and not is_host and place.room
         else f"/people/{one.user_id}",

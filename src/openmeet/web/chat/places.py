@@ -12,7 +12,6 @@ from starlette.requests import Request
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
-from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.chat import room_queries, rooms
 from openmeet.domain.chat.access import access
@@ -24,12 +23,14 @@ from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups.model import Group, GroupId, GroupSlug
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.media.pictures import Size
 from openmeet.domain.series import agenda
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.faces import Avatar, avatar_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,14 @@ class ChatPlace:
     query: str
     subject_path: str
     time_zone: str
-    tone: int
+    face: Avatar
     heading: str | None = None
     # Start and end of an event.
     span: tuple[Instant, Instant] | None = None
     event_id: EventId | None = None
     # The group that it is about, or that the event or series is of.
     group_id: GroupId | None = None
-    # Path of the picture of an event or series; empty for a group, whose face is a letter.
+    # Path of the picture of an event or series; empty for a group, which has its face alone.
     picture: str = ""
 
     def is_under_way(self, now: Instant) -> bool:
@@ -188,12 +189,12 @@ async def _placed(
         query=urlencode({"with": with_user_id}) if with_user_id not in {None, viewer} else "",
         subject_path=subject_path,
         time_zone=zone,
-        tone=tone_of(subject_path.rpartition("/")[2]),
+        face=avatar_of(subject_path.rpartition("/")[2], title),
         heading=heading,
         span=_span_of(about) if isinstance(about, Event) else None,
         event_id=about.id if isinstance(about, Event) else None,
         group_id=about.id if isinstance(about, Group) else about.group.id if about.group else None,
-        picture="" if isinstance(about, Group) else thumbnail(about.content),
+        picture="" if isinstance(about, Group) else thumbnail(about.content, Size.SMALL),
     )
 
 

@@ -30,6 +30,8 @@ from openmeet.recurrence.wall_time import local_of
 from openmeet.web.chat.pictures import PATH as PICTURES
 from openmeet.web.chat.pictures import MessagePictureView, PictureField, picture_views
 from openmeet.web.media.covers import thumbnail
+from openmeet.web.site.faces import Avatar, avatar_of, initial_of
+from openmeet.web.site.reduced_data import saves_data
 
 SIGNALS: Final[Mapping[Signal, LazyText]] = {
     Signal.RUNNING_LATE: lazy("I’m running late"),
@@ -87,8 +89,7 @@ class MessageView:
     number: int
     author: str
     name: str
-    letter: str
-    tone: int
+    face: Avatar
     role: str
     at: str
     time: str
@@ -125,12 +126,11 @@ class RuleView:
 
 @dataclass(frozen=True, slots=True)
 class RoomRow:
-    """A room in the list of rooms. ``picture``: shown in place of the letter. ``who``: who is in it, where that is not everybody."""
+    """A room in the list of rooms. ``picture``: shown in place of the face. ``who``: who is in it, where that is not everybody."""
 
     href: str
     title: str
-    letter: str
-    tone: int
+    face: Avatar
     is_square: bool
     at: str
     time: str
@@ -216,8 +216,7 @@ def message_view(
         number=message.number,
         author=author,
         name=one.name,
-        letter=letter_of(one.name),
-        tone=tone_of(author),
+        face=Avatar(initial_of(one.name), tone_of(author), "" if one.is_folded or saves_data() else one.portrait or ""),
         role=_role(room) if message.user_id in hosts else "",
         at=formatting.iso(message.said_at),
         time=time_label(message.said_at, now, zone),
@@ -444,11 +443,6 @@ async def act_lines(reader: Reader, acts: Sequence[RoomAct]) -> list[ActLine]:
     ]
 
 
-def letter_of(name: str) -> str:
-    """The first letter, for the face beside a name."""
-    return next((char.upper() for char in name if char.isalnum()), "?")
-
-
 def line_of(one: ShownMessage | None) -> str:
     """A message as one line with its author, for lists."""
     if one is None:
@@ -482,8 +476,7 @@ def room_row(mine: MyRoom, address: RoomAddress, last: ShownMessage | None, *, n
     return RoomRow(
         href=address.path + ("#new" if mine.unread else ""),
         title=address.title,
-        letter=letter_of(address.title),
-        tone=tone_of(address.path.split("?")[0].split("/")[-1 if is_direct else 2]),
+        face=avatar_of(address.path.split("?")[0].split("/")[-1 if is_direct else 2], address.title),
         is_square=not is_direct,
         at=formatting.iso(at),
         time=short_time(at, now, address.time_zone),

@@ -8,7 +8,6 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, Refused
 from groundwork.http.forms import EMPTY, Typed, read_form
-from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import host_decisions, lists, rules
 from openmeet.domain.attendance.lists import AttendeeFilter
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus
@@ -20,12 +19,14 @@ from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.events.time_and_place import join_from_label, short_start_label, tagged, zone_label
 from openmeet.domain.events.values import Mode
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.media.pictures import Size
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
 from openmeet.web.check_in import tickets
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.media.qr_code import picture_of
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -104,7 +105,7 @@ def ticket_page(request: Request, event: Event, mine: Attendance, name: str, pri
         "event": event,
         "code": code,
         "picture": picture_of(address),
-        "cover": thumbnail(event.content),
+        "cover": thumbnail(event.content, Size.SMALL),
         "tone": cover_for(event.content).tone,
         "is_online": event.content.mode is Mode.ONLINE or mine.mode is AnswerMode.ONLINE,
         "when": tagged(event, services(request).clock.now()),
@@ -140,6 +141,7 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
         single = await lists.by_ids(reader, event.id, [AttendanceId(one) for one in asked])
         since = await actions.there_since(reader, [one.attendance_id for one in (*rows, *single)])
         names = await shown_names(reader, [one.user_id for one in (*rows, *single)])
+        portraits = await portraits_of(reader, caller.user_id, [one.user_id for one in (*rows, *single)])
         people = [lists.shown(one, names) for one in rows]
         by_id = {one.attendance_id: lists.shown(one, names) for one in single}
     context = {
@@ -149,8 +151,10 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
         "people": people,
         "when": short_start_label(event),
         # The colour of an address must not tell whose it is.
-        "tones": {
-            one.attendance_id: tone_of(one.attendance_id if one.is_named_by_address else one.user_id)
+        "avatars": {
+            one.attendance_id: avatar_of(
+                one.attendance_id if one.is_named_by_address else one.user_id, one.name, portraits
+            )
             for one in (*people, *by_id.values())
         },
         "is_cut": len(rows) == _SHOWN,

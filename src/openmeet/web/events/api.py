@@ -31,6 +31,7 @@ from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.seeing import raise_if_gone
 from openmeet.domain.events.vocabulary import AccessFeature, Category
 from openmeet.domain.identities.queries import consent, shown_names
+from openmeet.domain.profiles import portraits
 from openmeet.domain.search import event_lists, forgiving, query, search
 from openmeet.domain.search.event_lists import EventCursor, Mine
 from openmeet.domain.slugs import LinkKind
@@ -54,6 +55,7 @@ from openmeet.web.events.schemas import (
     PublicationOutput,
     event_fields,
 )
+from openmeet.web.media.urls import portrait_url
 from openmeet.web.search import places
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.services import services
@@ -78,13 +80,16 @@ class FoundEvents(EventList, rename="camel"):
 
 
 class AttendeeOutput(msgspec.Struct, rename="camel"):
-    """One attendee. ``isShadow``: known only from records in their repository."""
+    """One attendee. ``isShadow``: known only from records in their repository. ``pictureUrl``: of their own picture, where
+    the caller sees it.
+    """
 
     person_id: str
     display_name: str
     is_shadow: bool
     status: AnswerStatusName
     answered_at: str
+    picture_url: str | None
 
 
 class AttendeeList(msgspec.Struct, rename="camel"):
@@ -182,6 +187,7 @@ async def list_attendees(request: Request) -> Response:
         )
         people, has_more = people[:limit], len(people) > limit
         names = await shown_names(reader, [one.user_id for one in people])
+        shown = await portraits.shown(reader, caller.user_id if caller else None, list(names))
     return json_response(
         AttendeeList(
             CountsOutput(counts.going, counts.interested, counts.waitlisted, counts.unconfirmed),
@@ -192,6 +198,7 @@ async def list_attendees(request: Request) -> Response:
                     one.kind is UserKind.SHADOW and not one.is_guest,
                     one.status.value,
                     iso(one.answered_at),
+                    portrait_url(request, shown.get(one.user_id)),
                 )
                 for one in people
             ],

@@ -20,6 +20,7 @@ from openmeet.outbox.reasons import RecordStatus
 from openmeet.web.events import badges
 from openmeet.web.events.listing import FurtherDates, ListedDay, ListedFacts, days
 from openmeet.web.events.publication_view import event_status
+from openmeet.web.site.faces import portraits_of
 
 
 async def day_cards(
@@ -60,12 +61,13 @@ async def facts_of(
     hosted = await seeing.run_among(reader, events, viewer)
     cases = await cases_of(reader, events, viewer, mine=mine, counts=counts, hosted=hosted)
     faces = await faces_of(reader, list(cases.values()))
-    people = [event.author_id for event in events] + [one for several in faces.values() for one in several]
+    going = [one for several in faces.values() for one in several]
     return ListedFacts(
         cases,
         counts,
         faces,
-        await shown_names(reader, people),
+        await shown_names(reader, [*(event.author_id for event in events), *going]),
+        await portraits_of(reader, viewer, going),
         await badges.in_a_list(reader, events, public_url, within=within),
         await _sync_of(reader, events, viewer) if with_sync and viewer else {},
         further,

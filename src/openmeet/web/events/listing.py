@@ -9,7 +9,6 @@ from markupsafe import Markup
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import answer_texts, lists
 from openmeet.domain.attendance.answer_state import AnswerCase, AnswerState, bar_of
 from openmeet.domain.attendance.model import NO_COUNTS, RsvpCounts
@@ -19,6 +18,7 @@ from openmeet.domain.events.model import Event, EventId, EventStatus
 from openmeet.domain.events.series_dates import more_dates
 from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.events.values import Mode
+from openmeet.domain.media.pictures import Size
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Series, SeriesId, SeriesStatus
 from openmeet.domain.users.model import UserId
@@ -27,6 +27,7 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence import expansion, wall_time
 from openmeet.web.events.badges import OF_A_SERIES, Badge
 from openmeet.web.media.covers import thumbnail
+from openmeet.web.site.faces import Avatar, Portraits, avatar_of
 
 MOST_BADGES: Final = 2
 
@@ -52,13 +53,14 @@ class FurtherDates:
 class ListedFacts:
     """What a list knows of its events beside themselves, read in as many statements for one event as for a hundred.
 
-    ``is_hosting``: the list says that the viewer hosts them. ``sync``: publication status, of the viewer's own events. ``names``: of hosts and of people going.
+    ``is_hosting``: the list says that the viewer hosts them. ``sync``: publication status, of the viewer's own events. ``names``: of hosts and of people going. ``portraits``: of these as far as the viewer sees them.
     """
 
     cases: Mapping[EventId, AnswerCase]
     counts: Mapping[EventId, RsvpCounts]
     faces: Mapping[EventId, Sequence[UserId]]
     names: Mapping[UserId, str]
+    portraits: Portraits
     badges: Mapping[EventId, Sequence[Badge]]
     sync: Mapping[EventId, str] = field(default_factory=dict)
     further: Mapping[EventId, FurtherDates] = field(default_factory=dict)
@@ -67,16 +69,8 @@ class ListedFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedFace:
-    """Somebody's initial on one of the nine tones."""
-
-    initial: str
-    tone: int
-
-
-@dataclass(frozen=True, slots=True)
 class EventCard:
-    """One event in a list. ``thumbnail``: the path of its picture. ``going``: how many, in words, with the places left.
+    """One event in a list. ``thumbnail``, ``picture``: the path of its picture, for small squares and for more. ``going``: how many, in words, with the places left.
 
     ``faces``: the first who are going, as far as the viewer may see them. ``further``: the card stands for a series.
     """
@@ -88,9 +82,10 @@ class EventCard:
     place: str
     host: str
     thumbnail: str
+    picture: str
     tone: int
     is_cancelled: bool
-    faces: Sequence[ListedFace]
+    faces: Sequence[Avatar]
     going: str
     badges: Sequence[Badge]
     further: FurtherDates | None
@@ -158,19 +153,15 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
         place=place_label(event),
         host=facts.names[event.author_id],
         thumbnail=thumbnail(event.content),
+        picture=thumbnail(event.content, Size.SMALL),
         tone=cover_for(event.content).tone,
         is_cancelled=event.is_cancelled,
-        faces=[face_of(one, facts.names[one]) for one in facts.faces.get(event.id, ())],
+        faces=[avatar_of(one, facts.names[one], facts.portraits) for one in facts.faces.get(event.id, ())],
         going=_going_label(event, facts.counts.get(event.id, NO_COUNTS)),
         badges=_badges(event, facts),
         further=facts.further.get(event.id),
         distance=facts.distances.get(event.id, ""),
     )
-
-
-def face_of(user_id: UserId, name: str) -> ListedFace:
-    """The face of somebody without a picture."""
-    return ListedFace(next((char for char in name if char.isalnum()), "·").upper(), tone_of(user_id))
 
 
 def _going_label(event: Event, counts: RsvpCounts) -> str:

@@ -66,6 +66,7 @@ from openmeet.web.events.view_conflicts import meanwhile
 from openmeet.web.media.urls import record_picture
 from openmeet.web.site import viewing_as
 from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.faces import portraits_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.live_pages import fingerprint_of
 from openmeet.web.site.services import services
@@ -159,8 +160,9 @@ async def _event_context(
     hosting = await co_host_queries.of_event(reader, event.id, [CoHostState.ACCEPTED])
     co_hosts = [one.user_id for one in hosting if one.user_id is not None]
     names = await shown_names(reader, [event.author_id, *co_hosts, *(one.user_id for one in attendees)])
-    asked = request.query_params.get("reply", "")
     viewer = caller.user_id if caller else None
+    portraits = await portraits_of(reader, viewer, [event.author_id, *(one.user_id for one in attendees)])
+    asked = request.query_params.get("reply", "")
     group = await groups.by_id(reader, event.group.id) if event.group else None
     role = await groups.role_in(reader, event.group.id, viewer) if event.group else None
     context = view.view_of(
@@ -171,6 +173,7 @@ async def _event_context(
         counts=counts,
         attendees=attendees,
         names=names,
+        portraits=portraits,
         wanted=asked if asked in set(RsvpReply) else "",
         now=reader.now,
         # An invited attendee may see the event but not its group.

@@ -23,9 +23,10 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import folded
 from openmeet.web.events.cards import facts_of
-from openmeet.web.events.listing import EventCard, ListedFace, card_of, day_in_row, face_of
+from openmeet.web.events.listing import EventCard, card_of, day_in_row
 from openmeet.web.search import places
 from openmeet.web.search.front_choice import shown_of
+from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -46,7 +47,7 @@ class NamedLink:
     name: str
     kind: str
     path: str
-    face: ListedFace | None = None
+    face: Avatar | None = None
     icon: str = ""
     is_square: bool = False
     others_heading: str = ""
@@ -107,6 +108,7 @@ async def _names_with(request: Request, reader: Reader, wanted: SearchQuery) -> 
     words, viewer = wanted.words, wanted.viewer
     known = await known_names(database_of(request), reader)
     hosts = await profiles.hosts_among(reader, known.hosts_named(words, _MOST_NAMED))
+    portraits = await portraits_of(reader, viewer, [one.id for one in hosts])
     groups = await membership_queries.listed(reader, words, viewer, after=None, limit=_MOST_GROUPS)
     series = await series_queries.by_ids(reader, [SeriesId(one) for one in known.series_named(words, _MOST_NAMED)])
     return [
@@ -115,7 +117,7 @@ async def _names_with(request: Request, reader: Reader, wanted: SearchQuery) -> 
                 one.display_name,
                 gettext("Host"),
                 f"/people/{one.id}",
-                face_of(one.id, one.display_name),
+                avatar_of(one.id, one.display_name, portraits),
                 others_heading=gettext("Events by %(name)s", name=one.display_name),
                 host_id=one.id,
             )
@@ -126,7 +128,7 @@ async def _names_with(request: Request, reader: Reader, wanted: SearchQuery) -> 
                 one.group.details.name,
                 gettext("Group"),
                 f"/groups/{quote(one.group.slug)}",
-                face_of(UserId(one.group.id), one.group.details.name),
+                avatar_of(one.group.id, one.group.details.name),
                 is_square=True,
             )
             for one in [one for one in groups if has_name(folded(one.group.details.name), words)][:_MOST_NAMED]
@@ -136,7 +138,7 @@ async def _names_with(request: Request, reader: Reader, wanted: SearchQuery) -> 
                 one.content.title,
                 gettext("Series"),
                 f"/series/{quote(one.slug)}",
-                face_of(UserId(one.id), one.content.title),
+                avatar_of(one.id, one.content.title),
                 is_square=True,
             )
             for one in series.values()

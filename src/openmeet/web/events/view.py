@@ -7,7 +7,6 @@ from urllib.parse import quote, urlencode, urlsplit
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.http.forms import Typed
-from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import rules
 from openmeet.domain.attendance.answer_state import REPLY_OF_STATUS
 from openmeet.domain.attendance.faces import sees_who_comes
@@ -31,8 +30,9 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.markdown import summary_of
 from openmeet.recurrence import wall_time
 from openmeet.web.attendance import forms
-from openmeet.web.events.listing import STATUS_LABELS, face_of
+from openmeet.web.events.listing import STATUS_LABELS
 from openmeet.web.media.urls import PictureView
+from openmeet.web.site.faces import Avatar, Portraits, avatar_of
 
 # Show the first attendees of many, and the number of the others.
 SHOWN_PEOPLE = 30
@@ -56,8 +56,7 @@ class TopicLink:
 @dataclass(frozen=True, slots=True)
 class AttendeeView:
     name: str
-    initial: str
-    tone: int
+    face: Avatar
     is_you: bool
     from_network: bool
     guests: int = 0
@@ -99,6 +98,7 @@ def view_of(
     counts: RsvpCounts,
     attendees: Sequence[Attendee],
     names: Mapping[UserId, str],
+    portraits: Portraits,
     wanted: str,
     now: Instant,
     group: Group | None = None,
@@ -120,7 +120,7 @@ def view_of(
     return {
         "event": event,
         "host": host,
-        "host_face": face_of(event.author_id, host),
+        "host_face": avatar_of(event.author_id, host, portraits),
         "is_host": is_host,
         "co_hosts": co_hosts,
         "is_co_host": role is EventRole.CO_HOST,
@@ -153,7 +153,7 @@ def view_of(
         and says_yes
         and can_answer
         and any(not mine.form_responses.get(one.id) for one in registration_settings.questions),
-        "people": _people(attendees, names, counts, viewer, is_host=is_hosting) if sees_list else [],
+        "people": _people(attendees, names, portraits, counts, viewer, is_host=is_hosting) if sees_list else [],
         "sees_list": sees_list,
         "list_audience": registration_settings.list_audience.value,
         "is_hosting": is_hosting,
@@ -251,6 +251,7 @@ def _chips(event: Event, now: Instant) -> list[Chip]:
 def _people(
     attendees: Sequence[Attendee],
     names: Mapping[UserId, str],
+    portraits: Portraits,
     counts: RsvpCounts,
     viewer: UserId | None,
     *,
@@ -269,7 +270,9 @@ def _people(
     shown: dict[LazyText, list[AttendeeView]] = {words: [] for words in totals}
     for one in attendees:
         is_offered = one.status is AttendanceStatus.WAITLISTED and one.offered_until is not None
-        shown[_OFFERED if is_offered else _GROUPS[one.status]].append(_person(one, names[one.user_id], viewer))
+        shown[_OFFERED if is_offered else _GROUPS[one.status]].append(
+            _person(one, names[one.user_id], portraits, viewer)
+        )
     found = []
     for words, total in totals.items():
         people = shown[words] if total else []
@@ -279,12 +282,10 @@ def _people(
     return found
 
 
-def _person(one: Attendee, name: str, viewer: UserId | None) -> AttendeeView:
-    initial = next((char for char in name if char.isalnum()), "·").upper()
+def _person(one: Attendee, name: str, portraits: Portraits, viewer: UserId | None) -> AttendeeView:
     return AttendeeView(
         name,
-        initial,
-        tone_of(one.user_id),
+        avatar_of(one.user_id, name, portraits),
         one.user_id == viewer,
         one.kind is UserKind.SHADOW and not one.is_guest,
         one.party - 1,

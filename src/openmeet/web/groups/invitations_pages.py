@@ -11,7 +11,6 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, TooMany
 from groundwork.http.forms import Typed, read_form, typed_again
-from groundwork.ui.tones import tone_of
 from openmeet.domain.groups import actions, administration, invitation_queries, queries, rules
 from openmeet.domain.groups.administration import InvitationPreview
 from openmeet.domain.groups.model import INSIDE, INVITATION_DAYS, MAX_LINK_DAYS, MAX_MAILS_A_DAY, MAX_USES, InvitationId
@@ -22,8 +21,9 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.groups.access import context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.groups.invitations_api import invitation_of
-from openmeet.web.groups.view import VISIBILITY_LABELS, day_label, initial_of
+from openmeet.web.groups.view import VISIBILITY_LABELS, day_label
 from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.faces import avatar_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.services import services
@@ -57,8 +57,8 @@ async def show_door(request: Request) -> Response:
     context = {
         "group": group,
         "address": path_of(group),
-        "tone": tone_of(group.id),
-        "initial": initial_of(group.details.name),
+        "face": (face := avatar_of(group.id, group.details.name)),
+        "tone": face.tone,
         "host": names[invitation.invited_by],
         "members": sum(counts.get(one, 0) for one in INSIDE),
         "until": day_label(invitation.expires_at, group),

@@ -13,6 +13,7 @@ from openmeet.domain.groups.model import INSIDE, GroupRole, GroupSlug, MemberId,
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.profiles.portraits import shown as shown_portraits
 from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.domain.users.queries import kinds
 from openmeet.domain.validation import GeneralReason
@@ -29,6 +30,7 @@ from openmeet.web.groups.schemas import (
     RoleName,
     membership_shown,
 )
+from openmeet.web.media.urls import portrait_url
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -52,7 +54,7 @@ async def list_members(request: Request) -> Response:
         found = await queries.members(
             reader, group.id, roles, after=MemberId(after) if after else None, limit=limit + 1
         )
-        shown = await _shown(reader, found[:limit], with_answers=rules.may(role, GroupPermission.APPROVE))
+        shown = await _shown(request, reader, found[:limit], with_answers=rules.may(role, GroupPermission.APPROVE))
     return json_response(MemberList(shown, found[limit - 1].id if len(found) > limit else None))
 
 
@@ -64,7 +66,7 @@ async def decide(request: Request) -> Response:
     people = [UserId(one) for one in wanted.user_ids]
     async with database_of(request).transaction() as tx:
         decided = await administration.decide(tx, caller, slug_of(request), people, lets_in=wanted.lets_in)
-        shown = await _shown(tx, decided, with_answers=True)
+        shown = await _shown(request, tx, decided, with_answers=True)
     return json_response(MemberList(shown, None))
 
 
@@ -90,8 +92,11 @@ def _person(request: Request) -> UserId:
     return UserId(request.path_params["userId"])
 
 
-async def _shown(reader: Reader, people: Sequence[Membership], *, with_answers: bool) -> list[MemberOutput]:
+async def _shown(
+    request: Request, reader: Reader, people: Sequence[Membership], *, with_answers: bool
+) -> list[MemberOutput]:
     names = await shown_names(reader, [one.user_id for one in people])
+    portraits = await shown_portraits(reader, caller_of(request).user_id, list(names))
     signed_in = await kinds(reader, [one.user_id for one in people])
     sources = await sources_of(
         reader, [(signed_in.get(one.user_id) is UserKind.PERSON, one.statement_uri) for one in people]
@@ -105,6 +110,7 @@ async def _shown(reader: Reader, people: Sequence[Membership], *, with_answers: 
             iso(one.requested_at) if one.requested_at is not None else None,
             iso(one.joined_at) if one.joined_at is not None else None,
             source,
+            portrait_url(request, portraits.get(one.user_id)),
         )
         for one, source in zip(people, sources, strict=True)
     ]

@@ -20,6 +20,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.groups.view import ROLE_CHIPS, MemberView, day_label, person_of
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.faces import portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -64,7 +65,8 @@ async def show_members(request: Request) -> Response:
             reader, seen.group.id, roles, after=MemberId(after) if after else None, limit=PAGE_SIZE + 1
         )
         names = await shown_names(reader, [one.user_id for one in found])
-    lines = [_line(seen, one, person_of(one, names, seen.viewer), reader.now) for one in found[:PAGE_SIZE]]
+        portraits = await portraits_of(reader, seen.viewer, [one.user_id for one in found])
+    lines = [_line(seen, one, person_of(one, names, portraits, seen.viewer), reader.now) for one in found[:PAGE_SIZE]]
     more = ""
     if len(found) > PAGE_SIZE:
         asked = {"which": "banned"} if is_banned else {}
@@ -162,9 +164,10 @@ async def _requests(request: Request, typed: Typed, *, status: int = 200) -> Res
             return moved
         found = await queries.members(reader, seen.group.id, (GroupRole.PENDING,), after=None, limit=PAGE_SIZE)
         names = await shown_names(reader, [one.user_id for one in found])
+        portraits = await portraits_of(reader, seen.viewer, [one.user_id for one in found])
     asking = [
         {
-            "person": person_of(one, names, seen.viewer),
+            "person": person_of(one, names, portraits, seen.viewer),
             "answer": one.answer,
             "when": day_label(one.requested_at, seen.group, reader.now) if one.requested_at is not None else "",
             "field": f"{_ASK}{one.user_id}",

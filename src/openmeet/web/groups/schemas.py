@@ -106,7 +106,7 @@ class MembershipOutput(msgspec.Struct, rename="camel"):
 class MemberOutput(msgspec.Struct, rename="camel"):
     """One member. ``answer``: their reply to the group's question, shown to those who decide.
 
-    ``source``: of the record in which they state their membership.
+    ``source``: of the record in which they state their membership. ``pictureUrl``: of their own picture.
     """
 
     user_id: str
@@ -116,6 +116,7 @@ class MemberOutput(msgspec.Struct, rename="camel"):
     requested_at: str | None
     joined_at: str | None
     source: RecordSource
+    picture_url: str | None
 
 
 class MemberList(msgspec.Struct, rename="camel"):

@@ -12,7 +12,6 @@ from markupsafe import Markup
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.http.forms import Typed
-from groundwork.ui.tones import tone_of
 from openmeet.domain.covers.drawing import data_url
 from openmeet.domain.covers.model import cover_of_group
 from openmeet.domain.events.model import Event
@@ -49,6 +48,7 @@ from openmeet.web.events.listing import ListedDay, dated, further_dates
 from openmeet.web.groups.access import GroupAccess, context_of
 from openmeet.web.groups.feeds import is_own
 from openmeet.web.media.urls import PictureView, record_picture
+from openmeet.web.site.faces import Avatar, Portraits, avatar_of, portraits_of
 
 MOST_OF_ONE = 200
 NEXT_SHOWN = 5
@@ -117,8 +117,7 @@ class MemberView:
 
     user_id: UserId
     name: str
-    initial: str
-    tone: int
+    face: Avatar
     role: GroupRole
     is_you: bool
 
@@ -189,11 +188,12 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
             *([group.succession.successor_id] if group.succession else []),
         ],
     )
+    portraits = await portraits_of(reader, viewer, [one.user_id for one in people])
     listed = await days_of(reader, seen, coming[:NEXT_SHOWN], public_url, once_per_series=not is_one_series)
     return context_of(seen, seen.path) | {
         "typed": typed,
-        "tone": tone_of(group.id),
-        "initial": initial_of(group.details.name),
+        "face": (face := avatar_of(group.id, group.details.name)),
+        "tone": face.tone,
         "picture": await _picture_of(reader, seen),
         "cover": cover_of_group(group.details.name).strip_path,
         "public_url": public_url,
@@ -224,7 +224,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
         "can_make": seen.may(GroupPermission.CREATE_EVENT),
         "can_see_log": seen.may(GroupPermission.SEE_LOG),
         "can_follow_dids": seen.may(GroupPermission.FOLLOW),
-        "people": [person_of(one, names, viewer) for one in people],
+        "people": [person_of(one, names, portraits, viewer) for one in people],
         "more_people": max(0, seen.members - len(people)) if people else 0,
         "is_offered": group.offer is not None and group.offer.heir_id == viewer,
         "successor": names[group.succession.successor_id] if group.succession and is_member else "",
@@ -321,14 +321,9 @@ def entries_of(group: Group, events: Sequence[Event]) -> list[tuple[date, MonthE
     return found
 
 
-def person_of(one: Membership, names: Mapping[UserId, str], viewer: UserId | None) -> MemberView:
+def person_of(one: Membership, names: Mapping[UserId, str], portraits: Portraits, viewer: UserId | None) -> MemberView:
     name = names[one.user_id]
-    return MemberView(one.user_id, name, initial_of(name), tone_of(one.user_id), one.role, one.user_id == viewer)
-
-
-def initial_of(name: str) -> str:
-    """The first letter, for the avatar beside a name."""
-    return next((char.upper() for char in name if char.isalnum()), "?")
+    return MemberView(one.user_id, name, avatar_of(one.user_id, name, portraits), one.role, one.user_id == viewer)
 
 
 def day_label(at: Instant, group: Group, now: Instant | None = None) -> str:

@@ -12,6 +12,7 @@ from openmeet.domain.covers.drawing import data_url, strip, svg
 from openmeet.domain.covers.model import Cover, cover_for, named
 from openmeet.domain.covers.social_card import email_cover
 from openmeet.domain.events.content import Content
+from openmeet.domain.media.pictures import Size
 from openmeet.domain.media.reasons import MediaReason
 from openmeet.web.media.drawings import drawn
 from openmeet.web.media.pages import IMMUTABLE
@@ -53,8 +54,8 @@ async def _answer(request: Request, draw: Callable[[Cover], str]) -> Response:
     return Response(body, media_type="image/svg+xml", headers=headers)
 
 
-def thumbnail(content: Content) -> str:
+def thumbnail(content: Content, size: Size = Size.THUMBNAIL) -> str:
     """URL of the picture of an event or series in a list: its upload, or its cover, also where the browser saves data."""
     if content.picture is not None and not saves_data():
-        return f"/media/{content.picture.key}/small"
+        return f"/media/{content.picture.key}/{size}"
     return data_url(cover_for(content))

@@ -1,8 +1,12 @@
-"""URLs of the pictures of events and groups."""
+"""URLs of the pictures of events, groups and people."""
 
 from dataclasses import dataclass
 
+from starlette.requests import HTTPConnection
+
+from openmeet.domain.media.pictures import PORTRAIT_SIDES
 from openmeet.network.records.places import MediaIn
+from openmeet.web.site.services import services
 
 # The most common aspect ratio, for records without one, to limit layout shift.
 _USUAL = (1600, 900)
@@ -22,3 +26,8 @@ def record_picture(path: str, found: MediaIn) -> PictureView:
     """A record's picture, below the page of its object."""
     sides = (found.width, found.height) if found.width and found.height else _USUAL
     return PictureView(f"{path}/record-picture", found.alt[:1000], *sides)
+
+
+def portrait_url(connection: HTTPConnection, key: str | None) -> str | None:
+    """The URL of the largest size of somebody's picture, for programs; None without one."""
+    return f"{services(connection).settings.public_url}/portraits/{key}/{max(PORTRAIT_SIDES)}" if key else None

@@ -28,10 +28,10 @@ from openmeet.emails.notifications import content
 from openmeet.emails.notifications.content import NotificationLine
 from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.recurrence import wall_time
-from openmeet.web.events.listing import ListedFace, face_of
 from openmeet.web.events.waiting import waiting_rows
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.faces import Avatar, Portraits, avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -120,7 +120,7 @@ class NewsBundle:
     picture: str
     tone: int
     created_at: Instant
-    faces: list[ListedFace]
+    faces: list[Avatar]
 
 
 def routes() -> list[Route]:
@@ -147,7 +147,8 @@ async def show(request: Request) -> Response:
             [] if not is_first else await waiting_rows(reader, services(request).settings.public_url, caller.user_id)
         )
         pictures = await _pictures(reader, [one for one, line in items if line.path])
-        bundles = _bundles(items, pictures)
+        people = [line.person_id for _, line in items if line.person_id is not None]
+        bundles = _bundles(items, pictures, await portraits_of(reader, caller.user_id, people))
         context = {
             "waiting": waiting,
             "filters": _filters(unread, shows),
@@ -198,7 +199,9 @@ def _by_time(bundles: Sequence[NewsBundle], now: Instant, zone: str) -> list[tup
 
 
 def _bundles(
-    items: Sequence[tuple[Notification, NotificationLine]], pictures: Mapping[str, tuple[str, int]]
+    items: Sequence[tuple[Notification, NotificationLine]],
+    pictures: Mapping[str, tuple[str, int]],
+    portraits: Portraits,
 ) -> list[NewsBundle]:
     """One row for all of one kind about one thing, read or not read, where its newest one is."""
     found: dict[tuple[str, str, bool], list[NotificationLine]] = {}
@@ -209,12 +212,15 @@ def _bundles(
         found.setdefault(key, []).append(line)
         newest.setdefault(key, one.created_at)
         looks[key] = pictures.get(one.subject_id, ("", tone_of(one.subject_id)))
-    return [NewsBundle(lines[0], lines[1:], *looks[key], newest[key], _faces(lines)) for key, lines in found.items()]
+    return [
+        NewsBundle(lines[0], lines[1:], *looks[key], newest[key], _faces(lines, portraits))
+        for key, lines in found.items()
+    ]
 
 
-def _faces(lines: Sequence[NotificationLine]) -> list[ListedFace]:
+def _faces(lines: Sequence[NotificationLine], portraits: Portraits) -> list[Avatar]:
     people = {one.person_id: one.person for one in lines if one.person_id is not None}
-    return [] if len(people) < 2 else [face_of(*one) for one in list(people.items())[:_MOST_FACES]]
+    return [] if len(people) < 2 else [avatar_of(*one, portraits) for one in list(people.items())[:_MOST_FACES]]
 
 
 async def _pictures(reader: Reader, news: Sequence[Notification]) -> dict[str, tuple[str, int]]:

@@ -6,10 +6,11 @@ from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.profiles import queries
+from openmeet.domain.profiles import portraits, queries
 from openmeet.domain.users.model import UserId
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
+from openmeet.web.media.urls import portrait_url
 from openmeet.web.profiles.pages import COMING, GROUPS
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.tenant_routing import database_of
@@ -28,6 +29,7 @@ class HostProfile(msgspec.Struct, rename="camel"):
     groups: list[str]
     events: list[str]
     is_followed: bool
+    picture_url: str | None
 
 
 class FollowedPeople(msgspec.Struct, rename="camel"):
@@ -41,6 +43,7 @@ async def show_person(request: Request) -> Response:
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
         person = await queries.seen(reader, _id(request))
+        shown = await portraits.shown(reader, caller.user_id if caller else None, [person.id])
         name = (await shown_names(reader, [person.id]))[person.id]
         coming = await queries.coming(reader, person.id, COMING)
         groups = await queries.public_groups(reader, person.id, GROUPS) if person.shows_groups else []
@@ -53,6 +56,7 @@ async def show_person(request: Request) -> Response:
             [group.slug for group in groups],
             [event.slug for event in coming],
             follows,
+            portrait_url(request, shown.get(person.id)),
         )
     )
 

@@ -11,7 +11,6 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.http.forms import read_form
-from groundwork.ui.tones import tone_of
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
@@ -28,6 +27,7 @@ from openmeet.web.events.listing import dated, days, further_dates
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series.feeds import WholeSeries, candidates, gathered
 from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -64,6 +64,7 @@ async def show(request: Request) -> Response:
         follows = viewer is not None and await queries.is_following(reader, viewer, person.id)
         name = (await shown_names(reader, [person.id]))[person.id]
         facts = await facts_of(reader, services(request).settings.public_url, viewer, [*coming, *past], further=further)
+        portraits = await portraits_of(reader, viewer, [person.id])
         now = reader.now
     context = {
         "name": name,
@@ -73,8 +74,8 @@ async def show(request: Request) -> Response:
         "past": dated(days(past, facts, now)),
         "groups": groups,
         "is_seen": is_seen,
-        "tone": tone_of(person.id),
-        "initial": name[:1].upper(),
+        "face": (face := avatar_of(person.id, name, portraits)),
+        "tone": face.tone,
         "is_me": viewer == person.id,
         "follows": follows,
     }
@@ -102,8 +103,12 @@ async def show_followed(request: Request) -> Response:
         found = [person for person, _ in await queries.followed_by(reader, caller.user_id)]
         hosts = {one.id for one in await queries.hosts_among(reader, found)}
         names = await shown_names(reader, sorted(hosts))
+        portraits = await portraits_of(reader, caller.user_id, hosts)
     # Do not name hosts without a public profile now; they can still be unfollowed.
-    people = [(one, names.get(one, ""), _path(one) if one in hosts else "") for one in found]
+    people = [
+        (one, names[one], _path(one), avatar_of(one, names[one], portraits)) if one in hosts else (one, "", "", None)
+        for one in found
+    ]
     return page(request, "profiles/followed.html", {"people": people})
 
 

@@ -37,13 +37,13 @@ from openmeet.network.ingestion import merge_decisions
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.events import badges, feeds, new_links
-from openmeet.web.events.listing import face_of
 from openmeet.web.events.series_context import address_of, when_label
 from openmeet.web.events.view import path_of_host
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series import view
 from openmeet.web.site import viewing_as
 from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -111,6 +111,7 @@ async def show_series(request: Request) -> Response:
             hosted=await seeing.run_among(reader, stored, viewer),
         )
         shown_badges = await badges.of_each_series(reader, [series], services(request).settings.public_url)
+        portraits = await portraits_of(reader, viewer, [series.owner_id])
         now = reader.now
     soonest = view.next_of(coming)
     more = ""
@@ -132,7 +133,7 @@ async def show_series(request: Request) -> Response:
         "rows": view.rows_of(
             series, lines[:SHOWN], now, None if limits_new and going and not going.with_limited else going, cases
         ),
-        "host_face": face_of(series.owner_id, names[series.owner_id]),
+        "host_face": avatar_of(series.owner_id, names[series.owner_id], portraits),
         "past": view.rows_of(series, past, now),
         "more": more,
         "is_later": start is not None,

@@ -19,6 +19,7 @@ from openmeet.i18n.catalogue import current
 from openmeet.i18n.markdown import html_of, summary_of
 from openmeet.i18n.templates import speak
 from openmeet.web.site import notices, subscribe_links
+from openmeet.web.site.faces import Avatar, initial_of
 from openmeet.web.site.flash_messages import FLASH_MESSAGES
 from openmeet.web.site.reduced_data import saves_data
 from openmeet.web.site.services import services
@@ -35,7 +36,7 @@ class Viewer:
     """The viewer, for the layout.
 
     ``tone``: their colours, see ``groundwork.ui.tones``. ``is_at_servers``: they can also sign out at the PDS of their accounts.
-    ``person``: their id, by which a browser tells whose pages it has kept.
+    ``person``: their id, by which a browser tells whose pages it has kept. ``picture``: the key of their portrait.
     ``chat_unread``: messages, in all chats. ``is_mentioned``: one of them names the viewer.
     """
 
@@ -48,6 +49,11 @@ class Viewer:
     operates: bool = False
     is_at_servers: bool = False
     person: str = ""
+    picture: str = ""
+
+    @property
+    def face(self) -> Avatar:
+        return Avatar(initial_of(self.name), self.tone, self.picture)
 
 
 @cache

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from groundwork.clock import DAY, SECOND, Instant
+from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, NotSignedIn, Why
 from groundwork.ui.tones import tone_of
 from openmeet.domain.chat.readers import UnreadCounts, unread_counts
@@ -18,11 +19,13 @@ from openmeet.domain.notifications.queries import count_unread
 from openmeet.domain.sign_in import model, queries
 from openmeet.domain.sign_in.model import SESSION_LIFE, OpenedSession, SessionStrength, SessionTransport
 from openmeet.domain.users import queries as users
+from openmeet.domain.users.model import UserId
 from openmeet.domain.users.reasons import UserReason
 from openmeet.settings import Settings
 from openmeet.web.site.caller import set_caller
 from openmeet.web.site.layout import Viewer, set_viewer
 from openmeet.web.site.reasons import SiteReason
+from openmeet.web.site.reduced_data import saves_data
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -61,9 +64,17 @@ async def identify_by_cookie(connection: HTTPConnection) -> None:
                 operates=operates,
                 is_at_servers=found.is_at_servers,
                 person=caller.user_id,
+                picture="" if saves_data() else found.portrait or "",
             )
             set_viewer(connection, viewer)
     await _note_presence(connection, found)
+
+
+async def person_of_cookie(connection: HTTPConnection, reader: Reader) -> UserId | None:
+    """Who looks at a picture, of which a page has dozens: without what the layout of a page needs."""
+    token = cookie_token(connection)
+    found = await queries.holder(reader, model.hash_token(token), SessionTransport.BROWSER) if token else None
+    return found.caller.user_id if found else None
 
 
 def _is_for_a_page(connection: HTTPConnection) -> bool:

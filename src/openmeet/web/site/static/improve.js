@@ -218,3 +218,8 @@ for (const form of document.querySelectorAll('form[action="/sign-out"], form[act
     }
   });
 }
+
+// A file is sent when it is chosen: the page then shows it.
+for (const form of document.querySelectorAll("form[data-send-chosen]")) {
+  form.querySelector('input[type="file"]').addEventListener("change", () => form.requestSubmit());
+}

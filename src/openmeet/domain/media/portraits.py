@@ -1,0 +1,61 @@
+"""Portraits: people's own pictures, cut to a square around the centre and re-encoded in three small sizes."""
+
+import io
+import secrets
+from functools import partial
+from typing import Final
+
+from PIL import Image
+
+from groundwork.blobstore.contract import BlobStore, put
+from groundwork.database.transaction import Database
+from groundwork.workers.pool import ChargedPool
+from openmeet.domain.media.pictures import (
+    PORTRAIT_SIDES,
+    PictureKey,
+    decoded,
+    insert,
+    portrait_key,
+    require_acceptable,
+)
+
+CONTENT_TYPE: Final = "image/webp"
+# A list shows dozens of the smallest: one has about 1 kB.
+_QUALITY: Final = 76
+
+
+def prepare(body: bytes) -> dict[int, bytes]:
+    """The square around the centre, by side; upright, without metadata. Raises InvalidForm (``picture``).
+
+    A small picture is enlarged: whatever shows a portrait has the space of a full one.
+    """
+    whole = decoded(body, 2 * max(PORTRAIT_SIDES))
+    side = min(whole.size)
+    left, top = ((length - side) // 2 for length in whole.size)
+    square = whole.crop((left, top, left + side, top + side))
+    # The library would copy metadata (comments, profiles) from its input.
+    square.info.clear()
+    return {length: _encoded(square, length) for length in PORTRAIT_SIDES}
+
+
+def _encoded(square: Image.Image, side: int) -> bytes:
+    out = io.BytesIO()
+    square.resize((side, side), Image.Resampling.LANCZOS).save(out, "WEBP", quality=_QUALITY, method=6)
+    return out.getvalue()
+
+
+async def keep(db: Database, store: BlobStore, workers: ChargedPool, user_id: str, body: bytes) -> PictureKey:
+    """Re-encode the portrait in a worker process and store it. Nobody sees it before it is ``put``.
+
+    Raises InvalidForm (``picture``), TooLarge, TooMany, Unavailable.
+    """
+    await require_acceptable(db, user_id, body)
+    made = await workers.run(partial(prepare, body))
+    # The bytes are stored before the row: a crash in between leaves no row without bytes.
+    key = PictureKey(secrets.token_hex(16))
+    for side, square in made.items():
+        await put(store, portrait_key(key, side), square)
+    side = max(made)
+    async with db.transaction() as tx:
+        await insert(tx, key, user_id, side, side, sum(map(len, made.values())))
+    return key

@@ -1,0 +1,67 @@
+"""People's own pictures: whose are shown to whom. A person's picture is theirs to choose; nothing chooses it for them."""
+
+from collections.abc import Collection
+from typing import Final
+
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.media.pictures import PictureKey
+from openmeet.domain.moderation.blocks import are_apart
+from openmeet.domain.moderation.labels import hides_person
+from openmeet.domain.moderation.visibility import is_blocked
+from openmeet.domain.users.erasure_requests import is_leaving
+from openmeet.domain.users.model import UserId
+
+# Whose name is still read somewhere, such as by a host on an old list, is not looked at any more: of people who leave, whom a
+# moderator or a label hides, and of two of whom one has blocked the other.
+_IS_SHOWN: Final = f"""u.portrait_key is not null and (u.id = :viewer or not (
+    {is_leaving("u.id")} or {is_blocked("u.id")} or {hides_person("u.id")} or {are_apart(":viewer", "u.id")}
+    or exists (select 1 from identities i where i.user_id = u.id and {is_blocked("i.did")})))"""
+
+
+async def shown(reader: Reader, viewer: UserId | None, people: Collection[UserId]) -> dict[UserId, PictureKey]:
+    """The pictures of these people that somebody may see, in one statement."""
+    if not people:
+        return {}
+    rows = await reader.fetch(
+        f"select u.id, u.portrait_key from users u where u.id in :people and {_IS_SHOWN} order by u.id",
+        people=sorted(set(people)),
+        viewer=viewer or "",
+    )
+    return {UserId(row["id"]): PictureKey(row["portrait_key"]) for row in rows}
+
+
+async def is_shown(reader: Reader, viewer: UserId | None, key: str) -> bool:
+    """Whether this is the present picture of somebody whom the viewer may see."""
+    found = await reader.fetch_one(
+        f"select 1 as found from users u where u.portrait_key = :key and {_IS_SHOWN}", key=key, viewer=viewer or ""
+    )
+    return found is not None
+
+
+async def put(tx: Transaction, user_id: UserId, key: PictureKey) -> None:
+    """Show this picture, which the person has uploaded, in place of the one before."""
+    await _release(tx, user_id)
+    await tx.execute(
+        "update users set portrait_key = :key, revision = revision + 1, updated_at = :now where id = :id",
+        key=key,
+        id=user_id,
+        now=tx.now,
+    )
+
+
+async def remove(tx: Transaction, user_id: UserId) -> None:
+    """Show the initial again."""
+    await _release(tx, user_id)
+    await tx.execute(
+        "update users set portrait_key = null, revision = revision + 1, updated_at = :now"
+        " where id = :id and portrait_key is not null",
+        id=user_id,
+        now=tx.now,
+    )
+
+
+async def _release(tx: Transaction, user_id: UserId) -> None:
+    """The task that deletes unused pictures takes the present one at its next turn."""
+    await tx.execute(
+        "update pictures set created_at = 0 where key = (select portrait_key from users where id = :id)", id=user_id
+    )

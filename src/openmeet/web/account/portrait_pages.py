@@ -1,0 +1,143 @@
+"""One's own picture: uploaded, taken from the profile of a connected account when asked for, or removed."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import (
+    Failure,
+    InvalidForm,
+    NotFound,
+    Refused,
+    RemoteFailed,
+    RemoteSlow,
+    TooLarge,
+    TooMany,
+    Unavailable,
+    Why,
+    kind_of,
+)
+from groundwork.http.forms import EMPTY, Typed, local_path
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities.model import Identity, IdentityKind
+from openmeet.domain.media import portraits as media
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, require_acceptable
+from openmeet.domain.profiles import portraits
+from openmeet.domain.users.model import UserId
+from openmeet.domain.users.reasons import UserReason
+from openmeet.i18n.catalogue import gettext
+from openmeet.network.repositories.profile_picture import profile_picture
+from openmeet.web.media.uploads import sent, store_of
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.faces import avatar_of, portraits_of
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of, workers_of
+
+PATH = "/settings/picture"
+
+
+def routes() -> list[Route]:
+    return [
+        Route(PATH, show, methods=["GET"]),
+        Route(PATH, save, methods=["POST"]),
+        Route(f"{PATH}/from-profile", save_from_profile, methods=["POST"]),
+        Route(f"{PATH}/remove", remove, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    return await _show(request, EMPTY)
+
+
+async def save(request: Request) -> Response:
+    body, _ = await sent(request)
+    if not body:
+        return await _show(request, Typed({}, {"picture": gettext("Choose a picture.")}), status=400)
+
+    async def uploaded() -> bytes:
+        return body
+
+    return await _save(request, uploaded)
+
+
+async def save_from_profile(request: Request) -> Response:
+    """Fetch the picture of the profile. Only this button does: nothing is fetched of a person without it."""
+    caller = caller_of(request)
+    network = services(request).network
+    async with database_of(request).reader() as reader:
+        account = await account_with_profile(reader, caller.user_id)
+    if network is None or account is None:
+        raise NotFound(UserReason.NO_SUCH_ACCOUNT)
+
+    async def fetched() -> bytes:
+        await require_acceptable(database_of(request), caller.user_id, b"")
+        return await profile_picture(network, account.did)
+
+    return await _save(request, fetched)
+
+
+async def remove(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await portraits.remove(tx, caller_of(request).user_id)
+    return go(_back(request), flash="picture_removed")
+
+
+async def _save(request: Request, read: Callable[[], Awaitable[bytes]]) -> Response:
+    caller, db = caller_of(request), database_of(request)
+    try:
+        key = await media.keep(db, store_of(request), workers_of(request, caller.user_id), caller.user_id, await read())
+    except InvalidForm as wrong:
+        return await _show(request, Typed({}, wrong.problems), status=400)
+    except (NotFound, Refused, RemoteFailed, RemoteSlow, TooLarge, TooMany, Unavailable) as refused:
+        return await _show(request, Typed({}, {"picture": _why(refused)}), status=kind_of(refused).http_status)
+    async with db.transaction() as tx:
+        await portraits.put(tx, caller.user_id, key)
+    return go(_back(request), flash="picture_saved")
+
+
+def _why(refused: Failure) -> Why:
+    """What is wrong with another server is a sentence for its operators."""
+    if isinstance(refused, NotFound | RemoteFailed | RemoteSlow):
+        return gettext("We couldn’t get it from your account server. Try again later, or upload a picture.")
+    return refused.why
+
+
+async def account_with_profile(reader: Reader, user_id: UserId) -> Identity | None:
+    """The connected account whose profile may have a picture: the one that is used, or else the first."""
+    found = [
+        one
+        for one in await identities.of_user(reader, user_id)
+        if one.kind is IdentityKind.CONNECTED and one.status == "active"
+    ]
+    return next((one for one in found if one.is_default), found[0] if found else None)
+
+
+async def form_context(request: Request, reader: Reader) -> dict[str, object]:
+    """What ``account/portrait_form.html`` shows."""
+    caller = caller_of(request)
+    has_network = services(request).network is not None
+    account = await account_with_profile(reader, caller.user_id) if has_network else None
+    portrait = avatar_of(
+        caller.user_id, caller.display_name, await portraits_of(reader, caller.user_id, [caller.user_id])
+    )
+    return {
+        "portrait": portrait,
+        "profile_of": "" if account is None else f"@{account.handle}" if account.handle else account.did,
+        "megabytes": MAX_UPLOAD_BYTES // 1_000_000,
+    }
+
+
+async def _show(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    async with database_of(request).reader() as reader:
+        context = await form_context(request, reader)
+    context |= {"typed": typed, "back": request.query_params.get("next", "")}
+    return page(request, "account/portrait.html", context, status=status)
+
+
+def _back(request: Request) -> str:
+    """Where the form was opened: onboarding goes on with its other questions."""
+    return local_path(request.query_params.get("next", "")) if request.query_params.get("next") else PATH

@@ -1,0 +1,268 @@
+"""Portraits: squares in three sizes, shown beside names to who may see the person, and to nobody else."""
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from groundwork.blobstore.contract import BlobStore
+from groundwork.blobstore.open_ import open_folder
+from groundwork.clock import DAY, HandClock, Instant
+from groundwork.database.transaction import Database
+from groundwork.errors import NotFound
+from openmeet.domain.account_merge.merge import merge
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.data_export import person as exporting
+from openmeet.domain.erasure.account_rows import forget, purge
+from openmeet.domain.events.model import Event
+from openmeet.domain.media import pictures as media_pictures
+from openmeet.domain.media import portraits as media
+from openmeet.domain.media.pictures import PORTRAIT_SIDES, PictureKey, portrait_key
+from openmeet.domain.moderation import blocks
+from openmeet.domain.profiles import portraits
+from openmeet.domain.users import erasure_requests
+from openmeet.domain.users.model import Caller, UserId
+from tests.databases import MakeDatabase, SqliteFiles
+from tests.openmeet.media.test_pictures import opened, picture
+from tests.openmeet.site_under_test import Site, api_session, event_by, person, sign_up, site_on
+from tests.worker_pool import WORKERS
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> BlobStore:
+    return open_folder(tmp_path / "media")
+
+
+def bands() -> bytes:
+    """A wide picture: red, a green square in the middle, blue."""
+    out = io.BytesIO()
+    made = Image.new("RGB", (900, 300), "red")
+    made.paste("green", (300, 0, 600, 300))
+    made.paste("blue", (600, 0, 900, 300))
+    made.save(out, "PNG")
+    return out.getvalue()
+
+
+async def put_up(db: Database, store: BlobStore, who: Caller) -> PictureKey:
+    key = await media.keep(db, store, WORKERS, who.user_id, bands())
+    async with db.transaction() as tx:
+        await portraits.put(tx, who.user_id, key)
+    return key
+
+
+async def caller_called(site: Site, name: str) -> Caller:
+    async with site.db.reader() as reader:
+        row = await reader.fetch_one("select id from users where display_name = :name", name=name)
+    assert row is not None
+    return Caller(UserId(row["id"]), name)
+
+
+def portraits_in(page: str) -> set[str]:
+    return set(re.findall(r"/portraits/([0-9a-f]{32})/", page))
+
+
+def test_the_square_in_the_middle_is_shown_in_three_sizes() -> None:
+    made = media.prepare(bands())
+    assert tuple(made) == PORTRAIT_SIDES
+    for side, body in made.items():
+        one = opened(body)
+        assert (one.format, one.size) == ("WEBP", (side, side))
+        corners = [one.convert("RGB").getpixel(at) for at in ((1, 1), (side - 2, 1), (1, side - 2))]
+        assert all(red < 60 and green > 90 and blue < 60 for red, green, blue in corners)
+
+
+def test_a_small_picture_is_enlarged_and_a_transparent_one_stands_on_white() -> None:
+    made = opened(media.prepare(picture(size=(20, 12), mode="RGBA"))[256])
+    assert made.size == (256, 256)
+    assert min(made.convert("RGB").getpixel((128, 128))) > 250
+
+
+def test_a_list_of_forty_faces_is_light() -> None:
+    """The smallest size of a picture with as much detail as a photograph."""
+    noisy = Image.effect_noise((400, 400), 60).convert("RGB")
+    noisy.paste("tan", (100, 60, 300, 360))
+    out = io.BytesIO()
+    noisy.save(out, "PNG")
+    assert len(media.prepare(out.getvalue())[48]) < 1_800
+
+
+async def test_uploaded_seen_at_once_replaced_and_removed(
+    make_sqlite: SqliteFiles, store: BlobStore, clock: HandClock
+) -> None:
+    site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
+    async with site.browser() as ana, site.browser() as ben:
+        await sign_up(ana, "ana@example.org", "Ana")
+        await sign_up(ben, "ben@example.org", "Ben")
+        who = await caller_called(site, "Ana")
+        async with site.db.transaction() as tx:
+            event = await event_by(tx, who)
+        page = f"/events/{event.slug}"
+        assert portraits_in((await ben.get(page)).text) == set()
+        first = await _upload(ana, picture(size=(300, 200)))
+        assert portraits_in((await ben.get(page)).text) == {first}
+        shown = await ben.get(f"/portraits/{first}/96")
+        assert (shown.status_code, shown.headers["content-type"]) == (200, "image/webp")
+        assert shown.headers["cache-control"] == "private, max-age=604800, immutable"
+        assert shown.headers["x-content-type-options"] == "nosniff"
+        assert "sandbox" in shown.headers["content-security-policy"]
+        assert opened(shown.content).size == (96, 96)
+        second = await _upload(ana, bands())
+        assert portraits_in((await ben.get(page)).text) == {second}
+        assert (await ben.get(f"/portraits/{first}/96")).status_code == 404
+        for path in ("/home", "/settings", "/settings/profile", "/welcome/start", f"/people/{who.user_id}"):
+            assert second in portraits_in((await ana.get(path)).text), path
+        assert (await ana.post("/settings/picture/remove")).status_code == 303
+        assert portraits_in((await ben.get(page)).text) == set()
+        assert (await ben.get(f"/portraits/{second}/96")).status_code == 404
+    assert await media_pictures.forget_unused(site.db, store) == 2
+    for key in (first, second):
+        for side in PORTRAIT_SIDES:
+            with pytest.raises(NotFound):
+                await store.size(portrait_key(key, side))
+
+
+async def _upload(browser: httpx.AsyncClient, body: bytes, then: str = "") -> str:
+    """Upload on the page, and read the key there."""
+    path = f"/settings/picture?next={then}" if then else "/settings/picture"
+    sent = await browser.post(path, files={"picture": ("me.png", body, "image/png")})
+    assert sent.status_code == 303, sent.text
+    assert sent.headers["location"] == (then or "/settings/picture")
+    (key,) = portraits_in((await browser.get("/settings/picture")).text)
+    return key
+
+
+async def test_what_is_no_picture_is_refused_beside_its_field(
+    make_sqlite: SqliteFiles, store: BlobStore, clock: HandClock
+) -> None:
+    site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
+    async with site.browser() as ana:
+        await sign_up(ana, "ana@example.org", "Ana")
+        for body in (b"nonsense", b""):
+            refused = await ana.post("/settings/picture", files={"picture": ("me.png", body, "image/png")})
+            assert refused.status_code == 400
+            assert 'id="picture-problem"' in refused.text
+        assert portraits_in((await ana.get("/settings/picture")).text) == set()
+        assert (await _upload(ana, picture(), "/welcome/start")) != ""
+        away = await ana.post("/settings/picture/remove?next=//evil.example/")
+        assert away.headers["location"] == "/"
+
+
+async def test_who_cannot_see_somebody_does_not_see_their_picture(
+    make_database: MakeDatabase, store: BlobStore
+) -> None:
+    """Blocked either way, hidden by a moderator, or leaving: neither the address on pages nor the file. They see their own."""
+    db = await make_database("openmeet")
+    async with db.transaction() as tx:
+        ana, ben, eve = [await person(tx, name) for name in ("Ana", "Ben", "Eve")]
+    keys = {one.user_id: await put_up(db, store, one) for one in (ana, ben, eve)}
+
+    async def seen(viewer: Caller | None) -> set[UserId]:
+        async with db.reader() as reader:
+            who = viewer.user_id if viewer else None
+            shown = await portraits.shown(reader, who, list(keys))
+            assert {one for one, key in keys.items() if await portraits.is_shown(reader, who, key)} == set(shown)
+            assert all(shown[one] == keys[one] for one in shown)
+            return set(shown)
+
+    everybody = set(keys)
+    assert await seen(None) == await seen(ana) == everybody
+    async with db.transaction() as tx:
+        await blocks.block(tx, ana.user_id, eve.user_id)
+    assert await seen(ana) == everybody - {eve.user_id}
+    assert await seen(eve) == everybody - {ana.user_id}
+    assert await seen(ben) == everybody
+    async with db.transaction() as tx:
+        await tx.execute(
+            "insert into moderation_states (subject, thing, state, reason, decided_by, since)"
+            " values (:id, 'person', 'hidden', 'spam', :by, :now)",
+            id=ben.user_id,
+            by=ana.user_id,
+            now=tx.now,
+        )
+    assert await seen(None) == {ana.user_id, eve.user_id}
+    assert await seen(ben) == everybody
+    async with db.transaction() as tx:
+        await erasure_requests.put(tx, ana.user_id, Instant(tx.now + DAY))
+    assert await seen(None) == {eve.user_id}
+    assert await seen(ben) == {ben.user_id, eve.user_id}
+
+
+async def test_a_blocked_browser_gets_no_file(make_sqlite: SqliteFiles, store: BlobStore, clock: HandClock) -> None:
+    site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
+    async with site.browser() as ana, site.browser() as eve, site.browser() as nobody:
+        await sign_up(ana, "ana@example.org", "Ana")
+        await sign_up(eve, "eve@example.org", "Eve")
+        key = await _upload(ana, bands())
+        blocker, blocked = await caller_called(site, "Ana"), await caller_called(site, "Eve")
+        async with site.db.transaction() as tx:
+            await blocks.block(tx, blocker.user_id, blocked.user_id)
+        for browser, status in ((ana, 200), (eve, 404), (nobody, 200)):
+            assert (await browser.get(f"/portraits/{key}/48")).status_code == status
+        for strange in ("x/48", f"{key}/large", f"{key}/49", f"{'0' * 32}/48", f"..%2f{key}/48"):
+            assert (await ana.get(f"/portraits/{strange}")).status_code == 404
+
+
+async def test_who_saves_data_sees_initials(make_sqlite: SqliteFiles, store: BlobStore, clock: HandClock) -> None:
+    site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
+    async with site.browser() as ana:
+        await sign_up(ana, "ana@example.org", "Ana")
+        key = await _upload(ana, bands())
+        assert portraits_in((await ana.get("/home")).text) == {key}
+        assert portraits_in((await ana.get("/home", headers={"save-data": "on"})).text) == set()
+
+
+async def test_by_the_api(make_sqlite: SqliteFiles, store: BlobStore, clock: HandClock) -> None:
+    """One's own, a host's, and those of people going; the address of the file is public."""
+    site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
+    async with site.browser() as client:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        body = {"image": base64.b64encode(bands()).decode()}
+        assert (await client.get("/api/me", headers=ana)).json()["pictureUrl"] is None
+        own = (await client.put("/api/me/picture", json=body, headers=ana)).json()
+        assert (await client.get(own["pictureUrl"])).status_code == 200
+        who = await caller_called(site, "Ana")
+        event = await _event_with(site, who)
+        listed = (await client.get(f"/api/events/{event.slug}/attendees")).json()["attendees"]
+        host = (await client.get(f"/api/people/{who.user_id}")).json()
+        assert {one["displayName"]: one["pictureUrl"] for one in listed} == {"Ben": None, "Ana": own["pictureUrl"]}
+        assert host["pictureUrl"] == own["pictureUrl"]
+        wrong = await client.put("/api/me/picture", json={"image": "AAAA"}, headers=ana)
+        assert (wrong.status_code, list(wrong.json()["fields"])) == (400, ["picture"])
+        gone = await client.delete("/api/me/picture", headers=ana)
+        assert gone.json()["pictureUrl"] is None
+        assert (await client.get(own["pictureUrl"])).status_code == 404
+
+
+async def _event_with(site: Site, host: Caller) -> Event:
+    async with site.db.transaction() as tx:
+        event = await event_by(tx, host)
+        for one in (await person(tx, "Ben"), host):
+            await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
+    return event
+
+
+async def test_it_goes_with_the_account_is_in_its_export_and_stays_with_a_merge(
+    make_database: MakeDatabase, store: BlobStore
+) -> None:
+    db = await make_database("openmeet")
+    async with db.transaction() as tx:
+        ana, twin = await person(tx, "Ana"), await person(tx, "Ana too")
+    key = await put_up(db, store, twin)
+    async with db.transaction() as tx:
+        await merge(tx, twin.user_id, ana.user_id)
+    async with db.reader() as reader:
+        assert await portraits.shown(reader, None, [ana.user_id]) == {ana.user_id: key}
+    export = await exporting.document(db, ana.user_id, "https://meet.example")
+    assert export["tables"]["users"][0]["portraitKey"] == key
+    assert [one["url"] for one in export["tables"]["pictures"]] == [f"https://meet.example/portraits/{key}/256"]
+    await purge(db, ana.user_id)
+    async with db.transaction() as tx:
+        await forget(tx, ana.user_id)
+    async with db.reader() as reader:
+        assert not await portraits.is_shown(reader, ana.user_id, key)
+    assert await media_pictures.forget_unused(db, store) == 1
