@@ -39,7 +39,9 @@ from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from programs import dev_accounts, workers
 from programs.command_line import role
+from programs.demo import other_apps
 from programs.demo.fill import address_of, fill
+from programs.demo.pictures import TownPictures
 from programs.demo.town import PEOPLE
 from programs.dev_accounts import DevAccounts
 from programs.platform import open_installation
@@ -190,12 +192,15 @@ async def network(
         keep_settings(settings, pds_settings, plc_settings, folder / SETTINGS_FILE)
         installation = await stack.enter_async_context(open_installation(found, clock))
         if with_demo:
-            await fill(installation.default.db)
+            platform = installation.default
+            await fill(platform.db, pictures=TownPictures(platform.pictures, platform.workers))
         await stack.enter_async_context(workers.running(installation))
         hosts = await stack.enter_async_context(sites(installation))
         web = await listen(hosts, "web", ports.web)
         stack.push_async_callback(web.stop)
         stack.callback(hosts.end_streams)
+        if with_demo:
+            await other_apps.write(clock, pds_url, home.people)
 
         ready = NetworkReady(
             settings.public_url,

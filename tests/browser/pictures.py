@@ -18,6 +18,7 @@ from unittest.mock import patch
 from PIL import Image
 from playwright.async_api import Browser, Page
 
+from groundwork.blobstore.open_ import open_folder
 from groundwork.clock import HandClock, Instant, to_datetime
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
@@ -25,7 +26,9 @@ from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import UserId
 from programs.demo.fill import fill
+from programs.demo.pictures import TownPictures
 from tests.browser.browsers import DESK, PHONE, Deployment, chromium, context, deployment
+from tests.worker_pool import POOL
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "pictures"
 MOST_BYTES: Final = 150_000
@@ -82,11 +85,12 @@ async def _town() -> AsyncIterator[Deployment]:
         db = await open_database(url, clock=clock, transaction_seconds=60.0, reader_seconds=60.0)
         try:
             with patch("groundwork.uuid7.os", SimpleNamespace(urandom=dice.randbytes)):
-                await fill(db)
+                await fill(db, pictures=TownPictures(open_folder(folder / "pictures"), POOL))
             async with deployment(db, clock, folder / "mail") as opened:
                 yield opened
         finally:
             await db.close()
+            await POOL.close()
 
 
 async def _shot(browser: Browser, town: Deployment, picture: Picture) -> bytes:
@@ -112,7 +116,13 @@ async def _shot(browser: Browser, town: Deployment, picture: Picture) -> bytes:
 async def _open(page: Page, path: str) -> None:
     await page.goto(path, wait_until="load")
     await page.evaluate("document.fonts.ready")
-    await page.wait_for_function("[...document.images].every((one) => one.loading === 'lazy' || one.complete)")
+    # Those further down load when somebody gets there.
+    await page.evaluate(
+        """Promise.all([...document.images]
+            .filter((one) => one.checkVisibility() && !one.complete)
+            .filter((one) => (({ top, bottom }) => bottom > 0 && top < innerHeight)(one.getBoundingClientRect()))
+            .map((one) => new Promise((done) => { one.onload = one.onerror = done; })))"""
+    )
 
 
 async def _session(town: Deployment) -> str:

@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from groundwork.database.transaction import Database, Transaction
@@ -19,8 +20,12 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.rules import Submission, check
+from openmeet.domain.events.submissions import values_of_event
 from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import pictures as group_pictures
 from openmeet.domain.groups.model import GroupDetails
+from openmeet.domain.media.pictures import Picture
+from openmeet.domain.notifications.notify import mark_all_read
 from openmeet.domain.series import actions as series
 from openmeet.domain.series.model import Timing
 from openmeet.domain.users import actions as users
@@ -30,20 +35,45 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from programs.demo.town import CLUBS, CONVERSATIONS, COUNTRY, GATHERINGS, PEOPLE, REASONS, TOWN, ZONE, Gathering
+from programs.demo.gathering import Gathering
+from programs.demo.pictures import TownPictures
+from programs.demo.talk import CONVERSATIONS
+from programs.demo.town import CLUBS, COUNTRY, GATHERINGS, LOOKS, PEOPLE, REASONS, TOWN, ZONE, Club
 
 EVENTS: Final = 220
 WEEKS: Final = 6
 # Events of one transaction: short enough that the pages keep answering, and that a busy machine ends it in time.
 _CHUNK: Final = 4
-_OF_CLUBS: Final = frozenset(GATHERINGS[club.gathering].titles[0] for club in CLUBS)
 _TRIES: Final = 40
+# Who hosts single events; the others only go.
+_HOSTS: Final = 28
+# So few places are taken in no time.
+_FEW: Final = 21
+# So many of a hundred events are old news.
+_READ: Final = 90
+# Of events that have a picture; the others have their generated cover.
+_WITH_PICTURE: Final = 0.45
 
 
-async def fill(db: Database, *, seed: int = 1, number_of_events: int = EVENTS) -> bool:
+class Plan(NamedTuple):
+    """A single event before it is written. ``number``: in the order of writing, which decides what becomes of it."""
+
+    number: int
+    host: Caller
+    gathering: Gathering
+    title: str
+    text: str
+    day: datetime
+    scene: str
+
+
+async def fill(
+    db: Database, *, seed: int = 1, number_of_events: int = EVENTS, pictures: TownPictures | None = None
+) -> bool:
     """Write the town, in the coming six weeks. False, and nothing written, where the database has people already.
 
-    The same seed makes the same town; only its dates move with today.
+    The same seed makes the same town; only its dates move with today. ``pictures``: draws them and stores them; without it there
+    are none.
     """
     dice = random.Random(seed)  # noqa: S311 - chooses what a demonstration shows
     async with db.transaction() as tx:
@@ -54,32 +84,102 @@ async def fill(db: Database, *, seed: int = 1, number_of_events: int = EVENTS) -
             Caller(await users.create_person(tx, display_name=name, email=address_of(name)), name) for name in PEOPLE
         ]
         today = datetime.fromtimestamp(tx.now / 1e6, UTC).astimezone(ZoneInfo(ZONE)).replace(tzinfo=None)
-    for number in range(len(CLUBS)):
+    if pictures is not None:
+        pictures.begin()
+    for number, club in enumerate(CLUBS):
+        owner = people[number * 3]
+        shown = await _picture(db, pictures, owner, club.name, club.scene)
         async with db.transaction() as tx:
-            await _club(tx, dice, people, number, today)
-    taken: set[tuple[str, datetime]] = set()
+            await _club(tx, dice, people, club, owner, today, shown)
+    plans = _plans(dice, people, number_of_events, today)
     for begin in range(0, number_of_events, _CHUNK):
-        async with db.transaction() as tx:
-            made = [
-                await _event(tx, dice, people, number, today, taken)
-                for number in range(begin, min(begin + _CHUNK, number_of_events))
-            ]
-        for number, (host, event) in enumerate(made, begin):
+        await _write(db, dice, people, plans[begin : begin + _CHUNK], pictures)
+        if begin // _CHUNK == number_of_events * _READ // 100 // _CHUNK:
             async with db.transaction() as tx:
-                others = [one for one in people if one != host]
-                if number % 6 == 0:
-                    asks = RegistrationSettings(needs_approval=True)
-                    await host_decisions.change_registration_settings(tx, host, event.slug, asks)
-                going = await _answers(tx, dice, others, event)
-                if number % 8 == 1:
-                    await invitations.invite(tx, host, event.slug, address_of(dice.choice(PEOPLE)))
-                if number % 31 == 5:
-                    await event_hosting.cancel(tx, host, event.slug, dice.choice(REASONS))
-            if going and number % 4 == 2:
-                async with db.transaction() as tx:
-                    await _chat(tx, dice, [host, *going], RoomKind.EVENT, RoomSubject(SubjectKind.EVENT, event.id))
+                for one in people:
+                    await mark_all_read(tx, one.user_id)
+    if pictures is not None:
+        for one in people:
+            if (look := LOOKS[one.display_name]) is not None:
+                drawn = random.Random(one.display_name)  # noqa: S311 - names a file
+                await pictures.portray(db, drawn, one.user_id, look, one.display_name)
     await _drop_mails(db, {one.user_id for one in people})
     return True
+
+
+async def _write(
+    db: Database, dice: random.Random, people: Sequence[Caller], plans: Sequence[Plan], pictures: TownPictures | None
+) -> None:
+    """Some events, and what becomes of them: answers, talk, a new time, an end."""
+    shown = [await _picture(db, pictures, plan.host, f"event {plan.number}", plan.scene) for plan in plans]
+    async with db.transaction() as tx:
+        made = []
+        for plan, picture in zip(plans, shown, strict=True):
+            details = _details(dice, plan.gathering, plan.title, plan.text, plan.day)
+            details = replace(details, content=replace(details.content, picture=picture))
+            made.append(await events.create(tx, plan.host, details))
+    for plan, event in zip(plans, made, strict=True):
+        number, host = plan.number, plan.host
+        async with db.transaction() as tx:
+            others = [one for one in people if one != host]
+            if number % 6 == 0:
+                asks = RegistrationSettings(needs_approval=True)
+                await host_decisions.change_registration_settings(tx, host, event.slug, asks)
+            is_sought = number % 7 == 3 and 0 < plan.gathering.places < _FEW
+            going = await _answers(tx, dice, others, event, plan.gathering.places + 4 if is_sought else 0)
+            if number % 8 == 1:
+                await invitations.invite(tx, host, event.slug, address_of(dice.choice(PEOPLE)))
+            if number % 31 == 5:
+                await event_hosting.cancel(tx, host, event.slug, dice.choice(REASONS))
+            if number % 17 == 7:
+                await event_hosting.revise(tx, host, event.slug, _moved(dice, event))
+        if going and number % 3 == 2:
+            async with db.transaction() as tx:
+                await _chat(tx, dice, [host, *going], RoomKind.EVENT, RoomSubject(SubjectKind.EVENT, event.id))
+
+
+async def _picture(db: Database, pictures: TownPictures | None, who: Caller, about: str, scene: str) -> Picture | None:
+    """What they upload, if anything. The dice of the town do not turn for it: with and without pictures it is the same."""
+    if pictures is None or not scene:
+        return None
+    return await pictures.upload(db, random.Random(about), who.user_id, scene)  # noqa: S311 - names a file
+
+
+def _plans(dice: random.Random, people: Sequence[Caller], number_of_events: int, today: datetime) -> list[Plan]:
+    """Every title once, then again from the beginning, on other days. What a club does regularly is the club's."""
+    of_clubs = {club.title for club in CLUBS}
+    all_of_them = [
+        (place, gathering, title, text)
+        for place, gathering in enumerate(GATHERINGS)
+        for title, text in gathering.happenings
+        if title not in of_clubs
+    ]
+    dice.shuffle(all_of_them)
+    taken: set[tuple[str, datetime]] = set()
+    plans = []
+    for number in range(number_of_events):
+        place, gathering, title, text = all_of_them[number % len(all_of_them)]
+        day = _day(dice, gathering, today)
+        for _ in range(_TRIES):
+            if (title, day) not in taken:
+                break
+            day = _day(dice, gathering, today)
+        taken.add((title, day))
+        # Similar things are hosted by the same two people.
+        host = people[(2 * place + number % 2) % _HOSTS]
+        scene = dice.choice(gathering.scenes) if dice.random() < _WITH_PICTURE else ""
+        plans.append(Plan(number, host, gathering, title, text, day, scene))
+    return plans
+
+
+def _moved(dice: random.Random, event: Event) -> Details:
+    """The same an hour later, or on the next day."""
+    typed = Submission(**values_of_event(event))
+    later = timedelta(hours=1) if dice.random() < 0.5 else timedelta(days=1)
+    starts, ends = (
+        (datetime.fromisoformat(text) + later).isoformat(timespec="minutes") for text in (typed.starts, typed.ends)
+    )
+    return check(replace(typed, starts=starts, ends=ends), event)
 
 
 async def _drop_mails(db: Database, people: Collection[UserId]) -> None:
@@ -109,7 +209,7 @@ def _day(dice: random.Random, gathering: Gathering, today: datetime) -> datetime
     return (today + timedelta(days=ahead)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _details(dice: random.Random, gathering: Gathering, title: str, day: datetime) -> Details:
+def _details(dice: random.Random, gathering: Gathering, title: str, text: str, day: datetime) -> Details:
     hour, minute = map(int, gathering.start.split(":"))
     starts = day.replace(hour=hour, minute=minute)
     where = {"mode": "online", "online_url": "https://meet.demo.example/room"}
@@ -126,7 +226,7 @@ def _details(dice: random.Random, gathering: Gathering, title: str, day: datetim
         Submission(
             **{
                 "title": title,
-                "description": gathering.text,
+                "description": text,
                 "categories": gathering.topic,
                 "starts": starts.isoformat(timespec="minutes"),
                 "ends": (starts + timedelta(minutes=gathering.length)).isoformat(timespec="minutes"),
@@ -138,38 +238,15 @@ def _details(dice: random.Random, gathering: Gathering, title: str, day: datetim
     )
 
 
-async def _event(
-    tx: Transaction,
-    dice: random.Random,
-    people: Sequence[Caller],
-    number: int,
-    today: datetime,
-    taken: set[tuple[str, datetime]],
-) -> tuple[Caller, Event]:
-    """A single event. ``taken``: titles and days of those that are there."""
-    host = people[number % 25]
-    gathering, title, day = _gathering(dice, number, today)
-    # No town has the same thing twice on one day, and what a club does regularly is the club's.
-    for _ in range(_TRIES):
-        if (title, day) not in taken and title not in _OF_CLUBS:
-            break
-        gathering, title, day = _gathering(dice, number + dice.randrange(len(GATHERINGS)), today)
-    taken.add((title, day))
-    return host, await events.create(tx, host, _details(dice, gathering, title, day))
-
-
-def _gathering(dice: random.Random, number: int, today: datetime) -> tuple[Gathering, str, datetime]:
-    """What happens, under which of its titles, and on which day."""
-    gathering = GATHERINGS[(number * 7 + dice.randrange(3)) % len(GATHERINGS)]
-    return gathering, dice.choice(gathering.titles), _day(dice, gathering, today)
-
-
-async def _answers(tx: Transaction, dice: random.Random, others: Sequence[Caller], event: Event) -> list[Caller]:
-    """People answer, more than there are places for at some events; returns those who said that they are going."""
+async def _answers(
+    tx: Transaction, dice: random.Random, others: Sequence[Caller], event: Event, sought_by: int
+) -> list[Caller]:
+    """People answer; ``sought_by``: so many would all like to come, more than there are places. Returns who comes."""
     going = []
-    for person in dice.sample(others, dice.choice((0, 1, 2, 3, 5, 8, 13))):
+    for person in dice.sample(others, sought_by or dice.choice((0, 1, 2, 3, 5, 8, 13))):
         (reply,) = dice.choices((RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.DECLINED), (76, 17, 7))
-        saved = await attendance.answer(tx, person, event.slug, reply)
+        wanted = RsvpReply.GOING if sought_by else reply
+        saved = await attendance.answer(tx, person, event.slug, wanted)
         if saved.status is AttendanceStatus.ATTENDING:
             going.append(person)
     return going
@@ -185,19 +262,31 @@ async def _chat(
         await messages.send(tx, people[who], room.id, NewMessage(text=text))
 
 
-async def _club(tx: Transaction, dice: random.Random, people: Sequence[Caller], number: int, today: datetime) -> None:
-    club, owner = CLUBS[number], people[number * 3]
+async def _club(
+    tx: Transaction,
+    dice: random.Random,
+    people: Sequence[Caller],
+    club: Club,
+    owner: Caller,
+    today: datetime,
+    picture: Picture | None,
+) -> None:
     details = GroupDetails(club.name, ZONE, club.text, locality=TOWN, country=COUNTRY)
     group = await groups.create(tx, owner, details)
+    if picture is not None:
+        await group_pictures.put(tx, owner, group.slug, picture)
     members = dice.sample([one for one in people if one != owner], dice.randrange(8, 24))
     for person in members:
         await groups.join(tx, person, group.slug)
     await _chat(tx, dice, [owner, *members], RoomKind.CHANNEL, RoomSubject(SubjectKind.GROUP, group.id))
-    gathering = GATHERINGS[club.gathering]
-    details_of_date = _details(dice, gathering, gathering.titles[0], today + timedelta(days=1))
+    gathering, title, text = next(
+        (one, title, text) for one in GATHERINGS for title, text in one.happenings if title == club.title
+    )
+    details_of_date = _details(dice, gathering, title, text, today + timedelta(days=1))
     # Begins on the first date that the rule itself names.
     rule = parse_rule(club.rule)
     tomorrow = datetime.fromisoformat(details_of_date.starts_local)
     begins = expansion.first_by_rule(pattern(tomorrow, ZONE, rule)) or tomorrow
     timing = Timing(pattern(begins, ZONE, rule), timedelta(minutes=gathering.length))
-    await series.create(tx, owner, details_of_date.content, timing, group=of_event(group))
+    content = replace(details_of_date.content, picture=picture)
+    await series.create(tx, owner, content, timing, group=of_event(group))

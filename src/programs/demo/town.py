@@ -1,342 +1,142 @@
-"""What the demo town is made of: names, places, and what happens there. All of it is invented."""
+"""Who lives in the demo town, and which clubs they have. All of it is invented."""
 
 from typing import Final, NamedTuple
+
+from programs.demo.days import DAYS
+from programs.demo.evenings import EVENINGS
+from programs.demo.portraits import Look
 
 ZONE: Final = "Europe/Berlin"
 TOWN: Final = "Berlin"
 COUNTRY: Final = "DE"
 
-PEOPLE: Final = (
-    *("Eva Kowalska", "Nora Lindqvist", "Jonas Becker", "Priya Raman", "Samuel Adeyemi", "Marta Silva"),
-    *("Tom O’Brien", "Aylin Demir", "Bruno Keller", "Chiara Conti", "Dao Nguyen", "Elif Yıldız"),
-    *("Felix Brandt", "Grace Mensah", "Hana Sato", "Ibrahim Khalil", "Julia Hoffmann", "Karim Haddad"),
-    *("Lena Vogel", "Mateo García", "Nadia Petrova", "Oskar Weiß", "Paula Jansen", "Quentin Moreau"),
-    *("Rosa Albrecht", "Sven Nilsson", "Tala Rahimi", "Ulrike Maier", "Vera Schulz", "William Okafor"),
-    *("Xenia Papadaki", "Yusuf Kaya", "Zofia Nowak", "Anton Richter", "Bea Lorenz", "Cem Aydın"),
-    *("Dora Fischer", "Emil Sørensen", "Fatou Diallo", "Gustav Ohlin"),
-)
+GATHERINGS: Final = (*EVENINGS, *DAYS)
 
-
-class TownVenue(NamedTuple):
-    """A venue. ``point``: latitude and longitude."""
-
-    name: str
-    street: str
-    point: str
-
-
-KITCHEN: Final = TownVenue("Kiezküche", "Weddingstraße 12", "52.5485, 13.3612")
-CINEMA: Final = TownVenue("Kino Lichtblick", "Kottbusser Damm 22", "52.4917, 13.4229")
-LIBRARY: Final = TownVenue("Bibliothek am Ufer", "Paul-Lincke-Ufer 30", "52.4943, 13.4260")
-STUDIO: Final = TownVenue("Atelier Süd", "Sonnenallee 98", "52.4811, 13.4358")
-AIRFIELD: Final = TownVenue("Südwiesen, north gate", "Tempelhofer Damm", "52.4751, 13.4018")
-GYM: Final = TownVenue("Turnhalle Oderberg", "Oderberger Straße 57", "52.5402, 13.4066")
-CAFE: Final = TownVenue("Café Morgenlicht", "Kastanienallee 85", "52.5388, 13.4092")
-WORKSHOP: Final = TownVenue("Werkhof 47", "Skalitzer Straße 47", "52.4994, 13.4290")
-HALL: Final = TownVenue("Gemeindesaal St. Anna", "Boxhagener Straße 40", "52.5117, 13.4590")
-BOATHOUSE: Final = TownVenue("Bootshaus Spree", "Köpenicker Straße 187", "52.5032, 13.4411")
-STATION: Final = TownVenue("S-Bahnhof Friedrichshagen, ticket machine", "Schöneicher Straße 1", "52.4575, 13.6239")
-SQUARE: Final = TownVenue("Weddingstraße, at the fountain", "Weddingstraße", "52.5489, 13.3620")
-MUSEUM: Final = TownVenue("Museum am Kanal, front steps", "Tempelhofer Ufer 4", "52.4980, 13.3835")
-
+# Who they are and how they look; some have no picture, as everywhere.
+LOOKS: Final[dict[str, Look | None]] = {
+    "Eva Kowalska": Look(0, "chestnut", "bob", ("studs",)),
+    "Nora Lindqvist": Look(0, "blond", "fringe", ("frames",)),
+    "Jonas Becker": Look(1, "brown", "quiff", ("stubble",)),
+    "Priya Raman": Look(3, "black", "long", ("rings",)),
+    "Samuel Adeyemi": Look(5, "black", "buzz", ("beard", "laughs")),
+    "Marta Silva": Look(2, "brown", "waves", ("laughs",)),
+    "Tom O’Brien": Look(0, "red", "crop", ("beard", "freckles")),
+    "Aylin Demir": Look(1, "black", "tail", ("rings", "laughs")),
+    "Bruno Keller": Look(0, "grey", "bald", ("frames", "moustache")),
+    "Chiara Conti": Look(1, "brown", "curly", ("studs",)),
+    "Dao Nguyen": Look(1, "black", "part", ("glasses",)),
+    "Elif Yıldız": Look(1, "black", "scarf", ("laughs",)),
+    "Felix Brandt": Look(0, "blond", "part", ()),
+    "Grace Mensah": Look(5, "black", "afro", ("rings", "laughs")),
+    "Hana Sato": Look(1, "black", "fringe", ()),
+    "Ibrahim Khalil": Look(3, "black", "crop", ("beard",)),
+    "Julia Hoffmann": Look(0, "red", "waves", ("freckles",)),
+    "Karim Haddad": Look(2, "black", "curly", ("stubble", "glasses")),
+    "Lena Vogel": None,
+    "Mateo García": Look(2, "brown", "beanie", ("stubble", "laughs")),
+    "Nadia Petrova": Look(0, "blond", "bun", ("studs",)),
+    "Oskar Weiß": Look(0, "white", "crop", ("beard",)),
+    "Paula Jansen": Look(1, "chestnut", "tail", ("freckles", "laughs")),
+    "Quentin Moreau": Look(1, "brown", "curly", ("moustache",)),
+    "Rosa Albrecht": Look(0, "grey", "bob", ("glasses", "laughs")),
+    "Sven Nilsson": None,
+    "Tala Rahimi": Look(2, "black", "waves", ("flower",)),
+    "Ulrike Maier": Look(0, "white", "bun", ("frames",)),
+    "Vera Schulz": Look(0, "brown", "bob", ("glasses",)),
+    "William Okafor": Look(5, "black", "quiff", ("laughs",)),
+    "Xenia Papadaki": Look(2, "black", "long", ("studs", "laughs")),
+    "Yusuf Kaya": Look(2, "black", "buzz", ("stubble",)),
+    "Zofia Nowak": Look(0, "blond", "braids", ("freckles",)),
+    "Anton Richter": None,
+    "Bea Lorenz": Look(1, "red", "fringe", ("rings",)),
+    "Cem Aydın": Look(2, "brown", "part", ("beard", "laughs")),
+    "Dora Fischer": None,
+    "Emil Sørensen": Look(0, "blond", "beanie", ("glasses",)),
+    "Fatou Diallo": Look(4, "black", "braids", ("laughs",)),
+    "Gustav Ohlin": Look(0, "grey", "part", ("moustache",)),
+}
+PEOPLE: Final = tuple(LOOKS)
 
 # Why an event is cancelled.
 REASONS: Final = (
     "The room has a burst pipe. We’ll look for another day.",
     "I’m ill, sorry. See you at the next one.",
     "Too few of us this time.",
-)
-
-# What people write in a chat: who says it, and what. 0 is the host, the others are guests.
-CONVERSATIONS: Final = (
-    (
-        (0, "Hello everybody! Ask me anything here."),
-        (1, "Is there a place to lock up a bicycle?"),
-        (0, "Yes, in the second courtyard."),
-        (1, "Great, see you there."),
-        (2, "Is there a step at the door? I come with a pram."),
-        (0, "One, and I’ll carry it with you."),
-    ),
-    (
-        (0, "I’ll be at the door a quarter of an hour early."),
-        (1, "Can I bring my sister along?"),
-        (0, "If she answers here as well, gladly."),
-        (1, "She just did!"),
-    ),
-    (
-        (1, "What should we bring?"),
-        (0, "Something to drink, and good shoes."),
-        (2, "I can take two people in my car from Südkreuz."),
-        (1, "I’d love to, thank you!"),
-        (3, "Me too, if there is still room."),
-        (2, "There is."),
-    ),
-    (
-        (1, "How long will it take?"),
-        (0, "About three hours, with a break."),
-        (1, "Perfect."),
-        (2, "Can I come later? I work until seven."),
-        (0, "Of course. Ring twice."),
-    ),
-)
-
-
-class Gathering(NamedTuple):
-    """Something that happens. ``titles``: the first is also the one of a club. ``venues``: none for online. ``start``: HH:MM;
-    ``length``: minutes; ``places``: of a limit, 0 for none; ``weekday``: 0 is Monday, -1 any day.
-    """
-
-    titles: tuple[str, ...]
-    topic: str
-    text: str
-    venues: tuple[TownVenue, ...]
-    start: str
-    length: int
-    places: int = 0
-    weekday: int = -1
-
-
-GATHERINGS: Final = (
-    Gathering(
-        (
-            "Supper club: six strangers, one table",
-            "Supper club: everything from one pumpkin",
-            "Supper club: my grandmother’s dumplings",
-            "Supper club: breakfast for dinner",
-        ),
-        "food",
-        "Six people who have never met, one long table, three courses. I cook, you bring a bottle of something and a"
-        " story about the last dish you ruined.\n\nEverything is vegetarian; tell me about allergies.",
-        (KITCHEN, CAFE),
-        "19:30",
-        180,
-        6,
-    ),
-    Gathering(
-        (
-            "Film night: Tampopo, with noodles",
-            "Film night: Playtime, on the big screen",
-            "Film night: Paris, Texas",
-            "Film night: The Gleaners and I",
-            "Film night: short films from the neighbourhood",
-        ),
-        "film",
-        "We watch it in the original, with subtitles. Afterwards there is soup, and everybody may say what they made of it.",
-        (CINEMA,),
-        "20:00",
-        150,
-        40,
-        4,
-    ),
-    Gathering(
-        (
-            "Repair café",
-            "Repair café: bicycles",
-            "Repair café: lamps, toasters, radios",
-            "Mend your jeans",
-        ),
-        "crafts",
-        "Bring what is broken: toasters, trousers, bicycles. We have tools, tea and patience.",
-        (WORKSHOP, HALL),
-        "14:00",
-        240,
-        0,
-        5,
-    ),
-    Gathering(
-        ("Sunrise run on the old airfield", "Ten slow kilometres", "First five kilometres: a run for beginners"),
-        "sports",
-        "An easy pace, nobody is left behind. Coffee at the gate afterwards.",
-        (AIRFIELD,),
-        "07:15",
-        60,
-    ),
-    Gathering(
-        ("Choir rehearsal: open evening", "Sing a Bach chorale in one evening", "Rounds and canons for everyone"),
-        "music",
-        "Four voices, no audition. Come and sing along for one evening.",
-        (HALL,),
-        "19:30",
-        120,
-        0,
-        2,
-    ),
-    Gathering(
-        (
-            "Board games for people who lose gracefully",
-            "Two-player games: bring a friend or find one",
-            "Long game night: one game, five hours",
-            "Chess and cake",
-        ),
-        "games",
-        "Short games first, long ones after ten. Rules are explained, snacks are shared.",
-        (CAFE, LIBRARY),
-        "19:00",
-        210,
-        24,
-        3,
-    ),
-    Gathering(
-        ("Lake walk around the Müggelsee", "Through the town forest to Rahnsdorf", "Along the Spree to Erkner"),
-        "outdoors",
-        "Eighteen flat kilometres at an easy pace. We meet at the ticket machine and take the train back together.",
-        (STATION,),
-        "10:00",
-        330,
-        20,
-        6,
-    ),
-    Gathering(
-        (
-            "Reading club: short stories in the original",
-            "Reading club: Clarice Lispector",
-            "Reading club: Julio Cortázar",
-            "Poems, read aloud twice",
-        ),
-        "books",
-        "One text an evening, read aloud in turns. Nobody needs to have prepared anything.",
-        (LIBRARY, CAFE),
-        "18:30",
-        120,
-        12,
-    ),
-    Gathering(
-        ("Build your first synthesizer", "Solder a radio", "A weather station for your balcony"),
-        "technology",
-        "A soldering iron, twelve parts, one terrible noise. All material is here.",
-        (WORKSHOP,),
-        "18:00",
-        180,
-        10,
-    ),
-    Gathering(
-        (
-            "Language café: German and everything else",
-            "Turkish for neighbours",
-            "Sign language: the first hundred signs",
-        ),
-        "languages",
-        "Tables by language, an hour each way. Beginners sit in the middle.",
-        (CAFE, KITCHEN),
-        "18:00",
-        120,
-    ),
-    Gathering(
-        ("Watercolour for the rest of us", "Portraits in ten minutes", "Linocut: cards of your own"),
-        "arts",
-        "Paper, brushes and paint are on the table. We look out of the window and try.",
-        (STUDIO,),
-        "16:00",
-        150,
-        14,
-        6,
-    ),
-    Gathering(
-        (
-            "Street party on Weddingstraße",
-            "Flea market in the courtyard",
-            "Lantern walk with the children of the street",
-        ),
-        "community",
-        "Tables out, cars away. Bring a cake, an instrument or a chair.",
-        (SQUARE,),
-        "15:00",
-        360,
-        0,
-        5,
-    ),
-    Gathering(
-        ("Slow yoga before work", "Stretching for people who sit", "Breathe: half an hour of quiet"),
-        "health",
-        "Mats are here. Nobody checks whether you sleep.",
-        (GYM, STUDIO),
-        "07:30",
-        60,
-        18,
-    ),
-    Gathering(
-        ("Ask a data engineer anything", "Ask a nurse anything", "Freelance taxes: ask somebody who does them"),
-        "technology",
-        "An hour of questions on work, pay and burnout. Cameras optional.",
-        (),
-        "18:00",
-        60,
-    ),
-    Gathering(
-        ("Lindy hop: first steps", "Forró for absolute beginners", "Tea dance, with a live band"),
-        "dance",
-        "No partner, no experience, flat shoes.",
-        (GYM, BOATHOUSE),
-        "20:00",
-        150,
-        60,
-        1,
-    ),
-    Gathering(
-        ("Seed swap and balcony talk", "Birds of the old airfield", "Trees of our street"),
-        "outdoors",
-        "Bring questions and warm shoes. Take more home than you brought.",
-        (AIRFIELD,),
-        "11:00",
-        150,
-        0,
-        5,
-    ),
-    Gathering(
-        ("Museum morning for parents with prams", "Puppet theatre for the very small", "Crawling orchestra"),
-        "family",
-        "Lifts, snacks, no shushing. We stay as long as the smallest of us likes.",
-        (MUSEUM,),
-        "10:00",
-        90,
-        15,
-    ),
-    Gathering(
-        ("The night sky without a telescope", "Moons of Jupiter, through a telescope", "Listening to bats"),
-        "science",
-        "What can be seen and heard from the middle of a city. Blankets help.",
-        (AIRFIELD, BOATHOUSE),
-        "21:00",
-        90,
-        30,
-    ),
-    Gathering(
-        ("Neighbourhood assembly: the new crossing", "Tenants ask a lawyer", "What happens to the old post office?"),
-        "politics",
-        "The plan, the planners, your questions. Translation into Turkish and Arabic.",
-        (HALL, LIBRARY),
-        "18:30",
-        120,
-    ),
-    Gathering(
-        ("Silent book club", "Letters: an afternoon of writing by hand"),
-        "books",
-        "An hour of quiet side by side, then anyone who likes stays for tea.",
-        (LIBRARY,),
-        "17:00",
-        120,
-        20,
-        6,
-    ),
+    "Die Heizung ist ausgefallen, und es wird nicht wärmer.",
 )
 
 
 class Club(NamedTuple):
-    """A group, and what it does regularly. ``rule``: an RRULE."""
+    """A group, and what it does regularly: the first title of a gathering. ``rule``: an RRULE. ``scene``: what its picture shows;
+    empty for its generated cover.
+    """
 
     name: str
     text: str
-    gathering: int
+    title: str
     rule: str
+    scene: str
 
 
 CLUBS: Final = (
-    Club("Thursday games", "Board games, every week, in the same corner.", 5, "FREQ=WEEKLY;BYDAY=TH"),
-    Club("Early runners", "We run before the city wakes up.", 3, "FREQ=WEEKLY;BYDAY=TU,FR"),
-    Club("Kreuzberg repair crew", "Mend it, don’t bin it.", 2, "FREQ=MONTHLY;BYDAY=1SA"),
-    Club("Choir without auditions", "Four voices, one rule: sing.", 4, "FREQ=WEEKLY;BYDAY=WE"),
-    Club("Language tables", "Talk badly, often.", 9, "FREQ=WEEKLY;BYDAY=MO"),
-    Club("Film and noodles", "One film, one dish.", 1, "FREQ=MONTHLY;BYDAY=-1FR"),
-    Club("Slow mornings", "Yoga for people with jobs.", 12, "FREQ=WEEKLY;BYDAY=MO,WE,FR"),
-    Club("Short stories", "Read aloud, in turns.", 7, "FREQ=WEEKLY;INTERVAL=2;BYDAY=TH"),
+    Club(
+        "Thursday games",
+        "Board games, every week, in the same corner.",
+        "Board games for people who lose gracefully",
+        "FREQ=WEEKLY;BYDAY=TH",
+        "board",
+    ),
+    Club(
+        "Early runners",
+        "We run before the city wakes up.",
+        "Sunrise run on the old airfield",
+        "FREQ=WEEKLY;BYDAY=TU,FR",
+        "runners",
+    ),
+    Club("Kreuzberg repair crew", "Mend it, don’t bin it.", "Repair café", "FREQ=MONTHLY;BYDAY=1SA", "workshop"),
+    Club(
+        "Choir without auditions",
+        "Four voices, one rule: sing.",
+        "Choir rehearsal: open evening",
+        "FREQ=WEEKLY;BYDAY=WE",
+        "",
+    ),
+    Club(
+        "Language tables",
+        "Talk badly, often.",
+        "Language café: German and everything else",
+        "FREQ=WEEKLY;BYDAY=MO",
+        "cups",
+    ),
+    Club(
+        "Film and noodles",
+        "One film, one dish.",
+        "Film night: Tampopo, with noodles",
+        "FREQ=MONTHLY;BYDAY=-1FR",
+        "cinema",
+    ),
+    Club(
+        "Slow mornings", "Yoga for people with jobs.", "Slow yoga before work", "FREQ=WEEKLY;BYDAY=MO,WE,FR", "studio"
+    ),
+    Club(
+        "Short stories",
+        "Read aloud, in turns.",
+        "Reading club: short stories in the original",
+        "FREQ=WEEKLY;INTERVAL=2;BYDAY=TH",
+        "shelves",
+    ),
+    Club(
+        "Gartenfreunde Gleisdreieck",
+        "Vierzig Beete, ein Schlauch, viele Meinungen.",
+        "Seed swap and balcony talk",
+        "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA",
+        "garden",
+    ),
+    Club(
+        "Kiezküche",
+        "Wir kochen, was da ist, und essen zusammen.",
+        "Supper club: six strangers, one table",
+        "FREQ=MONTHLY;BYDAY=2SU",
+        "table",
+    ),
 )

@@ -1,0 +1,48 @@
+"""Pictures that the demo town's hosts might have taken, drawn as SVG from a seed: nothing is photographed, and nothing fetched."""
+
+import random
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import resvg_py
+
+from programs.demo import indoors, outdoors
+from programs.demo.brushes import HEIGHT, WIDTH
+
+# Of the file: as large as the page of an event shows it on a good screen.
+_SCALE: Final = 0.7
+
+
+class Scene(NamedTuple):
+    """How it is drawn, and what it shows in words."""
+
+    draw: Callable[[random.Random], str]
+    alt: str
+
+
+SCENES: Final[dict[str, Scene]] = {
+    "board": Scene(indoors.board, "A board of coloured hexagons with wooden figures and dice."),
+    "boats": Scene(outdoors.boats, "Three rowing boats on a river, with the city behind."),
+    "cinema": Scene(indoors.cinema, "A cinema from the back row, with a landscape on the screen."),
+    "cups": Scene(indoors.cups, "Three steaming cups under warm lamps."),
+    "desk": Scene(indoors.desk, "A circuit board with chips, wires and small lights."),
+    "easel": Scene(indoors.easel, "A painting in bold strokes on an easel, with brushes in a pot."),
+    "garden": Scene(outdoors.garden, "Rows of vegetables and flowers in front of a small house."),
+    "hills": Scene(outdoors.hills, "A path that winds between hills and trees."),
+    "lake": Scene(outdoors.lake, "A lake between hills and firs, with the sun low."),
+    "runners": Scene(outdoors.runners, "Three people running towards the reader, with the sun behind them."),
+    "shelves": Scene(indoors.shelves, "Shelves full of books, with a few plants."),
+    "stage": Scene(indoors.stage, "Musicians in the light of a stage, and the hands of the crowd."),
+    "stars": Scene(outdoors.stars, "People and a telescope under the Milky Way."),
+    "street": Scene(outdoors.street, "A street with houses, bunting and many people."),
+    "studio": Scene(indoors.studio, "Yoga mats in a room with tall windows and plants."),
+    "table": Scene(indoors.table, "A table from above, with bowls full of food."),
+    "workshop": Scene(indoors.workshop, "A bicycle in front of a wall of tools."),
+}
+
+
+def scene(kind: str, seed: str) -> bytes:
+    """A scene as PNG. ``kind``: a key of ``SCENES``."""
+    dice = random.Random(f"{kind} {seed}")  # noqa: S311 - a drawing
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">{SCENES[kind].draw(dice)}</svg>'
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=round(WIDTH * _SCALE), height=round(HEIGHT * _SCALE)))

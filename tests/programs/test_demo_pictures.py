@@ -1,0 +1,62 @@
+"""The pictures of the demo town are drawn here, the same from the same seed, and stored as uploads are."""
+
+import io
+from pathlib import Path
+
+from PIL import Image
+from tests.databases import SqliteFiles
+from tests.worker_pool import POOL
+
+from groundwork.blobstore.open_ import open_folder
+from groundwork.clock import HandClock
+from openmeet.domain.media.pictures import Size, blob_key, portrait_key
+from programs.demo.fill import fill
+from programs.demo.pictures import VARIANTS, TownPictures
+from programs.demo.portraits import portrait
+from programs.demo.scenes import SCENES, scene
+from programs.demo.town import CLUBS, GATHERINGS, LOOKS, PEOPLE
+
+
+def test_every_look_and_scene_can_be_drawn_and_shows_something() -> None:
+    for name, look in LOOKS.items():
+        if look is not None:
+            assert _colours(portrait(look, name)) > 8, name
+    for kind in SCENES:
+        assert _colours(scene(kind, "0")) > 20, kind
+
+
+def test_what_is_drawn_depends_on_the_seed_alone() -> None:
+    look = LOOKS[PEOPLE[0]]
+    assert look is not None
+    assert portrait(look, "Eva") == portrait(look, "Eva") != portrait(look, "Nora")
+    assert scene("lake", "0") == scene("lake", "0") != scene("lake", "1")
+
+
+def test_scenes_that_are_named_exist() -> None:
+    named = {one for gathering in GATHERINGS for one in gathering.scenes} | {club.scene for club in CLUBS} - {""}
+    assert named == set(SCENES)
+
+
+async def test_the_town_shows_its_pictures(make_sqlite: SqliteFiles, clock: HandClock, tmp_path: Path) -> None:
+    """Most people have a portrait, some events a picture, clubs and their series the same one; each has its files."""
+    db, store = await make_sqlite("openmeet", clock=clock), open_folder(tmp_path)
+    pictures = TownPictures(store, POOL)
+    assert await fill(db, number_of_events=8, pictures=pictures)
+    async with db.reader() as reader:
+        portraits = await reader.fetch("select portrait_key as key from users where portrait_key is not null")
+        shown = await reader.fetch("select distinct picture_key as key from events where picture_key is not null")
+        groups = await reader.fetch("select picture_key as key from groups where picture_key is not null")
+    assert len(portraits) == sum(look is not None for look in LOOKS.values())
+    assert len(groups) == sum(bool(club.scene) for club in CLUBS)
+    assert {row["key"] for row in groups} < {row["key"] for row in shown}
+    for row in portraits:
+        assert await store.size(portrait_key(row["key"], 48)) > 0
+    for row in shown:
+        assert await store.size(blob_key(row["key"], Size.SMALL)) > 0
+    assert VARIANTS > 1
+
+
+def _colours(png: bytes) -> int:
+    """How many colours it has, of sixty-four shades each."""
+    drawn = Image.open(io.BytesIO(png)).convert("RGB").resize((64, 64)).quantize(64)
+    return len(drawn.getcolors() or [])
