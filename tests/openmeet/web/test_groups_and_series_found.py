@@ -86,7 +86,7 @@ async def test_series_are_found_by_search_and_listed(db: Database, clock: HandCl
         assert card(shown, "Games") == ["From another app", "Not by a member"]
         assert "Nothing matches" in (await browser.get("/series?q=alone")).text
         mistyped = (await browser.get("/series?source=all&q=gaems")).text
-        assert "These match “games”" in mistyped
+        assert "These match “Games”" in mistyped
         assert ">Games here<" in mistyped
         forgiven = (await browser.get("/api/series/search?q=gaems")).json()["series"]
         assert {one["title"] for one in forgiven} == {"Games here", "Games far away"}
