@@ -39,13 +39,20 @@ _PERSON: Final = """
     select m.user_id as id from chat_messages m join chat_rooms r on r.id = m.room_id
      where r.event_id is not null and m.user_id is not null group by m.user_id order by count(*) desc, m.user_id limit 1
 """
+# What most people go to within the week: a single event at a place.
+_EVENT: Final = """
+    select e.slug from events e join attendances a on a.event_id = e.id and a.status = 'attending'
+     where e.visibility = 'public' and e.status = 'scheduled' and e.series_id is null and e.mode = 'in_person'
+       and e.starts_at between :now and :now + 7 * 86400 * 1000000
+     group by e.id order by count(*) desc, e.id limit 1
+"""
 # Sharp on a good screen, and still small enough for a repository.
 _QUALITY: Final = 82
 
 
 @dataclass(frozen=True)
 class Picture:
-    """``link``: the link to follow from ``path``, if any. ``scale``: pixels of the screen for one of the page."""
+    """``path``: with ``{event}`` for the slug of an event. ``link``: the link to follow from there, if any. ``scale``: pixels of the screen for one of the page."""
 
     name: str
     path: str
@@ -61,7 +68,7 @@ class Picture:
 
 PICTURES: Final = (
     Picture("discover", "/", is_phone=True),
-    Picture("event", "/?q=film", 'main a[href^="/events/film"]'),
+    Picture("event", "/events/{event}"),
     Picture("chat", "/chat", 'main a.room-row[href^="/events/"]', is_phone=True, is_signed_in=True, is_dark=True),
     Picture("week", "/my/calendar?view=week&on=2026-03-09", is_signed_in=True),
 )
@@ -102,7 +109,7 @@ async def _shot(browser: Browser, town: Deployment, picture: Picture) -> bytes:
             token = await _session(town)
             await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": town.url}])
         page = await opened.new_page()
-        await _open(page, picture.path)
+        await _open(page, picture.path.format(event=await _event(town)))
         if picture.link:
             await _open(page, str(await page.locator(picture.link).first.get_attribute("href")))
         shot = Image.open(io.BytesIO(await page.screenshot())).convert("RGB")
@@ -123,6 +130,13 @@ async def _open(page: Page, path: str) -> None:
             .filter((one) => (({ top, bottom }) => bottom > 0 && top < innerHeight)(one.getBoundingClientRect()))
             .map((one) => new Promise((done) => { one.onload = one.onerror = done; })))"""
     )
+
+
+async def _event(town: Deployment) -> str:
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one(_EVENT, now=_DAY)
+        assert row is not None
+        return str(row["slug"])
 
 
 async def _session(town: Deployment) -> str:
