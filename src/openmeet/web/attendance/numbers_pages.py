@@ -10,7 +10,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.clock import Instant
-from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import activity, host_decisions, lists, queries
 from openmeet.domain.attendance.lists import STATUS_LABELS
 from openmeet.domain.events.model import Event, EventSlug
@@ -20,6 +19,7 @@ from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.web.attendance import activity_view
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -59,7 +59,7 @@ class RegularRow:
     """Somebody who comes to most of the host's events, and what they answered to this one."""
 
     name: str
-    tone: int
+    face: Avatar
     words: str
     answer: str
 
@@ -78,6 +78,7 @@ async def show(request: Request) -> Response:
         answers = await activity.first_answers(reader, event.id, _midnight(days[0], event.time_zone))
         regulars = await activity.past_attendance(reader, caller.user_id)
         names = await shown_names(reader, list(regulars))
+        portraits = await portraits_of(reader, caller.user_id, list(regulars))
         answered = await queries.of_pairs(reader, [(event.id, one) for one in regulars])
     rows = []
     for user_id, past in regulars.items():
@@ -85,7 +86,7 @@ async def show(request: Request) -> Response:
         mine = answered.get((event.id, user_id))
         if words:
             answer = gettext("hasn’t answered yet") if mine is None else str(STATUS_LABELS[mine.status])
-            rows.append(RegularRow(names[user_id], tone_of(user_id), words, answer))
+            rows.append(RegularRow(names[user_id], avatar_of(user_id, names[user_id], portraits), words, answer))
     context = {
         "event": event,
         "counts": counts,
