@@ -30,6 +30,8 @@ class _Page(HTMLParser):
         self._silent = 0
         self._area: str | None = None
         self._select: str | None = None
+        # An option without a value has its text as value; whether it is the one that is sent.
+        self._option: bool | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         a = {name: value or "" for name, value in attrs}
@@ -60,9 +62,11 @@ class _Page(HTMLParser):
         elif tag == "select" and name:
             self._select = name
         elif tag == "option" and self._select:
+            is_sent = "selected" in a or self._select not in form.fields
             form.choices.setdefault(self._select, []).append(a.get("value", ""))
-            if "selected" in a or self._select not in form.fields:
+            if is_sent:
                 form.fields[self._select] = a.get("value", "")
+            self._option = None if "value" in a else is_sent
 
     def handle_endtag(self, tag: str) -> None:
         if tag in {"script", "style", "template"}:
@@ -71,10 +75,16 @@ class _Page(HTMLParser):
             self._open = None
         elif tag == "textarea":
             self._area = None
+        elif tag == "option":
+            self._option = None
         elif tag == "select":
             self._select = None
 
     def handle_data(self, data: str) -> None:
+        if self._option is not None and self._select and self._open:
+            self._open.choices[self._select][-1] += data.strip()
+            if self._option:
+                self._open.fields[self._select] += data.strip()
         if self._area and self._open:
             self._open.fields[self._area] += data
         elif not self._silent:
