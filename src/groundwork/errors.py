@@ -108,6 +108,11 @@ class Failure(Exception):
         self.headers = dict(headers or {})
         self.stored_reason: Explanation | None = None
 
+    @property
+    def quoted(self) -> Why:
+        """What another sentence quotes: the reason, which is in the reader's language, or else the sentence."""
+        return self.stored_reason or self.why
+
 
 class InvalidInput(Failure):
     """What was sent cannot be read as what it should be; ``field`` says where (``""`` for the whole)."""

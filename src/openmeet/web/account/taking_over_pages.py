@@ -39,7 +39,7 @@ async def take(request: Request) -> Response:
     except Refused as refused:
         return await _page(request, Typed({}, {"": refused.why}), status=422)
     except (RemoteFailed, RemoteSlow) as away:
-        again = UserReason.NOTHING_LOST(problem=away.why)
+        again = UserReason.NOTHING_LOST(problem=away.quoted)
         return await _page(request, Typed({}, {"": again}), status=502)
     async with database_of(request).reader() as reader:
         waits = await recovery_key_queries.waiting(reader, caller.user_id) is not None

@@ -102,7 +102,7 @@ async def _again(request: Request, typed: dict[str, str], failure: Failure, *, r
         case NotFound():
             raise failure
         case _:
-            problem = {"": AtprotoReason.ANSWER_NOT_WRITTEN(problem=failure.why)}
+            problem = {"": AtprotoReason.ANSWER_NOT_WRITTEN(problem=failure.quoted)}
             return await _form(request, Typed(typed, problem), rkey=rkey, status=502)
 
 

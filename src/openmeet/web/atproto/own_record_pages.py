@@ -110,7 +110,7 @@ async def show_one(request: Request) -> Response:
     try:
         current = await repository.read_own(network_of(request), identity, rkey, zone)
     except Refused as refused:
-        problem = {"": AtprotoReason.CANNOT_CHANGE_RECORD(problem=refused.why)}
+        problem = {"": AtprotoReason.CANNOT_CHANGE_RECORD(problem=refused.quoted)}
         return _form(request, identity, Typed({}, problem), zone, rkey=rkey)
     values = {**asdict(current.form), "version": current.cid}
     return _form(request, identity, Typed(values), zone, rkey=rkey)
@@ -169,7 +169,7 @@ def _again(
         case NotFound():
             raise failure
         case _:
-            problem = {"": AtprotoReason.NOTHING_WRITTEN(problem=failure.why)}
+            problem = {"": AtprotoReason.NOTHING_WRITTEN(problem=failure.quoted)}
             return _form(request, identity, Typed(typed, problem), zone, rkey=rkey, status=502)
 
 

@@ -164,9 +164,9 @@ def problem_of(wrong: Failure) -> tuple[int, dict[str, Why]]:
         case TooMany():
             return 429, {FIELD: wrong.why}
         case RemoteFailed() | RemoteSlow():
-            return 502, {FIELD: SignInReason.TRY_AGAIN_LATER(problem=wrong.why)}
+            return 502, {FIELD: SignInReason.TRY_AGAIN_LATER(problem=wrong.quoted)}
         case Refused() | NotSignedIn():
-            return 502, {FIELD: SignInReason.SERVER_REFUSES_US(problem=wrong.why)}
+            return 502, {FIELD: SignInReason.SERVER_REFUSES_US(problem=wrong.quoted)}
         case _:
             raise wrong
 
@@ -206,7 +206,7 @@ async def come_back(request: Request) -> Response:
     except NotLetIn as trouble:
         return _not_let_in(request, trouble)
     except (RemoteFailed, RemoteSlow) as away:
-        again = NotLetIn(Trouble.SERVER_REFUSED, SignInReason.BEGIN_AGAIN_LATER(problem=away.why))
+        again = NotLetIn(Trouble.SERVER_REFUSED, SignInReason.BEGIN_AGAIN_LATER(problem=away.quoted))
         return _not_let_in(request, again, status=502)
 
 
