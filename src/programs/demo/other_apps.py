@@ -15,7 +15,7 @@ _EVENT: Final = "community.lexicon.calendar.event"
 _PROFILE: Final = "app.bsky.actor.profile"
 
 
-class Elsewhere(NamedTuple):
+class OtherAppEvent(NamedTuple):
     """An event of somebody's other app. ``days``: from today; ``hour``: in UTC."""
 
     name: str
@@ -27,14 +27,14 @@ class Elsewhere(NamedTuple):
 
 
 # By the place of their author among the people of the development network; the first one operates the site.
-EVENTS: Final[tuple[tuple[int, Elsewhere], ...]] = (
-    (1, Elsewhere("AT Protocol meetup: whose data is it?", "Three short talks, then pizza. Newcomers sit in front.", 4, 18, ("Werkhof 47", "Skalitzer Straße 47"))),
-    (1, Elsewhere("Fotowalk: Brutalismus am Mehringplatz", "Zwei Stunden Beton. Jede Kamera zählt, auch die im Telefon.", 9, 13, ("Mehringplatz, U-Bahn", "Mehringplatz 1"))),
-    (1, Elsewhere("Coffee for people who moved here this year", "No agenda. The table with the orange balloon.", 2, 9, ("Café Morgenlicht", "Kastanienallee 85"), "rescheduled")),
-    (2, Elsewhere("Open rehearsal: string quartet", "Schubert, interrupted by questions.", 6, 17, ("Gemeindesaal St. Anna", "Boxhagener Straße 40"))),
-    (2, Elsewhere("Bouldern für Alleinreisende", "Wir sichern uns mit Worten. Schuhe kann man leihen.", 11, 17, ("Turnhalle Oderberg", "Oderberger Straße 57"))),
-    (2, Elsewhere("Zine fair", "Forty tables, one copier, coins preferred.", 16, 12, ("Atelier Süd", "Sonnenallee 98"), "rescheduled")),
-    (2, Elsewhere("Swap: houseplants", "Bring a cutting, take a jungle.", 20, 14, ("Garten am Gleisdreieck", "Möckernstraße 26"))),
+EVENTS: Final[tuple[tuple[int, OtherAppEvent], ...]] = (
+    (1, OtherAppEvent("AT Protocol meetup: whose data is it?", "Three short talks, then pizza. Newcomers sit in front.", 4, 18, ("Werkhof 47", "Skalitzer Straße 47"))),
+    (1, OtherAppEvent("Fotowalk: Brutalismus am Mehringplatz", "Zwei Stunden Beton. Jede Kamera zählt, auch die im Telefon.", 9, 13, ("Mehringplatz, U-Bahn", "Mehringplatz 1"))),
+    (1, OtherAppEvent("Coffee for people who moved here this year", "No agenda. The table with the orange balloon.", 2, 9, ("Café Morgenlicht", "Kastanienallee 85"), "rescheduled")),
+    (2, OtherAppEvent("Open rehearsal: string quartet", "Schubert, interrupted by questions.", 6, 17, ("Gemeindesaal St. Anna", "Boxhagener Straße 40"))),
+    (2, OtherAppEvent("Bouldern für Alleinreisende", "Wir sichern uns mit Worten. Schuhe kann man leihen.", 11, 17, ("Turnhalle Oderberg", "Oderberger Straße 57"))),
+    (2, OtherAppEvent("Zine fair", "Forty tables, one copier, coins preferred.", 16, 12, ("Atelier Süd", "Sonnenallee 98"), "rescheduled")),
+    (2, OtherAppEvent("Swap: houseplants", "Bring a cutting, take a jungle.", 20, 14, ("Garten am Gleisdreieck", "Möckernstraße 26"))),
 )  # fmt: skip
 NAMES: Final = {1: "Ben Sommer", 2: "Cleo Marchetti"}
 
@@ -65,7 +65,7 @@ async def _client(http: HttpClient, clock: Clock, pds_url: str, person: DevAccou
     return XrpcClient(http, clock, pds_url, credentials=_Bearer(tokens.access))
 
 
-def _record(event: Elsewhere, now: int) -> dict[str, object]:
+def _record(event: OtherAppEvent, now: int) -> dict[str, object]:
     today = datetime.fromtimestamp(now / 1e6, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     starts = today + timedelta(days=event.days, hours=event.hour)
     name, street = event.place

@@ -134,6 +134,7 @@ def test_every_operation_of_a_person_that_changes_something_takes_a_key():
         "refreshMyCalendar",
         "putEventPicture",
         "putGroupPicture",
+        "putMyPicture",
         "putSeriesPicture",
         "uploadChatPicture",
         "syncEvent",

@@ -29,7 +29,7 @@ class GeocoderKind(StrEnum):
     NOMINATIM = "nominatim"
 
 
-class Address(msgspec.Struct, frozen=True):
+class StreetAddress(msgspec.Struct, frozen=True):
     """A street, a house or a venue. ``country``: ISO 3166 code; ``zone``: IANA name, from the list of places."""
 
     name: str
@@ -54,14 +54,14 @@ class Address(msgspec.Struct, frozen=True):
         return ", ".join(part for part in (self.name, self.street, town) if part)
 
 
-def addresses_in(answer: object, kind: GeocoderKind) -> list[Address]:
+def addresses_in(answer: object, kind: GeocoderKind) -> list[StreetAddress]:
     """The addresses in an answer, in its order; of the same line one."""
-    read: Callable[[object], Address | None]
+    read: Callable[[object], StreetAddress | None]
     if kind is GeocoderKind.PHOTON:
         entries, read = _mapping(answer).get("features"), _of_photon
     else:
         entries, read = answer, _of_nominatim
-    found: dict[str, Address] = {}
+    found: dict[str, StreetAddress] = {}
     for entry in entries[:_MOST_READ] if isinstance(entries, list) else ():
         address = read(entry)
         if address is not None and address.line:
@@ -69,7 +69,7 @@ def addresses_in(answer: object, kind: GeocoderKind) -> list[Address]:
     return list(found.values())[:MAX_ADDRESSES]
 
 
-def _of_photon(entry: object) -> Address | None:
+def _of_photon(entry: object) -> StreetAddress | None:
     feature = _mapping(entry)
     about = _mapping(feature.get("properties"))
     point = _mapping(feature.get("geometry")).get("coordinates")
@@ -93,7 +93,7 @@ def _of_photon(entry: object) -> Address | None:
 _AREAS: Final = frozenset({"city", "district", "locality", "county", "state", "country"})
 
 
-def _of_nominatim(entry: object) -> Address | None:
+def _of_nominatim(entry: object) -> StreetAddress | None:
     found = _mapping(entry)
     about = _mapping(found.get("address"))
     name, street = _text(found, "name"), _first(about, "road", "pedestrian", "footway", "square")
@@ -120,13 +120,13 @@ def _address(
     region: str,
     country: str,
     point: tuple[object, object],
-) -> Address | None:
+) -> StreetAddress | None:
     latitude, longitude = (_degrees(part, most) for part, most in zip(point, (90, 180), strict=True))
     if latitude is None or longitude is None:
         return None
     code = country.upper() if len(country) == 2 and country.isascii() and country.isalpha() else ""
     parts = (number, street) if code in _NUMBER_FIRST else (street, number)
-    return Address(
+    return StreetAddress(
         name=name,
         street=" ".join(part for part in parts if part) if street else "",
         postal_code=postal_code[:20],

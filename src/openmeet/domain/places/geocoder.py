@@ -19,7 +19,7 @@ from groundwork.clock import SECOND, Clock, Instant
 from groundwork.errors import Refused, RemoteFailed, RemoteSlow, Unavailable
 from groundwork.http.client import HttpClient
 from groundwork.rate_limit.contract import Counters, Limit
-from openmeet.domain.places.addresses import MAX_ADDRESSES, Address, GeocoderKind, addresses_in
+from openmeet.domain.places.addresses import MAX_ADDRESSES, GeocoderKind, StreetAddress, addresses_in
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.model import MAX_NAME
 from openmeet.domain.places.reasons import PlaceReason
@@ -77,7 +77,7 @@ class Geocoder:
     def host(self) -> str:
         return urlsplit(self.settings.url).hostname or self.settings.url
 
-    async def find(self, text: str, language: str) -> list[Address]:
+    async def find(self, text: str, language: str) -> list[StreetAddress]:
         """Streets and venues, the likeliest first. Raises Unavailable while it does not answer."""
         asked = " ".join(text.split())[:MAX_NAME]
         if len(asked) < LEAST_LETTERS:
@@ -99,10 +99,10 @@ class Geocoder:
             await self._ask("Berlin", "en")
         return self.state
 
-    async def _kept(self, key: str) -> Sequence[Address] | None:
+    async def _kept(self, key: str) -> Sequence[StreetAddress] | None:
         with suppress(Unavailable, msgspec.MsgspecError):
             kept = await self.cache.get(key)
-            return None if kept is None else msgspec.json.decode(kept, type=list[Address])
+            return None if kept is None else msgspec.json.decode(kept, type=list[StreetAddress])
         return None
 
     async def _ask(self, text: str, language: str) -> object:
@@ -142,7 +142,7 @@ class Geocoder:
         wanted = {"q": text, "format": "jsonv2", "addressdetails": 1, "limit": MAX_ADDRESSES}
         return f"{base}/search?" + urlencode({**wanted, "accept-language": language})
 
-    def _in_its_zone(self, address: Address) -> Address:
+    def _in_its_zone(self, address: StreetAddress) -> StreetAddress:
         return msgspec.structs.replace(
             address, zone=self.places.zone_at(address.latitude, address.longitude, country=address.country)
         )

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from groundwork.errors import NotFound, Unavailable, Why
 from openmeet.domain.events.values import MAX_SHUFFLE, Venue
 from openmeet.domain.events.venue_text import FindPlace, at_town, head_of, read_place, text_of
-from openmeet.domain.places.addresses import Address
+from openmeet.domain.places.addresses import StreetAddress
 from openmeet.domain.places.model import Found, Place, folded
 from openmeet.domain.places.reasons import PlaceReason
 from openmeet.i18n import names
@@ -199,7 +199,7 @@ async def _addresses(request: Request, text: str) -> list[PlaceChoice]:
     return [_address_choice(one, text) for one in await places.addresses(request, text)]
 
 
-def _address_choice(address: Address, text: str) -> PlaceChoice:
+def _address_choice(address: StreetAddress, text: str) -> PlaceChoice:
     head = head_of(text).partition(",")[0].strip()
     # ``Prachtsaal, Marktstraße 8``: the hall that only its host knows.
     name = address.name or (head if head and folded(head) not in folded(address.line) else "")

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from groundwork.errors import InvalidForm, NotFound
 from groundwork.http.application import client_network
 from groundwork.rate_limit.contract import Limit, spend
-from openmeet.domain.places.addresses import Address
+from openmeet.domain.places.addresses import StreetAddress
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.model import MAX_NAME, Found, Place, folded, spelled_out
 from openmeet.domain.places.reasons import PlaceReason
@@ -134,7 +134,7 @@ def _link(typed: Mapping[str, str], label: str, near: str) -> PlaceLink:
     return PlaceLink(label, "/?" + query.asked_again(typed, near=near))
 
 
-async def addresses(request: Request, text: str) -> list[Address]:
+async def addresses(request: Request, text: str) -> list[StreetAddress]:
     """Streets and venues of this name, from the operator's geocoder; none where there is none.
 
     Raises Unavailable while it does not answer, TooMany.
@@ -147,7 +147,7 @@ async def addresses(request: Request, text: str) -> list[Address]:
     return await site.geocoder.find(text, current().locale.partition("_")[0])
 
 
-def address_label(address: Address) -> str:
+def address_label(address: StreetAddress) -> str:
     """``Sonnenallee 98, 12045 Berlin (Germany)``."""
     return f"{address.line} ({country_name(address.country)})" if address.country else address.line
 
