@@ -129,7 +129,7 @@ async def repeats_with_exceptions(page: Page, openmeet, *, has_scripts: bool) ->
     count.fields += 1
     await every.check()
     if has_scripts:
-        await page.locator(".rule-preview").get_by_text("11 Jul").wait_for()
+        await page.locator(".rule-preview").get_by_text("11 Jul").first.wait_for()
         assert "Every Saturday" in await page.locator("#fold-again .fold-state").inner_text()
     await count.tap(page.get_by_role("button", name="Create event"))
     await page.get_by_role("heading", level=1, name="Choir").wait_for()
