@@ -13,7 +13,7 @@ from groundwork.errors import Unavailable
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT, PUBLIC
 from groundwork.rate_limit.in_process import InProcessCounters
-from openmeet.domain.places.addresses import Address, GeocoderKind, addresses_in
+from openmeet.domain.places.addresses import GeocoderKind, StreetAddress, addresses_in
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.geocoder import Geocoder, GeocoderSettings
 from openmeet.settings import Settings, contradictions
@@ -54,7 +54,7 @@ async def test_photon_is_asked_and_understood(server: GeocoderServer, geocoder: 
     assert (asked.url.path, dict(asked.query_params)) == ("/api", {"q": "Sonnenallee 98", "limit": "6", "lang": "de"})
     assert asked.headers["user-agent"] == AGENT
     assert not {"cookie", "referer", "x-forwarded-for"} & set(asked.headers)
-    assert street == Address("", "Sonnenallee 98", "12045", "Berlin", "", "DE", 52.4811, 13.4358, "Europe/Berlin")
+    assert street == StreetAddress("", "Sonnenallee 98", "12045", "Berlin", "", "DE", 52.4811, 13.4358, "Europe/Berlin")
     assert (venue.name, venue.street, venue.zone) == ("Village Hall", "7 Old Street", "Europe/London")
     await geocoder.find("Rua Augusta", "pt")
     assert server.asked[-1].query_params["lang"] == "default", "other languages are refused there"
