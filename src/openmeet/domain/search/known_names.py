@@ -107,7 +107,7 @@ def names_in(
 
 
 def _written_in(text: str, written: dict[str, str]) -> set[str]:
-    """The folded words of a text, each of which is added to ``written`` as it stands there."""
+    """The words of a text, folded. Also adds their original spelling to ``written``."""
     found = {folded(word): word for word in _WORDS.findall(text)}
     for form, word in found.items():
         # ``night`` rather than ``Night``, where both occur.
