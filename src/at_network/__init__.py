@@ -1,6 +1,6 @@
-"""The AT Protocol over sockets: resolvers, XRPC and OAuth clients, event streams.
+"""AT Protocol network code: resolvers, XRPC and OAuth clients, and event streams.
 
-``at_protocol`` interprets the bytes; this package moves them, through ``groundwork.http.client`` and its rules against
-hostile addresses. Failures are those of ``groundwork.errors``, with the protocol's error name where the other side gave
-one.
+``at_protocol`` parses the bytes. This package sends and receives them through ``groundwork.http.client``, which
+enforces the rules against hostile addresses. Failures are the types in ``groundwork.errors``, with the protocol's error
+name if the server sent one.
 """

@@ -1,7 +1,7 @@
-"""A password session: an access token valid for minutes, a refresh token that rotates with every use.
+"""Password sessions: a short-lived access token and a refresh token that rotates on every use.
 
 Source: ``com.atproto.server.createSession``, ``refreshSession``. The server accepts a used refresh token for a short
-time only, so a new pair is stored (``keep``) before it is used, and one task refreshes while the others wait.
+time only. A new pair is therefore stored (``keep``) before it is used, and one task refreshes while the others wait.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from groundwork.errors import NotSignedIn, RemoteFailed
 from groundwork.http.client import HttpClient
 
 _FULL_ACCESS = "com.atproto.access"
-# Names for an expired access token: current servers 400 ExpiredToken, others 401.
+# Error names for an expired access token. Current servers answer 400 ExpiredToken; others answer 401.
 _WORTH_REFRESHING = frozenset({"ExpiredToken", "InvalidToken"})
 
 
 @dataclass(frozen=True, slots=True)
 class BearerTokens:
-    """Both tokens of an account's session; secrets, so neither prints."""
+    """The access and refresh tokens of an account's session. Both are secret and left out of the repr."""
 
     did: Did
     access: str = field(repr=False)
@@ -33,10 +33,10 @@ class BearerTokens:
 
     @property
     def may_be_of_app_password(self) -> bool:
-        """Whether the session may have been opened with an app password.
+        """Whether the session might have been opened with an app password.
 
-        Deployed servers say in the token of an account's own password that it may do everything; no specification names
-        another way to tell the two apart.
+        Deployed servers put the full-access scope into tokens created with the account's main password. No
+        specification defines another way to tell the two apart.
         """
         try:
             return jwt.read(self.access).claims.get("scope") != _FULL_ACCESS
@@ -49,7 +49,7 @@ async def _keep_nothing(_tokens: BearerTokens) -> None:
 
 
 class BearerSession:
-    """Credentials of one session. ``keep`` is called with every new pair and returns when it is stored."""
+    """Credentials of one session. ``keep`` is called with every new pair of tokens and returns once they are stored."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class BearerSession:
         return
 
     async def renew(self, refused: Mapping[str, str], status: int, error: ErrorBody) -> bool:
-        """Refresh the tokens unless another task has done so since. Raises NotSignedIn if the session has ended."""
+        """Refresh the tokens unless another task has already done so. Raises NotSignedIn if the session has ended."""
         if status != 401 and error.name not in _WORTH_REFRESHING:
             return False
         async with self._lock:
@@ -87,7 +87,7 @@ class BearerSession:
 
 
 class FixedToken:
-    """Credentials that are one bearer token and cannot be renewed."""
+    """Credentials that consist of one bearer token, which cannot be renewed."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -103,7 +103,7 @@ class FixedToken:
 
 
 class SentAlong:
-    """The same headers with every request, without renewal: Basic credentials, or other fixed headers."""
+    """Credentials that send the same headers with every request and cannot be renewed, such as HTTP Basic."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._headers = headers
@@ -129,8 +129,9 @@ async def create_session(
     circuits: Circuits | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> BearerTokens:
-    """Sign in; ``headers`` name the client. Raises NotSignedIn (``AuthenticationRequired``,
-    ``AuthFactorTokenRequired``), Refused and TooMany.
+    """Sign in and return the session's tokens. ``headers`` identify the client.
+
+    Raises NotSignedIn (``AuthenticationRequired``, ``AuthFactorTokenRequired``), Refused and TooMany.
     """
     body = {"identifier": identifier, "password": password}
     if factor_token is not None:
@@ -142,7 +143,7 @@ async def create_session(
 async def refresh_session(
     http: HttpClient, clock: Clock, service: str, tokens: BearerTokens, *, circuits: Circuits | None = None
 ) -> BearerTokens:
-    """The next pair of tokens. Raises NotSignedIn when the refresh token is no longer valid."""
+    """Exchange the refresh token for a new pair of tokens. Raises NotSignedIn if it is no longer valid."""
     client = XrpcClient(http, clock, service, credentials=FixedToken(tokens.refresh), circuits=circuits)
     fresh = _tokens(await client.procedure("com.atproto.server.refreshSession"))
     if fresh.did != tokens.did:
@@ -151,7 +152,7 @@ async def refresh_session(
 
 
 async def delete_session(http: HttpClient, clock: Clock, service: str, tokens: BearerTokens) -> None:
-    """Sign out; the tokens are invalid afterwards."""
+    """Sign out. The tokens are invalid afterwards."""
     client = XrpcClient(http, clock, service, credentials=FixedToken(tokens.refresh))
     await client.procedure("com.atproto.server.deleteSession")
 

@@ -1,8 +1,9 @@
-"""Circuit breakers, one per server: a server that fails repeatedly is not called for a while, no matter who asks.
+"""Circuit breakers, one per server: after repeated failures, no caller sends requests to that server for a while.
 
-A circuit is *closed* while calls succeed; *open* after several consecutive failures: no calls until ``open_until``;
-then *half open*: one call probes, and closes it or opens it for twice as long. A server that answers two accounts with
-429 is not called until the time it states: then the limit is not one account's write budget (``pacing`` handles those).
+A circuit is *closed* while calls succeed. It becomes *open* after several consecutive failures, and no calls are made
+until ``open_until``. Then it is *half open*: a single call probes the server and either closes the circuit or opens it
+for twice as long. A server that answers 429 to two accounts is not called until the time it states, because the limit
+is then not the write budget of one account (``pacing`` handles those).
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ LONGEST_PAUSE: Final = 15 * MINUTE
 # Servers count calls per address in windows of five minutes (reference PDS, "Rate Limits"); hourly windows are per
 # account.
 LONGEST_BUSY: Final = 5 * MINUTE
-# A probing task may die; then another one may probe.
+# A task that probes can die, so another one is allowed to probe after this time.
 _TRY_LASTS: Final = MINUTE
 _NEVER: Final = Instant(0)
 
@@ -34,8 +35,10 @@ class CircuitState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """One server's circuit. ``failures`` in a row; ``pauses`` since it last worked; ``open_until`` is None while
-    closed.
+    """The circuit of one server.
+
+    ``failures`` counts consecutive failures, and ``pauses`` counts how often the circuit opened since the server last
+    worked. ``open_until`` is None while the circuit is closed.
     """
 
     service: str
@@ -56,7 +59,7 @@ class Circuits:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        # Only servers with a failure since they last worked.
+        # Holds only servers that have failed since they last worked.
         self._known: dict[str, Circuit] = {}
         self._changed: set[str] = set()
         self._trying_until: dict[str, Instant] = {}
@@ -69,17 +72,19 @@ class Circuits:
         return self.of(service).state(self._clock.now())
 
     def may_try(self, service: str) -> bool:
-        """Whether one call may probe this server now: its circuit is half open and no probe is under way."""
+        """Whether one call may probe this server now: the circuit is half open and no other probe is running."""
         now = self._clock.now()
         return self.state_of(service) is CircuitState.HALF_OPEN and now >= self._trying_until.get(service, now)
 
     def open_ones(self) -> list[str]:
-        """Servers with an open circuit."""
+        """Return the servers whose circuit is open."""
         now = self._clock.now()
         return [one.service for one in self._known.values() if one.state(now) is CircuitState.OPEN]
 
     def check(self, service: str) -> None:
-        """Call before a request. Raises NotAsked if it must not be made; on a half-open circuit this request probes."""
+        """Call this before a request. Raises NotAsked if the request must not be sent. On a half-open circuit, the
+        request is the probe.
+        """
         circuit = self._known.get(service)
         if circuit is None or circuit.open_until is None:
             return
@@ -94,7 +99,7 @@ class Circuits:
         raise NotAsked(f"{host} does not answer; it is asked again soon.", after_seconds=(again_at - now) / SECOND)
 
     def note(self, service: str, failure: Failure | None, *, account: str = "") -> None:
-        """Call after a request: None if the server answered, whatever its answer said about the request itself."""
+        """Call this after a request. ``failure`` is None if the server answered, even if it rejected the request."""
         match failure:
             case TooMany():
                 self._note_busy(service, account, failure)
@@ -106,18 +111,18 @@ class Circuits:
                 self._note_worked(service)
 
     def adopt(self, others: Sequence[Circuit]) -> None:
-        """Merge the states found by other programs of this installation: the later one per server wins."""
+        """Merge states recorded by other programs of this installation. For each server, the newer state wins."""
         for one in others:
             if one.service not in self._changed and one.changed_at > self.of(one.service).changed_at:
                 self._known[one.service] = one
         known = {one.service for one in others}
-        # Another program's probe closed it.
+        # Another program's probe closed the circuit.
         for service in [*self._known]:
             if service not in known and service not in self._changed and self._known[service].open_until is not None:
                 del self._known[service]
 
     def take_changed(self) -> list[Circuit]:
-        """Circuits that opened or closed since the last call."""
+        """Return the circuits that opened or closed since the last call."""
         changed, self._changed = self._changed, set()
         return [self.of(service) for service in sorted(changed)]
 
@@ -131,7 +136,7 @@ class Circuits:
         now, known = self._clock.now(), self.of(service)
         state = known.state(now)
         if state is CircuitState.OPEN:
-            return  # it was in flight when the circuit opened
+            return  # The request was in flight when the circuit opened.
         failed = replace(known, failures=known.failures + 1, reason=why, changed_at=now)
         self._known[service] = failed
         if state is CircuitState.HALF_OPEN or failed.failures >= OPENS_AFTER:
@@ -139,7 +144,7 @@ class Circuits:
             self._open(failed, Instant(now + pause))
 
     def _note_busy(self, service: str, account: str, failure: TooMany) -> None:
-        """Treat 429 for one account as that account's limit; for two accounts, or without one, as the server's limit."""
+        """Treat a 429 as the account's own limit if only one account got it, and otherwise as the server's limit."""
         now = self._clock.now()
         until = Instant(now + int(failure.after_seconds * SECOND))
         is_trying = self.state_of(service) is CircuitState.HALF_OPEN

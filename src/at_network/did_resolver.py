@@ -1,6 +1,6 @@
-"""DID resolver: did:plc from a directory, did:web from its own host; cached (``lookup_cache``).
+"""DID resolver: fetches did:plc from a directory and did:web from its own host, with a cache (``lookup_cache``).
 
-Source: atproto DID specification, did:plc and did:web methods. The directory's answer is trusted; to verify it, replay
+Source: atproto DID specification, did:plc and did:web methods. The directory's answer is trusted. To verify it, replay
 the log (``at_protocol.identity.plc_log``).
 """
 
@@ -22,10 +22,10 @@ TIMEOUT_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class DidSettings:
-    """Settings of the DID resolver. ``directory_url`` is the did:plc directory, ``second_directory_url`` is asked where
-    the first knows nothing of a DID (empty: none).
+    """Settings of the DID resolver.
 
-    ``is_development`` allows did:web on localhost and ``.test``.
+    ``directory_url`` is the did:plc directory. ``second_directory_url`` is queried for DIDs that the first one does not
+    know; it can be empty. ``is_development`` allows did:web on localhost and ``.test``.
     """
 
     directory_url: str
@@ -36,10 +36,10 @@ class DidSettings:
 
 
 class DidResolver:
-    """Resolves DIDs. Open one per program; ``close`` it before the HTTP client.
+    """Resolves DIDs. Open one per program, and ``close`` it before the HTTP client.
 
-    ``directory_http`` calls the directory, whose address the operator chose and may be private; other hosts (did:web)
-    are called through ``http``.
+    ``directory_http`` calls the directory: the operator chooses its address, which can be private. All other hosts
+    (did:web) are called through ``http``.
     """
 
     def __init__(
@@ -57,28 +57,30 @@ class DidResolver:
         )
 
     async def resolve(self, did: Did) -> DidDocument:
-        """The document, at most a day old.
+        """Return the DID document, at most a day old.
 
-        Raises InvalidInput (``UnresolvableDid``: an unsupported method or form), NotFound (``DidNotFound``,
-        ``DidDeactivated`` for a tombstone), RemoteFailed and RemoteSlow (cannot be determined).
+        Raises InvalidInput (``UnresolvableDid``) for an unsupported method or form, NotFound (``DidNotFound``, or
+        ``DidDeactivated`` for a tombstone), and RemoteFailed or RemoteSlow if the document cannot be fetched.
         """
         self._check(did)
         return await self._cache.get(did)
 
     def known(self, did: Did) -> DidDocument | None:
-        """The document if ``resolve`` would answer from the cache; for callers that must not wait."""
+        """Return the document if ``resolve`` would answer from the cache. For callers that must not wait."""
         return self._cache.peek(did)
 
     async def refresh(self, did: Did) -> DidDocument:
-        """The document, bypassing the cache: after a signature failed. Limited per DID and per host; raises as
-        ``resolve``.
+        """Fetch the document again, bypassing the cache, for example after a signature failed to verify.
+
+        Limited per DID and per host. Raises the same errors as ``resolve``.
         """
         self._check(did)
         return await self._cache.refresh(did)
 
     async def rotation_keys(self, did: Did) -> tuple[str, ...]:
-        """Rotation keys (did:key) of a did:plc, strongest first, bypassing the cache; none for a did:web. Raises as
-        ``resolve``.
+        """Return the rotation keys (did:key) of a did:plc, highest authority first, bypassing the cache.
+
+        Empty for a did:web. Raises the same errors as ``resolve``.
         """
         self._check(did)
         if supported_method(did) is not DidMethod.PLC:
@@ -94,7 +96,9 @@ class DidResolver:
         return tuple(key for key in keys if isinstance(key, str))
 
     def recheck(self, did: Did) -> None:
-        """The identity may have changed (``#identity``): revalidate before the next use."""
+        """Mark a DID whose document might have changed (``#identity`` event), so that it is revalidated before its next
+        use.
+        """
         self._cache.recheck(did)
 
     async def close(self) -> None:
@@ -130,7 +134,7 @@ class DidResolver:
 
 
 def did_url(did: Did, directory_url: str) -> str:
-    """URL of the document of a supported DID; plain HTTP for ``localhost``, HTTPS for everything else."""
+    """Return the URL of the document of a supported DID. Plain HTTP is used for ``localhost`` only."""
     if supported_method(did) is DidMethod.PLC:
         return f"{directory_url.rstrip('/')}/{did}"
     host = web_host(did)
@@ -139,7 +143,7 @@ def did_url(did: Did, directory_url: str) -> str:
 
 
 def _absent(did: Did, answer: HttpResponse) -> NotFound:
-    # The specification answers 410 for a tombstone, the reference directory 404 with this message.
+    # The specification answers 410 for a tombstone; the reference directory answers 404 with this message.
     if answer.status == HTTPStatus.GONE or b"DID not available" in answer.body:
         return NotFound(f"The identity {did} has been closed.", name="DidDeactivated")
     return NotFound(f"There is no identity {did}.", name="DidNotFound")

@@ -1,8 +1,8 @@
-"""Event stream client: raw frames of ``com.atproto.sync.subscribeRepos`` of a PDS or a relay, over WebSocket.
+"""Event stream client: raw ``com.atproto.sync.subscribeRepos`` frames from a PDS or relay, over WebSocket.
 
-``at_protocol.sync`` decodes the frames. ``read_frames`` is one connection; ``follow`` reconnects from the caller's last
-committed position, with growing delays while it fails. Leave either early only through ``contextlib.aclosing``, so that
-the socket closes.
+``at_protocol.sync`` decodes the frames. ``read_frames`` reads one connection. ``follow`` reconnects from the caller's
+last committed position, with growing delays while connections fail. To stop either of them early, use
+``contextlib.aclosing``, so that the socket is closed.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from groundwork.http.client import HttpClient
 T = TypeVar("T")
 
 SUBSCRIBE_REPOS = "com.atproto.sync.subscribeRepos"
-# A frame has at most 5 MB, and the decoder rejects larger ones; but a socket that disconnects on one would meet the
-# same frame again after every reconnect. So the socket accepts more.
+# A frame has at most 5 MB, and the decoder rejects larger ones. The socket accepts more: if it disconnected on a large
+# frame, it would receive the same frame again after every reconnect.
 MAX_MESSAGE_BYTES = 16_000_000
 HEARTBEAT_SECONDS = 30.0
 CONNECT_SECONDS = 15.0
@@ -32,7 +32,7 @@ CONNECT_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Reconnect delays in seconds. ``steady_seconds``: how long a connection must have lasted to reset the delay."""
+    """Reconnect delays in seconds. A connection that lasted at least ``steady_seconds`` resets the delay."""
 
     first_seconds: float = 1.0
     longest_seconds: float = 120.0
@@ -40,23 +40,25 @@ class Backoff:
 
 
 def reconnect_delay(failures: int, chance: float, backoff: Backoff) -> float:
-    """Seconds to wait after this many consecutive short-lived connections (1 or more).
+    """Return the seconds to wait after this many consecutive short-lived connections (at least 1).
 
-    Doubles up to the maximum; ``chance`` from 0 to 1 spreads it over its upper half, because a server that restarts
-    loses all its readers at the same instant.
+    The delay doubles up to the maximum. ``chance`` (0 to 1) places it within its upper half, because a server that
+    restarts loses all its readers at the same instant.
     """
     longest = min(backoff.first_seconds * 2.0 ** min(failures - 1, 30), backoff.longest_seconds)
     return longest * (0.5 + chance / 2)
 
 
 def failures_after(failures: int, lasted_seconds: float, backoff: Backoff) -> int:
-    """The count for ``reconnect_delay`` when a connection ends: one that lasted long enough resets it."""
+    """Return the new count for ``reconnect_delay`` when a connection ends. A connection that lasted long enough resets
+    it.
+    """
     return 1 if lasted_seconds >= backoff.steady_seconds else failures + 1
 
 
 def stream_url(service: str, nsid: str, parameters: Mapping[str, Parameter | None]) -> str:
-    """The address of a server's event stream, ``wss://host/xrpc/<nsid>?…``; the server is given by origin, ``http`` or
-    ``ws`` spelling.
+    """Return the URL of a server's event stream, ``wss://host/xrpc/<nsid>?…``. The server's origin can use ``http`` or
+    ``ws`` schemes.
     """
     scheme, _, rest = service.rstrip("/").partition("://")
     query = urlencode(encode_parameters(parameters))
@@ -71,16 +73,17 @@ async def _nothing() -> None:
 async def read_frames(
     http: HttpClient, url: str, *, on_open: Callable[[], Awaitable[None]] = _nothing
 ) -> AsyncGenerator[bytes, None]:
-    """The frames of one connection until the server closes it. ``on_open`` is called when it is open, before the first
-    frame.
+    """Yield the frames of one connection until the server closes it.
 
-    Raises RemoteFailed (no connection, an HTTP status instead of an upgrade, text, a message over 16 MB, a broken
-    connection) and RemoteSlow (no answer, or no pong).
+    ``on_open`` is called when the connection is open, before the first frame.
+
+    Raises RemoteFailed (no connection, an HTTP status instead of an upgrade, a text message, a message over 16 MB, a
+    broken connection) and RemoteSlow (no answer, or no pong).
     """
     async with http.websocket(
         url,
         connect_seconds=CONNECT_SECONDS,
-        max_message_bytes=MAX_MESSAGE_BYTES + 1,  # aiohttp refuses at its limit, not above it
+        max_message_bytes=MAX_MESSAGE_BYTES + 1,  # aiohttp rejects a message at its limit, not above it
         heartbeat_seconds=HEARTBEAT_SECONDS,
     ) as socket:
         await on_open()
@@ -97,7 +100,7 @@ async def read_frames(
 
 
 def raise_unless_ended(socket: ClientWebSocketResponse) -> None:
-    """Return if the server closed the connection normally. Raises RemoteFailed and RemoteSlow if it did not."""
+    """Return if the server closed the connection normally; otherwise raise RemoteFailed or RemoteSlow."""
     error = socket.exception()
     if isinstance(error, TimeoutError):
         raise RemoteSlow("The stream's server no longer answers.") from error
@@ -122,12 +125,12 @@ async def follow(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     chance: Callable[[], float] = random.random,
 ) -> AsyncGenerator[bytes, None]:
-    """Frames without end, reconnecting as needed.
+    """Yield frames endlessly, reconnecting as needed.
 
-    ``position`` is called at every connection for the cursor to resume after (None: from now on), so frames that the
-    caller had not finished come again: skip by ``seq``. ``on_lost`` is called for every connection that ended, with the
-    failure (None: closed normally) and the delay that follows. A caller that reads an error frame which waiting cannot
-    fix (``FutureCursor``) stops iterating.
+    ``position`` is called for every connection and returns the cursor to resume after (None: start with live events).
+    Frames that the caller had not finished are sent again, so skip by ``seq``. ``on_lost`` is called for every
+    connection that ended, with the failure (None: closed normally) and the delay that follows. A caller that reads an
+    error frame that waiting cannot fix (``FutureCursor``) stops iterating.
     """
 
     def connect() -> AsyncGenerator[bytes, None]:
@@ -148,7 +151,9 @@ async def reconnecting(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     chance: Callable[[], float] = random.random,
 ) -> AsyncGenerator[T, None]:
-    """The items of one connection after the other, without end; ``connect`` is called for each. See ``follow``."""
+    """Yield the items of one connection after another, endlessly. ``connect`` is called for each connection. See
+    ``follow``.
+    """
     policy = backoff or Backoff()
     failures = 0
     while True:

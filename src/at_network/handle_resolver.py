@@ -1,8 +1,8 @@
-"""Handle resolver: from a handle to its DID, and whether the two agree.
+"""Handle resolver: resolves a handle to its DID and checks that both agree.
 
-Source: atproto Handle specification, "Handle Resolution". DNS and HTTPS are queried in parallel, DNS wins. A handle is
-an account's only if the DID's document claims it too; everything shown to people goes through ``verified_handle`` or
-``identify``.
+Source: atproto Handle specification, "Handle Resolution". DNS and HTTPS are queried in parallel, and DNS wins. A handle
+belongs to an account only if the DID's document also claims it. Everything shown to people goes through
+``verified_handle`` or ``identify``.
 """
 
 import asyncio
@@ -36,8 +36,9 @@ MAX_REDIRECTS = 3
 
 @dataclass(frozen=True, slots=True)
 class HandleSettings:
-    """Settings of the handle resolver. ``through_pds`` are servers asked before DNS for any handle: for development
-    networks without DNS names.
+    """Settings of the handle resolver.
+
+    ``through_pds`` lists servers that are asked for any handle before DNS, for development networks without DNS names.
     """
 
     is_development: bool = False
@@ -48,7 +49,7 @@ class HandleSettings:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedIdentity:
-    """An account's document, and its handle if both sides agree (else ``handle.invalid``)."""
+    """An account's document, and its handle if handle and document agree (otherwise ``handle.invalid``)."""
 
     did: Did
     handle: Handle
@@ -57,7 +58,10 @@ class ResolvedIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """The DID of a handle by DNS and by HTTPS: each the DID, None for no record, or why it could not be determined."""
+    """The DID of a handle as found by DNS and by HTTPS.
+
+    Each is the DID, None if there is no record, or the failure that prevented the look-up.
+    """
 
     by_dns: Did | Failure | None
     by_https: Did | Failure | None
@@ -82,15 +86,15 @@ class HandleResolver:
         )
 
     async def resolve(self, handle: Handle) -> Did:
-        """The DID that a handle names, unverified: the DID document may not claim it.
+        """Return the DID that a handle resolves to. Unverified: the DID document might not claim the handle.
 
-        Raises NotFound (``HandleNotFound``), RemoteFailed and RemoteSlow (cannot be determined).
+        Raises NotFound (``HandleNotFound``), and RemoteFailed or RemoteSlow if the DID cannot be determined.
         """
         self._check(handle)
         return await self._cache.get(handle)
 
     async def refresh(self, handle: Handle) -> Did:
-        """As ``resolve``, bypassing the cache within limits."""
+        """Do the same as ``resolve``, bypassing the cache within the limits for forced refreshes."""
         self._check(handle)
         return await self._cache.refresh(handle)
 
@@ -99,7 +103,8 @@ class HandleResolver:
         self._cache.recheck(handle)
 
     async def verified_handle(self, document: DidDocument) -> Handle:
-        """The handle to show for an account: ``handle.invalid`` unless the claimed one resolves to its DID.
+        """Return the handle to show for an account, or ``handle.invalid`` if the claimed handle does not resolve to its
+        DID.
 
         Raises RemoteFailed and RemoteSlow if that cannot be determined now.
         """
@@ -112,9 +117,9 @@ class HandleResolver:
             return INVALID
 
     async def identify(self, identifier: Did | Handle, *, refresh: bool = False) -> ResolvedIdentity:
-        """The whole identity of a DID or a handle, verified in both directions.
+        """Return the identity of a DID or a handle, verified in both directions.
 
-        A handle whose DID does not claim it is NotFound (``HandleNotFound``).
+        Raises NotFound (``HandleNotFound``) for a handle that its DID does not claim.
         """
         if is_did(identifier):
             did = Did(identifier)
@@ -123,14 +128,14 @@ class HandleResolver:
         document = await (self._dids.refresh if refresh else self._dids.resolve)(did)
         if not is_did(identifier):
             if document.handle != identifier:
-                if not refresh:  # either side may have changed since it was cached
+                if not refresh:  # either side might have changed since it was cached
                     return await self.identify(identifier, refresh=True)
                 raise NotFound(f"The account that {identifier} names goes by another handle.", name="HandleNotFound")
             return ResolvedIdentity(did, Handle(identifier), document)
         return ResolvedIdentity(did, await self.verified_handle(document), document)
 
     async def ask_both_ways(self, handle: Handle) -> Ways:
-        """Resolve a handle by DNS and by HTTPS, each reported on its own: for somebody who is setting one of them up."""
+        """Resolve a handle by DNS and by HTTPS and report each result, for someone who is setting one of them up."""
         if reserved_domain(handle, allow_test=False):
             return Ways(None, None)
         by_https = asyncio.create_task(_outcome(self._from_https(handle)))
@@ -156,7 +161,7 @@ class HandleResolver:
         asking = asyncio.create_task(_outcome(self._from_https(handle)))
         try:
             by_dns = await _outcome(self._from_dns(handle))
-            # A DID is final; a domain with contradicting records (NotFound) is not fixed by HTTPS.
+            # DNS is final if it returns a DID or contradictory records (NotFound). HTTPS cannot correct the latter.
             by_https = None if isinstance(by_dns, str | NotFound) else await asking
         finally:
             asking.cancel()
@@ -194,9 +199,9 @@ class HandleResolver:
                 redirects=MAX_REDIRECTS,
             )
         except AddressRefused:
-            return None  # a name that resolves into a private network names nobody
+            return None  # a name that resolves to a private network is not a handle
         except RemoteFailed as failure:
-            # A domain without any address is an answer (no record); a host that is down is a failure.
+            # A domain without any address is an answer (no record). A host that is down is a failure.
             if failure.status is None and not await self._dns.has_address(handle):
                 return None
             raise
@@ -207,7 +212,7 @@ class HandleResolver:
         try:
             return did_from_body(answer.body)
         except Malformed:
-            return None  # an HTML page, as many hosts answer for every path
+            return None  # an HTML page, which many hosts return for every path
 
 
 def _nobody(handle: Handle) -> NotFound:
@@ -215,7 +220,9 @@ def _nobody(handle: Handle) -> NotFound:
 
 
 async def _outcome(asked: Awaitable[Did | None]) -> Did | Failure | None:
-    """A result or a failure as a value, so that one method's failure does not hide the other's answer."""
+    """Return the result or the failure as a value, so that a failure of one method does not hide the answer of the
+    other.
+    """
     try:
         return await asked
     except Failure as failure:

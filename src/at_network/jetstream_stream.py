@@ -1,7 +1,7 @@
 """Jetstream client: raw JSON lines, compressed by the socket or with zstd.
 
-Source: Jetstream documentation. zstd needs the server's dictionary, which the operator provides; without it
-permessage-deflate is offered. ``at_protocol.sync.jetstream`` decodes the lines.
+Source: Jetstream documentation. zstd needs the server's dictionary, which the operator provides; without it the client
+offers permessage-deflate. ``at_protocol.sync.jetstream`` decodes the lines.
 """
 
 import importlib
@@ -15,24 +15,24 @@ from groundwork.errors import Refused, RemoteFailed
 from groundwork.http.client import HttpClient
 
 PATH = "/subscribe"
-# A record has at most 1 MB of CBOR; as JSON, with bytes in base64 and escaped text, not more than this.
+# A record has at most 1 MB of CBOR. As JSON, with base64 bytes and escaped text, it is never larger than this.
 MAX_LINE_BYTES = 8_000_000
 
 Unpack = Callable[[bytes], bytes]
 
 
 def subscribe_url(service: str, query: str) -> str:
-    """The address of a Jetstream server's stream, ``wss://host/subscribe?…``; the server is given by origin, ``http``
-    or ``ws`` spelling.
+    """Return the URL of a Jetstream server's stream, ``wss://host/subscribe?…``. The server's origin can use ``http``
+    or ``ws`` schemes.
     """
     scheme, _, rest = service.rstrip("/").partition("://")
     return f"{({'https': 'wss', 'http': 'ws'}).get(scheme, scheme)}://{rest}{PATH}" + (f"?{query}" if query else "")
 
 
 async def read_lines(http: HttpClient, url: str, unpack: Unpack | None = None) -> AsyncGenerator[str | bytes, None]:
-    """The lines of one connection until the server closes it; with ``unpack`` zstd is requested.
+    """Yield the lines of one connection until the server closes it. If ``unpack`` is given, zstd is requested.
 
-    Raises RemoteFailed (no connection, an HTTP status instead of an upgrade, a line over 8 MB or that cannot be
+    Raises RemoteFailed (no connection, an HTTP status instead of an upgrade, a line over 8 MB or one that cannot be
     decompressed, a broken connection) and RemoteSlow.
     """
     if unpack is not None:
@@ -58,9 +58,11 @@ async def read_lines(http: HttpClient, url: str, unpack: Unpack | None = None) -
 
 
 def unpacker(dictionary: Path) -> Unpack:
-    """Decompressor with the operator's dictionary. Raises Refused if the extra or the file is missing."""
+    """Return a decompressor that uses the operator's dictionary. Raises Refused if the optional package or the file is
+    missing.
+    """
     try:
-        # The library is an extra: everything else works without it.
+        # The zstd library is an optional extra. Everything else works without it.
         zstandard = importlib.import_module("zstandard")
     except ModuleNotFoundError as missing:
         raise Refused("A Jetstream dictionary needs the extra: pip install 'openmeet[jetstream]'.") from missing
@@ -72,7 +74,7 @@ def unpacker(dictionary: Path) -> Unpack:
 
     def unpack(packed: bytes) -> bytes:
         try:
-            # A frame says how large it will be, and is believed: it must not say a gigabyte.
+            # Decompression allocates the size that a frame declares, so a frame that declares too much is rejected.
             if zstandard.frame_content_size(packed) > MAX_LINE_BYTES:
                 raise RemoteFailed(f"The stream sent a line of more than {MAX_LINE_BYTES} bytes.")
             unpacked: bytes = decompressor.decompress(packed, max_output_size=MAX_LINE_BYTES)

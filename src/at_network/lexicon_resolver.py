@@ -1,7 +1,7 @@
-"""Lexicon resolver: DNS names the authority's repository, and the repository proves the record.
+"""Lexicon resolver: finds the authority's repository through DNS and fetches the schema record with its proof.
 
 Source: Lexicon specification, "Lexicon Publication and Resolution". Only signed records are accepted: the record comes
-with its proof (``com.atproto.sync.getRecord``), verified with the key of the authority's DID document.
+with its proof (``com.atproto.sync.getRecord``), which is verified with the key from the authority's DID document.
 """
 
 from dataclasses import dataclass, field
@@ -28,13 +28,14 @@ from groundwork.errors import InvalidInput, NotFound, RemoteFailed
 from groundwork.http.client import HttpClient
 
 TIMEOUT_SECONDS = 5.0
-# A document with the nodes that prove it.
+# Size limit of a document together with the nodes that prove it.
 MAX_PROOF_BYTES = 512 * 1024
 
-# The specification allows a DNS answer to be cached for an hour; a cached document stays usable while nobody answers.
+# The specification allows a DNS answer to be cached for an hour. A cached document remains usable while the authority
+# does not answer.
 LIFETIMES = Lifetimes(fresh_seconds=3600, hard_seconds=90 * 86_400, absent_seconds=300, failed_seconds=60)
 
-# Error names for an account that does not exist, or that its server does not show.
+# Error names for an account that does not exist or that its server does not show.
 _ABSENT_NAMES = frozenset(
     {"RecordNotFound", "RepoNotFound", "RepoTakendown", "RepoSuspended", "RepoDeactivated", "NotFound"}
 )
@@ -42,7 +43,7 @@ _ABSENT_NAMES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ResolvedLexicon:
-    """A Lexicon as it is published now. ``record`` is the whole record in data-model values."""
+    """A Lexicon as currently published. ``record`` is the whole record as data model values."""
 
     did: Did
     cid: Cid
@@ -56,7 +57,7 @@ class ResolvedLexicon:
 
 @dataclass(frozen=True, slots=True)
 class LexiconSettings:
-    """Cache lifetimes and size: each Lexicon has half a megabyte at most."""
+    """Cache lifetimes and number of entries. Each Lexicon has at most half a megabyte."""
 
     lifetimes: Lifetimes = field(default_factory=lambda: LIFETIMES)
     max_entries: int = 200
@@ -87,18 +88,18 @@ class LexiconResolver:
         )
 
     async def resolve(self, nsid: Nsid) -> ResolvedLexicon:
-        """The published Lexicon, at most an hour old if the authority answers.
+        """Return the published Lexicon, at most an hour old if the authority answers.
 
-        Raises NotFound (``LexiconNotFound``), RemoteFailed and RemoteSlow (cannot be determined).
+        Raises NotFound (``LexiconNotFound``), and RemoteFailed or RemoteSlow if it cannot be fetched.
         """
         return await self._cache.get(nsid)
 
     async def document(self, nsid: Nsid) -> Document:
-        """The document alone; raises as ``resolve``."""
+        """Return only the document. Raises the same errors as ``resolve``."""
         return (await self.resolve(nsid)).document
 
     async def refresh(self, nsid: Nsid) -> ResolvedLexicon:
-        """As ``resolve``, bypassing the cache within limits."""
+        """Do the same as ``resolve``, bypassing the cache within the limits for forced refreshes."""
         return await self._cache.refresh(nsid)
 
     async def close(self) -> None:

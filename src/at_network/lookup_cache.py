@@ -1,8 +1,8 @@
 """Cache of network look-ups, with stale-while-revalidate.
 
-Rules: a value is fresh for a while, then served stale while it is refetched in the background, and unusable after a
-hard limit. One request per key is in flight at a time. A failure never overwrites a good value; only the answer "there
-is none" does. Absence and failure are cached for a short time, so that a missing name or a dead server is not asked on
+A value is fresh for a while, then served stale while it is refetched in the background, and unusable after a hard
+limit. At most one request per key is in flight. A failure never overwrites a good value; only the answer "not found"
+does. "Not found" and failures are cached for a short time, so that a missing name or a dead server is not queried on
 every request. Forced refreshes are limited per key and per host.
 """
 
@@ -20,14 +20,18 @@ from groundwork.errors import Failure, NotFound, Unavailable
 K = TypeVar("K")
 V = TypeVar("V")
 
-# Keys on one server that may be force-refreshed per minute: deliberately invalid signatures must not make us flood it.
+# Forced refreshes per host and minute. Without a limit, someone who sends invalid signatures could make this server
+# flood another one.
 _FORCED_PER_HOST = 300
 _MAX_HOSTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """Seconds. ``absent`` is how long "there is none" is cached, ``failed`` how long a failing server is not asked."""
+    """Cache lifetimes in seconds.
+
+    ``absent`` is how long "not found" is cached. ``failed`` is how long a failing server is not queried again.
+    """
 
     fresh_seconds: int = 3600
     hard_seconds: int = 86_400
@@ -46,8 +50,9 @@ class _Entry(Generic[V]):
 
 
 class LookupCache(Generic[K, V]):
-    """Cached results of look-ups, by key. ``fetch`` raises NotFound for "there is none" and other failures for "cannot
-    be determined".
+    """Cached results of look-ups, by key.
+
+    ``fetch`` raises NotFound if there is no value, and another failure if it cannot tell.
     """
 
     def __init__(
@@ -68,7 +73,7 @@ class LookupCache(Generic[K, V]):
         self._forced: LRUCache[tuple[str, int], int] = LRUCache(_MAX_HOSTS)
 
     def peek(self, key: K) -> V | None:
-        """The value if it may be used without a fetch; a stale one is refetched in the background."""
+        """Return the cached value if it can be used without a fetch. A stale value is refetched in the background."""
         entry = self._entries.get(key)
         if entry is None or entry.value is None or entry.is_doubted:
             return None
@@ -81,7 +86,7 @@ class LookupCache(Generic[K, V]):
         return entry.value
 
     async def get(self, key: K) -> V:
-        """The value, fetched only if the cached one is too old. Raises what ``fetch`` raises."""
+        """Return the value, fetching it only if the cached one is too old. Raises what ``fetch`` raises."""
         value = self.peek(key)
         if value is not None:
             return value
@@ -91,7 +96,7 @@ class LookupCache(Generic[K, V]):
         return await self._ask(key)
 
     async def refresh(self, key: K) -> V:
-        """The value, refetched unless that was done a moment ago or too often for its host."""
+        """Refetch and return the value, unless the key was fetched a moment ago or its host was refreshed too often."""
         entry = self._entries.get(key)
         now = self._clock.now()
         if (
@@ -106,14 +111,16 @@ class LookupCache(Generic[K, V]):
         return await self._ask(key)
 
     def recheck(self, key: K) -> None:
-        """Revalidate before the next use (a change was announced); if nobody answers, the value stays usable."""
+        """Revalidate the value before its next use, after a change was announced. If the fetch fails, the value stays
+        usable.
+        """
         entry = self._entries.get(key)
         if entry is not None:
             entry.is_doubted = True
             entry.failure = None
 
     async def close(self) -> None:
-        """Cancel fetches in flight."""
+        """Cancel the fetches in flight."""
         tasks = list(self._under_way.values())
         for task in tasks:
             task.cancel()
@@ -127,7 +134,7 @@ class LookupCache(Generic[K, V]):
         return now - entry.failed_at < seconds * SECOND
 
     def _known(self, entry: _Entry[V] | None) -> V:
-        """The best cached result: a value within its hard limit, else the failure."""
+        """Return the value if it is within its hard limit; otherwise raise the cached failure."""
         if entry is None:
             raise Unavailable("This was asked for too often. Try again in a minute.")
         if entry.value is not None and self._clock.now() - entry.fetched_at < self._lifetimes.hard_seconds * SECOND:
@@ -140,12 +147,13 @@ class LookupCache(Generic[K, V]):
         task = self._under_way.get(key)
         if task is None:
             task = self._start(key, None)
-        # Shielded: one caller's deadline must not cancel the fetch for the others.
+        # Shielded, so that one caller's deadline does not cancel the fetch for the others.
         return self._known(await asyncio.shield(task))
 
     def _ask_in_background(self, key: K) -> None:
         if key not in self._under_way:
-            # Nobody waits for this one, so it may run beside the caller's transaction: it gets a context of its own.
+            # No caller waits for this fetch, so it can run while the caller has a transaction open. It therefore gets
+            # its own context.
             self._start(key, Context())
 
     def _start(self, key: K, context: Context | None) -> asyncio.Task[_Entry[V]]:

@@ -1,9 +1,9 @@
-"""OAuth client: push a request, exchange a code, refresh, revoke. One attempt each.
+"""OAuth client: push an authorization request, exchange a code, refresh and revoke tokens, with one attempt each.
 
 Source: RFC 9126 (PAR), RFC 6749 sections 4.1.3 and 6, RFC 7009, with a DPoP proof (RFC 9449) on every request and, for
-clients with a key, an assertion (RFC 7523). A request is repeated only if the server refused it for a missing nonce:
-then the server did nothing, and we sign a new proof and assertion. Whether a refresh with a lost answer arrived is unknown;
-it is never repeated here.
+clients with a key, an assertion (RFC 7523). A request is repeated only if the server rejected it for a missing nonce:
+in that case the server did nothing, and the client signs a new proof and assertion. If the response to a refresh is
+lost, nobody knows whether the server got the request, so a refresh is never repeated here.
 """
 
 import secrets
@@ -30,18 +30,18 @@ from groundwork.http.client import HttpClient, HttpResponse
 USE_NONCE = "use_dpop_nonce"
 INVALID_GRANT = "invalid_grant"
 
-# Sign-in waits for a person's browser, a refresh holds a lease: neither waits longer than this.
+# A person's browser waits for a sign-in, and a refresh holds a lease. Neither waits longer than this.
 _TIMEOUT_SECONDS = 10.0
 _MAX_ORIGINS = 10_000
 _MAX_TOKEN_LENGTH = 16_384
-# It becomes part of the URL that a browser is redirected to.
+# The request URI becomes part of the URL that a browser is redirected to.
 _MAX_REQUEST_URI_LENGTH = 2_000
 _TOKEN_ID_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class OAuthClientIdentity:
-    """Our client id, and for a confidential client the key that authenticates it."""
+    """Our client id and, for a confidential client, the key that authenticates it."""
 
     client_id: str
     key_id: str = ""
@@ -50,7 +50,9 @@ class OAuthClientIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Tokens of a session; secrets, so neither prints. ``expires_in_seconds`` of the access token, if stated."""
+    """Tokens of a session. They are secret and left out of the repr. ``expires_in_seconds`` is for the access token, if
+    stated.
+    """
 
     did: Did
     scope: str
@@ -60,7 +62,10 @@ class Tokens:
 
 
 class ServerNonces:
-    """The newest nonce of each server. They are no secret, and servers accept some older ones: races are harmless."""
+    """The newest DPoP nonce of each server.
+
+    Nonces are not secret, and servers accept some older ones, so races are harmless.
+    """
 
     def __init__(self) -> None:
         self._newest: LRUCache[str, str] = LRUCache(_MAX_ORIGINS)
@@ -69,7 +74,7 @@ class ServerNonces:
         return self._newest.get(_origin(url))
 
     def store_nonce(self, url: str, headers: Mapping[str, str]) -> None:
-        """Note what an answer brought."""
+        """Store the nonce that came with a response."""
         nonce = headers.get("dpop-nonce")
         if nonce:
             self._newest[_origin(url)] = nonce
@@ -77,10 +82,10 @@ class ServerNonces:
 
 @dataclass(frozen=True, slots=True)
 class OAuthCalls:
-    """Calls authorization servers as one client.
+    """Calls authorization servers on behalf of one client.
 
-    ``circuits``: circuit breakers. A refresh is not made on an open circuit; whatever a person waits for is tried. The
-    outcome of every call is recorded.
+    ``circuits`` are circuit breakers. A refresh is not sent on an open circuit, but calls that a person waits for are.
+    The outcome of every call is recorded.
     """
 
     http: HttpClient
@@ -91,7 +96,7 @@ class OAuthCalls:
     async def push(
         self, server: ServerMetadata, client: OAuthClientIdentity, key: PrivateKey, parameters: Mapping[str, str]
     ) -> str:
-        """Push an authorization request; the ``request_uri`` to send a browser with."""
+        """Push an authorization request. Returns the ``request_uri`` to send a browser with."""
         answer = await self._post(server, server.par_endpoint, client, key, parameters)
         found = answer.get("request_uri")
         if not isinstance(found, str) or not 0 < len(found) <= _MAX_REQUEST_URI_LENGTH:
@@ -120,10 +125,10 @@ class OAuthCalls:
     async def refresh(
         self, server: ServerMetadata, client: OAuthClientIdentity, key: PrivateKey, refresh: str
     ) -> Tokens:
-        """The next tokens; the refresh token is consumed.
+        """Get new tokens. This consumes the refresh token.
 
-        Raises NotSignedIn (``invalid_grant``) when the session is over, NotAsked on an open circuit: nothing was
-        consumed.
+        Raises NotSignedIn (``invalid_grant``) if the session is over, and NotAsked on an open circuit, in which case
+        nothing was consumed.
         """
         if self.circuits is not None:
             self.circuits.check(server.issuer)
@@ -131,7 +136,7 @@ class OAuthCalls:
         return _tokens(server, await self._post(server, server.token_endpoint, client, key, form))
 
     async def revoke(self, server: ServerMetadata, client: OAuthClientIdentity, key: PrivateKey, token: str) -> None:
-        """End the session of a token; without a revocation endpoint it is left to expire."""
+        """End the session of a token. If the server has no revocation endpoint, the token is left to expire."""
         if server.revocation_endpoint is not None:
             await self._post(server, server.revocation_endpoint, client, key, {"token": token})
 
@@ -175,7 +180,7 @@ class OAuthCalls:
             raise self._refusal(server, answer, name)
 
     def _note(self, server: ServerMetadata, key: PrivateKey, failure: Failure | None) -> None:
-        """Each session has a key of its own, so that one that is rate-limited counts for itself alone."""
+        """Record the outcome of a call. Each session has its own key, so the key stands for the account."""
         if self.circuits is not None:
             self.circuits.note(server.issuer, failure, account=format_multikey(key.public))
 
@@ -194,7 +199,10 @@ class OAuthCalls:
         return fields
 
     def _refusal(self, server: ServerMetadata, answer: HttpResponse, name: str) -> Failure:
-        """OAuth's descriptions are for programs, so a person is told which server refused and by what error name."""
+        """Return the failure for an error response.
+
+        It names the server and the error code, because OAuth's own descriptions are written for programs.
+        """
         why = f"{_host(server)} says no ({name})."
         if answer.status == 429:
             return TooMany(why, after_seconds=retry_after_seconds(answer.headers, self.clock.now()), name=name)
@@ -220,7 +228,7 @@ def _tokens(server: ServerMetadata, answer: Mapping[str, object]) -> Tokens:
         did = parse_did(subject)
     except Malformed:
         raise RemoteFailed(f"{_host(server)} does not say whose tokens these are.") from None
-    # JSON numbers may be whole floats; anything else counts as not stated.
+    # A whole JSON number can arrive as a float. Anything else counts as not stated.
     seconds = int(expires_in) if isinstance(expires_in, int | float) and 0 < expires_in < 10**9 else None
     return Tokens(did, scope, access, refresh, seconds)
 

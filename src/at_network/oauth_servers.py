@@ -1,7 +1,7 @@
 """Discovery of a PDS's authorization server and its endpoints (RFC 9728, RFC 8414, atproto OAuth profile).
 
-Both documents must come from their well-known URL: status 200, JSON, no redirect. The issuer named in a document must
-be the one it was fetched from; an authorization server that lists its PDSes must list this one.
+Both documents must come from their well-known URL with status 200, as JSON, and without a redirect. The issuer in a
+document must be the one that it was fetched from. An authorization server that lists its PDSes must list this one.
 """
 
 from http import HTTPStatus
@@ -21,7 +21,7 @@ from groundwork.clock import Clock
 from groundwork.errors import NotFound, RemoteFailed
 from groundwork.http.client import HttpClient
 
-# Five minutes is the cache lifetime the profile grants servers for these documents (section 1).
+# The profile allows servers to cache these documents for five minutes (section 1).
 _LIFETIMES = Lifetimes(fresh_seconds=300, hard_seconds=600)
 _MAX_SERVERS = 10_000
 
@@ -41,10 +41,10 @@ class OAuthServers:
         )
 
     async def guarding(self, pds: str) -> ServerMetadata:
-        """The authorization server of a PDS (an origin).
+        """Return the authorization server of a PDS, given by its origin.
 
-        Raises NotFound (``NoOAuth``: the server does not offer OAuth), RemoteFailed (its documents break the profile,
-        or it is unreachable) and RemoteSlow.
+        Raises NotFound (``NoOAuth``) if the server does not offer OAuth, RemoteFailed if its documents break the
+        profile or it is unreachable, and RemoteSlow.
         """
         server = await self.at(await self.issuer_of(pds))
         if server.protected_resources is not None and pds not in server.protected_resources:
@@ -52,22 +52,26 @@ class OAuthServers:
         return server
 
     async def issuer_of(self, pds: str) -> str:
-        """The one authorization server that a PDS names; raises as ``guarding``."""
+        """Return the one authorization server that a PDS names. Raises the same errors as ``guarding``."""
         return await self._issuers.get(pds)
 
     async def at(self, issuer: str) -> ServerMetadata:
-        """Metadata of an authorization server; raises as ``guarding``."""
+        """Return the metadata of an authorization server. Raises the same errors as ``guarding``."""
         return await self._servers.get(issuer)
 
     async def at_address(self, origin: str) -> ServerMetadata:
-        """The authorization server behind an address: that of the PDS there, or the server itself."""
+        """Return the authorization server for an address: that of the PDS at the address, or else the server at the
+        address itself.
+        """
         try:
             return await self.guarding(origin)
         except NotFound:
             return await self.at(origin)
 
     def recheck(self, pds: str) -> None:
-        """Discard what is cached of a PDS, so that its authorization server is looked up again before the next use."""
+        """Discard the cached documents of a PDS, so that its authorization server is looked up again before the next
+        use.
+        """
         self._issuers.recheck(pds)
 
     async def close(self) -> None:
@@ -88,7 +92,8 @@ class OAuthServers:
             server = parse_server(document, issuer, is_development=self._is_development)
         except Malformed as wrong:
             raise RemoteFailed(f"{_host(issuer)} cannot be signed in at: its document's {wrong.why}.") from None
-        # Tokens and passwords go there: unencrypted only between programs of one machine.
+        # Tokens and passwords are sent there. Plain HTTP is accepted only in development, between programs on one
+        # machine.
         for address in (server.authorization_endpoint, server.token_endpoint, server.par_endpoint):
             if urlsplit(address).scheme != "https" and not self._is_development:
                 raise RemoteFailed(f"{_host(issuer)} cannot be signed in at: it is not secure.")

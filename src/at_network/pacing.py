@@ -8,7 +8,7 @@ from cachetools import LRUCache
 
 from groundwork.clock import SECOND, Instant, from_datetime
 
-# A longer stated delay is capped: otherwise the work would look dead.
+# Longer delays are capped at this, because otherwise the work would look dead.
 MAX_PAUSE_SECONDS = 3600.0
 DEFAULT_PAUSE_SECONDS = 60.0
 _MAX_ACCOUNTS = 50_000
@@ -16,7 +16,9 @@ _MAX_ACCOUNTS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The tightest bucket of a server at its last answer: ``remaining`` points until ``resets_at``, of ``limit``."""
+    """The tightest rate limit of a server as of its last response: ``remaining`` of ``limit`` points until
+    ``resets_at``.
+    """
 
     limit: int
     remaining: int
@@ -24,9 +26,9 @@ class Pace:
 
 
 class Paces:
-    """Latest write budget of each account, shared by all calls of a program.
+    """The latest write budget of each account, shared by all calls of a program.
 
-    Per account, because that is how servers count writes.
+    Budgets are kept per account because that is how servers count writes.
     """
 
     def __init__(self) -> None:
@@ -40,17 +42,19 @@ class Paces:
 
 
 def read_pace(headers: Mapping[str, str]) -> Pace | None:
-    """The pace stated in an answer; None if it states none that can be read."""
+    """Return the rate limit stated in a response, or None if it states none or an unreadable one."""
     limit = _number(headers.get("ratelimit-limit"))
     remaining = _number(headers.get("ratelimit-remaining"))
-    resets = _number(headers.get("ratelimit-reset"))  # epoch seconds here, unlike the IETF draft's delta
+    resets = _number(headers.get("ratelimit-reset"))  # epoch seconds here, unlike the delta seconds of the IETF draft
     if limit is None or remaining is None or resets is None:
         return None
     return Pace(limit, remaining, Instant(resets * SECOND))
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: Instant) -> float:
-    """Delay after a 429 or 503: ``Retry-After`` in seconds or as a date, else the bucket's reset."""
+    """Return the delay after a 429 or 503: ``Retry-After`` in seconds or as a date, or else the reset time of the rate
+    limit.
+    """
     text = headers.get("retry-after", "").strip()
     seconds = _number(text)
     if seconds is not None:
@@ -65,7 +69,7 @@ def retry_after_seconds(headers: Mapping[str, str], now: Instant) -> float:
 
 
 def pause_seconds(pace: Pace | None, now: Instant, *, cost: int = 1) -> float:
-    """Delay before a call that costs so many points; 0 while the bucket holds them."""
+    """Return the delay before a call that costs this many points; 0 while enough points remain."""
     if pace is None or pace.remaining >= cost or pace.resets_at <= now:
         return 0.0
     return min((pace.resets_at - now) / SECOND, MAX_PAUSE_SECONDS)

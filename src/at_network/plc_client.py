@@ -1,7 +1,7 @@
-"""did:plc directory client: submit an operation, read its state.
+"""did:plc directory client: submits operations and reads the state of an identity.
 
-Source: did:plc specification, HTTP API. A submission whose answer is lost may have been accepted: check the newest
-operation of the log before sending again.
+Source: did:plc specification, HTTP API. A submission whose response was lost may have been accepted: check the newest
+operation of the log before sending it again.
 """
 
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ from groundwork.errors import Conflict, NotFound, Refused, RemoteFailed, RemoteS
 from groundwork.http.client import HttpClient, HttpResponse
 
 TIMEOUT_SECONDS = 10.0
-# A log of some hundred operations with four kilobytes each.
+# Enough for a log of some hundred operations of four kilobytes each.
 MAX_LOG_BYTES = 4 * 1024 * 1024
 MAX_SENTENCE = 300
 
 
 class PlcClient:
-    """One directory, by its URL."""
+    """Client for one directory, given by its URL."""
 
     def __init__(self, http: HttpClient, directory_url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self.directory_url = directory_url.rstrip("/")
@@ -31,10 +31,11 @@ class PlcClient:
         self._timeout_seconds = timeout_seconds
 
     async def submit(self, did: Did, operation: AnyOperation) -> None:
-        """Submit a signed operation; returns when the directory has it, also if its answer was lost on the way.
+        """Submit a signed operation. Returns once the directory has it, even if the response was lost on the way.
 
-        Raises Conflict (the head moved: build on the newest operation again), Refused (``InvalidPlcOperation``),
-        TooMany, and RemoteSlow or RemoteFailed when it is unknown whether the directory has it.
+        Raises Conflict (the head has moved: build the operation again on the newest one), Refused
+        (``InvalidPlcOperation``), TooMany, and RemoteSlow or RemoteFailed if it is unknown whether the directory has
+        the operation.
         """
         try:
             answer = await self._http.post_json(
@@ -46,7 +47,7 @@ class PlcClient:
                 raise
 
     async def document(self, did: Did) -> DidDocument:
-        """The DID document, uncached. Raises NotFound (``DidNotFound``, ``DidDeactivated``)."""
+        """Return the DID document, uncached. Raises NotFound (``DidNotFound``, ``DidDeactivated``)."""
         value = await self._get(f"/{did}", MAX_DOCUMENT_BYTES)
         try:
             return parse_did_document(value, did)
@@ -54,7 +55,7 @@ class PlcClient:
             raise RemoteFailed(f"The directory's document of {did} cannot be used: {failure.why}.") from None
 
     async def current(self, did: Did) -> dict[str, object]:
-        """The identity as the directory holds it now: ``did, verificationMethods, rotationKeys, alsoKnownAs,
+        """Return the current identity as the directory holds it: ``did, verificationMethods, rotationKeys, alsoKnownAs,
         services``.
         """
         value = await self._get(f"/{did}/data", MAX_DOCUMENT_BYTES)
@@ -63,19 +64,19 @@ class PlcClient:
         return value
 
     async def last(self, did: Did) -> AnyOperation:
-        """The newest operation of the current chain: what the next one builds on."""
+        """Return the newest operation of the current chain, which the next operation builds on."""
         return _operation(await self._get(f"/{did}/log/last", MAX_DOCUMENT_BYTES))
 
     async def log(self, did: Did) -> list[AnyOperation]:
-        """The current chain, oldest first."""
+        """Return the current chain, oldest operation first."""
         value = await self._get(f"/{did}/log", MAX_LOG_BYTES)
         if not isinstance(value, list):
             raise RemoteFailed(f"The directory's log of {did} is no list.")
         return [_operation(entry) for entry in value]
 
     async def audit_log(self, did: Did) -> list[Mapping[str, object]]:
-        """Every operation ever accepted with ``cid``, ``createdAt``, ``nullified``; ``at_protocol.identity.plc_log``
-        verifies it.
+        """Return every operation ever accepted, with ``cid``, ``createdAt`` and ``nullified``.
+        ``at_protocol.identity.plc_log`` verifies it.
         """
         value = await self._get(f"/{did}/log/audit", MAX_LOG_BYTES)
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):

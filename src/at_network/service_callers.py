@@ -1,8 +1,8 @@
-"""Verification of service tokens: an account that calls through another server.
+"""Verification of service tokens, with which an account calls this server through another server.
 
-Order: the token's claims (``at_protocol.xrpc.service_auth``) → the issuer's document → the signature, retried once with
-a freshly resolved document if that names another key → single use. Only a token that passed everything is recorded, so
-that nobody can use up a token that they cannot sign.
+The checks run in this order: the token's claims (``at_protocol.xrpc.service_auth``), the issuer's document, the
+signature (retried once with a freshly resolved document if that names another key), and single use. Only a token that
+passes all other checks is recorded as used, so that nobody can use up a token that they cannot sign.
 """
 
 import hashlib
@@ -32,7 +32,10 @@ Resolve = Callable[[Did], Awaitable[DidDocument]]
 
 @dataclass(frozen=True, slots=True)
 class ServiceCallers:
-    """Reads service tokens for one server. ``audiences`` are its names; ``refresh`` bypasses the cache of ``resolve``."""
+    """Verifies service tokens for one server.
+
+    ``audiences`` are the names of this server. ``refresh`` bypasses the cache of ``resolve``.
+    """
 
     audiences: Collection[str]
     resolve: Resolve
@@ -41,10 +44,11 @@ class ServiceCallers:
     clock: Clock
 
     async def read(self, text: str, method: str, *, allow_labeler: bool = False) -> Did:
-        """The issuer of a valid, unused token for this method.
+        """Return the issuer of a valid, unused token for this method.
 
-        ``allow_labeler``: the issuer may be a labeler (``did#atproto_labeler``), with its label key. Raises NotSignedIn
-        with the error's name; RemoteFailed or RemoteSlow if the issuer's key cannot be determined.
+        With ``allow_labeler``, the issuer can be a labeler (``did#atproto_labeler``) that signs with its label key.
+        Raises NotSignedIn with the error's name, and RemoteFailed or RemoteSlow if the issuer's key cannot be
+        determined.
         """
         now_seconds = self.clock.now() // SECOND
         try:
@@ -83,7 +87,9 @@ class ServiceCallers:
 
 
 def is_service_token(text: str) -> bool:
-    """Whether this claims to be a service token: it names a method, or an issuer and no scope. Session tokens do not."""
+    """Whether this looks like a service token: it names a method, or it has an issuer and no scope. Session tokens do
+    not.
+    """
     try:
         claims = jwt.read(text).claims
     except Malformed:
@@ -98,14 +104,13 @@ def _check(token: ServiceToken, key: PublicKey | None) -> None:
 
 
 def _require_an_end(token: ServiceToken, now_seconds: int) -> None:
-    # Recorded tokens must expire one day.
+    # Used tokens are recorded until they expire, so a token must not be valid for too long.
     if token.expires_at > now_seconds + MAX_LIFETIME_SECONDS + MAX_CLOCK_SKEW_SECONDS:
         raise BadServiceToken("BadJwt", token.expires_at, "valid for longer than an hour")
 
 
 def _name_of(token: ServiceToken) -> str:
-    # A token without an identifier is identified by its signed part; the signature would not do, because it is
-    # malleable.
+    # A token without an id is identified by its signed part. The signature cannot be used because it is malleable.
     what = token.unverified.signed if token.token_id is None else f"{token.issuer} {token.token_id}".encode()
     return f"service_token:{hashlib.sha256(what).hexdigest()}"
 

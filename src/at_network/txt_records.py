@@ -1,4 +1,4 @@
-"""DNS look-ups: TXT records, and whether a name has any address. Absence is an answer, a timeout is a failure."""
+"""DNS look-ups: TXT records, and whether a name has any address. A missing record is a result; a timeout is a failure."""
 
 import dns.asyncresolver
 import dns.exception
@@ -12,7 +12,7 @@ TIMEOUT_SECONDS = 3.0
 
 
 class Dns:
-    """A stub resolver: the machine's own servers, or one given address and port."""
+    """A stub resolver that uses the machine's own name servers, or one given address and port."""
 
     def __init__(self, server: tuple[str, int] | None = None, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self._server = server
@@ -20,7 +20,7 @@ class Dns:
         self._resolver: dns.asyncresolver.Resolver | None = None
 
     async def txt(self, name: str) -> list[tuple[bytes, ...]]:
-        """The TXT records of a DNS name, each a tuple of character strings; empty if there are none.
+        """Return the TXT records of a DNS name, each a tuple of character strings. Empty if there are none.
 
         Raises RemoteFailed and RemoteSlow if no server answered.
         """
@@ -28,7 +28,7 @@ class Dns:
         return [] if answer is None or answer.rrset is None else [record.strings for record in answer.rrset]
 
     async def has_address(self, name: str) -> bool:
-        """Whether a DNS name has any A or AAAA record. Raises as ``txt``."""
+        """Whether a DNS name has any A or AAAA record. Raises the same errors as ``txt``."""
         if await self._ask(name, dns.rdatatype.A) is not None:
             return True
         return await self._ask(name, dns.rdatatype.AAAA) is not None
@@ -44,7 +44,7 @@ class Dns:
             raise RemoteFailed(f"The name servers cannot be asked ({type(failure).__name__}).") from failure
 
     def _open(self) -> dns.asyncresolver.Resolver:
-        # Created at the first query: a machine without DNS can run everything that needs none.
+        # Created on the first query, so that a machine without DNS can run everything that does not need it.
         if self._resolver is None:
             self._resolver = dns.asyncresolver.Resolver(configure=self._server is None)
             if self._server is not None:

@@ -1,9 +1,9 @@
 """XRPC client.
 
-Failures have the kinds of ``groundwork.errors`` with the protocol's error name (``xrpc_failures``); ``Credentials``
-decide which secrets are sent. A call is repeated only if the server refused the credentials and they have changed
-since: then nothing was done. Values are plain JSON: decode records with ``at_protocol.data.json_form``, one by one, so
-that one malformed record does not hide a page of good ones.
+Failures are the types in ``groundwork.errors`` with the protocol's error name (``xrpc_failures``). ``Credentials``
+decide which secrets are sent. A call is repeated only if the server rejected the credentials and they have changed
+since, because then the server did nothing. Values are plain JSON. Decode records one by one with
+``at_protocol.data.json_form``, so that one malformed record does not hide a page of good ones.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -23,9 +23,9 @@ from groundwork.errors import Failure, RemoteFailed, TooMany
 from groundwork.http.client import ANSWER_BYTES, TOTAL_SECONDS, AnswerTooLarge, HttpClient, HttpResponse, StreamedAnswer
 from groundwork.telemetry import tracing
 
-# A page of a hundred records of moderate size.
+# Enough for a page of a hundred records of moderate size.
 MAX_JSON_BYTES = 10 * 1024 * 1024
-# Enough for a fresh DPoP nonce and a refreshed token in one call.
+# Enough for both a new DPoP nonce and a refreshed token in one call.
 _ATTEMPTS = 3
 # Cost of a write against an account's hourly budget (Bluesky's servers and the reference PDS, "Rate Limits").
 _COSTS = {
@@ -33,30 +33,30 @@ _COSTS = {
     "com.atproto.repo.putRecord": 2,
     "com.atproto.repo.applyWrites": 3,
 }
-# Errors must fit the response limit, however small that is.
+# Error responses must fit into the response limit, however small the caller set it.
 _MIN_BYTES = 64 * 1024
 
 Parameters = Mapping[str, "Parameter | None"]
 
 
 class Credentials(Protocol):
-    """On whose behalf calls are made: nobody, a bearer session, an OAuth session."""
+    """The identity behind a call: nobody, a bearer session or an OAuth session."""
 
     async def headers(self, method: str, url: str) -> Mapping[str, str]:
-        """Headers that authenticate this one request (DPoP proofs name method and URL)."""
+        """Return the headers that authenticate this request. DPoP proofs are bound to the method and URL."""
         ...
 
     async def store_nonce(self, url: str, headers: Mapping[str, str]) -> None:
-        """Inspect the headers of any answer (DPoP nonces)."""
+        """Read the DPoP nonce, if any, from the headers of a response."""
         ...
 
     async def renew(self, refused: Mapping[str, str], status: int, error: ErrorBody) -> bool:
-        """Called when the headers ``refused`` were refused: True if other headers would now be sent."""
+        """Called when the server rejected the headers ``refused``. Returns True if different headers would be sent now."""
         ...
 
 
 class XrpcClient:
-    """One server, on behalf of one account or nobody. Cheap to create; holds no connection of its own."""
+    """Client of one server, on behalf of one account or nobody. Cheap to create; holds no connection."""
 
     def __init__(
         self,
@@ -71,12 +71,12 @@ class XrpcClient:
         circuits: Circuits | None = None,
         account: str = "",
     ) -> None:
-        """``service`` is an origin (``https://pds.example.com``), ``proxy_to`` a ``did#service`` that it shall proxy
-        to.
+        """``service`` is an origin (``https://pds.example.com``). ``proxy_to`` is a ``did#service`` that it should
+        proxy to.
 
-        ``paces``: the known write budgets of ``account`` there. A procedure that would exceed them is not sent but
-        raises TooMany with the time to wait, as the server would. ``circuits``: circuit breakers; on an open one every
-        call raises ``NotAsked`` at once.
+        ``paces`` holds the known write budgets. A procedure that would exceed the budget of ``account`` is not sent; it
+        raises TooMany with the time to wait, as the server would. ``circuits`` are circuit breakers: on an open circuit
+        every call raises ``NotAsked`` at once.
         """
         self.service = service.rstrip("/")
         self._paces = Paces() if paces is None else paces
@@ -90,11 +90,11 @@ class XrpcClient:
 
     @property
     def pace(self) -> Pace | None:
-        """Rate limit stated by the last answer to a procedure; see ``pacing.pause_seconds``."""
+        """The rate limit stated by the last response to a procedure. See ``pacing.pause_seconds``."""
         return self._paces.of(self.service, self._account)
 
     async def query(self, nsid: str, parameters: Parameters | None = None) -> dict[str, object]:
-        """The JSON object that a query answers with."""
+        """Call a query and return its JSON object."""
         return _json_object(await self._call("GET", nsid, parameters, None, {}, MAX_JSON_BYTES))
 
     async def procedure(
@@ -104,38 +104,42 @@ class XrpcClient:
         *,
         parameters: Parameters | None = None,
     ) -> dict[str, object]:
-        """The JSON object that a procedure answers with; empty if it answers with nothing.
+        """Call a procedure and return its JSON object, which is empty if the response has no body.
 
-        After RemoteSlow and RemoteFailed it is unknown whether it was done.
+        After RemoteSlow or RemoteFailed, it is unknown whether the procedure ran.
         """
         content = None if body is None else msgspec.json.encode(body)
         headers = {} if body is None else {"content-type": "application/json"}
         return _json_object(await self._call("POST", nsid, parameters, content, headers, MAX_JSON_BYTES))
 
     async def upload(self, nsid: str, content: bytes, content_type: str) -> dict[str, object]:
-        """Send bytes as they are (``uploadBlob``, ``importRepo``)."""
+        """Send raw bytes (``uploadBlob``, ``importRepo``)."""
         headers = {"content-type": content_type}
         return _json_object(await self._call("POST", nsid, None, content, headers, ANSWER_BYTES))
 
     async def send(
         self, nsid: str, pieces: Callable[[], AsyncIterator[bytes]], content_type: str, content_length: int
     ) -> dict[str, object]:
-        """Stream what is too large for memory (a repository); ``pieces`` restarts if it must be sent again."""
+        """Stream content that is too large for memory, such as a repository. ``pieces`` is called again if the request
+        is repeated.
+        """
         headers = {"content-type": content_type, "content-length": str(content_length)}
         return _json_object(await self._call("POST", nsid, None, pieces, headers, ANSWER_BYTES))
 
     async def download(self, nsid: str, parameters: Parameters | None, *, max_bytes: int) -> HttpResponse:
-        """A binary answer, whole (``getRecord`` of sync, small blobs); up to 64 KiB are read in any case."""
+        """Download a whole binary response (``getRecord`` of sync, small blobs). Reads at least 64 KiB, whatever the
+        limit.
+        """
         return await self._call("GET", nsid, parameters, None, {}, max_bytes)
 
     @asynccontextmanager
     async def stream(
         self, nsid: str, parameters: Parameters | None, *, max_bytes: int
     ) -> AsyncIterator[StreamedAnswer]:
-        """An answer read piece by piece (``getRepo``, large blobs); credentials are sent but not renewed.
+        """Read a response piece by piece (``getRepo``, large blobs). Credentials are sent but not renewed.
 
-        Its success counts for the circuit like every call's: otherwise a probe of this kind would block others and
-        report nothing.
+        Success is recorded for the circuit as with every other call. Otherwise a probe of this kind would block others
+        and report nothing.
         """
         url = self._url(nsid, parameters)
         headers = await self._headers("GET", url)
@@ -178,7 +182,7 @@ class XrpcClient:
             raise TooMany(f"{self._host} accepts no more writes of this account for now.", after_seconds=pause)
         attempt = 1
         while True:
-            proof = await self._headers(method, url)  # if a token is refreshed for it, that call probes the circuit
+            proof = await self._headers(method, url)  # if this refreshes a token, that call probes the circuit
             self._circuits.check(self.service)
             body = content() if callable(content) else content
             try:
@@ -218,7 +222,7 @@ class XrpcClient:
             attempt += 1
 
     def _wait(self, failure: TooMany) -> None:
-        """Record that this account makes no more calls until then, even if no header stated a limit."""
+        """Record that this account must not make calls until then, even if no header stated a limit."""
         now = self._clock.now()
         resets_at = Instant(now + int(failure.after_seconds * SECOND))
         limit = 0 if self.pace is None else self.pace.limit

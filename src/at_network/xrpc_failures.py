@@ -1,4 +1,4 @@
-"""Map another server's XRPC error to a kind of failure: the name decides before the status does."""
+"""Map another server's XRPC error to a failure type. The error name takes precedence over the status."""
 
 from collections.abc import Mapping
 
@@ -21,7 +21,7 @@ from groundwork.errors import (
     coded,
 )
 
-# XRPC answers 400 for these (HTTP API specification, "Error Responses"), so the status says nothing.
+# XRPC servers answer 400 for these (HTTP API specification, "Error Responses"), so the status says nothing.
 _TOKEN_NAMES = frozenset(
     {
         "AuthMissing",
@@ -50,7 +50,7 @@ _ABSENT_NAMES = frozenset(
 
 
 def failure_of(host: str, status: int, error: ErrorBody, headers: Mapping[str, str], now: Instant) -> Failure:
-    """The failure for an unsuccessful answer; it keeps the protocol's error name, and what the server said."""
+    """Return the failure for an error response. It keeps the protocol's error name and the server's message."""
     words = error.message or error.name
     failure = _failure_of(f"{host} says: {words}", status, error.name, headers, now)
     return coded(failure, FailureReason.SERVER_SAID(host=host, words=words))
@@ -77,7 +77,7 @@ def _failure_of(why: str, status: int, name: str, headers: Mapping[str, str], no
         case 429:
             return TooMany(why, after_seconds=retry_after_seconds(headers, now), name=name)
         case 501:
-            return Refused(why, name=name)  # the specification: such a call must not be repeated
+            return Refused(why, name=name)  # the specification forbids repeating such a call
         case 504:
             return RemoteSlow(why, name=name)
         case _ if 400 <= status < 500:

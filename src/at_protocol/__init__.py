@@ -1,4 +1,5 @@
-"""The AT Protocol as values and pure functions: no socket, file, clock or randomness.
+"""The AT Protocol as values and pure functions: no sockets, files, clock or randomness.
 
-Bytes, times and random values come in as arguments. Their fault is ``failures.Malformed``, ours ``failures.Misuse``.
+Callers pass in bytes, times and random values. Invalid input raises ``failures.Malformed``; incorrect use of this
+package raises ``failures.Misuse``.
 """

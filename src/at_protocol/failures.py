@@ -1,4 +1,4 @@
-"""The two ways protocol code can fail: somebody sent something wrong, or we called it wrongly."""
+"""The two ways protocol code can fail: invalid input from outside, and incorrect use by our own code."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ from typing import Any
 class Malformed(ValueError):
     """Input from outside breaks a rule of the protocol.
 
-    ``kind`` names what was being read (``"tid"``, ``"cbor"``, ``"commit"``), ``value`` is the offending input or a
-    short piece of it, ``why`` is a sentence a person can act on. Every decoder in this package raises this on bad
-    input and nothing else.
+    ``kind`` names what was being parsed (``"tid"``, ``"cbor"``, ``"commit"``), ``value`` is the offending input or a
+    short piece of it, and ``why`` explains the problem so that a person can act on it. Every decoder in this package
+    raises this for invalid input and nothing else.
     """
 
     def __init__(self, kind: str, value: object, why: str) -> None:
         shown = repr(value)
-        if len(shown) > 100:  # an error message is not a place for a megabyte of somebody's record
+        if len(shown) > 100:  # keep large input out of the error message
             shown = shown[:97] + "..."
         super().__init__(f"{kind}: {why}: {shown}")
         self.kind = kind
@@ -21,9 +21,9 @@ class Malformed(ValueError):
         self.why = why
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by the three arguments (results cross process borders in tests)."""
+        """Pickle by the three arguments (tests send results between processes)."""
         return (type(self), (self.kind, self.value, self.why))
 
 
 class Misuse(TypeError):
-    """A caller inside this code base made an impossible request: a programming mistake, never input."""
+    """Our own code made an impossible request. Always a programming error, never caused by input."""

@@ -1,7 +1,7 @@
-"""Account migration from one PDS to another, as its owner: repeatable steps.
+"""Account migration from one PDS to another, run by the account's owner in repeatable steps.
 
-Source: the atproto account migration guide. No state is kept between two attempts except on the servers: an existing
-account is signed into, an identical repository is left alone, existing blobs are not fetched, an identity that names
-the new server is not changed. So after any interruption the same call continues. No secret is written down. ``migrate``
-runs the steps in order; each can be called on its own.
+Source: the atproto account migration guide. Between two attempts, state is kept only on the servers: if the account
+exists, the migration signs in to it; an identical repository is not imported again; existing blobs are not fetched; an
+identity that already names the new server is not changed. After any interruption, the same call continues. No secret is
+written to disk. ``migrate`` runs the steps in order; each step can also be called separately.
 """

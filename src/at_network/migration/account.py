@@ -1,4 +1,4 @@
-"""The account at the new server: created with a token that the old one signs, or found from an earlier attempt."""
+"""The account at the new server: created with a token signed by the old server, or found from an earlier attempt."""
 
 from dataclasses import dataclass, field
 
@@ -26,11 +26,11 @@ class NewAccount:
 async def sign_in_or_create(
     http: HttpClient, clock: Clock, old: MigrationServer, origin: str, wanted: NewAccount
 ) -> tuple[MigrationServer, bool]:
-    """Open a session at the new server; returns it, and whether the account was created just now.
+    """Open a session at the new server. Returns it, and whether this call created the account.
 
-    The account stays deactivated until activation. Sign-in is tried first: an earlier attempt may have created it.
-    Raises Refused for what the new server rejects (a handle, an invite code, a password that differs from the earlier
-    attempt's).
+    The account stays deactivated until activation. Sign-in is tried first, because an earlier attempt may have created
+    the account. Raises Refused if the new server rejects something (a handle, an invite code, or a password that
+    differs from that of the earlier attempt).
     """
     try:
         return await sign_in(http, clock, origin, old.did, wanted.password), False
@@ -68,7 +68,7 @@ async def _make(
 
 
 async def service_token(old: MigrationServer, destination: ServerDescription) -> str:
-    """Service token that proves to the new server that the account wants to migrate."""
+    """Request the service token that proves to the new server that the account wants to migrate."""
     answer = await old.client.query(
         "com.atproto.server.getServiceAuth", {"aud": destination.did, "lxm": CREATE_ACCOUNT}
     )

@@ -1,8 +1,8 @@
 """Copy an account's repository, the blobs that its records refer to, and its preferences.
 
-The repository is copied through a temporary file, never whole through memory; a blob has some megabytes and is held in
-memory. What the old server has lost is reported and does not stop the migration: the new server keeps listing it as
-missing.
+The repository is copied through a temporary file and is never held in memory as a whole. A blob has a few megabytes and
+is held in memory. Blobs that the old server has lost are reported and do not stop the migration; the new server
+continues to list them as missing.
 """
 
 import asyncio
@@ -19,11 +19,12 @@ from at_protocol.failures import Malformed
 from at_protocol.repo.car import MEDIA_TYPE
 from groundwork.errors import Failure, NotFound, Refused, RemoteFailed, TooMany
 
-# Ten times what large hosts accept: bounds the disk use of this program.
+# Ten times what large hosts accept. Limits the disk space that this program uses.
 MAX_REPOSITORY_BYTES = 1024**3
 MAX_BLOB_BYTES = 200 * 1024**2
 _PIECE_BYTES = 256 * 1024
-# Concurrent blobs. Both servers count requests; four use the bandwidth without looking like an attack.
+# Number of blobs copied at the same time. Both servers count requests; four use the bandwidth without looking like an
+# attack.
 _AT_ONCE = 4
 _PAGE = 500
 _LONGEST_WAIT_SECONDS = 15 * 60.0
@@ -32,14 +33,14 @@ _OF_APPS = "app.bsky."
 
 @dataclass(frozen=True, slots=True)
 class CopiedRepository:
-    """A copied repository: its rev at the old server when it was read."""
+    """A copied repository. ``rev`` is its revision at the old server when it was read."""
 
     rev: str
     records: int
 
 
 async def newest_rev(side: MigrationServer) -> str:
-    """The rev of the account's repository there, active or not."""
+    """Return the current rev of the account's repository on this server, whether the account is active or not."""
     return str((await status(side)).get("repoRev"))
 
 
@@ -48,7 +49,7 @@ async def copy_repository(
 ) -> CopiedRepository:
     """Import the old repository at the new server. Repeating it changes nothing.
 
-    Not for an account that is active at the new server: what was written there since would be lost.
+    Do not call this for an account that is active at the new server: anything written there since would be lost.
     """
     rev = await newest_rev(old)
     with _unnamed(folder) as file:
@@ -73,7 +74,7 @@ async def _fetch(old: MigrationServer, file: BinaryIO, on_progress: OnProgress) 
         async for piece in answer.pieces():
             await asyncio.to_thread(file.write, piece)
             received += len(piece)
-            # The size is unknown in advance; the upload that follows takes as long again.
+            # The size is not known in advance. The upload that follows takes about as long again.
             on_progress(Progress(MigrationStep.REPOSITORY, received, 0))
 
 
@@ -92,7 +93,7 @@ def _unnamed(folder: Path) -> BinaryIO:
 
 
 async def missing_blobs(side: MigrationServer) -> AsyncIterator[Cid]:
-    """Blobs that records there refer to and that are missing."""
+    """Return the blobs that records on this server refer to but that are missing there."""
     cursor: str | None = None
     while True:
         page = await side.client.query("com.atproto.repo.listMissingBlobs", {"limit": _PAGE, "cursor": cursor})
@@ -112,8 +113,8 @@ async def missing_blobs(side: MigrationServer) -> AsyncIterator[Cid]:
 async def copy_blobs(
     old: MigrationServer, new: MigrationServer, on_progress: OnProgress, outcome: MigrationResult
 ) -> None:
-    """Copy every blob that is missing at the new server and present at the old one; the others are listed in
-    ``outcome``.
+    """Copy every blob that is missing at the new server and present at the old one. ``outcome`` lists the other missing
+    blobs.
     """
     outcome.missing_blobs.clear()
     wanted = list(dict.fromkeys([cid async for cid in missing_blobs(new)]))
@@ -141,7 +142,7 @@ async def copy_blobs(
 
 
 async def _patiently(old: MigrationServer, new: MigrationServer, cid: Cid) -> None:
-    """Retry as long as a server answers 429, unless it means tomorrow."""
+    """Copy a blob, retrying while a server answers 429, unless the server asks for a very long wait."""
     while True:
         try:
             await _bring_blob(old, new, cid)
@@ -154,13 +155,13 @@ async def _patiently(old: MigrationServer, new: MigrationServer, cid: Cid) -> No
 
 
 async def _bring_blob(old: MigrationServer, new: MigrationServer, cid: Cid) -> None:
-    """Raises NotFound for one that the old server does not have, RemoteFailed if other bytes arrive."""
+    """Copy one blob. Raises NotFound if the old server does not have it, and RemoteFailed if it sends different bytes."""
     try:
         answer = await old.client.download(
             "com.atproto.sync.getBlob", {"did": old.did, "cid": str(cid)}, max_bytes=MAX_BLOB_BYTES
         )
     except Refused as refused:
-        # The reference says "Blob not found" without the Lexicon's error name.
+        # The reference PDS says "Blob not found" without the Lexicon's error name.
         if refused.name in {"InvalidRequest", "BlobTakedown"} or "not found" in str(refused.why).lower():
             raise NotFound(refused.why, name="BlobNotFound") from None
         raise
@@ -176,7 +177,7 @@ async def _bring_blob(old: MigrationServer, new: MigrationServer, cid: Cid) -> N
 async def copy_preferences(
     old: MigrationServer, new: MigrationServer, on_progress: OnProgress, outcome: MigrationResult
 ) -> None:
-    """Replace the preferences at the new server by those of the old one; a server that stores none is no failure."""
+    """Replace the preferences at the new server with those of the old one. A server that stores none is not a failure."""
     try:
         answer = await old.client.query("app.bsky.actor.getPreferences")
         kept = answer.get("preferences")
@@ -190,7 +191,7 @@ async def copy_preferences(
         outcome.preferences = len(preferences)
         note = f"{len(preferences)} brought"
     except Failure as failure:
-        # Preferences are a convenience; not migrating because of them would be worse. The owner is told.
+        # Preferences are a convenience, so a failure here does not stop the migration. The owner is informed.
         outcome.differences.append(f"Preferences did not come along: {failure.why}")
         note = "did not come along"
     on_progress(Progress(MigrationStep.PREFERENCES, is_complete=True, note=note))
@@ -200,7 +201,7 @@ _COUNTED = {"indexedRecords": "records", "expectedBlobs": "blobs that records re
 
 
 async def compare(old: MigrationServer, new: MigrationServer, outcome: MigrationResult) -> None:
-    """Differences between the two servers' counts, as sentences."""
+    """Return differences between the counts of the two servers, as sentences."""
     there, here = await status(old), await status(new)
     for name, what in _COUNTED.items():
         if there.get(name) != here.get(name):

@@ -1,7 +1,7 @@
-"""The identity of a migrating account: what it must say at the new server, and who changes it.
+"""The identity of a migrating account: what it has to say at the new server, and how it is changed.
 
-The old server signs the operation of a did:plc, with an e-mailed token, and the new server submits it; the owner's own
-keys stay first. The document of a did:web is edited by its owner.
+For a did:plc, the old server signs the operation, which needs an e-mailed token, and the new server submits it. The
+owner's own keys remain first. The document of a did:web is edited by its owner.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,22 +21,25 @@ async def names_new_server(new: MigrationServer) -> bool:
 
 
 async def recommended(side: MigrationServer) -> dict[str, Any]:
-    """The DID credentials that this server recommends."""
+    """Return the DID credentials that this server recommends."""
     return dict(await side.client.query(f"{_IDENTITY}.getRecommendedDidCredentials"))
 
 
 async def ask_for_token(old: MigrationServer) -> None:
-    """Have the old server e-mail the token it requires for signing. Refused for a did:web, which has no operations."""
+    """Ask the old server to e-mail the token that it requires for signing.
+
+    Raises Refused for a did:web, which has no operations.
+    """
     if not is_plc(old.did):
         raise Refused("The document of a did:web is changed where it is kept, not with a token.")
     await old.client.procedure(f"{_IDENTITY}.requestPlcOperationSignature")
 
 
 async def change(old: MigrationServer, new: MigrationServer, token: str, directory: PlcClient | None = None) -> None:
-    """Have the old server sign, and the new one submit, what the new one recommends.
+    """Have the old server sign, and the new server submit, the credentials that the new server recommends.
 
-    With ``directory`` the owner's own rotation keys are read there and stay before the new server's. Raises NotSignedIn
-    for a wrong or expired token, Refused for what either server does not allow.
+    With ``directory``, the owner's own rotation keys are read from there and stay ahead of the new server's keys.
+    Raises NotSignedIn for a wrong or expired token, and Refused if either server does not allow the change.
     """
     wanted = await recommended(new)
     if directory is not None:
@@ -53,7 +56,7 @@ _MAX_KEYS = 5
 
 
 async def _with_own_keys(old: MigrationServer, directory: PlcClient, wanted: Mapping[str, Any]) -> Sequence[str]:
-    """The owner's keys, then those of the new server; the old server's own are dropped."""
+    """Return the owner's keys followed by those of the new server. The old server's keys are dropped."""
     present = (await directory.current(old.did)).get("rotationKeys")
     servers = (await recommended(old)).get("rotationKeys")
     if not isinstance(present, list) or not isinstance(servers, list):
@@ -64,7 +67,7 @@ async def _with_own_keys(old: MigrationServer, directory: PlcClient, wanted: Map
 
 
 def document_wanted(new: MigrationServer, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The document that the owner of a did:web has to publish, in its own form."""
+    """Return the entries that the owner of a did:web has to publish in their DID document."""
     methods, services = wanted["verificationMethods"], wanted["services"]
     return {
         "alsoKnownAs": wanted["alsoKnownAs"],

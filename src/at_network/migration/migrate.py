@@ -1,8 +1,8 @@
-"""All migration steps in order, up to where the owner is needed.
+"""All migration steps in order, up to the point where the owner has to act.
 
-``bring`` copies everything and changes nothing that others see; it can be repeated. Then the owner requests a token by
-e-mail (``identity.ask_for_token``), or edits the did:web document, and ``finish`` completes the migration. After the
-identity has changed, only the owner's own recovery key can undo it, within 72 hours.
+``bring`` copies everything and changes nothing that others can see; it can be repeated. Then the owner requests a token
+by e-mail (``identity.ask_for_token``) or edits the did:web document, and ``finish`` completes the migration. Once the
+identity has changed, only the owner's own recovery key can undo the change, within 72 hours.
 """
 
 from dataclasses import dataclass
@@ -28,15 +28,17 @@ class Migration:
 
 
 async def bring(move: Migration) -> MigrationResult:
-    """Copy repository, blobs and preferences. For an account already active at the new server, missing blobs alone.
+    """Copy the repository, blobs and preferences. If the account is already active at the new server, copy only missing
+    blobs.
 
-    Raises Refused for sessions of different accounts, and the failures of either server; repeating the call continues.
+    Raises Refused if the sessions belong to different accounts, and the failures of either server. Repeating the call
+    continues.
     """
     require_same(move.old, move.new)
     outcome = MigrationResult()
     present = await status(move.new)
     if present.get("activated") is True:
-        # Records written at the new server since are newer than anything the old one has.
+        # Records written at the new server since then are newer than anything the old one has.
         counted = present.get("indexedRecords")
         outcome.records = counted if isinstance(counted, int) else 0
         move.on_progress(
@@ -47,7 +49,7 @@ async def bring(move: Migration) -> MigrationResult:
     brought = await copy.copy_repository(move.old, move.new, move.folder, move.on_progress)
     await copy.copy_blobs(move.old, move.new, move.on_progress, outcome)
     if await copy.newest_rev(move.old) != brought.rev:
-        # Something was written at the old server in between; it is little, but its blobs must not be missing either.
+        # Something was written at the old server in the meantime. It is only a little, but its blobs are needed too.
         brought = await copy.copy_repository(move.old, move.new, move.folder, move.on_progress)
         await copy.copy_blobs(move.old, move.new, move.on_progress, outcome)
     outcome.records = brought.records
@@ -57,11 +59,11 @@ async def bring(move: Migration) -> MigrationResult:
 
 
 async def finish(move: Migration, token: str | None, *, delete_after: str | None = None) -> None:
-    """Change the identity, activate the account at the new server, deactivate it at the old one.
+    """Change the identity, activate the account at the new server, and deactivate it at the old one.
 
-    ``token`` comes from the e-mail; None where the identity already names the new server, or is a did:web.
-    ``delete_after`` (a datetime) lets the old server delete its copy then. Raises Refused while the identity does not
-    name the new server.
+    ``token`` comes from the e-mail. It is None if the identity already names the new server or is a did:web.
+    ``delete_after`` allows the old server to delete its copy after that time. Raises Refused while the identity does
+    not name the new server.
     """
     require_same(move.old, move.new)
     if await identity.names_new_server(move.new):

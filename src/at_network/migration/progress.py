@@ -8,7 +8,7 @@ from at_protocol.data.cid import Cid
 
 
 class MigrationStep(StrEnum):
-    """Steps of a migration, in their order."""
+    """The steps of a migration, in order."""
 
     ACCOUNT = "account"
     """A hidden account at the new server."""
@@ -28,9 +28,9 @@ class MigrationStep(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Progress of a step: ``done`` of ``total`` (bytes of the repository, blobs; 0 of 0 where nothing is counted).
+    """Progress of a step: ``done`` out of ``total`` (bytes for the repository, or blobs; 0 of 0 if nothing is counted).
 
-    ``is_complete``: the step has ended. ``note`` is a sentence for people, perhaps empty.
+    ``is_complete`` is True when the step has ended. ``note`` is a sentence for people and can be empty.
     """
 
     step: MigrationStep
@@ -49,7 +49,7 @@ def no_progress(_progress: Progress) -> None:
 
 @dataclass(slots=True)
 class MigrationResult:
-    """What was copied, and what was not. ``differences`` are sentences about counts that differ between the servers."""
+    """What was copied and what was not. ``differences`` are sentences about counts that differ between the servers."""
 
     records: int = 0
     blobs_brought: int = 0

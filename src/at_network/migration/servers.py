@@ -13,13 +13,13 @@ from groundwork.clock import Clock
 from groundwork.errors import NotFound, Refused, RemoteFailed, RemoteSlow
 from groundwork.http.client import HttpClient
 
-# A repository of a hundred megabytes over a slow connection, imported before the response comes.
+# Allows for a repository of a hundred megabytes over a slow connection, which the server imports before it responds.
 PATIENCE_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
 class MigrationServer:
-    """One server (``origin``: ``https://pds.example.com``), called as the account."""
+    """One server (``origin``, such as ``https://pds.example.com``), called on behalf of the account."""
 
     origin: str
     did: Did
@@ -45,16 +45,16 @@ async def sign_in(
     *,
     factor_token: str | None = None,
 ) -> MigrationServer:
-    """A session with the account's own password; an app password session cannot migrate.
+    """Open a session with the account's main password. An app password session cannot migrate.
 
-    Raises NotSignedIn (``AuthenticationRequired``; ``AuthFactorTokenRequired``, then retry with the e-mailed token).
+    Raises NotSignedIn (``AuthenticationRequired``, or ``AuthFactorTokenRequired``: retry with the e-mailed token).
     """
     tokens = await create_session(http, clock, origin, identifier, password, factor_token=factor_token)
     return with_session(http, clock, origin, tokens)
 
 
 def with_session(http: HttpClient, clock: Clock, origin: str, tokens: BearerTokens) -> MigrationServer:
-    """The server with an existing session."""
+    """Return the server with an existing session."""
     session = BearerSession(http, clock, origin, tokens)
     client = XrpcClient(http, clock, origin, credentials=session, timeout_seconds=PATIENCE_SECONDS)
     return MigrationServer(origin.rstrip("/"), tokens.did, client)
@@ -64,8 +64,10 @@ Resolve = Callable[[Did], Awaitable[DidDocument]]
 
 
 async def describe(http: HttpClient, clock: Clock, origin: str, resolve: Resolve | None = None) -> ServerDescription:
-    """The server's description, accepted only if its DID is its own: a token issued for another server's DID would let
-    this one act there as the migrating account. Raises RemoteFailed if no PDS answers, or it names another.
+    """Return the server's description if its DID belongs to it. A token issued for another server's DID would let this
+    server act there as the migrating account.
+
+    Raises RemoteFailed if no PDS answers or if it states the DID of another server.
     """
     description = await XrpcClient(http, clock, origin).query("com.atproto.server.describeServer")
     domains = description.get("availableUserDomains")
@@ -84,7 +86,7 @@ async def describe(http: HttpClient, clock: Clock, origin: str, resolve: Resolve
 
 
 def names_host(did: Did, origin: str) -> bool:
-    """Whether this is the did:web of the server's host. Without TLS, in development, every DID is accepted."""
+    """Whether this is the did:web of the server's host. In development, without TLS, every DID is accepted."""
     parts = urlsplit(origin)
     return parts.scheme == "http" or did == f"did:web:{parts.netloc.lower().replace(':', '%3A')}"
 
@@ -99,12 +101,12 @@ async def leads_to(resolve: Resolve, did: Did, origin: str) -> bool:
 
 
 async def status(side: MigrationServer) -> Mapping[str, object]:
-    """``checkAccountStatus``: counts of what is there, and whether the identity names that server."""
+    """Call ``checkAccountStatus``: counts of the account's data, and whether the identity names that server."""
     return await side.client.query("com.atproto.server.checkAccountStatus")
 
 
 def require_same(old: MigrationServer, new: MigrationServer) -> None:
-    """Raise Refused unless both are sessions of one account, on two servers."""
+    """Raise Refused unless both are sessions of the same account on two different servers."""
     if old.did != new.did:
         raise Refused(f"The sessions are of two accounts: {old.did} and {new.did}.")
     if old.origin == new.origin:

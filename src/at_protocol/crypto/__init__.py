@@ -1,5 +1,5 @@
-"""Keys and signatures: the protocol's two curves, their text forms, and the tokens signed with them.
+"""Keys and signatures: the protocol's two curves, the text forms of keys, and signed tokens.
 
-ECDSA over SHA-256, signatures as 64 bytes (r, then s, big-endian), always low-S (atproto cryptography specification). Nothing
-here generates random values: they are arguments.
+Signatures are ECDSA over SHA-256, 64 bytes (r, then s, big-endian), always low-S (atproto cryptography specification).
+Nothing here generates random values; callers pass them in.
 """

@@ -1,15 +1,16 @@
-"""Base58 with Bitcoin's alphabet (multibase prefix ``z``): leading zero bytes are leading ``1`` characters."""
+"""Base58 with Bitcoin's alphabet (multibase prefix ``z``). Each leading zero byte becomes a leading ``1`` character."""
 
 from at_protocol.failures import Malformed
 
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _VALUES = {character: value for value, character in enumerate(_ALPHABET)}
-# Keys have at most 66 bytes, which is 91 characters; converting a number is quadratic in its length.
+# Keys have at most 66 bytes, which is 91 characters. Without a limit, long texts would be slow: converting a number
+# takes quadratic time in its length.
 MAX_CHARACTERS = 256
 
 
 def encode(content: bytes) -> str:
-    """The text of some bytes."""
+    """Encode bytes as Base58."""
     number = int.from_bytes(content, "big")
     digits: list[str] = []
     while number:
@@ -20,7 +21,7 @@ def encode(content: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """The bytes of a text; raises Malformed (kind ``base58``)."""
+    """Decode Base58 text. Raises Malformed (kind ``base58``)."""
     if len(text) > MAX_CHARACTERS:
         raise Malformed("base58", text, f"longer than {MAX_CHARACTERS} characters")
     number = 0

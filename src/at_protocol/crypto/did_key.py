@@ -1,7 +1,8 @@
-"""Public keys as text: multikey (``z…``), did:key, and the two older forms still found in DID documents.
+"""Public keys as text: multikey (``z…``), did:key, and two older forms still found in DID documents.
 
-A multikey is ``z`` and base58 of the curve's two-byte multicodec and the 33 bytes of the compressed point (W3C Multikey,
-did:key method). The older types hold the bare point, compressed or not, without naming the curve; they are only read.
+A multikey is ``z`` followed by the base58 encoding of the curve's two-byte multicodec and the 33 bytes of the
+compressed point (W3C Multikey, did:key method). The older types contain only the point, compressed or not, without the
+curve. They can be read but are never written.
 """
 
 from typing import TypeAlias
@@ -20,19 +21,19 @@ LEGACY_TYPES: dict[str, type[k256.K256PublicKey] | type[p256.P256PublicKey]] = {
 
 
 def parse_did_key(text: str) -> PublicKey:
-    """The key of a did:key; raises Malformed (kind ``key``)."""
+    """Parse a did:key. Raises Malformed (kind ``key``)."""
     if not text.startswith(_PREFIX):
         raise Malformed("key", text, "does not begin with did:key:")
     return parse_multikey(text[len(_PREFIX) :])
 
 
 def format_did_key(public: PublicKey) -> str:
-    """The did:key of a key."""
+    """Return the did:key of a public key."""
     return _PREFIX + format_multikey(public)
 
 
 def parse_multikey(text: str) -> PublicKey:
-    """The key of a multikey; raises Malformed (kind ``key``)."""
+    """Parse a multikey. Raises Malformed (kind ``key``)."""
     encoded = _multibase(text)
     if len(encoded) != 35:
         raise Malformed("key", text, "not a two-byte curve code and a compressed point")
@@ -46,12 +47,12 @@ def parse_multikey(text: str) -> PublicKey:
 
 
 def format_multikey(public: PublicKey) -> str:
-    """The multikey of a key."""
+    """Return the multikey of a public key."""
     return "z" + base58.encode(public.multicodec + bytes(public))
 
 
 def parse_legacy_multibase(text: str, key_type: str) -> PublicKey:
-    """The key of an older verification method, whose type names the curve; raises Malformed (kind ``key``)."""
+    """Parse the key of an older verification method, whose type names the curve. Raises Malformed (kind ``key``)."""
     curve = LEGACY_TYPES.get(key_type)
     if curve is None:
         raise Malformed("key", key_type, "not a known type of key")

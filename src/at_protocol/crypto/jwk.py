@@ -15,7 +15,7 @@ _CURVES: dict[str, type[k256.K256PublicKey] | type[p256.P256PublicKey]] = {
 
 
 def to_jwk(public: PublicKey) -> dict[str, str]:
-    """The key as a JWK with the required members alone: ``crv``, ``kty``, ``x``, ``y``."""
+    """Return the key as a JWK with only the required members: ``crv``, ``kty``, ``x``, ``y``."""
     x, y = public.coordinates()
     return {
         "crv": public.curve,
@@ -26,7 +26,7 @@ def to_jwk(public: PublicKey) -> dict[str, str]:
 
 
 def from_jwk(jwk: Mapping[str, object]) -> PublicKey:
-    """The key of a JWK on one of the two curves; raises Malformed (kind ``jwk``), for a private key too."""
+    """Parse a JWK on one of the two curves. Raises Malformed (kind ``jwk``), also for a private key."""
     curve = _CURVES.get(str(jwk.get("crv")))
     if jwk.get("kty") != "EC" or curve is None:
         raise Malformed("jwk", jwk.get("crv"), "not a key on secp256k1 or P-256")
@@ -49,6 +49,6 @@ def _coordinate(jwk: Mapping[str, object], name: str) -> bytes:
 
 
 def thumbprint(public: PublicKey) -> str:
-    """SHA-256 of the required members in order, as base64url (RFC 7638): names a key in ``cnf.jkt``."""
+    """Return the SHA-256 of the required members in order, as base64url (RFC 7638). ``cnf.jkt`` names a key this way."""
     members = json.dumps(to_jwk(public), separators=(",", ":"), sort_keys=True)
     return base64url.encode(sha256(members.encode("ascii")).digest())

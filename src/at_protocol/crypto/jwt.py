@@ -1,7 +1,7 @@
-"""Signed tokens in the compact form, ES256K and ES256 only (RFC 7515, 7519, 8812): three base64url parts joined by dots.
+"""Signed tokens in the compact form, ES256K and ES256 only (RFC 7515, 7519, 8812): three base64url parts joined by
+dots.
 
-:func:`read` only parses; :meth:`Token.is_signed_by` verifies the signature. The algorithm is the key's, never the token's
-choice. The caller checks the claims (issuer, audience, times).
+:func:`read` only parses; :meth:`Token.is_signed_by` verifies the signature. The key determines the algorithm, never the token. The caller checks the claims (issuer, audience, times).
 """
 
 import json
@@ -18,7 +18,7 @@ MAX_LENGTH = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A parsed token, not verified yet."""
+    """A parsed token whose signature is not verified yet."""
 
     header: dict[str, object]
     claims: dict[str, object]
@@ -28,19 +28,19 @@ class Token:
 
     @property
     def algorithm(self) -> str:
-        """The header's ``alg``, empty when it isn't text."""
+        """The ``alg`` of the header, or an empty string if it is not text."""
         named = self.header.get("alg")
         return named if isinstance(named, str) else ""
 
     def is_signed_by(self, public: PublicKey, *, allow_high_s: bool = False) -> bool:
-        """Whether the header names this key's algorithm and the signature is by it."""
+        """Whether the header names this key's algorithm and the key made the signature."""
         return self.algorithm == public.algorithm and public.verify(
             self.signed, self.signature, allow_high_s=allow_high_s
         )
 
 
 def sign(claims: Mapping[str, object], private: PrivateKey, *, header: Mapping[str, object] | None = None) -> str:
-    """The compact token; ``alg`` is the key's, ``typ`` is ``JWT`` unless ``header`` says otherwise."""
+    """Create a signed compact token. ``alg`` is the key's algorithm; ``typ`` is ``JWT`` unless ``header`` overrides it."""
     complete = {"typ": "JWT", **(header or {}), "alg": private.algorithm}
     signed = f"{_part(complete)}.{_part(claims)}"
     return f"{signed}.{base64url.encode(private.sign(signed.encode('ascii')))}"
@@ -61,7 +61,7 @@ def read(text: str) -> Token:
 
 
 def verify(text: str, public: PublicKey, *, allow_high_s: bool = False) -> Token:
-    """The token, if this key signed it; raises Malformed (kind ``jwt``)."""
+    """Return the token if this key signed it. Raises Malformed (kind ``jwt``)."""
     token = read(text)
     if not token.is_signed_by(public, allow_high_s=allow_high_s):
         raise Malformed("jwt", token.algorithm, "not signed by the expected key")
@@ -74,7 +74,7 @@ def _part(members: Mapping[str, object]) -> str:
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
-    if len(members) != len(pairs):  # RFC 7515 section 4: two readers could disagree about which one counts
+    if len(members) != len(pairs):  # RFC 7515 section 4: two parsers could disagree on which duplicate counts
         raise Malformed("jwt", [name for name, _ in pairs], "a member appears twice")
     return members
 
@@ -84,7 +84,8 @@ def _object(content: bytes) -> dict[str, object]:
         members: object = json.loads(str(content, "utf-8"), object_pairs_hook=_unique)
     except Malformed:
         raise
-    except (ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, a number of thousands of digits
+    # ValueError: not UTF-8, not JSON, or a number with thousands of digits
+    except (ValueError, RecursionError) as error:
         raise Malformed("jwt", content[:40], "a part is not JSON") from error
     if not isinstance(members, dict):
         raise Malformed("jwt", content[:40], "a part is not a JSON object")

@@ -1,4 +1,6 @@
-"""Keys on secp256k1 (JOSE: ES256K), the default of the protocol. libsecp256k1 signs low-S and refuses high-S itself."""
+"""Keys on secp256k1 (JOSE: ES256K), the protocol's default curve. libsecp256k1 makes low-S signatures and rejects
+high-S itself.
+"""
 
 from hashlib import sha256
 
@@ -15,19 +17,22 @@ MULTICODEC = b"\xe7\x01"
 
 
 def der_signature(r: int, s: int) -> bytes:
-    """A signature in the DER form of curve libraries (RFC 3279, section 2.2.3), of its two numbers within the order."""
+    """Convert the numbers r and s to the DER form that curve libraries use (RFC 3279, section 2.2.3).
+
+    Both numbers must be within the curve's order.
+    """
     body = _der_integer(r) + _der_integer(s)
     return bytes((0x30, len(body))) + body
 
 
 def _der_integer(number: int) -> bytes:
-    # One byte more than needed for the bits if the top one is set: DER integers are signed.
+    # DER integers are signed, so one more byte is needed if the top bit is set.
     content = number.to_bytes(number.bit_length() // 8 + 1, "big")
     return bytes((2, len(content))) + content
 
 
 class K256PublicKey:
-    """A point on the curve; equal and hashed by it."""
+    """A point on the curve. Equality and hash are those of the point."""
 
     __slots__ = ("_encoded", "_point")
 
@@ -36,8 +41,8 @@ class K256PublicKey:
     multicodec = MULTICODEC
 
     def __init__(self, encoded: bytes) -> None:
-        """From 33 bytes (compressed) or 65 (uncompressed); raises Malformed (kind ``key``)."""
-        # The library would read the hybrid forms 06 and 07 as well, which no specification here knows.
+        """Accepts 33 bytes (compressed) or 65 bytes (uncompressed). Raises Malformed (kind ``key``)."""
+        # The library also reads the hybrid forms 06 and 07, which none of our specifications allow.
         if (len(encoded), encoded[:1]) not in {(33, b"\x02"), (33, b"\x03"), (65, b"\x04")}:
             raise Malformed("key", encoded, "neither a compressed nor an uncompressed point")
         try:
@@ -47,17 +52,18 @@ class K256PublicKey:
         self._encoded = encoded if len(encoded) == 33 else self._point.format(compressed=True)
 
     def __bytes__(self) -> bytes:
-        """The 33 bytes of the compressed form."""
+        """The compressed form, 33 bytes."""
         return self._encoded
 
     def coordinates(self) -> tuple[int, int]:
-        """The point as numbers (for JWK)."""
+        """Return the x and y coordinates of the point (for JWK)."""
         return self._point.point()
 
     def verify(self, content: bytes, signature: bytes, *, allow_high_s: bool = False) -> bool:
-        """Whether this 64-byte low-S signature of the content's SHA-256 is by this key.
+        """Whether this is a 64-byte low-S signature by this key over the SHA-256 of the content.
 
-        High-S is allowed by some tokens of deployed software, never by commits and directory operations.
+        ``allow_high_s`` accepts high-S signatures as well. Some deployed software makes tokens with them, but commits
+        and directory operations must never have them.
         """
         if len(signature) != 64:
             return False
@@ -81,14 +87,14 @@ class K256PublicKey:
 
 
 class K256PrivateKey:
-    """A secret number; does not print."""
+    """A private key. Its repr does not show the number."""
 
     __slots__ = ("_secret", "public")
 
     algorithm = ALGORITHM
 
     def __init__(self, secret: bytes) -> None:
-        """From 32 bytes; raises Malformed (kind ``key``) for zero and numbers beyond the curve's order."""
+        """Accepts 32 bytes. Raises Malformed (kind ``key``) for zero and for numbers beyond the curve's order."""
         if len(secret) != 32 or not 0 < int.from_bytes(secret, "big") < ORDER:
             raise Malformed("key", "(secret)", "a private key is 32 bytes within the curve's order")
         self._secret = _Secret(secret)
@@ -96,20 +102,20 @@ class K256PrivateKey:
 
     @classmethod
     def from_bytes(cls, secret: bytes) -> "K256PrivateKey":
-        """The key that :meth:`to_bytes` gave."""
+        """Return the key that :meth:`to_bytes` serialized."""
         return cls(secret)
 
     @classmethod
     def from_random(cls, entropy: bytes) -> "K256PrivateKey":
-        """A new key from at least 32 random bytes (see :mod:`at_protocol.crypto.scalar`)."""
+        """Create a new key from at least 32 random bytes (see :mod:`at_protocol.crypto.scalar`)."""
         return cls(scalar_from(entropy, ORDER))
 
     def to_bytes(self) -> bytes:
-        """The 32 bytes to keep."""
+        """Return the 32 bytes of the key for storage."""
         return self._secret.secret
 
     def sign(self, content: bytes) -> bytes:
-        """64 bytes, r and s, of the content's SHA-256; low-S, deterministic (RFC 6979)."""
+        """Sign the SHA-256 of the content. Returns 64 bytes, r and s; low-S, deterministic (RFC 6979)."""
         return self._secret.sign_recoverable(content)[:64]
 
     def __repr__(self) -> str:

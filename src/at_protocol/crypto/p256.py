@@ -1,4 +1,4 @@
-"""Keys on NIST P-256 (JOSE: ES256). The library makes and accepts high-S signatures: low-S is enforced here."""
+"""Keys on NIST P-256 (JOSE: ES256). The library makes and accepts high-S signatures, so this module enforces low-S."""
 
 from hashlib import sha256
 
@@ -20,7 +20,7 @@ _PREHASHED = ec.ECDSA(Prehashed(SHA256()))
 
 
 class P256PublicKey:
-    """A point on the curve; equal and hashed by it."""
+    """A point on the curve. Equality and hash are those of the point."""
 
     __slots__ = ("_encoded", "_point")
 
@@ -29,7 +29,7 @@ class P256PublicKey:
     multicodec = MULTICODEC
 
     def __init__(self, encoded: bytes) -> None:
-        """From 33 bytes (compressed) or 65 (uncompressed); raises Malformed (kind ``key``)."""
+        """Accepts 33 bytes (compressed) or 65 bytes (uncompressed). Raises Malformed (kind ``key``)."""
         if (len(encoded), encoded[:1]) not in {(33, b"\x02"), (33, b"\x03"), (65, b"\x04")}:
             raise Malformed("key", encoded, "neither a compressed nor an uncompressed point")
         try:
@@ -39,18 +39,19 @@ class P256PublicKey:
         self._encoded = self._point.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
 
     def __bytes__(self) -> bytes:
-        """The 33 bytes of the compressed form."""
+        """The compressed form, 33 bytes."""
         return self._encoded
 
     def coordinates(self) -> tuple[int, int]:
-        """The point as numbers (for JWK)."""
+        """Return the x and y coordinates of the point (for JWK)."""
         numbers = self._point.public_numbers()
         return numbers.x, numbers.y
 
     def verify(self, content: bytes, signature: bytes, *, allow_high_s: bool = False) -> bool:
-        """Whether this 64-byte low-S signature of the content's SHA-256 is by this key.
+        """Whether this is a 64-byte low-S signature by this key over the SHA-256 of the content.
 
-        High-S is allowed by some tokens of deployed software, never by commits and directory operations.
+        ``allow_high_s`` accepts high-S signatures as well. Some deployed software makes tokens with them, but commits
+        and directory operations must never have them.
         """
         if len(signature) != 64:
             return False
@@ -74,14 +75,14 @@ class P256PublicKey:
 
 
 class P256PrivateKey:
-    """A secret number; does not print."""
+    """A private key. Its repr does not show the number."""
 
     __slots__ = ("_secret", "public")
 
     algorithm = ALGORITHM
 
     def __init__(self, secret: bytes) -> None:
-        """From 32 bytes; raises Malformed (kind ``key``) for zero and numbers beyond the curve's order."""
+        """Accepts 32 bytes. Raises Malformed (kind ``key``) for zero and for numbers beyond the curve's order."""
         number = int.from_bytes(secret, "big")
         if len(secret) != 32 or not 0 < number < ORDER:
             raise Malformed("key", "(secret)", "a private key is 32 bytes within the curve's order")
@@ -91,22 +92,23 @@ class P256PrivateKey:
 
     @classmethod
     def from_bytes(cls, secret: bytes) -> "P256PrivateKey":
-        """The key that :meth:`to_bytes` gave."""
+        """Return the key that :meth:`to_bytes` serialized."""
         return cls(secret)
 
     @classmethod
     def from_random(cls, entropy: bytes) -> "P256PrivateKey":
-        """A new key from at least 32 random bytes (see :mod:`at_protocol.crypto.scalar`)."""
+        """Create a new key from at least 32 random bytes (see :mod:`at_protocol.crypto.scalar`)."""
         return cls(scalar_from(entropy, ORDER))
 
     def to_bytes(self) -> bytes:
-        """The 32 bytes to keep."""
+        """Return the 32 bytes of the key for storage."""
         return self._secret.private_numbers().private_value.to_bytes(32, "big")
 
     def sign(self, content: bytes) -> bytes:
-        """64 bytes, r and s, of the content's SHA-256; low-S."""
+        """Sign the SHA-256 of the content. Returns 64 bytes, r and s; low-S."""
         r, s = decode_dss_signature(self._secret.sign(sha256(content).digest(), _PREHASHED))
-        # Half of what the library makes is high-S; n - s signs the same (atproto cryptography specification, "low-S").
+        # Half of the library's signatures are high-S. Replacing s with n - s gives an equally valid signature (atproto
+        # cryptography specification, "low-S").
         low = min(s, ORDER - s)
         return r.to_bytes(32, "big") + low.to_bytes(32, "big")
 

@@ -1,7 +1,7 @@
-"""Private keys as text: ``z`` and base58 of the curve's two-byte multicodec and the 32 bytes of the number.
+"""Private keys as text: ``z`` and the base58 encoding of the curve's two-byte multicodec and the 32-byte number.
 
 Source: the multicodec table (``p256-priv`` 0x1306, ``secp256k1-priv`` 0x1301, as varints) and W3C Multikey,
-``secretKeyMultibase``: the form in which tools of this network hand keys to each other.
+``secretKeyMultibase``. Tools of this network exchange private keys in this form.
 """
 
 from at_protocol.crypto import base58, k256, p256
@@ -15,7 +15,7 @@ _CODECS: dict[bytes, type[k256.K256PrivateKey] | type[p256.P256PrivateKey]] = {
 
 
 def parse_private_multikey(text: str) -> PrivateKey:
-    """The key of its text; raises Malformed (kind ``key``), which never holds the text itself."""
+    """Parse a private key. Raises Malformed (kind ``key``); the error never contains the text itself."""
     try:
         encoded = base58.decode(text.removeprefix("z")) if text.startswith("z") else b""
     except Malformed:
@@ -27,6 +27,6 @@ def parse_private_multikey(text: str) -> PrivateKey:
 
 
 def format_private_multikey(key: PrivateKey) -> str:
-    """The text of a key: a secret."""
+    """Return the text of a private key, which is a secret."""
     codec = next(codec for codec, kind in _CODECS.items() if isinstance(key, kind))
     return "z" + base58.encode(codec + key.to_bytes())

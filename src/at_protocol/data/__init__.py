@@ -1,6 +1,6 @@
-"""The data model: values, DAG-CBOR, CIDs, the JSON form, blob references.
+"""The data model: values, DAG-CBOR, CIDs, the JSON form, and blob references.
 
-A value is ``None``, a bool, an integer of 64 signed bits, text, bytes, a :class:`~at_protocol.data.cid.Cid`, or a list or
-string-keyed dict of values; there are no floats (atproto data model specification). A CID is always computed from the received
-bytes, never from bytes encoded again.
+A value is ``None``, a bool, a signed 64-bit integer, text, bytes, a :class:`~at_protocol.data.cid.Cid`, or a list or
+string-keyed dict of values. There are no floats (atproto data model specification). A CID is always computed from the
+bytes as received, never from re-encoded bytes.
 """

@@ -1,7 +1,8 @@
-"""Blob references in records (blob specification): the typed form, and the older untyped one that is only read.
+"""Blob references in records (blob specification): the typed form, and the older untyped form, which is read but not
+written.
 
-The typed form is a map of exactly ``$type`` = ``blob``, ``ref`` (a link), ``mimeType`` and ``size``; the legacy form exactly
-``cid`` and ``mimeType``, both text. They are found without a schema, by walking the whole record.
+The typed form is a map with exactly ``$type`` = ``blob``, ``ref`` (a link), ``mimeType`` and ``size``. The legacy form
+has exactly ``cid`` and ``mimeType``, both text. References are found without a schema, by walking the whole record.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ UNKNOWN_SIZE = -1
 
 @dataclass(frozen=True, slots=True)
 class BlobRef:
-    """A record's reference to a blob: ``size`` in bytes, UNKNOWN_SIZE in the legacy form."""
+    """A record's reference to a blob. ``size`` is in bytes, or UNKNOWN_SIZE in the legacy form."""
 
     cid: Cid
     mime_type: str
@@ -23,16 +24,16 @@ class BlobRef:
     is_legacy: bool = False
 
     def to_value(self) -> dict[str, Value]:
-        """The reference in the form it was written in."""
+        """Return the reference in the form in which it was written."""
         if self.is_legacy:
             return {"cid": str(self.cid), "mimeType": self.mime_type}
         return {"$type": "blob", "ref": self.cid, "mimeType": self.mime_type, "size": self.size}
 
 
 def blob_of(entries: dict[str, Value], *, strict: bool = True) -> BlobRef:
-    """Parse a map with ``$type`` = ``blob``; raises Malformed (kind ``blob``).
+    """Parse a map with ``$type`` = ``blob``. Raises Malformed (kind ``blob``).
 
-    Strict, for everything that is written here: the link must be a raw CID. Imported records may hold any CID.
+    Strict, for everything that is written here: the link must be a raw CID. Imported records may contain any CID.
     """
     reference, mime_type, size = entries.get("ref"), entries.get("mimeType"), entries.get("size")
     if entries.keys() != {"$type", "ref", "mimeType", "size"}:
@@ -41,7 +42,7 @@ def blob_of(entries: dict[str, Value], *, strict: bool = True) -> BlobRef:
         raise Malformed("blob", reference, "ref is not a link")
     if strict and reference.codec != CODEC_RAW:
         raise Malformed("blob", str(reference), "ref is not the CID of raw bytes")
-    # The specification asks for non-empty text; the reference code also for a slash.
+    # The specification requires non-empty text; the reference code also requires a slash.
     if not isinstance(mime_type, str) or "/" not in mime_type[1:-1]:
         raise Malformed("blob", mime_type, "mimeType is not of the form type/subtype")
     # Zero is accepted: the empty blob has a legal CID, and the reference code accepts it.
@@ -61,10 +62,10 @@ def _legacy_blob_of(entries: dict[str, Value]) -> BlobRef | None:
 
 
 def find_blobs(value: Value, *, strict: bool = True) -> list[BlobRef]:
-    """All references in a value, with duplicates, in no particular order.
+    """Return all blob references in a value, with duplicates, in no particular order.
 
-    Raises Malformed (kind ``blob``) for a map that claims to be a blob and is not; without ``strict`` such maps are skipped,
-    as in imported records.
+    Raises Malformed (kind ``blob``) for a map that claims to be a blob but is not. Without ``strict``, such maps are
+    skipped, because imported records can contain them.
     """
     found: list[BlobRef] = []
     waiting: list[Value] = [value]

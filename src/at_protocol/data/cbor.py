@@ -1,12 +1,14 @@
-"""Fast DAG-CBOR: the compiled codec ``cbrrr`` with this protocol's limits around it, or the pure one if it is missing.
+"""Fast DAG-CBOR: the compiled codec ``cbrrr`` with this protocol's limits added, or the pure Python codec if it is
+missing.
 
-:mod:`at_protocol.data.cbor_pure` is the definition. The compiled codec is trusted with what it checks (heads, lengths, key
-order, UTF-8, tags) and not with what it does not: it accepts floats, unsigned 64-bit integers, any depth, size and key. So
+:mod:`at_protocol.data.cbor_pure` is the definition. The compiled codec is trusted for what it checks (heads, lengths, key
+order, UTF-8, tags). It accepts some things that the protocol does not: floats, unsigned 64-bit integers, and any depth, size
+and key. Therefore:
 
 - before decoding, one pass in C finds the bytes that could be the head of a container, a float or a large integer.
-  Nearly every record has so few that no limit can be exceeded; if there are more, the decoded value is walked.
+  Nearly every record has so few of them that no limit can be exceeded; if there are more, the decoded value is walked.
 - before encoding, the value is walked.
-- if the compiled codec refuses, the pure one is asked: it gives the reason, and only what both refuse is refused.
+- if the compiled codec rejects something, the pure codec decides: it either accepts it or gives the reason.
 """
 
 import re
@@ -24,27 +26,28 @@ _compiled_decode: Callable[..., Any] | None
 _compiled_encode: Callable[..., Any] | None
 try:
     from cbrrr import _cbrrr
-except ImportError:  # no wheel for this machine and no compiler on it
+except ImportError:  # no wheel for this platform, and no compiler to build one
     _compiled_decode = _compiled_encode = None
 else:
     _compiled_decode, _compiled_encode = _cbrrr.decode_dag_cbor, _cbrrr.encode_dag_cbor
 
 IS_COMPILED = _compiled_decode is not None
 
-# Heads of lists and maps; eight-byte integers (also ';' and ESC in text); floats.
-# Each begins its pattern below, so that the search jumps from one to the next.
+# Heads of lists and maps; of eight-byte integers (also ';' and ESC in text); of floats. Each of these bytes begins its
+# pattern below, so that the search jumps from one to the next.
 _SUSPECTS = frozenset({0x1B, 0x3B, 0xFB, *range(0x80, 0x9C), *range(0xA0, 0xBC)})
 _HARMLESS = bytes(byte for byte in range(256) if byte not in _SUSPECTS)
 _BEYOND_INT64 = (re.compile(rb"\x1b[\x80-\xff]"), re.compile(rb"\x3b[\x80-\xff]"))
-# The compiled codec allocates a list of the declared length at once, so nested lists with large lengths and no content would
-# cost (declared length * 8) bytes each. Above this bound the pure codec, which does not, takes over.
+# The compiled codec allocates a list of the declared length at once, so each nested list with a large declared length
+# costs (declared length * 8) bytes even without content. Above this bound, the pure codec takes over, which does not
+# allocate in advance.
 _MAX_PROMISED_BYTES = 64 * 1024 * 1024
-# This few bytes hold at most 1365 heads of three bytes, which declare 22 MB in total.
+# An input this short has at most 1365 heads of three bytes, which declare 22 MB in total.
 _SMALL_BYTES = 4096
 
 
 def decode(encoded: bytes) -> Value:
-    """Decode exactly one item; raises Malformed (kind ``cbor``) on anything else, trailing bytes included."""
+    """Decode exactly one item. Raises Malformed (kind ``cbor``) for anything else, including trailing bytes."""
     value, end = decode_first(encoded)
     if end != len(encoded):
         raise Malformed("cbor", encoded[end : end + 20], "bytes follow the item")
@@ -52,7 +55,7 @@ def decode(encoded: bytes) -> Value:
 
 
 def decode_first(encoded: bytes, offset: int = 0) -> tuple[Value, int]:
-    """The item that begins at ``offset``, and the offset after it (event streams hold two items in a row)."""
+    """Return the item that begins at ``offset``, and the offset after it (event stream frames hold two items in a row)."""
     if _compiled_decode is None:
         return cbor_pure.decode_first(encoded, offset)
     rest = encoded[offset:] if offset else encoded
@@ -79,25 +82,31 @@ def _may_break_limits(encoded: bytes, suspects: bytes) -> bool:
 
 
 def _promised_bytes(suspects: bytes, size: int) -> int:
-    """Upper bound of what lists in there make the compiled codec allocate: eight bytes per declared entry, all nested."""
+    """Upper bound of what the declared list lengths make the compiled codec allocate: eight bytes per entry, all
+    nested.
+    """
     long = suspects.count(b"\x99") + suspects.count(b"\x9a") + suspects.count(b"\x9b")
     return 8 * size * long + 2_100 * suspects.count(b"\x98") + 256 * len(suspects)
 
 
 def encode(value: Value) -> bytes:
-    """The value's only encoding; raises Malformed for values outside the data model, Misuse for foreign types."""
+    """Return the value's only valid encoding. Raises Malformed for values outside the data model, Misuse for foreign
+    types.
+    """
     if _compiled_encode is None:
         return cbor_pure.encode(value)
     try:
         _check(value)
         encoded: bytes = _compiled_encode(value, Cid, False)
-    except (ValueError, TypeError, AttributeError):  # AttributeError: a key that isn't text
+    except (ValueError, TypeError, AttributeError):  # AttributeError: a key that is not text
         return cbor_pure.encode(value)
     return encoded
 
 
 def _check(value: object) -> None:
-    """Raise ValueError unless depth, sizes, keys and numbers are within the model's limits; level by level, no recursion."""
+    """Raise ValueError unless depth, sizes, keys and numbers are within the limits. Goes level by level, without
+    recursion.
+    """
     layer: list[Any] = [value]
     if type(value) is not dict and type(value) is not list:
         layer = [[value]]
@@ -108,7 +117,7 @@ def _check(value: object) -> None:
                 raise ValueError("entries")
             if type(container) is dict:
                 for key in container:
-                    # Up to a quarter of the limit no key can be over it: a character has four bytes at most.
+                    # A character has at most four bytes, so a key of up to a quarter of the limit cannot exceed it.
                     if len(key) > MAX_KEY_BYTES // 4 and len(key.encode()) > MAX_KEY_BYTES:
                         raise ValueError("key")
                 entries = container.values()

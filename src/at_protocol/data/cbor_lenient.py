@@ -1,8 +1,8 @@
-"""Lenient DAG-CBOR decoder, for values stored elsewhere that would be refused in a new write.
+"""Lenient DAG-CBOR decoder for values from other servers that would be rejected in a new write.
 
-A committed record keeps its bytes, because its hash is part of the tree; here it is read as far as possible. Beyond
-:mod:`at_protocol.data.cbor_pure` this accepts: keys of any length and in any order, up to ``MAX_DEPTH`` nested containers,
-floats, ``undefined`` (as null), unsigned 64-bit integers, and links of every kind of CID (as ``{"$link": …}``). Nothing is
+A committed record keeps its bytes, because its hash is part of the tree. This module reads as much of it as possible. Unlike
+:mod:`at_protocol.data.cbor_pure`, it accepts keys of any length and in any order, up to ``MAX_DEPTH`` nested containers,
+floats, ``undefined`` (as null), unsigned 64-bit integers, and links to every kind of CID (as ``{"$link": …}``). Nothing is
 ever written in this form.
 """
 
@@ -29,7 +29,9 @@ _CID_V0_LENGTH = 34
 
 
 def decode(encoded: bytes) -> Value:
-    """Decode exactly one item; floats remain, which the data model does not have. Raises Malformed (``cbor``)."""
+    """Decode exactly one item. The result can contain floats, which the data model does not have. Raises Malformed
+    (``cbor``).
+    """
     reader = _LenientReader(encoded)
     value, end = reader.item(0, MAX_DEPTH)
     if end != len(encoded):
@@ -115,7 +117,9 @@ class _LenientReader:
 
 
 def _text_of(raw: bytes) -> str:
-    """A CID of any kind as text: base58 without a prefix for version 0, base32 for all others (multiformats CID)."""
+    """Return a CID of any kind as text: base58 without a prefix for version 0, base32 for all others (multiformats
+    CID).
+    """
     if len(raw) == _CID_V0_LENGTH and raw.startswith(_CID_V0):
         return str(encode_multibase("z", raw)[1:])
     return str(encode_multibase("b", raw))

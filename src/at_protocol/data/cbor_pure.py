@@ -1,10 +1,12 @@
-"""DAG-CBOR in plain Python: the definition that the compiled codec must agree with, and its fallback.
+"""DAG-CBOR in pure Python: the definition that the compiled codec must match, and its fallback.
 
-Sources: DASL DRISL, IPLD DAG-CBOR, RFC 8949, narrowed by the atproto data model specification. Every value has exactly one
-encoding, and the decoder refuses all others: shortest heads, definite lengths, text keys that are unique and sorted by length
-and then by bytes, tag 42 alone, no floats, no simple values but false, true, null.
+Sources: DASL DRISL, IPLD DAG-CBOR, RFC 8949, narrowed by the atproto data model specification. Every value has exactly
+one encoding, and the decoder rejects all others. Heads are as short as possible, lengths are definite, keys are text,
+unique, and sorted by length and then by bytes; the only tag is 42; there are no floats and no simple values other than
+false, true and null.
 
-Recursion goes no deeper than MAX_DEPTH. A declared length is compared with the remaining input before anything is allocated.
+Recursion goes no deeper than MAX_DEPTH. A declared length is compared with the remaining input before anything is
+allocated.
 """
 
 from at_protocol.data.cid import Cid
@@ -13,12 +15,12 @@ from at_protocol.failures import Malformed, Misuse
 
 _SIMPLE: dict[int, Value] = {0xF4: False, 0xF5: True, 0xF6: None}
 _CID_LINK_TAG = 42
-# How many bytes follow a head whose low five bits are 24, 25, 26, 27, and the least value that needs that many.
+# For heads whose low five bits are 24 to 27: how many bytes follow, and the smallest value that needs that many.
 _EXTENSIONS = {24: (1, 24), 25: (2, 1 << 8), 26: (4, 1 << 16), 27: (8, 1 << 32)}
 
 
 def decode(encoded: bytes) -> Value:
-    """Decode exactly one item; raises Malformed (kind ``cbor``) on anything else, trailing bytes included."""
+    """Decode exactly one item. Raises Malformed (kind ``cbor``) for anything else, including trailing bytes."""
     value, end = decode_first(encoded)
     if end != len(encoded):
         raise Malformed("cbor", encoded[end : end + 20], "bytes follow the item")
@@ -26,12 +28,12 @@ def decode(encoded: bytes) -> Value:
 
 
 def decode_first(encoded: bytes, offset: int = 0) -> tuple[Value, int]:
-    """The item that begins at ``offset``, and the offset after it."""
+    """Return the item that begins at ``offset``, and the offset after it."""
     return _item(encoded, offset, MAX_DEPTH)
 
 
 def head(encoded: bytes, at: int) -> tuple[int, int, int]:
-    """Major type, argument, offset after the head."""
+    """Return the major type, the argument, and the offset after the head."""
     if at >= len(encoded):
         raise Malformed("cbor", encoded[-20:], "ends in the middle of an item")
     first = encoded[at]
@@ -137,7 +139,9 @@ def _link(encoded: bytes, at: int, tag: int) -> tuple[Value, int]:
 
 
 def encode(value: Value) -> bytes:
-    """The value's only encoding; raises Malformed for values outside the data model, Misuse for foreign types."""
+    """Return the value's only valid encoding. Raises Malformed for values outside the data model, Misuse for foreign
+    types.
+    """
     written = bytearray()
     _write(written, value, MAX_DEPTH)
     return bytes(written)
@@ -167,7 +171,8 @@ def _utf8(text: str) -> bytes:
 
 
 def _write(written: bytearray, value: object, levels: int) -> None:
-    # Exact types on purpose: a subclass (an enum, a named tuple) would decode as another type, and True is an int.
+    # Types are compared exactly: a subclass (an enum, a named tuple) would be decoded as a different type, and True is
+    # an int.
     kind = type(value)
     if kind is str:
         text = _utf8(value)  # type: ignore[arg-type]  # `kind` says so; mypy cannot narrow by an identity of types

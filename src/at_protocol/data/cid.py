@@ -1,8 +1,8 @@
-"""Content identifiers: SHA-256 hash and codec of some bytes (DASL CID; atproto data model, "Link").
+"""Content identifiers: the SHA-256 hash and codec of a block of bytes (DASL CID; atproto data model, "Link").
 
-Exactly one binary form is accepted: ``01`` version, ``71`` (DAG-CBOR) or ``55`` (raw bytes), ``12 20`` SHA-256 of 32 bytes,
-digest: 36 bytes. Exactly one text form: ``b`` and lower-case base32 without padding, 59 characters. Every other kind of CID is
-refused.
+Only one binary form is accepted, 36 bytes: version ``01``; codec ``71`` (DAG-CBOR) or ``55`` (raw bytes); ``12 20`` for
+SHA-256 with 32 bytes; the digest. Only one text form is accepted, 59 characters: ``b`` and lower-case base32 without
+padding. Every other kind of CID is rejected.
 """
 
 import re
@@ -21,8 +21,8 @@ LENGTH: Final = 36
 _CBOR_PREFIX = b"\x01\x71\x12\x20"
 _RAW_PREFIX = b"\x01\x55\x12\x20"
 _PREFIXES = frozenset({_CBOR_PREFIX, _RAW_PREFIX})
-# 36 bytes are 288 bits, 58 characters hold 290: the last one carries three bits and two zeros, so only a multiple of four
-# may end the text, else two texts would name one CID.
+# 36 bytes are 288 bits, and 58 characters hold 290. The last character therefore carries three bits and two zeros and
+# must be a multiple of four; otherwise two texts would name the same CID.
 _TEXT = re.compile(r"b[a-z2-7]{57}[aeimquy4]")
 
 
@@ -38,41 +38,41 @@ def _explain(raw: bytes) -> Malformed:
 
 @total_ordering
 class Cid:
-    """One CID. Equal, hashed and ordered by its 36 bytes; immutable by convention (slots, for speed)."""
+    """A CID. Equality, hash and order are those of its 36 bytes. Immutable by convention (slots, for speed)."""
 
     __slots__ = ("_raw",)
 
     def __init__(self, raw: bytes) -> None:
-        """From the 36 bytes; raises Malformed."""
+        """Accepts the 36 bytes of the binary form. Raises Malformed."""
         if len(raw) != 36 or raw[:4] not in _PREFIXES:
             raise _explain(raw)
         self._raw = raw
 
     @classmethod
     def for_cbor(cls, encoded: bytes) -> "Cid":
-        """The CID of an encoded record, tree node or commit."""
+        """Return the CID of an encoded record, tree node or commit."""
         return cls(_CBOR_PREFIX + sha256(encoded).digest())
 
     @classmethod
     def for_raw(cls, content: bytes) -> "Cid":
-        """The CID of a blob's bytes."""
+        """Return the CID of a blob's bytes."""
         return cls(_RAW_PREFIX + sha256(content).digest())
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "Cid":
-        """Parse a CID from the binary form without any prefix; raises Malformed."""
+        """Parse the binary form without any prefix. Raises Malformed."""
         return cls(bytes(raw))
 
     @classmethod
     def parse(cls, text: str) -> "Cid":
-        """Parse a CID from the text form; raises Malformed."""
+        """Parse the text form. Raises Malformed."""
         if _TEXT.fullmatch(text) is None:
             raise Malformed("cid", text, "not b and 58 characters of lower-case base32")
         return cls(decode_multibase(text)[1])
 
     @property
     def codec(self) -> int:
-        """0x71 (DAG-CBOR) or 0x55 (raw)."""
+        """0x71 (DAG-CBOR) or 0x55 (raw bytes)."""
         return self._raw[1]
 
     @property

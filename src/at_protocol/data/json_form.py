@@ -1,8 +1,9 @@
-"""The JSON form of values: links as ``{"$link": …}``, bytes as ``{"$bytes": …}`` (atproto data model, "JSON Representation").
+"""The JSON form of values: links as ``{"$link": …}``, bytes as ``{"$bytes": …}`` (atproto data model, "JSON
+Representation").
 
-Strict on the way in: no duplicate keys, no number with a fraction, no NaN, no integer beyond 64 bits, no half surrogate
-pair, and an object that claims to be a link, bytes, blob or typed object must be one. ``123.0`` is the integer 123, as in
-JavaScript. JSON has no byte form to sign or hash; only the CBOR of a value has.
+Parsing is strict: no duplicate keys, no fractions, no NaN, no integers beyond 64 bits, and no unpaired surrogates. An
+object that claims to be a link, bytes, a blob or a typed object must be one. ``123.0`` is the integer 123, as in
+JavaScript. Only the CBOR of a value is signed or hashed, never its JSON.
 """
 
 import json
@@ -20,12 +21,12 @@ MAX_EXACT_FLOAT = 2.0**53
 
 
 def decode(text: bytes | str) -> Value:
-    """The value of this JSON document; raises Malformed (kind ``json``)."""
+    """Decode a JSON document. Raises Malformed (kind ``json``)."""
     return from_json(_parse(text))
 
 
 def decode_object(text: bytes | str) -> dict[str, Value]:
-    """``decode`` for documents that must be an object, as every record is. Raises Malformed for any other."""
+    """Decode a document that must be an object, as every record is. Raises Malformed for anything else."""
     value = decode(text)
     if type(value) is not dict:
         raise Malformed("json", value, "not an object")
@@ -33,7 +34,7 @@ def decode_object(text: bytes | str) -> dict[str, Value]:
 
 
 def encode(value: Value) -> bytes:
-    """Compact JSON in UTF-8; the inverse of :func:`decode`."""
+    """Encode a value as compact JSON in UTF-8. The inverse of :func:`decode`."""
     return json.dumps(to_json(value), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
@@ -68,7 +69,7 @@ def _constant(name: str) -> object:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > 20:  # -9223372036854775808 has 20 characters; int() of a megabyte of digits takes its time
+    if len(digits) > 20:  # -9223372036854775808 has 20 characters; int() is slow for a megabyte of digits
         raise Malformed("json", digits, "integers have 64 signed bits")
     return int(digits)
 
@@ -76,11 +77,11 @@ def _integer(digits: str) -> int:
 def _number_with_point(digits: str) -> int:
     try:
         number = Decimal(digits)
-    except ArithmeticError as error:  # an exponent that no arithmetic holds
+    except ArithmeticError as error:  # an exponent too large for the decimal module
         raise Malformed("json", digits, "integers have 64 signed bits") from error
     if number.is_zero():
         return 0
-    if number.adjusted() > 18:  # before a number with as many digits as the exponent says is built
+    if number.adjusted() > 18:  # reject it before building a number with as many digits as the exponent says
         raise Malformed("json", digits, "integers have 64 signed bits")
     if number.adjusted() < 0 or number != number.to_integral_value():
         raise Malformed("json", digits, "numbers have no fraction")
@@ -88,7 +89,9 @@ def _number_with_point(digits: str) -> int:
 
 
 def from_json(document: object) -> Value:
-    """The value of a parsed document (dicts, lists, text, numbers, bools, None); raises Malformed (kind ``json``)."""
+    """Convert a parsed document (dicts, lists, text, numbers, bools, None) to a value. Raises Malformed (kind
+    ``json``).
+    """
     return _read(document, MAX_DEPTH)
 
 
@@ -133,7 +136,7 @@ def _read_object(document: dict[Any, Any], levels: int) -> Value:
         if type(named) is not str or not named:
             raise Malformed("json", named, "$type is text that isn't empty")
         if named == "blob":
-            blob_of(entries)  # raises Malformed where it only looks like one
+            blob_of(entries)  # raises Malformed if it only looks like one
     return entries
 
 
@@ -165,14 +168,17 @@ def _bytes(document: dict[Any, Any]) -> bytes:
     if len(text) - len(bare) not in {0, len(padding)}:
         raise Malformed("json", text, "$bytes has the wrong padding")
     try:
-        # Non-zero trailing bits are accepted: the official valid record (record-data-valid, "full") has some.
+        # Non-zero trailing bits are accepted because the official test vector for valid records (record-data-valid,
+        # "full") has some.
         return b64decode(bare + padding, validate=True)
     except (Base64Error, ValueError) as error:
         raise Malformed("json", text, "$bytes is not base64 of the standard alphabet") from error
 
 
 def to_json(value: Value) -> object:
-    """The value as dicts, lists, text, numbers, bools and None; bytes without padding, as the reference writes them."""
+    """Convert a value to dicts, lists, text, numbers, bools and None. Bytes are written without padding, as the
+    reference does.
+    """
     kind = type(value)
     if kind is dict:
         return {name: to_json(entry) for name, entry in value.items()}  # type: ignore[union-attr]  # `kind` says so

@@ -1,7 +1,7 @@
 """Types of data model values, and their limits.
 
-The limits are those of the atproto data validation guide; a value over them is refused in both directions, so that we accept
-nothing that others cannot read.
+The limits come from the atproto data validation guide. A value that exceeds them is rejected both when reading and when
+writing, so that we accept nothing that others cannot read.
 """
 
 from typing import Final, TypeAlias

@@ -1,5 +1,5 @@
-"""Identities: DID documents, PLC operations, and how a handle and a DID claim each other.
+"""Identities: DID documents, PLC operations, and the mutual claims of handles and DIDs.
 
-Sources: did:plc method 0.3, atproto DID and handle specifications. No look-ups here: documents, answers and times are
-arguments.
+Sources: did:plc method 0.3, atproto DID and handle specifications. Nothing here does look-ups: callers pass in
+documents, answers and times.
 """

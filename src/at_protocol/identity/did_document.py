@@ -1,6 +1,6 @@
-"""DID documents: written as the reference directory writes them, parsed strictly.
+"""DID documents: written in the form of the reference directory, parsed strictly.
 
-A document without a usable key or PDS is not malformed; the account is broken: its commits are ignored.
+A document without a usable key or PDS is not malformed, but the account is broken and its commits are ignored.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ class DidService:
 
 @dataclass(frozen=True, slots=True)
 class DidDocument:
-    """The parts of a document that this protocol uses. ``source`` is the document as received."""
+    """The parts of a DID document that this protocol uses. ``source`` is the document as received."""
 
     did: Did
     also_known_as: tuple[str, ...]
@@ -49,27 +49,31 @@ class DidDocument:
 
     @property
     def handle(self) -> Handle | None:
-        """The handle it claims (the first well-formed one); unverified until the handle resolves to this DID."""
+        """The handle that the document claims (the first well-formed one). Unverified until the handle resolves to this
+        DID.
+        """
         for name in self.also_known_as:
             if name.startswith("at://"):
                 try:
                     return parse_handle(name[5:])
-                except Malformed:  # a path behind the host, or not a host: the next one counts
+                except Malformed:  # has a path, or is not a host name: try the next one
                     continue
         return None
 
     @property
     def signing_key(self) -> PublicKey | None:
-        """The key that signs this account's commits and service tokens; None: broken account."""
+        """The key that signs this account's commits and service tokens. None means that the account is broken."""
         return self.key(ATPROTO_KEY)
 
     @property
     def pds(self) -> str | None:
-        """``https://host[:port]`` of the account's PDS; None: broken account."""
+        """``https://host[:port]`` of the account's PDS. None means that the account is broken."""
         return self.service(PDS_SERVICE, PDS_TYPE)
 
     def key(self, fragment: str) -> PublicKey | None:
-        """The key of the first verification method with this fragment, if it is the DID's own and readable."""
+        """Return the key of the first verification method with this fragment, if it belongs to this DID and can be
+        read.
+        """
         method = self._first("verificationMethod", fragment)
         if method is None or method.get("controller") != self.did:
             return None
@@ -86,15 +90,15 @@ class DidDocument:
         return None
 
     def service(self, fragment: str, service_type: str | None = None) -> str | None:
-        """The endpoint of the first service with this fragment, if type (if given) and URL are valid."""
+        """Return the endpoint of the first service with this fragment, if its type (if given) and URL are valid."""
         service = self._first("service", fragment)
         if service is None or (service_type is not None and service.get("type") != service_type):
             return None
-        endpoint = service.get("serviceEndpoint")  # foreign documents hold objects and lists here
+        endpoint = service.get("serviceEndpoint")  # documents from others can have objects and lists here
         return host_url(endpoint) if isinstance(endpoint, str) else None
 
     def _first(self, section: str, fragment: str) -> dict[str, object] | None:
-        # Relative or full; a full one of another DID is another identity's.
+        # The id is relative or full. A full id with another DID belongs to another identity.
         names = {f"#{fragment}", f"{self.did}#{fragment}"}
         for entry in _entries(self.source.get(section)):
             if entry.get("id") in names:
@@ -110,7 +114,9 @@ def _entries(section: object) -> Iterable[dict[str, object]]:
 
 
 def parse_did_document(document: object, did: Did) -> DidDocument:
-    """Parse the document of this DID (JSON); raises Malformed (kind ``did document``) if it is invalid, or another's."""
+    """Parse the JSON document of this DID. Raises Malformed (kind ``did document``) if it is invalid or describes
+    another DID.
+    """
     if not isinstance(document, dict):
         raise Malformed("did document", document, "not a JSON object")
     if document.get("id") != did:
@@ -121,7 +127,9 @@ def parse_did_document(document: object, did: Did) -> DidDocument:
 
 
 def host_url(text: str) -> str | None:
-    """``scheme://host[:port]`` of an http(s) URL without path (except a lone slash), query or credentials, else None."""
+    """Return ``scheme://host[:port]`` of an http(s) URL, or None if it has a path other than ``/``, a query or
+    credentials.
+    """
     try:
         parts = urlsplit(text)
         port, host = parts.port, parts.hostname
@@ -142,10 +150,10 @@ def build_did_document(
     verification_methods: Mapping[str, str],
     services: Mapping[str, DidService],
 ) -> dict[str, object]:
-    """The document (JSON-able) of an identity whose keys are did:key texts by fragment, services by fragment.
+    """Build the document, ready for JSON. ``keys`` and ``services`` are by fragment; keys are did:key texts.
 
-    Raises Malformed (kind ``key``) for a text without a did:key's form; a key on a curve that we don't know is written as
-    it is, as the reference directory does.
+    Raises Malformed (kind ``key``) for a text that is not a did:key. A key on an unknown curve is copied as it is, as
+    the reference directory does.
     """
     context = list(_CONTEXT)
     methods: list[dict[str, str]] = []
@@ -184,7 +192,7 @@ def _suite_of(did_key: str) -> str | None:
 
 
 def account_document(did: Did, *, handle: Handle | None, key: PublicKey, pds: str) -> dict[str, object]:
-    """The document of an ordinary account, as a did:web account publishes it; ``pds`` is ``https://host``."""
+    """Build the document of an ordinary account, as a did:web account publishes it. ``pds`` is ``https://host``."""
     return build_did_document(
         did,
         also_known_as=[] if handle is None else [f"at://{handle}"],

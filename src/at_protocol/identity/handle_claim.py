@@ -1,6 +1,7 @@
 """How a domain declares the DID of its handle (Handle specification, "Handle Resolution").
 
-Two ways, DNS before HTTPS. A handle is an account's only if the DID's document claims it too.
+There are two methods: DNS, which takes precedence, and HTTPS. A handle belongs to an account only if the DID's document
+claims it too.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,21 +18,22 @@ _MAX_DNS_NAME = 253
 
 
 def dns_name(handle: Handle) -> str | None:
-    """The name of the TXT records; None if it is too long for DNS (HTTPS may still work)."""
+    """Return the DNS name of the TXT records, or None if it is too long for DNS (HTTPS can still work)."""
     name = f"_atproto.{handle}"
     return name if len(name) <= _MAX_DNS_NAME else None
 
 
 def well_known_url(handle: Handle) -> str:
-    """The URL whose body is the DID."""
+    """Return the URL whose response body is the DID."""
     return f"https://{handle}/.well-known/atproto-did"
 
 
 def did_from_txt(records: Iterable[Sequence[bytes]]) -> Did | None:
-    """The DID in the TXT records of :func:`dns_name`, each a sequence of character strings; None if there is none.
+    """Return the DID in the TXT records of :func:`dns_name`, or None if there is none. Each record is a sequence of
+    strings.
 
-    Raises Malformed (kind ``handle claim``) for several, equal or not, or for one that is not a DID: a domain that contradicts
-    itself names nobody.
+    Raises Malformed (kind ``handle claim``) if there is more than one claim, even if they are equal, or if the claim is
+    not a DID.
     """
     claims = [joined for joined in (b"".join(strings) for strings in records) if joined.startswith(_PREFIX)]
     if not claims:
@@ -47,8 +49,10 @@ def did_from_txt(records: Iterable[Sequence[bytes]]) -> Did | None:
 
 
 def did_from_body(body: bytes) -> Did:
-    """The DID on the first line of a ``/.well-known/atproto-did`` answer; raises Malformed (kind ``handle claim``)."""
-    if len(body) > MAX_BODY_BYTES + 2:  # room for a line ending
+    """Return the DID on the first line of a ``/.well-known/atproto-did`` response. Raises Malformed (kind ``handle
+    claim``).
+    """
+    if len(body) > MAX_BODY_BYTES + 2:  # leaves room for a line ending
         raise Malformed("handle claim", body[:40], f"more than {MAX_BODY_BYTES} bytes")
     first_line = body.lstrip().partition(b"\n")[0].strip()
     try:
@@ -60,9 +64,10 @@ def did_from_body(body: bytes) -> Did:
 
 
 def confirmed_handle(document: DidDocument, resolved: Did | None) -> Handle:
-    """The handle to show: the one the document claims if ``resolved``, the DID that handle names, is the document's.
+    """Return the handle to show: the handle that the document claims, if it resolves to the document's DID.
 
-    ``handle.invalid`` otherwise; an account without a handle works anyway.
+    ``resolved`` is the DID that the claimed handle resolves to. Otherwise the result is ``handle.invalid``; an account
+    works without a handle.
     """
     claimed = document.handle
     if claimed is None or claimed == INVALID or resolved != document.did:

@@ -1,10 +1,10 @@
 """The state of a did:plc identity: which operations may follow which (did:plc method 0.3, "Operation Validation").
 
-1. A log begins with an operation that one of its own rotation keys signed and whose hash is the DID.
-2. An operation names one of the current chain as the one before it; never a tombstone, never a nullified one.
-3. It is signed by a rotation key of the operation that it names.
-4. Naming an older one is a recovery. It must be signed by a key that ranks higher than the one that signed the first
-   operation in dispute, no more than 72 hours after that operation, and nullifies all that followed.
+1. A log begins with an operation that is signed by one of its own rotation keys and whose hash is the DID.
+2. Each operation names its predecessor, an operation of the current chain, but never a tombstone or a nullified one.
+3. It is signed by a rotation key of its predecessor.
+4. An operation whose predecessor is not the newest one is a recovery. It must be signed by a key that ranks higher than the
+   key that signed the first disputed operation, at most 72 hours after that operation. It nullifies all later operations.
 
 Everything is a function of a log, an operation and a time.
 """
@@ -33,7 +33,7 @@ RECOVERY_WINDOW_US: Final = 72 * 3600 * 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class PlcLogEntry:
-    """One operation of a log; ``created_at`` is when the directory accepted it, in microseconds UTC."""
+    """One operation of a log. ``created_at`` is when the directory accepted it, in microseconds since 1970 (UTC)."""
 
     operation: AnyOperation
     cid: Cid
@@ -43,21 +43,22 @@ class PlcLogEntry:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """Effect of an accepted operation: a new entry at the end, and the older ones that it nullifies."""
+    """Effect of an accepted operation: a new entry at the end, and the older entries that it nullifies."""
 
     entry: PlcLogEntry
     nullified: tuple[Cid, ...]
 
     @property
     def is_recovery(self) -> bool:
-        """Whether the operation nullifies older ones. Recoveries are exempt from a directory's rate limits."""
+        """Whether the operation nullifies older ones. A directory's rate limits do not apply to recoveries."""
         return bool(self.nullified)
 
 
 def accept(log: Sequence[PlcLogEntry], did: Did, operation: AnyOperation, now: int) -> Acceptance:
-    """Validate an operation against the DID's log (in order of acceptance, nullified ones included) at ``now``.
+    """Validate an operation against the DID's log at ``now``. The log is in order of acceptance, including nullified
+    entries.
 
-    Raises OperationRefused. Size and shape limits for new operations are ``plc_operation.check_limits``.
+    Raises OperationRefused. ``plc_operation.check_limits`` checks the size and shape limits for new operations.
     """
     chain = [entry for entry in log if not entry.nullified]
     if not chain:
@@ -73,7 +74,7 @@ def accept(log: Sequence[PlcLogEntry], did: Did, operation: AnyOperation, now: i
     if not disputed:
         signer_of(operation, keys)
         return Acceptance(PlcLogEntry(operation, cid_of(operation), now), ())
-    # Keys rank by their place in the list, the first highest; equal rank is not enough.
+    # Keys rank by their position in the list, the first one highest. Equal rank is not enough.
     signer_of(operation, keys[: signer_of(disputed[0].operation, keys)])
     if now <= max(entry.created_at for entry in log):
         raise OperationRefused(
@@ -97,13 +98,13 @@ def _genesis(did: Did, operation: AnyOperation) -> Cid:
 
 
 def joined(log: Sequence[PlcLogEntry], acceptance: Acceptance) -> list[PlcLogEntry]:
-    """The log after an acceptance."""
+    """Return the log after an acceptance."""
     lost = set(acceptance.nullified)
     return [replace(entry, nullified=True) if entry.cid in lost else entry for entry in log] + [acceptance.entry]
 
 
 def validate_log(did: Did, entries: Iterable[PlcLogEntry]) -> list[PlcLogEntry]:
-    """Replay an audit log, in order; returns the current chain. Raises OperationRefused for an invalid step or entry."""
+    """Replay an audit log in order and return the current chain. Raises OperationRefused for an invalid step or entry."""
     given = list(entries)
     log: list[PlcLogEntry] = []
     for entry in given:
@@ -119,7 +120,7 @@ def validate_log(did: Did, entries: Iterable[PlcLogEntry]) -> list[PlcLogEntry]:
 
 
 def current(log: Sequence[PlcLogEntry]) -> PlcOperation | None:
-    """The identity's current state, in today's form; None if it ended with a tombstone or never began."""
+    """Return the identity's current state, in the current form. None if it ended with a tombstone or the log is empty."""
     head = next((entry.operation for entry in reversed(log) if not entry.nullified), None)
     match head:
         case PlcOperation() | LegacyCreate():
@@ -129,7 +130,7 @@ def current(log: Sequence[PlcLogEntry]) -> PlcOperation | None:
 
 
 def document_of(did: Did, operation: PlcOperation) -> DidDocument:
-    """The DID document of an identity's current operation; ``source`` is what a directory answers."""
+    """Return the DID document of an identity's current operation. Its ``source`` is what a directory would return."""
     source = build_did_document(
         did,
         also_known_as=operation.also_known_as,

@@ -1,9 +1,10 @@
 """PLC operations: their three forms, signed bytes, CIDs, and the DID of a genesis operation.
 
-An operation is JSON on the wire and DAG-CBOR for hashing and signing; CIDs inside it are text, not links. No fields but those
-of its form are allowed, so the values here hold all of it and give back the same bytes. Existing logs hold operations that no
-directory would accept today (no rotation keys, duplicate ones): :func:`parse_operation` reads them, :func:`check_limits` is
-for new ones. Which operations may follow which is in :mod:`at_protocol.identity.plc_log`.
+An operation is JSON on the wire and DAG-CBOR for hashing and signing. CIDs inside it are text, not links. Each form
+allows only its own fields, so the values here hold the whole operation and encode to the same bytes. Existing logs
+contain operations that no directory would accept today (no rotation keys, or duplicate ones): :func:`parse_operation`
+reads them, and :func:`check_limits` is for new ones. :mod:`at_protocol.identity.plc_log` decides which operations may
+follow which.
 """
 
 from base64 import b32encode
@@ -23,8 +24,8 @@ from at_protocol.identity.plc_refusal import OperationRefused, PlcRefusal
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 
-# Limits of the reference directory; its specification says 7500 bytes and 1 to 5 unique rotation keys. Our own operations
-# respect both.
+# Limits of the reference directory. Its specification says 7500 bytes and 1 to 5 unique rotation keys. Our own
+# operations respect both.
 MAX_BYTES: Final = 4000
 MAX_ENTRIES: Final = 10
 MAX_OWN_ROTATION_KEYS: Final = 5
@@ -37,7 +38,9 @@ _MAX_KEY = 256
 
 @dataclass(frozen=True, slots=True)
 class PlcOperation:
-    """``plc_operation``: the whole state of an identity. ``prev`` is the CID of the operation before, None at the start."""
+    """``plc_operation``: the whole state of an identity. ``prev`` is the CID of the previous operation, or None at the
+    start.
+    """
 
     rotation_keys: tuple[str, ...]
     verification_methods: Mapping[str, str]
@@ -49,7 +52,7 @@ class PlcOperation:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """``plc_tombstone``: the end of an identity, unless recovered from."""
+    """``plc_tombstone``: the end of an identity, unless a recovery follows."""
 
     prev: str
     sig: str | None = None
@@ -57,7 +60,9 @@ class Tombstone:
 
 @dataclass(frozen=True, slots=True)
 class LegacyCreate:
-    """``create``: how identities began before ``plc_operation``; only the first of a log, and only of an old one."""
+    """``create``: the older genesis operation, from before ``plc_operation``. Occurs only as the first operation of old
+    logs.
+    """
 
     signing_key: str
     recovery_key: str
@@ -67,7 +72,7 @@ class LegacyCreate:
 
     @property
     def prev(self) -> None:
-        """None: this operation is always the first of its log."""
+        """Always None: this operation is always the first of its log."""
         return
 
 
@@ -76,7 +81,7 @@ _Form = TypeVar("_Form", PlcOperation, Tombstone, LegacyCreate)
 
 
 def parse_operation(document: object) -> AnyOperation:
-    """Parse a signed operation from JSON; raises OperationRefused (ImproperOperation)."""
+    """Parse a signed operation from JSON. Raises OperationRefused (ImproperOperation)."""
     if not isinstance(document, dict):
         raise _improper(document, "not a JSON object")
     match document.get("type"):
@@ -147,7 +152,7 @@ def _parse_regular(document: dict[str, object]) -> PlcOperation:
 
 
 def to_json(operation: AnyOperation) -> dict[str, Value]:
-    """The operation's wire form; without ``sig`` if it is not signed yet."""
+    """Return the operation's wire form, without ``sig`` if it is not signed yet."""
     document = _unsigned(operation)
     if operation.sig is not None:
         document["sig"] = operation.sig
@@ -184,40 +189,40 @@ def _unsigned(operation: AnyOperation) -> dict[str, Value]:
 def _encoded(document: dict[str, Value]) -> bytes:
     try:
         return cbor.encode(document)
-    except Malformed as error:  # half a surrogate pair
+    except Malformed as error:  # an unpaired surrogate
         raise _improper(error.value, error.why) from error
 
 
 def unsigned_bytes(operation: AnyOperation) -> bytes:
-    """The bytes that the signature covers."""
+    """Return the bytes that the signature covers."""
     return _encoded(_unsigned(operation))
 
 
 def signed_bytes(operation: AnyOperation) -> bytes:
-    """The bytes from which CID and DID are computed; raises Misuse before it is signed."""
+    """Return the bytes from which CID and DID are computed. Raises Misuse if the operation is not signed yet."""
     if operation.sig is None:
         raise Misuse("the operation is not signed yet")
     return _encoded(to_json(operation))
 
 
 def sign(operation: _Form, key: PrivateKey) -> _Form:
-    """The same operation with a signature by this rotation key."""
+    """Return the operation signed with this rotation key."""
     return replace(operation, sig=base64url.encode(key.sign(unsigned_bytes(operation))))
 
 
 def cid_of(operation: AnyOperation) -> Cid:
-    """The CID of a signed operation, which the next one names as ``prev``."""
+    """Return the CID of a signed operation. The next operation refers to it as ``prev``."""
     return Cid.for_cbor(signed_bytes(operation))
 
 
 def did_of(genesis: AnyOperation) -> Did:
-    """The DID created by a signed genesis operation."""
+    """Return the DID created by a signed genesis operation."""
     digest = b32encode(sha256(signed_bytes(genesis)).digest()).decode("ascii").lower()
     return Did("did:plc:" + digest[:24])
 
 
 def normalised(operation: PlcOperation | LegacyCreate) -> PlcOperation:
-    """An operation's content in today's form; CID, DID and signature belong to the form it came in."""
+    """Return the operation's content in the current form. CID, DID and signature belong to the original form."""
     if isinstance(operation, PlcOperation):
         return operation
     endpoint = operation.service
@@ -242,9 +247,10 @@ def account_operation(
     pds: str,
     prev: Cid | None = None,
 ) -> PlcOperation:
-    """The unsigned operation of an ordinary account; keys in order of authority, ``pds`` is ``https://host``.
+    """Build the unsigned operation of an ordinary account. Keys are in order of authority; ``pds`` is ``https://host``.
 
-    Raises Misuse beyond what both the specification and the reference directory accept (1 to 5 unique rotation keys).
+    Raises Misuse unless there are 1 to 5 unique rotation keys, which both the specification and the reference directory
+    accept.
     """
     keys = tuple(format_did_key(key) for key in rotation_keys)
     if not 0 < len(keys) <= MAX_OWN_ROTATION_KEYS or len(set(keys)) != len(keys):
@@ -259,9 +265,10 @@ def account_operation(
 
 
 def signer_of(operation: AnyOperation, rotation_keys: tuple[str, ...]) -> int:
-    """The index of the first of these keys that signed the operation; raises OperationRefused (InvalidSignature).
+    """Return the index of the first of these keys that signed the operation. Raises OperationRefused
+    (InvalidSignature).
 
-    A key on an unsupported curve cannot have signed anything that we accept.
+    A key on an unsupported curve never counts as the signer.
     """
     try:
         signature = base64url.decode(operation.sig or "")
@@ -279,7 +286,7 @@ def signer_of(operation: AnyOperation, rotation_keys: tuple[str, ...]) -> int:
 
 
 def check_limits(operation: AnyOperation) -> None:
-    """Refuse a new operation beyond the limits of the reference directory (ImproperOperation, UnsupportedKey)."""
+    """Reject a new operation that exceeds the limits of the reference directory (ImproperOperation, UnsupportedKey)."""
     if isinstance(operation, LegacyCreate):
         raise _improper("create", "the legacy form is only read")
     size = len(signed_bytes(operation))
@@ -315,7 +322,7 @@ def _check_methods(methods: Mapping[str, str]) -> None:
     for fragment, text in methods.items():
         if not fragment or len(fragment) > _MAX_FRAGMENT or len(text) > _MAX_KEY:
             raise _improper(text, "a verification method is too long, or has no name")
-        # Of any curve: other networks store keys here that this one does not use.
+        # Any curve is allowed, because other networks store keys here that this one does not use.
         if not text.startswith("did:key:z"):
             raise OperationRefused(PlcRefusal.UNSUPPORTED_KEY, text, "not a did:key")
         try:

@@ -1,4 +1,4 @@
-"""Why a directory refuses an operation, in the names of the reference implementation."""
+"""The reasons for which a directory rejects an operation, named as in the reference implementation."""
 
 from enum import StrEnum
 

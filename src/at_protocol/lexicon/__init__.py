@@ -1,7 +1,7 @@
-"""Lexicon schemas: typed documents, a catalog of known ones, and validation of values.
+"""Lexicon schemas: typed documents, a catalog of known documents, and validation of values.
 
-Source: the atproto Lexicon specification, language version 1. ``document`` reads one file, ``linter`` checks it, ``catalog``
-finds documents by name and loads them on first use, ``validate`` checks records, parameters, inputs, outputs and stream
-messages. Values are those of ``at_protocol.data`` (links are ``Cid``, bytes are ``bytes``): JSON's ``{"$link"}`` and
-``{"$bytes"}`` are converted before a value reaches this package.
+Source: the atproto Lexicon specification, language version 1. ``document`` reads one file, ``linter`` checks it,
+``catalog`` finds documents by name and loads them on first use, and ``validate`` checks records, parameters, inputs,
+outputs and stream messages. Values are those of ``at_protocol.data`` (links are ``Cid``, bytes are ``bytes``): callers
+convert JSON's ``{"$link"}`` and ``{"$bytes"}`` before they pass a value to this package.
 """

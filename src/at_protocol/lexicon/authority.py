@@ -1,9 +1,9 @@
-"""The authority of this project's own Lexicons, and the alternatives that readers also accept."""
+"""The authority of this project's own Lexicons, and the alternative spellings that readers accept."""
 
 OWN_AUTHORITY = "openmeet.lexicon"
 
-# The given names cannot be resolved by DNS (their domain would be lexicon.openmeet), so an operator may publish the
-# documents under a domain of their own; other installations then meet these spellings.
+# The default names cannot be resolved by DNS, because their domain would be lexicon.openmeet. An operator can therefore
+# publish the documents under a domain of their own. Other installations then encounter those spellings.
 READ_AUTHORITIES = (OWN_AUTHORITY, "net.openmeet")
 
 
@@ -13,6 +13,6 @@ def own_name(name: str, authority: str = OWN_AUTHORITY) -> str:
 
 
 def own_spellings(name: str, authority: str = OWN_AUTHORITY) -> tuple[str, ...]:
-    """Every spelling under which a reader looks for one of our own names; the one we write comes first."""
+    """Every spelling under which a reader looks for one of our own names. The one that we write comes first."""
     rest = (own_name(name, other) for other in READ_AUTHORITIES if other != authority)
     return (own_name(name, authority), *rest)

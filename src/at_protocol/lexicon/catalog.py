@@ -1,7 +1,7 @@
-"""Catalog of known Lexicon documents: built-in ones, loaded on first use, and those added by an operator or a resolver.
+"""Catalog of known Lexicon documents: built-in ones, loaded on first use, and ones added by an operator or a resolver.
 
-The built-in set (``documents/``, one file per NSID) is listed once and parsed one document at a time, because a server uses a
-handful of two hundred.
+The built-in set (``documents/``, one file per NSID) is listed once, and documents are parsed one at a time, because a
+server uses only a handful of the two hundred.
 """
 
 import functools
@@ -29,7 +29,8 @@ Check = Callable[[object, int], None]
 class Catalog:
     """Documents by NSID. ``own_authority`` is the operator's spelling of this project's own names.
 
-    ``compiled`` belongs to ``validate``: checks made from these documents, dropped when a document changes.
+    ``compiled`` belongs to ``validate``: checks compiled from these documents, which are dropped when a document
+    changes.
     """
 
     def __init__(self, own_authority: str = OWN_AUTHORITY) -> None:
@@ -39,11 +40,11 @@ class Catalog:
         self._documents: dict[str, Document] = {}
 
     def names(self) -> list[str]:
-        """Every NSID known here, sorted."""
+        """Every known NSID, sorted."""
         return sorted({*self._listed(), *self._documents})
 
     def find(self, nsid: str) -> Document | None:
-        """The document of an NSID, or None if it is unknown."""
+        """Return the document of an NSID, or None if it is unknown."""
         document = self._documents.get(nsid)
         if document is None:
             text = self.text(nsid)
@@ -52,7 +53,7 @@ class Catalog:
         return document
 
     def text(self, nsid: str) -> bytes | None:
-        """The JSON of a built-in document, as it is served and published; None for every other name."""
+        """Return the JSON of a built-in document as it is served and published, or None for other names."""
         path = self._listed().get(nsid)
         if path is None:
             return None
@@ -62,12 +63,12 @@ class Catalog:
         return text
 
     def add(self, document: Document) -> None:
-        """Add a document, or replace the one of the same name; the caller has run the linter on it."""
+        """Add a document, replacing one with the same name. The caller must have run the linter on it."""
         self._documents[document.id] = document
         self.compiled.clear()
 
     def definition(self, reference: str) -> Definition:
-        """The definition of ``nsid`` or ``nsid#name``. Raises Malformed if it is unknown."""
+        """Return the definition of ``nsid`` or ``nsid#name``. Raises Malformed if it is unknown."""
         nsid, _, name = reference.partition("#")
         document = self.find(nsid)
         if document is None:
@@ -78,13 +79,13 @@ class Catalog:
         return definition
 
     def find_record(self, collection: str) -> RecordType | None:
-        """The record definition of a collection; None if it is unknown or not a record."""
+        """Return the record definition of a collection, or None if it is unknown or not a record."""
         document = self.find(collection)
         main = None if document is None else document.defs.get("main")
         return main if isinstance(main, RecordType) else None
 
     def find_method(self, nsid: str) -> Method | None:
-        """The query, procedure or subscription of that name; None if there is none."""
+        """Return the query, procedure or subscription with that name, or None if there is none."""
         document = self.find(nsid)
         main = None if document is None else document.defs.get("main")
         return main if isinstance(main, QueryType | ProcedureType | SubscriptionType) else None
@@ -102,9 +103,9 @@ class Catalog:
 
 @functools.cache
 def _built_in() -> Mapping[str, Path]:
-    # From a complete listing, so that a name from the network never becomes a path.
+    # The files are listed in full, so that a name from the network never becomes part of a path.
     return {".".join(path.relative_to(DOCUMENTS).with_suffix("").parts): path for path in DOCUMENTS.rglob("*.json")}
 
 
-# Every part of a process has a catalog of its own; immutable documents are shared between them.
+# Each part of a process has its own catalog. They share the documents, which are immutable.
 _read = functools.cache(read_document)

@@ -1,7 +1,7 @@
-"""Compile definitions to checks: containers, references and unions.
+"""Compile Lexicon definitions to checks: containers, references and unions.
 
-References are resolved on first use, never while a check is built: schemas may be recursive, and reference chains as long as a
-stranger likes. The work is bounded by the depth of the value, which containers count.
+References are resolved on first use, never while a check is built, because schemas can be recursive and an attacker can
+make reference chains of any length. The depth of the value, which containers count, limits the work.
 """
 
 from collections.abc import Iterable
@@ -41,12 +41,14 @@ from at_protocol.lexicon.scalars import (
     wrong_type,
 )
 
-# The depth limit of ``groundwork.http.json_bodies``; records stop earlier, at the codec.
+# The depth limit of ``groundwork.http.json_bodies``. Records have a lower limit, enforced by the codec.
 MAX_DEPTH = 128
 
 
 def compile_named(catalog: Catalog, reference: str, strictness: Strictness) -> Check:
-    """The check of ``nsid`` or ``nsid#name``, built once per catalog. Raises Malformed if it is unknown."""
+    """Return the check of ``nsid`` or ``nsid#name``, which is built once per catalog. Raises Malformed if it is
+    unknown.
+    """
     key = (strictness, reference)
     check = catalog.compiled.get(key)
     if check is None:
@@ -57,7 +59,7 @@ def compile_named(catalog: Catalog, reference: str, strictness: Strictness) -> C
 
 
 def compile_field(catalog: Catalog, one: Field, nsid: str, strictness: Strictness) -> Check:
-    """The check of one type as written in document ``nsid``."""
+    """Return the check of one type as written in document ``nsid``."""
     match one:
         case ObjectType():
             return _object_check(catalog, one, nsid, strictness)
@@ -129,7 +131,7 @@ def _at(place: str, broken: Broken) -> Broken:
 def _object_check(catalog: Catalog, definition: ObjectType, nsid: str, strictness: Strictness) -> Check:
     required = tuple(definition.required)
     if strictness is Strictness.SEEN:
-        # A reader fills in missing defaults, so for a reader the record is complete (section 3, default).
+        # A reader fills in missing defaults, so the record is complete for a reader (section 3, default).
         required = tuple(name for name in required if not _has_default(catalog, definition.properties.get(name), nsid))
     nullable = frozenset(definition.nullable)
     checks = {name: compile_field(catalog, one, nsid, strictness) for name, one in definition.properties.items()}
@@ -199,7 +201,7 @@ def _ref_check(catalog: Catalog, reference: str, strictness: Strictness) -> Chec
                 found = compile_named(catalog, reference, strictness)
             except Malformed as failure:
                 raise Broken(f"{reference}: {failure.why}", reference) from failure
-        # A reference needs no $type; another $type than the schema's means another type.
+        # A value behind a reference does not need a $type. A $type that differs from the schema's is an error.
         if tags_matter and type(value) is dict and value.get("$type", reference) not in (reference, "blob"):
             raise _at("$type", Broken(f"must be {reference} or absent", value["$type"]))
         found(value, depth)
@@ -208,7 +210,9 @@ def _ref_check(catalog: Catalog, reference: str, strictness: Strictness) -> Chec
 
 
 def union_check(catalog: Catalog, members: Iterable[str], strictness: Strictness, *, closed: bool) -> Check:
-    """One of several named types, told apart by ``$type``; an open union accepts unknown types unchecked."""
+    """Return a check for one of several named types, told apart by ``$type``. An open union accepts unknown types
+    unchecked.
+    """
     checks: dict[str, Check | None] = dict.fromkeys(members)
 
     def check(value: object, depth: int) -> None:

@@ -1,8 +1,9 @@
 """Lexicon documents as typed values: the type table of the language, version 1.
 
-Reading is strict about what the language defines and ignores unknown fields (published documents carry ``$type`` and may carry
-future fields). Types that may not be named definitions (``params``, ``permission``, ``ref``, ``union``, ``unknown``) are not
-part of ``Definition``. Rules beyond the shapes are in ``linter``; ``parse_document`` applies both.
+Reading is strict about what the language defines and ignores unknown fields, because published documents carry
+``$type`` and can contain future fields. Types that cannot be named definitions (``params``, ``permission``, ``ref``,
+``union``, ``unknown``) are not part of ``Definition``. ``linter`` has the rules that go beyond shapes;
+``parse_document`` applies both.
 """
 
 from typing import Literal
@@ -12,7 +13,7 @@ from msgspec import Struct, field
 
 from at_protocol.failures import Malformed
 
-# A schema fetched from somebody's repository is hostile input (our limit for every fetched document).
+# A schema fetched from someone else's repository is hostile input. (Our limit for every fetched document.)
 MAX_DOCUMENT_BYTES = 512 * 1024
 
 
@@ -34,7 +35,7 @@ class IntegerType(_Type, frozen=True, kw_only=True, tag="integer"):
 
 
 class StringType(_Type, frozen=True, kw_only=True, tag="string"):
-    """``max_length`` and ``min_length`` count bytes of UTF-8, the grapheme limits count UAX 29 clusters."""
+    """``max_length`` and ``min_length`` count bytes of UTF-8. The grapheme limits count UAX 29 clusters."""
 
     format: str | None = None
     min_length: int | None = None
@@ -68,7 +69,7 @@ class ArrayType(_Type, frozen=True, kw_only=True, tag="array"):
 
 
 class ObjectType(_Type, frozen=True, kw_only=True, tag="object"):
-    # The specification requires ``properties``, its own test schemas omit it: absent is empty.
+    # The specification requires ``properties``, but its own test schemas omit it. If absent, it is empty.
     properties: dict[str, "Field"] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     nullable: tuple[str, ...] = ()
@@ -99,7 +100,7 @@ class ParamsType(_Type, frozen=True, kw_only=True, tag="params"):
 
 
 class Body(Struct, frozen=True, kw_only=True):
-    """A request or response body; without ``schema`` any bytes of that encoding (which may be ``*/*``)."""
+    """A request or response body. Without ``schema``, any bytes of that encoding are valid (it can be ``*/*``)."""
 
     encoding: str
     schema: ObjectType | RefType | UnionType | None = None
@@ -141,7 +142,7 @@ class SubscriptionType(_Type, frozen=True, kw_only=True, tag="subscription"):
 
 
 class PermissionSetType(_Type, frozen=True, kw_only=True, tag="permission-set"):
-    """``permissions`` stay as written: a reader drops a permission with a field it does not know."""
+    """``permissions`` are kept as written, because a reader drops a permission that has a field it does not know."""
 
     permissions: tuple[dict[str, object], ...]
     title: str | None = None
@@ -158,7 +159,7 @@ Method = QueryType | ProcedureType | SubscriptionType
 
 
 class Document(Struct, frozen=True, kw_only=True):
-    """A Lexicon file. ``defs`` maps a definition's name to it; ``main`` is the one that the NSID itself names."""
+    """A Lexicon file. ``defs`` maps names to definitions; ``main`` is the one that the NSID itself refers to."""
 
     lexicon: Literal[1]
     id: str
@@ -169,7 +170,7 @@ _DECODER = msgspec.json.Decoder(Document)
 
 
 def read_document(text: bytes | str) -> Document:
-    """Read the JSON of a document; shapes only. Raises Malformed."""
+    """Read the JSON of a document, checking only shapes. Raises Malformed."""
     if len(text) > MAX_DOCUMENT_BYTES:
         raise Malformed("lexicon", f"{len(text)} bytes", f"larger than {MAX_DOCUMENT_BYTES} bytes")
     try:
@@ -179,7 +180,7 @@ def read_document(text: bytes | str) -> Document:
 
 
 def convert_document(value: object) -> Document:
-    """Read a decoded document (the value of a ``com.atproto.lexicon.schema`` record); shapes only."""
+    """Read a decoded document (the value of a ``com.atproto.lexicon.schema`` record), checking only shapes."""
     try:
         return msgspec.convert(value, Document)
     except (msgspec.ValidationError, RecursionError) as failure:
@@ -187,6 +188,6 @@ def convert_document(value: object) -> Document:
 
 
 def full_reference(reference: str, nsid: str) -> str:
-    """A reference as written in document ``nsid``, as ``nsid`` or ``nsid#name`` (never ``#name``, never ``#main``)."""
+    """Expand a reference in document ``nsid`` to ``nsid`` or ``nsid#name`` (never ``#name``, never ``#main``)."""
     full = nsid + reference if reference.startswith("#") else reference
     return full.removesuffix("#main")

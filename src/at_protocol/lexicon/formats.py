@@ -1,4 +1,6 @@
-"""String formats of the Lexicon language: name to parser. A format that is not listed does not constrain (section 4)."""
+"""String formats of the Lexicon language, mapped to their parsers. A format that is not listed is not checked (section
+4).
+"""
 
 from collections.abc import Callable, Mapping
 

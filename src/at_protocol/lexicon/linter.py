@@ -1,7 +1,7 @@
-"""Linter of Lexicon documents: rules beyond their shapes.
+"""Linter of Lexicon documents: rules that go beyond their shapes.
 
-The meta-schema of published Lexicons requires almost nothing, so run this first on a foreign document (Lexicon specification).
-An unknown permission is no problem: readers of permission sets skip such permissions.
+The meta-schema of published Lexicons requires almost nothing, so run this on a document from someone else before using
+it (Lexicon specification). An unknown permission is not a problem, because readers of permission sets skip it.
 """
 
 import re
@@ -42,26 +42,26 @@ from at_protocol.lexicon.document import (
 from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 
-# Inline nesting, not recursion by reference: deeper than any schema written by a person.
+# Limit of nested inline types (references do not count). No schema written by a person is this deep.
 MAX_NESTING = 32
 MAX_DEFINITIONS = 1000
 
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,127}")
 _PRIMARY = (RecordType, QueryType, ProcedureType, SubscriptionType, PermissionSetType)
 
-# If only one type is possible, decoding assumes it.
+# Fields where only one type is possible. The decoder assumes it if ``type`` is missing.
 _ONLY_TYPE = {"record": "object", "parameters": "params"}
 
 
 def parse_document(text: bytes | str) -> Document:
-    """Parse an untrusted JSON document: shapes and rules. Raises Malformed naming the first problem."""
+    """Parse an untrusted JSON document, checking shapes and rules. Raises Malformed with the first problem."""
     document = read_document(text)
     _refuse(document, missing_types(msgspec.json.decode(text)))
     return document
 
 
 def parse_document_value(value: dict[str, object]) -> Document:
-    """As :func:`parse_document`, for a decoded document, as in a ``com.atproto.lexicon.schema`` record."""
+    """Do the same as :func:`parse_document` for a decoded document, as in a ``com.atproto.lexicon.schema`` record."""
     document = convert_document(value)
     _refuse(document, missing_types(value))
     return document
@@ -74,7 +74,7 @@ def _refuse(document: Document, already: list[str]) -> None:
 
 
 def missing_types(plain: object) -> list[str]:
-    """Places of the undecoded document whose only possible ``type`` is missing."""
+    """Return the places in the undecoded document where ``type`` is missing although only one type is possible."""
     found: list[str] = []
     defs = plain.get("defs") if isinstance(plain, dict) else None
     main = defs.get("main") if isinstance(defs, dict) else None
@@ -92,7 +92,9 @@ def missing_types(plain: object) -> list[str]:
 
 
 def lint(document: Document) -> list[str]:
-    """Sentences ``place: what is wrong``, in the order of the document; empty for a good one."""
+    """Return the problems in document order, as sentences of the form ``place: what is wrong``. Empty for a valid
+    document.
+    """
     return list(_document_problems(document))
 
 
@@ -249,7 +251,7 @@ def _constant_problems(place: str, one: BooleanType | IntegerType | StringType) 
 def _reference_problems(
     place: str, reference: str, document: Document, unfit: tuple[type, ...] | None
 ) -> Iterator[str]:
-    """``unfit`` are the kinds of definition that a ref may not name; None means a union: objects and records only."""
+    """``unfit`` are the kinds of definition that a ref may not refer to. None means a union: objects and records only."""
     nsid, _, name = full_reference(reference, document.id).partition("#")
     if nsid != document.id:
         try:

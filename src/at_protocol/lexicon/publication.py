@@ -1,7 +1,7 @@
 """Publication of a Lexicon under a domain's authority, as a record whose key is its NSID.
 
-Source: Lexicon specification, "Lexicon Publication and Resolution". The domain of an NSID names one repository in DNS, under
-exactly that name: parent and child domains do not count.
+Source: Lexicon specification, "Lexicon Publication and Resolution". A DNS record for the domain of an NSID names one
+repository. The name must match exactly: parent and child domains do not count.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,15 +22,15 @@ _MAX_DNS_NAME: Final = 253
 
 
 def authority_name(nsid: Nsid) -> str | None:
-    """The name of the TXT records; None if it is too long for DNS."""
+    """Return the DNS name of the TXT records, or None if it is too long for DNS."""
     name = f"_lexicon.{authority_domain(nsid)}"
     return name if len(name) <= _MAX_DNS_NAME else None
 
 
 def authority_from_txt(records: Iterable[Sequence[bytes]]) -> Did | None:
-    """The DID in the TXT records of :func:`authority_name`; None if there is none.
+    """Return the DID in the TXT records of :func:`authority_name`, or None if there is none.
 
-    Raises Malformed (kind ``lexicon authority``) for several, or for an invalid DID.
+    Raises Malformed (kind ``lexicon authority``) for more than one DID, or for an invalid one.
     """
     claims = {joined for joined in (b"".join(strings) for strings in records) if joined.startswith(_PREFIX)}
     if not claims:
@@ -44,7 +44,9 @@ def authority_from_txt(records: Iterable[Sequence[bytes]]) -> Did | None:
 
 
 def read_publication(nsid: Nsid, record: object) -> Document:
-    """The document in a published record (data-model values). Raises Malformed if it is invalid, or another's."""
+    """Return the document in a published record (data model values). Raises Malformed if it is invalid or has another
+    name.
+    """
     if not isinstance(record, dict):
         raise Malformed("lexicon", nsid, "the record is not an object")
     if record.get("$type") != COLLECTION:
@@ -55,7 +57,7 @@ def read_publication(nsid: Nsid, record: object) -> Document:
 
 
 def references_of(document: Document) -> set[Nsid]:
-    """The NSIDs of other documents that this one refers to."""
+    """Return the NSIDs of other documents that this one refers to."""
     named = {full_reference(one, document.id).partition("#")[0] for one in _references(msgspec.to_builtins(document))}
     return {Nsid(name) for name in named if name != document.id}
 

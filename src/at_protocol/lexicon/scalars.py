@@ -1,7 +1,7 @@
 """Checks of scalar values: booleans, integers, strings, bytes, links, blobs, unknown objects.
 
-A check is a function of a value and its depth that returns nothing or raises ``Broken``. Checks are built once per definition
-with only the tests that the definition needs, because every written record passes through them.
+A check is a function of a value and its depth that returns None or raises ``Broken``. Every written record passes
+through these checks, so each is built once per definition with only the tests that the definition needs.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,8 @@ from at_protocol.lexicon.catalog import Check
 from at_protocol.lexicon.document import BlobType, BooleanType, BytesType, IntegerType, StringType
 from at_protocol.lexicon.formats import FORMATS
 
-# JSON peers hold integers as doubles; beyond this they would read another number (data model, integers).
+# Many JSON implementations hold integers as doubles, which would read a different number beyond this (data model,
+# integers).
 MAX_INTEGER = 2**53 - 1
 
 _CLUSTER = regex.compile(r"\X")
@@ -23,7 +24,7 @@ _BLOB_KEYS = frozenset({"$type", "ref", "mimeType", "size"})
 
 
 class Strictness(Enum):
-    """Validation mode: a record about to be written, an existing record of somebody else, a request or response."""
+    """Validation mode: a record about to be written, an existing record from elsewhere, or a request or response."""
 
     WRITTEN = "written"
     SEEN = "seen"
@@ -31,7 +32,7 @@ class Strictness(Enum):
 
 
 class Broken(Exception):
-    """A value breaks its definition; ``path`` is collected from the inside outwards as the checks return."""
+    """A value breaks its definition. ``path`` is collected from the inside outwards while the checks return."""
 
     def __init__(self, why: str, value: object) -> None:
         super().__init__(why)
@@ -41,7 +42,7 @@ class Broken(Exception):
 
 
 def name_of_type(value: object) -> str:
-    """A value's type in the words of the data model."""
+    """Return the name of a value's type in the terms of the data model."""
     match value:
         case None:
             return "null"
@@ -87,7 +88,7 @@ def integer_check(definition: IntegerType) -> Check:
     allowed = definition.enum if definition.const is None else (definition.const,)
 
     def check(value: object, _depth: int) -> None:
-        if type(value) is not int:  # exact, because True is an int in Python
+        if type(value) is not int:  # exact, because bool is a subclass of int
             raise wrong_type("integer", value)
         if value < low:
             raise Broken(f"too small ({value} < {low})", value)
@@ -100,8 +101,8 @@ def integer_check(definition: IntegerType) -> Check:
 
 
 def count_graphemes(text: str) -> int:
-    """Extended grapheme clusters (UAX 29)."""
-    if text.isascii():  # in ASCII the only cluster of two is the line end CR LF
+    """Count extended grapheme clusters (UAX 29)."""
+    if text.isascii():  # in ASCII, CR LF is the only cluster of two characters
         return len(text) - text.count("\r\n")
     return len(_CLUSTER.findall(text))
 
@@ -150,7 +151,8 @@ def _string_tests(definition: StringType) -> list[Callable[[str], None]]:
 
 def _length_test(low: int, high: int | None) -> Callable[[str], None]:
     def test(value: str) -> None:
-        # Never fewer bytes than characters, never more than four each: most strings need not be encoded to be counted.
+        # A string has at least as many bytes as characters and at most four times as many, so most strings do not have
+        # to be encoded to be counted.
         characters = len(value)
         if characters >= low and (high is None or characters * 4 <= high):
             return
@@ -195,7 +197,7 @@ def _format_test(name: str, parse: Callable[[str], object]) -> Callable[[str], N
 
 
 def constant_check(constant: str) -> Check:
-    """The value of a token is its own full name."""
+    """Check for exactly this text. The value of a token is its own full name."""
 
     def check(value: object, _depth: int) -> None:
         if value != constant:
@@ -224,7 +226,7 @@ def link_check(value: object, _depth: int) -> None:
 
 
 def unknown_check(value: object, _depth: int) -> None:
-    """Any object; a blob is not one, links and bytes already have other Python types."""
+    """Accept any object except a blob. Links and bytes already have other Python types."""
     if type(value) is not dict or value.get("$type") == "blob":
         raise wrong_type("object", value)
 
@@ -236,7 +238,7 @@ def blob_check(definition: BlobType, strictness: Strictness) -> Check:
         if type(value) is not dict:
             raise wrong_type("blob", value)
         if strictness is Strictness.SEEN and value.keys() == {"cid", "mimeType"}:
-            # The legacy blob form; it states no size, and must not be written any more.
+            # The legacy blob form, which does not state a size. New records must not contain it.
             if type(value["cid"]) is not str or type(value["mimeType"]) is not str:
                 raise Broken("not a blob of the old form", value)
             return
@@ -260,7 +262,9 @@ def blob_check(definition: BlobType, strictness: Strictness) -> Check:
 
 
 def accepts(patterns: tuple[str, ...], mime_type: str) -> bool:
-    """Whether one of ``*/*``, ``type/*`` or an exact type covers it; parameters such as ``; charset`` do not count."""
+    """Whether one of ``*/*``, ``type/*`` or an exact type covers this media type. Parameters such as ``; charset`` do
+    not count.
+    """
     bare = mime_type.partition(";")[0].strip().lower()
     return any(
         pattern == "*/*"

@@ -1,8 +1,8 @@
 """Validation of values against their Lexicon: records, parameters, inputs, outputs and stream messages.
 
-Every function returns nothing or raises ``Malformed`` whose ``why`` is a path and a sentence, such as
-``record/locations/0/country: too short (1 < 2 bytes)``; only the first problem is reported. Values are never changed: defaults
-are a reader's business, writing them into a record would change its CID (Lexicon specification).
+Every function returns None or raises ``Malformed`` whose ``why`` is a path and a sentence, such as
+``record/locations/0/country: too short (1 < 2 bytes)``. Only the first problem is reported. Values are never changed:
+readers fill in defaults, and writing defaults into a record would change its CID (Lexicon specification).
 """
 
 from collections.abc import Callable
@@ -20,9 +20,10 @@ from at_protocol.syntax.tid import parse_tid
 def validate_record(
     catalog: Catalog, collection: str, value: object, strictness: Strictness = Strictness.WRITTEN
 ) -> None:
-    """A whole record, ``$type`` included. ``Strictness.SEEN`` is for existing records of others.
+    """Validate a whole record, including ``$type``. ``Strictness.SEEN`` is for existing records from elsewhere.
 
-    Also raises Malformed if the collection's Lexicon is unknown: call ``catalog.find_record`` first where that is no failure.
+    Also raises Malformed if the collection's Lexicon is unknown. If that is acceptable, call ``catalog.find_record``
+    first.
     """
     if catalog.find_record(collection) is None:
         raise Malformed("record", collection, "no Lexicon of this record type is known here")
@@ -30,7 +31,9 @@ def validate_record(
 
 
 def validate_record_key(definition: RecordType, rkey: str) -> None:
-    """The key type of the record's Lexicon: ``tid``, ``nsid``, ``any`` or one literal key. Raises Malformed."""
+    """Check a record key against the Lexicon's key type: ``tid``, ``nsid``, ``any`` or one literal key. Raises
+    Malformed.
+    """
     parse_record_key(rkey)
     match definition.key:
         case "tid":
@@ -46,7 +49,7 @@ def validate_record_key(definition: RecordType, rkey: str) -> None:
 
 
 def validate_parameters(catalog: Catalog, nsid: str, value: object) -> None:
-    """Decoded parameters of a method (``xrpc.parameters`` decodes them from a query string)."""
+    """Validate the decoded parameters of a method (``xrpc.parameters`` decodes them from a query string)."""
     method = catalog.find_method(nsid)
     if method is None:
         raise Malformed("params", nsid, "no method of this name is known here")
@@ -58,7 +61,7 @@ def validate_parameters(catalog: Catalog, nsid: str, value: object) -> None:
 
 
 def validate_input(catalog: Catalog, nsid: str, value: object) -> None:
-    """The decoded JSON body of a procedure."""
+    """Validate the decoded JSON body of a procedure."""
     method = catalog.find_method(nsid)
     if not isinstance(method, ProcedureType):
         raise Malformed("input", nsid, "no procedure of this name is known here")
@@ -66,7 +69,7 @@ def validate_input(catalog: Catalog, nsid: str, value: object) -> None:
 
 
 def validate_output(catalog: Catalog, nsid: str, value: object) -> None:
-    """The decoded JSON answer of a query or a procedure."""
+    """Validate the decoded JSON response of a query or a procedure."""
     method = catalog.find_method(nsid)
     if method is None or isinstance(method, SubscriptionType):
         raise Malformed("output", nsid, "no method of this name is known here")
@@ -74,7 +77,9 @@ def validate_output(catalog: Catalog, nsid: str, value: object) -> None:
 
 
 def validate_message(catalog: Catalog, nsid: str, type_: str, value: object) -> None:
-    """The body of a stream message; ``type_`` is the ``t`` of its header (``#commit``), bodies have no ``$type``."""
+    """Validate the body of a stream message. ``type_`` is the ``t`` of its header (``#commit``); bodies have no
+    ``$type``.
+    """
     method = catalog.find_method(nsid)
     if not isinstance(method, SubscriptionType):
         raise Malformed("message", nsid, "no subscription of this name is known here")
@@ -103,7 +108,7 @@ def _run(check: Check, value: object, part: str) -> None:
         check(value, 0)
     except Broken as broken:
         path = "/".join([part, *(_escaped(step) for step in reversed(broken.path))])
-        # A container is named, not printed: it may be a megabyte, or nested deeper than repr can follow.
+        # A container is named and not printed, because it can be a megabyte, or nested deeper than repr can follow.
         shown = name_of_type(broken.value) if isinstance(broken.value, dict | list) else broken.value
         raise Malformed(part, shown, f"{path}: {broken.why}") from None
 

@@ -18,7 +18,7 @@ _MAX_TOKEN_ID_LENGTH: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """Claims of an assertion; unverified until :func:`check_signature` returns. Times are seconds since 1970."""
+    """Claims of an assertion, unverified until :func:`check_signature` returns. Times are seconds since 1970."""
 
     client_id: ClientId
     key_id: str
@@ -29,9 +29,10 @@ class Assertion:
 
 
 def read_assertion(text: str, *, client_id: ClientId, issuer: str, now_seconds: int) -> Assertion:
-    """Validate an assertion except for its signature; raises Malformed (kind ``client assertion`` or ``jwt``).
+    """Validate an assertion except for its signature. Raises Malformed (kind ``client assertion`` or ``jwt``).
 
-    Its audience is ``issuer`` itself: one for the token endpoint's URL could be meant for another server.
+    Its audience must be ``issuer`` itself. An audience such as the token endpoint's URL is rejected, because the
+    assertion could be meant for another server.
     """
     token = jwt.read(text)
     key_id, algorithm = token.header.get("kid"), token.algorithm
@@ -66,7 +67,7 @@ def check_signature(assertion: Assertion, key: ClientKey) -> None:
 def make_assertion(
     private: PrivateKey, *, key_id: str, client_id: str, issuer: str, token_id: str, now_seconds: int
 ) -> str:
-    """An assertion, for clients; ``token_id`` is random."""
+    """Create an assertion. For clients; ``token_id`` is random."""
     claims = {
         "iss": client_id,
         "sub": client_id,

@@ -1,6 +1,7 @@
-"""Client identifiers: the https URL of the client's metadata document, or ``http://localhost`` for apps under development.
+"""Client identifiers: the https URL of the client's metadata document, or ``http://localhost`` for apps in development.
 
-Source: OAuth Client ID Metadata Document (draft); atproto OAuth specification, "Clients" and "Localhost Client Development".
+Source: OAuth Client ID Metadata Document (draft); atproto OAuth specification, "Clients" and "Localhost Client
+Development".
 """
 
 import ipaddress
@@ -18,14 +19,14 @@ _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 _NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
-# RFC 6761 and RFC 6762: names that resolve in the local network.
+# RFC 6761 and RFC 6762: names that resolve within the local network.
 _LOCAL_DOMAINS: Final = (".localhost", ".local", ".internal", ".home.arpa")
 
 
 def parse_client_id(text: str, *, is_development: bool = False) -> ClientId:
-    """The identifier exactly as written; raises Malformed (kind ``client_id``).
+    """Return the identifier exactly as written. Raises Malformed (kind ``client_id``).
 
-    ``is_development`` allows clients of a network on one machine: plain http, ports, IP addresses.
+    ``is_development`` also allows plain http, ports and IP addresses, for networks on a single machine.
     """
     if len(text) > MAX_LENGTH or _PRINTABLE.fullmatch(text) is None:
         raise Malformed("client_id", text, f"not an address of at most {MAX_LENGTH} printable characters")
@@ -51,23 +52,23 @@ def parse_client_id(text: str, *, is_development: bool = False) -> ClientId:
 
 
 def is_localhost(text: str) -> bool:
-    """Whether the identifier is that of an app under development."""
+    """Whether this is the identifier of an app in development."""
     return text == "http://localhost" or text.startswith(("http://localhost/", "http://localhost?"))
 
 
 def localhost_parameters(client_id: ClientId) -> tuple[list[str], str | None]:
-    """Redirect URIs and scope in a localhost identifier; raises Malformed."""
+    """Return the redirect URIs and the scope in a localhost identifier. Raises Malformed."""
     return _localhost_parts(client_id)
 
 
 def origin_of(client_id: ClientId) -> str:
-    """Scheme, host and port of the identifier."""
+    """Return scheme, host and port of the identifier."""
     parts = urlsplit(client_id)
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def is_public_name(host: str) -> bool:
-    """Whether a host is a public domain name: no IP address, no name of a local network."""
+    """Whether a host is a public domain name, and not an IP address or a name of a local network."""
     host = host.lower()
     return _NAME.fullmatch(host) is not None and not host.endswith(_LOCAL_DOMAINS) and not is_address(host)
 
@@ -82,7 +83,7 @@ def is_address(host: str) -> bool:
 
 
 def split_address(kind: str, text: str) -> SplitResult:
-    """Parse an http(s) URL; raises Malformed of this kind for others, and for one with a user name."""
+    """Parse an http(s) URL. Raises Malformed of this kind for other URLs and for one with a user name."""
     try:
         parts = urlsplit(text)
         _ = parts.port
@@ -92,7 +93,8 @@ def split_address(kind: str, text: str) -> SplitResult:
         raise Malformed(kind, text, "not an http or https address")
     if "@" in parts.netloc:
         raise Malformed(kind, text, "a user name or password in it")
-    # What else a parser lets through as a host, such as "a;b", would be read as syntax in headers that name it.
+    # Parsers accept other characters in a host, such as "a;b", which would be read as syntax in headers that contain
+    # it.
     if not _HOST.fullmatch(parts.netloc) or not text.isprintable() or " " in text:
         raise Malformed(kind, text, "a character in it that no address has")
     return parts

@@ -1,8 +1,8 @@
 """Client metadata documents: an app's description of itself, validated before use.
 
-Source: OAuth Client ID Metadata Document (draft), RFC 7591 section 2, atproto OAuth specification, "Client Metadata". Unknown
-members are ignored. Names, logos and links are the app's own claims: they may be shown for clients that the operator trusts;
-for others show only the ``client_id``.
+Source: OAuth Client ID Metadata Document (draft), RFC 7591 section 2, atproto OAuth specification, "Client Metadata".
+Unknown members are ignored. Names, logos and links are the app's own claims. Show them only for clients that the
+operator trusts; for others show only the ``client_id``.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,9 @@ _LOCALHOST_REDIRECTS: Final = ("http://127.0.0.1/", "http://[::1]/")
 
 @dataclass(frozen=True, slots=True)
 class ClientMetadata:
-    """A client by its document. ``keys`` is empty with a ``jwks_uri`` or without authentication."""
+    """A client as described by its document. ``keys`` is empty if the client uses ``jwks_uri`` or does not
+    authenticate.
+    """
 
     client_id: ClientId
     is_native: bool
@@ -51,7 +53,7 @@ class ClientMetadata:
 
     @property
     def is_confidential(self) -> bool:
-        """Whether the client authenticates with a key of its own."""
+        """Whether the client authenticates with its own key."""
         return self.auth_method == PRIVATE_KEY_JWT
 
     @property
@@ -60,7 +62,7 @@ class ClientMetadata:
 
 
 def parse_client_metadata(document: object, client_id: ClientId, *, is_development: bool = False) -> ClientMetadata:
-    """Parse the document fetched from the ``client_id``; raises Malformed (kind ``client metadata``)."""
+    """Parse the document fetched from the ``client_id``. Raises Malformed (kind ``client metadata``)."""
     if not isinstance(document, Mapping):
         raise _bad("the document", "is not a JSON object")
     if document.get("client_id") != client_id:
@@ -94,7 +96,7 @@ def parse_client_metadata(document: object, client_id: ClientId, *, is_developme
 
 
 def localhost_client(client_id: ClientId) -> ClientMetadata:
-    """The implied document of an app under development; raises Malformed."""
+    """Return the implied metadata of an app in development. Raises Malformed."""
     if not is_localhost(client_id):
         raise _bad("client_id", "is not a localhost client")
     redirects, scope = localhost_parameters(client_id)
@@ -144,7 +146,7 @@ def _authentication(
 
 
 def _presentation(document: Mapping[str, object], client_id: ClientId) -> dict[str, str | None]:
-    """Display name and links; an invalid link makes the document invalid."""
+    """Return the display name and links. Raises Malformed for an invalid link."""
     name = document.get("client_name")
     found: dict[str, str | None] = {"name": name.strip() or None if isinstance(name, str) else None}
     uri = document.get("client_uri")

@@ -1,8 +1,6 @@
-"""DPoP proofs (RFC 9449): a token signed for one request with the key that an access token is bound to.
+"""DPoP proofs (RFC 9449): a token for one request, signed with the key that an access token is bound to.
 
-:func:`verify_proof` makes every stateless check of section 4.3: form, key, signature, method, URL, access token, time. Its
-caller checks the nonce (its own), that ``token_id`` was not seen before, and for an access token that ``thumbprint`` is the
-one in its ``cnf.jkt``.
+:func:`verify_proof` makes every stateless check of section 4.3: form, key, signature, method, URL, access token, time. The caller checks that it issued the nonce, that ``token_id`` was not seen before, and for an access token that ``thumbprint`` is the one in its ``cnf.jkt``.
 """
 
 import re
@@ -27,7 +25,7 @@ MAX_AGE_SECONDS: Final = 60
 _MAX_TOKEN_ID_LENGTH: Final = 256
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _UNRESERVED: Final = "-._~"
-# Sub-delimiters, ``:``, ``@`` and the slash may stand in a path as they are (RFC 3986 section 3.3).
+# A path can contain sub-delimiters, ``:``, ``@`` and the slash unescaped (RFC 3986 section 3.3).
 _PATH: Final = _UNRESERVED + "!$&'()*+,;=:@/"
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 
@@ -44,7 +42,7 @@ class BadDpopProof(Malformed):
 
 @dataclass(frozen=True, slots=True)
 class DpopProof:
-    """A proof with a valid signature. ``issued_at`` in seconds since 1970."""
+    """A proof with a valid signature. ``issued_at`` is in seconds since 1970."""
 
     key: PublicKey
     thumbprint: str
@@ -54,14 +52,15 @@ class DpopProof:
 
 
 def token_hash(access_token: str) -> str:
-    """``ath``: the proof's hash of its access token."""
+    """Return ``ath``, the hash of the access token that a proof contains."""
     return base64url.encode(sha256(access_token.encode("ascii")).digest())
 
 
 def normal_address(url: str) -> str:
-    """The URL in the canonical form for proofs: no query, no fragment, no default port, no dot segments.
+    """Return the URL in the canonical form for proofs: no query, fragment, default port or dot segments.
 
-    Raises BadDpopProof for what is no http(s) URL (RFC 9449 section 4.3, RFC 3986 sections 6.2.2 and 6.2.3).
+    Raises BadDpopProof for anything other than an http(s) URL (RFC 9449 section 4.3, RFC 3986 sections 6.2.2 and
+    6.2.3).
     """
     try:
         parts = urlsplit(url)
@@ -77,9 +76,10 @@ def normal_address(url: str) -> str:
 
 
 def verify_proof(text: str, *, method: str, address: str, access_token: str | None, now_seconds: int) -> DpopProof:
-    """Verify a proof for one request; raises BadDpopProof.
+    """Verify a proof for one request. Raises BadDpopProof.
 
-    ``address`` is ours, in the form of :func:`normal_address`; ``access_token`` is what the request carries, or None.
+    ``address`` is our own URL in the form of :func:`normal_address`. ``access_token`` is the one in the request, or
+    None.
     """
     try:
         token = jwt.read(text)
@@ -92,7 +92,7 @@ def verify_proof(text: str, *, method: str, address: str, access_token: str | No
     if claims.get("htm") != method:
         raise BadDpopProof("it is for another method")
     htu = claims.get("htu")
-    # Nearly every client writes the URL as we do; others are normalized.
+    # Nearly every client writes the URL as we do. The others are normalized.
     if htu != address and (not isinstance(htu, str) or normal_address(htu) != address):
         raise BadDpopProof("it is for another address")
     ath = claims.get("ath")
@@ -123,7 +123,7 @@ def make_proof(
     nonce: str | None = None,
     access_token: str | None = None,
 ) -> str:
-    """A proof for one request, for clients; ``token_id`` is random."""
+    """Create a proof for one request. For clients; ``token_id`` is random."""
     claims: dict[str, object] = {
         "jti": token_id,
         "htm": method,
@@ -137,7 +137,8 @@ def make_proof(
     return jwt.sign(claims, private, header={"typ": TYPE, "jwk": to_jwk(private.public)})
 
 
-# A client sends the same header with every proof: parsing and hashing its key costs more than everything else.
+# A client sends the same header with every proof. It is cached because parsing and hashing its key costs more than
+# everything else.
 @lru_cache(maxsize=4096)
 def _key_of(header: str) -> tuple[PublicKey, str]:
     members = jwt.read(f"{header}.e30.").header

@@ -1,6 +1,6 @@
-"""Grant: what a set of scopes allows an app, as a resource server asks it of a token.
+"""Grant: what a set of scopes allows an app to do. Resource servers check requests against it.
 
-Built once per token; each question is a few comparisons. Unknown scopes allow nothing.
+A grant is built once per token, and each check is a few comparisons. Unknown scopes allow nothing.
 """
 
 from collections.abc import Iterable
@@ -24,13 +24,13 @@ from at_protocol.oauth.permissions import (
 )
 
 _CHAT: Final = "chat.bsky."
-# Account migration is not covered by the broad transitional scopes of older apps.
+# The broad transitional scopes of older apps do not cover account migration.
 _NOT_GENERIC: Final = frozenset({"com.atproto.server.createAccount"})
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Permissions by kind, and the broad transitional scopes."""
+    """Permissions by kind, plus the broad transitional scopes."""
 
     is_atproto: bool
     repo: tuple[RepoPermission, ...]
@@ -49,14 +49,14 @@ class Grant:
         )
 
     def may_upload(self, media_type: str) -> bool:
-        """Whether a file of this declared type (lower case, no parameters) may be uploaded."""
+        """Whether a file of this declared media type (lower case, no parameters) may be uploaded."""
         if Transition.GENERIC in self.transitions:
             return True
         family = media_type.partition("/")[0] + "/*"
         return any("*/*" in each.accept or media_type in each.accept or family in each.accept for each in self.blob)
 
     def may_call(self, method: str, audience: str) -> bool:
-        """Whether this method of this service (``did#service``) may be called; ``*`` asks for every method."""
+        """Whether this method of this service (``did#service``) may be called. Pass ``*`` to ask about all methods."""
         if Transition.GENERIC in self.transitions:
             if method.lower().startswith(_CHAT):
                 if Transition.CHAT in self.transitions:
@@ -68,7 +68,9 @@ class Grant:
         )
 
     def may_call_here(self, method: str) -> bool:
-        """Whether a method that this server answers in a service's place may be called, whichever service was named."""
+        """Whether a method that this server answers on behalf of a service may be called, whichever service the scope
+        names.
+        """
         return (Transition.GENERIC in self.transitions and not method.startswith(_CHAT)) or any(
             method in each.methods or ANY in each.methods for each in self.rpc
         )
@@ -81,12 +83,12 @@ class Grant:
         return any(each.attribute == attribute and each.may_manage for each in self.account)
 
     def may_change_identity(self, attribute: str) -> bool:
-        """Whether ``handle`` may be changed, or (``*``) the whole identity."""
+        """Whether ``handle``, or with ``*`` the whole identity, may be changed."""
         return any(each.attribute in (attribute, ANY) for each in self.identity)
 
 
 def understood(scopes: Iterable[str]) -> list[tuple[str, Permission]]:
-    """The recognized scopes with their permissions, in order."""
+    """Return the recognized scopes with their permissions, in order."""
     found = []
     for scope in scopes:
         try:
@@ -97,7 +99,7 @@ def understood(scopes: Iterable[str]) -> list[tuple[str, Permission]]:
 
 
 def read_grant(scope: str) -> Grant:
-    """The grant of a token's ``scope``; never raises."""
+    """Return the grant of a token's ``scope``. Never raises."""
     scopes = scope.split()
     permissions = [permission for _, permission in understood(scopes)]
     return Grant(

@@ -1,7 +1,7 @@
 """Key sets of clients (JWKS, RFC 7517): public keys by their ``kid``.
 
-Keys on unsupported curves are skipped. A set with a private key is refused: its owner published it by mistake, and anyone who
-read it can sign with it.
+Keys on unsupported curves are skipped. A set with a private key is rejected: its owner published the key by mistake,
+and anyone who read it can sign with it.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from at_protocol.failures import Malformed
 
 MAX_KEYS = 100
 
-# RFC 7518 sections 6.2.2, 6.3.2 and 6.4: the members that are secret.
+# RFC 7518 sections 6.2.2, 6.3.2 and 6.4: the members that hold secrets.
 _SECRET_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
@@ -30,7 +30,7 @@ class ClientKey:
 
 
 def parse_jwks(value: object) -> dict[str, ClientKey]:
-    """The usable keys by ``kid``; raises Malformed (kind ``jwks``). An empty set is a set."""
+    """Return the usable keys by ``kid``. Raises Malformed (kind ``jwks``). An empty set is valid."""
     keys = value.get("keys") if isinstance(value, Mapping) else None
     if not isinstance(keys, list) or len(keys) > MAX_KEYS:
         raise Malformed("jwks", type(value).__name__, f"not an object with a list of at most {MAX_KEYS} keys")

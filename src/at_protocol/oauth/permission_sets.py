@@ -1,7 +1,7 @@
-"""Published permission sets, expanded to the permissions that they may grant (``include:`` scopes).
+"""Expansion of published permission sets to the permissions that they may grant (``include:`` scopes).
 
-Source: atproto permissions specification, "Permission Sets"; Lexicon, ``permission-set``. A set may only cover names in its
-own group. A permission with an unknown field is left out whole: the field might narrow it.
+Source: atproto permissions specification, "Permission Sets"; Lexicon, ``permission-set``. A set can only cover names in
+its own group. A permission with an unknown field is dropped entirely, because the field might narrow it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ _RPC_FIELDS: Final = frozenset({"type", "resource", "lxm", "aud", "inheritAud"})
 
 
 def expand(inclusion: Inclusion, document: PermissionSetType) -> list[RepoPermission | RpcPermission]:
-    """The permissions of the set for this inclusion, in the set's order."""
+    """Return the permissions of the set for this inclusion, in the set's order."""
     group = inclusion.nsid.rpartition(".")[0] + "."
     found: list[RepoPermission | RpcPermission] = []
     for entry in document.permissions:
@@ -57,7 +57,7 @@ def _permission(
 
 
 def _names(value: object, group: str) -> tuple[Nsid, ...]:
-    """The names in the group; raises Malformed if none is left."""
+    """Return the names that are in the group. Raises Malformed if there are none."""
     names = tuple(parse_nsid(text) for text in _texts(value) if text.startswith(group))
     if not names:
         raise Malformed("permission set", value, "names nothing below its own group")

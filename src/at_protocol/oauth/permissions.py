@@ -1,7 +1,7 @@
 """Permissions, one type per resource (atproto permissions specification, "Resource Types").
 
-A scope is recognized whole or ignored whole: an unknown parameter might narrow it, so it is never honoured in part. The
-positional parameter may not be repeated by name; a scalar occurs once.
+A scope is recognized or ignored as a whole, because an unknown parameter might narrow it. The positional parameter must
+not also be given by name, and a scalar parameter occurs once.
 """
 
 import re
@@ -21,7 +21,7 @@ ATPROTO: Final = "atproto"
 
 
 class Writing(StrEnum):
-    """Actions that ``repo`` permissions distinguish."""
+    """The actions that ``repo`` permissions distinguish."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -29,7 +29,7 @@ class Writing(StrEnum):
 
 
 class Transition(StrEnum):
-    """Broad transitional scopes from before permissions."""
+    """The broad transitional scopes that predate permissions."""
 
     GENERIC = "transition:generic"
     CHAT = "transition:chat.bsky"
@@ -44,7 +44,7 @@ _FRAGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,256}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class RepoPermission:
-    """Write records: collections (``*`` for all) and allowed actions."""
+    """Permission to write records: collections (``*`` for all) and allowed actions."""
 
     collections: tuple[str, ...]
     writings: frozenset[Writing] = EVERY_WRITING
@@ -56,7 +56,9 @@ class RepoPermission:
 
 @dataclass(frozen=True, slots=True)
 class RpcPermission:
-    """Call another service in the user's name: methods (``*`` for all), and which service (``did#service`` or ``*``)."""
+    """Permission to call another service on behalf of the user: methods (``*`` for all), and the service
+    (``did#service`` or ``*``).
+    """
 
     methods: tuple[str, ...]
     audience: str
@@ -67,7 +69,7 @@ class RpcPermission:
 
 @dataclass(frozen=True, slots=True)
 class BlobPermission:
-    """Upload files whose declared media type fits one of these ranges."""
+    """Permission to upload files whose declared media type is within one of these ranges."""
 
     accept: tuple[str, ...]
 
@@ -77,7 +79,7 @@ class BlobPermission:
 
 @dataclass(frozen=True, slots=True)
 class AccountPermission:
-    """Account attributes: ``email`` or ``repo``; permission to manage them includes reading."""
+    """Permission for account attributes: ``email`` or ``repo``. Permission to manage them includes reading."""
 
     attribute: str
     may_manage: bool = False
@@ -88,7 +90,7 @@ class AccountPermission:
 
 @dataclass(frozen=True, slots=True)
 class IdentityPermission:
-    """Change the DID document: ``handle``, or ``*`` for all of it."""
+    """Permission to change the DID document: ``handle``, or ``*`` for all of it."""
 
     attribute: str
 
@@ -98,7 +100,7 @@ class IdentityPermission:
 
 @dataclass(frozen=True, slots=True)
 class Inclusion:
-    """The permissions of a published set; ``audience`` applies to those that leave theirs open."""
+    """The permissions of a published set. ``audience`` applies to the permissions that leave theirs open."""
 
     nsid: Nsid
     audience: str | None = None
@@ -113,7 +115,9 @@ Permission = (
 
 
 def parse_permission(text: str) -> Permission:
-    """The permission that a scope names; raises Malformed for everything else, including ``atproto``, which names none."""
+    """Parse the permission that a scope names. Raises Malformed for everything else, including ``atproto``, which is no
+    permission.
+    """
     try:
         return Transition(text)
     except ValueError:
@@ -141,14 +145,14 @@ def parse_permission(text: str) -> Permission:
 
 
 def media_range(text: str) -> str:
-    """A media type, or a range of them, in lower case; raises Malformed."""
+    """Return a media type or media range in lower case. Raises Malformed."""
     if _MEDIA_RANGE.fullmatch(text) is None:
         raise Malformed("scope", text, "not a media type, type/* or */*")
     return text.lower()
 
 
 def audience(text: str) -> str:
-    """``did#service`` in comparable form; raises Malformed for a DID without a service."""
+    """Return ``did#service`` in comparable form. Raises Malformed for a DID without a service."""
     did, _, fragment = text.partition("#")
     supported_method(parse_did(did))
     if _FRAGMENT.fullmatch(fragment) is None:
@@ -166,7 +170,7 @@ def _repo(values: Mapping[str, Sequence[str]]) -> RepoPermission:
 
 
 def writings(actions: Sequence[str]) -> frozenset[Writing]:
-    """Parse actions; raises Malformed for none and for unknown ones."""
+    """Parse actions. Raises Malformed if there are none, or for an unknown action."""
     try:
         found = frozenset(Writing(action) for action in actions)
     except ValueError as error:
@@ -204,7 +208,9 @@ def _inclusion(text: str, values: Mapping[str, Sequence[str]]) -> Inclusion:
 
 
 def _values(text: str, scope: ScopeText, positional: str, others: set[str]) -> Mapping[str, Sequence[str]]:
-    """Every parameter by name, the positional one under its own; raises Malformed for one too many or none."""
+    """Return all parameters by name, including the positional one. Raises Malformed if one is unknown, repeated or
+    missing.
+    """
     values = dict(scope.parameters)
     if scope.positional:
         if positional in values:

@@ -1,7 +1,8 @@
-"""Redirect URIs: which a client may declare, and whether the requested one is declared.
+"""Redirect URIs: which ones a client may declare, and whether a requested one is declared.
 
-Source: atproto OAuth specification, "Clients"; RFC 8252 sections 7 and 8.4. URIs are compared as text, except that on the
-loopback interface the port is chosen by the operating system and does not count, unless the declared one has a port.
+Source: atproto OAuth specification, "Clients"; RFC 8252 sections 7 and 8.4. URIs are compared as text, with one
+exception: on the loopback interface the operating system chooses the port, so it is ignored unless the declared URI has
+one.
 """
 
 import re
@@ -16,7 +17,7 @@ _PRIVATE = re.compile(r"(?P<scheme>[a-z][a-z0-9.+-]*):/(?P<path>[^/].*)?")
 
 
 def check_declared(text: str, client_id: ClientId, *, is_native: bool, is_development: bool) -> str:
-    """The URI, if the client may declare it; raises Malformed (kind ``redirect_uri``)."""
+    """Return the URI if the client may declare it. Raises Malformed (kind ``redirect_uri``) otherwise."""
     if _PRINTABLE.fullmatch(text) is None:
         raise Malformed("redirect_uri", text, "not printable")
     if not text.startswith(("http:", "https:")):
@@ -43,14 +44,14 @@ def check_declared(text: str, client_id: ClientId, *, is_native: bool, is_develo
 
 
 def is_declared(asked: str, declared: str) -> bool:
-    """Whether the requested URI is this declared one."""
+    """Whether the requested URI matches this declared one."""
     if asked == declared:
         return True
     if not declared.startswith("http://") or not asked.startswith("http://"):
         return False
     try:
         ours, theirs = urlsplit(declared), urlsplit(asked)
-        # A declared port is binding; an absent one is the app's choice.
+        # A declared port must match. Without one, the app may use any port.
         if ours.port is not None or theirs.port is None:
             return False
     except ValueError:

@@ -1,7 +1,8 @@
 """The grammar that all scopes share: ``resource[:positional][?name=value[&name=value...]]``.
 
-Source: atproto permissions specification, "Scope String Syntax". Case counts; characters are printable ASCII without the
-space, which separates scopes; positional and values are percent-decoded; arrays are names that stand several times.
+Source: atproto permissions specification, "Scope String Syntax". Scopes are case-sensitive and consist of printable
+ASCII without the space, which separates scopes. The positional value and the parameter values are percent-decoded. An
+array is a name that occurs more than once.
 """
 
 import re
@@ -14,7 +15,7 @@ from at_protocol.failures import Malformed
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _RESOURCE = re.compile(r"[A-Za-z0-9_.-]+")
 
-# Characters left unescaped in a written scope; ``#``, ``&``, ``=``, ``+`` and ``%`` have a meaning there.
+# Characters that are left unescaped in a written scope. ``#``, ``&``, ``=``, ``+`` and ``%`` have a meaning there.
 _READABLE = ":/*!$'(),;@-._~"
 
 
@@ -28,7 +29,7 @@ class ScopeText:
 
 
 def read_scope(text: str) -> ScopeText:
-    """Parse a scope; raises Malformed (kind ``scope``)."""
+    """Parse a scope. Raises Malformed (kind ``scope``)."""
     if _PRINTABLE.fullmatch(text) is None:
         raise Malformed("scope", text, "a scope has printable ASCII characters only")
     before, mark, query = text.partition("?")
@@ -44,14 +45,16 @@ def read_scope(text: str) -> ScopeText:
 
 
 def write_scope(resource: str, positional: str = "", parameters: Iterable[tuple[str, str]] = ()) -> str:
-    """The text of a scope; reading it gives the same values."""
+    """Return the text of a scope. Parsing it gives the same values."""
     text = f"{resource}:{_encoded(positional)}" if positional else resource
     query = "&".join(f"{name}={_encoded(value)}" for name, value in parameters)
     return f"{text}?{query}" if query else text
 
 
 def split_scopes(text: str) -> list[str]:
-    """The scopes of a ``scope`` parameter in order; raises Malformed for none, extra spaces and duplicates."""
+    """Split a ``scope`` parameter into its scopes, in order. Raises Malformed for an empty one, extra spaces and
+    duplicates.
+    """
     scopes = text.split(" ")
     if any(_PRINTABLE.fullmatch(scope) is None for scope in scopes):
         raise Malformed("scope", text, "scopes are printable ASCII, separated by single spaces")

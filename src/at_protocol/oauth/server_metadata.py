@@ -12,13 +12,13 @@ RESOURCE_PATH = "/.well-known/oauth-protected-resource"
 SERVER_PATH = "/.well-known/oauth-authorization-server"
 # Initiating User Registration via OpenID Connect, section 3.
 PROMPTS = "prompt_values_supported"
-# The URL length that every browser and proxy accepts.
+# URL length that every browser and proxy accepts.
 _MAX_ADDRESS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class ServerMetadata:
-    """The endpoints of a server, as a client needs them."""
+    """The endpoints of a server that a client needs."""
 
     issuer: str
     authorization_endpoint: str
@@ -34,7 +34,7 @@ class ServerMetadata:
 
 
 def describe_server(issuer: str, resource: str) -> dict[str, object]:
-    """The document at ``SERVER_PATH`` of a server whose endpoints are below ``/oauth/`` of its issuer."""
+    """Return the document at ``SERVER_PATH`` for a server whose endpoints are below ``/oauth/`` of its issuer."""
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/oauth/authorize",
@@ -65,7 +65,7 @@ def describe_server(issuer: str, resource: str) -> dict[str, object]:
 
 
 def describe_resource(resource: str, issuer: str) -> dict[str, object]:
-    """The document at ``RESOURCE_PATH``."""
+    """Return the document at ``RESOURCE_PATH``."""
     return {
         "resource": resource,
         "authorization_servers": [issuer],
@@ -76,7 +76,7 @@ def describe_resource(resource: str, issuer: str) -> dict[str, object]:
 
 
 def parse_resource(document: object, origin: str, *, is_development: bool = False) -> str:
-    """The authorization server of the resource at this origin; raises Malformed."""
+    """Return the authorization server of the resource at this origin. Raises Malformed."""
     if not isinstance(document, Mapping) or document.get("resource") != origin:
         raise _bad("resource", "is not the origin that the document was fetched from")
     servers = document.get("authorization_servers")
@@ -86,7 +86,7 @@ def parse_resource(document: object, origin: str, *, is_development: bool = Fals
 
 
 def parse_server(document: object, issuer: str, *, is_development: bool = False) -> ServerMetadata:
-    """Parse the document fetched from ``issuer``; raises Malformed unless it conforms to the profile."""
+    """Parse the document fetched from ``issuer``. Raises Malformed if it does not conform to the profile."""
     if not isinstance(document, Mapping) or document.get("issuer") != issuer:
         raise _bad("issuer", "is not the origin that the document was fetched from")
     check_issuer(issuer, is_development=is_development)
@@ -129,7 +129,7 @@ def parse_server(document: object, issuer: str, *, is_development: bool = False)
 
 
 def check_issuer(text: str, *, is_development: bool = False) -> str:
-    """An issuer is an https origin and nothing more; raises Malformed."""
+    """Raise Malformed unless the issuer is an https origin and nothing more."""
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -156,7 +156,7 @@ def _texts(document: Mapping[str, object], field: str) -> Sequence[str]:
 
 def _address(document: Mapping[str, object], field: str) -> str:
     found = document.get(field)
-    # Browsers are redirected there, in a response header.
+    # Browsers are redirected to this URL, which is sent in a response header.
     if not isinstance(found, str) or len(found) > _MAX_ADDRESS:
         raise _bad(field, "is not an address")
     try:

@@ -1,6 +1,6 @@
-"""Build a whole tree from sorted entries, in one pass.
+"""Build a whole tree from sorted entries in one pass.
 
-The result is the tree that inserting the entries in any order would give (repository specification, "MST Structure").
+The result is the same tree as inserting the entries in any order (repository specification, "MST Structure").
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,14 +13,14 @@ from at_protocol.repo.node import MAX_HEIGHT, MAX_KEY_BYTES, Node, key_height, m
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A built tree: its root and every node."""
+    """A complete tree: its root and all nodes."""
 
     root: Cid
     blocks: dict[Cid, bytes]
 
 
 class _Level:
-    """The node being filled on one level: as many children as keys, the last child still to come."""
+    """The node being filled on one level. It has as many children as keys; the last child is added when it is closed."""
 
     __slots__ = ("children", "keys", "values")
 
@@ -31,9 +31,9 @@ class _Level:
 
 
 def build(entries: Iterable[tuple[str, Cid]]) -> Built:
-    """Build the tree of ``(path, record CID)`` pairs, which must come in strictly increasing order of path.
+    """Build the tree of ``(path, record CID)`` pairs, which must be in strictly increasing order of path.
 
-    Raises Malformed when they do not, or a path is empty or too long.
+    Raises Malformed if they are not, or if a path is empty or too long.
     """
     root: Cid | None = None
     blocks: dict[Cid, bytes] = {}
@@ -46,7 +46,7 @@ def build(entries: Iterable[tuple[str, Cid]]) -> Built:
 
 
 def build_nodes(entries: Iterable[tuple[str, Cid]]) -> Iterator[Node]:
-    """The nodes of the tree as they become complete, the root last; memory is that of one path from root to leaf."""
+    """Yield the nodes of the tree as they become complete, the root last. Uses memory for one path from root to leaf."""
     levels = [_Level()]
     previous = b""
     for path, value in entries:
@@ -82,7 +82,7 @@ def build_nodes(entries: Iterable[tuple[str, Cid]]) -> Iterator[Node]:
 
 
 def _close(levels: list[_Level], level: int, child: Cid | None) -> Node | None:
-    """Complete the node of a level with its last child; None for an empty node."""
+    """Complete the node of a level with its last child. Returns None for an empty node."""
     filled = levels[level]
     if not filled.keys and child is None:
         return None

@@ -1,8 +1,9 @@
-"""CAR version 1: blocks with their CIDs in one file or one message.
+"""CAR version 1: blocks with their CIDs in one file or message.
 
-Source: IPLD "CARv1" and repository specification, "CAR File Serialization". A header (DAG-CBOR ``{roots, version: 1}``) and
-sections (``CID`` and bytes), each with its length as an unsigned varint before it. Readers here verify the hash of every
-block, accept any order, repetition and unlinked blocks, and bound lengths before they allocate.
+Source: IPLD "CARv1" and repository specification, "CAR File Serialization". A CAR is a header (DAG-CBOR ``{roots,
+version: 1}``) followed by sections (``CID`` and bytes), each preceded by its length as an unsigned varint. Readers here
+verify the hash of every block, check lengths before allocating, and accept blocks in any order, repeated blocks and
+unlinked blocks.
 """
 
 import hashlib
@@ -15,13 +16,13 @@ from at_protocol.failures import Malformed
 
 MEDIA_TYPE = "application/vnd.ipld.car"
 
-# A record has at most 1,000,000 bytes, a node of an honest tree far less (sync specification, size limits); the rest is
-# room for records written before there were limits.
+# A record has at most 1,000,000 bytes, and a node of an honest tree far fewer (sync specification, size limits). The
+# rest is room for records written before there were limits.
 MAX_BLOCK_BYTES = 4_000_000
 MAX_HEADER_BYTES = 65_536
-# CID bytes that any implementation accepts (data model specification, "CID formats").
+# Length of CIDs that every implementation accepts (data model specification, "CID formats").
 _MAX_CID_BYTES = 100
-# A length needs four varint bytes at these limits; nine are the most that the varint specification allows.
+# A length needs four varint bytes at these limits. The varint specification allows at most nine.
 _MAX_VARINT_BYTES = 9
 
 _CBOR_PREFIX = b"\x01\x71\x12\x20"
@@ -30,7 +31,7 @@ _RAW_PREFIX = b"\x01\x55\x12\x20"
 
 @dataclass(frozen=True, slots=True)
 class Car:
-    """A CAR in memory. ``section_count`` counts repeated blocks each time, ``blocks`` has them once."""
+    """A CAR in memory. ``section_count`` counts repeated blocks every time; ``blocks`` holds each of them once."""
 
     roots: tuple[Cid, ...]
     blocks: dict[Cid, bytes]
@@ -38,14 +39,16 @@ class Car:
 
     @property
     def root(self) -> Cid:
-        """The first root, which is the commit in everything this protocol sends. Raises Malformed if there is none."""
+        """The first root, which is the commit in everything that this protocol sends. Raises Malformed if there is
+        none.
+        """
         if not self.roots:
             raise Malformed("car", self.roots, "the file names no root")
         return self.roots[0]
 
 
 def read(data: bytes, *, max_block_bytes: int = MAX_BLOCK_BYTES) -> Car:
-    """Read a whole CAR, every block's hash verified. Raises Malformed."""
+    """Read a whole CAR and verify the hash of every block. Raises Malformed."""
     roots, at = _read_header(data)
     blocks: dict[Cid, bytes] = {}
     count = 0
@@ -63,11 +66,11 @@ def read(data: bytes, *, max_block_bytes: int = MAX_BLOCK_BYTES) -> Car:
 
 
 class CarReader:
-    """Incremental CAR reader: feed chunks of any size, get the completed blocks.
+    """Incremental CAR reader: feed it chunks of any size and get the completed blocks.
 
-    Memory is that of one block and one chunk. ``roots`` is None until the header has been read; ``offset`` is the position in the
-    file behind the last block that was returned. Call :meth:`finish` at the end of the input: it raises Malformed if the file was
-    cut off.
+    It holds one block and one chunk in memory. ``roots`` is None until the header has been read. ``offset`` is the
+    position in the file after the last block that was returned. Call :meth:`finish` at the end of the input; it raises
+    Malformed if the file was cut off.
     """
 
     __slots__ = ("_buffer", "_max_block_bytes", "_needed", "offset", "roots")
@@ -76,11 +79,11 @@ class CarReader:
         self.roots: tuple[Cid, ...] | None = None
         self.offset = 0
         self._buffer = bytearray()
-        self._needed = 0  # minimum buffered bytes before parsing again is worthwhile
+        self._needed = 0  # number of buffered bytes needed before parsing can continue
         self._max_block_bytes = max_block_bytes
 
     def feed(self, chunk: bytes) -> list[tuple[Cid, bytes]]:
-        """The blocks completed by this chunk, each verified. Raises Malformed."""
+        """Return the blocks completed by this chunk, each verified. Raises Malformed."""
         self._buffer += chunk
         if len(self._buffer) < self._needed:
             return []
@@ -107,7 +110,7 @@ class CarReader:
         return found
 
     def finish(self) -> None:
-        """End of input. Raises Malformed if the last section, or the header, is incomplete."""
+        """Signal the end of input. Raises Malformed if the last section or the header is incomplete."""
         if self.roots is None:
             raise _bad("the file ends before its header is complete")
         if self._buffer:
@@ -115,7 +118,7 @@ class CarReader:
 
 
 def write(roots: Iterable[Cid], blocks: Iterable[tuple[Cid, bytes]]) -> Iterator[bytes]:
-    """The chunks of a CAR: the header, then one per block, in the order given."""
+    """Yield the chunks of a CAR: first the header, then one chunk per block in the given order."""
     header = cbor.encode({"roots": list(roots), "version": 1})
     yield encode_varint(len(header)) + header
     for cid, block in blocks:
@@ -123,24 +126,24 @@ def write(roots: Iterable[Cid], blocks: Iterable[tuple[Cid, bytes]]) -> Iterator
 
 
 def section(cid: Cid, block: bytes) -> bytes:
-    """One block as it stands in a CAR."""
+    """Return one block in the form it has in a CAR."""
     return raw_section(bytes(cid), block)
 
 
 def raw_section(address: bytes, block: bytes) -> bytes:
-    """As :func:`section`, with the CID as bytes."""
+    """Do the same as :func:`section`, with the CID as bytes."""
     length = len(address) + len(block)
     return b"".join((_SHORT_VARINTS[length] if length < _SHORT else encode_varint(length), address, block))
 
 
 def section_size(block: bytes) -> int:
-    """How many bytes a block takes in a CAR."""
+    """Return how many bytes a block takes up in a CAR."""
     length = LENGTH + len(block)
     return len(_SHORT_VARINTS[length] if length < _SHORT else encode_varint(length)) + length
 
 
 def encode_varint(number: int) -> bytes:
-    """An unsigned varint: seven bits a byte, the lowest first."""
+    """Encode a number as an unsigned varint: seven bits per byte, lowest first."""
     parts = bytearray()
     while number > 0x7F:
         parts.append(number & 0x7F | 0x80)
@@ -149,7 +152,7 @@ def encode_varint(number: int) -> bytes:
     return bytes(parts)
 
 
-# Most blocks are records and nodes below this: a look-up takes an eighth of the time of counting bits.
+# Most blocks are records and nodes smaller than this. A look-up takes an eighth of the time of counting bits.
 _SHORT = 2048
 _SHORT_VARINTS = tuple(encode_varint(number) for number in range(_SHORT))
 
@@ -159,7 +162,7 @@ def _bad(why: str) -> Malformed:
 
 
 def _whole_varint(data: bytes, at: int) -> tuple[int, int] | None:
-    """The varint at a position and its end; None if it is incomplete."""
+    """Return the varint at a position and the position after it, or None if it is incomplete."""
     number = shift = 0
     for position in range(at, min(len(data), at + _MAX_VARINT_BYTES)):
         byte = data[position]

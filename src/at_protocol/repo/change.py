@@ -1,7 +1,7 @@
 """The change of one path, and the syntax of paths.
 
-A change states the values before and after: a creation has no ``before``, a deletion no ``after``. So undoing a change is
-swapping the two, and a change whose ``before`` does not match is refused.
+A change has the values before and after: a creation has no ``before``, a deletion no ``after``. Swapping the two undoes
+a change. A change whose ``before`` does not match the tree is rejected.
 """
 
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from at_protocol.syntax.record_key import RecordKey, parse_record_key
 
 @dataclass(frozen=True, slots=True)
 class RepoChange:
-    """One path before and after; at least one of both is a CID and they differ."""
+    """One path with its values before and after the change. They differ, so at least one of them is a CID."""
 
     path: str
     before: Cid | None
     after: Cid | None
 
     def undone(self) -> "RepoChange":
-        """The inverse change."""
+        """Return the inverse change."""
         return RepoChange(self.path, self.after, self.before)
 
 

@@ -1,8 +1,8 @@
 """The commit: the signed block at the top of a repository.
 
-Source: repository specification, "Commit Objects". Version 3 is written; version 2 (no ``rev``, or ``prev`` set) is read,
-for old files. The signature is ECDSA over the SHA-256 of the DAG-CBOR of the map without ``sig``, 64 bytes, low-S. The
-commit does not say which key: it is the ``#atproto`` key of the account's DID document.
+Source: repository specification, "Commit Objects". Version 3 is written. Version 2 (no ``rev``, or ``prev`` set) can be
+read, for old files. The signature is ECDSA over the SHA-256 of the DAG-CBOR of the map without ``sig``, 64 bytes,
+low-S. The commit does not name the signing key, which is the ``#atproto`` key of the account's DID document.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.tid import Tid, parse_tid
 
 VERSION = 3
-# The six fields take some 250 bytes with the longest usual DID; `#sync` allows 10,000 for the whole CAR.
+# The six fields take about 250 bytes with the longest usual DID; `#sync` allows 10,000 for the whole CAR.
 MAX_COMMIT_BYTES = 10_000
 
 _FIELDS = frozenset({"did", "version", "data", "rev", "prev", "sig"})
@@ -24,7 +24,9 @@ _FIELDS = frozenset({"did", "version", "data", "rev", "prev", "sig"})
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A commit, parsed or created. ``block`` are its bytes, ``cid`` their CID, ``rev`` is None only in version 2."""
+    """A commit, parsed or newly created. ``block`` holds its bytes and ``cid`` their CID. ``rev`` is None only in
+    version 2.
+    """
 
     did: Did
     version: int
@@ -38,10 +40,10 @@ class Commit:
 
 
 def sign_commit(key: PrivateKey, *, did: Did, rev: Tid, data: Cid) -> Commit:
-    """Make and sign a version 3 commit over a tree root.
+    """Create and sign a version 3 commit over a tree root.
 
-    ``rev`` must be greater than that of the commit before (the caller's clock sees to it). ``prev`` is written as null,
-    as version 3 demands.
+    ``rev`` must be greater than that of the previous commit (the caller's clock ensures this). ``prev`` is written as
+    null, as version 3 requires.
     """
     fields: dict[str, Value] = {"did": did, "rev": rev, "data": data, "prev": None, "version": VERSION}
     unsigned = cbor.encode(fields)
@@ -51,9 +53,9 @@ def sign_commit(key: PrivateKey, *, did: Did, rev: Tid, data: Cid) -> Commit:
 
 
 def parse_commit(block: bytes, cid: Cid | None = None) -> Commit:
-    """Parse a commit block; the signature is not verified here.
+    """Parse a commit block without verifying its signature.
 
-    ``cid`` may be given if it was already verified against the block. Raises Malformed.
+    Pass ``cid`` if it was already verified against the block. Raises Malformed.
     """
     if len(block) > MAX_COMMIT_BYTES:
         raise _bad(len(block), f"a commit has at most {MAX_COMMIT_BYTES} bytes")
@@ -103,7 +105,9 @@ def is_signed_by(commit: Commit, key: PublicKey) -> bool:
 
 
 def verify_commit(commit: Commit, *, did: Did, key: PublicKey) -> None:
-    """Verify that a commit is this account's and signed with its key. Raises Malformed saying which of both is wrong."""
+    """Verify that a commit belongs to this account and is signed with its key. Raises Malformed saying which one is
+    wrong.
+    """
     if commit.did != did:
         raise _bad(commit.did, f"the commit is of another account than {did}")
     if not is_signed_by(commit, key):

@@ -1,4 +1,4 @@
-"""Covering proof: the nodes of a new tree that let a reader undo a change without the old tree.
+"""Covering proof: the nodes of a new tree that allow a reader to undo a change without the old tree.
 
 Source: sync specification, "Operation inversion".
 """
@@ -11,10 +11,11 @@ from at_protocol.repo.node import Node
 
 
 def covering_nodes(tree: Tree, path: str) -> Iterator[Node]:
-    """The search path of a changed path and, if an entry is there, the spines that merge when it is removed.
+    """Return the search path of a changed path and, if it has an entry, the spines that merge when the entry is
+    removed.
 
-    A deleted entry is covered by the path down to its gap; an existing entry also needs the right spine of the subtree on its
-    left and the left spine of the subtree on its right, which its removal merges.
+    For a deleted entry, the path down to its gap is enough. An existing entry also needs the right spine of the subtree
+    on its left and the left spine of the subtree on its right, because removing the entry merges them.
     """
     last: Node | None = None
     for node in tree.search(path):
@@ -31,7 +32,7 @@ def covering_nodes(tree: Tree, path: str) -> Iterator[Node]:
 
 
 def _spine(tree: Tree, top: Cid | None, height: int, edge: int, bounds: tuple[bytes, bytes | None]) -> Iterator[Node]:
-    """The outermost nodes of a subtree on one side: ``edge`` 0 is the left one, -1 the right one."""
+    """Yield the outermost nodes of a subtree on one side: ``edge`` 0 is the left side, -1 the right."""
     while top is not None:
         node = tree.child(top, height, *bounds)
         yield node

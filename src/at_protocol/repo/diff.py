@@ -1,7 +1,7 @@
 """Changes between two trees, without reading what they share.
 
-Both trees are walked side by side in key order; identical subtrees are skipped unread, so the cost follows the number of
-changes and not the size of the trees.
+Both trees are walked in parallel in key order. Identical subtrees are skipped without reading them, so the cost depends
+on the number of changes and not on the size of the trees.
 """
 
 from collections.abc import Iterator
@@ -10,15 +10,15 @@ from at_protocol.data.cid import Cid
 from at_protocol.repo.change import RepoChange
 from at_protocol.repo.mst import Tree
 
-# An entry (key, record, ENTRY) or an unread subtree (b"", node, its level).
+# An item is an entry (key, record, ENTRY) or an unread subtree (b"", node, its level).
 _Item = tuple[bytes, Cid, int]
 _ENTRY = -1
 
 
 def diff(old: Tree, new: Tree) -> Iterator[RepoChange]:
-    """The changes from one tree to the other, in key order.
+    """Yield the changes from one tree to the other, in key order.
 
-    Raises MissingBlock and Malformed; the key ranges of a foreign tree are not checked here, walk it first.
+    Raises MissingBlock and Malformed. The key ranges of a tree from elsewhere are not checked here; walk it first.
     """
     left, right = _unread(old), _unread(new)
     while left and right:
@@ -28,7 +28,7 @@ def diff(old: Tree, new: Tree) -> Iterator[RepoChange]:
                 left.pop()
                 right.pop()
                 continue
-            # The higher one is opened first: only so do both sides reach a shared subtree at the same time.
+            # The higher subtree is opened first. Only then do both sides reach a shared subtree at the same time.
             if one[2] >= other[2]:
                 _open(old, left)
             if other[2] >= one[2]:
@@ -49,13 +49,13 @@ def diff(old: Tree, new: Tree) -> Iterator[RepoChange]:
 
 
 def _unread(tree: Tree) -> list[_Item]:
-    """The unread rest of a tree, the next item last."""
+    """The rest of a tree that is not read yet, with the next item last."""
     root = tree.root_node()
     return [(b"", root.cid, root.height)] if root.height is not None else []
 
 
 def _open(tree: Tree, stack: list[_Item]) -> None:
-    """Replace the next subtree by its contents."""
+    """Replace the next subtree with its contents."""
     _, cid, height = stack.pop()
     node = tree.child(cid, height, b"", None)
     for index in range(len(node.keys), -1, -1):
@@ -67,7 +67,7 @@ def _open(tree: Tree, stack: list[_Item]) -> None:
 
 
 def _rest(tree: Tree, stack: list[_Item]) -> Iterator[tuple[bytes, Cid]]:
-    """All remaining entries of one tree after the end of the other."""
+    """Yield all remaining entries of one tree after the other tree has ended."""
     while stack:
         if stack[-1][2] == _ENTRY:
             key, value, _ = stack.pop()

@@ -1,8 +1,9 @@
 """Batch edits of a tree: from changes to the new root and exactly the new nodes.
 
-Source: repository specification, "MST Structure". Nodes on the way to a change are opened as drafts (lists), which are encoded
-once at the end: a batch costs one encoding per changed node, whatever the number of changes, and an unchanged node is neither
-read again nor encoded. After an error nothing has changed: drafts are discarded with the batch.
+Source: repository specification, "MST Structure". Nodes on the path to a change are opened as drafts (lists) and
+encoded once at the end. A batch therefore encodes each changed node once, however many changes there are, and unchanged
+nodes are neither read again nor encoded. If an error occurs, nothing has changed, because the drafts are discarded with
+the batch.
 """
 
 from bisect import bisect_left
@@ -18,7 +19,7 @@ from at_protocol.repo.node import MAX_HEIGHT, MAX_KEY_BYTES, Node, key_height, m
 
 
 class Disagrees(Malformed):
-    """An edit does not fit the tree: its value under the path differs from the change's ``before``."""
+    """An edit does not fit the tree: the tree's value at the path differs from the change's ``before``."""
 
     def __init__(self, path: str, held: Cid | None, claimed: Cid | None) -> None:
         super().__init__(
@@ -32,9 +33,9 @@ class Disagrees(Malformed):
 class Edited:
     """Result of a batch.
 
-    ``new_blocks``: nodes of the new tree that the old tree did not have; ``removed``: nodes of the old tree that the new one
-    no longer has; ``proof_blocks``: further, unchanged nodes that a consumer needs to undo the changes ("covering proof"). A
-    ``#commit`` carries ``new_blocks`` and ``proof_blocks``.
+    ``new_blocks`` are the nodes of the new tree that the old tree did not have. ``removed`` are the nodes of the old
+    tree that the new one no longer has. ``proof_blocks`` are further, unchanged nodes that a consumer needs to undo the
+    changes ("covering proof"). A ``#commit`` carries ``new_blocks`` and ``proof_blocks``.
     """
 
     root: Cid
@@ -45,7 +46,7 @@ class Edited:
 
 @dataclass(slots=True, eq=False)
 class _Draft:
-    """A node being changed; like Node, it has one child more than keys."""
+    """A node being changed. Like a Node, it has one more child than keys."""
 
     height: int
     keys: list[bytes]
@@ -69,7 +70,7 @@ class _Workbench:
     sealed: dict[Cid, Node] = field(default_factory=dict)
 
     def peek(self, cid: Cid, height: int) -> Node:
-        # Bounds are not passed along while editing: misplaced keys cannot go unnoticed, because the caller compares the
+        # Key bounds are not checked while editing. Misplaced keys cannot go unnoticed: either the caller compares the
         # resulting root with a signed one, or the tree is our own.
         return self.tree.child(cid, height, b"", None)
 
@@ -98,7 +99,7 @@ class _Workbench:
         while draft.height > level:
             index = bisect_left(draft.keys, key)
             child = draft.children[index]
-            # Levels are never skipped: a chain of nodes without entries leads down through empty levels.
+            # Levels are never skipped. A chain of nodes without entries leads down through empty levels.
             below = _Draft(draft.height - 1, [], [], [None]) if child is None else self.thaw(child, draft.height - 1)
             draft.children[index] = below
             draft = below
@@ -110,7 +111,7 @@ class _Workbench:
         draft.values.insert(index, value)
 
     def split(self, subtree: _Subtree, height: int, key: bytes) -> tuple[_Subtree, _Subtree]:
-        """The parts of a subtree left and right of a key that it does not contain."""
+        """Split a subtree into the parts left and right of a key that it does not contain."""
         if subtree is None:
             return None, None
         if isinstance(subtree, _Draft):
@@ -122,7 +123,7 @@ class _Workbench:
         inner = children[index]
         left_inner, right_inner = self.split(inner, height - 1, key)
         if index == 0 and left_inner is None:
-            return None, subtree  # all of it is right of the key: unchanged
+            return None, subtree  # everything is right of the key, so nothing changes
         if index == len(keys) and right_inner is None:
             return subtree, None
         if isinstance(subtree, Cid):
@@ -132,7 +133,9 @@ class _Workbench:
         return _unless_hollow(left), _unless_hollow(right)
 
     def find(self, key: bytes) -> tuple[list[tuple[_Draft, int]], int]:
-        """Open the path to a key: drafts with the index of the child taken, and the index of the key in the last."""
+        """Open the path to a key. Returns the drafts with the index of the child taken, and the index of the key in the
+        last one.
+        """
         level = key_height(key)
         draft = self.root
         way: list[tuple[_Draft, int]] = []
@@ -172,7 +175,7 @@ class _Workbench:
         self.trim()
 
     def merge(self, left: _Subtree, right: _Subtree, height: int) -> _Subtree:
-        """Merge two neighbouring subtrees."""
+        """Merge two adjacent subtrees."""
         if left is None:
             return right
         if right is None:
@@ -200,7 +203,7 @@ def _unless_hollow(draft: _Draft) -> _Draft | None:
 
 
 def _lift(subtree: _Subtree, height: int, wanted: int) -> _Subtree:
-    """Put nodes without entries above a subtree up to the given level."""
+    """Put nodes without entries above a subtree, up to the given level."""
     if subtree is None:
         return None
     for level in range(height + 1, wanted + 1):
@@ -209,10 +212,10 @@ def _lift(subtree: _Subtree, height: int, wanted: int) -> _Subtree:
 
 
 def apply(tree: Tree, changes: Iterable[RepoChange]) -> Edited:
-    """Apply the changes, in order; returns new nodes, removed nodes and the covering proof.
+    """Apply the changes in order. Returns new nodes, removed nodes and the covering proof.
 
-    Raises Disagrees if a ``before`` does not match the tree, MissingBlock if a needed node is not in the source (nothing has
-    changed: load it and call again), Malformed if the tree itself is not canonical.
+    Raises Disagrees if a ``before`` does not match the tree, Malformed if the tree itself is not canonical, and
+    MissingBlock if a needed node is not in the source. In that case nothing has changed: load the node and call again.
     """
     changes = list(changes)
     nodes = {} if tree.nodes is None else tree.nodes
@@ -222,10 +225,10 @@ def apply(tree: Tree, changes: Iterable[RepoChange]) -> Edited:
     nodes.update(bench.sealed)
 
     def source(cid: Cid) -> bytes | None:
-        return new.get(cid) or tree.source(cid)  # the cache may have evicted a new node already
+        return new.get(cid) or tree.source(cid)  # the cache might already have evicted a new node
 
     after = Tree(root, source, nodes)
-    # Always include the root: some readers cannot start without it, even if there is nothing to undo.
+    # Always include the root, because some readers cannot start without it, even if there is nothing to undo.
     top = after.root_node()
     proof = {} if root in new else {root: top.block}
     for change in changes:
@@ -236,7 +239,7 @@ def apply(tree: Tree, changes: Iterable[RepoChange]) -> Edited:
 
 
 def root_after(tree: Tree, changes: Iterable[RepoChange]) -> Cid:
-    """Only the resulting root, for checking somebody else's claim. Raises as :func:`apply`."""
+    """Return only the resulting root, to check the claim of another server. Raises the same errors as :func:`apply`."""
     bench = _change(tree, changes)
     return bench.seal(bench.root)
 

@@ -1,7 +1,7 @@
-"""A whole repository as a streamed CAR.
+"""Export of a whole repository as a streamed CAR.
 
 Source: repository specification, "CAR File Serialization", streamable order: the commit, then the tree depth-first in
-pre-order with each record right after its entry. Memory does not grow with the repository.
+pre-order with each record right after its entry. Memory use does not grow with the repository.
 """
 
 from collections import deque
@@ -13,17 +13,19 @@ from at_protocol.repo.commit import Commit
 from at_protocol.repo.mst import MissingBlock, Source, Tree
 from at_protocol.repo.node import Node
 
-# Small sections are sent together: a socket write costs more than a copy.
+# Small sections are sent together, because a socket write costs more than a copy.
 CHUNK_BYTES = 65_536
-# A record under several paths is written once while it is remembered; forgetting it costs a repeated block, which every reader
-# accepts, remembering all would cost memory that grows with the repository.
+# Recent records are remembered so that a record under several paths is not written again. If one is forgotten, its
+# block is repeated, which every reader accepts. Remembering all of them would use memory that grows with the
+# repository.
 _REMEMBERED = 1024
 
 
 def export(commit: Commit, nodes: Source, records: Source) -> Iterator[bytes]:
-    """The chunks of the CAR of a repository.
+    """Yield the chunks of the CAR of a repository.
 
-    ``nodes`` and ``records`` give blocks by CID (one function may serve both). Raises MissingBlock, which ends the export.
+    ``nodes`` and ``records`` return blocks by CID (they can be the same function). Raises MissingBlock, which ends the
+    export.
     """
     header, first = car.write([commit.cid], [(commit.cid, commit.block)])
     pending = [header, first]
@@ -51,7 +53,7 @@ def export(commit: Commit, nodes: Source, records: Source) -> Iterator[bytes]:
 
 
 class _Recently:
-    """Which of the last thousand CIDs were seen."""
+    """Remembers the last thousand CIDs."""
 
     __slots__ = ("_order", "_seen")
 
@@ -60,7 +62,7 @@ class _Recently:
         self._seen: set[Cid] = set()
 
     def before(self, cid: Cid) -> bool:
-        """Whether the CID was seen recently; records it as seen."""
+        """Return whether the CID was seen recently, and remember it."""
         if cid in self._seen:
             return True
         self._seen.add(cid)

@@ -1,7 +1,7 @@
 """Operation inversion: undo a commit's operations on the partial tree sent with it, to verify that they are complete.
 
-Source: sync specification, "Operation inversion". A consumer without a tree can so verify that a commit leads from the root it
-knows (``prevData``) to the signed root (``data``), by these operations only.
+Source: sync specification, "Operation inversion". This way, a consumer that does not have the tree can verify that a
+commit leads from the root it knows (``prevData``) to the signed root (``data``) by these operations only.
 """
 
 from collections.abc import Iterable
@@ -33,10 +33,10 @@ def check_claims(tree: Tree, changes: Iterable[RepoChange]) -> None:
 
 
 def undo(tree: Tree, changes: Iterable[RepoChange]) -> Cid:
-    """The root before the changes. Raises Malformed if they do not match the tree or a needed node was not sent."""
+    """Return the root before the changes. Raises Malformed if they do not match the tree or a needed node was not sent."""
     order = sorted((change.undone() for change in changes), key=_kind)
     if not order:
-        return tree.root  # a commit that changes nothing need not carry a single node
+        return tree.root  # a commit that changes nothing does not have to include any node
     try:
         return root_after(tree, order)
     except MissingBlock as missing:
@@ -51,7 +51,7 @@ def check_inversion(tree: Tree, changes: Iterable[RepoChange], prev_data: Cid) -
 
 
 def _kind(undoing: RepoChange) -> int:
-    """Deletions are undone first, then updates, then creations."""
+    """Sort key: deletions are undone first, then updates, then creations."""
     if undoing.before is None:
         return 0
     return 1 if undoing.after is not None else 2

@@ -1,11 +1,11 @@
 """Merkle search tree: a root and a source of node bytes.
 
-Source: repository specification, "MST Structure". A tree maps paths (``collection/rkey``) to record CIDs; its shape follows
-from its content alone. Nothing here does I/O: if the source lacks a node, :class:`MissingBlock` is raised; the caller loads it
-and calls again.
+Source: repository specification, "MST Structure". A tree maps paths (``collection/rkey``) to record CIDs. Its shape
+depends only on its content. Nothing here does I/O: if the source lacks a node, :class:`MissingBlock` is raised, and the
+caller loads the node and calls again.
 
-Every node is checked on the way down against its parent's constraints (level, range of keys), so reading a foreign tree with
-this module verifies it: code that consumes the whole of :meth:`Tree.walk` has seen a canonical tree.
+Every node is checked on the way down against the constraints of its parent (level, range of keys). Reading a tree from
+elsewhere with this module therefore verifies it: code that consumes all of :meth:`Tree.walk` has seen a canonical tree.
 """
 
 from bisect import bisect_left, bisect_right
@@ -16,7 +16,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.repo.node import EMPTY_NODE, Node, parse_node
 
-# Returns the bytes of a block whose hash has been verified, or None (``dict.get`` is one).
+# Returns the bytes of a block whose hash has been verified, or None (``dict.get`` will do).
 Source = Callable[[Cid], bytes | None]
 
 EMPTY_ROOT = Cid.for_cbor(EMPTY_NODE)
@@ -24,7 +24,7 @@ _EMPTY = Node(EMPTY_ROOT, EMPTY_NODE, None, (), (), (None,))
 
 
 class MissingBlock(LookupError):
-    """The source lacks the block of this CID; nothing was changed, load it and call again."""
+    """The source lacks the block with this CID. Nothing was changed: load the block and call again."""
 
     def __init__(self, cid: Cid) -> None:
         super().__init__(f"block {cid} is missing")
@@ -35,8 +35,8 @@ class MissingBlock(LookupError):
 class Tree:
     """A tree whose nodes are loaded on demand.
 
-    ``nodes`` is an optional cache of parsed nodes; any mapping with eviction will do (one LRU may serve all trees of a
-    process, since nodes are addressed by content). Without it each access parses.
+    ``nodes`` is an optional cache of parsed nodes. Any mapping with eviction will do, and one LRU cache can serve all
+    trees of a process, because nodes are addressed by content. Without a cache, each access parses the node again.
     """
 
     root: Cid
@@ -44,7 +44,7 @@ class Tree:
     nodes: MutableMapping[Cid, Node] | None = None
 
     def load(self, cid: Cid) -> Node:
-        """The node of a CID, checked without its context. Raises MissingBlock, Malformed."""
+        """Return the node of a CID, checked without its context. Raises MissingBlock, Malformed."""
         if self.nodes is not None:
             known = self.nodes.get(cid)
             if known is not None:
@@ -60,14 +60,14 @@ class Tree:
         return node
 
     def root_node(self) -> Node:
-        """The root, which may be without entries only if the tree is empty."""
+        """Return the root node. It has no entries only if the tree is empty."""
         node = self.load(self.root)
         if not node.keys and node.children[0] is not None:
             raise Malformed("mst", str(self.root), "the root has no entries but a subtree; its top should be trimmed")
         return node
 
     def child(self, cid: Cid, height: int, low: bytes, high: bytes | None) -> Node:
-        """A node below the root, which must have level ``height`` and only keys between ``low`` and ``high``."""
+        """Return a node below the root. It must have level ``height`` and only keys between ``low`` and ``high``."""
         node = self.load(cid)
         if height < 0:
             raise Malformed("mst", str(cid), "a subtree hangs below level 0")
@@ -81,9 +81,10 @@ class Tree:
         return node
 
     def search(self, path: str) -> Iterator[Node]:
-        """The nodes from the root to a path's entry, or down to the null pointer where it would be.
+        """Return the nodes from the root to a path's entry, or down to the null pointer where the entry would be.
 
-        It does not stop at a level too low for the path, because other verifiers continue to the null pointer.
+        The search does not stop at a level that is too low for the path, because other verifiers continue to the null
+        pointer.
         """
         key = path.encode()
         node = self.root_node()
@@ -104,7 +105,7 @@ class Tree:
             node = self.child(below, height, low, high)
 
     def get(self, path: str) -> Cid | None:
-        """The record CID under a path, or None. Raises MissingBlock, Malformed."""
+        """Return the record CID under a path, or None. Raises MissingBlock, Malformed."""
         key = path.encode()
         last = _EMPTY
         for last in self.search(path):  # noqa: B007 -- the last node is the one that knows
@@ -113,11 +114,13 @@ class Tree:
         return last.values[index] if index < len(last.keys) and last.keys[index] == key else None
 
     def walk(self, after: str = "") -> "Walk":
-        """Everything in pre-order: each node, then its leftmost subtree, its first entry, the next subtree and so on."""
+        """Walk the tree in pre-order: each node, then its leftmost subtree, its first entry, the next subtree, and so
+        on.
+        """
         return Walk(self, after.encode())
 
     def entries(self, after: str = "") -> Iterator[tuple[str, Cid]]:
-        """``(path, record CID)`` in key order, after ``after``."""
+        """Yield ``(path, record CID)`` in key order, starting after ``after``."""
         for item in self.walk(after):
             if not isinstance(item, Node):
                 yield item
@@ -126,9 +129,9 @@ class Tree:
 class Walk:
     """Iterator over nodes and entries that can resume after a MissingBlock.
 
-    ``next()`` gives a :class:`Node` or a ``(path, CID)`` pair. If it raises MissingBlock, load the block and call ``next()``
-    again: nothing is skipped. :meth:`wanted` lists the nodes needed soon, to load many at once. Memory is that of one path
-    from root to leaf.
+    ``next()`` returns a :class:`Node` or a ``(path, CID)`` pair. If it raises MissingBlock, load the block and call
+    ``next()`` again; nothing is skipped. :meth:`wanted` lists the nodes that are needed soon, so that many can be
+    loaded at once. Uses memory for one path from root to leaf.
     """
 
     __slots__ = ("_after", "_stack", "_started", "_tree")
@@ -137,7 +140,7 @@ class Walk:
         self._tree = tree
         self._after = after
         self._started = False
-        # Unopened subtrees (link, level, bounds) and entries not yet returned, the next one last.
+        # Unopened subtrees (link, level, bounds) and entries not returned yet, with the next one last.
         self._stack: list[tuple[Cid, int, bytes, bytes | None] | tuple[str, Cid]] = []
 
     def __iter__(self) -> "Walk":
@@ -169,13 +172,13 @@ class Walk:
                 stack.append((_text(keys[index]), node.values[index]))
             below = children[index]
             if below is not None:
-                # Between this key and the one before it; at the edges the node's own bounds hold.
+                # The subtree lies between this key and the previous one. At the edges, the bounds of the node apply.
                 left = keys[index - 1] if index else low
                 right = keys[index] if index < len(keys) else high
                 stack.append((below, height - 1, left, right))
 
     def wanted(self, limit: int = 100) -> list[Cid]:
-        """Up to ``limit`` links to the nodes opened next, soonest first, for prefetching."""
+        """Return up to ``limit`` links to the nodes that will be opened next, in order, for prefetching."""
         if not self._started:
             return [self._tree.root]
         return [item[0] for item in reversed(self._stack) if len(item) == 4][:limit]

@@ -1,12 +1,12 @@
 """Node of the Merkle search tree: encoding, parsing and the rules of canonical form.
 
-Source: repository specification, "MST Structure". A node is the DAG-CBOR map ``{e: [entries], l: link|null}``, an entry ``{k:
-key suffix, p: prefix length, t: link|null, v: link}``. The grammar is so rigid that it is matched byte by byte: a node that
-parses here is canonical, so its CID is the only one that its content can have.
+Source: repository specification, "MST Structure". A node is the DAG-CBOR map ``{e: [entries], l: link|null}``, and an
+entry is ``{k: key suffix, p: prefix length, t: link|null, v: link}``. The grammar is so rigid that it is matched byte
+by byte. A node that parses here is canonical, so no other CID can have the same content.
 
-Rules of one node: keys strictly increase, every key belongs to the height of the node, the prefix shared with the previous key
-is as long as possible. Rules between nodes (child one level lower, keys within the gap) are checked by
-:mod:`at_protocol.repo.mst` on the way down.
+Within a node, keys strictly increase, every key belongs to the height of the node, and the prefix shared with the
+previous key is as long as possible. The rules between nodes (a child is one level lower, its keys are within the gap)
+are checked by :mod:`at_protocol.repo.mst` on the way down.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ import libipld
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 
-# A repository of ten million records has nodes of some 60 entries and a height of 12; keys mined to be more must not
-# cost a reader more than this ("Security considerations: MST structure").
+# A repository of ten million records has nodes of about 60 entries and a height of 12. An attacker can choose keys that
+# make larger nodes; they must not cost a reader more than this ("Security considerations: MST structure").
 MAX_ENTRIES = 256
 MAX_HEIGHT = 32
 MAX_NODE_BYTES = 1_000_000
@@ -27,7 +27,7 @@ MAX_KEY_BYTES = 1024
 
 EMPTY_NODE = b"\xa2ae\x80al\xf6"
 
-_LINK = b"\xd8\x2a\x58\x25\x00"  # tag 42 over 37 bytes, the first of them 0
+_LINK = b"\xd8\x2a\x58\x25\x00"  # tag 42 over 37 bytes, the first of which is 0
 _LINK_LENGTH = len(_LINK) + 36
 _NULL = 0xF6
 _VALUE = b"av" + _LINK
@@ -35,10 +35,10 @@ _VALUE = b"av" + _LINK
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """A node: ``children`` has one place more than ``keys``, a child is left of the key of its index.
+    """A node. ``children`` has one more item than ``keys``; a child is left of the key with the same index.
 
-    ``height`` is None for a node without entries: only its parent knows. ``block`` is the node's only valid encoding, kept so
-    that an unchanged node is never encoded again.
+    ``height`` is None for a node without entries, because only its parent knows the height. ``block`` is the node's
+    only valid encoding. It is kept so that an unchanged node is never encoded again.
     """
 
     cid: Cid
@@ -50,21 +50,21 @@ class Node:
 
 
 def key_height(key: bytes) -> int:
-    """The level of a key: pairs of leading zero bits of its SHA-256 (fanout 4)."""
+    """Return the level of a key: the number of pairs of leading zero bits of its SHA-256 (fanout 4)."""
     digest = hashlib.sha256(key).digest()
     first = digest[0]
-    if first:  # all but one key in 256
+    if first:  # true for all but one key in 256
         return (8 - first.bit_length()) >> 1
     number = int.from_bytes(digest, "big")
     return (256 - number.bit_length()) >> 1
 
 
 def shared_prefix(left: bytes, right: bytes) -> int:
-    """How many leading bytes two keys have in common."""
+    """Return how many leading bytes two keys have in common."""
     limit = min(len(left), len(right))
     if left[:limit] == right[:limit]:
         return limit
-    low, high = 0, limit  # the first `low` bytes agree, the first `high` do not
+    low, high = 0, limit  # the first `low` bytes are equal, the first `high` bytes are not
     while high - low > 1:
         middle = (low + high) >> 1
         if left[low:middle] == right[low:middle]:
@@ -75,7 +75,7 @@ def shared_prefix(left: bytes, right: bytes) -> int:
 
 
 def _head(major: int, number: int) -> bytes:
-    """The shortest CBOR head; lengths here stay below 65,536."""
+    """Return the shortest CBOR head. Lengths here are below 65,536."""
     if number < 24:
         return bytes((major | number,))
     if number < 256:
@@ -83,13 +83,13 @@ def _head(major: int, number: int) -> bytes:
     return bytes((major | 25, number >> 8, number & 0xFF))
 
 
-# Keys are at most 1,024 bytes long: every head that can occur, made once.
+# Keys are at most 1,024 bytes long, so all possible heads are precomputed.
 _BYTES_HEADS = [b"\xa4ak" + _head(0x40, length) for length in range(MAX_KEY_BYTES + 1)]
 _PREFIX_HEADS = [b"ap" + _head(0x00, length) + b"at" for length in range(MAX_KEY_BYTES + 1)]
 
 
 def encode_node(keys: Sequence[bytes], values: Sequence[Cid], children: Sequence[Cid | None]) -> bytes:
-    """The bytes of a node; keys are at most 1,024 bytes and already in order."""
+    """Encode a node. Keys must be at most 1,024 bytes long and already in order."""
     parts = [b"\xa2ae", _head(0x80, len(keys))]
     previous = b""
     for index, key in enumerate(keys):
@@ -110,13 +110,15 @@ def encode_node(keys: Sequence[bytes], values: Sequence[Cid], children: Sequence
 
 
 def make_node(height: int | None, keys: Sequence[bytes], values: Sequence[Cid], children: Sequence[Cid | None]) -> Node:
-    """A node from its parts, encoded and addressed."""
+    """Create a node from its parts and compute its block and CID."""
     block = encode_node(keys, values, children)
     return Node(Cid.for_cbor(block), block, height if keys else None, tuple(keys), tuple(values), tuple(children))
 
 
 def _number(block: bytes, at: int, major: int) -> tuple[int, int]:
-    """Read a CBOR head of the given major type (0x00, 0x40, 0x80) in its shortest form: (number, next position)."""
+    """Read a CBOR head of the given major type (0x00, 0x40, 0x80) in its shortest form. Returns the number and the next
+    position.
+    """
     first = block[at]
     number = first - major
     if 0 <= number < 24:
@@ -158,9 +160,10 @@ def _expect(block: bytes, at: int, literal: bytes) -> int:
 
 
 def parse_node(block: bytes, cid: Cid) -> Node:
-    """Parse a node, with all rules of a single node checked.
+    """Parse a node and check all rules that apply to a single node.
 
-    ``cid`` is trusted to be the block's hash: the code that fetched the block has verified that (``car``, a store of our own).
+    ``cid`` must be the block's hash. This is not checked here, because the code that fetched the block has verified it
+    (``car``, or our own store).
 
     Raises Malformed if the bytes are not the canonical encoding of a valid node.
     """
@@ -173,7 +176,7 @@ def parse_node(block: bytes, cid: Cid) -> Node:
 
 
 def _parse(block: bytes, cid: Cid) -> Node:
-    # This loop is most of the cost of reading trees; rare and invalid cases are left to the functions above.
+    # This loop is most of the cost of reading trees. Rare and invalid cases are left to the functions above.
     count, at = _number(block, _expect(block, 0, b"\xa2ae"), 0x80)
     if count > MAX_ENTRIES:
         raise _bad(block[:32], f"{count} entries in one node; {MAX_ENTRIES} are allowed")
@@ -193,8 +196,8 @@ def _parse(block: bytes, cid: Cid) -> Node:
         prefix, at = _number(block, at + 2, 0x00)
         if prefix + length > MAX_KEY_BYTES:
             raise _bad(block, f"a key has at most {MAX_KEY_BYTES} bytes")
-        # Where a key leaves the one before it, its byte must be greater: equal, the prefix would not be as long as it
-        # could be; less, the keys would not be in order.
+        # At the first byte that differs from the previous key, this key must have the greater byte. If it were equal,
+        # the prefix would not be as long as possible; if less, the keys would be out of order.
         if not length or prefix > len(previous) or (prefix < len(previous) and suffix[0] <= previous[prefix]):
             raise _bad(
                 block, f"{suffix!r} behind {prefix} bytes of {previous!r}: not in order, or the prefix too short"
@@ -226,10 +229,11 @@ def _parse(block: bytes, cid: Cid) -> Node:
 
 
 def links_of(block: bytes) -> list[tuple[bytes, bool]]:
-    """The links of a node in pre-order, as the bytes of their CIDs, and whether each leads to a subtree; unchecked.
+    """Return the links of a node in pre-order, as CID bytes, and whether each one leads to a subtree. Nothing is
+    checked.
 
-    For a store that sends its own trees to readers who verify them: a fifth of the time of :func:`parse_node`. Raises
-    Malformed if the fields are missing.
+    For a store that sends its own trees to readers who verify them; takes a fifth of the time of :func:`parse_node`.
+    Raises Malformed if the fields are missing.
     """
     try:
         node = libipld.decode_dag_cbor(block)

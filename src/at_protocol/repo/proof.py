@@ -1,4 +1,4 @@
-"""Proof of a record's presence or absence in a repository: the commit and the nodes on the path to its place.
+"""Proof that a record is present or absent in a repository: the commit and the nodes on the path to the record.
 
 Source: ``com.atproto.sync.getRecord``; repository specification.
 """
@@ -18,10 +18,10 @@ from at_protocol.syntax.did import Did
 
 @dataclass(frozen=True, slots=True)
 class RecordProof:
-    """A verified proof: under ``path`` the commit has ``cid``, or nothing if that is None.
+    """A verified proof that the commit has ``cid`` under ``path``, or nothing if ``cid`` is None.
 
-    ``record`` are the record's bytes if the proof carries them. ``nodes`` lead from the root to the path's place; they
-    prove their other entries as well.
+    ``record`` holds the record's bytes if the proof includes them. ``nodes`` lead from the root to the path; they prove
+    their other entries as well.
     """
 
     commit: Commit
@@ -33,23 +33,25 @@ class RecordProof:
 
 @dataclass(frozen=True, slots=True)
 class TreePath:
-    """The nodes from the root to a path's place, and its record; None if absent."""
+    """The nodes from the root to a path, and the CID of its record, which is None if absent."""
 
     nodes: tuple[Node, ...]
     cid: Cid | None
 
 
 def way_to(tree: Tree, path: str) -> TreePath:
-    """The proof of presence or absence of a path, without commit and record.
+    """Return the proof that a path is present or absent, without commit and record.
 
-    Raises MissingBlock if the source lacks a node; a caller that loads it starts again.
+    Raises MissingBlock if the source lacks a node. After loading it, the caller starts again.
     """
     nodes = tuple(tree.search(path))
     return TreePath(nodes, tree.get(path))
 
 
 def write_proof(commit: Cid, way: TreePath, found: Mapping[Cid, bytes]) -> bytes:
-    """The proof as a CAR whose root is the commit; ``found`` has the blocks of the commit and of the record, if there is one."""
+    """Return the proof as a CAR whose root is the commit. ``found`` has the blocks of the commit and of the record, if
+    any.
+    """
     blocks = [(commit, found[commit]), *((node.cid, node.block) for node in way.nodes)]
     if way.cid is not None:
         blocks.append((way.cid, found[way.cid]))
@@ -57,7 +59,7 @@ def write_proof(commit: Cid, way: TreePath, found: Mapping[Cid, bytes]) -> bytes
 
 
 def write_record_proof(commit: Commit, path: str, source: Source) -> bytes:
-    """As :func:`write_proof`, from one source of all blocks. Raises MissingBlock if it lacks one."""
+    """Do the same as :func:`write_proof` with one source for all blocks. Raises MissingBlock if it lacks one."""
     way = way_to(Tree(commit.data, source), path)
     found = {commit.cid: commit.block}
     if way.cid is not None:
@@ -71,8 +73,8 @@ def write_record_proof(commit: Commit, path: str, source: Source) -> bytes:
 def verify_record_proof(data: bytes, *, did: Did, key: PublicKey, path: str) -> RecordProof:
     """Read a proof CAR and verify all of its claims.
 
-    Raises Malformed if the commit is another account's, its signature is wrong, a node is not canonical, or a block on the
-    path is missing: an incomplete proof proves nothing, least of all absence.
+    Raises Malformed if the commit belongs to another account, its signature is wrong, a node is not canonical, or a
+    block on the path is missing. An incomplete proof proves nothing, in particular not that a record is absent.
     """
     file = car.read(data)
     block = file.blocks.get(file.root)

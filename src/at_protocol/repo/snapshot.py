@@ -1,7 +1,7 @@
-"""A whole repository from one CAR, with every claim verified except the signature.
+"""Snapshot: a whole repository from one CAR, with everything verified except the signature.
 
-Source: repository specification, "CAR File Serialization". Only blocks linked from the commit are used: others may be old, or
-somebody else's, and are dropped.
+Source: repository specification, "CAR File Serialization". Only blocks linked from the commit are used. Others could be
+old or belong to someone else, and are dropped.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,11 @@ from at_protocol.repo.stored_record import read_stored
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A repository at one commit: ``entries`` in key order, ``nodes`` and ``records`` by CID, nothing unlinked.
+    """A repository at one commit: ``entries`` in key order, ``nodes`` and ``records`` by CID, and nothing that is not
+    linked.
 
-    ``flaws`` says by path why a new write of that record would be refused; ``odd_paths`` are no ``collection/rkey`` and occur
-    in the tree alone.
+    ``flaws`` maps a path to the reason why a new write of that record would be rejected. ``odd_paths`` are paths in the
+    tree that do not have the form ``collection/rkey``.
     """
 
     commit: Commit
@@ -35,11 +36,11 @@ class Snapshot:
 def read_snapshot(file: Car) -> Snapshot:
     """Read a full export.
 
-    Checks the commit's form, the whole tree's shape, and that every record is present; non-conforming paths and records are
-    reported and not refused, because their hashes are valid. The signature is left to the caller, who has the key
-    (:func:`at_protocol.repo.commit.verify_commit`).
+    Checks the commit's form, the shape of the whole tree, and that every record is present. Non-conforming paths and
+    records are reported and not rejected, because their hashes are valid. The caller, who has the key, verifies the
+    signature (:func:`at_protocol.repo.commit.verify_commit`).
 
-    Raises Malformed with the first error; an incomplete file (a slice, a proof) is an error too.
+    Raises Malformed with the first error. An incomplete file (a slice, a proof) is also an error.
     """
     if len(file.roots) != 1:
         raise Malformed("repository", len(file.roots), "a repository file names exactly one root, its commit")
@@ -72,7 +73,7 @@ def read_snapshot(file: Car) -> Snapshot:
         if record is None:
             raise Malformed("repository", f"{path} {cid}", "a record is not in the file")
         if cid not in records:
-            # One record may occur under a million paths: it is read once.
+            # The same record can occur under a million paths. It is read once.
             records[cid] = record
             if (flaw := read_stored(cid, record).flaw) is not None:
                 flawed[cid] = flaw

@@ -1,7 +1,7 @@
 """Lenient reading of stored records.
 
-Records from elsewhere (imports, migrations) may break rules that bind new writes. Their bytes stay as they are, because their
-hash is in the tree; they are parsed strictly if possible, else leniently, else not at all.
+Records from elsewhere (imports, migrations) can break rules that apply to new writes. Their bytes are kept as they are,
+because their hash is in the tree. They are parsed strictly if possible, otherwise leniently, and otherwise not at all.
 """
 
 from dataclasses import dataclass
@@ -15,24 +15,26 @@ from at_protocol.failures import Malformed
 MAX_READ_BYTES = 4 * 1024 * 1024
 """Larger blocks are carried and never decoded."""
 
-# "Parsers: at least 1 MiB" (data validation guide): what consumers accept at most.
+# "Parsers: at least 1 MiB" (data validation guide): the most that consumers accept.
 _MAX_RECORD_BYTES = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """``fields`` is None if the record cannot be parsed; ``flaw`` says why a new write of it would be refused, if it would."""
+    """A stored record. ``fields`` is None if it cannot be parsed. ``flaw`` is the reason why a new write of it would be
+    rejected, or None.
+    """
 
     fields: dict[str, Value] | None
     flaw: str | None
 
     def blobs(self) -> tuple[BlobRef, ...]:
-        """The blobs it refers to, with duplicates; invalid references are skipped."""
+        """The blobs that the record refers to, with duplicates. Invalid references are skipped."""
         return () if self.fields is None else tuple(find_blobs(self.fields, strict=False))
 
 
 def read_stored(cid: Cid, block: bytes) -> StoredRecord:
-    """Parse a block that a repository's tree names as a record. Never raises: problems are its ``flaw``."""
+    """Parse a block that a repository's tree refers to as a record. Never raises; problems are reported as ``flaw``."""
     if len(block) > MAX_READ_BYTES:
         return StoredRecord(None, f"it has {len(block)} bytes")
     if cid.codec != CODEC_CBOR:

@@ -1,4 +1,4 @@
-"""The event stream: frames, messages, verification, and the consumer's state of each account.
+"""The event stream: frames, messages, verification, and a consumer's state of each account.
 
-Source: event stream and sync specifications. Pure: bytes, keys and the time are arguments.
+Source: event stream and sync specifications. Pure: callers pass in bytes, keys and the time.
 """

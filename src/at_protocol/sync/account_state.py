@@ -1,8 +1,8 @@
-"""What a consumer remembers of one account, and what each message does to it.
+"""The state that a consumer keeps for one account, and how each message changes it.
 
-Source: sync and account specifications. A state is a value: a message comes in, the next state and a verdict come out,
-and the caller stores both together with its cursor. Messages of one account must be given in their order. A repository
-is fetched again ("resync") when a commit does not follow the last one known.
+Source: sync and account specifications. A state is a value. Given a message, the functions here return the next state
+and a verdict, and the caller stores both together with its cursor. Messages of one account must be passed in order. A
+repository is fetched again ("resync") when a commit does not follow the last known one.
 
 ============== ======================= ========================= =====================================
 state          #commit that holds      #commit with a gap        #sync with another tree
@@ -41,7 +41,7 @@ class SyncState(StrEnum):
 
 
 class SyncVerdict(StrEnum):
-    """What to do with a message."""
+    """What a consumer does with a message."""
 
     APPLY = "apply"
     """It holds: act on it."""
@@ -57,10 +57,10 @@ class SyncVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """One account as its upstream presents it.
+    """The state of one account as seen through its upstream.
 
-    ``known`` is None if no commit was seen; with SYNCHRONIZED that means "the first commit is accepted", which is right for a
-    forwarder and wrong for a consumer with a copy.
+    ``known`` is None if no commit was seen. With SYNCHRONIZED, the first commit is then accepted. This is right for a
+    forwarder, but wrong for a consumer that keeps a copy.
     """
 
     active: bool = True
@@ -71,7 +71,7 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True)
 class AccountChange:
-    """A verdict, the next state, and the reason or content."""
+    """A verdict, the next state, and the rejection reason or the verified content."""
 
     verdict: SyncVerdict
     state: AccountState
@@ -81,13 +81,13 @@ class AccountChange:
 
 @dataclass(slots=True)
 class StreamPosition:
-    """Position in one stream: numbers must increase, gaps are normal."""
+    """Position in one stream. Sequence numbers must increase; gaps are normal."""
 
     last_seq: int = 0
     out_of_order: int = 0
 
     def advance(self, seq: int) -> bool:
-        """Whether the message is new. An old number is counted; disconnect from a host that repeats it."""
+        """Return whether the message is new. Old numbers are counted; disconnect from a host that repeats them."""
         if seq <= self.last_seq:
             self.out_of_order += 1
             return False
@@ -98,7 +98,7 @@ class StreamPosition:
 def receive(
     state: AccountState, message: Sequenced, key: PublicKey, *, now_us: int, care: Care = FULL
 ) -> AccountChange:
-    """The verdict on a message for an account in this state. Never raises, whatever the sender does."""
+    """Return the verdict on a message for an account in this state. Never raises, whatever the sender does."""
     match message:
         case IdentityMessage():
             return AccountChange(SyncVerdict.APPLY, state)
@@ -119,8 +119,8 @@ def _commit(state: AccountState, message: CommitMessage, key: PublicKey, now_us:
         return AccountChange(SyncVerdict.HOLD, state)
     is_first = message.since is None and state.known is None
     if state.sync is SyncState.DESYNCHRONIZED and not is_first:
-        # An account first seen in the middle of its history must be fetched; one known to be behind is already queued for
-        # that.
+        # An account first seen in the middle of its history must be fetched. One that is known to be behind is already
+        # queued.
         return AccountChange(SyncVerdict.DROP if state.known else SyncVerdict.RESYNC, state)
     try:
         verified = verify_commit_message(message, key, now_us=now_us, known=state.known, care=care)
@@ -154,17 +154,18 @@ def _refused(state: AccountState, refusal: MessageRejected) -> AccountChange:
 
 
 def resync_began(state: AccountState) -> AccountState:
-    """The state while the repository is being fetched: its messages are held from now on."""
+    """Return the state while the repository is being fetched. New messages are held."""
     return replace(state, sync=SyncState.IN_PROGRESS)
 
 
 def resync_ended(state: AccountState, rev: str, data: Cid) -> AccountState:
-    """The state after the repository was fetched, verified and compared: give the held messages again, old revisions
-    are dropped.
+    """Return the state after the repository was fetched, verified and compared.
+
+    Replay the held messages afterwards; those with old revisions are dropped.
     """
     return replace(state, sync=SyncState.SYNCHRONIZED, known=RepoHead(rev, data))
 
 
 def resync_failed(state: AccountState) -> AccountState:
-    """The state after a failed fetch: held messages are discarded, the repository has to be fetched again."""
+    """Return the state after a failed fetch. The caller discards held messages and has to fetch the repository again."""
     return replace(state, sync=SyncState.DESYNCHRONIZED)

@@ -1,8 +1,8 @@
 """Messages of ``com.atproto.sync.subscribeRepos`` as values.
 
-Source: its Lexicon and the sync specification. Reading checks types and limits and keeps unknown fields, so that a message
-written again has the same bytes; :mod:`at_protocol.sync.verify` verifies its claims. ``time`` is for people: nobody signs it
-and nothing depends on it.
+Source: its Lexicon and the sync specification. Reading checks types and limits and keeps unknown fields, so that a
+message that is written again has the same bytes. :mod:`at_protocol.sync.verify` verifies the claims of a message.
+``time`` is informational: it is not signed, and nothing depends on it.
 """
 
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ MAX_SYNC_BLOCKS_BYTES = 10_000
 
 COMMIT, SYNC, IDENTITY, ACCOUNT, INFO = "#commit", "#sync", "#identity", "#account", "#info"
 
-# Obsolete fields: written with these values, ignored when read.
+# Obsolete fields. They are written with these values and ignored when read.
 _COMMIT_RELICS: Mapping[str, Value] = {"blobs": [], "rebase": False, "tooBig": False}
 
 
 class RecordAction(StrEnum):
-    """Action of an operation on a record."""
+    """What an operation does to a record."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -37,7 +37,9 @@ class RecordAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RepoOperation:
-    """One path of a commit: ``cid`` is None on deletion, ``prev`` None on creation (and in messages of before 2025)."""
+    """One path of a commit. ``cid`` is None on deletion, ``prev`` is None on creation (and in messages from before
+    2025).
+    """
 
     action: RecordAction
     path: str
@@ -45,14 +47,14 @@ class RepoOperation:
     prev: Cid | None = None
 
     def change(self) -> RepoChange:
-        """The record operation as a change of the repository's tree (MST)."""
+        """Return the record operation as a change of the repository's tree (MST)."""
         return RepoChange(self.path, self.prev, self.cid)
 
 
 @dataclass(frozen=True, slots=True)
 class CommitMessage:
-    """New commit of a repository. ``rev`` and ``since`` are as received: verification parses them, an old one need not be
-    valid.
+    """A new commit of a repository. ``rev`` and ``since`` are as received and might be invalid; verification parses
+    them.
     """
 
     seq: int
@@ -69,7 +71,7 @@ class CommitMessage:
 
 @dataclass(frozen=True, slots=True)
 class SyncMessage:
-    """The repository's current commit, whatever its history; ``blocks`` is a CAR of the commit block alone."""
+    """The repository's current commit, regardless of its history. ``blocks`` is a CAR with only the commit block."""
 
     seq: int
     did: Did
@@ -81,7 +83,7 @@ class SyncMessage:
 
 @dataclass(frozen=True, slots=True)
 class IdentityMessage:
-    """The DID document or handle may have changed: resolve it again. ``handle`` is a hint."""
+    """The DID document or handle might have changed: resolve it again. ``handle`` is only a hint."""
 
     seq: int
     did: Did
@@ -92,7 +94,7 @@ class IdentityMessage:
 
 @dataclass(frozen=True, slots=True)
 class AccountMessage:
-    """The sender's view of an account; ``status`` may be any text and explains why it is not active."""
+    """The sender's view of an account. ``status`` can be any text and explains why the account is not active."""
 
     seq: int
     did: Did
@@ -116,7 +118,7 @@ Message = Sequenced | InfoMessage
 
 
 def read(data: bytes) -> Message | frames.ErrorFrame | None:
-    """Read a frame; None for a kind to be skipped. Raises Malformed."""
+    """Read a frame. Returns None for a kind to be skipped. Raises Malformed."""
     frame = frames.decode(data)
     match frame:
         case frames.ErrorFrame():
@@ -128,7 +130,7 @@ def read(data: bytes) -> Message | frames.ErrorFrame | None:
 
 
 def from_payload(kind: str, payload: Mapping[str, Value]) -> Message | None:
-    """The message in a payload; None for an unknown kind. Raises Malformed."""
+    """Return the message in a payload, or None for an unknown kind. Raises Malformed."""
     fields = _Fields(kind, payload)
     match kind:
         case "#commit":
@@ -181,7 +183,7 @@ def from_payload(kind: str, payload: Mapping[str, Value]) -> Message | None:
 
 
 def kind_of(message: Message) -> str:
-    """The ``t`` of a message's frame."""
+    """Return the ``t`` of a message's frame."""
     match message:
         case CommitMessage():
             return COMMIT
@@ -198,7 +200,7 @@ def kind_of(message: Message) -> str:
 
 
 def to_payload(message: Message) -> dict[str, Value]:
-    """The payload map of a message, without ``seq``."""
+    """Return the payload map of a message, without ``seq``."""
     match message:
         case CommitMessage():
             payload: dict[str, Value] = {
@@ -229,7 +231,7 @@ def to_payload(message: Message) -> dict[str, Value]:
 
 
 def encode(message: Message) -> bytes:
-    """The frame of a message."""
+    """Encode a message as a frame."""
     payload = to_payload(message)
     if not isinstance(message, InfoMessage):
         payload["seq"] = message.seq
@@ -237,7 +239,7 @@ def encode(message: Message) -> bytes:
 
 
 def encode_unsequenced(message: Sequenced) -> frames.Unsequenced:
-    """The frame of a message numbered later; its ``seq`` is ignored."""
+    """Encode a message that gets its number later. Its ``seq`` is ignored."""
     return frames.encode_unsequenced(kind_of(message), to_payload(message))
 
 
@@ -278,7 +280,7 @@ _ACTIONS = frozenset(action.value for action in RecordAction)
 
 
 class _Fields:
-    """A payload being read; what was not asked for is the rest."""
+    """A payload being read. Fields that were not read are kept as the rest."""
 
     __slots__ = ("_kind", "_payload", "_taken")
 
@@ -300,7 +302,7 @@ class _Fields:
     def text_or_null(self, name: str) -> str | None:
         return None if self.take(name) is None else self.text(name)
 
-    # An explicit null for an absent field stays in the rest, so that it is written again.
+    # If an absent field is an explicit null, it is kept in the rest, so that it is written again.
     def text_or_absent(self, name: str) -> str | None:
         return None if self._payload.get(name) is None else self.text(name)
 

@@ -1,7 +1,7 @@
 """Frames of an event stream: a header map and a payload map, back to back in one binary WebSocket message.
 
-Source: event stream specification, "Framing" and "Sequencing". The header of a message is ``{op: 1, t: "#commit"}``, that
-of an error ``{op: -1}``. Frames with an unknown ``op`` or ``t`` are to be skipped, broken ones end the connection.
+Source: event stream specification, "Framing" and "Sequencing". The header of a message is ``{op: 1, t: "#commit"}``;
+that of an error is ``{op: -1}``. Frames with an unknown ``op`` or ``t`` are skipped; broken frames end the connection.
 """
 
 from collections.abc import Mapping
@@ -15,19 +15,20 @@ from at_protocol.data.model import Value
 from at_protocol.failures import Malformed, Misuse
 
 MAX_FRAME_BYTES = 5_000_000
-# A commit's operations (repository specification, "Sync": at most 200 of them).
+# Maximum number of operations in a commit (repository specification, "Sync").
 MAX_OPERATIONS = 200
-# Each item of a payload becomes a Python object, fifty times the size of the smallest: five megabytes of empty lists would
-# take seconds and hundreds of megabytes. A commit of 200 operations has 2,000 items; small frames cannot have many.
+# Each item of a payload becomes a Python object of up to fifty times its encoded size, so five megabytes of empty lists
+# would take seconds and hundreds of megabytes. A commit of 200 operations has 2,000 items, and small frames cannot have
+# many.
 MAX_ITEMS = 10_000
 _COUNTED_FROM_BYTES = 16_384
-# Sequence numbers must survive being read as JSON numbers (event stream specification, "Sequencing").
+# Sequence numbers must remain exact when read as JSON numbers (event stream specification, "Sequencing").
 MAX_SEQ = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A message frame: ``kind`` is the header's ``t`` with its ``#``."""
+    """A message frame. ``kind`` is the header's ``t``, including the ``#``."""
 
     kind: str
     payload: dict[str, Value]
@@ -43,23 +44,23 @@ class ErrorFrame:
 
 @dataclass(frozen=True, slots=True)
 class UnknownFrame:
-    """A frame of a kind that this version of the protocol does not have: skip it."""
+    """A frame of a kind that this version of the protocol does not define. Skip it."""
 
     op: int
 
 
 @dataclass(frozen=True, slots=True)
 class Unsequenced:
-    """A message without its sequence number: the bytes before and after it.
+    """A message without its sequence number: the bytes before and after the number.
 
-    The number is assigned inside the transaction that stores the message; inserting it is a concatenation.
+    The number is assigned inside the transaction that stores the message. Inserting it is a concatenation.
     """
 
     head: bytes
     tail: bytes
 
     def with_seq(self, seq: int) -> bytes:
-        """The finished frame with this number."""
+        """Return the complete frame with this sequence number."""
         if not 0 < seq <= MAX_SEQ:
             raise Misuse(f"sequence number {seq} is out of range")
         return b"".join((self.head, cbor.encode(seq), self.tail))
@@ -69,7 +70,7 @@ class Unsequenced:
 class Glance:
     """Unverified summary of a frame: enough to decide whether to read it.
 
-    ``kind`` is empty for errors and unknown frames, ``paths`` are those of a commit's operations.
+    ``kind`` is empty for errors and unknown frames. ``paths`` are the paths of a commit's operations.
     """
 
     kind: str
@@ -79,18 +80,18 @@ class Glance:
 
 
 def encode_message(kind: str, payload: Mapping[str, Value]) -> bytes:
-    """A message frame."""
+    """Encode a message frame."""
     return _header(kind) + cbor.encode(dict(payload))
 
 
 def encode_unsequenced(kind: str, payload: Mapping[str, Value]) -> Unsequenced:
-    """A message frame without its ``seq``, which ``payload`` must not have."""
+    """Encode a message frame without its ``seq``, which ``payload`` must not contain."""
     if "seq" in payload:
         raise Misuse("the payload has a sequence number already")
-    if len(payload) >= 23:  # a map head of one byte
+    if len(payload) >= 23:  # the map head must be a single byte
         raise Misuse("no message has so many fields")
-    # DAG-CBOR sorts keys by length, then by bytes, which gives the position of `seq`. The keys before and after it are encoded
-    # as one map each, whose one-byte head is dropped.
+    # DAG-CBOR sorts keys by length and then by bytes, which determines the position of `seq`. The keys before and after
+    # it are each encoded as a map, whose one-byte head is dropped.
     before = {key: value for key, value in payload.items() if _key_order(key) < _SEQ_ORDER}
     behind = {key: value for key, value in payload.items() if key not in before}
     size = bytes((0xA0 + len(payload) + 1,))
@@ -108,7 +109,7 @@ _SEQ_KEY = cbor.encode("seq")
 
 
 def encode_error(error: str, message: str | None = None) -> bytes:
-    """An error frame; close the connection after it."""
+    """Encode an error frame. Close the connection after sending it."""
     payload: dict[str, Value] = {"error": error}
     if message is not None:
         payload["message"] = message
@@ -147,10 +148,10 @@ def decode(data: bytes) -> Frame | ErrorFrame | UnknownFrame:
 
 
 def glance(data: bytes) -> Glance:
-    """Summarize a frame without checking it: more than ten times as fast as reading it.
+    """Summarize a frame without checking it, more than ten times as fast as reading it.
 
-    Only for deciding to skip a frame; code that acts on a frame reads it with :func:`decode`. Raises Malformed if not even this
-    is possible.
+    Use this only to decide whether to skip a frame; code that acts on a frame reads it with :func:`decode`. Raises
+    Malformed if the frame cannot even be summarized.
     """
     if len(data) > MAX_FRAME_BYTES:
         raise _bad(len(data), f"a frame has at most {MAX_FRAME_BYTES} bytes")
@@ -185,7 +186,7 @@ def glance(data: bytes) -> Glance:
 
 
 def _check_items(data: bytes) -> None:
-    """Refuse a frame with more items than any message has, by their heads alone: nothing is decoded."""
+    """Reject a frame that has more items than any valid message. Only heads are read; nothing is decoded."""
     size = len(data)
     if size < _COUNTED_FROM_BYTES:
         return
@@ -200,7 +201,8 @@ def _check_items(data: bytes) -> None:
                 width = _WIDTHS[argument]
                 argument = int.from_bytes(data[position : position + width])
                 position += width
-            # Bytes and text are skipped; the contents of a list, a map or a tag are the items that follow.
+            # The content of bytes and text is skipped. The contents of a list, a map or a tag are the items that
+            # follow.
             if head >> 5 in (2, 3):
                 position += argument
             if count > MAX_ITEMS:
@@ -209,7 +211,7 @@ def _check_items(data: bytes) -> None:
         raise _bad(data[:32], "not DAG-CBOR") from None
 
 
-# How many bytes of a head follow the first (RFC 8949, section 3).
+# How many bytes of a head follow its first byte (RFC 8949, section 3).
 _WIDTHS = {24: 1, 25: 2, 26: 4, 27: 8}
 
 _ERROR_HEADER = cbor.encode({"op": -1})

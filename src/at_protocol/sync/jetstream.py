@@ -1,8 +1,8 @@
 """Jetstream events: the same operations as JSON, unsigned, from a server that must be trusted.
 
-Source: Jetstream documentation (v1 wire, which the 2026 rewrite keeps). Unknown kinds are skipped, unknown fields ignored. A
-commit of several operations arrives as as many events. ``#sync`` does not exist here, so a repository that was reset goes
-unnoticed; to verify a record, fetch its proof.
+Source: Jetstream documentation (v1 wire format, which the 2026 rewrite keeps). Unknown kinds are skipped and unknown
+fields ignored. A commit with several operations arrives as one event per operation. There is no ``#sync``, so a
+repository reset goes unnoticed. To verify a record, fetch its proof.
 """
 
 from collections.abc import Iterable
@@ -20,13 +20,13 @@ from at_protocol.syntax.record_key import RecordKey, parse_record_key
 
 MAX_WANTED_COLLECTIONS = 100
 MAX_WANTED_DIDS = 10_000
-# Cursors from here on are Unix microseconds, smaller ones sequence numbers of the 2026 rewrite.
+# Cursors from this value up are Unix microseconds. Smaller ones are sequence numbers of the 2026 rewrite.
 FIRST_TIME_CURSOR = 10**15
 
 
 @dataclass(frozen=True, slots=True)
 class JetstreamCommit:
-    """One operation; ``record`` and ``cid`` are None on deletion. ``cursor`` resumes after it."""
+    """One operation. ``record`` and ``cid`` are None on deletion. Resume from ``cursor`` to continue after it."""
 
     did: Did
     time_us: int
@@ -41,7 +41,7 @@ class JetstreamCommit:
 
 @dataclass(frozen=True, slots=True)
 class JetstreamIdentity:
-    """The upstream's ``#identity``; ``seq`` is the upstream's number."""
+    """The upstream's ``#identity`` event. ``seq`` is the upstream's sequence number."""
 
     did: Did
     time_us: int
@@ -52,7 +52,7 @@ class JetstreamIdentity:
 
 @dataclass(frozen=True, slots=True)
 class JetstreamAccount:
-    """The upstream's ``#account``; ``seq`` is the upstream's number."""
+    """The upstream's ``#account`` event. ``seq`` is the upstream's sequence number."""
 
     did: Did
     time_us: int
@@ -66,7 +66,7 @@ JetstreamEvent = JetstreamCommit | JetstreamIdentity | JetstreamAccount
 
 
 def read(text: str | bytes) -> JetstreamEvent | None:
-    """Read an event; None for a kind to be skipped. Raises Malformed."""
+    """Read an event. Returns None for a kind to be skipped. Raises Malformed."""
     event = _map(json_form.decode(text), "event")
     kind = event.get("kind")
     if not isinstance(kind, str) or kind not in {"commit", "identity", "account"}:
@@ -109,7 +109,9 @@ def _commit(did: Did, time_us: int, cursor: int, commit: dict[str, Value]) -> Je
 def subscribe_query(
     *, collections: Iterable[str] = (), dids: Iterable[str] = (), cursor: int | None = None, max_message_bytes: int = 0
 ) -> str:
-    """The query of ``/subscribe``. Collections are NSIDs or ``prefix.*``. Raises Malformed over the server's limits."""
+    """Return the query of ``/subscribe``. Collections are NSIDs or ``prefix.*``. Raises Malformed beyond the server's
+    limits.
+    """
     collections, dids = list(collections), list(dids)
     if len(collections) > MAX_WANTED_COLLECTIONS:
         raise _bad(len(collections), f"at most {MAX_WANTED_COLLECTIONS} collections can be asked for")

@@ -1,7 +1,7 @@
 """Encode firehose messages as Jetstream events: one JSON text per operation, for readers who trust the server.
 
-``time_us`` is the message's own time; ``cursor``, which the 2026 rewrite added, is the sequence number, so that resuming by it
-neither misses nor repeats anything. ``#sync`` is not sent.
+``time_us`` is the message's own time. ``cursor``, which the 2026 rewrite added, is the sequence number, so resuming
+from it neither misses nor repeats anything. ``#sync`` is not sent.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,9 @@ from at_protocol.syntax.datetime import parse_datetime
 
 @dataclass(frozen=True, slots=True)
 class JetstreamLine:
-    """One event. ``collection`` is None if filters by collection do not apply; ``rkey``: of a record that it contains."""
+    """One event. ``collection`` is None if collection filters do not apply. ``rkey`` is set if the event contains a
+    record.
+    """
 
     did: str
     collection: str | None
@@ -25,7 +27,7 @@ class JetstreamLine:
 
 
 def lines_of(message: Message) -> list[JetstreamLine]:
-    """The events of one of our messages, in order; none for kinds without a Jetstream event. Raises Malformed."""
+    """Return the events for one of our messages, in order. Empty for kinds without a Jetstream event. Raises Malformed."""
     match message:
         case CommitMessage():
             return _operations(message)
@@ -58,7 +60,8 @@ def _operations(message: CommitMessage) -> list[JetstreamLine]:
         }
         if operation.cid is not None:
             body |= {"record": cbor.decode(blocks[operation.cid]), "cid": str(operation.cid)}
-        # The last operation of a commit has the cursor after it; with earlier ones the commit is sent again.
+        # Only the last operation of a commit has the cursor after the commit. Resuming from an earlier one sends the
+        # whole commit again.
         cursor = message.seq if number == len(message.operations) else message.seq - 1
         shown = None if operation.cid is None else rkey
         lines.append(_line(message.repo, message.time, cursor, "commit", body, collection, shown))

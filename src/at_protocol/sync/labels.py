@@ -1,7 +1,7 @@
-"""Labels: signed statements of a labeler about an account or a record.
+"""Labels: signed statements by a labeler about an account or a record.
 
-Source: label specification ("Label Schema and Data Model", "Signature"). The signature is over the DRISL-CBOR of the label
-without ``sig``, with every received field, including unknown ones.
+Source: label specification ("Label Schema and Data Model", "Signature"). The signature covers the DRISL-CBOR of the
+label without ``sig``, with every received field, including unknown ones.
 """
 
 from collections.abc import Mapping
@@ -20,21 +20,22 @@ from at_protocol.syntax.did import Did, parse_did
 
 VERSION: Final = 1
 MAX_VALUE_BYTES: Final = 128
-# Fragments in a labeler's DID document: its key, its service, and that service's type.
+# Fragments in a labeler's DID document: its key and its service, and the service's type.
 LABEL_KEY: Final = "atproto_label"
 LABELER_SERVICE: Final = "atproto_labeler"
 LABELER_TYPE: Final = "AtprotoLabeler"
 SUBSCRIBE_LABELS: Final = "com.atproto.label.subscribeLabels"
 LABELS_FRAME: Final = "#labels"
-# Deployed labelers send one per frame; their batch jobs some dozens.
+# Deployed labelers send one label per frame; their batch jobs send a few dozen.
 MAX_LABELS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class SignedLabel:
-    """One label. ``subject``: a DID or the AT URI of a record. ``cid``: it applies to this version only.
+    """One label.
 
-    ``created_at`` and ``expires_at``: UTC microseconds. ``signed``: the bytes covered by ``signature``.
+    ``subject`` is a DID or the AT URI of a record. If ``cid`` is set, the label applies to this version only.
+    ``created_at`` and ``expires_at`` are UTC microseconds. ``signed`` holds the bytes covered by ``signature``.
     """
 
     source: Did
@@ -51,7 +52,7 @@ class SignedLabel:
 def unsigned_label(
     *, src: Did, uri: str, val: str, cts: str, cid: str | None = None, is_negated: bool = False, exp: str | None = None
 ) -> dict[str, Value]:
-    """The signed content of a label: every field present, in the data model."""
+    """Return the signed content of a label: every field that is present, as data model values."""
     fields: dict[str, Value] = {"ver": VERSION, "src": src, "uri": uri, "val": val, "cts": cts}
     if cid is not None:
         fields["cid"] = cid
@@ -63,12 +64,12 @@ def unsigned_label(
 
 
 def signed_bytes(label: Mapping[str, Value]) -> bytes:
-    """The bytes that a label's signature covers."""
+    """Return the bytes that a label's signature covers."""
     return cbor.encode({name: value for name, value in label.items() if name != "sig"})
 
 
 def labels_in(frame: Frame) -> tuple[int, list[Value]]:
-    """The number of a ``#labels`` frame, and its undecoded labels. Raises Malformed."""
+    """Return the sequence number of a ``#labels`` frame, and its undecoded labels. Raises Malformed."""
     seq, found = frame.payload.get("seq"), frame.payload.get("labels")
     if type(seq) is not int or seq < 1:
         raise Malformed("labels", seq, "the frame has no number")
@@ -78,13 +79,13 @@ def labels_in(frame: Frame) -> tuple[int, list[Value]]:
 
 
 def subject_of(label: Value) -> str:
-    """The claimed subject of a label, unverified; empty if there is none."""
+    """Return the claimed subject of a label, unverified. Empty if there is none."""
     subject = label.get("uri") if isinstance(label, dict) else None
     return subject if isinstance(subject, str) else ""
 
 
 def read_label(label: Value) -> SignedLabel:
-    """Parse a label of a frame; verify its signature with ``is_signed_by``. Raises Malformed."""
+    """Parse a label from a frame. Verify its signature with ``is_signed_by``. Raises Malformed."""
     if not isinstance(label, dict):
         raise Malformed("label", label, "not a map")
     if label.get("ver", VERSION) != VERSION:
@@ -110,12 +111,12 @@ def read_label(label: Value) -> SignedLabel:
 
 
 def is_signed_by(label: SignedLabel, key: PublicKey) -> bool:
-    """Whether the signature is this key's."""
+    """Whether this key made the signature."""
     return key.verify(label.signed, label.signature)
 
 
 def _subject(text: str) -> str:
-    """A DID or the full AT URI of a record with a DID: nothing else can be looked up. Raises Malformed."""
+    """Return a DID, or the full AT URI of a record with a DID; nothing else can be looked up. Raises Malformed."""
     if text.startswith("did:"):
         return parse_did(text)
     uri = parse_at_uri(text)

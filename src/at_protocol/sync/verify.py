@@ -1,8 +1,8 @@
 """Verification of one message by a consumer, step by step, with a named reason for each rejection.
 
-Source: sync specification, "Validation", in its order. The caller has resolved the DID to its key and knows the last seen
-state of the repository. Records are returned as bytes: an invalid record is skipped by the code that indexes it and does not
-invalidate the commit.
+Source: sync specification, "Validation", in its order. The caller has resolved the DID to its key and knows the last
+seen state of the repository. Records are returned as bytes: the code that indexes records skips an invalid one, and it
+does not invalidate the commit.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ MAX_AHEAD_US = 5 * 60 * 1_000_000
 
 
 class RejectionReason(StrEnum):
-    """Why a message was rejected."""
+    """The reason why a message was rejected."""
 
     STALE_REV = "rev is not newer than what is known"
     BAD_REV = "rev is not a TID"
@@ -45,7 +45,7 @@ class RejectionReason(StrEnum):
 
 
 class MessageRejected(Malformed):
-    """A message that must not be processed. GAP alone is no fault of the sender: commits in between were missed."""
+    """A message that must not be processed. Only GAP is not the sender's fault: commits in between were missed."""
 
     def __init__(self, reason: RejectionReason, value: object, why: str = "") -> None:
         super().__init__("message", value, f"{reason.value}{f' ({why})' if why else ''}")
@@ -65,7 +65,7 @@ class RepoHead:
 
 @dataclass(frozen=True, slots=True)
 class SeenOperation:
-    """An operation confirmed by the signed tree. ``record`` are the current record's bytes, None on deletion."""
+    """An operation confirmed by the signed tree. ``record`` holds the current record's bytes, or None on deletion."""
 
     action: RecordAction
     collection: Nsid
@@ -95,11 +95,12 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Care:
-    """How much is checked.
+    """How thoroughly commits are checked.
 
-    ``inverts``: undo the operations and compare with ``prevData``, so that none can be omitted (on by default; off is the
-    light mode for a stream whose relay has done so). ``allows_legacy``: accept commits without ``prevData``, as sent before
-    2025, without that check and without checking that they follow the last known one.
+    ``inverts`` undoes the operations and compares the result with ``prevData``, so that no operation can be omitted. It
+    is on by default; turning it off is the light mode for a stream whose relay has already done this. ``allows_legacy``
+    accepts commits without ``prevData``, as sent before 2025, without that check and without checking that they follow
+    the last known one.
     """
 
     inverts: bool = True
@@ -114,9 +115,9 @@ LENIENT = Care(allows_legacy=True)
 def verify_commit_message(
     message: CommitMessage, key: PublicKey, *, now_us: int, known: RepoHead | None = None, care: Care = FULL
 ) -> Verified:
-    """Verify a ``#commit``. ``known`` is None if nothing was seen of the repository: any revision may then be the first.
+    """Verify a ``#commit``. ``known`` is None if the repository was never seen; any revision can then be the first.
 
-    Raises MessageRejected. On BAD_SIGNATURE resolve the identity again, once; on GAP the repository must be fetched.
+    Raises MessageRejected. On BAD_SIGNATURE, resolve the identity again, once. On GAP, fetch the repository.
     """
     check_newer(message.rev, known)
     rev = check_rev(message.rev, now_us)
@@ -141,7 +142,7 @@ def verify_commit_message(
 
 
 def verify_sync_message(message: SyncMessage, key: PublicKey, *, now_us: int, known: RepoHead | None = None) -> Commit:
-    """Verify a ``#sync``: the commit it carries is this account's, signed, and newer than the known one. Raises
+    """Verify a ``#sync``: its commit belongs to this account, is signed, and is newer than the known one. Raises
     MessageRejected.
     """
     check_newer(message.rev, known)
@@ -160,13 +161,15 @@ def verify_sync_message(message: SyncMessage, key: PublicKey, *, now_us: int, kn
 
 
 def check_newer(rev: str, known: RepoHead | None) -> None:
-    """Reject what is not newer than the known state: TIDs order as text. Comes first: an old message needs no other check."""
+    """Reject a message that is not newer than the known state. TIDs sort as text. This runs first, because an old
+    message needs no other checks.
+    """
     if known is not None and rev <= known.rev:
         raise MessageRejected(RejectionReason.STALE_REV, rev, f"last known is {known.rev}")
 
 
 def check_rev(rev: str, now_us: int) -> Tid:
-    """The revision as a TID, unless it lies more than five minutes ahead."""
+    """Return the revision as a TID. Rejects one more than five minutes in the future."""
     try:
         tid = parse_tid(rev)
     except Malformed as error:

@@ -18,7 +18,9 @@ MAX_LENGTH = 8192
 
 @dataclass(frozen=True, slots=True)
 class AtUri:
-    """An account, a collection of it, or one record. A handle as authority is not durable: resolve it before storing."""
+    """An account, one of its collections, or one record. A handle can change, so resolve it to a DID before storing the
+    URI.
+    """
 
     authority: Did | Handle
     collection: Nsid | None = None
@@ -33,7 +35,9 @@ class AtUri:
 
 
 def parse_at_uri(text: str) -> AtUri:
-    """The URI, a handle in it in lower case and the rest as written; raises Malformed (kind ``at-uri``)."""
+    """Parse a URI. A handle in it is converted to lower case; the rest is kept as written. Raises Malformed (kind
+    ``at-uri``).
+    """
     if len(text) > MAX_LENGTH:
         raise Malformed("at-uri", text, f"longer than {MAX_LENGTH} characters")
     if not text.startswith("at://"):
@@ -52,10 +56,10 @@ def parse_at_uri(text: str) -> AtUri:
 
 
 def record_uri(did: Did, collection: Nsid, rkey: RecordKey) -> AtUri:
-    """The durable URI of a record."""
+    """Return the URI of a record by DID, which does not change."""
     return AtUri(did, collection, rkey)
 
 
 def normal_uri(uri: AtUri) -> AtUri:
-    """The form to compare by: the domain part of the collection in lower case (the handle already is)."""
+    """Return the form to compare by: the domain part of the collection in lower case (the handle already is)."""
     return AtUri(uri.authority, None if uri.collection is None else normal_form(uri.collection), uri.rkey)

@@ -1,8 +1,9 @@
-"""Datetimes as records write them: the common part of RFC 3339 and ISO 8601 (Lexicon, string format ``datetime``).
+"""Datetimes in records: the common part of RFC 3339 and ISO 8601 (Lexicon, string format ``datetime``).
 
-Upper-case ``T`` and ``Z``, seconds and zone required, ``-00:00`` forbidden, any number of fractional digits, years 0000 to
-9999 after conversion to UTC. A record keeps the text it came with: writing an instant back would change its CID.
-Python's own datetime has no year 0 and folds too much, hence the arithmetic here.
+``T`` and ``Z`` are upper case, seconds and zone are required, ``-00:00`` is forbidden, there can be any number of
+fractional digits, and years are 0000 to 9999 after conversion to UTC. A record keeps its original text, because writing
+an instant back would change the CID. Python's own datetime has no year 0 and normalizes too much, so this module does
+the arithmetic itself.
 """
 
 import re
@@ -18,7 +19,9 @@ _DAY_SECONDS = 86_400
 
 
 def _days_before(year: int, month: int, day: int) -> int:
-    """Days from 1970-01-01 in the proleptic Gregorian calendar; years start in March so that leap days come last."""
+    """Return the days from 1970-01-01 in the proleptic Gregorian calendar. Years start in March so that leap days come
+    last.
+    """
     shifted = year - (month < 3)
     era, of_era = divmod(shifted, 400)
     day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
@@ -26,7 +29,7 @@ def _days_before(year: int, month: int, day: int) -> int:
 
 
 def _civil(days: int) -> tuple[int, int, int]:
-    """Year, month and day of a number of days since 1970-01-01: the inverse of :func:`_days_before`."""
+    """Return the year, month and day of a number of days since 1970-01-01: the inverse of :func:`_days_before`."""
     era, of_era = divmod(days + 719_468, 146_097)
     year = (of_era - of_era // 1460 + of_era // 36_524 - of_era // 146_096) // 365
     day_of_year = of_era - (365 * year + year // 4 - year // 100)
@@ -45,7 +48,7 @@ def _is_leap(year: int) -> bool:
 
 
 def parse_datetime(text: str) -> int:
-    """UTC microseconds since 1970 (negative before); finer digits are cut off. Raises Malformed."""
+    """Return UTC microseconds since 1970 (negative before 1970). Finer digits are cut off. Raises Malformed."""
     if len(text) > MAX_LENGTH:
         raise Malformed("datetime", text, f"longer than {MAX_LENGTH} characters")
     found = _SYNTAX.fullmatch(text)
@@ -73,7 +76,9 @@ def parse_datetime(text: str) -> int:
 
 
 def format_datetime(microseconds: int) -> str:
-    """``YYYY-MM-DDTHH:MM:SS.mmmZ``, the preferred form; microseconds are cut to milliseconds. Raises Misuse outside 0000-9999."""
+    """Return ``YYYY-MM-DDTHH:MM:SS.mmmZ``, the preferred form. Microseconds are cut to milliseconds. Raises Misuse
+    outside 0000-9999.
+    """
     seconds, rest = divmod(microseconds, 1_000_000)
     if not _FIRST <= seconds < _END:
         raise Misuse(f"{microseconds} microseconds are outside of the years 0000 to 9999")

@@ -1,7 +1,7 @@
 """Decentralised identifiers: ``did:<method>:<identifier>`` (DID specification of the AT Protocol).
 
-Three failures are distinct: bad syntax (:func:`parse_did` raises), an unsupported method or form of one
-(:func:`supported_method` raises), and a supported DID that does not resolve (resolvers raise).
+There are three distinct failures: bad syntax (:func:`parse_did` raises), an unsupported method or an unsupported form
+of a method (:func:`supported_method` raises), and a supported DID that does not resolve (resolvers raise).
 """
 
 import re
@@ -22,14 +22,14 @@ _WEB_LOCALHOST = re.compile(r"did:web:localhost%3[aA]([0-9]{1,5})")
 
 
 class DidMethod(StrEnum):
-    """The two methods that accounts may use."""
+    """The two DID methods that accounts may use."""
 
     PLC = "plc"
     WEB = "web"
 
 
 def parse_did(text: str) -> Did:
-    """The text as a DID of any method; raises Malformed."""
+    """Parse a DID of any method. Raises Malformed."""
     if len(text) > MAX_LENGTH:
         raise Malformed("did", text, f"longer than {MAX_LENGTH} characters")
     if _SYNTAX.fullmatch(text) is None:
@@ -38,7 +38,7 @@ def parse_did(text: str) -> Did:
 
 
 def method_of(did: Did) -> str:
-    """The method's name: ``plc`` of ``did:plc:…``."""
+    """Return the method's name, such as ``plc`` for ``did:plc:…``."""
     return did.split(":", 2)[1]
 
 
@@ -48,9 +48,10 @@ def is_plc(did: str) -> bool:
 
 
 def supported_method(did: Did) -> DidMethod:
-    """Which of the two methods an account's DID uses; raises Malformed (kind ``did method``) for every other form.
+    """Return which of the two methods an account's DID uses. Raises Malformed (kind ``did method``) for every other
+    form.
 
-    A did:web with a path, and a port with any host but ``localhost``, are forms that accounts may not use.
+    Accounts must not use a did:web with a path, or with a port unless the host is ``localhost``.
     """
     method = method_of(did)
     if method == "plc":
@@ -64,7 +65,9 @@ def supported_method(did: Did) -> DidMethod:
 
 
 def web_host(did: Did) -> str:
-    """Host (lower case), with ``:port`` for ``localhost`` only, of a did:web; raises Malformed (kind ``did method``)."""
+    """Return the host of a did:web in lower case, with ``:port`` only for ``localhost``. Raises Malformed (kind ``did
+    method``).
+    """
     local = _WEB_LOCALHOST.fullmatch(did)
     if local is not None:
         return f"localhost:{local[1]}"

@@ -1,6 +1,6 @@
-"""Handles: host names that point at accounts (Handle specification).
+"""Handles: host names that refer to accounts (Handle specification).
 
-Case means nothing in a handle, so the type always holds lower case. Syntax says nothing about whether a handle may be
+Handles are case-insensitive, so the type always holds lower case. Valid syntax does not mean that a handle may be
 registered: see :func:`reserved_domain`.
 """
 
@@ -18,12 +18,13 @@ MAX_LENGTH = 253
 _SYNTAX = re.compile(
     r"([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?",
 )
-# Handle specification, "Additional Non-Syntax Restrictions"; ``test`` is for development and is the caller's choice.
+# Handle specification, "Additional Non-Syntax Restrictions". ``test`` is for development; the caller decides whether to
+# allow it.
 _RESERVED = frozenset({"alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion"})
 
 
 def parse_handle(text: str) -> Handle:
-    """The handle in lower case; raises Malformed."""
+    """Parse a handle and return it in lower case. Raises Malformed."""
     if len(text) > MAX_LENGTH:
         raise Malformed("handle", text, f"longer than {MAX_LENGTH} characters")
     if _SYNTAX.fullmatch(text) is None:
@@ -32,7 +33,9 @@ def parse_handle(text: str) -> Handle:
 
 
 def reserved_domain(handle: Handle, *, allow_test: bool = False) -> str | None:
-    """The reserved top-level domain of a handle that no account may have and nobody may look up, else None."""
+    """Return the reserved top-level domain of a handle, or None. No account may have such a handle, and nobody may look
+    it up.
+    """
     domain = handle.rpartition(".")[2]
     if domain in _RESERVED or (domain == "test" and not allow_test):
         return domain

@@ -1,4 +1,6 @@
-"""Language tags: BCP 47 as RFC 5646 spells it, the primary language in lower case and of two or three letters."""
+"""Language tags: BCP 47 with the grammar of RFC 5646. The primary language is in lower case and has two or three
+letters.
+"""
 
 import re
 from typing import NewType
@@ -7,7 +9,7 @@ from at_protocol.failures import Malformed
 
 Language = NewType("Language", str)
 
-MAX_LENGTH = 128  # RFC 5646 asks for room for 35 characters; private-use tails are longer in the wild
+MAX_LENGTH = 128  # RFC 5646 recommends room for 35 characters; real private-use tags can be longer
 _SINGLETON = "[0-9a-wyzA-WYZ]"  # x begins private use, not an extension
 _PRIVATE = r"[xX](?:-[a-zA-Z0-9]{1,8})+"
 _SYNTAX = re.compile(
@@ -18,21 +20,21 @@ _SYNTAX = re.compile(
     rf"(?P<extensions>(?:-{_SINGLETON}(?:-[a-zA-Z0-9]{{2,8}})+)*)"
     rf"(?:-{_PRIVATE})?"
     rf"|{_PRIVATE}"
-    # RFC 5646 section 2.1, "irregular": registered before the grammar and outside of it.
+    # RFC 5646 section 2.1, "irregular": tags registered before the grammar existed, which do not match it.
     r"|en-GB-oed|i-(?:ami|bnn|default|enochian|hak|klingon|lux|mingo|navajo|pwn|tao|tay|tsu)|sgn-BE-FR|sgn-BE-NL|sgn-CH-DE)",
 )
 
 
 def parse_language(text: str) -> Language:
-    """The tag when it is well-formed (RFC 5646, section 2.2.9); raises Malformed."""
+    """Parse a well-formed tag (RFC 5646, section 2.2.9). Raises Malformed."""
     if len(text) > MAX_LENGTH or _SYNTAX.fullmatch(text) is None:
         raise Malformed("language", text, "not a language tag such as en or pt-BR")
     return Language(text)
 
 
 def parse_valid_language(text: str) -> Language:
-    """As :func:`parse_language`; also refuses a variant or extension that occurs twice, whatever its case (RFC 5646,
-    section 2.2.9, "valid").
+    """Do the same as :func:`parse_language`, and also reject a variant or extension that occurs twice, regardless of
+    case (RFC 5646, section 2.2.9, "valid").
     """
     language = parse_language(text)
     found = _SYNTAX.fullmatch(language)

@@ -16,7 +16,7 @@ _SYNTAX = re.compile(
 
 
 def parse_nsid(text: str) -> Nsid:
-    """The NSID exactly as written (compare by :func:`normal_form`); raises Malformed."""
+    """Return the NSID exactly as written (compare by :func:`normal_form`). Raises Malformed."""
     if len(text) > MAX_LENGTH:
         raise Malformed("nsid", text, f"longer than {MAX_LENGTH} characters")
     if _SYNTAX.fullmatch(text) is None:
@@ -25,11 +25,11 @@ def parse_nsid(text: str) -> Nsid:
 
 
 def authority_domain(nsid: Nsid) -> str:
-    """The domain whose owner speaks for this NSID: ``dept.uni.edu`` of ``edu.uni.dept.getX``."""
+    """Return the domain whose owner controls this NSID: ``dept.uni.edu`` for ``edu.uni.dept.getX``."""
     return ".".join(reversed(nsid.lower().split(".")[:-1]))
 
 
 def normal_form(nsid: Nsid) -> Nsid:
-    """The domain in lower case, the name as it is."""
+    """Return the NSID with the domain in lower case and the name unchanged."""
     domain, dot, name = nsid.rpartition(".")
     return Nsid(domain.lower() + dot + name)

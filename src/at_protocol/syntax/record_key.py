@@ -1,4 +1,4 @@
-"""Record keys: the name of a record within its collection (Record Key specification). Case-sensitive, never folded."""
+"""Record keys: the name of a record within its collection (Record Key specification). Case-sensitive."""
 
 import re
 from typing import NewType
@@ -12,7 +12,7 @@ _SYNTAX = re.compile(r"[a-zA-Z0-9_~.:-]{1,512}")
 
 
 def parse_record_key(text: str) -> RecordKey:
-    """The record key; raises Malformed. ``.`` and ``..`` are refused: they would change paths."""
+    """Parse a record key. Raises Malformed. ``.`` and ``..`` are rejected because they would change paths."""
     if len(text) > MAX_LENGTH:
         raise Malformed("record key", text, f"longer than {MAX_LENGTH} characters")
     if _SYNTAX.fullmatch(text) is None or text in {".", ".."}:

@@ -1,7 +1,7 @@
 """Timestamp identifiers: 13 characters that sort by creation time (TID specification).
 
-Layout of the 64 bits: a zero, 53 bits of microseconds since 1970, 10 bits of clock id. A TID does not prove when it was made:
-record keys are chosen by their authors.
+Layout of the 64 bits: a zero, 53 bits of microseconds since 1970, 10 bits of clock id. A TID does not prove when it was
+created, because authors choose their record keys.
 """
 
 import re
@@ -14,22 +14,27 @@ Tid = NewType("Tid", str)
 ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
 MAX_CLOCK_ID = 1023
 MAX_MICROSECONDS = (1 << 53) - 1
-# Thirteen base32 characters hold 65 bits, a TID has 64: only the first half of the alphabet can lead.
+# Thirteen base32 characters hold 65 bits and a TID has 64, so only the first half of the alphabet can come first.
 _SYNTAX = re.compile(r"[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}")
-# Two characters for every ten bits, and Python's digits for ours: a commit makes two TIDs and reads one.
+# Two characters for every ten bits, and a map between our digits and Python's. Speed matters because each commit makes
+# two TIDs and reads one.
 _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 _DIGITS = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 
 
 def parse_tid(text: str) -> Tid:
-    """The TID; raises Malformed. First characters ``c`` to ``j`` are well-formed but no generator makes them."""
+    """Parse a TID. Raises Malformed. First characters ``c`` to ``j`` are well-formed, although no generator produces
+    them.
+    """
     if _SYNTAX.fullmatch(text) is None:
         raise Malformed("tid", text, "not 13 characters of the sortable base32 alphabet")
     return Tid(text)
 
 
 def from_microseconds(microseconds: int, clock_id: int) -> Tid:
-    """The TID of an instant (microseconds since 1970, UTC) and a clock id (0 to 1023); raises Misuse outside."""
+    """Return the TID of an instant (microseconds since 1970, UTC) and a clock id (0 to 1023). Raises Misuse if out of
+    range.
+    """
     if not 0 <= microseconds <= MAX_MICROSECONDS:
         raise Misuse(f"{microseconds} microseconds do not fit a TID")
     if not 0 <= clock_id <= MAX_CLOCK_ID:
@@ -42,24 +47,24 @@ def from_microseconds(microseconds: int, clock_id: int) -> Tid:
 
 
 def to_integer(tid: Tid) -> int:
-    """All 64 bits of a TID as a number."""
+    """Return all 64 bits of a TID as a number."""
     return int(tid.translate(_DIGITS), 32)
 
 
 def to_microseconds(tid: Tid) -> int:
-    """Microseconds since 1970 as the TID claims; at least 2**53 when its reserved top bit is set."""
+    """Return the microseconds since 1970 that the TID claims. At least 2**53 if its reserved top bit is set."""
     return to_integer(tid) >> 10
 
 
 def to_clock_id(tid: Tid) -> int:
-    """The clock identifier of a TID: its lowest ten bits."""
+    """Return the clock identifier of a TID: its lowest ten bits."""
     return to_integer(tid) & MAX_CLOCK_ID
 
 
 class TidClock:
-    """Generates strictly increasing TIDs, whatever the wall clock does.
+    """Generates strictly increasing TIDs, even if the wall clock goes backwards.
 
-    One per process; two processes that share a repository need different clock ids.
+    Use one per process. Two processes that share a repository need different clock ids.
     """
 
     __slots__ = ("_clock_id", "_last")
@@ -71,10 +76,10 @@ class TidClock:
         self._last = -1
 
     def next(self, now_us: int, *, after: Tid | None = None) -> Tid:
-        """A TID later than all earlier ones and, if given, later than ``after``.
+        """Return a TID later than all earlier ones and, if given, later than ``after``.
 
-        ``after`` is a repository's previous rev, which another host may have made with a clock ahead of ours; its microsecond
-        is skipped, whatever its clock id.
+        ``after`` is a repository's previous rev, which another host with a faster clock might have created. Its
+        microsecond is skipped, whatever its clock id.
         """
         moment = max(now_us, self._last + 1)
         if after is not None:

@@ -1,4 +1,4 @@
-"""URIs of any scheme, checked only as far as Lexicon's format ``uri`` requires: a scheme, a colon, no spaces."""
+"""URIs of any scheme. Only what Lexicon's format ``uri`` requires is checked: a scheme, a colon, no spaces."""
 
 import re
 from typing import NewType

@@ -1,7 +1,7 @@
 """XRPC errors: JSON body, default names of HTTP statuses, tolerant parsing of other servers' errors.
 
-A body is ``{"error": name, "message": text}``; the name is a short ASCII constant. A client tolerates every other body,
-because proxies in between answer with pages of their own (HTTP API specification, "Error Responses").
+A body is ``{"error": name, "message": text}``, where the name is a short ASCII constant. A client tolerates every other
+body, because proxies in between send their own error pages (HTTP API specification, "Error Responses").
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from typing import Final
 
 import msgspec
 
-# Longer texts from strangers are cut: they end up in logs and on pages.
+# Longer texts from other servers are cut, because they end up in logs and on pages.
 MAX_MESSAGE: Final = 500
 MAX_NAME: Final = 100
 
-# Error name of a status if the body has none.
+# Error name for a status if the body has none.
 GENERIC_NAMES: Final = {
     400: "InvalidRequest",
     401: "AuthenticationRequired",
@@ -35,7 +35,7 @@ GENERIC_NAMES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """An XRPC error. ``message`` is for people and may be empty."""
+    """An XRPC error. ``message`` is for people and can be empty."""
 
     name: str
     message: str = ""
@@ -52,7 +52,7 @@ def encode_error(error: ErrorBody) -> bytes:
 
 
 def read_error(status: int, body: bytes) -> ErrorBody:
-    """The error of another server's response; never raises, whatever the body is."""
+    """Return the error in another server's response. Never raises, whatever the body is."""
     try:
         wire = msgspec.json.decode(body, type=_Wire)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -64,7 +64,7 @@ def read_error(status: int, body: bytes) -> ErrorBody:
 
 
 def _one_line(text: str) -> str:
-    # Line breaks, U+0000 and direction marks must not reach logs, databases and pages.
+    # Line breaks, U+0000 and direction marks must not get into logs, databases and pages.
     return "".join(character if character.isprintable() else " " for character in text)
 
 

@@ -1,8 +1,8 @@
-"""Query parameters by Lexicon: decode a query string to typed values, and encode for clients.
+"""Query parameters by Lexicon: decode a query string to typed values, and encode it for clients.
 
-Rules (HTTP API specification, and the reference server where that leaves a choice): a list is the same name repeated, in
-order; booleans are the words ``true`` and ``false``; integers are decimal; a scalar given twice is refused; unknown names are
-ignored; the empty text counts as absent; defaults are filled in.
+Rules (HTTP API specification, and the reference server where it leaves a choice): a list is the same name repeated, in
+order; booleans are the words ``true`` and ``false``; integers are decimal; a scalar given twice is rejected; unknown
+names are ignored; an empty text counts as absent; defaults are filled in.
 """
 
 import re
@@ -24,15 +24,15 @@ from at_protocol.lexicon.validate import validate_parameters
 
 Parameter: TypeAlias = bool | int | str | list[bool | int | str]
 
-# No method takes more; each costs a little work before the caller is authenticated.
+# No method takes more. Each parameter costs a little work before the caller is authenticated.
 MAX_PARAMETERS = 1000
 
-# Longer texts exceed every integer bound, and Python's own conversion is slow on megabytes of digits.
+# Longer texts exceed every integer bound, and Python's conversion is slow for megabytes of digits.
 _INTEGER = re.compile(r"-?[0-9]{1,16}")
 
 
 def decode_parameters(catalog: Catalog, nsid: str, query: str) -> dict[str, Parameter]:
-    """The parameters of a method from the raw query string (without ``?``), validated, defaults included.
+    """Decode a method's parameters from the raw query string (without ``?``), validated and with defaults filled in.
 
     Raises Malformed with ``params/<name>: …``.
     """
@@ -98,7 +98,7 @@ def _scalar(name: str, text: str, schema: BooleanType | IntegerType | StringType
 
 
 def encode_parameters(parameters: Mapping[str, Parameter | None]) -> list[tuple[str, str]]:
-    """Name and value pairs in order, for a client's query string; None is absent, a list repeats its name."""
+    """Return name and value pairs in order, for a client's query string. None is left out; a list repeats its name."""
     pairs: list[tuple[str, str]] = []
     for name, value in parameters.items():
         if value is None:

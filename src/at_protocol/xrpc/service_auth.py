@@ -1,8 +1,9 @@
 """Service tokens: short-lived tokens with which an account calls another server ("service auth").
 
-Source: atproto XRPC specification, "Inter-Service Authentication"; the order of checks and the error names are those of the
-reference server. Reading needs no network; the caller then resolves the issuer's key, calls :func:`check_signature` (again
-with a freshly resolved key if that differs), and records ``token_id`` until ``expires_at`` so that nobody uses a token twice.
+Source: atproto XRPC specification, "Inter-Service Authentication". The order of checks and the error names are those of
+the reference server. Parsing needs no network. The caller then resolves the issuer's key, calls :func:`check_signature`
+(again with a freshly resolved key if that differs), and records ``token_id`` until ``expires_at`` so that nobody can
+use a token twice.
 """
 
 from collections.abc import Collection
@@ -16,7 +17,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import Nsid
 
 LIFETIME_SECONDS: Final = 60
-# The longest lifetime that we issue or accept.
+# The longest lifetime of tokens that we issue or accept.
 MAX_LIFETIME_SECONDS: Final = 60 * 60
 MAX_CLOCK_SKEW_SECONDS: Final = 60
 
@@ -24,13 +25,13 @@ ACCOUNT_KEY: Final = "#atproto"
 LABELER_KEY: Final = "#atproto_label"
 _LABELER_SERVICE: Final = "#atproto_labeler"
 
-# Other tokens of this network that could be mistaken for a service token.
+# Types of other tokens on this network that could be mistaken for a service token.
 _FOREIGN_TYPES: Final = frozenset({"at+jwt", "refresh+jwt", "dpop+jwt"})
 _ALGORITHMS: Final = frozenset({"ES256K", "ES256"})
 
 
 class BadServiceToken(Malformed):
-    """A service token that must not be accepted; ``kind`` is the XRPC error name (all answered with 401)."""
+    """A service token that must not be accepted. ``kind`` is the XRPC error name (the status is always 401)."""
 
     @property
     def name(self) -> str:
@@ -39,7 +40,7 @@ class BadServiceToken(Malformed):
 
 @dataclass(frozen=True, slots=True)
 class ServiceToken:
-    """Claims of a token; unverified until :func:`check_signature` returns. Times are seconds since 1970."""
+    """Claims of a token, unverified until :func:`check_signature` returns. Times are seconds since 1970."""
 
     issuer: Did
     audience: str
@@ -62,9 +63,10 @@ def make_service_token(
     token_id: str,
     lifetime_seconds: int = LIFETIME_SECONDS,
 ) -> str:
-    """The compact token. ``audience`` is ``did#service`` or, for older services, the bare DID; ``token_id`` is random.
+    """Create a compact token. ``audience`` is ``did#service`` or, for older services, the bare DID. ``token_id`` is
+    random.
 
-    ``method`` is None only where an account asks for a token of the older kind, which is good for any method.
+    ``method`` is None only if an account requests a token of the older kind, which is valid for all methods.
     """
     if lifetime_seconds <= 0:
         raise Misuse("a token that has expired before it is sent")
@@ -90,7 +92,7 @@ def read_service_token(
 ) -> ServiceToken:
     """Validate a token except for its signature: type, times, audience, method. Raises BadServiceToken.
 
-    ``audiences`` are our names, compared exactly: a bare DID is not a wildcard.
+    ``audiences`` are our own names and are compared exactly; a bare DID does not match every service.
     """
     try:
         token = jwt.read(text)
@@ -114,14 +116,15 @@ def read_service_token(
     if claims.get("lxm") != method:
         raise BadServiceToken("BadJwtLexiconMethod", claims.get("lxm"), f"not made for {method}")
     did, key_id = _issuer(issuer, token.header.get("kid", ACCOUNT_KEY), allow_labeler=allow_labeler)
-    # ``none`` and the shared-secret algorithms are refused here; the key decides which of the two curves it must be.
+    # This rejects ``none`` and the shared-secret algorithms. The key then determines which of the two curves is
+    # required.
     if token.algorithm not in _ALGORITHMS:
         raise BadServiceToken("BadJwtSignature", token.algorithm, "not signed with ES256K or ES256")
     return ServiceToken(did, audience, method, expires_at, issued_at, token_id, key_id, token)
 
 
 def check_signature(token: ServiceToken, public: PublicKey) -> None:
-    """Raise BadServiceToken unless this key signed the token; high S is accepted only here, as in the reference."""
+    """Raise BadServiceToken unless this key signed the token. High-S is accepted, as in the reference server."""
     if not token.unverified.is_signed_by(public, allow_high_s=True):
         raise BadServiceToken("BadJwtSignature", token.issuer, "not signed by the issuer's key")
 
@@ -152,7 +155,8 @@ def _text(claims: dict[str, object], name: str) -> str:
 
 def _seconds(claims: dict[str, object], name: str) -> int:
     value = claims.get(name)
-    if isinstance(value, float) and value.is_integer():  # JavaScript servers do not distinguish them
+    # JavaScript servers do not distinguish integers from whole floats
+    if isinstance(value, float) and value.is_integer():
         value = int(value)
     if type(value) is not int or value < 0:
         raise BadServiceToken("BadJwt", value, f"{name} is not a time in seconds")
