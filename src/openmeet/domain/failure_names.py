@@ -1,8 +1,8 @@
-"""Names of failures for which pages have their own texts."""
+"""Error names for which pages show their own text."""
 
 from typing import Final
 
-# The link of an e-mail is broken, used up or expired.
+# A link from an e-mail is malformed, already used or expired.
 INVALID_LINK: Final = "InvalidLink"
-# A date that the viewer may see but that has no page yet.
+# The viewer may see this date of a series, but it does not have its own page yet.
 TOO_FAR_AHEAD: Final = "TooFarAhead"

@@ -1,5 +1,6 @@
-"""Group actions: create, edit, delete, join, leave, follow. Every action locks the group first: roles change one at a
-time.
+"""Group actions: create, edit, delete, join, leave, follow.
+
+Every action locks the group row first, so that role changes happen one at a time.
 """
 
 import hashlib
@@ -37,17 +38,17 @@ from openmeet.domain.webhooks.model import Happening
 from openmeet.outbox.kinds import JobKind
 
 _ADDRESS: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-# The random end of a slug made from a name (``domain.slugs``): ten characters, five or eight in earlier ones.
+# Lengths of the random suffix of a generated slug (``domain.slugs``): ten characters now; five or eight in older slugs.
 _RANDOM: Final = re.compile(r"-[23456789abcdefghjkmnpqrstuvwxyz]+\Z")
 _RANDOM_LENGTHS: Final = frozenset({5, 8, 10})
-# A chosen slug may not look like an earlier generated one, whatever the group's name.
+# A chosen slug may not look like one that older versions generated, whatever the group's name.
 _MADE_EARLIER: Final = re.compile(r"-[23456789abcdefghjkmnpqrstuvwxyz]{5}\Z")
-# Reserved: page addresses use these words in this place.
+# Reserved words: URLs of pages use them in the same position.
 _RESERVED_SLUGS: Final = frozenset({"new", "invitations", "mine"})
 
 
 class GroupAlreadyCreated(Refused):
-    """The same submission key has already created a group with other content: the one with this ``slug``."""
+    """The submission key was already used to create a group with different content. ``slug`` is that group's slug."""
 
     def __init__(self, slug: GroupSlug) -> None:
         super().__init__(
@@ -58,9 +59,10 @@ class GroupAlreadyCreated(Refused):
 
 
 async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, submission_key: str | None = None) -> Group:
-    """Create a group owned by the caller. The same ``submission_key`` again returns the first one, as it is now.
+    """Create a group owned by the caller.
 
-    Raises GroupAlreadyCreated where the key came with other content before.
+    If the same ``submission_key`` is sent again, return the group it created, in its current state. Raises
+    GroupAlreadyCreated if the earlier request had different content.
     """
     group = Group(
         id=GroupId(new_id(tx.now)),
@@ -83,7 +85,7 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
         if found is None:
             raise Conflict(GroupReason.BEING_CREATED)
         earlier, known = found
-        # Rows from before digests were stored have none.
+        # Rows from before digests were introduced have none.
         if known is not None and known != digest:
             raise GroupAlreadyCreated(earlier.slug)
         return earlier
@@ -97,7 +99,10 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
 
 
 async def visible(reader: Reader, slug: GroupSlug, viewer: UserId | None) -> tuple[Group, Membership | None]:
-    """The group, and the viewer's membership. Raises NotFound, for absent and hidden groups alike, and Gone."""
+    """Return the group and the viewer's membership.
+
+    Raises NotFound, whether the group does not exist or is hidden from the viewer, and Gone.
+    """
     group = await queries.by_slug(reader, slug)
     mine = await queries.find_member(reader, group.id, viewer) if group and viewer else None
     return rules.require_visible(group, mine.role if mine else None), mine
@@ -106,7 +111,7 @@ async def visible(reader: Reader, slug: GroupSlug, viewer: UserId | None) -> tup
 async def lock_for(
     tx: Transaction, caller: Caller, slug: GroupSlug, action: GroupPermission, *, expected_revision: int | None = None
 ) -> tuple[Group, GroupRole]:
-    """The group, locked, for somebody with this permission. Raises NotFound, Forbidden, PreconditionFailed."""
+    """Lock the group for a caller who has this permission. Raises NotFound, Forbidden, PreconditionFailed."""
     group, mine = await lock_visible(tx, caller, slug)
     rules.require_kept_here(group, action)
     role = mine.role if mine else None
@@ -118,7 +123,7 @@ async def lock_for(
 
 
 async def lock_visible(tx: Transaction, caller: Caller, slug: GroupSlug) -> tuple[Group, Membership | None]:
-    """``visible``, with the lock on the group, so that the membership is current."""
+    """Like ``visible``, but locks the group row, so that the membership cannot change meanwhile."""
     found = await queries.by_slug(tx, slug)
     group = await queries.lock(tx, found.id) if found else None
     mine = await queries.find_member(tx, group.id, caller.user_id) if group else None
@@ -128,10 +133,11 @@ async def lock_visible(tx: Transaction, caller: Caller, slug: GroupSlug) -> tupl
 async def edit(
     tx: Transaction, caller: Caller, slug: GroupSlug, details: GroupDetails, *, expected_revision: int | None = None
 ) -> tuple[Group, Group]:
-    """Replace the group's details; returns it before and after. A new name gives a new slug; the old one redirects.
+    """Replace the group's details and return the group before and after the edit.
 
-    A chosen slug stays as long as the group is public; otherwise the group gets an unguessable one. The visibility of
-    its events may change: ``attendance.group_hosting`` calls this and handles that. Raises as ``lock_for``.
+    A new name gives a new slug; the old one redirects. A chosen slug stays as long as the group is public; otherwise
+    the group gets an unguessable one. The visibility of the group's events may change as well:
+    ``attendance.group_hosting`` calls this function and handles that. Raises the same errors as ``lock_for``.
     """
     before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
     if before.details == details:
@@ -144,7 +150,10 @@ async def edit(
 
 
 async def change(tx: Transaction, before: Group, wanted: Group, *, by: UserId, is_read: bool = False) -> Group:
-    """Save changes to a locked group. ``is_read``: they come from its record, so nothing is enqueued."""
+    """Save changes to a locked group.
+
+    ``is_read``: the changes were read from the group's record, so no publication is enqueued.
+    """
     details = wanted.details
     after = replace(wanted, revision=before.revision + 1, updated_at=tx.now)
     if _is_made(before.slug, before.details.name):
@@ -165,13 +174,13 @@ async def change(tx: Transaction, before: Group, wanted: Group, *, by: UserId, i
 
 
 async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, wanted: str) -> Group:
-    """Give a public group the slug that its admin chose; the old one redirects.
+    """Give a public group a slug chosen by its admin; the old one redirects.
 
     Raises NotFound, Forbidden, Refused, InvalidForm.
     """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP)
     if group.details.visibility is not GroupVisibility.PUBLIC:
-        # A chosen word can be guessed, and "taken" would reveal that the group exists.
+        # A chosen slug can be guessed, and the answer "taken" would reveal that a hidden group exists.
         raise Refused(GroupReason.NOT_PUBLIC, name="NotPublic")
     address = GroupSlug(wanted.strip().lower())
     if address == group.slug:
@@ -191,7 +200,7 @@ async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, wante
 
 
 async def delete(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_revision: int | None = None) -> Group:
-    """Delete the group. Its events stay with their hosts, and their visibility does not widen."""
+    """Delete the group. Its events stay with their hosts and do not become visible to more people."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.DELETE, expected_revision=expected_revision)
     return await delete_locked(tx, group, by=caller.user_id)
 
@@ -206,10 +215,10 @@ async def delete_locked(tx: Transaction, group: Group, *, by: UserId) -> Group:
 
 
 async def join(tx: Transaction, caller: Caller, slug: GroupSlug, answer: str = "") -> Membership:
-    """Join or ask to join, by the group's policy; idempotent.
+    """Join the group or request to join, depending on its policy. Idempotent.
 
-    Raises NotFound, Refused (``Banned``, ``InvitationOnly``, ``NotWelcome``), InvalidForm (the question is not
-    answered).
+    Raises NotFound, Refused (``Banned``, ``InvitationOnly``, ``NotWelcome``) and InvalidForm (the group's question was
+    not answered).
     """
     group, mine = await lock_visible(tx, caller, slug)
     rules.require_kept_here(group, GroupPermission.APPROVE)
@@ -237,20 +246,20 @@ async def join(tx: Transaction, caller: Caller, slug: GroupSlug, answer: str = "
 
 
 async def leave(tx: Transaction, caller: Caller, slug: GroupSlug) -> Membership:
-    """Leave, or withdraw a request. Raises Refused for the owner, Forbidden for non-members."""
+    """Leave the group, or withdraw a request to join. Raises Refused for the owner and Forbidden for non-members."""
     group, mine = await lock_visible(tx, caller, slug)
     if mine is not None and mine.role is GroupRole.LEFT:
         return mine
     rules.require_able_to_leave(mine.role if mine else None)
     assert mine is not None  # noqa: S101  # who may leave has a membership
     if group.is_read_only:
-        # In a group kept elsewhere, membership is the member's own statement: leaving retracts it.
+        # In a group managed elsewhere, membership is the member's own statement, so leaving retracts it.
         mine = replace(mine, sync_enabled=False)
     return await put(tx, mine, GroupRole.LEFT, GroupLogAction.LEFT, by=caller.user_id, before=mine.role)
 
 
 async def set_notifications(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: bool) -> Membership:
-    """Switch the caller's notifications of the group on or off. Raises NotFound, Forbidden."""
+    """Turn the caller's notifications from the group on or off. Raises NotFound, Forbidden."""
     _, mine = await lock_visible(tx, caller, slug)
     rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
     assert mine is not None  # noqa: S101  # who is in has a membership
@@ -269,17 +278,17 @@ async def put(
     before: GroupRole | None,
     note: str = "",
 ) -> Membership:
-    """Store a membership in a locked group, with its log entry. ``before``: None for a new one."""
+    """Store a membership of a locked group and write its log entry. ``before`` is None for a new membership."""
     saved = replace(membership, role=after, revision=membership.revision + (0 if before is None else 1))
     await queries.put_member(tx, saved)
     await invitation_queries.log(tx, saved.group_id, saved.user_id, act, by=by, before=before, after=after, note=note)
     if after is GroupRole.BANNED:
         await membership_queries.end_following(tx, saved.group_id, saved.user_id)
     if after in INSIDE and before not in INSIDE:
-        # RSVPs they gave elsewhere to events of the group may be pending for this.
+        # RSVPs that they made in other apps to events of this group may be waiting for the membership.
         await enqueue(tx, JobKind.WAITING_ANSWERS, saved.user_id, int(tx.now))
     elif before in INSIDE and after not in INSIDE:
-        # They hold seats at events they no longer see; others may wait for them.
+        # They may hold seats at events that they can no longer see, while others are on the waitlist.
         await enqueue(tx, JobKind.LEFT_GROUP, saved.user_id, int(tx.now))
     subject = ChangedSubject(f"{saved.group_id}/{saved.user_id}", (saved.user_id,), saved.group_id)
     await happened(tx, Happening.MEMBERSHIP, [subject])
@@ -287,7 +296,10 @@ async def put(
 
 
 async def save(tx: Transaction, group: Group, *, publishes: bool = True) -> None:
-    """Save the next revision of a locked group; enqueue its record unless it says so already, and tell subscribers."""
+    """Save the next revision of a locked group and notify webhooks.
+
+    With ``publishes``, also enqueue the group's record. Pass False if the record already has these changes.
+    """
     await (queries.update if publishes else queries.store)(tx, group)
     await _notify_webhooks(tx, group)
 
@@ -297,14 +309,17 @@ async def _notify_webhooks(tx: Transaction, group: Group) -> None:
 
 
 def _is_made(slug: GroupSlug, name: str) -> bool:
-    """Whether the slug was generated from this name: a chosen one may end in a word of ten letters, too."""
+    """Whether the slug was generated from this name. The length alone does not decide: a chosen slug may also end in a
+    ten-letter word.
+    """
     words = words_of(name, otherwise="group")
     random = slug.removeprefix(words)
     return random != slug and len(random) - 1 in _RANDOM_LENGTHS and _RANDOM.fullmatch(random) is not None
 
 
 async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: bool = True) -> Group:
-    """Follow the group's new events; again with another ``enabled`` switches notifications.
+    """Follow the group to hear about new events. Calling it again with another ``enabled`` turns notifications on or
+    off.
 
     Raises NotFound, Refused (``NotWelcome``).
     """
@@ -328,7 +343,7 @@ async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: b
 
 
 async def unfollow(tx: Transaction, caller: Caller, slug: GroupSlug) -> None:
-    """Stop following; idempotent. Raises NotFound."""
+    """Stop following the group. Idempotent. Raises NotFound."""
     group, _ = await visible(tx, slug, caller.user_id)
     await membership_queries.end_following(tx, group.id, caller.user_id)
 

@@ -47,9 +47,9 @@ _BETWEEN_ADDRESSES: Final = re.compile(r"[\s,;]+")
 
 @dataclass(frozen=True, slots=True)
 class InvitationPreview:
-    """Addresses in a pasted text: to be invited, already invited, invalid.
+    """The addresses found in a pasted text, sorted into new, already invited and invalid ones.
 
-    ``unread``: pasted words without an address; nothing is sent for them.
+    ``unread``: words of the text that belong to no address; they get no invitation.
     """
 
     fresh: tuple[str, ...]
@@ -62,7 +62,7 @@ class InvitationPreview:
 async def decide(
     tx: Transaction, caller: Caller, slug: GroupSlug, people: Sequence[UserId], *, lets_in: bool
 ) -> list[Membership]:
-    """Approve or decline several requests; those already decided stay as they are.
+    """Approve or decline several join requests. Requests that were already decided do not change.
 
     Raises NotFound, Forbidden.
     """
@@ -88,7 +88,7 @@ async def decide(
 
 
 async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
-    """Remove a member, who may come back. Raises NotFound, Forbidden."""
+    """Remove a member, who may join again. Raises NotFound, Forbidden."""
     theirs = await _below(tx, caller, slug, user_id, GroupPermission.REMOVE)
     if theirs.role not in INSIDE:
         raise NotFound(GroupReason.NOT_A_MEMBER)
@@ -96,7 +96,10 @@ async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: User
 
 
 async def ban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
-    """Ban somebody, in the group or not: people who only answered to its events too. Raises NotFound, Forbidden."""
+    """Ban a person from the group. They need not be a member: they may only have RSVP'd to its events.
+
+    Raises NotFound, Forbidden.
+    """
     group, mine = await lock_for(tx, caller, slug, GroupPermission.BAN)
     theirs = await queries.find_member(tx, group.id, user_id)
     if theirs is None:
@@ -122,7 +125,9 @@ async def unban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserI
 async def change_role(
     tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId, wanted: GroupRole
 ) -> Membership:
-    """Give a member another role, below one's own. Raises NotFound, Forbidden, Refused (``NotARole``, ``OneOwner``)."""
+    """Give a member another role, which must be below the caller's own. Raises NotFound, Forbidden, Refused
+    (``NotARole``, ``OneOwner``).
+    """
     group, mine = await lock_for(tx, caller, slug, GroupPermission.CHANGE_ROLE)
     rules.require_grantable(mine, wanted)
     theirs = await queries.find_member(tx, group.id, user_id)
@@ -139,7 +144,7 @@ async def change_role(
 async def invite_by_link(
     tx: Transaction, caller: Caller, slug: GroupSlug, *, uses: int = MAX_USES, days: int = INVITATION_DAYS
 ) -> Invitation:
-    """Create an invitation link that works so many times. Raises NotFound, Forbidden, InvalidForm."""
+    """Create an invitation link with a limited number of uses. Raises NotFound, Forbidden, InvalidForm."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.INVITE)
     problems = {}
     if not 1 <= uses <= MAX_USES:
@@ -154,9 +159,10 @@ async def invite_by_link(
 
 
 async def preview_invitations(reader: Reader, key: SigningKey, group: Group, text: str) -> InvitationPreview:
-    """Sort the addresses in a text before they are invited; sends nothing. Raises InvalidForm where there are none.
+    """Sort the addresses in a text for review before they are invited. Sends nothing. Raises InvalidForm if there are
+    none.
 
-    Does not reveal which addresses belong to members; those get no e-mail.
+    The result does not reveal which addresses belong to members; members simply get no e-mail.
     """
     found: dict[str, None] = {}
     wrong: dict[str, None] = {}
@@ -166,7 +172,7 @@ async def preview_invitations(reader: Reader, key: SigningKey, group: Group, tex
         try:
             found[check_email(word.strip("<>\"'()"))] = None
         except InvalidForm:
-            # Text before an address in angle brackets is a name.
+            # Text in front of an address in angle brackets is a name.
             if "@" in word:
                 wrong[word] = None
     unread = tuple(dict.fromkeys(_without_address(text)))
@@ -187,10 +193,9 @@ async def preview_invitations(reader: Reader, key: SigningKey, group: Group, tex
 
 
 def _without_address(text: str) -> Iterator[str]:
-    """Words between commas and line ends that name somebody without an address.
+    """Return the words between commas and line ends that seem to name a person but have no address.
 
-    A name may stand before its address: ``Meier, Ana <ana@example.org>``, or ``Ana, ana@example.org`` as tables have
-    it.
+    A name may come before its address: ``Meier, Ana <ana@example.org>``, or ``Ana, ana@example.org`` as in tables.
     """
     for line in re.split(r"[;\r\n]+", text):
         parts = [part.strip() for part in line.split(",") if part.strip()]
@@ -206,7 +211,7 @@ async def invite_by_mail(
 ) -> InvitationPreview:
     """Enqueue an e-mail with a single-use link to each of these addresses.
 
-    People already invited, or who declined, get none. Raises NotFound, Forbidden, InvalidForm, TooMany.
+    People who were already invited, or who declined, get none. Raises NotFound, Forbidden, InvalidForm, TooMany.
     """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.INVITE)
     mails = await preview_invitations(tx, key, group, text)
@@ -239,7 +244,7 @@ async def revoke(tx: Transaction, caller: Caller, slug: GroupSlug, invitation_id
 
 
 def invitation_of_token(key: SigningKey, token: str) -> InvitationId:
-    """The invitation that a link names. Raises NotFound if the link is forged."""
+    """Return the invitation that a link token identifies. Raises NotFound if the token is forged."""
     found = rules.invitation_in(key, token)
     if found is None:
         raise NotFound(GroupReason.INVITATION_OVER)
@@ -247,7 +252,7 @@ def invitation_of_token(key: SigningKey, token: str) -> InvitationId:
 
 
 async def usable_invitation(reader: Reader, invitation_id: InvitationId | None) -> tuple[Invitation, Group]:
-    """A usable invitation and its group. Raises NotFound."""
+    """Return an invitation that can still be used, and its group. Raises NotFound."""
     invitation = await invitation_queries.invitation(reader, invitation_id) if invitation_id else None
     group = await queries.by_id(reader, invitation.group_id) if invitation else None
     if invitation is None or group is None or group.deleted_at is not None or not invitation.is_open(reader.now):
@@ -256,7 +261,10 @@ async def usable_invitation(reader: Reader, invitation_id: InvitationId | None) 
 
 
 async def decline(tx: Transaction, key: SigningKey, invitation_id: InvitationId) -> None:
-    """The addressee declines: the group does not write to this address again, of which a hash is kept. Raises NotFound."""
+    """Decline an invitation on behalf of its addressee.
+
+    The group never writes to this address again; a hash of the address is kept for that. Raises NotFound.
+    """
     invitation = await invitation_queries.invitation(tx, invitation_id)
     if invitation is None or invitation.email is None or invitation.revoked_at is not None or not invitation.uses_left:
         raise NotFound(GroupReason.INVITATION_OVER)
@@ -264,9 +272,9 @@ async def decline(tx: Transaction, key: SigningKey, invitation_id: InvitationId)
 
 
 async def stop_mails(tx: Transaction, key: SigningKey, invitation_id: InvitationId) -> None:
-    """Unsubscribe from a group's invitations, by one click in an e-mail program.
+    """Unsubscribe from a group's invitations with one click in an e-mail program.
 
-    The request may be repeated, or come after the invitation was revoked. Raises NotFound.
+    The request may be repeated, or arrive after the invitation was revoked. Raises NotFound.
     """
     invitation = await invitation_queries.invitation(tx, invitation_id)
     if invitation is None or (invitation.email is None and invitation.declined_at is None):
@@ -281,9 +289,9 @@ async def _suppress(tx: Transaction, key: SigningKey, invitation: Invitation, em
 
 
 async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -> tuple[Group, Membership]:
-    """Accept an invitation; members stay as they are and use nothing up.
+    """Accept an invitation. For people who are already members nothing changes, and no use is consumed.
 
-    Raises NotFound (used up, expired, revoked, or its group is gone) and Refused (banned, not welcome).
+    Raises NotFound (used up, expired, revoked, or the group is gone) and Refused (banned, not welcome).
     """
     invitation = await invitation_queries.invitation(tx, invitation_id)
     group = await queries.lock(tx, invitation.group_id) if invitation else None
@@ -307,8 +315,9 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -
 
 
 async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) -> Did:
-    """Follow a DID: its repository is read and its public events appear in the group. Raises NotFound, Forbidden,
-    InvalidForm, Refused.
+    """Follow a DID: its repository is read, and its public events appear in the group.
+
+    Raises NotFound, Forbidden, InvalidForm, Refused.
     """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.FOLLOW)
     try:
@@ -330,7 +339,7 @@ async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) ->
 
 
 async def unfollow(tx: Transaction, caller: Caller, slug: GroupSlug, did: str) -> None:
-    """Stop following a DID; idempotent. Raises NotFound, Forbidden."""
+    """Stop following a DID. Idempotent. Raises NotFound, Forbidden."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.FOLLOW)
     if await invitation_queries.unfollow(tx, group.id, did):
         await invitation_queries.log(
@@ -339,14 +348,14 @@ async def unfollow(tx: Transaction, caller: Caller, slug: GroupSlug, did: str) -
 
 
 async def forget_did(tx: Transaction, did: str) -> None:
-    """Remove the DID of a deleted account: no group follows it, or names it as its backup admin's."""
+    """Remove the DID of a deleted account from every group that follows it or has it as backup admin."""
     await invitation_queries.forget_did(tx, did)
 
 
 async def _below(
     tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId, action: GroupPermission
 ) -> Membership:
-    """The membership of somebody that the caller outranks, in the group, which this locks."""
+    """Lock the group and return the membership of a person whom the caller outranks."""
     group, mine = await lock_for(tx, caller, slug, action)
     theirs = await queries.find_member(tx, group.id, user_id)
     if theirs is None:

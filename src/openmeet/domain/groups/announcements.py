@@ -1,6 +1,7 @@
-"""Announcements to all members of a group: posted, notified once, removable; very many members by a fan-out.
+"""Announcements to all members of a group.
 
-Not editable: e-mails already sent would differ. Followers who are not members cannot read them.
+Members are notified once; a fan-out handles groups with very many members. An announcement can be removed but not
+edited, because e-mails already sent would differ. Followers who are not members cannot read announcements.
 """
 
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ _COLUMNS = "id, group_id, author_id, text, created_at, removed_at"
 
 
 class AlreadyAnnounced(Refused):
-    """The submission key was used for another announcement: neither result would be what was asked for."""
+    """The submission key was already used for an announcement with a different text."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -49,7 +50,7 @@ class AlreadyAnnounced(Refused):
 async def announce(
     tx: Transaction, caller: Caller, slug: GroupSlug, text: str, *, submission_key: str | None = None
 ) -> Announcement:
-    """Post an announcement to all members; the same ``submission_key`` again posts nothing new.
+    """Post an announcement to all members. Repeating the same ``submission_key`` does not post it again.
 
     Raises NotFound, Forbidden, InvalidForm, TooMany, AlreadyAnnounced.
     """
@@ -87,7 +88,7 @@ async def announce(
 
 
 async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, announcement_id: AnnouncementId) -> None:
-    """Remove an announcement here; sent e-mails stay. Raises NotFound, Forbidden."""
+    """Remove an announcement from the site. E-mails already sent cannot be recalled. Raises NotFound, Forbidden."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.ANNOUNCE)
     row = await tx.fetch_one(
         "update group_announcements set removed_at = :now, removed_by = :by"
@@ -107,7 +108,7 @@ async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, announcement_
 async def newest(
     reader: Reader, group_id: GroupId, *, limit: int, before: AnnouncementId | None = None
 ) -> list[Announcement]:
-    """Announcements, newest first."""
+    """Return announcements, newest first."""
     older = (
         ""
         if before is None
@@ -124,7 +125,7 @@ async def newest(
 
 
 async def by_ids(reader: Reader, announcement_ids: Sequence[str]) -> dict[AnnouncementId, Announcement]:
-    """These announcements, without those that were removed."""
+    """Return the announcements with these ids, except removed ones."""
     if not announcement_ids:
         return {}
     rows = await reader.fetch(
@@ -135,7 +136,10 @@ async def by_ids(reader: Reader, announcement_ids: Sequence[str]) -> dict[Announ
 
 
 class AnnouncementNotice(msgspec.Struct, frozen=True):
-    """Names the announcement of a fan-out. Its text is read when people are notified, so a removed one notifies nobody."""
+    """Fan-out payload that identifies an announcement.
+
+    The text is read when people are notified, so nobody is notified about a removed announcement.
+    """
 
     announcement_id: AnnouncementId
 
@@ -145,7 +149,7 @@ async def _lock(tx: Transaction, group_id: str) -> Group | None:
 
 
 async def _members(tx: Transaction, group: Group, notice: AnnouncementNotice, after: str, limit: int) -> RecipientPage:
-    """Members who want notifications, and every member mentioned in the text. Never the author."""
+    """Members who want notifications, plus every member mentioned in the text. Never the author."""
     body = (await by_ids(tx, [notice.announcement_id])).get(notice.announcement_id)
     if body is None or group.deleted_at is not None:
         return NOBODY_LEFT

@@ -1,7 +1,7 @@
-"""Secret calendar feed address of a member for a group's events, with its SQL.
+"""Secret calendar feed URLs for a group's events, one per member, with their SQL.
 
-The token is derived from the server's key and a serial, and only its hash is stored (invariant 8), as for personal
-feeds. Leaving, removal or a ban revokes the address at once; it stays revoked if the person comes back.
+As for personal feeds, the token is derived from the server's key and a serial number, and only its hash is stored
+(invariant 8). Leaving, removal or a ban revokes the URL at once, and it stays revoked if the person comes back.
 """
 
 import base64
@@ -16,7 +16,10 @@ from openmeet.domain.users.model import UserId
 
 
 async def token_of(reader: Reader, key: SigningKey, group_id: GroupId, user_id: UserId) -> str | None:
-    """The valid token of a member; None where there is none, empty where the key that made it is no longer kept."""
+    """Return the member's valid token.
+
+    None if there is none; empty if the key that it was derived from is no longer configured.
+    """
     row = await reader.fetch_one(
         "select serial, token_hash from group_calendar_feeds"
         " where group_id = :group_id and user_id = :user_id and token_hash is not null",
@@ -32,7 +35,7 @@ async def token_of(reader: Reader, key: SigningKey, group_id: GroupId, user_id: 
 
 
 async def renew(tx: Transaction, key: SigningKey, group: Group, mine: Membership | None) -> str:
-    """Create a token for a member of a locked group; revokes an earlier one. Raises Forbidden."""
+    """Create a token for a member of a locked group, and revoke the previous one. Raises Forbidden."""
     rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
     assert mine is not None  # noqa: S101  # who is not in the group may not
     row = await tx.fetch_one(
@@ -58,12 +61,12 @@ async def renew(tx: Transaction, key: SigningKey, group: Group, mine: Membership
 
 
 async def close(tx: Transaction, group_id: GroupId, user_id: UserId) -> None:
-    """Revoke the person's token for the group's calendar."""
+    """Revoke a person's token for the group's calendar."""
     await queries.close_calendar(tx, group_id, user_id)
 
 
 async def reader_of(reader: Reader, token: str) -> tuple[Group, Membership] | None:
-    """Member and group of this token; None where it is invalid, or the member no longer sees the group."""
+    """Return the member and the group of this token. None if it is invalid or the member can no longer see the group."""
     row = await reader.fetch_one(
         "select group_id, user_id from group_calendar_feeds where token_hash = :hash", hash=_hash(token)
     )
@@ -77,7 +80,7 @@ async def reader_of(reader: Reader, token: str) -> tuple[Group, Membership] | No
 
 
 async def revoke_all(tx: Transaction, user_id: UserId) -> None:
-    """Revoke the addresses of a user in every group."""
+    """Revoke a user's feed URLs in all groups."""
     await tx.execute(
         "update group_calendar_feeds set serial = serial + 1, token_hash = null where user_id = :user_id",
         user_id=user_id,

@@ -1,4 +1,4 @@
-"""SQL around memberships: invitations, the log, followed DIDs."""
+"""SQL for invitations, the group log and followed DIDs."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ _INVITATION = "id, group_id, email, invited_by, uses, uses_left, expires_at, rev
 LOGGED = "id, user_id, acted_by, act, role_before, role_after, created_at, note"
 
 
-# Note of log entries by the scheduler: no sign of anybody's presence.
+# Note of log entries that the scheduler wrote. They do not count as activity of a person.
 BY_CLOCK = "by_clock"
-# Note of log entries for changes made in the repository with the group's records.
+# Note of log entries for changes that another app made in the repository with the group's records.
 IN_ANOTHER_APP = "in_another_app"
 
 
@@ -40,7 +40,7 @@ async def invitation(reader: Reader, invitation_id: InvitationId) -> Invitation 
 
 
 async def open_invitations(reader: Reader, group_id: GroupId, page: Page = ALL_ROWS) -> list[Invitation]:
-    """Open invitations, newest first."""
+    """Return open invitations, newest first."""
     rows = await reader.fetch(
         f"select {_INVITATION} from group_invitations where group_id = :group_id and revoked_at is null"
         f" and declined_at is null and uses_left > 0 and expires_at > :now{page.clause('created_at', 'id')}",
@@ -52,7 +52,7 @@ async def open_invitations(reader: Reader, group_id: GroupId, page: Page = ALL_R
 
 
 async def mails_since(reader: Reader, group_id: GroupId, since: Instant) -> int:
-    """How many invitations the group has sent by e-mail since then."""
+    """Number of invitations that the group has sent by e-mail since this time."""
     row = await reader.fetch_one(
         "select count(*) as mails from group_invitations"
         " where group_id = :group_id and (email is not null or declined_at is not null) and created_at > :since",
@@ -63,7 +63,9 @@ async def mails_since(reader: Reader, group_id: GroupId, since: Instant) -> int:
 
 
 async def use_invitation(tx: Transaction, invitation_id: InvitationId) -> bool:
-    """Take one use; False where none is left: the statement itself decides between two at once."""
+    """Consume one use of an invitation; False if none is left. The update is atomic, so concurrent requests cannot
+    share a use.
+    """
     return (
         await tx.execute(
             "update group_invitations set uses_left = uses_left - 1"
@@ -89,7 +91,7 @@ async def revoke_invitation(tx: Transaction, group_id: GroupId, invitation_id: I
 
 
 async def decline_invitation(tx: Transaction, invitation_id: InvitationId) -> None:
-    """Mark an e-mail as declined and delete its address."""
+    """Mark an e-mail invitation as declined and erase its address."""
     await tx.execute(
         "update group_invitations set declined_at = :now, email = null where id = :id and declined_at is null",
         id=invitation_id,
@@ -98,7 +100,7 @@ async def decline_invitation(tx: Transaction, invitation_id: InvitationId) -> No
 
 
 async def invited_among(reader: Reader, group_id: GroupId, emails: Sequence[str]) -> set[str]:
-    """Which of these addresses have an open invitation of the group."""
+    """Return those of the given addresses that have an open invitation from the group."""
     if not emails:
         return set()
     rows = await reader.fetch(
@@ -112,7 +114,7 @@ async def invited_among(reader: Reader, group_id: GroupId, emails: Sequence[str]
 
 
 async def forget_addresses(tx: Transaction, before: Instant) -> int:
-    """Delete e-mail invitations that had ended by then, with their addresses."""
+    """Delete e-mail invitations that expired by this time, including their addresses."""
     return await tx.execute(
         "delete from group_invitations where (email is not null or declined_at is not null) and expires_at <= :before",
         before=before,
@@ -120,7 +122,7 @@ async def forget_addresses(tx: Transaction, before: Instant) -> int:
 
 
 async def is_member_or_banned(reader: Reader, group_id: GroupId, email: str) -> bool:
-    """Whether a member or banned person of the group has this address; neither is invited."""
+    """Whether the address belongs to a member or to a banned person. Neither is invited."""
     row = await reader.fetch_one(
         "select 1 as found from group_members m join users u on u.id = m.user_id where m.group_id = :group_id"
         " and u.email = :email and m.role in ('owner', 'admin', 'moderator', 'member', 'banned')",
@@ -141,7 +143,7 @@ async def log(
     after: GroupRole | None = None,
     note: str = "",
 ) -> None:
-    """Append a log entry: what was done, to which person and by which."""
+    """Append a log entry: what was done, to whom and by whom."""
     await tx.execute(
         """
         insert into group_roles_log (id, group_id, user_id, acted_by, act, role_before, role_after, note, created_at)
@@ -160,7 +162,7 @@ async def log(
 
 
 async def logged(reader: Reader, group_id: GroupId, *, limit: int, before: str | None = None) -> list[GroupLogEntry]:
-    """Log entries, newest first; ``before``: the id of the last one seen."""
+    """Return log entries, newest first. ``before`` is the id of the last entry of the previous page."""
     older = (
         ""
         if before is None
@@ -177,7 +179,7 @@ async def logged(reader: Reader, group_id: GroupId, *, limit: int, before: str |
 
 
 async def follow(tx: Transaction, group_id: GroupId, did: str, by: UserId) -> bool:
-    """Show the public events of a DID in a group. Returns False if the group follows it already."""
+    """Show the public events of a DID in a group. Returns False if the group already follows it."""
     made = await tx.execute(
         "insert into group_follows (group_id, did, followed_by, created_at) values (:group_id, :did, :by, :now)"
         " on conflict (group_id, did) do nothing",
@@ -190,7 +192,7 @@ async def follow(tx: Transaction, group_id: GroupId, did: str, by: UserId) -> bo
 
 
 async def unfollow(tx: Transaction, group_id: GroupId, did: str) -> bool:
-    """Stop following a DID; False where the group does not follow it."""
+    """Stop following a DID. Returns False if the group does not follow it."""
     gone = await tx.execute(
         "delete from group_follows where group_id = :group_id and did = :did", group_id=group_id, did=did
     )
@@ -198,7 +200,7 @@ async def unfollow(tx: Transaction, group_id: GroupId, did: str) -> bool:
 
 
 async def followed(reader: Reader, group_id: GroupId, page: Page = ALL_ROWS) -> list[tuple[str, Instant]]:
-    """DIDs whose public events the group shows and since when, newest first."""
+    """Return the DIDs that the group follows, with the time it started to, newest first."""
     rows = await reader.fetch(
         f"select did, created_at from group_follows where group_id = :group_id{page.clause('created_at', 'did')}",
         group_id=group_id,
@@ -223,7 +225,7 @@ def _invitation_of(row: Row) -> Invitation:
 
 
 def logged_of(row: Row) -> GroupLogEntry:
-    """Parse a row that has ``LOGGED``."""
+    """Parse a row with the columns of ``LOGGED``."""
     return GroupLogEntry(
         id=row["id"],
         user_id=UserId(row["user_id"]),

@@ -1,4 +1,4 @@
-"""SQL over many memberships and groups: members by role, groups of one user, lists and search, imported groups."""
+"""SQL over many memberships and groups: members by role, a user's groups, lists and search, imported groups."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _COLUMNS = ", ".join(f"m.{name.strip()}" for name in MEMBER_COLUMNS.split(","))
 async def ids_in_roles(
     reader: Reader, group_id: GroupId, roles: Sequence[GroupRole], *, only_notified: bool
 ) -> list[UserId]:
-    """Everyone in these roles; ``only_notified``: only those who want notifications."""
+    """Ids of everyone who has one of these roles. ``only_notified``: only people who want notifications."""
     listening = " and notifications_enabled = 1" if only_notified else ""
     rows = await reader.fetch(
         f"select user_id from group_members where group_id = :group_id and role in :roles{listening} order by user_id",
@@ -33,7 +33,7 @@ async def ids_in_roles(
 async def members_in_order(
     reader: Reader, group_id: GroupId, *, after: UserId, limit: int
 ) -> list[tuple[UserId, bool]]:
-    """The next members after one, in order of their ids, each with whether they want notifications."""
+    """Return the next page of members, ordered by user id, each with whether they want notifications."""
     rows = await reader.fetch(
         "select user_id, notifications_enabled from group_members"
         " where group_id = :group_id and role in :inside and user_id > :after order by user_id limit :limit",
@@ -46,8 +46,9 @@ async def members_in_order(
 
 
 async def listeners(reader: Reader, group_id: GroupId, *, after: UserId, limit: int) -> list[UserId]:
-    """The next members and followers who want notifications, in order of their ids; a member who also follows counts
-    as a member.
+    """Return the next page of members and followers who want notifications, ordered by user id.
+
+    A member who also follows the group counts as a member.
     """
     rows = await reader.fetch(
         """
@@ -74,7 +75,7 @@ async def listeners(reader: Reader, group_id: GroupId, *, after: UserId, limit: 
 
 
 async def members_by_ids(reader: Reader, member_ids: Sequence[str]) -> dict[MemberId, Membership]:
-    """Memberships by their own ids."""
+    """Return memberships by membership id."""
     if not member_ids:
         return {}
     rows = await reader.fetch(
@@ -84,7 +85,7 @@ async def members_by_ids(reader: Reader, member_ids: Sequence[str]) -> dict[Memb
 
 
 async def memberships_of(reader: Reader, user_id: UserId) -> list[Membership]:
-    """Every membership of one person in a group that is not deleted."""
+    """Return all memberships of a person, except in deleted groups."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from group_members m join groups g on g.id = m.group_id"
         " where m.user_id = :user_id and g.deleted_at is null order by m.group_id",
@@ -94,9 +95,9 @@ async def memberships_of(reader: Reader, user_id: UserId) -> list[Membership]:
 
 
 async def senior_member(reader: Reader, group_id: GroupId, *, besides: UserId) -> list[Membership]:
-    """The highest-ranking member besides one person, of equal rank the longest-standing.
+    """Return the other members by rank, and within a rank by how long they have been members.
 
-    Nobody without an account, or who is deleting theirs.
+    Leaves out ``besides``, people without an account, and people who are deleting theirs.
     """
     rank = " ".join(f"when '{role.value}' then {number}" for number, role in enumerate(INSIDE))
     rows = await reader.fetch(
@@ -111,7 +112,7 @@ async def senior_member(reader: Reader, group_id: GroupId, *, besides: UserId) -
 
 
 async def end_following(tx: Transaction, group_id: GroupId, user_id: UserId) -> None:
-    """Stop this person following the group."""
+    """Remove this person from the group's followers."""
     await tx.execute(
         "delete from group_followers where group_id = :group_id and user_id = :user_id",
         group_id=group_id,
@@ -120,7 +121,7 @@ async def end_following(tx: Transaction, group_id: GroupId, user_id: UserId) -> 
 
 
 async def end_following_of_host(tx: Transaction, host: UserId, user_id: UserId) -> None:
-    """Stop this person following the groups of somebody who blocks them."""
+    """Remove this person from the followers of all groups owned by somebody who blocks them."""
     await tx.execute(
         "delete from group_followers where user_id = :user_id and group_id in (select id from groups where owner_id = :host)",
         user_id=user_id,
@@ -129,7 +130,7 @@ async def end_following_of_host(tx: Transaction, host: UserId, user_id: UserId) 
 
 
 async def roles_of(reader: Reader, group_id: GroupId, user_ids: Sequence[UserId]) -> dict[UserId, GroupRole]:
-    """The role of each of these people in a group."""
+    """Return the role that each of these people has in a group."""
     found: dict[UserId, GroupRole] = {}
     for start in range(0, len(user_ids), AT_ONCE):
         rows = await reader.fetch(
@@ -142,21 +143,22 @@ async def roles_of(reader: Reader, group_id: GroupId, user_ids: Sequence[UserId]
     return found
 
 
-# Unsolicited lists show a group kept elsewhere only when somebody who signs in here is a member, or asked to join:
-# records are free, and nobody should fill everybody's list by writing thousands. A search finds all, as it does for
-# events.
+# Lists that nobody searched for show a group managed elsewhere only if somebody with an account here is a member or has
+# asked to join. Records cost nothing, so anybody could write thousands and flood these lists. As with events, a search
+# finds all of them.
 IS_KNOWN = (
     "(g.is_read_only = 0 or exists (select 1 from group_members km join users ku on ku.id = km.user_id and ku.kind = 'person'"
     " where km.group_id = g.id and km.role in ('member', 'pending')))"
 )
 
-# The account that holds a group kept elsewhere is held back as a newcomer, or hidden, as its events are.
+# The account that owns a group managed elsewhere is held back as a newcomer, or hidden. Its events are treated the same
+# way.
 _WAITS = (
     "(g.is_read_only = 1 and exists (select 1 from identities wi join moderation_states ws on ws.subject = wi.did"
     " where wi.user_id = g.owner_id and ws.state <> 'trusted'))"
 )
 
-# More words than anybody searches for; each is one `like` over the same rows.
+# More words than a real search has. Each word is one more `like` over the same rows.
 _MAX_WORDS = 8
 
 
@@ -179,10 +181,11 @@ async def listed(
     asks_all: bool = False,
     kept_here: bool | None = None,
 ) -> list[ListedGroup]:
-    """Public groups whose text has all these words, by name. ``after``: folded text and id of the last one seen.
+    """Public groups whose text contains all of these words, ordered by name.
 
-    ``asks_all``: include groups kept elsewhere without a member from here; so does any word. ``kept_here``: only groups
-    kept here, or only others.
+    ``after``: folded text and id of the last group on the previous page. ``asks_all``: include groups managed elsewhere
+    that have no member from here; a search with words always includes them. ``kept_here``: True for only groups made
+    here, False for only groups managed elsewhere.
     """
     clauses = [
         "g.deleted_at is null",
@@ -204,7 +207,7 @@ async def listed(
 
 
 async def public_names(reader: Reader, limit: int) -> list[str]:
-    """Names of public groups, for the words in them."""
+    """Names of public groups, from which callers extract words."""
     rows = await reader.fetch(
         f"select g.name from groups g where g.deleted_at is null and g.visibility = 'public' and not {is_hidden('g')}"
         f" and not {_WAITS} order by g.search_text, g.id limit :limit",
@@ -216,7 +219,10 @@ async def public_names(reader: Reader, limit: int) -> list[str]:
 async def of_user(
     reader: Reader, user_id: UserId, *, limit: int, after: tuple[str, str] | None = None
 ) -> list[ListedGroup]:
-    """Groups that a person is in or has asked to join, by name, after ``after``, a text and an id as rows have them."""
+    """Groups that a person belongs to or has asked to join, ordered by name.
+
+    ``after``: text and id of the last row of the previous page.
+    """
     mine = "exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer and o.role in :roles)"
     values: dict[str, object] = {
         "viewer": user_id,
@@ -250,12 +256,12 @@ async def _listed(reader: Reader, clause: str, values: dict[str, object]) -> lis
 
 
 def _literally(word: str) -> str:
-    """Escape ``%`` and ``_``, which are wildcards."""
+    """Escape ``%`` and ``_``, the wildcards of ``like``."""
     return word.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
 async def followed_by(reader: Reader, user_id: UserId, *, limit: int) -> list[ListedGroup]:
-    """Groups that a person follows without being a member, by name; without those hidden from them."""
+    """Groups that a person follows without being a member, ordered by name, except groups hidden from them."""
     followed = "exists (select 1 from group_followers f where f.group_id = g.id and f.user_id = :viewer)"
     outside = "not exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer and o.role in :inside)"
     values: dict[str, object] = {"viewer": user_id, "limit": limit, "inside": _INSIDE}
@@ -267,7 +273,10 @@ async def followed_by(reader: Reader, user_id: UserId, *, limit: int) -> list[Li
 
 
 async def note(tx: Transaction, group_id: GroupId, *, slug: str, created_at: Instant | None) -> None:
-    """Store the age of an imported group that was just inserted, and its slug unless that is or was taken."""
+    """Set the creation time and slug of a group that an import just inserted.
+
+    A slug that is or was in use is not set.
+    """
     await tx.execute(
         """
         update groups
@@ -289,7 +298,7 @@ async def erase_members(tx: Transaction, member_ids: Sequence[str]) -> None:
 
 
 async def erase(tx: Transaction, group_ids: Sequence[GroupId]) -> None:
-    """Erase imported groups; their events are gone already."""
+    """Erase imported groups. Their events must have been erased before."""
     named = [{"id": one} for one in group_ids]
     for table in ("group_members", "group_roles_log", "group_slugs"):
         await tx.execute_many(f"delete from {table} where group_id = :id", named)

@@ -22,7 +22,7 @@ MAX_QUESTION = 300
 MAX_ANSWER = 1_000
 MAX_KEY = 200
 
-# Links are passed on: two weeks are long enough to be found in a chat and short enough to limit leaks.
+# Links are passed on to others. Two weeks leave time to find one in a chat and limit how long a leaked link works.
 INVITATION_DAYS, MAX_LINK_DAYS = 14, 90
 INVITATION_LIFE = INVITATION_DAYS * DAY
 MAX_USES = 200
@@ -30,23 +30,25 @@ MAX_USES = 200
 INVITATION_MAIL = "group_invitation"
 SUCCESSION_MAIL = "group_succession"
 LAST_CALL_MAIL = "group_last_call"
-# E-mails to strangers in our name: enough for a group of people who know each other, little for spammers.
+# These e-mails go to strangers in our name. The limit is enough for a group of people who know each other, and too low
+# to be useful to spammers.
 MAX_MAILS_A_DAY = 30
 MAX_ADDRESS = 48
 MAX_ANNOUNCEMENT = 5_000
-# Each is an e-mail to all members: more in a day is noise, or a stolen account.
+# Each announcement is an e-mail to all members. More than this in a day is noise, or a stolen account.
 MAX_ANNOUNCEMENTS_A_DAY = 10
 MAX_FOLLOWED = 200
 
-# In days: how long an owner must have been away before succession may start, and how long they then have to object.
+# In days: how long an owner must have been absent before a succession may start, and how long they can object after
+# that.
 ABSENCE_DAYS, SHORTEST_ABSENCE, LONGEST_ABSENCE = 90, 60, 730
 WAIT_DAYS, SHORTEST_WAIT, LONGEST_WAIT = 14, 7, 90
-# The second e-mail to an owner is sent this long before the time is over.
+# The second e-mail to the owner goes out this long before the waiting period ends.
 REMINDED_BEFORE = 3 * DAY
 
 
 class JoinPolicy(StrEnum):
-    """How people get in: freely, with approval, or by invitation only."""
+    """How people become members: freely, with approval, or by invitation only."""
 
     OPEN = "open"
     REQUEST = "request"
@@ -54,7 +56,7 @@ class JoinPolicy(StrEnum):
 
 
 class GroupVisibility(StrEnum):
-    """Who may see it. Unlisted: anyone who has the link. Private: its members."""
+    """Who may see the group. Unlisted: anyone who has the link. Private: only its members."""
 
     PUBLIC = "public"
     UNLISTED = "unlisted"
@@ -62,7 +64,7 @@ class GroupVisibility(StrEnum):
 
 
 class PromotionLevel(StrEnum):
-    """How much of its events may be published: nothing, name and time with a link, or everything."""
+    """How much of the group's events may be published: nothing, name and time with a link, or everything."""
 
     PRIVATE = "private"
     MEMBERS = "members"
@@ -70,7 +72,7 @@ class PromotionLevel(StrEnum):
 
 
 class GroupRole(StrEnum):
-    """A person's role. ``PENDING`` asked to join; ``DECLINED``, ``LEFT`` and ``BANNED`` are out."""
+    """A person's role. ``PENDING`` has asked to join; ``DECLINED``, ``LEFT`` and ``BANNED`` are not members."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -82,14 +84,14 @@ class GroupRole(StrEnum):
     BANNED = "banned"
 
 
-# Members, the most trusted first.
+# Roles of members, most trusted first.
 INSIDE = (GroupRole.OWNER, GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER)
-# Roles whose membership somebody else has to decide about.
+# Roles that an admin of the group still has to decide about.
 RUNNING = (GroupRole.OWNER, GroupRole.ADMIN, GroupRole.MODERATOR)
 
 
 class GroupLogAction(StrEnum):
-    """Actions in the log."""
+    """Actions recorded in the group log."""
 
     CREATED = "created"
     JOINED = "joined"
@@ -110,7 +112,7 @@ class GroupLogAction(StrEnum):
     OWNERSHIP_OFFERED = "ownership_offered"
     OFFER_ENDED = "offer_ended"
     SUCCESSION_ARRANGED = "succession_arranged"
-    PASSED_ON = "passed_on"  # the owner's account is gone
+    PASSED_ON = "passed_on"  # the owner deleted their account
     EDITED = "edited"
     ADDRESS_CHANGED = "address_changed"
     LINK_MADE = "link_made"
@@ -121,15 +123,15 @@ class GroupLogAction(StrEnum):
     ANNOUNCED = "announced"
     ANNOUNCEMENT_REMOVED = "announcement_removed"
     DELETED = "deleted"
-    ACCOUNT_OPENED = "account_opened"  # a repository of the group's own
-    SUCCEEDED = "succeeded"  # another record on the network continues it
+    ACCOUNT_OPENED = "account_opened"  # the group got its own repository
+    SUCCEEDED = "succeeded"  # another record on the network replaces the group's
 
 
 @dataclass(frozen=True, slots=True)
 class GroupDetails:
     """Details of a group, validated by ``rules.check``.
 
-    ``announces_events``: the network may know of events for members only; its owner alone decides that.
+    ``announces_events``: events for members only may be announced on the network. Only the owner can change it.
     """
 
     name: str
@@ -147,7 +149,10 @@ class GroupDetails:
 
 @dataclass(frozen=True, slots=True)
 class GroupSuccession:
-    """A running take-over from an absent owner. ``reminded_at``: when the owner got the second e-mail."""
+    """A running succession: a member has asked to take over from an absent owner.
+
+    ``reminded_at``: when the second e-mail to the owner was sent.
+    """
 
     successor_id: UserId
     asked_at: Instant
@@ -156,7 +161,7 @@ class GroupSuccession:
 
 @dataclass(frozen=True, slots=True)
 class GroupOffer:
-    """The owner's offer to transfer the group; takes effect on acceptance."""
+    """The owner's offer to transfer the group, which takes effect when it is accepted."""
 
     heir_id: UserId
     offered_at: Instant
@@ -164,7 +169,7 @@ class GroupOffer:
 
 @dataclass(frozen=True, slots=True)
 class SuccessionPlan:
-    """Who takes over while the owner is absent, and when. ``backup_admin_did``: that person's DID."""
+    """Who takes over if the owner is absent, and after how long. ``backup_admin_did`` is that person's DID."""
 
     backup_admin_id: UserId | None = None
     backup_admin_did: str | None = None
@@ -184,11 +189,12 @@ class SuccessionPlan:
 
 @dataclass(frozen=True, slots=True)
 class GroupPublication:
-    """How a group is published. ``record_uri``: its record, its own or, if ``is_read_only``, the one it was read from.
+    """How a group is published.
 
-    ``account_id``: the custodial account of the group's own repository: nobody signs in with it. ``avatar_cid``: a
-    picture that another app put into the record of a group made here; it stays until one is chosen here.
-    ``picture_revision``: the revision in which this was done last.
+    ``record_uri``: the group's own record or, if ``is_read_only``, the record it was read from. ``account_id``: the
+    custodial account of the group's own repository; nobody signs in with it. ``avatar_cid``: a picture that another app
+    put into the record of a group made here; it stays until a picture is chosen here. ``picture_revision``: the
+    revision of the group in which this last happened.
     """
 
     record_uri: str | None = None
@@ -203,8 +209,10 @@ NOWHERE: Final = GroupPublication()
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A stored group. ``latitude`` and ``longitude`` are decimal degrees as text. ``is_hidden``: a moderator, or a
-    label on its owner, hides it from everybody but its administrators; computed, never stored.
+    """A stored group.
+
+    ``latitude`` and ``longitude`` are decimal degrees as text. ``is_hidden``: a moderator, or a label on the owner,
+    hides the group from everybody but its admins; computed, never stored.
     """
 
     id: GroupId
@@ -226,21 +234,22 @@ class Group:
 
     @property
     def is_read_only(self) -> bool:
-        """Whether it is kept elsewhere, and only shown here."""
+        """Whether the group is managed elsewhere and only displayed here."""
         return self.network.is_read_only
 
     @property
     def place(self) -> str:
-        """Its town; the country's name for the reader where no town is given."""
+        """The group's town or, if it has none, the name of its country."""
         return self.details.locality or name_of(self.details.country)
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """One person's membership in one group. ``answer``: their answer to the group's question.
+    """A person's membership in a group.
 
-    ``sync_enabled``: they want their membership to be public. ``statement_uri``: the record in which they state it.
-    ``network_role``: their role by the records of a group kept elsewhere; it grants no permission here.
+    ``answer``: their answer to the group's question. ``sync_enabled``: they want their membership to be public.
+    ``statement_uri``: the record in which they state their membership. ``network_role``: their role according to the
+    records of a group managed elsewhere; it grants no permission here.
     """
 
     id: MemberId
@@ -261,7 +270,10 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """A link with ``uses`` uses until ``expires_at``; by e-mail a single use, unless the addressee declines."""
+    """An invitation link with ``uses`` uses until ``expires_at``.
+
+    An invitation by e-mail has a single use, and its addressee can decline it.
+    """
 
     id: InvitationId
     group_id: GroupId
@@ -280,7 +292,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class GroupLogEntry:
-    """One log entry. ``note``: the subject where that is no person, never an e-mail address."""
+    """A log entry. ``note`` describes the subject if it is not a person; it never holds an e-mail address."""
 
     id: str
     user_id: UserId

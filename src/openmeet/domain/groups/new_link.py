@@ -1,4 +1,4 @@
-"""A new link for an unlisted group; every earlier link stops working."""
+"""Replace the link of an unlisted group. Every earlier link stops working."""
 
 from dataclasses import replace
 
@@ -14,8 +14,9 @@ from openmeet.domain.users.model import Caller
 
 
 async def make(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_revision: int | None = None) -> Group:
-    """Give the group a new link. Raises NotFound, Forbidden, PreconditionFailed, and Refused where it is listed anyway
-    (``PublicGroup``).
+    """Give the group a new link.
+
+    Raises NotFound, Forbidden, PreconditionFailed, and Refused (``PublicGroup``) if the group is listed publicly.
     """
     group, _ = await actions.lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
     if group.details.visibility is GroupVisibility.PUBLIC:

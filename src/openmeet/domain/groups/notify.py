@@ -1,4 +1,7 @@
-"""Group notifications. Callers hold the lock on the group row, so that a group's notifications combine into one e-mail."""
+"""Group notifications.
+
+Callers hold the lock on the group row, so that several notifications of a group are combined into one e-mail.
+"""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,7 +14,7 @@ from openmeet.domain.notifications.kinds import Payload, RoleDecided, Succession
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.users.model import UserId
 
-# Kinds of ownership notifications; pages and e-mails have the sentences.
+# Kinds of ownership notifications; pages and e-mails contain the sentences.
 Ownership = Literal[
     "offered",
     "declined",
@@ -27,21 +30,21 @@ Ownership = Literal[
 
 
 async def of_request(tx: Transaction, group: Group, asking: Membership) -> None:
-    """Notify the people who may decide on a request to join that somebody has made one."""
+    """Notify everyone who can decide on join requests that there is a new one."""
     deciding = await membership_queries.ids_in_roles(tx, group.id, RUNNING, only_notified=True)
     about = Payload(person_id=asking.user_id, group_id=group.id)
     await notify(tx, kinds.JOIN_REQUEST, asking.id, deciding, about, revision=asking.revision, bundle=group.id)
 
 
 async def of_decision(tx: Transaction, group: Group, decided: Membership) -> None:
-    """Notify the requester of the decision."""
+    """Notify a requester of the decision."""
     about = RoleDecided(group_id=group.id, role=decided.role.value)
     to, revision = [decided.user_id], decided.revision
     await notify(tx, kinds.JOIN_DECIDED, decided.id, to, about, revision=revision, bundle=group.id)
 
 
 async def of_role(tx: Transaction, group: Group, membership: Membership, before: GroupRole) -> None:
-    """Notify somebody of their new role."""
+    """Notify a person of their new role."""
     by, role = membership.decided_by, membership.role.value
     about = RoleDecided(person_id=by, group_id=group.id, role=role, before=before.value)
     to, revision = [membership.user_id], membership.revision
@@ -51,6 +54,6 @@ async def of_role(tx: Transaction, group: Group, membership: Membership, before:
 async def of_ownership(
     tx: Transaction, group: Group, to: Sequence[UserId], *, what: Ownership, who: UserId | None
 ) -> None:
-    """Notify people of a step in a succession. ``group`` is as it is after the step."""
+    """Notify people of a step in a succession. ``group`` is the group after the step."""
     about = Succession(person_id=who, group_id=group.id, step=what)
     await notify(tx, kinds.OWNERSHIP, group.id, to, about, revision=group.revision)

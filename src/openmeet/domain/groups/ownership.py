@@ -1,4 +1,4 @@
-"""Ownership of groups: offer and acceptance, and succession when an owner is gone or absent."""
+"""Ownership of groups: offer and acceptance, and succession when the owner has left or is absent."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ from openmeet.outbox.emails import enqueue_email
 
 
 async def offer(tx: Transaction, caller: Caller, slug: GroupSlug, to: UserId) -> Group:
-    """Offer a member the ownership; a new offer replaces the one before. Raises NotFound, Forbidden, Refused."""
+    """Offer the ownership to a member. A new offer replaces the previous one. Raises NotFound, Forbidden, Refused."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     if to == caller.user_id:
         raise Refused(GroupReason.ONE_OWNER, name="OneOwner")
@@ -58,7 +58,7 @@ async def offer(tx: Transaction, caller: Caller, slug: GroupSlug, to: UserId) ->
 
 
 async def end_offer(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
-    """The owner withdraws the offer, or its addressee declines. Raises NotFound, Forbidden."""
+    """End an offer: the owner withdraws it, or the addressee declines. Raises NotFound, Forbidden."""
     group, _ = await lock_visible(tx, caller, slug)
     if group.offer is None:
         return group
@@ -73,7 +73,10 @@ async def end_offer(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
 
 
 async def accept_offer(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
-    """The addressee becomes owner; the former owner becomes an admin. Raises NotFound, Refused (``NotOffered``)."""
+    """Accept an offer: the addressee becomes owner, and the former owner becomes an admin.
+
+    Raises NotFound, Refused (``NotOffered``).
+    """
     group, _ = await lock_visible(tx, caller, slug)
     if group.offer is None or group.offer.heir_id != caller.user_id:
         raise Refused(GroupReason.NOT_OFFERED, name="NotOffered")
@@ -85,8 +88,9 @@ async def accept_offer(tx: Transaction, caller: Caller, slug: GroupSlug) -> Grou
 async def arrange(
     tx: Transaction, caller: Caller, slug: GroupSlug, backup: UserId | None, *, absence_days: int, wait_days: int
 ) -> Group:
-    """Set the backup admin and after how long an absence they take over. Raises NotFound, Forbidden, Refused,
-    InvalidForm.
+    """Set the backup admin, and how long the owner must be absent before they take over.
+
+    Raises NotFound, Forbidden, Refused, InvalidForm.
     """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     problems: dict[str, Why] = {}
@@ -120,8 +124,9 @@ async def arrange(
 
 
 async def ask(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
-    """The highest-ranking member asks to take over; asking again keeps the first day. Raises NotFound, Forbidden,
-    Refused.
+    """Ask to take over from an absent owner, as the highest-ranking member or the backup admin.
+
+    Asking again does not restart the waiting period. Raises NotFound, Forbidden, Refused.
     """
     group, role = await lock_for(tx, caller, slug, GroupPermission.TAKE_OVER)
     if group.succession is not None:
@@ -139,7 +144,7 @@ async def ask(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
 
 
 async def stop(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
-    """The owner objects, or the person who asked withdraws. Raises NotFound, Forbidden."""
+    """Stop a succession: the owner objects, or the person who asked withdraws. Raises NotFound, Forbidden."""
     group, _ = await lock_visible(tx, caller, slug)
     asked = group.succession
     if asked is None:
@@ -150,7 +155,7 @@ async def stop(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
 
 
 async def take_over(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
-    """The person who asked becomes owner, after the waiting time. Raises NotFound, Forbidden, Refused."""
+    """Make the person who asked the owner, once the waiting period is over. Raises NotFound, Forbidden, Refused."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.TAKE_OVER)
     seen = await last_seen(tx, group.owner_id)
     rules.require_succession_over(
@@ -160,7 +165,7 @@ async def take_over(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
 
 
 async def take_back(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
-    """Return the group to the owner that it was taken over from. Raises NotFound, Refused."""
+    """Return the group to the owner it was taken over from. Raises NotFound, Refused."""
     group, mine = await lock_visible(tx, caller, slug)
     rules.require_returnable(await last_change_of_owner(tx, group.id), caller.user_id, mine)
     after = await _change_owner(tx, group, caller.user_id, GroupLogAction.TAKEN_BACK, by=caller.user_id)
@@ -169,7 +174,7 @@ async def take_back(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
 
 
 async def start_when_due(tx: Transaction, group_id: GroupId) -> bool:
-    """Start the succession of the backup admin if the owner is absent for long enough; False if not."""
+    """Start the backup admin's succession if the owner has been absent long enough. Returns whether it started."""
     group = await queries.lock(tx, group_id)
     backup = group.succession_plan.backup_admin_id if group else None
     if group is None or backup is None or group.deleted_at is not None or group.succession is not None:
@@ -184,7 +189,9 @@ async def start_when_due(tx: Transaction, group_id: GroupId) -> bool:
 
 
 async def advance(tx: Transaction, group_id: GroupId) -> GroupLogAction | None:
-    """Advance a succession: complete it, end it because the owner was seen, or send the second e-mail."""
+    """Advance a succession: complete it, stop it (the owner was active, or the successor left), or send the second
+    e-mail.
+    """
     group = await queries.lock(tx, group_id)
     asked = group.succession if group else None
     if group is None or asked is None or group.deleted_at is not None:
@@ -209,9 +216,9 @@ async def advance(tx: Transaction, group_id: GroupId) -> GroupLogAction | None:
 
 
 async def remove_person(tx: Transaction, user_id: UserId) -> None:
-    """Take a person whose account is deleted out of every group. Idempotent.
+    """Remove a person whose account is deleted from every group. Idempotent.
 
-    Groups that they own pass at once to the backup admin, or to the highest-ranking, longest-standing member; a group
+    Groups that they own pass at once to the backup admin, or to the highest-ranking, longest-standing member. A group
     without other members is deleted.
     """
     for membership in await membership_queries.memberships_of(tx, user_id):
@@ -238,7 +245,7 @@ async def remove_person(tx: Transaction, user_id: UserId) -> None:
 
 
 async def _forget_in(tx: Transaction, group: Group, user_id: UserId) -> None:
-    """Erase offers and successions of a group that involve somebody who is gone."""
+    """Erase the group's offer, succession and succession plan where they involve a person who has left."""
     after = group
     if group.succession_plan.backup_admin_id == user_id:
         after = replace(
@@ -289,10 +296,10 @@ async def _inside(tx: Transaction, group: Group, user_id: UserId) -> Membership:
 async def _change_owner(
     tx: Transaction, group: Group, to: UserId, act: GroupLogAction, *, by: UserId, note: str = ""
 ) -> Group:
-    """Change the owner of a locked group; the former one stays as an admin."""
+    """Change the owner of a locked group. The former owner stays as an admin."""
     heir = await _inside(tx, group, to)
     owner = await _inside(tx, group, group.owner_id)
-    # First down, then up: the database allows one owner at any moment.
+    # Demote first, then promote, because the database allows only one owner at any moment.
     await queries.put_member(tx, replace(owner, role=GroupRole.ADMIN, revision=owner.revision + 1))
     await queries.put_member(tx, replace(heir, role=GroupRole.OWNER, revision=heir.revision + 1))
     await invitation_queries.log(
@@ -301,7 +308,7 @@ async def _change_owner(
     await invitation_queries.log(
         tx, group.id, owner.user_id, act, by=by, before=GroupRole.OWNER, after=GroupRole.ADMIN, note=note
     )
-    # The new owner need not trust the former owner's choice; only the waiting times stay.
+    # The new owner need not trust the former owner's choice of backup admin, so only the waiting times are kept.
     plan = replace(group.succession_plan, backup_admin_id=None, backup_admin_did=None)
     after = replace(
         group,
@@ -316,8 +323,8 @@ async def _change_owner(
     return after
 
 
-# Signs of presence that are stored anyway: the day of signing in, reading notifications, changing the profile, acting
-# in a group. Requests of their programs with an API token do not count.
+# Signs of activity that are stored anyway: the day of the last sign-in, reading notifications, changing the profile,
+# acting in a group. Requests by programs with an API token do not count.
 _TRACES = """
       select updated_at as at from users where id = {who}
       union all select seen_at from users where id = {who} and seen_at is not null
@@ -328,7 +335,7 @@ _TRACES = """
 
 _LAST_SEEN = f"select max(at) as at from ({_TRACES.format(who=':user_id')}) as traces"
 
-# Groups whose backup admin is a member and whose owner showed no sign of presence for as long as the owner chose.
+# Groups whose backup admin is a member and whose owner has been inactive for as long as the owner chose.
 _WITHOUT_OWNER = f"""
     select g.id from groups g
       join group_members m on m.group_id = g.id and m.user_id = g.backup_admin_id
@@ -345,23 +352,23 @@ _IN_SUCCESSION = """
 
 
 async def last_seen(reader: Reader, user_id: UserId) -> Instant:
-    """Last sign of presence of a person."""
+    """Time of a person's last activity."""
     row = await reader.fetch_one(_LAST_SEEN, user_id=user_id)
     return Instant(row["at"]) if row and row["at"] is not None else Instant(0)
 
 
 async def without_owner(reader: Reader) -> list[GroupId]:
-    """Groups whose backup admin is due to take over from an absent owner."""
+    """Return groups whose backup admin is due to take over from an absent owner."""
     return [GroupId(row["id"]) for row in await reader.fetch(_WITHOUT_OWNER, now=reader.now)]
 
 
 async def in_succession(reader: Reader) -> list[GroupId]:
-    """Groups with a running succession, the longest waiting first."""
+    """Return groups with a running succession, the longest-running first."""
     return [GroupId(row["id"]) for row in await reader.fetch(_IN_SUCCESSION)]
 
 
 async def last_change_of_owner(reader: Reader, group_id: GroupId) -> GroupLogEntry | None:
-    """The log entry about the previous owner, if they lost the group to a take-over; None after a voluntary transfer."""
+    """Return the previous owner's log entry if they lost the group to a take-over; None after a voluntary transfer."""
     row = await reader.fetch_one(
         f"select {LOGGED} from group_roles_log where group_id = :group_id and role_before = 'owner'"
         " and role_after <> 'owner' order by created_at desc, id desc limit 1",
@@ -372,9 +379,9 @@ async def last_change_of_owner(reader: Reader, group_id: GroupId) -> GroupLogEnt
 
 
 async def published_backups(reader: Reader, group: Group) -> tuple[Did, ...]:
-    """DIDs of the backup admins that the group's record names.
+    """DIDs of the backup admins to name in the group's record.
 
-    Only where their membership is public: copies of a published record cannot be recalled.
+    Only a backup admin whose membership is public is named, because copies of a published record cannot be recalled.
     """
     backup, did = group.succession_plan.backup_admin_id, group.succession_plan.backup_admin_did
     if backup is None or did is None:
@@ -388,7 +395,7 @@ async def published_backups(reader: Reader, group: Group) -> tuple[Did, ...]:
 
 
 async def run_successions(db: Database) -> int:
-    """Start and advance successions that are due, as a scheduled task; returns how many groups."""
+    """Scheduled task: start and advance successions that are due. Returns the number of groups changed."""
     async with db.reader() as reader:
         alone = await without_owner(reader)
         running = await in_succession(reader)

@@ -1,4 +1,4 @@
-"""The picture of a group: set, describe, remove; for those who may edit the group."""
+"""Set, describe or remove a group's picture. Requires permission to edit the group."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ async def put(
 async def describe(
     tx: Transaction, caller: Caller, slug: GroupSlug, alt: str, *, expected_revision: int | None = None
 ) -> Group:
-    """Change the description of the picture. Raises as ``put``, and Refused (``NoPicture``)."""
+    """Change the picture's description. Raises the same errors as ``put``, and Refused (``NoPicture``)."""
     before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
     if before.picture is None:
         raise Refused(GroupReason.NO_PICTURE, name="NoPicture")
@@ -32,7 +32,7 @@ async def describe(
 
 
 async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_revision: int | None = None) -> Group:
-    """Remove the picture. Raises as ``put``."""
+    """Remove the picture. Raises the same errors as ``put``."""
     before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
     return await _show(tx, caller, before, None)
 

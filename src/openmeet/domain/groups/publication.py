@@ -1,7 +1,7 @@
-"""Records of groups and memberships: jobs enqueued when either is stored, and what may be published.
+"""Publication of groups and memberships: the jobs to enqueue after a change, and what may be published.
 
-The handler decides from the present state: publish, retract or nothing. Nothing is enqueued for groups and people that
-nobody wanted on the network.
+The job's handler looks at the present state and decides whether to publish, retract or do nothing. Nothing is enqueued
+for groups and people who never asked to be published.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from openmeet.outbox.publications import PublicationKind
 
 
 async def enqueue_group(tx: Transaction, group: Group) -> None:
-    """Enqueue the group's record."""
+    """Enqueue publication of the group's record."""
     is_wanted = group.details.sync_enabled and not group.is_read_only
     if is_wanted or await subjects_with_publication(tx, PublicationKind.GROUP, [group.id]):
         await publications.enqueue(
@@ -30,7 +30,7 @@ async def enqueue_group(tx: Transaction, group: Group) -> None:
 
 
 async def enqueue_member(tx: Transaction, membership: Membership) -> None:
-    """Enqueue the member's statement, and the group's acceptance of it."""
+    """Enqueue the member's statement and the group's acceptance of it."""
     if not (membership.sync_enabled or membership.statement_uri is not None):
         return
     user_id, revision = membership.user_id, membership.revision
@@ -48,7 +48,7 @@ async def enqueue_member(tx: Transaction, membership: Membership) -> None:
 
 
 async def enqueue_members(tx: Transaction, group_id: GroupId) -> None:
-    """Enqueue the records of the group's members, because the group's own record moved, or contains more or less."""
+    """Enqueue the records of all members. Needed when the group's own record moved, or when its content grew or shrank."""
     rows = await tx.fetch(
         "select id from group_members where group_id = :group_id and (sync_enabled = 1 or external_id is not null)"
         " order by id",
@@ -60,8 +60,9 @@ async def enqueue_members(tx: Transaction, group_id: GroupId) -> None:
 
 
 class Share(IntEnum):
-    """Publication levels, narrowest first. Least: name and page; all: what its page says, and members who want to be
-    named.
+    """Publication levels, narrowest first.
+
+    ``LEAST``: the name and the page. ``ALL``: everything on the page, and the members who want to be named.
     """
 
     NOTHING = 0
@@ -69,7 +70,7 @@ class Share(IntEnum):
     ALL = 2
 
 
-# THE table (invariants 3, 11). The owner must also want the group published at all.
+# The only table that decides this (invariants 3, 11). In addition, the owner must want the group to be published.
 BY_LEVEL: Final[Mapping[tuple[GroupVisibility, PromotionLevel], Share]] = {
     (GroupVisibility.PUBLIC, PromotionLevel.PRIVATE): Share.NOTHING,
     (GroupVisibility.PUBLIC, PromotionLevel.MEMBERS): Share.LEAST,
@@ -91,5 +92,5 @@ def share_of(group: Group) -> Share:
 
 
 def record_holder_of(group: Group) -> UserId:
-    """The user whose repository has the group's records: the group's own account, if it has one, else its owner."""
+    """The user whose repository holds the group's records: the group's own account if it has one, otherwise the owner."""
     return group.network.account_id or group.owner_id

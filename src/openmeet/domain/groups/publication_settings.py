@@ -1,6 +1,6 @@
-"""Publication settings of groups: a member's choice about their own name, and the group's own repository.
+"""Publication settings of groups: whether a member is named publicly, and the group's own repository.
 
-Whether the group itself is published is one of its details (``GroupDetails.sync_enabled``), which its owner alone
+Whether the group itself is published is part of its details (``GroupDetails.sync_enabled``), which only the owner
 changes.
 """
 
@@ -23,9 +23,10 @@ from openmeet.outbox.publications import PublicationKind
 
 
 async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, is_public: bool) -> Membership:
-    """Choose whether the caller's membership is public; the default is no. Raises NotFound, Forbidden.
+    """Choose whether the caller's membership is public; by default it is not. Raises NotFound, Forbidden.
 
-    A group kept elsewhere gets this as a request: membership starts when it accepts the statement.
+    For a group managed elsewhere, this is a request to join: the membership starts when the group accepts the
+    statement.
     """
     group, mine = await lock_visible(tx, caller, slug)
     if group.is_read_only and is_public and (mine is None or mine.role not in INSIDE):
@@ -39,7 +40,7 @@ async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, i
     saved = replace(mine, sync_enabled=is_public, revision=mine.revision + 1)
     await queries.put_member(tx, saved)
     if is_public:
-        # Includes statements that they had retracted earlier.
+        # This also restores statements that the member had retracted.
         await publications.retry_now(tx, kind=PublicationKind.MEMBERSHIP, subject_id=mine.id)
     else:
         await _retract_membership(tx, group, saved)
@@ -47,15 +48,15 @@ async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, i
 
 
 async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle: str) -> Group:
-    """Give the group its own repository, kept by us: from now on its records are there, no matter who owns it.
+    """Give the group its own repository, hosted by us. Its records are written there no matter who owns the group.
 
-    ``handle``: checked (``network.repositories.custodial.check_handle``). Raises NotFound, Forbidden, Refused.
+    ``handle`` must have passed ``network.repositories.custodial.check_handle``. Raises NotFound, Forbidden, Refused.
     """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     if group.network.account_id is not None:
         if any(one.can_write for one in await identity_queries.of_user(tx, group.network.account_id)):
             raise Refused(GroupReason.HAS_REPOSITORY, name="HasRepository")
-        # The handle was taken: the same account, by another name.
+        # The earlier handle turned out to be taken: use the same account with another handle.
         await identities.agree(tx, group.network.account_id, handle=handle)
         return group
     holder = await users.create_shadow(tx, display_name=group.details.name)
@@ -76,7 +77,8 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
 async def move_records(tx: Transaction, before: Group, after: Group) -> None:
     """Store a group whose records move to another repository.
 
-    Its record stays where it is and points to the new one; its other records are written again in the new repository.
+    The group record stays in the old repository and points to its replacement. All other records are written again in
+    the new repository.
     """
     old, new = record_holder_of(before), record_holder_of(after)
     if old != new:
@@ -127,8 +129,9 @@ async def _withdraw_from_remote_group(tx: Transaction, group: Group, mine: Membe
 
 
 async def _retract_membership(tx: Transaction, group: Group, mine: Membership) -> None:
-    """Retract the membership, including statements made in another app; a group kept elsewhere has no members without
-    one.
+    """Retract a membership, including a statement made in another app.
+
+    A group managed elsewhere has only members with a statement, so the member also leaves such a group.
     """
     if mine.statement_uri is not None:
         did = mine.statement_uri.split("/")[2]

@@ -1,4 +1,4 @@
-"""SQL of groups and memberships."""
+"""SQL for groups and memberships."""
 
 from collections.abc import Sequence
 
@@ -41,9 +41,10 @@ _NAMES = (
 
 
 def is_hidden(table: str) -> str:
-    """SQL condition: only its administrators see the group. It or its owner is withheld (``moderation.visibility``), or
-    a label hides its owner (``moderation.labels``); a group kept elsewhere also while the account that holds it is
-    inactive or blocked.
+    """SQL condition: the group is hidden from everybody but its admins.
+
+    True if the group or its owner is withheld (``moderation.visibility``), or if a label hides the owner
+    (``moderation.labels``). For a group managed elsewhere, also while the owner's account is inactive or blocked.
     """
     withheld = is_withheld(f"{table}.id", f"{table}.owner_id", is_public="1 = 0")
     return (
@@ -53,7 +54,7 @@ def is_hidden(table: str) -> str:
 
 
 def columns_of(table: str) -> str:
-    """Columns that ``group_of`` reads, with ``groups`` under this alias."""
+    """Columns that ``group_of`` reads. ``table`` is the name or alias of ``groups`` in the query."""
     stored = ", ".join(f"{table}.{name.strip()}" for name in _NAMES.split(","))
     return f"{stored}, case when {is_hidden(table)} then 1 else 0 end as is_hidden"
 
@@ -67,7 +68,7 @@ MEMBER_COLUMNS = (
 
 
 def group_of(row: Row) -> Group:
-    """Parse a row of a group, which has ``COLUMNS``."""
+    """Parse a group from a row with ``COLUMNS``."""
     return Group(
         id=GroupId(row["id"]),
         slug=GroupSlug(row["slug"]),
@@ -124,7 +125,7 @@ def _picture_of(row: Row) -> Picture | None:
 
 
 def member_of(row: Row) -> Membership:
-    """Parse a row of a membership, which has ``MEMBER_COLUMNS``."""
+    """Parse a membership from a row with ``MEMBER_COLUMNS``."""
     return Membership(
         id=MemberId(row["id"]),
         group_id=GroupId(row["group_id"]),
@@ -144,7 +145,7 @@ def member_of(row: Row) -> Membership:
 
 
 async def by_slug(reader: Reader, slug: GroupSlug) -> Group | None:
-    """The group with this slug, or a former one: then its ``slug`` differs. Its id works, too."""
+    """The group that has, or had, this slug; its ``slug`` differs if it was a former one. The group's id works as well."""
     row = await reader.fetch_one(
         f"select {COLUMNS} from groups g where g.slug = :slug or g.id = :slug or g.id = (select s.group_id from"
         " group_slugs s where s.slug = :slug) order by case when g.slug = :slug then 0 when g.id = :slug then 2 else 1 end"
@@ -160,7 +161,7 @@ async def by_id(reader: Reader, group_id: GroupId) -> Group | None:
 
 
 async def by_submission(reader: Reader, creator: UserId, submission_key: str) -> tuple[Group, bytes | None] | None:
-    """The group created by this form, with the digest of its content."""
+    """The group created by this form submission, and the digest of its content."""
     row = await reader.fetch_one(
         f"select {COLUMNS}, g.submission_digest from groups g where g.created_by = :creator and g.submission_key = :key",
         creator=creator,
@@ -170,13 +171,16 @@ async def by_submission(reader: Reader, creator: UserId, submission_key: str) ->
 
 
 async def lock(tx: Transaction, group_id: GroupId) -> Group | None:
-    """The group, locked until the transaction ends: code that changes a membership in it holds this lock."""
+    """Lock the group until the transaction ends. Every change to a membership in it requires this lock."""
     row = await tx.fetch_one(f"update groups set id = id where id = :id returning {columns_of('groups')}", id=group_id)
     return group_of(row) if row else None
 
 
 async def insert(tx: Transaction, group: Group, *, submission: tuple[str, bytes] | None) -> bool:
-    """Insert a group; False when this submission (its key, and the digest of its content) has created one already."""
+    """Insert a group. ``submission`` is the submission key and the digest of the content.
+
+    Returns False if a group was already created with this key.
+    """
     values = _values(group)
     values |= {"created_by": group.owner_id, "created_at": group.created_at}
     values["submission_key"], values["submission_digest"] = submission or (None, None)
@@ -191,20 +195,22 @@ async def insert(tx: Transaction, group: Group, *, submission: tuple[str, bytes]
 
 
 async def update(tx: Transaction, group: Group) -> None:
-    """Write every column of a row that the caller has locked, and enqueue its record."""
+    """Write every column of a row that the caller has locked, and enqueue the group's record."""
     await store(tx, group)
     await publication.enqueue_group(tx, group)
 
 
 async def store(tx: Transaction, group: Group) -> None:
-    """Write every column of a row that the caller has locked, without enqueueing its record, which is the same already."""
+    """Write every column of a row that the caller has locked. Enqueues nothing, because the record already has the
+    changes.
+    """
     values = _values(group)
     sets = ", ".join(f"{name} = :{name}" for name in values if name != "id")
     await tx.execute(f"update groups set {sets} where id = :id", **values)
 
 
 async def keep_slug(tx: Transaction, slug: GroupSlug, group_id: GroupId) -> None:
-    """Store a former slug of the group, which redirects for good."""
+    """Store a former slug of the group, which redirects permanently."""
     await tx.execute(
         "insert into group_slugs (slug, group_id, created_at) values (:slug, :group_id, :now)"
         " on conflict (slug) do nothing",
@@ -224,7 +230,7 @@ async def find_member(reader: Reader, group_id: GroupId, user_id: UserId) -> Mem
 
 
 async def role_in(reader: Reader, group_id: GroupId | None, user_id: UserId | None) -> GroupRole | None:
-    """A person's role in a group that is not deleted; None without a membership, a user or a group."""
+    """A person's role in a group. None if there is no such membership, user or group, or if the group is deleted."""
     if group_id is None or user_id is None:
         return None
     return (await roles_in(reader, [group_id], user_id)).get(group_id)
@@ -236,7 +242,7 @@ async def is_deleted(reader: Reader, group_id: GroupId) -> bool:
 
 
 async def roles_in(reader: Reader, group_ids: Sequence[GroupId], user_id: UserId) -> dict[GroupId, GroupRole]:
-    """``role_in`` for several groups at once."""
+    """Like ``role_in``, for several groups at once."""
     if not group_ids:
         return {}
     rows = await reader.fetch(
@@ -249,7 +255,7 @@ async def roles_in(reader: Reader, group_ids: Sequence[GroupId], user_id: UserId
 
 
 async def put_member(tx: Transaction, membership: Membership) -> None:
-    """Insert or replace one person's membership; the group is locked."""
+    """Insert or replace one membership. The caller has locked the group."""
     await tx.execute(
         f"""
         insert into group_members ({MEMBER_COLUMNS}, created_at, updated_at)
@@ -284,7 +290,7 @@ async def put_member(tx: Transaction, membership: Membership) -> None:
 
 
 async def close_calendar(tx: Transaction, group_id: GroupId, user_id: UserId) -> None:
-    """Revoke a person's calendar feed address of the group, whatever becomes of their membership."""
+    """Revoke a person's calendar feed URL for the group. This does not depend on what happens to their membership."""
     await tx.execute(
         "update group_calendar_feeds set serial = serial + 1, token_hash = null"
         " where group_id = :group_id and user_id = :user_id",
@@ -294,7 +300,7 @@ async def close_calendar(tx: Transaction, group_id: GroupId, user_id: UserId) ->
 
 
 def new_membership(now: Instant, group_id: GroupId, user_id: UserId, role: GroupRole) -> Membership:
-    """A membership that is not stored yet."""
+    """Make a membership without storing it."""
     return Membership(
         MemberId(new_id(now)),
         group_id,
@@ -313,7 +319,7 @@ def new_membership(now: Instant, group_id: GroupId, user_id: UserId, role: Group
 async def members(
     reader: Reader, group_id: GroupId, roles: Sequence[GroupRole], *, after: MemberId | None, limit: int
 ) -> list[Membership]:
-    """People in these roles, by when they first had a role; without those who are deleting their account."""
+    """People in these roles, ordered by when they first had a role, except those who are deleting their account."""
     clause = "" if after is None else "and id > :after"
     values: dict[str, object] = {} if after is None else {"after": after}
     rows = await reader.fetch(
@@ -337,7 +343,7 @@ async def by_ids(reader: Reader, group_ids: Sequence[GroupId]) -> dict[GroupId, 
 
 
 async def names_of(reader: Reader, group_ids: Sequence[GroupId]) -> dict[GroupId, str]:
-    """Names of these groups; without deleted ones."""
+    """Names of these groups, except deleted ones."""
     if not group_ids:
         return {}
     rows = await reader.fetch(
@@ -347,7 +353,7 @@ async def names_of(reader: Reader, group_ids: Sequence[GroupId]) -> dict[GroupId
 
 
 async def drop_slugs(tx: Transaction, group_id: GroupId) -> list[GroupSlug]:
-    """Remove the former slugs of a locked group; returns them."""
+    """Delete the former slugs of a locked group and return them."""
     rows = await tx.fetch("delete from group_slugs where group_id = :id returning slug", id=group_id)
     return [GroupSlug(row["slug"]) for row in rows]
 

@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals and invalid input in groups."""
 
 from groundwork.errors import Reason
 
 
 class GroupReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/groups.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/groups.py``."""
 
     CHANGED_SINCE_OPENED = "group.changed_since_opened"
     ONLY_OWNER_SETS_LEVEL = "group.only_owner_sets_level"

@@ -1,4 +1,4 @@
-"""SQL of the records of groups and memberships: their URIs, and the content of repositories about them."""
+"""SQL for the records of groups and memberships: their URIs, and what repositories say about them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,13 +30,13 @@ FORGET_FORMER_OF: Mapping[Engine, str] = {
 
 
 async def by_record(reader: Reader, uri: str) -> Group | None:
-    """The group with this record, no matter whose; None for superseded records."""
+    """The group that currently has this record, in whichever repository it is. None for superseded records."""
     row = await reader.fetch_one(f"select {COLUMNS} from groups g where g.external_id = :uri", uri=uri)
     return group_of(row) if row else None
 
 
 async def by_any_record(reader: Reader, uri: str) -> Group | None:
-    """``by_record``, or the group that continued from this record."""
+    """Like ``by_record``, but also finds a group by a superseded record."""
     found = await by_record(reader, uri)
     if found is not None:
         return found
@@ -48,7 +48,7 @@ async def by_any_record(reader: Reader, uri: str) -> Group | None:
 
 
 async def set_record(tx: Transaction, group_id: GroupId, uri: str | None, cid: str | None) -> bool:
-    """Set the URI of the group's record; False where unchanged."""
+    """Set the URI of the group's record. Returns False if it has not changed."""
     changed = await tx.execute(
         "update groups set external_id = :uri, external_cid = :cid where id = :id"
         " and (coalesce(external_id, '') <> coalesce(cast(:uri as text), ''))",
@@ -60,7 +60,7 @@ async def set_record(tx: Transaction, group_id: GroupId, uri: str | None, cid: s
 
 
 async def set_statement(tx: Transaction, member_id: MemberId, uri: str | None, did: str | None) -> bool:
-    """Set the URI of a member's statement; False where unchanged."""
+    """Set the URI of a member's statement. Returns False if it has not changed."""
     changed = await tx.execute(
         "update group_members set external_id = :uri, external_did = :did where id = :id"
         " and (coalesce(external_id, '') <> coalesce(cast(:uri as text), ''))",
@@ -72,15 +72,16 @@ async def set_statement(tx: Transaction, member_id: MemberId, uri: str | None, d
 
 
 async def by_statement(reader: Reader, uri: str) -> Membership | None:
-    """The membership that this statement is about."""
+    """The membership that this statement record belongs to."""
     row = await reader.fetch_one(f"select {MEMBER_COLUMNS} from group_members where external_id = :uri", uri=uri)
     return member_of(row) if row else None
 
 
 async def add_superseded(tx: Transaction, group_id: GroupId, uri: str, cid: str, *, is_there: bool = True) -> None:
-    """Store a superseded record of the group; ``is_there``: the repository still has it.
+    """Store a superseded record of the group. ``is_there``: the record still exists in its repository.
 
-    A retracted record keeps its URI: members still name it, and publishing again reuses it.
+    A retracted record keeps its URI, because records of members still refer to it. If the group is published again, the
+    URI is reused.
     """
     await tx.execute(
         "insert into superseded_group_records (uri, group_id, cid, is_there, created_at)"
@@ -95,12 +96,12 @@ async def add_superseded(tx: Transaction, group_id: GroupId, uri: str, cid: str,
 
 
 async def remove_superseded(tx: Transaction, uri: str) -> None:
-    """Remove a superseded record that is the group's present record again."""
+    """Remove a record from the superseded ones, because it is the group's current record again."""
     await tx.execute("delete from superseded_group_records where uri = :uri", uri=uri)
 
 
 async def address_in(reader: Reader, group_id: GroupId, did: str) -> str | None:
-    """The last URI of the group's record in one repository, if no record exists there now; None where it had none."""
+    """The last URI that the group's record had in one repository before it was retracted. None if there is none."""
     rows = await reader.fetch(
         "select uri from superseded_group_records where group_id = :id and is_there = 0 order by created_at, uri",
         id=group_id,
@@ -110,7 +111,7 @@ async def address_in(reader: Reader, group_id: GroupId, did: str) -> str | None:
 
 
 async def newest_superseded(reader: Reader, group_id: GroupId) -> tuple[str, str] | None:
-    """(uri, cid) of the group's latest superseded record."""
+    """URI and CID of the latest superseded record that still exists."""
     row = await reader.fetch_one(
         "select uri, cid from superseded_group_records where group_id = :id and is_there = 1 order by created_at desc, uri desc limit 1",
         id=group_id,
@@ -119,7 +120,7 @@ async def newest_superseded(reader: Reader, group_id: GroupId) -> tuple[str, str
 
 
 async def superseded_uris(reader: Reader, group_id: GroupId) -> Sequence[str]:
-    """Every URI that the group's record had."""
+    """All former URIs of the group's record."""
     rows = await reader.fetch(
         "select uri from superseded_group_records where group_id = :id order by created_at, uri", id=group_id
     )
@@ -127,24 +128,24 @@ async def superseded_uris(reader: Reader, group_id: GroupId) -> Sequence[str]:
 
 
 async def group_of_superseded(reader: Reader, uri: str) -> GroupId | None:
-    """The group that continued from this record."""
+    """The group that this superseded record belonged to."""
     row = await reader.fetch_one("select group_id from superseded_group_records where uri = :uri", uri=uri)
     return GroupId(row["group_id"]) if row else None
 
 
 async def record_cid(reader: Reader, group_id: GroupId) -> str | None:
-    """The CID of the group's record that we and its repository agreed on last."""
+    """The CID of the group's record as of the last successful read or write."""
     row = await reader.fetch_one("select external_cid from groups where id = :id", id=group_id)
     return row["external_cid"] if row else None
 
 
 async def set_cid(tx: Transaction, group_id: GroupId, cid: str) -> None:
-    """Set the CID of the group's record, on which we and its repository agreed."""
+    """Set the CID of the group's record after a successful read or write."""
     await tx.execute("update groups set external_cid = :cid where id = :id", id=group_id, cid=cid)
 
 
 async def members_named(reader: Reader, group_id: GroupId) -> list[str]:
-    """Memberships that the group's records name, or may name."""
+    """Ids of memberships that the group's records name, or might name."""
     rows = await reader.fetch(
         "select id from group_members where group_id = :id and (sync_enabled = 1 or external_id is not null) order by id",
         id=group_id,
@@ -153,13 +154,13 @@ async def members_named(reader: Reader, group_id: GroupId) -> list[str]:
 
 
 async def events_listed(reader: Reader, group_id: GroupId) -> list[str]:
-    """Events of the group."""
+    """Ids of the group's events."""
     rows = await reader.fetch("select id from events where group_id = :id order by id", id=group_id)
     return [row["id"] for row in rows]
 
 
 async def set_predecessor(tx: Transaction, group_id: GroupId, uri: str) -> None:
-    """Set the record that this one claims to continue; checked when it is read."""
+    """Set the record that this group's record claims to continue. The claim is checked whenever it is read."""
     await tx.execute("update groups set predecessor_uri = :uri where id = :id", id=group_id, uri=uri or None)
 
 
@@ -179,14 +180,15 @@ async def held_by(reader: Reader, did: str) -> list[GroupId]:
 
 
 async def held_for(reader: Reader, holder: UserId) -> GroupId | None:
-    """The group whose own account this is."""
+    """The group that this custodial account was made for."""
     row = await reader.fetch_one("select id from groups where account_id = :holder", holder=holder)
     return GroupId(row["id"]) if row else None
 
 
 async def forget_records_of(tx: Transaction, did: str) -> list[GroupId]:
-    """A repository was deleted with its account: forget its group records and member statements; returns the groups it
-    held.
+    """Forget the group records and member statements of a repository that was deleted with its account.
+
+    Returns the groups whose record it held.
     """
     await tx.execute(FORGET_FORMER_OF[tx.engine], did=did)
     await tx.execute(
@@ -197,7 +199,7 @@ async def forget_records_of(tx: Transaction, did: str) -> list[GroupId]:
 
 @dataclass(frozen=True, slots=True)
 class MembershipStatement:
-    """One record about a membership. ``role`` is set in an acceptance; ``refers_to`` is the accepted statement."""
+    """A record about a membership. ``role`` is set in an acceptance; ``refers_to`` is the accepted statement."""
 
     uri: str
     did: str
@@ -211,7 +213,7 @@ _COLUMNS = "uri, did, group_uri, about, role, refers_to"
 
 
 async def put(tx: Transaction, saying: str, stated: MembershipStatement) -> None:
-    """Store a membership statement as its record has it now."""
+    """Store a membership statement with the present content of its record."""
     await tx.execute(
         f"insert into group_statements (saying, {_COLUMNS})"
         " values (:saying, :uri, :did, :group_uri, :about, :role, :refers_to)"
@@ -228,7 +230,7 @@ async def put(tx: Transaction, saying: str, stated: MembershipStatement) -> None
 
 
 async def forget(tx: Transaction, uri: str) -> MembershipStatement | None:
-    """Delete the membership statement of a deleted record; returns its last content."""
+    """Delete the membership statement of a deleted record, and return its last content."""
     row = await tx.fetch_one(f"delete from group_statements where uri = :uri returning {_COLUMNS}", uri=uri)
     return _statement_of(row) if row else None
 
@@ -241,7 +243,7 @@ async def find(reader: Reader, uri: str) -> MembershipStatement | None:
 async def about(
     reader: Reader, saying: str, group_uris: Sequence[str], subjects: Sequence[str]
 ) -> list[MembershipStatement]:
-    """Records about these members, or events, in one of these groups."""
+    """Records about these members or events in one of these groups."""
     if not group_uris or not subjects:
         return []
     rows = await reader.fetch(
@@ -269,7 +271,7 @@ async def subjects_in(reader: Reader, saying: str, group_uris: Sequence[str], *,
 
 
 async def erase_of(tx: Transaction, did: str, saying: str) -> list[MembershipStatement]:
-    """Erase all records of this kind from a repository; returns them."""
+    """Erase all records of this kind from a repository and return them."""
     rows = await tx.fetch(
         f"delete from group_statements where did = :did and saying = :saying returning {_COLUMNS}",
         did=did,
@@ -279,7 +281,7 @@ async def erase_of(tx: Transaction, did: str, saying: str) -> list[MembershipSta
 
 
 async def count_remote_requests(reader: Reader, group_id: GroupId) -> int:
-    """Number of requests to join by people who are known from the network alone."""
+    """Number of requests to join from people who have no account here."""
     row = await reader.fetch_one(
         "select count(*) as n from group_members m join users u on u.id = m.user_id and u.kind = 'shadow'"
         " where m.group_id = :id and m.role = 'pending'",

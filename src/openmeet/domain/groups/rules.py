@@ -24,7 +24,7 @@ from openmeet.domain.users.model import UserId
 
 
 class GroupPermission(StrEnum):
-    """What a role in a group may allow."""
+    """Things that a role in a group may allow."""
 
     VIEW = "view"
     SEE_MEMBERS = "see_members"
@@ -46,7 +46,7 @@ class GroupPermission(StrEnum):
     DELETE = "delete"
 
 
-# Every member may ask to take over from an absent owner: `ownership` requires the highest rank.
+# Every member has the permission to ask for a take-over; `ownership` additionally requires the highest rank.
 _MEMBER: Final = frozenset(
     {
         GroupPermission.VIEW,
@@ -71,24 +71,25 @@ _ADMIN: Final = _MODERATOR | {
     GroupPermission.EDIT_GROUP,
     GroupPermission.FOLLOW,
 }
-# An owner transfers the group before leaving it: no group is without an owner.
+# An owner must transfer the group before leaving, because a group always has an owner.
 _OWNER: Final = (_ADMIN | {GroupPermission.TRANSFER, GroupPermission.DELETE}) - {
     GroupPermission.LEAVE,
     GroupPermission.TAKE_OVER,
 }
 
-# Permissions here in a group kept elsewhere: everything else is decided there.
+# Permissions here in a group managed elsewhere. Everything else is decided in the other app.
 _ELSEWHERE: Final = frozenset(
     {GroupPermission.VIEW, GroupPermission.SEE_MEMBERS, GroupPermission.POST, GroupPermission.LEAVE}
 )
 
-# THE table. Anything not listed is forbidden; what non-members see of a group follows from its visibility (`may_see`).
+# The permission table. Anything not listed is forbidden. What non-members see depends on the group's visibility
+# (`may_see`).
 ALLOWED: Final[dict[GroupRole | None, frozenset[GroupPermission]]] = {
     GroupRole.OWNER: _OWNER,
     GroupRole.ADMIN: _ADMIN,
     GroupRole.MODERATOR: _MODERATOR,
     GroupRole.MEMBER: _MEMBER,
-    GroupRole.PENDING: frozenset({GroupPermission.LEAVE}),  # withdraws the request
+    GroupRole.PENDING: frozenset({GroupPermission.LEAVE}),  # to withdraw the request
     GroupRole.DECLINED: frozenset(),
     GroupRole.LEFT: frozenset(),
     GroupRole.BANNED: frozenset(),
@@ -118,25 +119,26 @@ _FORBIDDEN: Final = {
 
 
 def may(role: GroupRole | None, action: GroupPermission) -> bool:
-    """Whether this role allows it; None: no role."""
+    """Whether this role has the permission. None means no role."""
     return action in ALLOWED[role]
 
 
 def require_permission(role: GroupRole | None, action: GroupPermission) -> None:
-    """Raise Forbidden, with a reason, unless the role allows it."""
+    """Raise Forbidden, with a reason, unless the role has the permission."""
     if not may(role, action):
         raise Forbidden(_FORBIDDEN[action])
 
 
 def require_kept_here(group: Group, action: GroupPermission) -> None:
-    """Raise Refused for what is decided elsewhere about a group kept elsewhere, whatever role it gives them."""
+    """Raise Refused for anything that another app decides about a group managed there, whatever the caller's role."""
     if group.is_read_only and action not in _ELSEWHERE:
         raise Refused(GroupReason.KEPT_ELSEWHERE, name="KeptElsewhere")
 
 
 def may_see(group: Group, role: GroupRole | None) -> bool:
-    """Whether the group exists for somebody with this role. Deleted groups exist for nobody, hidden ones only for their
-    administrators.
+    """Whether somebody with this role may know that the group exists.
+
+    Nobody may see deleted groups, and only admins may see hidden ones.
     """
     if group.deleted_at is not None or (group.is_hidden and not may(role, GroupPermission.EDIT_GROUP)):
         return False
@@ -144,10 +146,10 @@ def may_see(group: Group, role: GroupRole | None) -> bool:
 
 
 def require_visible(group: Group | None, role: GroupRole | None) -> Group:
-    """The group, for somebody who may see it.
+    """Return the group if a person with this role may see it.
 
-    Raises NotFound, for absent and hidden groups alike; Gone (410) for a deleted one: for everybody if it was public,
-    and with its name for its members.
+    Raises NotFound, both for groups that do not exist and for hidden ones. Raises Gone (410) for a deleted group: to
+    everybody if it was public, and with its name to its members.
     """
     if group is not None and may_see(group, role):
         return group
@@ -162,7 +164,7 @@ def require_visible(group: Group | None, role: GroupRole | None) -> Group:
 
 
 def ranks_above(role: GroupRole, other: GroupRole) -> bool:
-    """Whether somebody in ``role`` may decide about somebody in ``other``: a member of a lower rank."""
+    """Whether somebody in ``role`` may decide about somebody in ``other``, who must be a member of lower rank."""
     if role not in INSIDE:
         return False
     return other not in INSIDE or INSIDE.index(role) < INSIDE.index(other)
@@ -175,7 +177,7 @@ def require_rank_above(role: GroupRole, other: GroupRole) -> None:
 
 
 def require_grantable(role: GroupRole, wanted: GroupRole) -> None:
-    """Raise Refused for a role that cannot be given; Forbidden for one as high as one's own."""
+    """Raise Refused for a role that cannot be assigned, and Forbidden for one that is not below the caller's own."""
     if wanted not in INSIDE:
         raise Refused(GroupReason.NOT_A_ROLE, name="NotARole")
     if wanted is GroupRole.OWNER:
@@ -184,8 +186,9 @@ def require_grantable(role: GroupRole, wanted: GroupRole) -> None:
 
 
 def role_after_joining(group: Group, before: GroupRole | None) -> GroupRole:
-    """The role after "join". Members and requesters keep theirs. Raises Refused if banned, and where joining is by
-    invitation only.
+    """The role after joining. Members and requesters keep theirs.
+
+    Raises Refused if the person is banned or if joining is by invitation only.
     """
     if before in INSIDE:
         return before
@@ -205,14 +208,14 @@ def role_after_joining(group: Group, before: GroupRole | None) -> GroupRole:
 
 
 def role_after_accepting(before: GroupRole | None) -> GroupRole:
-    """The role after accepting an invitation. Raises Refused if banned."""
+    """The role after accepting an invitation. Raises Refused if the person is banned."""
     if before is GroupRole.BANNED:
         raise Refused(GroupReason.BANNED, name="Banned")
     return before if before in INSIDE else GroupRole.MEMBER
 
 
 def require_able_to_leave(role: GroupRole | None) -> None:
-    """Raise Refused for the owner; Forbidden for non-members."""
+    """Raise Refused for the owner, and Forbidden for non-members."""
     if role is GroupRole.OWNER:
         raise Refused(
             GroupReason.OWNER_CANNOT_LEAVE,
@@ -222,7 +225,7 @@ def require_able_to_leave(role: GroupRole | None) -> None:
 
 
 def check_answer(group: Group, text: str) -> str:
-    """The answer to the group's question; InvalidForm where it is required and missing."""
+    """Return the trimmed answer to the group's question. Raises InvalidForm if an answer is required and missing."""
     answer = text.replace("\r\n", "\n").strip()
     if len(answer) > MAX_ANSWER:
         raise InvalidForm({"answer": GroupReason.ANSWER_TOO_LONG(most=MAX_ANSWER)})
@@ -233,12 +236,12 @@ def check_answer(group: Group, text: str) -> str:
 
 
 def is_absent(owner_seen_at: Instant, now: Instant, *, after: int) -> bool:
-    """Whether an owner has been away for ``after`` microseconds, so that admins may ask to take over."""
+    """Whether the owner has been absent for at least ``after`` microseconds, so that somebody may ask to take over."""
     return now - owner_seen_at >= after
 
 
 def require_succession_over(group: Group, caller: UserId, *, owner_seen_at: Instant, now: Instant, wait: int) -> None:
-    """Raise Refused unless this admin has asked, the waiting time is over, and the owner was not here since."""
+    """Raise Refused unless this person has asked, the waiting period is over, and the owner has been absent since then."""
     asked = group.succession
     if asked is None or asked.successor_id != caller:
         raise Refused(GroupReason.NOT_ASKED, name="NotAsked")
@@ -249,7 +252,7 @@ def require_succession_over(group: Group, caller: UserId, *, owner_seen_at: Inst
 
 
 def require_returnable(last: GroupLogEntry | None, caller: UserId, mine: Membership | None) -> None:
-    """Raise Refused unless the latest change of owner took the group from this very person, who is still a member."""
+    """Raise Refused unless the latest change of owner took the group from this person, who is still a member."""
     if last is None or last.user_id != caller or mine is None or mine.role not in INSIDE:
         raise Refused(GroupReason.NOTHING_TO_TAKE_BACK, name="NothingToTakeBack")
 
@@ -258,13 +261,13 @@ _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
 
 def token_of(key: SigningKey, invitation_id: InvitationId) -> str:
-    """Token of an invitation link: derived from the installation's key, so that it is never stored (invariant 8)."""
+    """The token of an invitation link. It is derived from the installation's key and never stored (invariant 8)."""
     proof = key.digest(b"group invitation\x00" + invitation_id.encode()).hex()
     return f"{invitation_id}.{proof[:32]}"
 
 
 def invitation_in(key: SigningKey, token: str) -> InvitationId | None:
-    """The invitation id in a link; None if the link is forged."""
+    """Extract the invitation id from a link token. None if the token is forged."""
     found = _TOKEN.fullmatch(token)
     if found is None:
         return None

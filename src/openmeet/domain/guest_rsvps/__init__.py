@@ -1,5 +1,6 @@
 """RSVPs by e-mail, without an account: the form, the e-mail with its link, the confirmation.
 
-An RSVP counts once its link was followed and a button was pressed there, so nobody answers for somebody else's address and opening a
-link changes nothing. The reply never tells whether an address is known here. Guests' RSVPs are shown to hosts alone and never published.
+An RSVP counts only after the guest has opened the link and pressed the button on its page. So nobody can answer for
+somebody else's address, and merely opening the link changes nothing. The response never reveals whether an address is
+known here. Guests' RSVPs are shown only to hosts and are never published.
 """

@@ -46,7 +46,7 @@ from openmeet.outbox.emails import enqueue_email
 
 
 async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, RegistrationSettings]:
-    """The event, if somebody without an account can answer it. Raises NotFound, Refused."""
+    """Return the event if people without an account can RSVP to it. Raises NotFound, Refused."""
     event = await require_visible(reader, await by_slug(reader, slug), None)
     registration_settings = await registration.of_event(reader, event)
     if not registration_settings.takes_guests or event.visibility is Visibility.PRIVATE:
@@ -57,10 +57,11 @@ async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, Regist
 async def ask(
     tx: Transaction, slug: EventSlug, *, email: str, display_name: str, reply: RsvpReply, rsvp_request: RsvpRequest
 ) -> GuestAnswer:
-    """Enqueue the e-mail with the confirmation link, in the current language; known and unknown addresses are treated alike.
+    """Enqueue the e-mail with the confirmation link, in the current language. Known and unknown addresses are treated
+    alike.
 
-    ``email`` has passed ``sign_in.model.check_email``. Raises NotFound, Refused (no guests, closed, over), InvalidForm
-    (the host's questions) and TooMany (this address was sent several).
+    ``email`` must have passed ``sign_in.model.check_email``. Raises NotFound, Refused (no guests, closed, over),
+    InvalidForm (the host's questions) and TooMany (too many e-mails to this address).
     """
     event, registration_settings = await open_to_guests(tx, slug)
     act = ACTION_OF_REPLY[reply]
@@ -87,7 +88,7 @@ async def ask(
 
 
 async def waiting(reader: Reader, answer_id: GuestAnswerId) -> tuple[GuestAnswer, Event]:
-    """The request behind a link. Raises NotFound if it has expired or its event is gone."""
+    """Return the request behind a link. Raises NotFound if it has expired or its event is gone."""
     asked = await queries.find(reader, answer_id)
     event = await event_by_id(reader, asked.event_id) if asked else None
     if asked is None or asked.expires_at <= reader.now or event is None or event.is_gone:
@@ -98,7 +99,8 @@ async def waiting(reader: Reader, answer_id: GuestAnswerId) -> tuple[GuestAnswer
 async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, User | None, Attendance]:
     """Record the RSVP for the user or guest with this address. Idempotent.
 
-    The link proves the address as a sign-in code does, so the RSVP belongs to the address's account if there is one.
+    Opening the link proves that the person owns the address, as a sign-in code does. If the address has an account, the
+    RSVP belongs to that account.
     """
     asked, event = await waiting(tx, answer_id)
     known = await by_email(tx, asked.email)
@@ -115,7 +117,7 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
         return event, known, before
     rsvp_request = asked.saying.details
     if known is None:
-        # Somebody without an account has no public profile to show, whatever another client sends.
+        # People without an account have no public profile to show, whatever the client sent.
         rsvp_request = RsvpRequest(
             rsvp_request.party,
             rsvp_request.mode,
@@ -123,7 +125,7 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
             rsvp_request.form_responses,
             is_private=True,
         )
-    # A guest who comes gets a separate e-mail below; one who cancels gets the calendar cancellation like everybody
+    # A guest who is going gets a separate e-mail below. One who cancels gets the calendar cancellation like everybody
     # else.
     is_single = known is not None or asked.saying.reply is RsvpReply.DECLINED
     saved = await attendance.answer(
@@ -136,7 +138,7 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
 
 
 async def forget_expired(db: Database) -> int:
-    """Drop expired requests with their addresses."""
+    """Delete expired requests and their addresses."""
     async with db.transaction() as tx:
         return await queries.forget_expired(tx)
 
@@ -145,13 +147,13 @@ _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
 
 def token_of(key: SigningKey, answer_id: GuestAnswerId) -> str:
-    """The token of a confirmation link: it confirms this request and nothing else."""
+    """The token of a confirmation link. It confirms only this request."""
     proof = key.digest(b"guest answer\x00" + answer_id.encode()).hex()
     return f"{answer_id}.{proof[:32]}"
 
 
 def answer_in(key: SigningKey, token: str) -> GuestAnswerId | None:
-    """The request id in a token; None if the token is forged."""
+    """Extract the request id from a token. None if the token is forged."""
     found = _TOKEN.fullmatch(token)
     if found is None:
         return None
@@ -159,14 +161,15 @@ def answer_in(key: SigningKey, token: str) -> GuestAnswerId | None:
     return answer_id if key.made(token, lambda one: token_of(one, answer_id)) else None
 
 
-# Several people behind one connection can answer at once; a script that mails strangers cannot.
+# High enough for several people behind one connection, and too low for a script that mails strangers.
 EMAILS = Limit("guest_letters", 20, 600)
 
 
 async def forget_addresses(db: Database, kept_days: int) -> int:
-    """Delete e-mail addresses of guests whose events are over, and of invitations that lead nowhere; returns how many.
+    """Delete the e-mail addresses of guests whose events are over and of expired invitations. Returns the number
+    deleted.
 
-    ``kept_days`` 0: never delete them.
+    If ``kept_days`` is 0, nothing is deleted.
     """
     if not kept_days:
         return 0

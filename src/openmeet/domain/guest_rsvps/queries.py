@@ -1,4 +1,4 @@
-"""Guest RSVPs that await confirmation: the values and all SQL about them."""
+"""Guest RSVPs that await confirmation: values and SQL."""
 
 from dataclasses import dataclass
 from typing import Final, NewType
@@ -12,23 +12,23 @@ from openmeet.domain.events.model import EventId
 
 GuestAnswerId = NewType("GuestAnswerId", str)
 
-# The kind of e-mail; the job's subject is the request.
+# Kind of the confirmation e-mail; the job's subject is the request.
 GUEST_MAIL: Final = "guest_answer"
 
-# The kind of e-mail after confirmation, with the calendar entry; its user is the guest, its subject the event.
+# Kind of the e-mail after confirmation, with the calendar entry. Its user is the guest, and its subject is the event.
 GUEST_CONFIRMED_MAIL: Final = "guest_confirmed"
 
 # Long enough to find the e-mail the next morning.
 LINK_LIFE: Final = DAY
 
-# Requests per address, no matter who sends them: more would be a nuisance to its owner.
+# Requests per address, no matter who sends them. More would annoy the owner of the address.
 EMAILS_PER_HOUR: Final = 5
-# Requests are kept for a day (``LINK_LIFE``), so no more can be counted.
+# The longest period that can be limited, because requests are kept for only a day (``LINK_LIFE``).
 EMAILS_PER_DAY: Final = 20
 
 
 class GuestRequest(msgspec.Struct, frozen=True, rename={"details": "wishes"}):
-    """The RSVP that a guest asks for, as stored in ``guest_rsvps.said``."""
+    """The RSVP that a guest requests, as stored in ``guest_rsvps.said``."""
 
     reply: RsvpReply
     details: RsvpRequest
@@ -36,8 +36,9 @@ class GuestRequest(msgspec.Struct, frozen=True, rename={"details": "wishes"}):
 
 @dataclass(frozen=True, slots=True)
 class GuestAnswer:
-    """An RSVP submitted by a guest without an account. ``used_at``: when the guest confirmed it by e-mail.
-    ``language``: in which they answered.
+    """An RSVP submitted by a guest without an account.
+
+    ``used_at``: when the guest confirmed it by e-mail. ``language``: the page's language when they submitted it.
     """
 
     id: GuestAnswerId
@@ -89,7 +90,7 @@ async def use(tx: Transaction, answer_id: GuestAnswerId) -> None:
 
 
 async def asked_since(reader: Reader, email: str, since: Instant) -> int:
-    """How many confirmation e-mails this address was sent."""
+    """Number of confirmation e-mails sent to this address since this time."""
     row = await reader.fetch_one(
         "select count(*) as n from guest_rsvps where email = :email and created_at > :since", email=email, since=since
     )
@@ -97,5 +98,5 @@ async def asked_since(reader: Reader, email: str, since: Instant) -> int:
 
 
 async def forget_expired(tx: Transaction) -> int:
-    """Drop expired requests. Unconfirmed addresses are not kept; confirmed ones are stored with their RSVPs."""
+    """Delete expired requests. Unconfirmed addresses are not kept; confirmed ones are stored with their RSVPs."""
     return await tx.execute("delete from guest_rsvps where expires_at <= :now", now=tx.now)

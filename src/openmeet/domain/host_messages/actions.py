@@ -33,14 +33,12 @@ from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
 
-# Messages per run of the scheduler.
+# Maximum number of messages sent per run of the scheduler.
 ROUND = 50
 
 
 class AlreadyWritten(Refused):
-    """The idempotency key has already made a message with another text, audience or time, so returning it would be
-    wrong.
-    """
+    """The idempotency key was already used for a message with another text, audience or time."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -50,21 +48,22 @@ class AlreadyWritten(Refused):
 
 
 async def find_for_host(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
-    """The event, if the caller may message its attendees. Raises NotFound, Forbidden."""
+    """Return the event if the caller may message its attendees. Raises NotFound, Forbidden."""
     return await _checked(reader, caller, await by_slug(reader, slug))
 
 
 async def counts(reader: Reader, event: Event, writer: UserId) -> dict[Addressees, int]:
-    """The number of recipients by audience."""
+    """Number of recipients per audience."""
     answered = {one: set(await attendance.people_with_status(reader, event.id, STATUSES[one])) for one in Addressees}
-    # Somebody can be in two audiences, and what they want to hear of is the costly part: it is read once for everybody.
+    # A person can be in two audiences, and reading notification preferences is the expensive part, so they are read
+    # once for everybody.
     everybody = set().union(*answered.values()) - {writer}
     reached = set(await notifications.reached(reader, sorted(everybody), kinds.HOST_MESSAGE))
     return {one: len(people & reached) for one, people in answered.items()}
 
 
 async def recipients(reader: Reader, event: Event, addressees: Iterable[Addressees], writer: UserId) -> Recipients:
-    """The recipients, each once, without the author."""
+    """Return the recipients, each once, without the author."""
     answered = await attendance.people_with_status(reader, event.id, statuses_of(addressees))
     people = [user_id for user_id in answered if user_id != writer]
     reached = await notifications.reached(reader, people, kinds.HOST_MESSAGE)
@@ -81,7 +80,8 @@ async def write(
     send_at: Instant | None = None,
     submission_key: str | None = None,
 ) -> HostMessage:
-    """Send the message now or schedule it. The same ``submission_key`` returns the message made the first time.
+    """Send the message now or schedule it. Repeating the same ``submission_key`` returns the message made the first
+    time.
 
     Raises NotFound, Forbidden, InvalidForm, TooMany, Refused (``NotPublished``, ``Nobody``), AlreadyWritten.
     """
@@ -132,7 +132,7 @@ async def call_off(tx: Transaction, caller: Caller, slug: EventSlug, message_id:
 
 
 async def send_due(db: Database) -> int:
-    """Send messages that are due, each in its own transaction; returns how many were sent."""
+    """Send messages that are due, each in its own transaction. Returns the number sent."""
     async with db.reader() as reader:
         due = await queries.due(reader, ROUND)
     sent = 0
@@ -155,7 +155,7 @@ async def _send_due(tx: Transaction, message_id: MessageId) -> bool:
 
 
 async def _holds(reader: Reader, event: Event, one: HostMessage) -> bool:
-    """Whether a scheduled message is still valid: the event takes place and is visible, and the author still hosts it."""
+    """Whether a scheduled message is still valid: the event takes place and is visible, and the author is still a host."""
     if event.is_gone or event.is_cancelled or event.is_held or event.is_hidden:
         return False
     decided = await moderation.of(reader, one.author_id)
@@ -164,7 +164,7 @@ async def _holds(reader: Reader, event: Event, one: HostMessage) -> bool:
 
 
 def _is_the_same(earlier: HostMessage, text: str, addressees: Iterable[str], send_at: Instant | None) -> bool:
-    """Whether the form equals the message already made. A message sent at once has the time of its creation."""
+    """Whether the form matches the message already made. For a message sent at once, the time is that of its creation."""
     at = earlier.created_at if send_at is None else send_at
     return (earlier.text, {*earlier.addressees}, earlier.send_at) == (plain_of(text), {*addressees}, at)
 
@@ -188,7 +188,7 @@ async def _checked(reader: Reader, caller: Caller, event: Event | None) -> Event
 
 
 def check(text: str, asked: Iterable[str], send_at: Instant | None, now: Instant) -> tuple[str, tuple[Addressees, ...]]:
-    """Validated text and audience. Raises InvalidForm (``text``, ``addressees``, ``send_at``)."""
+    """Validate and return the text and audience. Raises InvalidForm (``text``, ``addressees``, ``send_at``)."""
     problems: dict[str, Why] = {}
     plain = plain_of(text)
     if not plain:
@@ -211,7 +211,7 @@ def check(text: str, asked: Iterable[str], send_at: Instant | None, now: Instant
 
 
 def plain_of(text: str) -> str:
-    """The normalized text that is stored."""
+    """Normalize the text for storage."""
     return text.replace("\r\n", "\n").strip()
 
 

@@ -1,4 +1,4 @@
-"""Host messages: the values and all SQL about them."""
+"""Host messages: values and SQL."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,14 +14,14 @@ from openmeet.domain.users.model import UserId
 MessageId = NewType("MessageId", str)
 
 MAX_TEXT: Final = 5_000
-# Per event and day. Enough for a change of rooms and a change back; more is noise.
+# Limit per event and day. Enough to announce a change of rooms and take it back; more is noise.
 MAX_A_DAY: Final = 5
-# How far ahead a message can be scheduled: nobody plans events that far.
+# How far ahead a message can be scheduled. Few events are planned further ahead.
 LONGEST_AHEAD: Final = 366 * DAY
 
 
 class Addressees(StrEnum):
-    """Audiences of a message; several may be chosen."""
+    """Audiences of a message. Hosts can choose several."""
 
     GOING = "going"
     INTERESTED = "interested"
@@ -30,7 +30,7 @@ class Addressees(StrEnum):
 
 
 STATUSES: Final = {
-    # Includes those already checked in: people who came early also need to hear of a change.
+    # Includes people who are already checked in, because they also need to hear of a change.
     Addressees.GOING: (AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED),
     Addressees.INTERESTED: (AttendanceStatus.INTERESTED,),
     Addressees.WAITING: (AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING),
@@ -40,8 +40,10 @@ STATUSES: Final = {
 
 
 class MessageState(StrEnum):
-    """State of a host's message. ``CALLED_OFF``: cancelled by a host; or, when due, the event was cancelled or hidden,
-    or its author no longer hosted it.
+    """State of a host's message.
+
+    ``CALLED_OFF``: a host cancelled it, or when it was due, the event was cancelled or hidden, or its author was no
+    longer a host.
     """
 
     SCHEDULED = "scheduled"
@@ -51,8 +53,8 @@ class MessageState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HostMessage:
-    """A message of a host. ``number`` counts the messages of an event. ``recipients``: how many received it; 0 until
-    sent.
+    """A message from a host. ``number`` counts the messages of an event. ``recipients`` is how many people received it,
+    and 0 until it is sent.
     """
 
     id: MessageId
@@ -72,7 +74,7 @@ class HostMessage:
 class Recipients:
     """Attendees in an audience who would receive a message, and how many would not.
 
-    The others have no account (named by a host, or known by a record only) or turned messages off.
+    The others have no account (a host added them by name, or they are known only from a record) or turned off messages.
     """
 
     reached: tuple[UserId, ...]
@@ -121,7 +123,7 @@ async def insert(tx: Transaction, one: HostMessage, submission_key: str | None) 
 
 
 async def close(tx: Transaction, message_id: MessageId, state: MessageState, recipients: int) -> bool:
-    """Set the final state of a scheduled message; False if it already has one."""
+    """Set the final state of a scheduled message. Returns False if it already has one."""
     return (
         await tx.execute(
             """
@@ -140,7 +142,7 @@ async def close(tx: Transaction, message_id: MessageId, state: MessageState, rec
 
 
 async def of_event(reader: Reader, event_id: EventId, page: Page = ALL_ROWS) -> list[HostMessage]:
-    """All messages of an event, newest first."""
+    """Return all messages of an event, newest first."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from host_messages where event_id = :event_id{page.clause('number', 'id')}",
         event_id=event_id,
@@ -155,7 +157,7 @@ async def by_id(reader: Reader, message_id: MessageId) -> HostMessage | None:
 
 
 async def by_submission(reader: Reader, event_id: EventId, key: str) -> HostMessage | None:
-    """The message made from this form submission."""
+    """Return the message made from this form submission."""
     row = await reader.fetch_one(
         f"select {_COLUMNS} from host_messages where event_id = :event_id and submission_key = :key",
         event_id=event_id,
@@ -165,7 +167,7 @@ async def by_submission(reader: Reader, event_id: EventId, key: str) -> HostMess
 
 
 async def last_number(reader: Reader, event_id: EventId) -> int:
-    """The highest message number of the event. The event row is locked, so nobody else takes the next number."""
+    """The highest message number of the event. Callers lock the event row, so that nobody else takes the next number."""
     row = await reader.fetch_one(
         "select coalesce(max(number), 0) as last from host_messages where event_id = :event_id", event_id=event_id
     )
@@ -183,7 +185,7 @@ async def written_since(reader: Reader, event_id: EventId, since: Instant) -> in
 
 
 async def due(reader: Reader, limit: int) -> list[MessageId]:
-    """Messages that are due, oldest first."""
+    """Return messages that are due, oldest first."""
     rows = await reader.fetch(
         "select id from host_messages where state = 'scheduled' and send_at <= :now order by send_at, id limit :limit",
         now=reader.now,

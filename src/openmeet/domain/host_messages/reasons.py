@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals and invalid input in host messages."""
 
 from groundwork.errors import Reason
 
 
 class HostMessageReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/events.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
 
     TEXT_NEEDED = "host_message.text_needed"
     MOMENT_OVER = "host_message.moment_over"

@@ -1,1 +1,1 @@
-"""iCalendar files (RFC 5545): read files of other programs, and write files that they can read."""
+"""iCalendar files (RFC 5545): read files from other programs, and write files that they can read."""

@@ -1,6 +1,7 @@
-"""Video call links in events of other programs, and the dial-in lines of their descriptions.
+"""Video call links and dial-in details in events from other programs.
 
-Such a link is a key: anyone who has it is in the call. It is removed from the public text and stored for attendees.
+Anyone who has such a link can join the call. It is therefore removed from the public text and stored for attendees
+only.
 """
 
 import re
@@ -12,13 +13,13 @@ from urllib.parse import urlsplit
 from openmeet.domain.events.inputs import is_web_address
 from openmeet.domain.icalendar.html_text import target_of
 
-# Properties used for calls only, in order of precedence.
+# Properties used only for calls, in order of precedence.
 OWN_PROPERTIES: Final = (
     "X-GOOGLE-CONFERENCE",
     "X-MICROSOFT-SKYPETEAMSMEETINGURL",
     "X-MICROSOFT-ONLINEMEETINGCONFLINK",
 )
-# Text that stands in LOCATION instead of a place.
+# Values of LOCATION that do not name a place.
 NO_PLACE: Final = frozenset(
     {"online", "virtual", "zoom", "zoom meeting", "google meet", "microsoft teams", "microsoft teams meeting", "webex"}
 )
@@ -44,7 +45,7 @@ _BEGINNING = re.compile(
     r"Join with Google Meet\b|This event has a video call\b|Microsoft Teams [Mm]eeting\b"
     r"|.{0,200}\bis inviting you to a scheduled Zoom meeting\b|Join Zoom Meeting\b|Join Microsoft Teams Meeting\b"
 )
-# Lines of such a block, wherever they are.
+# Lines that belong to a call's dial-in block.
 _DETAIL = re.compile(
     r"(?:(?:Meeting|Conference|Phone Conference|Webinar|Meeting-)\s?ID|PIN|Pass ?code|Password|Kenncode|Or dial|Dial.in|Join by phone"
     r"|One tap mobile|Find your local number|More phone numbers|More joining options|Learn more about Meet|Join on your computer"
@@ -56,8 +57,9 @@ _DETAIL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class CallLink:
-    """A video call found in a text. ``address`` of the call, ``text`` without what belongs to it, ``cut``: the removed
-    lines.
+    """A video call found in a text.
+
+    ``address``: the URL of the call. ``text``: the text without the lines about the call. ``cut``: the removed lines.
     """
 
     address: str
@@ -66,7 +68,7 @@ class CallLink:
 
 
 def is_call(address: str, own_hosts: Collection[str] = ()) -> bool:
-    """Whether an address is a call link of a known service, or a path at one of the operator's own hosts."""
+    """Whether the address is a call link of a known service or a path on one of the operator's own hosts."""
     parts = _parts(address)
     if parts is None:
         return False
@@ -82,11 +84,11 @@ def call_of(
     text: str,
     own_hosts: Collection[str] = (),
 ) -> CallLink | None:
-    """The call of an event. ``own``: values of ``OWN_PROPERTIES``; ``conferences``: of CONFERENCE, with their FEATURE
-    (RFC 7986, 5.11).
+    """Find the call of an event.
 
-    ``url`` is mostly the event's page, and ``text`` has many addresses: of these only known call links count.
-    ``own_hosts``: host names of the operator's own calls (``OPENMEET_CALL_HOSTS``), in lower case.
+    ``own``: values of ``OWN_PROPERTIES``. ``conferences``: values of CONFERENCE with their FEATURE (RFC 7986, 5.11).
+    ``url`` is usually the event's page, and ``text`` may contain many URLs, so in these two only known call links
+    count. ``own_hosts``: host names of the operator's own call servers (``OPENMEET_CALL_HOSTS``), in lower case.
     """
     by_feature = sorted(conferences, key=lambda one: 0 if "VIDEO" in one[0].upper() else 1)
     sure = [*own, *(address for _, address in by_feature), location.strip()]
@@ -102,7 +104,7 @@ def call_of(
 
 
 def without_call(text: str, address: str) -> tuple[str, tuple[str, ...]]:
-    """The text without the block about a call and every other line with its address; and what was removed."""
+    """Remove the block about a call and every other line with its address. Return the text and the removed lines."""
     lines = text.split("\n")
     gone = _block(lines)
     bare = address.partition("://")[2].partition("?")[0]
@@ -117,7 +119,9 @@ def without_call(text: str, address: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _block(lines: Sequence[str]) -> set[int]:
-    """The lines between the first fence or beginning and its end; none without a beginning."""
+    """Line numbers of the block about a call, from its opening fence or first line to its end. Empty if there is no
+    such block.
+    """
     plain = [_plain(line).strip() for line in lines]
     begins = next((number for number, line in enumerate(plain) if _BEGINNING.match(line)), None)
     if begins is None:
@@ -136,7 +140,7 @@ def _block(lines: Sequence[str]) -> set[int]:
 
 
 def _beside(lines: Sequence[str], gone: set[int]) -> set[int]:
-    """Call details separated from removed lines only by such lines and empty ones."""
+    """Line numbers of further call details next to removed lines, with only such details and empty lines in between."""
     found: set[int] = set()
     for numbers in (range(len(lines)), range(len(lines) - 1, -1, -1)):
         is_beside = False
@@ -156,7 +160,7 @@ def _plain(line: str) -> str:
 
 
 def _parts(address: str) -> tuple[str, str] | None:
-    """Host and path of a possible call link: https, without user information."""
+    """Host and path of a possible call link. None unless it is an https URL without user information."""
     if not (address.startswith("https://") and is_web_address(address)):
         return None
     try:

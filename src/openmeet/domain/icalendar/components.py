@@ -1,7 +1,8 @@
-"""Split an iCalendar file into its components, before any of them is interpreted.
+"""Split an iCalendar file into its components, without interpreting them.
 
-Written by hand and on bytes, because libraries decode before they unfold (RFC 5545, section 3.1: a character may be
-folded in its middle) and reject a whole file for one bad component. Every limit is checked before anything is stored.
+Written by hand and on bytes, because libraries decode before they unfold (RFC 5545, section 3.1: a line may be folded
+in the middle of a character) and reject a whole file for one bad component. Every limit is checked before anything is
+stored.
 """
 
 import re
@@ -17,25 +18,25 @@ from openmeet.i18n.formatting import number
 
 MAX_BYTES = 10_000_000
 MAX_COMPONENTS = 20_000
-# Per component: an event with a line for each of a few thousand guests.
+# Lines per component: enough for an event with a line for each of a few thousand guests.
 MAX_COMPONENT_LINES = 5_000
-# As many as a file of this size has if its lines are as short as those of other programs.
+# As many as a file of this size has if its lines are as short as other programs write them.
 MAX_LINES = 400_000
 MAX_LINE = 200_000
 MAX_DEPTH = 5
 MAX_WARNINGS = 50
 
 _FOLD = re.compile(rb"(?:\r\n|\r|\n)[ \t]")
-# A line end that is not followed by a continuation.
+# A line end that is not followed by a continuation line.
 _END = re.compile(rb"\r\n(?![ \t])|\r(?![\n \t])|\n(?![ \t])|\Z")
-# Section 3.1: a colon within a quoted parameter is part of it. Possessive quantifiers never backtrack.
+# Section 3.1: a quoted parameter may contain a colon. Possessive quantifiers never backtrack.
 _VALUE = re.compile(r'(?P<name>[^:;"]++)(?:;(?:[^:"]|"[^"]*+")*+)?+:(?P<value>.*+)', re.DOTALL)
 _UTF8_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)
 class Component:
-    """One component, such as ``VEVENT``: its own lines, unfolded, and its nested components."""
+    """A component, such as ``VEVENT``: its own unfolded lines and its nested components."""
 
     name: str
     number: int
@@ -44,7 +45,7 @@ class Component:
 
     @property
     def text(self) -> str:
-        """The component alone, as iCalendar text."""
+        """The component as iCalendar text, without nested components."""
         return "\r\n".join([f"BEGIN:{self.name}", *self.lines, f"END:{self.name}", ""])
 
     def value(self, name: str) -> str | None:
@@ -57,15 +58,15 @@ class Component:
         return None
 
     def text_value(self, name: str) -> str | None:
-        """``value`` of a text property, unescaped."""
+        """The unescaped value of the first line with this text property."""
         raw = self.value(name)
         return None if raw is None else unescaped(raw)
 
 
 def read_components(data: bytes) -> tuple[list[Component], list[str]]:
-    """The calendars of a file with their components, and warnings about repairs.
+    """Return the calendars in a file with their components, and warnings about repairs.
 
-    Raises TooLarge, and InvalidInput for something that is no calendar at all.
+    Raises TooLarge, and InvalidInput if the file is not a calendar at all.
     """
     if len(data) > MAX_BYTES:
         raise TooLarge(IcalendarReason.FILE_TOO_LARGE, most=MAX_BYTES // 1000000, length=len(data) // 1000000)
@@ -123,13 +124,15 @@ def _close(open_: list[Component], name: str, warnings: list[str]) -> None:
 
 
 def _warn(warnings: list[str], text: str) -> None:
-    """Add a warning, up to a limit: nobody reads hundreds of them."""
+    """Add a warning, up to a limit, because nobody reads hundreds of them."""
     if len(warnings) < MAX_WARNINGS:
         warnings.append(text)
 
 
 def _lines(data: bytes, warnings: list[str]) -> Iterator[str]:
-    """Unfolded and decoded lines, one at a time: all of them together take many times the file's size. Raises TooLarge."""
+    """Yield unfolded and decoded lines one at a time, because all of them together need many times the file's size.
+    Raises TooLarge.
+    """
     has_bad_bytes = False
     start = len(_UTF8_BOM) if data.startswith(_UTF8_BOM) else 0
     for place, end in enumerate(_END.finditer(data, start), 1):
@@ -150,14 +153,14 @@ def _lines(data: bytes, warnings: list[str]) -> Iterator[str]:
             yield line.decode("cp1252", errors="replace")
 
 
-# Section 3.1: no control characters but tabs in a line. Line breaks have an escape of their own.
+# Section 3.1: lines contain no control characters except tabs. Line breaks in values are escaped.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SPECIAL = re.compile(r"\r\n|[\r\n\\;,]")
 _ESCAPE = re.compile(r"\\([\\;,nN])")
 
 
 class Text(vText):
-    """Text written as it is; ``icalendar`` asks its values for their own form."""
+    """Text that the ``icalendar`` library writes with our own escaping."""
 
     __slots__ = ()
 
@@ -166,19 +169,19 @@ class Text(vText):
 
 
 def texts(values: Iterable[str]) -> vCategory:
-    """Several texts in one property, separated by commas (section 3.8.1.2)."""
+    """Combine several texts into one comma-separated property value (section 3.8.1.2)."""
     made = vCategory([])
     made.cats = [Text(value) for value in values]
     return made
 
 
 def escaped(text: str) -> str:
-    """The text as a property value on one line, without control characters, which no file may have."""
+    """Escape a text as a property value on one line, and drop control characters, which no file may contain."""
     return _SPECIAL.sub(_escape, _CONTROL.sub("", text))
 
 
 def unescaped(value: str) -> str:
-    """The text that a value stands for. A backslash before anything else is no escape, and stays."""
+    """Undo ``escaped``. A backslash before any other character is not an escape and is kept."""
     return _ESCAPE.sub(lambda match: "\n" if match[1] in "nN" else match[1], value)
 
 

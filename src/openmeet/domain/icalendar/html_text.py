@@ -1,7 +1,7 @@
-"""Convert HTML in descriptions to Markdown: text, emphasis, lists and links; everything else is dropped.
+"""Convert HTML in descriptions to Markdown: text, emphasis, lists and links. Everything else is dropped.
 
-``nh3`` sanitizes first; the rest is parsed in one loop, because nested tags of a hostile file must not become nested
-calls. Plain text stays plain: characters with a meaning in Markdown are escaped.
+``nh3`` sanitizes first. The rest is parsed in one loop, so that deeply nested tags in a hostile file cannot exhaust the
+call stack. Plain text stays plain: characters with a meaning in Markdown are escaped.
 """
 
 import re
@@ -15,7 +15,7 @@ from openmeet.domain.events.inputs import is_web_address
 
 MAX_HTML = 60_000
 
-# A tag that programs write, up to a word's end: "a < b" and "<ana@example.org>" are text.
+# Tags that programs write, ending at a word boundary: "a < b" and "<ana@example.org>" are text.
 _KNOWN_TAG = re.compile(
     r"<(?:/?(?:br|p|a|b|i|u|em|strong|span|div|ul|ol|li|table|tr|td|h[1-6]|html|body|pre|blockquote|hr)(?=[\s/>])|!doctype\b)",
     re.IGNORECASE,
@@ -30,7 +30,8 @@ _BLOCKS = frozenset(
 )
 _MARKS = {"b": "**", "strong": "**", "i": "*", "em": "*", "code": "`"}
 
-# A parser reopens these in every block; with differing attributes there is no limit to how many (HTML, 13.2.4.3).
+# Formatting elements, whose attributes are dropped. A parser reopens them in every block, and without limit if their
+# attributes differ (HTML, 13.2.4.3).
 _FORMATTING = re.compile(
     r"<(/?)(b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?=[\s/>])[^<>]*>?", re.IGNORECASE
 )
@@ -47,12 +48,12 @@ _MOST_MARKS = 50
 
 
 def is_html(text: str) -> bool:
-    """Whether a text that could be either is HTML."""
+    """Whether a text that could be plain text or HTML is HTML."""
     return _KNOWN_TAG.search(text) is not None
 
 
 def markdown_of(html: str) -> str:
-    """Convert HTML, a document or a fragment, to Markdown. Only the first 60,000 characters are read."""
+    """Convert an HTML document or fragment to Markdown. Only the first 60,000 characters are read."""
     clean = nh3.clean(
         _FORMATTING.sub(r"<\1\2>", html[:MAX_HTML]),
         tags=_TAGS,
@@ -68,7 +69,7 @@ def markdown_of(html: str) -> str:
 
 
 def target_of(address: str) -> str:
-    """The target of a Google or Outlook redirect link; any other link as it is."""
+    """The target of a Google or Outlook redirect link. Any other link is returned unchanged."""
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -82,7 +83,7 @@ def target_of(address: str) -> str:
 
 @dataclass(slots=True)
 class _Mark:
-    """An open emphasis or link; ``at``: where its text begins among the pieces."""
+    """An open emphasis or link. ``at`` is the index of the piece where its text begins."""
 
     tag: str
     at: int
@@ -90,14 +91,14 @@ class _Mark:
 
 
 class _Writer(HTMLParser):
-    """Markdown blocks, one after the other; a state machine fed by the parser."""
+    """Collects Markdown blocks in order; a state machine driven by the parser."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self._blocks: list[tuple[str, bool]] = []
         self._pieces: list[str] = []
         self._marks: list[_Mark] = []
-        # Per open list the number of its last item; None for bullets.
+        # One entry per open list: the number of its last item, or None for a bulleted list.
         self._lists: list[int | None] = []
         self._too_deep = 0
         self._quotes = 0
@@ -225,7 +226,7 @@ class _Writer(HTMLParser):
 
 
 def _escaped(text: str) -> str:
-    """Escape Markdown marks in the text; addresses stay whole."""
+    """Escape Markdown characters in the text, but not inside URLs."""
     found, end = "", 0
     for address in _ADDRESS.finditer(text):
         found += _SPECIAL.sub(r"\\\g<0>", text[end : address.start()]) + address[0]
@@ -234,7 +235,7 @@ def _escaped(text: str) -> str:
 
 
 def _line(text: str) -> str:
-    """One line, whose start must not look like a heading, a quote or a list item by accident."""
+    """Normalize one line, and escape a start that Markdown would take for a heading, a quote or a list item."""
     text = " ".join(text.split(" ")).strip()
     match = _AT_START.match(text)
     if match is None:
@@ -244,7 +245,8 @@ def _line(text: str) -> str:
 
 def _marked(core: str, tag: str) -> str:
     mark = _MARKS[tag]
-    # Within code nothing is escaped; nested emphasis of one kind would end there.
+    # Inside code nothing is escaped. Emphasis directly inside emphasis is dropped, because its marks would end the
+    # outer one.
     if tag == "code":
         return "`" + core.replace("\\", "").replace("`", "'") + "`"
     return core if core.startswith("*") or core.endswith("*") else f"{mark}{core}{mark}"

@@ -1,6 +1,6 @@
-"""Dates of a parsed calendar: rules expanded, single and "this and following" overrides applied.
+"""Dates of a parsed calendar: rules are expanded, and single and "this and following" overrides applied.
 
-``Bounds`` limits the expansion itself: no more than a few thousand dates are ever computed and dropped afterwards.
+``Bounds`` limits the expansion itself, so that no more than a few thousand dates are ever computed only to be dropped.
 """
 
 from bisect import bisect_right
@@ -19,21 +19,21 @@ from openmeet.recurrence.expand import Steps
 from openmeet.recurrence.pattern import MAX_DATES, Pattern
 from openmeet.recurrence.wall_time import instant_of, local_of
 
-# Dates stored per window.
+# Maximum number of dates stored per window.
 MOST = 10_000
-# Limit for the rule of one event: four a day for more than a year.
+# Maximum number of dates from one event's rule: four a day for more than a year.
 MOST_OF_ONE = 2_000
-# Steps of all rules of a file together (``by_rule.Steps``): two thousand weekly events over a year and two months, with
-# some reserve.
+# Maximum number of steps for all rules of a file together (``by_rule.Steps``): two thousand weekly events over a year
+# and two months, with some reserve.
 MOST_STEPS = 300_000
 _MICROSECOND = timedelta(microseconds=1)
-# How far a single date may have been moved from its original start and still be found in a window.
+# How far a date may have been moved from its original start and still be found in a window.
 _MOVED = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One date. ``event`` has its content; ``original`` is set for an override of a series' date."""
+    """One date. ``event`` has its content; ``original`` is set for an override of a date in a series."""
 
     event: ReadEvent
     starts_at: Instant
@@ -44,9 +44,10 @@ class Instance:
 
 @dataclass(slots=True)
 class Bounds:
-    """Limits shared by all calendars of a file. ``is_whole``: nothing was left out so far.
+    """Limits shared by all calendars of a file.
 
-    ``until``: once there are enough dates, the end of what is still wanted.
+    ``is_whole``: nothing has been left out so far. ``until``: once enough dates were found, the end of the period that
+    is still of interest.
     """
 
     most: int = MOST
@@ -56,13 +57,13 @@ class Bounds:
     until: Instant | None = None
 
     def keep(self, one: Instance) -> None:
-        """The first ``most`` are kept, and at times as many more."""
+        """Add a date. The list may grow to twice ``most`` before it is cut."""
         self.kept.append(one)
         if len(self.kept) >= 2 * self.most:
             self.cut()
 
     def cut(self) -> None:
-        """Sort them, and drop those after the first ``most``."""
+        """Sort the dates and drop all after the first ``most``."""
         self.kept.sort(key=lambda one: (one.starts_at, one.event.number))
         if len(self.kept) > self.most:
             self.is_whole = False
@@ -70,14 +71,16 @@ class Bounds:
             self.until = Instant(self.kept[-1].starts_at + 1)
 
     def end(self, end: Instant) -> Instant:
-        """Where the window of the next expansion ends: after the last date that is still wanted."""
+        """Where the window of the next expansion ends: ``end``, or earlier if enough dates were found before it."""
         return end if self.until is None else min(end, self.until)
 
 
 def instances(
     events: Iterable[ReadEvent], start: Instant, end: Instant, bounds: Bounds | None = None
 ) -> list[Instance]:
-    """The dates that overlap ``[start, end)``, in order, with those of other calendars that share ``bounds``."""
+    """Return the dates that overlap ``[start, end)``, in order, including those of other calendars that share
+    ``bounds``.
+    """
     bounds = bounds or Bounds()
     by_uid: dict[str, list[ReadEvent]] = {}
     for event in events:
@@ -87,7 +90,7 @@ def instances(
             for one in _of_one(group, start, bounds.end(end), bounds):
                 bounds.keep(one)
         except RuleRefused:
-            # All steps are used up.
+            # No steps are left.
             bounds.is_whole = False
             break
     bounds.cut()
@@ -95,7 +98,9 @@ def instances(
 
 
 def masters(events: Iterable[ReadEvent]) -> list[ReadEvent]:
-    """One event per UID, the newest that is no override; overrides without their series count as one of these."""
+    """Return one event per UID: the newest that is not an override. Overrides without their series are combined into
+    one event.
+    """
     by_uid: dict[str, list[ReadEvent]] = {}
     for event in events:
         by_uid.setdefault(event.uid, []).append(event)
@@ -109,7 +114,7 @@ def _master(group: Sequence[ReadEvent]) -> ReadEvent:
 
 
 def _of_one(group: Sequence[ReadEvent], start: Instant, end: Instant, bounds: Bounds) -> Iterator[Instance]:
-    """Raises RuleRefused where ``bounds`` have no steps left."""
+    """Yield the dates of all events with one UID. Raises RuleRefused if ``bounds`` has no steps left."""
     whole = [event for event in group if event.overrides is None]
     singles: dict[Instant, ReadEvent] = {}
     ranges: list[tuple[Instant, ReadEvent]] = []
@@ -145,7 +150,9 @@ def _overlaps(one: Instance, start: Instant, end: Instant) -> bool:
 
 
 def _dated(master: ReadEvent, one: expansion.Occurrence, ranges: Sequence[tuple[Instant, ReadEvent]]) -> Instance:
-    """A date by the rule, shifted by the last "this and following" at or before it (RFC 5545, section 3.2.13)."""
+    """A date from the rule, shifted by the last "this and following" override at or before it (RFC 5545, section
+    3.2.13).
+    """
     number = bisect_right(ranges, one.at, key=_named_at)
     if not number:
         return _instance(master, one.at, _zone(master), None)
@@ -165,7 +172,7 @@ def _single(event: ReadEvent, original: Instant) -> Instance:
 
 def _instance(event: ReadEvent, at: Instant, zone: str, original: Instant | None) -> Instance:
     length = event.length or timedelta(0)
-    # A day is a day, however many hours the clocks give it.
+    # The end is computed in wall-clock time: a day can have 23 or 25 hours.
     is_days = event.pattern.is_all_day
     ends = instant_of(_wall(at, event) + length, zone) if is_days else Instant(at + _span(length))
     return Instance(event, at, ends, zone, original)
@@ -184,14 +191,15 @@ def _span(length: timedelta) -> int:
 
 
 def gathered(group: Sequence[ReadEvent]) -> ReadEvent | None:
-    """One series of the dates of one UID, at their original starts; None for a single date.
+    """Combine the overrides of one UID into a series with the original starts as dates. None if there is only one date.
 
-    Its content is that of the first date that takes place; it is cancelled if all are.
+    The content is that of the first date that is not cancelled. The series is cancelled if all its dates are.
     """
     dates = sorted(newest_of(group), key=lambda event: _moment(event.pattern, _original(event)))
     if len(dates) < 2:
         return None
-    # An all-day date has no hours: a series with hours can name it, but not the other way round.
+    # All-day dates have no time of day. A timed series can include one, but an all-day series cannot include a timed
+    # date.
     is_all_day = all(event.pattern.is_all_day for event in dates)
     fit = [event for event in dates if event.pattern.is_all_day is is_all_day]
     head = next((event for event in fit if not event.is_cancelled), fit[0])
@@ -220,7 +228,7 @@ def gathered(group: Sequence[ReadEvent]) -> ReadEvent | None:
 
 
 def newest_of(group: Sequence[ReadEvent]) -> list[ReadEvent]:
-    """Of the overrides in a group, each date once, with the highest SEQUENCE."""
+    """Return the overrides in a group, one per date: the one with the highest SEQUENCE."""
     found: dict[Instant, ReadEvent] = {}
     for event in sorted(group, key=lambda event: event.sequence):
         if event.overrides is not None:
@@ -229,7 +237,7 @@ def newest_of(group: Sequence[ReadEvent]) -> list[ReadEvent]:
 
 
 def name_in(series: Pattern, change: ReadEvent) -> datetime:
-    """The date that an override is about, in its series' zone, whichever zone the override is written in."""
+    """The original date of an override, in the zone of its series, whichever zone the override itself uses."""
     original = _original(change)
     if series.is_all_day:
         return original.replace(hour=0, minute=0, second=0)
@@ -241,7 +249,9 @@ def name_in(series: Pattern, change: ReadEvent) -> datetime:
 
 
 def _date_on(series: Pattern, day: datetime) -> datetime:
-    """The first date on this day of a series with hours; the hour of its first where the rule names none."""
+    """The first date of a timed series on this day. If the rule has none on it, the day with the time of the series'
+    first date.
+    """
     begin, end = (_moment(series, day + timedelta(days=days)) for days in (0, 1))
     there = [one.original for one in expansion.walk(series, begin, end) if one.original.date() == day.date()]
     return (

@@ -1,4 +1,4 @@
-"""Values parsed from a calendar file. Untrusted input; parsing stores nothing."""
+"""Values parsed from a calendar file. The input is untrusted; parsing stores nothing."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,9 +10,10 @@ from openmeet.recurrence.pattern import Pattern
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The date that an override is about: its wall-clock time by the rule; ``and_following``: from there on.
+    """The date that an override replaces.
 
-    ``is_day``: the file has only its day; in a series with hours the date on that day is meant.
+    ``original``: its wall-clock time according to the rule. ``and_following``: the override also applies to all later
+    dates. ``is_day``: the file gives only the day; in a timed series it refers to the date on that day.
     """
 
     original: datetime
@@ -22,14 +23,16 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class ReadEvent:
-    """One VEVENT. ``uid`` is derived from the content where the file has none, the same at every reading.
+    """One VEVENT.
 
-    ``pattern`` has start, zone, rule and dates; ``is_floating``: the file named no zone, so the calendar's was taken.
-    ``unknown_zone``: name of an unknown zone, for which the pattern's zone is only a guess. ``length`` is None where
-    the file has no end; for an all-day event it counts days. ``venue``: the parts of the place, if the file has them.
-    ``mode`` and ``named_status``: mode and status beyond STATUS, in files of ours. ``description`` is Markdown, also where
-    the file has HTML, without what belongs to ``call_url``: the address of a video call, of which ``call_lines`` were
-    removed. ``comment``: a remark; for a cancelled event the reason (RFC 5546, section 3.2.5).
+    ``uid`` is derived from the content if the file has none, so that every reading gives the same one. ``pattern`` has
+    the start, zone, rule and dates. ``is_floating``: the file gives no zone, so the calendar's was used.
+    ``unknown_zone``: the name of an unknown zone, for which the pattern's zone is only a guess. ``length`` is None if
+    the file gives no end; for an all-day event it is a whole number of days. ``venue``: the structured place, if the
+    file has one. ``mode`` and ``named_status``: attendance mode and exact status, which only our own files have.
+    ``description`` is Markdown, even if the file has HTML, without the text about the video call at ``call_url``;
+    ``call_lines`` are the lines removed from it. ``comment``: a remark or, for a cancelled event, the reason (RFC 5546,
+    section 3.2.5).
     """
 
     number: int
@@ -68,9 +71,9 @@ class ReadCalendar:
     color: str | None = None
     method: str | None = None
     zones: dict[str, str] = field(default_factory=dict)
-    # Zones of the file with transition rules of their own, or without an offset: their value in ``zones`` is a guess.
+    # Zones that the file defines with transition rules or without an offset. Their value in ``zones`` is a guess.
     guessed_zones: set[str] = field(default_factory=set)
     events: list[ReadEvent] = field(default_factory=list)
-    # Number and kind of components other than events: VTODO, VJOURNAL …
+    # Number of components other than events, by kind: VTODO, VJOURNAL …
     others: list[tuple[int, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

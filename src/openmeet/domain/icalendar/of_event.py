@@ -1,7 +1,7 @@
-"""One of our events as a VEVENT, with the UID that it has in all our files.
+"""Convert an event into a VEVENT, with the UID that it has in all our files.
 
 A date of a series has the UID of its series and is identified by its original start (RFC 5545, section 3.8.4.4), so
-that a calendar that follows the series finds the date again. SEQUENCE comes from ``calendar_uids.sequences``: it never
+that a program that has the series recognizes the date. SEQUENCE comes from ``calendar_uids.sequences`` and never
 decreases.
 """
 
@@ -17,23 +17,24 @@ from openmeet.i18n.markdown import one_line
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of, zone_names
 
-# What our files say beside STATUS; which of it is not definite.
+# Statuses that our files give in addition to STATUS, and those of them that are not definite.
 NAMED_STATUSES = frozenset({EventStatus.PLANNED, EventStatus.RESCHEDULED, EventStatus.POSTPONED})
 UNSURE = frozenset({EventStatus.PLANNED, EventStatus.POSTPONED})
 
 
 def uid_of(event: Event, host: str) -> str:
-    """The UID; ``host`` is that of the site (RFC 7986, section 5.3)."""
+    """The UID of an event. ``host`` is the host name of the site (RFC 7986, section 5.3)."""
     place = event.place_in_series
     return f"{event.id if place is None else place.series_id}@{host}"
 
 
 def geo_of(venue: Venue) -> tuple[float, float] | None:
-    """The point of a place for GEO: six decimals at most (RFC 5545, section 3.8.1.6)."""
+    """Coordinates of a place for GEO, with at most six decimals (RFC 5545, section 3.8.1.6)."""
     if not (venue.latitude and venue.longitude):
         return None
     north, east = (round(float(degrees), 6) for degrees in (venue.latitude, venue.longitude))
-    # Python writes smaller numbers with an exponent, which GEO does not allow; they are within eleven meters of zero.
+    # Python writes smaller numbers with an exponent, which GEO does not allow. They are less than eleven meters from
+    # zero.
     return (north if abs(north) >= 0.0001 else 0.0, east if abs(east) >= 0.0001 else 0.0)
 
 
@@ -51,13 +52,13 @@ def written(
     description: str = "",
     place: Venue | None = None,
 ) -> WrittenEvent | None:
-    """The event as a VEVENT; None while its date is to be announced.
+    """Convert the event to a VEVENT. None if its date is yet to be announced.
 
-    ``place``: for a reader who may know more than the public does.
+    ``place``: the place to write, for readers who may see more of it than the public.
     """
     if event.starts_at is None:
         return None
-    # A fixed offset is no zone that a calendar could look up.
+    # A fixed offset is not a zone that a calendar program could look up.
     zone = event.time_zone if event.time_zone in zone_names() else "UTC"
     where = event.place if place is None else place
     date = event.place_in_series

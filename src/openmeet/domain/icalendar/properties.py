@@ -14,22 +14,22 @@ from openmeet.domain.icalendar.components import Component, Text
 from openmeet.i18n.markdown import one_line
 from openmeet.i18n.names import known_code
 
-# Marks events that a group follows but did not make: shown to readers, not a topic.
+# Marks events that a group follows but that were made elsewhere. It is shown to readers and is not a topic.
 ELSEWHERE: Final = "From another app"
 
-# Files name topics in English, whatever language a reader speaks.
+# Files have topics in English, whatever the reader's language.
 _BY_LABEL: Final = {words.message: category for category, words in CATEGORY_LABELS.items()}
 
 
 def topics_of(categories: Iterable[Category], tags: Iterable[str]) -> tuple[str, ...]:
-    """The categories and tags of an event, as values of ``CATEGORIES``."""
+    """Convert an event's categories and tags to values of ``CATEGORIES``."""
     return (*(CATEGORY_LABELS[one].message for one in categories), *tags)
 
 
 def topics_in(values: Sequence[str]) -> tuple[tuple[Category, ...], tuple[str, ...]]:
-    """Topics and tags in parsed values, within the limits of each.
+    """Split parsed values into topics and tags, up to the maximum number of each.
 
-    A topic must match letter for letter: in lower case it is a tag, as every tag is.
+    A topic must match exactly, including case. In lower case it counts as a tag, because all tags are in lower case.
     """
     categories = [_BY_LABEL[value] for value in values if value in _BY_LABEL][:MAX_CATEGORIES]
     others = [value for value in values if value != ELSEWHERE and _BY_LABEL.get(value) not in categories]
@@ -39,7 +39,7 @@ def topics_in(values: Sequence[str]) -> tuple[tuple[Category, ...], tuple[str, .
 
 _SCHEMA = "https://schema.org/PostalAddress"
 _PARAMETERS = {"VALUE": "TEXT", "FMTTYPE": "application/ld+json", "SCHEMA": _SCHEMA}
-# An address has a few lines; longer text is none.
+# An address has a few lines; anything longer is not an address.
 _MAX_ADDRESS = 8_000
 
 
@@ -48,7 +48,7 @@ class _Location(Written):
 
 
 class _Address(msgspec.Struct, rename="camel", omit_defaults=True):
-    """PostalAddress, reduced to the parts that a venue has."""
+    """A PostalAddress, reduced to the parts that a venue has."""
 
     kind: str = msgspec.field(default="", name="@type")
     name: str = ""
@@ -60,7 +60,9 @@ class _Address(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 def written_place(venue: Venue) -> Written | None:
-    """The component for a place; None where it has nothing readable. The same place has the same UID."""
+    """The VLOCATION component for a place; None if the place has nothing to show. The same place always gets the same
+    UID.
+    """
     if not venue.lines:
         return None
     address = _Address(
@@ -82,7 +84,7 @@ def written_place(venue: Venue) -> Written | None:
 
 
 def place_in(event: Component) -> Venue | None:
-    """The first place of an event with a structured address; without coordinates, which GEO has."""
+    """The first place of an event that has a structured address. Coordinates are not included, because they are in GEO."""
     return next((venue for one in event.inside if one.name == "VLOCATION" and (venue := _venue(one))), None)
 
 

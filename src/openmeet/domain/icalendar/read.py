@@ -1,7 +1,7 @@
-"""Parse an iCalendar file: one component at a time, so that one bad event does not affect others.
+"""Parse an iCalendar file, one component at a time, so that one bad event does not affect the others.
 
-Sources: RFC 5545, 7986 (NAME, COLOR …), 6868; the dialects of Google, Outlook and Apple. ``icalendar`` parses
-properties and escapes; the meaning of times, and which rule is accepted, is decided here.
+Sources: RFC 5545, 7986 (NAME, COLOR …), 6868; the dialects of Google, Outlook and Apple. The ``icalendar`` library
+parses properties and escapes. This module decides what times mean and which rules are accepted.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ from openmeet.recurrence.wall_time import instant_of, is_zone
 
 MAX_TEXT = 20_000
 MAX_LENGTH = timedelta(days=366)
-# Warnings per event, and dates of one property to look at before ``pattern`` counts the distinct ones.
+# Maximum warnings per event, and maximum dates read from one property before ``pattern`` counts the distinct ones.
 MAX_EVENT_WARNINGS = 20
 MAX_WARNING_LENGTH = 500
 _MAX_VALUES = 10 * MAX_DATES
@@ -46,17 +46,18 @@ _IMAGE = re.compile(r"<img(?=[\s/>])", re.IGNORECASE)
 _UNFIT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
-class _Left(Exception):  # it says what happens, not that something went wrong
-    """An event is skipped, with the sentence why."""
+class _Left(Exception):  # named for what happens, not for an error
+    """An event is skipped. The argument is a sentence that says why."""
 
 
 def read_calendars(data: bytes, call_hosts: Collection[str] = ()) -> list[ReadCalendar]:
-    """Every calendar of a file. ``call_hosts``: as in ``call_links.call_of``. Raises TooLarge, and InvalidInput for
-    something that is no calendar.
+    """Return every calendar in a file. ``call_hosts``: see ``own_hosts`` of ``call_links.call_of``.
+
+    Raises TooLarge, and InvalidInput for a file that is not a calendar.
     """
     components, mended = read_components(data)
     with warnings.catch_warnings():
-        # The library's guess at a zone is not used.
+        # The library warns about its guess at a zone, which is not used.
         warnings.simplefilter("ignore", GloballyUniqueTZIDGuessed)
         calendars = [_calendar(component, call_hosts) for component in components]
     calendars[0].warnings[:0] = mended
@@ -149,15 +150,15 @@ def _event(component: Component, calendar: ReadCalendar, call_hosts: Collection[
 
 
 def _shortened(finding: str) -> str:
-    """Shorten a warning that quotes the file, whose lines may be long."""
+    """Shorten a warning, because it may quote a long line of the file."""
     return finding if len(finding) <= MAX_WARNING_LENGTH else f"{finding[: MAX_WARNING_LENGTH - 1]}…"
 
 
 def _description(event: Event) -> tuple[str, str]:
-    """The description as Markdown, and the HTML it came from, if any.
+    """Return the description as Markdown, and the HTML it came from, if any.
 
-    The first that is not empty: RFC 9073 (6.5) text/html, the HTML that DESCRIPTION refers to, DESCRIPTION itself
-    (Google and Nextcloud put HTML into it), and Outlook's X-ALT-DESC where there is no other.
+    The first of these that is not empty: text/html of RFC 9073 (6.5), the HTML that DESCRIPTION refers to, DESCRIPTION
+    itself (Google and Nextcloud put HTML into it), and Outlook's X-ALT-DESC.
     """
     plain = _first(event, "DESCRIPTION")
     styled = next((one for one in _all(event, "STYLED-DESCRIPTION") if _is_html_type(one)), None)
@@ -182,7 +183,7 @@ def _own_calls(event: Event) -> list[str]:
 
 
 def _conferences(event: Event) -> list[tuple[str, str]]:
-    """FEATURE and address of each CONFERENCE."""
+    """FEATURE and URL of each CONFERENCE."""
     return [
         (str(value.params.get("FEATURE", "")) if hasattr(value, "params") else "", str(value).strip())
         for value in _all(event, "CONFERENCE")
@@ -217,7 +218,7 @@ def _first(event: Event, name: str) -> Any:
 
 
 def _all(event: Event, name: str) -> list[Any]:
-    """The valid values of a property; the others are reported as errors."""
+    """Return the valid values of a property. Invalid ones are reported as errors elsewhere."""
     value = event.get(name)
     values = [] if value is None else value if isinstance(value, list) else [value]
     return [one for one in values if not isinstance(one, vBroken)]
@@ -228,7 +229,7 @@ def _raw(value: Any) -> str:
 
 
 def _start(event: Event, calendar: ReadCalendar) -> tuple[datetime, str | None, bool, bool]:
-    """Wall-clock time, zone, whether the file left the zone open, whether it is an all-day event."""
+    """Return the start: wall-clock time, zone, whether the zone is floating, and whether it is an all-day event."""
     value = _first(event, "DTSTART")
     if value is None:
         has_any = bool(event.get("DTSTART"))
@@ -246,7 +247,7 @@ def _start(event: Event, calendar: ReadCalendar) -> tuple[datetime, str | None, 
 
 
 def _unknown_zone(event: Event, calendar: ReadCalendar) -> str:
-    """The TZID of the start if it is unknown; empty for known zones, without one, and for all-day events."""
+    """The TZID of the start if it is unknown. Empty for known zones, for starts without a TZID and for all-day events."""
     value = _first(event, "DTSTART")
     tzid = bare_zone(str(value.params.get("TZID") or ""))
     if not tzid or "T" not in _raw(value):
@@ -311,14 +312,16 @@ def _pattern(
 def _dates(
     event: Event, name: str, start: datetime, zone_name: str | None, calendar: ReadCalendar, findings: list[str]
 ) -> list[datetime]:
-    """Values of EXDATE or RDATE as wall-clock times in the event's zone; a day stands for its start."""
+    """Values of EXDATE or RDATE as wall-clock times in the event's zone. A value without a time means the start of that
+    day.
+    """
     found = []
     for value in _all(event, name):
         if not isinstance(value, vDDDLists):
-            continue  # reported as errors
+            continue  # already reported as an error
         own, _ = _zone(value, calendar) if value.params.get("TZID") else (zone_name, False)
         for piece in _raw(value).split(","):
-            text = piece.partition("/")[0]  # of a period only the start
+            text = piece.partition("/")[0]  # only the start of a period counts
             try:
                 at = parse_date(text, own)
             except RuleRefused as refused:
@@ -421,13 +424,13 @@ def _categories(event: Event) -> tuple[str, ...]:
 
 
 def _clean(text: str, *, one_line: bool = False) -> str:
-    """Without control characters; escaped line breaks in a title become spaces."""
+    """Remove control characters. Escaped line breaks in a title become spaces."""
     text = _UNFIT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return " ".join(text.split()) if one_line else text.strip()
 
 
 def _derived_uid(component: Component) -> str:
-    """The same for the same content, so that a second import makes no duplicate."""
+    """Derive a UID from the content, so that importing the file again makes no duplicates."""
     parts = sorted(
         line for line in component.lines if not line.upper().startswith(("DTSTAMP", "LAST-MODIFIED", "CREATED"))
     )

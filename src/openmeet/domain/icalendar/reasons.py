@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals and invalid input in calendar files."""
 
 from groundwork.errors import Reason
 
 
 class IcalendarReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/calendars.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/calendars.py``."""
 
     FILE_TOO_LARGE = "icalendar.file_too_large"
     NOT_A_CALENDAR = "icalendar.not_a_calendar"

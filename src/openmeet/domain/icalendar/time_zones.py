@@ -1,4 +1,4 @@
-"""Time zones of calendar files: which zone a TZID names, and VTIMEZONE for programs without zone files."""
+"""Time zones of calendar files: the zone that a TZID means, and VTIMEZONE for programs without zone data."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,14 +12,14 @@ from openmeet.domain.icalendar.components import Component
 from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence.wall_time import LAST_YEAR, is_zone, zone, zone_names
 
-# Years in a row that must follow a rule before it is assumed to continue.
+# Number of consecutive years that must follow a rule before the rule is assumed to continue.
 _BELIEVED_YEARS = 8
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
 @dataclass(frozen=True, slots=True)
 class _Onset:
-    """A clock change: when, by the clock before it, and the offsets before and after it."""
+    """A clock change: its time by the clock before the change, and the offsets before and after it."""
 
     at: datetime
     before: timedelta
@@ -29,7 +29,7 @@ class _Onset:
 
 
 def vtimezone(zone_name: str, first_year: int, last_year: int) -> list[str]:
-    """Unfolded lines of a VTIMEZONE that is valid from ``first_year`` on; beyond ``last_year`` where a rule continues."""
+    """Unfolded lines of a VTIMEZONE that is valid from ``first_year`` to ``last_year``, and longer if a rule continues."""
     return list(_lines(zone_name, first_year, min(max(last_year, first_year) + _BELIEVED_YEARS, LAST_YEAR)))
 
 
@@ -52,7 +52,9 @@ def _lines(zone_name: str, first_year: int, last_year: int) -> tuple[str, ...]:
 
 
 def _group(group: Sequence[_Onset], last_year: int) -> Iterator[str]:
-    """Onsets of one kind: a rule for those that follow one up to the end, single dates for the others."""
+    """Lines for the clock changes of one kind: a rule for those at the end that follow one, single dates for the
+    others.
+    """
     tail = list(group)
     rule = None
     while len(tail) >= _BELIEVED_YEARS and tail[-1].at.year == last_year:
@@ -70,7 +72,7 @@ def _group(group: Sequence[_Onset], last_year: int) -> Iterator[str]:
 
 
 def _rule(onsets: Sequence[_Onset]) -> str | None:
-    """The yearly rule that all of them follow, one a year without a gap."""
+    """The yearly rule that all of these clock changes follow; None unless there is exactly one each year."""
     first = onsets[0].at
     is_yearly = [onset.at.year for onset in onsets] == list(range(first.year, first.year + len(onsets)))
     same = {(onset.at.month, onset.at.weekday(), onset.at.time()) for onset in onsets}
@@ -97,7 +99,7 @@ def _observance(onset: _Onset, others: Sequence[_Onset], rule: str | None = None
 
 
 def _onsets(zone_name: str, start: datetime, end: datetime) -> Iterator[_Onset]:
-    """Clock changes between two instants, found by bisection instead of reading zone files."""
+    """Clock changes between two instants, found by bisection, because zone files are not read here."""
     step = timedelta(days=1)
     here = zone(zone_name)
     at = start
@@ -139,7 +141,7 @@ _OFFSET = re.compile(r"([+-])([0-9]{2})([0-9]{2})(?:[0-9]{2})?")
 
 
 def zones_of(calendar: Component, warnings: list[str]) -> tuple[dict[str, str], set[str]]:
-    """TZID -> zone, for every VTIMEZONE of a calendar, and those that are only guessed.
+    """Map each TZID of a calendar's VTIMEZONEs to a zone; also return the TZIDs whose zone is a guess.
 
     An unknown zone gets the offset of its standard time.
     """
@@ -171,7 +173,9 @@ def zones_of(calendar: Component, warnings: list[str]) -> tuple[dict[str, str], 
 
 
 def known_zone(name: str) -> str | None:
-    """The IANA name behind a TZID as programs write it: itself, Windows' own, or with a prefix such as ``/mozilla.org/…/``."""
+    """The IANA zone that a TZID means: the TZID may be the IANA name, a Windows name, or have a prefix such as
+    ``/mozilla.org/…/``.
+    """
     bare = bare_zone(name)
     if bare in zone_names():
         return bare
@@ -186,13 +190,13 @@ def known_zone(name: str) -> str | None:
 
 
 def zone_for(tzid: str, zones: Mapping[str, str]) -> str | None:
-    """The zone for a TZID of a property: the file's own definition first, else a known name."""
+    """The zone for a property's TZID: the file's own definition or, without one, a known name."""
     bare = bare_zone(tzid)
     return zones.get(bare) or known_zone(bare)
 
 
 def _offsets(component: Component) -> Sequence[str]:
-    """Offsets of a VTIMEZONE, standard time first, as fixed zones ``+08:00``."""
+    """Offsets of a VTIMEZONE, standard time first, as fixed zones such as ``+08:00``."""
     found: dict[str, list[str]] = {"STANDARD": [], "DAYLIGHT": []}
     for part in component.inside:
         match = _OFFSET.fullmatch((part.value("TZOFFSETTO") or "").strip())
@@ -204,5 +208,5 @@ def _offsets(component: Component) -> Sequence[str]:
 
 
 def bare_zone(text: str) -> str:
-    """A TZID without the quotes and spaces that some programs write around it."""
+    """A TZID without the quotes and spaces that some programs put around it."""
     return text.strip().strip('"').strip()

@@ -1,7 +1,7 @@
 """Write calendar files: folded, escaped, with the zones they need.
 
-Sources: RFC 5545, 5546 (METHOD, SEQUENCE), 7986. ``icalendar`` folds, ``components`` escapes. METHOD is PUBLISH, or
-CANCEL for what does not take place: never REQUEST, because replies to it would reach nobody.
+Sources: RFC 5545, 5546 (METHOD, SEQUENCE), 7986. The ``icalendar`` library folds lines, and ``components`` escapes
+text. METHOD is PUBLISH, or CANCEL for a cancelled event. It is never REQUEST, because nobody would receive the replies.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,21 +25,22 @@ from openmeet.recurrence.rule import Rule, Until, format_rule, until_date, until
 from openmeet.recurrence.wall_time import instant_of, local_of
 
 PRODUCT: Final = "-//OpenMeet//Calendar//EN"
-# Attendance mode, in our words: no property of iCalendar has it.
+# Our own property for the attendance mode, because iCalendar has none.
 MODE: Final = "X-OPENMEET-MODE"
-# Planned, rescheduled, postponed: STATUS has one word for two of them, and none for the third.
+# Planned, rescheduled or postponed: STATUS has one value for two of these and none for the third.
 STANDING: Final = "X-OPENMEET-STATUS"
-# An all-day event has no zone in a file; ours have one, in which the day begins.
+# All-day events have no zone in iCalendar. Ours have one, in which the day begins.
 DAY_ZONE: Final = "X-OPENMEET-TIME-ZONE"
 PUBLISH, CANCEL = "PUBLISH", "CANCEL"
 
-# How often programs are asked to refresh: as often as dates move in practice, and no burden when they all do.
+# How often programs should refresh: often enough for the changes that dates undergo, and seldom enough for the server
+# if all programs obey.
 REFRESH: Final = "PT1H"
 
 
 @dataclass(frozen=True, slots=True)
 class FeedAddress:
-    """For a subscribed file: its page, and its source unless that address is a secret. Absolute URLs."""
+    """Absolute URLs of a subscribed feed: its page, and its source unless that URL is secret."""
 
     page: str
     source: str = ""
@@ -47,12 +48,12 @@ class FeedAddress:
 
 @dataclass(frozen=True, slots=True)
 class WrittenEvent:
-    """One VEVENT. ``uid`` is the same for a series and for overrides of its dates; ``changes`` names the date by the
-    rule.
+    """One VEVENT to write.
 
-    ``venue`` is the structured place, as far as the file's readers may know it; ``location`` the same in one line.
-    ``comment`` is the reason of a cancelled one. ``length`` of all-day events counts days. ``sequence`` rises with
-    every change of time or place.
+    ``uid`` is the same for a series and for overrides of its dates; ``changes`` identifies the overridden date by its
+    original start. ``venue`` is the structured place, as much of it as the file's readers may see; ``location`` is the
+    same on one line. ``comment`` is the reason for a cancellation. ``length`` of an all-day event is a whole number of
+    days. ``sequence`` increases with every change of time or place.
     """
 
     uid: str
@@ -83,10 +84,11 @@ def write_calendar(
     properties: Mapping[str, str] | None = None,
     feed: FeedAddress | None = None,
 ) -> bytes:
-    """The whole file, lines of 75 octets with CRLF. ``properties`` are further ones of the calendar, unescaped.
+    """Write the whole file, in lines of up to 75 octets ending in CRLF. ``properties`` are further calendar properties,
+    unescaped.
 
-    ``feed``: for a subscribed file, which then has a refresh interval (RFC 7986, section 5.7; the older X-PUBLISHED-TTL
-    is Outlook's) and a source (5.8, 5.5).
+    ``feed``: for a subscribed file, which also gets a refresh interval (RFC 7986, section 5.7; Outlook reads the older
+    X-PUBLISHED-TTL) and a source (5.8, 5.5).
     """
     written = list(events)
     calendar = Calendar()
@@ -114,7 +116,7 @@ def write_calendar(
 
 
 def _zones(events: Sequence[WrittenEvent]) -> dict[str, tuple[int, int]]:
-    """The zones that the file names, with the years in which they are needed."""
+    """The zones that the file refers to, with the years in which each is needed."""
     found: dict[str, tuple[int, int]] = {}
     for event in events:
         pattern = event.pattern
@@ -161,8 +163,8 @@ def _event(event: WrittenEvent) -> bytes:
     if event.categories:
         made.add("categories", texts(event.categories))
     if event.mode is not Mode.IN_PERSON:
-        # For a hybrid event only the link would say that it is also online (CONFERENCE), and not every reader may see
-        # it.
+        # The only other sign that a hybrid event is also online would be its link (CONFERENCE), which not every reader
+        # may see.
         made.add(MODE, event.mode.value)
     place = written_place(event.venue)
     if place is not None:
@@ -177,7 +179,7 @@ def _event(event: WrittenEvent) -> bytes:
 
 
 def _add_times(made: Event, name: str, pattern: Pattern, times: Sequence[datetime]) -> None:
-    """Wall-clock times as the pattern means them: dates, UTC, with the zone's name, or floating."""
+    """Add wall-clock times in the form that the pattern requires: dates, UTC, with a zone name, or floating."""
     if not times:
         return
     values: list[date] = list(times)
@@ -194,7 +196,7 @@ def _add_times(made: Event, name: str, pattern: Pattern, times: Sequence[datetim
 
 
 def _with_plain_end(rule: Rule, pattern: Pattern) -> Rule:
-    """COUNT becomes UNTIL where the rule does not name the start: other programs would count one date more."""
+    """Replace COUNT by UNTIL if the start is not a date of the rule. Other programs would count one date more."""
     if rule.count is None or expansion.starts_by_rule(pattern):
         return rule
     return replace(
@@ -203,7 +205,9 @@ def _with_plain_end(rule: Rule, pattern: Pattern) -> Rule:
 
 
 def _with_utc_end(rule: Rule, pattern: Pattern) -> Rule:
-    """UNTIL is an instant where the start has a zone (RFC 5545, section 3.3.10), and of the start's kind otherwise."""
+    """Make UNTIL an instant if the start has a zone (RFC 5545, section 3.3.10); otherwise give it the same type as the
+    start.
+    """
     until = rule.until
     if until is None or pattern.zone_name is None:
         return rule

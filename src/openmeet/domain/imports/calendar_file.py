@@ -31,22 +31,22 @@ from openmeet.recurrence.pattern import Pattern, format_dates
 from openmeet.recurrence.split import split
 from openmeet.recurrence.wall_time import instant_of, local_of
 
-# Limits per series: overridden dates, and "this and following" changes; and warnings per file.
+# Limits: overridden dates per series, "this and following" changes per series, warnings per file.
 MOST_CHANGES = 1_000
 MOST_RANGES = 50
 MOST_WARNINGS = 100
 
 
-# How much of a text removed from the description is shown.
+# Maximum number and length of removed lines to show in a warning.
 _SHOWN_LINES = 8
 _SHOWN_LINE = 100
 
 
 def understand(data: bytes, zone: str, *, is_chosen: bool = False, call_hosts: Sequence[str] = ()) -> ParsedImport:
-    """The events of a file. ``zone`` applies to times without one. Raises InvalidInput and TooLarge.
+    """Return the events of a file. ``zone`` applies to times without a zone. Raises InvalidInput and TooLarge.
 
-    ``is_chosen``: the user chose ``zone`` after the preview; it then replaces unknown zones, too, whatever offset these
-    name. ``call_hosts``: as ``call_links.call_of`` takes them.
+    ``is_chosen``: the user chose ``zone`` after the preview. It then also replaces unknown zones, even if the file
+    gives an offset for them. ``call_hosts``: see ``own_hosts`` of ``call_links.call_of``.
     """
     calendars = read_calendars(data, call_hosts)
     events = [
@@ -81,7 +81,7 @@ def understand(data: bytes, zone: str, *, is_chosen: bool = False, call_hosts: S
 
 
 def _in_zone(event: ReadEvent, zone: str) -> ReadEvent:
-    """The same wall-clock times in another zone."""
+    """Move the event to another zone without changing its wall-clock times."""
     return replace(event, pattern=replace(event.pattern, zone_name=zone))
 
 
@@ -108,7 +108,7 @@ def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Imported
 
 
 def _about_call(group: Sequence[ReadEvent]) -> Iterable[str]:
-    """Warn that call URLs are shown to attendees only, and what text was removed with them; each once."""
+    """Warn that only attendees see the call URLs, and which lines were removed from the text. Each is mentioned once."""
     links = dict.fromkeys(event.call_url for event in group if event.call_url)
     cut = list(dict.fromkeys(line for event in group for line in event.call_lines))
     for link in links:
@@ -127,7 +127,7 @@ def _about_call(group: Sequence[ReadEvent]) -> Iterable[str]:
 
 
 def _warnings_about_zones(group: Sequence[ReadEvent], zone: str) -> Iterable[str]:
-    """Warn of each unknown zone once, with the zone used instead."""
+    """Warn about each unknown zone once, and say which zone is used instead."""
     unknown = {event.unknown_zone: event.pattern.zone_name or zone for event in group if event.unknown_zone}
     for name, taken in unknown.items():
         yield gettext(
@@ -140,10 +140,11 @@ def _warnings_about_zones(group: Sequence[ReadEvent], zone: str) -> Iterable[str
 def _changes(
     master: ReadEvent, group: Sequence[ReadEvent], zone: str
 ) -> tuple[tuple[OccurrenceOverride, ...], tuple[str, ...]]:
-    """Overrides by their dates, and warnings. Without a master event, only what sets a date apart from the others.
+    """Return the overrides in order of their dates, and warnings. If the file has no master event, a date is an
+    override only if it differs from the others.
 
-    RECURRENCE-ID names a date as the original series has it (RFC 5545, section 3.8.4.4). Dates after a "this and
-    following" change of time are named by the new time here.
+    In a file, RECURRENCE-ID is the date's start in the original series (RFC 5545, section 3.8.4.4). Here, dates after a
+    "this and following" change are identified by their new time.
     """
     is_stray = all(event.overrides is not None for event in group)
     usual = submission_of(master, zone)
@@ -158,7 +159,7 @@ def _changes(
         typed = submission_of(event, zone)
         if is_stray and not event.is_cancelled and _is_usual(master, usual, event, typed, original):
             continue
-        # "This and following" has no meaning for a date that is not in the series.
+        # "This and following" has no meaning without a series.
         and_following = event.overrides.and_following and not is_stray
         ranges += and_following
         if len(found) == MOST_CHANGES or ranges > MOST_RANGES:
@@ -198,7 +199,7 @@ def _changes(
 
 
 def _start_in(series: Pattern, event: ReadEvent, zone: str) -> datetime:
-    """When a change begins, on the clock of its series."""
+    """The start of an override as wall-clock time in the zone of its series."""
     starts = event.pattern.start
     own, theirs = event.pattern.zone_name or zone, series.zone_name or zone
     if own == theirs or series.is_all_day or event.pattern.is_all_day:
@@ -220,12 +221,12 @@ def _reason(event: ReadEvent) -> str:
 
 
 def submission_of(event: ReadEvent, zone: str) -> Submission:
-    """An event as its form would submit it."""
+    """Convert an event to what its form would submit."""
     pattern = event.pattern
     starts, length = pattern.start, event.length
     ends = ""
     if pattern.is_all_day:
-        # The form has the last day, the file the day after it.
+        # The form has the last day; the file has the day after it.
         last = starts + max(length or timedelta(days=1), timedelta(days=1)) - timedelta(days=1)
         ends = last.isoformat(timespec="minutes")
     elif length is not None:
@@ -246,8 +247,8 @@ def submission_of(event: ReadEvent, zone: str) -> Submission:
 
 
 def _place(event: ReadEvent) -> dict[str, str]:
-    """The place, and online or in person: in its parts, or as the single line that other programs write."""
-    # The URL of a call in LOCATION is the way to join, not the place.
+    """Return the mode and the place: structured, or as the single line that other programs write."""
+    # A call URL in LOCATION is a way to join, not a place.
     place = one_line(event.location.replace(event.call_url, " ") if event.call_url else event.location).strip(
         " ,;|-–()"
     )
@@ -279,12 +280,14 @@ def _when(event: ReadEvent) -> str:
     return describe(event.pattern)
 
 
-# Dates that are compared: two years of a weekly series.
+# Number of dates to compare: two years of a weekly series.
 _LOOKED_AT = 104
 
 
 def rest_of(pattern: Pattern, at: datetime) -> Pattern | None:
-    """The pattern from the date ``at`` on; the whole pattern at its first date, None if there is no such date."""
+    """The pattern from the date ``at`` on. The whole pattern if ``at`` is its first date; None if there is no such
+    date.
+    """
     try:
         return split(pattern, at)[1]
     except Refused as refused:
@@ -292,9 +295,9 @@ def rest_of(pattern: Pattern, at: datetime) -> Pattern | None:
 
 
 def continued(rest: Pattern, at: datetime, starts: datetime, length: timedelta | None) -> Timing | None:
-    """The rest of a series from ``at`` on, when that date moves to ``starts`` and all later ones by as much.
+    """Move the date ``at`` to ``starts``, and shift the rest of the series with it.
 
-    None if a rule cannot express that: then these dates stay where they are.
+    None if no rule can express the shifted dates; then they stay where they are.
     """
     try:
         made = moved(Timing(rest, length), at, starts, length)

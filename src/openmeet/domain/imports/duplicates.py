@@ -1,7 +1,8 @@
-"""Likely duplicates among imported events: the same event from a page and a file, or from two calendars with own UIDs.
+"""Find likely duplicates among imported events, such as the same event in a page and a file, or in two calendars with
+different UIDs.
 
-A similar title and the same start, at an event that the user made or co-hosts or in the same file, is a likeness and no
-proof: the user is shown the other event and decides.
+An imported event is compared with the other events of the file and with those that the user made or co-hosts. A similar
+title and the same start do not prove a duplicate, so the user sees the other event and decides.
 """
 
 import unicodedata
@@ -20,8 +21,8 @@ from openmeet.i18n.markdown import one_line
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """What an event looks like: the ``path`` of an event that the user hosts, or the ``uid`` of an earlier one in the
-    file.
+    """The event that an imported one resembles: the ``path`` of an event that the user hosts, or the ``uid`` of an
+    earlier event in the file.
     """
 
     path: str = ""
@@ -32,13 +33,13 @@ NOTHING = Likeness()
 
 
 async def lookalikes(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> Mapping[str, Likeness]:
-    """Likely duplicates among the user's events, by UID of the imported ones."""
+    """Find likely duplicates, keyed by the UID of the imported event."""
     likenesses: dict[str, tuple[str, Instant]] = {}
     for found in events:
         try:
             details = check(found.typed)
         except InvalidForm:
-            continue  # Without a start there is nothing to compare; the import itself reports that error.
+            continue  # An event without a start cannot be compared; the import itself reports that error.
         likenesses[found.uid] = (_folded(details.content.title), details.starts_at)
     starts = sorted({at for _, at in likenesses.values()})
     own = {(_folded(title), at): slug for slug, title, at in await queries.own_starting(reader, user_id, starts)}

@@ -1,6 +1,6 @@
-"""Parse events from the JSON-LD of a foreign page (schema.org ``Event``). Pure, bounded work.
+"""Parse events from the JSON-LD (schema.org ``Event``) of another site's page. Pure, bounded work.
 
-Pages are parsed as text and no script is run. Every event on a page is offered; everything else is ignored.
+Pages are parsed as text, and no script is run. All events of a page are returned; everything else is ignored.
 """
 
 import re
@@ -26,13 +26,13 @@ from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, zone
 MAX_PAGE = 3_000_000
 _MAX_SCRIPTS = 50
 _MAX_TITLE_PIECES = 50
-# Match up to the next bracket only, so that a page of opening brackets takes linear time.
+# The match ends at the next bracket, so that a page full of opening brackets takes linear time.
 _TAG = re.compile(r"<[^<>]*>")
 _BREAK = re.compile(r"<\s{0,9}(br|/p|/li|/h[1-6])[^<>]*>", re.IGNORECASE)
 
 
 def understand_page(data: bytes, url: str, own_zone: str) -> ParsedImport:
-    """The events of a page. Raises InvalidInput (``url``) if it has none."""
+    """Return the events of a page. Raises InvalidInput (``url``) if it has none."""
     scripts = _Scripts()
     scripts.feed(data[:MAX_PAGE].decode("utf-8", errors="replace"))
     found: list[ImportedEvent] = []
@@ -56,11 +56,11 @@ def understand_page(data: bytes, url: str, own_zone: str) -> ParsedImport:
 
 
 class _Scripts(HTMLParser):
-    """The title of a page, and its JSON-LD scripts."""
+    """Collects the title of a page and its JSON-LD scripts."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        # Collected in pieces: repeated concatenation would copy the text each time.
+        # Collected in pieces, because repeated concatenation would copy the text each time.
         self.found: list[list[str]] = []
         self.title: list[str] = []
         self._inside = ""
@@ -148,7 +148,9 @@ def _ends(starts: datetime | None, ends: datetime | None, *, is_day: bool, ends_
 
 
 def _moment(value: object, own_zone: str) -> tuple[datetime | None, bool, str]:
-    """Wall-clock time, whether it is all day, and its zone: the user's zone if its offset fits on that day."""
+    """Return the wall-clock time, whether it is an all-day date, and the zone: the user's zone if its offset matches on
+    that day.
+    """
     text = _text(value).strip()
     try:
         if len(text) == len("2027-03-02"):
@@ -193,7 +195,7 @@ def _venue(place: object) -> dict[str, str]:
 
 
 def _point(geo: object) -> str:
-    """Coordinates of GeoCoordinates, numbers or text; empty if they are out of range."""
+    """Coordinates from GeoCoordinates, given as numbers or text. Empty if they are out of range."""
     if not isinstance(geo, Mapping):
         return ""
     latitude, longitude = coordinate_of(geo.get("latitude"), 90), coordinate_of(geo.get("longitude"), 180)
@@ -215,5 +217,5 @@ def _text(value: object) -> str:
 
 
 def _plain(text: str) -> str:
-    """A description without markup, line breaks kept."""
+    """Remove markup from a description but keep its line breaks."""
     return _TAG.sub("", _BREAK.sub("\n", text)).replace("\r\n", "\n").strip()

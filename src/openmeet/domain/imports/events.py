@@ -1,4 +1,6 @@
-"""Import events as drafts, or as series that only their host sees, each in its own transaction; known ones are skipped."""
+"""Import events, each in its own transaction: as drafts, or as series that only their host sees. Events that were
+imported before are skipped.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -46,9 +48,9 @@ from openmeet.recurrence.wall_time import is_zone, local_of
 
 
 async def understood(workers: ChargedPool, arrived: Import, reading: FileReading) -> ParsedImport:
-    """The stored upload, parsed in a worker process with the zone chosen for it, or else that of ``reading``.
+    """Parse the stored upload in a worker process, with the zone chosen for it or otherwise the zone of ``reading``.
 
-    Raises InvalidInput, TooLarge (also for too much work), TooMany and Unavailable.
+    Raises InvalidInput, TooLarge (also if parsing takes too much work), TooMany and Unavailable.
     """
     chosen = arrived.columns.get(ZONE, "")
     zone = chosen or reading.zone
@@ -62,7 +64,9 @@ async def understood(workers: ChargedPool, arrived: Import, reading: FileReading
 async def matches(
     reader: Reader, user_id: UserId, events: Sequence[ImportedEvent], host: str
 ) -> Mapping[str, ImportMatch]:
-    """Which of these are new, by UID. One of our own UIDs matches the user's own event or series if it still exists."""
+    """Find out which of these events are new, by UID. A UID that this site made matches the user's own event or series
+    if it still exists.
+    """
     uids = [event.uid for event in events]
     known = await queries.known_uids(reader, user_id, uids)
     ours = {uid.removesuffix(f"@{host}"): uid for uid in uids if uid.endswith(f"@{host}")}
@@ -73,7 +77,7 @@ async def matches(
 
 
 async def choose_zone(tx: Transaction, arrived: Import, zone: str) -> None:
-    """Choose the time zone for events with none or an unknown one. Raises InvalidForm (``time_zone``)."""
+    """Choose the time zone for events that have none or an unknown one. Raises InvalidForm (``time_zone``)."""
     if not is_zone(zone):
         raise InvalidForm({ZONE: ImportReason.UNKNOWN_ZONE})
     await queries.choose_columns(tx, arrived.id, {ZONE: zone})
@@ -90,12 +94,12 @@ async def import_events(
     *,
     taken: frozenset[str] = frozenset(),
 ) -> ImportResult:
-    """Import the events, or the chosen ones by UID. Idempotent, also when run concurrently.
+    """Import all events, or those whose UIDs were chosen. Idempotent, even when run concurrently.
 
-    ``taken``: known ones, by UID, whose changes in the file are applied. Likely duplicates of the caller's events are
-    imported only if chosen.
+    ``taken``: UIDs of events imported before, whose changes in the file are applied. Likely duplicates of the caller's
+    own events are imported only if they were chosen.
 
-    Raises NotFound (no such import, or expired).
+    Raises NotFound (no such import, or it expired).
     """
     async with db.reader() as reader:
         arrived = await queries.find(reader, caller.user_id, import_id)
@@ -142,12 +146,12 @@ async def import_events(
     return outcome
 
 
-class _AlreadyKnown(Exception):  # No failure: a concurrent import was faster.
+class _AlreadyKnown(Exception):  # Not a failure: a concurrent import already has the event.
     pass
 
 
 def _left_out(event: ImportedEvent, why: Why) -> str:
-    """Why an event of the file was not imported, as it is stored."""
+    """Why an event of the file was not imported, in the form in which it is stored."""
     title = event.typed.title
     if not title:
         return packed(ImportReason.LEFT_OUT_UNTITLED(problem=why))
@@ -155,7 +159,7 @@ def _left_out(event: ImportedEvent, why: Why) -> str:
 
 
 async def _event(tx: Transaction, caller: Caller, found: ImportedEvent) -> str:
-    """Returns the path of the created event or series."""
+    """Create the event or series and return its path."""
     if not found.repeats:
         called_off = found.reason if found.is_cancelled else None
         event = await drafts.begin(tx, caller, found.typed, {}, called_off=called_off, status=found.named_status)
@@ -165,7 +169,7 @@ async def _event(tx: Transaction, caller: Caller, found: ImportedEvent) -> str:
 
 
 async def _series(tx: Transaction, caller: Caller, found: ImportedEvent) -> Series:
-    # Nobody but its host sees it until they change that.
+    # Only the host sees it until they change that.
     details = _checked(replace(found.typed, visibility=Visibility.PRIVATE.value))
     zone = details.time_zone
     made = pattern(
@@ -179,7 +183,7 @@ async def _series(tx: Transaction, caller: Caller, found: ImportedEvent) -> Seri
     length = None if found.minutes is None else timedelta(minutes=found.minutes)
     whole = await series.create(tx, caller, details.content, Timing(made, length), policy=PublishPolicy.NONE)
     part = whole
-    # By part id; None for an event that is not cancelled.
+    # Keyed by part id; None for an event that is not cancelled.
     of_whole = found.reason if found.is_cancelled else None
     reasons = {whole.id: of_whole}
     for change in found.changes:
@@ -188,7 +192,7 @@ async def _series(tx: Transaction, caller: Caller, found: ImportedEvent) -> Seri
             reasons[part.id] = change.reason
         else:
             reasons.setdefault(part.id, of_whole)
-    # Last: a cancelled series materializes no dates, and their overrides would be lost.
+    # Cancel last, because a cancelled series materializes no dates, and their overrides would be lost.
     for part_id, reason in reasons.items():
         if reason is not None:
             locked = await series_queries.lock(tx, part_id)
@@ -198,7 +202,9 @@ async def _series(tx: Transaction, caller: Caller, found: ImportedEvent) -> Seri
 
 
 async def _change(tx: Transaction, whole: Series, change: OccurrenceOverride) -> Series:
-    """Apply one override or cancellation, or a "this and following" change; returns the series for later changes."""
+    """Apply one override or cancellation, or a "this and following" change. Returns the series to which later changes
+    apply.
+    """
     locked = await series_queries.lock(tx, whole.id)
     assert locked is not None  # noqa: S101  # made in this transaction
     if change.and_following:
@@ -206,7 +212,7 @@ async def _change(tx: Transaction, whole: Series, change: OccurrenceOverride) ->
     try:
         event = await materialize.vivify(tx, locked, change.original)
     except NotFound:
-        # An override of a date that is not in the rule is ignored.
+        # An override of a date that does not exist in the rule is ignored.
         return whole
     if change.is_cancelled:
         await cancel_dates.cancel_dates(tx, locked, [change.original], change.reason, notifies=False)
@@ -223,7 +229,7 @@ async def _change(tx: Transaction, whole: Series, change: OccurrenceOverride) ->
 
 
 async def _following(tx: Transaction, whole: Series, change: OccurrenceOverride) -> Series:
-    """Split the series as the file says. If a rule cannot express the new times, only that date is moved."""
+    """Split the series as the file says. If no rule can express the new times, only that date is moved."""
     name = original_of(change.original)
     rest = rest_of(whole.timing.pattern, name)
     if rest is None:

@@ -1,9 +1,9 @@
-"""Parse a list of people exported by Luma, Meetup, Eventbrite or others: columns by their names, or as chosen. Pure.
+"""Parse a list of people exported by Luma, Meetup, Eventbrite or others, with columns detected by name or chosen. Pure.
 
 Luma's columns are ``api_id, name, first_name, last_name, email, …, approval_status``; Eventbrite's ``Order #, First
-Name, Last Name, Email, …, Attendee Status``; Meetup's ``Name, User ID, Title, Event Host, RSVP, …``, with tabs and
-without e-mail addresses. People without an address are listed by name and get no e-mail. A repeated address is one
-person, and so is a repeated name without an address.
+Name, Last Name, Email, …, Attendee Status``; Meetup's ``Name, User ID, Title, Event Host, RSVP, …``, separated by tabs
+and without e-mail addresses. People without an address are listed by name and get no e-mail. Rows with the same address
+are one person, and so are rows with the same name and no address.
 """
 
 import csv
@@ -31,13 +31,15 @@ _NAMES: Mapping[Column, tuple[str, ...]] = {
     Column.STATUS: ("approval status", "attendee status", "rsvp", "status", "registration status"),
     Column.NOTE: ("ticket name", "ticket type", "title", "note", "notes"),
 }
-# Statuses of people who do not come, besides words that contain what ``means_no`` lists.
+# Statuses of people who are not coming, in addition to those with a word that ``means_no`` lists.
 _NO = frozenset({"no", "not going", "not attending", "not coming", "deleted", "removed", "waiting", "waiting list"})
 _WORD = re.compile(r"[\s_]+")
 
 
 def understand_list(data: bytes, chosen: Mapping[str, str] | None = None) -> ContactList:
-    """The people of a list. ``chosen``: column by meaning, overrides detection. Raises InvalidInput, TooLarge."""
+    """Return the people in a list. ``chosen`` maps meanings to columns and overrides detection. Raises InvalidInput,
+    TooLarge.
+    """
     if len(data) > MAX_CSV:
         raise TooLarge(ImportReason.LIST_TOO_LARGE, most=MAX_CSV // 1000000, length=len(data) // 1000000)
     warnings: list[str] = []
@@ -61,7 +63,7 @@ def understand_list(data: bytes, chosen: Mapping[str, str] | None = None) -> Con
 
 
 def means_no(status: str) -> bool:
-    """Whether this status means not coming, so that the person is invited only if chosen."""
+    """Whether this status means that the person is not coming. They are invited only if the host chooses so."""
     plain = _WORD.sub(" ", status.lower()).strip(" .")
     return plain in _NO or any(
         word in plain for word in ("declin", "cancel", "waitlist", "wait list", "reject", "refund")
@@ -149,7 +151,7 @@ def _row(line: int, cells: list[str], places: Mapping[Column, int], seen: set[st
         email = check_email(email) if email else ""
     except (InvalidForm, InvalidInput):
         problem = gettext("This isn’t an e-mail address.")
-    # An e-mail address has an @, which tells it from a name.
+    # The @ tells an e-mail address from a name.
     known_by = email or name
     if not known_by:
         problem = problem or gettext("There’s no e-mail address and no name.")

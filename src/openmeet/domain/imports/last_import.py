@@ -1,4 +1,4 @@
-"""What a file said of an event at its last import: the base that separates changes in the file from changes here."""
+"""The fields of an event at its last import: the base for telling changes in the file from changes made here."""
 
 from dataclasses import replace
 from typing import Final
@@ -12,9 +12,9 @@ from openmeet.domain.imports.model import ImportedEvent, OccurrenceOverride
 
 TIMES: Final = ("starts", "ends", "time_zone", "all_day")
 PLACE: Final = ("venue_name", "street", "postal_code", "locality", "region", "country", "point")
-# The fields that a file has, by the names of the form, in display order.
+# The fields that a file can have, by their names in the form, in display order.
 FIELDS: Final = ("title", *TIMES, "description", "mode", *PLACE, "online_url", "categories", "tags")
-# Fields that change together: half of a new time or place would be neither the old one nor the new one.
+# Fields that change together, because half of a new time or place would be neither the old one nor the new one.
 _TOGETHER: Final = (TIMES, PLACE)
 
 
@@ -26,9 +26,9 @@ class ImportedDate(msgspec.Struct, frozen=True):
 
 
 class LastImport(msgspec.Struct, frozen=True):
-    """The fields of an event at its last import, by the names of the form.
+    """The fields of an event at its last import, by their names in the form.
 
-    ``rule``, ``left_out`` and ``added`` are RFC 5545 text. ``dates`` by their names.
+    ``rule``, ``left_out`` and ``added`` are RFC 5545 text. The keys of ``dates`` are original starts.
     """
 
     fields: dict[str, str]
@@ -39,23 +39,23 @@ class LastImport(msgspec.Struct, frozen=True):
     dates: dict[str, ImportedDate]
 
     def has_same_schedule(self, found: ImportedEvent) -> bool:
-        """Whether the file has the same times, rule and extra dates."""
+        """Whether the file still has the same times, rule and extra dates."""
         times = values_of(found.typed)
         is_same = (self.rule, self.left_out, self.added) == (found.rule, found.left_out, found.added)
         return is_same and all(self.fields[name] == times[name] for name in TIMES)
 
     def of_date(self, change: OccurrenceOverride) -> dict[str, str]:
-        """The fields of this date. A date without override has those of the series, without its times."""
+        """The fields of this date. A date without an override has those of the series, except the times."""
         known = self.dates.get(change.original)
         return known.fields if known else {**self.fields, **dict.fromkeys(TIMES, "")}
 
     def has_date(self, change: OccurrenceOverride) -> bool:
-        """Whether the last import of the file had exactly this change of the date."""
+        """Whether the last import had exactly this override of the date."""
         return self.dates.get(change.original) == _of_date(change)
 
 
 def last_import_of(found: ImportedEvent) -> LastImport:
-    """What the file says now."""
+    """The present content of the file, to be stored as its last import."""
     return LastImport(
         _fields(found.typed),
         found.rule,
@@ -67,7 +67,7 @@ def last_import_of(found: ImportedEvent) -> LastImport:
 
 
 def changed_fields(typed: Submission, base: dict[str, str] | None) -> frozenset[str]:
-    """The fields that changed in the file since the last import; all of them if that is unknown."""
+    """The fields that changed in the file since the last import. All fields if the last import is not known."""
     if base is None:
         return frozenset(FIELDS)
     now = _fields(typed)
@@ -79,7 +79,7 @@ def changed_fields(typed: Submission, base: dict[str, str] | None) -> frozenset[
 
 
 def edited_here(base: dict[str, str] | None, here: dict[str, str]) -> frozenset[str]:
-    """The fields that were edited here since the last import. None if that is unknown."""
+    """The fields that were edited here since the last import. None if the last import is not known."""
     if base is None:
         return frozenset()
     typed = replace(Submission(**here), **base)

@@ -13,7 +13,7 @@ from openmeet.domain.users.model import UserId
 ImportId = NewType("ImportId", str)
 PersonId = NewType("PersonId", str)
 
-# How long an upload that is not imported is kept.
+# How long an upload that nobody imports is kept.
 KEPT = 7 * DAY
 MOST_EVENTS = 500
 MOST_PEOPLE = 20_000
@@ -31,7 +31,7 @@ class What(StrEnum):
 
 
 class Medium(StrEnum):
-    """In what form an import was handed in: a calendar file, the page of an event, or a table of people."""
+    """The form of an upload: a calendar file, the page of an event, or a table of people."""
 
     ICS = "ics"
     PAGE = "page"
@@ -40,7 +40,7 @@ class Medium(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileReading:
-    """Parser settings of one user's files: the zone of times without one, and the installation's own call hosts."""
+    """Settings for parsing a user's files: the zone of times without one, and the call servers of this installation."""
 
     zone: str
     call_hosts: tuple[str, ...] = ()
@@ -48,9 +48,10 @@ class FileReading:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """An upload. ``target`` is the id of the event or group whose contacts these are; ``columns`` as chosen.
+    """An upload.
 
-    For events, ``ZONE`` is the column that is chosen: the time zone of events with none or an unknown one.
+    ``target``: for contacts, the id of their event or group. ``columns``: the columns that the user chose. For events,
+    the only entry is ``ZONE``: the time zone of events with none or an unknown one.
     """
 
     id: ImportId
@@ -66,7 +67,7 @@ class Import:
 
 
 class ImportMatch(StrEnum):
-    """Whether an imported event is new. ``OWN``: it was exported here and is the user's own."""
+    """Whether an imported event is new. ``OWN``: it was exported from here and belongs to the user."""
 
     NEW = "new"
     KNOWN = "known"
@@ -75,10 +76,10 @@ class ImportMatch(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OccurrenceOverride:
-    """One date of a series that is changed or cancelled. ``original`` is its name; ``and_following``: and all later
-    dates.
+    """A date of a series that is changed or cancelled.
 
-    ``named_status``: its status if it was exported here (planned, postponed); the import restores it.
+    ``original`` is its original start. ``and_following``: all later dates change too. ``named_status``: its status if
+    it was exported from here (planned, postponed), which the import restores.
     """
 
     original: str
@@ -91,11 +92,11 @@ class OccurrenceOverride:
 
 @dataclass(frozen=True, slots=True)
 class ImportedEvent:
-    """One parsed event. ``rule`` and the dates are RFC 5545 text; empty for a single event.
+    """A parsed event. ``rule`` and the dates are RFC 5545 text, and empty for a single event.
 
-    ``reason``: why it is cancelled, if given. ``named_status``: its status if it was exported here (planned, postponed),
-    which the import restores on a single event. ``has_guessed_zone``: the file has no zone or an unknown one, so the
-    zone was chosen for it.
+    ``reason``: why it is cancelled, if given. ``named_status``: its status if it was exported from here (planned,
+    postponed), which the import restores for single events. ``has_guessed_zone``: the file has no zone or an unknown
+    one, so the zone was chosen for it.
     """
 
     uid: str
@@ -119,7 +120,7 @@ class ImportedEvent:
 
 @dataclass(frozen=True, slots=True)
 class ParsedImport:
-    """The events of a file or page, and warnings about what was not understood."""
+    """The events of a file or page, and warnings about parts that could not be read."""
 
     name: str
     events: tuple[ImportedEvent, ...]
@@ -139,7 +140,7 @@ class Column(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContactRow:
-    """One person of a list; ``email`` is empty if only the name is known. ``problem``: why the row is skipped."""
+    """A person in a list. ``email`` is empty if only the name is known. ``problem``: why the row is skipped."""
 
     line: int
     name: str
@@ -151,7 +152,7 @@ class ContactRow:
 
 @dataclass(frozen=True, slots=True)
 class ContactList:
-    """A parsed list of people. ``service``: who exported it, if recognized."""
+    """A parsed list of people. ``service``: the service that exported it, if recognized."""
 
     service: str
     header: tuple[str, ...]
@@ -165,12 +166,12 @@ class ContactList:
 
     @property
     def named(self) -> list[ContactRow]:
-        """Those of ``usable`` without an address: they are listed but cannot be invited."""
+        """Usable rows without an address: these people are listed but cannot be invited."""
         return [row for row in self.usable if not row.email]
 
 
 class ContactStage(StrEnum):
-    """State of a contact. Who declined is never invited again."""
+    """Stage of a contact. A contact who declined is never invited again."""
 
     KEPT = "kept"
     INVITED = "invited"
@@ -180,7 +181,7 @@ class ContactStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImportedContact:
-    """One contact on the list of an event or a group."""
+    """A contact on the list of an event or a group."""
 
     id: PersonId
     what: What

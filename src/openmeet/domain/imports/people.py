@@ -1,4 +1,7 @@
-"""Contact lists of events and groups: imported from a file, invited once by e-mail, joined by accepting."""
+"""Contact lists of events and groups.
+
+Contacts are imported from a file and invited once by e-mail. They become attendees or members by accepting.
+"""
 
 import re
 from collections.abc import Mapping
@@ -47,7 +50,7 @@ from openmeet.outbox.emails import enqueue_email
 
 ARRIVAL_MAIL = "arrival_invitation"
 
-# The number of people that one invitation reaches; a list is for one event, not for mass mailing.
+# Maximum number of people per invitation. A list is for one event, not for mass mailing.
 MOST_INVITED = 1_000
 
 _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
@@ -68,7 +71,9 @@ class InvitationTarget:
 
 
 async def target_of(tx: Transaction, caller: Caller, what: What, slug: str) -> InvitationTarget:
-    """The event or group, locked, for somebody who may invite to it. Raises NotFound, Forbidden, Refused."""
+    """Lock and return the event or group, for a caller who may invite people to it. Raises NotFound, Forbidden,
+    Refused.
+    """
     if what is What.MEMBERS:
         group, _ = await lock_for(tx, caller, GroupSlug(slug), GroupPermission.INVITE)
         return InvitationTarget(what, group.id, group.slug, group.details.name)
@@ -77,7 +82,7 @@ async def target_of(tx: Transaction, caller: Caller, what: What, slug: str) -> I
 
 
 async def find_target(reader: Reader, caller: Caller, what: What, slug: str) -> InvitationTarget:
-    """``target_of`` for display: without the lock."""
+    """Like ``target_of``, but without the lock, for display."""
     if what is What.MEMBERS:
         group, mine = await groups.visible(reader, GroupSlug(slug), caller.user_id)
         require_kept_here(group, GroupPermission.INVITE)
@@ -88,17 +93,17 @@ async def find_target(reader: Reader, caller: Caller, what: What, slug: str) -> 
 
 
 async def find_target_by_id(reader: Reader, caller: Caller, what: What, target_id: str) -> InvitationTarget:
-    """``find_target`` by the id that an import stores."""
+    """Like ``find_target``, with the id that an import stores."""
     return await find_target(reader, caller, what, await _slug_of(reader, what, target_id))
 
 
 async def target_by_id(tx: Transaction, caller: Caller, what: What, target_id: str) -> InvitationTarget:
-    """``target_of`` by the id that an import stores."""
+    """Like ``target_of``, with the id that an import stores."""
     return await target_of(tx, caller, what, await _slug_of(tx, what, target_id))
 
 
 async def _slug_of(reader: Reader, what: What, target_id: str) -> str:
-    """The slug of an event or group; empty if it is gone."""
+    """The slug of an event or group. Empty if it no longer exists."""
     if what is What.MEMBERS:
         group = await group_by_id(reader, GroupId(target_id))
         return "" if group is None else group.slug
@@ -107,7 +112,10 @@ async def _slug_of(reader: Reader, what: What, target_id: str) -> str:
 
 
 async def new_rows(reader: Reader, arrived: Import, people: ContactList) -> tuple[list[ContactRow], int]:
-    """Usable rows whose people are not on the list yet (by address, or else by name), and how many already are."""
+    """Usable rows of people who are not on the list yet, and the number of those who are.
+
+    People are compared by address, or by name if they have none.
+    """
     addresses = [row.email for row in people.usable if row.email]
     known = await queries.listed(reader, arrived.what, arrived.target, addresses)
     names = await queries.listed_names(reader, arrived.what, arrived.target, [row.name for row in people.named])
@@ -116,9 +124,9 @@ async def new_rows(reader: Reader, arrived: Import, people: ContactList) -> tupl
 
 
 async def understood_list(workers: ChargedPool, arrived: Import) -> ContactList:
-    """The uploaded list, parsed with the chosen columns in a worker process.
+    """Parse the uploaded list with the chosen columns, in a worker process.
 
-    Raises InvalidInput, TooLarge (also for too much work), TooMany and Unavailable.
+    Raises InvalidInput, TooLarge (also if parsing takes too much work), TooMany and Unavailable.
     """
     return await workers.run(
         partial(in_language, current().tag, partial(understand_list, arrived.content, dict(arrived.columns)))
@@ -132,18 +140,19 @@ async def keep(
     import_id: ImportId,
     chosen: Mapping[int, bool] = MappingProxyType({}),
 ) -> tuple[InvitationTarget, int, int]:
-    """Add the people of an import to the list; returns the list, how many are new and how many were on it. Notifies
-    nobody.
+    """Add the people of an import to the list. Returns the list, the number of new people and the number already on it.
+    Notifies nobody.
 
-    ``chosen``: by line, whether a row is included; other rows are decided by status (``guest_list.means_no``).
+    ``chosen``: whether to include a row, by line number. Other rows are included depending on their status
+    (``guest_list.means_no``).
 
-    Raises NotFound, Conflict (the columns were changed in between), and what ``understood_list`` raises.
+    Raises NotFound, Conflict (the columns changed meanwhile), and the errors of ``understood_list``.
     """
     async with db.reader() as reader:
         shown = await queries.find(reader, caller.user_id, import_id)
     if shown is None or shown.what is What.EVENTS:
         raise NotFound(ImportReason.NO_SUCH_IMPORT)
-    # The file of a list that was imported already is gone.
+    # The file of a list that was already imported is deleted.
     people = await understood_list(workers, shown) if shown.outcome is None else None
     async with db.transaction() as tx:
         arrived = await queries.lock(tx, caller.user_id, import_id)
@@ -165,9 +174,10 @@ async def keep(
 async def invite(
     tx: Transaction, caller: Caller, what: What, slug: str, *, message: str, expected: int
 ) -> tuple[InvitationTarget, int]:
-    """Enqueue one invitation to everybody on the list who has none yet. ``expected``: the number shown to the host.
+    """Enqueue one invitation for everybody on the list who has none yet. ``expected``: the number shown to the host.
 
-    Raises PreconditionFailed if the number changed, InvalidForm (``message``), Refused (``NobodyToInvite``), TooMany.
+    Raises PreconditionFailed if the number has changed, InvalidForm (``message``), Refused (``NobodyToInvite``),
+    TooMany.
     """
     target = await target_of(tx, caller, what, slug)
     text = message.replace("\r\n", "\n").strip()
@@ -187,7 +197,7 @@ async def invite(
 
 
 async def accept(tx: Transaction, caller: Caller, person_id: PersonId) -> str:
-    """Accept an invitation as the caller; returns the path of the event or group.
+    """Accept an invitation as the caller. Returns the path of the event or group.
 
     Raises NotFound (no such invitation, or its event or group is gone), Refused (full, over, banned).
     """
@@ -202,18 +212,18 @@ async def accept(tx: Transaction, caller: Caller, person_id: PersonId) -> str:
 
 
 async def decline(tx: Transaction, key: SigningKey, person_id: PersonId) -> None:
-    """Decline an invitation; the contact is never invited to this event or group again."""
+    """Decline an invitation. The contact is never invited to this event or group again."""
     person = await queries.person(tx, person_id)
     if person is None or person.stage is ContactStage.KEPT:
         raise NotFound(ImportReason.INVITATION_OVER)
     if person.stage is ContactStage.INVITED:
         await queries.set_stage(tx, person.id, ContactStage.DECLINED)
-        # Outlasts the list, which goes some time after its use, or with the account of the person who imported it.
+        # The suppression outlasts the list, which is deleted some time after its use or with its importer's account.
         await email_suppressions.decline(tx, key, person.target, person.email)
 
 
 async def shown(reader: Reader, person_id: PersonId) -> tuple[ImportedContact, Event | None, Group | None]:
-    """The event or group of an invitation. Raises NotFound."""
+    """Return the event or group of an invitation. Raises NotFound."""
     person = await queries.person(reader, person_id)
     if person is None or person.stage is ContactStage.KEPT:
         raise NotFound(ImportReason.INVITATION_OVER)
@@ -226,13 +236,13 @@ async def shown(reader: Reader, person_id: PersonId) -> tuple[ImportedContact, E
 
 
 def token_of(key: SigningKey, person_id: PersonId) -> str:
-    """The token of an invitation link: derived from the installation's key, so no copy is stored (invariant 8)."""
+    """The token of an invitation link. It is derived from the installation's key and never stored (invariant 8)."""
     proof = key.digest(b"arrival invitation\x00" + person_id.encode()).hex()
     return f"{person_id}.{proof[:32]}"
 
 
 def person_in(key: SigningKey, token: str) -> PersonId:
-    """The contact behind an invitation link. Raises NotFound for a forged token."""
+    """Return the contact behind an invitation link. Raises NotFound if the token is forged."""
     found = _TOKEN.fullmatch(token)
     if found is None or not key.made(token, lambda one: token_of(one, PersonId(found[1]))):
         raise NotFound(ImportReason.INVITATION_OVER)

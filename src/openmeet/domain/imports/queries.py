@@ -1,4 +1,4 @@
-"""SQL of imports, imported events and contacts."""
+"""SQL for imports, imported events and contacts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -73,7 +73,7 @@ async def find(reader: Reader, user_id: UserId, import_id: ImportId) -> Import |
 
 
 async def lock(tx: Transaction, user_id: UserId, import_id: ImportId) -> Import | None:
-    """Lock the import: a double click on its button is one import."""
+    """Lock the import, so that a double click on its button imports only once."""
     await tx.execute("update imports set id = id where id = :id and user_id = :user_id", id=import_id, user_id=user_id)
     return await find(tx, user_id, import_id)
 
@@ -87,7 +87,7 @@ async def choose_columns(tx: Transaction, import_id: ImportId, columns: Mapping[
 
 
 async def finish(tx: Transaction, import_id: ImportId, outcome: Mapping[str, Any]) -> None:
-    """Mark it as imported and delete the upload."""
+    """Mark the import as done and delete the upload."""
     await tx.execute(
         "update imports set outcome = :outcome, content = :empty where id = :id",
         outcome=msgspec.json.encode(outcome).decode(),
@@ -101,7 +101,7 @@ async def forget_old(tx: Transaction) -> int:
 
 
 async def known_uids(reader: Reader, user_id: UserId, uids: Sequence[str]) -> frozenset[str]:
-    """Those of these UIDs that the user imported before."""
+    """Those of these UIDs that the user has imported before."""
     found: set[str] = set()
     for start in range(0, len(uids), _AT_ONCE):
         rows = await reader.fetch(
@@ -114,7 +114,7 @@ async def known_uids(reader: Reader, user_id: UserId, uids: Sequence[str]) -> fr
 
 
 async def made_of(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[str, str]:
-    """Paths of the events that the user imported before, by UID."""
+    """Paths of the events that the user has imported before, by UID."""
     found: dict[str, str] = {}
     for start in range(0, len(uids), _AT_ONCE):
         rows = await reader.fetch(
@@ -127,7 +127,7 @@ async def made_of(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[
 
 
 async def own_ids(reader: Reader, user_id: UserId, ids: Sequence[str]) -> frozenset[str]:
-    """Those of these ids that are events or series of the user, not deleted."""
+    """Those of these ids that are events or series of the user and not deleted."""
     found: set[str] = set()
     for start in range(0, len(ids), _AT_ONCE):
         some = list(ids[start : start + _AT_ONCE])
@@ -158,7 +158,7 @@ async def own_starting(reader: Reader, user_id: UserId, starts: Sequence[Instant
 
 
 async def last_imports(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[str, LastImport]:
-    """The fields of each event at its last import, by UID, as far as they were stored."""
+    """The fields of each event at its last import, by UID, if they were stored."""
     found: dict[str, LastImport] = {}
     for start in range(0, len(uids), _AT_ONCE):
         rows = await reader.fetch(
@@ -171,7 +171,7 @@ async def last_imports(reader: Reader, user_id: UserId, uids: Sequence[str]) -> 
 
 
 async def note_import(tx: Transaction, user_id: UserId, uid: str, last_import: LastImport) -> None:
-    """Store the file's fields after its changes were applied."""
+    """Store the file's fields after its changes have been applied."""
     await tx.execute(
         "update imported_events set said = :last_import where user_id = :user_id and uid = :uid",
         user_id=user_id,
@@ -181,7 +181,7 @@ async def note_import(tx: Transaction, user_id: UserId, uid: str, last_import: L
 
 
 async def note_event(tx: Transaction, user_id: UserId, uid: str, made: str, last_import: LastImport) -> bool:
-    """Note an imported event; False if this UID was imported in between."""
+    """Record an imported event. Returns False if this UID was imported meanwhile."""
     noted = await tx.execute(
         "insert into imported_events (user_id, uid, made, said, created_at) values (:user_id, :uid, :made, :last_import, :now)"
         " on conflict (user_id, uid) do nothing",
@@ -195,7 +195,7 @@ async def note_event(tx: Transaction, user_id: UserId, uid: str, made: str, last
 
 
 async def keep_people(tx: Transaction, what: What, target: str, rows: Sequence[ContactRow], by: UserId) -> None:
-    """Add people to a list; who is on it stays as they are."""
+    """Add people to a list. People who are already on it do not change."""
     await tx.execute_many(
         """
         insert into imported_contacts (id, what, target, email, name, status, stage, message, invited_by, created_at)
@@ -219,7 +219,7 @@ async def keep_people(tx: Transaction, what: What, target: str, rows: Sequence[C
 
 
 async def keep_names(tx: Transaction, what: What, target: str, rows: Sequence[ContactRow]) -> None:
-    """Add contacts with only a known name."""
+    """Add contacts whose name only is known."""
     await tx.execute_many(
         "insert into imported_names (what, target, name, status, created_at) values (:what, :target, :name, :status, :now)"
         " on conflict (what, target, name) do nothing",
@@ -228,7 +228,7 @@ async def keep_names(tx: Transaction, what: What, target: str, rows: Sequence[Co
 
 
 async def listed_names(reader: Reader, what: What, target: str, names: Sequence[str]) -> frozenset[str]:
-    """Those of these names that are on the list already."""
+    """Those of these names that are already on the list."""
     found: set[str] = set()
     for start in range(0, len(names), _AT_ONCE):
         rows = await reader.fetch(
@@ -242,7 +242,7 @@ async def listed_names(reader: Reader, what: What, target: str, names: Sequence[
 
 
 async def names(reader: Reader, what: What, target: str, limit: int) -> tuple[list[str], int]:
-    """Contacts known by name alone, in order, and how many there are."""
+    """Contacts known only by name, in order, and their total number."""
     rows = await reader.fetch(
         "select name from imported_names where what = :what and target = :target order by name limit :limit",
         what=what.value,
@@ -258,7 +258,7 @@ async def names(reader: Reader, what: What, target: str, limit: int) -> tuple[li
 
 
 async def listed(reader: Reader, what: What, target: str, emails: Sequence[str]) -> frozenset[str]:
-    """The e-mail addresses among these that an earlier import has added to the list."""
+    """Those of these e-mail addresses that an earlier import added to the list."""
     found: set[str] = set()
     for start in range(0, len(emails), _AT_ONCE):
         rows = await reader.fetch(
@@ -283,7 +283,7 @@ async def stages(reader: Reader, what: What, target: str) -> dict[ContactStage, 
 
 
 async def waiting(reader: Reader, what: What, target: str, limit: int) -> list[ImportedContact]:
-    """Contacts that were not invited yet, in list order."""
+    """Contacts that have not been invited yet, in list order."""
     rows = await reader.fetch(
         f"select {_PERSON} from imported_contacts where what = :what and target = :target and stage = 'kept'"
         " order by id limit :limit",
@@ -330,7 +330,7 @@ def _person(row: DatabaseRow) -> ImportedContact:
 
 
 async def titles(reader: Reader, user_id: UserId, slugs: Sequence[str]) -> dict[str, str]:
-    """Titles of the user's own events and series by slug; those that are gone are missing."""
+    """Titles of the user's own events and series, by slug. Deleted ones are missing."""
     rows = await reader.fetch(
         "select slug, title from events where author_id = :user_id and slug in :slugs and deleted_at is null"
         " union all select slug, name from event_series where user_id = :user_id and slug in :slugs and deleted_at is null"

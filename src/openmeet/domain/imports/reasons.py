@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals and invalid input in imports."""
 
 from groundwork.errors import Reason
 
 
 class ImportReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/calendars.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/calendars.py``."""
 
     NO_EVENT_DESCRIBED = "import.no_event_described"
     UNKNOWN_ZONE = "import.unknown_zone"

@@ -1,8 +1,8 @@
-"""Repeated imports: differences between a file and the events imported from it before, and applying them.
+"""Repeated imports: find and apply the differences between a file and the events imported from it before.
 
-Only changes in the file since the last import count (``imported``). Edits made here are kept; if both changed, the preview
-says so. If the last import is not stored, every difference counts. Fields missing from a file (text, place, topics)
-delete nothing. Nothing changes before the user confirms.
+Only changes in the file since the last import count (``last_import``). Edits made here are kept; if both sides changed,
+the preview says so. If the last import is not stored, every difference counts. A field that is missing from the file
+(text, place, topics) deletes nothing. Nothing changes before the user confirms.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ _SERIES_FIELDS: Final = ("rule", "left_out", "added")
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One difference: the field's name in the API, its value here and in the file.
+    """One difference: the field's name in the API, its value here and its value in the file.
 
     ``is_edited_here``: it was also edited here since the last import.
     """
@@ -59,9 +59,10 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Differences between the file and one event imported before. ``path`` is the address of that event.
+    """Differences between the file and an event imported before. ``path`` is the path of that event.
 
-    ``changes``: overridden dates of a series. ``becomes_cancelled``: the file cancels it. ``base``: the last import.
+    ``changes``: overridden dates of a series. ``becomes_cancelled``: the file cancels the event. ``base``: the last
+    import.
     """
 
     path: str
@@ -76,7 +77,7 @@ class Update:
 
 
 async def updates_of(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> dict[str, Update]:
-    """What changed in events that the user imported before, still owns, and that differ now, by UID."""
+    """Find events that the user imported before, still owns, and that differ from the file now. Keyed by UID."""
     made = await queries.made_of(reader, user_id, [event.uid for event in events])
     slugs = [path.rpartition("/")[2] for path in made.values()]
     singles = {f"/events/{one.slug}": one for one in await ownership.own_by_slugs(reader, user_id, slugs)}
@@ -107,7 +108,7 @@ async def updates_of(reader: Reader, user_id: UserId, events: Sequence[ImportedE
 
 
 async def take(tx: Transaction, caller: Caller, found: ImportedEvent, update: Update) -> None:
-    """Apply what changed in the file. Raises Failure of any kind if that is refused."""
+    """Apply the changes in the file. Raises any kind of Failure if one of them is refused."""
     await queries.note_import(tx, caller.user_id, found.uid, last_import_of(found))
     changed = changed_fields(found.typed, None if update.base is None else update.base.fields)
     slug = update.path.rpartition("/")[2]
@@ -133,7 +134,7 @@ async def take(tx: Transaction, caller: Caller, found: ImportedEvent, update: Up
 async def _take_series(tx: Transaction, series: Series, found: ImportedEvent, update: Update) -> None:
     start = series.timing.pattern.start
     base = update.base
-    # Times, rule and extra dates belong together: all come from the file, or none.
+    # Times, rule and extra dates belong together: either all of them come from the file or none.
     keeps_schedule = base is not None and base.has_same_schedule(found)
     changed = _changed_of_series(found, base)
     details = _details(details_of(series.content, series.timing, start), found.typed, changed)
@@ -164,7 +165,7 @@ async def _take_date(tx: Transaction, series: Series, change: OccurrenceOverride
     try:
         event = await materialize.vivify(tx, series, change.original)
     except NotFound:
-        return  # An override of a date that is not in the rule is ignored.
+        return  # An override of a date that does not exist in the rule is ignored.
     if change.is_cancelled:
         await cancel_dates.cancel_dates(tx, series, [change.original], change.reason)
         return
@@ -219,7 +220,7 @@ def _of_series(
 
 
 def _differs(date: Event | None, usual: Submission, change: OccurrenceOverride, base: dict[str, str] | None) -> bool:
-    """Whether an override differs from the date here; a date that is not materialized equals the series."""
+    """Whether an override differs from the date here. A date that is not materialized has the content of the series."""
     if date is not None and (date.is_gone or date.is_cancelled):
         return False
     if change.is_cancelled:
@@ -229,7 +230,7 @@ def _differs(date: Event | None, usual: Submission, change: OccurrenceOverride, 
 
 
 def _changed_of_series(found: ImportedEvent, base: LastImport | None) -> frozenset[str]:
-    """The changed fields of a series; a changed schedule includes all time fields."""
+    """The changed fields of a series. If the schedule changed, all time fields are included."""
     if base is None:
         return frozenset(FIELDS)
     changed = changed_fields(found.typed, base.fields)
@@ -246,7 +247,7 @@ def _differences(
 
 
 def _merged(now: Submission, typed: Submission, changed: frozenset[str]) -> Submission:
-    """The current values with the changed fields of the file; fields missing from the file stay."""
+    """The current values, with the changed fields taken from the file. Fields missing from the file keep their value."""
     imported = values_of(typed)
     taken = {name: imported[name] for name in ("title", *TIMES)}
     taken |= {name: imported[name] for name in ("description", "online_url", "categories", "tags") if imported[name]}
@@ -258,7 +259,7 @@ def _merged(now: Submission, typed: Submission, changed: frozenset[str]) -> Subm
 
 
 def _details(now: Details, typed: Submission, changed: frozenset[str]) -> Details:
-    """``_merged``, validated; fields that no file has stay. Raises InvalidInput (``file``)."""
+    """Like ``_merged``, but validated. Fields that files never have keep their value. Raises InvalidInput (``file``)."""
     try:
         wanted = check(_merged(Submission(**values_of_event(now)), typed, changed))
     except InvalidForm as wrong:
