@@ -1,5 +1,5 @@
-"""A person's DIDs and handles, their consent to publish, and what they granted.
+"""A user's DIDs and handles, consent to publish, and granted permissions.
 
-Invariants: a DID belongs to one person; nothing about a person is published, and no repository or DID is made for them, before
-they said yes; tokens and passwords are sealed.
+Invariants: a DID belongs to one person. Before a person consents, nothing about them is published and no repository or
+DID is created for them. Tokens and passwords are sealed.
 """

@@ -1,4 +1,4 @@
-"""Who owns a DID, linking and unlinking, the default repository for new records, and consent to publishing."""
+"""Identity actions: find the owner of a DID, link and unlink, choose the default repository, consent to publishing."""
 
 from collections.abc import Collection
 
@@ -17,17 +17,17 @@ from openmeet.outbox.kinds import JobKind
 
 
 async def person_for_did(tx: Transaction, did: Did) -> UserId:
-    """The user behind a DID; a new shadow account if nobody has it."""
+    """Return the user who owns a DID. If nobody does, create a shadow account."""
     return (await who_wrote(tx, did))[0]
 
 
 async def who_wrote(tx: Transaction, did: Did) -> tuple[UserId, bool]:
-    """``person_for_did``, and whether that user signs in here with it."""
+    """Like ``person_for_did``, but also return whether that user can sign in here with the DID."""
     return (await who_wrote_each(tx, [did]))[did]
 
 
 async def who_wrote_each(tx: Transaction, dids: Collection[Did]) -> dict[str, tuple[UserId, bool]]:
-    """``who_wrote`` for several DIDs."""
+    """Like ``who_wrote``, for several DIDs."""
     people = await queries.of_people_with(tx, dids)
     known = {
         did: (one.user_id, one.can_write) for did in dids if did in people for one in people[did] if one.did == did
@@ -41,15 +41,15 @@ async def _meet(tx: Transaction, dids: Collection[str]) -> dict[str, UserId]:
         return {}
     met = dict(zip(sorted(dids), await users.create_shadows(tx, len(dids)), strict=True))
     if await queries.insert_shadows(tx, met) != met.keys():
-        # Two messages about an unknown DID at once: the loser retries and finds the winner's row.
+        # Two messages met the same unknown DID at once: this one loses, retries and finds the other's row.
         raise TransactionConflict("somebody else has just met this DID")
-    # Handle, PDS and status are resolved outside the transaction, by a job.
+    # A job resolves handle, PDS and status outside the transaction.
     await enqueue_many(tx, JobKind.REFRESH_IDENTITY, [(did, int(tx.now), tx.now) for did in met])
     return met
 
 
 async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> UserId:
-    """Sign in with a proven DID: as its user, as the owner of its shadow, or as a new user."""
+    """Sign in with a proven DID: as its user, as the owner of its shadow account, or as a new user."""
     known = await queries.find(tx, did)
     if known is None:
         user_id = await users.create_person(tx, display_name=handle)
@@ -70,9 +70,10 @@ async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> Us
 
 
 async def link(tx: Transaction, did: Did, user_id: UserId, *, handle: str, pds_url: str) -> None:
-    """Link a proven DID that nobody here has, or that is already the user's.
+    """Link a proven DID that belongs to nobody here or already belongs to the user.
 
-    The default repository stays the same. Raises Conflict if the DID is somebody else's: account merge handles that.
+    The default repository stays the same. Raises Conflict if the DID belongs to another user; that case is an account
+    merge.
     """
     known = await queries.find(tx, did)
     if known is None:
@@ -92,7 +93,9 @@ async def link(tx: Transaction, did: Did, user_id: UserId, *, handle: str, pds_u
 
 
 async def erase(tx: Transaction, did: str) -> None:
-    """The account behind a DID was deleted: drop the DID, and blank a shadow account. A person's account stays."""
+    """Handle the deletion of the account behind a DID: drop the DID, and blank a shadow account. A person's account
+    stays.
+    """
     known = await queries.find(tx, did)
     if known is not None:
         await queries.delete(tx, did, known.user_id)
@@ -100,7 +103,9 @@ async def erase(tx: Transaction, did: str) -> None:
 
 
 async def agree(tx: Transaction, user_id: UserId, *, handle: str) -> None:
-    """Record consent: public events and RSVPs become due for publication, and a repository is created if there is none."""
+    """Record consent: public events and RSVPs become due for publication. If the user has no repository, one is
+    created.
+    """
     revision = await queries.put_answer(tx, user_id, publishing=True, handle=handle)
     await publication_moves.allow_all_of(tx, user_id)
     if any(identity.can_write for identity in await queries.of_user(tx, user_id)):
@@ -117,9 +122,9 @@ async def withdraw(tx: Transaction, user_id: UserId) -> None:
 
 
 async def account_made(tx: Transaction, user_id: UserId, did: Did, *, handle: str, session: NewSession) -> None:
-    """The custodial account exists: link its DID, store its session and release pending publications.
+    """Handle the creation of a custodial account: link its DID, store its session and release pending publications.
 
-    Of somebody who was deleted while the PDS made it: it is deleted there.
+    If the user was deleted while the PDS created the account, enqueue its deletion instead.
     """
     if await queries.custodial_account(tx, user_id) is None:
         await enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, did)
@@ -130,16 +135,17 @@ async def account_made(tx: Transaction, user_id: UserId, did: Did, *, handle: st
         tx, did, user_id, IdentityKind.CUSTODIAL, handle=handle, pds_url=session.pds_url, is_default=True
     )
     if made is None:
-        # Its first events on the firehose overtook the PDS's response and made a shadow account: it belongs to this
-        # user.
+        # The account's first firehose events arrived before the PDS's response and created a shadow account, which
+        # belongs to this user.
         await queries.reassign(tx, did, user_id, IdentityKind.CUSTODIAL, handle=handle, pds_url=session.pds_url)
     await session_queries.put(tx, session)
     await publications.recheck_unpublished_of(tx, user_id)
 
 
 async def delete_custodial_of(tx: Transaction, user_ids: Collection[UserId]) -> list[str]:
-    """Enqueue the deletion of custodial accounts of people or groups that are deleted; returns their DIDs, and handles of
-    those whose creation was not answered.
+    """Enqueue the deletion of the custodial accounts of deleted people or groups.
+
+    Returns their DIDs, or the handles of accounts whose creation the PDS has not confirmed.
     """
     subjects = await queries.custodial_of(tx, user_ids)
     for subject in subjects:
@@ -148,7 +154,9 @@ async def delete_custodial_of(tx: Transaction, user_ids: Collection[UserId]) -> 
 
 
 async def switch(tx: Transaction, user_id: UserId, did: Did) -> None:
-    """Make this DID the default for new records; existing records are still updated where they are. Raises NotFound."""
+    """Make this DID the default for new records. Existing records are still updated in their own repository. Raises
+    NotFound.
+    """
     if not await queries.make_default(tx, user_id, did):
         raise NotFound(IdentityReason.NOT_YOUR_ACCOUNT)
 
@@ -156,9 +164,9 @@ async def switch(tx: Transaction, user_id: UserId, did: Did) -> None:
 async def unlink(tx: Transaction, user_id: UserId, did: Did) -> Identity:
     """Unlink a DID: we no longer act for it, and its records stay in its repository unchanged.
 
-    Raises NotFound, and Refused if it is custodial (``Custodial``), its recovery key has not been saved yet
-    (``RecoveryKey``), or nothing else is left to sign in with (``LastWayIn``). The caller must end the session at the
-    PDS.
+    Raises NotFound, and Refused if it is custodial (``Custodial``), if its recovery key has not been saved yet
+    (``RecoveryKey``), or if it is the user's last way to sign in (``LastWayIn``). The caller must end the session at
+    the PDS.
     """
     mine = await queries.of_user(tx, user_id)
     found = next((one for one in mine if one.did == did and one.can_write), None)

@@ -1,4 +1,4 @@
-"""SQL of pending OAuth sign-ins; each can be completed once."""
+"""SQL for pending OAuth sign-ins. Each can be completed once."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ FIND = "select sealed, expires_at from oauth_requests where state_hash = :state_
 USE = """
     update oauth_requests set used_at = :now where state_hash = :state_hash and used_at is null and expires_at > :now
 """
-# Kept a day after expiry, to tell an expired sign-in from an unknown one.
+# Rows are kept for a day after expiry, to tell an expired sign-in from an unknown one.
 FORGET = "delete from oauth_requests where expires_at <= :before or used_at is not null"
 
 
 @dataclass(frozen=True, slots=True)
 class PendingAuthorization:
-    """A sign-in that was started and not completed."""
+    """A sign-in that was started but not completed."""
 
     sealed: bytes
     is_over: bool
@@ -35,7 +35,7 @@ async def find(reader: Reader, state_hash: bytes) -> PendingAuthorization | None
 
 
 async def use(tx: Transaction, state_hash: bytes) -> bool:
-    """Use up the row: of two callbacks with the same state only one gets it."""
+    """Consume the row. If two callbacks have the same state, only one of them gets it."""
     return await tx.execute(USE, state_hash=state_hash, now=tx.now) == 1
 
 

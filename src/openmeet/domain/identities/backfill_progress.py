@@ -1,7 +1,7 @@
 """Progress of a repository's backfill, shown to its owner from sign-in until everything is imported.
 
-One row per DID that signed in, updated in the transaction of every applied batch, so its count is exact. An interrupted
-backfill resumes on its own; the row says why it is delayed.
+One row per DID that signed in. The transaction of every applied batch updates the row, so its count is exact. An
+interrupted backfill resumes on its own; the row says why it is delayed.
 """
 
 from collections.abc import Sequence
@@ -29,9 +29,10 @@ class BackfillStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FirstRead:
-    """Of ``total`` records found, ``applied`` are imported. ``reason`` is set while delayed.
+    """Progress of a backfill.
 
-    ``put_aside``: how many were quarantined at the last read.
+    Of ``total`` records found, ``applied`` are imported. ``reason`` is set while the backfill is delayed. ``put_aside``
+    is the number of records that the latest read quarantined.
     """
 
     did: Did
@@ -72,7 +73,7 @@ async def ask(tx: Transaction, did: Did) -> None:
 
 
 async def begin(tx: Transaction, did: Did) -> bool:
-    """The repository is being fetched; returns whether the backfill is tracked."""
+    """Note that the repository is being fetched. Returns whether the backfill is tracked."""
     waiting = await tx.execute(
         "update backfills set stage = 'reading', applied = 0, reason = '' where did = :did and finished_at is null",
         did=did,
@@ -99,7 +100,7 @@ async def step(tx: Transaction, did: Did, number: int) -> None:
 
 
 async def delayed(tx: Transaction, did: Did, reason: Explanation) -> None:
-    """The server is unavailable or slow; applied records stay, and the backfill is retried."""
+    """Note that the server is unavailable or slow. Applied records stay, and the backfill is retried."""
     await tx.execute(
         "update backfills set stage = 'delayed', reason = :reason where did = :did and finished_at is null",
         did=did,
@@ -123,7 +124,7 @@ async def waited_since(reader: Reader, dids: Sequence[Did]) -> Instant | None:
 
 
 async def of_person(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[FirstRead]:
-    """The backfills of a user's repositories, newest first."""
+    """The backfills of all repositories of a user, newest first."""
     return [
         FirstRead(
             did=Did(row["did"]),

@@ -7,17 +7,17 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
 from openmeet.domain.users.model import UserId
 
-# The only ``Identity.status`` with which the account's content is shown and records are written for it.
+# The only ``Identity.status`` in which an account's content is shown and records are written for it.
 ACTIVE = "active"
 
 
-# The profile record, which has the display name.
+# The profile record, which contains the display name.
 PROFILE = "app.bsky.actor.profile"
 
 
 class IdentityKind(StrEnum):
-    """Connected: its user signed in with it. Custodial: created for a user who consented. Shadow: seen on the network,
-    unclaimed.
+    """Connected: the user signed in with the DID. Custodial: created for a user who consented. Shadow: seen on the
+    network, not claimed by anybody.
     """
 
     CONNECTED = "connected"
@@ -27,9 +27,10 @@ class IdentityKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One DID. ``handle`` and ``pds_url`` are ``""`` until verified (a handle in both directions).
+    """One DID of a user.
 
-    ``status``: ``active`` or what the PDS reported; ``is_default``: new records of the user go here.
+    ``handle`` and ``pds_url`` are ``""`` until verified; a handle is verified in both directions. ``status``:
+    ``active`` or what the PDS reported. ``is_default``: the user's new records are written here.
     """
 
     did: Did
@@ -63,9 +64,9 @@ NOT_ASKED = Consent(is_given=False, asked_at=None, answered_at=None, handle="", 
 
 @dataclass(frozen=True, slots=True)
 class CustodialAccount:
-    """The custodial account of a user. Stored before the request to the PDS, so that the request can be repeated.
+    """A user's custodial account. Stored before the request to the PDS, so that the request can be repeated.
 
-    ``handle``: empty while no request is open, because the PDS refused the latest one.
+    ``handle`` is empty while no request is open, because the PDS refused the latest one.
     """
 
     user_id: UserId
@@ -86,7 +87,7 @@ class PdsSessionKind(StrEnum):
 class NewSession:
     """A session from a sign-in. ``issuer``, ``client_id``, ``client_key_id`` and the scopes are empty without OAuth.
 
-    ``asked_scope`` was requested, ``scope`` granted: what is only in the first was refused.
+    ``asked_scope`` was requested and ``scope`` was granted. Anything that is only in ``asked_scope`` was refused.
     """
 
     did: Did
@@ -103,7 +104,9 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class SealedSession:
-    """Tokens of a repository as stored. ``version`` grows with each refresh and guards it; no two sessions share one."""
+    """A session's tokens as stored. ``version`` grows with each refresh and guards against concurrent ones; no two
+    sessions share a version.
+    """
 
     did: Did
     kind: PdsSessionKind
@@ -122,9 +125,9 @@ class SealedSession:
 
 @dataclass(frozen=True, slots=True)
 class ConsentPreview:
-    """What consent to publishing means for one user.
+    """What consent to publishing would mean for a user.
 
-    ``record``: one of their records (or an example) as readable JSON. ``events`` and ``answers``: how many would be
+    ``record``: one of their records, or an example, as readable JSON. ``events`` and ``answers``: how many would be
     published. ``published``: how many records are in their repository, including those being retracted.
     """
 

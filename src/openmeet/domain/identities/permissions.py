@@ -1,7 +1,7 @@
-"""OAuth permissions by feature: which scopes we request for a user's repository, and which were granted.
+"""OAuth permissions by feature: the scopes that we request for a user's repository, and those that were granted.
 
-Sign-in requests the calendar collections only. Other features request theirs on first use; a user who refuses goes on
-without that feature. Source of the scopes: AT Protocol permissions specification.
+Sign-in requests only the calendar collections. Other features request theirs on first use. A user who refuses can
+continue without that feature. Source of the scopes: AT Protocol permissions specification.
 """
 
 from enum import StrEnum
@@ -28,7 +28,7 @@ class Feature(StrEnum):
 
 
 class GrantState(StrEnum):
-    """Whether a user granted a feature, was never asked, or refused."""
+    """Whether a user granted a feature, refused it, or was never asked."""
 
     GRANTED = "granted"
     NOT_ASKED = "not_asked"
@@ -51,7 +51,7 @@ SCOPES[Feature.CALENDAR] += (BlobPermission(("image/*",)).scope(),)
 
 
 def scope_for(*features: Feature) -> str:
-    """The ``scope`` parameter of an authorization request; the calendar is always in it."""
+    """The ``scope`` parameter of an authorization request. It always includes the calendar."""
     wanted = dict.fromkeys((Feature.CALENDAR, *features))
     return " ".join([ATPROTO, *(scope for feature in Feature if feature in wanted for scope in SCOPES[feature])])
 
@@ -79,7 +79,7 @@ def features_in(scope: str) -> list[Feature]:
 
 
 def refused_features(session: SealedSession) -> list[Feature]:
-    """Features that were requested and refused."""
+    """Features that were requested but refused."""
     return [feature for feature in Feature if grant_state(session, feature) is GrantState.REFUSED]
 
 
@@ -89,7 +89,7 @@ def granted_features(session: SealedSession) -> list[Feature]:
 
 
 async def permission_for(reader: Reader, user_id: UserId, feature: Feature) -> tuple[str, bool]:
-    """The repository for new records of this user (empty: none), and whether its permission must be requested first."""
+    """The repository for this user's new records (empty: none), and whether its permission must be requested first."""
     mine = [one for one in await queries.of_user(reader, user_id) if one.can_write]
     session = await session_queries.find(reader, mine[0].did) if mine else None
     if session is None:

@@ -1,4 +1,6 @@
-"""Publishing preferences beside the consent: which records, how declined and waitlisted RSVPs look, and co-host edits."""
+"""Publishing preferences in addition to the consent: which records, how to show declined and waitlisted RSVPs, and
+edits by co-hosts.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +17,14 @@ from openmeet.outbox import publications
 
 
 class DeclinedAs(StrEnum):
-    """The RSVP record of somebody who declines."""
+    """How the RSVP record of a person who declines looks."""
 
     NOT_GOING = "notgoing"
     NOTHING = "nothing"
 
 
 class WaitingAs(StrEnum):
-    """The RSVP record of somebody on the waitlist or awaiting the host's approval."""
+    """How the RSVP record of a person who is on the waitlist or awaits approval looks."""
 
     NOTHING = "nothing"
     INTERESTED = "interested"
@@ -30,8 +32,9 @@ class WaitingAs(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PublicationConsent:
-    """A person's consent to publish, and how. ``lets_co_hosts_publish``: edits by co-hosts are written to the author's
-    records, too; each use is logged.
+    """How a person who consented wants to be published.
+
+    ``lets_co_hosts_publish``: edits by co-hosts are also written to the author's records. Each such edit is logged.
     """
 
     writes_events: bool = True
@@ -47,7 +50,9 @@ USUAL: Final = PublicationConsent()
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A co-host changed a record in the author's repository. ``co_host_id`` is None for one who left this site."""
+    """Log entry: a co-host changed a record in the author's repository. ``co_host_id`` is None if the co-host has left
+    this site.
+    """
 
     event_id: str
     co_host_id: UserId | None
@@ -57,7 +62,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class ConsentUseView:
-    """A use of the consent with names to show: who, in which event, when."""
+    """A co-host's edit with the names to show: who, in which event, when."""
 
     name: str
     title: str
@@ -69,7 +74,7 @@ _COLUMNS = "writes_events, writes_answers, declined_as, waiting_as, lets_co_host
 
 FIND = f"select {_COLUMNS} from record_preferences where user_id = :user_id"
 
-# The revision guard is in the statement: of two concurrent changes the second fails.
+# The revision check is part of the statement, so the second of two concurrent changes fails.
 PUT = """
     insert into record_preferences (user_id, writes_events, writes_answers, declined_as, waiting_as, lets_co_hosts_publish,
                                     revision, updated_at)
@@ -119,7 +124,7 @@ async def of_user(reader: Reader, user_id: UserId) -> PublicationConsent:
 async def change(
     tx: Transaction, user_id: UserId, wanted: PublicationConsent, *, expected_revision: int | None = None
 ) -> PublicationConsent:
-    """Replace the preferences and reevaluate the user's records. Raises PreconditionFailed."""
+    """Replace the preferences and enqueue the user's records for review. Raises PreconditionFailed."""
     row = await tx.fetch_one(
         PUT,
         user_id=user_id,
@@ -138,12 +143,12 @@ async def change(
 
 
 async def use(tx: Transaction, author_id: UserId, co_host_id: UserId, event_id: str, revision: int) -> bool:
-    """Whether a co-host's edit may be written to the author's repository; logged if it may."""
+    """Whether a co-host's edit may be written to the author's repository. If so, log it."""
     return await use_for(tx, author_id, co_host_id, [(event_id, revision)])
 
 
 async def use_for(tx: Transaction, author_id: UserId, co_host_id: UserId, revisions: Sequence[tuple[str, int]]) -> bool:
-    """``use`` for several events of one author: (event, revision)."""
+    """Like ``use``, for several events of one author, given as (event, revision)."""
     if not (await of_user(tx, author_id)).lets_co_hosts_publish:
         return False
     await tx.execute_many(
@@ -178,7 +183,7 @@ async def uses(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[Us
 
 
 async def uses_shown(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[ConsentUseView]:
-    """``uses`` with the names to show."""
+    """Like ``uses``, with the names to show."""
     rows = await reader.fetch(USES_SHOWN, author_id=author_id, limit=limit)
     return [
         ConsentUseView(row["name"] or "Somebody", row["title"], row["slug"], Instant(row["created_at"])) for row in rows

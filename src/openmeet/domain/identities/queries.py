@@ -1,4 +1,4 @@
-"""SQL of identities, consents and custodial accounts; display names, and the users that a text mentions."""
+"""SQL for identities, consents and custodial accounts. Also display names, and the users that a text mentions."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -71,7 +71,7 @@ UPDATE_FROM_NETWORK = """
      where did = :did
 """
 
-# The DID stays the user's; we no longer manage the account.
+# The DID still belongs to the user, but we no longer manage the account.
 RELEASE = "update identities set kind = 'connected', updated_at = :now where did = :did and kind = 'custodial'"
 
 MAKE_DEFAULT = """
@@ -84,7 +84,7 @@ DELETE_SESSION = "delete from repository_sessions where did = :did"
 DELETE_ACCOUNT = "delete from custodial_accounts where did = :did"
 DELETE = "delete from identities where did = :did"
 
-# Consent need not be given again if another repository remains.
+# Consent stays in force if the user has another repository.
 FORGET_CONSENT = """
     update consents set publishing = 0, handle = '', answered_at = null, revision = revision + 1
      where user_id = :user_id and not exists (select 1 from identities i where i.user_id = consents.user_id)
@@ -113,7 +113,7 @@ PUT_ACCOUNT = """
 
 ACCOUNT_MADE = "update custodial_accounts set did = :did where user_id = :user_id and did is null"
 
-# Users whose accounts are all gone: nobody can sign in as them, by e-mail or by DID.
+# Users whose accounts are all gone: nobody can sign in as them, neither by e-mail nor by DID.
 DEPARTED = (
     "select u.id from users u where u.kind = 'person' and u.email is null"
     " and not exists (select 1 from identities i where i.user_id = u.id)"
@@ -126,7 +126,7 @@ async def find(reader: Reader, did: str) -> Identity | None:
 
 
 async def of_user(reader: Reader, user_id: UserId) -> list[Identity]:
-    """A user's DIDs, the default for new records first."""
+    """A user's DIDs, starting with the default for new records."""
     return [_identity(row) for row in await reader.fetch(OF_USER, user_id=user_id)]
 
 
@@ -136,7 +136,7 @@ async def of_person_with(reader: Reader, did: str) -> list[Identity]:
 
 
 async def of_people_with(reader: Reader, dids: Collection[str]) -> dict[str, list[Identity]]:
-    """``of_person_with`` for several DIDs; unknown ones are missing."""
+    """Like ``of_person_with``, for several DIDs. Unknown DIDs are missing from the result."""
     if not dids:
         return {}
     rows = await reader.fetch(OF_PEOPLE_WITH, dids=sorted(dids))
@@ -147,7 +147,7 @@ async def of_people_with(reader: Reader, dids: Collection[str]) -> dict[str, lis
 
 
 async def of_users(reader: Reader, user_ids: list[UserId]) -> dict[UserId, list[Identity]]:
-    """``of_user`` for several users in one statement."""
+    """Like ``of_user``, for several users in one statement."""
     found: dict[UserId, list[Identity]] = {user_id: [] for user_id in user_ids}
     if found:
         for row in await reader.fetch(OF_USERS, user_ids=user_ids):
@@ -160,7 +160,7 @@ async def by_handle(reader: Reader, handle: str) -> list[Identity]:
 
 
 async def people_by_handles(reader: Reader, handles: Sequence[str]) -> list[UserId]:
-    """Users who have signed in here, by their verified handles."""
+    """Users who have signed in here, keyed by verified handle."""
     if not handles:
         return []
     rows = await reader.fetch(
@@ -174,7 +174,7 @@ async def people_by_handles(reader: Reader, handles: Sequence[str]) -> list[User
 async def insert(
     tx: Transaction, did: str, user_id: UserId, kind: IdentityKind, *, handle: str, pds_url: str, is_default: bool
 ) -> Identity | None:
-    """Insert an identity; None if somebody has this DID already."""
+    """Insert an identity. None if the DID already belongs to somebody."""
     row = await tx.fetch_one(
         INSERT,
         did=did,
@@ -189,7 +189,7 @@ async def insert(
 
 
 async def insert_shadows(tx: Transaction, owners: Mapping[str, UserId]) -> set[str]:
-    """Insert identities for new DIDs, in order, and return those inserted; known ones are skipped."""
+    """Insert identities for new DIDs, in order, and skip known ones. Returns those inserted."""
     rows = [{"did": did, "user_id": user_id} for did, user_id in sorted(owners.items())]
     return {row["did"] for row in await fetch_each(tx, INSERT_SHADOWS, rows, now=tx.now)}
 
@@ -205,24 +205,24 @@ async def connect(
 async def reassign(
     tx: Transaction, did: str, user_id: UserId, kind: IdentityKind, *, handle: str, pds_url: str
 ) -> None:
-    """Reassign a DID that was met on the network to this user."""
+    """Reassign a DID that was seen on the network to this user."""
     await tx.execute(REASSIGN, did=did, user_id=user_id, kind=kind.value, handle=handle, pds_url=pds_url, now=tx.now)
 
 
 async def note_proven(tx: Transaction, did: str, *, handle: str, pds_url: str) -> None:
-    """Note that control of this DID was proven; it does not change its user."""
+    """Note that somebody proved control of this DID. Its user does not change."""
     await tx.execute(NOTE_PROVEN, did=did, handle=handle, pds_url=pds_url, now=tx.now)
 
 
 async def claim(tx: Transaction, did: str) -> None:
-    """Turn a shadow identity into one that its user signs in with."""
+    """Turn a shadow identity into one that its user can sign in with."""
     await tx.execute(CLAIM, did=did, now=tx.now)
 
 
 async def update_from_network(
     tx: Transaction, did: str, *, handle: str, pds_url: str, status: str, display_name: str | None = None
 ) -> None:
-    """``display_name``: None keeps the known one."""
+    """Update an identity with what the network says. If ``display_name`` is None, keep the known one."""
     await tx.execute(
         UPDATE_FROM_NETWORK,
         did=did,
@@ -235,19 +235,19 @@ async def update_from_network(
 
 
 async def release_custodial(tx: Transaction, did: str) -> None:
-    """Stop managing the account and delete its password; its recovery key waits for the user to save it."""
+    """Stop managing the account and delete its password. Its recovery key is kept until the user saves it."""
     await tx.execute(RELEASE, did=did, now=tx.now)
     await tx.execute(DELETE_ACCOUNT, did=did)
     await recovery_key_queries.note_taken_over(tx, did)
 
 
 async def make_default(tx: Transaction, user_id: UserId, did: str) -> bool:
-    """Make this DID the user's default for new records. False if it cannot be written with."""
+    """Make this DID the user's default for new records. False if we cannot write to its repository."""
     return await tx.execute(MAKE_DEFAULT, user_id=user_id, did=did, now=tx.now) > 0
 
 
 async def delete(tx: Transaction, did: str, user_id: UserId) -> None:
-    """Delete a DID with its session and recovery key; a consent that covered this DID alone ends with it."""
+    """Delete a DID with its session and recovery key. If it was the user's only repository, the consent ends too."""
     await recovery_key_queries.erase_of(tx, did)
     for statement in (DELETE_SESSION, DELETE_ACCOUNT, DELETE):
         await tx.execute(statement, did=did)
@@ -264,7 +264,7 @@ async def consent(reader: Reader, user_id: UserId) -> Consent:
 
 
 async def put_answer(tx: Transaction, user_id: UserId, *, publishing: bool, handle: str) -> int:
-    """Returns the revision of the consent."""
+    """Store the user's decision on publishing, and return the revision of the consent."""
     row = await tx.fetch_one(ANSWER, user_id=user_id, publishing=int(publishing), handle=handle, now=tx.now)
     return 0 if row is None else int(row["revision"])
 
@@ -283,7 +283,7 @@ async def custodial_account(reader: Reader, user_id: UserId) -> CustodialAccount
 
 
 async def custodial_of(reader: Reader, user_ids: Collection[UserId]) -> list[str]:
-    """DIDs of these users' custodial accounts; handles of those that were asked for and not answered."""
+    """DIDs of these users' custodial accounts, or the handles of those whose creation the PDS has not confirmed."""
     if not user_ids:
         return []
     rows = await reader.fetch(
@@ -298,14 +298,16 @@ async def custodial_of(reader: Reader, user_ids: Collection[UserId]) -> list[str
 async def put_custodial_account(
     tx: Transaction, user_id: UserId, *, handle: str, email: str, sealed_password: bytes
 ) -> None:
-    """Store the request to the PDS; an existing account is unchanged."""
+    """Store the request to the PDS. An existing account does not change."""
     await tx.execute(
         PUT_ACCOUNT, user_id=user_id, handle=handle, email=email, sealed_password=sealed_password, now=tx.now
     )
 
 
 async def note_refused(tx: Transaction, account: CustodialAccount) -> None:
-    """The PDS refused the handle and made no account: no request is open, so the handle is empty."""
+    """Note that the PDS refused the handle and created no account. The handle becomes empty, because no request is
+    open.
+    """
     await tx.execute(
         "update custodial_accounts set handle = '' where user_id = :user_id and handle = :handle and did is null",
         user_id=account.user_id,
@@ -336,7 +338,7 @@ def _instant(value: int | None) -> Instant | None:
 
 
 async def count_shadows(reader: Reader) -> tuple[int, int]:
-    """How many users are shadow accounts, and how many former ones have signed in."""
+    """Number of shadow accounts, and number of former ones whose owner has signed in since."""
     row = await reader.fetch_one(
         """
         select (select count(*) from identities where kind = 'shadow') as unclaimed,
@@ -355,7 +357,7 @@ NAMED = """
 
 
 async def named_as(reader: Reader, user_id: UserId, named: Sequence[str]) -> str | None:
-    """The entry of the setting ``named`` (e-mail addresses and DIDs) that matches this user; None if none does."""
+    """The entry of the setting ``named`` (e-mail addresses and DIDs) that matches this user. None if there is none."""
     if not named:
         return None
     wanted = [one.lower() if "@" in one else one for one in named]
@@ -379,19 +381,19 @@ def _name_of(identity: Identity) -> str:
     return f"@{identity.handle}" if identity.handle else identity.did
 
 
-# Mentions per text; a text with more addresses nobody in particular.
+# Maximum mentions per text. A text with more is not addressed to anybody in particular.
 MOST = 20
 MAX_HANDLE = 253
 
-# A handle is a host name of two labels or more (AT Protocol, "Handle Syntax"); in an e-mail address something precedes
-# the @.
+# A handle is a host name with at least two labels (AT Protocol, "Handle Syntax"). A character before the @ means an
+# e-mail address.
 _MENTION = re.compile(
     r"(?<![\w@.+-])@((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)", re.IGNORECASE
 )
 
 
 def handles_in(text: str) -> tuple[str, ...]:
-    """The handles that a text mentions, each once, in order, at most ``MOST``."""
+    """The handles that a text mentions, each once, in order, and at most ``MOST``."""
     found: dict[str, None] = {}
     for match in _MENTION.finditer(text):
         # No host name is longer.
@@ -403,6 +405,6 @@ def handles_in(text: str) -> tuple[str, ...]:
 
 
 async def mentioned_in(reader: Reader, text: str, *, before: str = "") -> list[UserId]:
-    """Users with an account here that the text mentions and that were not mentioned ``before``."""
+    """Users with an account here who are mentioned in the text but not in ``before``."""
     known = set(handles_in(before))
     return await people_by_handles(reader, [one for one in handles_in(text) if one not in known])

@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals and invalid input in identities."""
 
 from groundwork.errors import Reason
 
 
 class IdentityReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     NOT_YOUR_ACCOUNT = "identity.not_your_account"
     KEPT_HERE = "identity.kept_here"

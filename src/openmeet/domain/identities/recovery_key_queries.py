@@ -1,5 +1,6 @@
-"""SQL of recovery keys: made before the custodial account, used with it, and handed to the user who takes the account
-over.
+"""SQL for recovery keys.
+
+A key is made before the custodial account, used to create it, and handed to the user who takes the account over.
 """
 
 from dataclasses import dataclass, field
@@ -30,7 +31,9 @@ ERASE_WAITING = """
 
 @dataclass(frozen=True, slots=True)
 class WaitingKey:
-    """The recovery key of an account that its user took over but has not saved yet. ``public_key`` is a did:key."""
+    """The recovery key of an account whose user has taken it over but has not saved the key yet. ``public_key`` is a
+    did:key.
+    """
 
     public_key: str
     did: Did
@@ -39,7 +42,7 @@ class WaitingKey:
 
 
 async def replace_unused(tx: Transaction, user_id: UserId, public_key: str, sealed: bytes) -> None:
-    """Store the key for an account about to be made; replaces an unused one."""
+    """Store the key for an account that is about to be created. Replaces an unused key."""
     await tx.execute("delete from recovery_keys where user_id = :user_id and did is null", user_id=user_id)
     await tx.execute(INSERT, public_key=public_key, user_id=user_id, sealed=sealed, now=tx.now)
 
@@ -53,24 +56,24 @@ async def unused(reader: Reader, user_id: UserId) -> str | None:
 
 
 async def note_used(tx: Transaction, user_id: UserId, did: str) -> None:
-    """The account was made with the unused key."""
+    """Note that the account was created with the unused key."""
     await tx.execute(
         "update recovery_keys set did = :did where user_id = :user_id and did is null", user_id=user_id, did=did
     )
 
 
 async def is_there(reader: Reader, did: str) -> bool:
-    """Whether we hold the recovery key of an account, taken over or not."""
+    """Whether we hold the recovery key of an account, even if the user has taken the account over."""
     return await reader.fetch_one("select 1 as found from recovery_keys where did = :did", did=did) is not None
 
 
 async def note_taken_over(tx: Transaction, did: str) -> None:
-    """Note that the person took the account over: its recovery key is shown to them, and its retention period runs."""
+    """Note that the user took the account over. The recovery key is now shown to them, and its retention period starts."""
     await tx.execute(NOTE_TAKEN_OVER, did=did, now=tx.now)
 
 
 async def waiting(reader: Reader, user_id: UserId) -> WaitingKey | None:
-    """The key that a user has to save; the oldest if there are several."""
+    """The recovery key that a user still has to save; the oldest if there are several."""
     row = await reader.fetch_one(WAITING, user_id=user_id)
     if row is None:
         return None
@@ -78,15 +81,15 @@ async def waiting(reader: Reader, user_id: UserId) -> WaitingKey | None:
 
 
 async def erase_waiting(tx: Transaction, user_id: UserId, public_key: str) -> bool:
-    """Delete this recovery key, which its owner has not saved yet; False if there is none (any more)."""
+    """Delete a recovery key that its owner has not saved yet. False if it does not exist (any more)."""
     return await tx.execute(ERASE_WAITING, user_id=user_id, public_key=public_key) > 0
 
 
 async def erase_of(tx: Transaction, did: str) -> None:
-    """Delete the recovery key of an account that is gone or unlinked."""
+    """Delete the recovery key of an account that was deleted or unlinked."""
     await tx.execute("delete from recovery_keys where did = :did", did=did)
 
 
 async def erase_waiting_since(tx: Transaction, before: Instant) -> int:
-    """Delete recovery keys that were not saved in time; returns how many."""
+    """Delete recovery keys that were not saved in time. Returns the number deleted."""
     return await tx.execute("delete from recovery_keys where taken_over_at < :before", before=before)

@@ -1,4 +1,4 @@
-"""SQL of repository sessions: one row per DID, with its version and the lease of the process that refreshes it."""
+"""SQL for repository sessions: one row per DID, with its version and the lease of the process that refreshes it."""
 
 from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
@@ -8,7 +8,7 @@ from openmeet.domain.identities.model import NewSession, PdsSessionKind, SealedS
 COLUMNS = """did, kind, pds_url, sealed, issuer, client_id, client_key_id, scope, asked_scope, access_ends_at, version,
     needs_login, refreshed_at"""
 
-# The first version is the instant, so an ended session and a later one of the same DID never share a version.
+# The first version is the current time, so an ended session and a later one of the same DID never share a version.
 PUT = """
     insert into repository_sessions (did, kind, pds_url, sealed, issuer, client_id, client_key_id, scope, asked_scope,
                                      access_ends_at, version, needs_login, lease, leased_until, refreshed_at, updated_at)
@@ -26,7 +26,7 @@ PUT = """
 
 FIND = f"select {COLUMNS} from repository_sessions where did = :did"
 
-# A session is used only for the user who opened it: its DID may belong to somebody else by now.
+# A session is used only for the user who opened it, because its DID may belong to another user by now.
 FIND_OF = f"""
     select {COLUMNS} from repository_sessions
      where did = :did and exists (select 1 from identities i where i.did = :did and i.user_id = :user_id)
@@ -63,8 +63,8 @@ NEEDS_LOGIN = """
      where did = :did and version = :version
 """
 
-# Users who publish, and repositories with pending publications: their tokens must work when they are needed. Custodial
-# accounts sign in again on their own.
+# Sessions of users who publish and of repositories with pending publications. Their tokens must work when they are
+# needed. Custodial accounts sign in again on their own.
 TO_KEEP_ALIVE = """
     select s.did from repository_sessions s join identities i on i.did = s.did
      where i.kind = 'connected' and s.needs_login = 0 and s.refreshed_at <= :before and i.status = 'active'
@@ -85,12 +85,12 @@ DELETE = "delete from repository_sessions where did = :did"
 
 
 def is_at_servers(person: str) -> str:
-    """SQL condition: this user (a column or parameter) has an open session at the PDS of an account of theirs."""
+    """SQL condition: this user (a column or parameter) has an open session at the PDS of one of their accounts."""
     return _AT_SERVERS.format(person=person)
 
 
 async def put(tx: Transaction, new: NewSession) -> None:
-    """Store the session of a sign-in; replaces an earlier one."""
+    """Store the session of a sign-in. Replaces an earlier session of the DID."""
     await tx.execute(
         PUT,
         did=new.did,
@@ -119,17 +119,17 @@ async def find_of(reader: Reader, did: str, user_id: str) -> SealedSession | Non
 
 
 async def of_user(reader: Reader, user_id: str) -> list[SealedSession]:
-    """The sessions of all DIDs of a person."""
+    """The sessions of all DIDs of a user."""
     return [session_of(row) for row in await reader.fetch(OF_USER, user_id=user_id)]
 
 
 async def take_lease(tx: Transaction, before: SealedSession, lease: str, *, until: Instant) -> bool:
-    """Take the lease to refresh this version. False if somebody else holds it, or has refreshed already."""
+    """Take the lease to refresh this version. False if another process holds it or has already refreshed."""
     return (await tx.execute(LEASE, did=before.did, version=before.version, lease=lease, until=until, now=tx.now)) == 1
 
 
 async def release(tx: Transaction, before: SealedSession, lease: str) -> None:
-    """The refresh failed; release the lease."""
+    """Release the lease after a failed refresh."""
     await tx.execute(RELEASE, did=before.did, version=before.version, lease=lease)
 
 
@@ -142,7 +142,9 @@ async def replace(
     scope: str,
     access_ends_at: Instant | None,
 ) -> bool:
-    """Compare and set: False if the lease has expired and another holder refreshed, or the session was replaced."""
+    """Store refreshed tokens by compare-and-set. False if the lease expired and another process refreshed, or the
+    session was replaced.
+    """
     changed = await tx.execute(
         REPLACE,
         did=before.did,
@@ -162,9 +164,9 @@ async def set_needs_login(tx: Transaction, before: SealedSession) -> bool:
 
 
 async def take_to_keep_alive(tx: Transaction, *, before: Instant, limit: int) -> list[str]:
-    """DIDs of needed sessions that were not refreshed since; least recently updated first.
+    """DIDs of sessions to keep alive that were not refreshed since, the least recently updated first.
 
-    They move to the end of the order even if the refresh fails, so that unavailable servers hold up nobody else.
+    They move to the end of the order even if the refresh fails, so that one unavailable server does not delay others.
     """
     dids = [row["did"] for row in await tx.fetch(TO_KEEP_ALIVE, before=before, limit=limit)]
     if dids:
@@ -181,7 +183,7 @@ async def delete(tx: Transaction, did: str) -> None:
 
 
 def session_of(row: Row) -> SealedSession:
-    """A row of ``COLUMNS`` as a value."""
+    """Parse a row of ``COLUMNS``."""
     ends = row["access_ends_at"]
     return SealedSession(
         Did(row["did"]),
