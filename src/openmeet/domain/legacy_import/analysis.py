@@ -1,4 +1,4 @@
-"""Analysis of a legacy database: the import plan and its oddities. Pure: the same input gives the same plan."""
+"""Analyse a legacy database: make the import plan and list oddities. Pure: the same input gives the same plan."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,7 @@ from openmeet.recurrence.wall_time import local_of
 
 @dataclass(slots=True)
 class Section:
-    """A head row with a rule and its dates; ``begins``: its first date, in its zone."""
+    """A head row with a rule, and its dates. ``begins``: its first date, as wall-clock time in its zone."""
 
     head: OldEvent
     zone: str
@@ -36,18 +36,18 @@ class Section:
 
 @dataclass(slots=True)
 class Family:
-    """A recurring event: its sections in order. The first is the parent, unless a split replaced it."""
+    """A recurring event and its sections in order. The first section is the parent, unless a split replaced it."""
 
     parent: OldEvent
     sections: list[Section]
-    # Rows that turn out to be neither a section nor a date.
+    # Rows that are neither a section nor a date and become single events.
     alone: list[OldEvent] = field(default_factory=list)
 
 
 def families_of(
     old: Old, events: Iterable[OldEvent], otherwise: str, odd: list[Odd]
 ) -> tuple[list[Family], list[OldEvent]]:
-    """Group old events into families (a parent and its dates); returns these and the single events."""
+    """Group legacy events into families (a parent and its dates). Returns the families and the single events."""
     usable = {event.id: event for event in events}
     children: dict[int, list[OldEvent]] = {}
     roots: list[OldEvent] = []
@@ -75,7 +75,7 @@ def families_of(
 
 
 def _top(event: OldEvent, old: Old) -> OldEvent | None:
-    """The topmost row of the ``parent_id`` chain, or the last one whose parent is missing; None for a cycle."""
+    """Follow ``parent_id`` to the topmost row, or to the last one whose parent is missing. None for a cycle."""
     seen = {event.id}
     while event.parent_id is not None:
         parent = old.events.get(event.parent_id)
@@ -110,7 +110,7 @@ def _family_of(parent: OldEvent, children: list[OldEvent], otherwise: str, odd: 
 
 
 def _cut(family: Family, section: Section, odd: list[Odd]) -> None:
-    """Append a section; one with the same begin as the last replaces it."""
+    """Append a section. It replaces the last section if it does not begin after it."""
     last = family.sections[-1]
     subject = f"event {section.head.id}"
     if section.head.rule is None:
@@ -120,7 +120,7 @@ def _cut(family: Family, section: Section, odd: list[Odd]) -> None:
         return
     if last.head.id == family.parent.id:
         odd.append(Odd(Oddity.SPLIT_AT_FIRST_DATE, subject))
-        # The parent is a date of the new part.
+        # The parent becomes a date of the new section.
         section.dates.append(family.parent)
     else:
         odd.append(Odd(Oddity.SPLITS_OVERLAP, f"event {last.head.id}", f"event {section.head.id}"))
@@ -129,7 +129,7 @@ def _cut(family: Family, section: Section, odd: list[Odd]) -> None:
 
 
 def _named(event: OldEvent, otherwise: str) -> datetime:
-    """The date that a row stands for, on the clock of its zone."""
+    """The date that a row represents, as wall-clock time in its zone."""
     zone, _ = zone_of(event, otherwise)
     if event.original_at is None:
         return local_start(event, zone)
@@ -137,7 +137,7 @@ def _named(event: OldEvent, otherwise: str) -> datetime:
 
 
 def analyse(old: Old, otherwise: str) -> LegacyPlan:
-    """The whole plan. ``otherwise``: the zone of events without one."""
+    """Make the import plan. ``otherwise``: the zone of events that have none."""
     plan = LegacyPlan(old.shape, odd=list(old.odd))
     _people(old, plan)
     _groups(old, plan)
@@ -212,7 +212,7 @@ def _family(old: Old, family: Family, otherwise: str, plan: LegacyPlan, alone: l
     for number, section in enumerate(family.sections):
         behind = family.sections[number + 1].begins if number + 1 < len(family.sections) else None
         own = answers_of(section.head, old, [])
-        # Followers of a split series follow the part that was split off.
+        # People who follow a series that was split also follow its later part.
         followers = tuple(dict.fromkeys((*followers, *followers_of(own))))
         part = _part(old, section, behind, after, followers, otherwise, plan.odd, alone)
         plan.parts.append(part)
@@ -239,7 +239,7 @@ def _part(
         before = ended_before(whole, behind)
         if before is not None and before.rule != whole.rule:
             odd.append(Odd(Oddity.ENDED_BY_SPLIT, f"event {head.id}", behind.isoformat(sep=" ", timespec="minutes")))
-        # Heads on the same day are one section, so each section keeps at least its own start before the next begins.
+        # Heads on the same day share a section, so each section has at least its own start before the next one begins.
         whole = before or replace(whole, rule=None, left_out=(), added=())
     placed, whole = _placed(section, whole, odd, alone)
     timing = Timing(whole, length_of(details))
@@ -261,7 +261,7 @@ def _date(
     if event.is_exception and not overridden:
         if not is_cancelled(event):
             odd.append(Odd(Oddity.EXCEPTION_SAYS_THE_SAME, f"event {event.id}"))
-        # Its host set it apart: it keeps at least its own time.
+        # The host changed this date, so it keeps at least its own time.
         overridden = (STARTS,)
     return Single(event, own, is_cancelled(event), answers, name, overridden)
 
@@ -269,12 +269,15 @@ def _date(
 def _placed(
     section: Section, whole: Pattern, odd: list[Odd], alone: list[OldEvent]
 ) -> tuple[dict[str, OldEvent], Pattern]:
-    """The stored dates by name, and a pattern that contains all of them. The head is the first date unless a row is."""
+    """Return the stored dates by original start, and a pattern that contains all of them.
+
+    If no row represents the first date, the head does.
+    """
     found: dict[datetime, OldEvent] = {}
     added = set(whole.added)
     left_out = set(whole.left_out)
     zone = whole.zone_name or "UTC"
-    # Including the excluded dates, because a row may stand for one of them.
+    # Includes excluded dates, because a row may represent one of them.
     named = replace(whole, left_out=())
     for event in sorted(section.dates, key=lambda one: one.id):
         subject = f"event {event.id}"
@@ -288,7 +291,7 @@ def _placed(
             alone.append(event)
             continue
         if name is None and whole.rule is None:
-            name = local  # The missing rule was reported already.
+            name = local  # The missing rule was already reported.
         elif name is None:
             odd.append(Odd(Oddity.NOT_BY_RULE, subject, local.isoformat(sep=" ", timespec="minutes")))
             name = local

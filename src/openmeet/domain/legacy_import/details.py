@@ -1,4 +1,6 @@
-"""Convert a legacy event to event details: every field is made to fit, and what did not fit is reported. Pure."""
+"""Convert a legacy event to event details. Every field is made to fit, and anything that does not fit is reported.
+Pure.
+"""
 
 from datetime import timedelta
 
@@ -34,13 +36,13 @@ _NARROWER = {
     Visibility.UNLISTED: {one: one for one in Visibility} | {Visibility.PUBLIC: Visibility.UNLISTED},
     Visibility.PRIVATE: dict.fromkeys(Visibility, Visibility.PRIVATE),
 }
-# Never published: for its host alone.
+# Never published: only its host sees it.
 _DRAFTS = {"draft", "pending"}
 CANCELLED = "cancelled"
 
 
 def details_of(event: OldEvent, zone: str, old: Old, odd: list[Odd]) -> Details:
-    """The details of an event that has a start."""
+    """Return the details of an event, which must have a start."""
     subject = f"event {event.id}"
     assert event.starts_at is not None  # noqa: S101  # those without a start are left out before
     starts_at = Instant(event.starts_at - event.starts_at % SECOND)
@@ -75,7 +77,7 @@ def details_of(event: OldEvent, zone: str, old: Old, odd: list[Odd]) -> Details:
 
 
 def length_of(details: Details) -> timedelta | None:
-    """The duration, as a series repeats it."""
+    """The duration, in the form that a series repeats."""
     if details.ends_at is None:
         return None
     return timedelta(microseconds=details.ends_at - details.starts_at)
@@ -86,7 +88,7 @@ def is_cancelled(event: OldEvent) -> bool:
 
 
 def visibility_of(event: OldEvent, old: Old, odd: list[Odd]) -> Visibility:
-    """The visibility; if it is unclear, the narrower one."""
+    """The visibility. If the legacy data is unclear, the narrower one."""
     subject = f"event {event.id}"
     if event.status in _DRAFTS:
         odd.append(Odd(Oddity.DRAFT, subject))
@@ -99,12 +101,12 @@ def visibility_of(event: OldEvent, old: Old, odd: list[Odd]) -> Visibility:
         odd.append(Odd(Oddity.NO_VISIBILITY, subject))
         known = Visibility.UNLISTED
     group = None if event.group_id is None else old.groups[event.group_id]
-    # A later date of a series has the visibility of its template, which already includes the group's.
+    # A later date of a series takes its visibility from its template, which already accounts for the group's.
     return known if group is None else _NARROWER[group_visibility(group)][known]
 
 
 def group_visibility(group: OldGroup) -> Visibility:
-    """The visibility of a group; unlisted if it has none."""
+    """The visibility of a group. Unlisted if the legacy row has none."""
     return _VISIBILITIES.get(group.visibility or "", Visibility.UNLISTED)
 
 
@@ -124,7 +126,7 @@ def _venue(event: OldEvent) -> Venue:
         return NOWHERE
     return Venue(
         name=place[:MAX_PLACE_PART],
-        # One legacy field could hold more than one of ours.
+        # The single legacy field can be longer than one of ours.
         street=place[MAX_PLACE_PART : 2 * MAX_PLACE_PART],
         latitude=event.latitude if event.longitude else "",
         longitude=event.longitude if event.latitude else "",
@@ -132,7 +134,7 @@ def _venue(event: OldEvent) -> Venue:
 
 
 def _capacity(event: OldEvent, odd: list[Odd]) -> int | None:
-    # None and 0 both meant that there is no limit.
+    # Both None and 0 meant that there is no limit.
     if not event.capacity:
         return None
     if not 1 <= event.capacity <= MAX_CAPACITY:

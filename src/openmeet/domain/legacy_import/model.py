@@ -1,4 +1,4 @@
-"""Values of the legacy database, and its oddities. Times are instants; its timestamps without zone were UTC."""
+"""Values of the legacy database, and its oddities. Times are instants; legacy timestamps without a zone were UTC."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from groundwork.clock import Instant
 
 @dataclass(frozen=True, slots=True)
 class OldUser:
-    """A user. ``did`` is set if they came from the network."""
+    """A user. ``did`` is set for users who came from the network."""
 
     id: int
     email: str | None
@@ -23,7 +23,7 @@ class OldUser:
 
 @dataclass(frozen=True, slots=True)
 class OldGroup:
-    """A group; ``visibility`` as stored, ``None`` if absent."""
+    """A group. ``visibility`` is the stored text, or ``None`` if absent."""
 
     id: int
     slug: str
@@ -39,7 +39,7 @@ class OldGroup:
 
 @dataclass(frozen=True, slots=True)
 class OldMember:
-    """A group membership; ``role`` as stored."""
+    """A group membership. ``role`` is the stored text."""
 
     id: int
     group_id: int
@@ -49,7 +49,7 @@ class OldMember:
 
 @dataclass(frozen=True, slots=True)
 class OldEvent:
-    """An event, a recurring event, a date of one, or a split point. ``rule`` as stored: JSON or text."""
+    """An event, a recurring event, a date of one, or a split point. ``rule`` is the stored JSON or text."""
 
     id: int
     slug: str
@@ -91,7 +91,7 @@ class OldEvent:
 
 @dataclass(frozen=True, slots=True)
 class OldAnswer:
-    """One user's RSVP to one event; ``status`` and ``role`` as stored."""
+    """A user's RSVP to an event. ``status`` and ``role`` are the stored texts."""
 
     id: int
     event_id: int
@@ -104,8 +104,8 @@ class OldAnswer:
 
 @dataclass(frozen=True, slots=True)
 class LegacyShape:
-    """What a database of the older model has: the columns of recurrence, and split points. Older ones lack either or
-    both.
+    """Which parts of the model a legacy database has: the recurrence columns and split points. Older databases lack one
+    or both.
     """
 
     has_recurrence: bool
@@ -120,7 +120,7 @@ class LegacyShape:
 
 @dataclass(slots=True)
 class Old:
-    """Everything that is imported, ordered by id. ``odd``: what could not be read."""
+    """Everything to import, ordered by id. ``odd``: values that could not be read."""
 
     shape: LegacyShape
     users: dict[int, OldUser] = field(default_factory=dict)
@@ -132,7 +132,7 @@ class Old:
 
 
 class Oddity(StrEnum):
-    """Oddities that a person should review before the import. The value is the code in JSON reports."""
+    """Kinds of oddity that somebody should review before the import. The value is the code in JSON reports."""
 
     NO_NUMBER = "no_number"
     UNREADABLE = "unreadable"
@@ -220,7 +220,7 @@ WORDS: Mapping[Oddity, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Odd:
-    """An oddity of one row: ``subject`` is ``event 12`` or the like."""
+    """An oddity of one row. ``subject`` names the row, such as ``event 12``."""
 
     what: Oddity
     subject: str

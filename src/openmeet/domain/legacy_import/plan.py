@@ -1,4 +1,4 @@
-"""The plan of a legacy import: computed completely before anything is written, and deterministic."""
+"""The plan of a legacy import. It is deterministic and complete before anything is written."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -31,7 +31,10 @@ class LegacyRsvp:
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """A single event, or a date of a series (``name``, and the fields that override the series)."""
+    """A single event, or a date of a series.
+
+    For a date, ``name`` is its original start and ``overridden`` lists the fields that differ from the series.
+    """
 
     old: OldEvent
     details: Details
@@ -43,9 +46,9 @@ class Single:
 
 @dataclass(frozen=True, slots=True)
 class LegacySeriesPart:
-    """One series: the head of a recurring event, or the part after a split point.
+    """A series to create: the head of a recurring event, or the part after a split point.
 
-    ``after``: the legacy id of the part it was split off. ``followers``: legacy user ids.
+    ``after``: the legacy id of the part that it was split off from. ``followers``: legacy user ids.
     """
 
     old: OldEvent
@@ -74,7 +77,7 @@ class LegacyPlan:
         return [one for part in self.parts for one in part.dates]
 
     def counts(self) -> Mapping[str, int]:
-        """The counts expected after the import, by their names in reports."""
+        """The counts to expect after the import, by their names in reports."""
         events = [*self.dates, *self.singles]
         # The chat room of a recurring event belongs to the series, not to its first date.
         heads = {part.old.id for part in self.parts}
@@ -111,7 +114,7 @@ STATUSES = {
     "rejected": AttendanceStatus.REJECTED,
     "attended": AttendanceStatus.ATTENDED,
 }
-# Attendees and applicants of the parent follow the series; people who declined or were rejected do not.
+# People who attend the parent, or asked to, follow the series. People who declined or were rejected do not.
 FOLLOWING = frozenset(
     {
         AttendanceStatus.ATTENDING,
@@ -124,7 +127,10 @@ FOLLOWING = frozenset(
 
 
 def answers_of(event: OldEvent, old: Old, odd: list[Odd], more: Iterable[OldAnswer] = ()) -> tuple[LegacyRsvp, ...]:
-    """One RSVP per user, by id. ``more``: rows that are the same date; the row's own RSVPs win."""
+    """One RSVP per user, ordered by id.
+
+    ``more``: RSVPs of another row for the same date. An RSVP to the row itself takes precedence.
+    """
     chosen: dict[int, LegacyRsvp] = {}
     for answer in more:
         _choose(chosen, event, answer, old, odd)
@@ -155,5 +161,5 @@ def _choose(chosen: dict[int, LegacyRsvp], event: OldEvent, answer: OldAnswer, o
         return
     if answer.user_id in chosen:
         odd.append(Odd(Oddity.ANSWERED_TWICE, subject, f"user {answer.user_id}"))
-    # Ordered by id: the newer one stays.
+    # Ordered by id, so the newer one wins.
     chosen[answer.user_id] = LegacyRsvp(answer, status)

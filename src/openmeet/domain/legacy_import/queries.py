@@ -1,4 +1,4 @@
-"""SQL of import runs, and of the mapping from legacy rows to new ones."""
+"""SQL for import runs, and for the mapping from legacy rows to new ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class RunState(StrEnum):
 
 
 class LegacyRowKind(StrEnum):
-    """Kind of a legacy row. ``KNOWN`` and ``KNOWN_EVENT``: a user or event that existed here before, and is kept at a
+    """Kind of a legacy row. ``KNOWN`` and ``KNOWN_EVENT``: a user or event that already existed here and is kept by a
     rollback.
     """
 
@@ -36,7 +36,7 @@ class LegacyRowKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One imported source; ``expected`` are the counts of its plan."""
+    """An import of one source. ``expected`` are the counts of its plan."""
 
     id: str
     source: str
@@ -47,14 +47,14 @@ class Run:
     finished_at: Instant | None
 
 
-# Values per list in one statement.
+# Maximum number of values in a list parameter.
 _AT_ONCE = 500
 
 _COLUMNS = "id, source, zone, state, expected, started_at, finished_at"
 
 
 async def run_of(reader: Reader, source: str) -> Run | None:
-    """The run of this source that was not rolled back."""
+    """The run of this source, unless it was rolled back."""
     row = await reader.fetch_one(
         f"select {_COLUMNS} from legacy_runs where source = :source and state <> 'rolled_back'", source=source
     )
@@ -98,7 +98,7 @@ async def set_state(tx: Transaction, run_id: str, state: RunState) -> None:
 
 
 async def known(reader: Reader, run_id: str, *kinds: LegacyRowKind) -> dict[int, str]:
-    """New ids by legacy id, of rows that were imported."""
+    """New ids of imported rows, by legacy id."""
     rows = await reader.fetch(
         "select old_id, new_id from legacy_rows where run_id = :run_id and kind in :kinds order by kind, old_id",
         run_id=run_id,
@@ -122,7 +122,7 @@ async def known_of(reader: Reader, run_id: str, kind: LegacyRowKind, old_ids: Se
 
 
 async def note(tx: Transaction, run_id: str, kind: LegacyRowKind, pairs: Sequence[tuple[int, str]]) -> None:
-    """Record the mapping. Raises UniqueViolated if a concurrent run of the same source was faster."""
+    """Record the mapping. Raises UniqueViolated if a concurrent run of the same source has already recorded it."""
     await tx.execute_many(
         "insert into legacy_rows (run_id, kind, old_id, new_id) values (:run_id, :kind, :old_id, :new_id)",
         [{"run_id": run_id, "kind": kind.value, "old_id": old, "new_id": new} for old, new in pairs],
@@ -130,7 +130,7 @@ async def note(tx: Transaction, run_id: str, kind: LegacyRowKind, pairs: Sequenc
 
 
 async def last(reader: Reader, run_id: str, kind: LegacyRowKind, limit: int) -> list[str]:
-    """Some new ids of a kind, newest first: the next ones to roll back."""
+    """A batch of new ids of one kind, newest first, to roll back next."""
     rows = await reader.fetch(
         "select new_id from legacy_rows where run_id = :run_id and kind = :kind order by old_id desc limit :limit",
         run_id=run_id,
@@ -151,7 +151,7 @@ async def forget(tx: Transaction, run_id: str, kind: LegacyRowKind, new_ids: Seq
 
 
 async def were_here(reader: Reader, run_id: str) -> int:
-    """How many imported users have signed in since, or changed their profile. An emptied row has nothing to lose."""
+    """Number of imported users who have signed in or changed their profile since. Erased users do not count."""
     row = await reader.fetch_one(
         """
         select count(*) as found from legacy_rows r join users u on u.id = r.new_id
@@ -165,7 +165,7 @@ async def were_here(reader: Reader, run_id: str) -> int:
 
 
 async def changed_events(reader: Reader, run_id: str) -> int:
-    """How many events were edited since they were imported."""
+    """Number of events edited or deleted since they were imported."""
     row = await reader.fetch_one(
         """
         select count(*) as found from legacy_rows r join events e on e.id = r.new_id
@@ -177,7 +177,7 @@ async def changed_events(reader: Reader, run_id: str) -> int:
 
 
 async def foreign_answers(reader: Reader, run_id: str) -> int:
-    """How many RSVPs to imported events were given or changed here since."""
+    """Number of RSVPs to imported events that were made or changed here since the import."""
     row = await reader.fetch_one(
         """
         select count(*) as found from attendances a
@@ -193,7 +193,7 @@ async def foreign_answers(reader: Reader, run_id: str) -> int:
 
 
 async def foreign_events(reader: Reader, run_id: str) -> int:
-    """How many events were made since in imported groups; dates that their series materialized do not count."""
+    """Number of events made in imported groups since the import, except dates materialized by imported series."""
     row = await reader.fetch_one(
         """
         select count(*) as found from events e join legacy_rows g on g.new_id = e.group_id
@@ -208,7 +208,7 @@ async def foreign_events(reader: Reader, run_id: str) -> int:
 
 
 async def published_events(reader: Reader, run_id: str) -> int:
-    """How many of its events and dates have been published."""
+    """Number of published events and dates of the run."""
     row = await reader.fetch_one(
         """
         select count(*) as found from publications p join events e on e.id = p.subject_id
@@ -222,8 +222,9 @@ async def published_events(reader: Reader, run_id: str) -> int:
 
 
 async def found_counts(reader: Reader, run_id: str) -> dict[str, int]:
-    """The actual counts of a run, by the names of ``LegacyPlan.counts``; counted in the domain tables, not in the run's
-    mapping.
+    """The actual counts of a run, with the same names as ``LegacyPlan.counts``.
+
+    They come from the domain tables, not from the run's mapping.
     """
     row = await reader.fetch_one(
         """
@@ -281,7 +282,7 @@ async def found_counts(reader: Reader, run_id: str) -> dict[str, int]:
 
 
 async def count_series(reader: Reader) -> int:
-    """How many series were imported and not rolled back."""
+    """Number of series that were imported and not rolled back."""
     row = await reader.fetch_one(
         """
         select count(*) as n from legacy_rows r join legacy_runs u on u.id = r.run_id

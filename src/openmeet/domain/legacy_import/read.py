@@ -1,4 +1,4 @@
-"""Read a legacy database completely, from a PostgreSQL server or a JSON Lines dump. Read only."""
+"""Read a complete legacy database from a PostgreSQL server or a JSON Lines dump. Never writes to it."""
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -28,13 +28,15 @@ from openmeet.domain.legacy_import.reasons import LegacyImportReason
 from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR
 
-# The largest number in the tables there that can also be stored here.
+# The largest number in the legacy tables that also fits here.
 _MOST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """A row by normalized names. ``subject`` names it for people (``event 12``); ``odd`` collects unreadable values."""
+    """A row with normalized column names. ``subject`` names it for readers (``event 12``); ``odd`` collects unreadable
+    values.
+    """
 
     id: int
     subject: str
@@ -45,19 +47,20 @@ class Values:
         return self.by_name.get(name)
 
 
-# Columns that the late migrations added to events.
+# Columns of events that only later migrations added.
 _RECURRENCE = frozenset({"recurrencerule", "parenteventid"})
 _SPLIT = "recurrencesplitpoint"
 
 
 def plain(name: str) -> str:
-    """A table or column name, normalized for comparison."""
+    """Normalize a table or column name for comparison."""
     return name.replace("_", "").lower()
 
 
 def values_of(row: Mapping[str, Any], noun: str, number: int, odd: list[Odd]) -> Values | None:
-    """A row by normalized names; None, with an oddity, if it has no id. ``noun``: what the row is; its position names
-    it then.
+    """Return a row with normalized names. None, with an oddity, if it has no id.
+
+    ``noun`` and ``number`` name the row in the oddity by its table and position.
     """
     by_name = {plain(name): value for name, value in row.items()}
     found = _whole(by_name.get("id"))
@@ -69,7 +72,7 @@ def values_of(row: Mapping[str, Any], noun: str, number: int, odd: list[Odd]) ->
 
 
 def shape_of(event_columns: Iterable[str]) -> LegacyShape:
-    """The shape of the database, from the columns of ``events``."""
+    """Find out the shape of the database from the columns of ``events``."""
     names = {plain(name) for name in event_columns}
     return LegacyShape(has_recurrence=names >= _RECURRENCE, has_split_points=_SPLIT in names)
 
@@ -104,7 +107,7 @@ def group_of(row: Values) -> OldGroup:
 
 
 def member_of(row: Values, roles: Mapping[int, str]) -> OldMember | None:
-    """None for a row without user or group."""
+    """Parse a membership. None if the row has no user or group."""
     group_id, user_id = _optional_id(row, "groupid"), _optional_id(row, "userid")
     if group_id is None or user_id is None:
         return None
@@ -150,7 +153,7 @@ def event_of(row: Values) -> OldEvent:
 
 
 def answer_of(row: Values, roles: Mapping[int, str]) -> OldAnswer | None:
-    """None for a row without user or event."""
+    """Parse an RSVP. None if the row has no user or event."""
     event_id, user_id = _optional_id(row, "eventid"), _optional_id(row, "userid")
     if event_id is None or user_id is None:
         return None
@@ -166,17 +169,17 @@ def answer_of(row: Values, roles: Mapping[int, str]) -> OldAnswer | None:
 
 
 def role_of(row: Values) -> tuple[int, str]:
-    """A row of a role table: its id and name."""
+    """Id and name from a row of a role table."""
     return row.id, _text(row, "name")
 
 
 def room_of(row: Values) -> tuple[int | None, int | None, str]:
-    """A row of the chat room table: its event, its group, its room id."""
+    """Event, group and room id from a row of the chat room table."""
     return _optional_id(row, "eventid"), _optional_id(row, "groupid"), _text(row, "matrixroomid")
 
 
 def moment_of(value: object, name: str) -> Instant | None:
-    """A timestamp as a driver or a dump gives it; raises InvalidInput if it is none."""
+    """Parse a timestamp as a driver or a dump gives it. Raises InvalidInput if it is not one."""
     match value:
         case None | "":
             return None
@@ -187,7 +190,7 @@ def moment_of(value: object, name: str) -> Instant | None:
         case str():
             moment = _parsed(value.strip(), name, datetime.fromisoformat)
         case int() | float() if not isinstance(value, bool):
-            # JavaScript's milliseconds.
+            # JavaScript timestamps, in milliseconds.
             moment = _parsed(value, name, lambda number: datetime.fromtimestamp(number / 1000, UTC))
         case _:
             raise InvalidInput(name, LegacyImportReason.MALFORMED_TIME, label=name, value=repr(str(value)[:40]))
@@ -202,7 +205,7 @@ def _parsed(value: Any, name: str, parse: Callable[[Any], datetime]) -> datetime
 
 
 def _moment(row: Values, name: str) -> Instant | None:
-    """A time in the supported range; None, with an oddity, for any other."""
+    """A time in the supported range. None, with an oddity, for any other."""
     try:
         return _within_years(moment_of(row.get(name), name), row.get(name), name)
     except InvalidInput as wrong:
@@ -225,7 +228,7 @@ def _within_years(at: Instant | None, value: object, name: str) -> Instant | Non
 
 def _text(row: Values, name: str) -> str:
     value = row.get(name)
-    # U+0000 cannot be stored; drivers of other databases may have let it through.
+    # U+0000 cannot be stored here, but other databases may contain it.
     return "" if value is None else str(value).replace("\x00", "")
 
 
@@ -238,7 +241,7 @@ def _optional_id(row: Values, name: str) -> int | None:
 
 
 def _whole(value: object) -> int | None:
-    """An integer as a driver or a dump gives it; None for anything else."""
+    """Parse an integer as a driver or a dump gives it. None for anything else."""
     if value is None or isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
         return None
     try:
@@ -263,7 +266,7 @@ def _decimal(row: Values, name: str, most: float) -> str:
 
 
 def _json(value: object) -> object:
-    """JSON columns are text from a driver, and values in a dump."""
+    """Decode a JSON column, which a driver returns as text and a dump as a value."""
     if not isinstance(value, str):
         return value
     try:
@@ -286,31 +289,34 @@ def _texts(row: Values, name: str) -> tuple[str, ...]:
     return tuple(filter(None, str(value).split(","))) if value else ()
 
 
-# By normalized name, in the order of reading: roles before the rows that refer to them.
+# Normalized names, in reading order: roles come before the rows that refer to them.
 TABLES = ("grouproles", "eventroles", "users", "groups", "groupmembers", "chatrooms", "events", "eventattendees")
-# The noun for a row of each table in oddities.
+# What oddities call a row of each table.
 _NOUNS = ("group role", "event role", "user", "group", "membership", "chat room", "event", "answer")
 # Without these there is nothing to import.
 NEEDED = ("users", "events")
 
-# Maximum bytes per line of a dump: a description and the JSON columns fit.
+# Maximum bytes per line of a dump. A description and the JSON columns of a row fit.
 MAX_LINE = 4_000_000
 _ROWS = 1_000
 
 
 class LegacyDatabase(Protocol):
-    """A source of rows; ``name`` identifies it, without passwords."""
+    """A source of rows. ``name`` identifies it and contains no password."""
 
     @property
     def name(self) -> str: ...
 
     def rows(self) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
-        """(normalized table name, row) of every row of ``TABLES``; once per table a row with its column names as keys."""
+        """Yield (normalized table name, row) for every row of ``TABLES``.
+
+        Each row is a mapping from column names to values.
+        """
         ...
 
 
 async def read_old(source: LegacyDatabase) -> Old:
-    """Read the whole source. Raises InvalidInput if it is no database of the older model."""
+    """Read the whole source. Raises InvalidInput if it is not a database of the older model."""
     tables: dict[str, list[Values]] = defaultdict(list)
     numbers: Counter[str] = Counter()
     event_columns: set[str] = set()
@@ -407,7 +413,8 @@ class PostgresSource:
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 for table, names in await self._tables(connection):
-                    # Drivers do not know extension types; the same place is also stored as numbers.
+                    # Only the listed columns are selected, because drivers do not know extension types. Places are also
+                    # stored as numbers.
                     listed = ", ".join(f'"{name}"' for name in names)
                     statement = f'select {listed} from "{self._schema}"."{table}" order by "id"'
                     async for row in connection.cursor(statement, prefetch=_ROWS):
@@ -430,7 +437,7 @@ class PostgresSource:
 
 
 def source_of(text: str, schema: str = "public") -> LegacyDatabase:
-    """The source behind an argument: a PostgreSQL URL or a file name."""
+    """Open the source that a command-line argument names: a PostgreSQL URL or a file name."""
     if text.startswith(("postgresql://", "postgres://")):
         return PostgresSource(text, schema)
     path = Path(text)

@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals and invalid input in legacy imports."""
 
 from groundwork.errors import Reason
 
 
 class LegacyImportReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/calendars.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/calendars.py``."""
 
     YEAR_OUT_OF_RANGE = "legacy_import.year_out_of_range"
     UNKNOWN_ROW = "legacy_import.unknown_row"

@@ -8,7 +8,7 @@ from openmeet.domain.legacy_import.model import WORDS, Odd
 from openmeet.domain.legacy_import.plan import LegacyPlan, LegacySeriesPart
 from openmeet.recurrence.describe import describe
 
-# Oddities of one kind that the text report shows; JSON has all.
+# Maximum number of oddities of one kind in the text report. JSON has all of them.
 SHOWN = 5
 
 COUNTS: Mapping[str, str] = {
@@ -28,7 +28,7 @@ COUNTS: Mapping[str, str] = {
 
 
 def lines_of(plan: LegacyPlan) -> Iterator[str]:
-    """The plan as text: what will be created, then the oddities."""
+    """The plan as text: what will be created, followed by the oddities."""
     yield f"A database of the older model, {plan.shape.words}."
     counts = plan.counts()
     yield "It becomes:"
@@ -60,7 +60,7 @@ def json_of(plan: LegacyPlan) -> dict[str, Any]:
 
 
 def differences(expected: Mapping[str, int], found: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    """Counts that differ: expected, found."""
+    """Counts that differ, as (expected, found)."""
     names = [*expected, *(name for name in found if name not in expected)]
     return {
         name: (expected.get(name, 0), found.get(name, 0))

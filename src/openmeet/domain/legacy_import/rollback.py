@@ -1,7 +1,7 @@
-"""Roll back a run: delete everything that it imported, in reverse order, unless people have built upon it.
+"""Roll back a run: delete everything that it imported, in reverse order, unless people have added to it.
 
-Refused, with counts, if people have signed in, answered or edited since: their work is not discarded. Resumable,
-because each transaction also deletes the mapping of the rows that it removed.
+If people have signed in, answered or edited since, the rollback is refused with counts, so that their work is not lost.
+It is resumable, because each transaction also deletes the mapping of the rows that it removed.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -33,7 +33,7 @@ _SERIES_AT_ONCE = 10
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """What was done since the import, on top of it."""
+    """Counts of what people did with the imported rows since the import."""
 
     people: int
     events: int
@@ -58,7 +58,7 @@ class Since:
 
 
 async def since(reader: Reader, run: Run) -> Since:
-    """What a rollback would destroy that the run did not create."""
+    """Count what a rollback would destroy that the run did not create."""
     return Since(
         await queries.were_here(reader, run.id),
         await queries.changed_events(reader, run.id),
@@ -69,7 +69,7 @@ async def since(reader: Reader, run: Run) -> Since:
 
 
 async def roll_back(db: Database, source: str, on_progress: OnProgress) -> int:
-    """Roll back the run of this source; returns how many users stay because something else here is theirs.
+    """Roll back the run of this source. Returns the number of users that stay because other rows here refer to them.
 
     Raises NotFound (no such run) and Refused (``BuiltUpon``).
     """
@@ -115,7 +115,7 @@ async def _erase_events(tx: Transaction, ids: Sequence[str]) -> None:
 
 async def _erase_series(tx: Transaction, ids: Sequence[str]) -> None:
     named = [SeriesId(one) for one in ids]
-    # The dates that the series has materialized since.
+    # Includes dates that the series has materialized since.
     await _erase_events(tx, await series.dates_of(tx, named))
     await publications.forget_unsent(tx, kind=publications.PublicationKind.SERIES, subject_ids=ids)
     await series.erase(tx, named)
@@ -135,7 +135,7 @@ async def _people(db: Database, run: Run, on_progress: OnProgress) -> int:
                 await users.delete_user(tx, UserId(user_id))
                 await queries.forget(tx, run.id, LegacyRowKind.USER, [user_id])
         except ForeignKeyViolated:
-            # They follow or belong to something that this run did not import.
+            # The user follows or belongs to something that this run did not import.
             staying += 1
         on_progress("taking back: people", number, len(found))
     return staying

@@ -1,4 +1,6 @@
-"""Execute a plan: users, groups, series with their dates, and single events, each with its RSVPs. Resumable at any row."""
+"""Execute a plan: users, groups, series with their dates, and single events, each with its RSVPs. Can resume at any
+row.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -48,17 +50,17 @@ from openmeet.i18n.markdown import one_line
 
 T = TypeVar("T")
 
-# (what, how many are done, of how many)
+# Arguments: what is being imported, how many are done, how many there are.
 OnProgress = Callable[[str, int, int], None]
 
-# Rows per transaction: far below the limit of two seconds, also on a slow disk.
+# Rows per transaction. This stays far below the limit of two seconds, even on a slow disk.
 _USERS = 200
 _DATES = 25
 _ANSWERS = 500
 
 
 async def import_legacy(db: Database, source: str, zone: str, plan: LegacyPlan, on_progress: OnProgress) -> Run:
-    """Execute the plan, or the rest of it. Raises UniqueViolated if the same source is imported at the same time."""
+    """Execute the plan, or what is left of it. Raises UniqueViolated if the same source is being imported concurrently."""
     async with db.transaction() as tx:
         await queries.begin(tx, source, zone, plan.counts())
         run = await queries.run_of(tx, source)
@@ -90,10 +92,10 @@ async def _bring_users(db: Database, run: Run, plan: LegacyPlan, on_progress: On
 
 
 async def _user(tx: Transaction, user: OldUser) -> tuple[LegacyRowKind, UserId]:
-    """The user of a legacy row, who may exist here already by address or DID."""
+    """Find or create the user of a legacy row. They may already exist here with the same address or DID."""
     did = _did(user)
     if user.is_shadow and did is not None:
-        # A repository is shared: a user with this DID does not belong to this run alone.
+        # Others may refer to this DID too, so its user does not belong to this run alone.
         return LegacyRowKind.KNOWN, await person_for_did(tx, did)
     user_id = UserId(new_id(tx.now))
     name = one_line(user.name)[:MAX_NAME]
@@ -130,7 +132,7 @@ class _Bringer:
         self._heads = {part.old.id for part in plan.parts}
 
     async def parts(self, on_progress: OnProgress) -> None:
-        """Import every series, the older half of a split before the newer one."""
+        """Import every series. The earlier half of a split series comes before the later one."""
         async with self._db.reader() as reader:
             done = await queries.known(reader, self._run_id, LegacyRowKind.SERIES)
         for number, part in enumerate(self._plan.parts, 1):
@@ -170,7 +172,7 @@ class _Bringer:
             return made.id
 
     async def _window(self, series_id: SeriesId) -> None:
-        """Materialize the near dates now, silently: the scheduler would announce each of them as new."""
+        """Materialize the near dates now, without notifications. The scheduler would announce each of them as new."""
         async with self._db.transaction() as tx:
             made = await series_queries.lock(tx, series_id)
             if made is not None and made.stored_until == 0:
@@ -272,7 +274,7 @@ _VISIBILITIES = {
     Visibility.UNLISTED: GroupVisibility.UNLISTED,
     Visibility.PRIVATE: GroupVisibility.PRIVATE,
 }
-# The legacy role guest meant awaiting approval. Groups here have one owner: further owners become admins.
+# The legacy role "guest" meant that approval was pending. Groups here have one owner, so further owners become admins.
 _ROLES = {
     "owner": GroupRole.ADMIN,
     "admin": GroupRole.ADMIN,
@@ -290,7 +292,7 @@ async def bring_groups(
     people: Mapping[int, UserId],
     on_progress: Callable[[str, int, int], None],
 ) -> dict[int, str]:
-    """Import groups; returns new ids by legacy id."""
+    """Import groups. Returns new ids by legacy id."""
     async with db.reader() as reader:
         done = await known(reader, run_id, LegacyRowKind.GROUP)
         members = await known(reader, run_id, LegacyRowKind.MEMBER)
@@ -316,7 +318,7 @@ async def _group(tx: Transaction, group: OldGroup, owner: UserId) -> GroupId:
         locality=one_line(group.location)[:MAX_PLACE],
         join_policy=JoinPolicy.REQUEST if group.requires_approval else JoinPolicy.OPEN,
         visibility=_VISIBILITIES[group_visibility(group)],
-        # Nothing of it was on the network; publishing it is for its owner to decide.
+        # The group was not on the network, and its owner decides whether to publish it.
         promotion_level=PromotionLevel.PRIVATE,
     )
     made = await actions.create(tx, Caller(owner, ""), details)

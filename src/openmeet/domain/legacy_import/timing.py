@@ -1,8 +1,8 @@
 """Convert the schedule of a legacy event to a pattern: rule, time zone, exceptions. Pure.
 
-Legacy rules are objects with the lower-case names of RFC 5545; weekdays are words, numbers from Monday or objects, and
-the frequency is a word or the number of the library that wrote them. What cannot be read is refused with a code, like
-any invalid rule; nothing is guessed.
+Legacy rules are objects with the lower-case names of RFC 5545. Weekdays are words, numbers counted from Monday, or
+objects; the frequency is a word, or a number of the library that wrote the rule. A rule that cannot be read is refused
+with a code, like any invalid rule. Nothing is guessed.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from openmeet.recurrence.reasons import RecurrenceReason
 from openmeet.recurrence.rule import DAYS, Rule, Until, parse_rule
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, is_zone, local_of
 
-# The numbering of the library that wrote some of these rules.
+# Numbers of frequencies in the library that wrote some of these rules.
 _FREQUENCIES: Final = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY")
 _LISTS: Final = {
     "bymonth": "BYMONTH",
@@ -36,35 +36,33 @@ _LISTS: Final = {
 }
 _DAYS: Final = {"byday", "byweekday"}
 _WEEK_STARTS: Final = {"wkst"}
-# Keys whose values the event has itself, or that do not affect a rule.
+# Keys that do not affect a rule, or whose values the event has itself.
 _BESIDE: Final = {"dtstart", "tzid", "timezone"}
 
 
 @dataclass(frozen=True, slots=True)
 class TimingResult:
-    """A pattern, and the oddities found on the way."""
+    """A pattern, and the oddities found while reading it."""
 
     pattern: Pattern
     oddities: tuple[Odd, ...]
 
 
 def zone_of(event: OldEvent, otherwise: str) -> tuple[str, Oddity | None]:
-    """The zone of an event if it has one, or the given one."""
+    """The zone of an event, or ``otherwise`` if it has none."""
     if event.zone is None:
         return otherwise, Oddity.NO_ZONE
     return (event.zone, None) if is_zone(event.zone) else (otherwise, Oddity.UNKNOWN_ZONE)
 
 
 def local_start(event: OldEvent, zone: str) -> datetime:
-    """Wall-clock start of an event that has one."""
+    """The wall-clock start of an event, which must have one."""
     assert event.starts_at is not None  # noqa: S101  # those without a start are left out before
     return local_of(event.starts_at, zone).replace(tzinfo=None, microsecond=0)
 
 
 def timing_of(event: OldEvent, zone: str) -> TimingResult:
-    """The pattern of a recurring event: rule, exceptions, its own start. If the rule is refused, only the start
-    remains.
-    """
+    """The pattern of a recurring event: its rule, exceptions and start. If the rule is refused, only the start remains."""
     subject = f"event {event.id}"
     start = local_start(event, zone)
     odd: list[Odd] = []
@@ -84,7 +82,7 @@ def timing_of(event: OldEvent, zone: str) -> TimingResult:
 
 
 def ended_before(whole: Pattern, at: datetime) -> Pattern | None:
-    """The part of a pattern before a time; None if there is none. ``at`` need not be one of its dates."""
+    """The part of a pattern before a time. None if there is none. ``at`` need not be one of its dates."""
     if whole.start >= at:
         return None
     left_out = tuple(one for one in whole.left_out if one < at)
@@ -112,12 +110,12 @@ def _rule(event: OldEvent, odd: list[Odd]) -> Rule:
     if count is not None and until is not None:
         odd.append(Odd(Oddity.COUNT_AND_UNTIL, f"event {event.id}"))
         count = None
-    # Columns are converted to rule fields, so the one parser checks them.
+    # Columns are converted to rule fields, so that the same parser checks them.
     return parse_rule(str(replace(rule, count=count, until=until)))
 
 
 def _translated(given: Mapping[str, Any]) -> tuple[Rule, int | None, Until | None]:
-    """The rule without its end, and how it ends."""
+    """Return the rule without its end, and the end separately."""
     rule = {plain(name): value for name, value in given.items() if value not in (None, "", [], {})}
     parts = [f"FREQ={_frequency(rule.pop('freq', rule.pop('frequency', None)))}"]
     interval = rule.pop("interval", None)
@@ -173,7 +171,7 @@ def _several(value: object) -> list[Any]:
 
 
 def _day(value: object) -> str:
-    """``TU``, ``2TU``; 1 (Tuesday, counted from Monday); ``{"weekday": 1, "n": 2}``."""
+    """Parse a weekday: ``TU``, ``2TU``; 1 (Tuesday, counted from Monday); ``{"weekday": 1, "n": 2}``."""
     match value:
         case str():
             return value.strip().upper()
@@ -186,7 +184,7 @@ def _day(value: object) -> str:
 
 
 def _left_out(event: OldEvent, whole: Pattern, odd: list[Odd]) -> tuple[datetime, ...]:
-    """The rule's dates that its exceptions name; an exception may be a day or a moment."""
+    """The dates of the rule that its exceptions exclude. An exception may be a day or a point in time."""
     found: set[datetime] = set()
     for text in event.exceptions:
         named = _date_named(text, whole)
@@ -213,7 +211,7 @@ def _date_named(text: str, whole: Pattern) -> datetime | None:
 
 
 def date_near(whole: Pattern, local: datetime) -> datetime | None:
-    """The date of a pattern for a wall-clock time: that exact time, else the only date on the same day."""
+    """Find the date of a pattern for a wall-clock time: the exact time or, failing that, the only date on the same day."""
     if expansion.is_date_of(whole, local):
         return local
     zone = whole.zone_name or "UTC"
