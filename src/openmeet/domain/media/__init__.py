@@ -1,5 +1,5 @@
-"""Pictures: re-encoded in two sizes and served at random addresses.
+"""Pictures: re-encoded in two sizes and served at random URLs.
 
-No uploaded file is served as it came: a picture is decoded and encoded again, so that neither its metadata (where and
-by whom it was taken) nor a disguised file reaches a browser.
+Uploaded files are never served as they are. A picture is decoded and encoded again, so that neither its metadata (where
+and by whom it was taken) nor a disguised file reaches a browser.
 """

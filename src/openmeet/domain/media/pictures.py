@@ -22,18 +22,18 @@ from openmeet.settings import PREFIX, Settings
 
 PictureKey = NewType("PictureKey", str)
 
-# The size of a phone's photo today; more is refused before it is read.
+# The size of a photo from a present-day phone. Anything larger is refused before it is read.
 MAX_UPLOAD_BYTES: Final = 12_000_000
-# 50 megapixels take 150 MB decoded; more is a decompression bomb, or a poster.
+# 50 megapixels take 150 MB decoded. Anything larger is a decompression bomb, or a poster.
 MAX_PIXELS: Final = 50_000_000
-# The smallest common blob limit of records, so that each picture could be used in one.
+# The smallest common blob limit of records, so that every picture can be used in a record.
 MAX_STORED_BYTES: Final = 1_000_000
 CONTENT_TYPE: Final = "image/jpeg"
 MAX_ALT: Final = 1_000
 
 
 class Size(StrEnum):
-    """Stored sizes; the value is the maximum length of the longer side."""
+    """Stored sizes. The value is the maximum length of the longer side in pixels."""
 
     LARGE = "large"
     SMALL = "small"
@@ -45,7 +45,7 @@ SIDES: Final = {Size.LARGE: 1600, Size.SMALL: 640, Size.THUMBNAIL: 320}
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A stored picture; ``key`` is its name in the store, ``alt`` its description."""
+    """A stored picture. ``key`` is its name in the store, and ``alt`` is its description."""
 
     key: str
     alt: str
@@ -67,42 +67,42 @@ def blob_key(key: str, size: Size) -> str:
     return f"pictures/{key}-{size.value}.jpg"
 
 
-# Squares of people: in rows and on cards, beside a name, and on a person's page; each sharp on a screen with two pixels
-# for one.
+# Sides of square portraits in pixels: in lists and on cards, next to a name, and on a profile page. Each is sharp on a
+# screen with double pixel density.
 PORTRAIT_SIDES: Final = (48, 96, 256)
 
 
 def portrait_key(key: str, side: int) -> str:
-    """The storage key of one size of somebody's portrait."""
+    """The storage key of one size of a portrait."""
     return f"portraits/{key}-{side}.webp"
 
 
-# The accepted formats; the library is not allowed to try others.
+# The accepted formats. The library must not try others.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 
 
-# In descending order, until the result is small enough.
+# Tried in descending order until the result is small enough.
 _QUALITIES = (82, 72, 60, 45, 30)
-# For servers with a smaller limit: fewer pixels look better than strong compression.
+# For servers with a lower limit. Fewer pixels look better than strong compression.
 _LEAST_SIDE = 200
 _SIDES_DOWN = (SIDES[Size.LARGE], 1200, 900, SIDES[Size.SMALL], 480, 320, _LEAST_SIDE)
 _QUALITIES_DOWN = (72, 50)
 
 
 def decoded(body: bytes, side: int) -> Image.Image:
-    """The first frame, upright and on white, with at most twice as many pixels as a side of ``side`` needs.
+    """Decode the first frame, upright and on white, at no more than twice the length of ``side``.
 
-    Raises InvalidForm (``picture``). What is encoded from it has to leave out ``info``, which holds metadata.
+    Raises InvalidForm (``picture``). Code that encodes the result must leave out ``info``, which holds metadata.
     """
     try:
         with warnings.catch_warnings():
-            # Check the dimensions before decoding: the library only warns about large ones.
+            # Check the dimensions before decoding, because the library only warns about large ones.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(body), formats=_FORMATS) as sent:
                 _check_size(sent)
-                # Let the JPEG decoder scale down where that is enough.
+                # Let the JPEG decoder scale down if it can.
                 sent.draft("RGB", (side * 2, side * 2))
-                # Reduce the size first: each further step would hold all pixels twice.
+                # Reduce the size first, because each later step holds all pixels twice.
                 small = _at_most(sent, side * 2)
             return _on_white(ImageOps.exif_transpose(small))
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError):
@@ -116,7 +116,7 @@ def prepare(body: bytes) -> Prepared:
     width = height = 0
     for size in Size:
         made = whole.copy()
-        # The library would copy metadata (comments, profiles) from its input.
+        # The library would otherwise copy metadata (comments, profiles) from its input.
         made.info.clear()
         made.thumbnail((SIDES[size], SIDES[size]), Image.Resampling.LANCZOS)
         bodies[size] = _encoded(made)
@@ -126,7 +126,8 @@ def prepare(body: bytes) -> Prepared:
 
 
 def shrunk(body: bytes, max_bytes: int) -> tuple[bytes, int, int] | None:
-    """A stored picture re-encoded to at most so many bytes: the largest version that fits, its width and height.
+    """Re-encode a stored picture to at most this many bytes. Returns the largest version that fits, with its width and
+    height.
 
     None if it would have to be smaller than ``_LEAST_SIDE``.
     """
@@ -151,7 +152,7 @@ def _check_size(sent: Image.Image) -> None:
 
 
 def _at_most(sent: Image.Image, side: int) -> Image.Image:
-    """The picture with its longer side at most this long; its metadata stays attached."""
+    """Scale the picture down so that its longer side is at most this long. Its metadata stays attached."""
     has_alpha = sent.mode in {"RGBA", "LA", "PA"} or "transparency" in sent.info
     whole = sent.convert("RGBA" if has_alpha else "RGB")
     sent.close()
@@ -182,12 +183,12 @@ def _saved(made: Image.Image, quality: int) -> bytes:
 
 
 def open_pictures(settings: Settings, tenant: str) -> BlobStore:
-    """The store that the settings name. Raises SettingsRefused if it is unusable."""
+    """Open the picture store that the settings name. Raises SettingsRefused if it is unusable."""
     if not settings.blobs:
         return pictures_folder(settings)
     try:
         name, folder = named_in(settings.blobs)
-        # All tenants share one bucket, each with its own prefix (invariant 5).
+        # All tenants share one bucket, and each has its own prefix (invariant 5).
         bucket = Bucket(
             name,
             settings.blobs_region,
@@ -203,14 +204,14 @@ def open_pictures(settings: Settings, tenant: str) -> BlobStore:
 
 
 def pictures_folder(settings: Settings) -> BlobStore:
-    """The folder of the file store; also used to find it after a switch to a bucket."""
+    """The folder of the file store. Also used to find old files after a switch to a bucket."""
     return open_folder(settings.data_directory / "media")
 
 
-# Uploads per person: a host tries a few; a script that fills the disk is stopped.
+# Uploads per person and day: enough for a host who tries a few pictures, too few for a script to fill the disk.
 MAX_A_DAY = 50
 
-# Long enough to upload in one tab and use the picture in another.
+# Long enough to upload a picture in one tab and use it in another.
 UNUSED_FOR = 7 * DAY
 ROUND = 200
 
@@ -218,10 +219,10 @@ ROUND = 200
 async def keep(
     db: Database, store: BlobStore, workers: ChargedPool, user_id: str, body: bytes
 ) -> tuple[PictureKey, Prepared]:
-    """Re-encode the picture in a worker process and store it. Raises InvalidForm (``picture``), TooLarge, TooMany,
-    Unavailable.
+    """Re-encode the picture in a worker process and store it.
 
-    The bytes are stored before the row: a crash in between leaves bytes without a row, never a row without bytes.
+    Raises InvalidForm (``picture``), TooLarge, TooMany, Unavailable. The bytes are stored before the row, so a crash in
+    between leaves bytes without a row, never a row without bytes.
     """
     await require_acceptable(db, user_id, body)
     made = await workers.run(partial(prepare, body))
@@ -235,7 +236,7 @@ async def keep(
 
 
 async def require_acceptable(db: Database, user_id: str, body: bytes) -> None:
-    """Raises TooLarge, or TooMany where the person has uploaded ``MAX_A_DAY`` pictures."""
+    """Raise TooLarge, or TooMany if the person has uploaded ``MAX_A_DAY`` pictures."""
     if len(body) > MAX_UPLOAD_BYTES:
         raise TooLarge(MediaReason.TOO_LARGE, most=MAX_UPLOAD_BYTES // 1000000)
     async with db.reader() as reader:
@@ -244,7 +245,7 @@ async def require_acceptable(db: Database, user_id: str, body: bytes) -> None:
 
 
 async def forget_unused(db: Database, store: BlobStore) -> int:
-    """Delete unused pictures; returns how many."""
+    """Delete unused pictures. Returns the number deleted."""
     async with db.reader() as reader:
         found = await unused(reader, Instant(reader.now - UNUSED_FOR), ROUND)
     for key in found:
@@ -271,7 +272,7 @@ async def insert(tx: Transaction, key: PictureKey, user_id: str, width: int, hei
 
 
 async def sent_since(reader: Reader, user_id: str, since: Instant) -> int:
-    """How many pictures a person has uploaded since then."""
+    """Number of pictures that a person has uploaded since this time."""
     row = await reader.fetch_one(
         "select count(*) as sent from pictures where user_id = :user_id and created_at > :since",
         user_id=user_id,
@@ -281,7 +282,7 @@ async def sent_since(reader: Reader, user_id: str, since: Instant) -> int:
 
 
 async def unused(reader: Reader, before: Instant, limit: int) -> list[PictureKey]:
-    """Pictures uploaded before an instant that no event, series, group or person uses, not even after an undo."""
+    """Pictures uploaded before this time that no event, series, group or person uses and that no undo could bring back."""
     rows = await reader.fetch(
         """
         select p.key from pictures p
@@ -308,7 +309,7 @@ async def delete(tx: Transaction, key: PictureKey) -> None:
 
 
 async def size_of_own(reader: Reader, key: PictureKey, user_id: str) -> tuple[int, int] | None:
-    """Width and height of a picture that this person uploaded; None for any other."""
+    """Width and height of a picture that this person uploaded. None for any other picture."""
     row = await reader.fetch_one(
         "select width, height from pictures where key = :key and user_id = :user_id", key=key, user_id=user_id
     )

@@ -1,4 +1,4 @@
-"""Portraits: people's own pictures, cut to a square around the centre and re-encoded in three small sizes."""
+"""Portraits: profile pictures, cropped to a centred square and re-encoded in three small sizes."""
 
 import io
 import secrets
@@ -20,20 +20,21 @@ from openmeet.domain.media.pictures import (
 )
 
 CONTENT_TYPE: Final = "image/webp"
-# A list shows dozens of the smallest: one has about 1 kB.
+# A list shows dozens of the smallest size, which takes about 1 kB each.
 _QUALITY: Final = 76
 
 
 def prepare(body: bytes) -> dict[int, bytes]:
-    """The square around the centre, by side; upright, without metadata. Raises InvalidForm (``picture``).
+    """Crop the picture to the centred square and encode it by side length, upright and without metadata.
 
-    A small picture is enlarged: whatever shows a portrait has the space of a full one.
+    Raises InvalidForm (``picture``). A small picture is enlarged, because every place that shows a portrait reserves
+    the full space.
     """
     whole = decoded(body, 2 * max(PORTRAIT_SIDES))
     side = min(whole.size)
     left, top = ((length - side) // 2 for length in whole.size)
     square = whole.crop((left, top, left + side, top + side))
-    # The library would copy metadata (comments, profiles) from its input.
+    # The library would otherwise copy metadata (comments, profiles) from its input.
     square.info.clear()
     return {length: _encoded(square, length) for length in PORTRAIT_SIDES}
 
@@ -45,13 +46,13 @@ def _encoded(square: Image.Image, side: int) -> bytes:
 
 
 async def keep(db: Database, store: BlobStore, workers: ChargedPool, user_id: str, body: bytes) -> PictureKey:
-    """Re-encode the portrait in a worker process and store it. Nobody sees it before it is ``put``.
+    """Re-encode the portrait in a worker process and store it. Nobody sees it until ``put`` is called.
 
     Raises InvalidForm (``picture``), TooLarge, TooMany, Unavailable.
     """
     await require_acceptable(db, user_id, body)
     made = await workers.run(partial(prepare, body))
-    # The bytes are stored before the row: a crash in between leaves no row without bytes.
+    # The bytes are stored before the row, so a crash in between never leaves a row without bytes.
     key = PictureKey(secrets.token_hex(16))
     for side, square in made.items():
         await put(store, portrait_key(key, side), square)

@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals and invalid input with pictures."""
 
 from groundwork.errors import Reason
 
 
 class MediaReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/events.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
 
     TOO_NARROW = "media.too_narrow"
     TOO_LARGE = "media.too_large"

@@ -1,4 +1,4 @@
-"""Moderators' actions on one subject, each with its line in the audit log, and their undo.
+"""Moderators' actions on one subject, each with its line in the audit log, and undoing them.
 
 ``moderation_effects.actions`` applies the consequences elsewhere: notifications, freed capacity, records to publish.
 """
@@ -22,13 +22,13 @@ from openmeet.domain.moderation.model import (
 from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.users.model import UserId
 
-# Actions with their own undo: naming again, and the command.
+# Actions that cannot be undone here: appointing and dismissing moderators has its own form and command.
 _NOT_HERE = {ModerationAction.NAME, ModerationAction.UNNAME}
 
 
 @dataclass(frozen=True, slots=True)
 class StatusChange:
-    """A change of a subject's status. ``reason``: what its owner is told."""
+    """A change of a subject's status. ``reason`` is shown to the subject's owner."""
 
     act_id: ActId
     subject: Subject
@@ -69,7 +69,7 @@ async def decide_all(
     after: SubjectVisibility,
     reason: str,
 ) -> list[StatusChange]:
-    """``decide`` for many subjects with this status; others are skipped."""
+    """Like ``decide``, for many subjects with this status. Subjects with another status are skipped."""
     steps: list[StatusChange] = []
     for subject in subjects:
         if await visibility.change(tx, subject, before, after, reason=reason, by=actor_id):
@@ -82,7 +82,7 @@ async def decide_all(
 
 
 async def dismiss(tx: Transaction, actor_id: UserId, subject: Subject, reason: str) -> ActId:
-    """Close the reports about a subject without action. Raises Refused (``NothingToDo``)."""
+    """Close the reports about a subject without taking action. Raises Refused (``NothingToDo``)."""
     (act_id,) = await audit_log.add(
         tx, actor_id, [NewLogEntry(ModerationAction.DISMISS, subject, "reported", "", reason)]
     )
@@ -92,10 +92,10 @@ async def dismiss(tx: Transaction, actor_id: UserId, subject: Subject, reason: s
 
 
 async def undo(tx: Transaction, actor_id: UserId, act_id: ActId, reason: str) -> StatusChange | None:
-    """Undo one action: restore the status before it and reopen the reports that it closed. None: the status is
-    unchanged.
+    """Undo an action: restore the status before it and reopen the reports that it closed. None if the status does not
+    change.
 
-    Raises NotFound, Refused (``UndoneAlready``, ``NothingToDo``) and Conflict (decided again since).
+    Raises NotFound, Refused (``UndoneAlready``, ``NothingToDo``) and Conflict (another decision was made since).
     """
     entry = await audit_log.find(tx, act_id)
     if entry is None or entry.act in _NOT_HERE:
@@ -133,7 +133,7 @@ async def _taken_back(tx: Transaction, actor_id: UserId, entry: LogEntry, reason
 
 
 async def hold_first_event(tx: Transaction, person: UserId) -> None:
-    """Hold a new account's public events for a moderator; nothing if somebody has decided about the account before."""
+    """Hold a new account's public events for a moderator. Does nothing if the account already has a status."""
     subject = Subject(Thing.PERSON, person)
     if await visibility.of(tx, person) is None:
         await visibility.hold(tx, [subject], SubjectVisibility.FIRST_EVENT)

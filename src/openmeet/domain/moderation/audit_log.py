@@ -1,6 +1,7 @@
-"""The audit log: a line per action, in its transaction. Database triggers refuse to change or remove a line.
+"""The audit log: one line per action, written in the action's transaction. Database triggers refuse to change or remove
+lines.
 
-It stores user ids without foreign keys, so that merges and deletions of users leave it unchanged.
+User ids are stored without foreign keys, so that merging or deleting users leaves the log unchanged.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ _COLUMNS = "id, at, actor_id, act, thing, subject, before_state, after_state, re
 
 @dataclass(frozen=True, slots=True)
 class NewLogEntry:
-    """A line to be written."""
+    """A log line to be written."""
 
     act: ModerationAction
     subject: Subject
@@ -28,7 +29,7 @@ class NewLogEntry:
 
 
 async def add(tx: Transaction, actor_id: UserId | None, lines: Sequence[NewLogEntry]) -> list[ActId]:
-    """Append lines; raises UniqueViolated if one undoes an action that was undone already."""
+    """Append lines. Raises UniqueViolated if one of them undoes an action that was already undone."""
     rows = [
         {
             "id": new_id(tx.now),
@@ -60,7 +61,7 @@ async def find(reader: Reader, act_id: ActId) -> LogEntry | None:
 async def newest(
     reader: Reader, *, subject: str | None = None, before: tuple[Instant, str] | None = None, limit: int
 ) -> list[LogEntry]:
-    """Newest first; optionally of one subject."""
+    """Return lines, newest first, optionally only those about one subject."""
     clauses = ["1 = 1"]
     values: dict[str, object] = {"limit": limit}
     if subject is not None:
@@ -77,7 +78,7 @@ async def newest(
 
 
 async def undone_among(reader: Reader, act_ids: Sequence[ActId]) -> set[ActId]:
-    """The moderation actions among these that were undone."""
+    """Return those of the given moderation actions that were undone."""
     if not act_ids:
         return set()
     rows = await reader.fetch(

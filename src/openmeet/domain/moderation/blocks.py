@@ -1,8 +1,8 @@
-"""Blocks and mutes between users. A block works in both directions where that makes sense; a mute is invisible to its
-target.
+"""Blocks and mutes between users.
 
-A blocked user cannot RSVP to the blocker's events, join their groups, see what of theirs is not public, or notify them.
-Neither finds the other's things in lists. A mute hides a user or group from the muter's own lists and notifications.
+A blocked user cannot RSVP to the blocker's events, join their groups, see their non-public content, or notify them.
+Neither of the two finds the other's events and groups in lists. A mute hides a user or group from the muter's own lists
+and notifications, and its target does not learn of it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -39,7 +39,7 @@ def are_apart(one: str, other: str) -> str:
 
 
 def is_out_of_lists(person: str, *muted: str) -> str:
-    """SQL condition: lists of ``:viewer`` leave out this user (a column), because of a block or a mute."""
+    """SQL condition: lists shown to ``:viewer`` leave out this user (a column) because of a block or a mute."""
     return (
         f"({are_apart(':viewer', person)}"
         f" or exists (select 1 from user_mutes q where q.user_id = :viewer and q.subject in ({', '.join((person, *muted))})))"
@@ -71,7 +71,7 @@ async def blockers_of(reader: Reader, people: Collection[UserId], viewer: UserId
 
 
 async def hidden_from(reader: Reader, viewers: Collection[UserId]) -> dict[UserId, set[UserId]]:
-    """Who each of these users has blocked or muted: they do not read them."""
+    """The users that each of these users has blocked or muted, and whose content they therefore do not see."""
     if not viewers:
         return {}
     rows = await reader.fetch(
@@ -86,7 +86,7 @@ async def hidden_from(reader: Reader, viewers: Collection[UserId]) -> dict[UserI
 
 
 async def apart(reader: Reader, person: UserId, other: UserId) -> bool:
-    """Whether either has blocked the other: then neither can message or invite the other."""
+    """Whether either user has blocked the other. If so, neither can message or invite the other."""
     row = await reader.fetch_one(
         f"select 1 as found from users u where u.id = :person and {are_apart('u.id', ':other')}",
         person=person,
@@ -96,8 +96,9 @@ async def apart(reader: Reader, person: UserId, other: UserId) -> bool:
 
 
 async def apart_from_address(reader: Reader, person: UserId, email: str) -> bool:
-    """``apart`` for the user with this e-mail address, if any. Checked when an e-mail is sent, so that nobody learns
-    who that is.
+    """Like ``apart``, for the user with this e-mail address, if any.
+
+    Checked only when the e-mail is sent, so that nobody learns whose address it is.
     """
     row = await reader.fetch_one(
         f"select 1 as found from users u where u.email = :email and {are_apart('u.id', ':person')}",
@@ -108,13 +109,13 @@ async def apart_from_address(reader: Reader, person: UserId, email: str) -> bool
 
 
 async def raise_if_blocked(reader: Reader, person: UserId, other: UserId, *, refusal: Reason) -> None:
-    """Raises Refused (``NotWelcome``) if either has blocked the other; the text does not say why."""
+    """Raise Refused (``NotWelcome``) if either user has blocked the other. The message does not say why."""
     if await apart(reader, person, other):
         raise Refused(refusal, name="NotWelcome")
 
 
 async def raise_if_unwelcome(reader: Reader, host: UserId, caller: UserId, *, refusal: Reason) -> None:
-    """Raises Refused (``NotWelcome``) for whom ``is_unwelcome``; the text does not say why."""
+    """Raise Refused (``NotWelcome``) if the caller is unwelcome (``is_unwelcome``). The message does not say why."""
     row = await reader.fetch_one(
         f"select 1 as found from users u where u.id = :caller and {is_unwelcome(':host', 'u.id')}",
         host=host,
@@ -125,8 +126,8 @@ async def raise_if_unwelcome(reader: Reader, host: UserId, caller: UserId, *, re
 
 
 def is_unwelcome(host: str, other: str) -> str:
-    """SQL condition: the host has blocked this user (columns), or a moderator has blocked the user or one of their
-    DIDs.
+    """SQL condition: the host has blocked this user (both are columns), or a moderator has blocked the user or one of
+    their DIDs.
     """
     return (
         f"(exists (select 1 from user_blocks k where k.user_id = {host} and k.blocked_id = {other})"
@@ -136,8 +137,10 @@ def is_unwelcome(host: str, other: str) -> str:
 
 
 def is_unwelcome_at(host: str, group: str, other: str) -> str:
-    """SQL condition: ``is_unwelcome`` at what this host holds, or its group (a column, null where it has none) has banned
-    this user, who is not the host.
+    """SQL condition: this user is unwelcome at an event of this host.
+
+    ``is_unwelcome`` holds, or the event's group (a column, null if there is none) has banned the user, who is not the
+    host.
     """
     banned = (
         f"select 1 from group_members gb where gb.group_id = {group} and gb.user_id = {other} and gb.role = 'banned'"
@@ -146,8 +149,8 @@ def is_unwelcome_at(host: str, group: str, other: str) -> str:
 
 
 def is_unwilling(person: str) -> str:
-    """SQL condition: this user (a column) has muted or blocked one of ``:sources`` (users and groups), or is blocked by
-    one.
+    """SQL condition: this user (a column) has muted or blocked one of ``:sources`` (users and groups), or one of them
+    has blocked the user.
     """
     return (
         f"(exists (select 1 from user_blocks k where (k.user_id = {person} and k.blocked_id in :sources)"
@@ -159,7 +162,10 @@ def is_unwilling(person: str) -> str:
 async def unwelcome_among(
     reader: Reader, pairs: Mapping[tuple[EventName, UserId], UserId]
 ) -> set[tuple[EventName, UserId]]:
-    """Those of these (subject, user) pairs whose user is blocked by the subject's host (the value) or by a moderator."""
+    """Return those (subject, user) pairs in which the subject's host or a moderator has blocked the user.
+
+    The values of ``pairs`` are the hosts.
+    """
     rows = [
         {"subject_id": subject_id, "host_id": host, "other_id": other}
         for (subject_id, other), host in sorted(pairs.items())
@@ -170,8 +176,8 @@ async def unwelcome_among(
 
 
 async def unwilling_among(reader: Reader, pairs: Collection[tuple[UserId, str]]) -> set[tuple[UserId, str]]:
-    """Those of these (user, source) pairs where the user has muted or blocked the source (user or group), or is blocked
-    by it.
+    """Return those (user, source) pairs in which the user has muted or blocked the source (a user or group), or the
+    source has blocked the user.
     """
     rows = [{"person_id": person, "source": source} for person, source in sorted(pairs)]
     return {(UserId(row["person_id"]), row["source"]) for row in await fetch_each(reader, _UNWILLING_AMONG, rows)}
@@ -190,7 +196,7 @@ _UNWELCOME_AMONG = f"""
 
 
 async def block(tx: Transaction, user_id: UserId, blocked_id: UserId, *, is_known: bool = True) -> bool:
-    """Block a user; False if already blocked. ``is_known``: the blocker knew their name, and may still read it."""
+    """Block a user. False if already blocked. ``is_known``: the blocker knew the user's name and may still see it."""
     made = await tx.execute(
         "insert into user_blocks (user_id, blocked_id, is_known, created_at)"
         " values (:user_id, :blocked_id, :is_known, :now) on conflict (user_id, blocked_id) do nothing",
@@ -212,7 +218,7 @@ async def unblock(tx: Transaction, user_id: UserId, blocked_id: UserId) -> bool:
 
 
 async def mute(tx: Transaction, user_id: UserId, subject: Subject, *, is_known: bool = True) -> bool:
-    """Mute a user or group; False if already muted. ``is_known``: see ``block``."""
+    """Mute a user or group. False if already muted. ``is_known``: see ``block``."""
     made = await tx.execute(
         "insert into user_mutes (user_id, thing, subject, is_known, created_at)"
         " values (:user_id, :thing, :subject, :is_known, :now) on conflict (user_id, subject) do nothing",
@@ -233,7 +239,7 @@ async def unmute(tx: Transaction, user_id: UserId, subject: str) -> bool:
 
 
 async def blocked_by(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[Block]:
-    """Users that a user has blocked, newest first. Not paged: people make these themselves."""
+    """Users that a user has blocked, newest first. Not paged, because people add entries one at a time."""
     rows = await reader.fetch(
         f"""
         select b.blocked_id, u.display_name, b.created_at

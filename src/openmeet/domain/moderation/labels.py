@@ -1,8 +1,8 @@
-"""Labels of the labelers that this site subscribes to: which are in force, what they hide, cursors. SQL.
+"""Labels from the labelers that this site subscribes to: which are in force, what they hide, and cursors. SQL.
 
-What labels hide is one condition (``hides_event``, ``hides_person``). It accompanies ``visibility.is_withheld`` for
-events, series and groups, and ``visibility.is_blocked`` for RSVPs. A moderator's trust in the event, the user or the
-DID overrides any label.
+The conditions ``hides_event`` and ``hides_person`` decide what labels hide. They accompany ``visibility.is_withheld``
+for events, series and groups, and ``visibility.is_blocked`` for RSVPs. If a moderator trusts the event, the user or the
+DID, labels have no effect.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.users.model import UserId
 
-# Other values are only warnings for moderators.
+# Label values that hide content. Others are only shown to moderators as warnings.
 HIDING: Final = frozenset({"!hide", "!takedown", "spam"})
 
-# Expired labels, or labels of a dropped labeler, deleted per transaction.
+# Number of expired labels, or labels of a dropped labeler, to delete per transaction.
 _AT_ONCE: Final = 500
 
 _PUT = """
@@ -32,7 +32,7 @@ _PUT = """
 
 @dataclass(frozen=True, slots=True)
 class NetworkLabel:
-    """A label on a DID or a record's URI; ``cid`` (empty: all) is the version that it applies to."""
+    """A label on a DID or a record's URI. ``cid`` is the version that it applies to, or empty for all versions."""
 
     source: str
     subject: str
@@ -56,9 +56,9 @@ def _is_trusted(*subjects: str) -> str:
 
 
 def hides_person(person: str, *things: str) -> str:
-    """SQL condition: a label on one of this user's DIDs (a column) hides their things.
+    """SQL condition: a label on one of this user's DIDs (a column) hides their content.
 
-    ``things``: columns of subjects; one that a moderator trusts is shown.
+    ``things``: columns with subject ids. Content is shown if a moderator trusts one of these subjects.
     """
     return (
         f"(exists (select 1 from identities li join labels l on l.subject = li.did where li.user_id = {person} and {_holds('l')}"
@@ -67,7 +67,7 @@ def hides_person(person: str, *things: str) -> str:
 
 
 def hides_event(table: str) -> str:
-    """SQL condition: a label hides an event, by its record (this version or all) or by its host."""
+    """SQL condition: a label on an event's record (on this version or on all) or on its host hides the event."""
     on_record = (
         f"exists (select 1 from labels l where l.subject = {table}.record_uri and {_holds('l')}"
         f" and l.cid in ('', coalesce({table}.record_cid, '')))"
@@ -77,10 +77,10 @@ def hides_event(table: str) -> str:
 
 
 async def put(tx: Transaction, label: NetworkLabel) -> bool:
-    """Store a label or its negation; False if a newer one is known. An expired label counts as its negation."""
+    """Store a label or its negation. False if a newer one is known. An expired label counts as its negation."""
     expires_at = label.expires_at
     if expires_at is not None and expires_at <= tx.now and not label.is_negated:
-        # It replaces an older one in force, and is not in force itself.
+        # An expired label replaces an older one in force but is not in force itself.
         label, expires_at = _negated(label), None
     changed = await tx.execute(
         _PUT,
@@ -114,7 +114,9 @@ def _negated(label: NetworkLabel) -> NetworkLabel:
 
 
 async def expire(tx: Transaction) -> list[str]:
-    """Expire labels; returns up to a few hundred subjects. Rows stay, so that older labels cannot return."""
+    """End expired labels, a few hundred at a time, and return their subjects. Rows stay, so that older labels cannot
+    return.
+    """
     rows = await tx.fetch(
         "select source, subject, value, cid from labels where expires_at <= :now and negated = 0"
         " order by expires_at limit :limit",
@@ -130,7 +132,7 @@ async def expire(tx: Transaction) -> list[str]:
 
 
 async def about(reader: Reader, subjects: Sequence[str]) -> dict[str, list[NetworkLabel]]:
-    """Labels in force by subject: DIDs and record URIs."""
+    """Labels in force, by subject (DIDs and record URIs)."""
     found: dict[str, list[NetworkLabel]] = {}
     if not subjects:
         return found
@@ -156,7 +158,7 @@ async def about(reader: Reader, subjects: Sequence[str]) -> dict[str, list[Netwo
 
 
 async def hiding(reader: Reader, record_uri: str | None, person: UserId) -> list[NetworkLabel]:
-    """Labels that hide a record, or all of its host's events; shown to the owner as the reason."""
+    """Labels that hide a record, or all events of its host. The owner is shown them as the reason."""
     rows = await reader.fetch("select did from identities where user_id = :person order by did", person=person)
     subjects = [row["did"] for row in rows] + ([] if record_uri is None else [record_uri])
     return [one for labels in (await about(reader, subjects)).values() for one in labels if one.hides]
@@ -164,7 +166,7 @@ async def hiding(reader: Reader, record_uri: str | None, person: UserId) -> list
 
 @dataclass(frozen=True, slots=True)
 class Labeller:
-    """A labeler's state. ``heard_at``: when it last sent a label that was stored; None: never."""
+    """A labeler's state. ``heard_at``: when it last sent a label that was stored, or None."""
 
     did: str
     state: str
@@ -194,7 +196,7 @@ async def labellers(reader: Reader) -> list[Labeller]:
 
 
 async def add_labeller(tx: Transaction, did: str) -> int:
-    """Add a labeler; returns the cursor to resume from, 0 for the start of its backlog."""
+    """Add a labeler. Returns the cursor to resume from; 0 means the start of its backlog."""
     await tx.execute(
         "insert into labelers (did, cursor, state, reason, changed_at) values (:did, 0, 'following', '', :now)"
         " on conflict (did) do nothing",
@@ -206,7 +208,7 @@ async def add_labeller(tx: Transaction, did: str) -> int:
 
 
 async def advance(tx: Transaction, did: str, cursor: int) -> None:
-    """Store the labeler's cursor: everything up to it is applied."""
+    """Store the labeler's cursor, up to which everything has been applied."""
     await tx.execute(
         "update labelers set cursor = :cursor, state = 'following', reason = '',"
         " changed_at = case when state = 'following' then changed_at else :now end"
@@ -219,7 +221,8 @@ async def advance(tx: Transaction, did: str, cursor: int) -> None:
 
 async def set_state(tx: Transaction, did: str, state: str, reason: str) -> None:
     """Set the state: subscribed (``following``), unavailable (``failing``) or waiting for an operator (``stopped``).
-    ``changed_at``: since when.
+
+    ``changed_at`` is kept if the state does not change.
     """
     await tx.execute(
         "update labelers set state = :state, reason = :reason,"
@@ -232,7 +235,10 @@ async def set_state(tx: Transaction, did: str, state: str, reason: str) -> None:
 
 
 async def drop_others(tx: Transaction, chosen: Sequence[str]) -> list[str]:
-    """Labelers no longer in the settings, to be deleted; one that is configured again is read from the start."""
+    """Reset labelers that are no longer configured, and return them for deletion.
+
+    A labeler that is configured again is read from the start.
+    """
     rows = await tx.fetch("select did from labelers order by did")
     gone = [row["did"] for row in rows if row["did"] not in chosen]
     await tx.execute_many("update labelers set cursor = 0 where did = :did", [{"did": did} for did in gone])
@@ -240,7 +246,7 @@ async def drop_others(tx: Transaction, chosen: Sequence[str]) -> list[str]:
 
 
 async def forget_some(tx: Transaction, did: str) -> bool:
-    """Delete some hundred labels of a labeler, at the end also its cursor; False if nothing is left."""
+    """Delete a few hundred labels of a labeler, and finally the labeler itself. False if nothing is left to delete."""
     deleted = await tx.execute(
         "delete from labels where source = :did and (subject, value, cid) in"
         " (select subject, value, cid from labels where source = :did limit :limit)",

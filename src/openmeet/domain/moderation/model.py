@@ -20,7 +20,9 @@ MAX_REASON: Final = 500
 
 
 class Thing(StrEnum):
-    """The kind of a subject. It is named by its id, a DID, or the origin of a PDS (``https://pds.example``)."""
+    """The kind of a subject. A subject is identified by its id, a DID, or the origin of a PDS
+    (``https://pds.example``).
+    """
 
     EVENT = "event"
     SERIES = "series"
@@ -30,16 +32,16 @@ class Thing(StrEnum):
     HOST = "host"
 
 
-# What users can mute.
+# Kinds of subject that users can mute.
 MUTED: Final = (Thing.PERSON, Thing.GROUP)
 
 
 class SubjectVisibility(StrEnum):
-    """Moderation status of a subject. All but the first and the last hide it from everybody except its owner.
+    """Moderation status of a subject. All except the first and the last hide it from everybody but its owner.
 
-    ``FIRST_EVENT``: a new user's public events wait for a moderator. ``ARRIVAL``: an author new on the network waits
-    for some time. ``BURST``: too many at once, held until a moderator decides. ``TRUSTED``: set by a moderator; nothing
-    of theirs is held.
+    ``FIRST_EVENT``: a new user's public events wait for a moderator. ``ARRIVAL``: the author is new on the network and
+    is held for some time. ``BURST``: too many came at once, held until a moderator decides. ``TRUSTED``: a moderator
+    trusts the subject, and nothing of it is held.
     """
 
     SHOWN = "shown"
@@ -51,7 +53,7 @@ class SubjectVisibility(StrEnum):
 
 
 class ReportReason(StrEnum):
-    """Why somebody reports something; free text adds details."""
+    """Why a user reports something. Free text adds details."""
 
     SPAM = "spam"
     ABUSE = "abuse"
@@ -81,7 +83,7 @@ class ReportOutcome(StrEnum):
 
 
 class ModerationAction(StrEnum):
-    """An action, as the audit log names it."""
+    """A moderation action. The value is its name in the audit log."""
 
     HIDE = "hide"
     SHOW = "show"
@@ -106,7 +108,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class ModerationStatus:
-    """A subject's status, since when, and the reason given to its owner."""
+    """A subject's status, the time it was set, and the reason given to its owner."""
 
     subject: Subject
     state: SubjectVisibility
@@ -117,8 +119,8 @@ class ModerationStatus:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """A line of the audit log. ``actor_id`` None: an automatic rule or a command. ``undoes``: the line that this one
-    undoes.
+    """A line of the audit log. ``actor_id`` is None for an automatic rule or a command. ``undoes``: the line that this
+    one undoes.
     """
 
     id: ActId
@@ -134,7 +136,7 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class AbuseReport:
-    """One user's report about one subject; only moderators see the reporter."""
+    """A user's report about a subject. Only moderators see the reporter."""
 
     id: ReportId
     reporter_id: UserId
@@ -148,19 +150,19 @@ class AbuseReport:
 
 @dataclass(frozen=True, slots=True)
 class ModerationPolicy:
-    """When new content is held for moderation; one policy per site.
+    """When new content is held for moderation. One policy applies to the whole site.
 
-    ``holds_first_events``: public events of accounts younger than ``new_account_days`` are held until a moderator shows
-    one.
+    ``holds_first_events``: public events of accounts younger than ``new_account_days`` are held until a moderator
+    approves one.
 
-    ``new_author_minutes``: how long events of a remote author are held when the author is first seen.
+    ``new_author_minutes``: how long events of a remote author are held after the author is first seen.
 
-    ``most_events_of_author``: new events per hour that an unknown remote author may show.
+    ``most_events_of_author``: maximum number of new events per hour from an unknown remote author.
 
-    ``most_authors_of_host``, ``most_events_of_host``: more new authors of one host, or events of them, per hour are a
-    burst.
+    ``most_authors_of_host``, ``most_events_of_host``: more new authors from one host, or more events from them, per
+    hour count as a burst.
 
-    ``most_new_hosts``: so are more previously unknown hosts than this per hour.
+    ``most_new_hosts``: more previously unknown hosts per hour also count as a burst.
     """
 
     holds_first_events: bool = False
@@ -180,7 +182,7 @@ _SHOWN = {Thing.EVENT: ModerationAction.SHOW, Thing.SERIES: ModerationAction.SHO
 def host_of(pds_url: str) -> str:
     """The key by which a PDS is counted: its domain with one label before it, because an operator may run many servers.
 
-    An address without a domain (an IP address, localhost) is its own key. Empty if there is no host.
+    An IP address or a single name such as localhost is its own key, with its port. Empty if there is no host.
     """
     parts = urlsplit(pds_url)
     name = parts.hostname or ""
@@ -191,7 +193,7 @@ def host_of(pds_url: str) -> str:
 
 
 def is_burst(policy: ModerationPolicy, *, counted: int, authors: int, events: int, new_hosts: int) -> bool:
-    """Whether a newcomer exceeds a rate: of their own events, of newcomers on their host, or of unknown hosts."""
+    """Whether a newcomer exceeds one of the rates: their own events, newcomers on their host, or unknown hosts."""
     return (
         counted > policy.most_events_of_author
         or authors > policy.most_authors_of_host
@@ -201,7 +203,7 @@ def is_burst(policy: ModerationPolicy, *, counted: int, authors: int, events: in
 
 
 def act_of(subject: Subject, before: SubjectVisibility, after: SubjectVisibility) -> ModerationAction:
-    """The log's name for the change from one status to another."""
+    """The action to log for a change from one status to another."""
     if after is SubjectVisibility.HIDDEN:
         return _HIDDEN.get(subject.thing, ModerationAction.BLOCK)
     if after in {SubjectVisibility.FIRST_EVENT, SubjectVisibility.ARRIVAL, SubjectVisibility.BURST}:
@@ -212,7 +214,7 @@ def act_of(subject: Subject, before: SubjectVisibility, after: SubjectVisibility
 
 
 def require_possible(subject: Subject, before: SubjectVisibility, after: SubjectVisibility) -> None:
-    """Raises Refused (``NothingToDo``) if the status is already set, or impossible for such a subject."""
+    """Raise Refused (``NothingToDo``) if the status is already set or is not possible for such a subject."""
     if after is before or (
         after is SubjectVisibility.TRUSTED and subject.thing not in {Thing.PERSON, Thing.DID, Thing.EVENT}
     ):
@@ -235,7 +237,7 @@ def check_report(reason: str, words: str) -> tuple[ReportReason, str]:
 
 
 def check_reason(reason: str, *, is_told: bool) -> str:
-    """The moderator's reason for the subject's owner; ``is_told``: it is required. Raises InvalidForm."""
+    """Validate the moderator's reason for the subject's owner. ``is_told``: a reason is required. Raises InvalidForm."""
     reason = reason.strip()
     if is_told and not reason:
         raise InvalidForm({"reason": ModerationReason.EXPLANATION_NEEDED})
@@ -245,7 +247,7 @@ def check_reason(reason: str, *, is_told: bool) -> str:
 
 
 def check_host(text: str) -> Subject:
-    """The origin of a PDS from its address; raises InvalidInput."""
+    """Parse the origin of a PDS from its URL. Raises InvalidInput."""
     typed = text.strip().rstrip("/")
     parts = urlsplit(typed if "://" in typed else f"https://{typed}")
     is_name = re.fullmatch(r"[a-z0-9.:\[\]-]+", parts.netloc.lower()) is not None
@@ -255,6 +257,6 @@ def check_host(text: str) -> Subject:
 
 
 def require_kind_to_mute(subject: Subject) -> None:
-    """Raises Refused for a kind of subject that cannot be muted."""
+    """Raise Refused for a kind of subject that cannot be muted."""
     if subject.thing not in MUTED:
         raise Refused(ModerationReason.NOT_MUTABLE, name="NotMutable")

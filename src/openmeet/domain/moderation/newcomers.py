@@ -1,6 +1,6 @@
-"""Unknown remote authors: when each was first seen, on which host, how many events came lately. SQL.
+"""Unknown remote authors: when each was first seen, on which host, and how many events came lately. SQL.
 
-Every lookup uses an index: an author is one row, and counts per host stop at the limit.
+Every query uses an index: each author is one row, and counts per host stop at the limit.
 """
 
 from collections.abc import Sequence
@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 
-# The window for rates.
+# The period over which rates are measured.
 WINDOW = HOUR
 
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """An unknown author with new events. ``counted``: events within the last ``WINDOW``, these included. ``is_new``:
-    first seen just now.
+    """An unknown author with new events.
+
+    ``counted``: number of events within the last ``WINDOW``, including the new ones. ``is_new``: the author is seen for
+    the first time.
     """
 
     did: str
@@ -28,7 +30,7 @@ class Newcomer:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """A number of events of one DID in one batch. ``host``: as ``model.host_of`` returns it."""
+    """Number of events of one DID in one batch. ``host`` is a result of ``model.host_of``."""
 
     did: str
     host: str
@@ -37,7 +39,7 @@ class Came:
 
 @dataclass(frozen=True, slots=True)
 class WaitingNewcomer:
-    """A newcomer held for some time. ``host``: as ``model.host_of`` returns it, empty until resolved."""
+    """A newcomer who is held for some time. ``host`` is a result of ``model.host_of``, and empty until resolved."""
 
     did: str
     host: str
@@ -46,7 +48,9 @@ class WaitingNewcomer:
 
 
 async def meet(tx: Transaction, came: Sequence[Came]) -> list[Newcomer]:
-    """Count events of these DIDs; unknown authors become newcomers. Ordered by DID to avoid deadlocks."""
+    """Count events of these DIDs. Unknown authors become newcomers. Rows are written in order of DID to avoid
+    deadlocks.
+    """
     ordered = sorted(came, key=lambda one: one.did)
     fresh = {one.did for one in ordered} - set(await _seen(tx, [one.did for one in ordered]))
     await tx.execute_many(
@@ -81,13 +85,13 @@ async def _seen(reader: Reader, dids: Sequence[str]) -> dict[str, Row]:
 
 
 async def counted_of(reader: Reader, did: str) -> int:
-    """How many events of this author came within their latest ``WINDOW``."""
+    """Number of events of this author within their latest ``WINDOW``."""
     row = await reader.fetch_one("select counted from remote_authors where did = :did", did=did)
     return 0 if row is None else int(row["counted"])
 
 
 async def note_host(tx: Transaction, did: str, host: str) -> bool:
-    """Store the host from the DID document. False if the author is no newcomer held for it."""
+    """Store the host from the author's DID document. False if the author is not a newcomer."""
     known = await tx.execute("update remote_authors set host = :host where did = :did", did=did, host=host)
     if known:
         await _meet_hosts(tx, [host])
@@ -102,7 +106,9 @@ async def _meet_hosts(tx: Transaction, hosts: Sequence[str]) -> None:
 
 
 async def due(reader: Reader, waiting_since: Instant, limit: int) -> list[WaitingNewcomer]:
-    """Newcomers whose holding time is over, oldest first; an hour if their host is still unknown."""
+    """Newcomers whose holding time is over, oldest first. If their host is still unknown, they are held for at least an
+    hour.
+    """
     rows = await reader.fetch(
         """
         select n.did, n.host, n.first_seen_at, n.counted
@@ -117,7 +123,9 @@ async def due(reader: Reader, waiting_since: Instant, limit: int) -> list[Waitin
 
 
 async def met_around(reader: Reader, host: str, at: Instant, limit: int) -> tuple[int, int]:
-    """Authors of a host first seen within ``WINDOW`` of a moment, and their events; counted up to ``limit`` authors."""
+    """Authors of a host who were first seen within ``WINDOW`` of a time, and their events. Counts at most ``limit``
+    authors.
+    """
     row = await reader.fetch_one(
         """
         select count(*) as authors, coalesce(sum(counted), 0) as events from (
@@ -133,7 +141,9 @@ async def met_around(reader: Reader, host: str, at: Instant, limit: int) -> tupl
 
 
 async def new_hosts_around(reader: Reader, host: str, at: Instant, limit: int) -> int:
-    """If this host was first seen within ``WINDOW`` of a moment: how many hosts were; else 0. Counted up to ``limit``."""
+    """Number of hosts first seen within ``WINDOW`` of a time if this host is one of them, otherwise 0. Counts at most
+    ``limit``.
+    """
     around = "first_seen_at between :since and :until"
     row = await reader.fetch_one(
         f"select count(*) as hosts from (select 1 from remote_hosts where {around} limit :limit) met"
@@ -147,7 +157,7 @@ async def new_hosts_around(reader: Reader, host: str, at: Instant, limit: int) -
 
 
 async def forget(tx: Transaction, did: str) -> None:
-    """The account is gone; moderators' decisions about its DID stay."""
+    """Forget an author whose account was deleted. A moderator's block of the DID stays."""
     await tx.execute("delete from remote_authors where did = :did", did=did)
     await tx.execute(
         "delete from moderation_states where subject = :did and state in ('arrival', 'burst', 'trusted')", did=did

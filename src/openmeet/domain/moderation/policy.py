@@ -1,4 +1,4 @@
-"""Moderators, and the moderation policy: limits that can be changed at run time; each change is logged."""
+"""Moderators, and the moderation policy: limits that can be changed at run time. Each change is logged."""
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -21,7 +21,7 @@ _NUMBERS = {
     "most_new_hosts": (1, 100_000),
 }
 NAMES = ("holds_first_events", *_NUMBERS)
-# The policy is one subject: the whole site.
+# The policy has one subject: the whole site.
 SUBJECT = Subject(Thing.HOST, "this site")
 
 
@@ -35,7 +35,7 @@ async def current(reader: Reader) -> ModerationPolicy:
 
 
 def check(wanted: ModerationPolicy) -> ModerationPolicy:
-    """Raises InvalidForm naming the invalid numbers."""
+    """Raise InvalidForm with the invalid numbers."""
     problems: dict[str, Why] = {
         name: ModerationReason.NUMBER_OUT_OF_RANGE(least=least, most=most)
         for name, (least, most) in _NUMBERS.items()
