@@ -11,17 +11,24 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, BrowserContext, Route
 
+from groundwork.blobstore.contract import put
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events import pictures as event_pictures
 from openmeet.domain.events.content import Content
+from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.vocabulary import Category
+from openmeet.domain.media import pictures as media
+from openmeet.domain.media.pictures import Picture, PictureKey, prepare
 from openmeet.domain.series import actions as series
 from openmeet.domain.series.model import Timing
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.domain.users.model import Caller
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import parse_local
+from programs.demo.scenes import scene
 from tests.browser.browsers import DESK, PHONE, Deployment, context
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import event_by, person
@@ -33,6 +40,8 @@ WIDTH = pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"]
 
 # A second on a slow mobile connection (docs/design-language.md).
 MOST_BYTES: Final = 60_000
+# What uploaded pictures may add to a page that shows them (the same budget).
+MOST_PICTURE_BYTES: Final = 90_000
 # The page, its stylesheets, script, font, icon and live stream; and a few pictures.
 MOST_REQUESTS: Final = 12
 _QUIET_MS: Final = 300
@@ -175,6 +184,28 @@ async def test_the_first_load_is_light(browser: Browser, openmeet: Deployment, v
         assert 20_000 < sum(sizes.values()) <= MOST_BYTES, (name, sizes)
         assert len(sizes) <= MOST_REQUESTS, (name, sizes)
     assert len(seen) == 12
+
+
+async def test_uploaded_pictures_stay_light_on_a_sharp_screen(browser: Browser, openmeet: Deployment) -> None:
+    """Browsers get WebP in the size that they need, not the largest one."""
+    town = await built(openmeet)
+    slug = town.pages["event"].removeprefix("/events/")
+    made = prepare(scene("board", "1"))
+    async with openmeet.db.transaction() as tx:
+        (row,) = await tx.fetch("select author_id from events where slug = :slug", slug=slug)
+        key = PictureKey("ab" * 16)
+        await media.insert(tx, key, row["author_id"], made.width, made.height, 1)
+        picture = Picture(key, "Board games on a table", made.width, made.height)
+        await event_pictures.put(tx, Caller(row["author_id"], "Ben"), EventSlug(slug), picture)
+    for file, body in made.bodies.items():
+        await put(openmeet.pictures, media.blob_key(key, *file), body)
+    for viewport in (PHONE, DESK):
+        async with context(browser, openmeet, viewport=viewport, device_scale_factor=2) as opened:
+            sizes = await fetched(opened, town.pages["event"])
+        pictures = {address: size for address, size in sizes.items() if "/media/" in address}
+        assert any(address.endswith("/medium") for address in pictures), pictures
+        assert 10_000 < sum(pictures.values()) <= MOST_PICTURE_BYTES, pictures
+        assert sum(sizes.values()) - sum(pictures.values()) <= MOST_BYTES, sizes
 
 
 @WIDTH

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from groundwork.clock import Instant
 from openmeet.domain.chat.model import MAX_LINES, MAX_MENTIONS, MAX_TEXT
-from openmeet.domain.media.pictures import CONTENT_TYPE
+from openmeet.domain.media.pictures import PictureFormat
 from openmeet.matrix.names import is_event_id, is_media_uri, is_user_id
 
 Content = dict[str, Any]
@@ -148,7 +148,7 @@ def _picture(one: OutgoingPicture) -> Content:
         "body": one.caption or _FILE_NAME,
         "filename": _FILE_NAME,
         "url": one.uri,
-        "info": {"mimetype": CONTENT_TYPE, "w": one.width, "h": one.height, "size": one.size},
+        "info": {"mimetype": PictureFormat.JPEG.content_type, "w": one.width, "h": one.height, "size": one.size},
     }
 
 

@@ -18,7 +18,7 @@ from openmeet.domain.chat import pictures as chat_pictures
 from openmeet.domain.chat.messages import write_message
 from openmeet.domain.chat.model import ChatMessage, LogKind, MessagePicture, RoomId, with_pictures
 from openmeet.domain.chat.pictures import StoredPicture, blob_key
-from openmeet.domain.media.pictures import CONTENT_TYPE, Size
+from openmeet.domain.media.pictures import PictureFormat, Size
 from openmeet.matrix import content, store
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import MatrixUser
@@ -133,7 +133,7 @@ async def _uploaded(
     if row is not None:
         return str(row["uri"]), size
     try:
-        uri = await ghost.upload(b"".join([piece async for piece in blobs.read(at)]), CONTENT_TYPE)
+        uri = await ghost.upload(b"".join([piece async for piece in blobs.read(at)]), PictureFormat.JPEG.content_type)
     except RemoteFailed as failed:
         # The text of the message is sent without it.
         if not _never_succeeds(failed):

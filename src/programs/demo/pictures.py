@@ -62,8 +62,8 @@ class TownPictures:
         """A picture of a scene, which this person uploads."""
         made = await self._scenes[kind, dice.randrange(VARIANTS)]
         key = _key(dice)
-        for size, body in made.bodies.items():
-            await put(self.store, blob_key(key, size), body)
+        for (size, format_), body in made.bodies.items():
+            await put(self.store, blob_key(key, size, format_), body)
         async with db.transaction() as tx:
             total = sum(map(len, made.bodies.values()))
             await pictures.insert(tx, key, user_id, made.width, made.height, total)

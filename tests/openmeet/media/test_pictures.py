@@ -20,7 +20,7 @@ from openmeet.domain.events import pictures
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import values_of_event
 from openmeet.domain.media import pictures as media_pictures
-from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, SIDES, Picture, Size, blob_key, prepare
+from openmeet.domain.media.pictures import FILES, MAX_UPLOAD_BYTES, Picture, PictureFormat, Size, blob_key, prepare
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
@@ -54,14 +54,14 @@ def store(tmp_path):
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
 def test_whatever_is_sent_becomes_two_jpegs(kind):
     made = prepare(picture(kind, (2400, 1200)))
-    large, small = (opened(made.bodies[size]) for size in (Size.LARGE, Size.SMALL))
+    large, small = (opened(made.bodies[size, PictureFormat.JPEG]) for size in (Size.LARGE, Size.SMALL))
     assert {large.format, small.format} == {"JPEG"}
     assert (large.size, small.size) == ((1600, 800), (640, 320))
     assert (made.width, made.height) == large.size
 
 
 def test_small_ones_stay_small():
-    assert opened(prepare(picture(size=(80, 60))).bodies[Size.LARGE]).size == (80, 60)
+    assert opened(prepare(picture(size=(80, 60))).bodies[Size.LARGE, PictureFormat.JPEG]).size == (80, 60)
 
 
 def test_where_it_was_taken_is_not_kept_but_which_way_is_up():
@@ -71,7 +71,7 @@ def test_where_it_was_taken_is_not_kept_but_which_way_is_up():
     exif.get_ifd(0x8825)[1] = "N"
     body = picture("JPEG", (80, 60), exif=exif, comment=b"by Ana")
     assert b"Secret Camera" in body
-    made = prepare(body).bodies[Size.LARGE]
+    made = prepare(body).bodies[Size.LARGE, PictureFormat.JPEG]
     assert opened(made).size == (60, 80)
     assert not opened(made).getexif()
     assert b"Secret" not in made
@@ -79,7 +79,7 @@ def test_where_it_was_taken_is_not_kept_but_which_way_is_up():
 
 
 def test_what_is_seen_through_stands_on_white():
-    made = opened(prepare(picture("PNG", mode="RGBA")).bodies[Size.LARGE])
+    made = opened(prepare(picture("PNG", mode="RGBA")).bodies[Size.LARGE, PictureFormat.JPEG])
     assert made.mode == "RGB"
     assert min(made.getpixel((10, 10))) > 250
 
@@ -145,10 +145,10 @@ async def test_what_nothing_shows_is_forgotten_after_a_while_and_nothing_else(ma
     assert await media_pictures.forget_unused(db, store) == 0
     clock.turn(media_pictures.UNUSED_FOR + DAY)
     assert await media_pictures.forget_unused(db, store) == 1
-    for size in SIDES:
-        assert await store.size(blob_key(shown, size)) > 0
+    for file in FILES:
+        assert await store.size(blob_key(shown, *file)) > 0
         with pytest.raises(NotFound):
-            await store.size(blob_key(unused, size))
+            await store.size(blob_key(unused, *file))
 
 
 async def test_by_pages(make_sqlite, store, clock):
@@ -183,6 +183,11 @@ async def test_by_pages(make_sqlite, store, clock):
             assert opened(shown.content).format == "JPEG"
             same = await eve.get(f"/media/{kept['key']}/{size.value}", headers={"if-none-match": shown.headers["etag"]})
             assert same.status_code == 304
+            as_browser = {"accept": "image/avif,image/webp,image/apng,*/*;q=0.8"}
+            smaller = await eve.get(f"/media/{kept['key']}/{size.value}", headers=as_browser)
+            assert (smaller.headers["content-type"], smaller.headers["vary"]) == ("image/webp", "Accept")
+            assert opened(smaller.content).format == "WEBP"
+            assert smaller.headers["etag"] != shown.headers["etag"]
         for strange in ("x/large", f"{kept['key']}/huge", "..%2f..%2fsealing.key/large", f"{'0' * 32}/large"):
             assert (await eve.get(f"/media/{strange}")).status_code == 404
         other = await ana.post(path, files={"picture": ("", b"", "")}, data={"alt": "Other words"})
@@ -292,3 +297,18 @@ async def test_a_picture_that_breaks_its_limits_is_refused_beside_its_field(
         await strict.close()
     async with db.reader() as reader:
         assert await reader.fetch("select 1 from pictures") == []
+
+
+async def test_sizes_that_an_older_version_did_not_store_are_served_larger(make_sqlite, store, clock):
+    site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+    key, _ = await media_pictures.keep(site.db, store, WORKERS, ana.user_id, picture(size=(2000, 1000)))
+    for file in FILES:
+        if file not in {(Size.LARGE, PictureFormat.JPEG), (Size.SMALL, PictureFormat.JPEG)}:
+            await store.delete(blob_key(key, *file))
+    async with site.browser() as eve:
+        for size, width in ((Size.MEDIUM, 1600), (Size.THUMBNAIL, 640)):
+            shown = await eve.get(f"/media/{key}/{size.value}", headers={"accept": "image/webp"})
+            assert (shown.headers["content-type"], opened(shown.content).width) == ("image/jpeg", width)
+        assert (await eve.get(f"/media/{key}/enormous")).status_code == 404

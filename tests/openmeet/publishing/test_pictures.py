@@ -16,9 +16,9 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.media import pictures as media
-from openmeet.domain.media.pictures import Picture, Size
+from openmeet.domain.media.pictures import Picture, PictureFormat, Size
 from openmeet.domain.users.model import Caller
-from openmeet.network.ingestion.record_pictures import ABSENT_FOR, RecordPictures, picture_of
+from openmeet.network.ingestion.record_pictures import ABSENT_FOR, RecordPictures, blob_key, picture_of
 from openmeet.network.records.collections import EVENT
 from openmeet.outbox.publications import PublicationKind
 from openmeet.settings import Settings
@@ -158,12 +158,15 @@ async def test_a_foreign_picture_is_fetched_once_and_made_anew(deployment: Deplo
     assert (found.cid, found.alt, found.width) == (cid, "A boat.", 2)
     store = open_folder(tmp_path / "shown")
     pictures = RecordPictures(deployment.network, store, POOL)
-    key = await pictures.have(parse_did(did), cid, Size.SMALL)
-    body = b"".join([piece async for piece in store.read(key)])
-    assert SECRET not in body
-    assert Image.open(io.BytesIO(body)).format == "JPEG"
+    await pictures.ensure_stored(parse_did(did), cid, Size.SMALL, PictureFormat.WEBP)
+    for format_ in PictureFormat:
+        body = b"".join([piece async for piece in store.read(blob_key(cid, Size.SMALL, format_))])
+        assert SECRET not in body
+        assert Image.open(io.BytesIO(body)).get_format_mimetype() == format_.content_type
     # From now on nobody is asked: the account could be gone.
-    await RecordPictures(deployment.network, store, POOL).have(parse_did("did:plc:" + "a" * 24), cid, Size.LARGE)
+    await RecordPictures(deployment.network, store, POOL).ensure_stored(
+        parse_did("did:plc:" + "a" * 24), cid, Size.LARGE, PictureFormat.JPEG
+    )
 
 
 @pytest.mark.parametrize("body", [b"<svg onload='alert(1)'/>", b"\xff\xd8\xff" + b"no picture"])
@@ -172,10 +175,10 @@ async def test_what_is_no_picture_is_absent_and_asked_for_once(deployment: Deplo
     pictures = RecordPictures(deployment.network, open_folder(tmp_path / "shown"), POOL)
     for _ in range(2):
         with pytest.raises(NotFound):
-            await pictures.have(parse_did(did), cid, Size.LARGE)
+            await pictures.ensure_stored(parse_did(did), cid, Size.LARGE, PictureFormat.JPEG)
     deployment.clock.turn(ABSENT_FOR + 1)
     with pytest.raises(NotFound):
-        await pictures.have(parse_did(did), cid, Size.LARGE)
+        await pictures.ensure_stored(parse_did(did), cid, Size.LARGE, PictureFormat.JPEG)
 
 
 async def test_a_page_shows_it_to_who_may_see_the_event(deployment: Deployment, tmp_path):

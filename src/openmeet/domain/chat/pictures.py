@@ -29,7 +29,7 @@ from openmeet.domain.chat.model import (
 )
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.texts import cleaned
-from openmeet.domain.media.pictures import MAX_ALT, MAX_UPLOAD_BYTES, Prepared, Size, prepare
+from openmeet.domain.media.pictures import FILES, MAX_ALT, MAX_UPLOAD_BYTES, PictureFormat, Prepared, Size, prepare
 from openmeet.domain.media.reasons import MediaReason
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
@@ -51,9 +51,9 @@ class StoredPicture:
     height: int
 
 
-def blob_key(key: SentPictureKey, size: Size) -> str:
-    """The storage key of one size of a picture."""
-    return f"chat-pictures/{key}-{size.value}.jpg"
+def blob_key(key: SentPictureKey, size: Size, format_: PictureFormat = PictureFormat.JPEG) -> str:
+    """The storage key of one file of a picture."""
+    return f"chat-pictures/{key}-{size.value}.{format_.value}"
 
 
 def checked_alt(text: str) -> str:
@@ -90,8 +90,8 @@ async def keep(
         raise TooLarge(MediaReason.TOO_LARGE, most=most_bytes // 1_000_000)
     made: Prepared = await workers.run(partial(prepare, body))
     key = SentPictureKey(secrets.token_hex(16))
-    for size, bytes_ in made.bodies.items():
-        await put(store, blob_key(key, size), bytes_)
+    for (size, format_), bytes_ in made.bodies.items():
+        await put(store, blob_key(key, size, format_), bytes_)
     async with db.transaction() as tx:
         await tx.execute(
             """
@@ -210,8 +210,8 @@ async def forget_unused(db: Database, store: BlobStore) -> int:
         )
     for row in rows:
         # The files first: after a crash in between they are looked for again.
-        for size in Size:
-            await store.delete(blob_key(row["key"], size))
+        for size, format_ in FILES:
+            await store.delete(blob_key(row["key"], size, format_))
         async with db.transaction() as tx:
             await tx.execute("delete from chat_pictures where key = :key and message_id is null", key=row["key"])
     return len(rows)

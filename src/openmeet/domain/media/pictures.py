@@ -28,19 +28,38 @@ MAX_UPLOAD_BYTES: Final = 12_000_000
 MAX_PIXELS: Final = 50_000_000
 # The smallest common blob limit of records, so that every picture can be used in a record.
 MAX_STORED_BYTES: Final = 1_000_000
-CONTENT_TYPE: Final = "image/jpeg"
 MAX_ALT: Final = 1_000
 
 
 class Size(StrEnum):
-    """Stored sizes. The value is the maximum length of the longer side in pixels."""
+    """The stored sizes of a picture, the largest first."""
 
     LARGE = "large"
+    MEDIUM = "medium"
     SMALL = "small"
     THUMBNAIL = "thumbnail"
 
 
-SIDES: Final = {Size.LARGE: 1600, Size.SMALL: 640, Size.THUMBNAIL: 320}
+# The longer side in pixels.
+SIDES: Final = {Size.LARGE: 1600, Size.MEDIUM: 1080, Size.SMALL: 640, Size.THUMBNAIL: 320}
+
+
+class PictureFormat(StrEnum):
+    """The stored formats; the value is the file extension.
+
+    WebP is half the size of JPEG. JPEG is for mail programs, records and other software that cannot read WebP.
+    """
+
+    JPEG = "jpg"
+    WEBP = "webp"
+
+    @property
+    def content_type(self) -> str:
+        return "image/jpeg" if self is PictureFormat.JPEG else "image/webp"
+
+
+# Every file of a stored picture.
+FILES: Final = tuple((size, format_) for size in Size for format_ in PictureFormat)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +74,16 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A re-encoded picture: its bytes by size, and the dimensions of the large one."""
+    """A re-encoded picture: the bytes of each file in ``FILES``, and the width and height of the large size."""
 
-    bodies: dict[Size, bytes]
+    bodies: dict[tuple[Size, PictureFormat], bytes]
     width: int
     height: int
 
 
-def blob_key(key: str, size: Size) -> str:
-    """The storage key of one size of a picture."""
-    return f"pictures/{key}-{size.value}.jpg"
+def blob_key(key: str, size: Size, format_: PictureFormat = PictureFormat.JPEG) -> str:
+    """The storage key of one file of a picture."""
+    return f"pictures/{key}-{size.value}.{format_.value}"
 
 
 # Sides of square portraits in pixels: in lists and on cards, next to a name, and on a profile page. Each is sharp on a
@@ -83,6 +102,8 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 
 # Tried in descending order until the result is small enough.
 _QUALITIES = (82, 72, 60, 45, 30)
+# Looks as good as JPEG at 82.
+_WEBP_QUALITY = 75
 # For servers with a lower limit. Fewer pixels look better than strong compression.
 _LEAST_SIDE = 200
 _SIDES_DOWN = (SIDES[Size.LARGE], 1200, 900, SIDES[Size.SMALL], 480, 320, _LEAST_SIDE)
@@ -112,14 +133,15 @@ def decoded(body: bytes, side: int) -> Image.Image:
 def prepare(body: bytes) -> Prepared:
     """Re-encode the first frame, upright and without metadata. Raises InvalidForm (``picture``)."""
     whole = decoded(body, SIDES[Size.LARGE])
-    bodies: dict[Size, bytes] = {}
+    bodies: dict[tuple[Size, PictureFormat], bytes] = {}
     width = height = 0
     for size in Size:
         made = whole.copy()
         # The library would otherwise copy metadata (comments, profiles) from its input.
         made.info.clear()
         made.thumbnail((SIDES[size], SIDES[size]), Image.Resampling.LANCZOS)
-        bodies[size] = _encoded(made)
+        bodies[size, PictureFormat.JPEG] = _jpeg_within_limit(made)
+        bodies[size, PictureFormat.WEBP] = _webp(made)
         if size is Size.LARGE:
             width, height = made.size
     return Prepared(bodies, width, height)
@@ -137,7 +159,7 @@ def shrunk(body: bytes, max_bytes: int) -> tuple[bytes, int, int] | None:
         made = whole.copy()
         made.thumbnail((side, side), Image.Resampling.LANCZOS)
         for quality in _QUALITIES_DOWN:
-            smaller = _saved(made, quality)
+            smaller = _jpeg(made, quality)
             if len(smaller) <= max_bytes:
                 return smaller, *made.size
     return None
@@ -167,18 +189,24 @@ def _on_white(sent: Image.Image) -> Image.Image:
     return Image.alpha_composite(ground, sent).convert("RGB")
 
 
-def _encoded(made: Image.Image) -> bytes:
+def _jpeg_within_limit(made: Image.Image) -> bytes:
     body = b""
     for quality in _QUALITIES:
-        body = _saved(made, quality)
+        body = _jpeg(made, quality)
         if len(body) <= MAX_STORED_BYTES:
             return body
     return body
 
 
-def _saved(made: Image.Image, quality: int) -> bytes:
+def _jpeg(made: Image.Image, quality: int) -> bytes:
     out = io.BytesIO()
     made.save(out, "JPEG", quality=quality, optimize=True, progressive=True)
+    return out.getvalue()
+
+
+def _webp(made: Image.Image) -> bytes:
+    out = io.BytesIO()
+    made.save(out, "WEBP", quality=_WEBP_QUALITY)
     return out.getvalue()
 
 
@@ -227,8 +255,8 @@ async def keep(
     await require_acceptable(db, user_id, body)
     made = await workers.run(partial(prepare, body))
     key = PictureKey(secrets.token_hex(16))
-    for size, bytes_ in made.bodies.items():
-        await put(store, blob_key(key, size), bytes_)
+    for (size, format_), bytes_ in made.bodies.items():
+        await put(store, blob_key(key, size, format_), bytes_)
     async with db.transaction() as tx:
         total = sum(map(len, made.bodies.values()))
         await insert(tx, key, user_id, made.width, made.height, total)
@@ -251,7 +279,7 @@ async def forget_unused(db: Database, store: BlobStore) -> int:
     for key in found:
         async with db.transaction() as tx:
             await delete(tx, key)
-        for name in (*(blob_key(key, size) for size in Size), *(portrait_key(key, side) for side in PORTRAIT_SIDES)):
+        for name in (*(blob_key(key, *file) for file in FILES), *(portrait_key(key, side) for side in PORTRAIT_SIDES)):
             await store.delete(name)
     return len(found)
 

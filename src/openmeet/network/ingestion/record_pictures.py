@@ -22,7 +22,7 @@ from groundwork.workers.pool import WorkerPool
 from groundwork.workers.quota import QuotaHolder
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
-from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Size, prepare
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, PictureFormat, Size, prepare
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records import seen
 from openmeet.network.records.group import read_avatar
@@ -36,9 +36,9 @@ MOST_ABSENT: Final = 1_000
 AT_ONCE: Final = 4
 
 
-def stored_as(cid: str, size: Size) -> str:
-    """The storage key of a record’s picture, by its CID, in one size."""
-    return f"record-pictures/{cid}-{size.value}.jpg"
+def blob_key(cid: str, size: Size, format_: PictureFormat) -> str:
+    """The storage key of one file of a record’s picture. ``cid``: of the blob in the record."""
+    return f"record-pictures/{cid}-{size.value}.{format_.value}"
 
 
 async def picture_of(reader: Reader, event: Event) -> MediaIn | None:
@@ -71,14 +71,12 @@ class RecordPictures:
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._absent: OrderedDict[str, Instant] = OrderedDict()
 
-    async def have(self, did: Did, cid: str, size: Size) -> str:
-        """The key under which it is stored, fetched now if it is not. Raises NotFound if it is unavailable."""
-        key = stored_as(cid, size)
+    async def ensure_stored(self, did: Did, cid: str, size: Size, format_: PictureFormat) -> None:
+        """Fetch the picture unless this file of it is stored. Raises NotFound if it is unavailable."""
         try:
-            await self.store.size(key)
+            await self.store.size(blob_key(cid, size, format_))
         except NotFound:
             await self._fetch_once(did, cid)
-        return key
 
     async def _fetch_once(self, did: Did, cid: str) -> None:
         now = self._network.clock.now()
@@ -111,5 +109,5 @@ class RecordPictures:
                 raise NotFound(IngestionReason.OTHER_BYTES)
             # Counted for its author: the visitor of the page has not sent it.
             made = await self._workers.run(partial(prepare, answer.body), holders=[QuotaHolder(f"did:{did}")])
-        for size, body in made.bodies.items():
-            await put(self.store, stored_as(cid, size), body)
+        for (size, format_), body in made.bodies.items():
+            await put(self.store, blob_key(cid, size, format_), body)

@@ -24,7 +24,7 @@ from groundwork.errors import (
     Unavailable,
 )
 from groundwork.telemetry.logs import log
-from openmeet.domain.media.pictures import CONTENT_TYPE, Picture, Size, blob_key, shrunk
+from openmeet.domain.media.pictures import Picture, PictureFormat, Size, blob_key, shrunk
 from openmeet.network.records.places import MediaOut
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.outbox.reasons import PublicationReason
@@ -74,7 +74,7 @@ async def blob_of(store: BlobStore | None, picture: Picture | None, limit: int |
             return PictureToPublish(None, PublicationReason.PICTURE_TOO_LARGE(limit=limit))
         body, width, height = smaller
     return PictureToPublish(
-        Blob(MediaOut(Cid.for_raw(body), CONTENT_TYPE, len(body), picture.alt, width, height), body)
+        Blob(MediaOut(Cid.for_raw(body), PictureFormat.JPEG.content_type, len(body), picture.alt, width, height), body)
     )
 
 

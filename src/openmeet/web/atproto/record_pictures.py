@@ -1,7 +1,9 @@
 """Pictures named by remote records, re-encoded, for viewers of the event or group."""
 
+from functools import partial
+
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from at_protocol.syntax.did import parse_did
@@ -11,22 +13,20 @@ from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.media.pictures import CONTENT_TYPE, Size
+from openmeet.network.ingestion import record_pictures
 from openmeet.network.ingestion.record_pictures import picture_of, picture_of_group
 from openmeet.network.records.places import MediaIn
 from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.groups.access import see
+from openmeet.web.media.picture_files import INERT, accepted_format, requested_size, serve_picture
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _HEADERS = {
+    **INERT,
     # Another version of the record may have another picture at this URL.
     "cache-control": "private, max-age=3600",
-    "x-content-type-options": "nosniff",
-    "content-security-policy": "default-src 'none'; sandbox",
-    "content-disposition": "inline",
-    "x-robots-tag": "noindex",
 }
 
 
@@ -60,12 +60,9 @@ async def show_of_group(request: Request) -> Response:
 
 async def _served(request: Request, did: str, found: MediaIn | None) -> Response:
     pictures = services(request).record_pictures
-    size = request.path_params["size"]
-    if pictures is None or found is None or size not in set(Size):
+    if pictures is None or found is None:
         raise NotFound(AtprotoReason.NO_SUCH_PICTURE)
-    tag = f'"{found.cid}-{size}"'
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers={**_HEADERS, "etag": tag})
-    key = await pictures.have(parse_did(did), found.cid, Size(size))
-    headers = {**_HEADERS, "etag": tag, "content-length": str(await pictures.store.size(key))}
-    return StreamingResponse(pictures.store.read(key), headers=headers, media_type=CONTENT_TYPE)
+    await pictures.ensure_stored(parse_did(did), found.cid, requested_size(request), accepted_format(request))
+    return await serve_picture(
+        request, pictures.store, found.cid, partial(record_pictures.blob_key, found.cid), _HEADERS
+    )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from openmeet.domain.media.pictures import CONTENT_TYPE
+from openmeet.domain.media.pictures import PictureFormat
 from openmeet.domain.paging import MAX_LIMIT
 from openmeet.web.api.etags import IF_MATCH
 from openmeet.web.api.operations import ApiOperation, Parameter
@@ -182,7 +182,7 @@ OPERATIONS = (
         "A picture of a message, for who may read it; size: large or small",
         pictures.show,
         {200: None},
-        media_type=CONTENT_TYPE,
+        media_type=PictureFormat.JPEG.content_type,
         is_streamed=True,
         failures=(404,),
         needs_session=False,

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar, Final
 
 import msgspec
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooLarge, TooMany, Unavailable
@@ -18,12 +19,13 @@ from openmeet.domain.chat import pictures, room_queries
 from openmeet.domain.chat.messages import require_write_access
 from openmeet.domain.chat.model import MAX_PICTURES, MessagePicture, NewPicture, SentPictureKey
 from openmeet.domain.chat.pictures import StoredPicture
-from openmeet.domain.media.pictures import CONTENT_TYPE, MAX_UPLOAD_BYTES, Size
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Size
 from openmeet.domain.media.reasons import MediaReason
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.reasons.messages import explain
 from openmeet.web.chat.requests import room_id, spend_on_picture, viewer_of
+from openmeet.web.media.picture_files import INERT, serve_picture
 from openmeet.web.media.uploads import store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
@@ -34,13 +36,10 @@ FORM_BYTES: Final = 2 * MAX_UPLOAD_BYTES + 200_000
 PATH: Final = "/chat/pictures"
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
 _HEADERS: Final = {
+    **INERT,
     # Browsers may keep it, and ask before each use: who has lost access gets no answer from their own copy.
     "cache-control": "private, no-cache",
-    "x-content-type-options": "nosniff",
-    "content-security-policy": "default-src 'none'; sandbox",
-    "content-disposition": "inline",
     "cross-origin-resource-policy": "same-origin",
-    "x-robots-tag": "noindex",
 }
 
 
@@ -58,20 +57,15 @@ async def show(request: Request) -> Response:
 def key_of(request: Request) -> SentPictureKey:
     """The key in the address. Raises NotFound for what cannot be one."""
     key = request.path_params["key"]
-    if _KEY.fullmatch(key) is None or request.path_params["size"] not in set(Size):
+    if _KEY.fullmatch(key) is None:
         raise NotFound(MediaReason.NO_SUCH_PICTURE)
     return SentPictureKey(key)
 
 
 async def served(request: Request, picture: StoredPicture) -> Response:
     """The bytes of a picture whose reader was checked."""
-    size = Size(request.path_params["size"])
-    headers = {**_HEADERS, "etag": f'"{picture.key}-{size}"'}
-    if request.headers.get("if-none-match") == headers["etag"]:
-        return Response(status_code=304, headers=headers)
-    store, at = store_of(request), pictures.blob_key(picture.key, size)
-    headers["content-length"] = str(await store.size(at))
-    return StreamingResponse(store.read(at), headers=headers, media_type=CONTENT_TYPE)
+    blob_key = partial(pictures.blob_key, picture.key)
+    return await serve_picture(request, store_of(request), picture.key, blob_key, _HEADERS)
 
 
 class ChatPictureWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):

@@ -1,17 +1,18 @@
 """Serve pictures: immutable bytes, to anyone who has the URL, and never as anything but an image."""
 
 import re
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from groundwork.blobstore.contract import BlobStore
 from groundwork.errors import NotFound
-from openmeet.domain.media.pictures import CONTENT_TYPE, PORTRAIT_SIDES, Size, blob_key, portrait_key
-from openmeet.domain.media.portraits import CONTENT_TYPE as PORTRAIT_TYPE
+from openmeet.domain.media.pictures import PORTRAIT_SIDES, blob_key, portrait_key
+from openmeet.domain.media.portraits import CONTENT_TYPE
 from openmeet.domain.media.reasons import MediaReason
 from openmeet.domain.profiles import portraits
+from openmeet.web.media.picture_files import INERT, serve_picture
 from openmeet.web.media.uploads import store_of
 from openmeet.web.site.session import person_of_cookie
 from openmeet.web.site.tenant_routing import database_of
@@ -20,12 +21,9 @@ _KEY = re.compile(r"[0-9a-f]{32}")
 
 # Whatever is sent from an address that holds a hash of its content.
 IMMUTABLE = {
+    **INERT,
     "cache-control": "public, max-age=31536000, immutable",
-    "x-content-type-options": "nosniff",
-    "content-security-policy": "default-src 'none'; sandbox",
-    "content-disposition": "inline",
     "cross-origin-resource-policy": "cross-origin",
-    "x-robots-tag": "noindex",
 }
 
 # An address has one picture for ever, but only a person's browser keeps it: a cache between would show it to those who may not
@@ -44,21 +42,10 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    key, size = request.path_params["key"], request.path_params["size"]
-    if _KEY.fullmatch(key) is None or size not in set(Size):
+    key = request.path_params["key"]
+    if _KEY.fullmatch(key) is None:
         raise NotFound(MediaReason.NO_SUCH_PICTURE)
-    store = store_of(request)
-    tag = f'"{key}-{size}"'
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers={**IMMUTABLE, "etag": tag})
-    headers = {**IMMUTABLE, "etag": tag}
-    try:
-        return await _served(store, blob_key(key, Size(size)), CONTENT_TYPE, headers)
-    except NotFound:
-        if size != Size.THUMBNAIL:
-            raise
-        # Pictures that are older than thumbnails have none.
-        return await _served(store, blob_key(key, Size.SMALL), CONTENT_TYPE, headers)
+    return await serve_picture(request, store_of(request), key, partial(blob_key, key), IMMUTABLE)
 
 
 async def show_portrait(request: Request) -> Response:
@@ -69,11 +56,6 @@ async def show_portrait(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         if not await portraits.is_shown(reader, await person_of_cookie(request, reader), key):
             raise NotFound(MediaReason.NO_SUCH_PICTURE)
-    return await _served(store_of(request), portrait_key(key, int(side)), PORTRAIT_TYPE, _OF_PEOPLE)
-
-
-async def _served(store: BlobStore, at: str, content_type: str, headers: dict[str, str]) -> Response:
-    length = await store.size(at)
-    return StreamingResponse(
-        store.read(at), headers={**headers, "content-length": str(length)}, media_type=content_type
-    )
+    store, name = store_of(request), portrait_key(key, int(side))
+    headers = {**_OF_PEOPLE, "content-length": str(await store.size(name))}
+    return StreamingResponse(store.read(name), headers=headers, media_type=CONTENT_TYPE)

@@ -1,0 +1,67 @@
+"""Serve a stored picture: WebP to browsers that accept it, JPEG to everyone else."""
+
+from collections.abc import Callable, Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from groundwork.blobstore.contract import BlobStore
+from groundwork.errors import NotFound
+from openmeet.domain.media.pictures import PictureFormat, Size
+from openmeet.domain.media.reasons import MediaReason
+
+SafeHeaders = Mapping[str, str]
+
+# With every picture: it is never anything but a picture, and search engines list the page, not the file.
+INERT: SafeHeaders = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; sandbox",
+    "content-disposition": "inline",
+    "x-robots-tag": "noindex",
+}
+
+
+def requested_size(request: Request) -> Size:
+    """The size in the path. Raises NotFound if there is no such size."""
+    try:
+        return Size(request.path_params["size"])
+    except ValueError:
+        raise NotFound(MediaReason.NO_SUCH_PICTURE) from None
+
+
+def accepted_format(request: Request) -> PictureFormat:
+    """WebP if the ``Accept`` header names it, as browsers do for ``<img>``."""
+    accepted = (entry.partition(";")[0].strip() for entry in request.headers.get("accept", "").split(","))
+    return PictureFormat.WEBP if PictureFormat.WEBP.content_type in accepted else PictureFormat.JPEG
+
+
+async def serve_picture(
+    request: Request,
+    store: BlobStore,
+    key: str,
+    blob_key: Callable[[Size, PictureFormat], str],
+    headers: SafeHeaders,
+) -> Response:
+    """The requested size, or 304 if the client has it. Raises NotFound.
+
+    ``key`` identifies the picture in its ETag; ``blob_key`` returns the storage key of a file.
+    """
+    size, accepted = requested_size(request), accepted_format(request)
+    sent = {**headers, "etag": f'"{key}-{size}-{accepted.value}"', "vary": "Accept"}
+    if request.headers.get("if-none-match") == sent["etag"]:
+        return Response(status_code=304, headers=sent)
+    for larger in _at_least(size):
+        for format_ in dict.fromkeys((accepted, PictureFormat.JPEG)):
+            name = blob_key(larger, format_)
+            try:
+                sent["content-length"] = str(await store.size(name))
+            except NotFound:
+                continue
+            return StreamingResponse(store.read(name), headers=sent, media_type=format_.content_type)
+    raise NotFound(MediaReason.NO_SUCH_PICTURE)
+
+
+def _at_least(size: Size) -> list[Size]:
+    """The size itself and the larger ones, the smallest first: pictures from an older version lack some sizes."""
+    sizes = list(Size)
+    return sizes[sizes.index(size) :: -1]
