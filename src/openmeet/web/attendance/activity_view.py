@@ -1,4 +1,4 @@
-"""What happened since yesterday, and who comes again and again, in words."""
+"""Changes since yesterday and regular attendees, in words."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,18 +13,18 @@ from openmeet.recurrence.wall_time import instant_of, local_of
 
 
 def yesterday(now: Instant, zone: str) -> Instant:
-    """The beginning of yesterday where the event is."""
+    """The start of yesterday in the event's time zone."""
     local = local_of(now, zone).date() - timedelta(days=1)
     return instant_of(datetime(local.year, local.month, local.day), zone)  # noqa: DTZ001  # wall time is naive here
 
 
 async def since_yesterday(reader: Reader, event_ids: Sequence[EventId], zone: str) -> RecentChanges:
-    """Changes at these events since yesterday morning, midnight of this zone."""
+    """Changes at these events since the start of yesterday in this time zone."""
     return await activity.since(reader, event_ids, yesterday(reader.now, zone))
 
 
 def parts_of(changes: RecentChanges, unconfirmed: int) -> list[str]:
-    """``3 new answers``, ``1 can’t come``, ``2 wait for approval``; empty if nothing happened and nobody waits."""
+    """``3 new answers``, ``1 can’t come``, ``2 wait for approval``. Empty if nothing happened and nobody is waiting."""
     found = []
     if changes.answered:
         found.append(ngettext("%(number)s new answer", "%(number)s new answers", changes.answered))
@@ -36,9 +36,10 @@ def parts_of(changes: RecentChanges, unconfirmed: int) -> list[str]:
 
 
 def attendance_words(past: PastAttendance | None) -> str:
-    """``Came to 4 of your last 5 events``, where people were checked in at all of them; else what they answered.
+    """``Came to 4 of your last 5 events`` if attendees were checked in at all of those events. Otherwise a sentence
+    about what they answered.
 
-    An answer is no proof that somebody came.
+    An answer does not prove that somebody came.
     """
     if past is None:
         return ""

@@ -1,4 +1,4 @@
-"""RSVPs of the caller, as JSON."""
+"""The caller's RSVPs, as JSON."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -52,10 +52,11 @@ class QuestionAnswered(msgspec.Struct, forbid_unknown_fields=True, rename="camel
 
 
 class AnswerInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """The caller's RSVP; ``going`` to a full event joins its waitlist, and accepts an offered place.
+    """The caller's RSVP. ``going`` joins the waitlist if the event is full, and accepts a place that was offered.
 
-    ``party``: how many people, the caller included; ``mode``: how they take part in a hybrid event. Fields left out are
-    unchanged. ``skipBlueskySync``: write nothing to the caller's repository; an existing record stays as it was.
+    ``party`` is the number of people including the caller. ``mode`` is how they take part in a hybrid event. Fields
+    left out are unchanged. With ``skipBlueskySync``, nothing is written to the caller's repository; an existing record
+    is left as it is.
     """
 
     reply: ReplyName
@@ -68,10 +69,11 @@ class AnswerInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class AnswerOutput(msgspec.Struct, rename="camel"):
-    """The resulting RSVP. ``waitingBefore``: people ahead of the caller on the waitlist; null when not waiting.
+    """The resulting RSVP. ``waitingBefore`` is the number of people ahead of the caller on the waitlist. It is null if
+    the caller is not on it.
 
-    ``offeredUntil``: a place is offered to the caller until then; else null. ``pendingFor``: why a pending RSVP takes
-    no place yet.
+    ``offeredUntil`` is the time until which an offered place is held for the caller; it is null if none is offered.
+    ``pendingFor`` says why a pending RSVP does not take a place yet.
     """
 
     id: str
@@ -89,7 +91,7 @@ class AnswerOutput(msgspec.Struct, rename="camel"):
 
 
 class ChangeOutput(msgspec.Struct, rename="camel"):
-    """One change of an RSVP. ``actorId`` is null for changes by records or the scheduler."""
+    """One change of an RSVP. ``actorId`` is null if a record or the scheduler made the change."""
 
     status: AnswerStatusName
     status_before: AnswerStatusName | None
@@ -146,7 +148,7 @@ def history_page(page: Page, changes: Sequence[HistoryEntry]) -> History:
 
 
 def reply_of(name: ReplyName) -> RsvpReply:
-    """The reply that a name in a request means; several names mean the same."""
+    """The reply that a name in a request stands for. Several names can stand for the same reply."""
     return _REPLIES[name]
 
 
@@ -185,7 +187,7 @@ def _rsvp_request(wanted: AnswerInput) -> RsvpRequest:
 
 
 async def _require_match(request: Request, tx: Transaction, caller: Caller) -> None:
-    """Check ``If-Match`` against the caller's RSVP; the event's lock keeps it current."""
+    """Check ``If-Match`` against the caller's RSVP. The lock on the event keeps the RSVP from changing meanwhile."""
     if "if-match" in request.headers:
         event = await lock_by_slug(tx, EventSlug(request.path_params["slug"]))
         mine = await queries.find(tx, event.id, caller.user_id) if event else None

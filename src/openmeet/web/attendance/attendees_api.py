@@ -43,7 +43,7 @@ _BASE = "/api/events/{slug}/attendances"
 
 
 class ReplyOutput(msgspec.Struct, rename="camel"):
-    """A reply with the question as it was worded then: it may be changed or deleted by now."""
+    """A reply, with the question as it was worded at the time. The question may have been changed or deleted since."""
 
     question_id: str
     question: str
@@ -53,8 +53,8 @@ class ReplyOutput(msgspec.Struct, rename="camel"):
 class HostAttendeeOutput(msgspec.Struct, rename="camel"):
     """One RSVP as hosts see it. ``checkedInAt`` is null before check-in.
 
-    For somebody invited by address, ``displayName`` is that address and ``personId`` null until they answer, because
-    the address's owner is not disclosed.
+    If somebody was invited by e-mail address, ``displayName`` is that address and ``personId`` is null until they
+    answer. Otherwise the host would learn who owns the address.
     """
 
     id: str
@@ -74,7 +74,7 @@ class HostAttendeeOutput(msgspec.Struct, rename="camel"):
 
 
 class AnswersByStatus(msgspec.Struct, rename="camel"):
-    """JSON: number of RSVPs to an event by status, on all pages together."""
+    """Number of RSVPs to an event by status, on all pages together."""
 
     attending: int
     interested: int
@@ -87,7 +87,7 @@ class AnswersByStatus(msgspec.Struct, rename="camel"):
 
 
 class ManagedList(msgspec.Struct, rename="camel"):
-    """A page of the list; ``cursor`` is null on the last."""
+    """One page of the list. ``cursor`` is null on the last page."""
 
     attendances: list[HostAttendeeOutput]
     cursor: str | None
@@ -95,9 +95,10 @@ class ManagedList(msgspec.Struct, rename="camel"):
 
 
 class AdditionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Add an attendee by name, or invite somebody by address. One of both.
+    """Add an attendee by name, or invite somebody by e-mail address. Send exactly one of the two.
 
-    ``forSeries``, with an address: invite to every coming date of the event's series, including later ones.
+    ``forSeries`` requires an address. It sends an invitation to every coming date of the event's series, including
+    dates added later.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {"displayName": "Old Tom", "party": 2}
@@ -110,14 +111,16 @@ class AdditionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class DecisionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Approve or decline several at once; ``attendanceIds`` null with ``approve`` means all that need a decision."""
+    """Approve or decline several RSVPs at once. With ``approve``, a null ``attendanceIds`` means all that need a
+    decision.
+    """
 
     decision: Literal["approve", "remove"]
     attendance_ids: list[str] | None = None
 
 
 class DecisionCountsOutput(msgspec.Struct, rename="camel"):
-    """Numbers of RSVPs decided by this request; those decided in between are not counted."""
+    """The number of RSVPs that this request decided. RSVPs that somebody else decided first are not counted."""
 
     seated: int
     waiting: int
@@ -201,7 +204,7 @@ async def export(request: Request) -> Response:
 
 
 class CsvOutput(msgspec.Struct, rename="camel"):
-    """The list as CSV (RFC 4180), safe to open in spreadsheets."""
+    """The list as CSV (RFC 4180). It is safe to open in spreadsheets."""
 
     csv: str
 

@@ -1,4 +1,6 @@
-"""The host's attendee list: going, waiting, awaiting a decision; decisions in bulk; export as a file."""
+"""The host's attendee list: who is going, waiting or needs a decision. Hosts can decide in bulk and export the list as
+a file.
+"""
 
 import asyncio
 import csv
@@ -47,7 +49,7 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE = 100
-# A shorter list is read as fast as it is searched.
+# A shorter list has no search field, because reading it is just as fast.
 _SEARCHED_FROM: Final = 20
 
 _S = AttendanceStatus
@@ -60,7 +62,7 @@ _TABS = {
 }
 
 
-# Other pages with the buttons of a decision: the decision leads back to them.
+# Other pages that have the decision buttons. After the decision they are shown again.
 _RETURN_PATHS: Final = {"event": "/events/{slug}", "hosting": "/my/events?which=hosting"}
 
 
@@ -81,12 +83,12 @@ async def show(request: Request) -> Response:
 
 
 async def decide(request: Request) -> Response:
-    """Approve, decline or remove the selected attendees, or approve everybody who is waiting for a decision."""
+    """Approve, decline or remove the selected attendees, or approve everyone who is waiting for a decision."""
     caller, slug = caller_of(request), _slug(request)
     async with request.form(max_files=0, max_fields=PAGE_SIZE + 10) as form:
         ids = [AttendanceId(str(one)) for one in form.getlist("who")]
         act, tab = str(form.get("act", "")), str(form.get("tab", ""))
-        # The buttons of a row name their act and their person, whatever else is ticked.
+        # A button in a row names the action and the person. It ignores the checkboxes.
         if only := str(form.get("only", "")):
             act, _, chosen = only.partition(":")
             ids = [AttendanceId(chosen)]
@@ -194,7 +196,7 @@ async def show_one(request: Request) -> Response:
         ],
         "history": lines_of(changes, names, caller.user_id, event.time_zone),
         "modes": forms.MODE_LABELS,
-        # Do not disclose whose address was invited.
+        # Do not disclose who owns the invited address.
         "keep_away": one.user_id if one.user_id != caller.user_id and not one.is_named_by_address else None,
     }
     return page(request, "attendance/attendee.html", context)
@@ -231,7 +233,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
     gone = [one for one in undone if one.status is _S.REJECTED]
     context = {
         "event": event,
-        # Requests come first if there are any. Events that everybody may join have no such tab.
+        # Requests are the first tab if there are any. Events that do not need approval have no such tab.
         "tabs": [
             (name, words, sum(numbers[one] for one in of), name == tab and not q)
             for name, (words, of) in _TABS.items()
@@ -243,14 +245,14 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "q": q,
         "asking": numbers[_S.PENDING],
         "people": people,
-        # The colour of an address must not tell whose it is.
+        # The colour must not reveal who owns an address.
         "avatars": {
             one.attendance_id: avatar_of(
                 one.attendance_id if one.is_named_by_address else one.user_id, one.name, portraits
             )
             for one in people
         },
-        # An address that has not answered must not tell what its owner once said.
+        # An address that has not answered must not reveal earlier responses of its owner.
         "responses": {of: found.responses for of, found in details.items()},
         "answered": {
             one.attendance_id: formatting.time_tag(
@@ -284,10 +286,10 @@ def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
 
 
-# Bounds the size of a file; no real list is this long.
+# Limits the size of a file. No real list is this long.
 _MOST = 50_000
 
-# Characters that start a formula or another cell in spreadsheets.
+# Characters that start a formula or a new cell in spreadsheets.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 _HEAD = (
@@ -302,16 +304,18 @@ _HEAD = (
 
 
 async def csv_of(reader: Reader, event: Event) -> str:
-    """The list as CSV: a row for each RSVP, with the answers to the host's questions. Hosts see no e-mail addresses."""
+    """The list as CSV: one row per RSVP, with the responses to the host's questions. It has no e-mail addresses, which
+    hosts may not see.
+    """
     registration_settings = await registration.of_event(reader, event)
     people = await lists.for_hosts(reader, event.id, AttendeeFilter(tuple(AttendanceStatus)), None, _MOST)
     names = await shown_names(reader, [one.user_id for one in people])
     more = await response_details.of_answers(reader, event.id, registration_settings)
     asked = [(question.id, question.words) for question in registration_settings.questions]
-    # Replies to changed or deleted questions get their own columns at the end.
+    # Responses to changed or deleted questions get their own columns at the end.
     everything = (one for particulars in more.values() for one in particulars.responses)
     asked = list(dict.fromkeys([*asked, *((one.question_id, one.words) for one in everything)]))
-    # Half a second for 20,000 people, in which others are answered.
+    # This takes half a second for 20,000 people. A thread keeps the event loop free for other requests.
     return await asyncio.to_thread(_table, people, names, more, asked)
 
 
@@ -343,5 +347,5 @@ def _table(
 
 
 def escaped_cell(cell: str) -> str:
-    """The text of a cell, prefixed where spreadsheets would take it for a formula."""
+    """The text of a cell, prefixed if spreadsheets would read it as a formula."""
     return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA_STARTS) else cell

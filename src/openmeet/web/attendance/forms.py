@@ -1,4 +1,4 @@
-"""RSVP form fields other than the reply itself; only those that the event uses."""
+"""RSVP form fields in addition to the reply itself. A form has only those that the event uses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ MODE_LABELS: Mapping[AnswerMode, LazyText] = {
     AnswerMode.ONLINE: lazy("Online"),
 }
 
-# Whether the answer is shared with other apps; a form without this field changes nothing about that.
+# Whether the RSVP is shared with other apps. A form without this field does not change that.
 SHARE = "share"
 
-# Fields of the event page's form other than the reply.
+# Fields of the form on the event page, in addition to the reply.
 DETAIL_FIELDS: Final = ("party", "mode", SHARE)
 
-# Marks a complete form: an empty field then means empty, not unchanged.
+# Marks a complete form: an empty field in it means empty, not unchanged.
 FULL_FORM_FIELD = "whole"
 
 
@@ -65,7 +65,7 @@ def fields_of(event: Event, registration_settings: RegistrationSettings, mine: A
     limits = limits_of(event, registration_settings)
     ways = tuple(AnswerMode) if event.content.mode is Mode.HYBRID else (None,)
     largest = max(largest_party(limits, way) or MOST_IN_PARTY for way in ways)
-    # Attendees keep their seats if the limit is lowered; a party too large for it can be reduced on the waitlist.
+    # Attendees keep their seats if the limit is lowered. A party that exceeds it can be reduced while on the waitlist.
     most = max(
         min(max(registration_settings.max_party, mine.party if mine else 1), largest),
         mine.party if mine and mine.is_seated else 1,
@@ -101,7 +101,7 @@ def values_of(mine: Attendance | None) -> dict[str, str]:
 
 
 def rsvp_request_of(typed: Mapping[str, str], fields: AnswerFields, mine: Attendance | None = None) -> RsvpRequest:
-    """Parse the form; InvalidForm for an invalid number or way to take part. ``mine``: their RSVP so far."""
+    """Parse the form. ``mine`` is the current RSVP. Raises InvalidForm for an invalid number or way to take part."""
     party, mode = typed.get("party", "").strip(), typed.get("mode", "")
     if party and not (party.isascii() and party.isdecimal() and len(party) < 4):
         raise InvalidForm({"party": AttendanceReason.PARTY_NEEDED})
@@ -119,7 +119,7 @@ def rsvp_request_of(typed: Mapping[str, str], fields: AnswerFields, mine: Attend
     )
 
 
-# Hidden field: which limits the person was asked to confirm. ``CONFIRM`` is the same for the API.
+# Hidden field: the limits that the person was asked to confirm. ``CONFIRM`` does the same in the API.
 ASKED: Final = "lowered"
 
 CONFIRM: Final = Parameter(
@@ -128,14 +128,16 @@ CONFIRM: Final = Parameter(
 
 
 def ask_to_confirm_lower_limit(typed: Mapping[str, str], field: str, key: str, impact: CapacityImpact) -> None:
-    """Ask for confirmation if a form lowers a limit below the places taken. ``key``: what was asked about."""
+    """Raises NeedsConfirmation if a form lowers a limit below the places taken. ``key`` identifies what the person was
+    asked to confirm.
+    """
     text = describe(impact)
     if text and typed.get(ASKED) != key:
         raise NeedsConfirmation(field, AttendanceReason.LIMIT_BELOW_PLACES_ASKED(text=text), name=ASKED, key=key)
 
 
 def require_confirmed_lower_limit(request: Request, impact: CapacityImpact) -> None:
-    """Refused (``LimitBelowPlaces``) if a client lowers a limit below the places taken without confirming it."""
+    """Raises Refused (``LimitBelowPlaces``) if a client lowers a limit below the places taken without confirming it."""
     text = describe(impact)
     if text and request.query_params.get(CONFIRM.name) != "true":
         raise Refused(AttendanceReason.LIMIT_BELOW_PLACES, text=text, label=CONFIRM.name, name="LimitBelowPlaces")

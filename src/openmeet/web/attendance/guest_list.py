@@ -1,4 +1,4 @@
-"""The guest list on paper: everybody who is going, by name, with a box to tick."""
+"""Printable guest list: everyone who is going, sorted by name, with a box to tick."""
 
 import unicodedata
 from itertools import groupby
@@ -19,9 +19,9 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.tenant_routing import database_of
 
-# 40 sheets of paper. Larger events check in by ticket; the rest is in the table that can be downloaded.
+# About 40 sheets of paper. Larger events check in by ticket, and the CSV file has the complete list.
 MOST_ON_PAPER: Final = 1_000
-# A longer list has letters between the names.
+# Longer lists are divided by initial letters.
 MOST_WITHOUT_LETTERS: Final = 25
 
 
@@ -30,7 +30,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    """The printable list of guests, for hosts; the first thousand answers."""
+    """The printable guest list, for hosts. It has at most a thousand RSVPs."""
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), EventSlug(request.path_params["slug"]))
         going = AttendeeFilter((AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED))
@@ -55,7 +55,7 @@ async def show(request: Request) -> Response:
 
 
 def _sorted_by(one: AttendeeRow) -> str:
-    """Without accents, as in a telephone book: Åsa is among the names with A."""
+    """Sort key that ignores accents, as in a telephone book: Åsa is listed under A."""
     return "".join(char for char in unicodedata.normalize("NFKD", one.name.strip()) if not combining(char)).casefold()
 
 

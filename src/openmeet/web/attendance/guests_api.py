@@ -18,7 +18,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class GuestAnswerInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """An RSVP without an account; it counts once confirmed by the link in the e-mail."""
+    """An RSVP without an account. It takes effect once the link in the e-mail is confirmed."""
 
     email: str
     display_name: str
@@ -30,7 +30,7 @@ class GuestAnswerInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel
 
 
 class GuestAnswerOutput(msgspec.Struct, rename="camel"):
-    """When the link in the e-mail expires. The response is the same for known and unknown addresses."""
+    """The time at which the link in the e-mail expires. The response is the same for known and unknown addresses."""
 
     expires_at: str
 

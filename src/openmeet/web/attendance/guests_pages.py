@@ -1,4 +1,4 @@
-"""The RSVP form for guests, and the page behind the confirmation link."""
+"""The RSVP form for guests, and the page that the confirmation link opens."""
 
 from urllib.parse import quote
 
@@ -30,7 +30,7 @@ from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# The URL is a secret: no cache and no search engine may keep it.
+# The URL is a secret, so caches and search engines must not keep it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 _INTENTIONS = {
@@ -93,7 +93,7 @@ async def ask(request: Request) -> Response:
 
 
 async def show_confirm(request: Request) -> Response:
-    """Shows what the button would do; opening changes nothing, because mail servers open links before people do."""
+    """Show what the button will do. Opening the page changes nothing, because mail servers open links before people do."""
     async with database_of(request).reader() as reader:
         asked, event = await actions.waiting(reader, _answer_id(request))
     when = ""
@@ -110,7 +110,7 @@ async def show_confirm(request: Request) -> Response:
 
 
 async def confirm(request: Request) -> Response:
-    """Record the RSVP; redirects to its page, where it can be changed or withdrawn."""
+    """Record the RSVP and redirect to its page, where it can be changed or withdrawn."""
     async with database_of(request).transaction() as tx:
         event, _, saved = await actions.confirm(tx, _answer_id(request))
         token = await links.token_for(

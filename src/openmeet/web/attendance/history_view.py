@@ -1,4 +1,4 @@
-"""The history of an RSVP in words: time, old and new status, who changed it and how."""
+"""The history of an RSVP in words: the time, the old and new status, and who changed it and how."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class HistoryLine:
 def lines_of(
     changes: Sequence[HistoryEntry], names: Mapping[UserId, str], viewer: UserId | None, zone: str
 ) -> list[HistoryLine]:
-    """The changes in the event's time zone; ``names`` has the actors."""
+    """The changes, with times in the event's time zone. ``names`` has the names of the people who made them."""
     found = []
     for one in changes:
         local = wall_time.local_of(one.changed_at, zone)

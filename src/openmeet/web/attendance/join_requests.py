@@ -1,4 +1,4 @@
-"""Requests to join, as rows with the buttons of the decision: on the event page, and on the list of events that somebody hosts."""
+"""Requests to join, as rows with decision buttons. Shown on the event page and on the list of events that a user hosts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from openmeet.domain.users.model import UserId
 from openmeet.web.attendance import activity_view
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 
-# More would push everything else off the page: a link leads to all.
+# More rows would push everything else off the page. A link leads to the full list.
 MAX_JOIN_REQUESTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class JoinRequestRow:
-    """A request for a place. ``said``: the responses to the host's questions. ``title``: the event's, for lists of several
-    events. ``past``: how often they came to the viewer's latest events.
+    """A request to join. ``said`` has the responses to the host's questions. ``title`` is the event's title, for lists
+    of several events. ``past`` says how often the person came to the viewer's latest events.
     """
 
     attendance_id: AttendanceId
@@ -37,8 +37,8 @@ class JoinRequestRow:
 async def oldest_join_requests(
     reader: Reader, events: Sequence[Event], host: UserId, settings: RegistrationSettings | None = None
 ) -> list[JoinRequestRow]:
-    """The oldest requests first, at most ``MAX_JOIN_REQUESTS``. ``settings``: of the only event, to show the responses.
-    ``host``: the host who looks.
+    """The oldest requests, at most ``MAX_JOIN_REQUESTS``. If there is only one event, pass its registration settings as
+    ``settings`` to show the responses. ``host`` is the viewer.
     """
     found = await lists.join_requests(reader, [one.id for one in events], MAX_JOIN_REQUESTS)
     names = await shown_names(reader, [one.user_id for _, one in found])

@@ -1,4 +1,6 @@
-"""The numbers of an event, for its hosts: since yesterday, answers by day as a drawing and as a table, and regulars."""
+"""Statistics of an event, for its hosts: changes since yesterday, RSVPs per day as a chart and as a table, and
+regulars.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,9 +25,9 @@ from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.tenant_routing import database_of
 
-# Four weeks fit a phone with bars that can be told apart.
+# Four weeks: on a phone, the bars of more days could not be told apart.
 DAYS: Final = 28
-# The drawing, in units of its view box.
+# Dimensions of the chart, in units of its view box.
 HEIGHT: Final = 96
 STEP: Final = 20
 BAR: Final = 14
@@ -33,7 +35,9 @@ BAR: Final = 14
 
 @dataclass(frozen=True, slots=True)
 class DayBar:
-    """A day of the drawing. ``height`` in its units; a day with an answer is at least visible."""
+    """A day in the chart. ``height`` is in units of the view box, and large enough to be visible if the day has any
+    RSVP.
+    """
 
     day: str
     number: int
@@ -44,7 +48,7 @@ class DayBar:
 
 @dataclass(frozen=True, slots=True)
 class AnswersByDay:
-    """The drawing, with ``summary`` for who does not see it."""
+    """The chart. ``summary`` describes it for screen readers."""
 
     bars: list[DayBar]
     width: int
@@ -56,7 +60,7 @@ class AnswersByDay:
 
 @dataclass(frozen=True, slots=True)
 class RegularRow:
-    """Somebody who comes to most of the host's events, and what they answered to this one."""
+    """Somebody who comes to most of the host's events, and their answer to this one."""
 
     name: str
     face: Avatar
@@ -98,7 +102,7 @@ async def show(request: Request) -> Response:
 
 
 def _days_of(event: Event, now: Instant) -> list[date]:
-    """The days of the drawing: until today, or until the event was over."""
+    """The days in the chart. The last one is today, or the day on which the event ended."""
     last = local_of(min(now, event.ends_at or event.starts_at or now), event.time_zone).date()
     return [last - timedelta(days=number) for number in reversed(range(DAYS))]
 
@@ -116,7 +120,7 @@ def _by_day(answers: Mapping[Instant, int], zone: str) -> dict[date, int]:
 
 
 def _drawing(days: Sequence[date], numbers: Mapping[date, int]) -> AnswersByDay | None:
-    """None if nobody answered in these days."""
+    """The chart, or None if nobody answered on these days."""
     most = max((numbers.get(day, 0) for day in days), default=0)
     if not most:
         return None

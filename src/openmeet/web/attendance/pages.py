@@ -1,6 +1,6 @@
-"""RSVP from the event page with one click; visitors sign in first and then return to finish it.
+"""RSVP from the event page with one click. Visitors sign in first and then return to finish it.
 
-If the host asks for more than a reply, the RSVP has its own page, which also shows its history and visibility.
+If the host asks for more than a reply, the RSVP has its own page, which also shows its history and who can see it.
 """
 
 from urllib.parse import quote, urlencode
@@ -32,7 +32,7 @@ from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# The reply that restores the previous RSVP; if there was none, the undo withdraws this one.
+# The reply that restores the previous RSVP. If there was none, undo withdraws the new one.
 _UNDO_REPLY = {
     AttendanceStatus.ATTENDING: RsvpReply.GOING,
     AttendanceStatus.WAITLISTED: RsvpReply.GOING,
@@ -81,7 +81,7 @@ async def answer(request: Request) -> Response:
     except NotFound:
         if reply is not RsvpReply.DECLINED:
             raise
-        # Attendees may withdraw from an event they no longer see; everybody else gets NotFound.
+        # Attendees can withdraw from an event that they can no longer see. Everyone else gets NotFound.
         await database_of(request).batch(lambda tx: actions.answer(tx, caller, slug, reply), key=slug)
         return go("/my/events", flash=FLASH.get(AttendanceStatus.DECLINED, ""))
     try:
@@ -91,7 +91,7 @@ async def answer(request: Request) -> Response:
         )
     except InvalidForm as wrong:
         if forms.FULL_FORM_FIELD not in typed:
-            # One click on the event page while the host asks for more: no error, show the form.
+            # They clicked on the event page, but the host asks for more. This is not an error: show the form.
             asked = {"reply": reply.value, **{name: typed[name] for name in forms.DETAIL_FIELDS if name in typed}}
             return go(f"/events/{quote(slug)}/answer?{urlencode(asked)}")
         async with database_of(request).reader() as reader:
@@ -101,19 +101,19 @@ async def answer(request: Request) -> Response:
             )
     flash = FLASH.get(saved.status, "")
     if of_series := typed.get("series", ""):
-        # From the list of dates of a series, where more than one may be answered.
+        # They came from the list of dates of a series, where they may want to answer more than one.
         return go(f"/series/{quote(of_series, safe='')}", flash=flash or "answer_kept")
     undo = _UNDO_REPLY.get(mine.status, RsvpReply.DECLINED) if mine else RsvpReply.DECLINED
     has_changed = mine is None or mine.status is not saved.status
     is_confirmed = not has_changed and mine is not None and mine.known_starts_at != saved.known_starts_at
-    # A reply that changed nothing has nothing to undo.
+    # If the reply changed nothing, there is nothing to undo.
     query = f"?undo={undo.value}" if has_changed and ACTION_OF_REPLY[undo] is not ACTION_OF_REPLY[reply] else ""
     kept = "new_time_works" if is_confirmed else "answer_kept"
     return go(f"/events/{quote(slug)}{query}", flash=flash if has_changed else kept)
 
 
 async def publish(request: Request) -> Response:
-    """Publish the caller's RSVP again, also after it was refused, is in conflict, or they retracted it."""
+    """Publish the caller's RSVP again, even if it was refused, is in conflict, or was retracted by them."""
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
         mine = await _own_answer(tx, request, slug)
@@ -122,7 +122,7 @@ async def publish(request: Request) -> Response:
 
 
 async def unpublish(request: Request) -> Response:
-    """Retract the RSVP's record from the repository; the RSVP stays."""
+    """Retract the record of the RSVP from the repository. The RSVP itself stays."""
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
         mine = await _own_answer(tx, request, slug)
@@ -184,7 +184,7 @@ async def _event_and_settings(
 
 
 async def _own_answer(reader: Reader, request: Request, slug: EventSlug) -> Attendance:
-    # Before looking the event up, so that the response does not reveal whether it exists.
+    # Checked before looking up the event, so that the response does not reveal whether it exists.
     caller = caller_of(request)
     event = await by_slug(reader, slug)
     mine = None if event is None else await queries.find(reader, event.id, caller.user_id)

@@ -28,11 +28,11 @@ PATH = "/api/events/{slug}/joining"
 
 
 class RegistrationSettingsBody(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Who can come and how. The limits per way to take part apply to hybrid events; null is no limit.
+    """Who can come and how. The limits per way to take part apply to hybrid events. Null means no limit.
 
-    ``closesHoursBefore``: when registration closes before the start; null is never. ``foreignAnswers``: how RSVPs from
-    other apps are treated if their authors never signed in here, are no members and were not invited; null is the
-    default.
+    ``closesHoursBefore`` is the number of hours before the start at which registration closes. Null means that it stays
+    open. ``foreignAnswers`` says how to treat RSVPs from other apps whose authors never signed in here, are not members
+    and were not invited. Null means the default.
     """
 
     limit_in_person: int | None = None
@@ -49,7 +49,7 @@ class RegistrationSettingsBody(msgspec.Struct, forbid_unknown_fields=True, renam
 
 
 async def show(request: Request) -> Response:
-    """The registration settings, for everybody who sees the event: clients need the host's questions."""
+    """The registration settings, for everyone who can see the event, because clients need the host's questions."""
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
         event, _ = await visible_event(reader, _slug(request), caller.user_id if caller else None)
@@ -58,7 +58,7 @@ async def show(request: Request) -> Response:
     return json_response(_shown(registration_settings), headers=etag_of(revision))
 
 
-# A PUT that leaves these out keeps them as they are.
+# A PUT without these fields leaves them unchanged.
 _WHO_GETS_IN = ("needs_approval", "is_members_only", "list_audience", "foreign_answers")
 
 
@@ -128,7 +128,7 @@ def _shown(registration_settings: RegistrationSettings) -> RegistrationSettingsB
 
 
 def questions_shown(registration_settings: RegistrationSettings) -> list[QuestionAsked]:
-    """The questions to every attendee."""
+    """The questions that every attendee is asked."""
     return [
         QuestionAsked(one.words, list(one.choices), one.is_required, one.id) for one in registration_settings.questions
     ]

@@ -114,7 +114,7 @@ def submission_of(typed: dict[str, str], rows: list[dict[str, str]]) -> Registra
 
 
 def _typed_rows(typed: dict[str, str]) -> list[dict[str, str]]:
-    """The questions of the form; a new one gets its id here."""
+    """The questions in the form. New ones get their ids here."""
     return [
         {
             "id": typed.get(f"id_{place}") or question_id(),
@@ -198,7 +198,7 @@ def _page(request: Request, event: Event, typed: Typed, rows: list[dict[str, str
 
 
 def _hours(chosen: str) -> list[tuple[str, str]]:
-    """Options for the deadline, including one set by another client."""
+    """The options for the deadline. They include the current value if another client set it."""
     found = {
         "": gettext("the event ends"),
         "0": gettext("the event starts"),

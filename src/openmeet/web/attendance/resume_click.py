@@ -1,4 +1,6 @@
-"""Resume an RSVP started before signing in: the browser stores it as a path, and it is submitted after sign-in."""
+"""Resume an RSVP that a visitor started before signing in. The browser stores it as a path, and it is submitted after
+sign-in.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ _CLICK = "openmeet_click"
 
 SIGNED_IN = "signed_in"
 
-# The flash message for a saved RSVP.
+# Flash messages for a saved RSVP.
 FLASH = {
     AttendanceStatus.ATTENDING: "going",
     AttendanceStatus.ATTENDED: "going",
@@ -35,15 +37,15 @@ FLASH = {
 
 @dataclass(frozen=True, slots=True)
 class RedirectAfterSignIn:
-    """Where to go after sign-in, and the flash message (a key of ``site.flash_messages.FLASH_MESSAGES``)."""
+    """The page to open after sign-in, and the flash message (a key of ``site.flash_messages.FLASH_MESSAGES``)."""
 
     path: str
     flash: str = SIGNED_IN
 
 
 def path_of(slug: EventSlug, reply: RsvpReply, typed: Mapping[str, str]) -> str:
-    """The event's path with the requested reply."""
-    # An empty ``share`` is a box that is not ticked.
+    """The event's path, with the reply as its query."""
+    # An empty ``share`` means that the box is not ticked.
     beside = {
         name: typed[name] for name in forms.DETAIL_FIELDS if typed.get(name) or (name == forms.SHARE and name in typed)
     }
@@ -52,7 +54,7 @@ def path_of(slug: EventSlug, reply: RsvpReply, typed: Mapping[str, str]) -> str:
 
 
 def store_click(connection: HTTPConnection, response: Response, path: str) -> None:
-    """Store a click of a visitor in their browser until they sign in."""
+    """Store a visitor's click in their browser until they have signed in."""
     set_cookie(connection, response, _CLICK, path)
 
 
@@ -61,8 +63,8 @@ def forget_click(connection: HTTPConnection, response: Response) -> None:
 
 
 async def finish_click(connection: HTTPConnection, db: Database, caller: Caller, next_path: str) -> RedirectAfterSignIn:
-    """Carry out the stored click; returns where to go. A URL alone does nothing: this browser must have
-    stored the same click.
+    """Carry out the stored click and return where to redirect. A URL alone has no effect: this browser must have stored
+    the same click.
     """
     noted = read_cookie(connection, _CLICK)
     if not noted or noted != next_path:
@@ -71,9 +73,10 @@ async def finish_click(connection: HTTPConnection, db: Database, caller: Caller,
 
 
 async def _finish_answer(db: Database, caller: Caller, path: str) -> RedirectAfterSignIn:
-    """Submit the RSVP behind a path; returns where to go and the flash message.
+    """Submit the RSVP that a path describes. Returns where to redirect and the flash message.
 
-    If the host asks for more, that is the form; if the RSVP is not possible (any more), the event page, which says why.
+    If the host asks for more, redirects to the form. If the RSVP is not possible or no longer possible, redirects to
+    the event page, which says why.
     """
     parts = urlsplit(path)
     slug = EventSlug(unquote(parts.path.removeprefix("/events/")))

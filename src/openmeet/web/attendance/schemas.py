@@ -1,4 +1,4 @@
-"""JSON types of RSVPs that several operations share: the status, a question to attendees."""
+"""JSON types of RSVPs that several operations share: the status, and a question to attendees."""
 
 from typing import ClassVar, Literal
 
@@ -10,8 +10,8 @@ AnswerStatusName = Literal[
 
 
 class QuestionAsked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """A question to every attendee. Without ``choices`` the reply is free text; ``questionId`` is assigned by the
-    server.
+    """A question that every attendee is asked. Without ``choices`` the reply is free text. The server assigns
+    ``questionId``.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {

@@ -1,4 +1,4 @@
-"""Check-in and tickets as JSON."""
+"""Check-in and tickets, as JSON."""
 
 from typing import ClassVar
 
@@ -27,7 +27,7 @@ _PATH = "/api/events/{slug}/check-ins"
 
 
 class CheckInInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """The attendee to check in: by ticket code, or by attendance. One of both."""
+    """The attendee to check in. Send exactly one of the ticket code and the attendance id."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"ticketCode": "7KQM-4T2P-9XAB"}
 
@@ -36,9 +36,9 @@ class CheckInInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class CheckInOutput(msgspec.Struct, rename="camel"):
-    """The attendee's status, and how many of those expected have checked in.
+    """The attendee's status, and how many of the expected attendees have checked in.
 
-    ``thereSince`` is before the request if they were checked in already (``isRepeated``).
+    If ``isRepeated`` is true, they were already checked in, and ``thereSince`` is the time of the first check-in.
     """
 
     attendance_id: str
@@ -52,7 +52,7 @@ class CheckInOutput(msgspec.Struct, rename="camel"):
 
 
 class TicketOutput(msgspec.Struct, rename="camel"):
-    """The caller's ticket; ``scanUrl`` is the content of its QR code."""
+    """The caller's ticket. ``scanUrl`` is the content of its QR code."""
 
     ticket_code: str
     scan_url: str

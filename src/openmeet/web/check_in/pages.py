@@ -1,4 +1,4 @@
-"""Check-in: the searchable attendee list, codes typed or scanned, and undo. Also the attendee's own ticket."""
+"""Check-in: the searchable attendee list, typed or scanned codes, and undo. Also the attendee's own ticket."""
 
 from urllib.parse import quote, urlencode
 
@@ -36,7 +36,7 @@ _OTHERS = (AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING, AttendanceStat
 
 _SHOWN = 200
 
-# The only page that may use the camera.
+# This is the only page that may use the camera.
 _CAMERA = {"permissions-policy": "camera=(self), microphone=(), payment=()", "cache-control": "no-store"}
 
 
@@ -54,7 +54,7 @@ async def show(request: Request) -> Response:
 
 
 async def check_in(request: Request) -> Response:
-    """Check in by ticket code, or by a row of the list."""
+    """Check in somebody by ticket code, or from a row of the list."""
     caller, slug = caller_of(request), _slug(request)
     typed = await read_form(request)
     key = services(request).code_key
@@ -95,9 +95,9 @@ async def show_ticket(request: Request) -> Response:
 
 
 def ticket_page(request: Request, event: Event, mine: Attendance, name: str, private: PrivateDetails) -> Response:
-    """A ticket for its holder. ``private``: what they may know of place, link and entry instructions.
+    """A ticket for its holder. ``private`` has the place, link and entry instructions that they may see.
 
-    Who takes part online needs the link, not the code.
+    People who take part online need the link instead of the code.
     """
     code = actions.code_of(services(request).code_key, mine.id)
     address = tickets.address_of(services(request).settings.public_url, event.slug, code)
@@ -127,7 +127,8 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
         counts, now = await actions.counts(reader, event.id), reader.now
         to_come = AttendeeFilter((AttendanceStatus.ATTENDING, *(_OTHERS if q else ())), q)
         here = AttendeeFilter((AttendanceStatus.ATTENDED,), q)
-        # Who is still to come is looked for, so of a long list they are shown, offline as well.
+        # Hosts look for people who have not arrived yet, so a list that is cut off shows those first. This also helps
+        # offline.
         rows = await lists.for_hosts(reader, event.id, to_come, None, _SHOWN)
         rows += await lists.for_hosts(reader, event.id, here, None, _SHOWN - len(rows))
         done = request.query_params.get("done", "")
@@ -150,7 +151,7 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
         "counts": counts,
         "people": people,
         "when": short_start_label(event),
-        # The colour of an address must not tell whose it is.
+        # The colour must not reveal who owns an address.
         "avatars": {
             one.attendance_id: avatar_of(
                 one.attendance_id if one.is_named_by_address else one.user_id, one.name, portraits

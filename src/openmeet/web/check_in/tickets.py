@@ -1,4 +1,4 @@
-"""The address in a ticket's QR code."""
+"""The URL in a ticket's QR code."""
 
 from urllib.parse import quote
 
@@ -6,5 +6,5 @@ from openmeet.domain.events.model import EventSlug
 
 
 def address_of(public_url: str, slug: EventSlug, code: str) -> str:
-    """It shows the holder to the event's hosts, and nothing to anybody else."""
+    """The URL shows the holder to the event's hosts. Everyone else sees nothing."""
     return f"{public_url}/events/{quote(slug)}/check-in?code={code}"
