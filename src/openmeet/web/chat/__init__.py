@@ -1,1 +1,1 @@
-"""Pages of the chat: rooms, messages, the people in a room, moderation, and the live stream."""
+"""Chat pages and API: rooms, messages, the people in a room, moderation, and the live stream."""

@@ -143,7 +143,7 @@ async def open_room(request: Request) -> Response:
 
 
 async def _target(reader: Reader, person: UserId, wanted: RoomOpening) -> RoomTarget:
-    """Raises NotFound, InvalidForm (``date``)."""
+    """The room to open. Raises NotFound, InvalidForm (``date``)."""
     subject = await subject_of(reader, person, event=wanted.event, series_slug=wanted.series, group=wanted.group)
     if wanted.date is not None and subject.kind is SubjectKind.SERIES and wanted.kind is RoomKind.DATE:
         event = await date_queries.date_of(reader, SeriesId(subject.id), checked_name(wanted.date))
@@ -253,7 +253,7 @@ async def list_messages(request: Request) -> Response:
 async def _with_words(
     reader: Reader, request: Request, viewer: UserId, room: RoomId, wanted: MessageFilter
 ) -> Response:
-    """The messages with these words, oldest first; the cursor leads to earlier ones."""
+    """The messages that contain these words, oldest first. The cursor leads to earlier ones."""
     asked = request.query_params
     found = await search.find_messages(
         reader,
@@ -319,7 +319,7 @@ async def edit_message(request: Request) -> Response:
 
 
 async def remove_message(request: Request) -> Response:
-    """One's own is taken back; somebody else's is removed, with a reason."""
+    """Take back the caller's own message, or remove somebody else's for a reason."""
     caller, wanted = caller_of(request), await read_json(request, ActReason, is_optional=True)
     async with database_of(request).transaction() as tx:
         is_own = await messages.is_author(tx, message_id(request), caller.user_id)
@@ -363,7 +363,7 @@ async def close_poll(request: Request) -> Response:
 
 
 async def _answer(reader: Reader, request: Request) -> Response:
-    """The message as it is now."""
+    """Respond with the current state of the message."""
     viewer = viewer_of(request)
     one, _, _ = await queries.visible_message(reader, message_id(request), viewer)
     (found,) = await queries.shown(reader, [one], viewer)

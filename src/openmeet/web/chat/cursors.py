@@ -1,4 +1,4 @@
-"""Where pages of chat begin: the forms of their cursors."""
+"""Cursors of the chat: their formats."""
 
 import re
 from typing import Final
@@ -11,7 +11,7 @@ _AT: Final = r"([0-9]{1,18})"
 ROOM_PLACE: Final = re.compile(rf"([01])\.{_AT}\.{_ID}")
 NUMBER_PLACE: Final = re.compile(_AT)
 NAME_PLACE: Final = re.compile(rf"((?:[0-9a-f]{{2}}){{0,400}})\.{_ID}")
-# The place of a message, of a room, or of both.
+# Sort position of a message, of a room, or of both.
 _SEARCH_PLACE: Final = re.compile(rf"(?:{_AT}\.{_ID})?(?:/{_AT}\.{_ID})?")
 
 
@@ -24,7 +24,7 @@ def search_cursor(place: ChatSearchCursor | None) -> str | None:
 
 
 def search_place(cursor: str) -> ChatSearchCursor | None:
-    """Where a page of results begins; None for an empty cursor. Raises InvalidInput (``cursor``)."""
+    """The position where a page of results begins, or None if the cursor is empty. Raises InvalidInput (``cursor``)."""
     if not cursor:
         return None
     found = unpacked(_SEARCH_PLACE, cursor)

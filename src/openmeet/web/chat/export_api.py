@@ -1,4 +1,4 @@
-"""A chat as a file for its hosts: JSON lines that are written while they are read, so that memory holds one page of them."""
+"""Chat export for hosts: JSON lines, streamed so that only one page is in memory at a time."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -23,7 +23,7 @@ JSON_LINES: Final = "application/jsonl"
 
 
 class ExportedChoice(msgspec.Struct, rename="camel"):
-    """A choice of a poll. ``date``: whether it is a date of the series."""
+    """A choice of a poll. ``date`` is true if the choice is a date of the series."""
 
     text: str
     votes: int
@@ -31,7 +31,7 @@ class ExportedChoice(msgspec.Struct, rename="camel"):
 
 
 class ExportedPoll(msgspec.Struct, rename="camel"):
-    """A poll with its results. ``endsAt`` is null where its author ends it."""
+    """A poll with its results. ``endsAt`` is null if the poll runs until its author ends it."""
 
     choices: list[ExportedChoice]
     several: bool
@@ -39,8 +39,8 @@ class ExportedPoll(msgspec.Struct, rename="camel"):
 
 
 class ChatExportLine(msgspec.Struct, rename="camel"):
-    """A message. ``name``: of its author; a number for somebody who answered privately. ``text`` is empty where it was removed. ``poll``: null for what is
-    none.
+    """A message. ``name`` is its author's name, or a number if the author's RSVP is private. ``text`` is empty if the
+    message was removed. ``poll`` is null unless the message is a poll.
     """
 
     id: str
@@ -58,7 +58,7 @@ class ChatExportLine(msgspec.Struct, rename="camel"):
 
 
 async def export_room(request: Request) -> Response:
-    """Raises NotFound, Forbidden (``NotAModerator``), TooMany."""
+    """Download the messages of a room. Raises NotFound, Forbidden (``NotAModerator``), TooMany."""
     caller, room, after = caller_of(request), room_id(request), whole(request, "after") or 0
     db = database_of(request)
     async with db.reader() as reader:
@@ -69,7 +69,7 @@ async def export_room(request: Request) -> Response:
 
 
 async def _written(db: Database, room: RoomId, person: UserId, after: int) -> AsyncIterator[bytes]:
-    """The lines of one page at a time."""
+    """The lines, one page at a time."""
     async for page in export.pages(db, room, person, after):
         yield msgspec.json.Encoder().encode_lines([_line(one) for one in page])
 

@@ -1,4 +1,6 @@
-"""What a person should know about a conversation: who reads and writes, from when on, until when, and who else can see it."""
+"""Facts that people should know about a conversation: who reads and writes, since when and until when, and who else can
+see it.
+"""
 
 from openmeet.domain.chat.model import AudienceSwitch, HistoryMode, Room, RoomKind, RoomRetention
 from openmeet.i18n.catalogue import gettext
@@ -8,7 +10,9 @@ _OF_HOSTS = {RoomKind.HOSTS, RoomKind.DIRECT}
 
 
 def room_facts(place: ChatPlace, kept_days: int) -> list[str]:
-    """One sentence each. ``kept_days``: how long messages are kept at most, on this site; 0: for ever."""
+    """The facts, one sentence each. ``kept_days`` is the maximum number of days for which this site keeps messages. 0
+    means no limit.
+    """
     room, kind = place.room, place.target.kind
     facts = _who(kind, room, has_group=place.group_id is not None)
     if room is not None and room.history is HistoryMode.SINCE_JOINING:
@@ -34,7 +38,7 @@ def room_facts(place: ChatPlace, kept_days: int) -> list[str]:
 
 
 def _who(kind: RoomKind, room: Room | None, *, has_group: bool) -> list[str]:
-    """Who reads and who writes, by the room's switches."""
+    """Who can read and who can write, according to the room's settings."""
 
     def chosen(switch: AudienceSwitch, value: str) -> bool:
         return room is not None and room.switch(switch) == value

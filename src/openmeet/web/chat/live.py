@@ -1,7 +1,8 @@
-"""The live stream of a conversation: ``text/event-stream`` for its page, whose session is in the cookie.
+"""Live stream of a conversation: ``text/event-stream`` for its page, authenticated by the session cookie.
 
-Events: ``message``, ``edited``, ``removed``, ``reactions`` (the row as JSON and as HTML), ``pins``, ``room``, ``rooms`` (what is
-unread in other rooms; without an id), ``again`` (reload the page), ``out``. Their id is ``room:number``; ``Last-Event-ID`` or ``after`` resumes behind it.
+Events: ``message``, ``edited``, ``removed``, ``reactions`` (the row as JSON and as HTML), ``pins``, ``room``, ``rooms``
+(unread messages in other rooms; has no id), ``again`` (reload the page), ``out``. The id of an event is
+``room:number``. ``Last-Event-ID`` or ``after`` resumes after that number.
 """
 
 import json
@@ -49,8 +50,8 @@ def routes() -> list[Route]:
 
 
 async def follow(request: Request) -> Response:
-    """Open the stream of a room for its page. Raises NotFound, and Unavailable where too many are open."""
-    # The session in the cookie, and no other credential that is sent beside it.
+    """Open the stream of a room for its page. Raises NotFound, and Unavailable if too many streams are open."""
+    # Use the session in the cookie and ignore any other credential in the request.
     credential = StreamCredential(hash_token(cookie_token(request))) if caller_or_none(request) else None
     settings = services(request).settings
 
@@ -67,7 +68,7 @@ async def open_stream(
     language: str,
     encoder: Callable[[Reader, Room, UserId | None], Awaitable[Encode]],
 ) -> Response:
-    """The stream of the room in the query, for the caller of the request. Raises NotFound, Unavailable."""
+    """The stream of the room named in the query, for the caller of the request. Raises NotFound, Unavailable."""
     site = services(request)
     caller = caller_or_none(request)
     person = caller.user_id if caller else None
@@ -97,7 +98,7 @@ async def open_stream(
 
 
 def _resumed(request: Request, room: RoomId, last: int) -> int:
-    """The number after which the stream resumes; the room's last one if the client sends none."""
+    """The number after which the stream resumes. If the client sends none, the last number of the room."""
     of_room, _, number = request.headers.get("last-event-id", "").rpartition(":")
     if of_room != room:
         number = request.query_params.get("after", "")
@@ -105,12 +106,12 @@ def _resumed(request: Request, room: RoomId, last: int) -> int:
 
 
 def event_frame(entry: ChatLogEntry, data: bytes) -> bytes:
-    """The event of an entry; ``data``: JSON on one line."""
+    """The frame of a log entry. ``data`` is JSON on one line."""
     return f"id: {entry.room_id}:{entry.number}\nevent: {EVENT_NAMES[entry.kind]}\ndata: ".encode() + data + b"\n\n"
 
 
 class _PageEncoder:
-    """Writes events for the readers of one room."""
+    """Encodes events for the readers of one room."""
 
     __slots__ = ("_parts", "_zone")
 
@@ -149,7 +150,7 @@ class _PageEncoder:
 
 @cache
 def _page_encoder(site_name: str, public_url: str, zone: str) -> _PageEncoder:
-    """One for all readers of a zone, so that they share what is written."""
+    """The encoder for all readers in a time zone, who share its output."""
     return _PageEncoder(site_name, public_url, zone)
 
 

@@ -1,4 +1,4 @@
-"""The live stream of a chat for other programs: the events of ``live``, each message as the JSON API shows it."""
+"""Live stream of a chat for other programs: the events of ``live``, with each message as the JSON API shows it."""
 
 import msgspec
 from starlette.requests import Request
@@ -17,13 +17,13 @@ from openmeet.web.site.event_streams import StreamCredential
 from openmeet.web.site.live_streams import Encode, RoomEvent, RowView
 from openmeet.web.site.session import bearer_of
 
-# Nothing in the events is in a language, so all readers can share them.
+# The events contain no translated text, so all readers can share them.
 _NO_LANGUAGE = ""
 
 
 class ChatEvent(msgspec.Struct, rename="camel"):
-    """What happened in a room. ``number``: of the entry in its log. ``message``: as it is now; null in ``room`` events.
-    ``isClosed``: in ``room`` events, whether nobody can write any more; null in others.
+    """An event in a room. ``number`` is its number in the room's log. ``message`` is the message as it is now; null in
+    ``room`` events. In ``room`` events ``isClosed`` says whether the room is closed for writing. In others it is null.
     """
 
     number: int
@@ -32,7 +32,7 @@ class ChatEvent(msgspec.Struct, rename="camel"):
 
 
 async def follow_room(request: Request) -> Response:
-    """Raises NotFound, and Unavailable where too many streams are open."""
+    """Open the stream. Raises NotFound, and Unavailable if too many streams are open."""
     token = bearer_of(request)
     credential = StreamCredential(hash_token(token), token.startswith(PREFIX)) if caller_or_none(request) else None
     return await open_stream(request, credential, _NO_LANGUAGE, _encoder)
@@ -54,7 +54,7 @@ def _encode(event: RoomEvent, reader: RowView) -> bytes:
 
 
 def _for_everybody(one: ChatMessageShown) -> ChatMessageShown:
-    """Without what differs from reader to reader in reactions and votes."""
+    """The message without the parts of reactions and votes that differ between readers."""
     poll = one.poll
     if poll is not None:
         poll = msgspec.structs.replace(

@@ -1,4 +1,4 @@
-"""The mirror of rooms to Matrix, as JSON: a room’s switch for its hosts; consent and the own account of each person."""
+"""Matrix mirror of rooms, as JSON: the switch of a room for its hosts, and each person's consent and linked account."""
 
 from typing import ClassVar, Final
 
@@ -30,8 +30,8 @@ MOST_CHOICES: Final = 100
 
 
 class ChatMirrorWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Whether the room is mirrored. ``guests``: whether people without an account here may be invited on Matrix. ``confirmed``:
-    needed where the room is not public, because the people who run the homeserver can read it.
+    """Whether to mirror the room. ``guests`` says whether people without an account here can be invited on Matrix.
+    ``confirmed`` must be true if the room is not public, because the operators of the homeserver can read the messages.
     """
 
     enabled: bool
@@ -40,10 +40,11 @@ class ChatMirrorWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel
 
 
 class ChatMirrorShown(msgspec.Struct, rename="camel"):
-    """Status of a room's mirror. ``roomId`` and ``alias``: on Matrix, null until it is created; a room that was taken over from
-    an older installation has no alias of ours. ``guests``: whether hosts may invite people without an account here.
-    ``federates``: whether other homeservers can join. ``since``: when it was switched on; null while it is off. ``waiting``: how
-    many entries are not sent yet; ``lastError``: the code of the last error, or empty.
+    """The status of a room's mirror. ``roomId`` and ``alias`` identify the room on Matrix and are null until it has
+    been created. A room that was taken over from an older installation has no alias. ``guests`` says whether hosts can
+    invite people without an account here. ``federates`` says whether other homeservers can join. ``since`` is the time
+    at which the mirror was switched on; null while it is off. ``waiting`` is the number of entries that have not been
+    sent yet. ``lastError`` is the code of the last error, or empty.
     """
 
     EXAMPLE: ClassVar = {
@@ -68,9 +69,10 @@ class ChatMirrorShown(msgspec.Struct, rename="camel"):
 
 
 class MatrixConsentWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """``name_and_words``: messages in mirrored rooms are passed on under one’s name, from now on. ``none``: what was passed on is
-    taken back; copies may remain with others. ``invitations``: which mirrored rooms invite one’s linked account: ``all``,
-    ``chosen`` or ``none``; left out, it stays.
+    """With ``name_and_words``, messages that the caller writes in mirrored rooms from then on are passed on under their
+    name. With ``none``, messages that were passed on are deleted there, although others may keep copies.
+    ``invitations`` says which mirrored rooms invite the linked account: ``all``, ``chosen`` or ``none``. If left out,
+    it is unchanged.
     """
 
     consent: MatrixConsent | None = None
@@ -78,8 +80,8 @@ class MatrixConsentWanted(msgspec.Struct, forbid_unknown_fields=True, rename="ca
 
 
 class MatrixPersonShown(msgspec.Struct, rename="camel"):
-    """``answeredAt``: null while the caller was not asked. ``account``: their own Matrix account, if it is linked.
-    ``invitations``: which mirrored rooms invite it.
+    """``answeredAt`` is null if the caller has not answered yet. ``account`` is their own Matrix account, if it is
+    linked. ``invitations`` says which mirrored rooms invite it.
     """
 
     EXAMPLE: ClassVar = {
@@ -98,7 +100,7 @@ class MatrixPersonShown(msgspec.Struct, rename="camel"):
 
 
 class MatrixChoiceShown(msgspec.Struct, rename="camel"):
-    """A mirrored room that one may write in. ``invited``: whether it invites one’s linked account."""
+    """A mirrored room that the caller can write in. ``invited`` says whether it invites the linked account."""
 
     EXAMPLE: ClassVar = {"roomId": "0199a3c2-7d11-7f60-9f3e-0f2d5b1c8a77", "name": "Games night", "invited": True}
 
@@ -108,19 +110,21 @@ class MatrixChoiceShown(msgspec.Struct, rename="camel"):
 
 
 class MatrixChoiceList(msgspec.Struct, rename="camel"):
-    """One’s mirrored rooms, at most a hundred, those with the latest messages first."""
+    """The caller's mirrored rooms, at most a hundred. Rooms with the latest messages come first."""
 
     rooms: list[MatrixChoiceShown]
 
 
 class MatrixChoiceWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """``invited``: true also after one left the room in Matrix. False withdraws an invitation and removes nobody."""
+    """``invited`` true sends an invitation, even if the caller has left the room on Matrix. False withdraws an
+    invitation but removes nobody from the room.
+    """
 
     invited: bool
 
 
 class MatrixLinkCode(msgspec.Struct, rename="camel"):
-    """Send ``code`` to the user ``to`` in a direct chat from the account that is to be linked, before ``expiresAt``."""
+    """Send ``code`` to the Matrix user ``to`` in a direct chat, from the account to link, before ``expiresAt``."""
 
     EXAMPLE: ClassVar = {
         "code": "7KQM2PXA4D",
@@ -142,7 +146,9 @@ async def show_mirror(request: Request) -> Response:
 
 
 async def switch_mirror(request: Request) -> Response:
-    """Raises NotFound, Forbidden, Refused (``NoMatrix``, ``NeverMirrored``, ``ConfirmationNeeded``)."""
+    """Turn the mirror on or off. Raises NotFound, Forbidden, Refused (``NoMatrix``, ``NeverMirrored``,
+    ``ConfirmationNeeded``).
+    """
     require_matrix(request)
     caller, room, wanted = caller_of(request), room_id(request), await read_json(request, ChatMirrorWanted)
     async with database_of(request).transaction() as tx:
@@ -203,7 +209,7 @@ async def unlink(request: Request) -> Response:
 
 
 def require_matrix(request: Request) -> None:
-    """Raises Refused (``NoMatrix``) on a site without a homeserver."""
+    """Raises Refused (``NoMatrix``) if the site has no homeserver."""
     if not services(request).settings.matrix_url:
         raise Refused(ChatReason.NO_MATRIX_HERE, name="NoMatrix")
 
@@ -246,7 +252,7 @@ async def list_choices(request: Request) -> Response:
 
 
 async def choose_room(request: Request) -> Response:
-    """Raises NotFound, Refused (``NoMatrix``)."""
+    """Set whether a room invites the caller's linked account. Raises NotFound, Refused (``NoMatrix``)."""
     require_matrix(request)
     wanted = await read_json(request, MatrixChoiceWanted)
     async with database_of(request).transaction() as tx:

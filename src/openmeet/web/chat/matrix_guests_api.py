@@ -1,4 +1,4 @@
-"""Guests from Matrix, as JSON: who they are, and for hosts inviting, removing and banning them."""
+"""Matrix guests, as JSON. Hosts can list, invite, remove and ban them."""
 
 from typing import ClassVar, assert_never
 
@@ -23,9 +23,9 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class MatrixGuestShown(msgspec.Struct, rename="camel"):
-    """A guest. ``state``: what hosts decided. ``membership``: what the homeserver says, ``invite``, ``join`` or ``leave``; ``refused``
-    where it could not invite them, empty until it was asked. ``invitedBy``: the person who decided, null for who was in the
-    room before it was ours.
+    """A guest. ``state`` is what the hosts decided. ``membership`` is what the homeserver reports: ``invite``, ``join``
+    or ``leave``; ``refused`` if it could not invite them; empty if it was not asked yet. ``invitedBy`` is the person
+    who decided. It is null for guests who were in the room before this site took it over.
     """
 
     EXAMPLE: ClassVar = {
@@ -46,14 +46,14 @@ class MatrixGuestShown(msgspec.Struct, rename="camel"):
 
 
 class MatrixGuestList(msgspec.Struct, rename="camel"):
-    """Guests in order of their address, at most a few hundred."""
+    """Guests ordered by address, at most a few hundred."""
 
     guests: list[MatrixGuestShown]
 
 
 class MatrixGuestWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """``invited``: also somebody who was removed, banned or left. ``removed``: they can be invited again. ``banned``: until they
-    are invited again; ``reason`` is kept in the log.
+    """``invited`` also works for somebody who was removed, banned or left. Somebody who is ``removed`` can be invited
+    again. Somebody who is ``banned`` stays so until a host invites them again. ``reason`` is kept in the log.
     """
 
     EXAMPLE: ClassVar = {"address": "@zoe:matrix.example", "state": "invited"}
@@ -72,7 +72,9 @@ async def list_guests(request: Request) -> Response:
 
 
 async def change_guest(request: Request) -> Response:
-    """Raises NotFound, Forbidden, Refused (``NoMatrix``, ``NoGuests``, ``TooManyGuests``), InvalidForm (``address``), TooMany."""
+    """Invite, remove or ban a guest. Raises NotFound, Forbidden, Refused (``NoMatrix``, ``NoGuests``,
+    ``TooManyGuests``), InvalidForm (``address``), TooMany.
+    """
     require_matrix(request)
     caller, room, settings = caller_of(request), room_id(request), services(request).settings
     wanted = await read_json(request, MatrixGuestWanted)

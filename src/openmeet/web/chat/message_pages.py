@@ -1,4 +1,6 @@
-"""One message and what its reader may do with it: edit, take back, answer; for hosts remove, restore, hold, release."""
+"""Page of one message and what its reader can do with it: edit it, take it back, reply. Hosts can also remove, restore,
+hold and release it.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -37,7 +39,7 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
 _LABELS = {"text": lazy("Message"), "reason": lazy("Why")}
-# Offered in one tap; any emoji can be chosen by programs.
+# Emojis that the page offers. API clients can send any emoji.
 _EMOJIS: Final = ("👍", "❤️", "😄", "🎉", "🙏", "👀")
 _MOST_DIGITS: Final = 4
 Act = Callable[[Transaction, Request, dict[str, str]], Awaitable[ChatMessage]]
@@ -54,7 +56,9 @@ async def show_message(request: Request) -> Response:
 
 
 def _answer(act: Act) -> Callable[[Request], Awaitable[Response]]:
-    """The route of an act: back to the conversation, or the page again with what is wrong."""
+    """Make a route handler for an action. It redirects back to the conversation, or shows the page again with the
+    error.
+    """
 
     async def answer(request: Request) -> Response:
         caller = caller_of(request)
@@ -76,7 +80,7 @@ def _answer(act: Act) -> Callable[[Request], Awaitable[Response]]:
 
 
 async def _there(reader: Reader, one: ChatMessage, viewer: UserId) -> str:
-    """The address of the message in its conversation; the list of rooms for its author who has left."""
+    """The URL of the message in its conversation. For an author who has left the room, the URL of the list of rooms."""
     try:
         _, room, _ = await queries.visible_message(reader, one.id, viewer)
     except NotFound:
@@ -117,7 +121,7 @@ async def _release(tx: Transaction, request: Request, typed: dict[str, str]) -> 
 
 
 async def _ban(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
-    """Its author, from this chat."""
+    """Ban the author of the message from this chat."""
     caller, message = caller_of(request), await _reached(tx, request)
     if message.user_id is None:
         raise NotFound(ChatReason.NO_SUCH_MEMBER)
@@ -138,7 +142,7 @@ async def _reached(tx: Transaction, request: Request) -> ChatMessage:
 
 
 async def _react(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
-    """Add or remove an emoji of the caller."""
+    """Add or remove one of the caller's reactions."""
     caller, message_id = caller_of(request), _id(request)
     if typed.get("remove"):
         await reactions.unreact(tx, caller, message_id, typed["remove"])
@@ -148,7 +152,7 @@ async def _react(tx: Transaction, request: Request, typed: dict[str, str]) -> Ch
 
 
 async def _vote(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
-    """Add or withdraw a choice of the caller."""
+    """Add or withdraw one of the caller's votes."""
     caller, message_id = caller_of(request), _id(request)
     choice = typed.get("add", "") or typed.get("remove", "")
     if not (choice.isascii() and choice.isdecimal() and len(choice) < _MOST_DIGITS):
@@ -214,7 +218,7 @@ async def _message_page(request: Request, typed: Typed, status: int = 200) -> Re
         author = message.user_id if moderates else None
         banned = author is not None and await _is_banned(reader, room.id, author)
         may_ban = author is not None and not banned and await access(reader, room.id, author) is not Access.MODERATE
-        # Nothing is sealed of a message that nobody removed.
+        # Sealed content only exists if the message was removed.
         earlier = await message_queries.earlier_texts(reader, message.id) if found is Access.MODERATE else []
         text, pictures = await messages.sealed_content(reader, message.id, removal_sealer(request))
     joint = "&" if "?" in address.path else "?"
@@ -256,14 +260,14 @@ async def _message_page(request: Request, typed: Typed, status: int = 200) -> Re
 
 
 async def _own_page(request: Request, reader: Reader, viewer: UserId | None) -> Response:
-    """Their own words, for somebody who has left the room: they can still take them back. Raises NotFound."""
+    """The page for an author who has left the room: they can still take back their own message. Raises NotFound."""
     message = await message_queries.by_id(reader, _id(request))
     if viewer is None or message is None or message.user_id != viewer or message.is_removed:
         raise NotFound(ChatReason.NO_SUCH_MESSAGE)
     room = await room_queries.by_id(reader, message.room_id)
     assert room is not None, "a message has one"  # noqa: S101 - for the type checker
     (found,) = await queries.shown(reader, [message], viewer)
-    # Nothing of what others said there.
+    # Show nothing that other people wrote or did in the room.
     own = replace(found, reply=None, reactions=(), is_pinned=False)
     context = {
         "row": view.message_view(own, room, set(), zone="UTC", now=reader.now, may_write=False),
@@ -298,7 +302,9 @@ async def _own_page(request: Request, reader: Reader, viewer: UserId | None) -> 
 
 
 async def _is_banned(reader: Reader, room: RoomId, person: UserId) -> bool:
-    """By its hosts, who can let them back in."""
+    """Whether the hosts have banned the person. Bans by moderators of the site do not count, because hosts cannot lift
+    them.
+    """
     found = await sanctions.sanctions_in(reader, room, person)
     return any(one.kind is SanctionKind.BAN and not one.of_site for one in found)
 

@@ -1,4 +1,4 @@
-"""Looking for messages in one chat or in all chats of a person; each result leads to its place in the conversation."""
+"""Search for messages in one chat or in all chats of a person. Each result links to its place in the conversation."""
 
 import re
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _PEOPLE: Final = 100
 _MAX_QUERY_LENGTH: Final = 200
 _FIELDS: Final = ("q", "room", "person", "from", "to", "date", "has")
 _ID: Final = re.compile(r"[0-9a-f-]{1,64}")
-# What ``has`` may be.
+# Possible values of ``has``.
 _LINK: Final = "link"
 _PICTURE: Final = "picture"
 _MENTION: Final = "mention"
@@ -34,7 +34,9 @@ _MENTION: Final = "mention"
 
 @dataclass(frozen=True, slots=True)
 class FoundMessage:
-    """A message and the address that opens the conversation around it. ``where``: its chat; empty in a search of one chat."""
+    """A message and the URL that opens the conversation around it. ``where`` is the name of its chat; empty in a search
+    of one chat.
+    """
 
     row: view.MessageView
     href: str
@@ -44,12 +46,14 @@ class FoundMessage:
 async def search_room(
     reader: Reader, place: ChatPlace, room: Room, viewer: UserId, asked: QueryParams
 ) -> dict[str, object]:
-    """The page of a search in one chat. Without any condition it is the form alone. Raises InvalidInput (``cursor``)."""
+    """Context of the page that searches one chat. Without any condition it shows only the form. Raises InvalidInput
+    (``cursor``).
+    """
     found = await _find(reader, viewer, asked, place.time_zone, (room.id,))
     dates = await search.dates_with_messages(reader, room) if room.kind is RoomKind.SERIES else []
     path, further = place.path, place.query
     writers = dict(await search.recent_writers(reader, viewer, (room.id,), limit=_PEOPLE))
-    # Whoever was chosen stays so, and who wrote something long ago can be chosen once it is found.
+    # Authors of results are always offered, so a chosen person stays selectable even if they have not written recently.
     writers |= {one.message.user_id: one.name for one in (found.messages if found else ()) if one.message.user_id}
     return _form(asked) | {
         "people": sorted(writers.items(), key=lambda one: (one[1].casefold(), one[0])),
@@ -70,8 +74,8 @@ async def search_room(
 async def search_chats(
     reader: Reader, viewer: UserId, asked: QueryParams, zone: str, chats: list[tuple[str, str]]
 ) -> dict[str, object]:
-    """The page of a search in all chats of a person. ``chats``: id and name of those offered as a
-    filter. ``zone``: where days begin. Raises InvalidInput (``cursor``, ``person``).
+    """Context of the page that searches all chats of a person. ``chats`` has the ids and names that the filter offers.
+    Days begin at midnight in ``zone``. Raises InvalidInput (``cursor``, ``person``).
     """
     only = asked.get("room", "")
     if only and not _ID.fullmatch(only):
@@ -99,7 +103,7 @@ async def search_chats(
 
 
 def is_search(asked: QueryParams) -> bool:
-    """Whether the address of a chat, or of the list of chats, asks for a search."""
+    """Whether the query of a chat, or of the list of chats, requests a search."""
     return "q" in asked
 
 
@@ -111,7 +115,7 @@ def _found_among(row: view.MessageView, address: RoomAddress) -> FoundMessage:
 async def _find(
     reader: Reader, viewer: UserId, asked: QueryParams, zone: str, rooms: tuple[RoomId, ...]
 ) -> ChatSearchPage | None:
-    """None where no condition is given: a list of everything is no search."""
+    """Run the search. None if there is no condition, because listing everything is not a search."""
     since, until = day_of(asked.get("from", "")), day_of(asked.get("to", ""))
     has = asked.getlist("has")
     wanted = ChatSearch(

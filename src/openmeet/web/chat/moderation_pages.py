@@ -1,4 +1,4 @@
-"""Moderation by pages: report a message, object to a removal; for hosts what waits for them and what was done."""
+"""Moderation pages: report a message or object to a removal. Hosts also see what is waiting for them and what was done."""
 
 from typing import Final
 
@@ -47,7 +47,7 @@ async def show_report(request: Request) -> Response:
 
 
 async def report(request: Request) -> Response:
-    """To the hosts, or to the moderators of the community."""
+    """Report a message to the hosts, or to the moderators of the site."""
     typed = await read_form(request)
     caller = caller_of(request)
     try:
@@ -129,7 +129,7 @@ async def _removal_page(request: Request, typed: Typed, status: int = 200) -> Re
 
 
 async def uphold(request: Request) -> Response:
-    """Those who run the chat keep a message removed."""
+    """Decide that a message stays removed. For the moderators of the chat."""
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
         await objections.uphold(tx, caller_of(request), _id(request), typed.get("reason", ""))
@@ -143,7 +143,7 @@ async def dismiss(request: Request) -> Response:
 
 
 async def show_moderation(find: Find, request: Request) -> Response:
-    """What was reported to those who run the chat, objections, held messages, and what was done; the newest first."""
+    """Reports to the moderators of the chat, objections, held messages, and what was done. Newest first."""
     caller_of(request)
     async with database_of(request).reader() as reader:
         place = await find(reader, request)

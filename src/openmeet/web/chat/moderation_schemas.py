@@ -1,4 +1,4 @@
-"""Moderation of chat in the JSON API: what is sent and answered."""
+"""Request and response types of chat moderation in the JSON API."""
 
 import msgspec
 
@@ -9,7 +9,9 @@ from openmeet.i18n.formatting import iso
 
 
 class ChatReportWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """A report. ``words`` are needed if the reason is ``other``. ``toTenant``: to the moderators of the site instead of the hosts."""
+    """A report. ``words`` is required if the reason is ``other``. ``toTenant`` sends it to the moderators of the site
+    instead of the hosts.
+    """
 
     reason: ReportReason
     words: str = ""
@@ -17,14 +19,15 @@ class ChatReportWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel
 
 
 class ChatObjectionWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Why the removal of one’s message is wrong; the moderators who removed it read this."""
+    """Why the removal of the caller's message is wrong. The moderators who removed it will read this."""
 
     words: str
 
 
 class ChatRemovalShown(msgspec.Struct, rename="camel"):
-    """Why moderators removed a message of the caller. ``text``: of the message, as long as it can be restored, 30 days.
-    ``objection``: what the caller said against it, null for nothing. ``isDecided``: the message stays removed; ``decision``: why.
+    """Why moderators removed a message of the caller. ``text`` is the text of the message while it can still be
+    restored (30 days). ``objection`` is the caller's objection, or null. ``isDecided`` means that the objection was
+    rejected and the message stays removed; ``decision`` says why.
     """
 
     reason: str
@@ -36,7 +39,7 @@ class ChatRemovalShown(msgspec.Struct, rename="camel"):
 
 
 class SanctionWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Mute or ban somebody. ``until``: without it until it is lifted."""
+    """Mute or ban somebody. Without ``until``, the sanction lasts until it is lifted."""
 
     kind: SanctionKind
     reason: str
@@ -52,18 +55,18 @@ class SanctionShown(msgspec.Struct, rename="camel"):
     until: str | None
     decided_by: str
     at: str
-    # By the moderators of the community, who alone lift it.
+    # Imposed by the moderators of the site, and only they can lift it.
     of_site: bool
 
 
 class SanctionList(msgspec.Struct, rename="camel"):
-    """Sanctions of one person in a room; empty where none is in force."""
+    """The sanctions of one person in a room that are in force. May be empty."""
 
     sanctions: list[SanctionShown]
 
 
 class ActShown(msgspec.Struct, rename="camel"):
-    """What a host did. ``actedBy``: null for the program."""
+    """An action of a host. ``actedBy`` is null if the program did it."""
 
     id: str
     act: ModerationAct
@@ -76,7 +79,7 @@ class ActShown(msgspec.Struct, rename="camel"):
 
 
 class MessageReportShown(msgspec.Struct, rename="camel"):
-    """A report about a message of the room. It does not say who reported."""
+    """A report about a message of the room. It does not say who made the report."""
 
     id: str
     message_id: str
@@ -86,7 +89,9 @@ class MessageReportShown(msgspec.Struct, rename="camel"):
 
 
 class ChatObjectionShown(msgspec.Struct, rename="camel"):
-    """An objection of the author of a removed message that waits for a decision: restore the message, or uphold the removal."""
+    """An author's objection to the removal of their message. It waits for a decision: restore the message, or uphold
+    the removal.
+    """
 
     message_id: str
     words: str
@@ -94,8 +99,8 @@ class ChatObjectionShown(msgspec.Struct, rename="camel"):
 
 
 class ModerationShown(msgspec.Struct, rename="camel"):
-    """Acts, the newest first, and what waits for a decision: reports, objections, held messages (``held``: their ids).
-    ``cursor`` leads to earlier acts.
+    """Actions, newest first, and everything that waits for a decision: reports, objections, and held messages (``held``
+    has their ids). ``cursor`` leads to earlier actions.
     """
 
     acts: list[ActShown]

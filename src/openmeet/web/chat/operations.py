@@ -1,4 +1,4 @@
-"""The operations of chat in the JSON API."""
+"""Operations of the chat in the JSON API."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Rooms on pages: the list of one's rooms, a conversation, and writing in it."""
+"""Chat pages: the list of the user's rooms, a conversation, and writing in it."""
 
 import secrets
 from collections.abc import Mapping
@@ -50,18 +50,18 @@ from openmeet.web.site.tenant_routing import database_of
 
 _ROOMS_SHOWN: Final = 40
 _BESIDE: Final = 30
-# In a search of all chats: those whose name fits, and those offered as a filter.
+# In a search of all chats: the number of chats found by name, and the number offered in the filter.
 _CHATS_NAMED: Final = 5
 _CHATS_OFFERED: Final = 100
 _PEOPLE_BESIDE: Final = 6
 _LONGEST_NUMBER: Final = 16
-# Without scripts a page can load itself anew.
+# Query parameter: without scripts, the page can reload itself periodically.
 _FOLLOW: Final = "follow"
-# What narrows a conversation to some of its messages, beside a date.
+# Query parameters that limit a conversation to some of its messages. A date does so too.
 _NARROWED: Final = ("person", "pinned", "from", "to")
 _REFRESH_SECONDS: Final = "30"
 
-# Every page with a conversation, and what it is about.
+# The path of every page with a conversation, and the function that finds it.
 BASES: Final[dict[str, Find]] = {
     "/events/{slug}/chat": places.of_event,
     "/events/{slug}/chat/date": places.of_date,
@@ -84,7 +84,7 @@ def routes() -> list[Route]:
         Route("/chat", show_rooms, methods=["GET"]),
         Route("/groups/{slug}/chat", show_general, methods=["GET"]),
         Route("/groups/{slug}/chat", room_settings.open_channel, methods=["POST"]),
-        # Programs ask the API for it, which knows no cookies.
+        # For browsers. Programs use the API instead, which ignores cookies.
         Route("/chat/rooms/{room}/export", export_room, methods=["GET"]),
     ]
     for base, find in BASES.items():
@@ -125,7 +125,7 @@ async def show_rooms(request: Request) -> Response:
 
 
 async def _found_in_chats(reader: Reader, request: Request, viewer: UserId) -> dict[str, object]:
-    """Chats by name and messages in them."""
+    """Chats that match by name, and matching messages in all chats."""
     asked = request.query_params
     zone = await zone_of_person(reader, viewer, services(request).settings.time_zone)
     mine = await rooms.my_rooms(reader, viewer, RoomFilter(), limit=_CHATS_OFFERED)
@@ -150,18 +150,19 @@ async def show_room(find: Find, request: Request) -> Response:
 
 
 async def send(find: Find, request: Request) -> Response:
-    """Send the message, and create the room on first use."""
+    """Send the message. Creates the room if this is its first message."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         place = await find(reader, request)
-    # A form with pictures has megabytes: of somebody who may not write it is not read. What follows tells them why.
+    # A form with pictures has megabytes, so it is not read if the sender may not write here. The checks below tell them
+    # why.
     sent = await read_message_form(request) if place.access >= Access.WRITE else SentForm({})
     typed = sent.typed
     signal = Signal(typed["signal"]) if typed.get("signal") in set(Signal) else None
     submission = typed.get("submission", "")
     taken = TakenPictures()
     try:
-        # Nobody writes in a room that is not there: until it is opened only the person is counted.
+        # If the room has not been opened yet, there is no room to count for. Only the person is counted.
         await spend_on_message(request, caller.user_id, place.room.id if place.room else None)
         if place.room is None:
             await spend_on_opening(request, caller.user_id)
@@ -172,7 +173,7 @@ async def send(find: Find, request: Request) -> Response:
             room = place.room.id if place.room else (await rooms.open_room(tx, caller, place.target))[0].id
             new = NewMessage(
                 text="" if signal else typed.get("text", ""),
-                # A signal beside a draft is sent on its own: the draft keeps its key.
+                # A signal is sent on its own, with its own key. A draft in the same form keeps the form's key.
                 client_id=f"{submission}-{signal}" if signal and submission else submission or None,
                 about=typed.get("about") or None,
                 reply_to=ChatMessageId(typed["reply_to"]) if typed.get("reply_to") and not signal else None,
@@ -189,7 +190,7 @@ async def send(find: Find, request: Request) -> Response:
             problem, status = " ".join(explain(why) for why in refused.problems.values()), 400
         else:
             problem, status = explain(refused.why), {Conflict: 409, Forbidden: 403}.get(type(refused), 429)
-        # A key that was used for other words would refuse these for ever.
+        # The key was already used for a different text, and every retry with it would fail too. Use a new one.
         submission = secrets.token_urlsafe(16) if isinstance(refused, Conflict) else submission
         written = WrittenMessage(
             typed.get("text", ""),
@@ -205,7 +206,7 @@ async def send(find: Find, request: Request) -> Response:
 
 
 async def mark_read(find: Find, request: Request) -> Response:
-    """Move the mark forward to what the page has shown."""
+    """Move the read mark forward to the last message that the page showed."""
     typed = await read_form(request)
     number = typed.get("number", "")
     async with database_of(request).transaction() as tx:
@@ -260,13 +261,13 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
                 "total": found.total,
             }
     context["follows"] = follows
-    # A page that loads itself anew has no field to write in: nothing that is typed is lost.
+    # A page that reloads itself has no text field, so nothing typed can be lost.
     headers = {"refresh": _REFRESH_SECONDS} if follows else None
     return page(request, "chat/room.html", context, status=written.status if written else 200, headers=headers)
 
 
 async def _conversation(reader: Reader, request: Request, place: ChatPlace, viewer: UserId | None) -> dict[str, object]:
-    """The rows of the page, and the cursor of the next."""
+    """The rows of the page, and the links to earlier and later messages."""
     room = place.room
     about = _heading(request, place)
     wanted = _wanted(request, place, about)
@@ -310,7 +311,7 @@ async def _conversation(reader: Reader, request: Request, place: ChatPlace, view
         "older": _further(place, query, before=found.messages[0].number) if found.has_before else "",
         "newer": _further(place, query, after=found.messages[-1].number) if found.has_after else "",
         "last_number": room.last_number if room else 0,
-        # The mark is of the whole room: what one person said, or some days, must not move it.
+        # The read mark is for the whole room, so a view of one person's messages or of some days must not move it.
         "has_new": not is_narrowed and not found.has_after and any(getattr(one, "is_new", False) for one in rows),
     }
 
@@ -324,7 +325,7 @@ def _with_query(address: str, query: Mapping[str, str]) -> str:
 
 
 def _heading(request: Request, place: ChatPlace) -> str | None:
-    """The date whose messages alone are shown: the one that is asked for, or that of the occurrence whose page this is."""
+    """The date that the conversation is limited to: the requested one, or that of the occurrence whose page this is."""
     asked = set(request.query_params) - {_FOLLOW, "before", "after"}
     return _date_asked(request) or (None if asked else place.heading)
 
@@ -372,7 +373,7 @@ async def _pins(reader: Reader, place: ChatPlace, viewer: UserId | None) -> dict
 
 
 async def _room_list(reader: Reader, request: Request, viewer: UserId, most: int, here: str = "") -> dict[str, object]:
-    """A person's rooms, for the list beside a chat and for the page of all chats."""
+    """A person's rooms, for the list next to a chat and for the page of all chats."""
     asked = request.query_params if request.url.path == "/chat" else {}
     which = asked.get("kind", "")
     kinds = next((kinds for value, _, kinds in _FILTERS if value == which), frozenset[RoomKind]())
@@ -403,7 +404,7 @@ async def _room_list(reader: Reader, request: Request, viewer: UserId, most: int
 
 
 def _more_rooms(last: MyRoom, which: str, *, archived: bool, words: str) -> str:
-    """The address of the chats after this one."""
+    """The URL of the list of chats after this one."""
     is_new, said, room = rooms.place(last)
     query = {
         "kind": which,

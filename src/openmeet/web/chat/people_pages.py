@@ -1,4 +1,4 @@
-"""Who is in a conversation: people with the reason why, and guests from Matrix, whom hosts invite, remove and ban."""
+"""The people in a conversation and why they are in it, and guests from Matrix, whom hosts can invite, remove and ban."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -40,7 +40,7 @@ async def show_people(find: Find, request: Request) -> Response:
 
 
 async def change_guest(find: Find, request: Request) -> Response:
-    """Invite, remove or ban a guest from Matrix (``act``), by their address."""
+    """Invite, remove or ban (``act``) a guest from Matrix, identified by address."""
     typed = await read_form(request)
     caller, settings = caller_of(request), services(request).settings
     address, reason = typed.get("address", ""), typed.get("reason", "")
@@ -107,7 +107,7 @@ async def _people_page(find: Find, request: Request, typed: Typed, status: int =
 
 
 async def _guest_rows(reader: Reader, place: ChatPlace) -> list[dict[str, object]]:
-    """Guests from Matrix; those who were banned for moderators only."""
+    """Guests from Matrix. Banned guests are listed for moderators only."""
     if place.room is None or not place.room.is_mirrored:
         return []
     seen = (GuestState.INVITED, GuestState.BANNED) if place.access is Access.MODERATE else (GuestState.INVITED,)
@@ -128,8 +128,8 @@ def _guest_row(one: MatrixGuest) -> dict[str, object]:
 
 
 def person_row(one: RoomMember, place: ChatPlace, portraits: Portraits) -> dict[str, object]:
-    """One line of the people in a room."""
-    # That somebody answered, or in a chat of a group is a member, is what everybody there has in common.
+    """One row of the list of people in a room."""
+    # Everyone in the room has answered (or, in a chat of a group, is a member), so this reason is not shown.
     is_of_group = place.target.subject.kind is SubjectKind.GROUP
     why = {
         "attendance": "",

@@ -1,4 +1,4 @@
-"""Somebody in a room, for its hosts: mute them, ban them, let them write and read again; and what they are told themselves."""
+"""Page of one person in a room, for its hosts: mute or ban them, or lift that. Also the notice that this person sees."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -45,7 +45,7 @@ async def show_person(find: Find, request: Request) -> Response:
 
 
 async def sanction(find: Find, request: Request, *, kind: SanctionKind) -> Response:
-    """Mute or ban the person of the page."""
+    """Mute or ban the person that the page is about."""
     typed = await read_form(request)
     span = _SPANS.get(typed.get("for", ""))
     try:
@@ -62,7 +62,7 @@ async def sanction(find: Find, request: Request, *, kind: SanctionKind) -> Respo
 
 
 async def lift(find: Find, request: Request) -> Response:
-    """End a mute or a ban by hosts."""
+    """End a mute or a ban that hosts imposed."""
     typed = await read_form(request)
     kind = SanctionKind.BAN if typed.get("kind") == "ban" else SanctionKind.MUTE
     try:
@@ -75,7 +75,7 @@ async def lift(find: Find, request: Request) -> Response:
 
 
 async def decide_in_group(find: Find, request: Request) -> Response:
-    """Ban the person from the group, and so from all its chats, or let them in again (``act``: ban, lift)."""
+    """Ban the person from the group, which includes all its chats, or lift that ban (``act``: ban, lift)."""
     typed = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
@@ -95,7 +95,7 @@ ban = partial(sanction, kind=SanctionKind.BAN)
 
 
 async def sanctioned_rows(reader: Reader, place: ChatPlace) -> list[dict[str, object]]:
-    """Who is muted or banned in the room, for those who moderate it; nobody for others."""
+    """The people who are muted or banned in the room. Empty unless the viewer moderates it."""
     if place.room is None or place.access is not Access.MODERATE:
         return []
     found = await sanctions.sanctions_in(reader, place.room.id)
@@ -112,7 +112,9 @@ async def sanctioned_rows(reader: Reader, place: ChatPlace) -> list[dict[str, ob
 
 @dataclass(frozen=True, slots=True)
 class SanctionNotice:
-    """Why somebody who is muted or banned cannot write or read. ``ask``: where they can object, and what its link says."""
+    """Why a muted or banned person cannot write or read. ``ask`` is the URL where they can object, ``ask_label`` the
+    text of the link.
+    """
 
     words: str
     reason: str
@@ -123,8 +125,8 @@ class SanctionNotice:
 async def sanction_notice(
     reader: Reader, room: Room | None, zone: str, viewer: UserId | None, hosts: str = ""
 ) -> SanctionNotice | None:
-    """What a person reads who is muted or banned; None for everybody else. ``hosts``: the address of their thread with the hosts;
-    without it, and against what a moderator of the site decided, they write to those who run the site.
+    """The notice for a muted or banned viewer; None for everyone else. ``hosts`` is the URL of their thread with the
+    hosts. Without it, or if a moderator of the site decided, they are sent to the people who run the site.
     """
     if room is None or viewer is None:
         return None
@@ -162,14 +164,14 @@ def _words_of(one: Sanction, now: Instant, zone: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _InGroup:
-    """Somebody about whom the reader decides in the group that a chat belongs to."""
+    """A person whom the viewer may ban from the group that a chat belongs to."""
 
     group: Group
     is_banned: bool
 
 
 async def _role_in_group(reader: Reader, place: ChatPlace, caller: UserId, person: UserId) -> _InGroup | None:
-    """None where there is no group, or the caller may not ban this person from it."""
+    """The person's state in the group. None if there is no group, or if the caller may not ban this person from it."""
     group = None if place.group_id is None else await groups.by_id(reader, place.group_id)
     mine = None if group is None else await groups.role_in(reader, group.id, caller)
     if group is None or mine is None or group.is_read_only or not rules.may(mine, GroupPermission.BAN):
@@ -181,7 +183,9 @@ async def _role_in_group(reader: Reader, place: ChatPlace, caller: UserId, perso
 
 
 async def _found(find: Find, reader: Reader, request: Request) -> tuple[ChatPlace, Room, UserId]:
-    """The room, which the caller moderates, and a person who is in it, was shut out or wrote there. Raises NotFound, Forbidden."""
+    """The room, which the caller must moderate, and a person who is in it, is banned from it or has written in it.
+    Raises NotFound, Forbidden.
+    """
     caller = caller_of(request)
     place = await find(reader, request)
     require_at_least(place.access, Access.MODERATE)
@@ -196,13 +200,13 @@ async def _found(find: Find, reader: Reader, request: Request) -> tuple[ChatPlac
         and not await sanctions.sanctions_in(reader, place.room.id, person)
         and not await message_queries.has_written(reader, place.room.id, person)
     ):
-        # Any id could stand in the address, and the page shows a name.
+        # Otherwise the page would show the name of any user whose id is put into the URL.
         raise NotFound(ChatReason.NO_SUCH_MEMBER)
     return place, place.room, person
 
 
 async def _thread_with(reader: Reader, place: ChatPlace, person: UserId) -> str:
-    """The address of the thread of this person with the hosts; empty where hosts cannot write to them."""
+    """The URL of this person's thread with the hosts. Empty if hosts cannot write to them."""
     if not place.beside("direct"):
         return ""
     target = await rooms.target_of(reader, RoomKind.DIRECT, place.target.subject, with_user_id=person)

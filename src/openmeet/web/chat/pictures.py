@@ -1,4 +1,6 @@
-"""Pictures in messages: read from the form of a conversation, uploaded by programs, and served to those who may read the message."""
+"""Pictures in messages: read from the form of a conversation, uploaded through the API, and served to people who can
+read the message.
+"""
 
 import re
 from collections.abc import Sequence
@@ -31,13 +33,14 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
-# Two of the largest that a community can allow, or four of the usual size.
+# Room for two pictures of the largest size that a site can allow, or four of the usual size.
 FORM_BYTES: Final = 2 * MAX_UPLOAD_BYTES + 200_000
 PATH: Final = "/chat/pictures"
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
 _HEADERS: Final = {
     **INERT,
-    # Browsers may keep it, and ask before each use: who has lost access gets no answer from their own copy.
+    # Browsers may cache the picture but must revalidate it before each use, so people who lost access cannot load it
+    # again.
     "cache-control": "private, no-cache",
     "cross-origin-resource-policy": "same-origin",
 }
@@ -48,14 +51,14 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    """One size of a picture, for people who may read its message now. Raises NotFound."""
+    """One size of a picture, for people who can read its message now. Raises NotFound."""
     async with database_of(request).reader() as reader:
         found = await pictures.readable_picture(reader, key_of(request), viewer_of(request))
     return await served(request, found)
 
 
 def key_of(request: Request) -> SentPictureKey:
-    """The key in the address. Raises NotFound for what cannot be one."""
+    """The picture key in the path. Raises NotFound if it is malformed."""
     key = request.path_params["key"]
     if _KEY.fullmatch(key) is None:
         raise NotFound(MediaReason.NO_SUCH_PICTURE)
@@ -63,13 +66,13 @@ def key_of(request: Request) -> SentPictureKey:
 
 
 async def served(request: Request, picture: StoredPicture) -> Response:
-    """The bytes of a picture whose reader was checked."""
+    """Serve the bytes of a picture. The caller has checked that the viewer may see it."""
     blob_key = partial(pictures.blob_key, picture.key)
     return await serve_picture(request, store_of(request), picture.key, blob_key, _HEADERS)
 
 
 class ChatPictureWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """``image``: a JPEG, PNG, WebP or GIF in base64; it is re-encoded, without location and camera details."""
+    """``image`` is a JPEG, PNG, WebP or GIF in base64. It is re-encoded, which removes location and camera details."""
 
     EXAMPLE: ClassVar[dict[str, str]] = {"image": "R0lGODdhAQABAIEAAP///wAAAAAAAAAAACwAAAAAAQABAAAIBAABBAQAOw=="}
 
@@ -77,7 +80,7 @@ class ChatPictureWanted(msgspec.Struct, forbid_unknown_fields=True, rename="came
 
 
 class ChatPictureUploaded(msgspec.Struct, rename="camel"):
-    """An uploaded picture. ``id``: send it with a message within a day. Sizes in pixels."""
+    """An uploaded picture. Send its ``id`` with a message within a day. ``width`` and ``height`` are in pixels."""
 
     id: str
     width: int
@@ -85,9 +88,11 @@ class ChatPictureUploaded(msgspec.Struct, rename="camel"):
 
 
 async def upload(request: Request) -> Response:
-    """For who may write in the room now. Raises NotFound, Forbidden, InvalidForm (``picture``), TooLarge, TooMany."""
+    """Upload a picture. Only for people who can write in the room now. Raises NotFound, Forbidden, InvalidForm
+    (``picture``), TooLarge, TooMany.
+    """
     caller, room = caller_of(request), room_id(request)
-    # Before megabytes are read and parsed for somebody who may not send them.
+    # Check this before reading and parsing megabytes from somebody who may not send them.
     async with database_of(request).reader() as reader:
         await require_write_access(reader, await room_queries.by_id(reader, room), caller.user_id)
     await spend_on_picture(request, caller.user_id)
@@ -104,7 +109,7 @@ async def _keep(request: Request, person: UserId, body: bytes) -> StoredPicture:
 
 @dataclass(frozen=True, slots=True)
 class PictureField:
-    """A place for a picture in the form. ``kept``: the key of one that an earlier submission has stored."""
+    """A picture field of the form. ``kept`` is the key of a picture that an earlier submission stored."""
 
     number: int
     kept: str = ""
@@ -113,13 +118,13 @@ class PictureField:
 
 
 def empty_fields() -> list[PictureField]:
-    """The places for pictures of a fresh form."""
+    """The picture fields of a new form."""
     return [PictureField(number) for number in range(1, MAX_PICTURES + 1)]
 
 
 @dataclass(frozen=True, slots=True)
 class SentForm:
-    """What was posted: the text fields, and the file and description of each place for a picture."""
+    """The submitted form: the text fields, and the file and description of each picture field."""
 
     typed: dict[str, str]
     files: Sequence[bytes] = ()
@@ -127,20 +132,22 @@ class SentForm:
 
 @dataclass(frozen=True, slots=True)
 class TakenPictures:
-    """Pictures that are ready to be sent. ``fields``: the form's places as they are shown again; ``problem``: of the first wrong one."""
+    """Pictures that are ready to be sent. ``fields`` are the form's picture fields, to be shown again. ``problem`` is
+    the error of the first picture that failed.
+    """
 
     ready: tuple[NewPicture, ...] = ()
     fields: Sequence[PictureField] = field(default_factory=empty_fields)
     problem: str = ""
 
     def require(self) -> None:
-        """Raises InvalidForm (``pictures``) if a file could not be taken."""
+        """Raises InvalidForm (``pictures``) if a file was not accepted."""
         if self.problem:
             raise InvalidForm({"pictures": self.problem})
 
 
 async def read_message_form(request: Request) -> SentForm:
-    """The form of a conversation, with or without files. Raises InvalidInput."""
+    """Read the form of a conversation, with or without files. Raises InvalidInput."""
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "multipart/form-data":
         return SentForm(await read_form(request))
@@ -158,7 +165,7 @@ async def _file(form: FormData, number: int) -> bytes:
 
 
 async def take(request: Request, person: UserId, sent: SentForm) -> TakenPictures:
-    """Store the files that were sent now, and find those that an earlier submission stored."""
+    """Store the files that were sent with this request, and find those that an earlier submission stored."""
     fields: list[PictureField] = []
     ready: list[NewPicture] = []
     for number in range(1, MAX_PICTURES + 1):
@@ -186,7 +193,7 @@ async def take(request: Request, person: UserId, sent: SentForm) -> TakenPicture
 
 @dataclass(frozen=True, slots=True)
 class MessagePictureView:
-    """A picture on a page: the addresses of both sizes, and its size in pixels."""
+    """A picture on a page: the URLs of both sizes, and its size in pixels."""
 
     small: str
     large: str
@@ -196,7 +203,9 @@ class MessagePictureView:
 
 
 def picture_views(found: Sequence[MessagePicture], author: str, path: str) -> tuple[MessagePictureView, ...]:
-    """``path``: prefix of their addresses for this reader. Without a description the author is named instead."""
+    """The pictures of a message. ``path`` is the prefix of their URLs for this reader. A picture without a description
+    is described by its author's name.
+    """
     return tuple(
         MessagePictureView(
             f"{path}/{one.key}/{Size.SMALL}",
@@ -210,8 +219,8 @@ def picture_views(found: Sequence[MessagePicture], author: str, path: str) -> tu
 
 
 class ChatPictureShown(msgspec.Struct, rename="camel"):
-    """A picture of a message. ``url`` and ``smallUrl``: paths on this site; each fetch needs a token that may read the message.
-    ``alt`` is empty where nobody described it.
+    """A picture of a message. ``url`` and ``smallUrl`` are paths on this site. Fetching them requires a token that can
+    read the message. ``alt`` is empty if the picture has no description.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {

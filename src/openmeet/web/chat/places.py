@@ -1,6 +1,7 @@
-"""Where a conversation is on the site: from the address of a page to its room.
+"""Find the room that the URL of a page refers to.
 
-Who may see the event, series or group but is not in its conversation learns how to get in; to anybody else neither exists.
+People who can see the event, series or group but are not in its conversation learn how to get in. Everyone else gets
+NotFound for both.
 """
 
 from collections.abc import Awaitable, Callable
@@ -35,9 +36,10 @@ from openmeet.web.site.faces import Avatar, avatar_of
 
 @dataclass(frozen=True, slots=True)
 class ChatPlace:
-    """A conversation and its page. ``room`` None: nobody has opened it yet.
+    """A conversation and its page. ``room`` is None if nobody has opened it yet.
 
-    ``subject_path``: of the event, series or group. ``heading``: the original date whose page leads here.
+    ``subject_path`` is the path of the event, series or group. ``heading`` is the original date of the occurrence whose
+    page leads here.
     """
 
     target: RoomTarget
@@ -54,18 +56,18 @@ class ChatPlace:
     # Start and end of an event.
     span: tuple[Instant, Instant] | None = None
     event_id: EventId | None = None
-    # The group that it is about, or that the event or series is of.
+    # The group itself, or the group that the event or series belongs to.
     group_id: GroupId | None = None
-    # Path of the picture of an event or series; empty for a group, which has its face alone.
+    # Path of the picture of an event or series. Empty for a group, which is shown by its ``face``.
     picture: str = ""
 
     def is_under_way(self, now: Instant) -> bool:
-        """Whether people are on their way or there."""
+        """Whether people are on their way to the event or already there."""
         return self.span is not None and self.span[0] - SIGNALS_BEFORE <= now <= self.span[1]
 
     def beside(self, page: str, person: UserId | None = None) -> str:
-        """The address of the hosts' own room (``hosts``), or of a thread with them (``direct``), of the same event, series or group;
-        empty in such a room itself.
+        """The path of the hosts' own room (``hosts``) or of a thread with them (``direct``) about the same event,
+        series or group. Empty if this is such a room itself.
         """
         if self.target.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
             return ""
@@ -74,7 +76,7 @@ class ChatPlace:
         return f"/chat/{page}/{kind}/{slug}" + (f"?{urlencode({'with': person})}" if person else "")
 
     def page(self, *more: str) -> str:
-        """The address of this page, or of one below it."""
+        """The path of this page, or of one below it."""
         return "/".join([self.path, *more]) + (f"?{self.query}" if self.query else "")
 
 
@@ -82,7 +84,7 @@ Find = Callable[[Reader, Request], Awaitable[ChatPlace]]
 
 
 async def of_event(reader: Reader, request: Request) -> ChatPlace:
-    """The conversation of an event; of a date of a series that of the series, at that date. Raises NotFound."""
+    """The conversation of an event. For a date of a series, that of the series, opened at that date. Raises NotFound."""
     event = await _event(reader, request)
     of_series = event.place_in_series
     return await _placed(
@@ -96,7 +98,7 @@ async def of_event(reader: Reader, request: Request) -> ChatPlace:
 
 
 async def of_date(reader: Reader, request: Request) -> ChatPlace:
-    """The room of one date of its own. Raises NotFound."""
+    """The separate room of one date. Raises NotFound."""
     event = await _event(reader, request)
     return await _placed(reader, request, event, RoomKind.DATE, f"/events/{quote(event.slug)}/chat/date")
 
@@ -122,9 +124,9 @@ async def of_hosts(reader: Reader, request: Request) -> ChatPlace:
 
 
 async def of_question(reader: Reader, request: Request) -> ChatPlace:
-    """The thread of one person with the hosts: the caller's own, or for hosts that of ``?with=``.
+    """The thread of one person with the hosts: the caller's own, or for hosts that of the person in ``?with=``.
 
-    Raises NotFound, and NotSignedIn where they may see what the question is about.
+    Raises NotFound, and NotSignedIn if the visitor can see the event, series or group that the question is about.
     """
     subject, path = await _subject(reader, request, "direct")
     caller = caller_of(request)
@@ -174,7 +176,7 @@ async def _placed(
     if found is Access.NONE and (target.kind is RoomKind.HOSTS or with_user_id not in {None, viewer}):
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     if room is None and with_user_id not in {None, viewer}:
-        # Before its name is shown: any id could stand in the address.
+        # Check this before showing the person's name, because the URL could contain any id.
         await rooms.require_answered(reader, target)
     if room is None and is_for_hosts and found is not Access.MODERATE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
@@ -199,7 +201,9 @@ async def _placed(
 
 
 async def further_rooms(reader: Reader, place: ChatPlace, viewer: UserId | None) -> list[tuple[str, str]]:
-    """Address and name of the other rooms that this person finds here: that of the hosts, of one date, other channels."""
+    """Path and name of the related rooms that this person can open: that of the hosts, that of one date, other
+    channels.
+    """
     found = []
     runs = place.access is Access.MODERATE
     if runs and place.beside("hosts"):

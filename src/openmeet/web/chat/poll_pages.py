@@ -1,4 +1,4 @@
-"""Writing a poll: a question, 2 to 10 choices, dates of the series among them."""
+"""Poll form: a question and 2 to 10 choices, which can be dates of the series."""
 
 import secrets
 from datetime import datetime
@@ -41,7 +41,7 @@ async def show_poll_form(find: Find, request: Request) -> Response:
 
 
 async def send_poll(find: Find, request: Request) -> Response:
-    """Post the poll, and create the room on first use."""
+    """Post the poll. Creates the room if this is its first message."""
     caller, typed = caller_of(request), await read_form(request)
     try:
         async with database_of(request).reader() as reader:
@@ -72,7 +72,7 @@ async def send_poll(find: Find, request: Request) -> Response:
             )
             await readers.move_mark(tx, room, caller.user_id, one.number)
     except InvalidForm as wrong:
-        # The field is called otherwise in JSON.
+        # The field has a different name in JSON.
         problems = {"ends_at" if name == "endsAt" else name: why for name, why in wrong.problems.items()}
         return await _poll_page(find, request, typed_again(typed, InvalidForm(problems)), 400)
     except (Conflict, Forbidden, TooMany) as refused:
@@ -82,7 +82,7 @@ async def send_poll(find: Find, request: Request) -> Response:
 
 
 def _end(text: str, zone: str) -> Instant | None:
-    """The end of the voting, on the clock of the event. Raises InvalidForm (``endsAt``)."""
+    """The end of the poll, which the form has in the event's local time. Raises InvalidForm (``endsAt``)."""
     if not text:
         return None
     try:
@@ -104,14 +104,14 @@ async def _poll_page(find: Find, request: Request, typed: Typed, status: int = 2
         "dates": dates,
         "most": MOST_CHOICES,
         "max_text": MAX_TEXT,
-        # A form that was refused is another one when it is sent again.
+        # A form that is sent again after an error is a new submission.
         "submission": secrets.token_urlsafe(16),
     }
     return page(request, "chat/poll.html", context, status=status)
 
 
 async def _dates(reader: Reader, place: ChatPlace) -> list[tuple[str, str, str]]:
-    """The next dates of the series: the names of their fields, and in words."""
+    """The next dates of the series: the name of the form field, the date in words, and an empty hint."""
     if place.target.kind is not RoomKind.SERIES:
         return []
     parts = await chain_of(reader, SeriesId(place.target.subject.id))

@@ -1,4 +1,4 @@
-"""What requests about chat have in common: ids, instants, subjects by slug, and how fast people may write."""
+"""Shared by chat requests: ids, instants, subjects by slug, and rate limits."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -29,7 +29,7 @@ from openmeet.web.site.tenant_routing import database_of
 _REPORTS: Final = (Limit("chat_report_hour", 20, 3_600), Limit("chat_report_day", 60, 86_400))
 _REPORTS_IN_ROOM: Final = Limit("chat_report_room", 10, 3_600)
 _OPENINGS: Final = (Limit("chat_open_minute", 5, 60), Limit("chat_open_hour", 40, 3_600))
-# Each is decoded and encoded again, and stored until it is sent.
+# Each picture is decoded, encoded again, and stored until it is sent.
 _PICTURES: Final = (Limit("chat_picture_hour", 40, 3_600), Limit("chat_picture_day", 120, 86_400))
 # An export reads a whole room.
 _EXPORTS: Final = (Limit("chat_export_minute", 5, 60), Limit("chat_export_hour", 20, 3_600))
@@ -51,7 +51,7 @@ def viewer_of(request: Request) -> UserId | None:
 
 
 def instant(text: str | None, field: str) -> Instant | None:
-    """Raises InvalidForm for anything but an instant."""
+    """Parse an instant. Raises InvalidForm if the text is anything else."""
     if not text:
         return None
     try:
@@ -61,7 +61,7 @@ def instant(text: str | None, field: str) -> Instant | None:
 
 
 def whole(request: Request, name: str) -> int | None:
-    """A number of the query. Raises InvalidInput."""
+    """A number in the query string, or None if it is absent. Raises InvalidInput."""
     text = request.query_params.get(name)
     if text is None:
         return None
@@ -78,7 +78,9 @@ async def subject_of(
     series_slug: str | None = None,
     group: str | None = None,
 ) -> RoomSubject:
-    """The event, series or group with this slug. Raises NotFound, the same for what is absent and what this person may not know of."""
+    """The event, series or group with this slug. Raises the same NotFound whether it does not exist or this person may
+    not know of it.
+    """
     try:
         if event:
             shown, _ = await visible_event(reader, EventSlug(event), viewer)
@@ -94,7 +96,8 @@ async def subject_of(
 
 
 async def spend_on_message(request: Request, person: UserId, room: RoomId | None) -> None:
-    """Count one message: of the person everywhere and in this room, and of the room. ``room`` None: it is not opened yet.
+    """Count one message against three limits: the person's in all rooms, the person's in this room, and the room's.
+    ``room`` is None if the room has not been opened yet.
 
     Raises TooMany.
     """
@@ -108,9 +111,10 @@ async def spend_on_message(request: Request, person: UserId, room: RoomId | None
 
 
 async def spend_on_change(request: Request, person: UserId, message: ChatMessageId) -> None:
-    """Count an edit, a reaction or a vote: of the person everywhere and in this room, and of the room.
+    """Count an edit, a reaction or a vote against three limits: the person's in all rooms, the person's in this room,
+    and the room's.
 
-    Raises TooMany; NotFound where the person may not read the message.
+    Raises TooMany, and NotFound if the person may not read the message.
     """
     await _spend(request, [(limit, str(person)) for limit in limits.CHANGES], ChatReason.TOO_MANY_CHANGES)
     room = await _room_of(request, person, message)
@@ -119,7 +123,9 @@ async def spend_on_change(request: Request, person: UserId, message: ChatMessage
 
 
 async def spend_on_report(request: Request, person: UserId, message: ChatMessageId) -> None:
-    """Count a report: of the person everywhere and in this room. Raises TooMany; NotFound as ``spend_on_change``."""
+    """Count a report against two limits: the person's in all rooms and in this room. Raises TooMany, and NotFound like
+    ``spend_on_change``.
+    """
     await _spend(request, [(limit, str(person)) for limit in _REPORTS], ChatReason.TOO_MANY_REPORTS)
     room = await _room_of(request, person, message)
     await _spend(request, [(_REPORTS_IN_ROOM, f"{room}/{person}")], ChatReason.TOO_MANY_REPORTS)
@@ -131,17 +137,17 @@ async def spend_on_picture(request: Request, person: UserId) -> None:
 
 
 async def spend_on_opening(request: Request, person: UserId) -> None:
-    """Count a room that somebody opens. Raises TooMany."""
+    """Count a room that a person opens. Raises TooMany."""
     await _spend(request, [(limit, str(person)) for limit in _OPENINGS], ChatReason.TOO_MANY_ROOMS_OPENED)
 
 
 async def spend_on_export(request: Request, person: UserId) -> None:
-    """Count a room that somebody downloads. Raises TooMany."""
+    """Count the download of a room. Raises TooMany."""
     await _spend(request, [(limit, str(person)) for limit in _EXPORTS], ChatReason.TOO_MANY_EXPORTS)
 
 
 async def spend_on_guest(request: Request, person: UserId) -> None:
-    """Count an invitation by address, or another decision about a guest from Matrix. Raises TooMany."""
+    """Count an invitation by address, or any other decision about a guest from Matrix. Raises TooMany."""
     await _spend(request, [(limit, str(person)) for limit in _GUESTS], ChatReason.TOO_MANY_CHANGES)
 
 

@@ -1,4 +1,4 @@
-"""The settings of a conversation: for everybody what they hear of it, for its moderators who is in it and how it works."""
+"""Settings of a conversation. Everyone can set their notifications; moderators can set who is in it and how it works."""
 
 from functools import partial
 from typing import Final
@@ -61,7 +61,7 @@ _MUTES: Final = {
     "day": (DAY, lazy("For a day")),
     "week": (7 * DAY, lazy("For a week")),
 }
-# Leaves a mute that runs as it is.
+# Leaves the current mute unchanged.
 _KEEP: Final = "keep"
 _SWITCHES: Final = {
     AudienceSwitch.INTERESTED: lazy("People who said maybe"),
@@ -103,7 +103,7 @@ async def show_settings(find: Find, request: Request) -> Response:
 
 
 async def change_settings(find: Find, request: Request) -> Response:
-    """What the moderators of a room decide about it."""
+    """Change the settings that the moderators of a room decide."""
     typed = await read_form(request)
     kind_of = {one.value: one for one in AudienceSwitch}
     try:
@@ -129,7 +129,7 @@ async def change_settings(find: Find, request: Request) -> Response:
 
 
 async def open_channel(request: Request) -> Response:
-    """A further channel of a group."""
+    """Open another channel of a group."""
     typed = await read_form(request)
     name = typed.get("channel", "").strip()
     if not name:
@@ -151,7 +151,7 @@ async def open_channel(request: Request) -> Response:
 
 
 async def choose_notifications(find: Find, request: Request) -> Response:
-    """Set the caller's notification level for a room, and for how long they hear nothing of it."""
+    """Set the caller's notification level for a room, and how long the room is muted for them."""
     typed = await read_form(request)
     chosen = next((one for one in NotificationLevel if one.value == typed.get("level")), NotificationLevel.USUAL)
     caller = caller_of(request)
@@ -168,7 +168,7 @@ async def choose_notifications(find: Find, request: Request) -> Response:
 
 
 async def choose_enter(find: Find, request: Request) -> Response:
-    """Set whether Enter sends a message, in all chats of the caller."""
+    """Set whether Enter sends a message. Applies to all chats of the caller."""
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
         place, _ = await _found(find, tx, request)
@@ -177,7 +177,7 @@ async def choose_enter(find: Find, request: Request) -> Response:
 
 
 async def switch_mirror(find: Find, request: Request) -> Response:
-    """Mirror the room to Matrix, or stop it."""
+    """Start or stop mirroring the room to Matrix."""
     typed = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
@@ -226,7 +226,9 @@ async def _found(find: Find, reader: Reader, request: Request) -> tuple[ChatPlac
 
 
 def matrix_alias(request: Request, room: RoomId, mirror: MirrorStatus) -> str:
-    """The alias of the room’s mirror; empty where it is not created yet, or is adopted and has another one."""
+    """The alias of the room’s mirror. Empty if the mirror has not been created yet, or was taken over with a different
+    alias.
+    """
     if mirror.matrix_room_id is None or mirror.is_adopted:
         return ""
     site = services(request)

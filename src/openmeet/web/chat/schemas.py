@@ -1,4 +1,4 @@
-"""Chat in the JSON API: what is sent and answered."""
+"""Request and response types of the chat in the JSON API."""
 
 from typing import ClassVar, Literal
 
@@ -31,9 +31,9 @@ AccessName = Literal["none", "read", "write", "moderate"]
 
 
 class PollWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """A poll; the text of the message is its question. ``choices`` and ``dates``: 2 to 10 together, the dates first. ``dates``:
-    original dates of the series, for “which date?”. ``several``: whether people may choose more than one. ``endsAt``: when voting
-    ends; by default its author ends it.
+    """A poll. The text of the message is its question. ``choices`` and ``dates`` are shown together, dates first, and
+    must be 2 to 10 in total. ``dates`` are original dates of the series, for “which date?”. ``several`` says whether
+    people can choose more than one. Voting ends at ``endsAt``, or when the author ends it if that is left out.
     """
 
     EXAMPLE: ClassVar = {"choices": ["Chess", "Go"], "several": False}
@@ -45,17 +45,18 @@ class PollWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class PictureWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """A picture to send. ``id``: of the upload. ``alt``: what it shows, for people who don’t see it."""
+    """A picture to send. ``id`` is the id of the upload. ``alt`` describes the picture for people who cannot see it."""
 
     id: str
     alt: str = ""
 
 
 class ChatMessageWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """A message. ``clientId``: chosen by the client, 1 to 64 letters, digits or ``-_.:``; the same again answers the stored
-    message. ``about``: the original date of the series that it is about; without it the date under way or the next one, and null for
-    none. ``mentions``: ids of people, at most 20. ``signal`` instead of a text: one tap before an event.
-    ``pictures``: up to four that were uploaded to the room before; then the text may be empty.
+    """A message. ``clientId`` is chosen by the client: 1 to 64 letters, digits or ``-_.:``. If it was used before, the
+    response is the message that is stored already. ``about`` is the original date of the series that the message is
+    about. If left out, it is the current date or the next one; null means none. ``mentions`` has the ids of at most 20
+    people. ``signal`` replaces the text: it is a short status that people send with one tap before an event.
+    ``pictures`` has up to four pictures that were uploaded to the room. With pictures, the text may be empty.
     """
 
     EXAMPLE: ClassVar = {"clientId": "5f0c6a1e-3", "text": "Who brings the board?"}
@@ -71,40 +72,45 @@ class ChatMessageWanted(msgspec.Struct, forbid_unknown_fields=True, rename="came
 
 
 class ChatMessageEdit(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """A new text, within 24 hours. ``ifRevision``: 409 if the message has changed since."""
+    """The new text. A message can be edited within 24 hours. With ``ifRevision``, the response is 409 if the message
+    has changed since.
+    """
 
     text: str
     if_revision: int | None = None
 
 
 class ActReason(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Why a host does this. The person concerned reads it."""
+    """Why a host takes this action. The affected person can read it."""
 
     reason: str = ""
 
 
 class ChatVote(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Numbers of the choices, from 0; none withdraws the vote."""
+    """The numbers of the chosen options, counted from 0. An empty list withdraws the vote."""
 
     choices: list[int]
 
 
 class ReadMark(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """The number up to which the caller has read; it only moves forward."""
+    """The number up to which the caller has read. It can only move forward."""
 
     number: int
 
 
 class ChatNotifications(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """What the caller wants to hear of a room. ``usual``: as their preferences say. ``mutedUntil``: nothing until then."""
+    """What the caller is notified of in a room. ``usual`` means according to their preferences. Until ``mutedUntil``
+    there are no notifications.
+    """
 
     level: NotificationLevel
     muted_until: str | None = None
 
 
 class RoomOpening(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Which room to open. Exactly one of ``event``, ``series`` and ``group``, by slug. ``date``: the original date, for the room of
-    one date of a series. ``name``: of a channel. ``with``: the person of a direct room; the caller by default.
+    """The room to open. Send the slug of exactly one of ``event``, ``series`` and ``group``. ``date`` is the original
+    date, for the room of one date of a series. ``name`` is the name of a channel. ``with`` is the person of a direct
+    room; the caller by default.
     """
 
     kind: RoomKind
@@ -117,7 +123,9 @@ class RoomOpening(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class RoomChange(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Settings to change. ``audience``: switches by name, see ``audience`` of the room. ``slowSeconds``: 0 to 3,600."""
+    """Settings to change. ``audience`` has switches by name, like ``audience`` of a room. ``slowSeconds`` is 0 to
+    3,600.
+    """
 
     name: str | None = None
     about: str | None = None
@@ -130,7 +138,9 @@ class RoomChange(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class ReactionShown(msgspec.Struct, rename="camel"):
-    """How many reacted with an emoji. ``isMine``: whether the caller did; left out in the live stream, which all readers share."""
+    """The number of people who reacted with an emoji. ``isMine`` says whether the caller did. It is left out in the
+    live stream, because all readers share that.
+    """
 
     emoji: str
     number: int
@@ -138,7 +148,7 @@ class ReactionShown(msgspec.Struct, rename="camel"):
 
 
 class ReplyShown(msgspec.Struct, rename="camel"):
-    """The message that this one answers: its first line, empty where it is no longer there."""
+    """The message that this one replies to, with its first line. The line is empty if that message no longer exists."""
 
     id: str
     number: int
@@ -149,8 +159,8 @@ class ReplyShown(msgspec.Struct, rename="camel"):
 
 
 class ChoiceShown(msgspec.Struct, rename="camel"):
-    """A choice of a poll. ``date``: the original date of the series, where it is one. ``isMine``: whether the caller voted for it;
-    left out in the live stream.
+    """A choice of a poll. If the choice is a date of the series, ``date`` is its original date. ``isMine`` says whether
+    the caller voted for it. It is left out in the live stream.
     """
 
     text: str
@@ -160,7 +170,7 @@ class ChoiceShown(msgspec.Struct, rename="camel"):
 
 
 class PollShown(msgspec.Struct, rename="camel"):
-    """A poll. ``endsAt``: null until its author ends it."""
+    """A poll. ``endsAt`` is null if the poll runs until its author ends it."""
 
     choices: list[ChoiceShown]
     several: bool
@@ -168,10 +178,11 @@ class PollShown(msgspec.Struct, rename="camel"):
 
 
 class ChatMessageShown(msgspec.Struct, rename="camel"):
-    """A message. ``number``: its place in the room's log. ``text`` is empty where it was removed, and the code of a signal. ``authorId`` is null for
-    notices and Matrix guests (``matrixSender``). ``removedBy``: ``author`` or ``moderator``. ``isHeld``: waits for a moderator.
-    ``isFolded``: by somebody that the caller blocks or mutes. ``mentions``: ids of people.
-    ``isOnlyHere``: the room is mirrored to Matrix, and this message is not passed on.
+    """A message. ``number`` is its number in the room's log. ``text`` is empty if the message was removed; for a signal
+    it is the code of the signal. ``authorId`` is null for notices and for guests from Matrix (``matrixSender``).
+    ``removedBy`` is ``author`` or ``moderator``. ``isHeld`` means that the message waits for a moderator. ``isFolded``
+    means that the caller blocks or mutes its author. ``mentions`` has the ids of people. ``isOnlyHere`` means that the
+    room is mirrored to Matrix but this message is not passed on.
     """
 
     id: str
@@ -201,8 +212,8 @@ class ChatMessageShown(msgspec.Struct, rename="camel"):
 
 
 class ChatMessagePage(msgspec.Struct, rename="camel"):
-    """Messages in the order of their numbers. ``before`` and ``after`` ask for what is on either side; null where there is
-    nothing. ``cursor`` leads to earlier messages.
+    """Messages ordered by number. Use ``before`` and ``after`` to request earlier and later messages. Each is null if
+    there are none. ``cursor`` also leads to earlier messages.
     """
 
     messages: list[ChatMessageShown]
@@ -212,15 +223,15 @@ class ChatMessagePage(msgspec.Struct, rename="camel"):
 
 
 class ChatFindingList(msgspec.Struct, rename="camel"):
-    """Messages found, the newest first; ``cursor`` is null on the last page."""
+    """Search results, newest first. ``cursor`` is null on the last page."""
 
     messages: list[ChatMessageShown]
     cursor: str | None
 
 
 class RoomShown(msgspec.Struct, rename="camel"):
-    """A room. ``audience``: the switches that it has, with their values. ``lastNumber``: of its log. ``closedBy``: ``host`` or
-    ``clock``. ``matrix``: the state of the mirror.
+    """A room. ``audience`` has the values of the switches of this kind of room. ``lastNumber`` is the last number in
+    its log. ``closedBy`` is ``host`` or ``clock``. ``matrix`` is the state of the mirror.
     """
 
     id: str
@@ -246,7 +257,7 @@ class RoomShown(msgspec.Struct, rename="camel"):
 
 
 class MyRoomShown(msgspec.Struct, rename="camel"):
-    """A room of the caller. ``unread`` and ``mentioned`` stop counting at 100. ``last``: the latest message."""
+    """A room of the caller. ``unread`` and ``mentioned`` stop counting at 100. ``last`` is the latest message."""
 
     room: RoomShown
     unread: int
@@ -255,15 +266,15 @@ class MyRoomShown(msgspec.Struct, rename="camel"):
 
 
 class RoomList(msgspec.Struct, rename="camel"):
-    """Rooms with unread messages first; ``cursor`` is null on the last page."""
+    """Rooms with unread messages first. ``cursor`` is null on the last page."""
 
     rooms: list[MyRoomShown]
     cursor: str | None
 
 
 class SubjectRooms(msgspec.Struct, rename="camel"):
-    """The rooms of an event, series or group that the caller may read. ``access``: what they could do in a room that nobody has
-    opened yet.
+    """The rooms of an event, series or group that the caller can read. ``access`` says what they could do in a room
+    that nobody has opened yet.
     """
 
     rooms: list[RoomShown]
@@ -271,7 +282,9 @@ class SubjectRooms(msgspec.Struct, rename="camel"):
 
 
 class MemberShown(msgspec.Struct, rename="camel"):
-    """Somebody in the room. ``because``: ``hosting``, ``attendance``, ``group``, ``following``, ``direct``."""
+    """A person in the room. ``because`` says why they are in it: ``hosting``, ``attendance``, ``group``, ``following``
+    or ``direct``.
+    """
 
     person_id: str
     display_name: str
@@ -280,7 +293,9 @@ class MemberShown(msgspec.Struct, rename="camel"):
 
 
 class ChatMemberList(msgspec.Struct, rename="camel"):
-    """People by name. ``others``: how many more are in the room whose attendance is private, null in large rooms; ``cursor``: null on the last page."""
+    """People ordered by name. ``others`` is the number of further people, whose attendance is private; it is null in
+    large rooms. ``cursor`` is null on the last page.
+    """
 
     members: list[MemberShown]
     others: int | None
@@ -288,13 +303,13 @@ class ChatMemberList(msgspec.Struct, rename="camel"):
 
 
 class ReadShown(msgspec.Struct, rename="camel"):
-    """The mark of the caller."""
+    """The caller's read mark."""
 
     number: int
 
 
 class UnreadShown(msgspec.Struct, rename="camel"):
-    """What is unread in all rooms of the caller that they have not muted; counting stops at 1,000."""
+    """The number of unread messages in all rooms that the caller has not muted. Counting stops at 1,000."""
 
     messages: int
     mentions: int
@@ -337,7 +352,7 @@ def access_name(access: Access) -> AccessName:
 
 
 async def my_rooms_shown(reader: Reader, rooms: list[MyRoom], viewer: UserId) -> list[MyRoomShown]:
-    """Each with its latest message."""
+    """The rooms, each with its latest message."""
     last = await by_ids(reader, [ChatMessageId(one.last_message_id) for one in rooms if one.last_message_id])
     messages = {one.id: one for one in await shown(reader, list(last.values()), viewer)}
     return [

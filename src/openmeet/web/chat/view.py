@@ -1,4 +1,4 @@
-"""What the pages and the live stream show of messages and rooms, in the words of the reader's language."""
+"""View models of messages and rooms for pages and the live stream, in the reader's language."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ SIGNALS: Final[Mapping[Signal, LazyText]] = {
     Signal.HERE: lazy("I’m here"),
     Signal.WHERE_ARE_YOU: lazy("Where are you?"),
 }
-# Messages of one person within this time share one head.
+# Messages that one person sends within this time share one header.
 _RUN: Final = 10 * MINUTE
 _LINE: Final = 90
 _MARKS: Final = re.compile(r"[!-/:-@\[-`{-~]")
@@ -47,7 +47,7 @@ _EXCERPT: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The line that a reply shows of what it answers."""
+    """The line with which a reply quotes the original message."""
 
     name: str
     words: str
@@ -63,7 +63,7 @@ class ReactionView:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceView:
-    """A choice of a poll. ``share``: of all votes, in percent."""
+    """A choice of a poll. ``share`` is its percentage of all votes."""
 
     number: int
     words: str
@@ -74,7 +74,7 @@ class ChoiceView:
 
 @dataclass(frozen=True, slots=True)
 class PollView:
-    """``note``: how many may be chosen, and when it ends or that it is over."""
+    """A poll. ``note`` says how many choices one can make, and when the poll ends or that it is over."""
 
     choices: tuple[ChoiceView, ...]
     note: str
@@ -83,7 +83,9 @@ class PollView:
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """One row of a conversation. ``at`` is ISO 8601 in UTC, ``time`` on the clock of the event. ``note``: what it waits for."""
+    """One row of a conversation. ``at`` is ISO 8601 in UTC, ``time`` is in the event's local time. ``note`` says what
+    the message is waiting for.
+    """
 
     id: str
     number: int
@@ -115,7 +117,7 @@ class MessageView:
 
 @dataclass(frozen=True, slots=True)
 class RuleView:
-    """A line across the conversation."""
+    """A divider in the conversation."""
 
     words: str
     id: str = ""
@@ -126,7 +128,9 @@ class RuleView:
 
 @dataclass(frozen=True, slots=True)
 class RoomRow:
-    """A room in the list of rooms. ``picture``: shown in place of the face. ``who``: who is in it, where that is not everybody."""
+    """A room in the list of rooms. ``picture`` replaces the face. ``who`` says who is in the room, unless it is for
+    everyone.
+    """
 
     href: str
     title: str
@@ -145,7 +149,9 @@ class RoomRow:
 
 @dataclass(frozen=True, slots=True)
 class MirrorQuestion:
-    """Asked with the first message in a mirrored room: ``server`` is where the words would go, ``name`` under which name."""
+    """The question that is asked with a person's first message in a mirrored room. ``server`` would receive their
+    messages, under ``name``.
+    """
 
     server: str
     name: str
@@ -153,8 +159,9 @@ class MirrorQuestion:
 
 @dataclass(frozen=True, slots=True)
 class WriteForm:
-    """The form below a conversation. ``enter_sends``: whether Enter sends. ``room``: under which the browser keeps the draft. ``poll``: where a poll is written.
-    ``names``: where the people are that can be mentioned; ``calls``: words that mention many.
+    """The form below a conversation. ``enter_sends`` says whether Enter sends. ``room`` is the key under which the
+    browser stores the draft. ``poll`` is the URL of the poll form. ``names`` is the URL that lists people who can be
+    mentioned. ``calls`` are words that mention many people at once.
     """
 
     action: str
@@ -177,7 +184,7 @@ class WriteForm:
 
 
 async def hosts_among(reader: Reader, room: Room, shown: Sequence[ShownMessage]) -> set[UserId]:
-    """Those of the authors who run the room."""
+    """The authors of these messages who moderate the room."""
     authors = {one.message.user_id for one in shown if one.message.user_id is not None}
     return {
         user_id for user_id, found in (await access_of_each(reader, room, authors)).items() if found is Access.MODERATE
@@ -185,7 +192,7 @@ async def hosts_among(reader: Reader, room: Room, shown: Sequence[ShownMessage])
 
 
 def seen_by(one: ShownMessage, *, is_author: bool, is_folded: bool, hides_quote: bool) -> ShownMessage:
-    """A message that was loaded without a viewer, as this viewer sees it."""
+    """Adapt a message that was loaded without a viewer to this viewer."""
     reply = replace(one.reply, text="", is_removed=True) if hides_quote and one.reply is not None else one.reply
     return replace(one, is_mine=is_author, is_folded=is_folded, reply=reply)
 
@@ -201,8 +208,8 @@ def message_view(
     is_linked: bool = True,
     pictures_at: str = PICTURES,
 ) -> MessageView:
-    """A row, without regard to its neighbours. ``is_linked``: with the address of its page and reactions. ``pictures_at``: below
-    which path its reader gets its pictures; empty: they are told as words.
+    """A row, regardless of its neighbours. ``is_linked`` adds the reactions and the URL of the message's page.
+    ``pictures_at`` is the path prefix of pictures for this reader. If it is empty, pictures are described in words.
     """
     message = one.message
     author = message.user_id or message.matrix_sender or ""
@@ -297,13 +304,13 @@ def _html(one: ShownMessage, *, tells_pictures: bool = False) -> Markup | str:
 
 
 def _html_of_body(one: ShownMessage) -> Markup:
-    # Names are no Markdown.
+    # Names are not Markdown.
     renamed = {written: _MARKS.sub(r"\\\g<0>", name) for written, name in one.renamed.items()}
     return html_of(with_names(one.message.body, renamed))
 
 
 def notice_sentence(details: Mapping[str, object]) -> str:
-    """What the program says about a room, from the code of the notice."""
+    """The sentence for a notice about a room, given its code."""
     if details.get("notice") == "history_changed":
         if details.get("history") == "all":
             return gettext("From now on newcomers can read everything that is said here.")
@@ -335,9 +342,11 @@ def rows_of(
     read_number: int | None,
     rooms_of_dates: Mapping[str, str],
 ) -> list[MessageView | RuleView]:
-    """The rows with lines between them: at a new date of the series, else at a new day, and where the reader left off.
+    """The rows with dividers between them: where a new date of the series or a new day begins, and where the reader
+    left off.
 
-    ``read_number`` None: the reader has not been here before. ``rooms_of_dates``: addresses of rooms that dates have of their own.
+    ``read_number`` is None if the reader has not been here before. ``rooms_of_dates`` has the URLs of the separate
+    rooms of dates.
     """
     rows: list[MessageView | RuleView] = []
     before: tuple[MessageView, Instant] | None = None
@@ -359,12 +368,12 @@ def rows_of(
 
 
 def _continues(before: MessageView, said_at: Instant, row: MessageView, at: Instant) -> bool:
-    """Whether a row shares the head of the one before it."""
+    """Whether a row shares the header of the previous one."""
     return before.author == row.author and bool(row.author) and not before.is_notice and at - said_at < _RUN
 
 
 def date_heading(about: str, now: Instant, zone: str) -> str:
-    """``Thu 26 November``, and the year where it is another one."""
+    """``Thu 26 November``, with the year if it is not the current one."""
     moment = original_of(about)
     words = formatting.short_day(moment)
     return words if moment.year == local_of(now, zone).year else f"{words} {moment.year}"
@@ -381,7 +390,7 @@ def day_heading(day: date, now: Instant, zone: str) -> str:
 
 
 def time_label(at: Instant, now: Instant, zone: str) -> str:
-    """``18:02`` today, else with its day."""
+    """``18:02`` today; on any other day with the day."""
     moment = local_of(at, zone)
     if moment.date() == local_of(now, zone).date():
         return formatting.clock(moment)
@@ -389,7 +398,7 @@ def time_label(at: Instant, now: Instant, zone: str) -> str:
 
 
 def short_time(at: Instant, now: Instant, zone: str) -> str:
-    """In a list of rooms: the time today, else the day."""
+    """The time for a list of rooms: today the time of day, otherwise the day."""
     moment = local_of(at, zone)
     if moment.date() == local_of(now, zone).date():
         return formatting.clock(moment)
@@ -427,7 +436,7 @@ _ACT_LABELS: Final[Mapping[ModerationAct, LazyText]] = {
 
 
 async def act_lines(reader: Reader, acts: Sequence[RoomAct]) -> list[ActLine]:
-    """Acts in a room as lines, in order."""
+    """Moderation actions in a room as lines, in order."""
     people = [one for act in acts for one in (act.by_user_id, act.user_id) if one is not None]
     names = await shown_names(reader, people)
     return [
@@ -464,12 +473,12 @@ def _cut(words: str, most: int) -> str:
     return words if len(words) <= most else words[: most - 1] + "…"
 
 
-# Kinds of rooms whose title needs no addition such as "Group chat".
+# Kinds of rooms whose title does not need an addition such as "Group chat".
 _FOR_ALL: Final = frozenset({RoomKind.EVENT, RoomKind.SERIES})
 
 
 def room_row(mine: MyRoom, address: RoomAddress, last: ShownMessage | None, *, now: Instant, here: str) -> RoomRow:
-    """A room in the list. The link leads to what is new."""
+    """A room in the list. If it has unread messages, the link leads to the first of them."""
     room = mine.room
     at = last.message.said_at if last else room.created_at
     is_direct = room.kind is RoomKind.DIRECT
@@ -488,6 +497,6 @@ def room_row(mine: MyRoom, address: RoomAddress, last: ShownMessage | None, *, n
         who=""
         if room.kind in _FOR_ALL or (room.kind is RoomKind.CHANNEL and room.name == GENERAL)
         else address.subtitle,
-        # A question is between people: its face is round, and no picture of the event.
+        # A direct thread is between people: it has a round face and no picture of the event.
         picture="" if is_direct or address.content is None else thumbnail(address.content),
     )

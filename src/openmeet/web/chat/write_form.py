@@ -1,4 +1,6 @@
-"""The form below a conversation: what it answers, what it offers, and what it asks with a first message."""
+"""The form below a conversation: the message that it replies to, its options, and the question asked with a first
+message.
+"""
 
 import secrets
 from collections.abc import Sequence
@@ -24,7 +26,7 @@ from openmeet.web.site.services import services
 
 @dataclass(frozen=True, slots=True)
 class WrittenMessage:
-    """What somebody wanted to send, and why it was not."""
+    """A message that was not sent, and the reason."""
 
     text: str
     about: str
@@ -118,7 +120,9 @@ async def _has_written(reader: Reader, room: Room, viewer: UserId, level: Access
 
 
 async def answer_question(tx: Transaction, caller: Caller, room_id: RoomId, answer: str) -> None:
-    """What somebody chose beside their first message in a mirrored room; an older page answers no second time."""
+    """Store the choice made with a first message in a mirrored room. Does nothing if the person has already chosen, for
+    example on an outdated page.
+    """
     consent = {"pass_on": MatrixConsent.NAME_AND_WORDS, "keep_here": MatrixConsent.NONE}.get(answer)
     room = await room_queries.by_id(tx, room_id)
     if consent is not None and room is not None and await mirroring.is_to_be_asked(tx, room, caller.user_id):

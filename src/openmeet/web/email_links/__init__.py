@@ -1,4 +1,4 @@
-"""Pages behind links in e-mails.
+"""Pages that links in e-mails open.
 
-Opening a link changes nothing, because mail servers open links too: only a button does, or the POST of RFC 8058.
+Opening a link changes nothing, because mail servers open links too. Only a button does, or the POST of RFC 8058.
 """

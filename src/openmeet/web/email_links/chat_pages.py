@@ -1,7 +1,8 @@
-"""A chat behind a link in an e-mail: its last messages and a field, without signing in.
+"""A chat opened from a link in an e-mail: its last messages and a text field, without signing in.
 
-The token is the only credential: of a link that writes back, or of a guest's answer to an event, whose chat it opens. Showing the
-page changes nothing, not even what is unread, because mail servers open links before people do.
+The token is the only credential. It comes from an e-mail about the chat, or from a guest's RSVP to the event that the
+chat belongs to. Showing the page changes nothing, not even the unread count, because mail servers open links before
+people do.
 """
 
 import secrets
@@ -43,14 +44,14 @@ from openmeet.web.email_links.reasons import EmailLinkReason
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# The URL is a secret: no cache and no search engine may keep it.
+# The URL is a secret, so caches and search engines must not keep it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 _SHOWN = 20
 _LABELS = {"text": lazy("Message")}
 
 
 def routes() -> list[Route]:
-    """Routes without a viewer and without an origin check."""
+    """Routes that need no sign-in and no origin check."""
     return [
         Route("/mail/chat/{token}", show, methods=["GET"]),
         Route("/mail/chat/{token}", write, methods=["POST"]),
@@ -68,7 +69,7 @@ async def show(request: Request) -> Response:
 
 
 async def show_picture(request: Request) -> Response:
-    """A picture of a message in that chat. Raises NotFound."""
+    """A picture of a message in the chat. Raises NotFound."""
     async with database_of(request).reader() as reader:
         link, room = await _found(reader, request)
         found = await pictures.readable_picture(reader, key_of(request), link.user_id)
@@ -79,7 +80,7 @@ async def show_picture(request: Request) -> Response:
 
 
 async def write(request: Request) -> Response:
-    """Say something as the recipient of the e-mail. The same form sent twice says it once."""
+    """Send a message as the recipient of the e-mail. Submitting the same form twice sends it once."""
     typed = await read_form(request)
     new = NewMessage(text=typed.get("text", ""), client_id=typed.get("submission") or None)
     try:
@@ -111,7 +112,7 @@ async def _send(tx: Transaction, link: EmailLink, room: Room, new: NewMessage) -
 
 
 async def _found(reader: Reader, request: Request) -> tuple[EmailLink, Room]:
-    """The room of the link, for who may still read it. Raises NotFound."""
+    """The room that the link opens, if its holder may still read it. Raises NotFound."""
     token = request.path_params["token"]
     link = await links.find(reader, token, LinkPurpose.CHAT)
     room = None
@@ -144,7 +145,7 @@ async def _chat_page(
     shown = await queries.page_of_messages(reader, room, link.user_id, MessageFilter(), limit=_SHOWN, level=found)
     hosts = await view.hosts_among(reader, room, shown.messages)
     rows = [
-        # Who has no account has no pages of single messages.
+        # Pages of single messages require an account.
         view.message_view(
             one,
             room,
@@ -166,7 +167,7 @@ async def _chat_page(
         "may_write": may_write,
         "typed": typed,
         "labels": _LABELS,
-        # A form that was refused is another one when it is sent again.
+        # A form that is sent again after an error is a new submission.
         "submission": secrets.token_urlsafe(16),
         "max_text": MAX_TEXT,
         "is_closed": room.is_closed,

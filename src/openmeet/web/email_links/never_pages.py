@@ -1,4 +1,4 @@
-"""Unsubscribe from e-mails caused by somebody else, without an account.
+"""Unsubscribe from e-mails that other people cause, without an account.
 
 The token is the only credential (RFC 8058). Showing the page changes nothing, because mail servers open links before
 people do.
@@ -16,12 +16,12 @@ from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# The URL is a secret: no cache and no search engine may keep it.
+# The URL is a secret, so caches and search engines must not keep it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 
 def routes() -> list[Route]:
-    """Routes without a viewer and without an origin check."""
+    """Routes that need no sign-in and no origin check."""
     return [
         Route("/mail/never/{token}", show, methods=["GET"]),
         Route("/mail/never/{token}", unsubscribe, methods=["POST"]),
@@ -37,7 +37,7 @@ async def show(request: Request) -> Response:
 
 
 async def unsubscribe(request: Request) -> Response:
-    """One-click unsubscribe: the body is ignored, and the response is no redirect (RFC 8058, section 3.1)."""
+    """One-click unsubscribe. The body is ignored, and the response is not a redirect (RFC 8058, section 3.1)."""
     async with database_of(request).transaction() as tx:
         await email_suppressions.opt_out(tx, services(request).code_key, _address(request))
     return _page(request, is_left_alone=True)

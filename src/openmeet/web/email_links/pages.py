@@ -1,6 +1,6 @@
-"""Pages behind links in e-mails: RSVP and unsubscribe without signing in.
+"""Pages that links in e-mails open: RSVP and unsubscribe without signing in.
 
-The token is the only credential. No cookie is read, so cross-site requests carry no authority, and a mail program may
+The token is the only credential. Cookies are ignored, so cross-site requests carry no authority, and a mail program can
 post from anywhere (RFC 8058). Showing a page changes nothing, because mail servers open links before people do.
 """
 
@@ -42,12 +42,12 @@ from openmeet.web.email_links.reasons import EmailLinkReason
 from openmeet.web.site.layout import page
 from openmeet.web.site.tenant_routing import database_of
 
-# The URL is a secret: no cache and no search engine may keep it.
+# The URL is a secret, so caches and search engines must not keep it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 
 def routes() -> list[Route]:
-    """Routes without a viewer and without an origin check."""
+    """Routes that need no sign-in and no origin check."""
     return [
         Route("/mail/answer/{token}", show_answer, methods=["GET"]),
         Route("/mail/answer/{token}", answer, methods=["POST"]),
@@ -65,7 +65,7 @@ async def show_answer(request: Request) -> Response:
 
 
 async def answer(request: Request) -> Response:
-    """RSVP as the recipient of the e-mail, to this event only, including the host's questions."""
+    """RSVP as the recipient of the e-mail. Only to this event, and including the host's questions."""
     typed = await read_form(request)
     try:
         reply = RsvpReply(typed.get("reply", ""))
@@ -93,7 +93,9 @@ async def answer(request: Request) -> Response:
 
 
 async def show_ticket(request: Request) -> Response:
-    """The ticket, for anyone who has the link: guests have no other way to it. Without a place, the answer instead."""
+    """The ticket, for anyone who has the link, because guests have no other way to it. Without a place, the RSVP page
+    is shown instead.
+    """
     async with database_of(request).reader() as reader:
         link, event = await _answerable(reader, request)
         mine = await answer_of(reader, event.id, link.user_id)
@@ -111,7 +113,7 @@ async def show_stop(request: Request) -> Response:
 
 
 async def stop_now(request: Request) -> Response:
-    """One-click unsubscribe: the body is ignored, and the response is no redirect (RFC 8058, section 3.1)."""
+    """One-click unsubscribe. The body is ignored, and the response is not a redirect (RFC 8058, section 3.1)."""
     async with database_of(request).transaction() as tx:
         link = await _link(tx, request, LinkPurpose.UNSUBSCRIBE)
         await stop(tx, link)
@@ -161,7 +163,7 @@ async def _answer_page(
         "is_answered": mine is not None,
         "is_new": is_new,
         "takes_answers": bool(bar.replies) and not is_past,
-        # The first button stands out: the reply that was chosen in the e-mail.
+        # The reply that was chosen in the e-mail comes first, because the first button stands out.
         "replies": [
             (reply.value, answer_texts.reply_label(bar, reply), reply is bar.given)
             for reply in sorted(bar.replies, key=lambda reply: reply.value != wanted)
@@ -178,14 +180,14 @@ async def _answer_page(
 
 
 async def _has_chat(reader: Reader, event: Event, user_id: UserId) -> bool:
-    """Whether somebody has opened the chat of the event, and this person may read it."""
+    """Whether the event's chat has been opened and this person may read it."""
     subject = RoomSubject(SubjectKind.EVENT, event.id)
     room = await rooms.room_at(reader, await rooms.target_of(reader, RoomKind.EVENT, subject))
     return room is not None and await access(reader, room.id, user_id) >= Access.READ
 
 
 async def _shown_to(reader: Reader, event: Event, user_id: UserId, mine: Attendance | None) -> PrivateDetails:
-    """Place, link and entry instructions for the recipient: guests have no other page that shows them."""
+    """Place, link and entry instructions for the recipient. Guests have no other page that shows these."""
     return await private_details_for(reader, event, user_id, is_going=mine is not None and mine.is_seated)
 
 

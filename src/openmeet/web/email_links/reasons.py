@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reason codes of pages that links in e-mails open."""
 
 from groundwork.errors import Reason
 
 
 class EmailLinkReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
+    """Reason codes. Their messages are in ``i18n/reasons/accounts.py``."""
 
     CUT_OFF = "email_link.cut_off"
     TOO_OLD = "email_link.too_old"
