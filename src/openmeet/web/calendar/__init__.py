@@ -1,1 +1,1 @@
-"""My calendar, its subscriptions and its private feed."""
+"""The user's calendar, its subscriptions and its private feed."""

@@ -1,4 +1,4 @@
-"""The caller's calendar as JSON: entries, conflicts, subscribed calendars, the feed. Private to the caller."""
+"""The caller's calendar, as JSON: entries, conflicts, subscribed calendars, the feed. Only the caller can see it."""
 
 import re
 from datetime import datetime
@@ -38,7 +38,9 @@ _INSTANT = re.compile(
 
 
 class EntryOutput(msgspec.Struct, rename="camel"):
-    """One calendar entry. ``event``: the slug of an event here; ``calendar``: the name of a subscribed one."""
+    """One calendar entry. ``event`` is the slug of an event on this site, ``calendar`` the name of a subscribed
+    calendar.
+    """
 
     kind: Literal["hosting", "going", "waiting", "interested", "invited", "subscribed"]
     title: str
@@ -54,21 +56,21 @@ class EntryOutput(msgspec.Struct, rename="camel"):
 
 
 class CalendarPage(msgspec.Struct, rename="camel"):
-    """Entries in order; ``cursor`` leads to the next page of the same window."""
+    """Entries in order. ``cursor`` leads to the next page of the same time window."""
 
     entries: list[EntryOutput]
     cursor: str | None
 
 
 class TimeSpanInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A time span to check; without an end, one hour."""
+    """A time span to check. Without an end it lasts one hour."""
 
     starts_at: str
     ends_at: str | None = None
 
 
 class ConflictsInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``event``: the slug of an event to ignore."""
+    """``event`` is the slug of an event to ignore."""
 
     spans: list[TimeSpanInput]
     event: str | None = None
@@ -81,7 +83,7 @@ class ConflictsOutput(msgspec.Struct, rename="camel"):
 
 
 class SubscribedOutput(msgspec.Struct, rename="camel"):
-    """A subscribed calendar. ``host`` is its server; the full URL is never shown again."""
+    """A subscribed calendar. ``host`` is the server in its URL. The full URL is never shown again."""
 
     id: str
     name: str
@@ -103,7 +105,7 @@ class SubscribedPage(msgspec.Struct, rename="camel"):
 
 
 class SubscriptionInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A URL (``https:`` or ``webcal:``) or the text of a file."""
+    """Either a URL (``https:`` or ``webcal:``) or the text of a file."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {
         "ics": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n",
@@ -123,7 +125,9 @@ class SubscriptionEdit(msgspec.Struct, rename="camel", forbid_unknown_fields=Tru
 
 
 class FeedOutput(msgspec.Struct, rename="camel"):
-    """The secret URL of the caller's own events; null if off, or if made so long ago that it cannot be shown again."""
+    """The secret URL of the caller's own events. Null if the feed is off, or if it is so old that its URL cannot be
+    shown again.
+    """
 
     url: str | None
 
@@ -162,7 +166,7 @@ async def show_subscribed(request: Request) -> Response:
 
 
 async def subscribe(request: Request) -> Response:
-    """Fetch and store a calendar; for a known URL, returns the existing subscription."""
+    """Fetch and store a calendar. If the URL is already subscribed to, return the existing subscription."""
     caller = caller_of(request)
     wanted = await read_json(request, SubscriptionInput)
     async with database_of(request).reader() as reader:
@@ -171,7 +175,7 @@ async def subscribe(request: Request) -> Response:
         raise InvalidInput("url", CalendarReason.URL_OR_FILE_NEEDED)
     outgoing = None
     if wanted.url is not None:
-        # Report an invalid URL first, even if this site fetches no calendars.
+        # Report an invalid URL first, even if this site does not fetch calendars.
         address = checked_url(wanted.url)
         outgoing = outgoing_of(request)
         offered = await subscriptions.look(outgoing, workers_of(request, caller.user_id), address, now, zone)
@@ -224,7 +228,7 @@ async def show_feed(request: Request) -> Response:
 
 
 async def renew_feed(request: Request) -> Response:
-    """Make a new URL; a previous one stops working."""
+    """Create a new URL. The previous one stops working."""
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
         token = await feed.renew_feed(tx, services(request).code_key, caller.user_id)

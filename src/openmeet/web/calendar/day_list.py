@@ -1,4 +1,6 @@
-"""Entries as a list of days: events here as cards, entries of other calendars as rows of the same shape."""
+"""Calendar entries as a list of days: events on this site as cards, entries of other calendars as rows of the same
+shape.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +15,7 @@ from openmeet.web.calendar.view import Period, clock_on, covered, elsewhere, ove
 from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import EventCard, card_of
 
-# Sentences about overlaps on a day.
+# Maximum number of sentences about overlaps per day.
 MOST_OVERLAPS = 2
 
 
@@ -32,7 +34,9 @@ class OtherCard:
 
 @dataclass(slots=True)
 class DayOfCards:
-    """A day: ``relative`` is ``Today``, ``Tomorrow`` or nothing. ``further``: how many entries are not listed."""
+    """A day. ``relative`` is ``Today``, ``Tomorrow`` or empty. ``further`` is the number of entries that are not
+    listed.
+    """
 
     key: str
     words: str
@@ -50,7 +54,9 @@ async def day_cards(
     listed: Mapping[date, Sequence[CalendarEntry]],
     events: Mapping[str, Event],
 ) -> list[DayOfCards]:
-    """Cards of the listed entries, by day of the period. ``events``: at least those of the entries of this site, by id."""
+    """Cards of the listed entries, by day. ``events`` must contain, by id, at least the events of this site among those
+    entries.
+    """
     wanted = {entry.key for entries in listed.values() for entry in entries}
     own = [event for key, event in events.items() if key in wanted]
     facts = await facts_of(reader, public_url, viewer, own) if own else None
@@ -92,7 +98,7 @@ def _other(entry: CalendarEntry, clock: str) -> OtherCard:
 
 
 def by_first_day(period: Period, entries: Sequence[CalendarEntry]) -> dict[date, list[CalendarEntry]]:
-    """Each entry once, under the first of its days within the period; days without entries are left out."""
+    """Each entry once, under its first day within the period. Days without entries are left out."""
     found: dict[date, list[CalendarEntry]] = {}
     for entry in entries:
         span = covered(entry, period.zone)

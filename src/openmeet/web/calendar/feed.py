@@ -1,8 +1,8 @@
 """A user's events as a calendar file for other programs, and the token in its URL.
 
-Join links are in no feed. The token is derived from the server's key and a serial, and only its hash is stored
-(invariant 8): the settings page can show the same URL again, a copy of the database opens nothing, and a new serial
-revokes the old one.
+Join links are never in the feed. The token is derived from the server's key and a serial number, and only its hash is
+stored (invariant 8). So the settings page can show the same URL again, a copy of the database does not give access, and
+a new serial revokes the old token.
 """
 
 import base64
@@ -32,7 +32,7 @@ _IN_FEED = frozenset({EntryKind.HOSTING, EntryKind.GOING, EntryKind.WAITING})
 
 
 async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str, host: str) -> bytes:
-    """The file, deterministic for the same events."""
+    """The calendar file. The same events always give the same bytes."""
     now = reader.now
     listed = [
         entry
@@ -58,14 +58,15 @@ async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str
 
 
 def tag_of(file: bytes) -> str:
-    """A strong entity tag of a calendar file."""
+    """The strong ETag of a calendar file."""
     return f'"{hashlib.sha256(file).hexdigest()[:32]}"'
 
 
 async def token_of(reader: Reader, key: SigningKey, user_id: UserId) -> str | None:
-    """The token of the user's feed; None if there is none.
+    """The token of the user's feed, or None if there is no feed.
 
-    Empty if it works but cannot be derived again: its key is no longer kept, or it belonged to a merged account.
+    Empty if the feed works but its token cannot be derived again, because its key is no longer kept or the feed
+    belonged to a merged account.
     """
     found = await queries.feed_of(reader, user_id)
     if found is None:
@@ -81,7 +82,7 @@ async def open_feed(tx: Transaction, key: SigningKey, user_id: UserId) -> str:
 
 
 async def renew_feed(tx: Transaction, key: SigningKey, user_id: UserId) -> str:
-    """Make a new token; the previous one stops working."""
+    """Create a new token. The previous one stops working."""
     return await _with_serial(tx, key, user_id, await queries.feed_serial(tx, user_id) + 1)
 
 
@@ -91,7 +92,7 @@ async def close_feed(tx: Transaction, user_id: UserId) -> None:
 
 
 async def owner_of(reader: Reader, token: str) -> UserId | None:
-    """The user behind a token."""
+    """The user whose feed a token opens."""
     return await queries.feed_owner(reader, _hash(token))
 
 

@@ -1,6 +1,7 @@
-"""Where entries go: bars across the weeks of a month, blocks side by side in the hours of a day. Pure geometry.
+"""Calendar layout: bars across the weeks of a month, and blocks side by side in the hours of a day. Pure geometry.
 
-Nothing here grows with the number of entries on a day: what does not fit is counted for a link to the day.
+The size of a layout does not depend on the number of entries. Entries that do not fit are counted, and the page links
+to their day.
 """
 
 from collections.abc import Hashable, Sequence
@@ -12,21 +13,22 @@ K = TypeVar("K", bound=Hashable)
 
 DAYS: Final = 7
 DAY_MINUTES: Final = 24 * 60
-# Blocks begin and end on one of these, which are the classes of ``calendar.css``.
+# Blocks begin and end on multiples of this. ``calendar.css`` has a class for each.
 STEP_MINUTES: Final = 5
-# 48 px, which leaves 44 between the gaps: what a finger hits. Shorter entries are drawn as high as that.
+# 48 px, of which 44 remain between the gaps: the smallest target for a finger. Shorter entries are drawn at this
+# height.
 LEAST_MINUTES: Final = 60
-# The last of them counts what does not fit.
+# If not everything fits, the last lane or column shows the number of hidden entries.
 MOST_LANES: Final = 3
 MOST_COLUMNS: Final = 3
-# Hours that a week shows even if nothing is on.
+# The hours that a week shows even if they have no entries.
 FIRST_HOUR: Final = 9
 LAST_HOUR: Final = 23
 
 
 @dataclass(frozen=True, slots=True)
 class Covered(Generic[K]):
-    """An entry and the days that it covers, both inclusive."""
+    """An entry and the days that it covers, both ends included."""
 
     key: K
     first: date
@@ -35,7 +37,7 @@ class Covered(Generic[K]):
 
 @dataclass(frozen=True, slots=True)
 class Bar(Generic[K]):
-    """A part of an entry within one week. ``day``: 0 to 6; ``days``: how many; ``lane``: 0 is on top."""
+    """The part of an entry within one week. ``day`` is 0 to 6, ``days`` the number of days, and lane 0 is on top."""
 
     key: K
     day: int
@@ -47,16 +49,17 @@ class Bar(Generic[K]):
 
 @dataclass(frozen=True, slots=True)
 class WeekOfBars(Generic[K]):
-    """Bars in the order of days and lanes, and for each day the number of entries that have none."""
+    """Bars in order of day and lane, and for each day the number of entries without a bar."""
 
     bars: tuple[Bar[K], ...]
     hidden: tuple[int, ...]
 
 
 def week_of_bars(start: date, entries: Sequence[Covered[K]], lanes: int = MOST_LANES) -> WeekOfBars[K]:
-    """The week that begins on ``start``. Entries are in order; longer ones go on top, so that they stay in one line.
+    """Lay out the week that begins on ``start``. Entries must be sorted. Longer ones go on top, so that they stay in
+    one lane.
 
-    A day with more entries than lanes keeps its last lane free for the number of hidden ones.
+    If a day has more entries than lanes, its last lane stays free for the number of hidden entries.
     """
     end = start + timedelta(days=DAYS - 1)
     inside = [one for one in entries if one.first <= end and one.last >= start]
@@ -72,7 +75,7 @@ def week_of_bars(start: date, entries: Sequence[Covered[K]], lanes: int = MOST_L
         placed.append(Bar(one.key, day, days, lane, one.first >= start, one.last <= end))
     shown = [bar for bar in placed if bar.lane < lanes]
     hidden = _hidden(placed, shown)
-    # A day that hides something needs its last lane for saying so, which may hide a bar that other days share.
+    # A day with hidden entries needs its last lane to show their number. This can hide a bar that other days share.
     while crowded := [bar for bar in shown if bar.lane == lanes - 1 and any(hidden[bar.day : bar.day + bar.days])]:
         shown = [bar for bar in shown if bar not in crowded]
         hidden = _hidden(placed, shown)
@@ -90,7 +93,7 @@ def _hidden(placed: Sequence[Bar[K]], shown: Sequence[Bar[K]]) -> tuple[int, ...
 
 @dataclass(frozen=True, slots=True)
 class Timed(Generic[K]):
-    """An entry within one day, in minutes after midnight by the clock."""
+    """An entry within one day, in minutes after midnight, local time."""
 
     key: K
     start: int
@@ -99,7 +102,9 @@ class Timed(Generic[K]):
 
 @dataclass(frozen=True, slots=True)
 class HourBlock(Generic[K]):
-    """A rectangle in a day: ``column`` of ``columns``, in minutes. Without ``key``, ``hidden`` entries that do not fit."""
+    """A rectangle within a day, in minutes and in ``column`` of ``columns``. If ``key`` is None, it stands for
+    ``hidden`` entries that do not fit.
+    """
 
     key: K | None
     start: int
@@ -110,7 +115,9 @@ class HourBlock(Generic[K]):
 
 
 def blocks_of_day(entries: Sequence[Timed[K]], most: int = MOST_COLUMNS) -> list[HourBlock[K]]:
-    """Entries that overlap as drawn share the width of the day, in order of start; the longer of two goes first."""
+    """Lay out a day. Blocks that overlap on screen share the width of the day, ordered by start; of two with the same
+    start, the longer one comes first.
+    """
     found: list[HourBlock[K]] = []
     cluster: list[Timed[K]] = []
     ends = 0
@@ -124,7 +131,7 @@ def blocks_of_day(entries: Sequence[Timed[K]], most: int = MOST_COLUMNS) -> list
 
 
 def _drawn(one: Timed[K]) -> Timed[K]:
-    """As it is drawn: on the steps of the grid, high enough, and within the day."""
+    """The entry as drawn: snapped to the grid, at least the minimum height, and within the day."""
     start = min(max(one.start, 0), DAY_MINUTES - LEAST_MINUTES) // STEP_MINUTES * STEP_MINUTES
     end = min(-(-one.end // STEP_MINUTES) * STEP_MINUTES, DAY_MINUTES)
     return Timed(one.key, start, max(end, start + LEAST_MINUTES))
@@ -156,9 +163,9 @@ def _side_by_side(cluster: Sequence[Timed[K]], most: int) -> list[HourBlock[K]]:
 
 
 def minutes_of(starts: datetime, ends: datetime, day: date) -> tuple[int, int]:
-    """Begin and end on this day by its clock, in minutes after midnight.
+    """The start and end on this day, in minutes after midnight, local time.
 
-    On the night when clocks go back an entry may end at an earlier time than it began: then its length counts.
+    When clocks go back at night, an entry can end at an earlier local time than it began. Its duration is used then.
     """
     first = 0 if starts.date() < day else starts.hour * 60 + starts.minute
     last = DAY_MINUTES if ends.date() > day else ends.hour * 60 + ends.minute
@@ -168,12 +175,12 @@ def minutes_of(starts: datetime, ends: datetime, day: date) -> tuple[int, int]:
 
 
 def hours_of(blocks: Sequence[HourBlock[K]]) -> tuple[int, int]:
-    """The hours that a week shows: those of a usual day, and as many more as there are entries in."""
+    """The hours that a week shows: the usual ones, extended to include all entries."""
     first = min([FIRST_HOUR, *(block.start // 60 for block in blocks)])
     last = max([LAST_HOUR, *(-(-block.end // 60) for block in blocks)])
     return first, last
 
 
 def week_start(on: date, first_weekday: int) -> date:
-    """The first day of the week of a day. ``first_weekday``: 0 is Monday."""
+    """The first day of the week that contains ``on``. ``first_weekday`` 0 is Monday."""
     return on - timedelta(days=(on.weekday() - first_weekday) % DAYS)

@@ -1,4 +1,4 @@
-"""A month as a table of weeks, Monday first. Pure. Templates add the links."""
+"""A month as a table of weeks that start on Monday. Pure. Templates add the links."""
 
 import re
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ WEEKDAYS = (
 
 @dataclass(frozen=True, slots=True)
 class GridDay(Generic[T]):
-    """A day in the grid of a month. ``is_other``: of the month before or after."""
+    """A day in the grid of a month. ``is_other``: the day belongs to the month before or after."""
 
     iso: str
     number: int
@@ -39,7 +39,7 @@ class GridDay(Generic[T]):
 
     @property
     def spoken(self) -> str:
-        """The full date with the number of events, for screen readers."""
+        """The full date and the number of events, for screen readers."""
         count = len(self.items)
         if not count:
             return gettext("%(day)s, no events", day=self.words)
@@ -55,12 +55,12 @@ class Month(Generic[T]):
 
     @property
     def is_bare(self) -> bool:
-        """No day has entries: phones, which hide empty days, would show nothing."""
+        """True if no day has entries. Phones hide empty days, so they would show nothing."""
         return not any(day.items for week in self.weeks for day in week if not day.is_other)
 
 
 def first_of(text: str, today: date) -> date:
-    """The first day of the month ``YYYY-MM``; of the current month if that is invalid."""
+    """The first day of the month ``YYYY-MM``, or of the current month if the text is invalid."""
     found = _MONTH.fullmatch(text)
     if found is None or not wall_time.FIRST_YEAR < int(found[1]) < wall_time.LAST_YEAR:
         return today.replace(day=1)
@@ -68,13 +68,13 @@ def first_of(text: str, today: date) -> date:
 
 
 def bounds_of(first: date) -> tuple[Instant, Instant]:
-    """The range in which an event may fall into the table in any time zone: two days wider on each side."""
+    """The range in which an event can fall into the table, whatever its time zone: two days wider on each side."""
     start = _monday(first)
     return Instant(_midnight(start) - 2 * DAY), Instant(_midnight(start + timedelta(days=42)) + 2 * DAY)
 
 
 def month_of(first: date, today: date, items: Iterable[tuple[date, T]]) -> Month[T]:
-    """The table. ``items``: each with its day, in display order."""
+    """Build the table. ``items`` are pairs of a day and an item, in display order."""
     by_day: dict[date, list[T]] = {}
     for day, item in items:
         by_day.setdefault(day, []).append(item)

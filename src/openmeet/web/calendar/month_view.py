@@ -1,4 +1,4 @@
-"""The month: a table of weeks, in each day a number, dots for phones and bars for wide screens. Pure."""
+"""Month view: a table of weeks. Each day has its number, dots for phones and bars for wide screens. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MOST_DOTS = 3
 
 @dataclass(frozen=True, slots=True)
 class MonthBar:
-    """A bar and what it says. ``lane`` and ``days`` are classes of ``calendar.css``."""
+    """A bar and its text. ``lane`` and ``days`` select classes of ``calendar.css``."""
 
     look: EntryLook
     lane: int
@@ -24,7 +24,7 @@ class MonthBar:
 
 @dataclass(frozen=True, slots=True)
 class MonthCell:
-    """A day. ``hidden``: how many entries have no bar."""
+    """A day. ``hidden`` is the number of entries without a bar."""
 
     key: str
     number: int
@@ -40,20 +40,20 @@ class MonthCell:
 
 @dataclass(frozen=True, slots=True)
 class MonthLayout:
-    """Weeks with their bars and the number of entries of each day; what is shown of them is drawn by ``cells``."""
+    """The weeks with their bars, and the entries of each day. ``cells`` turns it into what the page shows."""
 
     weeks: Sequence[tuple[date, Sequence[Bar[str]], Sequence[int]]]
     of_day: Mapping[date, Sequence[str]]
 
     @property
     def keys(self) -> set[str]:
-        """Entries that have a bar or a dot."""
+        """The entries that have a bar or a dot."""
         bars = {bar.key for _, bars, _ in self.weeks for bar in bars}
         return bars | {key for keys in self.of_day.values() for key in keys[:MOST_DOTS]}
 
 
 def month_layout(period: Period, entries: Sequence[CalendarEntry]) -> MonthLayout:
-    """Where the entries of a month go."""
+    """Lay out the entries of a month."""
     spans = [covered(entry, period.zone) for entry in entries]
     of_day: dict[date, list[str]] = {day: [] for day in period.days}
     for span in spans:
@@ -69,7 +69,7 @@ def month_layout(period: Period, entries: Sequence[CalendarEntry]) -> MonthLayou
 
 
 def cells(period: Period, layout: MonthLayout, looks: Mapping[str, EntryLook]) -> list[list[MonthCell]]:
-    """The table. ``looks``: at least of the ``keys`` of the layout."""
+    """The table, as rows of cells. ``looks`` must contain at least the ``keys`` of the layout."""
     return [
         [_cell(period, layout, looks, start + timedelta(days=number), bars, hidden) for number in range(DAYS)]
         for start, bars, hidden in layout.weeks

@@ -1,4 +1,4 @@
-"""My calendar, subscribed calendars, and the feed for other programs."""
+"""Calendar pages: the user's calendar, subscribed calendars, and the feed for other programs."""
 
 import re
 from collections.abc import Sequence
@@ -51,13 +51,13 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
-# Entries of the chosen day below a month, and of a page of the agenda.
+# Maximum number of entries on the chosen day below a month, and on a page of the agenda.
 MOST_ON_DAY = 20
 MOST_LISTED = 50
 
 _CURSOR = re.compile(r"(-?[0-9]{1,19}) (\S{1,100})")
 
-# The URL is a secret: no shared cache and no search engine may keep it.
+# The URL is a secret, so shared caches and search engines must not keep it.
 _PRIVATE = {"cache-control": "private, no-cache", "x-robots-tag": "noindex, nofollow"}
 
 
@@ -69,7 +69,7 @@ def routes() -> list[Route]:
 
 
 def open_routes() -> list[Route]:
-    """Routes without a viewer: calendar programs have no session."""
+    """Routes that need no sign-in, because calendar programs have no session."""
     return [Route("/calendar/{token}.ics", serve_feed, methods=["GET"])]
 
 
@@ -114,7 +114,7 @@ async def show_calendar(request: Request) -> Response:
 async def _shown_entries(
     request: Request, reader: Reader, caller: Caller, period: Period, entries: Sequence[CalendarEntry]
 ) -> dict[str, object]:
-    """What the view shows of the entries: as much as a page holds, however many there are."""
+    """The part of the entries that the view shows. Its size is limited, however many entries there are."""
     month = month_layout(period, entries) if period.view is View.MONTH else None
     week = week_layout(period, entries) if period.view is View.WEEK else None
     listed: dict[date, Sequence[CalendarEntry]] = {}
@@ -122,7 +122,7 @@ async def _shown_entries(
     by_key = {entry.key: entry for entry in entries}
     match period.view:
         case View.MONTH if month is not None:
-            # What takes whole days first.
+            # All-day entries first.
             on_day = sorted((by_key[key] for key in month.of_day[period.on]), key=lambda entry: not entry.is_all_day)
             listed = {period.on: on_day[:MOST_ON_DAY]}
             further = max(len(on_day) - MOST_ON_DAY, 0)
@@ -151,7 +151,7 @@ async def _shown_entries(
 
 
 async def switch(request: Request) -> Response:
-    """Show or hide a calendar on the page, which then comes again as it was."""
+    """Show or hide a calendar, then show the same page again."""
     caller = caller_of(request)
     typed = await read_form(request)
     calendar_id = CalendarId(request.path_params["calendar_id"])
@@ -182,7 +182,7 @@ async def serve_feed(request: Request) -> Response:
 
 
 async def refresh_now(request: Request, user_id: UserId, calendar_id: CalendarId) -> None:
-    """Refresh a calendar at its owner's request. Raises NotFound."""
+    """Refresh a calendar because its owner asked for it. Raises NotFound."""
     async with database_of(request).reader() as reader:
         address = await queries.address(reader, user_id, calendar_id)
         zone = await zone_of(request, reader, user_id)
@@ -192,7 +192,7 @@ async def refresh_now(request: Request, user_id: UserId, calendar_id: CalendarId
 
 
 def outgoing_of(request: Request) -> CalendarFetcher:
-    """The HTTP client for calendars; Unavailable if the site was started without it."""
+    """The HTTP client for calendars. Raises Unavailable if the site was started without it."""
     found = services(request).outgoing
     if found is None:
         raise Unavailable(CalendarReason.READS_NO_CALENDARS)
@@ -200,17 +200,17 @@ def outgoing_of(request: Request) -> CalendarFetcher:
 
 
 async def zone_of(request: Request, reader: Reader, user_id: UserId) -> str:
-    """The user's chosen zone, else that of the event they last made or answered, else the site's."""
+    """The time zone that the user chose, or that of the event that they last created or answered, or the site's."""
     return await queries.zone_of_person(reader, user_id, services(request).settings.time_zone)
 
 
 def packed(entry: CalendarEntry) -> str:
-    """A cursor: what is after this entry in a calendar."""
+    """The cursor for the entries after this one."""
     return base64url.encode("{} {}".format(*order(entry)).encode())
 
 
 def unpacked(text: str) -> tuple[int, str] | None:
-    """The place of a cursor in the order of a calendar; None without one. Raises InvalidInput."""
+    """The sort position in a cursor, or None if there is no cursor. Raises InvalidInput."""
     if not text:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Settings of the calendar: subscribed calendars, the feed for other programs, the first day of the week."""
+"""Calendar settings: subscribed calendars, the feed for other programs, the first day of the week."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -38,7 +38,7 @@ from openmeet.web.site.tenant_routing import database_of, workers_of
 
 SETTINGS: Final = "/settings/calendars"
 
-# The tones of ``tokens.css``, in their order.
+# The tones of ``tokens.css``, in the same order.
 TONE_LABELS: Final = (
     lazy("Pine"),
     lazy("Coral"),
@@ -50,7 +50,7 @@ TONE_LABELS: Final = (
     lazy("Night blue"),
     lazy("Leaf green"),
 )
-# Days on which weeks begin somewhere.
+# The days on which weeks start in some country.
 WEEK_STARTS: Final = (0, 5, 6)
 _HEALTH_LABELS = {
     FeedHealth.FILE: lazy("From a file, so it isn’t updated"),
@@ -94,7 +94,7 @@ async def show_settings(request: Request) -> Response:
 
 
 async def add(request: Request) -> Response:
-    """Subscribe to a URL; errors are shown at the field."""
+    """Subscribe to a URL. Errors are shown next to the field."""
     caller = caller_of(request)
     typed = await read_form(request)
     async with database_of(request).reader() as reader:
@@ -108,14 +108,14 @@ async def add(request: Request) -> Response:
     except InvalidForm as wrong:
         return await _settings(request, caller, typed_again(typed, wrong), status=400)
     except Failure as failure:
-        # Show every problem with a URL at its field: not found, no calendar, too slow, one too many.
+        # Show every problem with a URL next to its field: not found, not a calendar, too slow, too many calendars.
         wrong_at = typed_again(typed, InvalidForm({"url": failure.why}))
         return await _settings(request, caller, wrong_at, status=form_status_of(failure), headers=headers_of(failure))
     return go(SETTINGS, flash="calendar_added" if is_new else "calendar_known")
 
 
 async def change(request: Request) -> Response:
-    """The form of one subscribed calendar: rename it, set whether it blocks time, refresh or remove it."""
+    """Handle the form of one subscribed calendar: rename it, set whether it blocks time, refresh or remove it."""
     caller = caller_of(request)
     typed = await read_form(request)
     calendar_id = CalendarId(request.path_params["calendar_id"])
@@ -148,7 +148,7 @@ async def change(request: Request) -> Response:
 
 
 async def change_week(request: Request) -> Response:
-    """Set the first day of the week; empty is that of the country of the person's time zone."""
+    """Set the first day of the week. Empty means the custom of the country that the user's time zone belongs to."""
     caller = caller_of(request)
     asked = (await read_form(request)).get("week_start", "")
     if asked not in {"", *map(str, WEEK_STARTS)}:
@@ -219,16 +219,16 @@ def _shown(one: Subscribed, now: Instant) -> dict[str, object]:
 
 
 def _problem(one: Subscribed) -> str:
-    """What went wrong, and what the owner can do."""
+    """What went wrong, and what the owner of the subscription can do."""
     if one.reason is None:
         return explain(one.problem)
     if one.health is FeedHealth.FILE:
         return str(_FILE_ADVICE)
     advice = _ADVICE[one.reason]
-    # Messages for file uploads do not fit a subscription.
+    # The messages for file uploads do not fit a subscription.
     return str(advice) if one.reason in COSTLY else f"{explain(one.problem)} {advice}"
 
 
 def _tone(text: str) -> int | None:
-    """The colour that a form names; None leaves it as it is."""
+    """The colour chosen in a form. None leaves it unchanged."""
     return int(text) if text in set(map(str, range(TONES))) else None

@@ -1,4 +1,4 @@
-"""What the calendar page shows: the period of a view, its heading, and each entry in words. Pure."""
+"""Content of the calendar page: the period of a view, its heading, and each entry in words. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from openmeet.web.calendar.layout import DAYS, Covered, week_start
 
 PATH: Final = "/my/calendar"
 AGENDA_DAYS: Final = 30
-# What ends by this hour belongs to the night before: nobody's day begins at midnight.
+# An entry that ends by this hour counts as part of the evening before.
 NIGHT_ENDS: Final = 6
-# A longer entry is shown on its first day and as many more as fit a month.
+# Maximum number of days on which one entry is shown, counted from its first day: as many as a month view has.
 MOST_DAYS_OF_ONE: Final = 42
 
 WORDS: Final = {
@@ -31,7 +31,7 @@ _SURE: Final = {EntryKind.HOSTING, EntryKind.GOING}
 
 
 class View(StrEnum):
-    """The period to show."""
+    """The kind of period that the page shows."""
 
     MONTH = "month"
     WEEK = "week"
@@ -43,7 +43,7 @@ VIEW_LABELS: Final = {View.MONTH: lazy("Month"), View.WEEK: lazy("Week"), View.A
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The days of a view, ``end`` excluded. ``on``: the chosen one. Times are by the clock of ``zone``."""
+    """The days of a view, without ``end``. ``on`` is the chosen day. Times are shown in ``zone``."""
 
     view: View
     on: date
@@ -70,7 +70,7 @@ class Period:
 
     @property
     def after(self) -> date:
-        """A day of the period after."""
+        """A day of the next period."""
         match self.view:
             case View.MONTH:
                 return (self.on.replace(day=1) + timedelta(days=31)).replace(day=1)
@@ -93,7 +93,9 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class EntryLook:
-    """An entry as bars and blocks show it. ``look``: ``sure``, ``maybe`` or ``other``, of another calendar."""
+    """How bars and blocks show an entry. ``look`` is ``sure``, ``maybe``, or ``other`` for an entry of another
+    calendar.
+    """
 
     key: str
     title: str
@@ -107,12 +109,12 @@ class EntryLook:
 
     @property
     def classes(self) -> str:
-        """Of ``calendar.css``: filled, outlined or of another calendar, in its tone."""
+        """Classes of ``calendar.css``: the look and the tone of the entry, and whether it is cancelled."""
         return f"is-{self.look} tone-{self.tone}" + (" is-cancelled" if self.is_cancelled else "")
 
 
 def day_named(text: str, today: date) -> date:
-    """The day in the URL; today if missing or invalid."""
+    """The day in the URL, or today if it is missing or invalid."""
     try:
         found = date.fromisoformat(text)
     except ValueError:
@@ -121,7 +123,7 @@ def day_named(text: str, today: date) -> date:
 
 
 def period_of(view: View, on: date, today: date, zone: str, first_weekday: int) -> Period:
-    """The whole weeks of a month, a week, or the coming days. ``first_weekday``: 0 is Monday."""
+    """The period of a view: the whole weeks of a month, one week, or the coming days. ``first_weekday`` 0 is Monday."""
     match view:
         case View.MONTH:
             start = week_start(on.replace(day=1), first_weekday)
@@ -141,12 +143,14 @@ def path_of(view: View, on: date) -> str:
 
 
 def midnight(day: date, zone: str) -> Instant:
-    """The instant at which a day begins."""
+    """The instant at which a day begins in a time zone."""
     return instant_of(datetime(day.year, day.month, day.day), zone)  # noqa: DTZ001  # wall time is naive here
 
 
 def covered(entry: CalendarEntry, zone: str) -> Covered[str]:
-    """The days of an entry. One of whole days is on the same days in every zone, one that ends at night on its first."""
+    """The days that an entry covers. An all-day entry has the same dates in every zone. An entry that ends during the
+    night after its first day counts for that first day only.
+    """
     named = entry.time_zone if entry.is_all_day else zone
     first = local_of(entry.starts_at, named).date()
     ends = local_of(Instant(max(entry.starts_at, entry.ends_at - 1)), named)
@@ -161,7 +165,7 @@ def is_within_a_day(entry: CalendarEntry) -> bool:
 
 
 def look_of(entry: CalendarEntry, zone: str, tones: Mapping[str, int]) -> EntryLook:
-    """``tones``: of the covers of events here."""
+    """The look of an entry. ``tones`` has the cover tones of the events on this site."""
     is_other = entry.kind is EntryKind.SUBSCRIBED
     look = "other" if is_other else "sure" if entry.kind in _SURE and not entry.is_draft else "maybe"
     return EntryLook(
@@ -182,14 +186,14 @@ def title_of(entry: CalendarEntry) -> str:
 
 
 def words_of(entry: CalendarEntry) -> str:
-    """What the person has to do with it, or whose calendar it is in."""
+    """The viewer's relation to the event, or the name of the calendar that the entry comes from."""
     if entry.is_cancelled:
         return gettext("Cancelled")
     return gettext("Your draft") if entry.is_draft else str(WORDS.get(entry.kind, entry.calendar))
 
 
 def clock_on(entry: CalendarEntry, day: date, zone: str) -> str:
-    """``19:00–21:30``, ``19:00 – Sun 29 November``, ``until 02:00`` or ``All day``, as it is on this day."""
+    """The time to show on this day: ``19:00–21:30``, ``19:00 – Sun 29 November``, ``until 02:00`` or ``All day``."""
     days = covered(entry, zone)
     if entry.is_all_day:
         is_last = days.last == day
@@ -205,7 +209,7 @@ def clock_on(entry: CalendarEntry, day: date, zone: str) -> str:
 
 
 def elsewhere(entry: CalendarEntry, zone: str) -> str:
-    """The start by the clock of the place, where that differs: ``13:00 New York time``."""
+    """The start in the event's own time zone, if that differs from the viewer's: ``13:00 New York time``."""
     if entry.is_all_day or entry.kind is EntryKind.SUBSCRIBED:
         return ""
     there, here = local_of(entry.starts_at, entry.time_zone), local_of(entry.starts_at, zone)
@@ -215,7 +219,7 @@ def elsewhere(entry: CalendarEntry, zone: str) -> str:
 
 
 def entries_label(day: date, count: int) -> str:
-    """The full date with the number of entries, for screen readers."""
+    """The full date and the number of entries, for screen readers."""
     words = formatting.day(day)
     if not count:
         return gettext("%(day)s, no events", day=words)
@@ -223,7 +227,7 @@ def entries_label(day: date, count: int) -> str:
 
 
 def clock_changes(days: Iterable[date], zone: str) -> list[str]:
-    """A sentence for each day on which clocks are set."""
+    """A sentence for each day on which the clocks change."""
     found = []
     for day in days:
         before = local_of(midnight(day, zone), zone).utcoffset()
@@ -240,7 +244,9 @@ def clock_changes(days: Iterable[date], zone: str) -> list[str]:
 
 
 def overlaps_on(day: date, zone: str, entries: Sequence[CalendarEntry], most: int) -> list[str]:
-    """A sentence for each of the first pairs that are on at once on this day, of which one at least is an event here."""
+    """A sentence for each pair of entries that overlap on this day, up to ``most``. At least one entry of each pair is
+    an event on this site.
+    """
     start, end = midnight(day, zone), midnight(day + timedelta(days=1), zone)
     found: list[str] = []
     open_: list[CalendarEntry] = []
@@ -267,7 +273,7 @@ def overlaps_on(day: date, zone: str, entries: Sequence[CalendarEntry], most: in
 
 
 def _takes_time(entry: CalendarEntry) -> bool:
-    """What the person may still go to counts as well."""
+    """Whether the entry takes up time. Events that the viewer may still go to count too."""
     return entry.is_busy or (entry.kind is EntryKind.INTERESTED and not entry.is_cancelled)
 
 

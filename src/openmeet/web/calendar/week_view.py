@@ -1,4 +1,4 @@
-"""The week: seven days with hours, and above them what takes whole days. Phones show the chosen day. Pure."""
+"""Week view: seven days with hours, and all-day entries above them. Phones show only the chosen day. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,13 +29,13 @@ from openmeet.web.calendar.view import (
     path_of,
 )
 
-# Lower blocks show one line of their title.
+# Shorter blocks show only one line of their title.
 SHORT_MINUTES = 75
 
 
 @dataclass(frozen=True, slots=True)
 class WeekBlock:
-    """A rectangle in the hours: classes of ``calendar.css``. Without ``look`` it counts ``hidden`` entries."""
+    """A rectangle in the hours of a day. If ``look`` is None, it stands for ``hidden`` entries."""
 
     look: EntryLook | None
     clock: str
@@ -47,7 +47,7 @@ class WeekBlock:
 
     @property
     def classes(self) -> str:
-        """Of ``calendar.css``: from when to when, and in which part of the width."""
+        """Classes of ``calendar.css`` that set the start, the end, the column and the width."""
         (first_hour, first_minute), (last_hour, last_minute) = divmod(self.start, 60), divmod(self.end, 60)
         hours = f"at-h{first_hour} at-m{first_minute} to-h{last_hour} to-m{last_minute}"
         is_short = self.end - self.start < SHORT_MINUTES
@@ -56,7 +56,7 @@ class WeekBlock:
 
 @dataclass(frozen=True, slots=True)
 class WeekBar:
-    """A bar above the hours; ``is_on_chosen``: phones show it."""
+    """A bar above the hours. ``is_on_chosen``: it covers the chosen day, so phones show it."""
 
     look: EntryLook
     clock: str
@@ -70,7 +70,9 @@ class WeekBar:
 
 @dataclass(frozen=True, slots=True)
 class WeekDay:
-    """A column. ``now``: hour and minute, on the present day within the hours shown."""
+    """A column. ``now`` is the current hour and minute; None unless this is today and the time is within the hours
+    shown.
+    """
 
     key: str
     weekday: str
@@ -90,7 +92,7 @@ class WeekDay:
 
 @dataclass(frozen=True, slots=True)
 class WeekView:
-    """A week as columns of days. ``hours``: first and last, with the clock of each between."""
+    """A week as columns of days. ``hours`` pairs each hour shown with its label."""
 
     days: Sequence[WeekDay]
     bars: Sequence[WeekBar]
@@ -102,7 +104,7 @@ class WeekView:
 
 @dataclass(frozen=True, slots=True)
 class WeekLayout:
-    """The week as it is drawn: blocks in each day, bars above the days, and the number of entries per day."""
+    """The layout of a week: the blocks of each day, the bars above the days, and the number of entries per day."""
 
     blocks: Mapping[date, Sequence[HourBlock[str]]]
     bars: Sequence[Bar[str]]
@@ -111,13 +113,13 @@ class WeekLayout:
 
     @property
     def keys(self) -> set[str]:
-        """Entries that have a block or a bar."""
+        """The entries that have a block or a bar."""
         blocks = {block.key for of_day in self.blocks.values() for block in of_day if block.key is not None}
         return blocks | {bar.key for bar in self.bars}
 
 
 def week_layout(period: Period, entries: Sequence[CalendarEntry]) -> WeekLayout:
-    """Where the entries of a week go."""
+    """Lay out the entries of a week."""
     timed: dict[date, list[Timed[str]]] = {day: [] for day in period.days}
     counts = dict.fromkeys(period.days, 0)
     above = []
@@ -133,7 +135,8 @@ def week_layout(period: Period, entries: Sequence[CalendarEntry]) -> WeekLayout:
             if day not in timed:
                 continue
             if day > span.last:
-                # The end of a night stands above the hours, which then need not begin at midnight.
+                # An event that lasts into the night continues as a bar above the hours, so that the hours do not have
+                # to start at midnight.
                 above.append(Covered(entry.key, day, day))
             else:
                 timed[day].append(Timed(entry.key, *minutes_of(starts, ends, day)))
@@ -148,7 +151,7 @@ def week_view(
     looks: Mapping[str, EntryLook],
     now: Instant,
 ) -> WeekView:
-    """The page's view of a week. ``looks``: at least of the ``keys`` of the layout."""
+    """The week as the page shows it. ``looks`` must contain at least the ``keys`` of the layout."""
     first, last = hours_of([block for of_day in layout.blocks.values() for block in of_day])
     clock = local_of(now, period.zone)
     is_within = first <= clock.hour < last
@@ -199,7 +202,7 @@ def _block(
 ) -> WeekBlock:
     clock = formatting.clock(datetime(2000, 1, 1, block.start // 60, block.start % 60))  # noqa: DTZ001  # a clock
     if block.key is not None:
-        # Beside others there is room for the start alone, unless that was the day before.
+        # A block that shares its width has room only for the start, unless it started the day before.
         is_from_before = local_of(entries[block.key].starts_at, period.zone).date() < day
         is_alone = block.columns == 1 or is_from_before
         clock = clock_on(entries[block.key], day, period.zone) if is_alone else looks[block.key].clock

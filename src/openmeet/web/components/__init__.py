@@ -1,1 +1,1 @@
-"""The page of components: every part of the look in every state."""
+"""Component page: every element of the design in every state."""

@@ -1,4 +1,4 @@
-"""The answer bar in each state of its table, for the page of components: made by the code that makes it elsewhere."""
+"""The answer bar in every state, for the component page. Built by the same code as on real pages."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -73,7 +73,7 @@ def _cases(now: Instant) -> Mapping[AnswerState, AnswerCase]:
 
 
 def _event(now: Instant, after: int) -> Event:
-    """An event of two hours that starts so long from now."""
+    """A two-hour event that starts this long from now."""
     blank = blank_event(now, "Supper club", UserId("eva"))
     starts_at = Instant(now + after)
     return replace(

@@ -1,4 +1,4 @@
-"""``/dev/components``: every part of the look, to be looked at side by side, on this machine only."""
+"""``/dev/components``: every element of the design on one page. Only available on this machine."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +14,6 @@ def routes() -> list[Route]:
 
 
 async def show_components(request: Request) -> Response:
-    """Real macros and partials with samples; the words of samples are in no catalogue."""
+    """Real macros and partials with sample values. Sample texts are not translated."""
     require_development(request)
     return page(request, "components/components.jinja", samples.context())

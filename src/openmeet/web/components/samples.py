@@ -1,6 +1,6 @@
-"""Values for the page of components: one week in Berlin, drawn by the code that draws it elsewhere.
+"""Sample values for the component page: one week in Berlin, rendered by the same code as real pages.
 
-Their words are samples and in no catalogue.
+Sample texts are not translated.
 """
 
 from datetime import date, datetime
@@ -29,7 +29,7 @@ _ZONE: Final = "Europe/Berlin"
 _TODAY: Final = date(2026, 11, 26)
 _NOW: Final = instant_of(datetime(2026, 11, 26, 17, 40), _ZONE)  # noqa: DTZ001  # wall time is naive
 _COVERS: Final = ("Film night", "Board games at the library", "Morning run", "Repair café")
-# Day of the month, hour, length in hours, title, why it is in the calendar.
+# Day of the month, hour, length in hours, title, and the kind of calendar entry.
 _CALENDAR: Final = (
     (24, 18, 2, "Lightning talks", EntryKind.GOING),
     (26, 19, 3, "Thursday games night", EntryKind.HOSTING),
@@ -57,7 +57,7 @@ _FILTERS: Final = {
 
 
 def context() -> dict[str, object]:
-    """What the template shows."""
+    """The template context."""
     return {
         "tones": range(9),
         "sample": Typed(

@@ -1,1 +1,1 @@
-"""Embeds: an event, or a list of events, in a frame on other people's websites; and the page where the code for one is made."""
+"""Embeds: an event or a list of events in a frame on other websites, and the page that generates the code for one."""

@@ -1,4 +1,4 @@
-"""The page where the code of an embed is made: a form, a preview, and the code to copy. It works without scripts."""
+"""Embed builder: a form, a preview, and the code to copy. It works without scripts."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -19,7 +19,8 @@ from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# Heights for sites that leave the script out, in pixels: head and foot, a row of a list, and one event.
+# Frame heights in pixels, for sites that do not include the script: header and footer, a row of a list, and a single
+# event.
 _FRAME_HEIGHT: Final = 110
 _ROW_HEIGHT: Final = {True: 100, False: 84}
 _EVENT_HEIGHT: Final = 330
@@ -82,7 +83,7 @@ def _height(content: EmbedContent, look: EmbedLook) -> int:
 
 
 def _code(public_url: str, name: str, address: str, height: int, *, resizes: bool) -> str:
-    """HTML to paste into another site."""
+    """The HTML to paste into another site."""
     frame = Markup(
         '<iframe src="{}" title="{}" width="100%" height="{}" loading="lazy" style="border:0"></iframe>'
     ).format(public_url + address, name, height)

@@ -1,4 +1,4 @@
-"""What embeds show: what everybody may know, whoever looks. Private and unlisted events are in none of them."""
+"""Content of embeds: only what everyone may know, whoever views it. Private and unlisted events are never included."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,8 +37,8 @@ from openmeet.web.site.services import services
 
 @dataclass(frozen=True, slots=True)
 class EmbedContent:
-    """What an embed shows. ``name``: of the event or list. ``page``: its path on this site; ``frame``: the path of the
-    embed, without its look.
+    """The content of an embed. ``name`` is the name of the event or list. ``page`` is its path on this site. ``frame``
+    is the path of the embed, without the query that sets its look.
     """
 
     name: str
@@ -51,18 +51,18 @@ class EmbedContent:
 
 @dataclass(frozen=True, slots=True)
 class EmbedEvent:
-    """One event: its card, and when it is, with the day."""
+    """One event: its card, and its date and time."""
 
     card: EventCard
     when: Markup | str
 
 
-# With the number of events of a list.
+# The number is the maximum number of events in a list.
 Load = Callable[[Request, Reader, int], Awaitable[EmbedContent]]
 
 
 async def event_content(request: Request, reader: Reader, _most: int) -> EmbedContent:
-    """One event. Raises NotFound; Gone if it was public and is deleted."""
+    """One event. Raises NotFound, and Gone if it was public and has been deleted."""
     event = await by_slug(reader, EventSlug(request.path_params["slug"]))
     if event is None or event.visibility is not Visibility.PUBLIC or event.is_hidden or event.is_held or event.is_draft:
         raise NotFound(EventReason.NO_SUCH_EVENT)
@@ -74,7 +74,7 @@ async def event_content(request: Request, reader: Reader, _most: int) -> EmbedCo
 
 
 async def series_content(request: Request, reader: Reader, most: int) -> EmbedContent:
-    """The next dates of a series, also of those that continue it. Raises NotFound, Gone."""
+    """The next dates of a series and of the series that continue it. Raises NotFound, Gone."""
     series = await agenda.visible(reader, SeriesSlug(request.path_params["slug"]), None)
     if series.visibility is not Visibility.PUBLIC:
         raise NotFound(SeriesReason.NO_SUCH_SERIES)
@@ -98,7 +98,7 @@ async def series_content(request: Request, reader: Reader, most: int) -> EmbedCo
 
 
 async def group_content(request: Request, reader: Reader, most: int) -> EmbedContent:
-    """The coming events of a group that everybody may see. Raises NotFound, Gone."""
+    """The coming events of a group, as far as everyone may see them. Raises NotFound, Gone."""
     group = await see_as_stranger(reader, request)
     found = await shown_in_group(reader, group.id, None, most, member=None)
     return await _list(request, reader, group.details.name, path_of(group), found)
@@ -113,7 +113,7 @@ async def person_content(request: Request, reader: Reader, most: int) -> EmbedCo
 
 
 async def search_content(request: Request, reader: Reader, most: int) -> EmbedContent:
-    """Events that a search finds, or those of the front page. Raises InvalidForm, Unavailable."""
+    """The events that a search finds, or those of the front page. Raises InvalidForm, Unavailable."""
     typed, found = await public_search(request, reader, most, once_per_series=True)
     asked = query.asked_again(typed)
     page = f"/?{asked}" if asked else "/"
@@ -130,7 +130,7 @@ async def _list(
 
 async def _events(request: Request, reader: Reader, events: Sequence[Event]) -> list[EmbedEvent]:
     facts = await facts_of(reader, services(request).settings.public_url, None, events)
-    # Where an event comes from, or belongs to, matters less on somebody else's page.
+    # On somebody else's site, badges about an event's source or group matter less.
     facts = replace(facts, badges={})
     return [
         EmbedEvent(card_of(event, facts), time_and_place.tag_of_start(event, time_and_place.short_start_label(event)))
@@ -138,7 +138,7 @@ async def _events(request: Request, reader: Reader, events: Sequence[Event]) -> 
     ]
 
 
-# By the page that they belong to.
+# Keys are the paths of the pages that the embeds show.
 CONTENTS: Final[Mapping[str, Load]] = {
     "/events/{slug}": event_content,
     "/series/{slug}": series_content,

@@ -1,7 +1,7 @@
-"""How an embed looks, as its address says it: scheme, accent colour, corners, language, number of events, pictures.
+"""Look of an embed, read from its URL: color scheme, accent colour, corners, language, number of events, pictures.
 
-Anybody can write such an address. What cannot be read falls back to the default, so an embed never breaks by it, and any colour
-is made readable.
+Anyone can write such a URL. Invalid values fall back to the default, so a bad URL never breaks an embed, and every
+colour is adjusted to be readable.
 """
 
 import base64
@@ -22,7 +22,7 @@ DEFAULT_ACCENT: Final = "#0e6557"
 _USUAL_EVENTS: Final = 5
 _USUAL_RADIUS: Final = 12
 
-# The grounds of both schemes in embed.css and embed_dark.css.
+# The background colours of both schemes, as in embed.css and embed_dark.css.
 _LIGHT_SHEET: Final[Rgb] = (255, 255, 255)
 _DARK_SHEET: Final[Rgb] = (0x1F, 0x1C, 0x19)
 
@@ -31,7 +31,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,4}")
 
 
 class EmbedTheme(StrEnum):
-    """Colours of an embed. ``AUTO``: as the visitor's device."""
+    """Color scheme of an embed. ``AUTO`` follows the visitor's device."""
 
     AUTO = "auto"
     LIGHT = "light"
@@ -40,8 +40,8 @@ class EmbedTheme(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EmbedLook:
-    """How an embed looks. ``accent``: ``#rrggbb``. ``radius``: of the corners, in pixels. ``language``: a tag, or empty
-    for the visitor's.
+    """The look of an embed. ``accent`` is ``#rrggbb``. ``radius`` is that of the corners, in pixels. ``language`` is a
+    tag, or empty for the visitor's language.
     """
 
     theme: EmbedTheme = EmbedTheme.AUTO
@@ -53,7 +53,7 @@ class EmbedLook:
 
     @property
     def query(self) -> str:
-        """The query string of an embed that looks like this; empty for the defaults."""
+        """The query string for this look. Empty for the default look."""
         usual = EmbedLook()
         fields = {
             "theme": (self.theme.value, usual.theme.value),
@@ -67,7 +67,7 @@ class EmbedLook:
 
     @property
     def styles(self) -> str:
-        """What differs from the stylesheet, as CSS; empty for the defaults."""
+        """The CSS for whatever differs from the stylesheet. Empty for the default look."""
         found = "" if self.radius == _USUAL_RADIUS else f":root{{--round:{self.radius}px}}"
         if self.accent == DEFAULT_ACCENT:
             return found
@@ -83,7 +83,7 @@ class EmbedLook:
 
     @property
     def style_source(self) -> str:
-        """The source of styles for the content policy: our files, and these ``styles`` by their hash."""
+        """The ``style-src`` of the content security policy: our files, and the hash of these ``styles``."""
         if not self.styles:
             return "'self'"
         digest = base64.b64encode(hashlib.sha256(self.styles.encode()).digest()).decode()
@@ -91,7 +91,7 @@ class EmbedLook:
 
 
 def look_of(asked: Mapping[str, str]) -> EmbedLook:
-    """The look that a query string asks for."""
+    """The look that a query string describes."""
     colour = _COLOUR.fullmatch(asked.get("accent", ""))
     theme, language = asked.get("theme", ""), asked.get("lang", "")
     return EmbedLook(
@@ -100,7 +100,7 @@ def look_of(asked: Mapping[str, str]) -> EmbedLook:
         radius=min(_number(asked.get("radius", ""), _USUAL_RADIUS), MOST_RADIUS),
         language=language if language in available() else "",
         events=max(1, min(_number(asked.get("events", ""), _USUAL_EVENTS), MOST_EVENTS)),
-        # A form without scripts sends an empty field for a box that is not ticked.
+        # Without scripts, the form sends an empty field for a box that is not ticked.
         has_pictures=asked.get("pictures", "yes") not in {"", "no"},
     )
 

@@ -1,7 +1,7 @@
-"""The pages that other websites show in a frame: the same for everybody, without cookies, readable without scripts.
+"""Pages that other websites show in a frame: the same for everyone, without cookies, readable without scripts.
 
-Only these may be framed (``frame-ancestors``). They have no forms and nothing to press but links that open a new tab, so a site
-around them cannot make a visitor do anything.
+These are the only pages that may be framed (``frame-ancestors``). They have no forms, and the only controls are links
+that open a new tab, so a surrounding site cannot trick a visitor into doing anything.
 """
 
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ from openmeet.web.site.layout import environment
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# Other sites load it under this address, so it cannot have the hash of its content in it.
+# Other sites load the script from this fixed URL, so the URL cannot contain a hash of the content.
 SCRIPT: Final = "/embed.js"
 _SCRIPT_FILE: Final = Path(__file__).parent.parent / "site" / "static" / "embed.js"
 _SCRIPT_HEADERS: Final = {"cache-control": "public, max-age=3600"}
@@ -31,7 +31,7 @@ _SCHEMES: Final = {EmbedTheme.AUTO: "light dark", EmbedTheme.LIGHT: "light", Emb
 
 
 def routes() -> list[Route]:
-    """The pages in frames. They have no viewer: see ``app``."""
+    """The framed pages. They have no viewer: see ``app``."""
     return [Route(f"/embed{page}", _shown_by(load), methods=["GET"]) for page, load in CONTENTS.items()]
 
 
@@ -40,7 +40,7 @@ def open_routes() -> list[Route]:
 
 
 async def serve_script(_request: Request) -> Response:
-    """The script that gives the frames on another site's page the height of what they show."""
+    """The script with which another site adjusts the height of its frames to their content."""
     return Response(_SCRIPT_FILE.read_bytes(), media_type="text/javascript", headers=_SCRIPT_HEADERS)
 
 
@@ -64,7 +64,7 @@ def _page(request: Request, look: EmbedLook, content: EmbedContent) -> Response:
 
 
 def _absent(request: Request, look: EmbedLook, failure: NotFound | InvalidForm) -> Response:
-    """Also what is missing is said inside the frame: the usual page cannot be shown there."""
+    """The error page inside the frame, where the usual error page cannot be shown."""
     if isinstance(failure, InvalidForm):
         status = HTTPStatus.BAD_REQUEST
     else:

@@ -1,1 +1,1 @@
-"""Events: creating, editing, drafts, the event page and its API, co-hosts, feeds, calendar files, structured data."""
+"""Events: create, edit, drafts, the event page and its API, co-hosts, feeds, calendar files, structured data."""

@@ -1,4 +1,4 @@
-"""Whether somebody's answer to an event is shared with other apps, and as whom: the line beside the answer bar."""
+"""Share line next to the answer bar: whether an RSVP is shared with other apps, and under which account."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,9 @@ from openmeet.network.publishing.decision import repository_for
 
 
 class SharingState(StrEnum):
-    """What the line says. ``CHOOSE`` has a switch, ``KEPT_HERE`` a button that shares; ``GIVEN``: see the record's status."""
+    """What the share line says. ``CHOOSE`` comes with a switch, ``KEPT_HERE`` with a button to share. For ``GIVEN``,
+    the status of the record says more.
+    """
 
     STAYS_HERE = "stays_here"
     HOSTS_ONLY = "hosts_only"
@@ -27,8 +29,8 @@ class SharingState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AnswerSharing:
-    """How an answer is shared in other apps. ``name``: the account that it is shared as; empty while it is being made
-    or none is connected.
+    """How an RSVP is shared with other apps. ``name`` is the account that it is shared as. It is empty while that
+    account is being created, or if none is connected.
     """
 
     state: SharingState
@@ -38,7 +40,7 @@ class AnswerSharing:
 async def sharing_of(
     reader: Reader, event: Event, mine: Attendance | None, viewer: UserId, agreement: Consent
 ) -> AnswerSharing:
-    """The line for a signed-in person."""
+    """The share line for a signed-in person."""
     if not are_rsvps_publishable(event):
         return AnswerSharing(SharingState.STAYS_HERE)
     if mine is not None and mine.is_private:

@@ -1,4 +1,4 @@
-"""The answer bar of the event page: its sentence and buttons, and whether and as whom the answer is shared."""
+"""Answer bar of the event page: its sentence and its buttons."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from openmeet.recurrence import wall_time
 _REPLIES: Final = frozenset(one.value for one in RsvpReply)
 _OUTSIDE: Final = frozenset({AnswerAction.JOIN, AnswerAction.DIRECTIONS})
 
-# The states in which an answer is still to be given: the deadline is worth knowing.
+# States in which the viewer can still answer, so the deadline matters to them.
 _BEFORE_AN_ANSWER: Final = frozenset(
     {
         AnswerState.OPEN,
@@ -38,9 +38,10 @@ _BEFORE_AN_ANSWER: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class BarButton:
-    """A button: it posts ``reply``, or leads to ``path``. ``spoken``: for screen readers, with the event's name.
+    """A button that posts ``reply`` or links to ``path``. ``spoken`` is its label for screen readers and includes the
+    event's name.
 
-    ``is_state``: it shows the answer that was given.
+    ``is_state``: the button shows the current answer.
     """
 
     words: str
@@ -54,9 +55,10 @@ class BarButton:
 
 @dataclass(frozen=True, slots=True)
 class AnswerBarView:
-    """The bar as the template places it. ``hint`` is below the sentence, outside the part that stays in view.
+    """The bar as the template needs it. ``hint`` is shown below the sentence, outside the part that stays visible while
+    scrolling.
 
-    ``others``: further replies, behind ``opens_others``.
+    ``others`` are further replies, which the control labelled ``opens_others`` reveals.
     """
 
     state: AnswerState
@@ -75,9 +77,10 @@ class AnswerBarView:
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
-    """What the event page knows already. Paths are empty where there is nothing to lead to.
+    """What the event page has already loaded. A path is empty if there is nothing to link to.
 
-    ``host``: the author's name. ``join_url``: the link to join, ``directions_url``: the way there, if the viewer may know.
+    ``host`` is the author's name. ``join_url`` is the link to join online and ``directions_url`` the link to
+    directions. Both are empty unless the viewer may know them.
     """
 
     host: str
@@ -100,7 +103,7 @@ async def for_page(
     *,
     wanted: str,
 ) -> AnswerBarView:
-    """The bar of the event page. ``wanted``: the reply that was clicked before signing in."""
+    """The bar of the event page. ``wanted`` is the reply that the viewer clicked before signing in."""
     is_welcome = viewer is None or await answer_lists.is_welcome(reader, event, viewer)
     case = AnswerCase(
         event,
@@ -131,7 +134,7 @@ async def for_page(
 def view_of(
     case: AnswerCase, figures: AnswerFigures, paths: Mapping[AnswerAction, str], wanted: str = ""
 ) -> AnswerBarView:
-    """The bar for one viewer. ``paths``: where links lead."""
+    """The bar for one viewer. ``paths`` are the targets of its links."""
     bar = bar_of(case)
     spoken_of = f"{case.event.title}, {time_and_place.start_label(case.event).partition(',')[0]}"
     actions = [one for one in (bar.primary, bar.second) if one is not None and one is not AnswerAction.CHANGE]
@@ -199,7 +202,7 @@ def _sentence(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures, *, wante
     if wanted and case.mine is None and not case.is_hosting:
         return gettext("Almost done: press “%(answer)s”.", answer=answer_texts.reply_label(bar, RsvpReply(wanted)))
     if bar.state is AnswerState.CANCELLED:
-        # The banner above says that it is cancelled.
+        # The banner above already says that the event is cancelled.
         return answer_texts.past_answer_sentence(case.mine)
     return answer_texts.sentence_of(bar, case, figures)
 

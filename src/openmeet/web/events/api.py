@@ -67,21 +67,23 @@ MAX_ATTENDEES = 1000
 
 
 class EventList(msgspec.Struct, rename="camel"):
-    """A page of a list; ``cursor`` is null on the last."""
+    """One page of a list. ``cursor`` is null on the last page."""
 
     events: list[EventDetail]
     cursor: str | None
 
 
 class FoundEvents(EventList, rename="camel"):
-    """``searchedFor``: the words that were searched for where no event has those of ``q``; otherwise null."""
+    """If no event matches ``q``, ``searchedFor`` has the corrected words that were searched for instead. Otherwise it
+    is null.
+    """
 
     searched_for: str | None = None
 
 
 class AttendeeOutput(msgspec.Struct, rename="camel"):
-    """One attendee. ``isShadow``: known only from records in their repository. ``pictureUrl``: of their own picture, where
-    the caller sees it.
+    """One attendee. ``isShadow`` means that they are known only from records in their repository. ``pictureUrl`` is
+    their own picture, if the caller may see it.
     """
 
     person_id: str
@@ -93,8 +95,8 @@ class AttendeeOutput(msgspec.Struct, rename="camel"):
 
 
 class AttendeeList(msgspec.Struct, rename="camel"):
-    """Attendees in RSVP order. Hosts and waitlisted people themselves also see the waitlist, in its order; others only
-    its count.
+    """Attendees in RSVP order. Hosts and people on the waitlist also see the waitlist, in its order. Everyone else sees
+    only its count.
 
     ``cursor`` is null on the last page.
     """
@@ -130,7 +132,7 @@ async def list_events(request: Request) -> Response:
 
 
 async def _list_by_uri(request: Request, uri: str) -> Response:
-    """The event of a record, even if it is over or has no date yet; only if the caller may see it."""
+    """The event with this record URI, if the caller may see it. Past events and events without a date are included."""
     async with database_of(request).reader() as reader:
         event = await find_by_record(reader, uri)
         caller = caller_or_none(request)
@@ -223,13 +225,13 @@ async def _visible(reader: Reader, request: Request, caller: Caller | None) -> E
 
 
 async def events_page(reader: Reader, request: Request, found: list[Event], limit: int) -> EventList:
-    """One page of a list; one event more than the limit was read."""
+    """One page of a list. The caller has read one event more than the limit, to know whether there is a next page."""
     cursor = event_lists.pack(event_lists.position_of(found[limit - 1])) if len(found) > limit else None
     return EventList(await details_of(reader, request, found[:limit]), cursor)
 
 
 async def details_of(reader: Reader, request: Request, events: Sequence[Event]) -> list[EventDetail]:
-    """Events as the caller sees them; the number of statements does not depend on the number of events."""
+    """Events as the caller sees them. The number of queries does not depend on the number of events."""
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     ids = [event.id for event in events]
@@ -283,7 +285,7 @@ def _publication(
 
 
 def paging(request: Request) -> tuple[EventCursor | None, int]:
-    """Cursor and page size; InvalidInput names the parameter."""
+    """The cursor and the page size. Raises InvalidInput, which names the parameter."""
     limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     return event_lists.unpack(request.query_params.get("cursor", "")), limit
 

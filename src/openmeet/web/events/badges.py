@@ -1,4 +1,4 @@
-"""Badges of events, series and groups that come from another app: which one, and whether their host is a member here."""
+"""Badges of events, series and groups from other apps: the name of the app, and whether the host is a member here."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from openmeet.network.records.written_with import apps_of
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """A text and its tone: ``info``, ``good`` or ``plain``."""
+    """A text and its tone: ``info``, ``good``, ``hold`` or ``plain``."""
 
     words: str | LazyText
     tone: str
@@ -26,7 +26,7 @@ class Badge:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """The origin: ``record_uri`` is the record that it was imported from, ``author_id`` its host or owner."""
+    """The origin of an object. ``record_uri`` is the record that it was imported from, ``author_id`` its host or owner."""
 
     is_here: bool
     record_uri: str | None
@@ -42,8 +42,9 @@ OF_A_SERIES: Final = Badge(lazy("Series"), "plain")
 async def in_a_list(
     reader: Reader, events: Sequence[Event], public_url: str, *, within: GroupId | None = None
 ) -> dict[EventId, tuple[Badge, ...]]:
-    """The badges of each event in a list, the most useful first: from another app, the first of a series, in which group,
-    and whether a host from elsewhere is a member. ``within``: the group of the list.
+    """The badges of each event in a list, most useful first: the app that it comes from, that it belongs to a series
+    (only on the first date listed), its group, and whether its remote host is a member here. ``within`` is the group
+    that the list is about; it gets no badge.
     """
     foreign = [event for event in events if event.origin is not RecordOrigin.HERE]
     sources = dict(
@@ -59,7 +60,7 @@ async def in_a_list(
     for event in events:
         made, by = sources.get(event.id) or (None, None)
         place = event.place_in_series
-        # Of several dates the first says it.
+        # Only the first listed date of a series has the badge.
         series = None if place is None or place.series_id in named else OF_A_SERIES
         named |= set() if place is None else {place.series_id}
         group = in_groups.get(event.group.id) if event.group is not None else None
@@ -68,7 +69,9 @@ async def in_a_list(
 
 
 async def of_event(reader: Reader, event: Event, public_url: str) -> tuple[Badge, ...]:
-    """The badges of an event page: origin and membership of an event from another app, none of one made here."""
+    """The badges of an event page: the app that the event comes from, and whether its host is a member. Empty for an
+    event made here.
+    """
     return (await _badges_of(reader, [_source_of(event)], public_url))[0]
 
 
@@ -79,7 +82,7 @@ async def of_each_series(reader: Reader, several: Sequence[Series], public_url: 
 
 
 async def of_each_group(reader: Reader, several: Sequence[Group], public_url: str) -> Sequence[tuple[Badge, ...]]:
-    """The badges of several groups; the owner counts as author."""
+    """The badges of several groups. The owner counts as the author."""
     sources = [_Source(not one.is_read_only, one.network.record_uri, one.owner_id) for one in several]
     return await _badges_of(reader, sources, public_url)
 
@@ -105,7 +108,7 @@ def _by(source: _Source, people: Mapping[UserId, UserKind]) -> Badge:
 
 
 async def _groups_of(reader: Reader, events: Collection[Event], within: GroupId | None) -> dict[GroupId, Badge]:
-    """Names of the public groups of these events."""
+    """The names of the public groups of these events."""
     ids = {event.group.id for event in events if event.group and event.group.visibility is GroupVisibility.PUBLIC}
     names = await group_queries.names_of(reader, sorted(ids - {within}))
     return {group_id: Badge(gettext("In %(group)s", group=name), "plain") for group_id, name in names.items()}

@@ -1,4 +1,4 @@
-"""One event as a calendar file, with as much of the place as the reader may know. Join links are in no file."""
+"""One event as a calendar file, with as much of the place as the reader may know. Join links are never included."""
 
 from dataclasses import replace
 from urllib.parse import quote, urlsplit

@@ -19,8 +19,8 @@ from openmeet.web.media.drawings import drawn
 from openmeet.web.media.urls import PictureView
 from openmeet.web.site.tenant_routing import database_of
 
-# Services keep their copy anyway; the revision in the address makes them fetch a new one.
-# Its words are in the reader's language.
+# Services keep a copy in any case. The URL contains the revision, so they fetch a new picture after a change. The text
+# in the picture is in the reader's language.
 _HEADERS = {
     "cache-control": "public, max-age=3600",
     "vary": "Accept-Language",
@@ -33,7 +33,7 @@ def routes() -> list[Route]:
 
 
 async def show_card(request: Request) -> Response:
-    """What everybody may know of the event; 404 for one that is not public."""
+    """The preview image, with what everyone may know. Raises NotFound unless the event is public."""
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, EventSlug(request.path_params["slug"]))
         if event is None or not _is_for_everybody(event):
@@ -54,7 +54,7 @@ def _is_for_everybody(event: Event) -> bool:
 
 
 def card_picture_of(event: Event) -> PictureView:
-    """The card of a public event as a picture of its page."""
+    """The preview image as the picture of a public event's page."""
     return PictureView(
         f"/events/{event.slug}/card.png?v={event.revision}",
         gettext("%(title)s, %(when)s", title=event.title, when=time_and_place.start_label(event)),

@@ -1,4 +1,4 @@
-"""Event cards grouped by day, with everything that lists show: cover, host, who is going, one useful badge."""
+"""Event cards grouped by day, with everything that lists show: cover, host, attendees, one useful badge."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -35,10 +35,12 @@ async def day_cards(
     distances: Mapping[EventId, str] = MappingProxyType({}),
     is_hosting: bool = False,
 ) -> list[ListedDay]:
-    """Cards of these events, in order, grouped by day. ``with_sync``: also the publication status of the viewer's own.
+    """Cards of these events, in order, grouped by day. ``with_sync`` adds the publication status of the viewer's own
+    events.
 
-    ``further``: for lists that show each series once. ``within``: the group of the list. ``distances``: from the place that was searched.
-    ``is_hosting``: the viewer hosts them all, which no card then says.
+    ``further`` is for lists that show each series once. ``within`` is the group that the list is about. ``distances``
+    are measured from the place that was searched for. With ``is_hosting``, the viewer hosts all of the events, so the
+    cards do not say so.
     """
     facts = await facts_of(reader, public_url, viewer, events, with_sync=with_sync, further=further, within=within)
     return days(events, replace(facts, distances=distances, is_hosting=is_hosting), reader.now)
@@ -54,7 +56,7 @@ async def facts_of(
     further: Mapping[EventId, FurtherDates] = MappingProxyType({}),
     within: GroupId | None = None,
 ) -> ListedFacts:
-    """What the cards of these events say, as this viewer may know it."""
+    """The facts that the cards of these events show, as far as this viewer may know them."""
     ids = [event.id for event in events]
     counts = await counts_shown(reader, ids)
     mine = await attendance.of_user(reader, viewer, ids) if viewer else {}
@@ -75,7 +77,7 @@ async def facts_of(
 
 
 async def _sync_of(reader: Reader, events: Sequence[Event], viewer: UserId) -> dict[EventId, str]:
-    """The publication status of the viewer's own events where it is not the usual one of this person."""
+    """The publication status of the viewer's own events, where it is not the usual one for this person."""
     own = [event for event in events if event.author_id == viewer]
     publications_of = await publication_status.statuses(
         reader, publications.PublicationKind.EVENT, [event.id for event in own]
@@ -84,6 +86,6 @@ async def _sync_of(reader: Reader, events: Sequence[Event], viewer: UserId) -> d
     found = {
         event.id: event_status(event, publications_of[event.id], reader.now, has_agreed=has_agreed) for event in own
     }
-    # Of whoever publishes nothing, nothing is missing.
+    # People who do not publish anything do not expect their events to have records.
     usual = RecordStatus.PUBLISHED() if has_agreed else RecordStatus.ONLY_HERE()
     return {event_id: explain(status) for event_id, status in found.items() if status != usual}

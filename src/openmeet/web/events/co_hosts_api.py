@@ -28,9 +28,10 @@ CoHostStateName = Literal["invited", "accepted", "declined", "left", "removed"]
 
 
 class CoHostInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``whom``: an e-mail address, or the handle of somebody who has signed in here.
+    """``whom`` is an e-mail address, or the handle of somebody who has signed in here.
 
-    ``forSeries``: invite to co-host every coming date of the event's series, including later ones.
+    With ``forSeries``, they are invited to co-host every coming date of the event's series, including dates added
+    later.
     """
 
     whom: str
@@ -38,7 +39,9 @@ class CoHostInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class CoHostOutput(msgspec.Struct, rename="camel"):
-    """One co-host invitation. ``personId`` is null until somebody accepts it; ``email`` is set if it was e-mailed."""
+    """One co-host invitation. ``personId`` is null until somebody accepts it. ``email`` is set if the invitation was
+    e-mailed.
+    """
 
     id: str
     person_id: str | None
@@ -51,14 +54,14 @@ class CoHostOutput(msgspec.Struct, rename="camel"):
 
 
 class CoHostList(msgspec.Struct, rename="camel"):
-    """All invitations, in order; ``cursor`` is null on the last page."""
+    """All invitations, in order. ``cursor`` is null on the last page."""
 
     co_hosts: list[CoHostOutput]
     cursor: str | None
 
 
 class CoHostRequestOutput(msgspec.Struct, rename="camel"):
-    """A co-host invitation of the caller, not answered yet; ``token`` identifies it."""
+    """A co-host invitation that the caller has not answered yet. ``token`` identifies it."""
 
     token: str
     title: str
@@ -67,7 +70,7 @@ class CoHostRequestOutput(msgspec.Struct, rename="camel"):
 
 
 class AskedList(msgspec.Struct, rename="camel"):
-    """Oldest first; ``cursor`` is null on the last page."""
+    """Oldest first. ``cursor`` is null on the last page."""
 
     invitations: list[CoHostRequestOutput]
     cursor: str | None

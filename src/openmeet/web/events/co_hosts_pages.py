@@ -1,4 +1,4 @@
-"""Co-hosts of an event: list, invite, remove; and the page on which invited people accept or decline."""
+"""Co-hosts of an event: list, invite, remove. Also the page on which invited people accept or decline."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# The URL is a secret: no cache and no search engine may keep it.
+# The URL is a secret, so caches and search engines must not keep it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 
@@ -88,7 +88,7 @@ async def offer(request: Request) -> Response:
 
 
 async def answer_offer(request: Request) -> Response:
-    """The recipient of an ownership offer accepts or declines it; the owner withdraws it with the same decline."""
+    """Accept or decline an offer of ownership. If the owner declines it, the offer is withdrawn."""
     caller, slug = caller_of(request), _slug(request)
     wish = (await read_form(request)).get("wish", "")
     async with database_of(request).transaction() as tx:
@@ -196,9 +196,10 @@ _OPEN = frozenset({CoHostState.INVITED, CoHostState.ACCEPTED})
 
 @dataclass(frozen=True, slots=True)
 class HostLine:
-    """One co-host or invitation. ``path``: where they accept, for the host to pass on; ``may_go``: can be removed.
+    """One co-host or invitation. ``path`` is the page where they accept; the host can pass it on. ``may_go``: they can
+    be removed.
 
-    ``is_offered``: the event's ownership is offered to them.
+    ``is_offered``: ownership of the event has been offered to them.
     """
 
     id: str
@@ -213,7 +214,7 @@ class HostLine:
 def lines_of(
     found: Sequence[CoHost], names: Mapping[UserId, str], now: Instant, key: SigningKey, offered: CoHost | None = None
 ) -> list[HostLine]:
-    """Co-hosts first, then invited people. ``offered``: who is offered the ownership."""
+    """Co-hosts first, then invited people. ``offered`` is the person to whom ownership has been offered."""
     ordered = sorted(
         found, key=lambda one: (one.state is not CoHostState.ACCEPTED, one.state is not CoHostState.INVITED)
     )
@@ -235,7 +236,7 @@ def lines_of(
 
 @dataclass(frozen=True, slots=True)
 class AskedToHost:
-    """A co-host invitation that is not answered yet."""
+    """A co-host invitation that has not been answered yet."""
 
     token: str
     title: str
@@ -253,7 +254,7 @@ async def asked_of(
     """Open co-host invitations of a user, oldest first, and the next cursor."""
     read = await co_host_queries.waiting_for(reader, user_id, page)
     waiting, cursor = page.cut(read, lambda one: (one.created_at, one.id))
-    # E-mails from blocked users are not sent either.
+    # Blocked users cannot send e-mails to this person either.
     found = [one for one in waiting if not await apart(reader, one.invited_by, user_id)]
     events = await events_by_ids(reader, [EventId(one.event_id) for one in found])
     names = await shown_names(reader, [one.invited_by for one in found])

@@ -37,7 +37,8 @@ async def create(request: Request) -> Response:
 
 
 async def publish_afterwards(request: Request, response: Response) -> Response:
-    """After the commit, publish an event whose author requires that first; the response shows the result.
+    """After the commit, publish the record of an event whose author requires that before it becomes visible. The
+    response shows the result.
 
     For operations that return an event: ``ApiOperation(afterwards=publish_afterwards)``.
     """
@@ -54,7 +55,7 @@ async def publish_afterwards(request: Request, response: Response) -> Response:
 
 @contextmanager
 def in_api_names() -> Iterator[None]:
-    """Context in which a form error (InvalidForm) is raised with the API's field names."""
+    """Context manager that raises InvalidForm errors with the API's field names."""
     try:
         yield
     except InvalidForm as wrong:
@@ -62,7 +63,7 @@ def in_api_names() -> Iterator[None]:
 
 
 def checked(wanted: EventInput, now: Instant, before: Event | None = None) -> Details:
-    """``rules.check``, with errors under API names; a start in the past must be confirmed."""
+    """``rules.check`` with errors under API field names. A start in the past must be confirmed."""
     with in_api_names():
         details = rules.check(wanted.submission(), before)
     if not wanted.allow_past and rules.starts_in_the_past(details, before, now):

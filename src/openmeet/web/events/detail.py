@@ -1,4 +1,4 @@
-"""The API's response to a change of an event: the same as to a read."""
+"""The API's response to a change of an event, which is the same as to a read."""
 
 from http import HTTPStatus
 from urllib.parse import quote
@@ -14,7 +14,7 @@ from openmeet.web.events.api import details_of
 
 
 async def to_host(request: Request, reader: Reader, event: Event, status: int = 200) -> Response:
-    """The event as its host sees it, with its ETag; a new one also with its location."""
+    """Respond with the event as its host sees it and its ETag. For a new event, also with its location."""
     (shown,) = await details_of(reader, request, [event])
     address = {"location": f"/api/events/{quote(event.slug)}"} if status == HTTPStatus.CREATED else {}
     return json_response(shown, status, {**etag_of(event.revision), **address})

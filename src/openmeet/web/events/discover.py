@@ -1,4 +1,4 @@
-"""The top of Discover: filters of one tap that add up, and three events to look at."""
+"""Top of Discover: filter chips that can be combined, and three featured events."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,9 @@ from openmeet.web.events.listing import EventCard, ListedDay
 
 @dataclass(frozen=True, slots=True)
 class FilterChip:
-    """A filter of one tap. ``is_on``: pressing it removes it. ``asks_where``: it needs the reader's position, which a script asks for."""
+    """A filter that takes one tap. ``is_on``: tapping it removes the filter. ``asks_where``: it needs the reader's
+    position, which a script asks for.
+    """
 
     words: str
     path: str
@@ -27,17 +29,17 @@ class FilterChip:
 
 
 _PICKED_CATEGORIES: Final = (Category.FOOD, Category.MUSIC, Category.GAMES, Category.OUTDOORS, Category.TECHNOLOGY)
-# Filters of the form below alone; one that is chosen can be removed by a tap as well.
+# Filters that can only be set in the form below, but can be removed with a chip.
 _ONLY_REMOVED: Final = frozenset({"tag", "language", "access", "groups"})
 _NOWHERE: Final = {"near": "", "within": ""}
 WEEKEND_TILES: Final = 3
 
 
 def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str, is_valid: bool = True) -> list[FilterChip]:
-    """Where, when, what about, how, and from where: each adds to the search on the page. ``typed``: that search.
+    """Chips for place, date, topic, way to take part and source. Each adds to the current search, ``typed``.
 
-    ``view``: ``map``, or empty for the list. Chosen ones stand in front, also those that are not among the usual, to be removed.
-    ``is_valid``: whether the search could be read, and so can be said in words.
+    ``view`` is ``map``, or empty for the list. Active filters come first and can be removed, even if they are not among
+    the usual ones. ``is_valid`` says whether the search could be parsed and so be put into words.
     """
     today = wall_time.local_of(now, zone).date()
     spans = _spans(today)
@@ -96,12 +98,12 @@ def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str, is_va
             if name in _ONLY_REMOVED or (name == "from" and chosen not in spans.values())
         ),
     ]
-    # On a phone the line shows its first ones.
+    # On a phone, only the first chips of the line are visible.
     return sorted(found, key=lambda one: not one.is_on)
 
 
 def _days_label(typed: Mapping[str, str]) -> str:
-    """Days that are none of the usual ones, in short."""
+    """A short label for dates that no usual chip covers."""
     first, last = (
         formatting.short_day(date.fromisoformat(typed[name])) if typed[name] else "" for name in ("from", "to")
     )
@@ -111,7 +113,7 @@ def _days_label(typed: Mapping[str, str]) -> str:
 
 
 def path_of(typed: Mapping[str, str], view: str, **changes: str) -> str:
-    """The address of the search on the page with these fields changed."""
+    """The URL of the current search with these fields changed."""
     asked = query.asked_again(typed, **changes, **({"view": view} if view else {}))
     return f"/?{asked}" if asked else "/"
 
@@ -123,7 +125,7 @@ def collage(parts: list[list[ListedDay]]) -> list[EventCard]:
 
 
 def take_weekend(parts: list[list[ListedDay]], now: Instant, zone: str) -> list[EventCard]:
-    """Three events of the next weekend, which leave the list; none where it has fewer."""
+    """Move three events of the next weekend out of the list and return them. Empty if there are fewer than three."""
     first, last = _spans(wall_time.local_of(now, zone).date())["weekend"]
     days = [day for part in parts for day in part if first <= day.key <= last]
     found = [card for day in days for card in day.items if not card.is_cancelled][:WEEKEND_TILES]
@@ -137,13 +139,13 @@ def take_weekend(parts: list[list[ListedDay]], now: Instant, zone: str) -> list[
 
 
 def weekend_path(now: Instant, zone: str) -> str:
-    """The search for what is on at the next weekend."""
+    """The URL of a search for the next weekend."""
     first, last = _spans(wall_time.local_of(now, zone).date())["weekend"]
     return path_of({}, "", **{"from": first, "to": last})
 
 
 def _where(typed: Mapping[str, str], view: str) -> FilterChip:
-    """The place that was chosen, to be removed; or the one that asks for it."""
+    """The chip that removes the chosen place, or the one that asks for the reader's position."""
     if typed.get("near", ""):
         name = query.near_name(typed)
         words = gettext("Near me") if query.is_point(name) else gettext("Near %(place)s", place=name)
@@ -152,7 +154,7 @@ def _where(typed: Mapping[str, str], view: str) -> FilterChip:
 
 
 def _spans(today: date) -> dict[str, tuple[str, str]]:
-    """First and last day. On a Sunday the weekend is what is left of it."""
+    """The first and last day of each date filter. On a Sunday, the weekend is that day only."""
     saturday = today if today.isoweekday() == 7 else today + timedelta(days=6 - today.isoweekday())
     sunday = saturday + timedelta(days=7 - saturday.isoweekday())
     found = {

@@ -1,4 +1,4 @@
-"""Discover: the front page and the search, as a list or on a map. The whole search is in the address."""
+"""Discover: the front page and the search, as a list or on a map. The URL contains the whole search."""
 
 import math
 from dataclasses import replace
@@ -31,7 +31,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE: Final = 30
 MAP: Final = "map"
-# Drawn above "nothing matches"; the same for every search, so that it tells nothing about one.
+# Illustration above "nothing matches". It is the same for every search, so it reveals nothing about the search.
 _NOTHING: Final = Cover(Motif.MUSIC, 0x2B7E_1516_28AE_D2A6)
 
 
@@ -103,7 +103,7 @@ async def show_discover(request: Request) -> Response:
             further = await further_dates(reader, events)
             distances = map_pages.distances(events, wanted.near) if wanted.near is not None else distances
             labels = {event_id: one.label for event_id, one in distances.items()}
-            # Each part is grouped by day; the second starts again with the soonest event.
+            # Each part is grouped by day. The second part starts again with its soonest event.
             for part in (0, 1):
                 some = [event for event in events if search.position_in(wanted, event).part == part]
                 groups.append(await day_cards(reader, public_url, viewer_id, some, further=further, distances=labels))
@@ -116,13 +116,13 @@ async def show_discover(request: Request) -> Response:
     cards = [dated_card for part in groups for dated_card in dated(part)]
     is_by_distance = bool(view and distances)
     if is_by_distance:
-        # Pins and rows in one order.
+        # Pins and rows must have the same order.
         events.sort(key=lambda event: distances[event.id].kilometres if event.id in distances else math.inf)
         order: dict[str, int] = {event.slug: number for number, event in enumerate(events)}
         cards.sort(key=lambda dated_card: order[dated_card[1].slug])
     asked = query.asked_again(typed)
     is_search = any(typed.values())
-    # Private results have no feed: feed readers have no session.
+    # Private results have no feed, because feed readers have no session.
     follows = wanted is not None and wanted.of_groups_of is None
     begins = not (caller or is_search or after or view)
     collage = discover.collage(groups) if begins else []

@@ -1,4 +1,4 @@
-"""Drafts: the form with what was typed, save, publish now, or schedule the publication."""
+"""Drafts: edit and save a draft, publish it now, or schedule its publication."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -71,7 +71,7 @@ async def save(request: Request) -> Response:
         shown = {**values_of(submission_of(typed)), **typed, **confirmation_field(typed, PAST, wrong)}
         return await _form(request, typed_again(shown, wrong), event, status=400)
     except Forbidden as wrong:
-        # The author may no longer publish in the draft's group: show the text for copying.
+        # The author may no longer publish in the draft's group. Show the text so that it can be copied.
         shown = {**values_of(submission_of(typed)), **typed}
         return await _form(request, Typed(shown, {"": wrong.why}), event, status=403)
     except PreconditionFailed:
@@ -135,7 +135,7 @@ def _checked(request: Request, typed: Mapping[str, str], event: Event) -> Detail
 
 
 def _publish_at(request: Request, typed: Mapping[str, str], details: Details) -> Instant:
-    """The scheduled time, as typed in the event's zone. Raises InvalidForm."""
+    """The scheduled time, which was typed in the event's time zone. Raises InvalidForm."""
     text = typed.get("publish_at", "")
     if typed.get("repeats"):
         raise InvalidForm({"publish_at": EventReason.SERIES_NOT_SCHEDULED})

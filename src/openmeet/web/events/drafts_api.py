@@ -1,4 +1,4 @@
-"""Publish a draft, now or at a set time, revert an event to a draft, and copy one, as JSON."""
+"""Drafts, as JSON: publish one now or at a set time, turn an event back into a draft, and copy an event."""
 
 from typing import ClassVar
 
@@ -34,13 +34,13 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class PublishTime(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """At once without ``publishAt``, else at that instant."""
+    """The instant at which to publish. Without ``publishAt``, publish at once."""
 
     publish_at: str | None = None
 
 
 class Copy(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The copy's wall-clock times in the event's zone. With ``isDraft`` it is not published yet."""
+    """The wall-clock times of the copy, in the event's time zone. With ``isDraft``, the copy is not published yet."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"startsLocal": "2027-03-09T18:00", "endsLocal": None, "isDraft": True}
 
@@ -59,7 +59,7 @@ async def publish(request: Request) -> Response:
         before = await _visible(tx, request)
         revision = expected_revision(request)
         if not before.is_draft:
-            # It is published already and stays so.
+            # The event was already published and stays so.
             await actions.lock_for_host(tx, caller, before.slug, revision)
             return await to_host(request, tx, before)
         kept = await draft_queries.fields(tx, before.id)
@@ -85,7 +85,7 @@ async def publish(request: Request) -> Response:
 
 
 async def _timing_kept(request: Request) -> Timing | None:
-    """The draft's stored recurrence; None if there is none. Raises InvalidForm."""
+    """The recurrence stored with the draft, or None if there is none. Raises InvalidForm."""
     async with database_of(request).reader() as reader:
         event = await _visible(reader, request)
         if not event.is_draft:
@@ -112,11 +112,11 @@ async def duplicate(request: Request) -> Response:
             if not wanted.allow_past and rules.starts_in_the_past(details, None, tx.now):
                 raise InvalidForm({"starts": EventReason.START_IN_PAST_SEND_AGAIN})
         details = copy.with_what_nobody_types(details, event)
-        # A copy of an event in a group where the caller may not create events has no group.
+        # If the caller may not create events in the group of the original, the copy has no group.
         group = await group_of_copy(tx, event, caller.user_id)
         is_held = await is_held_at_first(tx, caller.user_id, details, group)
         made = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=wanted.is_draft)
-        # Registration settings are copied, too.
+        # Registration settings are copied too.
         await registration.copy_of_event(tx, event, made.id)
         return await to_host(request, tx, made, 201)
 

@@ -1,7 +1,7 @@
-"""Events as feeds: Atom, JSON Feed, iCalendar. Only what everybody may know, and never a join link.
+"""Events as feeds: Atom, JSON Feed, iCalendar. They contain only what everyone may know, and never a join link.
 
-Sources: RFC 4287 (Atom), JSON Feed 1.1, RFC 5545 by ``icalendar``, RFC 9110 section 13 (conditional requests). The
-output is deterministic, so its ETag holds.
+Sources: RFC 4287 (Atom), JSON Feed 1.1, RFC 5545 (through ``icalendar``), RFC 9110 section 13 (conditional requests).
+The output is deterministic, so the ETag of an unchanged feed stays the same.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ ATOM = "application/atom+xml; charset=utf-8"
 JSON = "application/feed+json; charset=utf-8"
 CALENDAR = "text/calendar; charset=utf-8"
 
-# How long caches keep a feed that is the same for everybody.
+# How long caches may keep a feed that is the same for everyone.
 _SHARED_SECONDS = 15 * 60
 
 _ATOM = "http://www.w3.org/2005/Atom"
@@ -38,9 +38,9 @@ _ATOM = "http://www.w3.org/2005/Atom"
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed's title, permanent id, page, and its own URL.
+    """A feed: its title, permanent id, page and own URL.
 
-    ``since``: a lower bound of its last change.
+    ``since`` is a lower bound for the time of its last change.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Feed:
 
 
 def atom_of(feed: Feed, events: Sequence[Event], public_url: str) -> bytes:
-    """The events as Atom, in order. Titles of cancelled events say so."""
+    """The events as Atom, in order. The title of a cancelled event says so."""
     ET.register_namespace("", _ATOM)
     root = ET.Element(_name("feed"))
     _put(root, "title", feed.name)
@@ -103,9 +103,9 @@ def calendar_of(
     public_url: str,
     series: Sequence[WrittenEvent] = (),
 ) -> bytes:
-    """The events as iCalendar, with the SEQUENCE numbers of ``calendar_uids``; events without a date are left out.
+    """The events as iCalendar, with the SEQUENCE numbers of ``calendar_uids``. Events without a date are left out.
 
-    ``series``: components of whole series.
+    ``series`` has the components of whole series.
     """
     host = urlsplit(public_url).hostname or "localhost"
     entries = [
@@ -123,10 +123,11 @@ def calendar_of(
 
 
 def changed_at(events: Sequence[Event], now: Instant, since: Instant | None = None) -> Instant:
-    """When a file of these events changed, at the precision of a date: at least the start of the current day (UTC).
+    """When the file of these events last changed, for use in an HTTP date. Never earlier than the start of the current
+    day (UTC).
 
-    Deleted or past events leave the file without a trace. Clients that compare dates and no ETags miss that until the
-    next day at most.
+    The start of the day is needed because deleted and past events leave the file without changing any ``updated_at``.
+    Clients that compare dates instead of ETags notice this on the next day at the latest.
     """
     return Instant(max(since or 0, now - now % DAY, *(event.updated_at for event in events)))
 
@@ -141,11 +142,12 @@ def served(
     is_shared: bool = False,
     varies: bool = False,
 ) -> Response:
-    """The file, or 304 if the client has it. Only files that are the same for everybody may be cached by shared caches.
+    """The file, or 304 if the client already has it. With ``is_shared``, the file is the same for everyone and shared
+    caches may keep it.
 
-    ``varies``: signed-in users get another file at this URL. A shared file may be fifteen minutes old: clients poll
-    every few hours anyway. ``changed``: from ``changed_at``; used only for clients without an ETag that send exactly
-    this date.
+    ``varies`` means that signed-in users get a different file at this URL. A shared file may be fifteen minutes old,
+    because clients poll only every few hours anyway. ``changed`` comes from ``changed_at``. It is used only for clients
+    that send no ETag but exactly this date.
     """
     tag = f'"{hashlib.sha256(file).hexdigest()[:32]}"'
     date = formatdate(changed // SECOND, usegmt=True)
@@ -167,7 +169,7 @@ def served(
 def served_as(
     request: Request, kind: str, feed: Feed, events: Sequence[Event], public_url: str, changed: Instant
 ) -> Response:
-    """A feed that is the same for everybody, as ``kind``: ``atom`` or ``json``."""
+    """Serve a feed that is the same for everyone as ``kind``: ``atom`` or ``json``."""
     writing, media_type = _NEWS[kind]
     return served(request, writing(feed, events, public_url), media_type, changed, is_shared=True)
 
@@ -196,7 +198,7 @@ def _summary(event: Event) -> str:
 
 
 def _put(parent: ET.Element, name: str, text: str) -> None:
-    # XML 1.0 allows no control characters, not even escaped.
+    # XML 1.0 does not allow control characters, not even escaped.
     clean = "".join(char for char in text if char in "\t\n" or char >= " ")
     ET.SubElement(parent, _name(name)).text = clean
 

@@ -1,4 +1,4 @@
-"""Flash messages after creating an event or a series; "published" only if others see it."""
+"""Flash messages after creating an event or a series. They say "published" only if other people can see it."""
 
 from typing import Final
 
@@ -21,11 +21,11 @@ _OF_SERIES: Final = {
 
 
 async def flash_of_event(reader: Reader, made: Event) -> str:
-    """Flash message for an event that is visible on its page now."""
+    """The flash message for an event that is now visible on its page."""
     event = await queries.by_id(reader, made.id)
     return "event_waits" if event is not None and event.is_hidden else _OF_EVENT[made.visibility]
 
 
 def flash_of_series(visibility: Visibility, *, is_hidden: bool) -> str:
-    """Flash message for a series that was created or changed."""
+    """The flash message for a series that was created or changed."""
     return "series_waits" if is_hidden else _OF_SERIES[visibility]

@@ -1,4 +1,4 @@
-"""Home of somebody who is signed in: what is next, what waits for them, what their groups do."""
+"""Home page of a signed-in user: what is next, what waits for them, and the events of their groups."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,13 +46,13 @@ from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# Few of each: the lists behind the links have all.
+# Only a few of each. The linked lists have all of them.
 MOST_OF_GROUPS: Final = 4
 MOST_IN_WEEK: Final = 6
 MOST_HOSTED: Final = 3
 MOST_SUGGESTED: Final = 6
 
-# Dates of groups that the person has answered already are left out: more are read than shown.
+# Read more than are shown, because events that the person has already answered are left out.
 _READ_OF_GROUPS: Final = 4 * MOST_OF_GROUPS
 _WITH_TICKET: Final = frozenset({AnswerState.GOING, AnswerState.MOVED, AnswerState.TODAY, AnswerState.JOIN_NOW})
 _WEEK: Final = 7 * DAY
@@ -61,7 +61,7 @@ _ABOUT_HOSTS: Final = frozenset({SuggestionReason.FOLLOWED_HOST, SuggestionReaso
 
 @dataclass(frozen=True, slots=True)
 class WeekRow:
-    """An event of the coming days. ``weekday`` and ``day`` are its date block."""
+    """An event in the coming days. ``weekday`` and ``day`` are shown in its date block."""
 
     path: str
     title: str
@@ -73,7 +73,7 @@ class WeekRow:
 
 @dataclass(frozen=True, slots=True)
 class SuggestedEvent:
-    """An event of “For you”. ``why``: in a few words."""
+    """An event in “For you”. ``why`` gives the reason in a few words."""
 
     card: EventCard
     day: str
@@ -82,7 +82,7 @@ class SuggestedEvent:
 
 @dataclass(frozen=True, slots=True)
 class NextEvent:
-    """The next event of this person, with its cover. ``ahead``: ``in 2 days``."""
+    """The person's next event, with its cover. ``ahead`` says how soon it is: ``in 2 days``."""
 
     card: EventCard
     ahead: str
@@ -136,7 +136,7 @@ async def show_home(request: Request) -> Response:
 
 
 def _kept_offline(ahead: Sequence[Event], facts: ListedFacts) -> list[str]:
-    """Pages that a browser keeps for when there is no connection: the week, its events, the tickets, the check-in lists."""
+    """Paths of pages that the browser stores for offline use: the week, its events, the tickets, the check-in lists."""
     kept = ["/my/calendar?view=week"]
     for event in ahead:
         path = f"/events/{quote(event.slug)}"
@@ -151,7 +151,9 @@ def _kept_offline(ahead: Sequence[Event], facts: ListedFacts) -> list[str]:
 
 
 async def _of_groups(reader: Reader, viewer: UserId) -> list[Event]:
-    """Coming events of the person's groups that they neither host nor have answered; of each series the next date."""
+    """Coming events of the person's groups that they do not host and have not answered. Only the next date of each
+    series.
+    """
     wanted = search.SearchQuery(of_groups_of=viewer, viewer=viewer, once_per_series=True)
     found = await search.coming(reader, wanted, None, _READ_OF_GROUPS)
     answered = await event_lists.answered_among(reader, viewer, [event.id for event in found])
@@ -159,14 +161,14 @@ async def _of_groups(reader: Reader, viewer: UserId) -> list[Event]:
 
 
 async def _for_you(reader: Reader, viewer: UserId, besides: Sequence[Event]) -> list[Suggestion]:
-    """Suggestions that are not in another list of the page."""
+    """Suggestions that no other list of the page contains."""
     shown = {event.id for event in besides}
     found = await suggestions.for_person(reader, viewer, MOST_SUGGESTED + len(shown))
     return [one for one in found if one.event.id not in shown][:MOST_SUGGESTED]
 
 
 async def _names_about(reader: Reader, several: Sequence[Suggestion]) -> Mapping[str, str]:
-    """The names of hosts and groups in the reasons."""
+    """The names of the hosts and groups that the reasons mention."""
     of_groups = [GroupId(one.about) for one in several if one.reason is SuggestionReason.FOLLOWED_GROUP]
     hosts = [UserId(one.about) for one in several if one.reason in _ABOUT_HOSTS]
     names: dict[str, str] = dict((await shown_names(reader, hosts)).items())
@@ -179,7 +181,7 @@ def _suggested(one: Suggestion, facts: ListedFacts, names: Mapping[str, str], no
 
 
 def _why(one: Suggestion, name: str) -> str:
-    """``name``: of the host or group."""
+    """The reason for a suggestion, in words. ``name`` is the name of the host or group."""
     match one.reason:
         case SuggestionReason.FOLLOWED_HOST | SuggestionReason.FOLLOWED_GROUP:
             return gettext("Because you follow %(name)s", name=name)
@@ -205,7 +207,7 @@ def _next(event: Event, facts: ListedFacts, now: Instant) -> NextEvent:
 
 
 def _ahead(event: Event, now: Instant) -> str:
-    """``Tomorrow``, ``In 5 days``, by the days where the event is."""
+    """``Tomorrow``, ``In 5 days``, counted in days of the event's time zone."""
     starts_at = event.starts_at or now
     if starts_at <= now:
         return gettext("On now")

@@ -24,7 +24,7 @@ _FAILURES = (403, 404, 412, 422)
 
 
 class CancellationReason(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The reason for a cancellation; shown to everybody."""
+    """The reason for a cancellation. Everyone can read it."""
 
     reason: str = ""
 
@@ -34,7 +34,7 @@ async def save(request: Request) -> Response:
     wanted = await read_json(request, EventInput)
     async with database_of(request).transaction() as tx:
         before = await by_slug(tx, _slug(request))
-        # Check access before the body: errors in it must not reveal that a hidden event exists.
+        # Check access before the body. Otherwise errors in the body would reveal that a hidden event exists.
         if before is None or not await seeing.may_see(tx, before, caller.user_id, has_rsvp_access=False):
             raise NotFound(EventReason.NO_SUCH_EVENT)
         if wanted.group:
@@ -45,13 +45,14 @@ async def save(request: Request) -> Response:
         event = await event_hosting.revise(
             tx, caller, before.slug, details, expected_revision=expected_revision(request)
         )
-        # Last, and nothing is saved: without permission or with an outdated version, the counts are not disclosed.
+        # Checked last, so that the counts are not disclosed to callers without permission or with an outdated version.
+        # If it raises, nothing is saved.
         require_confirmed_lower_limit(request, impact)
         return await to_host(request, tx, event)
 
 
 def _who_sees_what(event: Event) -> dict[str, str]:
-    """Fields of ``EventInput`` that are unchanged if a replace leaves them out."""
+    """Fields of ``EventInput`` that stay unchanged if a PUT leaves them out."""
     return {
         "visibility": event.content.visibility.value,
         "place_audience": event.content.place_audience.value,

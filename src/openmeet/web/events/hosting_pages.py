@@ -1,4 +1,4 @@
-"""Hosts' actions on an event's page: edit, cancel, reinstate, delete, admit attendees from the network."""
+"""Hosts' actions on the event page: edit, cancel, reinstate, delete, admit attendees from the network."""
 
 from datetime import datetime
 from urllib.parse import quote
@@ -34,7 +34,7 @@ from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# The form now carries the newest revision, so sending it again is a decision and not the same conflict.
+# The form now carries the newest revision, so sending it again is a deliberate choice and not the same conflict.
 _CHANGED_MEANWHILE = lazy(
     "This event was changed after you opened this form. What you typed is still here. Fields that differ show the"
     ' current version beside them. Save again to use yours, or <a href="/events/%(slug)s" target="_blank">open its page</a>'
@@ -147,14 +147,14 @@ async def delete(request: Request) -> Response:
 
 
 async def make_draft(request: Request) -> Response:
-    """Revert to a draft, visible to hosts only; possible while nobody has answered."""
+    """Turn the event back into a draft that only hosts can see. Possible while nobody has answered."""
     async with database_of(request).transaction() as tx:
         event = await unpublish(tx, caller_of(request), _slug(request))
     return go(f"/events/{event.slug}/draft", flash="event_unpublished")
 
 
 async def publish_again(request: Request) -> Response:
-    """Retry a pending publication now, and show the result."""
+    """Retry a pending publication now and show the result."""
     event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     if event.is_draft:
         raise Refused(EventReason.PUBLISH_FROM_FORM, name="Draft")
@@ -165,15 +165,15 @@ async def publish_again(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         publication = (await publication_status.statuses(tx, publications.PublicationKind.EVENT, [event.id]))[event.id]
         if publication.state is publications.PublicationState.WITHHELD:
-            # Nothing is to be published after all (consent withdrawn, for example), so it no longer awaits the
-            # repository.
+            # The event turned out not to be publishable (for example because consent was withdrawn), so it no longer
+            # waits for the repository.
             await events.release(tx, event.id)
             return go(f"/events/{event.slug}", flash="event_here_only")
     return go(f"/events/{event.slug}", flash="event_published" if is_published else "event_tried")
 
 
 async def take_back(request: Request) -> Response:
-    """Retract the event's record; the event stays, and the record stays deleted until the host publishes it again."""
+    """Retract the event's record. The event stays, and the record stays deleted until the host publishes it again."""
     event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
         await publication_moves.withdraw(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
@@ -181,7 +181,7 @@ async def take_back(request: Request) -> Response:
 
 
 async def decide_record(request: Request) -> Response:
-    """Decide about a record that another app deleted; cancelling the event has its own page."""
+    """Decide what to do about a record that another app deleted. Cancelling the event has its own page."""
     typed = await read_form(request)
     wanted = typed.get("decision", "")
     if wanted not in set(DeletedRecordChoice):
@@ -195,7 +195,9 @@ async def decide_record(request: Request) -> Response:
 
 
 async def ask_about_record(request: Request) -> Response:
-    """A question after an edit that narrowed the visibility: delete the record in the author's repository, too?"""
+    """After an edit that made the event less visible, ask whether to delete the record in the author's repository as
+    well.
+    """
     event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     if not event.is_record_of_author or event.visibility is Visibility.PUBLIC:
         return go(f"/events/{event.slug}")
@@ -203,7 +205,7 @@ async def ask_about_record(request: Request) -> Response:
 
 
 async def delete_record(request: Request) -> Response:
-    """Delete the record; the event stays here for those who may see it."""
+    """Delete the record. The event stays here for the people who may see it."""
     event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
         await events.let_record_go(tx, caller_of(request), event.slug)
@@ -211,7 +213,7 @@ async def delete_record(request: Request) -> Response:
 
 
 def _conflicting(shown: dict[str, str], newest: Event) -> Typed:
-    """The submitted form on the newest revision, with the current values that differ."""
+    """The submitted form, based on the newest revision, with the current values that differ."""
     kept = values_of_event(newest)
     others = {
         name: _value_label(name, text)
@@ -223,7 +225,7 @@ def _conflicting(shown: dict[str, str], newest: Event) -> Typed:
 
 
 def _value_label(name: str, text: str) -> str:
-    """A field's value as readable text; dates are wall-clock times of the event."""
+    """A field's value as readable text. Dates are in the event's local time."""
     return formatting.span(datetime.fromisoformat(text), None) if name in {"starts", "ends"} and text else text
 
 
@@ -232,7 +234,7 @@ def _slug(request: Request) -> EventSlug:
 
 
 async def _own(request: Request, act: EventPermission = EventPermission.EDIT) -> tuple[Event, int]:
-    """The event that the caller hosts, and how many people a change affects."""
+    """The event, which the caller must host, and the number of people that a change affects."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await seeing.require_visible(reader, await by_slug(reader, _slug(request)), caller.user_id)

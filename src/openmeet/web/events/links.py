@@ -1,4 +1,4 @@
-"""Series, group and origin of events as JSON: only what the viewer may know."""
+"""Series, group and origin of events, as JSON. Only what the viewer may know."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from openmeet.web.events.schemas import GroupNamed, SeriesNamed
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The series and groups of several events that one viewer may see."""
+    """The series and groups of several events, as far as one viewer may see them."""
 
     series: Mapping[SeriesId, Series]
     groups: Mapping[GroupId, Group]
@@ -29,7 +29,7 @@ class Surroundings:
     public_url: str
 
     def fields(self, event: Event) -> dict[str, Any]:
-        """The fields of ``EventOutput`` beside the event itself."""
+        """The fields of ``EventOutput`` that do not come from the event itself."""
         place = event.place_in_series
         series = self.series.get(SeriesId(place.series_id)) if place else None
         group = self.groups.get(event.group.id) if event.group else None
@@ -46,7 +46,7 @@ class Surroundings:
 
 
 async def around(reader: Reader, events: Sequence[Event], viewer: UserId | None, public_url: str) -> Surroundings:
-    """For several events, in as many statements as for one."""
+    """Load the surroundings of several events. The number of queries does not depend on the number of events."""
     series_ids = {SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series is not None}
     known = await series_queries.by_ids(reader, sorted(series_ids)) if series_ids else {}
     there = [one for one in known.values() if one.deleted_at is None]
@@ -54,7 +54,7 @@ async def around(reader: Reader, events: Sequence[Event], viewer: UserId | None,
     group_ids = sorted({event.group.id for event in events if event.group is not None})
     all_groups = await groups.by_ids(reader, group_ids) if group_ids else {}
     roles = {} if viewer is None or not group_ids else await groups.roles_in(reader, group_ids, viewer)
-    # An invited attendee may see the event but not its group.
+    # An invited attendee may be allowed to see the event but not its group.
     visible = {id_: one for id_, one in all_groups.items() if group_rules.may_see(one, roles.get(id_))}
     records = [(event.origin is not RecordOrigin.NETWORK, event.record_uri) for event in events]
     sources = dict(zip([event.id for event in events], await sources_of(reader, records), strict=True))

@@ -1,4 +1,4 @@
-"""Events in lists: cards grouped by day, times in the event's own zone."""
+"""Events in lists: cards grouped by day, with times in the event's own time zone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ from openmeet.web.site.faces import Avatar, Portraits, avatar_of
 
 MOST_BADGES: Final = 2
 
-# A place with coordinates only.
+# A place that has only coordinates.
 STATUS_LABELS: Final[Mapping[EventStatus, LazyText | str]] = {
     EventStatus.PLANNED: lazy("Not final yet"),
     EventStatus.SCHEDULED: "",
@@ -43,7 +43,7 @@ STATUS_LABELS: Final[Mapping[EventStatus, LazyText | str]] = {
 
 @dataclass(frozen=True, slots=True)
 class FurtherDates:
-    """The number of other dates of a series, and their page: ``and 11 more dates``."""
+    """How many other dates a series has (``and 11 more dates``), and the page that lists them."""
 
     path: str
     words: str
@@ -51,9 +51,11 @@ class FurtherDates:
 
 @dataclass(frozen=True, slots=True)
 class ListedFacts:
-    """What a list knows of its events beside themselves, read in as many statements for one event as for a hundred.
+    """What a list needs in addition to the events. The number of queries does not depend on the number of events.
 
-    ``is_hosting``: the list says that the viewer hosts them. ``sync``: publication status, of the viewer's own events. ``names``: of hosts and of people going. ``portraits``: of these as far as the viewer sees them.
+    With ``is_hosting``, the list itself says that the viewer hosts its events. ``sync`` has the publication status of
+    the viewer's own events. ``names`` has the names of hosts and of attendees, ``portraits`` the pictures of attendees
+    that the viewer may see.
     """
 
     cases: Mapping[EventId, AnswerCase]
@@ -70,9 +72,11 @@ class ListedFacts:
 
 @dataclass(frozen=True, slots=True)
 class EventCard:
-    """One event in a list. ``thumbnail``, ``picture``: the path of its picture, for small squares and for more. ``going``: how many, in words, with the places left.
+    """One event in a list. ``thumbnail`` and ``picture`` are the paths of its picture, for small squares and for larger
+    areas. ``going`` says how many people are going and how many places are left.
 
-    ``faces``: the first who are going, as far as the viewer may see them. ``further``: the card stands for a series.
+    ``faces`` are the first attendees, as far as the viewer may see them. ``further`` is set if the card stands for a
+    series.
     """
 
     slug: str
@@ -94,7 +98,7 @@ class EventCard:
 
 @dataclass(slots=True)
 class ListedDay:
-    """The events of one day. ``short``: ``Thu 12 Mar``. ``relative``: ``Today``, ``Tomorrow`` or nothing."""
+    """The events of one day. ``short`` is like ``Thu 12 Mar``. ``relative`` is ``Today``, ``Tomorrow`` or empty."""
 
     key: str
     words: str
@@ -104,12 +108,12 @@ class ListedDay:
 
 
 def day_in_row(event: Event, now: Instant) -> str:
-    """``Tomorrow`` or ``Tue 24 Nov``: the day of an event where it stands beside its time."""
+    """``Tomorrow`` or ``Tue 24 Nov``: the day of an event, to be shown next to its time."""
     return _relative(event, now) or _heading(event, now)[2]
 
 
 def days(events: Sequence[Event], facts: ListedFacts, now: Instant) -> list[ListedDay]:
-    """The events grouped by day, in order; today and tomorrow are named as such."""
+    """The events grouped by day, in order. Today and tomorrow are labelled."""
     found: list[ListedDay] = []
     for event in events:
         key, words, short = _heading(event, now)
@@ -120,7 +124,7 @@ def days(events: Sequence[Event], facts: ListedFacts, now: Instant) -> list[List
 
 
 def dated(listed: Sequence[ListedDay]) -> list[tuple[str, EventCard]]:
-    """The same events in one list, each with its day: for lists without headings."""
+    """The same events as one list in which each has its day, for lists without headings."""
     return [(day.relative or day.short, card) for day in listed for card in day.items]
 
 
@@ -130,12 +134,12 @@ def _heading(event: Event, now: Instant) -> tuple[str, str, str]:
     starts = wall_time.local_of(event.starts_at, event.time_zone)
     words = formatting.day(starts, wall_time.local_of(now, event.time_zone).date())
     short = formatting.short_day(starts)
-    # Where the day has its year, so has the short one.
+    # If the long date has a year, the short one has it too.
     return starts.date().isoformat(), words, short if words == formatting.long_day(starts) else f"{short} {starts.year}"
 
 
 def _relative(event: Event, now: Instant) -> str:
-    """``Today`` and ``Tomorrow`` where the event is."""
+    """``Today`` or ``Tomorrow`` in the event's time zone, or empty."""
     if event.starts_at is None:
         return ""
     starts, today = (wall_time.local_of(at, event.time_zone).date() for at in (event.starts_at, now))
@@ -143,12 +147,12 @@ def _relative(event: Event, now: Instant) -> str:
 
 
 def card_of(event: Event, facts: ListedFacts) -> EventCard:
-    """Build the card of one event."""
+    """The card of one event."""
     return EventCard(
         slug=event.slug,
         title=event.title or gettext("Untitled draft"),
         time_tag=time_and_place.tag_of_start(event, time_and_place.clock_label(event)),
-        # Who goes somewhere reads the clock there.
+        # People who attend in person need the local time of the place.
         zone_label="" if event.content.mode is Mode.IN_PERSON else time_and_place.zone_label(event),
         place=place_label(event),
         host=facts.names[event.author_id],
@@ -165,7 +169,7 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
 
 
 def _going_label(event: Event, counts: RsvpCounts) -> str:
-    """``5 going, 19 places left``; empty where there is nothing to say."""
+    """``5 going, 19 places left``. Empty if nobody is going and no limit is set, or if the event is cancelled."""
     going = ngettext("%(number)s going", "%(number)s going", counts.going) if counts.going else ""
     if event.is_cancelled:
         return ""
@@ -179,14 +183,14 @@ def _going_label(event: Event, counts: RsvpCounts) -> str:
     return f"{going}, {left}" if going else left
 
 
-# What a stranger has to know before they answer: said where there is nothing more important.
+# States that matter to people who have not answered. They give way to the event's own status.
 _WEAK: Final = frozenset(
     {AnswerState.APPROVAL, AnswerState.FULL, AnswerState.CLOSED, AnswerState.MEMBERS_ONLY, AnswerState.HOSTING}
 )
 
 
 def _badges(event: Event, facts: ListedFacts) -> list[Badge]:
-    """The badges of a card, at most two: how the viewer stands to the event, then where it comes from."""
+    """At most two badges: the viewer's relation to the event first, then where the event comes from."""
     case = facts.cases[event.id]
     bar = bar_of(case)
     said = answer_texts.badge_of(bar, case.people_asking)
@@ -201,13 +205,15 @@ def _badges(event: Event, facts: ListedFacts) -> list[Badge]:
         found.insert(0, Badge(status, "hold"))
     if sync := facts.sync.get(event.id, ""):
         found = [*found[:1], Badge(sync, "plain")]
-    # "and 7 more dates" already says that it is a series.
+    # "and 7 more dates" already says that the event belongs to a series.
     said_below = OF_A_SERIES if event.id in facts.further else None
     return [*found, *(one for one in facts.badges.get(event.id, ()) if one is not said_below)][:MOST_BADGES]
 
 
 async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[EventId, FurtherDates]:
-    """The label of further dates of each event that stands for a series, with the page of the series; others are left out."""
+    """For each event that stands for a series, the label of its further dates and the page of the series. Other events
+    are left out.
+    """
     place = {event.id: SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series}
     series = await series_queries.by_ids(reader, list(dict.fromkeys(place.values())))
     numbers = await more_dates(reader, events)
@@ -223,7 +229,7 @@ async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[Even
 
 
 def _goes_on(series: Series) -> bool:
-    """Whether it has dates beyond the stored ones. A remote or detected series has only those that are stored."""
+    """Whether the series has dates beyond the stored ones. A remote or detected series has only its stored dates."""
     return (
         series.status is SeriesStatus.ACTIVE
         and not series.is_read_only
@@ -232,7 +238,7 @@ def _goes_on(series: Series) -> bool:
 
 
 def _more_dates_label(number: int, *, goes_on: bool) -> str:
-    # How many dates are stored says nothing about a series that continues.
+    # If the series continues, the number of stored dates is not the number of dates.
     if goes_on:
         return gettext("and more dates")
     if number == 0:

@@ -1,4 +1,6 @@
-"""My events: going, hosting, waiting, drafts and past; above hosted events, what needs the host."""
+"""My events: going, hosting, waiting, drafts and past. The list of hosted events also shows what needs the host's
+attention.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +35,8 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE = 30
-# Events of one person that people ask to join at the same time: nobody hosts more, and a link leads to all requests.
+# Maximum number of hosted events with open requests. Nobody hosts more at the same time, and a link leads to all
+# requests.
 _MOST_ASKED = 50
 
 _TABS = {
@@ -44,7 +47,7 @@ _TABS = {
     Mine.PAST: lazy("Past"),
 }
 
-# Why the list is empty, and the next step.
+# Texts for an empty list: why it is empty, and the next step.
 _EMPTY = {
     Mine.GOING: {
         "heading": lazy("Nothing planned yet"),
@@ -81,8 +84,8 @@ _EMPTY = {
 
 @dataclass(frozen=True, slots=True)
 class NextHosted:
-    """The next event that somebody hosts. ``capacity``: 0 for no limit. ``is_soon``: its check-in is open. ``besides``: who else
-    has answered.
+    """The next event that the viewer hosts. ``capacity`` 0 means no limit. ``is_soon``: check-in is open. ``besides``
+    counts the other kinds of answers.
     """
 
     card: EventCard
@@ -96,8 +99,8 @@ class NextHosted:
 
 @dataclass(frozen=True, slots=True)
 class HostDashboard:
-    """The part above the list of hosted events: open requests and the next event. ``most_asked``: the event with most requests.
-    ``changes``: since yesterday, at all of them.
+    """The part above the list of hosted events: open requests and the next event. ``most_asked`` is the event with the
+    most requests. ``changes`` covers all hosted events since yesterday.
     """
 
     asking: list[JoinRequestRow]
@@ -158,7 +161,7 @@ async def show_mine(request: Request) -> Response:
 
 
 async def _dashboard(request: Request, reader: Reader, viewer: UserId, hosted: Sequence[Event]) -> HostDashboard:
-    """``hosted``: the events of the list; what happened since yesterday is theirs."""
+    """The dashboard. ``hosted`` are the events of the list, whose changes since yesterday it shows."""
     asked = await event_lists.with_requests(reader, viewer, _MOST_ASKED)
     numbers = await counts_shown(reader, [one.id for one in asked])
     most = max(asked, key=lambda one: numbers[one.id].unconfirmed, default=None)

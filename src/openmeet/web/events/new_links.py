@@ -1,4 +1,4 @@
-"""Replace the links of unlisted events, series and groups, and redirect from old ones."""
+"""Replace the links of unlisted events, series and groups, and redirect from old links."""
 
 from dataclasses import dataclass
 from typing import assert_never
@@ -83,13 +83,13 @@ async def make_for_group(request: Request) -> Response:
 
 
 async def raise_if_replaced(reader: Reader, kind: LinkKind, slug: str) -> None:
-    """Raise Gone if a host has replaced this link."""
+    """Raises Gone if a host has replaced this link."""
     if await slugs.subject_of(reader, kind, slug) is not None:
         raise Gone(SiteReason.LINK_ENDED)
 
 
 async def follow(reader: Reader, kind: LinkKind, slug: str, viewer: UserId | None) -> Response:
-    """Redirect a replaced link for those with access. Raises Gone for everybody else, and NotFound."""
+    """Redirect a replaced link for people with access. Raises Gone for everyone else, and NotFound."""
     subject_id = await slugs.subject_of(reader, kind, slug)
     if subject_id is None:
         raise NotFound(EventReason.NOTHING_HERE)

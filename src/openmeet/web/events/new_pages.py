@@ -1,4 +1,4 @@
-"""Create an event, also before signing in: the form is stored as a draft and returns afterwards."""
+"""Create an event, even before signing in: the form is stored as a draft and shown again after sign-in."""
 
 import json
 import secrets
@@ -48,10 +48,10 @@ from openmeet.web.site.tenant_routing import database_of
 
 _DRAFT_COOKIE = "openmeet_draft"
 
-# How long to wait for the author's PDS before the event stays a draft and the publication is retried.
+# How long to wait for the author's PDS. After that the event stays a draft for now, and the publication is retried.
 _PUBLISH_FIRST_SECONDS = 5.0
 
-# The hidden field that confirms a start in the past.
+# Hidden field that confirms a start in the past.
 PAST = "past"
 _DRAFT_NOTICE = lazy("Here is the event you began. Look it over, then create it.")
 
@@ -63,7 +63,7 @@ LINK_TIMES = (
     ("15", lazy("From 15 minutes before")),
 )
 
-# After browser Back with changed fields the user may want a second event, or an edit of the first.
+# After browser Back and changed fields, the user may want either a second event or an edit of the first.
 _MADE_ALREADY = lazy(
     'This form has already created <a href="/events/%(slug)s">an event</a>. Edit that one, or send this again to create another.'
 )
@@ -99,19 +99,21 @@ async def show_new(request: Request) -> Response:
     values = values_of(unpack(kept) if kept else rules.Submission(time_zone=zone, country=country))
     if kept:
         values |= more_in(kept, recurrence_form.FIELDS)
-    # One form makes one event, however often it is submitted.
+    # One form creates one event, however often it is submitted.
     values["submission"] = secrets.token_urlsafe(16)
     values["group"] = group
     if kept is None:
         values["starts"] = _first_start(services(request).clock.now(), zone)
     values[place_field.ZONE] = values["time_zone"]
-    # The user's known zone may differ from the event's, but no zone is wrong for nearly everybody.
+    # The user's zone may not be the event's, but it is a far better default than UTC.
     asks_zone = zone == "UTC" and kept is None
     return await new_page(request, Typed(values), was_draft=kept is not None, asks_zone=asks_zone)
 
 
 def _first_start(now: Instant, zone: str) -> str:
-    """What the form proposes: an evening a week from now. The hour is the same in whatever zone the browser puts in."""
+    """The start that the form suggests: an evening one week from now. It stays 19:00 if the browser sets another time
+    zone.
+    """
     soon = wall_time.local_of(now, zone).replace(tzinfo=None) + timedelta(days=7)
     return soon.replace(hour=19, minute=0, second=0, microsecond=0).isoformat(timespec="minutes")
 
@@ -183,7 +185,7 @@ async def create(request: Request) -> Response:
 
 
 def _checked(submission: rules.Submission, sent: new_picture.SentPicture) -> Details:
-    """Validate the form and the picture together, so that InvalidForm lists all errors."""
+    """Validate the form and the picture together, so that InvalidForm contains all errors."""
     try:
         details = rules.check(submission)
     except InvalidForm as wrong:
@@ -201,7 +203,7 @@ def _forget_draft(response: Response) -> Response:
 def require_confirmed_past_start(
     request: Request, typed: Mapping[str, str], details: Details, before: Event | Details | None
 ) -> None:
-    """Ask for confirmation of a start in the past."""
+    """Raises NeedsConfirmation for a start in the past that was not confirmed."""
     submission = submission_of(typed)
     start = f"{submission.starts} {submission.time_zone}"
     if typed.get(PAST) != start and rules.starts_in_the_past(details, before, services(request).clock.now()):
@@ -209,7 +211,9 @@ def require_confirmed_past_start(
 
 
 async def publish_first(request: Request, event: Event) -> bool:
-    """Publish the record of an event that is hidden until its author's PDS has it; True if the PDS has it in time."""
+    """Publish the record of an event that stays hidden until its author's PDS has the record. True if the PDS has it in
+    time.
+    """
     publisher = services(request).publisher
     if publisher is None:
         return False
@@ -219,7 +223,7 @@ async def publish_first(request: Request, event: Event) -> bool:
 async def _begin_draft(
     request: Request, submission: rules.Submission, typed: Mapping[str, str], picture: Picture | None
 ) -> Response:
-    """Store the form as a draft, valid or not, and redirect to it."""
+    """Store the form as a draft, whether valid or not, and redirect to it."""
     caller = caller_of(request)
     token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
@@ -243,12 +247,12 @@ async def _begin_draft(
 
 
 def kept_more(typed: Mapping[str, str]) -> dict[str, str]:
-    """Form fields that a draft stores beside the event's own: the recurrence."""
+    """Form fields that a draft stores in addition to those of the event: the recurrence."""
     return {name: typed[name] for name in recurrence_form.FIELDS if name in typed}
 
 
 async def show_copy(request: Request) -> Response:
-    """The form for a new event, filled from another one except for its dates."""
+    """The form for a new event, filled in from another event except for the dates."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await copying.to_be_copied(reader, EventSlug(request.path_params["slug"]), caller)
@@ -319,9 +323,9 @@ def form_page(
     asks_zone: bool = False,
     place: place_field.PlaceField = place_field.NOT_ASKED,
 ) -> Response:
-    """The form for new and edited events. ``asks_zone``: the zone is not known yet. ``series_path``: a series is
-    edited, at one of its dates. ``repeats``: the recurrence choice, if offered. ``clashes``: the viewer's conflicts at
-    each previewed date. ``place``: what stands beside the place.
+    """The form for new and edited events. ``asks_zone``: the time zone is not known yet. ``series_path`` is set if a
+    series is edited through one of its dates. ``repeats`` has the recurrence options, if they are offered. ``clashes``
+    has the viewer's conflicts at each previewed date. ``place`` is the message next to the place field.
     """
     is_new = event is None or event.is_draft
     typed = replace(typed, values={**typed.values, **place_field.shown(typed.values)})
@@ -364,7 +368,7 @@ def form_page(
 
 
 def _cover(event: Event | None, typed: Typed) -> str:
-    """Path of the picture beside the form: an upload, or the cover that the title has."""
+    """The path of the picture next to the form: an upload, or the cover generated from the title."""
     if typed.value("picture_key"):
         return f"/media/{typed.value('picture_key')}/large"
     if event is not None and event.content.picture is not None:

@@ -1,4 +1,4 @@
-"""The picture in the form for a new event. It is stored before validation, because browsers do not send a file twice."""
+"""Picture in the form for a new event. It is stored before validation, because browsers do not send a file again."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,7 +17,7 @@ from openmeet.web.media.schemas import check_alt
 from openmeet.web.media.uploads import store_of
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
-# The hidden field that carries a stored picture from one submission of the form to the next.
+# Hidden field that carries a stored picture from one submission of the form to the next.
 KEPT = "picture_key"
 
 LABELS: Final = {"picture": lazy("Picture"), "alt": lazy("What is in the picture?")}
@@ -25,7 +25,7 @@ LABELS: Final = {"picture": lazy("Picture"), "alt": lazy("What is in the picture
 
 @dataclass(frozen=True, slots=True)
 class SentPicture:
-    """``picture`` is None if none was sent, or if ``problems`` has errors. ``kept``: the value of the hidden field."""
+    """``picture`` is None if none was sent or if there are ``problems``. ``kept`` is the value of the hidden field."""
 
     picture: Picture | None = None
     problems: dict[str, Why] = field(default_factory=dict)
@@ -47,7 +47,7 @@ async def read(request: Request) -> tuple[dict[str, str], bytes]:
 
 
 async def take(request: Request, caller: Caller, typed: dict[str, str], body: bytes) -> SentPicture:
-    """Store the picture sent now, or find the one stored by an earlier submission."""
+    """Store the picture in this submission, or find the one that an earlier submission stored."""
     key, size = PictureKey(typed.get(KEPT, "")), None
     if body:
         try:

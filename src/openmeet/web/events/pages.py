@@ -79,7 +79,7 @@ MOST_RELATED = 3
 
 @dataclass(frozen=True, slots=True)
 class RelatedEvent:
-    """An event like the one on the page."""
+    """An event similar to the one on the page."""
 
     card: EventCard
     day: str
@@ -116,9 +116,10 @@ async def show_event(request: Request) -> Response:
 
 
 async def _view_as(reader: Reader, request: Request, event: Event, other: OtherViewer) -> Attendance | None:
-    """For a host, go on as somebody else; returns the answer of a guest, who is going. Neither is stored.
+    """If the viewer is a host, continue the request as somebody else. Returns the RSVP of an imaginary guest who is
+    going, if that is the chosen role. Nothing is stored.
 
-    Nothing happens for anybody who does not host the event.
+    Does nothing for viewers who do not host the event.
     """
     back = f"/events/{quote(event.slug)}"
     if not await host_decisions.may_host(reader, event, caller_or_none(request)):
@@ -176,7 +177,7 @@ async def _event_context(
         portraits=portraits,
         wanted=asked if asked in set(RsvpReply) else "",
         now=reader.now,
-        # An invited attendee may see the event but not its group.
+        # An invited attendee may be allowed to see the event but not its group.
         group=group if group is not None and group_rules.may_see(group, role) else None,
         co_hosts=[names[user_id] for user_id in co_hosts],
         role=await seeing.role_of(reader, event, viewer),
@@ -188,13 +189,13 @@ async def _event_context(
         undo=undo if (undo := request.query_params.get("undo", "")) in set(RsvpReply) else "",
     )
     public_url = services(request).settings.public_url
-    # The viewer's own RSVP is the only one that is known already.
+    # Only the viewer's own RSVP has been loaded so far.
     nobody_else = not await attendance.has_rsvps(reader, event.id, except_id=mine.id if mine else None)
     address = structured_data.address_of(event, public_url)
     is_fresh = bool(context["is_host"] and context["can_answer"]) and nobody_else and not event.is_hidden
     context |= {
         "may_unpublish": not event.is_draft and nobody_else and mine is None,
-        # The host sees the next steps until somebody else has answered.
+        # The host sees suggested next steps until somebody else has answered.
         "is_fresh": is_fresh,
         "live_state": fingerprint_of(services(request).code_key, event, counts) if caller else "",
         "address": address,
@@ -265,7 +266,7 @@ def _edit_path(event: Event, series: Within | None, context: Mapping[str, object
 
 
 async def _pin_of(reader: Reader, event: Event, viewer: UserId | None) -> dict[str, str] | None:
-    """What hosts pinned in the chat, for whoever may read it."""
+    """The pinned message of the event's chat, for viewers who may read the chat."""
     one = None if viewer is None or event.is_draft else await newest_pin(reader, event.id, viewer)
     if one is None:
         return None
@@ -274,7 +275,7 @@ async def _pin_of(reader: Reader, event: Event, viewer: UserId | None) -> dict[s
 
 
 async def _suggests_following(reader: Reader, event: Event, mine: Attendance | None) -> bool:
-    """After somebody's first RSVP to a date, suggest following the series."""
+    """Whether to suggest following the series, which happens after somebody's first RSVP to one of its dates."""
     place = event.place_in_series
     if place is None or mine is None or mine.status in {AttendanceStatus.DECLINED, AttendanceStatus.REJECTED}:
         return False
@@ -282,7 +283,7 @@ async def _suggests_following(reader: Reader, event: Event, mine: Attendance | N
 
 
 async def _kept_back(reader: Reader, event: Event) -> ModerationStatus | None:
-    """Its moderation status, for its host, if moderation hides it from others."""
+    """The event's moderation status, for its host, if moderation hides the event from others."""
     if not event.is_hidden:
         return None
     place, group = event.place_in_series, event.group
@@ -296,7 +297,7 @@ async def _kept_back(reader: Reader, event: Event) -> ModerationStatus | None:
 async def _sync_context(
     reader: Reader, event: Event, caller: Caller | None, mine: Attendance | None
 ) -> dict[str, object]:
-    """Publication status chips; only for the viewer's own records."""
+    """Publication status chips, for the viewer's own records only."""
     hosts = mines = None
     merged = 0
     has_public_record = False
@@ -323,7 +324,7 @@ async def _sync_context(
 
 
 async def _announced(reader: Reader, request: Request, event: Event, viewer: UserId | None) -> Response:
-    """For visitors with the link: what the public record already says, and how to get access."""
+    """Page for visitors with the link to an announced event: what its public record says, and how to get access."""
     group = await groups.by_id(reader, event.group.id) if event.group else None
     role = await groups.role_in(reader, event.group.id, viewer) if event.group else None
     context = view.date_words_of(event, reader.now) | {
@@ -334,7 +335,7 @@ async def _announced(reader: Reader, request: Request, event: Event, viewer: Use
 
 
 async def _related(reader: Reader, request: Request, event: Event, viewer: UserId | None) -> list[RelatedEvent]:
-    """Events like a public one; none beside what only some may see."""
+    """Events similar to a public one. Empty if only some people may see the event."""
     if event.visibility is not Visibility.PUBLIC or event.is_held or event.is_hidden or event.is_gone:
         return []
     found = await suggestions.related(reader, event, viewer, MOST_RELATED)
@@ -347,8 +348,8 @@ async def _related(reader: Reader, request: Request, event: Event, viewer: UserI
 
 
 def _away(request: Request, event: Event) -> Response:
-    """The author's account is inactive, or the event is withheld: it may return, so this is not a 410; nothing is
-    disclosed.
+    """The author's account is inactive, or the event is withheld. The event may return, so the status is not 410, and
+    the page discloses nothing.
     """
     if event.visibility is not Visibility.PUBLIC or event.is_gone or event.is_held:
         raise NotFound(EventReason.NO_SUCH_EVENT)

@@ -1,4 +1,4 @@
-"""The form for an event's picture."""
+"""Form for an event's picture."""
 
 from urllib.parse import quote
 

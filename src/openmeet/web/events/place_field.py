@@ -1,7 +1,7 @@
-"""The place field of the event form: one line, read into the parts of an address; its town fills in the time zone.
+"""Place field of the event form: one line that is parsed into the parts of an address. Its town sets the time zone.
 
-The parts are fields of their own, behind a disclosure. Without scripts a button asks which town is meant, and the form
-comes back with the choices; with them the same choices come as a fragment while somebody types.
+The parts are separate fields inside a disclosure. Without scripts, a button looks up the town and the form comes back
+with the choices. With scripts, the same choices are loaded as an HTML fragment while the user types.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,29 +25,30 @@ from openmeet.web.search.places_api import spend_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 
-# The field; the form's place when it was shown; the button that asks; the choice that was made, by its number.
+# Field names: the place line, the place as it was when the form was shown, the button that looks it up, and the key of
+# the choice.
 PLACE: Final = "place"
 BEFORE: Final = "place_before"
 ASK: Final = "find_place"
 CHOICE: Final = "place_choice"
-# The button for another generated cover. It is beside the place in this module, since both send the form and come back.
+# The button that generates another cover. It is handled here because it also sends the form and shows it again.
 SHUFFLE: Final = "shuffle_cover"
 ZONE: Final = "zone_unless_chosen"
-# Before the key of an address.
+# Prefix of the keys of addresses.
 _ADDRESS: Final = "address:"
 _FEW: Final = 6
-# Fields of the form that are parts of the place, and those that stay with a town that stays.
+# Form fields that are parts of the place. If the town is unchanged, those in ``_OF_TOWN`` stay as well.
 _OF_TOWN: Final = ("postal_code", "region", "country")
 _PARTS: Final = ("venue_name", "street", "locality", *_OF_TOWN)
 _POINT: Final = "point"
-# Numbers after which there is another one.
+# Values of the shuffle counter that can be incremented.
 _SHUFFLES: Final = frozenset(str(number) for number in range(MAX_SHUFFLE))
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceChoice:
-    """A place among which somebody chooses. ``key``: its number at GeoNames, or that of an address; ``fills``: the fields that
-    choosing it fills in. ``is_address``: a street or a venue.
+    """A place to choose from. ``key`` is its GeoNames id or the key of an address. ``fills`` are the fields that
+    choosing it fills in. ``is_address``: it is a street or a venue.
     """
 
     key: str
@@ -63,9 +64,11 @@ class PlaceChoice:
 
 @dataclass(frozen=True, slots=True)
 class PlaceField:
-    """The message beside the field. ``chosen``: the place that was filled in; ``sets_zone``: its zone, too.
+    """The message next to the field. ``chosen`` is the place that was filled in. ``sets_zone``: its time zone was
+    filled in too.
 
-    ``credit``: of addresses among the choices. ``may_ask``: streets can be looked up for what was typed, too.
+    ``credit`` is the attribution for addresses among the choices. ``may_ask``: the user can request a search for
+    streets as well.
     """
 
     choices: tuple[PlaceChoice, ...] = ()
@@ -84,12 +87,12 @@ def routes() -> list[Route]:
 
 
 def is_asked(typed: Mapping[str, str]) -> bool:
-    """Whether the form was sent to look up its place or for another cover, not to be saved."""
+    """Whether the form was submitted to look up its place or to get another cover, rather than to be saved."""
     return bool(typed.get(ASK) or typed.get(CHOICE) or typed.get(SHUFFLE))
 
 
 def shown(values: Mapping[str, str]) -> dict[str, str]:
-    """The place field for a form with these values."""
+    """The values of the place field for a form with these values."""
     parts = {name: values.get(name, "") for name in _PARTS}
     text = values.get(PLACE)
     if text is None:
@@ -99,9 +102,9 @@ def shown(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def read(request: Request, typed: Mapping[str, str]) -> dict[str, str]:
-    """The form with the parts of its place read from the one line, if somebody changed it.
+    """The form, with the parts of the place parsed from the line if the user changed it.
 
-    A part that was typed by hand stays where the line has none. Forms of other programs have no line.
+    A part that was typed by hand is kept if the line does not contain that part. Forms from API clients have no line.
     """
     before = _before(typed)
     text = typed.get(PLACE)
@@ -112,7 +115,9 @@ def read(request: Request, typed: Mapping[str, str]) -> dict[str, str]:
 
 
 async def answered(request: Request, typed: Mapping[str, str]) -> tuple[dict[str, str], PlaceField]:
-    """The form with the fields filled in from its place, and the message beside it. A chosen time zone is kept."""
+    """The form with the fields filled in from its place, and the message next to it. A time zone that the user chose is
+    kept.
+    """
     if typed.get(SHUFFLE):
         before = typed.get("cover_shuffle", "")
         following = int(before) + 1 if before in _SHUFFLES else 1
@@ -142,7 +147,9 @@ async def answered(request: Request, typed: Mapping[str, str]) -> tuple[dict[str
 
 
 async def show_choices(request: Request) -> Response:
-    """A fragment: towns whose name begins with what stands behind the last comma of ``q``; ``streets``: and addresses."""
+    """An HTML fragment with the towns whose names begin with the text after the last comma of ``q``. With ``streets``,
+    addresses are included.
+    """
     await spend_of(request)
     text = request.query_params.get("q", "").strip()
     choices = _choices(places.places_of(request).suggest(text.rpartition(",")[2].strip())[:_FEW], text)
@@ -161,7 +168,7 @@ async def show_choices(request: Request) -> Response:
 
 
 async def _found(request: Request, typed: Mapping[str, str]) -> list[PlaceChoice]:
-    """The place that was chosen, or those that the typed line may mean."""
+    """The place that was chosen, or the places that the typed line could mean."""
     if services(request).places is None:
         return []
     text = typed.get(PLACE, "").strip()
@@ -182,7 +189,7 @@ async def _found(request: Request, typed: Mapping[str, str]) -> list[PlaceChoice
 
 
 def _choices(towns: Sequence[Place], text: str) -> list[PlaceChoice]:
-    """Each town behind what stands in front of the last comma of ``text``."""
+    """A choice for each town. The text before the last comma of ``text`` is kept in front of the town."""
     head = head_of(text)
     return [
         _choice(town, label, at_town(head, town), f"{head}, {town.name}" if head else town.name)
@@ -195,13 +202,13 @@ def _choice(town: Place, label: str, venue: Venue, text: str) -> PlaceChoice:
 
 
 async def _addresses(request: Request, text: str) -> list[PlaceChoice]:
-    """Streets and venues, with their points. What is typed in front of a street or venue without a name stays its name."""
+    """Streets and venues with their coordinates. If a result has no name, text typed in front of it becomes its name."""
     return [_address_choice(one, text) for one in await places.addresses(request, text)]
 
 
 def _address_choice(address: StreetAddress, text: str) -> PlaceChoice:
     head = head_of(text).partition(",")[0].strip()
-    # ``Prachtsaal, Marktstraße 8``: the hall that only its host knows.
+    # ``Prachtsaal, Marktstraße 8``: the geocoder does not know the hall, only the host does.
     name = address.name or (head if head and folded(head) not in folded(address.line) else "")
     fills = {
         "venue_name": name,
@@ -222,7 +229,7 @@ def _credit(request: Request, choices: Sequence[PlaceChoice]) -> str:
 
 
 def _finder(request: Request) -> FindPlace:
-    """Looks up towns; None where there is no list of places, or not yet."""
+    """The function that looks up towns. None if the site has no place list, or has not built it yet."""
     try:
         places.places_of(request)
     except (NotFound, Unavailable):
@@ -243,13 +250,15 @@ def _filled(typed: Mapping[str, str], fills: Mapping[str, str], before: Mapping[
             filled[name] = fills[name]
     is_elsewhere = not stays or fills["street"] != before.get("street", "")
     if is_elsewhere and typed.get(_POINT, "") == before.get(_POINT, ""):
-        # The point of another place would mislead.
+        # The coordinates of the previous place would be wrong.
         filled[_POINT] = fills.get(_POINT, "")
     return filled
 
 
 def _before(typed: Mapping[str, str]) -> dict[str, str]:
-    """The place as the form came with it; nothing, if that is no longer legible: then all of it was typed by hand."""
+    """The place as it was when the form was shown. Empty if it cannot be decoded; then every part counts as typed by
+    hand.
+    """
     try:
         return msgspec.json.decode(typed.get(BEFORE) or "{}", type=dict[str, str])
     except msgspec.DecodeError:

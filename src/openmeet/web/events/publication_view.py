@@ -1,4 +1,4 @@
-"""The publication status of an event or RSVP for its owner: one chip with text, and one next step."""
+"""Publication status of an event or RSVP for its owner: one chip with text, and one next step."""
 
 from dataclasses import dataclass, replace
 
@@ -21,7 +21,7 @@ _TONES = {
     PublicationState.CONFLICTED: "warn",
 }
 
-# States in which the PDS has the record, or may have it.
+# States in which the PDS has the record or might have it.
 _OUT_THERE = frozenset(
     {PublicationState.PUBLISHED, PublicationState.RETRYING, PublicationState.REFUSED, PublicationState.CONFLICTED}
 )
@@ -29,8 +29,8 @@ _OUT_THERE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """The sync badge of a record. ``since`` is the last change as text. ``may_publish``: it was retracted and may be
-    published again.
+    """The sync badge of a record. ``since`` is the time of the last change as text. ``may_publish``: the record was
+    retracted and can be published again.
     """
 
     status: Explanation
@@ -44,12 +44,12 @@ class Sync:
 
     @property
     def is_only_here(self) -> bool:
-        """Whether no repository has the record, and none is to get it."""
+        """Whether no repository has the record and none will get it."""
         return self.status == RecordStatus.ONLY_HERE()
 
 
 def event_status(event: Event, publication: PublicationStatus, now: Instant, *, has_agreed: bool) -> Explanation:
-    """The chip of an event in a list. ``has_agreed``: its owner's consent to publishing."""
+    """The chip of an event in a list. ``has_agreed``: its owner has consented to publishing."""
     if event.record_deleted_at is not None:
         return RecordStatus.DELETED_IN_ANOTHER_APP()
     if _waits_for_its_author(event, publication, has_agreed=has_agreed):
@@ -60,7 +60,7 @@ def event_status(event: Event, publication: PublicationStatus, now: Instant, *, 
 
 
 def event_sync(event: Event, publication: PublicationStatus, now: Instant, *, has_agreed: bool) -> Sync:
-    """The status of an event's record; "Only here" if none is to be published."""
+    """The status of an event's record. "Only here" if none will be published."""
     is_public, is_by_another_app = _is_public(event), event.is_record_of_author
     found = _sync_of(publication, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
     if event.record_deleted_at is not None:
@@ -74,7 +74,7 @@ def event_sync(event: Event, publication: PublicationStatus, now: Instant, *, ha
 def answer_sync(
     mine: Attendance, event: Event, publication: PublicationStatus, now: Instant, *, has_agreed: bool
 ) -> Sync:
-    """The status of an RSVP's record; none while it awaits approval or a place."""
+    """The status of an RSVP's record. There is no record while the RSVP waits for approval or for a place."""
     has_words = not isinstance(status_token(mine.status), NoStatusToken) or publication.uri is not None
     is_public = are_rsvps_publishable(event) and has_words
     is_by_another_app = mine.record_uri is not None
@@ -82,7 +82,9 @@ def answer_sync(
 
 
 def _waits_for_its_author(event: Event, publication: PublicationStatus, *, has_agreed: bool) -> bool:
-    """Whether the repository has, or would have, an older version than a co-host's edit."""
+    """Whether the repository has, or would have, a version without a co-host's edit that the author still has to
+    approve.
+    """
     return event.needs_author_approval and has_agreed and _is_public(event) and not publication.is_withdrawn
 
 

@@ -1,4 +1,4 @@
-"""JSON types of events, in requests and responses."""
+"""JSON types of events in requests and responses."""
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
@@ -54,7 +54,7 @@ _SHOWN: Final = [one for one in INPUTS if one.kind.shown is not None]
 
 
 def _inputs(name: str, types: list[tuple[str, Any] | tuple[str, Any, Any]], *, is_strict: bool = True) -> Any:
-    """A struct with the inputs of the field table."""
+    """A struct type with the inputs of the field table."""
     return msgspec.defstruct(
         name, types, kw_only=True, rename="camel", forbid_unknown_fields=is_strict, module=__name__
     )
@@ -65,7 +65,7 @@ def _with_default(one: Input) -> tuple[str, Any] | tuple[str, Any, Any]:
     return (one.name, kind.json) if kind.default is REQUIRED else (one.name, kind.json, kind.default)
 
 
-if TYPE_CHECKING:  # made from the table at run time
+if TYPE_CHECKING:  # generated from the table at run time
 
     class _FieldsInput(msgspec.Struct):
         title: str
@@ -80,7 +80,7 @@ else:
 
 
 class VenueShape(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """A place. Coordinates are decimal degrees as text, both or neither; searches by distance use them."""
+    """A place. Coordinates are decimal degrees as text. Send both or neither; distance searches use them."""
 
     name: str = ""
     street: str = ""
@@ -107,7 +107,7 @@ def venue_shown(venue: Venue) -> VenueShape:
 
 
 def _venue_typed(venue: VenueShape) -> dict[str, str]:
-    """The inputs of a place."""
+    """The form inputs for a place."""
     return {
         "venue_name": venue.name,
         "street": venue.street,
@@ -120,31 +120,33 @@ def _venue_typed(venue: VenueShape) -> dict[str, str]:
 
 
 class EventFieldsInput(_FieldsInput, kw_only=True):
-    """``isAllDay``: the start and the end are days, the first and the last. ``onlineUrlFrom``: minutes before the start."""
+    """With ``isAllDay``, the start and the end are the first and the last day. ``onlineUrlFrom`` is in minutes before
+    the start.
+    """
 
     venue: VenueShape = msgspec.field(default_factory=VenueShape)
     is_all_day: bool = False
 
     def typed(self) -> dict[str, str]:
-        """Its fields by the names of ``rules.Submission``."""
+        """Its values, by the field names of ``rules.Submission``."""
         sent = {one.name: text_of(getattr(self, one.name)) for one in _SENT}
         return sent | _venue_typed(self.venue) | {"all_day": text_of(self.is_all_day)}
 
 
 class EventFieldsEdit(_FieldsEdit, kw_only=True):
-    """A partial edit; fields left out are unchanged."""
+    """A partial edit. Fields left out are unchanged."""
 
     venue: VenueShape | UnsetType = UNSET
 
     def typed(self) -> dict[str, str]:
-        """The sent inputs in ``rules.Submission``."""
+        """The inputs that were sent, by the field names of ``rules.Submission``."""
         sent = {one.name: getattr(self, one.name) for one in _SENT}
         place = {} if self.venue is UNSET else _venue_typed(self.venue)
         return {name: text_of(value) for name, value in sent.items() if value is not UNSET} | place
 
 
 class SaidOfDates(_FieldsOutput, kw_only=True):
-    """Defaults for every date of a series. ``doorNote`` is for its host."""
+    """Defaults for every date of a series. ``doorNote`` is shown to its host only."""
 
     venue: VenueShape
     online_url: str | None
@@ -153,9 +155,9 @@ class SaidOfDates(_FieldsOutput, kw_only=True):
 
 
 class EventFieldsOutput(_FieldsOutput, kw_only=True):
-    """``startsOn`` and ``endsOn`` are the first and last day of an all-day event, else null.
+    """``startsOn`` and ``endsOn`` are the first and last day of an all-day event, otherwise null.
 
-    ``venue`` and ``doorNote`` are what the caller may see: ``hidesPlace``, ``hidesLink`` and ``hidesDoor`` say that
+    ``venue`` and ``doorNote`` contain what the caller may see. ``hidesPlace``, ``hidesLink`` and ``hidesDoor`` say that
     there is more.
     """
 
@@ -189,11 +191,11 @@ def about_shown(event: Event, private: PrivateDetails, public_url: str) -> dict[
 
 
 class EventInput(EventFieldsInput, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The whole event as its host wants it; fields left out have their default.
+    """The whole event. Fields left out get their default value.
 
-    ``startsLocal`` and ``endsLocal`` are wall-clock times ``YYYY-MM-DDTHH:MM[:SS]`` in ``timeZone``, an IANA name; a
-    time that DST skips is refused, and so is a new start in the past without ``allowPast``. ``group``: the slug of a
-    new event's group, which cannot be changed. ``isDraft``: a new event is not published yet.
+    ``startsLocal`` and ``endsLocal`` are wall-clock times ``YYYY-MM-DDTHH:MM[:SS]`` in ``timeZone``, an IANA name. A
+    time that DST skips is refused, and so is a new start in the past without ``allowPast``. ``group`` is the slug of a
+    new event's group, which cannot be changed later. With ``isDraft``, a new event is not published yet.
     """
 
     starts_local: str
@@ -204,13 +206,13 @@ class EventInput(EventFieldsInput, kw_only=True, rename="camel", forbid_unknown_
     is_draft: bool = False
 
     def submission(self) -> Submission:
-        """The same values as a form submission, so that one set of rules validates both."""
+        """The same values as a form submission, so that the same rules validate both."""
         return Submission(
             starts=self.starts_local, ends=self.ends_local or "", time_zone=self.time_zone, **self.typed()
         )
 
 
-# Form fields and API fields have different names; errors name those that were sent (lowerCamelCase).
+# Form fields and API fields have different names. Errors use the names that the client sent (lowerCamelCase).
 API_FIELDS = {
     "all_day": "is_all_day",
     "starts": "starts_local",
@@ -241,11 +243,12 @@ class EventOutput(EventFieldsOutput, rename="camel", kw_only=True):
     """An event. ``startsAt`` is null while the date is to be announced.
 
     ``visibility`` is the host's choice (``ownVisibility``), narrowed by the event's group. ``onlineUrl`` is null if
-    there is none or the caller may not see it. ``isDraft``: only its hosts see it, because it is not published yet
-    (``publishesAt``: the scheduled time), or because the host's PDS does not have its record yet
-    (``awaitsRepository``). ``originalDate`` is the permanent name of a date in its series: its wall-clock start by the
-    rule. ``differsIn``: the fields that override the series; ``isModifiedOccurrence``: whether there are any. All are
-    empty outside of series, and for callers who cannot see the series.
+    there is none or the caller may not see it. With ``isDraft``, only the hosts can see the event: either it is not
+    published yet (``publishesAt`` is the scheduled time), or the host's PDS does not have its record yet
+    (``awaitsRepository``). ``originalDate`` is the permanent name of a date in its series: its wall-clock start
+    according to the rule. ``differsIn`` lists the fields that override the series, and ``isModifiedOccurrence`` says
+    whether there are any. All of these are empty for events outside of a series, and for callers who cannot see the
+    series.
     """
 
     slug: str
@@ -275,7 +278,7 @@ class EventOutput(EventFieldsOutput, rename="camel", kw_only=True):
 
 
 class CountsOutput(msgspec.Struct, rename="camel"):
-    """RSVPs by status; ``unconfirmed``: awaiting the host’s approval, without a place yet."""
+    """RSVPs by status. ``unconfirmed`` RSVPs wait for the host’s approval and do not take a place yet."""
 
     going: int
     interested: int
@@ -284,10 +287,11 @@ class CountsOutput(msgspec.Struct, rename="camel"):
 
 
 class PublicationOutput(msgspec.Struct, rename="camel"):
-    """Publication status of the event's record, for its host. ``state`` is one of docs/queues-and-jobs.md, or
-    ``imported``.
+    """Publication status of the event's record, for its host. ``state`` is one of the states in
+    docs/queues-and-jobs.md, or ``imported``.
 
-    ``imported``: another app wrote the record and nothing was changed here. ``words`` is for people.
+    ``imported`` means that another app wrote the record and nothing was changed here. ``words`` is a text to show to
+    people.
     """
 
     state: str
@@ -304,10 +308,10 @@ class EventCoHost(msgspec.Struct, rename="camel"):
 
 
 class EventDetail(EventOutput, kw_only=True, rename="camel"):
-    """An event with its hosts, attendees, links and registration questions: the response to reads and changes.
+    """An event with its hosts, attendees, links and registration questions. This is the response to reads and changes.
 
-    ``needsApproval``: the host approves every attendee. ``answerState``: what the caller can do now, as the answer bar
-    of the event's page says it.
+    ``needsApproval``: the host approves every attendee. ``answerState`` says what the caller can do now, as in the
+    answer bar of the event's page.
     """
 
     host_name: str
@@ -321,7 +325,7 @@ class EventDetail(EventOutput, kw_only=True, rename="camel"):
 
 
 def event_fields(event: Event, private: PrivateDetails, public_url: str) -> dict[str, Any]:
-    """The event's own fields, given what the viewer may know; ``links`` has the rest."""
+    """The event's own fields, given what the viewer may know. ``links`` provides the rest."""
     return dict(
         slug=event.slug,
         url=f"{public_url}/events/{quote(event.slug)}",

@@ -1,7 +1,7 @@
-"""Any search of the front page as a feed, by the same query string.
+"""Any search of the front page as a feed, with the same query string.
 
-Without a query it is the feed of the front page. Always the public view: nobody's groups, blocks or mutes affect a URL
-that others read.
+Without a query it is the feed of the front page. It always has the public view: nobody's groups, blocks or mutes affect
+a URL that other people read.
 """
 
 from dataclasses import replace
@@ -55,9 +55,10 @@ async def serve_json(request: Request) -> Response:
 async def public_search(
     request: Request, reader: Reader, most: int, *, once_per_series: bool = False
 ) -> tuple[dict[str, str], list[Event]]:
-    """The search in a query string and what everybody finds by it; the front page's events without one.
+    """The search in a query string, and what everyone finds with it. Without a query string, the events of the front
+    page.
 
-    Raises InvalidForm, which names invalid fields; Unavailable while the list of places is being built.
+    Raises InvalidForm, which names invalid fields, and Unavailable while the place list is being built.
     """
     typed = places.add_point(request, {name: request.query_params.get(name, "") for name in searches.FIELDS})
     wanted = replace(searches.wanted_of(typed), once_per_series=once_per_series)
@@ -68,7 +69,7 @@ async def public_search(
 
 
 async def _found(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
-    """The search's events, and when the feed changed; InvalidForm names invalid fields."""
+    """The events of the search, and when the feed changed. Raises InvalidForm, which names invalid fields."""
     async with database_of(request).reader() as reader:
         typed, found = await public_search(request, reader, MOST)
         changed = feeds.changed_at(found, reader.now)

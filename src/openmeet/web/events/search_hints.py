@@ -1,4 +1,4 @@
-"""What stands beside the results of a search: the place, people, groups, series and topic that its words name, and other events."""
+"""Hints next to search results: the place, people, groups, series and topic that the words name, and other events."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,18 +30,21 @@ from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# Of hosts, groups and series with such a name.
+# Maximum number of hosts, groups and series each.
 _MOST_NAMED: Final = 3
-# Groups are searched by all of their text; so many are looked through for the words in their names.
+# The group search covers all of a group's text. This many results are checked for groups that have the words in their
+# name.
 _MOST_GROUPS: Final = 30
 _MOST_OTHERS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class NamedLink:
-    """A place, host, group, series or topic whose name fits the search. ``kind``: in a word. ``icon``: in place of a ``face``.
+    """A place, host, group, series or topic whose name matches the search. ``kind`` is one word. ``icon`` replaces a
+    ``face``.
 
-    ``others_heading``: above the events that ``host_id`` or ``around`` finds where the search found none; empty where it finds none.
+    If the search finds nothing, the page shows events of ``host_id`` or ``around`` below ``others_heading``. The
+    heading is empty if there are no such events to show.
     """
 
     name: str
@@ -56,13 +59,13 @@ class NamedLink:
 
     @property
     def is_place(self) -> bool:
-        """Whether all words are the name of a place."""
+        """Whether all words together are the name of a place."""
         return self.around is not None and self.around.near is not None and not self.around.words
 
 
 @dataclass(frozen=True, slots=True)
 class OtherEvent:
-    """An event that the page suggests: at the weekend, or where a search found nothing."""
+    """An event that the page suggests: one at the weekend, or one to show if a search found nothing."""
 
     card: EventCard
     day: str
@@ -71,9 +74,10 @@ class OtherEvent:
 async def named_links(
     request: Request, reader: Reader, wanted: SearchQuery, typed: Mapping[str, str], zone: str
 ) -> list[NamedLink]:
-    """What has these words in its name, as far as everybody may see it. ``typed``: the search, whose filters links to a place or topic keep.
+    """Public things whose names contain these words. ``typed`` is the current search. Links to a place or topic keep
+    its filters.
 
-    ``zone``: the reader's, whose country's places are meant.
+    ``zone`` is the reader's time zone. Places in its country are preferred.
     """
     return [
         *_place_link(request, wanted, typed, zone),
@@ -90,7 +94,9 @@ async def mended_links(
     zone: str,
     named: Sequence[NamedLink],
 ) -> tuple[list[NamedLink], str]:
-    """What the corrected words name beside ``named``, and how these words are written."""
+    """The links for the corrected words that are not among ``named``, and the corrected spelling. The spelling is empty
+    if there are none.
+    """
     is_name = any(one.is_place for one in named)
     mended = await forgiving.mended_words(
         database_of(request), reader, wanted.words, is_name=is_name, may_leave_out=True
@@ -104,7 +110,7 @@ async def mended_links(
 
 
 async def _names_with(request: Request, reader: Reader, wanted: SearchQuery) -> list[NamedLink]:
-    """Hosts, groups and series with these words in their names."""
+    """Hosts, groups and series whose names contain these words."""
     words, viewer = wanted.words, wanted.viewer
     known = await known_names(database_of(request), reader)
     hosts = await profiles.hosts_among(reader, known.hosts_named(words, _MOST_NAMED))
@@ -148,7 +154,7 @@ async def _names_with(request: Request, reader: Reader, wanted: SearchQuery) -> 
 
 
 def _place_link(request: Request, wanted: SearchQuery, typed: Mapping[str, str], zone: str) -> list[NamedLink]:
-    """The place that the words name, or the last one of several: ``yoga neukölln``."""
+    """The place that the words name. If only the last words are a place, that place: ``yoga neukölln``."""
     if wanted.near is not None or not wanted.words:
         return []
     *before, last = wanted.words
@@ -192,8 +198,8 @@ def _topic_link(wanted: SearchQuery, typed: Mapping[str, str]) -> list[NamedLink
 async def other_events(
     request: Request, reader: Reader, wanted: SearchQuery, named: Sequence[NamedLink]
 ) -> tuple[str, list[OtherEvent]]:
-    """Events to look at where a search found none, with their heading: of the host, around the place or about the topic that
-    it names; else those of the front page, without a heading.
+    """Events to suggest when a search found nothing, with their heading. They are of the host, near the place or about
+    the topic that the search names. Otherwise those of the front page, without a heading.
     """
     for one in named:
         found = await _events_of(reader, one, wanted)
@@ -204,7 +210,7 @@ async def other_events(
 
 
 async def next_step(reader: Reader, typed: Mapping[str, str], wanted: SearchQuery, *, is_name: bool) -> query.Empty:
-    """The least change of this search that finds something."""
+    """The smallest change to this search that finds something."""
     *changes, last = query.next_steps(typed, is_name=is_name)
     for one in changes:
         changed = query.wanted_of(dict(parse_qsl(urlsplit(one.path).query)), wanted.viewer)
@@ -218,7 +224,7 @@ async def _events_of(reader: Reader, one: NamedLink, wanted: SearchQuery) -> lis
         return await profiles.coming_once(reader, one.host_id, _MOST_OTHERS)
     if one.around is None:
         return []
-    # The other filters of the search stay.
+    # Keep the other filters of the search.
     around = replace(one.around, first=wanted.first, last=wanted.last, mode=wanted.mode, source=wanted.source)
     return await search.coming(reader, around, None, _MOST_OTHERS)
 

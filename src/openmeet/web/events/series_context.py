@@ -1,4 +1,4 @@
-"""The series of an event, for the event's page."""
+"""Series of an event, for the event's page."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -21,7 +21,7 @@ _AHEAD = 100 * 366 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """The date of the series before or after the shown one, as a link."""
+    """Link to the previous or next date of the series."""
 
     path: str
     when: str
@@ -29,7 +29,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """The series that an event is a date of, for its page."""
+    """The series that an event belongs to, for the event's page."""
 
     title: str
     path: str
@@ -41,7 +41,7 @@ class Within:
 
 
 async def within(reader: Reader, event: Event, viewer: UserId | None) -> Within | None:
-    """The series of an event with neighbouring dates; None if there is none or the viewer may not see it."""
+    """The series of an event, with the neighbouring dates. None if it has none or the viewer may not see it."""
     series = await with_series(reader, event)
     if series is None or event.starts_at is None or event.place_in_series is None or series.deleted_at is not None:
         return None
@@ -67,14 +67,14 @@ def _neighbour(series: Series, line: AgendaOccurrence) -> Neighbour:
 
 
 def address_of(series: Series, line: AgendaOccurrence) -> str:
-    """The page of a date; for a computed one, the page that materializes it."""
+    """The URL of a date. For a date that is not stored yet, the page that creates it."""
     if line.event is not None:
         return f"/events/{quote(line.event.slug)}"
     return f"/series/{quote(series.slug)}/dates/{line.original_date}"
 
 
 def when_label(line: AgendaOccurrence) -> str:
-    """``Tue 3 March, 18:00``; of a whole day the day alone."""
+    """``Tue 3 March, 18:00``. For an all-day date only the day."""
     starts = local_of(line.details.starts_at, line.details.time_zone)
     day = formatting.short_day(starts)
     return day if line.details.is_all_day else formatting.day_and_time(day, starts)

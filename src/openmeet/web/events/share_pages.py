@@ -1,7 +1,7 @@
-"""Sharing an event: its address, a QR code, e-mail; and ways into a calendar. A page, so that it works without scripts.
+"""Share page of an event: its URL, a QR code, e-mail, and links that add it to a calendar. It works without scripts.
 
-The forms of Google's and Outlook's links are theirs; the links carry what this reader may know, and nothing is sent before
-they are followed.
+Google and Outlook define the format of their links. The links contain only what this reader may know, and nothing is
+sent until the reader follows them.
 """
 
 from dataclasses import dataclass
@@ -26,15 +26,15 @@ from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# Calendars need an end; an event without one takes as long as one in our own calendar files.
+# Calendars need an end. An event without one gets the same length as in our own calendar files.
 _LENGTH: Final = 2 * HOUR
-# Longer texts make addresses that browsers and mail programs cut.
+# Longer texts make URLs that browsers and mail programs cut off.
 _MOST_TEXT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class CalendarLinks:
-    """Addresses that open a filled-in form of a calendar on the web."""
+    """URLs that open a filled-in form in a web calendar."""
 
     google: str
     outlook: str
@@ -71,7 +71,7 @@ def _mail(event: Event, address: str) -> str:
 
 
 def _calendars(event: Event, private: PrivateDetails, address: str) -> CalendarLinks | None:
-    """None before the event has a date."""
+    """The calendar links, or None if the event has no date yet."""
     if event.starts_at is None or event.is_draft:
         return None
     ends_at = event.ends_at or Instant(event.starts_at + _LENGTH)

@@ -1,6 +1,6 @@
-"""Metadata of a public event's page: schema.org JSON-LD, and link previews.
+"""Metadata of a public event's page: schema.org JSON-LD and link previews.
 
-Only for public events, and only what everybody may know, no matter who views the page: this gets copied.
+Only for public events, and only what everyone may know, no matter who views the page, because this data gets copied.
 """
 
 from typing import Any
@@ -34,7 +34,7 @@ def address_of(event: Event, public_url: str) -> str:
 
 
 def json_ld(event: Event, host: str, public_url: str) -> Markup | None:
-    """The JSON-LD block; None for what is not public or has no date yet."""
+    """The JSON-LD block. None if the event is not public or has no date yet."""
     if event.visibility is not Visibility.PUBLIC or event.is_held or event.starts_at is None:
         return None
     text = msgspec.json.encode(_data(event, host, public_url)).decode()

@@ -1,4 +1,4 @@
-"""The event page for one viewer: all decisions are made here, the template only places the values."""
+"""View model of the event page for one viewer. All decisions are made here; the template only places the values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from openmeet.web.events.listing import STATUS_LABELS
 from openmeet.web.media.urls import PictureView
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of
 
-# Show the first attendees of many, and the number of the others.
+# If there are many attendees, show the first ones and the number of the others.
 SHOWN_PEOPLE = 30
 SHOWN_LINKS = 60
 
@@ -47,7 +47,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class TopicLink:
-    """A topic or tag, and the search for it."""
+    """A topic or tag, with a link that searches for it."""
 
     words: str
     path: str
@@ -65,7 +65,7 @@ class AttendeeView:
 
 @dataclass(frozen=True, slots=True)
 class AttendeeGroupView:
-    """People with the same answer."""
+    """People who gave the same answer."""
 
     words: LazyText
     people: list[AttendeeView]
@@ -80,7 +80,7 @@ class ShownLink:
 
 
 _OFFERED, _WAITLISTED = lazy("A place is held for"), lazy("On the waitlist")
-# Headings of the list of people, in their order.
+# Headings of the list of people, in order.
 _GROUPS = {
     **dict.fromkeys(SEATED, lazy("Going")),
     AttendanceStatus.INTERESTED: lazy("Maybe"),
@@ -109,8 +109,8 @@ def view_of(
     is_hosting: bool = False,
     undo: str = "",
 ) -> dict[str, object]:
-    """The template's context, without the answer bar, hosting and publication status. ``private``: what this viewer may
-    know.
+    """The template's context without the answer bar, hosting and publication status. ``private`` has the details that
+    this viewer may know.
     """
     viewer = caller.user_id if caller else None
     is_host = viewer == event.author_id
@@ -164,13 +164,13 @@ def view_of(
         and event.visibility is not Visibility.PRIVATE,
         "undo": undo if mine is not None and can_answer else "",
         "limits": rules.limits_of(event, registration_settings),
-        # A record that another app deleted has no URI any more.
+        # A record that another app deleted no longer has a URI.
         "record_uri": None if event.is_without_record else event.record_uri,
     }
 
 
 def directions_to(place: Venue) -> str:
-    """A page that shows the way to a place; empty where not even a town is known."""
+    """The URL of directions to a place. Empty if not even the town is known."""
     if place.latitude:
         to = f"{place.latitude},{place.longitude}"
     elif place.is_country_alone:
@@ -181,7 +181,7 @@ def directions_to(place: Venue) -> str:
 
 
 def date_words_of(event: Event, now: Instant) -> dict[str, object]:
-    """When the event is, in words for its page."""
+    """The date and time of the event, in words for its page."""
     if event.starts_at is None:
         return dict.fromkeys(
             ("when", "when_day", "when_clock", "zone_label", "starts_iso", "tile_month", "tile_day"), ""
@@ -208,7 +208,7 @@ def _publish_at_label(event: Event) -> str:
 
 
 def about_of(event: Event) -> dict[str, object]:
-    """Further properties of the event as text."""
+    """Further properties of the event, as text."""
     shown = event.content.picture
     return {
         "picture": shown and PictureView(f"/media/{shown.key}", shown.alt, shown.width, shown.height),
@@ -226,7 +226,7 @@ def about_of(event: Event) -> dict[str, object]:
 
 
 def _shown(link: EventLink) -> ShownLink:
-    # Browsers cannot open `at:` URIs; anything but http and https is shown as text.
+    # Browsers cannot open `at:` URIs. Everything except http and https is shown as plain text.
     return ShownLink(link.uri, link.name, urlsplit(link.uri).scheme in {"http", "https"} and is_web_address(link.uri))
 
 
@@ -265,7 +265,7 @@ def _people(
         _GROUPS[AttendanceStatus.PENDING]: counts.unconfirmed,
     }
     if is_host:
-        # Above the list, with the decision in place.
+        # Hosts see these people above the list, with the decision buttons.
         totals[_GROUPS[AttendanceStatus.PENDING]] = 0
     shown: dict[LazyText, list[AttendeeView]] = {words: [] for words in totals}
     for one in attendees:
@@ -294,7 +294,7 @@ def _person(one: Attendee, name: str, portraits: Portraits, viewer: UserId | Non
 
 
 async def path_of_host(reader: Reader, host: UserId, *, is_public: bool) -> str:
-    """The public profile of a host; empty if there is none."""
+    """The path of a host's public profile. Empty if there is none."""
     return (await paths_of_hosts(reader, [host], is_public=is_public))[host]
 
 

@@ -1,4 +1,4 @@
-"""The viewer's calendar conflicts with an event, shown on its page to them alone."""
+"""The viewer's calendar conflicts with an event. Its page shows them to this viewer only."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -13,13 +13,13 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence.wall_time import local_of
 
-# More are not shown: these are enough to see the conflict.
+# Maximum number of conflicts shown.
 MOST_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Meanwhile:
-    """One conflict; ``path`` is empty for entries of subscribed calendars. ``when`` is in the event's zone."""
+    """One conflict. ``path`` is empty for entries of subscribed calendars. ``when`` is in the event's time zone."""
 
     title: str
     path: str
@@ -27,10 +27,12 @@ class Meanwhile:
 
 
 async def meanwhile(reader: Reader, event: Event, viewer: UserId | None) -> list[Meanwhile]:
-    """Conflicts in order, without the event itself; none for visitors, and none once it is over or cancelled."""
+    """Conflicts in order, without the event itself. Empty for visitors who are not signed in, and once the event is
+    over or cancelled.
+    """
     if viewer is None or event.starts_at is None or event.is_cancelled or event.is_over(reader.now):
         return []
-    # Without an end, one hour is assumed, as in the calendar.
+    # An event without an end is assumed to last one hour, as in the calendar.
     ends_at = event.ends_at if event.ends_at is not None else Instant(event.starts_at + HOUR)
     itself = Itself(event.id, event.title, event.starts_at)
     [found] = await conflicts(reader, viewer, [Span(event.starts_at, ends_at)], apart_from=itself)
@@ -42,7 +44,7 @@ async def meanwhile(reader: Reader, event: Event, viewer: UserId | None) -> list
 
 
 def _when(entry: CalendarEntry, zone: str, day: date) -> str:
-    """The times; with the date if it is not the event's day."""
+    """The times, with the date if it is not the day of the event."""
     if entry.is_all_day:
         return gettext("all day")
     starts = local_of(entry.starts_at, zone)

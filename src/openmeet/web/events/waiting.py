@@ -1,4 +1,4 @@
-"""Events that wait for somebody, as rows with the answer in place: on home, and above the news."""
+"""Events that wait for a person, as rows with answer buttons. Shown on the home page and above the notifications."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,8 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import EventCard, ListedFacts, card_of
 
-# Few: the lists behind the links have all. Invitations that can no longer be answered are left out, so more are read.
+# Only a few are shown; the linked lists have all. More are read, because invitations that can no longer be answered are
+# left out.
 MOST_WAITING: Final = 4
 READ_WAITING: Final = 6 * MOST_WAITING
 _WAITING: Final = frozenset(
@@ -28,7 +29,9 @@ _WAITING: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class HomeButton:
-    """A reply or, with ``path``, a link. ``spoken``: the label for screen readers, with the event's name."""
+    """A button with a reply or, if ``path`` is set, a link. ``spoken`` is its label for screen readers and includes the
+    event's name.
+    """
 
     words: str
     spoken: str
@@ -47,13 +50,13 @@ class WaitingRow:
 
 
 async def waiting_rows(reader: Reader, public_url: str, viewer: UserId) -> list[WaitingRow]:
-    """What waits for this person, the most urgent first."""
+    """The events that wait for this person, most urgent first."""
     events = await event_lists.waiting_for(reader, viewer, READ_WAITING)
     return rows_of(events, await facts_of(reader, public_url, viewer, events)) if events else []
 
 
 def rows_of(events: Sequence[Event], facts: ListedFacts) -> list[WaitingRow]:
-    """Rows for those of these events that can be answered now."""
+    """Rows for those of these events that the person can answer now."""
     waiting = [event for event in events if bar_of(facts.cases[event.id]).state in _WAITING]
     return [_waiting_row(event, facts) for event in waiting[:MOST_WAITING]]
 
@@ -66,7 +69,7 @@ def _waiting_row(event: Event, facts: ListedFacts) -> WaitingRow:
     if bar.state is AnswerState.INVITED:
         sentence = gettext("%(host)s invites you.", host=card.host)
     elif bar.state is AnswerState.MOVED:
-        # The time follows in each row.
+        # The time comes later in the row.
         sentence = gettext("Moved since you answered: now")
     path = f"/events/{quote(event.slug)}"
     buttons = []

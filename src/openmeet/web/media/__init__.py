@@ -1,1 +1,1 @@
-"""Uploading and serving pictures."""
+"""Upload and serve pictures."""

@@ -1,4 +1,6 @@
-"""Generated covers: within the page in lists; elsewhere served, immutable, since their address holds all that the drawing depends on."""
+"""Generated covers. Lists embed them in the page. Elsewhere they are served as immutable files, because their URL
+contains everything that the drawing depends on.
+"""
 
 from collections.abc import Callable
 
@@ -55,7 +57,9 @@ async def _answer(request: Request, draw: Callable[[Cover], str]) -> Response:
 
 
 def thumbnail(content: Content, size: Size = Size.THUMBNAIL) -> str:
-    """URL of the picture of an event or series in a list: its upload, or its cover, also where the browser saves data."""
+    """URL of the picture of an event or series in a list: the uploaded picture, or the generated cover if there is none
+    or the browser asks to save data.
+    """
     if content.picture is not None and not saves_data():
         return f"/media/{content.picture.key}/{size}"
     return data_url(cover_for(content))

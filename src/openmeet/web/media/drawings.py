@@ -1,6 +1,7 @@
-"""PNG pictures that take a while to draw: a worker process draws them, the same picture once for all who wait for it.
+"""PNG pictures that take a while to draw. A worker process draws them, once for all requests that wait for the same
+picture.
 
-Not a thread: the renderer holds the interpreter's lock, so every other request would wait for each drawing.
+A thread would not work: the renderer holds the GIL, so every other request would wait for each drawing.
 """
 
 import asyncio
@@ -24,9 +25,10 @@ _kept: Final[OrderedDict[Hashable, bytes]] = OrderedDict()
 
 
 async def drawn(request: Request, draw: Callable[[Unpack[_Arguments]], bytes], *arguments: *_Arguments) -> bytes:
-    """What ``draw`` returns for these arguments, which are hashable; its processor time is charged to whoever asks first.
+    """The result of ``draw`` for these arguments, which must be hashable. Its CPU time is charged to the first client
+    that requests it.
 
-    Raises Unavailable where too many wait already, TooMany where this address has used up its quota.
+    Raises Unavailable if too many requests are waiting, and TooMany if this address has used up its quota.
     """
     key: tuple[Any, ...] = (draw, *arguments)
     if (kept := _kept.get(key)) is not None:
@@ -37,14 +39,14 @@ async def drawn(request: Request, draw: Callable[[Unpack[_Arguments]], bytes], *
             raise Unavailable(MediaReason.TOO_MANY_CARDS, after_seconds=10)
         _waiting[key] = asyncio.create_task(workers_of_anybody(request).run(partial(draw, *arguments)))
         _waiting[key].add_done_callback(partial(_keep, key))
-    # Anyone who gives up leaves it to the others who wait for the same picture.
+    # If one request gives up, the drawing continues for the others that wait for it.
     return await asyncio.shield(_waiting[key])
 
 
 def _keep(key: Hashable, drawing: asyncio.Task[bytes]) -> None:
     del _waiting[key]
     if drawing.cancelled() or drawing.exception() is not None:
-        return  # those who wait for it get the exception
+        return  # the waiting requests get the exception
     _kept[key] = drawing.result()
     while len(_kept) > _MOST_KEPT:
         _kept.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Serve pictures: immutable bytes, to anyone who has the URL, and never as anything but an image."""
+"""Serve pictures: immutable bytes, for anyone who has the URL, and only ever as an image."""
 
 import re
 from functools import partial
@@ -19,15 +19,15 @@ from openmeet.web.site.tenant_routing import database_of
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 
-# Whatever is sent from an address that holds a hash of its content.
+# For everything whose URL contains a hash of its content.
 IMMUTABLE = {
     **INERT,
     "cache-control": "public, max-age=31536000, immutable",
     "cross-origin-resource-policy": "cross-origin",
 }
 
-# An address has one picture for ever, but only a person's browser keeps it: a cache between would show it to those who may not
-# see them, or when it is removed.
+# The picture at a URL never changes, but only the person's own browser may cache it. A shared cache would show it to
+# people who may not see it, or after it was removed.
 _OF_PEOPLE = IMMUTABLE | {
     "cache-control": "private, max-age=604800, immutable",
 }
@@ -49,7 +49,7 @@ async def show(request: Request) -> Response:
 
 
 async def show_portrait(request: Request) -> Response:
-    """A person's picture, while it is theirs, for who may see them. Raises NotFound."""
+    """A person's current picture, for viewers who may see that person. Raises NotFound."""
     key, side = request.path_params["key"], request.path_params["side"]
     if _KEY.fullmatch(key) is None or side not in _PORTRAIT_SIDES:
         raise NotFound(MediaReason.NO_SUCH_PICTURE)

@@ -1,4 +1,4 @@
-"""JSON types of pictures; names in lowerCamelCase."""
+"""JSON types of pictures, with names in lowerCamelCase."""
 
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from openmeet.i18n.markdown import one_line
 
 
 class PictureInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``image``: a JPEG, PNG, WebP or GIF in base64; it is re-encoded. ``alt``: a description of it."""
+    """``image`` is a JPEG, PNG, WebP or GIF in base64. It is re-encoded. ``alt`` is a description of the picture."""
 
     EXAMPLE: ClassVar[dict[str, str]] = {
         "image": "R0lGODdhAQABAIEAAP///wAAAAAAAAAAACwAAAAAAQABAAAIBAABBAQAOw==",
@@ -23,7 +23,7 @@ class PictureInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class PictureOutput(msgspec.Struct, rename="camel"):
-    """A picture in two sizes, and its description."""
+    """A picture in two sizes, with its description."""
 
     url: str
     small_url: str
@@ -33,7 +33,7 @@ class PictureOutput(msgspec.Struct, rename="camel"):
 
 
 def picture_shown(picture: Picture | None, public_url: str) -> PictureOutput | None:
-    """The URLs of both sizes; None without a picture."""
+    """The URLs of both sizes, or None if there is no picture."""
     if picture is None:
         return None
     at = f"{public_url}/media/{picture.key}"
@@ -41,7 +41,7 @@ def picture_shown(picture: Picture | None, public_url: str) -> PictureOutput | N
 
 
 def check_alt(text: str) -> str:
-    """The description, required because screen readers have nothing else. Raises InvalidForm (``alt``)."""
+    """The description. It is required, because screen readers have nothing else to read. Raises InvalidForm (``alt``)."""
     alt = one_line(text)
     if not alt:
         raise InvalidForm({"alt": MediaReason.ALT_NEEDED})

@@ -1,4 +1,4 @@
-"""Picture forms: parsing, storing and showing again."""
+"""Picture forms: parse them, store the picture, and show them again."""
 
 from collections.abc import Awaitable, Callable
 
@@ -21,7 +21,7 @@ _LABELS = {"picture": lazy("Picture"), "alt": lazy("What is in the picture?")}
 
 
 async def sent(request: Request) -> tuple[bytes, str]:
-    """The bytes of the file (empty if none was chosen), and its description. Raises InvalidInput."""
+    """The bytes of the file (empty if none was chosen) and its description. Raises InvalidInput."""
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "multipart/form-data":
         raise InvalidInput("", MediaReason.UPLOAD_EXPECTED)
@@ -40,10 +40,10 @@ async def save_sent(
     put: Callable[[Transaction, Picture], Awaitable[object]],
     describe: Callable[[Transaction, str], Awaitable[object]],
 ) -> tuple[Typed, int] | None:
-    """Store the uploaded picture; without a file, change the description of the current one.
+    """Store the uploaded picture. If no file was chosen, change the description of the current picture.
 
-    None on success, else the form's context and the status. Raises what ``put`` and ``describe`` raise, except
-    ``NoPicture``, which is an empty field.
+    Returns None on success, otherwise the form's context and the HTTP status. Raises what ``put`` and ``describe``
+    raise, except ``NoPicture``, which means that the field was empty.
     """
     db = database_of(request)
     body, alt_text = await sent(request)
@@ -71,7 +71,9 @@ async def save_sent(
 def form_of(
     picture: Picture | None, address: str, *, back: str, typed: Typed, theirs: bool = False
 ) -> dict[str, object]:
-    """The context of ``media/picture_form.html`` for the object at this path. ``theirs``: another app has set one."""
+    """The context of ``media/picture_form.html`` for the object at this path. ``theirs``: another app has set a
+    picture.
+    """
     return {
         "picture": picture,
         "theirs": theirs,
