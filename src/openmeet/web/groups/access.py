@@ -1,4 +1,4 @@
-"""Shared by all group pages: the group as the viewer may see it, redirects from old slugs, tabs."""
+"""Shared by all group pages: the group as the viewer may see it, redirects from old slugs, and the tabs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from openmeet.web.site.caller import caller_or_none
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A tab of the group's pages. ``count``: the number in its badge; no badge for zero."""
+    """A tab of the group's pages. ``count`` is the number in its badge. Zero means no badge."""
 
     path: str
     words: str
@@ -52,7 +52,7 @@ class GroupAccess:
 
     @property
     def tabs(self) -> list[Tab]:
-        """Tabs that the viewer often needs: at most five, which fit one line of a phone."""
+        """The tabs that the viewer needs often. At most five, which fit into one line on a phone."""
         found = [Tab(self.path, gettext("Group")), Tab(f"{self.path}/events", gettext("Events"))]
         if self.member is not None and not self.group.is_read_only:
             found.append(Tab(f"{self.path}/chat", gettext("Chat")))
@@ -62,7 +62,7 @@ class GroupAccess:
 
     @property
     def rare_tabs(self) -> list[Tab]:
-        """Tabs of the group's pages that the viewer rarely needs, and where nothing waits for them."""
+        """The tabs that the viewer rarely needs and that have nothing waiting for them."""
         return [one for one in self._rare if not one.count]
 
     @property
@@ -80,7 +80,7 @@ class GroupAccess:
 
 
 async def see(reader: Reader, request: Request, action: GroupPermission | None = None) -> GroupAccess:
-    """The group in the path, for users who may see it and have this permission. Raises NotFound, Forbidden."""
+    """The group in the path. Raises NotFound if the viewer may not see it, and Forbidden if they lack this permission."""
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     group, mine = await actions.visible(reader, slug_of(request), viewer)
@@ -106,18 +106,20 @@ def path_of(group: Group, *more: str) -> str:
 
 
 def elsewhere(request: Request, group: Group) -> Response | None:
-    """Redirect to the same page under the current slug, if the path has an earlier slug of the group; else None."""
+    """Redirect to the same page under the current slug if the path contains an earlier slug of the group. Otherwise
+    None.
+    """
     asked = slug_of(request)
     if asked == group.slug:
         return None
-    # The slug is a whole path segment, or is followed by a file extension; it contains neither a slash nor a dot.
+    # The slug is a whole path segment or is followed by a file extension. A slug contains neither slashes nor dots.
     rest = request.url.path.removeprefix("/groups/").removeprefix(quote(asked)).removeprefix(asked)
     query = f"?{request.url.query}" if request.url.query else ""
     return RedirectResponse(f"/groups/{quote(group.slug)}{rest}{query}", 301)
 
 
 def context_of(seen: GroupAccess, here: str) -> dict[str, object]:
-    """The context of the layout of group pages. ``here``: the path of the open tab."""
+    """The context that the layout of group pages needs. ``here`` is the path of the open tab."""
     return {
         "group": seen.group,
         "address": seen.path,

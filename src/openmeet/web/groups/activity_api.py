@@ -1,4 +1,4 @@
-"""A group's activity as JSON: announcements, followed DIDs, followers, its log, its slug."""
+"""A group's activity, as JSON: announcements, followed DIDs, followers, log, slug."""
 
 import msgspec
 from starlette.requests import Request
@@ -26,7 +26,7 @@ _LIMIT = Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int)
 
 
 class AnnouncementInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """An announcement to all members; simple Markdown."""
+    """An announcement to all members, in simple Markdown."""
 
     text: str
 
@@ -42,7 +42,7 @@ class AnnouncementOutput(msgspec.Struct, rename="camel"):
 
 
 class AnnouncementList(msgspec.Struct, rename="camel"):
-    """The newest first; ``cursor`` is null on the last page."""
+    """Newest first. ``cursor`` is null on the last page."""
 
     announcements: list[AnnouncementOutput]
     cursor: str | None
@@ -55,7 +55,7 @@ class DidInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class DidList(msgspec.Struct, rename="camel"):
-    """DIDs that the group follows, newest first; ``cursor`` is null on the last page."""
+    """DIDs that the group follows, newest first. ``cursor`` is null on the last page."""
 
     dids: list[str]
     cursor: str | None
@@ -68,26 +68,26 @@ class Switch(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class FollowersOutput(msgspec.Struct, rename="camel"):
-    """How many follow the group without being members, and whether the caller does."""
+    """The number of people who follow the group without being members, and whether the caller is one of them."""
 
     followers: int
     is_following: bool
 
 
 class AddressInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Letters a to z, digits and single hyphens."""
+    """The new slug: letters a to z, digits and single hyphens."""
 
     address: str
 
 
 class AddressOutput(msgspec.Struct, rename="camel"):
-    """The new slug; the old one redirects to it."""
+    """The new slug. The old one redirects to it."""
 
     slug: str
 
 
 class GroupLogLine(msgspec.Struct, rename="camel"):
-    """One line of the log. ``note``: its subject if that is no user."""
+    """One line of the log. ``note`` is the subject of the line if that is not a user."""
 
     id: str
     act: str
@@ -102,7 +102,7 @@ class GroupLogLine(msgspec.Struct, rename="camel"):
 
 
 class LogPage(msgspec.Struct, rename="camel"):
-    """The newest first; ``cursor`` is null on the last page."""
+    """Newest first. ``cursor`` is null on the last page."""
 
     lines: list[GroupLogLine]
     cursor: str | None

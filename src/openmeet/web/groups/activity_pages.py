@@ -53,7 +53,7 @@ _ABOUT = {
 
 @dataclass(frozen=True, slots=True)
 class ActivityRow:
-    """A row of the activity log. ``what`` follows the name of ``who``; ``is_by_clock``: nobody did it."""
+    """A row of the activity log. ``what`` follows the name of ``who``. ``is_by_clock``: the site did it, not a person."""
 
     when: Markup
     who: str

@@ -1,4 +1,4 @@
-"""Groups as JSON: lists, one group, its coming events, create and edit, join and leave."""
+"""Groups, as JSON: lists, one group, its coming events, create and edit, join and leave."""
 
 from urllib.parse import quote
 
@@ -98,7 +98,7 @@ async def save(request: Request) -> Response:
     caller = caller_of(request)
     wanted = await read_json(request, GroupInput)
     async with database_of(request).transaction() as tx:
-        # Check access before the body: errors in it must not reveal that a hidden group exists.
+        # Check access before the body. Otherwise errors in the body would reveal that a hidden group exists.
         before, mine = await actions.visible(tx, slug_of(request), caller.user_id)
         wanted = await keeping(request, wanted, _who_gets_in(before))
         details = forms.check(wanted.submission())
@@ -110,7 +110,7 @@ async def save(request: Request) -> Response:
 
 
 def _who_gets_in(group: Group) -> dict[str, object]:
-    """Fields of ``GroupInput`` that are unchanged if a replace leaves them out."""
+    """Fields of ``GroupInput`` that stay unchanged if a PUT leaves them out."""
     return {
         "visibility": group.details.visibility.value,
         "join_policy": group.details.join_policy.value,
@@ -172,7 +172,7 @@ def slug_of(request: Request) -> GroupSlug:
 
 
 def limit_of(request: Request) -> int:
-    """The requested limit; InvalidInput names ``limit``."""
+    """The requested limit. Raises InvalidInput, which names ``limit``."""
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))
     if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MAX_LIMIT):
         raise InvalidInput("limit", GroupReason.LIMIT_OUT_OF_RANGE, most=MAX_LIMIT)

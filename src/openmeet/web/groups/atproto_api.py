@@ -1,4 +1,4 @@
-"""A group on the AT Protocol network, as JSON: its record, and the caller's public membership."""
+"""A group on the AT Protocol network, as JSON: its record and the caller's public membership."""
 
 from typing import Literal
 
@@ -22,8 +22,8 @@ class NameInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class NameOutput(msgspec.Struct, rename="camel"):
-    """Whether the caller publishes their membership of a group. ``state``: of the membership record; null if none was
-    ever to be published. ``asksPermission``: the PDS must grant permission first.
+    """Whether the caller publishes their membership of a group. ``state`` is the state of the membership record; null
+    if none was ever requested. ``asksPermission`` means that the PDS must grant permission first.
     """
 
     is_public: bool
@@ -33,10 +33,10 @@ class NameOutput(msgspec.Struct, rename="camel"):
 
 
 class GroupNetworkOutput(msgspec.Struct, rename="camel"):
-    """``share``: how much of the group is published. ``handle``: of its own repository; null if its owner's repository
-    is used.
+    """``share`` says how much of the group is published. ``handle`` is the handle of its own repository; null if its
+    owner's repository is used.
 
-    ``mine`` is null for non-members.
+    ``mine`` is null for callers who are not members.
     """
 
     record_uri: str | None

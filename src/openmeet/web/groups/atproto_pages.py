@@ -37,7 +37,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 @dataclass(frozen=True, slots=True)
 class OwnName:
-    """Publication of the viewer's membership. ``asks``: whether their PDS must still grant permission."""
+    """Publication of the viewer's membership. ``asks``: their PDS still has to grant permission."""
 
     is_public: bool
     can_be_public: bool
@@ -50,8 +50,8 @@ class OwnName:
 
 @dataclass(frozen=True, slots=True)
 class OnTheNetwork:
-    """``merged``: number of merge decisions about its record. ``handle``: of the group's own repository; empty while it
-    is being created, None if it has none. ``problem``: why creating it failed.
+    """``merged`` is the number of merge decisions about the group's record. ``handle`` is the handle of its own
+    repository: empty while that is being created, None if it has none. ``problem`` says why creating it failed.
     """
 
     share: Share
@@ -68,7 +68,7 @@ class OnTheNetwork:
 
 
 async def on_the_network(reader: Reader, seen: GroupAccess) -> OnTheNetwork:
-    """For everyone who may see the group."""
+    """The group's presence on the network, for everyone who may see the group."""
     group, on = seen.group, await switches(reader)
     speaker = record_holder_of(group)
     share = Share.ALL if group.is_read_only else share_of(group)
@@ -152,7 +152,7 @@ async def save(request: Request) -> Response:
 
 
 async def ask_repository(request: Request) -> Response:
-    """The page on which a group gets its own repository, if this site has a PDS for it."""
+    """The page that creates a repository for the group, if this site has a PDS for it."""
     return await _ask_repository(request, publishing_of(request).keeper, EMPTY)
 
 
@@ -183,14 +183,14 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
 
 
 async def see_network(reader: Reader, request: Request) -> GroupAccess:
-    """The group, for its members; a remote group, for everybody signed in. Raises NotFound, Forbidden."""
+    """The group, for its members. A remote group can be seen by everyone who is signed in. Raises NotFound, Forbidden."""
     caller_of(request)
     seen = await see(reader, request)
     return seen if seen.group.is_read_only else await see(reader, request, GroupPermission.SEE_MEMBERS)
 
 
 def _agreed(typed: dict[str, str], keeper: Keeper) -> str:
-    """The handle, if they confirmed. Raises InvalidInput."""
+    """The handle from the form. Raises InvalidInput unless the box that confirms it is ticked."""
     if typed.get("publish") != "yes":
         raise InvalidInput("publish", GroupReason.YES_NEEDED)
     return check_handle(typed.get("handle", ""), keeper.handle_domain)

@@ -16,7 +16,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class GroupFeedOutput(msgspec.Struct, rename="camel"):
-    """The caller's secret URL of the group's calendar; null if there is none, or if made so long ago that it cannot be
+    """The caller's secret URL of the group's calendar. Null if there is none, or if it is so old that it cannot be
     shown again.
     """
 
@@ -33,7 +33,7 @@ async def show(request: Request) -> Response:
 
 
 async def renew(request: Request) -> Response:
-    """Make a new URL; a previous one stops working."""
+    """Create a new URL. The previous one stops working."""
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
         group, mine = await actions.lock_visible(tx, caller, slug_of(request))

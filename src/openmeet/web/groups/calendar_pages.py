@@ -1,7 +1,7 @@
-"""The calendar file of a group for one reader: its series, each whole, and its single events.
+"""Calendar file of a group for one reader: its series, each as a whole, and its single events.
 
-The number of statements does not depend on the number of series, which ``series.feeds`` limits. Remote events stay
-single dates: the group cannot promise a rule that somebody else maintains.
+The number of queries does not depend on the number of series, which ``series.feeds`` limits. Remote events are written
+as single dates, because the group cannot vouch for a rule that somebody else maintains.
 """
 
 from urllib.parse import quote
@@ -38,7 +38,9 @@ from openmeet.web.site.tenant_routing import database_of
 async def calendar_file(
     reader: Reader, group: Group, public_url: str, *, member: UserId | None, runs: bool
 ) -> tuple[bytes, Instant]:
-    """The file, and when it changed. ``member``: the reader, if a member; ``runs``: an admin of the group."""
+    """The file, and when it changed. ``member`` is the reader if they are a member. ``runs``: they are an admin of the
+    group.
+    """
     start, end = Instant(reader.now - group_feed.PAST), Instant(reader.now + group_feed.AHEAD)
     series = await _whole_series(reader, group.id, start, member=member, runs=runs)
     single = await between_in_group(
@@ -54,7 +56,7 @@ async def calendar_file(
 async def _whole_series(
     reader: Reader, group_id: GroupId, since: Instant, *, member: UserId | None, runs: bool
 ) -> list[WholeSeries]:
-    """The series of the group that this reader may see, with their dates from ``since`` on."""
+    """The series of the group that this reader may see, with their dates from ``since`` onward."""
     seen, values = seen_in_group(group_id, member)
     known = await candidates(reader, "group_id", group_id, seen, values)
     blockers = await blockers_of(reader, {one.owner_id for one in known}, member)
@@ -63,7 +65,9 @@ async def _whole_series(
 
 
 def _may_see(series: Series, member: UserId | None, *, is_kept_away: bool) -> bool:
-    """The same rule as the group's lists: strangers see what is public, members all but what is restricted to the host."""
+    """The same rule as in the group's lists: strangers see public events. Members see all except those restricted to
+    the host.
+    """
     if member is None:
         return not series.is_hidden and series.content.visibility is Visibility.PUBLIC
     if member == series.owner_id:
@@ -76,7 +80,7 @@ def routes() -> list[Route]:
 
 
 def open_routes() -> list[Route]:
-    """Routes without a viewer: calendar programs have no session."""
+    """Routes that need no sign-in, because calendar programs have no session."""
     return [Route("/group-calendars/{token}.ics", serve, methods=["GET"])]
 
 
@@ -117,12 +121,12 @@ async def serve(request: Request) -> Response:
 
 
 async def url_for(reader: Reader, request: Request, group: Group, member: UserId) -> str | None:
-    """The member's working URL; None if they have none, empty if it cannot be shown again."""
+    """The member's current URL. None if they have none, empty if it cannot be shown again."""
     token = await calendar_feeds.token_of(reader, services(request).code_key, group.id, member)
     return None if token is None else shown(request, token)
 
 
 def shown(request: Request, token: str) -> str:
-    """The full URL of a token; empty without one."""
+    """The full URL for a token. Empty if there is none."""
     public_url = services(request).settings.public_url
     return f"{public_url}/group-calendars/{quote(token)}.ics" if token else ""

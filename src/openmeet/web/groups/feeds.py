@@ -1,7 +1,7 @@
-"""A group as a calendar file and as a feed: what everybody who sees the group may read, and never a join link.
+"""A group as a calendar file and as a feed: what everyone who can see the group may read, and never a join link.
 
-In the calendar each series is one event with its rule, and one more per date that differs or is cancelled. Source: RFC
-5545 by ``icalendar``. The output is deterministic, so its ETag holds.
+In the calendar, each series is one event with its rule, plus one event for each date that differs or is cancelled.
+Source: RFC 5545 (through ``icalendar``). The output is deterministic, so the ETag of an unchanged file stays the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.web.events.feeds import Feed
 from openmeet.web.series import feeds
 
-# Calendars keep what they have read, so long past events are left out.
+# Calendar programs keep events that they have read, so events long past are left out.
 PAST = 366 * DAY
 AHEAD = 2 * 366 * DAY
 MOST = 2_000
@@ -37,7 +37,8 @@ def calendar_of(
 ) -> bytes:
     """The file of these series and single events, with their SEQUENCE numbers (``calendar_uids``).
 
-    ``is_public``: the strangers' file, whose URL is no secret. Followed events of other hosts say so in their text.
+    ``is_public`` selects the file for strangers, whose URL is not secret. Followed events of other hosts say so in
+    their text.
     """
     host = urlsplit(public_url).hostname or "localhost"
     entries = [entry for one in series for entry in feeds.entries_of(one, numbers, now, public_url)]
@@ -62,5 +63,5 @@ def feed_of(group: Group, public_url: str, kind: str) -> Feed:
 
 
 def is_own(group: Group, event: Event) -> bool:
-    """Whether the group hosts it; otherwise the group follows its host."""
+    """Whether the group hosts the event. Otherwise the group follows its host."""
     return event.group is not None and event.group.id == group.id

@@ -24,7 +24,7 @@ from openmeet.recurrence import wall_time
 
 @dataclass(frozen=True, slots=True)
 class GroupSubmission:
-    """The raw values of a group form: text, so that nothing typed is lost when something is invalid."""
+    """The raw values of a group form. They are text, so that nothing typed is lost if something is invalid."""
 
     name: str = ""
     description: str = ""
@@ -48,7 +48,7 @@ FIELDS = tuple(field.name for field in fields(GroupSubmission))
 
 
 def submission_of(typed: Mapping[str, str]) -> GroupSubmission:
-    """The posted form; missing fields have their default, unknown ones are dropped."""
+    """The submitted form. Missing fields get their default value, unknown ones are ignored."""
     return GroupSubmission(**{name: typed[name] for name in FIELDS if name in typed})
 
 

@@ -1,4 +1,4 @@
-"""Group invitations as JSON: links, e-mails, and the invited person's reply."""
+"""Group invitations, as JSON: links, e-mails, and the invited person's reply."""
 
 import msgspec
 from starlette.requests import Request
@@ -26,17 +26,17 @@ MAX_ADDRESSES = 200
 
 
 class LinkInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """How many people the link admits, and for how many days it is valid."""
+    """How many people the link admits, and how many days it is valid."""
 
     uses: int = 1
     days: int = INVITATION_DAYS
 
 
 class InvitationOutput(msgspec.Struct, rename="camel"):
-    """An invitation. ``token`` goes to ``POST /api/group-invitations/{token}``, by the invited person; only links show
-    theirs.
+    """An invitation. The invited person sends ``token`` to ``POST /api/group-invitations/{token}``. Only links show
+    their token.
 
-    ``email`` is the address that it was sent to.
+    ``email`` is the address that the invitation was sent to.
     """
 
     id: str
@@ -50,24 +50,25 @@ class InvitationOutput(msgspec.Struct, rename="camel"):
 
 
 class InvitationList(msgspec.Struct, rename="camel"):
-    """Valid invitations, newest first; ``cursor`` is null on the last page."""
+    """Valid invitations, newest first. ``cursor`` is null on the last page."""
 
     invitations: list[InvitationOutput]
     cursor: str | None
 
 
 class MailsInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Addresses to invite. ``isPreview``: report what would be sent, and send nothing."""
+    """Addresses to invite. With ``isPreview``, the response reports what would be sent, and nothing is sent."""
 
     emails: list[str]
     is_preview: bool = False
 
 
 class MailsOutput(msgspec.Struct, rename="camel"):
-    """The result per address: ``fresh`` are sent an e-mail, ``known`` have an invitation or declined one.
+    """The result per address. ``fresh`` addresses are sent an e-mail. ``known`` ones already have an invitation or have
+    declined one.
 
-    ``wrong`` are invalid addresses, ``unread`` words without an address. ``leftToday``: how many the group may still
-    send, before this request.
+    ``wrong`` are invalid addresses, ``unread`` words that contain no address. ``leftToday`` is how many the group could
+    still send today before this request.
     """
 
     fresh: list[str]
@@ -79,7 +80,7 @@ class MailsOutput(msgspec.Struct, rename="camel"):
 
 
 class InvitedGroupOutput(msgspec.Struct, rename="camel"):
-    """What an invited person reads before accepting."""
+    """What an invited person can read before accepting."""
 
     group_name: str
     group_description: str
@@ -163,7 +164,7 @@ async def decline(request: Request) -> Response:
 
 
 def invitation_of(request: Request) -> InvitationId:
-    """The invitation of the token in the path. Raises NotFound."""
+    """The invitation with the token in the path. Raises NotFound."""
     return administration.invitation_of_token(services(request).code_key, request.path_params["token"])
 
 

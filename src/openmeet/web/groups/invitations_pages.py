@@ -1,4 +1,4 @@
-"""Group invitations on pages: make links, invite addresses, revoke; and the page behind an invitation.
+"""Group invitation pages: create links, invite addresses, revoke invitations. Also the page that an invitation opens.
 
 Opening an invitation changes nothing.
 """
@@ -29,14 +29,16 @@ from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# The URL is a secret: no cache and no search engine may keep it.
+# The URL is a secret, so caches and search engines must not keep it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow", "referrer-policy": "no-referrer"}
 
 _AT_FIRST = {"uses": "20", "days": str(INVITATION_DAYS), "emails": ""}
 
 
 def routes() -> list[Route]:
-    """Routes of group invitations. ``/groups/invitations/{token}`` comes before ``/groups/{slug}/…``, which matches it too."""
+    """Routes of group invitations. ``/groups/invitations/{token}`` is registered before ``/groups/{slug}/…``, which
+    would match it too.
+    """
     return [
         Route("/groups/invitations/{token}", show_door, methods=["GET"]),
         Route("/groups/invitations/{token}", answer, methods=["POST"]),
@@ -71,7 +73,9 @@ async def show_door(request: Request) -> Response:
 
 
 def open_routes() -> list[Route]:
-    """Posted by mail programs, from anywhere and without cookies: the token is the only credential (RFC 8058)."""
+    """Routes for mail programs, which post from anywhere and without cookies. The token is the only credential (RFC
+    8058).
+    """
     return [
         Route("/mail/decline/group/{token}", show_instead, methods=["GET"]),
         Route("/mail/decline/group/{token}", decline_by_mail, methods=["POST"]),
@@ -79,12 +83,12 @@ def open_routes() -> list[Route]:
 
 
 async def show_instead(request: Request) -> Response:
-    """Show a page that asks for confirmation, in place of a link that would act at once."""
+    """Show a page that asks for confirmation, because opening a link must not act at once."""
     return go(f"/groups/invitations/{quote(request.path_params['token'])}")
 
 
 async def decline_by_mail(request: Request) -> Response:
-    """One-click decline: the body is ignored, and the response is no redirect."""
+    """One-click decline. The body is ignored, and the response is not a redirect."""
     async with database_of(request).transaction() as tx:
         await administration.stop_mails(tx, services(request).code_key, invitation_of(request))
     return Response(gettext("You won’t get any more e-mails about this invitation.") + "\n", media_type="text/plain")
@@ -124,7 +128,7 @@ async def make_link(request: Request) -> Response:
 
 
 async def send_mails(request: Request) -> Response:
-    """Invite e-mail addresses to the group: the first request shows a preview, whose button sends the e-mails."""
+    """Invite e-mail addresses to the group. The first request shows a preview; the button on it sends the e-mails."""
     caller = caller_of(request)
     typed = await read_form(request)
     text = typed.get("emails", "")

@@ -1,4 +1,4 @@
-"""Group members as JSON, for its admins: list, requests, roles, bans."""
+"""Group members, as JSON, for the group's admins: list, requests, roles, bans."""
 
 from collections.abc import Awaitable, Callable, Sequence
 

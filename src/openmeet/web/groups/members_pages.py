@@ -1,4 +1,4 @@
-"""Group members and requests, for its admins: roles, removal, bans, decisions one by one or in bulk."""
+"""Group members and requests, for the group's admins: roles, removal, bans, and decisions one by one or in bulk."""
 
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -32,7 +32,9 @@ _FLASH = {"remove": "member_removed", "ban": "member_banned", "lift": "ban_lifte
 
 @dataclass(frozen=True, slots=True)
 class MemberRow:
-    """One member, and the actions that the viewer may take. ``roles`` are (value, text) that may be given."""
+    """One member, and the actions that the viewer may take. ``roles`` are pairs of value and text that the viewer may
+    assign.
+    """
 
     person: MemberView
     since: str
@@ -103,7 +105,7 @@ def _line(seen: GroupAccess, one: Membership, person: MemberView, now: Instant) 
 
 
 async def decide_about(request: Request) -> Response:
-    """Change the role, remove, ban or unban: the pressed button decides."""
+    """Change the role of a member, or remove, ban or unban them, depending on the button."""
     caller = caller_of(request)
     typed = await read_form(request)
     user_id = UserId(request.path_params["userId"])
@@ -136,7 +138,7 @@ async def decide(request: Request) -> Response:
     caller = caller_of(request)
     typed = await read_form(request, max_fields=PAGE_SIZE + 10)
     wish = typed.get("decision", "")
-    # The button beside one person applies to that person alone, whatever is ticked.
+    # A button in a person's row applies to that person only and ignores the checkboxes.
     single = typed.get("one", "")
     if single:
         wish, _, only = single.partition(" ")

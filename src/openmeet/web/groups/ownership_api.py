@@ -1,4 +1,4 @@
-"""Group ownership as JSON: transfer offers, succession during absence, taking over."""
+"""Group ownership, as JSON: transfer offers, succession if the owner is absent, taking over."""
 
 from collections.abc import Awaitable, Callable
 
@@ -23,13 +23,13 @@ Step = Callable[[Transaction, Caller, GroupSlug], Awaitable[Group]]
 
 
 class Heir(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """A member of the group."""
+    """The member to offer ownership to."""
 
     user_id: str
 
 
 class Arrangement(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """The successor if the owner is absent for ``absenceDays``, and the days in which the owner can object."""
+    """Who takes over if the owner is absent for ``absenceDays``, and for how many days the owner can object."""
 
     backup_admin_id: str | None
     absence_days: int
@@ -37,10 +37,10 @@ class Arrangement(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class OwnershipOutput(msgspec.Struct, rename="camel"):
-    """The owner, the member that the ownership is offered to, and who takes it over at ``passesOnAt`` unless the owner
-    returns.
+    """The owner, the member to whom ownership is offered, and the member who takes over at ``passesOnAt`` unless the
+    owner returns.
 
-    ``arrangement`` is shown to the owner.
+    ``arrangement`` is shown to the owner only.
     """
 
     owner_id: str

@@ -1,4 +1,4 @@
-"""Group ownership on pages: transfer offers, the backup admin, taking over during absence; and the log."""
+"""Group ownership pages: transfer offers, the backup admin, taking over while the owner is absent, and the log."""
 
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
@@ -73,7 +73,7 @@ async def act(request: Request) -> Response:
 
 
 async def _done(tx: Transaction, caller: Caller, slug: GroupSlug, typed: dict[str, str]) -> tuple[Group, str]:
-    """Carry out the pressed button's action; returns the group and the flash message."""
+    """Carry out the action of the pressed button. Returns the group and the flash message."""
     wish = typed.get("act", "")
     if wish in _STEPS:
         step, flash = _STEPS[wish]

@@ -1,4 +1,4 @@
-"""Groups on pages: the list, one group, join and leave, follow, events and feeds."""
+"""Group pages: the list, one group, join and leave, follow, events and feeds."""
 
 from urllib.parse import quote, urlencode
 
@@ -39,7 +39,7 @@ _JOINED = {GroupRole.PENDING: "group_asked"}
 
 
 def routes() -> list[Route]:
-    """Files, ``{slug}.ics`` and the like, are registered before ``{slug}``."""
+    """Files such as ``{slug}.ics`` are registered before ``{slug}``."""
     return [
         Route("/groups", show_groups, methods=["GET"]),
         Route("/groups/{slug}.ics", serve_calendar, methods=["GET"]),
@@ -97,7 +97,7 @@ async def show_groups(request: Request) -> Response:
 
 
 async def _after(reader: Reader, cursor: str) -> tuple[str, str] | None:
-    """The cursor; an invalid one starts at the beginning."""
+    """The cursor. An invalid one starts at the beginning."""
     last = await queries.by_id(reader, GroupId(cursor)) if cursor else None
     return None if last is None else (queries.search_text(last.details), last.id)
 
@@ -166,7 +166,7 @@ async def _month(reader: Reader, request: Request, seen: GroupAccess) -> object:
 
 
 def group_feed_is_open(seen: GroupAccess) -> bool:
-    """Whether feed readers, which do not sign in, may read the group's feeds."""
+    """Whether the group's feeds can be read without signing in, as feed readers do."""
     return seen.group.details.visibility.value != "private"
 
 
@@ -203,7 +203,7 @@ async def serve_json(request: Request) -> Response:
 
 
 async def _news(request: Request, kind: str) -> Response:
-    """The newest events in the public view: feed readers have no session, and pass on what they read."""
+    """The newest events in the public view, because feed readers have no session and pass on what they read."""
     async with database_of(request).reader() as reader:
         group = await see_as_stranger(reader, request)
         moved = elsewhere(request, group)

@@ -1,4 +1,4 @@
-"""The form for a group's picture."""
+"""Form for a group's picture."""
 
 from starlette.requests import Request
 from starlette.responses import Response

@@ -1,4 +1,4 @@
-"""JSON types of groups and members; names in lowerCamelCase."""
+"""JSON types of groups and members, with names in lowerCamelCase."""
 
 from typing import Literal
 from urllib.parse import quote
@@ -19,11 +19,11 @@ LevelName = Literal["private", "members", "public"]
 
 
 class GroupInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """The whole group as its admins want it; fields left out have their default.
+    """The whole group. Fields left out get their default value.
 
-    ``promotionLevel``: how much of its public events is published: nothing, name and time with a link, or everything.
-    ``syncEnabled``: whether the group itself may be published. ``announcesEvents``: whether name, time and a join link
-    of members-only events may be published; only the owner changes it.
+    ``promotionLevel`` says how much of its public events is published: nothing, name and time with a link, or
+    everything. ``syncEnabled`` says whether the group itself can be published. ``announcesEvents`` says whether the
+    name, time and a join link of members-only events can be published. Only the owner can change it.
     """
 
     name: str
@@ -39,16 +39,16 @@ class GroupInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     announces_events: bool = False
 
     def submission(self) -> GroupSubmission:
-        """The same values as a form submission, so that one set of rules validates both."""
+        """The same values as a form submission, so that the same rules validate both."""
         texts = {name: getattr(self, name) for name in self.__struct_fields__ if name not in TICKS}
         return GroupSubmission(**texts, **{name: ON if getattr(self, name) else "" for name in TICKS})
 
 
 class GroupDeletionPlanned(msgspec.Struct, rename="camel"):
-    """The effect of deleting a group: ``events`` still to come stay with their hosts.
+    """What happens if the group is deleted. ``events`` is the number of coming events. They stay with their hosts.
 
-    Of those, ``eventsForMembers`` become visible to their hosts only. ``members`` beside the caller, and people who
-    ``wait`` for approval, lose the group.
+    ``eventsForMembers`` of them become visible to their hosts only. ``members`` is the number of other members, and
+    ``wait`` the number of people waiting for approval. All of them lose the group.
     """
 
     events: int
@@ -59,7 +59,7 @@ class GroupDeletionPlanned(msgspec.Struct, rename="camel"):
 
 
 class GroupOutput(msgspec.Struct, rename="camel"):
-    """A group. ``myRole`` is null for non-members; ``ownerId`` is shown to members."""
+    """A group. ``myRole`` is null for callers who are not members. ``ownerId`` is shown to members only."""
 
     id: str
     slug: str
@@ -86,14 +86,14 @@ class GroupOutput(msgspec.Struct, rename="camel"):
 
 
 class GroupList(msgspec.Struct, rename="camel"):
-    """A page of a list; ``cursor`` is null on the last."""
+    """One page of a list. ``cursor`` is null on the last page."""
 
     groups: list[GroupOutput]
     cursor: str | None
 
 
 class MembershipOutput(msgspec.Struct, rename="camel"):
-    """The caller's membership: requested when, decided by which person."""
+    """The caller's membership: when they requested it and who decided."""
 
     role: RoleName
     answer: str
@@ -104,9 +104,9 @@ class MembershipOutput(msgspec.Struct, rename="camel"):
 
 
 class MemberOutput(msgspec.Struct, rename="camel"):
-    """One member. ``answer``: their reply to the group's question, shown to those who decide.
+    """One member. ``answer`` is their reply to the group's question; only people who decide about members see it.
 
-    ``source``: of the record in which they state their membership. ``pictureUrl``: of their own picture.
+    ``source`` is the origin of the record in which they publish their membership. ``pictureUrl`` is their own picture.
     """
 
     user_id: str
@@ -120,7 +120,7 @@ class MemberOutput(msgspec.Struct, rename="camel"):
 
 
 class MemberList(msgspec.Struct, rename="camel"):
-    """A page of people; ``cursor`` is null on the last."""
+    """One page of people. ``cursor`` is null on the last page."""
 
     members: list[MemberOutput]
     cursor: str | None
@@ -139,7 +139,7 @@ class RoleInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class Decision(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Requests to decide together."""
+    """Requests to decide at once."""
 
     user_ids: list[str]
     lets_in: bool
@@ -148,7 +148,7 @@ class Decision(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 def group_shown(
     group: Group, role: GroupRole | None, members: int, public_url: str, source: RecordSource
 ) -> GroupOutput:
-    """The group as somebody with this membership sees it."""
+    """The group as a person with this membership sees it."""
     details = group.details
     return GroupOutput(
         id=group.id,

@@ -1,4 +1,4 @@
-"""Create a group, and its settings: text, membership rules, slug, followed DIDs, deletion."""
+"""Create a group, and edit its settings: text, membership rules, slug, followed DIDs, deletion."""
 
 import secrets
 from urllib.parse import quote
@@ -159,9 +159,10 @@ async def change_follows(request: Request) -> Response:
 
 
 async def _did_of(request: Request, typed: str) -> str:
-    """The DID of an account by its name: as it is known here, else as the name’s domain says. Other text is returned as it is.
+    """Resolve a handle to a DID: from the accounts known here, otherwise through the handle’s domain. Text that is not
+    a handle is returned unchanged.
 
-    Raises InvalidForm (nobody has this name) and what ``see`` raises for people who may not follow.
+    Raises InvalidForm if no account has this handle, and whatever ``see`` raises for people who may not follow.
     """
     try:
         name = parse_handle(typed.strip().removeprefix("@").lower())
@@ -203,7 +204,7 @@ async def show_delete(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """The name must be typed, because a deleted group cannot be restored."""
+    """Delete the group. The user must type its name, because a deleted group cannot be restored."""
     caller = caller_of(request)
     typed = await read_form(request)
     seen = await _seen(request, GroupPermission.DELETE)

@@ -1,4 +1,4 @@
-"""The group page for one viewer: all decisions are made here, the templates only place the values."""
+"""View model of the group page for one viewer. All decisions are made here; the templates only place the values."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -92,7 +92,7 @@ class GroupCard:
 
 @dataclass(frozen=True, slots=True)
 class MonthEntry:
-    """An event in a day of the month."""
+    """An event on a day of the month view."""
 
     path: str
     clock: str
@@ -113,7 +113,7 @@ class AnnouncementView:
 
 @dataclass(frozen=True, slots=True)
 class MemberView:
-    """Somebody in the group."""
+    """A person in the group."""
 
     user_id: UserId
     name: str
@@ -127,7 +127,7 @@ class MemberView:
 
 
 async def badges_of(reader: Reader, found: Sequence[ListedGroup], public_url: str) -> dict[GroupId, Sequence[Badge]]:
-    """Badges of groups in a list; omitted if all were made here."""
+    """Badges of groups in a list. Empty if all groups were created here."""
     if not any(one.group.is_read_only for one in found):
         return {}
     shown = await badges.of_each_group(reader, [one.group for one in found], public_url)
@@ -137,7 +137,7 @@ async def badges_of(reader: Reader, found: Sequence[ListedGroup], public_url: st
 def cards_of(
     found: Sequence[ListedGroup], nexts: Mapping[GroupId, Instant], shown: Mapping[GroupId, Sequence[Badge]]
 ) -> list[GroupCard]:
-    """Cards of groups, in order. ``shown``: from ``badges_of``."""
+    """Cards of groups, in order. ``shown`` comes from ``badges_of``."""
     return [_card(one, nexts.get(one.group.id), shown.get(one.group.id, ())) for one in found]
 
 
@@ -163,12 +163,14 @@ def _card(one: ListedGroup, next_at: Instant | None, shown: Sequence[Badge]) -> 
 
 
 async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: str) -> dict[str, object]:
-    """The page of a group. ``typed``: the reply to its question, or the announcement being written."""
+    """The template context of a group's page. ``typed`` has the reply to its question or the announcement being
+    written.
+    """
     group, viewer = seen.group, seen.viewer
     is_member = seen.may(GroupPermission.VIEW)
     mine = None if viewer is None else await queries.find_member(reader, group.id, viewer)
     coming = await shown_in_group(reader, group.id, None, NEXT_SHOWN + 1, member=seen.member)
-    # The dates of its only series, rather than the next one alone on the page.
+    # If a single series is all there is, show its dates instead of the next one alone.
     is_one_series = len(coming) == 1 and coming[0].group is not None and coming[0].place_in_series is not None
     if is_one_series:
         coming = await coming_in_group(reader, group.id, None, NEXT_SHOWN + 1, member=seen.member)
@@ -234,7 +236,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
 
 
 async def _picture_of(reader: Reader, seen: GroupAccess) -> PictureView | None:
-    """The group's picture, or the one of its record for a remote group."""
+    """The group's picture. For a remote group, the picture of its record."""
     own = seen.group.picture
     if own is not None:
         return PictureView(f"/media/{own.key}", own.alt, own.width, own.height)
@@ -247,7 +249,7 @@ def _decider(mine: Membership | None) -> list[UserId]:
 
 
 def _door(group: Group, mine: Membership | None) -> str:
-    """How to join, as the page offers it: ``join``, ``ask``, ``invited only``, ``elsewhere``, or none."""
+    """How the viewer can join: ``join``, ``ask``, ``invited only``, ``elsewhere``, or empty."""
     role = mine.role if mine else None
     if role in INSIDE or role in {GroupRole.PENDING, GroupRole.BANNED}:
         return ""
@@ -263,7 +265,7 @@ def _door(group: Group, mine: Membership | None) -> str:
 
 
 async def _labelled(reader: Reader, group: Group) -> list[NetworkLabel]:
-    """The labels that hide it from all but its admins; none if a moderator has decided about it."""
+    """The labels that hide the group from everyone but its admins. Empty if a moderator has already decided about it."""
     if not group.is_hidden:
         return []
     decided = await moderation_visibility.of_each(reader, [group.id, group.owner_id])
@@ -273,7 +275,7 @@ async def _labelled(reader: Reader, group: Group) -> list[NetworkLabel]:
 
 
 def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Group, now: Instant) -> str:
-    """When the viewer asked to join, and who decided."""
+    """When the viewer requested to join, and who decided."""
     if mine is None:
         return ""
     if mine.role is GroupRole.PENDING and mine.requested_at is not None:
@@ -295,7 +297,9 @@ def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Grou
 async def days_of(
     reader: Reader, seen: GroupAccess, events: Sequence[Event], public_url: str, *, once_per_series: bool = False
 ) -> list[ListedDay]:
-    """Events grouped by day. ``once_per_series``: each stands for its series, whose other dates are counted."""
+    """Events grouped by day. With ``once_per_series``, each event stands for its series, and the other dates are
+    counted.
+    """
     further = await further_dates(reader, events) if once_per_series else {}
     return await day_cards(
         reader,
@@ -309,7 +313,7 @@ async def days_of(
 
 
 def entries_of(group: Group, events: Sequence[Event]) -> list[tuple[date, MonthEntry]]:
-    """Events with their local start day."""
+    """Events with the local day on which they start."""
     found = []
     for event in events:
         if event.starts_at is None:
@@ -327,18 +331,18 @@ def person_of(one: Membership, names: Mapping[UserId, str], portraits: Portraits
 
 
 def day_label(at: Instant, group: Group, now: Instant | None = None) -> str:
-    """``Saturday 4 July 2026`` in the group's zone. ``now``: without the year where everybody knows it."""
+    """``Saturday 4 July 2026`` in the group's time zone. If ``now`` is given, the year is left out where it is obvious."""
     zone = group.details.time_zone
     return formatting.day(local_of(at, zone), None if now is None else local_of(now, zone).date())
 
 
 def passes_on_label(group: Group) -> str:
-    """The day on which the ownership passes on; empty if nobody has claimed it."""
+    """The day on which ownership passes on. Empty if nobody has claimed it."""
     asked = group.succession
     return "" if asked is None else day_label(Instant(asked.asked_at + group.succession_plan.wait), group)
 
 
-# On chips and in lists of choices.
+# Labels for chips and lists of choices.
 ROLE_CHIPS: Final[Mapping[GroupRole, LazyText]] = {
     GroupRole.OWNER: lazy("Owner"),
     GroupRole.MEMBER: lazy("Member"),
@@ -358,7 +362,7 @@ _ROLE_LABELS: Final[Mapping[GroupRole, LazyText]] = {
 
 
 def role_label(role: GroupRole) -> str:
-    """A role in a sentence: ``an admin``."""
+    """A role as part of a sentence: ``an admin``."""
     return str(_ROLE_LABELS[role])
 
 

@@ -1,1 +1,1 @@
-"""Pages that explain the site: questions, who runs it, terms, privacy, accessibility, how it is doing."""
+"""Pages that explain the site: questions, who runs it, terms, privacy, accessibility, and its current status."""

@@ -1,4 +1,4 @@
-"""Status of the site for everyone: e-mails, publications and reading from other servers, if late."""
+"""Public status of the site: whether e-mails, publications and reading from other servers are late."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,20 +11,24 @@ from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationState
 
-# Retries and short outages take minutes.
+# Retries and short outages take only minutes.
 LATE: Final = 15 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
 class PartHealth:
-    """The health of one part of the site. ``late_since``: when the oldest item was due; None if nothing is late."""
+    """The health of one part of the site. ``late_since`` is when the oldest overdue item was due. None if nothing is
+    late.
+    """
 
     late_since: Instant | None
 
 
 @dataclass(frozen=True, slots=True)
 class SiteHealth:
-    """Whether ``emails``, ``sync`` and ``reading`` are on time; ``reading`` is None for a site that reads nothing."""
+    """Whether ``emails``, ``sync`` and ``reading`` are on time. ``reading`` is None if the site does not read from
+    other servers.
+    """
 
     now: Instant
     emails: PartHealth
@@ -38,12 +42,14 @@ class SiteHealth:
 
 
 async def reading_health(sync_dependencies: SyncDependencies | None) -> PartHealth | None:
-    """Whether what other servers publish arrives in time."""
+    """Whether data from other servers arrives on time."""
     return None if sync_dependencies is None else PartHealth(await reading_late_since(sync_dependencies, LATE))
 
 
 async def site_health(reader: Reader, reading: PartHealth | None = None) -> SiteHealth:
-    """Jobs and records that failed are not counted: they concern one person, and operators have their own page."""
+    """The health of the site. Failed jobs and records are not counted: each concerns one person, and operators have
+    their own page for them.
+    """
     (mail,) = await reader.fetch(
         "select min(due_at) as oldest from outbox_jobs where kind = :kind and state = :state and due_at < :late",
         kind=JobKind.MAIL,

@@ -1,4 +1,4 @@
-"""Pages that explain the site. Everyone may read them, signed in or not."""
+"""Pages that explain the site. Everyone can read them, signed in or not."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +23,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 @dataclass(frozen=True, slots=True)
 class _Statement:
-    """A page with one text."""
+    """A page that consists of one text."""
 
     title: LazyText
     parts: tuple[LazyText, ...]
@@ -67,7 +67,7 @@ async def show_question(request: Request) -> Response:
 
 
 async def show_statement(request: Request) -> Response:
-    """``/about``, ``/terms``, ``/privacy``, ``/accessibility``: the operator's own text, else a general one."""
+    """``/about``, ``/terms``, ``/privacy``, ``/accessibility``: the operator's own text, or a general one."""
     name = request.url.path.strip("/")
     statement = _STATEMENTS[name]
     settings = services(request).settings
@@ -82,7 +82,7 @@ async def show_statement(request: Request) -> Response:
         "run_by": settings.run_by,
         "contact": settings.contact,
         "credit": credit,
-        # Said below an operator's own text, too: it is what the site does.
+        # Shown below an operator's own text too, because it describes what the software does.
         "geocoder_host": geocoder.host if name == "privacy" and geocoder is not None else "",
     }
     return page(request, "help/statement.html", context)
@@ -105,9 +105,10 @@ def _contact(request: Request) -> str:
 
 @cache
 def _own_text(folder: Path | None, name: str, language: str) -> str:
-    """What the operator wrote for this page, as Markdown: in this language, else in the site's own; empty without one.
+    """The operator's Markdown for this page, in this language or in the site's default language. Empty if there is
+    none.
 
-    ``terms.de.md`` stands before ``terms.md``. A file is read once: a program that runs keeps what it has read.
+    ``terms.de.md`` takes precedence over ``terms.md``. Each file is read once. Changes take effect after a restart.
     """
     if folder is None:
         return ""

@@ -1,4 +1,4 @@
-"""The questions of the help pages and their answers, as Markdown."""
+"""Questions and answers of the help pages, as Markdown."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +8,7 @@ from openmeet.i18n.catalogue import LazyText, lazy
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One help page. ``slug``: the end of its address. ``parts``: its paragraphs."""
+    """One help page. ``slug`` is the last part of its URL. ``parts`` are its paragraphs."""
 
     slug: str
     icon: str

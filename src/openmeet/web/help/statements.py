@@ -1,4 +1,6 @@
-"""Who runs the site, its terms, privacy and accessibility, where the operator wrote nothing of their own: Markdown."""
+"""Default texts, as Markdown: who runs the site, its terms, privacy and accessibility. Used if the operator has not
+written their own.
+"""
 
 from typing import Final
 
@@ -77,5 +79,5 @@ ACCESSIBILITY: Final = (
 
 
 def paragraphs_of(several: tuple[LazyText, ...]) -> str:
-    """One Markdown text of these paragraphs, in the current language."""
+    """These paragraphs as one Markdown text, in the current language."""
     return "\n\n".join(str(one) for one in several)

@@ -1,4 +1,4 @@
-"""Host messages as JSON."""
+"""Host messages, as JSON."""
 
 from typing import Literal
 
@@ -27,7 +27,7 @@ MessageStateName = Literal["scheduled", "sent", "called_off"]
 
 
 class MessageInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``sendAt``: the instant to send it; at once if left out."""
+    """``sendAt`` is the instant at which to send the message. If left out, it is sent at once."""
 
     text: str
     addressees: list[AddresseesName]
@@ -35,8 +35,8 @@ class MessageInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class MessagePreview(msgspec.Struct, rename="camel"):
-    """How many people it would reach now. ``unreached``: others in the audience without an address or with messages
-    turned off.
+    """How many people the message would reach now. ``unreached`` counts people in the audience who have no address or
+    have turned messages off.
     """
 
     recipients: int
@@ -44,7 +44,7 @@ class MessagePreview(msgspec.Struct, rename="camel"):
 
 
 class MessageOutput(msgspec.Struct, rename="camel"):
-    """One message. ``recipients``: how many people it went to."""
+    """One message. ``recipients`` is the number of people it was sent to."""
 
     id: str
     text: str
@@ -57,7 +57,7 @@ class MessageOutput(msgspec.Struct, rename="camel"):
 
 
 class MessageList(msgspec.Struct, rename="camel"):
-    """The newest first; ``cursor`` is null on the last page."""
+    """Newest first. ``cursor`` is null on the last page."""
 
     messages: list[MessageOutput]
     cursor: str | None

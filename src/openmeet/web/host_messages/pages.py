@@ -1,4 +1,4 @@
-"""Host messages on pages: the form, a preview of its reach, sent messages."""
+"""Host message pages: the form, a preview with the number of recipients, and the sent messages."""
 
 import secrets
 from urllib.parse import quote
@@ -90,7 +90,7 @@ async def call_off(request: Request) -> Response:
 
 
 async def _preview(request: Request, typed: dict[str, str], chosen: list[str], send_at: Instant | None) -> Response:
-    """The message and its number of recipients, before anything is sent."""
+    """Show the message and the number of its recipients before anything is sent."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await actions.find_for_host(reader, caller, _slug(request))

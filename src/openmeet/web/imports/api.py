@@ -1,4 +1,4 @@
-"""Imports as JSON: an upload returns a preview, and a second request imports it."""
+"""Imports, as JSON. An upload returns a preview, and a second request imports it."""
 
 from typing import ClassVar, Literal
 
@@ -25,13 +25,13 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
-# A calendar file as the body.
+# The body can be a calendar file.
 CALENDAR = "text/calendar"
 
 
 class ImportInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Events: ``ics`` or ``url``. Contacts of an ``event`` or a ``group`` of the caller: ``csv``, with ``columns`` by
-    meaning.
+    """For events, send ``ics`` or ``url``. For contacts of an ``event`` or ``group`` of the caller, send ``csv``, with
+    ``columns`` that map meanings to column names.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {"ics": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n"}
@@ -45,8 +45,8 @@ class ImportInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class DifferenceOutput(msgspec.Struct, rename="camel"):
-    """A field that changed in the file since its import, by its name in the event form. ``isEditedHere``: also changed
-    here.
+    """A field that has changed in the file since its import, named as in the event form. ``isEditedHere`` means that it
+    was changed here as well.
     """
 
     field: str
@@ -56,11 +56,13 @@ class DifferenceOutput(msgspec.Struct, rename="camel"):
 
 
 class FoundEvent(msgspec.Struct, rename="camel"):
-    """One parsed event; ``changes`` counts single dates that differ. Only ``new`` ones are imported.
+    """One parsed event. ``changes`` is the number of single dates that differ from the rule. Only events that are
+    ``new`` are imported.
 
-    ``looksLike``: the path of a likely duplicate of the caller's, empty if there is none; such an event is imported
-    only if it is named. ``differences``: changes since the event at ``path`` was imported; applied only if it is named.
-    ``dates`` among them counts changed single dates, ``status`` means that it is cancelled.
+    ``looksLike`` is the path of an event of the caller that is probably the same, or empty. Such an event is imported
+    only if the request names it. ``differences`` lists changes since the event at ``path`` was imported; they are
+    applied only if the request names the event. In them, ``dates`` counts changed single dates, and ``status`` means
+    that the event is cancelled.
     """
 
     uid: str
@@ -79,9 +81,10 @@ class FoundEvent(msgspec.Struct, rename="camel"):
 
 
 class FoundPerson(msgspec.Struct, rename="camel"):
-    """One row of a list; ``problem`` says why it is skipped.
+    """One row of a list. ``problem`` says why it is skipped.
 
-    ``meansNo``: their ``status`` means not coming, so they are added only if chosen.
+    ``meansNo`` means that, according to their ``status``, they are not coming. They are added only if the request names
+    them.
     """
 
     line: int
@@ -93,9 +96,9 @@ class FoundPerson(msgspec.Struct, rename="camel"):
 
 
 class FoundPeople(msgspec.Struct, rename="camel"):
-    """A parsed list; ``service`` is who exported it, if recognized.
+    """A parsed list. ``service`` is the service that exported it, if it was recognized.
 
-    ``byName``: how many of the new people have no address; they are listed, and get no e-mail.
+    ``byName`` is the number of new people without an address. They are listed but get no e-mail.
     """
 
     service: str
@@ -108,7 +111,9 @@ class FoundPeople(msgspec.Struct, rename="camel"):
 
 
 class OutcomeOutput(msgspec.Struct, rename="camel"):
-    """The result of an import. ``made``: paths of new drafts and series, ``updated``: those changed to match the file."""
+    """The result of an import. ``made`` has the paths of new drafts and series, ``updated`` those of events that were
+    changed to match the file.
+    """
 
     made: list[str]
     updated: list[str]
@@ -118,10 +123,10 @@ class OutcomeOutput(msgspec.Struct, rename="camel"):
 
 
 class ImportOutput(msgspec.Struct, rename="camel"):
-    """An upload; ``outcome`` is null until it was imported.
+    """An upload. ``outcome`` is null until it has been imported.
 
-    ``cursor`` leads to the next events, or rows of ``people``; null on the last page. Counts and warnings are of the
-    whole.
+    ``cursor`` leads to the next events or rows of ``people``. It is null on the last page. Counts and warnings cover
+    the whole file.
     """
 
     id: str
@@ -134,11 +139,11 @@ class ImportOutput(msgspec.Struct, rename="camel"):
 
 
 class Confirmation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``events``: UIDs to import; null for all new ones without a likely duplicate.
+    """``events`` are the UIDs to import. Null means all new ones that have no likely duplicate.
 
-    ``updates``: UIDs of events imported before whose ``differences`` to apply. ``people``: lines of a list to add; null
-    for all new ones whose status does not mean no. ``timeZone``: for events with none or an unknown one; null to keep
-    the shown one.
+    ``updates`` are the UIDs of events that were imported before and whose ``differences`` to apply. ``people`` are line
+    numbers of a list to add. Null means all new ones except those whose status means that they are not coming.
+    ``timeZone`` is used for events with no time zone or an unknown one. Null keeps the zone in the preview.
     """
 
     events: list[str] | None = None
@@ -148,14 +153,14 @@ class Confirmation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class InvitationsInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``expectedPeople``: the number shown to the host; if it has changed, nothing is sent."""
+    """``expectedPeople`` is the number that was shown to the host. If it has changed, nothing is sent."""
 
     expected_people: int
     message: str = ""
 
 
 class InvitationsSent(msgspec.Struct, rename="camel"):
-    """How many people are sent the invitation."""
+    """The number of people who are sent the invitation."""
 
     people: int
 
@@ -163,7 +168,7 @@ class InvitationsSent(msgspec.Struct, rename="camel"):
 async def create(request: Request) -> Response:
     caller = caller_of(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == CALENDAR:
-        # Keep the bytes: a folded line may split a character, so only the whole file can be decoded.
+        # Keep the bytes. A folded line can split a character, so only the whole file can be decoded.
         import_id = await receive_import(request, caller, None, url="", content=await request.body(), name="")
         return await _answer(request, caller, import_id, 201)
     wanted = await read_json(request, ImportInput)
@@ -227,7 +232,7 @@ def _differences(update: Update | None) -> list[DifferenceOutput]:
 
 
 async def invite(request: Request) -> Response:
-    """Send the invitation to everybody on the list of this import's event or group who has none yet."""
+    """Send the invitation to everyone on the list of this import's event or group who has not had one yet."""
     caller = caller_of(request)
     wanted = await read_json(request, InvitationsInput)
     arrived = await _import(request, caller)

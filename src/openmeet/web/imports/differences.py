@@ -1,4 +1,4 @@
-"""Differences between a file and an event imported before, as text."""
+"""Differences between a file and an event that was imported before, as text."""
 
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -14,14 +14,16 @@ from openmeet.recurrence.rule import parse_rule
 from openmeet.web.events.forms import LABELS
 
 _LABELS: Final = {**LABELS, "rule": lazy("Repeats"), "left_out": lazy("Dates left out"), "added": lazy("Extra dates")}
-# Dates listed by name; the others are counted.
+# Maximum number of dates that are listed. Further dates are counted.
 _NAMED: Final = 6
-# Maximum characters shown of a text.
+# Maximum number of characters shown of a text.
 _LETTERS: Final = 200
 
 
 class ImportDifference(NamedTuple):
-    """One difference: the field's label, its value here and in the file. ``is_edited_here``: also changed here."""
+    """One difference: the field's label, its value here, and its value in the file. ``is_edited_here``: it was changed
+    here too.
+    """
 
     label: str
     before: str
@@ -30,7 +32,7 @@ class ImportDifference(NamedTuple):
 
 
 def differences(event: ImportedEvent, update: Update) -> list[ImportDifference]:
-    """The differing fields of an event, as text."""
+    """The fields of an event that differ, as text."""
     starts = next((one for one in update.fields if one.field == "starts"), None)
     first = (starts.before, starts.after) if starts else (event.typed.starts, event.typed.starts)
     return [
@@ -54,7 +56,7 @@ def _before_and_after(one: FieldChange, first: tuple[str, str], zone: str) -> tu
 
 
 def _rule(text: str, first: str) -> str:
-    """A rule as a sentence; the raw text if it cannot be parsed."""
+    """A recurrence rule as a sentence, or the raw text if it cannot be parsed."""
     if not text:
         return ""
     try:

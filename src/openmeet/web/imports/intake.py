@@ -1,4 +1,4 @@
-"""Accept an upload (a file, a text or a URL): parse it once, and store it only if it can be parsed."""
+"""Accept an upload (a file, a text or a URL): parse it, and store it only if it can be parsed."""
 
 from functools import partial
 
@@ -25,8 +25,8 @@ _BEGINNING = b"BEGIN:VCALENDAR"
 async def receive_import(
     request: Request, caller: Caller, target: InvitationTarget | None, *, url: str, content: bytes, name: str
 ) -> ImportId:
-    """Store it for a week. ``target``: the event or group for contacts; None for events. Raises what parsing and
-    fetching raise.
+    """Store the upload for a week. ``target`` is the event or group that contacts are for; None for events. Raises the
+    errors of fetching and parsing.
     """
     workers = workers_of(request, caller.user_id)
     medium, what, source = Medium.ICS, What.EVENTS, name
@@ -51,7 +51,7 @@ async def receive_import(
 
 
 async def reading_of(request: Request, reader: Reader, caller: Caller) -> FileReading:
-    """The parser settings for the caller's files."""
+    """The parser settings for this caller's files."""
     hosts = tuple(host.lower() for host in services(request).settings.call_hosts)
     return FileReading(await zone_of(request, reader, caller.user_id), hosts)
 

@@ -1,4 +1,4 @@
-"""Accept or decline an invitation from an imported list, as JSON. Declining needs only the e-mail's token."""
+"""Accept or decline an invitation from an imported list, as JSON. To decline, only the token in the e-mail is needed."""
 
 from typing import Literal
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class InvitationPreviewOutput(msgspec.Struct, rename="camel"):
-    """What an invitation is for: an event (``guests``) or a group (``members``), with the inviter's message."""
+    """What the invitation is for: an event (``guests``) or a group (``members``). Includes the inviter's message."""
 
     what: Literal["guests", "members"]
     title: str
@@ -26,13 +26,13 @@ class InvitationPreviewOutput(msgspec.Struct, rename="camel"):
 
 
 class ArrivalAccepted(msgspec.Struct, rename="camel"):
-    """The joined event or group."""
+    """The event or group that was joined."""
 
     url: str
 
 
 async def show(request: Request) -> Response:
-    """Changes nothing: mail servers open links before people do."""
+    """Show the invitation. This changes nothing, because mail servers open links before people do."""
     person_id = people.person_in(services(request).code_key, request.path_params["token"])
     async with database_of(request).reader() as reader:
         person, event, group = await people.shown(reader, person_id)

@@ -1,4 +1,4 @@
-"""Imports on pages: a file, a URL or a list; previewed before anything is imported."""
+"""Import pages: a file, a URL or a list. There is a preview before anything is imported."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -37,9 +37,9 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
-# Rows of a list in the preview; the counts include all.
+# Maximum number of list rows in the preview. The counts include all rows.
 SHOWN_ROWS = 50
-# Rows of a list that can be chosen individually; status decides about the others.
+# Maximum number of list rows that can be chosen individually. For the rest, the status decides.
 TICKED_ROWS = 500
 
 _MATCH_LABELS = {
@@ -54,7 +54,7 @@ _COLUMNS = {
     Column.LAST_NAME: lazy("Last name"),
     Column.STATUS: lazy("How they answered there"),
 }
-# The URL is a secret: no cache and no search engine may keep it.
+# The URL is a secret, so caches and search engines must not keep it.
 _PRIVATE = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 
@@ -79,7 +79,7 @@ async def show_start(request: Request) -> Response:
 
 
 async def start(request: Request) -> Response:
-    """Store the upload and show its preview; errors are shown at their field."""
+    """Store the upload and show its preview. Errors are shown next to their field."""
     caller = caller_of(request)
     typed, content, name = await read_upload(request)
     what, slug = _list_of(typed)
@@ -108,7 +108,7 @@ async def show(request: Request) -> Response:
 
 
 async def bring(request: Request) -> Response:
-    """Import it; for a list, change the columns first if that button was pressed."""
+    """Import the upload. If the button says so, set the time zone of events or the columns of a list instead."""
     caller = caller_of(request)
     typed = await read_form(request, max_fields=600)
     async with database_of(request).reader() as reader:
@@ -149,7 +149,9 @@ async def show_list(request: Request) -> Response:
 
 
 async def send(request: Request) -> Response:
-    """Invite everybody on the list who has none yet, once; only if their number is still the one shown."""
+    """Invite everyone on the list who has not been invited yet. Sends nothing if their number is no longer the one on
+    the page.
+    """
     caller = caller_of(request)
     typed = await read_form(request)
     what, slug = _what(request), request.path_params["slug"]
@@ -174,12 +176,14 @@ async def send(request: Request) -> Response:
 
 
 async def show_invitation(request: Request) -> Response:
-    """The invitation; opening changes nothing, because mail servers open links before people do."""
+    """The invitation. Opening it changes nothing, because mail servers open links before people do."""
     return await _invitation(request)
 
 
 def open_routes() -> list[Route]:
-    """Posted by mail programs, from anywhere and without cookies: the token is the only credential (RFC 8058)."""
+    """Routes for mail programs, which post from anywhere and without cookies. The token is the only credential (RFC
+    8058).
+    """
     return [
         Route("/mail/decline/list/{token}", show_instead, methods=["GET"]),
         Route("/mail/decline/list/{token}", decline_by_mail, methods=["POST"]),
@@ -187,12 +191,12 @@ def open_routes() -> list[Route]:
 
 
 async def show_instead(request: Request) -> Response:
-    """Show a page that asks for confirmation, in place of a link that would act at once."""
+    """Show a page that asks for confirmation, because opening a link must not act at once."""
     return go(f"/arrivals/{quote(request.path_params['token'])}")
 
 
 async def decline_by_mail(request: Request) -> Response:
-    """One-click decline: the body is ignored, and the response is no redirect."""
+    """One-click decline. The body is ignored, and the response is not a redirect."""
     person_id = people.person_in(services(request).code_key, request.path_params["token"])
     async with database_of(request).transaction() as tx:
         await people.decline(tx, services(request).code_key, person_id)
@@ -200,7 +204,7 @@ async def decline_by_mail(request: Request) -> Response:
 
 
 async def answer(request: Request) -> Response:
-    """Accepting needs a signed-in user; declining does not."""
+    """Accept or decline the invitation. Accepting requires signing in, declining does not."""
     typed = await read_form(request)
     person_id = people.person_in(services(request).code_key, request.path_params["token"])
     if typed.get("act") == "no":
@@ -225,7 +229,7 @@ async def _import(reader: Reader, request: Request, caller: Caller) -> Import:
 async def _uids(
     workers: ChargedPool, arrived: Import, reading: FileReading, *several: frozenset[str]
 ) -> tuple[frozenset[str], ...]:
-    """UIDs of the events with these positions in the list, for each set of positions; parsed once."""
+    """For each set of positions in the list, the UIDs of the events at these positions. The file is parsed only once."""
     if arrived.outcome is not None:
         return tuple(frozenset() for _ in several)
     whole = await events.understood(workers, arrived, reading)
@@ -394,7 +398,9 @@ MAX_FIELDS = 50
 
 
 async def read_upload(request: Request) -> tuple[dict[str, str], bytes, str]:
-    """The fields, the file's bytes and its name; both empty if none was chosen. The body limit bounds its size."""
+    """The form fields, the file's bytes and its name. The latter two are empty if no file was chosen. The limit on the
+    request body also limits the file.
+    """
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise InvalidInput("", ImportReason.UPLOAD_EXPECTED)
     async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
