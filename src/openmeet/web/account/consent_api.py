@@ -1,8 +1,9 @@
-"""Consent to publish, as JSON: what consent would publish, giving it and withdrawing it. The default is no.
+"""Consent to publish, as JSON: show what consent would publish, give it, withdraw it. Without consent nothing is
+published.
 
-What must be shown before consent is part of the response: the record, the handle, and ``NOTICE``. A consent names the
-revision that it was based on (``If-Match``) and repeats the notice, so that no program consents without having read
-them.
+The response contains everything that must be shown before consent: the record, the handle, and ``NOTICE``. A request
+that gives consent names the revision that it is based on (``If-Match``) and repeats the notice, so that no program
+consents without having read them.
 """
 
 from typing import Any, ClassVar, Final
@@ -36,9 +37,10 @@ NOTICE: Final = "Anyone can read this and copies may remain."
 class ConsentOutput(msgspec.Struct, rename="camel"):
     """Whether the caller consented to publishing, and what consent means.
 
-    ``notice``, ``record`` (one of theirs, or an example) and ``handle`` must be shown before consent; ``events`` and
-    ``answers``: how many it publishes. ``did`` is null while there is no account. ``published``: how many records are
-    published now, including those being retracted. ``problem``: why the account could not be made.
+    Show ``notice``, ``record`` and ``handle`` before asking for consent. ``record`` is one of the caller's records, or
+    an example. ``events`` and ``answers`` are the numbers of events and RSVPs that consent would publish. ``did`` is
+    null until the caller has an account. ``published`` is the number of records that are published now, including those
+    being retracted. ``problem`` says why the account could not be created.
     """
 
     is_given: bool
@@ -57,10 +59,11 @@ class ConsentOutput(msgspec.Struct, rename="camel"):
 
 
 class ConsentInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """``isGiven`` true: publish what is public of the caller; false: publish nothing, and retract what was published.
+    """If ``isGiven`` is true, publish the caller's public events and RSVPs. If false, publish nothing and retract what
+    was published.
 
-    Consent repeats ``notice`` exactly. ``handle``: for a new account, where the caller has none; empty for the
-    suggested one.
+    To give consent, repeat ``notice`` exactly. ``handle`` is used if the caller has no account yet: it is the handle of
+    the new one. Leave it empty to use the suggested handle.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {"isGiven": True, "notice": NOTICE, "handle": "ana.town.example"}
@@ -100,14 +103,14 @@ async def answer(request: Request) -> Response:
     )
     handle = await handle_for(publishing.network, publishing.keeper, state, wanted.handle or suggested)
     async with database_of(request).transaction() as tx:
-        # The caller may have withdrawn consent while the PDS was asked about the handle: that is not overruled.
+        # The caller may have withdrawn consent while we asked the PDS about the handle. Do not override that.
         _require_revision(expected, await state_of(tx, caller.user_id))
         await actions.agree(tx, caller.user_id, handle=handle)
         return await _shown(tx, publishing, caller, services(request).settings.public_url)
 
 
 def _require_revision(expected: int | None, state: ConsentState) -> None:
-    """Raises PreconditionFailed unless the consent has the expected revision (None: any)."""
+    """Raises PreconditionFailed unless the consent has the expected revision. None accepts any revision."""
     if expected is not None and expected != state.consent.revision:
         raise PreconditionFailed(UserReason.CHOICE_CHANGED_SINCE_READ)
 

@@ -1,6 +1,6 @@
-"""The consent page: give consent to publishing (default no), or withdraw it later.
+"""The consent page: consent to publishing, or withdraw that consent later. The default is no.
 
-It shows before consent: the record, the handle, and the words "anyone can read this and copies may remain".
+Before consent it shows the record, the handle, and the words "anyone can read this and copies may remain".
 """
 
 from collections.abc import Mapping

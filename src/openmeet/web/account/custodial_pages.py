@@ -1,4 +1,6 @@
-"""The page that shows the recovery key of a repository after its user took it over, and confirms that they saved it."""
+"""Recovery key page: shows the recovery key of a repository after its user took it over, and lets them confirm that
+they saved it.
+"""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -27,12 +29,12 @@ from openmeet.web.site.tenant_routing import database_of
 PATH = "/settings/identity/recovery-key"
 FILE = f"{PATH}/file"
 
-# Shown if there is no key, for whatever reason.
+# Shown if there is no key, whatever the reason.
 
 
 class RecoveryKeyCheck(StrEnum):
-    """Whether the key still works. Unchecked: the PLC directory did not answer. Gone: the DID document no longer lists
-    it.
+    """Whether the recovery key still works. UNCHECKED means that the PLC directory did not answer, GONE that the DID
+    document no longer lists the key.
     """
 
     GOOD = "good"
@@ -50,7 +52,7 @@ class _CustodialView:
 
 
 def routes() -> list[Route]:
-    """Keys are shown to their owner only, and never cached."""
+    """Routes of the recovery key. The pages are shown to the owner only and never cached."""
     return [
         Route(PATH, show, methods=["GET"]),
         Route(FILE, save, methods=["GET"]),
@@ -94,7 +96,7 @@ async def erase(request: Request) -> Response:
 
 
 def _account_page(publishing: Publishing) -> str:
-    """The account page of the PDS that kept the repository."""
+    """The account page on the PDS that held the repository."""
     return f"{publishing.keeper.pds_url}/account"
 
 

@@ -1,4 +1,6 @@
-"""Settings: delete one's account. What happens is shown first; the proof of identity is at most ten minutes old."""
+"""Settings: delete one's account. The page first shows what will happen; the user must have proved their identity in
+the last ten minutes.
+"""
 
 from typing import Any, ClassVar, Final
 
@@ -32,7 +34,8 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/settings/delete"
-# What somebody types to confirm, by whether they have an e-mail address and a network account here.
+# Label of the confirmation field. Keys: whether the user has an e-mail address, and whether they have a network account
+# here.
 _NAMED: Final = {
     (True, True): lazy("Your e-mail address or account name"),
     (True, False): lazy("Your e-mail address"),
@@ -43,8 +46,8 @@ PROOF_LASTS: Final = 10 * MINUTE
 
 
 class HostedEventOutput(msgspec.Struct, rename="camel"):
-    """``heir``: who takes the event over; null: it is cancelled. ``isSoon``: at once, because it begins before the account
-    is deleted.
+    """An event that the caller hosts. ``heir`` is the person who takes it over; if it is null, the event is cancelled.
+    If ``isSoon`` is true, this happens at once, because the event starts before the account is deleted.
     """
 
     slug: str
@@ -55,8 +58,9 @@ class HostedEventOutput(msgspec.Struct, rename="camel"):
 
 
 class DeletionPreview(msgspec.Struct, rename="camel"):
-    """What happens if the caller deletes their account; ``moreEvents`` are not listed. ``recordsOutOfReach``: at-uris that
-    we cannot delete, because their account server no longer lets us in.
+    """What happens if the caller deletes their account. ``moreEvents`` is the number of events that are not listed.
+    ``recordsOutOfReach`` lists the at-uris of records that we cannot delete, because their account server no longer
+    accepts our session.
     """
 
     due_at: str
@@ -72,8 +76,8 @@ class DeletionPreview(msgspec.Struct, rename="camel"):
 
 
 class DeletionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Asks for the deletion of the caller's account. ``confirm``: their e-mail address or handle; left out: not
-    checked.
+    """A request to delete the caller's account. ``confirm`` is their e-mail address or handle. It is not checked if
+    left out.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {"confirm": "ana@example.org"}
@@ -82,7 +86,7 @@ class DeletionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class DeletionRequested(msgspec.Struct, rename="camel"):
-    """The account is going to be deleted. Signing in before ``dueAt`` keeps it."""
+    """The account will be deleted at ``dueAt``. Signing in before then keeps it."""
 
     due_at: str
 
@@ -134,7 +138,9 @@ def _grace(request: Request) -> int:
 
 
 async def _require_recent_proof(reader: Reader, request: Request, token: str) -> None:
-    """Raises Forbidden (``ProofExpired``, ``ProofTooWeak``) unless this session was opened a moment ago, and by the person."""
+    """Raises Forbidden (``ProofExpired``, ``ProofTooWeak``) unless the person themselves opened this session a few
+    minutes ago.
+    """
     proof = await sign_in.proof_of(reader, model.hash_token(token)) if token else None
     if proof is None:
         raise Forbidden(UserReason.SIGN_IN_TO_DELETE, name="ProofExpired")
@@ -147,7 +153,7 @@ async def _require_recent_proof(reader: Reader, request: Request, token: str) ->
 
 
 async def _require_typed_name(reader: Reader, user_id: UserId, typed: str) -> None:
-    """Raises InvalidInput unless this is the person's e-mail address, or a handle or DID of theirs."""
+    """Raises InvalidInput unless the text is the person's e-mail address, or one of their handles or DIDs."""
     person = await users.by_id(reader, user_id)
     mine = await identities.of_user(reader, user_id)
     names = {one.handle.lower() for one in mine} | {one.did for one in mine}

@@ -1,4 +1,4 @@
-"""The AT Protocol identity page: connected accounts, granted permissions, and every way to change them."""
+"""AT Protocol identity page: connected accounts, the permissions granted to this site, and every way to change them."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 HERE = "/settings/identity"
 
-# What each feature allows, in users' words.
+# What each feature is allowed to do, in everyday words.
 FEATURE_LABELS = {
     Feature.CALENDAR: lazy("Write your public events and answers, and their pictures"),
     Feature.SERIES: lazy("Write your series, so that other apps know all their dates"),
@@ -43,7 +43,7 @@ FEATURE_LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """One permission that is granted, requested when needed, or refused."""
+    """One permission and its state: granted, requested when needed, or refused."""
 
     feature: Feature
     words: str
@@ -89,7 +89,7 @@ async def show(request: Request) -> Response:
 
 
 async def link(request: Request) -> Response:
-    """Redirect to the PDS of a further account."""
+    """Redirect to the PDS of another account, to connect that account."""
     caller = caller_of(request)
     typed = await read_form(request)
     try:
@@ -134,7 +134,7 @@ async def switch(request: Request) -> Response:
 
 
 async def unlink(request: Request) -> Response:
-    """Unlink an account; its PDS ends our session."""
+    """Unlink an account. Its PDS is asked to end our session."""
     caller = caller_of(request)
     did = _did((await read_form(request)).get("did", ""))
     try:
@@ -152,7 +152,7 @@ async def unlink(request: Request) -> Response:
 
 
 async def sign_out_everywhere(request: Request) -> Response:
-    """End every session: of browsers and programs here, and ours at the PDS of each account."""
+    """End every session: those of browsers and programs on this site, and our session at the PDS of each account."""
     await sign_out.end_everywhere(request, caller_of(request))
     response = go("/", flash="signed_out_everywhere")
     site_session.clear_cookie(request, response)
@@ -179,7 +179,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
 
 
 def _opens(request: Request, session: SealedSession) -> bool:
-    """Whether a session's tokens can be unsealed; if not, it counts as expired."""
+    """Whether the tokens of a session can be unsealed. A session whose tokens cannot be unsealed counts as expired."""
     network = services(request).network
     return network is None or session_sealing.opens(network, session)
 
@@ -210,7 +210,7 @@ def _did(text: str) -> Did:
 
 
 def _feature(text: str) -> Feature | None:
-    """None: no further permission, only sign in again."""
+    """The feature whose permission the form requests. None means only to sign in again, without a further permission."""
     if not text:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Settings for Matrix: whether one's messages are passed on there, and linking one's own account."""
+"""Matrix settings: whether the user's messages are passed on there, and linking their own Matrix account."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -41,7 +41,7 @@ async def show(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """``act``: pass_on, keep_here, link, unlink or invitations. A new code is shown once."""
+    """Handle the form. ``act`` is pass_on, keep_here, link, unlink or invitations. A new link code is shown only once."""
     _require_matrix(request)
     caller, typed = caller_of(request), await read_form(request)
     act = typed.get("act", "")
@@ -64,7 +64,7 @@ async def change(request: Request) -> Response:
 
 
 async def _choose(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> None:
-    """Which rooms invite: the mode, and a tick for each room that the page has shown (``shown``: their ids)."""
+    """Set which rooms send invitations: the mode, and one checkbox for each room on the page (``shown`` has their ids)."""
     mode = next((one for one in InvitationMode if one.value == typed.get("mode")), None)
     if mode is not None:
         await matrix_choices.choose_mode(tx, caller, mode)
@@ -72,7 +72,7 @@ async def _choose(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> 
         return
     for room in await matrix_choices.rooms_to_choose(tx, caller.user_id, _MOST_ROOMS):
         field = f"room-{room.room_id}"
-        # Rooms that the page did not show keep their setting.
+        # Rooms that were not on the page keep their setting.
         if f"shown-{room.room_id}" in typed and bool(typed.get(field)) is not room.is_invited:
             await matrix_choices.choose_room(tx, caller, room.room_id, invited=bool(typed.get(field)))
 
@@ -104,6 +104,6 @@ async def _page(request: Request, code: tuple[str, Instant] | None = None) -> Re
 
 
 def _require_matrix(request: Request) -> None:
-    """Raises NotFound on a site without a homeserver."""
+    """Raises NotFound if the site has no homeserver."""
     if not services(request).settings.matrix_url:
         raise NotFound(ChatReason.NO_MATRIX_HERE)

@@ -1,4 +1,4 @@
-"""Account merge on pages: prove another account, review what it holds, confirm."""
+"""Account merge pages: prove that the other account is yours, review what it holds, confirm."""
 
 from urllib.parse import urlencode
 
@@ -135,7 +135,9 @@ async def _name(reader: Reader, claim: AccountClaim) -> str:
 
 
 async def _ways_in(reader: Reader, claim: AccountClaim) -> dict[str, object]:
-    """Ways to sign in before and after the merge: addresses and handles. Of two addresses only one remains."""
+    """The ways to sign in before and after the merge: e-mail addresses and handles. If both accounts have an address,
+    only one is kept.
+    """
     other: UserId | None = claim.other_id
     them = await by_id(reader, other) if other else None
     me = await by_id(reader, claim.user_id)

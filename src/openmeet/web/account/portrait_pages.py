@@ -1,4 +1,4 @@
-"""One's own picture: uploaded, taken from the profile of a connected account when asked for, or removed."""
+"""The user's own picture: upload it, copy it from the profile of a connected account, or remove it."""
 
 from collections.abc import Awaitable, Callable
 
@@ -65,7 +65,7 @@ async def save(request: Request) -> Response:
 
 
 async def save_from_profile(request: Request) -> Response:
-    """Fetch the picture of the profile. Only this button does: nothing is fetched of a person without it."""
+    """Copy the picture from the user's profile. Profiles are only fetched when their owner presses this button."""
     caller = caller_of(request)
     network = services(request).network
     async with database_of(request).reader() as reader:
@@ -100,14 +100,18 @@ async def _save(request: Request, read: Callable[[], Awaitable[bytes]]) -> Respo
 
 
 def _why(refused: Failure) -> Why:
-    """What is wrong with another server is a sentence for its operators."""
+    """The reason to show. What exactly is wrong with another server only concerns its operators, so users see a general
+    sentence.
+    """
     if isinstance(refused, NotFound | RemoteFailed | RemoteSlow):
         return gettext("We couldn’t get it from your account server. Try again later, or upload a picture.")
     return refused.why
 
 
 async def account_with_profile(reader: Reader, user_id: UserId) -> Identity | None:
-    """The connected account whose profile may have a picture: the one that is used, or else the first."""
+    """The connected account whose profile may have a picture: the default account, or else the first one. None if there
+    is none.
+    """
     found = [
         one
         for one in await identities.of_user(reader, user_id)
@@ -117,7 +121,7 @@ async def account_with_profile(reader: Reader, user_id: UserId) -> Identity | No
 
 
 async def form_context(request: Request, reader: Reader) -> dict[str, object]:
-    """What ``account/portrait_form.html`` shows."""
+    """Template context of ``account/portrait_form.html``."""
     caller = caller_of(request)
     has_network = services(request).network is not None
     account = await account_with_profile(reader, caller.user_id) if has_network else None
@@ -139,5 +143,5 @@ async def _show(request: Request, typed: Typed, *, status: int = 200) -> Respons
 
 
 def _back(request: Request) -> str:
-    """Where the form was opened: onboarding goes on with its other questions."""
+    """The page to return to: the one in ``next`` (onboarding continues there), or else the picture's own page."""
     return local_path(request.query_params.get("next", "")) if request.query_params.get("next") else PATH

@@ -1,4 +1,4 @@
-"""One's own profile as JSON."""
+"""The caller's own profile, as JSON."""
 
 from typing import ClassVar
 
@@ -23,7 +23,7 @@ from openmeet.web.site.tenant_routing import database_of, workers_of
 
 
 class ProfileInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The whole profile; what is left out becomes empty."""
+    """The whole profile. Fields left out become empty."""
 
     display_name: str
     bio: str = ""
@@ -34,7 +34,9 @@ class ProfileInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class PortraitInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``image``: a JPEG, PNG, WebP or GIF in base64. A square from its middle is shown, without location and camera details."""
+    """``image`` is a JPEG, PNG, WebP or GIF in base64. It is cropped to a centered square, and location and camera
+    details are removed.
+    """
 
     EXAMPLE: ClassVar[dict[str, str]] = {"image": "R0lGODdhAQABAIEAAP///wAAAAAAAAAAACwAAAAAAQABAAAIBAABBAQAOw=="}
 
@@ -42,11 +44,12 @@ class PortraitInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class ProfileOutput(msgspec.Struct, rename="camel"):
-    """One's own profile; ``email`` is shown to oneself alone. ``language``: of pages and e-mails, a tag of BCP 47; none:
-    that of the browser, and the site's in e-mails.
+    """The caller's own profile. ``email`` is shown to nobody else. ``language`` is the language of pages and e-mails,
+    as a BCP 47 tag. If it is empty, pages use the browser's language and e-mails the site's.
 
-    ``showsAbout``, ``showsGroups``: whether the page that everyone sees of a host has the ``bio``, and the public groups they are in.
-    ``pictureUrl``: of a square of 256 pixels, WebP; it changes with the picture.
+    ``showsAbout`` and ``showsGroups`` say whether the host page, which everyone can see, shows the ``bio`` and the
+    public groups of the caller. ``pictureUrl`` is the URL of a square WebP of 256 by 256 pixels. It changes whenever
+    the picture changes.
     """
 
     id: str

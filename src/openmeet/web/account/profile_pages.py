@@ -1,4 +1,4 @@
-"""One's own profile."""
+"""Settings page of the user's own profile."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -61,7 +61,7 @@ async def save_profile(request: Request) -> Response:
 
 
 async def save_zone(request: Request) -> Response:
-    """Save only the time zone, asked of users who signed in by a handle or a program."""
+    """Save only the time zone. Users who signed in with a handle or through a program are asked for it."""
     user = await _me(request)
     typed = await read_form(request)
     zone = typed.get("time_zone", "")

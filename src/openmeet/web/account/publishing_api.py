@@ -18,10 +18,10 @@ PATH = "/api/me/publishing"
 
 
 class RecordPreferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Fields left out have their default. ``declinedAs``: the record of a declined RSVP; ``waitingAs``: of one on the
-    waitlist.
+    """Publishing preferences. Fields left out get their default value. ``declinedAs`` says how a declined RSVP is
+    recorded, ``waitingAs`` how one on the waitlist is.
 
-    ``letsCoHostsPublish``: co-hosts' edits of an event are written to the caller's record, too.
+    If ``letsCoHostsPublish`` is true, edits that co-hosts make to an event are written to the caller's record too.
     """
 
     writes_events: bool = True

@@ -1,4 +1,6 @@
-"""Settings as a list: each row says how things are now, and leads to its page. The sessions, to end them one by one."""
+"""Settings list: each row shows the current state and links to its page. Also the list of sessions, which can be ended
+one by one.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +39,7 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# Rows count what there is up to here; nobody has more.
+# Rows count up to this number of items. Nobody has more.
 _COUNTED: Final = Page(100)
 
 _TRANSPORTS: Final = {SessionTransport.BROWSER: lazy("A browser"), SessionTransport.API: lazy("A program")}
@@ -45,7 +47,7 @@ _TRANSPORTS: Final = {SessionTransport.BROWSER: lazy("A browser"), SessionTransp
 
 @dataclass(frozen=True, slots=True)
 class SettingsRow:
-    """One row: an icon, a title, and how it is now."""
+    """One row: an icon, a title and the current state."""
 
     path: str
     icon: str
@@ -64,7 +66,9 @@ class SettingsGroup:
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A session of the viewer. ``name``: what a form calls it, which opens nothing. ``is_here``: of this browser."""
+    """A session of the viewer. ``name`` identifies it in forms and is no credential. ``is_here``: it is the session of
+    this browser.
+    """
 
     name: str
     words: str
@@ -118,7 +122,9 @@ async def show_sessions(request: Request) -> Response:
 
 
 async def end_session(request: Request) -> Response:
-    """End one session, by its name in the list. That of this browser leads to the front page."""
+    """End one session, identified by its name in the list. Ending the session of this browser redirects to the front
+    page.
+    """
     caller = caller_of(request)
     named = (await read_form(request)).get("session", "")
     here = hash_token(session.cookie_token(request))
@@ -173,7 +179,7 @@ async def _groups(reader: Reader, request: Request, user: User) -> list[Settings
             else []
         ),
     ]
-    # On a phone the way to one's groups: its bar has other places.
+    # Phones have no link to the user's groups in their bar, so they are linked here.
     yours = [
         SettingsRow("/my/events?which=hosting", "person", gettext("Hosting"), gettext("Your events, and who comes")),
         SettingsRow("/groups?which=mine", "group", gettext("My groups"), gettext("Groups you’re in or follow")),

@@ -1,4 +1,4 @@
-"""Onboarding of a new person: town, topics and groups. Each step can be skipped."""
+"""Onboarding of a new user: town, topics and groups. Each step can be skipped."""
 
 from typing import Final
 from urllib.parse import urlencode
@@ -26,7 +26,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/welcome/start"
 
-# Each is a saved search, of which a person has a limited number.
+# Each topic is stored as a saved search, and the number of saved searches is limited.
 MOST_TOPICS: Final = 5
 _MOST_GROUPS: Final = 6
 
@@ -40,7 +40,7 @@ async def show(request: Request) -> Response:
 
 
 async def start(request: Request) -> Response:
-    """Keep a search for each topic, near the town; follow the groups that are ticked."""
+    """Save a search near the town for each topic, and follow the selected groups."""
     caller = caller_of(request)
     typed = await read_form(request)
     topics = [one for one in Category if typed.get(f"topics.{one.value}")]

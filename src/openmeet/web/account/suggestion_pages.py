@@ -1,4 +1,4 @@
-"""Whether events are suggested to somebody, and from what: one switch."""
+"""The switch for event suggestions, with an explanation of what they are based on."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,7 +26,7 @@ async def show_suggestions(request: Request) -> Response:
 
 
 async def save_suggestions(request: Request) -> Response:
-    """Switch suggestions on (``wanted``) or off."""
+    """Turn suggestions on (``wanted``) or off."""
     caller = caller_of(request)
     typed = await read_form(request)
     wanted = bool(typed.get("wanted"))

@@ -1,4 +1,4 @@
-"""The caller's API tokens, as JSON. For sessions only: a token can neither list nor make tokens."""
+"""The caller's API tokens, as JSON. Requires a session: a token cannot list or create tokens."""
 
 import msgspec
 from starlette.requests import Request
@@ -17,7 +17,9 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class TokenRequest(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """What a token is for and may do. ``expiresInDays``: 1 to 366; null: valid until revoked."""
+    """The purpose and scopes of a new token. ``expiresInDays`` is 1 to 366. If it is null, the token is valid until it
+    is revoked.
+    """
 
     name: str
     scopes: list[TokenScope]
@@ -37,13 +39,13 @@ class TokenOutput(msgspec.Struct, rename="camel"):
 
 
 class TokenMade(TokenOutput, rename="camel"):
-    """A new token: ``token`` goes into ``Authorization: Bearer …`` and is shown only here."""
+    """A new token. Send ``token`` in ``Authorization: Bearer …``. It is shown only in this response."""
 
     token: str
 
 
 class TokenList(msgspec.Struct, rename="camel"):
-    """Newest first, including those that ended in the last 30 days."""
+    """Newest first, including tokens that expired or were revoked in the last 30 days."""
 
     tokens: list[TokenOutput]
     cursor: str | None

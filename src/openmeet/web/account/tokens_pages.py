@@ -1,4 +1,4 @@
-"""The caller's API tokens: made and shown once, revoked one by one."""
+"""Pages of the caller's API tokens: create a token, which is shown once, and revoke tokens one by one."""
 
 from typing import Final
 
@@ -41,7 +41,7 @@ async def show(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """Make a token and show it in the response itself, which is never cached; or revoke one."""
+    """Create a token, or revoke one. A new token is shown in the response to the form itself, which is never cached."""
     caller = caller_of(request)
     typed = await read_form(request)
     if "revoke" in typed:

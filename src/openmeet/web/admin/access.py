@@ -1,4 +1,6 @@
-"""Operators of the site, listed in the settings by e-mail address or DID. For everybody else its pages do not exist."""
+"""Operators of the site, who are listed in the settings by e-mail address or DID. Everyone else gets NotFound for their
+pages.
+"""
 
 from dataclasses import dataclass
 
@@ -16,7 +18,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 @dataclass(frozen=True, slots=True)
 class SiteOperator:
-    """``named``: the entry in the settings, which operators cannot change."""
+    """An operator. ``named`` is the entry in the settings that lists them; operators cannot change it themselves."""
 
     caller: Caller
     named: str
@@ -26,7 +28,7 @@ class SiteOperator:
 
 
 async def operator_of(request: Request) -> SiteOperator:
-    """The operator behind a request. Raises NotSignedIn, and NotFound for everybody else."""
+    """The operator who made the request. Raises NotSignedIn, and NotFound for everyone else."""
     caller = caller_of(request)
     named = services(request).settings.operators
     async with database_of(request).reader() as reader:
@@ -37,11 +39,11 @@ async def operator_of(request: Request) -> SiteOperator:
 
 
 async def require_operator_or_service(request: Request) -> None:
-    """Require a service (already authenticated) or an operator. Raises NotSignedIn, and Forbidden for everybody else."""
+    """Require a service (already authenticated) or an operator. Raises NotSignedIn, and Forbidden for everyone else."""
     if is_by_service(request):
         return
     try:
         await operator_of(request)
     except NotFound:
-        # The API documentation lists this path, so there is nothing to hide.
+        # The API documentation lists this path, so NotFound would hide nothing.
         raise Forbidden(AdminReason.OPERATORS_ONLY) from None

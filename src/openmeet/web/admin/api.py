@@ -18,7 +18,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class SourceOutput(msgspec.Struct, rename="camel"):
-    """A subscribed stream; ``quietSeconds`` since its last message was applied."""
+    """A stream that the site subscribes to. ``quietSeconds`` is the time since its last message was applied."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {
         "url": "wss://pds.example",
@@ -36,7 +36,7 @@ class SourceOutput(msgspec.Struct, rename="camel"):
 
 
 class JobCountOutput(msgspec.Struct, rename="camel"):
-    """A number of jobs of one kind in one state."""
+    """The number of jobs of one kind in one state."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {
         "kind": "rsvp",
@@ -52,8 +52,8 @@ class JobCountOutput(msgspec.Struct, rename="camel"):
 
 
 class ServerOutput(msgspec.Struct, rename="camel"):
-    """A failing PDS: ``records`` wait for it, and while its circuit breaker is open no request is made before
-    ``nextAt``.
+    """A PDS that fails. ``records`` is the number of records that wait for it. While its circuit breaker is open, no
+    request is made before ``nextAt``.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {
@@ -74,10 +74,10 @@ class ServerOutput(msgspec.Struct, rename="camel"):
 
 
 class SyncStanding(msgspec.Struct, rename="camel"):
-    """Both directions: subscriptions, queues, publications, discrepancies.
+    """Synchronization in both directions: subscriptions, queues, publications, discrepancies.
 
-    ``discrepancies``: what reconciliation found and could not repair, by kind. ``recordsPutAside``: quarantined
-    records. ``queue`` is null while the broker does not answer.
+    ``discrepancies`` counts, by kind, what reconciliation found and could not repair. ``recordsPutAside`` is the number
+    of quarantined records. ``queue`` is null while the broker does not respond.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {

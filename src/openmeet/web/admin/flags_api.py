@@ -1,4 +1,4 @@
-"""Feature flags of the synchronization as JSON, for programs of the installation."""
+"""Feature flags of the synchronization, as JSON, for the installation's own programs."""
 
 from typing import ClassVar
 
@@ -31,7 +31,7 @@ class FlagOutput(msgspec.Struct, rename="camel"):
 
 
 class FlagList(msgspec.Struct, rename="camel"):
-    """Every flag, and its state."""
+    """Every flag and its state."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"flags": [FlagOutput.EXAMPLE]}
 
@@ -75,7 +75,7 @@ class FlagInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class FlagSwitched(msgspec.Struct, rename="camel"):
-    """The current state; ``isChanged`` is false if it was the same before, and then nothing was logged."""
+    """The current state. ``isChanged`` is false if the flag already had this state; in that case nothing was logged."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"name": "events-in", "isOn": False, "isChanged": True}
 

@@ -1,4 +1,6 @@
-"""``/operating/flags``: each feature flag of the synchronization with its switch, last change and reason."""
+"""``/operating/flags``: each feature flag of the synchronization with its switch, and the time and reason of the last
+change.
+"""
 
 from typing import Final
 
@@ -21,7 +23,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/operating/flags"
 
-# Consequences to know before switching.
+# Consequences that an operator should know before switching.
 FOLLOWS: Final = {
     Flag.EVENTS_IN: (
         lazy("Every repository that is known here is read, so that nothing is missing."),
@@ -88,7 +90,7 @@ async def show_flag(request: Request) -> Response:
 
 
 async def switch(request: Request) -> Response:
-    """Set the state that the button names, so that a second click, or an outdated page, reverts nothing."""
+    """Set the state that the button names. A toggle would undo the change on a second click or from an outdated page."""
     operator = await operator_of(request)
     flag = flag_named(request.path_params["flag"])
     typed = await read_form(request)

@@ -1,4 +1,4 @@
-"""Words for the operator's pages: what states, records and kinds of work are called."""
+"""Labels of states, records and jobs on the operator's pages."""
 
 from typing import Final
 
@@ -34,7 +34,7 @@ CIRCUIT_LABELS: Final = {
     CircuitState.HALF_OPEN: lazy("being tried (circuit half open)"),
 }
 
-# Of sources, labellers, records and jobs.
+# States of sources, labellers, records and jobs.
 STATE_LABELS: Final[dict[str, LazyText]] = {
     SourceState.FOLLOWING: lazy("following"),
     SourceState.FAILING: lazy("failing"),

@@ -1,4 +1,4 @@
-"""The top of ``/operating``: what needs an operator. Pure."""
+"""Top of ``/operating``: the list of things that need an operator. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,15 @@ from openmeet.network.status import SyncStatus
 from openmeet.outbox.publications import PublicationState
 from openmeet.web.admin.labels import JOB_LABELS, RECORD_LABELS
 
-# As on the public status page: retries and short outages take minutes.
+# The same as on the public status page. Retries and short outages take only minutes.
 LATE: Final = 15 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorNeed:
-    """Something for an operator to look at. ``icon``: of ``ui/icons.jinja``; ``path``: where it is dealt with."""
+    """Something that needs an operator. ``icon`` is a name in ``ui/icons.jinja``, ``path`` the page where they can deal
+    with it.
+    """
 
     icon: str
     title: str
@@ -32,7 +34,9 @@ class OperatorNeed:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the synchronisation. ``mark``: "" where all is well, ``amber`` where not, ``off``; ``path``: its details."""
+    """A part of the synchronization. ``mark`` is empty if all is well, ``amber`` if not, and ``off`` if it is switched
+    off. ``path`` links to its details.
+    """
 
     title: str
     words: str
@@ -46,7 +50,9 @@ def needs_of(
     mirrored: Sequence[MirroredRoomOverview],
     geocoder: Geocoder | None = None,
 ) -> list[OperatorNeed]:
-    """The most urgent first. ``away``: databases that do not respond. What hosts decide, such as conflicts, is not here."""
+    """What needs an operator, most urgent first. ``away`` lists databases that do not respond. Decisions for hosts,
+    such as conflicts, are not included.
+    """
     return [*_stopped(found, away), *_failed(found, mirrored), *_geocoder_needs(geocoder), *_late(found)]
 
 
@@ -59,7 +65,7 @@ def _geocoder_needs(geocoder: Geocoder | None) -> list[OperatorNeed]:
 
 
 def _stopped(found: SyncStatus, away: Sequence[str]) -> list[OperatorNeed]:
-    """What does not work until somebody acts."""
+    """Things that do not work until an operator acts."""
     needs = [
         OperatorNeed("alert", gettext("%(name)s doesn’t answer", name=capital(name)), path="#away") for name in away
     ]
@@ -83,7 +89,7 @@ def _stopped(found: SyncStatus, away: Sequence[str]) -> list[OperatorNeed]:
 
 
 def _failed(found: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) -> list[OperatorNeed]:
-    """What was tried and did not succeed; the rest goes on."""
+    """Single items that failed. Everything else continues."""
     needs = [
         OperatorNeed(
             "alert", gettext("%(kind)s: %(number)s failed", kind=JOB_LABELS[job.kind], number=job.number), path="#jobs"
@@ -110,7 +116,7 @@ def _failed(found: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) -> list
 
 
 def _late(found: SyncStatus) -> list[OperatorNeed]:
-    """What waits for longer than a retry takes."""
+    """Items that have waited longer than retries usually take."""
     late = Instant(found.now - LATE)
     needs = [
         OperatorNeed(
@@ -136,7 +142,7 @@ def _late(found: SyncStatus) -> list[OperatorNeed]:
 def parts_of(
     found: SyncStatus, disagreements: Sequence[Noted], conflicts: int, geocoder: Geocoder | None = None
 ) -> list[Part]:
-    """How each part is, in a few words. ``conflicts``: merge decisions that a host has not looked at."""
+    """The state of each part, in a few words. ``conflicts`` is the number of merge decisions that no host has reviewed."""
     failed = sum(one.number for one in found.jobs if one.state == JobState.FAILED)
     opened = sum(one.repaired_at is None for one in disagreements)
     return [

@@ -1,4 +1,4 @@
-"""``/operating``: synchronization status and what needs an operator, for the operators in the settings."""
+"""``/operating``: synchronization status and what needs attention. For the operators named in the settings."""
 
 from typing import Final
 
@@ -100,7 +100,7 @@ async def show_dead_letter(request: Request) -> Response:
 
 
 async def act_on_dead_letters(request: Request) -> Response:
-    """Retry or drop dead letters: one of them, or all that the page showed."""
+    """Retry or drop dead letters: either one, or all that were on the page."""
     await operator_of(request)
     typed, queue = await read_form(request), sync_dependencies_of(request).queue
     chosen = [one for one in typed.get("letters", "").split() if one]
@@ -123,7 +123,9 @@ async def show_quarantine(request: Request) -> Response:
 
 
 async def act_on_quarantine(request: Request) -> Response:
-    """Backfill the repositories of quarantined records again, or drop the records: one, or all that the page showed."""
+    """Backfill the repositories of quarantined records again, or drop the records: either one, or all that were on the
+    page.
+    """
     await operator_of(request)
     typed = await read_form(request)
     chosen = typed.get("records", "").split()

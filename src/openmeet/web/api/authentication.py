@@ -1,8 +1,9 @@
-"""Authentication, authorization and rate limits of the JSON API: once per request, before the operation runs.
+"""Authentication, authorization and rate limits of the JSON API. They are checked once per request, before the
+operation runs.
 
 A session may do everything that its user may. A token may do what its scopes allow (``api_tokens.scopes``); an error
-names the missing scope (RFC 6750, section 3.1). Requests are counted per address and per token, sessions included,
-before the database is read: guessing tokens is rate-limited like everything else.
+names the missing scope (RFC 6750, section 3.1). Requests are counted per address and per token or session before the
+database is read, so guessing tokens is rate-limited like everything else.
 """
 
 from typing import Final
@@ -33,7 +34,9 @@ ADDRESS_FACTOR: Final = 4
 
 
 async def admit(request: Request, operation: ApiOperation) -> None:
-    """Count the request, identify its caller, check the token's scope. Raises TooMany, NotSignedIn and Forbidden."""
+    """Count the request, identify its caller and check the scope of the token. Raises TooMany, NotSignedIn and
+    Forbidden.
+    """
     token = bearer_of(request)
     await _count(request, token)
     is_for_services = operation.name in FOR_SERVICES
@@ -81,7 +84,7 @@ async def _service(request: Request, operation: ApiOperation, token: str) -> Ser
     if not token:
         raise NotSignedIn(ApiReason.SERVICES_ONLY)
     if not token.startswith(SERVICE_PREFIX):
-        # A known service gets 403; any other credential 401.
+        # A known service gets 403, every other credential 401.
         await (_holder(request, token) if token.startswith(PREFIX) else identify_by_token(request))
         set_caller(request, None)
         raise Forbidden(ApiReason.SERVICES_ONLY)
@@ -101,7 +104,7 @@ async def _service(request: Request, operation: ApiOperation, token: str) -> Ser
 
 
 async def _known_service(request: Request, token: str) -> tuple[ServiceTokenInfo, Instant]:
-    """The service behind a valid credential. Raises NotSignedIn."""
+    """The service that a valid credential belongs to. Raises NotSignedIn."""
     async with database_of(request).reader() as reader:
         found = await service_tokens.find(reader, token)
         now = reader.now
@@ -117,7 +120,7 @@ def service_of(request: Request) -> ServiceTokenInfo:
 
 
 def is_by_service(request: Request) -> bool:
-    """Whether a request to an operation for services and operators was authenticated as a service."""
+    """Whether a request was authenticated as a service. Used by operations that both services and operators may call."""
     return hasattr(request.state, "service")
 
 

@@ -1,9 +1,9 @@
 """Entity tags and conditional requests (RFC 9110, section 13.1).
 
-A tag is the revision of what is edited, a dash and the digest of the response: ``"3-9f2c41d07b3e"``. ``If-Match``
-protects an edit and compares the revision alone, because the other fields of a response (attendee counts) are not
-edited. ``If-None-Match`` saves a response and compares all of it. What has no revision has the digest alone, which is
-compared completely.
+A tag is the revision of the resource, a dash and the digest of the response: ``"3-9f2c41d07b3e"``. ``If-Match``
+protects an edit. It compares the revision alone, because the other fields of a response (attendee counts) are not
+edited. ``If-None-Match`` saves sending a response and compares the whole tag. A resource without a revision has only
+the digest, which both headers compare.
 """
 
 import hashlib
@@ -38,7 +38,9 @@ def etag_of(revision: int) -> dict[str, str]:
 
 
 def revision_in_form(text: str) -> int | None:
-    """The revision in a form's hidden field; None if absent. PreconditionFailed if it is invalid."""
+    """The revision in a form's hidden field, or None if the field is absent. Raises PreconditionFailed if it is
+    invalid.
+    """
     if not text:
         return None
     if _NUMBER.fullmatch(text) is None:
@@ -47,9 +49,9 @@ def revision_in_form(text: str) -> int | None:
 
 
 def expected_revision(request: Request) -> int | None:
-    """The revision that ``If-Match`` names; None without a condition, or for any version (``*``).
+    """The revision that ``If-Match`` names. None if there is no such header, or if it accepts any version (``*``).
 
-    A tag that was never ours cannot match anything: PreconditionFailed.
+    Raises PreconditionFailed for a tag that this site never issued, because such a tag cannot match anything.
     """
     given = request.headers.get("if-match", "").strip()
     if not given or given == "*":
@@ -61,7 +63,7 @@ def expected_revision(request: Request) -> int | None:
 
 
 def require_match(request: Request, revision: int | None) -> None:
-    """PreconditionFailed if ``If-Match`` names another revision than this one (None: nothing exists yet)."""
+    """Raises PreconditionFailed if ``If-Match`` names a revision other than this one. Pass None if nothing exists yet."""
     if revision is None and request.headers.get("if-match"):
         raise PreconditionFailed(ApiReason.NOTHING_TO_MATCH)
     expected = expected_revision(request)
@@ -70,7 +72,7 @@ def require_match(request: Request, revision: int | None) -> None:
 
 
 def require_match_with_shown(request: Request, shown: object) -> None:
-    """``require_match`` for what has no revision: ``shown`` is what a GET would return now."""
+    """``require_match`` for a resource without a revision. ``shown`` is what a GET would return now."""
     given = request.headers.get("if-match", "").strip()
     if not given or given == "*":
         return
@@ -80,9 +82,10 @@ def require_match_with_shown(request: Request, shown: object) -> None:
 
 
 def answer_unless_known(request: Request, response: Response) -> Response:
-    """The response to a GET with its tag, or 304 without a body if ``If-None-Match`` has it.
+    """Return the response to a GET with its ETag, or 304 without a body if ``If-None-Match`` contains that tag.
 
-    Redirects and responses with cookies get no tag: a 304 would lose them. Nor does what is written while it is read.
+    Redirects and responses with cookies get no tag, because a 304 would lose their headers. Streamed responses get none
+    either.
     """
     is_streamed = isinstance(response, StreamingResponse)
     if is_streamed or response.status_code != HTTPStatus.OK or "set-cookie" in response.headers:
@@ -93,7 +96,8 @@ def answer_unless_known(request: Request, response: Response) -> Response:
     tag = f'"{own[1]}-{digest}"' if own else f'"{digest}"'
     response.headers["etag"] = tag
     response.headers.setdefault("cache-control", "private, no-cache")
-    # If-None-Match compares weakly: a proxy's weak mark does not matter (RFC 9110, section 13.1.2).
+    # If-None-Match compares weakly, so it does not matter if a proxy has marked the tag as weak (RFC 9110, section
+    # 13.1.2).
     known = request.headers.get("if-none-match", "")
     if known.strip() == "*" or tag in _ANY_TAG.findall(known):
         kept = {name: response.headers[name] for name in ("etag", "cache-control")}

@@ -1,7 +1,8 @@
-"""Examples for the JSON API, generated from types: the example of a text field follows from the field's name.
+"""Examples for the JSON API, generated from the types. The example of a text field is looked up by the name of the
+field.
 
-A new text field needs a line in ``TEXTS``, unless its name is there already: without it the document cannot be
-generated. A type whose fields exclude each other defines ``EXAMPLE: ClassVar`` itself.
+A new text field needs a line in ``TEXTS``, unless the table already has its name. The document cannot be generated
+without it. A type whose fields exclude each other defines ``EXAMPLE: ClassVar`` itself.
 """
 
 from typing import Any, Final
@@ -48,7 +49,7 @@ TEXTS: Final = {
     "removedText": "See https://spam.example",
     "removalReason": "Advertising",
     "objection": "That was my own event.",
-    # Who.
+    # People.
     **dict.fromkeys(("personId", "actorId", "userId", "userIds", "ownerId", "hostId", "decidedBy"), _PERSON),
     **dict.fromkeys(("displayName", "hostName"), "Ana"),
     **dict.fromkeys(("email", "whom"), "ana@example.org"),
@@ -65,7 +66,7 @@ TEXTS: Final = {
     "known": "cleo@example.org",
     "wrong": "dan@",
     "unread": "Emil Berg",
-    # Names that we give.
+    # Names assigned by this site.
     **dict.fromkeys(
         (
             "id",
@@ -113,7 +114,7 @@ TEXTS: Final = {
     **dict.fromkeys(("If-Match", "If-None-Match"), '"3-9f2c41d07b3e55a1"'),
     "Last-Event-ID": "0195a1c2-7b3d-7e4f-8a90-1b2c3d4e5f60:12",
     "Idempotency-Key": "6f1d0c5e-8e0a-4c53-9f43-0a2b9c1d7e55",
-    # When.
+    # Dates and times.
     **dict.fromkeys(
         [
             "startsAt",
@@ -152,7 +153,7 @@ TEXTS: Final = {
     "silentMonths": "2027-02",
     "quietFrom": "22:00",
     "quietUntil": "07:00",
-    # Where.
+    # Locations.
     "street": "Breite Str. 30",
     "postalCode": "10178",
     "locality": "Berlin",
@@ -168,7 +169,7 @@ TEXTS: Final = {
     "doorNote": "Ring at the blue door, second floor.",
     **dict.fromkeys(("startsOn", "endsOn"), "2027-03-02"),
     **dict.fromkeys(("ticketUrl", "smallUrl"), "https://tickets.example/board-games"),
-    # What is said.
+    # Texts that people write.
     "price": "Free, or 5 € for those who can",
     "accessNote": "The lift is behind the counter.",
     "tags": "cooperative games",
@@ -189,7 +190,7 @@ TEXTS: Final = {
     **dict.fromkeys(("statusReason", "reason"), "The library is closed that day."),
     **dict.fromkeys(("field", "fields", "differsIn", "keepsOwn"), "title"),
     **dict.fromkeys(("before", "yours", "theirs"), "Board games"),
-    # What arrives from elsewhere.
+    # Data from other systems.
     "csv": "name,email\r\nAna,ana@example.org\r\n",
     "uid": "choir-practice@calendar.example",
     "when": "Every Tuesday at 18:00",
@@ -257,11 +258,11 @@ NUMBERS: Final = {
 
 
 class NoExample(Exception):
-    """A text field without a line in ``TEXTS``: a programming error that no client can cause."""
+    """A text field has no line in ``TEXTS``. This is a programming error that no client can cause."""
 
 
 def example_of(shape: Any, name: str = "") -> Any:
-    """A value of this type as JSON. ``name``: of the field or parameter that holds it."""
+    """An example value of this type, as JSON. ``name`` is the field or parameter that holds the value."""
     return _of(inspect.type_info(shape), name)
 
 

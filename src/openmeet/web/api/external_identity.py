@@ -1,4 +1,4 @@
-"""The record of an object on the network: its URI, repository and version, and when that was last synced."""
+"""The network record of an object: its URI, repository and version, and when it was last synced."""
 
 from collections.abc import Sequence
 from typing import Final, Literal
@@ -9,16 +9,16 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.i18n.formatting import iso
 
-# Tables of higher packages, read and never written here.
+# These tables belong to higher packages. They are only read here.
 _SEEN: Final = "select uri, cid, seen_at from records where uri in :uris and cid is not null order by uri"
 
 
 class RecordSource(msgspec.Struct, rename="camel"):
-    """Where it was first written: on this site (``openmeet``) or with another app (``atproto``).
+    """Where the object was created: on this site (``openmeet``) or with another app (``atproto``).
 
-    ``recordUri`` and ``did``: its record, and the DID of its repository. ``recordCid``: the newest version known here;
-    ``syncedAt``: when that was last read or written. All four are null if there is no record, the last two if it was
-    not read yet.
+    ``recordUri`` is its record, and ``did`` the DID of the record's repository. ``recordCid`` is the newest version
+    known here, and ``syncedAt`` the time at which that version was read or written. All four are null if there is no
+    record; the last two are also null if the record has not been read yet.
     """
 
     kind: Literal["openmeet", "atproto"]
@@ -29,7 +29,7 @@ class RecordSource(msgspec.Struct, rename="camel"):
 
 
 async def sources_of(reader: Reader, several: Sequence[tuple[bool, str | None]]) -> list[RecordSource]:
-    """Where each event comes from: whether it was made here, and its record's URI; in a fixed number of statements."""
+    """The source of each event: whether it was created here, and its record's URI. Runs a fixed number of queries."""
     uris = sorted({uri for _, uri in several if uri is not None})
     rows = await reader.fetch(_SEEN, uris=uris) if uris else []
     seen = {row["uri"]: (str(row["cid"]), Instant(row["seen_at"])) for row in rows}

@@ -1,9 +1,9 @@
-"""``Idempotency-Key``: a repeated request is carried out once (draft of the IETF HTTPAPI group, version 07).
+"""``Idempotency-Key``: a repeated request is carried out only once (draft of the IETF HTTPAPI group, version 07).
 
-The key, a digest of the request and its response are written in the transaction of its effect: the second of two equal
-requests waits for the first and gets its response. So nothing of a request may be committed apart: while it runs, the
-request's database is that one transaction (``tenant_routing.join``). Failures are not stored, because they had no
-effect. Responses are sealed, because some contain a token.
+The key, a digest of the request and the response are written in the same transaction as the effect of the request. If
+two equal requests arrive together, the second waits for the first and gets its response. This requires that a request
+commits nothing separately: while it runs, every transaction that it opens joins this one (``tenant_routing.join``).
+Failures are not stored, because they had no effect. Responses are sealed, because some contain a token.
 """
 
 import hashlib
@@ -57,14 +57,14 @@ class _KeptResponse(msgspec.Struct):
     body: bytes
 
 
-class _GaveUp(Exception):  # no failure: the response is valid, its transaction is rolled back
+class _GaveUp(Exception):  # not a failure: the response is valid, but its transaction is rolled back
     def __init__(self, answer: Response) -> None:
         super().__init__()
         self.answer = answer
 
 
 class _Joined:
-    """A database that is one open transaction."""
+    """A database whose transactions all join one that is already open."""
 
     def __init__(self, db: Database, tx: Transaction) -> None:
         self._db = db
@@ -80,7 +80,7 @@ class _Joined:
         try:
             yield self._tx
         except BaseException:
-            # A caller that catches this relies on the rollback of its writes.
+            # A caller that catches this exception relies on the rollback of its writes.
             self.has_failed = True
             raise
 
@@ -106,9 +106,9 @@ class _Joined:
 
 
 async def once(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Run the request, unless its key was used before: then return the first response.
+    """Run the request. If its key was used before, return the stored response instead.
 
-    Raises InvalidInput for an invalid key, Refused if the key came with another request before.
+    Raises InvalidInput if the key is invalid, and Refused if it was used for a different request.
     """
     key = request.headers.get(HEADER)
     if key is None:
@@ -129,7 +129,7 @@ async def once(request: Request, answer: Callable[[Request], Awaitable[Response]
             joined = _Joined(db, tx)
             join(request, joined)
             found = await answer(request)
-            if joined.has_failed or not 200 <= found.status_code < 300:  # a response without an effect
+            if joined.has_failed or not 200 <= found.status_code < 300:  # this response had no effect
                 raise _GaveUp(found)  # noqa: TRY301  # leaving the block is what rolls back
             await tx.execute(
                 _END, user_id=user_id, key=key, status=found.status_code, answer=_seal(request, user_id, key, found)

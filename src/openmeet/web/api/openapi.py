@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document, generated from the server's operations and types.
 
-An operation brings its parameters, responses, problems and examples. What the code alone cannot tell (the meaning of a
-path segment, an example of a text) is in tables; a missing entry is an error that says so.
+Each operation supplies its parameters, responses, errors and examples. Tables hold what the code alone cannot tell: the
+meaning of a path segment, the example of a text. A missing entry raises an error that names it.
 """
 
 import asyncio
@@ -47,10 +47,10 @@ PATH_DESCRIPTIONS: Final = {
     "subjectId": "A person or a group",
 }
 
-# Errors of any operation beside its own: unreadable, too large, too many, internal, unavailable.
+# Errors that any operation can return in addition to its own: unreadable, too large, too many, internal, unavailable.
 _ALWAYS = (400, 413, 429, 500, 503)
 
-# An answer that is a file (OpenAPI 3.1, 4.8.14.3).
+# A response body that is a file (OpenAPI 3.1, 4.8.14.3).
 _FILE: Final = {"schema": {"type": "string", "format": "binary"}, "example": "the bytes of the file"}
 
 IDEMPOTENCY_KEY: Final = Parameter(
@@ -86,7 +86,7 @@ _PROBLEMS: Final = {
 
 
 class ProblemBody(msgspec.Struct, rename="camel"):
-    """RFC 9457. ``title`` names the kind of failure, ``fields`` maps invalid fields to messages."""
+    """An error (RFC 9457). ``title`` names the kind of failure, ``fields`` maps invalid fields to messages."""
 
     type: str
     title: str
@@ -96,7 +96,7 @@ class ProblemBody(msgspec.Struct, rename="camel"):
     fields: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
-# An example of each kind of file that may be a body.
+# An example for each media type that a request body can have.
 _FILES = {"text/calendar": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n"}
 
 
@@ -138,7 +138,7 @@ def document(site_name: str, public_url: str, operations: Sequence[ApiOperation]
 def serve(
     site_name: str, public_url: str, operations: Sequence[ApiOperation]
 ) -> Callable[[Request], Awaitable[Response]]:
-    """The endpoint; the document is generated at the first request, because few ask for it."""
+    """The endpoint. The document is generated on the first request, because most processes never serve it."""
     body = functools.cache(lambda: msgspec.json.encode(document(site_name, public_url, operations)))
 
     async def answer(_request: Request) -> Response:
@@ -157,7 +157,9 @@ def _key(shape: Any) -> str:
 
 
 def _can_be_gone(one: ApiOperation) -> bool:
-    """Whether it can answer 410: paths below an event, series or group tell deleted ones from those that never existed."""
+    """Whether the operation can respond 410. Paths below an event, series or group distinguish deleted ones from those
+    that never existed.
+    """
     return 404 in one.failures and "/{slug}" in one.path
 
 
@@ -176,7 +178,7 @@ def _operation(one: ApiOperation, schema_of: dict[str, Any]) -> dict[str, Any]:
         elif one.method == "GET" and not one.is_streamed:
             responses[str(status)]["headers"] = {"ETag": _ETAG}
             responses["304"] = {"description": "It is as If-None-Match says", "headers": {"ETag": _ETAG}}
-    # An invalid token, or one without the scope, is refused even where none is needed.
+    # An invalid token, or one without the scope, is refused even if the operation does not require a token.
     failures = {
         *_ALWAYS,
         401,
@@ -217,8 +219,8 @@ def _media(one: ApiOperation) -> tuple[str, ...]:
 
 
 def _security(one: ApiOperation) -> list[dict[str, list[str]]]:
-    """An empty requirement beside the others means that none is required; a token's names its scope (OpenAPI 3.1,
-    4.8.30).
+    """The security requirements. An empty requirement in the list makes authentication optional; the one for tokens
+    names their scope (OpenAPI 3.1, 4.8.30).
     """
     services = [{"service": [FOR_SERVICES[one.name].value]}] if one.name in FOR_SERVICES else []
     if services and one.name not in FOR_OPERATORS:
@@ -236,7 +238,7 @@ def _answer_content(one: ApiOperation, shape: Any, schema_of: dict[str, Any]) ->
     found = _content(shape, schema_of)
     if one.media_type != _EVENT_STREAM:
         return found
-    # OpenAPI 3.1 has no word for the events of a stream.
+    # OpenAPI 3.1 has no way to describe the events of a stream.
     what = (
         f"Events. The data of each is JSON as {found['schema']['$ref']} says; of the events again and out it is empty."
     )
@@ -247,7 +249,7 @@ def _answer_content(one: ApiOperation, shape: Any, schema_of: dict[str, Any]) ->
 
 
 def _headers(one: ApiOperation) -> list[Parameter]:
-    """The headers that every operation of its kind takes."""
+    """The headers that every operation of this kind accepts."""
     if one.method == "GET":
         return [] if one.is_streamed else [IF_NONE_MATCH]
     return [IDEMPOTENCY_KEY] if one.takes_key else []

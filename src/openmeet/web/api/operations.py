@@ -1,4 +1,4 @@
-"""One operation of the JSON API: its handler and its documentation in one value."""
+"""An operation of the JSON API: its handler and its documentation in one value."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,20 +15,20 @@ FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of the query string or a header; path parameters follow from the path."""
+    """A query parameter or a header. Path parameters are derived from the path."""
 
     name: str
     what: str
     where: str = "query"
-    shape: Any = str  # whatever msgspec takes for a type
+    shape: Any = str  # any type that msgspec accepts
     is_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ApiOperation:
-    """An operation of the JSON API: route, handler and types, from which the OpenAPI document is made.
+    """An operation of the JSON API: route, handler and types. The OpenAPI document is generated from these.
 
-    ``body`` and the values of ``answers`` (by status code) are msgspec types; None means that there is no body.
+    ``body`` and the values of ``answers`` (by status code) are msgspec types. None means no body.
     """
 
     method: str
@@ -40,37 +40,37 @@ class ApiOperation:
     body: Any = None
     parameters: tuple[Parameter, ...] = ()
     needs_session: bool = True
-    # Failures beyond those that every operation has.
+    # Failures in addition to those that every operation can have.
     failures: tuple[int, ...] = field(default=())
-    # A POST that only computes needs no idempotency.
+    # For a POST that only computes something, and so needs no idempotency key.
     changes_nothing: bool = False
-    # It calls other servers before it changes anything, so it cannot be one transaction; a repetition has no second
-    # effect.
+    # The operation calls other servers before it changes anything, so it cannot run as one transaction. Repeating it
+    # has no further effect.
     is_idempotent: bool = False
-    # Network calls after the commit; may change the response.
+    # Makes network calls after the commit. It can replace the response.
     afterwards: Callable[[Request, Response], Awaitable[Response]] | None = None
     # A missing body counts as an empty object.
     body_is_optional: bool = False
-    # The body may also be a browser form.
+    # The body can also be a browser form.
     takes_forms: bool = False
-    # It is written while it is read, so it has no tag that could be compared.
+    # The response is streamed, so there is no ETag to compare.
     is_streamed: bool = False
-    # Of the answer. In ``text/event-stream`` the data of each event is what ``answers`` says.
+    # Media type of the response. For ``text/event-stream``, ``answers`` has the type of each event's data.
     media_type: str = "application/json"
-    # Media types of files that may be the body instead of JSON.
+    # Media types of files that the body can be instead of JSON.
     takes_files: tuple[str, ...] = ()
 
     @property
     def takes_key(self) -> bool:
-        """Whether it supports ``Idempotency-Key``."""
+        """Whether the operation supports ``Idempotency-Key``."""
         return self.method != "GET" and self.needs_session and not (self.changes_nothing or self.is_idempotent)
 
     @property
     def area(self) -> str:
-        """The first path segment behind ``/api/``."""
+        """The first path segment after ``/api/``."""
         return area_of(self.path)
 
     @property
     def scope(self) -> TokenScope | None:
-        """The scope that a token needs; None: no token may call it."""
+        """The scope that a token needs. None means that no token can call the operation."""
         return scope_of(self.name, self.method, self.path)

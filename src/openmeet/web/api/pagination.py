@@ -14,7 +14,9 @@ LIMIT: Final = Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=
 
 
 def limit_of(request: Request, otherwise: int, most: int) -> int:
-    """The requested limit, at most ``most``; ``otherwise`` if there is none. Raises InvalidInput."""
+    """The requested limit, or ``otherwise`` if the request has none. Raises InvalidInput if it is not between 1 and
+    ``most``.
+    """
     text = request.query_params.get("limit", str(otherwise))
     if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= most):
         raise InvalidInput("limit", ApiReason.LIMIT_OUT_OF_RANGE, most=most)
@@ -22,5 +24,5 @@ def limit_of(request: Request, otherwise: int, most: int) -> int:
 
 
 def paging(request: Request) -> Page:
-    """The requested page. InvalidInput names ``limit`` or ``cursor``."""
+    """The requested page. Raises InvalidInput, which names ``limit`` or ``cursor``."""
     return page_of(request.query_params.get("limit", str(DEFAULT_LIMIT)), request.query_params.get("cursor", ""))

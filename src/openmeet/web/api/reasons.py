@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reason codes of the JSON API."""
 
 from groundwork.errors import Reason
 
 
 class ApiReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/site.py``."""
+    """Reason codes. Their messages are in ``i18n/reasons/site.py``."""
 
     NOT_FOR_SERVICES = "api.not_for_services"
     SESSION_NEEDED = "api.session_needed"

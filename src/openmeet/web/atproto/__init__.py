@@ -1,1 +1,1 @@
-"""Pages and API about one's own records: record settings, merge decisions, backfill progress, submitted records."""
+"""Pages and API for a user's own records: record settings, merge decisions, backfill progress, submitted records."""

@@ -19,10 +19,10 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class BackfillOutput(msgspec.Struct, rename="camel"):
-    """The backfill of one repository: ``applied`` of ``total`` records are imported. ``reason``: why it is delayed,
-    else empty.
+    """The backfill of one repository. ``applied`` of ``total`` records have been imported. ``reason`` says why it is
+    delayed, and is empty if it is not.
 
-    ``putAside``: how many were quarantined; operators see why.
+    ``putAside`` is the number of quarantined records. Only operators see why they were quarantined.
     """
 
     did: str

@@ -1,4 +1,4 @@
-"""Ingestion by services, as JSON: batches of records from external processors, single ones from other systems."""
+"""Ingestion by services, as JSON: batches of records from external processors, and single records from other systems."""
 
 from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -37,7 +37,7 @@ _EVENT_URI: Final = f"at://{_DID}/community.lexicon.calendar.event/3lqw2jz5u7k2a
 
 
 class RecordSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """One change of a record as the network sent it; ``uri`` and ``cid`` are checked if given."""
+    """One change of a record, as the network sent it. ``uri`` and ``cid`` are checked if present."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {
         "operation": "create",
@@ -60,7 +60,7 @@ class RecordSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class BatchSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Changes in the order to apply them. ``isVerified``: the service has checked their signatures."""
+    """Changes, in the order in which to apply them. ``isVerified`` means that the service has checked their signatures."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"messages": [RecordSent.EXAMPLE], "isVerified": False}
 
@@ -69,7 +69,7 @@ class BatchSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class MessageSettled(msgspec.Struct, rename="camel"):
-    """The result of one change, and the reason if it was refused or invalid."""
+    """The result of one change. It includes the reason if the change was refused or invalid."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"uri": _EVENT_URI, "outcome": "applied", "reason": ""}
 
@@ -85,7 +85,7 @@ class BatchSettled(msgspec.Struct, rename="camel"):
 
 
 class SourceSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """The current record of another system. Without ``rev`` it is as of now."""
+    """The current record of another system. Without ``rev``, the record counts as the state at the time of the request."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"sourceType": "bluesky", "sourceId": _EVENT_URI, "record": _EVENT}
 
@@ -97,7 +97,7 @@ class SourceSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class SourceTaken(msgspec.Struct, rename="camel"):
-    """It is queued under this name, which also appears in logs and among dead letters."""
+    """The record was queued under this name, which also appears in logs and among dead letters."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"messageId": f"{_EVENT_URI}@3lqw2jz5u7k2b"}
 
@@ -105,7 +105,7 @@ class SourceTaken(msgspec.Struct, rename="camel"):
 
 
 class SourceGone(msgspec.Struct, rename="camel"):
-    """The result of a deletion; ``isChanged`` is false if nothing is known under this URI."""
+    """The result of a deletion. ``isChanged`` is false if there is no record with this URI."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"message": "It is gone.", "isChanged": True}
 
@@ -138,7 +138,7 @@ async def take_back_rsvp(request: Request) -> Response:
 
 
 async def _process(request: Request, collections: Collection[Nsid]) -> Response:
-    # A record that is nested too deep is refused on its own, with its reason.
+    # A record that is nested too deeply is refused on its own, with a reason.
     sent = await read_json(request, BatchSent, max_depth=MAX_DEPTH_OF_MANY)
     if sent.is_verified and ServiceScope.VOUCH not in service_of(request).scopes:
         raise Forbidden(AtprotoReason.VOUCHING_NEEDS_SCOPE, scope=ServiceScope.VOUCH, name="InsufficientScope")
@@ -203,7 +203,7 @@ def _message(
 
 
 def sync_dependencies_of(request: Request) -> SyncDependencies:
-    """The synchronization services. Raises Unavailable if the site was started without them."""
+    """The services that synchronization needs. Raises Unavailable if the site was started without them."""
     found = services(request).sync_dependencies
     if found is None:
         raise Unavailable(AtprotoReason.NOT_CONNECTED)
@@ -248,6 +248,6 @@ OPERATIONS = (
     ),
 )
 
-# Ingestion limits: a record may have a million bytes; JSON escapes can take up to four times as many.
+# A record can have a million bytes, and JSON escapes can make it four times as long.
 HANDED_IN_PATHS: Final = frozenset(operation.path for operation in OPERATIONS)
 HANDED_IN_BYTES: Final = 4_000_000

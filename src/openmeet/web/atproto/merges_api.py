@@ -1,4 +1,4 @@
-"""Merge decisions about the caller's event, group or series, as JSON."""
+"""Merge decisions about the caller's events, groups and series, as JSON."""
 
 from collections.abc import Awaitable, Callable
 from typing import Literal
@@ -47,9 +47,10 @@ _FIELDS = {json_name(name): name for name in FIELD_LABELS}
 
 
 class DecisionOutput(msgspec.Struct, rename="camel"):
-    """A field that was changed on both sides. ``theirsRev`` is the remote version that it was merged with.
+    """A field that was changed on both sides. ``theirsRev`` is the revision of the remote version that was merged.
 
-    ``result`` is what the merge rule chose, ``choice`` what the host chose since; null while they have not.
+    ``result`` is the side that the merge rule chose. ``choice`` is the side that the host chose later; it is null until
+    they do.
     """
 
     field: str
@@ -72,7 +73,7 @@ class DecisionList(msgspec.Struct, rename="camel"):
 
 
 class ChoiceInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A decision, and which side's value to keep."""
+    """A merge decision, and the side whose value to keep."""
 
     field: str
     theirs_rev: str

@@ -1,4 +1,4 @@
-"""Merge decisions about one's event, group or series: each with both versions, and two buttons to choose."""
+"""Merge decisions about a user's event, group or series: each shows both versions, with two buttons to choose."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# By the name of a merged field. Those of an event that have no place in the community’s Lexicon are called as in its form.
+# Labels by field name. Event fields that the community Lexicon does not have are labelled as in the event form.
 FIELD_LABELS = {field.name: field.inputs[0].label for field in FIELDS if field.in_record} | {
     "name": lazy("Title"),
     "description": lazy("Description"),
@@ -84,7 +84,7 @@ _IN_USE = {MergeSide.OURS: "yours", MergeSide.THEIRS: "theirs", MergeSide.BOTH: 
 
 @dataclass(frozen=True, slots=True)
 class MergeView:
-    """One decision, for the template. ``in_use``: yours, theirs or both."""
+    """One merge decision, for the template. ``in_use`` says which value is used: yours, theirs or both."""
 
     field: str
     theirs_rev: str
@@ -100,7 +100,7 @@ class MergeView:
 
 
 def shown(conflict: KeptDecision, zone: str, now: Instant, first: datetime | None = None) -> MergeView:
-    """One decision as the host sees it; ``zone``: for its times. ``first``: the start of a series."""
+    """One merge decision as the host sees it. Times are shown in ``zone``. ``first`` is the start of a series."""
     decision = conflict.decision
     return MergeView(
         field=decision.field,
@@ -117,12 +117,13 @@ def shown(conflict: KeptDecision, zone: str, now: Instant, first: datetime | Non
     )
 
 
-# Fields whose other version could not be applied: why, and the beginning of it, are stored in place of a value.
+# Fields whose remote version could not be applied. Instead of a value, they store the reason and the beginning of that
+# version.
 _NOT_APPLIED = frozenset({"record", "rrule"})
 
 
 def theirs_of(decision: FieldDecision) -> str:
-    """Why the other version was not applied, with its beginning; empty for every other decision."""
+    """Why the remote version was not applied, followed by its beginning. Empty for every other decision."""
     return explain(unpacked(decision.theirs)) if decision.field in _NOT_APPLIED else ""
 
 
@@ -161,8 +162,8 @@ CHOICES = {"yours": MergeSide.OURS, "theirs": MergeSide.THEIRS}
 
 @dataclass(frozen=True, slots=True)
 class MergedRecordView:
-    """``thing``: its kind as a word; ``path``: its page, ``edit``: its edit form, ``settings``: what other apps get.
-    ``picture`` and ``settings`` are empty for what has none.
+    """The object that was merged. ``thing`` is its kind in words. ``path`` is its page, ``edit`` its edit form, and
+    ``settings`` the page about what other apps get. ``picture`` and ``settings`` are empty if it has none.
     """
 
     thing: str
@@ -177,7 +178,7 @@ class MergedRecordView:
 
 @dataclass(frozen=True, slots=True)
 class MergeChoice:
-    """A decision, and which side's value to keep."""
+    """A merge decision, and the side whose value to keep."""
 
     field: str
     theirs_rev: str
@@ -197,7 +198,7 @@ def routes() -> list[Route]:
 
 
 async def of_event(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
-    """What a merge did to the event’s record, for users who may change the event. Raises NotFound, Forbidden."""
+    """The merge decisions about an event, for users who may change it. Raises NotFound, Forbidden."""
     event, found = await merge_review.merged(reader, caller, EventSlug(slug))
     path = f"/events/{quote(event.slug)}"
     return MergedRecordView(
@@ -229,19 +230,19 @@ async def of_series(reader: Reader, caller: Caller, slug: str) -> MergedRecordVi
 
 
 async def choose_for_event(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
-    """Apply the host's choice about a merge decision to an event; returns its slug, which may have changed."""
+    """Apply a host's choice about an event. Returns the event's slug, which may have changed."""
     wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
     return (await merge_review.choose(tx, caller, EventSlug(slug), **wanted, choice=choice.side)).slug
 
 
 async def choose_for_group(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
-    """Apply the admin's choice about a merge decision to a group; returns its slug, which may have changed."""
+    """Apply an admin's choice about a group. Returns the group's slug, which may have changed."""
     wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
     return (await merge_review.choose_for_group(tx, caller, GroupSlug(slug), **wanted, choice=choice.side)).slug
 
 
 async def choose_for_series(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
-    """Choose a side of a merge decision about a series; returns the series' slug."""
+    """Apply a choice about a series. Returns the series' slug."""
     wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
     return (await merge_review.choose_for_series(tx, caller, SeriesSlug(slug), **wanted, choice=choice.side)).slug
 

@@ -1,4 +1,4 @@
-"""The caller's records per repository, as JSON, and moving them to the default repository."""
+"""The caller's records in each of their repositories, as JSON, and moving them to the default repository."""
 
 import msgspec
 from starlette.requests import Request
@@ -14,10 +14,10 @@ PATH = "/api/me/records"
 
 
 class AccountHeld(msgspec.Struct, rename="camel"):
-    """``events``, ``series``: how many of their records written from here are in this repository. New ones go to the
-    default.
+    """One account of the caller. ``events`` and ``series`` count the records in its repository that this site wrote.
+    New records go to the default account.
 
-    ``isMoving``: they are being moved away.
+    ``isMoving`` means that its records are being moved to another account.
     """
 
     did: str
@@ -35,15 +35,17 @@ class RecordsHeld(msgspec.Struct, rename="camel"):
 
 
 class MoveInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``did``: the account from which to move the records."""
+    """``did`` is the account to move the records from."""
 
     did: str
 
 
 class RecordsMoved(msgspec.Struct, rename="camel"):
-    """How many get a new record in the default account; the old ones stay and link there.
+    """The number of objects that got a new record in the default account. The old records stay and link to the new
+    ones.
 
-    ``left``: how many events and series follow in the background; ``GET /api/me/records`` shows the progress.
+    ``left`` is the number of events and series that are moved later, in the background. ``GET /api/me/records`` shows
+    the progress.
     """
 
     events: int

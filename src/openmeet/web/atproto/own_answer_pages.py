@@ -28,7 +28,7 @@ ANSWERS = f"{HERE}/answers"
 
 
 def routes() -> list[Route]:
-    """Routes of the pages on which people edit RSVP records of their own. ``new`` comes before record keys."""
+    """Routes of the pages on which people edit their own RSVP records. ``new`` is registered before record keys."""
     return [
         Route(f"{ANSWERS}/new", show_new, methods=["GET"]),
         Route(f"{ANSWERS}/new", write_new, methods=["POST"]),
@@ -88,7 +88,7 @@ async def delete_one(request: Request) -> Response:
 
 
 async def _again(request: Request, typed: dict[str, str], failure: Failure, *, rkey: str) -> Response:
-    """The form again, with errors beside what was typed."""
+    """Show the form again, with the submitted values and the errors."""
     match failure:
         case _ if wants_allowing(failure):
             if not typed:

@@ -1,4 +1,6 @@
-"""Shared by the pages of ``/me/atproto``: the selected account, and the redirect to grant missing permissions."""
+"""Shared by the pages of ``/me/atproto``: the selected account, and the redirect to the page that grants missing
+permissions.
+"""
 
 from typing import Final
 from urllib.parse import urlencode
@@ -28,9 +30,9 @@ ALLOW_FIRST: Final = lazy(
 
 
 async def mine(request: Request) -> tuple[Identity, str]:
-    """The selected account (``account``, a DID), or the default one; and the caller's zone.
+    """The selected account (``account``, a DID) or the default one, and the caller's time zone.
 
-    Raises NotFound for users without an account, and for an account of somebody else.
+    Raises NotFound if the user has no account, or if the account belongs to somebody else.
     """
     caller, chosen = caller_of(request), request.query_params.get("account", "")
     async with database_of(request).reader() as reader:
@@ -46,21 +48,23 @@ async def mine(request: Request) -> tuple[Identity, str]:
 
 
 def of_account(request: Request) -> str:
-    """The query string of pages about the selected account; empty for the default."""
+    """The query string that selects the account on other pages. Empty for the default account."""
     chosen = request.query_params.get("account", "")
     return "?" + urlencode({"account": chosen}) if chosen else ""
 
 
 def wants_allowing(failure: Failure) -> bool:
-    """Whether the user must sign in or grant permission at the PDS before a write."""
+    """Whether the write failed because the user must first sign in or grant a permission at the PDS."""
     return isinstance(failure, NotSignedIn) or is_not_allowed(failure)
 
 
 def to_allowing(request: Request) -> Response:
-    """Redirect to the permission page and back to the record; only if nothing has been typed yet."""
+    """Redirect to the page that grants permissions, and from there back to the record. Only used before anything was
+    typed, because typed values would be lost.
+    """
     return go(f"{ALLOWING}?" + urlencode({"next": request.url.path.removesuffix("/delete") + of_account(request)}))
 
 
 async def accounts_of(reader: Reader, user_id: UserId) -> list[Identity]:
-    """Accounts whose repositories can be shown, the default first."""
+    """The accounts whose repositories can be shown, the default one first."""
     return [one for one in await queries.of_user(reader, user_id) if one.can_write and one.pds_url]

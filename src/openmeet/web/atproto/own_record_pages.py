@@ -95,7 +95,7 @@ async def write_new(request: Request) -> Response:
     try:
         await repository.create(database_of(request), network, _tids, identity, _wanted(typed), zone, key)
     except Conflict:
-        # With a record key, a repeated submission writes the same record.
+        # The form contains a record key, so a repeated submission writes the same record.
         problem = {"": AtprotoReason.SENT_BEFORE()}
         shown = Typed({**typed, "key": _fresh_key(request)}, problem)
         return _form(request, identity, shown, zone, rkey="", status=409)
@@ -139,12 +139,12 @@ async def delete_one(request: Request) -> Response:
 
 
 def _fresh_key(request: Request) -> str:
-    """The key of the record that a form creates."""
+    """A new record key for the record that a form creates."""
     return str(_tids.next(network_of(request).clock.now()))
 
 
 def _address(request: Request, changed: dict[str, str]) -> str:
-    """The URL of another page of one of its lists."""
+    """The URL of the next page of one of the lists."""
     known = {name: request.query_params.get(name, "") for name in ("account", *_SECTIONS)} | changed
     asked = {name: value for name, value in known.items() if value}
     return f"{HERE}?{urlencode(asked)}" if asked else HERE
@@ -153,7 +153,7 @@ def _address(request: Request, changed: dict[str, str]) -> str:
 def _again(
     request: Request, identity: Identity, typed: dict[str, str], zone: str, failure: Failure, *, rkey: str
 ) -> Response:
-    """The form again, with errors beside what was typed."""
+    """Show the form again, with the submitted values and the errors."""
     match failure:
         case _ if wants_allowing(failure):
             if not typed:

@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reason codes of the pages and API for a user's own records."""
 
 from groundwork.errors import Reason
 
 
 class AtprotoReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/records.py``."""
+    """Reason codes. Their messages are in ``i18n/reasons/records.py``."""
 
     UNKNOWN_SOURCE = "atproto.unknown_source"
     NOT_CONNECTED = "atproto.not_connected"

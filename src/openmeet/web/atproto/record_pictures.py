@@ -1,4 +1,4 @@
-"""Pictures named by remote records, re-encoded, for viewers of the event or group."""
+"""Pictures that remote records refer to, re-encoded, for viewers of the event or group."""
 
 from functools import partial
 
@@ -25,7 +25,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 _HEADERS = {
     **INERT,
-    # Another version of the record may have another picture at this URL.
+    # A later version of the record can have a different picture at the same URL.
     "cache-control": "private, max-age=3600",
 }
 

@@ -53,17 +53,18 @@ StateName = Literal[
 
 SETTINGS_PATH = "/api/events/{slug}/bluesky-settings"
 
-# How many events one request waits for; the others are published in the background.
+# The number of events that one request publishes before it responds. The rest are published in the background.
 AWAITED = 10
 
 
 class RecordStanding(msgspec.Struct, rename="camel"):
-    """The status of one record; ``slug`` is of the event or the series. ``originalDate`` names a date of a series;
-    ``nextTryAt`` is null if nothing is due.
+    """The status of one record. ``slug`` identifies the event or series. ``originalDate`` identifies a date of a
+    series. ``nextTryAt`` is null if nothing is due.
 
-    ``words``: the status as the page shows it. ``state`` is ``imported`` if another app wrote the record and nothing
-    was changed here. ``deletedElsewhereAt``: when another app deleted the record of an event made here, until its host
-    decides (``decideDeletedRecord``). ``recordUri`` is null if the repository has no record, as far as is known.
+    ``words`` is the status as the page shows it. ``state`` is ``imported`` if another app wrote the record and nothing
+    was changed here. ``deletedElsewhereAt`` is set if another app deleted the record of an event made here, until its
+    host decides what to do (``decideDeletedRecord``). ``recordUri`` is null if the repository has no record, as far as
+    this site knows.
     """
 
     kind: Literal["event", "rsvp", "series"]
@@ -79,17 +80,18 @@ class RecordStanding(msgspec.Struct, rename="camel"):
 
 
 class DeletedRecordDecided(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``publish``: write it again under its URI. ``keep``: the event stays here only. To cancel the event, call
-    ``cancelEvent``.
+    """``publish`` writes the record again with the same URI. ``keep`` keeps the event on this site only. To cancel the
+    event, call ``cancelEvent``.
     """
 
     decision: Literal["publish", "keep"]
 
 
 class SyncInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``slug``: of an event, or of a series, for every published date.
+    """``slug`` is the slug of an event, or of a series to sync every published date.
 
-    ``force``: also retry what was retracted, refused or differs, and accept changes made by others.
+    With ``force``, records that were retracted or refused or that differ are tried again, and changes made by others
+    are accepted.
     """
 
     slug: str
@@ -97,17 +99,17 @@ class SyncInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class SyncOutput(msgspec.Struct, rename="camel"):
-    """The records' status afterwards."""
+    """The status of the records after the request."""
 
     publications: list[RecordStanding]
 
 
 class RecordSettingsInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Fields left out are unchanged. ``detailsLevel``: everything, or name, time and a link.
+    """Fields left out are unchanged. ``detailsLevel`` is either everything, or name, time and a link.
 
-    ``isAnnounced``: of an event for invited people, publish name and time. ``rsvpHandling``: whether attendees publish
-    RSVPs to it. ``seriesPolicy``: which dates of its series are published. ``forSeries``: apply the other settings to
-    every coming date, too.
+    ``isAnnounced`` publishes the name and time of an event for invited people. ``rsvpHandling`` says whether attendees
+    publish RSVPs to the event. ``seriesPolicy`` says which dates of its series are published. ``forSeries`` also
+    applies the other settings to every coming date.
     """
 
     EXAMPLE: ClassVar = {"syncEnabled": True, "detailsLevel": "minimal", "rsvpHandling": "withheld"}
@@ -121,8 +123,8 @@ class RecordSettingsInput(msgspec.Struct, rename="camel", forbid_unknown_fields=
 
 
 class RecordSettingsOutput(msgspec.Struct, rename="camel"):
-    """``reach``: what follows from these, from the event's visibility and from its group. ``seriesPolicy`` is null
-    outside of series.
+    """``reach`` is what is actually published. It follows from these settings and from the visibility of the event and
+    its group. ``seriesPolicy`` is null if the event is not part of a series.
     """
 
     sync_enabled: bool
@@ -135,18 +137,19 @@ class RecordSettingsOutput(msgspec.Struct, rename="camel"):
 
 
 class AnswersStanding(msgspec.Struct, rename="camel"):
-    """How many RSVPs are in this state."""
+    """The number of RSVPs in one state."""
 
     state: StateName
     answers: int
 
 
 class AnswersSynced(msgspec.Struct, rename="camel"):
-    """``mine``: the caller's own RSVP, null if there is none. ``states``: for hosts, RSVPs by state before the check;
-    else null.
+    """``mine`` is the caller's own RSVP, or null if there is none. For hosts, ``states`` counts RSVPs by their state
+    before the check. For others it is null.
 
-    ``comparing``: for hosts, how many RSVP records are being read from their authors' repositories; else null. This
-    writes to nobody's repository; missing or different records are counted as soon as they are found.
+    For hosts, ``comparing`` is the number of RSVP records that are being read from their authors' repositories. For
+    others it is null. The check writes to no repository. Missing and different records are counted as soon as they are
+    found.
     """
 
     mine: RecordStanding | None
@@ -321,7 +324,7 @@ async def _records_of_events(reader: Reader, some: list[Event]) -> list[RecordSt
 
 
 async def _of_series(reader: Reader, series: Series) -> list[RecordStanding]:
-    """The record of the series itself, if there is or was one."""
+    """The record of the series itself, if it has one or had one."""
     found = await record_settings.of_series(reader, series)
     if found is None:
         return []
@@ -357,7 +360,7 @@ def _output(
     status: Explanation,
     their_record: str | None,
 ) -> RecordStanding:
-    """``their_record``: the URI of a record that another app of its owner wrote."""
+    """Convert a record's status to JSON. ``their_record`` is the URI of a record that another app of the owner wrote."""
     waits = publication.state.value in {"due", "retrying", "waiting", "retracting"}
     return RecordStanding(
         kind,

@@ -79,7 +79,7 @@ async def save(request: Request) -> Response:
 
 
 def wrong_status(wrong: Exception) -> int:
-    """The status of the page shown again."""
+    """The HTTP status of the page when its form was not accepted."""
     return 412 if isinstance(wrong, PreconditionFailed) else 400
 
 
@@ -175,7 +175,7 @@ async def _is_written_here(reader: Reader, event: Event) -> bool:
 
 
 async def _permission(reader: Reader, series: Series) -> tuple[str, bool]:
-    """The repository for the series' record, and whether its permission must be requested first."""
+    """The repository for the record of the series, and whether the user must first grant a permission for it."""
     if Flag.SERIES_LEXICON not in await switches(reader):
         return "", False
     if (
