@@ -1,4 +1,5 @@
-"""The product's domain: people, groups, events, series, attendance and what belongs to them.
+"""The product's domain: people, groups, events, series, attendance and related data.
 
-Knows neither HTTP nor the AT Protocol network: work for the outside is enqueued as a job (``openmeet.outbox``).
+The domain knows neither HTTP nor the AT Protocol network. Work for external systems is enqueued as a job
+(``openmeet.outbox``).
 """

@@ -24,12 +24,12 @@ from openmeet.outbox.kinds import JobKind
 async def sign_in_with_did(
     tx: Transaction, did: Did, *, handle: str, pds_url: str, caller: UserId | None = None
 ) -> SignInResult:
-    """Sign in or link after a proof of control over this DID, and enqueue a backfill of its repository.
+    """Sign in with, or link, a DID that the person has proved they control, and enqueue a backfill of its repository.
 
-    Without ``caller`` this is a sign-in: as the owner of the DID, as its shadow (a person from now on), or as a new
-    user. For a signed-in ``caller`` it is a link: a DID that nobody has here is linked at once; one of a shadow or of
-    another account becomes a claim (``SignInResult.claim``) that the caller must confirm, unless there is nothing to
-    merge. ``handle`` and ``pds_url`` are verified.
+    Without ``caller`` this is a sign-in: as the owner of the DID, as its shadow (which becomes a person's account), or
+    as a new user. With ``caller`` it links the DID to their account. A DID that belongs to nobody here is linked at
+    once. One that belongs to a shadow or to another account becomes a claim (``SignInResult.claim``) that the caller
+    must confirm, unless there is nothing to merge. ``handle`` and ``pds_url`` are verified.
     """
     known = await identity_queries.find(tx, did)
     signed_in = await _sign_in(tx, did, known.user_id if known else None, handle, pds_url, caller)
@@ -55,16 +55,17 @@ async def _sign_in(
         await merge(tx, holder, caller)
         await identities.link(tx, did, caller, handle=handle, pds_url=pds_url)
         return SignInResult(caller)
-    # The DID itself stays where it is until the merge is confirmed.
+    # The DID stays with its present owner until the merge is confirmed.
     await identity_queries.note_proven(tx, did, handle=handle, pds_url=pds_url)
     return SignInResult(caller, claim=await queries.open_claim(tx, caller, holder, OwnershipProof.DID, did))
 
 
 async def prove_email(tx: Transaction, caller: UserId, email: str) -> tuple[ClaimId | None, bool]:
-    """The caller proved that they receive e-mail at ``email`` (lower-cased); returns whether they took the address.
+    """Use the proof that the caller receives e-mail at ``email`` (lower-cased). Return the claim, if any, and whether
+    the caller now has the address.
 
-    If the address belongs to another row, that row becomes a claim. If nobody has it, it becomes the address of a
-    caller who had none.
+    If the address belongs to another account, that account becomes a claim. If it belongs to nobody and the caller has
+    no address, it becomes theirs.
     """
     person = await users.by_email(tx, email)
     holder = person.id if person else await guests.by_email(tx, email)
@@ -76,7 +77,9 @@ async def prove_email(tx: Transaction, caller: UserId, email: str) -> tuple[Clai
 
 
 async def look(reader: Reader, caller: UserId, claim_id: ClaimId) -> tuple[AccountClaim, tuple[Holding, ...]]:
-    """A claim of the caller and what it would merge, or has merged. Raises NotFound (no such claim, or it has expired)."""
+    """Return a claim of the caller and what it would merge or has merged. Raises NotFound if there is no such claim or
+    it has expired.
+    """
     claim = await queries.find(reader, claim_id, caller)
     if claim is None:
         raise NotFound(AccountMergeReason.PROVE_AGAIN)
@@ -88,10 +91,11 @@ async def look(reader: Reader, caller: UserId, claim_id: ClaimId) -> tuple[Accou
 
 
 async def confirm(tx: Transaction, caller: UserId, claim_id: ClaimId) -> tuple[Holding, ...]:
-    """Merge the other account completely, or not at all if anything fails. Idempotent: a repetition returns the first
-    result.
+    """Merge the other account completely, or not at all if anything fails. Idempotent: repeating the call returns the
+    first result.
 
-    Raises NotFound, Refused (``TwoRepositories``) and TransactionConflict: the caller must retry (``Database.batch``).
+    Raises NotFound, Refused (``TwoRepositories``) and TransactionConflict, after which the caller must retry
+    (``Database.batch``).
     """
     claim = await queries.lock(tx, claim_id, caller)
     if claim is not None and claim.settled_at is not None:
@@ -105,7 +109,8 @@ async def confirm(tx: Transaction, caller: UserId, claim_id: ClaimId) -> tuple[H
     dids = [one.did for one in await identity_queries.of_user(tx, claim.other_id)]
     joined = await merge(tx, claim.other_id, caller)
     if claim.proof is OwnershipProof.DID:
-        # Check again under the locks: the DID or address may have been unlinked, or merged elsewhere, since.
+        # Check again now that the rows are locked: the DID or address may have been unlinked or merged elsewhere in the
+        # meantime.
         if await _holder(tx, claim) != caller:
             raise NotFound(AccountMergeReason.PROOF_OF_OTHER_ACCOUNTS)
         for did in dids:
@@ -116,13 +121,15 @@ async def confirm(tx: Transaction, caller: UserId, claim_id: ClaimId) -> tuple[H
 
 
 async def decline(tx: Transaction, caller: UserId, claim_id: ClaimId) -> None:
-    """Decline the merge: both accounts stay as they are. Raises NotFound."""
+    """Decline the merge. Both accounts stay as they are. Raises NotFound."""
     if not await queries.drop(tx, claim_id, caller):
         raise NotFound(AccountMergeReason.NOTHING_TO_JOIN)
 
 
 async def _still_holds(reader: Reader, claim: AccountClaim) -> bool:
-    """Whether the proven DID or address still belongs to the other account. If not, the claim must not merge it."""
+    """Whether the proven DID or address still belongs to the other account. If not, the claim must not merge that
+    account.
+    """
     return await _holder(reader, claim) == claim.other_id
 
 

@@ -1,7 +1,7 @@
 """Merge two user rows in the caller's transaction: lock both, reassign table by table, delete the emptied row.
 
-Locks are taken in the general order: events before their attendees, groups before their members. Once both users are
-locked, no row can begin to refer to either. A concurrent writer (a message from the network about the merged user)
+Locks are taken in the usual order: events before their attendees, groups before their members. Once both users are
+locked, no new row can refer to either. A concurrent writer (for example, a network message about the merged user)
 waits, finds the row gone and starts over with the remaining user.
 """
 
@@ -30,8 +30,8 @@ async def _publications(tx: Transaction, from_user: UserId, to_user: UserId) -> 
     await publication_moves.reassign(tx, from_user=from_user, to_user=to_user)
 
 
-# Every package with rows that name users. Notifications come first: which hosts were notified follows from RSVPs that
-# are not reassigned yet. The users themselves come last.
+# One function for each package whose rows refer to users. Notifications come first, because RSVPs that have not been
+# reassigned yet decide which hosts were notified. The user rows themselves come last.
 ROOMS: Final[tuple[Reassign, ...]] = (
     tables.reassign_notifications,
     attendance.reassign,
@@ -59,10 +59,10 @@ ROOMS: Final[tuple[Reassign, ...]] = (
 
 
 async def merge(tx: Transaction, from_user: UserId, to_user: UserId) -> tuple[Holding, ...]:
-    """Reassign everything of ``from_user`` to ``to_user`` and delete ``from_user``; returns what it held.
+    """Reassign everything that ``from_user`` holds to ``to_user`` and delete ``from_user``. Return what was reassigned.
 
-    A user who is already gone has nothing left to merge. Raises TransactionConflict (somebody changed it in between:
-    retry) and Refused (``TwoRepositories``).
+    If a user no longer exists, there is nothing to merge. Raises TransactionConflict if a concurrent transaction
+    changed either user (the caller must retry), and Refused (``TwoRepositories``).
     """
     if from_user == to_user or not await _lock(tx, from_user, to_user):
         return ()
@@ -76,7 +76,7 @@ async def merge(tx: Transaction, from_user: UserId, to_user: UserId) -> tuple[Ho
 
 
 async def _lock(tx: Transaction, from_user: UserId, to_user: UserId) -> bool:
-    """False if either of the two does not exist (any more)."""
+    """Lock both rows. Return False if either of them no longer exists."""
     answered = await attendance.lock_shared(tx, from_user, to_user)
     in_groups = sorted(one.group_id for one in await group_people.memberships_of(tx, from_user))
     for group_id in in_groups:

@@ -9,7 +9,7 @@ from openmeet.domain.users.model import UserId
 
 ClaimId = NewType("ClaimId", str)
 
-# How long a proof waits for confirmation, and how long the result of a merge can be read.
+# How long a proof can be confirmed, and how long the result of a merge can be read.
 OPEN_FOR: Final = HOUR
 KEPT_FOR: Final = 90 * DAY
 
@@ -36,10 +36,11 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class AccountClaim:
-    """A proven claim. ``user_id`` remains. ``other_id`` is None once that account was merged, by this claim or another.
+    """A proven claim. ``user_id`` is the account that remains. ``other_id`` is None once the other account was merged,
+    by this claim or another.
 
-    ``joined`` is set after the merge. ``proven``: the DID or address that belonged to the other account at the time of
-    the proof.
+    ``joined`` is set after the merge. ``proven`` is the DID or address that belonged to the other account at the time
+    of the proof.
     """
 
     id: ClaimId
@@ -55,8 +56,8 @@ class AccountClaim:
 
 @dataclass(frozen=True, slots=True)
 class SignInResult:
-    """Who signed in. ``user_id``: the user of the session. ``was_known``: what a shadow held that has just become a
-    person.
+    """The result of a sign-in. ``user_id`` is the user of the session. ``was_known`` is what a shadow held that has
+    just become a person's account.
     """
 
     user_id: UserId

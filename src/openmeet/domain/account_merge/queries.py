@@ -14,7 +14,7 @@ from openmeet.domain.users.model import UserId
 
 _COLUMNS: Final = "id, user_id, other_id, proof, proven, created_at, expires_at, settled_at, joined"
 
-# What people recognise as theirs, in the order in which they look for it.
+# What people recognise as theirs, in the order in which they would look for it.
 _HELD: Final = (
     ("events", "events where author_id = :id and deleted_at is null and removed_at is null", ("event", "events")),
     ("series", "event_series where user_id = :id and deleted_at is null", ("series", "series")),
@@ -38,7 +38,7 @@ _COUNT: Final = "select " + ", ".join(
 
 
 async def holdings(reader: Reader, user_id: UserId) -> tuple[Holding, ...]:
-    """What a user holds; kinds with a count of zero are left out."""
+    """Return what a user holds. Kinds with a count of zero are left out."""
     row = await reader.fetch_one(_COUNT, id=user_id)
     if row is None:
         return ()
@@ -48,8 +48,8 @@ async def holdings(reader: Reader, user_id: UserId) -> tuple[Holding, ...]:
 
 
 async def open_claim(tx: Transaction, user_id: UserId, other_id: UserId, proof: OwnershipProof, proven: str) -> ClaimId:
-    """Store the proof that ``user_id`` owns ``other_id`` by ``proven`` (a DID or an address). A repeated proof reuses
-    the open claim.
+    """Store the proof that ``user_id`` owns ``other_id``. ``proven`` is the DID or address. A repeated proof reuses the
+    open claim.
     """
     claim_id = ClaimId(new_id(tx.now))
     row = await tx.fetch_one(
@@ -72,7 +72,7 @@ async def open_claim(tx: Transaction, user_id: UserId, other_id: UserId, proof: 
 
 
 async def find(reader: Reader, claim_id: ClaimId, user_id: UserId) -> AccountClaim | None:
-    """A claim of this user."""
+    """Return a claim of this user."""
     row = await reader.fetch_one(
         f"select {_COLUMNS} from account_merges where id = :id and user_id = :user_id", id=claim_id, user_id=user_id
     )
@@ -101,7 +101,7 @@ async def complete(tx: Transaction, claim_id: ClaimId, joined: tuple[Holding, ..
 
 
 async def drop(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> bool:
-    """Drop a claim that was not merged, with its proof."""
+    """Delete a claim that was not merged, along with its proof."""
     dropped = await tx.execute(
         "delete from account_merges where id = :id and user_id = :user_id and settled_at is null",
         id=claim_id,
@@ -111,7 +111,7 @@ async def drop(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> bool:
 
 
 async def forget(tx: Transaction, before: Instant) -> int:
-    """Drop expired claims, and merged ones that were completed before an instant."""
+    """Delete expired claims, and those that were merged before an instant."""
     return await tx.execute(
         "delete from account_merges where (settled_at is null and expires_at <= :now) or settled_at < :before",
         now=tx.now,
@@ -120,7 +120,9 @@ async def forget(tx: Transaction, before: Instant) -> int:
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Results of earlier merges move to the remaining user; unconfirmed claims are dropped and must be proven again."""
+    """Move the results of earlier merges to the remaining user. Unconfirmed claims are deleted and must be proven
+    again.
+    """
     await tx.execute(
         "delete from account_merges where settled_at is null and user_id = :from_user and other_id is not null",
         from_user=from_user,
@@ -131,7 +133,7 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
 
 
 async def note_merged(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Store that an account was merged, for the ledger: a restored backup has both."""
+    """Record for the erasure ledger that an account was merged, because a restored backup still has both accounts."""
     await tx.execute(
         "insert into merged_accounts (user_id, into_user_id, merged_at) values (:from_user, :to_user, :now)"
         " on conflict (user_id) do update set into_user_id = excluded.into_user_id, merged_at = excluded.merged_at",
@@ -142,7 +144,9 @@ async def note_merged(tx: Transaction, from_user: UserId, to_user: UserId) -> No
 
 
 async def merged(reader: Reader, limit: int) -> list[tuple[UserId, UserId]]:
-    """Merged accounts that the ledger may not have noted, oldest first: which was merged into which."""
+    """Return merged accounts that may not be in the ledger yet, oldest first, as pairs of (merged account, remaining
+    account).
+    """
     rows = await reader.fetch(
         "select user_id, into_user_id from merged_accounts order by merged_at, user_id limit :limit", limit=limit
     )
@@ -150,7 +154,7 @@ async def merged(reader: Reader, limit: int) -> list[tuple[UserId, UserId]]:
 
 
 async def forget_merged(tx: Transaction, user_ids: Sequence[UserId]) -> None:
-    """The ledger has noted them."""
+    """Delete these entries once the ledger has them."""
     if not user_ids:
         return
     await tx.execute("delete from merged_accounts where user_id in :ids", ids=list(user_ids))
@@ -172,6 +176,6 @@ def _claim(row: Row) -> AccountClaim:
 
 
 async def forget_old_claims(db: Database) -> int:
-    """Drop expired claims and old results of merges; returns how many."""
+    """Delete expired claims and old merge results. Return how many."""
     async with db.transaction() as tx:
         return await forget(tx, Instant(tx.now - KEPT_FOR))

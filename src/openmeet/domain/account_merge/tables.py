@@ -1,4 +1,4 @@
-"""Account merge, table by table: rows that name the merged user name the remaining one."""
+"""Account merge, table by table: rows that refer to the merged user are changed to refer to the remaining one."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,8 @@ _DROP_OPEN_TWINS: Final = """
 """
 _OPEN: Final = "select id from notification_emails where user_id = :from_user and closed_at is null order by id"
 
-# These notifications go to hosts about an attendee, or to group admins about a member; the details name that user.
+# Notifications to hosts about an attendee, or to group admins about a member. Their details contain the id of that
+# user.
 _TOLD_ABOUT: Final = """
     update notifications set particulars = replace(particulars, :from_user, :to_user)
      where particulars like '%' || cast(:from_user as text) || '%' and user_id in (
@@ -53,7 +54,9 @@ _TOLD_ABOUT: Final = """
 
 
 async def reassign_notifications(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Call this before RSVPs and memberships are reassigned: they decide who was notified about the merged user."""
+    """Call this before RSVPs and memberships are reassigned, because they decide who was notified about the merged
+    user.
+    """
     people = {"from_user": from_user, "to_user": to_user}
     await tx.execute(_TOLD_ABOUT, **people)
     await tx.execute(_INTO_OPEN_MAIL, **people)
@@ -71,7 +74,7 @@ async def reassign_notifications(tx: Transaction, from_user: UserId, to_user: Us
     await hand_over(tx, "email_links", "user_id", from_user, to_user)
 
 
-# The earlier of the two rows stays.
+# The role that comes first in this list is kept.
 _ORDER: Final = (
     GroupRole.OWNER,
     GroupRole.BANNED,
@@ -101,7 +104,7 @@ _NAMED: Final = (
 
 
 async def reassign_groups(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
-    """Reassign every group row from one user to the other; returns how many memberships were merged."""
+    """Reassign every group row from one user to the other. Return how many memberships were merged."""
     merged = 0
     for theirs in await membership_queries.memberships_of(tx, from_user):
         await queries.lock(tx, theirs.group_id)
@@ -113,7 +116,7 @@ async def reassign_groups(tx: Transaction, from_user: UserId, to_user: UserId) -
     await hand_over(tx, "group_followers", "user_id", from_user, to_user)
     await calendar_feeds.revoke_all(tx, from_user)
     await hand_over(tx, "group_calendar_feeds", "user_id", from_user, to_user)
-    # An idempotency key protects one user's form from being sent twice; after the merge it protects nobody.
+    # An idempotency key protects one user's form from being submitted twice. It has no use after the merge.
     await tx.execute("update groups set submission_key = null where created_by = :user_id", user_id=from_user)
     for table, column in _NAMED:
         await hand_over(tx, table, column, from_user, to_user)
@@ -122,7 +125,7 @@ async def reassign_groups(tx: Transaction, from_user: UserId, to_user: UserId) -
 
 async def _merge(tx: Transaction, theirs: Membership, mine: Membership) -> None:
     role = min(theirs.role, mine.role, key=_ORDER.index)
-    # Remove the old owner before promoting the new one: the database allows one owner at any moment.
+    # Remove the old owner before promoting the new one, because the database allows only one owner at a time.
     await tx.execute("delete from group_members where id = :id", id=theirs.id)
     is_said = theirs.sync_enabled or theirs.statement_uri is not None
     if role is mine.role and not is_said:
@@ -157,7 +160,7 @@ async def _merge(tx: Transaction, theirs: Membership, mine: Membership) -> None:
 
 
 async def _of_whom(tx: Transaction, kind: PublicationKind, stays: Membership) -> UserId:
-    """Whose repository holds the record: the member's own, or the group's."""
+    """The user whose repository holds the record: the member, or the holder of the group's records."""
     group = None if kind is PublicationKind.MEMBERSHIP else await queries.by_id(tx, stays.group_id)
     return stays.user_id if group is None else record_holder_of(group)
 
@@ -178,7 +181,7 @@ _IN_UNDOS: Final = """
 
 
 async def reassign_series(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
-    """Reassign every series row from one user to the other; returns how many series."""
+    """Reassign every series row from one user to the other. Return how many series."""
     people = {"from_user": from_user, "to_user": to_user}
     await tx.execute(_FORGET_SERIES_KEYS, from_user=from_user)
     await tx.execute(_DROP_OFFERS, **people)
@@ -193,7 +196,7 @@ async def reassign_series(tx: Transaction, from_user: UserId, to_user: UserId) -
     return moved
 
 
-# An idempotency key protects one user's form from being sent twice; after the merge it protects nobody.
+# An idempotency key protects one user's form from being submitted twice. It has no use after the merge.
 _FORGET_EVENT_KEYS: Final = (
     "update events set submission_key = null where author_id = :from_user and submission_key is not null"
 )
@@ -212,7 +215,7 @@ _DROP_OWN: Final = """
 
 
 async def reassign_events(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
-    """Reassign events and co-host invitations; returns how many events."""
+    """Reassign events and co-host invitations. Return how many events."""
     people = {"from_user": from_user, "to_user": to_user}
     await tx.execute(_FORGET_EVENT_KEYS, from_user=from_user)
     moved = await hand_over(tx, "events", "author_id", from_user, to_user)
@@ -223,7 +226,8 @@ async def reassign_events(tx: Transaction, from_user: UserId, to_user: UserId) -
     return moved
 
 
-# Of two decisions about publishing the later one counts, whichever user made it. Having been asked is no decision.
+# If both users decided about publishing, the later decision counts. A user who was asked but has not answered has made
+# no decision.
 _DROP_EARLIER_WORD: Final = """
     delete from consents
      where user_id = :to_user and exists (
@@ -238,9 +242,10 @@ _OF_WHOM_WE_KEEP: Final = (
 
 
 async def reassign_identities(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Reassign DIDs, consent and custodial account; new records go to the previous default repository of ``to_user``.
+    """Reassign DIDs, consent and the custodial account. New records go to the previous default repository of
+    ``to_user``.
 
-    Raises Refused (``TwoRepositories``) if both have a custodial repository: a user can have only one.
+    Raises Refused (``TwoRepositories``) if both have a custodial repository, because a user can have only one.
     """
     people = {"from_user": from_user, "to_user": to_user}
     kept = await tx.fetch_one(_OF_WHOM_WE_KEEP, **people)
@@ -261,14 +266,15 @@ async def reassign_identities(tx: Transaction, from_user: UserId, to_user: UserI
     await hand_over(tx, "identities", "user_id", from_user, to_user)
     consent = await identities_queries.consent(tx, to_user)
     if consent.is_given and not any(one.can_write for one in await identities_queries.of_user(tx, to_user)):
-        # The merged user consented a moment ago, and their repository is still being created.
+        # The merged user has only just consented, and their repository is still being created.
         await enqueue(tx, JobKind.CUSTODIAL_ACCOUNT, to_user, int(tx.now))
 
 
 async def reassign_blocks(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Reassign blocks, mutes, reports and moderation decisions; the audit log stays unchanged.
+    """Reassign blocks, mutes, reports and moderation decisions. The audit log is not changed.
 
-    A block of oneself is dropped. Of two open reports about one subject the one of the remaining user is kept.
+    A block between the two accounts is dropped. If both have an open report about the same subject, that of the
+    remaining user is kept.
     """
     await tx.execute(
         "delete from user_blocks where (user_id = :one and blocked_id = :other) or (user_id = :other and blocked_id = :one)",
@@ -304,7 +310,7 @@ async def reassign_blocks(tx: Transaction, from_user: UserId, to_user: UserId) -
 
 
 async def _merge_standing_rsvps(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """A block survives the merge; otherwise the decision about the remaining user counts."""
+    """If a moderator hid either account, the merged one stays hidden. Otherwise the state of the remaining user counts."""
     await tx.execute(
         "delete from moderation_states where subject = :other and state <> 'hidden'"
         " and exists (select 1 from moderation_states o where o.subject = :one and o.state = 'hidden')",
@@ -315,7 +321,7 @@ async def _merge_standing_rsvps(tx: Transaction, from_user: UserId, to_user: Use
 
 
 async def reassign_imports(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Reassign imports, the outcome per event (one per UID) and the invitations sent."""
+    """Reassign imports, their result per event (one per UID) and the invitations sent."""
     await hand_over(tx, "imports", "user_id", from_user, to_user)
     await hand_over(tx, "imported_events", "user_id", from_user, to_user)
     await hand_over(tx, "imported_contacts", "invited_by", from_user, to_user)
@@ -326,14 +332,14 @@ async def reassign_saved_searches(tx: Transaction, from_user: UserId, to_user: U
 
 
 async def reassign_pictures(tx: Transaction, from_user: str, to_user: str) -> None:
-    """Pictures stay where they are shown; they belong to the remaining user."""
+    """Pictures stay where they are shown and now belong to the remaining user."""
     await tx.execute(
         "update pictures set user_id = :to_user where user_id = :from_user", from_user=from_user, to_user=to_user
     )
 
 
 async def reassign_messages(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Reassign messages, both sent and scheduled."""
+    """Reassign sent and scheduled messages."""
     await hand_over(tx, "host_messages", "author_id", from_user, to_user)
 
 
@@ -345,7 +351,7 @@ async def reassign_followers(tx: Transaction, from_user: UserId, to_user: UserId
     await hand_over(tx, "profile_followers", "followed_id", from_user, to_user)
 
 
-# A feed with a live secret address replaces one whose address was revoked.
+# A feed with a working secret address replaces one whose address was revoked.
 _DROP_UNUSED: Final = """
     delete from calendar_feeds
      where user_id = :to_user and token_hash is null
@@ -354,8 +360,8 @@ _DROP_UNUSED: Final = """
 
 
 async def reassign_calendars(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """A subscribed calendar that both have is kept once. Of two secret feed addresses that of ``to_user`` keeps
-    working.
+    """Reassign calendar subscriptions and feeds. A calendar that both subscribe to is kept once. If both have a secret
+    feed address, that of ``to_user`` keeps working.
     """
     await hand_over(tx, "subscribed_calendars", "user_id", from_user, to_user)
     await hand_over(tx, "subscribed_dates", "user_id", from_user, to_user)
@@ -364,20 +370,22 @@ async def reassign_calendars(tx: Transaction, from_user: UserId, to_user: UserId
 
 
 async def reassign_sessions(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Reassign sessions: both accounts were proven. Anyone who signs in keeps the account: a requested deletion is off."""
+    """Reassign sessions, because both accounts were proven. A scheduled deletion is cancelled, as it is whenever the
+    owner signs in.
+    """
     for user_id in (from_user, to_user):
         await erasure_requests.cancel(tx, user_id)
     await hand_over(tx, "sessions", "user_id", from_user, to_user)
 
 
 async def reassign_api_tokens(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Reassign API tokens, and responses that are stored in case a request is repeated."""
+    """Reassign API tokens, and the responses stored for repeated requests."""
     await hand_over(tx, "api_tokens", "user_id", from_user, to_user)
     await hand_over(tx, "idempotency_keys", "user_id", from_user, to_user)
 
 
 async def reassign_legacy_rows(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """An imported legacy user counts as one who already existed here, from now on."""
+    """Record an imported legacy user as one who already existed here."""
     await tx.execute(
         "update legacy_rows set new_id = :to_user, kind = 'known' where new_id = :from_user and kind in ('user', 'known')",
         from_user=from_user,

@@ -1,12 +1,13 @@
-"""Scopes of API tokens and the scope that each operation requires: one table.
+"""Scopes of API tokens and the scope that each operation requires, in one table.
 
-Reading needs ``read``, of chats ``chat:read``. What an operation changes follows from the first segment of its path; where that is too coarse,
-the operation is listed in ``EXCEPTIONS``. Operations that grant access are for sessions only: no token can make
-another. A path with a new first segment is closed to all tokens until it has a line here; a test checks that.
+Reading requires ``read``, or ``chat:read`` for chats. For writes, the first segment of the path decides which scope is
+required; where that is too coarse, the operation is listed in ``EXCEPTIONS``. Operations that grant access require a
+session, so no token can create another. A path with a new first segment is closed to all tokens until it has a line
+here; a test checks that.
 
-Operations in ``FOR_SERVICES`` are for programs of the installation, which have service tokens: no session or user token
-may call them, and no service may call anything else. Operations also listed in ``FOR_OPERATORS`` are open to the
-operators named in the settings, too.
+Operations in ``FOR_SERVICES`` are for programs of the installation, which have service tokens. No session or user token
+may call them, and a service may not call anything else. Operations that are also in ``FOR_OPERATORS`` can be called by
+the operators named in the settings, too.
 """
 
 from enum import StrEnum
@@ -16,7 +17,7 @@ from openmeet.i18n.catalogue import lazy
 
 
 class TokenScope(StrEnum):
-    """What a user allows a token to do; the values appear in requests and in the OpenAPI document."""
+    """What a user allows a token to do. The values appear in requests and in the OpenAPI document."""
 
     READ = "read"
     EVENTS = "events:write"
@@ -95,10 +96,10 @@ FOR_SERVICES: Final = {
     "switchFlag": ServiceScope.FLAGS,
 }
 
-# Of those, what operators may read with a session or token of their own.
+# The service operations that operators may also call, read-only, with a session or token of their own.
 FOR_OPERATORS: Final = frozenset({"showSyncStatus", "listFlags", "listFlagChanges"})
 
-# By the first path segment behind /api/.
+# By the first path segment after /api/.
 AREAS: Final = {
     "events": TokenScope.EVENTS,
     "series": TokenScope.SERIES,
@@ -111,7 +112,7 @@ AREAS: Final = {
     "my": TokenScope.PROFILE,
     "notifications": TokenScope.PROFILE,
     "searches": TokenScope.PROFILE,
-    # Nothing is changed there.
+    # These operations change nothing.
     "places": TokenScope.PROFILE,
     "notification-preferences": TokenScope.PROFILE,
     "webhooks": TokenScope.WEBHOOKS,
@@ -121,10 +122,10 @@ AREAS: Final = {
     "chat": TokenScope.CHAT_WRITE,
 }
 
-# Areas that are read with a scope of their own.
+# Areas whose data requires a different scope to read.
 _READING: Final = {"chat": TokenScope.CHAT_READ}
 
-# Operations for sessions alone, by the first segment of their path.
+# Operations that require a session, by the first segment of their path.
 FOR_SESSIONS: Final = frozenset({"auth", "session", "tokens", "takeout"})
 
 EXCEPTIONS: Final = {
@@ -137,36 +138,37 @@ EXCEPTIONS: Final = {
     "followPerson": TokenScope.ANSWERS,
     "unfollowPerson": TokenScope.ANSWERS,
     "unfollowSeries": TokenScope.ANSWERS,
-    # Consent makes things public for good: it needs more than the scope for editing a profile.
+    # Consent makes data public for good, so it requires more than the scope for editing a profile.
     "answerPublishingConsent": TokenScope.PUBLISHING,
     "answerMatrixConsent": TokenScope.PUBLISHING,
     # It changes nothing.
     "previewSeries": TokenScope.READ,
-    # Opening a date of a series materializes it; that is invisible to others, so it counts as a read.
+    # Opening a date of a series materializes it. Others do not notice that, so it counts as a read.
     "openSeriesDate": TokenScope.READ,
     "checkConflicts": TokenScope.READ,
     # Anyone who may act for a user may report for them.
     "reportEvent": TokenScope.PROFILE,
     "reportSeries": TokenScope.PROFILE,
     "reportGroup": TokenScope.PROFILE,
-    # Moderators' lists name the people who reported: ``read`` alone is not enough.
+    # The lists for moderators contain the names of people who reported something, so ``read`` is not enough.
     "listReportedThings": TokenScope.MODERATION,
     "listWithheld": TokenScope.MODERATION,
     "listModerationLog": TokenScope.MODERATION,
     "getModerationPolicy": TokenScope.MODERATION,
-    # Anyone who knows the secret address reads the calendar without a token, so showing it needs more than ``read``.
+    # Anyone who knows the secret address can read the calendar without a token, so showing it requires more than
+    # ``read``.
     "showMyFeed": TokenScope.CALENDAR_ADDRESS,
     "showGroupFeed": TokenScope.CALENDAR_ADDRESS,
     "renewGroupFeed": TokenScope.CALENDAR_ADDRESS,
     "closeGroupFeed": TokenScope.CALENDAR_ADDRESS,
-    # Conversations are read with a scope of their own, wherever their address is.
+    # Reading a chat requires its own scope, whatever the path of the operation.
     "showEventChat": TokenScope.CHAT_READ,
     "showSeriesChat": TokenScope.CHAT_READ,
     "showGroupChat": TokenScope.CHAT_READ,
 }
 
 
-# They need a recent proof of identity, which a token is not.
+# These operations require recent proof of identity, which a token is not.
 BY_PEOPLE_ONLY: Final = frozenset({"deleteMe"})
 
 
@@ -176,7 +178,7 @@ def area_of(path: str) -> str:
 
 
 def scope_of(name: str, method: str, path: str) -> TokenScope | None:
-    """The scope that a token needs for the operation; None: no token may call it."""
+    """Return the scope that a token needs for the operation, or None if no token may call it."""
     if name in FOR_OPERATORS:
         return TokenScope.OPERATING
     if name in FOR_SERVICES or name in BY_PEOPLE_ONLY:

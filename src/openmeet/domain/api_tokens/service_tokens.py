@@ -1,7 +1,8 @@
-"""Service tokens: credentials of programs that act for the installation, made, listed and revoked by the operator.
+"""Service tokens: credentials of programs that act for the installation. The operator creates, lists and revokes them.
 
-A service token may do what its scopes name (``scopes.ServiceScope``) and nothing else: it sees no user's pages, and no
-user's token or session may do what is reserved for services. Stored as a hash, like every token.
+A service token may do only what its scopes allow (``scopes.ServiceScope``): it cannot see any user's pages. A user's
+token or session cannot call the operations reserved for services. Service tokens are stored as hashes, like every
+token.
 """
 
 import secrets
@@ -20,7 +21,7 @@ from openmeet.i18n.markdown import one_line
 
 ServiceId = NewType("ServiceId", str)
 
-# The prefix tells people and secret scanners what it is, and selects the table to look it up in.
+# The prefix tells people and secret scanners what kind of token it is, and selects the table to look it up in.
 PREFIX: Final = "oms_"
 
 _COLUMNS = "id, name, scopes, created_at, last_used_at, revoked_at"
@@ -39,7 +40,7 @@ class ServiceTokenInfo:
 
 
 async def make(tx: Transaction, *, name: str, scopes: Collection[ServiceScope]) -> tuple[ServiceTokenInfo, str]:
-    """Make a token; its secret is returned only here. Raises InvalidInput."""
+    """Create a token. Its secret is returned only here. Raises InvalidInput."""
     name = one_line(name)
     if not name or len(name) > MAX_NAME:
         raise InvalidInput("name", ApiTokenReason.SERVICE_NAME_NEEDED, most=MAX_NAME)
@@ -62,7 +63,7 @@ async def make(tx: Transaction, *, name: str, scopes: Collection[ServiceScope]) 
 
 
 async def find(reader: Reader, token: str) -> ServiceTokenInfo | None:
-    """The token behind a secret; None if it is unknown or revoked."""
+    """Return the token with this secret, or None if it is unknown or revoked."""
     row = await reader.fetch_one(
         f"select {_COLUMNS} from service_tokens where token_hash = :token_hash and revoked_at is null",
         token_hash=hash_token(token),
@@ -71,7 +72,9 @@ async def find(reader: Reader, token: str) -> ServiceTokenInfo | None:
 
 
 async def note_use(tx: Transaction, service: ServiceTokenInfo) -> None:
-    """Note its use, at intervals: a write per request would cost more than it tells."""
+    """Record that the token was used. The caller does this only at intervals, because a write per request would be too
+    expensive.
+    """
     await tx.execute(
         """
         update service_tokens set last_used_at = :now
@@ -84,18 +87,18 @@ async def note_use(tx: Transaction, service: ServiceTokenInfo) -> None:
 
 
 def was_used_lately(service: ServiceTokenInfo, now: Instant) -> bool:
-    """Whether the last noted use is recent enough that nothing needs to be written."""
+    """Whether the last recorded use is recent enough that no new one needs to be written."""
     return service.last_used_at is not None and service.last_used_at >= now - NOTED_EVERY
 
 
 async def listed(reader: Reader) -> list[ServiceTokenInfo]:
-    """All service tokens, revoked ones included, newest first."""
+    """All service tokens including revoked ones, newest first."""
     rows = await reader.fetch(f"select {_COLUMNS} from service_tokens order by created_at desc, id desc")
     return [_service(row) for row in rows]
 
 
 async def revoke(tx: Transaction, service_id: str) -> None:
-    """Revoke the token; it fails from the next request on. Raises NotFound."""
+    """Revoke the token with immediate effect. Raises NotFound."""
     found = await tx.fetch_one(
         "update service_tokens set revoked_at = coalesce(revoked_at, :now) where id = :id returning id",
         id=service_id,

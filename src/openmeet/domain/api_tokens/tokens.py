@@ -1,4 +1,4 @@
-"""API tokens: validation, creation, revocation, and all SQL about them."""
+"""API tokens: validation, creation, revocation and SQL."""
 
 import hashlib
 import secrets
@@ -19,23 +19,23 @@ from openmeet.i18n.markdown import one_line
 
 TokenId = NewType("TokenId", str)
 
-# The prefix tells people and secret scanners what it is, and selects the table to look it up in.
+# The prefix tells people and secret scanners what kind of token it is, and selects the table to look it up in.
 PREFIX: Final = "omt_"
 
 MAX_NAME: Final = 100
-# More than anybody can tell apart on a page.
+# More tokens than anybody can keep track of on one page.
 MAX_TOKENS: Final = 50
 MAX_DAYS: Final = 366
 
-# Minimum time between two notes of a token's use: a write per request would cost more than it tells.
+# Minimum time between two recorded uses of a token, because a write per request would be too expensive.
 NOTED_EVERY: Final = 10 * MINUTE
-# How long an expired or revoked token stays on its owner's list.
+# How long an expired or revoked token is still listed for its owner.
 SHOWN_AFTER_END: Final = 30 * DAY
 
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """A token without its secret. ``expires_at`` None: valid until revoked."""
+    """A token without its secret. If ``expires_at`` is None, it is valid until revoked."""
 
     id: TokenId
     user_id: UserId
@@ -52,7 +52,7 @@ class ApiToken:
 
 @dataclass(frozen=True, slots=True)
 class NewToken:
-    """Checked input for a new token; ``lives`` in microseconds, None: valid until revoked."""
+    """Validated input for a new token. ``lives`` is its lifetime in microseconds; None means valid until revoked."""
 
     name: str
     scopes: frozenset[TokenScope]
@@ -60,7 +60,9 @@ class NewToken:
 
 
 def check(*, name: str, scopes: Collection[str], days: str) -> NewToken:
-    """Check the input of a form or client; empty ``days``: valid until revoked. InvalidForm names every invalid field."""
+    """Validate the input of a form or client. Empty ``days`` means valid until revoked. Raises InvalidForm, which lists
+    every invalid field.
+    """
     problems: dict[str, Why] = {}
     name = one_line(name)
     if not name:
@@ -81,23 +83,25 @@ def check(*, name: str, scopes: Collection[str], days: str) -> NewToken:
 
 
 def hash_token(token: str) -> bytes:
-    """The stored hash. A token carries 256 random bits, so a plain hash cannot be reversed by trying."""
+    """Return the hash that is stored. A token has 256 random bits, so a plain hash cannot be reversed by brute force."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def scopes_text(scopes: Collection[TokenScope]) -> str:
-    """Scopes as they are stored and shown, in the order of the enum."""
+    """Format scopes as they are stored and shown, in the order of the enum."""
     return " ".join(scope.value for scope in TokenScope if scope in scopes)
 
 
 def scopes_in(text: str) -> frozenset[TokenScope]:
-    """The scopes of a stored text; unknown ones allow nothing and are dropped."""
+    """Parse the stored text. Unknown scopes are dropped and allow nothing."""
     known: Sequence[str] = list(TokenScope)
     return frozenset(TokenScope(word) for word in text.split() if word in known)
 
 
 async def make(tx: Transaction, caller: Caller, wanted: NewToken) -> tuple[ApiToken, str]:
-    """Make a token for the caller; its secret is returned only here. Raises Refused (too many tokens)."""
+    """Create a token for the caller. Its secret is returned only here. Raises Refused if the caller has too many
+    tokens.
+    """
     if await count_working(tx, caller.user_id) >= MAX_TOKENS:
         raise Refused(ApiTokenReason.TOO_MANY_TOKENS, most=MAX_TOKENS, name="TooManyTokens")
     token = PREFIX + secrets.token_urlsafe(32)
@@ -116,7 +120,7 @@ async def make(tx: Transaction, caller: Caller, wanted: NewToken) -> tuple[ApiTo
 
 
 async def revoke(tx: Transaction, caller: Caller, token_id: TokenId) -> None:
-    """Revoke the token; it fails from the next request on. Raises NotFound, also for a token of somebody else."""
+    """Revoke the token with immediate effect. Raises NotFound, also if the token belongs to another user."""
     if not await mark_revoked(tx, caller.user_id, token_id):
         raise NotFound(ApiTokenReason.NO_SUCH_TOKEN)
 
@@ -157,7 +161,7 @@ async def insert(tx: Transaction, token: ApiToken, token_hash: bytes) -> None:
 
 
 async def holder(reader: Reader, token_hash: bytes) -> tuple[Caller, ApiToken] | None:
-    """The user and scopes of a token; None if it is unknown, expired or revoked."""
+    """Return the user and the token with this hash, or None if it is unknown, expired or revoked."""
     row = await reader.fetch_one(
         f"""
         select u.display_name, u.language, {", ".join(f"t.{name.strip()}" for name in _COLUMNS.split(","))}
@@ -173,7 +177,7 @@ async def holder(reader: Reader, token_hash: bytes) -> tuple[Caller, ApiToken] |
 
 
 async def still_valid(reader: Reader, token_hashes: Collection[bytes]) -> set[bytes]:
-    """Those of these tokens that are neither revoked nor expired."""
+    """Return the hashes whose tokens are neither revoked nor expired."""
     if not token_hashes:
         return set()
     rows = await reader.fetch(
@@ -186,7 +190,7 @@ async def still_valid(reader: Reader, token_hashes: Collection[bytes]) -> set[by
 
 
 async def of_user(reader: Reader, user_id: UserId, ended_after: Instant, page: Page) -> list[ApiToken]:
-    """A user's tokens, newest first, without those that ended before ``ended_after``."""
+    """Return a user's tokens, newest first, without those that ended before ``ended_after``."""
     rows = await reader.fetch(
         f"""
         select {_COLUMNS} from api_tokens
@@ -213,7 +217,7 @@ async def count_working(reader: Reader, user_id: UserId) -> int:
 
 
 async def mark_revoked(tx: Transaction, user_id: UserId, token_id: TokenId) -> bool:
-    """False if the user has no such token; an already revoked one stays as it is."""
+    """Mark the token as revoked; a repetition changes nothing. Return False if the user has no such token."""
     found = await tx.fetch_one(
         """
         update api_tokens set revoked_at = coalesce(revoked_at, :now) where id = :id and user_id = :user_id
@@ -227,7 +231,7 @@ async def mark_revoked(tx: Transaction, user_id: UserId, token_id: TokenId) -> b
 
 
 async def note_use(tx: Transaction, token_id: TokenId, not_since: Instant) -> None:
-    """Note its use now, unless one was noted since ``not_since``."""
+    """Record that the token was used now, unless a use after ``not_since`` is already recorded."""
     await tx.execute(
         "update api_tokens set last_used_at = :now where id = :id and coalesce(last_used_at, 0) <= :not_since",
         now=tx.now,
@@ -237,7 +241,7 @@ async def note_use(tx: Transaction, token_id: TokenId, not_since: Instant) -> No
 
 
 async def drop_ended(tx: Transaction, before: Instant) -> int:
-    """Drop tokens that expired or were revoked before an instant."""
+    """Delete tokens that expired or were revoked before an instant."""
     return await tx.execute(
         "delete from api_tokens where expires_at < :before or revoked_at < :before",
         before=before,
@@ -245,14 +249,14 @@ async def drop_ended(tx: Transaction, before: Instant) -> int:
 
 
 async def forget_requests(tx: Transaction) -> int:
-    """Drop idempotency keys that no client will repeat any more."""
+    """Delete idempotency keys that are too old for any client to retry."""
     return await tx.execute(
         "delete from idempotency_keys where created_at <= :before", before=Instant(tx.now - REQUESTS_KEPT)
     )
 
 
 async def forget_old_access(db: Database) -> int:
-    """Drop tokens that ended a while ago, and idempotency keys that no client will repeat any more."""
+    """Delete tokens that ended a while ago, and idempotency keys that are too old for any client to retry."""
     async with db.transaction() as tx:
         gone = await drop_ended(tx, Instant(tx.now - SHOWN_AFTER_END))
         return gone + await forget_requests(tx)
