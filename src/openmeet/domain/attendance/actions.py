@@ -1,4 +1,4 @@
-"""RSVP actions: answer, withdraw, apply RSVP records, free seats. What counts seats locks the event row first."""
+"""RSVP actions: answer, withdraw, apply RSVP records, free seats. Functions that count seats lock the event row first."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -52,8 +52,8 @@ from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.outbox import publications
 
-# Whether an RSVP record (by URI) counts and refers to an event record (by URI). Passed in: records belong to the
-# network package.
+# Returns whether an RSVP record (by URI) counts and refers to an event record (by URI). Passed in as an argument
+# because records belong to the network package.
 RefersToEvent = Callable[[Reader, str, str | None], Awaitable[bool]]
 
 
@@ -70,20 +70,22 @@ async def answer(
 ) -> Attendance:
     """Record the caller's reply, notify the hosts and enqueue the caller's RSVP record.
 
-    On a full event the caller joins the end of the waitlist; an offered place is taken. Repeating a reply changes
-    nothing, unless the event was moved since: it then says that the new time works. ``notifies_hosts`` False: the hosts know already, because the reply is old. ``is_single`` False: no calendar
-    e-mail is sent, because this is one of many replies at once, or another e-mail covers it. Withdrawing is always
-    possible.
+    If the event is full, the caller joins the end of the waitlist; if they were offered a place, they take it.
+    Repeating a reply changes nothing, unless the event was moved since: then it confirms the new time. Withdrawing is
+    always possible.
+
+    ``notifies_hosts`` is False for a reply that the hosts already know about. ``is_single`` is False if this is one of
+    many replies at once or another e-mail covers it; then no calendar e-mail is sent.
 
     Raises NotFound (no such event, or not visible to the caller), Refused (cancelled, over, closed, removed, no place
-    for more people) and InvalidForm (a registration field is missing or wrong).
+    for more people) and InvalidForm (a registration field is missing or invalid).
     """
     locked = await save_rsvp.lock_for_reply(tx, slug, caller.user_id)
     if locked is None:
         raise NotFound(AttendanceReason.NO_SUCH_EVENT)
     event, mine, registration_settings = locked.event, locked.mine, locked.registration_settings
     action = ACTION_OF_REPLY[reply]
-    # An existing RSVP can always be withdrawn, even when its person no longer sees the event.
+    # A person can always withdraw an existing RSVP, even if they can no longer see the event.
     is_withdrawing = action is AttendanceAction.DECLINE and rules.rsvp_gives_access(mine)
     if not is_withdrawing and not await may_see(
         tx, event, caller.user_id, has_rsvp_access=rules.rsvp_gives_access(mine)
@@ -108,7 +110,7 @@ async def answer(
     has_room = action is AttendanceAction.GOING and await save_rsvp.expire_offers_and_check_room(
         tx, event, registration_settings, mine, details, known=locked.seats
     )
-    # Offers that just expired may have moved this very RSVP: off the waitlist or to its head.
+    # If offers have just expired, this RSVP may have moved, either off the waitlist or to its head.
     mine = await queries.by_id(tx, mine.id) if mine is not None and locked.seats.has_expired_offers else mine
     decided = rules.decide(
         event, registration_settings, mine, action, relationship=relationship, has_room=has_room, now=tx.now
@@ -150,7 +152,7 @@ async def answer(
         or mine.skips_record is not saved.skips_record
     ):
         await save_rsvp.enqueue_record(tx, saved)
-    if notification_writes is None:  # not one statement: see ``host_notification_writes``
+    if notification_writes is None:  # needs more than one statement, see ``host_notification_writes``
         await notify_hosts(tx, event, locked.hosts, caller.user_id, saved.status)
     if save_rsvp.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, registration_settings)
@@ -167,11 +169,12 @@ async def apply_from_network(
     answer: RsvpRecordStatus,
     first_seen: Instant,
 ) -> Attendance | None:
-    """Apply a person's RSVP record; enqueues none. ``first_seen``: when the record was first seen; it orders RSVPs.
+    """Apply a person's RSVP record without enqueueing a new one. ``first_seen`` is when the record was first seen;
+    RSVPs are ordered by it.
 
-    Returns None and applies nothing where the person would not see the event without it: an RSVP lets its person see a
-    private event, and everybody can write a record (invariant 3). There is one decision per person and event, so a
-    repeated message neither takes a seat away nor gives a second one.
+    Returns None and applies nothing if the person could not see the event without the RSVP: an RSVP lets its person see
+    a private event, and anyone can write a record (invariant 3). There is one decision per person and event, so a
+    repeated message neither takes a seat away nor assigns a second one.
     """
     locked = await save_rsvp.lock_for_record(tx, event_id, user_id)
     user = await user_by_id(tx, user_id)
@@ -182,7 +185,7 @@ async def apply_from_network(
     event, mine, registration_settings = locked.event, locked.mine, locked.registration_settings
     if not rules.rsvp_gives_access(mine) and not await may_answer_from_network(tx, event, user_id):
         return None
-    # Someone blocked by the host or a moderator may write any record; here it counts as "not going".
+    # A person whom the host or a moderator has blocked can still write a record. It counts as "not going" here.
     action = AttendanceAction.NETWORK_NOT_GOING if locked.is_unwelcome else ACTION_OF_RECORD[answer]
     is_in_group = await is_member(tx, event, registration_settings, user_id, always=user.kind is UserKind.SHADOW)
     is_foreign = user.kind is UserKind.SHADOW and not is_in_group
@@ -194,7 +197,7 @@ async def apply_from_network(
         AttendanceTransition.SEAT,
         AttendanceTransition.SEAT_IF_UNKNOWN,
     }
-    # There may be very many foreign RSVPs. Those that are kept apart take no seat, so none is counted for them.
+    # There can be very many foreign RSVPs. Those that are kept apart take no seat, so seats are not counted for them.
     is_kept_apart = is_foreign and registration_settings.foreign_on(event) is not ForeignAnswers.COUNT
     has_room = (
         asks_for_room
@@ -226,7 +229,7 @@ async def apply_from_network(
                 is_reply=True,
                 record_uri=record_uri,
             ),
-            # Someone without an account here never got an e-mail with a calendar entry.
+            # A person without an account here never got a calendar e-mail.
             extra_writes=()
             if user.kind is UserKind.SHADOW
             else notify.calendar_end_email(tx, event, user_id, mine, decided),
@@ -245,10 +248,10 @@ async def apply_from_network(
 async def restore_reply(
     tx: Transaction, attendance_id: AttendanceId, status: AttendanceStatus, *, answered_at: Instant
 ) -> int:
-    """Restore an RSVP that was given here at ``answered_at`` and replaced by another reply; enqueue its record, and
-    return its revision.
+    """Restore a reply that was given here at ``answered_at`` and replaced since. Enqueue its record and return its
+    revision.
 
-    Seats may have been given away since: "going" takes a seat only where one is free. Raises NotFound.
+    Other people may have taken the seats in the meantime, so "going" takes a seat only if one is free. Raises NotFound.
     """
     known = await queries.by_id(tx, attendance_id)
     event = await lock_for_update(tx, known.event_id) if known else None
@@ -285,7 +288,9 @@ async def restore_reply(
 
 
 async def withdraw_after_late_deletion(tx: Transaction, attendance_id: AttendanceId) -> None:
-    """Withdraw an RSVP whose record was deleted after it was given; the deletion became known only now."""
+    """Withdraw an RSVP because its record was deleted after the reply was given, and the deletion became known only
+    now.
+    """
     known = await queries.by_id(tx, attendance_id)
     event = await lock_for_update(tx, known.event_id) if known else None
     mine = await queries.by_id(tx, attendance_id)
@@ -294,7 +299,9 @@ async def withdraw_after_late_deletion(tx: Transaction, attendance_id: Attendanc
 
 
 async def withdraw_from_network(tx: Transaction, *, record_uri: str) -> AttendanceId | None:
-    """An RSVP record was deleted: set exactly that RSVP to ``declined`` (invariant 9). None when unknown."""
+    """Set the RSVP whose record was deleted, and no other, to ``declined`` (invariant 9). Return its id, or None if the
+    record is unknown.
+    """
     known = await queries.by_record_uri(tx, record_uri)
     event = await lock_for_update(tx, known.event_id) if known else None
     mine = await queries.by_record_uri(tx, record_uri)
@@ -306,7 +313,7 @@ async def withdraw_from_network(tx: Transaction, *, record_uri: str) -> Attendan
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
-    """A repository was deleted with its account: erase RSVPs known from it alone and free their seats.
+    """Erase the RSVPs that are known only from a repository that was deleted with its account, and free their seats.
 
     People with an account here keep the RSVPs they gave here.
     """
@@ -355,7 +362,8 @@ async def announce_change(
 ) -> None:
     """Notify everyone affected by a change of the event, co-hosts included, and fill seats that became free.
 
-    ``by``: who made the change, and is not notified. ``before``: the earlier event, for the old times of a moved one.
+    ``by`` made the change and is not notified. ``before`` is the event before the change; it provides the old times of
+    an event that was moved.
     """
     about, starts_at = change_payload(before, event), earlier_start(before, event)
     hosts = [user_id for user_id in await hosts_of(tx, event) if user_id != by]
@@ -366,7 +374,9 @@ async def announce_change(
 
 
 async def fill_freed_seats(tx: Transaction, changed: Sequence[tuple[Event, Event]]) -> None:
-    """Fill the seats that became free when locked dates of a series changed. ``changed``: pairs of (before, after)."""
+    """Fill the seats that became free when dates of a series changed. The dates are locked. ``changed`` has pairs of
+    (before, after).
+    """
     freed = [
         after
         for before, after in changed
@@ -377,14 +387,14 @@ async def fill_freed_seats(tx: Transaction, changed: Sequence[tuple[Event, Event
 
 
 async def restore_rsvps_of(tx: Transaction, events: Sequence[Event]) -> None:
-    """Locked events are restored: enqueue their RSVP records and fill free seats."""
+    """Enqueue the RSVP records of restored events and fill free seats. The events are locked."""
     await recheck_rsvp_records(tx, [event.id for event in events])
     await waitlist.fill_several(tx, events)
 
 
 async def recheck_rsvp_records(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """Recheck the RSVP records of events whose own record, audience or existence changed. What is published is decided when
-    each is leased.
+    """Recheck the RSVP records of events whose own record, audience or existence changed. Whether each is published is
+    decided when its job is leased.
     """
     if event_ids:
         chosen = "select id from attendances where event_id in :event_ids"
@@ -395,10 +405,9 @@ async def recheck_rsvp_records(tx: Transaction, event_ids: Sequence[EventId]) ->
 async def store_record_uri(
     tx: Transaction, attendance_id: AttendanceId, *, uri: str, about: str | None, refers_to_event: RefersToEvent
 ) -> None:
-    """Store the URI of the RSVP record and of the event record it refers to.
+    """Store the URI of the RSVP record. ``about`` is the URI of the event record it refers to.
 
-    ``refers_to_event``: see its definition. Enqueued again where, since sending, the event got another record or stopped
-    being public.
+    The publication is enqueued again if the event has another record by now or is no longer public.
     """
     mine = await queries.by_id(tx, attendance_id)
     if mine is not None and not await _has_other_effective_record(tx, mine, uri, about, refers_to_event):
@@ -414,21 +423,25 @@ async def store_record_uri(
 async def _has_other_effective_record(
     reader: Reader, mine: Attendance, uri: str, about: str | None, refers_to_event: RefersToEvent
 ) -> bool:
-    """Whether another record of the same person about the same event record counts; only that person may delete it."""
+    """Whether the RSVP came from another record of the same person about the same event record that still counts. Only
+    that person may delete it.
+    """
     if mine.source is not RsvpSource.NETWORK or mine.record_uri is None or mine.record_uri == uri:
         return False
     return await refers_to_event(reader, mine.record_uri, about)
 
 
 async def forget_record(tx: Transaction, attendance_id: AttendanceId) -> None:
-    """The RSVP no longer has a record, for whatever reason."""
+    """Clear the record URI because the RSVP no longer has a record."""
     await queries.set_record(tx, attendance_id, None)
 
 
 async def relationship_of(
     reader: Reader, event: Event, registration_settings: RegistrationSettings, user_id: UserId | None
 ) -> EventRelationship:
-    """How somebody relates to the event, for pages shown before they answer; None: nobody is signed in."""
+    """Return how a user relates to the event, for pages shown before they answer. ``user_id`` is None if nobody is
+    signed in.
+    """
     if user_id is None:
         return EventRelationship()
     return EventRelationship(
@@ -440,7 +453,9 @@ async def relationship_of(
 async def is_member(
     reader: Reader, event: Event, registration_settings: RegistrationSettings, user_id: UserId, *, always: bool = False
 ) -> bool:
-    """Whether the person is in the event's group; queried only where that matters, or ``always``."""
+    """Whether the person is a member of the event's group. Queried only for events that are open to members only,
+    unless ``always``.
+    """
     if event.group is None or not (registration_settings.is_members_only or always):
         return False
     return await role_in(reader, event.group.id, user_id) in INSIDE
@@ -449,7 +464,7 @@ async def is_member(
 async def _details_of_last_date(
     reader: Reader, event: Event, registration_settings: RegistrationSettings, caller: Caller
 ) -> Attendance | None:
-    """The person's last response details in the same series, so that nobody fills in the same form every week."""
+    """The caller's most recent RSVP in the same series, so that nobody has to fill in the same form every week."""
     if event.place_in_series is None:
         return None
     found = await queries.latest_in_series(reader, event.place_in_series.series_id, caller.user_id)

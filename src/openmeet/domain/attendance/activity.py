@@ -1,4 +1,4 @@
-"""What happened to an event's RSVPs lately, and who comes again and again; for its hosts."""
+"""Recent changes of an event's RSVPs, and people who come regularly; shown to hosts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from openmeet.domain.attendance.queries import IS_HIDDEN
 from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import UserId
 
-# Every zone's midnight is at the beginning of one of these.
+# Quarter hours: midnight in every time zone falls on the start of one.
 QUARTER: Final = 15 * MINUTE
-# Somebody is a regular who came to most of the latest events.
+# A regular is a person who came to most of this many latest events.
 LATEST_EVENTS: Final = 5
 LEAST_OF_REGULARS: Final = 3
 
@@ -22,7 +22,9 @@ _ANSWERS: Final = "('attending', 'attended', 'interested', 'waitlisted', 'pendin
 
 @dataclass(frozen=True, slots=True)
 class RecentChanges:
-    """Numbers of people: ``answered`` for the first time, other than no; ``cannot_come`` now and did not say so before."""
+    """Numbers of people. ``answered``: gave their first answer, other than no. ``cannot_come``: answered no, after
+    another answer or none.
+    """
 
     answered: int = 0
     cannot_come: int = 0
@@ -30,9 +32,10 @@ class RecentChanges:
 
 @dataclass(frozen=True, slots=True)
 class PastAttendance:
-    """Somebody at the latest past events of one host. ``came``: checked in there. ``said_yes``: with or without check-in.
+    """One person's attendance at the latest past events of one host. ``came`` counts events at which they were checked
+    in, ``said_yes`` all that they said yes to.
 
-    ``events``: how many there were. ``is_checked``: the hosts checked people in at each of them.
+    ``events`` is the number of events. ``is_checked`` is True if the hosts checked people in at all of them.
     """
 
     events: int
@@ -42,7 +45,7 @@ class PastAttendance:
 
 
 async def since(reader: Reader, event_ids: Sequence[EventId], start: Instant) -> RecentChanges:
-    """Changes at these events since this instant: each answer as it was before, and as it is now."""
+    """Count changes at these events since this instant. Only the first and the last state of each answer count."""
     if not event_ids:
         return RecentChanges()
     row = await reader.fetch_one(
@@ -66,7 +69,9 @@ async def since(reader: Reader, event_ids: Sequence[EventId], start: Instant) ->
 
 
 async def first_answers(reader: Reader, event_id: EventId, start: Instant) -> Mapping[Instant, int]:
-    """How many people answered for the first time, other than no, in each quarter of an hour that had any."""
+    """Return how many people gave their first answer, other than no, in each quarter hour. Quarter hours without any
+    are left out.
+    """
     rows = await reader.fetch(
         f"""
         select changed_at / {QUARTER} as quarter, count(*) as n from attendance_history
@@ -83,11 +88,12 @@ async def first_answers(reader: Reader, event_id: EventId, start: Instant) -> Ma
 async def past_attendance(
     reader: Reader, host: UserId, *, people: Sequence[UserId] | None = None, limit: int = 50
 ) -> dict[UserId, PastAttendance]:
-    """Who came to the latest past events of this host, who comes most first.
+    """Return who came to the latest past events of this host, the most frequent first.
 
-    ``people``: these alone, and everybody who came at all; without it, the regulars. Only events that the asking person
-    created: what happened at others' events is not theirs to know. An address that was checked in without ever answering is
-    left out, because its owner is not disclosed.
+    Without ``people``, only regulars are returned. With it, those of these people who came at all. Only events that the
+    host created are considered, because they may not know what happened at other people's events. Someone who was
+    invited by address and checked in without ever answering is left out, because the owner of the address must not be
+    disclosed.
     """
     if people is not None and not people:
         return {}
@@ -133,7 +139,9 @@ async def past_attendance(
 
 
 async def _hidden(reader: Reader, event_ids: Sequence[str], people: Sequence[str]) -> set[str]:
-    """Those of these people who are not shown there: asked of few, because it takes a dozen look-ups for each."""
+    """Return those of these people who are hidden at these events. Called for a few people only, because each check
+    takes about a dozen queries.
+    """
     if not people:
         return set()
     rows = await reader.fetch(

@@ -1,4 +1,4 @@
-"""What answer bars are made from: for one event, and for lists, where the number of statements does not depend on the number of events."""
+"""Input for answer bars, of one event or a list. The number of queries does not depend on the number of events."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -24,7 +24,9 @@ async def cases_of(
     counts: Mapping[EventId, RsvpCounts],
     hosted: Collection[EventId],
 ) -> dict[EventId, AnswerCase]:
-    """The input of ``bar_of`` for each event. ``hosted``: the events where the viewer decides about answers."""
+    """Return the input of ``bar_of`` for each event. ``hosted`` contains the events where the viewer decides about
+    answers.
+    """
     settings = await registration.of_events(reader, events)
     full = await waitlist.full_event_ids(reader, events, settings)
     roles = {} if viewer is None else await _roles_at(reader, events, viewer)
@@ -49,7 +51,9 @@ async def cases_of(
 
 
 async def is_welcome(reader: Reader, event: Event, person: UserId) -> bool:
-    """Whether this person may answer yes: neither its host nor a moderator blocks them, and its group has not banned them."""
+    """Whether this person may answer yes: neither the host nor a moderator has blocked them, and the group has not
+    banned them.
+    """
     return not await _unwelcome_at(reader, [event], person)
 
 
@@ -63,7 +67,7 @@ async def _unwelcome_at(reader: Reader, events: Sequence[Event], person: UserId)
 
 
 async def _roles_at(reader: Reader, events: Sequence[Event], person: UserId) -> dict[EventId, GroupRole]:
-    """The person's role in the group of each event that has one, where they have a role."""
+    """Return the person's role in each event's group. Events without a group, or where they have no role, are left out."""
     groups = {event.id: event.group.id for event in events if event.group is not None}
     roles = await roles_in(reader, sorted(set(groups.values())), person) if groups else {}
     return {event_id: roles[group_id] for event_id, group_id in groups.items() if group_id in roles}
@@ -72,7 +76,7 @@ async def _roles_at(reader: Reader, events: Sequence[Event], person: UserId) -> 
 async def case_of(
     reader: Reader, event: Event, person: UserId, *, mine: Attendance | None, settings: RegistrationSettings
 ) -> AnswerCase:
-    """The input of ``bar_of`` for one event and the person who answers it, by a page or an e-mail."""
+    """Return the input of ``bar_of`` for one event and the person who answers it, on a page or by e-mail."""
     return AnswerCase(
         event,
         mine,

@@ -1,7 +1,7 @@
-"""The answer bar: which state it is in for one person now, and what it offers. Pure.
+"""The answer bar: which state it has for one person now, and which actions it offers. Pure.
 
-Event page, lists, e-mails and API ask ``bar_of``; ``answer_texts`` has the words. Replies are offered only where
-``rules`` accepts them.
+The event page, lists, e-mails and the API call ``bar_of``; its texts are in ``answer_texts``. Replies are offered only
+if ``rules`` accepts them.
 """
 
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
 from openmeet.recurrence import wall_time
 
-# How long before the start the bar leads to the link to join.
+# How long before the start the bar begins to offer the join link.
 _JOIN_BEFORE = 15 * MINUTE
 
 
 class AnswerState(StrEnum):
-    """What the bar is about, most urgent first; as the API returns it."""
+    """States of the bar, most urgent first. The API returns these values."""
 
     NOT_PUBLISHED = "not_published"
     CANCELLED = "cancelled"
@@ -72,7 +72,7 @@ class AnswerAction(StrEnum):
 
 
 class GoingLeadsTo(StrEnum):
-    """What the reply "going" leads to now."""
+    """What replying "going" leads to now."""
 
     PLACE = "place"
     REQUEST = "request"
@@ -82,8 +82,8 @@ class GoingLeadsTo(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """The buttons of one state. ``is_state``: the first button shows the state instead of changing it. ``otherwise``: the
-    second button where ``second`` leads nowhere.
+    """The buttons of one state. ``is_state`` is True if the first button shows the state instead of changing it.
+    ``otherwise`` replaces ``second`` if that leads nowhere.
     """
 
     primary: AnswerAction | None = None
@@ -127,10 +127,10 @@ STRANGER: Final = EventRelationship()
 
 @dataclass(frozen=True, slots=True)
 class AnswerCase:
-    """What the state depends on: an event, somebody's RSVP to it, the time, and more.
+    """Everything that the state depends on: an event, a person's RSVP to it, the time, and more.
 
     ``is_hosting``: they decide about answers. ``is_welcome``: neither the host nor a moderator has blocked them.
-    ``is_full``: whoever answers now joins the waitlist. ``people_asking``: how many people await a decision.
+    ``is_full``: a new answer joins the waitlist. ``people_asking``: number of people waiting for a decision.
     ``may_join``: they may use the link to join online. ``has_directions``: they know where it is.
     """
 
@@ -153,10 +153,11 @@ class AnswerCase:
 
 @dataclass(frozen=True, slots=True)
 class AnswerBar:
-    """The bar for one person. ``replies``: those that the event takes from them now, the buttons' included.
+    """The bar for one person. ``replies`` are those the event accepts from them now, including the ones that have
+    buttons.
 
-    ``is_state``: ``primary`` shows the RSVP that they gave. ``given``: the reply behind their RSVP, if it is for the
-    present time.
+    ``is_state`` is True if ``primary`` shows the RSVP they gave. ``given`` is the reply behind their RSVP, unless the
+    event was moved since.
     """
 
     state: AnswerState
@@ -169,7 +170,7 @@ class AnswerBar:
 
     @property
     def others(self) -> tuple[RsvpReply, ...]:
-        """Replies without a button of their own in the bar."""
+        """Replies that have no button in the bar."""
         shown = {self.primary, self.second}
         return tuple(one for one in self.replies if AnswerAction(one.value) not in shown)
 
@@ -185,7 +186,7 @@ REPLY_OF_STATUS: Final[Mapping[AttendanceStatus, RsvpReply]] = {
 
 
 def bar_of(case: AnswerCase) -> AnswerBar:
-    """The state, and those buttons of its row that lead somewhere for this person."""
+    """Return the state, and those of its buttons that lead somewhere for this person."""
     state = _state_of(case)
     row = ROWS[state]
     replies = (
@@ -202,7 +203,7 @@ def bar_of(case: AnswerCase) -> AnswerBar:
 
 
 def going_leads_to(case: AnswerCase) -> GoingLeadsTo:
-    """Where "going" leads, by the same rules that decide about the reply."""
+    """What "going" leads to, by the same rules that decide about the reply."""
     mine = case.mine
     if mine is not None and mine.has_offer(case.now):
         return GoingLeadsTo.HELD_PLACE
@@ -268,12 +269,14 @@ _STATE_WITHOUT_RSVP: Final[Mapping[GoingLeadsTo, AnswerState]] = {
 }
 
 
-# Statuses of people who come, or wait to.
+# Statuses of people who are going or are waiting for a place.
 _COUNTED_ON: Final = (AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
 
 
 def _asks_about_new_time(case: AnswerCase, mine: Attendance) -> bool:
-    """Whether it was moved after they had answered, and is yet to start. What came from another app waits for the host first."""
+    """Whether the event was moved after they answered and has not started yet. RSVPs from other apps that the host has
+    not decided about do not count.
+    """
     starts_at = case.event.starts_at
     return (
         mine.status in _COUNTED_ON
@@ -303,7 +306,9 @@ def _is_online(event: Event, mine: Attendance) -> bool:
 
 
 def _is_today(event: Event, starts_at: Instant, now: Instant) -> bool:
-    """Whether it is on, or starts on this day where it takes place. An event of several days is on every day."""
+    """Whether the event is running now or starts today in its own time zone. An event of several days is "today" on
+    each of them.
+    """
     if now >= starts_at:
         return True
     here = [wall_time.local_of(at, event.time_zone).date() for at in (starts_at, now)]
@@ -311,7 +316,9 @@ def _is_today(event: Event, starts_at: Instant, now: Instant) -> bool:
 
 
 def _takes(case: AnswerCase, reply: RsvpReply) -> bool:
-    """Whether the event takes this reply from them now. Withdrawing needs something to withdraw once it is closed."""
+    """Whether the event accepts this reply from this person now. Once the event is closed, only a person with an RSVP
+    can withdraw.
+    """
     action = ACTION_OF_REPLY[reply]
     if reply is RsvpReply.DECLINED:
         is_answered = case.mine is not None and case.mine.status is not AttendanceStatus.DECLINED
@@ -332,7 +339,7 @@ def _takes(case: AnswerCase, reply: RsvpReply) -> bool:
         )
     except (Refused, NotFound):
         return False
-    # After a rejection no further reply is taken.
+    # After a rejection no further reply is accepted.
     return case.mine is None or case.mine.status is not AttendanceStatus.REJECTED
 
 

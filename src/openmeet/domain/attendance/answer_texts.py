@@ -1,4 +1,4 @@
-"""Words of the answer bar: one sentence per state, labels of its buttons, and the badge in lists."""
+"""Texts of the answer bar: one sentence per state, button labels, and the badge in lists."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ _GOING_LABELS: Final[Mapping[GoingLeadsTo, LazyText]] = {
     GoingLeadsTo.HELD_PLACE: lazy("Take the place"),
 }
 
-# The first button where it shows the state.
+# The label of the first button if it shows the state.
 _SHOWN: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.GOING: lazy("Going"),
     AnswerState.WAITLISTED: lazy("On the waitlist"),
@@ -42,7 +42,7 @@ _SHOWN: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.UNCONFIRMED: lazy("Not confirmed yet"),
 }
 
-# Labels of "declined" where the person gives something up.
+# Labels of "declined" for people who give something up.
 _LEAVING: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.CANCELLED: lazy("Withdraw my answer"),
     AnswerState.OVER: lazy("Withdraw my answer"),
@@ -68,7 +68,7 @@ _LINKS: Final[Mapping[AnswerAction, LazyText]] = {
 
 @dataclass(frozen=True, slots=True)
 class AnswerBadge:
-    """The badge of an event in a list: its words and its tone (``good``, ``hold``, ``warn`` or ``plain``)."""
+    """The badge of an event in a list: its text and its tone (``good``, ``hold``, ``warn`` or ``plain``)."""
 
     words: str | LazyText
     tone: str
@@ -96,7 +96,7 @@ _BADGES: Final[Mapping[AnswerState, AnswerBadge]] = {
     AnswerState.FULL: AnswerBadge(lazy("Full"), "plain"),
 }
 
-# Of people who are not going yet.
+# For people who are not going yet.
 _NEW_TIME: Final = AnswerBadge(lazy("New time"), "hold")
 
 _WAS: Final[Mapping[AttendanceStatus, LazyText]] = {
@@ -117,9 +117,10 @@ _WAS_IN_SHORT: Final[Mapping[AttendanceStatus, LazyText]] = {
 
 @dataclass(frozen=True, slots=True)
 class AnswerFigures:
-    """Numbers and names in the sentences. ``host``: a name; empty where the sentence says "the host".
+    """Numbers and names used in the sentences. ``host`` is a name, or empty if the sentence says "the host".
 
-    ``waiting_before``: people before this one on the waitlist. ``waiting``: people on it. ``going``: people going.
+    ``waiting_before`` is the number of people ahead on the waitlist, ``waiting`` that of all people on it, ``going``
+    that of people going.
     """
 
     host: str = ""
@@ -132,7 +133,7 @@ NO_FIGURES = AnswerFigures()
 
 
 def label_of(bar: AnswerBar, action: AnswerAction, people_asking: int = 0) -> str:
-    """What a button of the bar says."""
+    """Return the label of a button of the bar."""
     match action:
         case AnswerAction.GOING:
             return str(_SHOWN[bar.state]) if bar.is_state else reply_label(bar, RsvpReply.GOING)
@@ -147,14 +148,14 @@ def label_of(bar: AnswerBar, action: AnswerAction, people_asking: int = 0) -> st
 
 
 def reply_label(bar: AnswerBar, reply: RsvpReply) -> str:
-    """What a reply says where all of them are listed."""
+    """Return the label of a reply in a list of all replies."""
     if bar.state is AnswerState.MOVED and reply is RsvpReply.GOING:
         return gettext("Still works")
     return str(_GOING_LABELS[bar.going] if reply is RsvpReply.GOING else REPLY_LABELS[reply])
 
 
 def badge_of(bar: AnswerBar, people_asking: int = 0) -> AnswerBadge | None:
-    """The badge of an event in a list; None where there is nothing to say."""
+    """Return the badge of an event in a list, or None if there is nothing to say."""
     if bar.state is AnswerState.NEEDS_DECISIONS:
         words = ngettext("%(number)s person wants to join", "%(number)s people want to join", people_asking)
         return AnswerBadge(words, "hold")
@@ -164,7 +165,7 @@ def badge_of(bar: AnswerBar, people_asking: int = 0) -> AnswerBadge | None:
 
 
 def own_badge_of(case: AnswerCase) -> AnswerBadge | None:
-    """The badge of somebody's own answer alone; None without one, and for "can’t go"."""
+    """Return the badge for the person's own answer alone; None without one, and for "can’t go"."""
     if case.mine is None or case.mine.status in {AttendanceStatus.DECLINED, AttendanceStatus.REJECTED}:
         return None
     if case.event.is_cancelled:
@@ -175,7 +176,7 @@ def own_badge_of(case: AnswerCase) -> AnswerBadge | None:
 
 
 def sentence_of(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures = NO_FIGURES) -> str:
-    """The sentence of the bar; empty where the buttons say it all."""
+    """Return the sentence of the bar; empty if the buttons say it all."""
     event, mine = case.event, case.mine
     match bar.state:
         case AnswerState.NOT_PUBLISHED:
@@ -239,13 +240,13 @@ def _moved_sentence(case: AnswerCase) -> str:
 
 
 def time_before_move(case: AnswerCase) -> str:
-    """When it was as they answered."""
+    """The event's time when they answered."""
     starts_at = None if case.mine is None else case.mine.known_starts_at
     return gettext("It was %(when)s.", when=time_and_place.start_label(replace(case.event, starts_at=starts_at)))
 
 
 def past_answer_sentence(mine: Attendance | None) -> str:
-    """The sentence about their answer once the event is cancelled or over; empty without an answer."""
+    """Return the sentence about their answer once the event is cancelled or over; empty without an answer."""
     return "" if mine is None else str(_WAS.get(mine.status, ""))
 
 
@@ -274,7 +275,7 @@ def _today_sentence(case: AnswerCase) -> str:
 
 
 def going_sentence(mine: Attendance | None) -> str:
-    """The sentence that they are going, with the number of their guests."""
+    """Return the sentence that says they are going and with how many guests."""
     guests = 0 if mine is None else mine.party - 1
     if not guests:
         return gettext("You’re going.")
@@ -343,7 +344,7 @@ def _waiting_sentence(case: AnswerCase, before: int) -> str:
 
 
 def _held_sentence(event: Event, mine: Attendance, case: AnswerCase) -> str:
-    """That a place is held, and until when; empty where none is."""
+    """Return the sentence that says a place is held and until when; empty if none is."""
     if mine.offered_until is None or not mine.has_offer(case.now):
         return ""
     until = wall_time.local_of(mine.offered_until, event.time_zone)
@@ -356,12 +357,14 @@ def _held_sentence(event: Event, mine: Attendance, case: AnswerCase) -> str:
 
 
 def _too_large_sentence(event: Event, registration_settings: RegistrationSettings, mine: Attendance) -> str:
-    """That the party is larger than the lowered limit, so that no place will be free; empty where one may be."""
+    """Return the sentence that says the party is too large for the lowered limit, so that they will get no place; empty
+    if they still might.
+    """
     limits = limits_of(event, registration_settings)
     most = largest_party(limits, mine.mode)
     if most is None or not is_too_large(limits, mine):
         return ""
-    # The most are fewer than a party of at least two, so the party always is several people.
+    # A limit that is too small for the party means at least two people, so the plural is always right.
     match mine.mode:
         case None:
             return ngettext(

@@ -31,8 +31,8 @@ _WITH_RECIPIENTS = f"""
 
 
 class EventNotice(msgspec.Struct, frozen=True):
-    """One change of an event. ``by``: who made it, and is not notified. ``starts_at``: the earlier start of a moved
-    event.
+    """One change of an event. ``by`` made it and is not notified. ``starts_at`` is the earlier start of an event that
+    was moved.
     """
 
     kind: str
@@ -47,7 +47,7 @@ class GroupEventNotice(msgspec.Struct, frozen=True):
 
 
 async def with_recipients(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
-    """Those of these events with recipients, or with a fan-out still running."""
+    """Return those of these events that have recipients, or a fan-out that is still running."""
     if not event_ids:
         return set()
     rows = await reader.fetch(_WITH_RECIPIENTS, event_ids=sorted(event_ids), concerned=[one.value for one in CONCERNED])
@@ -73,7 +73,8 @@ async def _listeners_of_group(
 ) -> RecipientPage:
     """Members and followers who may see the event. People mentioned in it get the mention instead.
 
-    If the event gets hidden, the remaining people are notified once it is shown again. Nobody is notified twice.
+    If the event is hidden during the fan-out, the remaining people are notified when it is shown again. Nobody is
+    notified twice.
     """
     if event.is_hidden:
         await tx.execute("update events set group_notice = 'due' where id = :id", id=event.id)

@@ -1,4 +1,4 @@
-"""Impact of a lowered capacity on existing RSVPs, computed before saving. Nobody loses a place, so hosts might not
+"""Effect of a lowered capacity on existing RSVPs, computed before saving. Nobody loses a place, so hosts might not
 notice it otherwise.
 """
 
@@ -17,8 +17,8 @@ from openmeet.i18n.catalogue import gettext, ngettext
 
 @dataclass(frozen=True, slots=True)
 class CapacityImpact:
-    """Effects of a lower limit. ``over``: people with a place beyond the limit; ``stuck``: waitlisted parties that can
-    never fit; ``dates``: number of affected events.
+    """Effects of a lower limit. ``over``: number of people with a place beyond the limit. ``stuck``: waitlisted parties
+    that can never fit. ``dates``: number of affected events.
     """
 
     over: int = 0
@@ -33,7 +33,9 @@ class _WaitingParty:
 
 
 async def by_limits(reader: Reader, wanted: Mapping[EventId, tuple[SeatLimits, SeatLimits]]) -> CapacityImpact:
-    """Impact on events. ``wanted``: old and new limits of each. What the old limits caused already does not count."""
+    """Effect on events. ``wanted`` has the old and new limits of each. Effects that the old limits already had do not
+    count.
+    """
     lower = {event_id: limits for event_id, limits in wanted.items() if limits[0] != limits[1]}
     if not lower:
         return CapacityImpact()
@@ -59,7 +61,7 @@ async def by_limits(reader: Reader, wanted: Mapping[EventId, tuple[SeatLimits, S
 
 
 async def by_details(reader: Reader, wanted: Sequence[tuple[Event, Details]]) -> CapacityImpact:
-    """Impact of new event details."""
+    """Effect of new event details."""
     registration_settings = await registration.of_events(reader, [event for event, _ in wanted])
     return await by_limits(
         reader,
@@ -76,7 +78,7 @@ async def by_details(reader: Reader, wanted: Sequence[tuple[Event, Details]]) ->
 async def by_registration_settings(
     reader: Reader, events: Sequence[Event], registration_settings: RegistrationSettings
 ) -> CapacityImpact:
-    """Impact of new registration settings."""
+    """Effect of new registration settings."""
     known = await registration.of_events(reader, events)
     return await by_limits(
         reader, {one.id: (limits_of(one, known[one.id]), limits_of(one, registration_settings)) for one in events}
@@ -84,7 +86,7 @@ async def by_registration_settings(
 
 
 def describe(impact: CapacityImpact) -> str:
-    """The impact in sentences; empty where there is none."""
+    """Describe the effect in sentences; empty if there is none."""
     sentences = []
     if impact.over:
         sentences.append(

@@ -1,4 +1,4 @@
-"""Host actions on an event with their effect on RSVPs: attendees are notified and the waitlist moves."""
+"""Host actions on an event, with their effect on RSVPs: attendees are notified and the waitlist moves."""
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
@@ -26,7 +26,7 @@ from openmeet.domain.users.model import Caller
 async def revise(
     tx: Transaction, caller: Caller, slug: EventSlug, details: Details, *, expected_revision: int | None = None
 ) -> Event:
-    """Edit an event, as ``events.actions.revise``; attendees are notified, and a raised limit lets the waitlist move."""
+    """Edit an event with ``events.actions.revise`` and notify attendees. If the limit was raised, the waitlist moves."""
     before = await _lock(tx, slug)
     event = await events.revise(tx, caller, slug, details, expected_revision=expected_revision)
     if before is not None and before.visibility is not event.visibility:
@@ -42,7 +42,7 @@ async def revise(
 async def cancel(
     tx: Transaction, caller: Caller, slug: EventSlug, reason: str, *, expected_revision: int | None = None
 ) -> Event:
-    """Cancel an event, as ``events.actions.cancel``; attendees are notified.
+    """Cancel an event with ``events.actions.cancel`` and notify attendees.
 
     If another app deleted the event's record, it stays unpublished.
     """
@@ -55,9 +55,9 @@ async def cancel(
 
 
 async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
-    """Decide about a deleted record, as ``deleted_records.decide``; the RSVP records follow the event's.
+    """Decide about a deleted record with ``deleted_records.decide``. RSVP records follow the event's record.
 
-    Nobody is notified: nothing changes for attendees.
+    Nobody is notified, because nothing changes for attendees.
     """
     await _lock(tx, slug)
     event = await deleted_records.decide(tx, caller, slug, decision)
@@ -66,14 +66,14 @@ async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decisi
 
 
 async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """Bring a cancelled event back, as ``events.actions.reinstate``; its attendees are notified."""
+    """Reinstate a cancelled event with ``events.actions.reinstate`` and notify its attendees."""
     before = await _lock(tx, slug)
     event = await events.reinstate(tx, caller, slug, expected_revision=expected_revision)
     return await _notify_attendees(tx, caller, before, event, kinds.EVENT_REINSTATED)
 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """Delete an event, as ``events.actions.delete``; its attendees are notified, and their RSVP records are deleted."""
+    """Delete an event with ``events.actions.delete``. Its attendees are notified, and their RSVP records are deleted."""
     before = await _lock(tx, slug)
     event = await events.delete(tx, caller, slug, expected_revision=expected_revision)
     await recheck_rsvp_records(tx, [event.id])
@@ -81,9 +81,9 @@ async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_r
 
 
 async def _notify_mentioned(tx: Transaction, caller: Caller, before: Event, event: Event) -> None:
-    """Notify newly mentioned people who are involved anyway: they answered, host, or are in the event's group.
+    """Notify newly mentioned people who are already involved: they answered, are hosts, or are in the event's group.
 
-    Nobody else: a mention must not be a way to write to strangers.
+    Nobody else is notified, because a mention must not be a way to write to strangers.
     """
     people = [
         one
@@ -106,7 +106,9 @@ async def _notify_mentioned(tx: Transaction, caller: Caller, before: Event, even
 
 
 async def _lock(tx: Transaction, slug: EventSlug) -> Event | None:
-    """Lock the event; before a date of a series, lock the series, because another date may have to be published now."""
+    """Lock the event. If it is a date of a series, lock the series first, because another date may have to be published
+    now.
+    """
     await lock_series_of(tx, slug)
     return await lock_by_slug(tx, slug)
 
@@ -117,7 +119,7 @@ async def _notify_attendees(
     if before is None or before.revision != event.revision:
         await announce_change(tx, event, kind, by=caller.user_id, before=before)
         await series_dates.enqueue_around(tx, event.slug)
-        # If the series update touched this very date, its revision has grown again.
+        # If the series update also changed this date, its revision is newer now.
         return await by_id(tx, event.id) or event
     return event
 
@@ -125,7 +127,8 @@ async def _notify_attendees(
 async def unpublish(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Hide the event from everyone but its hosts and delete its record. A draft stays as it is.
 
-    Raises NotFound, Forbidden, PreconditionFailed and Refused (``Answered``, ``InSeries``, a copy from the network).
+    Raises NotFound, Forbidden, PreconditionFailed and Refused (``Answered``, ``InSeries``, or the event is a copy from
+    the network).
     """
     event = await lock_for_host(tx, caller, slug, expected_revision, EventPermission.PUBLISH_DRAFT)
     if event.is_draft:

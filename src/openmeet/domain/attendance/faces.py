@@ -1,4 +1,4 @@
-"""The first people going to each of several events, as far as somebody may see them; one statement for a whole list."""
+"""The first people going to each of several events that the viewer may see, in one query for a whole list."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -12,7 +12,7 @@ from openmeet.domain.users.model import UserId
 
 MOST_FACES: Final = 3
 
-# One probe of the index per face: a list costs the same, however many people go to its events.
+# One index lookup per face, so the cost of a list does not depend on how many people go to its events.
 _FACE: Final = f"""(
     select a.user_id from attendances a
      where a.event_id = e.id and a.status = 'attending' and a.is_private = 0 and not {IS_GUEST} and not {IS_HIDDEN}
@@ -32,7 +32,9 @@ def sees_who_comes(registration_settings: RegistrationSettings, *, is_going: boo
 
 
 async def faces_of(reader: Reader, cases: Sequence[AnswerCase]) -> Mapping[EventId, Sequence[UserId]]:
-    """The first people who said that they are going; nobody where the host does not show the viewer who comes."""
+    """Return the first people who said that they are going. Nobody is returned if the host does not show the viewer who
+    comes.
+    """
     shown = [
         case.event.id
         for case in cases

@@ -23,14 +23,16 @@ from openmeet.outbox import publications
 async def revise(
     tx: Transaction, caller: Caller, slug: GroupSlug, details: GroupDetails, *, expected_revision: int | None = None
 ) -> Group:
-    """Edit a group, as ``groups.actions.edit``, and reevaluate its events whose visibility or publication changes."""
+    """Edit a group with ``groups.actions.edit``, and reevaluate those of its events whose visibility or publication
+    changes.
+    """
     before, after = await groups.edit(tx, caller, slug, details, expected_revision=expected_revision)
     await follow_up(tx, before, after)
     return after
 
 
 async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
-    """Apply a group edit, made here or in its record, to its events where visibility or publication changes."""
+    """Apply a group edit, made here or in its record, to those of its events whose visibility or publication changes."""
     if _reaching(before.details) == _reaching(after.details):
         return
     if reach(Visibility.PUBLIC, of_event(after)) is PublishLevel.NOTHING:
@@ -41,8 +43,8 @@ async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
 
 
 async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle: str) -> Group:
-    """Open the group's own account, as ``groups.publication_settings.open_account``, and move published upcoming events
-    there, where the network may learn their group.
+    """Open the group's own account with ``groups.publication_settings.open_account`` and move published upcoming events
+    there, if the network may know their group.
     """
     before, _ = await groups.lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     after = await publication_settings.open_account(tx, caller, slug, handle)
@@ -52,8 +54,8 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
 
 
 async def close_account(tx: Transaction, holder: UserId) -> None:
-    """The group's own account was deleted with its records: from now on the group's record is in its owner's
-    repository, and each event's in that of its author.
+    """The group's own account was deleted with its records. The group's record now belongs in its owner's repository,
+    and each event's in its author's.
     """
     group_id = await record_queries.held_for(tx, holder)
     group = None if group_id is None else await group_queries.lock(tx, group_id)

@@ -1,4 +1,4 @@
-"""History of each RSVP, append only. Shown to hosts and to the person."""
+"""History of each RSVP, append only. Shown to hosts and to the person who answered."""
 
 from collections.abc import Collection, Sequence
 
@@ -50,7 +50,7 @@ async def append(
     extra_writes: Sequence[SqlWrite] = (),
     has_webhooks: bool = True,
 ) -> None:
-    """Append one entry, written together with ``extra_writes``; ``has_webhooks`` as in ``save_rsvp.save_decision``."""
+    """Append one entry, written together with ``extra_writes``. ``has_webhooks`` is as in ``save_rsvp.save_decision``."""
     await execute_together(tx, [*extra_writes, SqlWrite(_INSERT, _values(tx, before, after, through, actor_id))])
     if not has_webhooks:
         return
@@ -74,7 +74,7 @@ async def append_many(
 
 
 async def _notify_webhooks(tx: Transaction, answers: Sequence[Attendance]) -> None:
-    """Call the webhooks that subscribe to RSVP changes: they concern the person, the hosts and the event's group."""
+    """Call the webhooks that subscribe to RSVP changes and belong to the person, the hosts or the event's group."""
     if not answers:
         return
     rows = await tx.fetch(
@@ -124,7 +124,7 @@ async def latest_change_to(
 async def withdrawals(
     reader: Reader, ids: Sequence[AttendanceId], come: Collection[AttendanceStatus]
 ) -> dict[AttendanceId, int]:
-    """How often each of these RSVPs went from going to something else."""
+    """Return how often each of these RSVPs changed from going to something else."""
     if not ids:
         return {}
     rows = await reader.fetch(
@@ -137,12 +137,12 @@ async def withdrawals(
 
 
 async def forget(tx: Transaction, attendance_id: AttendanceId) -> None:
-    """Erase the entries of an erased person."""
+    """Delete the entries of an erased person."""
     await tx.execute("delete from attendance_history where attendance_id = :attendance_id", attendance_id=attendance_id)
 
 
 async def count_since(reader: Reader, event_id: EventId, through: ChangeChannel, since: int) -> int:
-    """How many changes of an event this source made since then."""
+    """Return how many changes this source has made to the event's RSVPs since then."""
     row = await reader.fetch_one(
         "select count(*) as n from attendance_history where event_id = :event_id and through = :through"
         " and changed_at >= :since",

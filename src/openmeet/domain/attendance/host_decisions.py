@@ -1,5 +1,5 @@
-"""Host decisions on RSVPs: approve, decline, remove, restore, add, check in. ``invitations`` has inviting. The event
-row is locked first.
+"""Host decisions on RSVPs: approve, decline, remove, restore, add, check in. For inviting, see ``invitations``. The
+event row is locked first.
 """
 
 from collections.abc import Sequence
@@ -49,17 +49,17 @@ class DecisionCounts:
 
 
 async def find_for_host(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
-    """The event, for its hosts. Raises NotFound, and Forbidden for those who only see it."""
+    """Return the event for one of its hosts. Raises NotFound, and Forbidden for people who can only see it."""
     return await _require_host(reader, caller, await by_slug(reader, slug))
 
 
 async def lock_for_host(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    """As ``find_for_host``, with the event row locked."""
+    """Like ``find_for_host``, with the event row locked."""
     return await _require_host(tx, caller, await lock_by_slug(tx, slug))
 
 
 async def may_host(reader: Reader, event: Event, caller: Caller | None) -> bool:
-    """Whether somebody may decide about the RSVPs of an event, as its author or as a co-host."""
+    """Whether the caller may decide about the RSVPs of an event, as its author or as a co-host."""
     if caller is None:
         return False
     return may(await seeing.role_of(reader, event, caller.user_id), EventPermission.DECIDE_ANSWERS)
@@ -68,10 +68,10 @@ async def may_host(reader: Reader, event: Event, caller: Caller | None) -> bool:
 async def approve(
     tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId] | None = None
 ) -> DecisionCounts:
-    """Approve these RSVPs (None: all that wait for approval), in order of arrival; without a free seat they join the
-    waitlist.
+    """Approve these RSVPs (None: all that wait for approval) in order of arrival. If there is no free seat, they join
+    the waitlist.
 
-    RSVPs with an unknown network status are approved only if ``ids`` names them.
+    RSVPs with an unknown network status are approved only if ``ids`` contains them.
     """
     event = await lock_for_host(tx, caller, slug)
     registration_settings = await registration.of_event(tx, event)
@@ -90,7 +90,7 @@ async def approve(
     await notify_people(tx, event, seated, kinds.ANSWER_APPROVED)
     if waiting:
         await waitlist.fill(tx, event, registration_settings)
-        # Those who were offered a seat just now are notified of the offer alone.
+        # People who were offered a seat just now are notified only of the offer.
         ids = [one.id for one in waiting]
         now = await queries.in_order(tx, event.id, [AttendanceStatus.WAITLISTED], ids, limit=waitlist.MAX_AT_ONCE)
         await notify_people(tx, event, [one for one in now if one.offered_until is None], kinds.ANSWER_APPROVED)
@@ -98,9 +98,9 @@ async def approve(
 
 
 async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId]) -> DecisionCounts:
-    """Reject these RSVPs whatever their status; their seats go to the waitlist. ``restore`` undoes it.
+    """Reject these RSVPs, whatever their status, and give their seats to the waitlist. ``restore`` undoes it.
 
-    People invited to all dates of a series are invited to no further ones.
+    People invited to all dates of a series are not invited to any further ones.
     """
     event = await lock_for_host(tx, caller, slug)
     gone = []
@@ -117,9 +117,9 @@ async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
 
 
 async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
-    """Undo a removal. If somebody else has the seat by now, the person is first on the waitlist.
+    """Undo a removal. If another person has the seat by now, the removed person becomes first on the waitlist.
 
-    People who were notified of the removal are notified of this; others of neither.
+    They are notified only if they were notified of the removal.
     """
     event = await lock_for_host(tx, caller, slug)
     mine = await _rsvp_of(tx, event, attendance_id)
@@ -137,7 +137,7 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
 async def _restore_status(
     tx: Transaction, event: Event, caller: Caller, mine: Attendance, before: AttendanceStatus
 ) -> Attendance:
-    """Restore the earlier status. Waitlisted people, and those whose seat is taken, become first on the waitlist."""
+    """Restore the earlier status. People who were waitlisted or whose seat is taken become first on the waitlist."""
     registration_settings = await registration.of_event(tx, event)
     status, first = before, None
     if before in {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED}:
@@ -158,7 +158,7 @@ async def _restore_status(
 async def add(
     tx: Transaction, caller: Caller, slug: EventSlug, name: str, *, party: int = 1, mode: AnswerMode | None = None
 ) -> Attendance:
-    """Add somebody by name who told the host that they come. Raises Refused (``EventFull``), InvalidForm."""
+    """Add somebody by name who has told the host that they are coming. Raises Refused (``EventFull``), InvalidForm."""
     event = await lock_for_host(tx, caller, slug)
     shown = _checked_name(name)
     registration_settings = await registration.of_event(tx, event)
@@ -180,7 +180,7 @@ async def add(
 
 
 async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
-    """Check somebody in, with their party; idempotent. Raises Refused (full, rejected, ``CheckInClosed``), NotFound."""
+    """Check a person in, with their party. Idempotent. Raises Refused (full, rejected, ``CheckInClosed``), NotFound."""
     event = await lock_for_host(tx, caller, slug)
     if event.is_cancelled or event.is_gone:
         raise Refused(AttendanceReason.EVENT_CANCELLED, name="EventCancelled")
@@ -206,7 +206,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     there = RsvpDecision(AttendanceStatus.ATTENDED)
     details = save_rsvp.stored_details(mine)
     if mine.status is AttendanceStatus.INVITED:
-        # They came without having replied: they agreed neither to be listed nor to a record.
+        # They came without a reply, so they agreed neither to be listed nor to have a record published.
         details = replace(details, is_private=True)
     saved = await put(tx, event, mine.user_id, mine, there, details, caller)
     if save_rsvp.may_move_waitlist(mine, saved):
@@ -215,7 +215,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
 
 
 async def undo_check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
-    """Undo a mistaken check-in: restore the earlier status, also where they were only waitlisted or interested."""
+    """Undo a mistaken check-in: restore the earlier status, even if they were only waitlisted or interested."""
     event = await lock_for_host(tx, caller, slug)
     mine = await _rsvp_of(tx, event, attendance_id)
     if mine.status is not AttendanceStatus.ATTENDED:
@@ -235,11 +235,12 @@ async def change_registration_settings(
 ) -> RegistrationSettings:
     """Replace the registration settings of this event, or of every date of its series without settings of its own.
 
-    RSVPs that fit now move up. ``expected_revision``: as in ``registration.revision_of``. Raises PreconditionFailed.
+    Waitlisted RSVPs that now fit move up. ``expected_revision`` is that of ``registration.revision_of``. Raises
+    PreconditionFailed.
     """
     seen = await find_for_host(tx, caller, slug)
     if for_series and seen.place_in_series is not None:
-        # Lock the series before its dates, as everywhere: another edit of all dates waits here.
+        # Lock the series before its dates, as everywhere else, so that a concurrent edit of all dates waits here.
         await hold(tx, "event_series", "id", seen.place_in_series.series_id)
     event = await lock_for_host(tx, caller, slug)
     if expected_revision is not None and expected_revision != await registration.revision_of(tx, event):
@@ -281,9 +282,9 @@ async def _rsvp_of(tx: Transaction, event: Event, attendance_id: AttendanceId) -
 async def _rsvps_to_change(
     tx: Transaction, event: Event, ids: Sequence[AttendanceId] | None, action: AttendanceAction
 ) -> list[Attendance]:
-    """RSVPs to this event that the action changes, in order of arrival, without those decided in between.
+    """RSVPs of this event that the action changes, in order of arrival, without those decided in the meantime.
 
-    Raises NotFound if the only one named is not of this event.
+    Raises NotFound if ``ids`` has only one id and it does not belong to this event.
     """
     if ids is not None and len(ids) == 1:
         await _rsvp_of(tx, event, ids[0])
@@ -301,7 +302,7 @@ async def apply(
     has_room: bool = False,
     is_approved: bool = False,
 ) -> Attendance:
-    """Apply a host's action to an RSVP of a locked event. Raises Refused, NotFound, as ``rules.decide``."""
+    """Apply a host's action to an RSVP of a locked event. Raises Refused and NotFound, like ``rules.decide``."""
     decided = rules.decide(
         event, DEFAULT, mine, action, relationship=EventRelationship(), has_room=has_room, now=tx.now
     )
@@ -320,7 +321,7 @@ async def put(
     *,
     is_approved: bool = False,
 ) -> Attendance:
-    """Save what a host decided, and enqueue the RSVP's record."""
+    """Save a host's decision and enqueue the RSVP's record."""
     saved = await save_rsvp.save_decision(
         tx,
         RsvpChange(
@@ -349,7 +350,9 @@ async def notify_people(
     more: int = 0,
     by: UserId | None = None,
 ) -> None:
-    """Notify each of what the host decided, except hosts. ``more``: number of further dates. ``by``: who invites."""
+    """Notify each person, except hosts, of the host's decision. ``more`` is the number of further dates. ``by`` is the
+    person who invites.
+    """
     alike: dict[tuple[int, AttendanceStatus], list[Attendance]] = {}
     for one in people:
         alike.setdefault((one.revision, one.status), []).append(one)
@@ -368,7 +371,7 @@ async def notify_people(
 
 
 def _last_known_details(event: Event) -> Rejection:
-    """Title and time as of now: people who no longer see a private event must not learn of later changes."""
+    """Title and time as of now: people who can no longer see a private event must not learn of later changes."""
     starts = None if event.starts_at is None else When(event.starts_at, event.time_zone, event.is_all_day)
     return Rejection(title=event.title, starts=starts)
 

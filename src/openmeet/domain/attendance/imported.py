@@ -1,4 +1,4 @@
-"""Imported RSVPs: store and erase them. Nobody is notified, nothing is enqueued, no seat is recounted."""
+"""Imported RSVPs: store and erase them. No one is notified, no job is enqueued and no seats are recounted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class ImportedRsvp:
 
 
 async def put(tx: Transaction, given: Sequence[ImportedRsvp]) -> list[str | None]:
-    """Store first RSVPs in this order and return their ids; None where the person already has one for that event, which
-    stays.
+    """Store imported RSVPs in this order and return their ids. If the person already has an RSVP for that event, it
+    stays and the id is None.
     """
     rows = []
     waiting = await _last_numbers(tx, [one.event_id for one in given if one.status is AttendanceStatus.WAITLISTED])

@@ -10,13 +10,14 @@ from typing import Final
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.users.model import UserId
 
-# In place of an address that was removed. Not empty: then the host would see who did not answer (``IS_UNANSWERED_INVITATION``).
+# Replaces an address that was removed. It is not empty, because the host could then see who did not answer
+# (``IS_UNANSWERED_INVITATION``).
 REMOVED_ADDRESS: Final = "…"
 
 
 @dataclass(frozen=True, slots=True)
 class Invitee:
-    """One invited person. ``invited_as``: the address the host typed, or ``REMOVED_ADDRESS``."""
+    """One invited person. ``invited_as`` is the address that the host typed, or ``REMOVED_ADDRESS``."""
 
     user_id: UserId
     invited_by: UserId
@@ -24,7 +25,7 @@ class Invitee:
 
 
 async def put(tx: Transaction, series_id: str, one: Invitee) -> None:
-    """Invite this person to every new date; idempotent."""
+    """Invite this person to every new date. Idempotent."""
     await tx.execute(
         """
         insert into event_series_invitations (series_id, user_id, invited_by, invited_as, created_at)
@@ -49,7 +50,7 @@ async def of_series(reader: Reader, series_id: str) -> list[Invitee]:
 
 
 async def copy(tx: Transaction, from_id: str, to_id: str) -> None:
-    """Copy the invitations of a series to another: one that was split off, or merged again."""
+    """Copy the invitations of a series to another one that was split off from it, or merged with it again."""
     await tx.execute(
         """
         insert into event_series_invitations (series_id, user_id, invited_by, invited_as, created_at)
@@ -62,7 +63,7 @@ async def copy(tx: Transaction, from_id: str, to_id: str) -> None:
 
 
 async def end(tx: Transaction, series_id: str, people: Sequence[UserId]) -> None:
-    """Invite them to no further dates."""
+    """Stop inviting these people to further dates."""
     await tx.execute(
         "delete from event_series_invitations where series_id = :series_id and user_id in :people",
         series_id=series_id,
@@ -70,8 +71,8 @@ async def end(tx: Transaction, series_id: str, people: Sequence[UserId]) -> None
     )
 
 
-# Invited by address and not answered since, also where the host rejected them or checked them in: the host must not
-# learn whose address it is.
+# RSVPs of people who were invited by address and have not answered since, even if the host rejected them or checked
+# them in. The host must not learn who owns the address.
 IS_UNANSWERED_INVITATION: Final = """(coalesce(a.invited_as, '') <> '' and (a.status in ('invited', 'rejected') or a.status = 'attended' and not exists (
                  select 1 from attendance_history c where c.attendance_id = a.id
                     and c.after_status not in ('invited', 'rejected', 'attended'))))"""

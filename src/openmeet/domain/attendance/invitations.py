@@ -1,8 +1,8 @@
-"""Invitations by e-mail address, to an event or to every date of its series. Locks the event rows first.
+"""Invitations by e-mail address to an event or to every date of its series. Event rows are locked first.
 
-Nobody learns whose an address is: the host sees the address until the person has answered the invitation. Where the
-person already has an RSVP, it stays under their name alone; the host also sees a row with the typed address, as for a
-stranger, that belongs to no account (a stand-in), and no e-mail is sent for it.
+Nobody learns who owns an address: the host sees the address until the person has answered the invitation. If the person
+already has an RSVP, it stays listed under their name only. The host also sees a row with the typed address, as for a
+stranger. That row belongs to no account (a stand-in), and no e-mail is sent for it.
 """
 
 from collections.abc import Sequence
@@ -36,16 +36,16 @@ from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 
-# A host who writes to more people in a day is probably a spammer.
+# A host who writes to more people than this in a day is probably a spammer.
 MAX_INVITATIONS_A_DAY = 200
 
 
 async def invite(
     tx: Transaction, caller: Caller, slug: EventSlug, address: str, *, for_series: bool = False
 ) -> Attendance:
-    """Send one invitation e-mail, unless the person has answered already; the host sees the same in both cases.
+    """Send one invitation e-mail, unless the person has already answered. The host sees the same in both cases.
 
-    ``for_series``: to every upcoming date of the event's series, future ones included; still one e-mail. Raises
+    With ``for_series``, invite to every upcoming and future date of the event's series, still with one e-mail. Raises
     NotFound, Forbidden, InvalidForm (``email``, ``for_series``), Refused (``EventOver``), TooMany.
     """
     if for_series:
@@ -83,7 +83,7 @@ async def invite(
 
 
 async def invite_to_new_dates(tx: Transaction, series_id: str, dates: Sequence[Event]) -> None:
-    """Invite people invited to the whole series to new dates; nobody is notified again."""
+    """Invite to new dates everyone who is invited to the whole series. They are not notified again."""
     if not dates:
         return
     for one in await invitation_queries.of_series(tx, series_id):
@@ -93,15 +93,15 @@ async def invite_to_new_dates(tx: Transaction, series_id: str, dates: Sequence[E
 
 
 async def _invite(tx: Transaction, event: Event, one: Invitee, *, is_private: bool) -> tuple[Attendance, bool]:
-    """The row of a locked event under which the host sees this address, and whether it was invited just now."""
+    """Return the row under which the host sees this address, and whether it was invited just now. The event is locked."""
     mine = await queries.by_invited_as(tx, event.id, one.invited_as)
     if mine is None and await queries.find(tx, event.id, one.user_id) is not None:
         nobody = await guests.make(tx, display_name="", email=None)
         return await _put(tx, event, replace(one, user_id=nobody), None, is_private=True), False
     if mine is not None and mine.status is AttendanceStatus.PENDING:
         if mine.pending_for is PendingFor.UNKNOWN_STATUS:
-            return mine, False  # it is not known whether they come
-        # They asked to come and waited for approval; the invitation is the approval.
+            return mine, False  # it is not known whether they will come
+        # They had asked to come and were waiting for approval. The invitation approves them.
         caller = Caller(one.invited_by, "")
         has_room = await save_rsvp.expire_offers_and_check_room(
             tx, event, await registration.of_event(tx, event), mine, save_rsvp.stored_details(mine)

@@ -46,7 +46,9 @@ STATUS_LABELS: Mapping[AttendanceStatus, LazyText] = {
 
 @dataclass(frozen=True, slots=True)
 class Attendee:
-    """One person on an event's list, with a display name. ``is_guest``: answered by e-mail, without an account."""
+    """One person on an event's list, with a display name. ``is_guest`` is True if they answered by e-mail, without an
+    account.
+    """
 
     attendance_id: AttendanceId
     user_id: UserId
@@ -78,14 +80,14 @@ async def attendees(
     with_private: bool = False,
     after: tuple[int, Instant, str] | None = None,
 ) -> list[Attendee]:
-    """People of an event in these statuses, by time of answer; waitlisted people by waitlist order.
+    """List people of an event in these statuses, by time of answer; waitlisted people by waitlist order.
 
-    ``after``: waitlist number, instant and id of the last RSVP of the previous page. Leaves out inactive accounts and,
-    except for hosts (``with_private``), people who do not want to be seen, guests without an account included. Only
-    hosts and the person themselves (``viewer``) see who waits; everybody else sees how many, because having got no
-    place is private.
+    ``after`` is the waitlist number, instant and id of the last RSVP of the previous page. Inactive accounts are left
+    out, and except for hosts (``with_private``) also people who do not want to be seen, including guests without an
+    account. Only hosts and the waitlisted people themselves (``viewer``) see who is waiting. All others see only how
+    many, because not having got a place is private.
     """
-    # Requests that are not yet approved are shown to nobody.
+    # Requests that are not approved yet are shown only to hosts.
     seen = (
         ""
         if with_private
@@ -104,15 +106,16 @@ async def attendees(
 
 
 def _first_of(status: AttendanceStatus, seen: str, after: tuple[int, Instant, str] | None) -> str:
-    """SQL of the next people of one status, in the order of its index: a page of a long list costs no more than a page.
+    """SQL for the next people of one status, in the order of its index. The cost is that of one page, however long the
+    list.
 
-    Only waitlisted people have a number. Returns "" if the previous page ended behind everybody of this status.
+    Only waitlisted people have a number. Returns "" if the previous page already ended after everyone with this status.
     """
     waits = status is AttendanceStatus.WAITLISTED
     order = "a.waitlist_number" if waits else "a.answered_at, a.id"
     behind = ""
     if waits:
-        # Without a bound SQLite scans every row of the event for numbers.
+        # Without this bound SQLite scans every row of the event for waitlist numbers.
         behind = f"and a.waitlist_number > {_BEFORE_WAITLIST if after is None else 'cast(:place as bigint)'}"
     elif after is not None:
         if after[0] > 0:
@@ -164,7 +167,7 @@ _CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f-]{36})")
 
 @dataclass(frozen=True, slots=True)
 class AttendeeFilter:
-    """Which RSVPs; ``q`` is part of a name or handle."""
+    """Which RSVPs to list. ``q`` is part of a name or handle."""
 
     statuses: Sequence[AttendanceStatus]
     q: str = ""
@@ -181,7 +184,7 @@ class AttendeeCursor:
 
 @dataclass(frozen=True, slots=True)
 class AttendeeRow:
-    """One RSVP as hosts see it, in words."""
+    """One RSVP as text, as hosts see it."""
 
     attendance_id: AttendanceId
     user_id: UserId
@@ -201,7 +204,7 @@ class AttendeeRow:
 async def for_hosts(
     reader: Reader, event_id: EventId, wanted: AttendeeFilter, after: AttendeeCursor | None, limit: int
 ) -> list[Attendee]:
-    """RSVPs by waitlist order and arrival, including people hidden from others."""
+    """RSVPs by waitlist order and arrival, including people who are hidden from other viewers."""
     search = ""
     values: dict[str, object] = {}
     if wanted.q:
@@ -231,7 +234,7 @@ async def for_hosts(
 
 
 async def join_requests(reader: Reader, event_ids: Sequence[EventId], limit: int) -> list[tuple[EventId, Attendee]]:
-    """People who ask to join one of these events, whoever has waited longest first."""
+    """People who ask to join one of these events, those who have waited longest first."""
     if not event_ids:
         return []
     rows = await reader.fetch(
@@ -259,7 +262,7 @@ async def by_ids(reader: Reader, event_id: EventId, ids: Sequence[AttendanceId])
 
 
 async def by_status(reader: Reader, event_id: EventId) -> dict[AttendanceStatus, int]:
-    """Number of RSVPs in each status; for people, see ``queries.counts``."""
+    """Number of RSVPs in each status. For numbers of people, see ``queries.counts``."""
     rows = await reader.fetch(
         "select status, count(*) as n from attendances where event_id = :event_id group by status order by status",
         event_id=event_id,
@@ -268,8 +271,8 @@ async def by_status(reader: Reader, event_id: EventId) -> dict[AttendanceStatus,
 
 
 async def people_asked_again(reader: Reader, event: Event) -> int:
-    """How many people are going who answered before the event was moved and have not said since that they still come.
-    Hosts know the new time.
+    """How many people are going who answered before the event was moved and have not confirmed the new time since.
+    Hosts are left out, because they know it.
     """
     row = await reader.fetch_one(
         f"""
@@ -288,7 +291,9 @@ async def people_asked_again(reader: Reader, event: Event) -> int:
 
 
 def new_time_sentence(going: int, asked_again: int) -> str:
-    """How many of the people going know the new time; empty where nobody is asked about one."""
+    """Return the sentence that says how many of the people going have confirmed the new time; empty if nobody is asked
+    to.
+    """
     if not asked_again:
         return ""
     if asked_again >= going:
@@ -302,9 +307,10 @@ def new_time_sentence(going: int, asked_again: int) -> str:
 
 
 def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LIMITS) -> AttendeeRow:
-    """One RSVP in words. A person invited by address is shown by that address until they have answered.
+    """One RSVP as text. A person invited by address is shown by that address until they have answered.
 
-    That holds after the host revokes the invitation or checks them in: otherwise that would reveal whose address it is.
+    That is also true after the host revokes the invitation or checks them in, because the owner of the address would be
+    revealed otherwise.
     """
     words = str(STATUS_LABELS[one.status])
     if one.status is AttendanceStatus.WAITLISTED and one.offered_until is not None:
@@ -325,7 +331,7 @@ def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LI
         one.guest_names,
         one.mode,
         one.pending_for,
-        # Either would reveal whether this address has an account here.
+        # Either value would reveal whether this address has an account here.
         one.is_guest and not one.is_unanswered_invitation,
         one.is_private and not one.is_unanswered_invitation,
         one.offered_until is not None,
@@ -352,7 +358,7 @@ def parse_cursor(text: str) -> AttendeeCursor | None:
     return AttendeeCursor(int(found[1]), int(found[2]), found[3])
 
 
-# With this many people nobody notices for some seconds that one came or went.
+# With this many people, nobody notices a count that is a few seconds old.
 CACHED_FROM: Final = 500
 KEPT_SECONDS: Final = 5
 # About 300 bytes each; few events have very many RSVPs.
@@ -363,12 +369,12 @@ _kept: OrderedDict[EventId, tuple[Instant, RsvpCounts]] = OrderedDict()
 
 
 def places_left(event: Event, counts: RsvpCounts) -> int | None:
-    """How many more people it has places for; None without a limit."""
+    """How many more people there is room for; None without a limit."""
     return None if event.content.capacity is None else max(0, event.content.capacity - counts.seats)
 
 
 async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:
-    """``queries.counts``, at most ``KEPT_SECONDS`` old where there are at least ``CACHED_FROM`` RSVPs."""
+    """``queries.counts``, up to ``KEPT_SECONDS`` old for events with at least ``CACHED_FROM`` RSVPs."""
     now = reader.now
     found = {one: kept[1] for one in event_ids if (kept := _kept.get(one)) and kept[0] <= now < _until(kept[0])}
     read = await queries.counts(reader, [one for one in event_ids if one not in found])

@@ -1,8 +1,8 @@
-"""Account merge: the RSVPs of two user rows become one person's, at most one per event; no seat is lost.
+"""Account merge: the RSVPs of two user rows become those of one person, at most one per event. No seat is lost.
 
-Where both replied, the later reply counts. Of equal replies the better one stays: a place is better than the waitlist.
-A host decision (rejected, checked in) takes precedence over both replies; an invitation is not a reply. Who said by
-either account that a new time works is not asked again.
+If both accounts replied, the later reply counts. If both replies are the same, the better status is kept: a place is
+better than the waitlist. A host decision (rejected, checked in) takes precedence over both replies; an invitation is
+not a reply. A person who confirmed a new time with either account is not asked again.
 """
 
 from collections.abc import Sequence
@@ -25,16 +25,17 @@ _DECIDED = {AttendanceStatus.REJECTED: 2, AttendanceStatus.ATTENDED: 1, Attendan
 
 
 async def lock_shared(tx: Transaction, from_user: UserId, to_user: UserId) -> list[EventId]:
-    """Lock the events that both answered, in the order of their ids, as everywhere before changing RSVPs."""
+    """Lock the events that both accounts answered, in order of their ids, as everywhere before RSVPs are changed."""
     shared = await events_of_both(tx, from_user, to_user)
     if shared and tx.engine == "postgresql":
-        # SQLite has one writer. There may be hundreds of events: one statement instead of one for each.
+        # SQLite has a single writer and needs no row locks. Elsewhere there may be hundreds of events, so one statement
+        # locks them all.
         await tx.fetch("select id from events where id in :ids order by id for update", ids=shared)
     return shared
 
 
 async def events_of_both(reader: Reader, from_user: UserId, to_user: UserId) -> list[EventId]:
-    """Events that both answered, in the order of their ids."""
+    """Events that both accounts answered, in order of their ids."""
     rows = await reader.fetch(
         "select a.event_id from attendances a join attendances b on b.event_id = a.event_id"
         " where a.user_id = :from_user and b.user_id = :to_user order by a.event_id",
@@ -45,10 +46,10 @@ async def events_of_both(reader: Reader, from_user: UserId, to_user: UserId) -> 
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
-    """Move all RSVPs of ``from_user`` to ``to_user``; returns how many. The caller holds ``lock_shared``."""
+    """Move all RSVPs of ``from_user`` to ``to_user`` and return how many. The caller has called ``lock_shared``."""
     joined = await merge_rsvps(tx, await _pairs(tx, from_user, to_user), to_user)
     people = {"from_user": from_user, "to_user": to_user}
-    # The seat stays taken, only its owner changes: nothing needs counting for these events.
+    # The seat stays taken and only its owner changes, so these events need no recount.
     moved = await tx.execute("update attendances set user_id = :to_user where user_id = :from_user", **people)
     await tx.execute("update attendance_history set actor_id = :to_user where actor_id = :from_user", **people)
     freed = [one.event_id for one in joined if one.is_seated or one.offered_until is not None]
@@ -57,7 +58,7 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
 
 
 async def _pairs(reader: Reader, from_user: UserId, to_user: UserId) -> list[tuple[Attendance, Attendance]]:
-    """For each event with both, the RSVPs of the leaving and of the staying account."""
+    """For each event that both accounts answered, the RSVPs of the merged and of the remaining account."""
     rows = await reader.fetch(
         f"select {queries.COLUMNS} from attendances where user_id in :people order by event_id",
         people=[from_user, to_user],
@@ -65,22 +66,22 @@ async def _pairs(reader: Reader, from_user: UserId, to_user: UserId) -> list[tup
     answers: dict[EventId, dict[UserId, Attendance]] = {}
     for one in map(queries.attendance_of, rows):
         answers.setdefault(one.event_id, {})[one.user_id] = one
-    return [(both[from_user], both[to_user]) for both in answers.values() if len(both) == 2]  # two people
+    return [(both[from_user], both[to_user]) for both in answers.values() if len(both) == 2]  # both accounts answered
 
 
 async def merge_rsvps(
     tx: Transaction, pairs: Sequence[tuple[Attendance, Attendance]], to_user: UserId
 ) -> list[Attendance]:
-    """Merge each pair into one RSVP of the staying account; returns those dropped."""
+    """Merge each pair into one RSVP of the remaining account. Return the RSVPs that were dropped."""
     ordered = [
         (theirs, mine) if _order(theirs, mine) > _order(mine, theirs) else (mine, theirs) for theirs, mine in pairs
     ]
-    # The merged RSVP has the history of both.
+    # The merged RSVP gets the history of both.
     await tx.execute_many(
         "update attendance_history set attendance_id = :kept where attendance_id = :dropped",
         [{"kept": kept.id, "dropped": dropped.id} for kept, dropped in ordered],
     )
-    # A calendar entry sent for either is ended by the one RSVP that remains.
+    # If a calendar entry was sent for either RSVP, the remaining one will end it.
     await tx.execute_many(
         "update attendances set calendar_entry = 'stands' where id = :kept and exists ("
         "select 1 from attendances d where d.id = :dropped and d.calendar_entry = 'stands')",
@@ -117,12 +118,12 @@ async def merge_rsvps(
 
 
 def _later_than_both(kept: Attendance, dropped: Attendance) -> int:
-    """A revision greater than both published ones, so that the publication is looked at again."""
+    """A revision greater than both published ones, so that the publication is checked again."""
     return max(kept.revision, dropped.revision) + 2
 
 
 def _order(one: Attendance, other: Attendance) -> tuple[int, int, int]:
-    """Precedence: host decision, then the later reply; among equal replies, the one that holds more."""
+    """Sort key: host decisions first, then the later reply. If both replies are the same, the better status wins."""
     worth = _WORTH.get(one.status, 0)
     return _DECIDED.get(one.status, 0), worth if _is_same_reply(one, other) else one.answered_at, one.answered_at
 
@@ -132,19 +133,19 @@ def _is_same_reply(one: Attendance, other: Attendance) -> bool:
 
 
 async def has_no_limits(reader: Reader, event: Event) -> bool:
-    """Whether the event takes everybody, so that no seats are counted."""
+    """Whether the event has no capacity limit, so that no seats are counted."""
     return rules.limits_of(event, await registration.of_event(reader, event)).is_unlimited
 
 
 async def merge_events(tx: Transaction, gone: EventId, kept: EventId) -> list[UserId]:
-    """Move the RSVPs of event ``gone`` to ``kept``; both rows are locked. Returns who had answered both."""
+    """Move the RSVPs of event ``gone`` to ``kept``. Both rows are locked. Return the people who had answered both."""
     rows = await tx.fetch(
         f"select {queries.COLUMNS} from attendances where event_id in :ids order by user_id", ids=[gone, kept]
     )
     answers: dict[UserId, dict[EventId, Attendance]] = {}
     for one in map(queries.attendance_of, rows):
         answers.setdefault(one.user_id, {})[one.event_id] = one
-    both = [user_id for user_id, found in answers.items() if len(found) == 2]  # two events
+    both = [user_id for user_id, found in answers.items() if len(found) == 2]  # answered both events
     for user_id in both:
         await merge_rsvps(tx, [(answers[user_id][gone], answers[user_id][kept])], user_id)
     await tx.execute("update attendances set event_id = :kept where event_id = :gone", kept=kept, gone=gone)

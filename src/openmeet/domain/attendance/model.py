@@ -13,7 +13,7 @@ from openmeet.domain.users.model import UserId
 
 AttendanceId = NewType("AttendanceId", str)
 
-# People in one RSVP, including its author: a coach party needs several RSVPs.
+# Maximum number of people in one RSVP, including its author. A coach party needs several RSVPs.
 MOST_IN_PARTY = 20
 MAX_GUEST_NAME = 100
 MAX_REPLY = 1_000
@@ -41,7 +41,7 @@ class RsvpReply(StrEnum):
 
 
 class RsvpRecordStatus(StrEnum):
-    """Status in an RSVP record. OTHER: one that we do not know; the RSVP is kept, shown neutrally and takes no seat."""
+    """Status in an RSVP record. OTHER is one that we do not know: the RSVP is kept, shown neutrally and takes no seat."""
 
     GOING = "going"
     INTERESTED = "interested"
@@ -83,24 +83,24 @@ class PendingFor(StrEnum):
     UNKNOWN_STATUS = "unclear"
 
 
-# Statuses that hold a seat. An offered seat is held as well, until the offer expires.
+# Statuses that hold a seat. An offered seat is also held until the offer expires.
 SEATED = (AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED)
 
-# Statuses shown to everybody who sees the event.
+# Statuses shown to everyone who can see the event.
 SHOWN = (*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
 
 
 @dataclass(frozen=True, slots=True)
 class Attendance:
-    """One person's RSVP to one event. ``waitlist_number`` orders the waitlist, smaller first.
+    """One person's RSVP to one event. ``waitlist_number`` orders the waitlist, smallest first.
 
-    ``party``: how many people come, including this one; ``guest_names`` has the others, where named. ``mode`` is None
-    unless the event is hybrid. ``offered_until``: until when a seat is held for a waitlisted person to accept.
-    ``approved_at``: the host approved; no approval is asked for again. ``known_starts_at``: when the event started as they
-    last answered (``rules.is_moved_since``). ``is_private``: only hosts see the person, and
-    nothing is published. ``skips_record``: an existing record stays as it was. ``form_responses``: what they answered to
-    the host’s questions, by question id; ``question_texts``: the questions as asked at the time, because hosts change and
-    remove them.
+    ``party`` is the number of people who come, including this one; ``guest_names`` has the names of the others, if
+    given. ``mode`` is None unless the event is hybrid. ``offered_until`` is the instant until which a seat is held for
+    a waitlisted person to accept. ``approved_at`` is set once the host approved; no further approval is required.
+    ``known_starts_at`` is the event's start at the time of their last answer (``rules.is_moved_since``). With
+    ``is_private``, only hosts see the person, and nothing is published. With ``skips_record``, an existing record is
+    left unchanged. ``form_responses`` has their responses to the host’s questions by question id. ``question_texts``
+    has the questions as they were worded then, because hosts change and remove them.
     """
 
     id: AttendanceId
@@ -135,7 +135,7 @@ class Attendance:
 
 
 class RsvpRequest(msgspec.Struct, frozen=True, rename={"form_responses": "replies"}):
-    """The details that somebody gives with a reply; None leaves a field as it is."""
+    """Details given with a reply. None leaves a field as it is."""
 
     party: int | None = None
     mode: AnswerMode | None = None
@@ -150,7 +150,9 @@ NO_DETAILS = RsvpRequest()
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One entry of the history: who changed what, when and how. ``actor_id``: None for scheduler and network."""
+    """One entry of the history: who changed what, when and how. ``actor_id`` is None for changes by the scheduler or
+    the network.
+    """
 
     id: str
     attendance_id: AttendanceId
@@ -166,10 +168,11 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class RsvpCounts:
-    """People per status of one event, parties counted in full, inactive accounts left out.
+    """Number of people per status of one event. Parties are counted in full, inactive accounts are left out.
 
-    ``unconfirmed``: RSVPs that take no place yet. ``seats``: places held, including those of hidden people, who get
-    them back with their account; ``offered`` ones are included. ``online``: how many of those going attend online.
+    ``unconfirmed`` counts RSVPs that take no place yet. ``seats`` counts places held. It includes ``offered`` ones and
+    those of hidden people, who get them back with their account. ``online`` is the number of those going who attend
+    online.
     """
 
     going: int = 0

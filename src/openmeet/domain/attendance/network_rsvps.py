@@ -1,8 +1,9 @@
 """RSVP records in bulk: apply them, withdraw deleted ones, list them, compare them with their repositories.
 
-Bulk applies only what depends on nothing but the event, the person and the status: first or changed RSVPs of people
-known only by a DID, and their withdrawal, where no seat is counted and nobody moves up. Otherwise one RSVP may decide
-about the next, or a person needs an e-mail: those are left to ``actions``, one at a time. Both use ``rules.decide``.
+Only RSVPs that depend on nothing but the event, the person and the status are applied in bulk: first or changed RSVPs
+of people known only by a DID, and their withdrawal, if no seats are counted and nobody moves up. In all other cases one
+RSVP may affect the next, or a person needs an e-mail, so they are left to ``actions``, one at a time. Both use
+``rules.decide``.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -48,7 +49,9 @@ Pair = tuple[EventId, UserId]
 
 @dataclass(frozen=True, slots=True)
 class RecordedRsvp:
-    """The record of a person that counts for an event. ``first_seen``: when it was first seen; it orders RSVPs."""
+    """The RSVP record that counts for a person and an event. ``first_seen`` is when it was first seen; RSVPs are
+    ordered by it.
+    """
 
     event_id: EventId
     user_id: UserId
@@ -63,7 +66,7 @@ class RecordedRsvp:
 
 @dataclass(frozen=True, slots=True)
 class _BatchContext:
-    """What is read once for the whole batch, with the event rows locked. ``answers``: by event and person."""
+    """Data read once for the whole batch, with the event rows locked. ``answers`` is keyed by event and person."""
 
     events: dict[EventId, Event]
     settings_by_event: dict[EventId, RegistrationSettings]
@@ -78,9 +81,9 @@ class _BatchContext:
 
 
 async def apply_each(tx: Transaction, rsvps: Sequence[RecordedRsvp]) -> set[Pair]:
-    """Apply what can be applied in bulk; returns the pairs that must be applied one at a time.
+    """Apply all RSVPs that can be applied in bulk. Return the pairs that must be applied one at a time.
 
-    ``rsvps``: at most one RSVP per event and person. Raises TransactionConflict if a person has just been merged
+    ``rsvps`` has at most one RSVP per event and person. Raises TransactionConflict if a person has just been merged
     with another account.
     """
     known = await _read_context(tx, rsvps)
@@ -112,10 +115,9 @@ async def apply_each(tx: Transaction, rsvps: Sequence[RecordedRsvp]) -> set[Pair
 
 
 async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]) -> set[str]:
-    """Records were deleted: set exactly the RSVPs that came from them to ``declined`` (invariant 9). Hosts are not
-    notified.
+    """Set the RSVPs whose records were deleted, and no others, to ``declined`` (invariant 9). Hosts are not notified.
 
-    ``event_ids``: the event of each record URI. Returns the URIs that must be withdrawn one at a time.
+    ``event_ids`` has the event of each record URI. Return the URIs that must be withdrawn one at a time.
     """
     locked = {event_id for event_id in event_ids.values() if event_id is not None}
     await hold_each(tx, "events", "id", locked)
@@ -126,7 +128,7 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
     gone: dict[AttendanceId, None] = {}
     left: set[str] = set()
     for uri, mine in found.items():
-        # A reply given here may count instead, and people with an account need an e-mail.
+        # A reply given here may take precedence, and people with an account need an e-mail.
         if (
             mine.event_id not in locked
             or mine.source is RsvpSource.HERE
@@ -174,12 +176,12 @@ async def _read_context(tx: Transaction, rsvps: Sequence[RecordedRsvp]) -> _Batc
 
 
 def _decided(known: _BatchContext, rsvp: RecordedRsvp, mine: Attendance | None, now: Instant) -> Attendance | None:
-    """The RSVP as it will be; None if it must be decided one at a time."""
+    """Return the RSVP after the decision, or None if it must be decided one at a time."""
     event = known.events.get(rsvp.event_id)
     if event is None or event.group is not None or (mine is not None and mine.offered_until is not None):
         return None
     if event.visibility is Visibility.PRIVATE or event.is_held:
-        return None  # visibility to this person is checked one at a time
+        return None  # whether this person can see it is checked one at a time
     registration_settings = known.settings_by_event[event.id]
     action = AttendanceAction.NETWORK_NOT_GOING if rsvp.pair in known.unwelcome else ACTION_OF_RECORD[rsvp.answer]
     is_foreign = known.kinds[rsvp.user_id] is UserKind.SHADOW
@@ -208,7 +210,7 @@ def _decided(known: _BatchContext, rsvp: RecordedRsvp, mine: Attendance | None, 
 def _changed(
     known: _BatchContext, event: Event, rsvp: RecordedRsvp, mine: Attendance, decided: RsvpDecision
 ) -> Attendance | None:
-    """The RSVP with a changed reply; None if others may move up because of it."""
+    """Return the RSVP with the changed reply, or None if other people may move up because of it."""
     details = replace(save_rsvp.stored_details(mine), mode=save_rsvp.mode_for_record_reply(event, mine))
     changed = save_rsvp.with_decision(mine, decided, details, source=RsvpSource.NETWORK, answered_at=rsvp.first_seen)
     after = replace(changed, known_starts_at=event.starts_at)
@@ -241,8 +243,8 @@ async def _notify_hosts(tx: Transaction, known: _BatchContext, details: Sequence
         await notify.notify_hosts_of_each(tx, known.events[event_id], hosts[event_id], some)
 
 
-# RSVPs with a place, and those that need none or are foreign. Waitlisted people are only counted: who got no place is
-# private to them and the host.
+# RSVPs that have a place, need none, or are foreign. Waitlisted people are only counted, because it is between them and
+# the host that they got no place.
 LISTED_STATUSES = (
     AttendanceStatus.ATTENDING,
     AttendanceStatus.ATTENDED,
@@ -265,10 +267,10 @@ class ListedRsvp:
 async def listed_rsvps(
     reader: Reader, event_id: EventId, after: tuple[Instant, str] | None, limit: int
 ) -> Sequence[ListedRsvp]:
-    """A page of an event's RSVPs whose records may be listed publicly, after ``after`` (time of answer, id).
+    """Return a page of an event's RSVPs whose records may be listed publicly, after ``after`` (time of answer, id).
 
-    Leaves out what only hosts see (private RSVPs, unapproved ones, unknown statuses) and accounts that are inactive or
-    blocked.
+    RSVPs that only hosts can see (private, unapproved, of unknown status) and accounts that are inactive or blocked are
+    left out.
     """
     behind = "" if after is None else "and (a.answered_at, a.id) > (cast(:after_at as bigint), :after_id)"
     values: dict[str, object] = {} if after is None else {"after_at": after[0], "after_id": after[1]}
@@ -308,12 +310,12 @@ async def of_records(reader: Reader, uris: Collection[str]) -> dict[str, Attenda
 # How many RSVPs, or records, one transaction reads.
 PIECE: Final = 500
 
-# RSVP records about the event that were received: applied ones, and pending ones.
+# RSVP records received for the event, whether applied or pending.
 _RECEIVED_RECORDS: Final = """
     select r.did, r.uri from records r
      where r.subject_uri = :event_uri and r.uri <> r.subject_uri and r.standing in ('mapped', 'parked')
 """
-# Together with the records of RSVPs given here, whether or not those were ever received.
+# Counts these and the records of RSVPs given here, even those that were never received.
 _COUNT: Final = f"""
     select count(*) as n from (
       select a.record_uri as uri from attendances a where a.event_id = :event_id and a.record_uri is not null
@@ -335,9 +337,10 @@ _NEXT_RECEIVED_RECORDS: Final = (
 
 
 async def compare_answers(tx: Transaction, event: Event) -> int:
-    """Enqueue a check of every RSVP record of the event against its repository; returns how many.
+    """Enqueue a check of every RSVP record of the event against its repository. Return how many.
 
-    Only hosts may ask. One read per record, rate limited per host (``network.ingestion.host_budgets``).
+    Only hosts may request this. It costs one read per record, rate limited per PDS host
+    (``network.ingestion.host_budgets``).
     """
     await jobs.enqueue_again(tx, JobKind.COMPARE_ANSWERS, [event.id])
     row = await tx.fetch_one(_COUNT, event_id=event.id, event_uri=event.record_uri or "")
@@ -345,12 +348,12 @@ async def compare_answers(tx: Transaction, event: Event) -> int:
 
 
 async def states(reader: Reader, event_id: EventId) -> dict[PublicationState, int]:
-    """Number of RSVPs of the event per publication state; those that are not to be published are ``WITHHELD``."""
+    """Number of the event's RSVPs per publication state. Those that are not to be published count as ``WITHHELD``."""
     return {PublicationState(row["state"]): int(row["n"]) for row in await reader.fetch(_STATES, event_id=event_id)}
 
 
 def comparing_handler(db: Database) -> JobHandler:
-    """Handler of ``JobKind.COMPARE_ANSWERS``; the subject is the event. Each batch is one transaction and may be
+    """Handler of ``JobKind.COMPARE_ANSWERS``. The subject is the event. Each batch is one transaction and can safely be
     repeated.
     """
 
@@ -372,7 +375,9 @@ def comparing_handler(db: Database) -> JobHandler:
 
 
 async def _answers(tx: Transaction, event: Event, revision: int, after: str) -> str | None:
-    """Check the next RSVPs; returns whose the last one is, None at the end. The publisher checks consent."""
+    """Check the next batch of RSVPs. Return the user id of the last one, or None at the end. The publisher checks
+    consent.
+    """
     rows = await tx.fetch(_NEXT_ANSWERS, event_id=event.id, after=after, limit=PIECE)
     await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[row["id"] for row in rows])
     await _prove(tx, [row["record_uri"] for row in rows if row["record_uri"] is not None], revision)
@@ -393,20 +398,23 @@ async def _prove(tx: Transaction, uris: list[str], revision: int) -> None:
 
 
 async def reconsider_hidden_rsvps(tx: Transaction, events: Sequence[Event]) -> None:
-    """These locked events are visible to more people: reconsider the RSVP records that were hidden before."""
-    # The present instant is the revision of the job, so it is greater than that of any earlier one.
+    """Reconsider the RSVP records that were hidden before, because these events are now visible to more people. The
+    events are locked.
+    """
+    # The current time is the job's revision, so it is greater than that of any earlier job.
     addresses = await by_record.addresses_of(tx, events)
     await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(uri, tx.now, tx.now) for uri in addresses])
 
 
-# Of people without an account only the record is known, and it is kept. An erased event has no list to show them in.
+# For people without an account, only the record is known, and that is kept. An erased event has no list on which they
+# could be shown.
 FORGET_STRANGERS = """
     delete from attendances
      where event_id in (select given.id from each(id text) as given)
        and user_id in (select u.id from users u where u.kind = 'shadow')
 """
 
-# Another event may get the same URI one day; the records would then refer to that one.
+# Another event may be created under the same URI later, and these records would then refer to it.
 FORGET_RECORDS = """
     update attendances set record_uri = null
      where record_uri is not null and event_id in (select given.id from each(id text) as given)
@@ -414,8 +422,8 @@ FORGET_RECORDS = """
 
 
 async def erase_answers_to(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """Detach the RSVPs of events that are about to be erased. People with an account keep theirs; it is decided again
-    which of their records are published.
+    """Detach the RSVPs of events that are about to be erased. People with an account keep theirs; whether their records
+    stay published is decided again.
     """
     rows = [{"id": event_id} for event_id in sorted(event_ids)]
     await fetch_each(tx, FORGET_STRANGERS, rows)

@@ -1,4 +1,4 @@
-"""Recipients and content of notifications about changes of an event, for attendees and hosts; calendar e-mails."""
+"""Recipients and content of notifications to attendees and hosts about changes of an event, and calendar e-mails."""
 
 import zlib
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ from openmeet.domain.notifications.notify import Notice, notify, notify_each, no
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.emails import enqueue_email_write
 
-# Recipients when an event changes, is cancelled or reinstated. Checked-in people are included: check-in opens a day
-# before the start.
+# Who is notified when an event changes, is cancelled or reinstated. Checked-in people are included, because check-in
+# opens a day before the start.
 CONCERNED = (
     *SEATED,
     AttendanceStatus.INTERESTED,
@@ -36,9 +36,10 @@ CONCERNED = (
 
 @dataclass(frozen=True, slots=True)
 class FanOutProgress:
-    """How far the fan-out of an edit got before it was undone: only people with ids up to ``until`` were notified.
+    """How far the fan-out of an edit had got when the edit was undone: only people with ids up to ``until`` were
+    notified.
 
-    ``since``: when the edit was made.
+    ``since`` is when the edit was made.
     """
 
     until: UserId
@@ -46,7 +47,7 @@ class FanOutProgress:
 
 
 async def people_to_notify(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
-    """Attendees with these statuses who can be notified: people known only by their DID read nothing here."""
+    """Attendees with these statuses who can be notified. People known only by their DID do not read anything here."""
     rows = await reader.fetch(
         f"""
         select a.user_id from attendances a join users u on u.id = a.user_id
@@ -85,9 +86,9 @@ async def people_answering(
     limit: int,
     only: FanOutProgress | None = None,
 ) -> list[UserId]:
-    """``people_to_notify`` for several events after ``after``, each person once, in order of their ids.
+    """``people_to_notify`` for several events, from user id ``after`` on, each person once, in order of their ids.
 
-    ``only``: up to this person, and who answered since.
+    ``only`` restricts the result to people up to this point of the fan-out, and those who answered since.
     """
     if not event_ids:
         return []
@@ -109,7 +110,7 @@ async def people_answering(
 
 @dataclass(frozen=True, slots=True)
 class AnsweredEvents:
-    """The earliest of some events that one person answered, in order, and the total number."""
+    """The earliest of some events that one person answered, in order, and their total number."""
 
     earliest: list[EventId]
     total: int
@@ -123,7 +124,7 @@ async def earliest_answered(
     *,
     at_most: int,
 ) -> dict[UserId, AnsweredEvents]:
-    """The earliest of these events that each person answered with these statuses; people without one are left out."""
+    """The earliest of these events that each person answered with these statuses. People without any are left out."""
     if not event_ids or not user_ids:
         return {}
     rows = await reader.fetch(
@@ -148,10 +149,10 @@ async def earliest_answered(
 
 
 def change_payload(before: Event | None, event: Event) -> DatesChanged:
-    """Payload of a change notification: old and new time and place where they changed, and the other changed parts."""
+    """Payload of a change notification: the old and new time and place if they changed, and which other parts changed."""
     if before is None:
         return DatesChanged()
-    # What has changed may be private, so only the fact of a change is sent.
+    # The changed text may be private, so the notification only says that it changed.
     parts = changed_fields(before.content, event.content)
     told = DatesChanged(parts=parts if before.ends_at == event.ends_at else (*parts, END))
     if before.starts_at is not None and event.starts_at is not None and before.starts_at != event.starts_at:
@@ -161,7 +162,7 @@ def change_payload(before: Event | None, event: Event) -> DatesChanged:
             starts=When(event.starts_at, event.time_zone, event.is_all_day),
         )
     if before.exact_place != event.exact_place:
-        # Everyone notified reads the stored payload: the exact place is added by e-mail and page for those who may
+        # Every recipient can read the stored payload. The e-mail and the page add the exact place for those who may
         # know it.
         was, now = ", ".join(before.place.lines), ", ".join(event.place.lines)
         told = structs.replace(told, **({"is_near": True} if was == now else {"was_at": was, "is_at": now}))
@@ -169,13 +170,16 @@ def change_payload(before: Event | None, event: Event) -> DatesChanged:
 
 
 def earlier_start(before: Event | None, event: Event) -> Instant | None:
-    """The earlier one of the old and the new start: who has not read the notification still goes by the old one."""
+    """The earlier of the old and the new start, because people who have not read the notification still expect the old
+    one.
+    """
     starts = [one.starts_at for one in (before, event) if one is not None and one.starts_at is not None]
     return min(starts, default=None)
 
 
 _MILLISECOND = SECOND // 1000
-# Milliseconds leave these bits of 63 until the year 2109. A batch has hundreds of RSVPs to one event at one instant.
+# Milliseconds leave this many of 63 bits free until the year 2109. A batch can have hundreds of RSVPs to one event at
+# the same instant.
 _NUMBERS_PER_MILLISECOND = 1 << 21
 
 
@@ -185,7 +189,7 @@ async def hosts_of(reader: Reader, event: Event) -> list[UserId]:
 
 
 def notification_revision(now: Instant, who: UserId, status: AttendanceStatus) -> int:
-    """Number that separates notifications about different RSVPs, also of many people, or of one person twice, in one
+    """Return a revision that distinguishes notifications about RSVPs of many people, or of one person twice, in one
     transaction.
     """
     return (
@@ -204,11 +208,11 @@ async def notify_hosts(
 async def notify_hosts_of_each(
     tx: Transaction, event: Event, hosts: Sequence[UserId], statuses: Sequence[tuple[UserId, AttendanceStatus]]
 ) -> None:
-    """Notify the hosts of several RSVPs, one notification each, with hardly more statements than for one."""
+    """Notify the hosts of several RSVPs, one notification each, with hardly more statements than for a single one."""
     notices: dict[int, Notice[NewAnswer]] = {}
     for who, status in statuses:
         number = notification_revision(tx.now, who, status)
-        while number in notices:  # two of a few hundred people may get the same number
+        while number in notices:  # two of a few hundred RSVPs may get the same number
             number += 1
         to = [one for one in hosts if one != who]
         notices[number] = Notice(to, event.id, number, NewAnswer(person_id=who, answer=status.value))
@@ -218,14 +222,18 @@ async def notify_hosts_of_each(
 async def host_notification_writes(
     tx: Transaction, event: Event, hosts: Sequence[UserId], who: UserId, status: AttendanceStatus
 ) -> Sequence[SqlWrite] | None:
-    """The writes of ``notify_hosts``, to be executed in one batch with the RSVP; None where that is not possible."""
+    """Return the writes of ``notify_hosts``, to be executed in one batch with the RSVP, or None if that is not
+    possible.
+    """
     answer, number = NewAnswer(person_id=who, answer=status.value), notification_revision(tx.now, who, status)
     to = [one for one in hosts if one != who]
     return await notify_write(tx, kinds.NEW_ANSWER, event.id, to, answer, revision=number)
 
 
 async def notify_of_foreign(tx: Transaction, event: Event) -> None:
-    """Notify each host of foreign RSVPs: not again while the last notification is unread, and at most once a day."""
+    """Notify each host that there are foreign RSVPs, at most once a day and only if they have read the last such
+    notification.
+    """
     day = tx.now // DAY
     hosts = await hosts_of(tx, event)
     told = await tx.fetch(
@@ -245,25 +253,26 @@ async def notify_of_foreign(tx: Transaction, event: Event) -> None:
 ANSWERED_MAIL: Final = "answered"
 WITHDRAWN_MAIL: Final = "withdrawn"
 
-# How long calendar e-mails wait. People who answered by mistake, or to try it out, have withdrawn by then.
+# How long calendar e-mails are delayed. People who answered by mistake, or just to try it, have withdrawn by then.
 CALENDAR_EMAIL_DELAY: Final = 5 * MINUTE
 
-# Statuses that keep the event in their person's calendar.
+# Statuses for which the event belongs in the person's calendar.
 IN_CALENDAR: Final = frozenset(
     {*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING}
 )
 
-# ``attendances.calendar_entry`` while an e-mailed entry is in the person's calendar. Empty before; afterwards the name
-# of the e-mail that ended it.
+# Value of ``attendances.calendar_entry`` while an e-mailed entry is in the person's calendar. Empty before that;
+# afterwards the name of the e-mail that ended the entry.
 _STANDS: Final = "stands"
 
 
 def calendar_email(
     tx: Transaction, event: Event, caller: Caller, mine: Attendance | None, decided: RsvpDecision
 ) -> Sequence[SqlWrite]:
-    """SQL writes that enqueue a calendar e-mail to a person who is newly going, or no longer going; empty for neither.
+    """Return SQL writes that enqueue a calendar e-mail to a person who is newly going or no longer going; empty in all
+    other cases.
 
-    Hosts get none: they have the event anyway.
+    Hosts get none, because they already have the event.
     """
     if event.author_id == caller.user_id or (mine is not None and mine.status is decided.status):
         return ()
@@ -276,14 +285,16 @@ def calendar_email(
 def calendar_end_email(
     tx: Transaction, event: Event, user_id: UserId, mine: Attendance | None, decided: RsvpDecision
 ) -> Sequence[SqlWrite]:
-    """SQL writes that enqueue the end of a calendar entry, for a person no longer going; sent only if an entry was."""
+    """Return SQL writes that enqueue the end of a calendar entry for a person who is no longer going. It is sent only
+    if an entry was sent.
+    """
     if mine is None or mine.status not in IN_CALENDAR or decided.status in IN_CALENDAR:
         return ()
     return [_email_write(tx, WITHDRAWN_MAIL, event, user_id, mine.revision + 1)]
 
 
 async def mark_calendar_entries_sent(tx: Transaction, ids: Sequence[AttendanceId]) -> None:
-    """Note that the calendar entries of these RSVPs are sent with an e-mail."""
+    """Record that an e-mail sends the calendar entries of these RSVPs."""
     if ids:
         await tx.execute(
             "update attendances set calendar_entry = :stands where id in :ids and calendar_entry <> :stands",
@@ -293,9 +304,11 @@ async def mark_calendar_entries_sent(tx: Transaction, ids: Sequence[AttendanceId
 
 
 async def end_calendar_entries(tx: Transaction, ids: Sequence[AttendanceId], mail: str) -> set[AttendanceId]:
-    """The RSVPs whose calendar entries this e-mail is to end, because an earlier one had sent them.
+    """Mark the calendar entries that this e-mail ends, and return their RSVPs. Only entries that an earlier e-mail sent
+    are included.
 
-    ``mail``: its name, the same for every delivery attempt; for another name there is nothing left to end.
+    ``mail`` is the name of the e-mail and the same on every delivery attempt. An e-mail with another name finds nothing
+    left to end.
     """
     if not ids:
         return set()

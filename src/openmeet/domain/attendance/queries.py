@@ -1,4 +1,6 @@
-"""SQL of RSVPs; ``waitlist`` has that of the waitlist order, ``history`` and ``registration`` that of their tables."""
+"""SQL of RSVPs. That of the waitlist order is in ``waitlist``, that of other tables in ``history`` and
+``registration``.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -26,13 +28,13 @@ from openmeet.domain.moderation.visibility import is_blocked
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
-# ``replies`` are the form responses, ``reply_words`` the texts of their questions: exports have these names.
+# ``replies`` are the form responses and ``reply_words`` the texts of their questions; exports use these names.
 COLUMNS = (
     "id, event_id, user_id, status, waitlist_number, source, revision, record_uri, created_at, answered_at, party, mode,"
     " offered_until, pending_for, approved_at, known_starts_at, is_private, skips_record, guest_names, replies, reply_words"
 )
 
-# RSVPs in one repository, and the others of a person known by it alone: an index for each half.
+# RSVPs recorded in one repository, and all RSVPs of a person known only by its DID. Each half has an index.
 ERASABLE: Mapping[Engine, str] = {
     engine: f"""
     select {COLUMNS} from attendances
@@ -46,23 +48,23 @@ ERASABLE: Mapping[Engine, str] = {
     for engine in ENGINES
 }
 
-# Statuses that hold a seat; an index has the same list.
+# Statuses that hold a seat. An index has the same list.
 HOLDS_SEAT = "(status in ('attending', 'attended') or offered_until is not null)"
 
-# RSVPs of inactive accounts, and of people blocked by a moderator or hidden by a label: neither shown nor counted,
-# otherwise unchanged.
+# RSVPs of inactive accounts and of people blocked by a moderator or hidden by a label. They are neither shown nor
+# counted, but stay unchanged.
 IS_HIDDEN = f"""(exists (
            select 1 from identities i
             where i.user_id = a.user_id and (i.status <> 'active'
               and substr(a.record_uri, 1, length(i.did) + 6) = 'at://' || i.did || '/' or {is_blocked("i.did")}))
          or {is_blocked("a.user_id")} or {hides_person("a.user_id")} or {is_leaving("a.user_id")})"""
 
-# Somebody without an account who gave an e-mail address.
+# A person without an account who gave an e-mail address.
 IS_GUEST = "exists (select 1 from guests g where g.user_id = a.user_id)"
 
 
 def attendance_of(row: Row) -> Attendance:
-    """Parse a row that has ``COLUMNS``."""
+    """Parse a row with ``COLUMNS``."""
     return Attendance(
         id=AttendanceId(row["id"]),
         event_id=EventId(row["event_id"]),
@@ -89,7 +91,7 @@ def attendance_of(row: Row) -> Attendance:
 
 
 async def has_rsvps(reader: Reader, event_id: EventId, *, except_id: AttendanceId | None = None) -> bool:
-    """Whether an event has any RSVP, declined ones included, other than the given one."""
+    """Whether an event has any RSVP, declined ones included, other than ``except_id``."""
     row = await reader.fetch_one(
         "select 1 from attendances where event_id = :event_id and id <> :except_id limit 1",
         event_id=event_id,
@@ -99,7 +101,7 @@ async def has_rsvps(reader: Reader, event_id: EventId, *, except_id: AttendanceI
 
 
 async def ids_of_group(reader: Reader, group_id: GroupId) -> list[str]:
-    """Every RSVP to an event of this group."""
+    """Ids of all RSVPs to events of this group."""
     rows = await reader.fetch(
         "select a.id from attendances a join events e on e.id = a.event_id where e.group_id = :group_id order by a.id",
         group_id=group_id,
@@ -117,8 +119,8 @@ async def find(reader: Reader, event_id: EventId, user_id: UserId) -> Attendance
 
 
 async def by_invited_as(reader: Reader, event_id: EventId, address: str) -> Attendance | None:
-    """The RSVP that the host sees under this address, or that of the person who has answered its invitation since. None for
-    ``REMOVED_ADDRESS``, which is nobody's.
+    """The RSVP that was invited under this address, whether or not the person has answered since. None for
+    ``REMOVED_ADDRESS``, which belongs to nobody.
     """
     if address == REMOVED_ADDRESS:
         return None
@@ -138,7 +140,7 @@ async def by_id(reader: Reader, attendance_id: AttendanceId) -> Attendance | Non
 async def of_pairs(
     reader: Reader, pairs: Collection[tuple[EventId, UserId]]
 ) -> dict[tuple[EventId, UserId], Attendance]:
-    """The RSVP of each (event, person) pair; pairs without one are left out."""
+    """The RSVP of each (event, person) pair. Pairs without one are left out."""
     rows = [{"event_id": event_id, "user_id": user_id} for event_id, user_id in sorted(pairs)]
     found = map(attendance_of, await fetch_each(reader, _OF_PAIRS, rows))
     return {(one.event_id, one.user_id): one for one in found}
@@ -157,17 +159,17 @@ async def by_record_uri(reader: Reader, uri: str) -> Attendance | None:
 
 
 async def seats_taken(reader: Reader, event_id: EventId) -> int:
-    """Seats held or offered, including those of people who are hidden at the moment."""
+    """Seats held or offered, including those of people who are currently hidden."""
     return (await seats_by_mode(reader, event_id)).total
 
 
 async def seats_by_mode(reader: Reader, event_id: EventId) -> SeatsTaken:
-    """Seats held or offered, by mode; the event row is locked when this decides something."""
+    """Seats held or offered, by mode. Lock the event row first if a decision depends on the result."""
     return (await seats_by_mode_of_each(reader, [event_id]))[event_id]
 
 
 async def seats_by_mode_of_each(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, SeatsTaken]:
-    """``seats_by_mode`` of several events, in one statement."""
+    """``seats_by_mode`` of several events, in one query."""
     taken: dict[EventId, dict[AnswerMode | None, int]] = {event_id: {} for event_id in event_ids}
     if taken:
         rows = await reader.fetch(
@@ -181,7 +183,7 @@ async def seats_by_mode_of_each(reader: Reader, event_ids: Sequence[EventId]) ->
 
 
 async def latest_in_series(reader: Reader, series_id: str, user_id: UserId) -> Attendance | None:
-    """One person's latest "going" to any date of a series."""
+    """The latest RSVP with "going" that a person has for any date of a series."""
     names = ", ".join(f"a.{name.strip()}" for name in COLUMNS.split(","))
     row = await reader.fetch_one(
         f"select {names} from attendances a join events e on e.id = a.event_id"
@@ -201,9 +203,7 @@ async def in_order(
     *,
     limit: int,
 ) -> list[Attendance]:
-    """RSVPs of an event with these statuses that are not hidden, in order of arrival; restricted to these ids, if
-    given.
-    """
+    """RSVPs of an event with these statuses that are not hidden, in order of arrival; only those in ``ids``, if given."""
     rows = await reader.fetch(
         f"select {COLUMNS} from attendances a where event_id = :event_id and status in :wanted and not {IS_HIDDEN}"
         f" {'' if ids is None else 'and id in :ids'} order by answered_at, id limit :limit",
@@ -216,7 +216,9 @@ async def in_order(
 
 
 async def unreachable(reader: Reader, user_ids: Sequence[UserId]) -> set[UserId]:
-    """Those of these people who cannot be notified: known only by a DID, or by a name typed by a host."""
+    """Those of these people who cannot be notified, because they are known only by a DID or by a name that a host
+    typed.
+    """
     if not user_ids:
         return set()
     rows = await reader.fetch(
@@ -228,7 +230,9 @@ async def unreachable(reader: Reader, user_ids: Sequence[UserId]) -> set[UserId]
 
 
 def insert_statement(new: Attendance) -> SqlWrite:
-    """Statement that inserts a first RSVP; UniqueViolated when the person has one or the record belongs to another."""
+    """Statement that inserts a first RSVP. It raises UniqueViolated if the person already has one or the record belongs
+    to another RSVP.
+    """
     return SqlWrite(
         _INSERT,
         {
@@ -244,12 +248,12 @@ def insert_statement(new: Attendance) -> SqlWrite:
 
 
 async def insert_each(tx: Transaction, new: Sequence[Attendance]) -> None:
-    """Insert first RSVPs, as ``insert_statement``."""
+    """Insert several first RSVPs, like ``insert_statement``."""
     await fetch_each(tx, _INSERT_EACH, [insert_statement(one).parameters for one in new])
 
 
 async def save(tx: Transaction, changed: Attendance) -> Attendance:
-    """Update an RSVP; the revision grows."""
+    """Update an RSVP and increment its revision."""
     row = await tx.fetch_one(
         f"""
         update attendances set {", ".join(f"{name} = :{name}" for name in _UPDATED_COLUMNS)}, revision = revision + 1
@@ -265,7 +269,7 @@ async def save(tx: Transaction, changed: Attendance) -> Attendance:
 
 
 async def save_many(tx: Transaction, changed: Sequence[Attendance]) -> None:
-    """``save`` for many, whose event rows are locked."""
+    """``save`` for many RSVPs. The event rows are locked."""
     await tx.execute_many(
         f"update attendances set {', '.join(f'{name} = :{name}' for name in _UPDATED_COLUMNS)}, revision = revision + 1 where id = :id",
         [{"id": one.id, **_values(one)} for one in changed],
@@ -355,7 +359,7 @@ async def delete(tx: Transaction, attendance_id: AttendanceId) -> None:
 
 
 async def detach_records(tx: Transaction, uris: Collection[str]) -> None:
-    """Clear these record URIs wherever they are: another RSVP has the record now."""
+    """Clear these record URIs wherever they are stored, because another RSVP has the record now."""
     if uris:
         await tx.execute("update attendances set record_uri = null where record_uri in :uris", uris=sorted(uris))
 
@@ -367,7 +371,7 @@ async def set_record(tx: Transaction, attendance_id: AttendanceId, record_uri: s
 
 
 async def set_records(tx: Transaction, uris: Mapping[AttendanceId, str | None]) -> None:
-    """Set the record URIs of several RSVPs; None where there is none any more."""
+    """Set the record URIs of several RSVPs; None means that there is no record any more."""
     await tx.execute_many(
         "update attendances set record_uri = :record_uri where id = :id",
         [{"id": attendance_id, "record_uri": uri} for attendance_id, uri in sorted(uris.items())],
@@ -375,12 +379,12 @@ async def set_records(tx: Transaction, uris: Mapping[AttendanceId, str | None]) 
 
 
 async def set_invited_as(tx: Transaction, attendance_id: AttendanceId, address: str) -> None:
-    """Store the address that a host typed: lists show it until the person has answered."""
+    """Store the address that a host typed. Lists show it until the person has answered."""
     await tx.execute("update attendances set invited_as = :address where id = :id", address=address, id=attendance_id)
 
 
 async def people_with_status(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
-    """Everyone with these statuses, reachable or not."""
+    """Everyone with these statuses, whether or not they can be notified."""
     rows = await reader.fetch(
         "select user_id from attendances where event_id = :event_id and status in :wanted order by user_id",
         event_id=event_id,
@@ -390,9 +394,9 @@ async def people_with_status(reader: Reader, event_id: EventId, statuses: Sequen
 
 
 async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:
-    """Counts of several events in one statement; people known only by their DID are included.
+    """Counts of several events in one query. People known only by their DID are included.
 
-    Reads every RSVP: for display use ``counts_shown``, which caches the counts of large events for some seconds.
+    This reads every RSVP. For display use ``counts_shown``, which caches the counts of large events for a few seconds.
     """
     found = dict.fromkeys(event_ids, NO_COUNTS)
     if not found:

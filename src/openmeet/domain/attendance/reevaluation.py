@@ -1,4 +1,4 @@
-"""Reevaluate RSVPs without a new reply: somebody left a group, was blocked by a host, or signed in the first time."""
+"""Reevaluate RSVPs without a new reply: a person left a group, was blocked by a host, or signed in for the first time."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -29,8 +29,8 @@ async def end_rsvp(
     actor_id: UserId | None,
     publishes: bool,
 ) -> bool:
-    """Set an RSVP to "not going"; returns whether that changed it. ``publishes``: enqueue its record, so that no
-    record says that they are going.
+    """Set an RSVP to "not going" and return whether that changed it. With ``publishes``, also enqueue its record, so
+    that no record still says that they are going.
     """
     event, mine, registration_settings = locked.event, locked.mine, locked.registration_settings
     if mine is None:
@@ -77,13 +77,13 @@ _COMING = """
 """
 
 
-# The handler of the job finds out which of these people have RSVPs.
+# The handler of the job determines which of these people have RSVPs.
 _FORMER_MEMBERS = "select user_id as subject from group_members where group_id = :group_id and role in ('left', 'banned') order by user_id"
 
 
 async def recheck_former_members(tx: Transaction, events: Sequence[Event]) -> None:
-    """The visibility of these locked events changed: people who left the group lose their seats at events that only
-    members see now.
+    """Recheck people who left the group after the visibility of these events changed. They lose their seats at events
+    that only members can see now. The events are locked.
     """
     private = [one.group.id for one in events if one.group is not None and one.visibility is Visibility.PRIVATE]
     for group_id in sorted(set(private)):
@@ -91,18 +91,18 @@ async def recheck_former_members(tx: Transaction, events: Sequence[Event]) -> No
 
 
 async def recheck_former_members_of_group(tx: Transaction, group_id: str) -> None:
-    """``recheck_former_members`` for all events of a group that became visible to members only."""
+    """``recheck_former_members`` for all events of a group that are now visible to members only."""
     await enqueue_selected(tx, JobKind.LEFT_GROUP, _FORMER_MEMBERS, int(tx.now), group_id=group_id)
 
 
 async def rsvps_in_left_groups(reader: Reader, user_id: UserId) -> list[EventId]:
-    """Upcoming events to which this person has an RSVP, in groups that they have left."""
+    """Upcoming events that this person has an RSVP for, in groups that they have left."""
     rows = await reader.fetch(_COMING, user_id=user_id, now=reader.now)
     return [EventId(row["event_id"]) for row in rows]
 
 
 async def end_rsvp_if_hidden(tx: Transaction, event_id: EventId, user_id: UserId) -> bool:
-    """End the RSVP if the person no longer sees the event; returns whether it was ended."""
+    """End the RSVP if the person can no longer see the event. Return whether it was ended."""
     locked = await save_rsvp.lock_for_record(tx, event_id, user_id)
     if locked is None or locked.mine is None or await seeing.may_see(tx, locked.event, user_id, has_rsvp_access=True):
         return False
@@ -119,7 +119,7 @@ _COMING_ANSWERS = """
 async def end_upcoming_rsvps(
     tx: Transaction, user_id: UserId, *, host: UserId | None = None, actor_id: UserId | None = None
 ) -> int:
-    """End a person's RSVPs to the upcoming events of one host, or of everybody; returns how many. Locks events in id
+    """End a person's RSVPs to the upcoming events of one host, or of all hosts. Return how many. Locks events in id
     order.
     """
     ended = 0
@@ -141,7 +141,7 @@ async def _coming_answers(reader: Reader, user_id: UserId, host: UserId | None) 
 
 _REEVALUATED: Final = (PendingFor.FOREIGN, PendingFor.APPROVAL)
 
-# Upcoming events only; past ones stay as they were.
+# Upcoming events only; RSVPs to past ones stay as they were.
 _WAITING: Final = """
     select a.event_id from attendances a join events e on e.id = a.event_id
      where a.user_id = :user_id and a.status = 'pending' and a.pending_for in ('apart', 'approval')
@@ -151,9 +151,9 @@ _WAITING: Final = """
 
 
 async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
-    """Reevaluate the foreign and pending RSVPs of a person who is now known; returns how many changed.
+    """Reevaluate the foreign and pending RSVPs of a person who is now known. Return how many changed.
 
-    Each gets a place, the end of the waitlist, or waits for approval.
+    Each gets a place, joins the end of the waitlist or waits for approval.
     """
     changed = 0
     for row in await tx.fetch(_WAITING, user_id=user_id, now=tx.now):

@@ -1,8 +1,8 @@
 """Registration settings of an event: capacity per mode, approval, deadline, party size, questions, visibility of the
 attendee list.
 
-An event without settings of its own has those of its series, else the defaults. ``check`` is pure; the SQL stands below
-it.
+An event without settings of its own uses those of its series, or else the defaults. ``check`` is pure. The SQL is
+further down.
 """
 
 import re
@@ -32,7 +32,7 @@ MAX_HOURS_BEFORE = 24 * 90
 
 
 class ListAudience(StrEnum):
-    """Who sees attendees by name; everybody who sees the event sees how many."""
+    """Who can see the names of attendees. Everyone who can see the event sees their number."""
 
     EVERYONE = "everyone"
     ATTENDEES = "attendees"
@@ -40,7 +40,7 @@ class ListAudience(StrEnum):
 
 
 class ForeignAnswers(StrEnum):
-    """Treatment of RSVPs by people who never signed in here, are not members and were not invited."""
+    """How RSVPs of people are treated who have never signed in here, are not members and were not invited."""
 
     COUNT = "count"
     APPROVE = "need_approval"
@@ -49,7 +49,7 @@ class ForeignAnswers(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegistrationQuestion:
-    """A question to everybody who comes; with ``choices``, one of them is the answer."""
+    """A question to everyone who comes. If it has ``choices``, the response must be one of them."""
 
     id: str
     words: str
@@ -64,7 +64,7 @@ class RegistrationQuestion:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationSettings:
-    """The settings. ``revision`` is 0 where the host never changed them; ``max_party`` 1 means no companions."""
+    """The settings. ``revision`` is 0 if the host never changed them. ``max_party`` is 1 if people cannot bring anyone."""
 
     limit_in_person: int | None = None
     limit_online: int | None = None
@@ -80,7 +80,7 @@ class RegistrationSettings:
     revision: int = 0
 
     def foreign_on(self, event: Event) -> ForeignAnswers:
-        """The host's choice, or the default: limited places do not go to foreign RSVPs unasked."""
+        """The host's choice, or the default: without the host's consent, foreign RSVPs do not take limited places."""
         if self.foreign_answers is not None:
             return self.foreign_answers
         has_limit = self.has_limit(event.content.capacity, event.content.mode)
@@ -102,9 +102,7 @@ def question_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationSubmission:
-    """The settings as typed: every field is text. ``questions`` are rows of (id, words, choices one per line,
-    required).
-    """
+    """The settings as typed; every field is text. ``questions`` are rows of (id, text, choices one per line, required)."""
 
     limit_in_person: str = ""
     limit_online: str = ""
@@ -120,9 +118,10 @@ class RegistrationSubmission:
 
 
 def check(typed: RegistrationSubmission, event: Event, before: RegistrationSettings = DEFAULT) -> RegistrationSettings:
-    """Validate what was typed about this event. InvalidForm lists every invalid field.
+    """Validate the typed settings of this event. Raises InvalidForm, which lists every invalid field.
 
-    Values of ``before`` may stay: an event that is held only in person this time keeps its online capacity.
+    Values of ``before`` may stay: for example, an event that is held only in person this time keeps its online
+    capacity.
     """
     problems: dict[str, Why] = {}
     places = AttendanceReason.PLACES_OUT_OF_RANGE(most=MAX_CAPACITY)
@@ -210,7 +209,7 @@ async def of_event(reader: Reader, event: Event) -> RegistrationSettings:
 
 
 async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, RegistrationSettings]:
-    """The settings of several events in one statement."""
+    """The settings of several events, in one query."""
     if not events:
         return {}
     rows = await reader.fetch(
@@ -231,7 +230,7 @@ async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, Re
 
 
 async def limited_among(reader: Reader, events: Sequence[Event]) -> frozenset[EventId]:
-    """Those of several events with limited places, in total or by mode."""
+    """Those of these events that have limited places, in total or by mode."""
     found = await of_events(reader, events)
     return frozenset(
         event.id for event in events if found[event.id].has_limit(event.content.capacity, event.content.mode)
@@ -239,7 +238,9 @@ async def limited_among(reader: Reader, events: Sequence[Event]) -> frozenset[Ev
 
 
 async def revision_of(reader: Reader, event: Event) -> int:
-    """The revision for the ETag: settings of the event itself and of its series, which an edit for all dates replaces."""
+    """The revision for the ETag. It covers the settings of the event and of its series, because an edit of all dates
+    replaces both.
+    """
     place = event.place_in_series
     subjects = [event.id] if place is None else [event.id, place.series_id]
     rows = await reader.fetch(
@@ -265,7 +266,7 @@ async def dates_without_own_settings(reader: Reader, series_id: str) -> list[Eve
 
 
 async def of_subject(reader: Reader, subject_id: str) -> RegistrationSettings | None:
-    """The settings of this event or series itself."""
+    """The settings of this event or series itself, not inherited ones."""
     row = await reader.fetch_one(
         f"select {COLUMNS} from registration_settings where subject_id = :subject_id", subject_id=subject_id
     )
@@ -273,7 +274,7 @@ async def of_subject(reader: Reader, subject_id: str) -> RegistrationSettings | 
 
 
 async def put(tx: Transaction, subject_id: str, wanted: RegistrationSettings) -> RegistrationSettings:
-    """Replace the settings of an event or a series; the revision grows."""
+    """Replace the settings of an event or a series and increment the revision."""
     row = await tx.fetch_one(
         f"""
         insert into registration_settings ({COLUMNS}, updated_at)
@@ -317,7 +318,7 @@ async def copy(tx: Transaction, from_subject: str, to_subject: str) -> None:
 async def copy_of_event(tx: Transaction, event: Event, to_subject: str) -> None:
     """Copy the settings that apply to an event, its own or its series', to an event or series made from it.
 
-    Changes that the host has made to the copy stay: the form that made it may be sent again.
+    Settings that the host has already changed on the copy stay, because the form that made the copy may be sent again.
     """
     found = await of_event(tx, event)
     if found is not DEFAULT and await of_subject(tx, to_subject) is None:
@@ -325,12 +326,12 @@ async def copy_of_event(tx: Transaction, event: Event, to_subject: str) -> None:
 
 
 async def delete_own_settings(tx: Transaction, subject_id: str) -> None:
-    """Delete the event's own settings: those of its series apply again, or the defaults."""
+    """Delete the event's own settings, so that those of its series or the defaults apply again."""
     await tx.execute("delete from registration_settings where subject_id = :subject_id", subject_id=subject_id)
 
 
 def registration_settings_of(row: Row) -> RegistrationSettings:
-    """Parse a row that has ``COLUMNS``."""
+    """Parse a row with ``COLUMNS``."""
     return RegistrationSettings(
         limit_in_person=row["limit_in_person"],
         limit_online=row["limit_online"],

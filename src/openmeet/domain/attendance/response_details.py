@@ -1,5 +1,5 @@
-"""Details of an RSVP beside its status: party, mode and form responses, validated field by field; and form responses as
-hosts read them.
+"""Details of an RSVP in addition to its status: party, mode and form responses, validated field by field; and form
+responses as hosts read them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,16 +58,16 @@ def merge_details(
     *,
     is_going: bool,
 ) -> ResponseDetails:
-    """Merge earlier and new details. InvalidForm lists every invalid or missing field.
+    """Merge earlier and new details. Raises InvalidForm, which lists every invalid or missing field.
 
-    ``is_going``: required questions and the maximum party bind only those who come.
+    Required questions and the maximum party size apply only to people who come (``is_going``).
     """
     problems: dict[str, Why] = {}
     party = rsvp_request.party if rsvp_request.party is not None else (mine.party if mine else 1)
     most = max(registration_settings.max_party, mine.party if mine else 1)
     mode = _mode(event, mine, rsvp_request)
     largest = largest_party(limits_of(event, registration_settings), mode)
-    # People with seats keep them and get no further ones: ``save_rsvp.require_room_for_change`` checks that.
+    # People with seats keep them but get no more here; ``save_rsvp.require_room_for_change`` checks that.
     has_seats = mine is not None and mine.is_seated
     if not 1 <= party <= most:
         problems["party"] = (
@@ -150,7 +150,7 @@ UNKNOWN = lazy("An earlier question")
 
 @dataclass(frozen=True, slots=True)
 class FormResponse:
-    """The response to one question. ``words``: the question as asked at the time."""
+    """The response to one question. ``words`` is the question as it was worded at the time."""
 
     question_id: str
     words: str
@@ -159,7 +159,7 @@ class FormResponse:
 
 @dataclass(frozen=True, slots=True)
 class AttendeeDetails:
-    """Responses to the questions of the host, and the time of check-in; None unless checked in."""
+    """Responses to the host's questions, and the time of check-in, which is None unless checked in."""
 
     responses: tuple[FormResponse, ...]
     checked_in_at: Instant | None
@@ -168,7 +168,7 @@ class AttendeeDetails:
 def responses_shown(
     registration_settings: RegistrationSettings, form_responses: Mapping[str, str], words: Mapping[str, str]
 ) -> tuple[FormResponse, ...]:
-    """Responses to the current questions in their order, then to changed and removed ones."""
+    """Responses to the current questions in their order, followed by those to changed and removed questions."""
     asked = {question.id: question.words for question in registration_settings.questions}
     found = [
         FormResponse(name, words.get(name) or asked.get(name) or str(UNKNOWN), text)
@@ -184,7 +184,7 @@ async def of_answers(
     registration_settings: RegistrationSettings,
     ids: Sequence[AttendanceId] | None = None,
 ) -> dict[AttendanceId, AttendeeDetails]:
-    """Details of these RSVPs to an event, or of all."""
+    """Details of these RSVPs to an event, or of all its RSVPs."""
     if ids is not None and not ids:
         return {}
     rows = await reader.fetch(

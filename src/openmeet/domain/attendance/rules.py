@@ -1,6 +1,6 @@
 """Decisions about an RSVP: resulting status, seats by mode, offers, check-in time. Pure.
 
-``transitions`` is the status table; this module applies an event's settings and capacity.
+The status table is in ``transitions``; this module applies an event's settings and capacity.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,9 @@ from openmeet.recurrence import wall_time
 
 @dataclass(frozen=True, slots=True)
 class EventRelationship:
-    """How a person relates to an event. ``is_foreign``: never signed in here, not a member of its group, not invited."""
+    """How a person relates to an event. ``is_foreign`` is True if they never signed in here, are not in its group and
+    were not invited.
+    """
 
     is_host: bool = False
     is_member: bool = False
@@ -37,21 +39,23 @@ class EventRelationship:
 
 @dataclass(frozen=True, slots=True)
 class RsvpDecision:
-    """The status that an RSVP gets, and what it waits for if that is PENDING."""
+    """The new status of an RSVP, and why it takes no seat yet if that is PENDING."""
 
     status: AttendanceStatus
     pending_for: PendingFor | None = None
 
 
 def rsvp_gives_access(mine: Attendance | None) -> bool:
-    """Whether this RSVP lets its person see a private event (``events.seeing``): any but a rejected one does."""
+    """Whether this RSVP lets its person see a private event (``events.seeing``). Every RSVP does, except a rejected
+    one.
+    """
     return mine is not None and mine.status is not AttendanceStatus.REJECTED
 
 
 def are_rsvps_publishable(event: Event) -> bool:
-    """Whether RSVPs to the event may be public: only if the event is fully public and takes public RSVPs.
+    """Whether RSVPs to the event may be public, which requires that the event is fully public and accepts public RSVPs.
 
-    An event from a foreign repository is public with its record, even where it asks not to be listed.
+    An event from a foreign repository is public through its record, even if it asks not to be listed.
     """
     if event.visibility is Visibility.PUBLIC:
         return takes_answers(event)
@@ -70,7 +74,7 @@ def require_open(
     relationship: EventRelationship,
     now: Instant,
 ) -> None:
-    """Raise Refused where the event does not take this reply. Withdrawing is always possible, and attendees keep their
+    """Raise Refused if the event does not accept this reply. Withdrawing is always possible, and attendees keep their
     place.
     """
     if action is AttendanceAction.DECLINE:
@@ -102,8 +106,8 @@ def decide(
     has_room: bool,
     now: Instant,
 ) -> RsvpDecision:
-    """The resulting status. ``has_room``: for the whole party, without passing anybody on the waitlist. Raises Refused,
-    NotFound.
+    """Return the resulting status. ``has_room``: there is room for the whole party without overtaking anyone on the
+    waitlist. Raises Refused, NotFound.
     """
     transition = TABLE[action][mine.status if mine else None]
     unchanged = RsvpDecision(mine.status, mine.pending_for) if mine else None
@@ -111,7 +115,7 @@ def decide(
         case AttendanceTransition.KEEP if unchanged is not None:
             return unchanged
         case AttendanceTransition.ACCEPT_OFFER if mine is not None and unchanged is not None:
-            # An offer is for the party that it was made to; there may be no room for a larger one (invariant 4).
+            # An offer is for a party of a certain size. There may be no room for a larger one (invariant 4).
             return RsvpDecision(AttendanceStatus.ATTENDING) if has_room else unchanged
         case AttendanceTransition.SEAT_IF_UNKNOWN if (
             unchanged is not None and unchanged.pending_for is not PendingFor.UNKNOWN_STATUS
@@ -146,28 +150,31 @@ def decide(
             | AttendanceTransition.KEEP
             | AttendanceTransition.ACCEPT_OFFER
         ):
-            # ``host_decisions`` decides RESTORE_PREVIOUS from the history; people without an RSVP neither keep nor take one.
+            # ``host_decisions`` decides RESTORE_PREVIOUS from the history. Without an RSVP there is nothing to keep or
+            # to take.
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
         case _:
             assert_never(transition)
 
 
 def is_moved_since(event: Event, known_starts_at: Instant | None) -> bool:
-    """Whether the event starts at another time than somebody knows who answered. Moved back, it no longer does."""
+    """Whether the event starts at a different time than the person knew when they answered. False again once it is
+    moved back.
+    """
     if known_starts_at is None or event.starts_at is None:
         return False
     return abs(event.starts_at - known_starts_at) >= smallest_move(event)
 
 
 def smallest_move(event: Event) -> int:
-    """The smallest difference of two starts that people notice: an event of whole days moves by a day or not at all,
-    whatever its time zone.
+    """The smallest change of the start that people notice. An all-day event moves by at least a day, whatever its time
+    zone.
     """
     return DAY // 2 if event.is_all_day else 1
 
 
 def without_record(mine: Attendance) -> RsvpDecision:
-    """The status after the deletion of its record, whatever the event's settings and capacity."""
+    """The status after the RSVP's record was deleted, whatever the event's settings and capacity."""
     transition = TABLE[AttendanceAction.NETWORK_GONE][mine.status]
     if transition is AttendanceTransition.KEEP:
         return RsvpDecision(mine.status, mine.pending_for)
@@ -175,7 +182,7 @@ def without_record(mine: Attendance) -> RsvpDecision:
 
 
 def record_status_of(status: AttendanceStatus) -> RsvpRecordStatus:
-    """The status that the person's RSVP record has: what they replied, whatever capacity and approval made of it."""
+    """The status in the person's RSVP record. It says what they replied, regardless of capacity and approval."""
     match status:
         case AttendanceStatus.DECLINED:
             return RsvpRecordStatus.NOT_GOING
@@ -197,13 +204,14 @@ def _pending_for(
     relationship: EventRelationship,
     now: Instant,
 ) -> PendingFor | None:
-    """Why an RSVP takes no seat until somebody has decided about it; None where it needs no decision."""
+    """Why an RSVP takes no seat until somebody decides about it; None if it needs no decision."""
     if relationship.is_host or (
         mine is not None and (mine.approved_at is not None or mine.status is AttendanceStatus.INVITED)
     ):
         return None
     if action is not AttendanceAction.GOING:
-        # Replies given here are refused (``require_open``). A record exists already: it is kept apart as pending.
+        # Replies given here are refused (``require_open``), but this record already exists, so it is kept apart as
+        # pending.
         closes_at = registration_closes_at(event, registration_settings)
         is_closed = closes_at is not None and closes_at <= now
         shuts_out = registration_settings.is_members_only and event.group is not None and not relationship.is_member
@@ -215,17 +223,17 @@ def _pending_for(
     return PendingFor.APPROVAL if registration_settings.needs_approval else None
 
 
-# How long a seat is offered: a day; in the last two days half of the time left, but long enough to be noticed.
+# How long a seat is offered: one day; in the last two days, half of the remaining time, but long enough to be noticed.
 OFFER_LIFE = DAY
 SHORTEST_OFFER = 30 * MINUTE
 
-# How long before the start smaller parties may pass larger ones.
+# How long before the start smaller parties may overtake larger ones on the waitlist.
 LAST_CALL = DAY
 
 
 @dataclass(frozen=True, slots=True)
 class SeatLimits:
-    """Capacity in total and for each of the two modes; None is no limit."""
+    """Capacity in total and for each of the two modes; None means no limit."""
 
     total: int | None = None
     of_mode: Mapping[AnswerMode, int] = field(default_factory=dict)
@@ -260,17 +268,17 @@ class SeatsTaken:
         return sum(self.by_mode.values())
 
     def of(self, mode: AnswerMode) -> int:
-        """RSVPs without a mode count as in person."""
+        """Seats of one mode. RSVPs without a mode count as in person."""
         without_mode = self.by_mode.get(None, 0) if mode is AnswerMode.IN_PERSON else 0
         return self.by_mode.get(mode, 0) + without_mode
 
     def plus(self, party: int, mode: AnswerMode | None) -> "SeatsTaken":
-        """With one more party (or, negative, one less)."""
+        """The seats with one more party (or one less, if negative)."""
         return SeatsTaken({**self.by_mode, mode: self.by_mode.get(mode, 0) + party})
 
 
 def limits_of(event: Event, registration_settings: RegistrationSettings) -> SeatLimits:
-    """The limits of an event; those per mode apply to hybrid events."""
+    """The limits of an event. Limits per mode apply only to hybrid events."""
     if event.content.mode is not Mode.HYBRID:
         return SeatLimits(event.content.capacity)
     limits = {
@@ -290,13 +298,13 @@ def fits(limits: SeatLimits, held: SeatsTaken, party: int, mode: AnswerMode | No
 
 
 def largest_party(limits: SeatLimits, mode: AnswerMode | None) -> int | None:
-    """The largest party that the event could ever seat; None is any."""
+    """The largest party that the event could ever seat; None means any size."""
     both = (limits.total, limits.of_mode.get(mode or AnswerMode.IN_PERSON))
     return min((limit for limit in both if limit is not None), default=None)
 
 
 def is_too_large(limits: SeatLimits, one: HasParty) -> bool:
-    """Whether this party would not fit even if alone: a limit was lowered since they answered."""
+    """Whether this party would not fit even if it were alone, because a limit was lowered since they answered."""
     most = largest_party(limits, one.mode)
     return most is not None and one.party > most
 
@@ -316,9 +324,10 @@ def is_last_call(event: Event, now: Instant) -> bool:
 def next_up(
     limits: SeatLimits, held: SeatsTaken, waitlist: Iterable[Attendance], *, allows_overtaking: bool
 ) -> list[Attendance]:
-    """The parties of the waitlist that get seats now, in its order. A party that can never fit holds up nobody.
+    """The waitlisted parties that get seats now, in waitlist order. A party that can never fit does not hold up the
+    others.
 
-    ``allows_overtaking``: smaller parties may pass larger ones that do not fit.
+    With ``allows_overtaking``, smaller parties may overtake larger ones that do not fit.
     """
     chosen: list[Attendance] = []
     full_modes: set[AnswerMode] = set()
@@ -332,7 +341,7 @@ def next_up(
         elif allows_overtaking:
             continue
         elif fits(SeatLimits(limits.total), held, one.party, None):
-            # Only this mode is full: people of the other mode do not wait for it.
+            # Only this mode is full, so people of the other mode do not have to wait.
             full_modes.add(how)
         else:
             break
@@ -342,38 +351,40 @@ def next_up(
 def overtakes_nobody(
     limits: SeatLimits, held: SeatsTaken, first: Iterable[Attendance], mode: AnswerMode | None
 ) -> bool:
-    """Whether somebody who takes a seat now passes nobody. ``first``: the head of each mode’s waitlist; none of them fits now."""
+    """Whether a person who takes a seat now overtakes nobody. ``first`` has the head of each mode’s waitlist; none of
+    them fits now.
+    """
     how = mode or AnswerMode.IN_PERSON
     others = SeatLimits(limits.total)
     return all((one.mode or AnswerMode.IN_PERSON) is not how and fits(others, held, one.party, None) for one in first)
 
 
 def offer_until(event: Event, now: Instant) -> Instant:
-    """When an offer that is made now expires: not after the start of the event."""
+    """When an offer made now expires. Never later than the end of the event."""
     left = OFFER_LIFE if event.starts_at is None else (event.starts_at - now) // 2
     until = Instant(now + max(SHORTEST_OFFER, min(OFFER_LIFE, left)))
     return until if event.over_at is None else min(until, event.over_at)
 
 
 def merged_by_number(waitlists: Sequence[Sequence[Attendance]]) -> list[Attendance]:
-    """Several waitlists merged, in order of their numbers."""
+    """Merge several waitlists, in order of their numbers."""
     return sorted((one for waitlist in waitlists for one in waitlist), key=lambda one: one.waitlist_number or 0)
 
 
 def registration_closes_at(event: Event, registration_settings: RegistrationSettings) -> Instant | None:
-    """Registration deadline; None is the end of the event."""
+    """Registration deadline; None means until the end of the event."""
     if registration_settings.closes_hours_before is None or event.starts_at is None:
         return None
     return Instant(event.starts_at - registration_settings.closes_hours_before * HOUR)
 
 
-# A day before: badges are handed out on the eve, and the staff's time zone may differ.
+# One day, because badges are handed out the evening before and the staff may be in another time zone.
 CHECK_IN_OPENS_BEFORE = DAY
 CHECK_IN_CLOSES_AFTER = 7 * DAY
 
 
 def why_check_in_is_closed(event: Event, now: Instant) -> Why | None:
-    """Why check-in is closed now, and when it is open; None while it is open."""
+    """Why check-in is closed now and when it opens; None while it is open."""
     if event.starts_at is None or event.over_at is None:
         return AttendanceReason.CHECK_IN_NEEDS_DATE()
     if now < event.starts_at - CHECK_IN_OPENS_BEFORE:

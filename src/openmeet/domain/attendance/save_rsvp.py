@@ -39,7 +39,9 @@ _BY_MODE = {"without_mode": "mode is null", "in_person": "mode = 'in_person'", "
 
 
 def seats_table(event_id: str) -> str:
-    """SQL for a one-row table ``seats`` of the event that this expression names; parameter ``now``."""
+    """SQL for a one-row table ``seats`` of the event. ``event_id`` is an SQL expression; the query needs the parameter
+    ``now``.
+    """
     held = ", ".join(
         f"cast(coalesce(sum(case when {which} then party end), 0) as bigint) as {name}"
         for name, which in _BY_MODE.items()
@@ -60,8 +62,8 @@ _SEAT_USAGE = f"select {COLUMNS} from {seats_table(':event_id')}"
 
 @dataclass(frozen=True, slots=True)
 class SeatUsage:
-    """What decides whether there is room. ``has_expired_offers``: some expired unanswered; ``has_waitlist``: there is a
-    waitlist, which ends at ``last_number``.
+    """Data that decides whether there is room. ``has_expired_offers``: some offers expired unanswered.
+    ``has_waitlist``: there is a waitlist, which ends at ``last_number``.
     """
 
     held: SeatsTaken
@@ -76,7 +78,7 @@ async def read_seat_usage(tx: Transaction, event_id: EventId) -> SeatUsage:
 
 
 def parse_seat_usage(row: Row) -> SeatUsage:
-    """Parse a row that has ``COLUMNS``."""
+    """Parse a row with ``COLUMNS``."""
     held = {None: row["without_mode"], AnswerMode.IN_PERSON: row["in_person"], AnswerMode.ONLINE: row["online"]}
     return SeatUsage(
         SeatsTaken({mode: taken for mode, taken in held.items() if taken}),
@@ -89,8 +91,8 @@ def parse_seat_usage(row: Row) -> SeatUsage:
 _OWN = [name.strip() for name in queries.COLUMNS.split(",")]
 _SETTINGS = [name.strip() for name in registration.COLUMNS.split(",")]
 
-# Events without a limit may have very many RSVPs, so their seats are not counted. Materialised, because it is referenced
-# several times.
+# Events without a limit can have very many RSVPs, so their seats are not counted. Materialized, because it is
+# referenced several times.
 _LIMITED = """
     with limited as materialized (
         select l.id from events l
@@ -102,7 +104,7 @@ _LIMITED = """
 
 
 def _lock_sql(column: str) -> str:
-    # Settings of an event precede those of its series. One row per co-host, or one row without any.
+    # Settings of an event come before those of its series. One row per co-host, or one row in total if there is none.
     return f"""{_LIMITED.format(column=column)}
     select {columns_of("e")},
            {", ".join(f"a.{name} as own_{name}" for name in _OWN)},
@@ -125,10 +127,10 @@ _LOCK_SQL = {column: _lock_sql(column) for column in ("slug", "id")}
 
 @dataclass(frozen=True, slots=True)
 class LockedEvent:
-    """A locked event with the person's RSVP so far, the settings that apply, seats in use (zeros where nothing is limited)
-    and all hosts.
+    """A locked event with the person's RSVP so far, the settings that apply, the seats in use (zeros if there is no
+    limit) and all hosts.
 
-    ``has_webhooks``: whether any webhook is on. ``is_unwelcome``: see ``moderation.blocks.is_unwelcome_at``.
+    ``has_webhooks``: at least one webhook is enabled. ``is_unwelcome``: see ``moderation.blocks.is_unwelcome_at``.
     """
 
     event: Event
@@ -141,7 +143,7 @@ class LockedEvent:
 
 
 async def lock_for_reply(tx: Transaction, slug: EventSlug, user_id: UserId) -> LockedEvent | None:
-    """Lock an event for an RSVP of this person; None where there is no such event."""
+    """Lock an event for an RSVP of this person. Return None if there is no such event."""
     return await _lock(tx, "slug", slug, user_id)
 
 
@@ -152,7 +154,7 @@ async def lock_for_record(tx: Transaction, event_id: EventId, user_id: UserId) -
 
 async def _lock(tx: Transaction, column: str, name: str, user_id: UserId) -> LockedEvent | None:
     await hold(tx, "events", column, name)
-    # A separate statement, so that everything is read after the lock is held.
+    # A separate statement, so that everything is read after the lock was acquired.
     rows = await tx.fetch(_LOCK_SQL[column], event=name, user_id=user_id, now=tx.now)
     if not rows:
         return None
@@ -180,9 +182,10 @@ async def expire_offers_and_check_room(
     *,
     known: SeatUsage | None = None,
 ) -> bool:
-    """End expired offers, give their seats to the waitlist, then say whether the whole party fits without passing anybody.
+    """End expired offers, give their seats to the waitlist, then return whether the whole party fits without overtaking
+    anyone.
 
-    The person's own seats count as free. ``known``: seats in use, if read since the event was locked.
+    The person's own seats count as free. ``known`` has the seats in use, if they were read since the event was locked.
     """
     limits = rules.limits_of(event, registration_settings)
     if limits.is_unlimited:
@@ -192,8 +195,8 @@ async def expire_offers_and_check_room(
         await waitlist.expire_offers(tx, event)
         await waitlist.fill(tx, event, registration_settings)
         usage = await read_seat_usage(tx, event.id)
-        # Their own offer may have expired: the seat is somebody else's now (invariant 4). Or they are next, and it is
-        # held for them.
+        # Their own offer may have expired, and the seat now belongs to somebody else (invariant 4). Or they are next,
+        # and it is held for them.
         mine = mine and await queries.by_id(tx, mine.id)
     held = usage.held
     own = mine is not None and (mine.is_seated or mine.offered_until is not None)
@@ -210,7 +213,7 @@ async def expire_offers_and_check_room(
 
 
 def is_changed(event: Event, mine: Attendance | None, decided: RsvpDecision, details: ResponseDetails) -> bool:
-    """Whether the decision or the details differ from the RSVP so far, or the reply is for another time."""
+    """Whether the decision or the details differ from the RSVP so far, or the event was moved since the RSVP was given."""
     if mine is None or rules.is_moved_since(event, mine.known_starts_at):
         return True
     return (
@@ -237,14 +240,16 @@ def is_changed(event: Event, mine: Attendance | None, decided: RsvpDecision, det
 
 
 def belongs_in_history(before: Attendance, after: Attendance) -> bool:
-    """Whether the change belongs in the history of the RSVP; webhooks are called for those changes."""
+    """Whether the change is recorded in the history of the RSVP. Webhooks are called for the same changes."""
     return (before.status, before.party, before.mode) != (after.status, after.party, after.mode)
 
 
 def require_room_for_change(
     mine: Attendance | None, decided: RsvpDecision, details: ResponseDetails, *, has_room: bool, now: Instant
 ) -> None:
-    """Raise Refused where somebody with a seat or an offer wants more seats, or another mode, than is free."""
+    """Raise Refused if somebody with a seat or an offer wants more seats, or another mode, and there are not enough
+    free seats.
+    """
     if mine is None or has_room or (details.party <= mine.party and details.mode is mine.mode):
         return
     if decided.status == mine.status == AttendanceStatus.ATTENDING:
@@ -299,7 +304,9 @@ def with_decision(
     answered_at: Instant,
     number: int | None = None,
 ) -> Attendance:
-    """A known RSVP with a new decision, not saved yet. ``number``: waitlist number; if it stays, so does an offer."""
+    """The RSVP with a new decision, not saved yet. ``number`` is the waitlist number; as long as it is the same, an
+    offer stays valid.
+    """
     return replace(
         known,
         status=decided.status,
@@ -320,10 +327,10 @@ def with_decision(
 
 @dataclass(frozen=True, slots=True)
 class RsvpChange:
-    """A decision about an RSVP, to be saved. ``mine``: the RSVP so far; ``actor_id``: who caused the change.
+    """A decision about an RSVP, to be saved. ``mine`` is the RSVP so far; ``actor_id`` caused the change.
 
-    ``is_reply``: its person has decided now, knowing the present start. ``record_uri``: of a first RSVP only; that of a
-    known one is set separately. ``is_approved``: a host approved it.
+    ``is_reply`` is True if the person decided now and knows the present start. ``record_uri`` is set only for a first
+    RSVP; that of an existing one is set separately. ``is_approved`` is True if a host approved it.
     """
 
     event: Event
@@ -351,8 +358,8 @@ async def save_decision(
 ) -> Attendance:
     """Save a decision. People who join the waitlist, or ask for more seats while on it, go to its end.
 
-    ``enqueues_new_record``: enqueue the record of a first RSVP. ``has_webhooks`` False: no webhook is on. ``last_number``:
-    the end of the waitlist, if known. ``extra_writes``: writes to execute in the same batch.
+    With ``enqueues_new_record``, the record of a first RSVP is enqueued. ``has_webhooks`` is False if no webhook is
+    enabled. ``last_number`` is the end of the waitlist, if known. ``extra_writes`` are executed in the same batch.
     """
     event, mine, decided, details = change.event, change.mine, change.decided, change.details
     number = None
@@ -406,7 +413,7 @@ async def save_decision(
 
 
 def stored_details(mine: Attendance | None) -> ResponseDetails:
-    """The stored details, for an action that changes only the status."""
+    """The stored details, for actions that change only the status."""
     if mine is None:
         return ResponseDetails(1, None, (), {}, is_private=False)
     return ResponseDetails(
@@ -421,14 +428,16 @@ def stored_details(mine: Attendance | None) -> ResponseDetails:
 
 
 def mode_for_record_reply(event: Event, mine: Attendance | None) -> AnswerMode | None:
-    """The mode of a reply by record, which names none: that of the RSVP so far, else in person; None unless hybrid."""
+    """The mode of a reply by record, which contains none: that of the RSVP so far, or else in person. None unless the
+    event is hybrid.
+    """
     if event.content.mode is not Mode.HYBRID:
         return None
     return (mine.mode if mine else None) or AnswerMode.IN_PERSON
 
 
 async def enqueue_record(tx: Transaction, saved: Attendance, *, edited_at: Instant | None = None) -> None:
-    """Enqueue the RSVP record of a person. ``edited_at``: time of the reply, if not now."""
+    """Enqueue the RSVP record of a person. ``edited_at`` is the time of the reply, if not now."""
     await execute_together(tx, [_record_write(tx, saved, edited_at)])
 
 
@@ -444,12 +453,12 @@ def _record_write(tx: Transaction, saved: Attendance, edited_at: Instant | None 
 
 
 def may_move_waitlist(before: Attendance | None, after: Attendance) -> bool:
-    """Whether the waitlist may move after this change: seats were freed, or its order changed."""
+    """Whether the waitlist may move after this change, because seats were freed or its order changed."""
     return before is not None and before.revision != after.revision and may_move_waitlist_if_saved(before, after)
 
 
 def may_move_waitlist_if_saved(before: Attendance, after: Attendance) -> bool:
-    """``may_move_waitlist`` of a change that is not saved yet."""
+    """``may_move_waitlist`` for a change that is not saved yet."""
     held = before.party if before.is_seated or before.offered_until is not None else 0
     holds = after.party if after.is_seated or after.offered_until is not None else 0
     return holds < held or before.mode is not after.mode or before.status is AttendanceStatus.WAITLISTED

@@ -17,8 +17,8 @@ from openmeet.domain.users.model import UserId
 # How long before the start a reminder is enqueued.
 AHEAD = DAY
 
-# The start is the revision: a reminder is repeated only for a moved event. People who answered on the last day need
-# none.
+# The start is the revision, so a second reminder is sent only if the event is moved. People who answered on the last
+# day need none.
 _UNREMINDED = """
       from attendances a join events e on e.id = a.event_id join users u on u.id = a.user_id
      where e.starts_at > :now and e.starts_at <= :until
@@ -32,7 +32,7 @@ _UNREMINDED = """
 
 
 async def remind(db: Database) -> int:
-    """Enqueue every reminder that is due, each once; returns the number of people. One transaction per event."""
+    """Enqueue all reminders that are due, each once. Return the number of people. One transaction per event."""
     async with db.reader() as reader:
         rows = await reader.fetch(
             f"select distinct e.id, e.starts_at {_UNREMINDED} order by e.starts_at, e.id", **_window(reader)
@@ -45,8 +45,8 @@ async def remind(db: Database) -> int:
 
 
 async def end_offers(db: Database) -> int:
-    """Expire unanswered offers and give their seats to the next on the waitlist; returns how many. One transaction per
-    event.
+    """Expire unanswered offers and give their seats to the next on the waitlist. Return how many expired. One
+    transaction per event.
     """
     async with db.reader() as reader:
         ended = await waitlist.events_with_expired_offers(reader)
@@ -61,14 +61,14 @@ async def end_offers(db: Database) -> int:
 
 
 def freed_seats_handler(db: Database) -> JobHandler:
-    """Handler of ``JobKind.FREED_SEATS``; the subject is the event."""
+    """Handler of ``JobKind.FREED_SEATS``. The subject is the event."""
 
     async def fill(tx: Transaction, event_id: EventId) -> int:
         event = await lock_for_update(tx, event_id)
         return 0 if event is None else await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
     async def handle(job: Job) -> None:
-        # A full batch enqueues this very job again, which is leased now: go on here instead.
+        # A full batch would enqueue this same job again, but this run has leased it, so continue here instead.
         while await db.batch(lambda tx: fill(tx, EventId(job.subject))) >= waitlist.MAX_PER_TRANSACTION:
             pass
 
@@ -92,11 +92,12 @@ def _window(reader: Reader) -> dict[str, int]:
     return {"now": reader.now, "until": Instant(reader.now + AHEAD), "ahead": AHEAD}
 
 
-# Time to correct mistakes that hosts see only after publishing. Drafts and held events are not announced yet.
+# Gives hosts time to correct mistakes that they notice only after publishing. Drafts and held events are not announced
+# yet.
 GROUP_ANNOUNCEMENT_DELAY = 5 * MINUTE
 # The condition of the index ``events_due_to_groups``, so that no other events are read.
 _IN_INDEX = "e.group_notice = 'due' and e.group_id is not null and e.is_held = 0 and e.deleted_at is null and e.removed_at is null"
-# Nobody is notified of past events, nor of further dates of a series after its first.
+# No one is notified of past events, or of any but the first date of a series.
 _SKIP_UNANNOUNCED = f"""
     update events set group_notice = 'skipped'
      where id in (
@@ -120,8 +121,8 @@ _MARK_SENT = """
 
 
 async def announce_group_events(db: Database) -> int:
-    """Notify members and followers of groups of new events; returns how many events. One transaction per event; of a
-    series only one date is announced.
+    """Notify members and followers of groups of new events. Return how many events. One transaction per event. Only one
+    date of a series is announced.
     """
     async with db.transaction() as tx:
         unchanged_since = Instant(tx.now - GROUP_ANNOUNCEMENT_DELAY)

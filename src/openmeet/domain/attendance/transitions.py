@@ -1,7 +1,7 @@
 """RSVP transitions: one table of every action and every status.
 
-A cell says what follows, apart from capacity: for ``SEAT`` and similar cells ``rules`` asks whether there is room. A
-status is decided nowhere else. A test goes through every cell.
+A cell gives the result, apart from capacity: for ``SEAT`` and similar cells, ``rules`` checks whether there is room. No
+other code decides a status. A test covers every cell.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class AttendanceAction(StrEnum):
     NETWORK_NOT_GOING = "network_not_going"
     NETWORK_UNCLEAR = "network_unclear"
     NETWORK_GONE = "network_gone"
-    # by the host
+    # by a host
     INVITE = "invite"
     ADD = "add"
     APPROVE = "approve"
@@ -31,7 +31,7 @@ class AttendanceAction(StrEnum):
     RESTORE = "restore"
     CHECK_IN = "check_in"
     UNDO_CHECK_IN = "undo_check_in"
-    # by the scheduler, or because somebody else left
+    # by the scheduler, or because another person left
     MOVE_UP = "move_up"
     EXPIRE_OFFER = "expire_offer"
 
@@ -40,12 +40,12 @@ class AttendanceTransition(StrEnum):
     """What a cell leads to."""
 
     KEEP = "keep"  # unchanged
-    SEAT = "seat"  # a place, the end of the waitlist, or approval, as the event is set up
-    APPROVE_AND_SEAT = "approve_and_seat"  # the same, approved
-    SEAT_OR_REFUSE = "seat_or_refuse"  # a place now, or refused: nobody joins a waitlist at check-in
-    ACCEPT_OFFER = "accept_offer"  # the offered place, if there is an offer; else unchanged
-    SEAT_IF_UNKNOWN = "seat_if_unknown"  # SEAT where the status was unknown; else unchanged
-    RESTORE_PREVIOUS = "restore_previous"  # to the status before the host's action
+    SEAT = "seat"  # a place, the end of the waitlist, or a request for approval, depending on the event's settings
+    APPROVE_AND_SEAT = "approve_and_seat"  # like SEAT, but already approved
+    SEAT_OR_REFUSE = "seat_or_refuse"  # a place now, or refused, because nobody joins a waitlist at check-in
+    ACCEPT_OFFER = "accept_offer"  # the offered place, if there is an offer; otherwise unchanged
+    SEAT_IF_UNKNOWN = "seat_if_unknown"  # SEAT if the status was unknown; otherwise unchanged
+    RESTORE_PREVIOUS = "restore_previous"  # back to the status before the host's action
     ATTENDING = "attending"
     INTERESTED = "interested"
     DECLINED = "declined"
@@ -53,7 +53,7 @@ class AttendanceTransition(StrEnum):
     INVITED = "invited"
     REJECTED = "rejected"
     REFUSE_REJECTED = "refuse_rejected"  # refused: the host rejected them
-    REFUSE_CHECKED_IN = "refuse_checked_in"  # refused: checked in already
+    REFUSE_CHECKED_IN = "refuse_checked_in"  # refused: already checked in
     NO_ANSWER = "no_answer"  # refused: there is no RSVP to act on
 
 
@@ -98,13 +98,13 @@ _ROWS: Mapping[AttendanceAction, tuple[AttendanceTransition, ...]] = {
     AttendanceAction.GOING:              (_SEAT,       _KEEP,       _SEAT,     _SEAT,       _SEAT,       _ACCEPT,     _SEAT,       _REFUSE_REJECTED, _KEEP),
     AttendanceAction.INTERESTED:         (_INTERESTED, _INTERESTED, _KEEP,     _INTERESTED, _INTERESTED, _INTERESTED, _INTERESTED, _REFUSE_REJECTED, _REFUSE_CHECKED_IN),
     AttendanceAction.DECLINE:            (_DECLINED,   _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _DECLINED,   _KEEP,            _REFUSE_CHECKED_IN),
-    # A record says what its author wants; it undoes neither a rejection by the host nor a check-in.
+    # A record says what its author wants. It does not undo a rejection by the host or a check-in.
     AttendanceAction.NETWORK_GOING:      (_SEAT,       _KEEP,       _SEAT,     _SEAT,       _IF_UNKNOWN, _KEEP,       _SEAT,       _KEEP,            _KEEP),
     AttendanceAction.NETWORK_INTERESTED: (_INTERESTED, _INTERESTED, _KEEP,     _INTERESTED, _INTERESTED, _INTERESTED, _INTERESTED, _KEEP,            _KEEP),
     AttendanceAction.NETWORK_NOT_GOING:  (_DECLINED,   _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _DECLINED,   _KEEP,            _KEEP),
     AttendanceAction.NETWORK_UNCLEAR:    (_PENDING,    _PENDING,    _PENDING,  _PENDING,    _KEEP,       _PENDING,    _PENDING,    _KEEP,            _KEEP),
     AttendanceAction.NETWORK_GONE:       (_KEEP,       _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _KEEP,       _KEEP,            _KEEP),
-    # The invitation approves somebody who said yes and waits for approval.
+    # The invitation also approves a person who said yes and is waiting for approval.
     AttendanceAction.INVITE:             (_INVITED,    _KEEP,       _KEEP,     _KEEP,       _APPROVE,    _KEEP,       _KEEP,       _INVITED,         _KEEP),
     AttendanceAction.ADD:                (_SEAT_NOW,   _KEEP,       _SEAT_NOW, _SEAT_NOW,   _SEAT_NOW,   _ACCEPT,     _SEAT_NOW,   _SEAT_NOW,        _KEEP),
     AttendanceAction.APPROVE:            (_NO_ANSWER,  _KEEP,       _KEEP,     _KEEP,       _APPROVE,    _KEEP,       _KEEP,       _APPROVE,         _KEEP),
@@ -113,7 +113,8 @@ _ROWS: Mapping[AttendanceAction, tuple[AttendanceTransition, ...]] = {
     AttendanceAction.CHECK_IN:           (_NO_ANSWER,  _SEAT_NOW,   _SEAT_NOW, _SEAT_NOW,   _SEAT_NOW,   _SEAT_NOW,   _SEAT_NOW,   _REFUSE_REJECTED, _KEEP),
     AttendanceAction.UNDO_CHECK_IN:      (_NO_ANSWER,  _KEEP,       _KEEP,     _KEEP,       _KEEP,       _KEEP,       _KEEP,       _KEEP,            _RESTORE),
     AttendanceAction.MOVE_UP:            (_NO_ANSWER,  _KEEP,       _KEEP,     _KEEP,       _KEEP,       _ATTENDING,  _KEEP,       _KEEP,            _KEEP),
-    # Somebody who lets an offer expire said neither yes nor no: nobody is notified, and a later yes is welcome.
+    # A person who lets an offer expire has said neither yes nor no. No one is notified, and they can still say yes
+    # later.
     AttendanceAction.EXPIRE_OFFER:       (_NO_ANSWER,  _KEEP,       _KEEP,     _KEEP,       _KEEP,       _INVITED,    _KEEP,       _KEEP,            _KEEP),
 }
 # fmt: on

@@ -1,4 +1,4 @@
-"""Which events a person sees, by their RSVPs and their membership in the events' groups."""
+"""Which events a person can see, based on their RSVPs and their membership in the events' groups."""
 
 from collections.abc import Collection, Sequence
 
@@ -19,7 +19,9 @@ from openmeet.domain.users.model import UserId
 async def visible_event(
     reader: Reader, slug: EventSlug, viewer: UserId | None, *, refusal: Reason = EventReason.NO_SUCH_EVENT
 ) -> tuple[Event, Attendance | None]:
-    """The event and this person's RSVP to it. Raises NotFound (``refusal``) if it is absent, gone or hidden from them."""
+    """The event and this person's RSVP to it. Raises NotFound (``refusal``) if it does not exist, was deleted, or is
+    hidden from them.
+    """
     event, mine = await _event_and_rsvp(reader, slug, viewer)
     access = rsvp_gives_access(mine)
     return await seeing.require_visible(reader, event, viewer, has_rsvp_access=access, refusal=refusal), mine
@@ -30,7 +32,7 @@ async def event_to_show(
 ) -> tuple[Event, Attendance | None, PrivateDetails]:
     """The event, this person's RSVP to it, and the private details that they may know.
 
-    Raises NotFound if it is absent or hidden from them, Gone if it was deleted.
+    Raises NotFound if it does not exist or is hidden from them, Gone if it was deleted.
     """
     event, mine = await _event_and_rsvp(reader, slug, viewer)
     if event is None or not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(mine)):
@@ -48,14 +50,14 @@ async def _event_and_rsvp(
 
 
 async def seen_by(reader: Reader, events: Collection[Event], user_id: UserId) -> set[EventId]:
-    """Ids of the events that this person sees: nobody else is notified of an event (invariant 3)."""
+    """Ids of the events that this person can see. Only people who can see an event are notified of it (invariant 3)."""
     mine = await queries.of_user(reader, user_id, [event.id for event in events])
     invited = {event_id for event_id, answer in mine.items() if rsvp_gives_access(answer)}
     return {event.id for event in await seeing.seen(reader, list(events), user_id, invited)}
 
 
 async def seen_by_all(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:
-    """The people among these who may see the event by their role in its group, in the order given."""
+    """Those of these people who may see the event by their role in its group, in the order given."""
     roles = await roles_of(reader, event.group.id, people) if event.group else {}
     return [
         one

@@ -1,4 +1,4 @@
-"""Waitlist: order, offers and their expiry. Writing functions require the lock on the event row."""
+"""Waitlist: order, offers and their expiry. Functions that write require the lock on the event row."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -18,25 +18,25 @@ from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 from openmeet.outbox.kinds import JobKind
 
-# More than any waitlist has; bounds what one transaction does.
+# More than any waitlist has. Limits the work of one transaction.
 MAX_AT_ONCE = 10_000
 
-# How many waitlisted parties one transaction handles; how far back it looks for a smaller party that may pass bigger
-# ones.
+# How many waitlisted parties one transaction handles, and how far down the list it looks for a smaller party that may
+# overtake larger ones.
 MAX_PER_TRANSACTION = 500
 
-# Events whose waitlists one action fills itself, the earliest; jobs fill the rest.
+# The earliest this many events have their waitlists filled by the action itself. Jobs fill the rest.
 _EVENTS_AT_ONCE = 5
 
 _MODE = "coalesce(mode, 'in_person')"
 
 
 async def fill(tx: Transaction, event: Event, registration_settings: RegistrationSettings) -> int:
-    """Give free seats to the waitlist in its order; returns how many parties got or were offered a place. A job does what exceeds one
-    transaction.
+    """Give free seats to the waitlist in its order. Return how many parties got or were offered a place. A job does
+    what exceeds one transaction.
 
     Seats are offered, and held until the offer expires. People who cannot be asked (known only by a DID) get them at
-    once, and so does everybody where there is no limit any more. Nobody moves up if the event will not take place.
+    once. So does everyone if the limit was removed. Nobody moves up if the event will not take place.
     """
     if event.is_cancelled or event.is_gone or event.is_over(tx.now):
         return 0
@@ -64,7 +64,7 @@ async def fill(tx: Transaction, event: Event, registration_settings: Registratio
 
 
 async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
-    """``fill`` for several locked events: a few at once, a job for each of the others; nothing where nobody waits."""
+    """``fill`` for several locked events: a few at once and the others by jobs. Events without a waitlist are skipped."""
     with_waitlist = await events_with_waitlist(tx, [event.id for event in events])
     waited = sorted((one for one in events if one.id in with_waitlist), key=lambda one: (one.starts_at or 0, one.id))
     settings = await registration.of_events(tx, waited[:_EVENTS_AT_ONCE])
@@ -75,7 +75,7 @@ async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
 
 
 async def events_with_waitlist(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
-    """Those of these events with a waitlist, offers included."""
+    """Those of these events that have a waitlist. Offers count."""
     if not event_ids:
         return set()
     rows = await reader.fetch(
@@ -86,17 +86,17 @@ async def events_with_waitlist(reader: Reader, event_ids: Collection[EventId]) -
 
 
 async def _enqueue_rest(tx: Transaction, event: Event, moved: int) -> int:
-    """Enqueue a job if there may be more people to move than one transaction looks at; returns ``moved``."""
+    """Enqueue a job if there may be more people to move than one transaction handles. Return ``moved``."""
     if moved >= MAX_PER_TRANSACTION:
         await enqueue(tx, JobKind.FREED_SEATS, event.id, int(tx.now))
     return moved
 
 
 async def expire_offers(tx: Transaction, event: Event) -> int:
-    """Expire offers that nobody accepted in time; returns how many. Call ``fill`` next.
+    """Expire offers that were not accepted in time. Return how many. Call ``fill`` next.
 
-    The people leave the waitlist and are not notified. While the event is cancelled nobody can accept: they wait again
-    in their old place.
+    These people leave the waitlist and are not notified. While the event is cancelled nobody can accept, so they get
+    their old waiting position back.
     """
     rows = await tx.fetch(
         f"select {queries.COLUMNS} from attendances where event_id = :event_id and offered_until <= :now order by id",
@@ -123,7 +123,7 @@ async def events_with_expired_offers(reader: Reader) -> list[EventId]:
 
 
 async def dates_with_waitlist(reader: Reader, series_id: str) -> list[EventId]:
-    """Upcoming dates of a series with a waitlist."""
+    """Upcoming dates of a series that have a waitlist."""
     rows = await reader.fetch(
         "select e.id from events e where e.series_id = :series_id and e.deleted_at is null and e.over_at > :now"
         " and exists (select 1 from attendances a where a.event_id = e.id and a.status = 'waitlisted') order by e.id",
@@ -139,15 +139,15 @@ async def first(reader: Reader, event_id: EventId, limits: SeatLimits) -> list[A
 
 
 async def would_wait(reader: Reader, event: Event, registration_settings: RegistrationSettings) -> bool:
-    """Whether somebody who comes alone would now have to wait in every mode."""
+    """Whether a person who comes alone would now have to wait in every mode."""
     return event.id in await full_event_ids(reader, [event], {event.id: registration_settings})
 
 
 async def full_event_ids(
     reader: Reader, events: Sequence[Event], settings: Mapping[EventId, RegistrationSettings]
 ) -> frozenset[EventId]:
-    """Ids of those events that are full: somebody who comes alone would now have to wait in every mode. Two statements
-    at most.
+    """Ids of those events that are full: a person who comes alone would now have to wait in every mode. At most two
+    queries.
     """
     limited = {
         event.id: (event, limits)
@@ -180,7 +180,7 @@ def _modes(limits: SeatLimits) -> tuple[AnswerMode | None, ...]:
 
 
 async def _first_in_each(reader: Reader, events: Mapping[EventId, SeatLimits]) -> dict[EventId, list[Attendance]]:
-    """The first of each mode's waitlist of several events, without parties that can never fit."""
+    """The first party of each mode's waitlist, for several events. Parties that can never fit are left out."""
     parts: list[str] = []
     values: dict[str, object] = {}
     for number, (event_id, limits) in enumerate(events.items()):
@@ -207,7 +207,7 @@ async def _first_in_each(reader: Reader, events: Mapping[EventId, SeatLimits]) -
 
 
 async def _by_mode(reader: Reader, event_id: EventId, limits: SeatLimits, limit: int) -> list[list[Attendance]]:
-    """The waitlists without parties that can never fit."""
+    """The waitlist of each mode, without parties that can never fit."""
     return [
         await waiting(reader, event_id, limit, mode, party_up_to=rules.largest_party(limits, mode))
         for mode in _modes(limits)
@@ -223,7 +223,9 @@ async def waiting(
     with_offered: bool = False,
     party_up_to: int | None = None,
 ) -> list[Attendance]:
-    """The waitlist in order; of one mode, or all. Without parties that were offered a place, unless ``with_offered``."""
+    """The waitlist in order, of one mode or of all. Parties that were offered a place are left out unless
+    ``with_offered``.
+    """
     rows = await reader.fetch(
         f"""
         select {queries.COLUMNS} from attendances
@@ -241,7 +243,7 @@ async def waiting(
 
 
 async def before(reader: Reader, mine: Attendance) -> int:
-    """How many waitlisted people are before this one; 0 for someone not waiting."""
+    """How many waitlisted people are ahead of this one; 0 for a person who is not waiting."""
     if mine.waitlist_number is None:
         return 0
     row = await reader.fetch_one(
@@ -256,7 +258,9 @@ async def before(reader: Reader, mine: Attendance) -> int:
 
 
 async def last_number(reader: Reader, event_id: EventId) -> int:
-    """The greatest waitlist number in use, or 0. The event row is locked, so nobody else takes the next number."""
+    """The greatest waitlist number in use, or 0. The event row is locked, so no other transaction takes the next
+    number.
+    """
     return await _number(reader, event_id, "max")
 
 
@@ -298,7 +302,9 @@ async def _offer(tx: Transaction, event: Event, parties: Sequence[Attendance]) -
 
 
 async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, held: SeatsTaken) -> None:
-    """Capacity was lowered: people whose offered seat no longer exists wait again in their old place; notify them."""
+    """After capacity was lowered, withdraw offers of seats that no longer exist. These people get their old waiting
+    position back and are notified.
+    """
     rows = await tx.fetch(
         f"select {queries.COLUMNS} from attendances where event_id = :event_id and offered_until is not null"
         " order by waitlist_number desc",
@@ -319,7 +325,7 @@ async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, he
 
 
 async def _notify(tx: Transaction, event: Event, people: Sequence[Attendance], kind: NotificationKind[Payload]) -> None:
-    """Notify each of these people of one change; a second offer to the same person is a second notification."""
+    """Notify each of these people of one change. A second offer to the same person is a separate notification."""
     by_revision: dict[int, list[UserId]] = {}
     for one in people:
         by_revision.setdefault(one.revision + 1, []).append(one.user_id)
