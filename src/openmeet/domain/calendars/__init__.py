@@ -1,5 +1,6 @@
-"""Personal calendars: events a person attends, waits for and hosts, together with calendars that they subscribe to.
+"""Personal calendars: the events that a person attends, waits for or hosts, and calendars they subscribe to.
 
-Only its owner sees it. Subscribed calendars appear in no search, feed, e-mail or log, and their addresses, which are
-often secrets, are encrypted. A personal feed is opened by a revocable token of which only the hash is stored.
+A calendar is visible only to its owner. Subscribed calendars do not appear in any search, feed, e-mail or log. Their
+addresses are encrypted, because they are often secrets. A personal feed is opened with a revocable token, of which only
+the hash is stored.
 """

@@ -1,8 +1,8 @@
-"""Entries of a person's calendar between two instants: read by indexes of the person, never by scanning events.
+"""Entries of a person's calendar between two instants, read by per-person indexes, never by scanning events.
 
-``HOSTING``, ``ANSWERS`` with ``ANSWERED``, and ``SUBSCRIBED`` are queries with an index each; an event that one hosts
-and attends is one entry. Events that the person may no longer see are left out (left groups, hidden repositories, held
-by others).
+``HOSTING``, ``ANSWERS`` with ``ANSWERED``, and ``SUBSCRIBED`` are separate queries, each with its own index. An event
+that a person both hosts and attends is one entry. Events that the person can no longer see (in groups they left, from
+hidden repositories, held by a moderator) are left out.
 """
 
 from collections.abc import Sequence
@@ -20,22 +20,23 @@ _EVENT = (
     " e.is_all_day, e.place_audience, e.is_draft"
 )
 _IN_WINDOW = "e.starts_at < :end and e.over_at > :start and e.deleted_at is null and e.removed_at is null"
-# The same for events looked up by key. ``+ 0`` rules out the index of starts: PostgreSQL would read the starts of a
-# quarter of all events instead of the rows of a few hundred, twenty times as slow among a million.
+# The same for events looked up by key. ``+ 0`` prevents the use of the index on starts: with it, PostgreSQL would read
+# the starts of a quarter of all events instead of a few hundred rows, which takes twenty times as long with a million
+# events.
 _IN_WINDOW_BY_KEY = (
     "e.starts_at + 0 < :end and e.over_at + 0 > :start and e.deleted_at is null and e.removed_at is null"
 )
 
-# Keys per query.
+# Maximum number of keys per query.
 _AT_ONCE = 1_000
 
-# Nothing takes longer than ``WIDEST``: how far back an entry that is not over may begin.
+# Nothing takes longer than ``WIDEST``, so it also limits how early an entry that is not over can have begun.
 HOSTING = f"""
     select {_EVENT} from events e
      where e.author_id = :user_id and e.starts_at >= :earliest and {_IN_WINDOW}
      order by e.starts_at, e.id
 """
-# Two queries on purpose: joined, PostgreSQL would read every event of the month instead of a few hundred by key.
+# Two queries on purpose: with a join, PostgreSQL would read every event of the month instead of a few hundred by key.
 ANSWERS = """
     select event_id, status from attendances
      where user_id = :user_id and status in ('attending', 'attended', 'waitlisted', 'pending', 'interested', 'invited')
@@ -68,7 +69,7 @@ _KINDS = {
 
 
 async def own(reader: Reader, user_id: UserId, start: Instant, end: Instant) -> list[CalendarEntry]:
-    """Events of this site in ``[start, end)``, in order; each once, in its most important role."""
+    """Events of this site in ``[start, end)``, in order. Each is listed once, in its most important role."""
     window = {"user_id": user_id, "start": start, "end": end, "earliest": start - WIDEST}
     found: dict[str, CalendarEntry] = {}
     answers = {row["event_id"]: row["status"] for row in await reader.fetch(ANSWERS, user_id=user_id)}
@@ -76,7 +77,7 @@ async def own(reader: Reader, user_id: UserId, start: Instant, end: Instant) -> 
     for first in range(0, len(ids), _AT_ONCE):
         for row in await reader.fetch(ANSWERED, ids=ids[first : first + _AT_ONCE], **window):
             found[row["id"]] = _own(row, answers[row["id"]])
-    # A host may also attend; hosting is what takes the time.
+    # A host may also attend. Hosting is the more important role.
     for row in await reader.fetch(HOSTING, **window):
         found[row["id"]] = _own(row, "hosting")
     return sorted(found.values(), key=order)
@@ -104,19 +105,19 @@ async def all_of(
         only_busy=int(only_busy),
         only_shown=int(only_shown),
     )
-    # An entry that ends where the window begins is outside, unless it has no length.
+    # An entry that ends where the window begins is outside of it, unless its length is zero.
     subscribed = [_subscribed(row) for row in rows if row["ends_at"] > start or row["starts_at"] >= start]
     return sorted([*await own(reader, user_id, start, end), *subscribed], key=order)
 
 
 def order(entry: CalendarEntry) -> tuple[int, str]:
-    """Sort key of a calendar."""
+    """Sort key for calendar entries."""
     return entry.starts_at, entry.key
 
 
 def _own(row: Row, why: str) -> CalendarEntry:
     kind = _KINDS[why]
-    # Only attendees may see the exact place.
+    # Only hosts and attendees may see the exact place.
     knows_place = kind in {EntryKind.HOSTING, EntryKind.GOING} or row["place_audience"] == Audience.EVERYONE.value
     spot = ", ".join(part for part in (row["venue_name"] if knows_place else "", row["locality"]) if part)
     return CalendarEntry(
@@ -152,16 +153,16 @@ def _subscribed(row: Row) -> CalendarEntry:
     )
 
 
-# Dates of a series per query.
+# Maximum number of dates of a series per query.
 MOST_SPANS = 100
 
 
 async def conflicts(
     reader: Reader, user_id: UserId, spans: Sequence[Span], *, apart_from: Itself | None = None
 ) -> list[list[CalendarEntry]]:
-    """The entries that overlap each span and take the person's time, in order.
+    """For each span, the entries that overlap it and take the person's time, in order.
 
-    ``apart_from``: an event that does not conflict with itself.
+    ``apart_from`` is the event itself, which does not conflict with its own entry.
     """
     found: list[list[CalendarEntry]] = []
     wanted = list(spans[:MOST_SPANS])

@@ -1,4 +1,4 @@
-"""Subscribed calendars: fetched with conditional requests, and parsed in a worker process."""
+"""Fetch subscribed calendars with conditional requests and parse them in a worker process."""
 
 import hashlib
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _MAX_TAG = 500
 
 @dataclass(frozen=True, slots=True)
 class CalendarFetcher:
-    """Dependencies on the outside: an HTTP client, and encryption for addresses."""
+    """External dependencies: an HTTP client, and encryption for addresses."""
 
     http: HttpClient
     sealer: Sealer
@@ -34,7 +34,7 @@ class CalendarFetcher:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A response; ``content`` is None where nothing has changed since the ETags."""
+    """A response. ``content`` is None if the file has not changed since the last fetch."""
 
     content: bytes | None
     etag: str
@@ -42,7 +42,7 @@ class Fetched:
 
 
 def checked_url(text: str) -> str:
-    """Validate a typed calendar address; ``webcal:`` means https. Raises InvalidInput (``url``)."""
+    """Validate a typed calendar address and replace ``webcal:`` with https. Raises InvalidInput (``url``)."""
     url = text.strip()
     scheme, colon, rest = url.partition(":")
     if colon and scheme.lower() in {"webcal", "webcals"}:
@@ -52,7 +52,7 @@ def checked_url(text: str) -> str:
         host = parts.hostname or ""
     except ValueError:
         host = ""
-    # Sent in a request as it is: a space or a line break would end the address and start something else.
+    # The address is sent in a request as it is. A space or line break would end it and start something else.
     is_odd = any(letter.isspace() or not letter.isprintable() for letter in url)
     if is_odd or not host or len(url) > MAX_URL or urlsplit(url).scheme not in {"https", "http"}:
         raise InvalidInput("url", CalendarReason.URL_INCOMPLETE)
@@ -62,12 +62,12 @@ def checked_url(text: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """The host, which may be shown: the rest of an address is often a secret."""
+    """The host, which may be shown. The rest of an address is often a secret."""
     return urlsplit(url).hostname or ""
 
 
 def digest_of(user_id: str, what: bytes) -> bytes:
-    """Digest that detects a repeated subscription without revealing the address."""
+    """A digest that detects a repeated subscription without revealing the address."""
     return hashlib.sha256(user_id.encode() + b"\x00" + what).digest()
 
 
@@ -90,7 +90,7 @@ async def fetch(http: HttpClient, url: str, *, etag: str = "", last_modified: st
 
 
 def is_gone(failure: RemoteFailed) -> bool:
-    """Whether the server said that the file is gone for good."""
+    """Whether the server's response means that the file is gone for good."""
     return failure.status == _GONE
 
 
@@ -102,7 +102,9 @@ MAX_TITLE = 300
 
 
 def read_file(data: bytes, now: Instant, zone: str) -> ReadFile:
-    """Parse a file for the window around now. ``zone`` is for times without one. Raises InvalidInput and TooLarge."""
+    """Parse a file for the window around now. ``zone`` applies to times without a time zone. Raises InvalidInput and
+    TooLarge.
+    """
     calendars = read_calendars(data)
     bounds = Bounds(MOST_DATES)
     for calendar in calendars:
@@ -123,7 +125,7 @@ def _date(one: Instance, zone: str) -> ReadDate:
     named = one.zone_name if is_zone(one.zone_name) else zone
     starts_at, ends_at = one.starts_at, one.ends_at
     if event.pattern.zone_name is None and not event.pattern.is_all_day:
-        # A floating time is the same on every clock; here it is taken in the reader's zone.
+        # A floating time has no time zone. It is interpreted in the reader's.
         named = zone
         starts_at, ends_at = (instant_of(local_of(at, "UTC").replace(tzinfo=None), zone) for at in (starts_at, ends_at))
     return ReadDate(

@@ -11,24 +11,26 @@ from openmeet.domain.users.model import UserId
 CalendarId = NewType("CalendarId", str)
 
 MAX_NAME = 100
-# Enough for one person, and what a server can refresh for everybody.
+# Enough for one person, and few enough that the server can refresh everyone's.
 MOST_CALENDARS = 20
-# Colours of calendars: the tones of the pages.
+# Number of calendar colours.
 TONES = 9
 MOST_DATES = 5_000
-# Dates of a subscribed calendar are stored for this window, and expanded again before it ends.
+# Dates of a subscribed calendar are stored from ``BEHIND`` before now to ``AHEAD`` after it. They are expanded again
+# when less than ``ROLL_BEFORE`` is left.
 BEHIND = 62 * DAY
 AHEAD = 400 * DAY
 ROLL_BEFORE = 340 * DAY
 
 REFRESH_EVERY = 6 * HOUR
-# After failures the pause doubles up to this; after so many in a row only the owner can start it again.
+# The pause doubles after each failure up to this limit. After ``MOST_FAILURES`` in a row, only the owner can restart
+# the calendar.
 LONGEST_PAUSE = 7 * DAY
 MOST_FAILURES = 20
-# Failures that are expensive each time: a file that is too large today will be tomorrow.
+# For failures that are expensive every time: a file that is too large today will still be too large tomorrow.
 MOST_COSTLY_FAILURES = 5
 
-# The widest window of one query.
+# The longest window that one query covers.
 WIDEST = 366 * DAY
 
 
@@ -43,12 +45,12 @@ class EntryKind(StrEnum):
     SUBSCRIBED = "subscribed"
 
 
-# Entries that take a person's time: accepted and hosted events.
+# Kinds of entries that can take a person's time.
 BUSY = frozenset({EntryKind.HOSTING, EntryKind.GOING, EntryKind.WAITING, EntryKind.SUBSCRIBED})
 
 
 class FeedHealth(StrEnum):
-    """State of a subscribed calendar. ``FILE``: uploaded as a file, and not fetched."""
+    """State of a subscribed calendar. ``FILE`` means that it was uploaded as a file and is not fetched."""
 
     FILE = "file"
     FRESH = "fresh"
@@ -72,7 +74,9 @@ COSTLY = frozenset({FeedFailure.TOO_LARGE, FeedFailure.TOO_MUCH_WORK})
 
 @dataclass(frozen=True, slots=True)
 class CalendarEntry:
-    """One entry. ``slug`` of events of this site, ``calendar`` and ``tone`` of a subscribed one; ``key`` breaks ties."""
+    """One entry. ``slug`` is set for events of this site, ``calendar`` and ``tone`` for entries of a subscribed
+    calendar. ``key`` breaks ties in the order.
+    """
 
     kind: EntryKind
     key: str
@@ -91,7 +95,9 @@ class CalendarEntry:
 
     @property
     def is_busy(self) -> bool:
-        """All-day entries of other calendars are birthdays and holidays: one can meet on them. A draft is no plan yet."""
+        """Whether the entry takes the person's time. All-day entries of other calendars do not, because they are
+        usually birthdays and holidays. Neither do cancelled events and drafts.
+        """
         return (
             self.kind in BUSY
             and not self.is_cancelled
@@ -102,10 +108,10 @@ class CalendarEntry:
 
 @dataclass(frozen=True, slots=True)
 class Itself:
-    """An event that does not conflict with itself: neither with its entry nor with its copy in a subscribed calendar.
+    """An event that must not conflict with itself, that is, with its own entry or its copy in a subscribed calendar.
 
-    A feed of this site, or a calendar that copied one, has the same title and start; UIDs are not stored, and some
-    programs assign their own.
+    A feed of this site, or a calendar that copied one, has the same title and start. UIDs are not compared, because
+    they are not stored and some programs assign their own.
     """
 
     event_id: str
@@ -113,17 +119,17 @@ class Itself:
     starts_at: Instant | None
 
     def is_entry(self, entry: CalendarEntry) -> bool:
-        """Whether this entry is that event."""
+        """Whether this entry is the event itself."""
         is_copy = entry.kind is EntryKind.SUBSCRIBED and (entry.title, entry.starts_at) == (self.title, self.starts_at)
         return entry.key == self.event_id or is_copy
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """A subscribed calendar. ``host`` is where it is; the address itself is encrypted.
+    """A subscribed calendar. ``host`` is the host name of its address; the address itself is encrypted.
 
-    ``tone``: its colour, 0 to 8. ``is_shown``: whether the calendar page shows it; feeds and conflicts ignore that.
-    ``reason`` and ``problem`` say why the last read failed; both are None if it did not.
+    ``tone`` is its colour, 0 to 8. ``is_shown`` says whether the calendar page shows it; feeds and conflicts ignore
+    that. ``reason`` and ``problem`` say why the last read failed, and are None if it succeeded.
     """
 
     id: CalendarId
@@ -160,7 +166,7 @@ class ReadDate:
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """Content of a file: its own name, its dates in the window, and number of events."""
+    """Content of a file: its own name, its dates in the window, and the number of its events."""
 
     name: str
     dates: tuple[ReadDate, ...]

@@ -1,4 +1,4 @@
-"""SQL of subscribed calendars and of personal feeds. Every statement names the owner."""
+"""SQL of subscribed calendars and of personal feeds. Every statement is restricted to the owner."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A subscribed calendar's URL, validators and last content: what fetching or parsing it again needs."""
+    """What fetching or parsing a subscribed calendar again requires: its URL, validators and last content."""
 
     id: CalendarId
     user_id: UserId
@@ -98,7 +98,9 @@ async def insert(
     next_fetch_at: Instant | None,
     dates_until: Instant,
 ) -> bool:
-    """Insert a calendar; False when the person has it already: ``digest`` is of its address, or of a file's bytes."""
+    """Insert a calendar. Return False if the person already has it. ``digest`` is that of its address or of the bytes
+    of a file.
+    """
     made = await tx.execute(
         """
         insert into subscribed_calendars (id, user_id, name, host, health, problem, failures, is_busy, tone, url_sealed, digest,
@@ -166,7 +168,7 @@ async def delete(tx: Transaction, user_id: UserId, calendar_id: CalendarId) -> b
 async def put_dates(
     tx: Transaction, calendar_id: CalendarId, user_id: UserId, dates: Sequence[ReadDate], until: Instant
 ) -> None:
-    """Replace the calendar's dates. Does nothing if the calendar was removed in between."""
+    """Replace the calendar's dates. Does nothing if the calendar was removed in the meantime."""
     known = await tx.execute(
         "update subscribed_calendars set dates_until = :until where id = :id", until=until, id=calendar_id
     )
@@ -199,7 +201,7 @@ async def put_dates(
 
 
 async def claim_due(tx: Transaction, limit: int, until: Instant) -> list[Address]:
-    """Claim calendars that are due for fetching; nobody else gets them before ``until``."""
+    """Claim calendars that are due for fetching. No other worker gets them before ``until``."""
     rows = await tx.fetch(
         "select id from subscribed_calendars where next_fetch_at <= :now order by next_fetch_at, id limit :limit",
         now=tx.now,
@@ -247,7 +249,7 @@ async def note_fetched(
     last_modified: str,
     next_fetch_at: Instant,
 ) -> None:
-    """Note a successful fetch; ``content`` is None where nothing has changed."""
+    """Record a successful fetch. ``content`` is None if nothing has changed."""
     await tx.execute(
         """
         update subscribed_calendars
@@ -291,7 +293,7 @@ async def note_failed(
 
 
 async def postpone(tx: Transaction, calendar_id: CalendarId, next_fetch_at: Instant) -> None:
-    """Retry later without noting a failure: the cause is not the calendar."""
+    """Retry later without recording a failure, because the calendar is not the cause."""
     await tx.execute(
         "update subscribed_calendars set next_fetch_at = :at where id = :id and next_fetch_at is not null",
         at=next_fetch_at,
@@ -302,7 +304,7 @@ async def postpone(tx: Transaction, calendar_id: CalendarId, next_fetch_at: Inst
 async def keep_dates(
     tx: Transaction, calendar_id: CalendarId, until: Instant, reason: FeedFailure, problem: str
 ) -> None:
-    """Keep its dates until then, because they cannot be expanded again."""
+    """Keep the stored dates until then, because they cannot be expanded again."""
     await tx.execute(
         "update subscribed_calendars set dates_until = :until, reason = :reason, problem = :problem where id = :id",
         until=until,
@@ -313,13 +315,15 @@ async def keep_dates(
 
 
 async def itself(reader: Reader, slug: str) -> Itself | None:
-    """Identity of the event with this slug; no visibility check, because it is only excluded from conflicts."""
+    """Identity of the event with this slug. Visibility is not checked, because the event is only excluded from
+    conflicts.
+    """
     row = await reader.fetch_one("select id, title, starts_at from events where slug = :slug", slug=slug)
     return Itself(row["id"], row["title"], row["starts_at"]) if row else None
 
 
 async def feed_serial(tx: Transaction, user_id: UserId) -> int:
-    """Serial of this person's valid feed address; creates the first."""
+    """Serial of this person's valid feed address. Creates the first one."""
     row = await tx.fetch_one(
         """
         insert into calendar_feeds (user_id, serial, token_hash, created_at) values (:user_id, 1, null, :now)
@@ -356,7 +360,7 @@ async def feed_owner(reader: Reader, token_hash: bytes) -> UserId | None:
     return UserId(row["user_id"]) if row else None
 
 
-# The zone that the person chose, that of the event they created last, that of the event they answered last.
+# In order: the zone that the person chose, that of the event they created last, that of the event they answered last.
 _ZONES = (
     "select time_zone from users where id = :user_id",
     """
@@ -371,7 +375,9 @@ _ZONES = (
 
 
 async def zone_of_person(reader: Reader, user_id: UserId, otherwise: str) -> str:
-    """The time zone in which to tell a person days and times; ``otherwise`` of somebody who has done nothing here yet."""
+    """The time zone in which to show a person days and times. ``otherwise`` is returned for people who have not done
+    anything here yet.
+    """
     for statement in _ZONES:
         row = await reader.fetch_one(statement, user_id=user_id)
         if row is not None and row["time_zone"]:

@@ -1,4 +1,4 @@
-"""Actions on subscribed calendars. Slow work (fetching, parsing) happens before the transaction."""
+"""Actions on subscribed calendars. Slow work (fetching, parsing) is done before the transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from openmeet.i18n.markdown import one_line
 
 @dataclass(frozen=True, slots=True)
 class CalendarPreview:
-    """A calendar that was read and is not saved yet; ``url`` is empty for a file."""
+    """A calendar that was read but not saved yet. ``url`` is empty for a file."""
 
     url: str
     fetched: Fetched
@@ -38,26 +38,26 @@ class CalendarPreview:
 
 
 async def look(outgoing: CalendarFetcher, workers: ChargedPool, url: str, now: Instant, zone: str) -> CalendarPreview:
-    """Preview the calendar at an address. Raises as ``fetch`` and ``read``."""
+    """Preview the calendar at an address. Raises the same errors as ``fetch`` and ``read``."""
     fetched = await fetch(outgoing.http, url)
     assert fetched.content is not None  # noqa: S101  # nothing was known before
     return CalendarPreview(url, fetched, await read(workers, fetched.content, now, zone))
 
 
 async def preview_file(workers: ChargedPool, content: bytes, now: Instant, zone: str) -> CalendarPreview:
-    """Preview an uploaded calendar file; nothing is stored."""
+    """Preview an uploaded calendar file. Nothing is stored."""
     return CalendarPreview("", Fetched(content, "", ""), await read(workers, content, now, zone))
 
 
 async def read(workers: ChargedPool, content: bytes, now: Instant, zone: str) -> ReadFile:
-    """Read a calendar file in another process, as ``read_file``. Also raises JobStopped, TooMany and Unavailable."""
+    """Read a calendar file in another process with ``read_file``. Also raises JobStopped, TooMany and Unavailable."""
     return await workers.run(partial(read_file, content, now, zone))
 
 
 async def subscribe(
     tx: Transaction, user_id: UserId, offered: CalendarPreview, name: str, outgoing: CalendarFetcher | None
 ) -> tuple[Subscribed, bool]:
-    """Save a calendar; with False where the person has it already, which changes nothing. Raises Refused
+    """Save a calendar. Return it and True, or the existing one and False if the person already has it. Raises Refused
     (``TooManyCalendars``).
     """
     digest = digest_of(user_id, offered.url.encode() or b"file\x00" + (offered.fetched.content or b""))
@@ -97,7 +97,7 @@ async def subscribe(
 
 
 def _free_tone(others: Sequence[Subscribed]) -> int:
-    """A colour that few of the person's other calendars have."""
+    """The colour used least often among the person's other calendars."""
     used = [one.tone for one in others]
     return min(range(TONES), key=used.count)
 

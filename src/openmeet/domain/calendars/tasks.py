@@ -1,4 +1,4 @@
-"""Scheduled tasks: fetch subscribed calendars again, with back-off for failing ones, and move their windows."""
+"""Scheduled tasks: refetch subscribed calendars, with back-off for failing ones, and move their windows."""
 
 import zlib
 
@@ -29,16 +29,16 @@ from openmeet.domain.calendars.queries import Address
 from openmeet.domain.calendars.reasons import CalendarReason
 from openmeet.domain.calendars.subscriptions import read
 
-# Calendars that one run fetches, one after another: a run takes at most a few minutes.
+# Calendars that one run fetches, one after another, so that a run takes at most a few minutes.
 ROUND = 50
-# Longer than a run: a worker that dies does not keep its calendars for long.
+# Longer than a run, but short enough that a worker that died does not block its calendars for long.
 _LEASE = 30 * MINUTE
-# Until the owner has allowance for parsing again, or a worker process is available.
+# By then the owner may have budget for parsing again, or a worker process may be free.
 _BUSY_PAUSE = 30 * MINUTE
 
 
 async def refresh_due(db: Database, outgoing: CalendarFetcher, pool: WorkerPool, zone: str) -> int:
-    """Fetch what is due, each at its owner's expense; returns how many calendars changed."""
+    """Fetch the calendars that are due. Parsing is charged to their owners. Return how many calendars changed."""
     async with db.transaction() as tx:
         due = await queries.claim_due(tx, ROUND, Instant(tx.now + _LEASE))
     changed = 0
@@ -53,9 +53,9 @@ async def refresh_due(db: Database, outgoing: CalendarFetcher, pool: WorkerPool,
 
 
 async def refresh(db: Database, outgoing: CalendarFetcher, workers: ChargedPool, address: Address, zone: str) -> bool:
-    """Fetch one calendar; True if it changed. A failure is stored with the calendar and not raised.
+    """Fetch one calendar. Return True if it changed. A failure is stored with the calendar and not raised.
 
-    Raises TooMany and Unavailable where nothing can be parsed for its owner now, which is not the calendar's fault.
+    Raises TooMany and Unavailable if nothing can be parsed for its owner now, which is not the calendar's fault.
     """
     if address.url_sealed is None:
         return False
@@ -79,7 +79,7 @@ async def refresh(db: Database, outgoing: CalendarFetcher, workers: ChargedPool,
 
 
 async def roll(db: Database, pool: WorkerPool, zone: str) -> int:
-    """Expand calendars again whose stored window ends soon; returns how many."""
+    """Re-expand calendars whose stored window ends soon. Return how many."""
     async with db.reader() as reader:
         now = reader.now
         waiting = await queries.running_out(reader, Instant(now + ROLL_BEFORE), ROUND)
@@ -89,15 +89,15 @@ async def roll(db: Database, pool: WorkerPool, zone: str) -> int:
         try:
             dates = (await read(workers, address.content, now, zone)).dates
         except (TooMany, Unavailable):
-            continue  # in the next run
+            continue  # retried in the next run
         except JobStopped as stopped:
-            # It was parsed successfully before: its known dates stay, and its owner is told.
+            # It was parsed successfully before, so its known dates stay, and its owner is notified of the problem.
             async with db.transaction() as tx:
                 until = Instant(now + AHEAD)
                 await queries.keep_dates(tx, address.id, until, FeedFailure.TOO_MUCH_WORK, packed(reason_of(stopped)))
             continue
         except (InvalidInput, TooLarge):
-            # A newer parser may be stricter, and then nothing of it would be shown.
+            # A newer parser may be stricter, and then no dates of the calendar are shown.
             dates = ()
         async with db.transaction() as tx:
             await queries.put_dates(tx, address.id, address.user_id, dates, Instant(now + AHEAD))
@@ -152,5 +152,7 @@ def _reason(failure: Exception) -> FeedFailure:
 
 
 def _jitter(address: Address) -> int:
-    """Up to half an hour, constant per calendar: a thousand of one host are not fetched in one minute."""
+    """Up to half an hour, constant per calendar, so that a thousand calendars of one host are not fetched within a
+    minute.
+    """
     return zlib.crc32(address.id.encode()) % (30 * MINUTE)
