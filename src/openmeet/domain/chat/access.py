@@ -1,7 +1,8 @@
 """Who may read, write and moderate: computed from answers, hosting and roles each time, and never stored (invariant 3).
 
-``access_sql`` is the same rule as SQL, for one room or many, one person or many. The widest relation counts; then bans, blocks by
-the host, suspension, mutes and a closed room narrow it. Aliases come from our code, never from input.
+``access_sql`` is the rule as SQL, for one room or many, one person or many. The relation that gives the most access
+counts. Bans, blocks by the host, suspension, mutes and the closing of a room then restrict it. Aliases come from our
+code, never from input.
 """
 
 import functools
@@ -21,7 +22,7 @@ _RUNNING = "'owner', 'admin', 'moderator'"
 _INSIDE = "'owner', 'admin', 'moderator', 'member'"
 _PRIVATE_SERIES = """(s.template like '%"visibility":"private"%' or s.template like '%"visibility": "private"%')"""
 _PUBLIC_SERIES = """s.template like '%"visibility":"public"%'"""
-# An answer in a record that nobody confirmed, on an event with limited places, counts as none.
+# An answer from a record that was not confirmed does not count at an event with limited places.
 _COUNTS = f"coalesce(a.pending_for, '') <> '{PendingFor.FOREIGN}'"
 
 
@@ -29,13 +30,14 @@ _COUNTS = f"coalesce(a.pending_for, '') <> '{PendingFor.FOREIGN}'"
 def access_sql(room: str, person: str, of: SubjectKind, *, with_shadows: bool = False) -> str:
     """SQL expression: the ``Access`` of a person (a column or parameter, null for nobody) in a room (an alias).
 
-    ``with_shadows``: also people known only by a network account get the access that they will have once they sign in.
+    With ``with_shadows``, people known only by a network account are given the access that they will have once they
+    sign in.
 
-    All rooms of a statement have the same kind of subject, ``of``: PostgreSQL would plan one statement with the rules of all
-    three for ten times as long as it runs. Needs the parameter ``:now``.
+    All rooms of a statement have the same kind of subject, ``of``, because PostgreSQL would take ten times as long to
+    plan one statement with the rules of all three kinds as to run it. Needs the parameter ``:now``.
     """
     rules = {SubjectKind.EVENT: _of_event, SubjectKind.SERIES: _of_series, SubjectKind.GROUP: _of_group}[of]
-    # The limit keeps PostgreSQL from copying the rules to wherever ``found`` stands.
+    # The limit keeps PostgreSQL from inlining the rules wherever ``found`` is used.
     return f"""(
       {series_chain_sql(room) if of is SubjectKind.SERIES else ""}
       select case when w.found = 0 then 0
@@ -46,8 +48,8 @@ def access_sql(room: str, person: str, of: SubjectKind, *, with_shadows: bool = 
 
 
 def _switch(room: str, name: str, value: str) -> str:
-    """SQL condition: the room's switch has this value, which is not the usual one."""
-    # The JSON is our own, with sorted keys and without spaces.
+    """SQL condition: the room's switch has this value, which is not the default."""
+    # We write this JSON ourselves, with sorted keys and without spaces.
     return f"""{room}.audience like '%"{name}":"{value}"%'"""
 
 
@@ -59,8 +61,8 @@ def _has_role(group: str, person: str, roles: str) -> str:
 
 
 def _hosts_event(person: str) -> str:
-    """SQL condition on ``e``: its author, a co-host, who runs its group; of an imported event that nobody claimed, a moderator
-    of the community.
+    """SQL condition on ``e``: the person is its author, a co-host, runs its group, or is a moderator of the community
+    and the event is an imported one that nobody has claimed.
     """
     return (
         f"(e.author_id = {person}"
@@ -72,8 +74,10 @@ def _hosts_event(person: str) -> str:
 
 
 def _of_event(room: str, person: str) -> str:
-    """``room`` is about an event or one date: of it, of its hosts, or of one person with them."""
-    # Once each, and again a limit, which keeps them from being copied.
+    """Access to a room about an event or one date: its own room, that of its hosts, or that of one person and the
+    hosts.
+    """
+    # Computed once. The limit again keeps PostgreSQL from inlining it.
     event = f"""
         select e.id, e.group_id, e.author_id, e.visibility, e.is_held, case when {_hosts_event(person)} then 1 else 0 end as is_host,
                case when {is_hidden("e")} then 1 else 0 end as is_hidden
@@ -95,7 +99,7 @@ def _of_event(room: str, person: str) -> str:
 
 
 def _sees_event(person: str) -> str:
-    """SQL condition on ``e``, which is neither held nor hidden: it exists for this person, who does not host it."""
+    """SQL condition on ``e``, which is neither held nor hidden: this person, who does not host it, may see it."""
     is_private = "(e.visibility = 'private' or exists (select 1 from groups pg where pg.id = e.group_id and pg.visibility = 'private'))"
     return (
         f"(not {is_private} or {_has_role('e.group_id', person, _INSIDE)}"
@@ -104,7 +108,7 @@ def _sees_event(person: str) -> str:
 
 
 def series_chain_sql(room: str) -> str:
-    """Common table ``chain (id)``: the series of a room and all that were split off from it."""
+    """Common table expression ``chain (id)``: the series of a room and all series that were split off from it."""
     return (
         f"with recursive chain (id, steps) as (select {room}.series_id, 0 union all"
         " select cs.id, chain.steps + 1 from event_series cs join chain on cs.split_from = chain.id where chain.steps < 50)"
@@ -112,14 +116,17 @@ def series_chain_sql(room: str) -> str:
 
 
 def _of_series(room: str, person: str) -> str:
-    """``room`` is about a series: who hosts a half of it that goes on, and who hosts all dates of one. Needs ``series_chain_sql``."""
+    """Access to a room about a series. People who host a half that continues, or all its dates, moderate it. Needs
+    ``series_chain_sql``.
+    """
     is_private = f"({_PRIVATE_SERIES} or exists (select 1 from groups pg where pg.id = s.group_id and pg.visibility = 'private'))"
     is_public_series = f"{_PUBLIC_SERIES} and not exists (select 1 from groups ng where ng.id = s.group_id and ng.visibility <> 'public')"
     invited = (
         f"exists (select 1 from attendances pa join events pe on pe.id = pa.event_id"
         f" where pa.user_id = {person} and pa.status <> 'rejected' and pe.series_id in (select id from chain))"
     )
-    # role: 2 runs a half, 1 is in its group. shown: 0 withheld, 1 not to this person, 2 to them, 3 to everybody.
+    # role: 2 runs a half, 1 is in its group. shown: 0 hidden, 1 not visible to this person, 2 visible to them, 3
+    # public.
     halves = f"""
         select max(case when (s.user_id = {person} or {_has_role("s.group_id", person, _RUNNING)}) and {_goes_on("s.id")} then 2
                         when {_has_role("s.group_id", person, _INSIDE)} then 1 else 0 end) as role,
@@ -128,12 +135,12 @@ def _of_series(room: str, person: str) -> str:
                         when not {is_private} or {_has_role("s.group_id", person, _INSIDE)} or {invited} then 2
                         else 1 end) as shown
           from chain join event_series s on s.id = chain.id where s.deleted_at is null"""
-    # 2 hosts all dates, 1 hosts one that is not long over.
+    # 2 hosts all dates, 1 hosts one that is upcoming or was recently.
     co_host = f"""
         select max(case when h.is_for_series = 1 and {_goes_on("e.series_id")} then 2 when e.starts_at >= cast(:now as bigint) - {ANSWER_COUNTS_FOR} then 1 else 0 end)
           from event_co_hosts h join events e on e.id = h.event_id
          where h.user_id = {person} and h.state = 'accepted' and e.deleted_at is null and e.series_id in (select id from chain)"""
-    # 2 goes to a date, 1 is interested in one.
+    # 2 is going to a date, 1 is interested in one.
     answer = f"""
         select max(case when a.status = 'interested' then 1 else 2 end) from attendances a join events e on e.id = a.event_id
          where a.user_id = {person} and a.status in ('attending', 'attended', 'waitlisted', 'interested') and {_COUNTS}
@@ -157,8 +164,9 @@ def _of_series(room: str, person: str) -> str:
 
 
 def _goes_on(series: str) -> str:
-    """SQL condition: the series, given by its id, was not split, or has dates that are not long over: who hosted it before it was
-    handed over keeps the dates of their half, and no say in the conversation.
+    """SQL condition: the series with this id was not split, or it has dates that are upcoming or recent. Someone who
+    handed over the rest of a series keeps the dates of their own half, but no longer moderates the conversation once
+    these are long over.
     """
     return (
         f"(not exists (select 1 from event_series ns where ns.split_from = {series} and ns.deleted_at is null)"
@@ -190,10 +198,10 @@ def _is_sanctioned(room: str, person: str, kind: str) -> str:
 
 
 def _is_out(room: str, person: str, of: SubjectKind, *, with_shadows: bool) -> str:
-    """SQL condition: banned here or from the group, blocked by the host, suspended, or known by a network account only."""
+    """SQL condition: banned here or from the group, blocked by the host, suspended, or known only by a network account."""
     in_group = f"select gb.group_id from group_members gb where gb.user_id = {person} and gb.role = 'banned'"
     kinds = "'person', 'shadow'" if with_shadows else "'person'"
-    # Each has a group and somebody who hosts it, who may block people.
+    # Each kind has a group, and a host who can block people.
     owner, group, host = {
         SubjectKind.EVENT: (f"events o where o.id = {room}.event_id", "o.group_id", "o.author_id"),
         SubjectKind.SERIES: (
@@ -216,7 +224,7 @@ def _is_out(room: str, person: str, of: SubjectKind, *, with_shadows: bool) -> s
 
 
 def candidate_rooms_sql(person: str) -> str:
-    """SQL query: ids of the rooms that a person may be in, by any relation; ``access_sql`` decides."""
+    """SQL query: ids of the rooms that a person might be in, by any relation. ``access_sql`` decides."""
     runs = f"select m.group_id from group_members m where m.user_id = {person} and m.role in ({_RUNNING})"
     chain_up = f"""
       with recursive up (id, split_from, steps) as (
@@ -259,21 +267,21 @@ def candidate_rooms_sql(person: str) -> str:
 
 
 def people_in_room_sql() -> str:
-    """SQL table: ``user_id`` of everybody who may be in the room ``:room``, each once; ``access_sql`` decides."""
+    """SQL table: ``user_id`` of everyone who might be in the room ``:room``, each once. ``access_sql`` decides."""
     return f"(select distinct user_id from {related_people_sql()} pr)"
 
 
 def related_people_sql(whom: str = "") -> str:
-    """SQL table: ``user_id`` and ``because`` of everybody who is related to what the room ``:room`` belongs to; who answered, the
-    most by far, comes last. ``whom``: a condition on the id of a person, such as ``= u.id``. It is part of each query, because a
-    database would find everybody first.
+    """SQL table: ``user_id`` and ``because`` of everyone who is related to the subject of the room ``:room``. People
+    who answered come last, because they are by far the most. ``whom`` is a condition on the id of a person, such as ``=
+    u.id``. It is repeated in each part, because the database would otherwise collect everyone first.
     """
 
     def only(column: str) -> str:
         return f" and {column} {whom}" if whom else ""
 
-    # Events are found by their id and by their series apart: with "or", PostgreSQL reads all answers of the site. The room is
-    # not joined: SQLite would read all events for a filter of their ids.
+    # Separate queries find events by id and by series: with "or", PostgreSQL would read all answers of the site. The
+    # room is not joined, because SQLite would read all events to filter their ids.
     of_event = "(select event_id from this)"
     with_people = "(select event_id from this where kind not in ('hosts', 'direct'))"
     return f"""(
@@ -306,7 +314,9 @@ def related_people_sql(whom: str = "") -> str:
 
 
 async def access(reader: Reader, room: RoomId, person: UserId | None) -> Access:
-    """What a person may do in a room; ``NONE`` where there is no such room. ``person`` None: nobody is signed in."""
+    """Return what a person may do in a room: ``NONE`` if there is no such room. ``person`` is None if nobody is signed
+    in.
+    """
     return (await access_to_each(reader, [room], person)).get(room, Access.NONE)
 
 
@@ -338,7 +348,7 @@ async def access_to_each(reader: Reader, rooms: Collection[RoomId], person: User
 async def access_to_own(
     reader: Reader, person: UserId, condition: str = "1 = 1", **values: object
 ) -> dict[RoomId, Access]:
-    """``access`` for the rooms that a person is in and that fit a condition on ``r``: at most the 5,000 with the latest messages."""
+    """``access`` for the person's rooms that match a condition on ``r``: at most the 5,000 with the latest messages."""
     rows = await reader.fetch(
         f"select r.id from chat_rooms r where r.id in {candidate_rooms_sql('cast(:person as text)')} and {condition}"
         f" order by coalesce(r.last_said_at, r.created_at) desc, r.id desc limit {_MOST_OWN}",
@@ -352,8 +362,8 @@ async def access_to_own(
 async def access_of_each(
     reader: Reader, room: Room, people: Collection[UserId], *, with_shadows: bool = False
 ) -> dict[UserId, Access]:
-    """``access`` of several people in one room: checked before each batch that is pushed to open pages. ``with_shadows``: see
-    ``access_sql``.
+    """``access`` of several people in one room, checked before each batch that is pushed to open pages.
+    ``with_shadows`` is as in ``access_sql``.
     """
     if not people:
         return {}
@@ -369,7 +379,7 @@ async def access_of_each(
 
 
 async def _by_owner(reader: Reader, rooms: Collection[RoomId]) -> dict[SubjectKind, list[RoomId]]:
-    """The rooms by what they belong to."""
+    """Group the rooms by the kind of their subject."""
     if not rooms:
         return {}
     rows = await reader.fetch(
@@ -384,8 +394,8 @@ async def _by_owner(reader: Reader, rooms: Collection[RoomId]) -> dict[SubjectKi
 
 
 async def require_access(reader: Reader, room: RoomId, person: UserId | None, least: Access) -> Access:
-    """The access of the person. Raises NotFound without any, for absent and forbidden alike; Forbidden (``ReadOnly``,
-    ``NotAModerator``) with less than ``least``.
+    """Return the access of the person. Raises NotFound if they have none, whether or not the room exists, and Forbidden
+    (``ReadOnly``, ``NotAModerator``) if they have less than ``least``.
     """
     found = await access(reader, room, person)
     require_at_least(found, least)
@@ -393,7 +403,7 @@ async def require_access(reader: Reader, room: RoomId, person: UserId | None, le
 
 
 def require_at_least(level: Access, least: Access) -> None:
-    """``require_access`` for access that was already checked."""
+    """``require_access`` for access that was already looked up."""
     if level is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     if level < least:
@@ -403,15 +413,17 @@ def require_at_least(level: Access, least: Access) -> None:
 
 
 def reading_floor_sql(room: str = "r", reader: str = "c") -> str:
-    """``reading_floor`` as SQL, for people who do not moderate; ``reader``: their row of ``chat_readers``, all null without one."""
+    """``reading_floor`` as SQL, for people who do not moderate. ``reader`` is the alias of their row of
+    ``chat_readers``, all null if there is none.
+    """
     newcomers = f"case when {room}.history = 'all' then {room}.history_floor else {room}.last_number end"
     return f"coalesce({reader}.entered_number, {newcomers})"
 
 
 async def reading_floor(reader: Reader, room: Room, person: UserId | None, level: Access) -> int:
-    """The number after which this person reads the room: 0 is everything.
+    """The person can read messages with a greater number than this; 0 is everything.
 
-    It is stored when they come; people who never came read as newcomers do.
+    It is stored when they join. People who never joined read what newcomers can read.
     """
     if level is Access.MODERATE or person is None:
         return 0 if level is Access.MODERATE else room.newcomer_floor
@@ -419,7 +431,7 @@ async def reading_floor(reader: Reader, room: Room, person: UserId | None, level
 
 
 async def entered_numbers_of_people(reader: Reader, room: Room, people: Collection[UserId]) -> dict[UserId, int]:
-    """The room's number when each of these people came; those who never came are left out."""
+    """The room's number at the time when each of these people joined. Those who never joined are left out."""
     if not room.newcomer_floor or not people:
         return {}
     rows = await reader.fetch(
@@ -431,7 +443,7 @@ async def entered_numbers_of_people(reader: Reader, room: Room, people: Collecti
 
 
 async def entered_numbers_in_rooms(reader: Reader, rooms: Collection[Room], person: UserId) -> dict[RoomId, int]:
-    """The number of each of these rooms when this person came; rooms where they never came are left out."""
+    """The number that each of these rooms had when this person joined. Rooms they never joined are left out."""
     if not rooms:
         return {}
     rows = await reader.fetch(

@@ -1,6 +1,6 @@
-"""Audit log of the moderation of rooms: what was done, by whom, to whom and why; also objections of authors.
+"""Audit log of room moderation: what was done, by whom, to whom and why; also objections of authors.
 
-Entries are never changed; undoing is an entry of its own.
+Entries are never changed. Undoing something adds an entry.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from openmeet.domain.users.model import UserId
 
 
 class ModerationAct(StrEnum):
-    """Acts in the log of a room."""
+    """Kinds of entries in the moderation log of a room."""
 
     REMOVED = "removed"
     RESTORED = "restored"
@@ -28,10 +28,10 @@ class ModerationAct(StrEnum):
     CLOSED = "closed"
     REOPENED = "reopened"
     SETTINGS = "settings"
-    DISMISSED = "dismissed"  # reports about a message
-    OBJECTED = "objected"  # the author, to a removal
-    UPHELD = "upheld"  # a removal, against an objection
-    # Of guests from Matrix, whose address is in the reason.
+    DISMISSED = "dismissed"  # the reports about a message
+    OBJECTED = "objected"  # the author objected to a removal
+    UPHELD = "upheld"  # a removal was upheld against an objection
+    # About guests from Matrix; the reason contains their address.
     GUEST_INVITED = "guest_invited"
     GUEST_REMOVED = "guest_removed"
     GUEST_BANNED = "guest_banned"
@@ -39,7 +39,7 @@ class ModerationAct(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RoomAct:
-    """One entry. ``user_id``: who it is about; ``by_user_id`` None: the program."""
+    """One entry. ``user_id`` is the person it is about. ``by_user_id`` is None if the program did it."""
 
     id: str
     room_id: RoomId
@@ -63,7 +63,7 @@ async def note_act(
     reason: str = "",
     until: Instant | None = None,
 ) -> str:
-    """Write an entry; returns its id."""
+    """Write an entry and return its id."""
     act_id = new_id(tx.now)
     await tx.execute(
         """
@@ -95,7 +95,7 @@ async def acts_of(reader: Reader, room: RoomId, page: Page) -> list[RoomAct]:
 
 
 async def acts_about(reader: Reader, message: ChatMessage) -> list[RoomAct]:
-    """Entries about a message and about its author in that room; the newest first."""
+    """Entries about a message and about its author in that room, newest first."""
     rows = await reader.fetch(
         "select id, room_id, act, message_id, user_id, by_user_id, reason, until, at from chat_acts"
         " where room_id = :room and (message_id = :message or message_id is null and user_id = :author)"

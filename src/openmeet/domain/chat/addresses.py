@@ -23,7 +23,7 @@ from openmeet.i18n.catalogue import gettext
 
 
 class ConversationSubject(NamedTuple):
-    """What a conversation is about, and its page."""
+    """The subject of a conversation, and its page."""
 
     subject: RoomSubject
     title: str
@@ -51,7 +51,7 @@ def subject_page_of(about: Event | Series | Group) -> ConversationSubject:
 
 
 def subtitle_of(target: RoomTarget, person: str, viewer: UserId | None) -> str:
-    """Who is in a room, in a few words."""
+    """A few words that say who is in a room."""
     if target.kind is RoomKind.DIRECT:
         return (
             gettext("You and the hosts")
@@ -70,8 +70,9 @@ def subtitle_of(target: RoomTarget, person: str, viewer: UserId | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RoomAddress:
-    """A room, its title and page. ``name``: the title, with who is in it where that is not everybody. ``content``: of its event or series, None for a group. ``is_private``: only who is invited may
-    know of it.
+    """A room, its title and page. ``name`` is the title, followed by who is in the room if that is not everyone.
+    ``content`` is that of the event or series, None for a group. ``is_private`` is True if only invited people may know
+    of it.
     """
 
     title: str
@@ -84,12 +85,12 @@ class RoomAddress:
 
 
 async def addresses_of(reader: Reader, found: Sequence[Room], viewer: UserId | None) -> dict[RoomId, RoomAddress]:
-    """Title and page of each room; rooms of what is deleted are left out."""
+    """Title and page of each room. Rooms whose subject was deleted are left out."""
     of_events = {
         one.id: one for one in await events.several(reader, [room.event_id for room in found if room.event_id])
     }
     series = await series_queries.by_ids(reader, [room.series_id for room in found if room.series_id])
-    # The conversation of a deleted half goes on with the first half that does.
+    # If a half was deleted, its conversation continues with the first half that still exists.
     living = await room_queries.living_halves(reader, [one.id for one in series.values() if one.deleted_at is not None])
     halves = await series_queries.by_ids(reader, list(living.values()))
     series |= {ended: halves[half] for ended, half in living.items()}

@@ -1,4 +1,4 @@
-"""Empty the messages of a person whose account is deleted; their places in the rooms stay."""
+"""Empty the messages of a person whose account is deleted. Their positions in the rooms remain."""
 
 from itertools import groupby
 from operator import itemgetter
@@ -9,10 +9,10 @@ from openmeet.domain.chat import log, pictures
 from openmeet.domain.chat.model import ChatMessageId, LogKind, RoomId
 from openmeet.domain.users.model import UserId
 
-# Also messages from their own Matrix account before they linked it, which have no user id here.
+# This includes messages sent from their own Matrix account before they linked it, which have no user id here.
 _WROTE: Final = "(user_id = :id or matrix_sender = (select mxid from matrix_people where user_id = :id))"  # most people have no mxid: null equals nothing
 MESSAGES_OF: Final = f"select id from chat_messages where {_WROTE}"
-# What others, or hosts, added to messages: rows by ``message_id``.
+# What other people or hosts added to messages. Rows are found by ``message_id``.
 ON_MESSAGES: Final = (
     "chat_reactions",
     "chat_edits",
@@ -25,8 +25,8 @@ ON_MESSAGES: Final = (
 
 
 async def empty_messages(tx: Transaction, user_id: UserId, limit: int) -> int:
-    """Empty some messages of a person; open pages are updated. Returns how many; what others added goes with
-    ``ON_MESSAGES``.
+    """Empty up to ``limit`` messages of a person and return how many. Open pages are updated. What others added is
+    deleted with ``ON_MESSAGES``.
     """
     rows = await tx.fetch(
         "select id, room_id, case when body <> '' or removed_at is null then 1 else 0 end as is_shown from chat_messages"

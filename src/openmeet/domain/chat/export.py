@@ -1,4 +1,4 @@
-"""Export of the messages of a room for its hosts: a page at a time, with access checked before each."""
+"""Export the messages of a room for its hosts, page by page. Access is checked before each page."""
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from openmeet.domain.chat.queries import votes_of
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId, unnamed
 
-# Messages of one statement.
+# Messages per query.
 _PAGE: Final = 500
 _MOST_PRIVATE: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedMessage:
-    """A message and its author: a name, or a number for people who answered privately. ``votes``: how many there are for each
-    choice of a poll.
+    """A message and its author, as a name, or as a number for people who answered privately. ``votes`` counts the votes
+    for each choice of a poll.
     """
 
     message: ChatMessage
@@ -29,7 +29,7 @@ class ExportedMessage:
 
 
 async def pages(db: Database, room: RoomId, person: UserId, after: int) -> AsyncIterator[list[ExportedMessage]]:
-    """Messages after a number in pages; it ends where the person no longer moderates the room."""
+    """Messages after a number, in pages. Stops if the person no longer moderates the room."""
     async with db.reader() as reader:
         numbers = await _private_authors(reader, room)
     number = after
@@ -73,7 +73,7 @@ async def _page(
 
 
 async def _private_authors(reader: Reader, room: RoomId) -> list[UserId]:
-    """Who wrote here and answered privately, in the order in which they first wrote."""
+    """People who wrote here and answered privately, in the order of their first messages."""
     rows = await reader.fetch(
         f"""
         select m.user_id from chat_messages m join chat_rooms r on r.id = m.room_id

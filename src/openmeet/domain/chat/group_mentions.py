@@ -1,7 +1,8 @@
-"""Mentions of many at once: ``@hosts`` by everyone who may write, ``@everyone`` by those who moderate the room.
+"""Group mentions: ``@hosts`` by everyone who may write, ``@everyone`` by people who moderate the room.
 
-The details of a message have its group mentions. The people are looked up when they are notified, a page at a time, and stored
-with the mentions by name. Unlike those they are shown to nobody, because they would tell who is in the room.
+The details of a message list its group mentions. The people are looked up when they are notified, page by page, and
+stored with the mentions by name. Unlike those, they are not shown to anyone, because they would reveal who is in the
+room.
 """
 
 from collections.abc import Collection
@@ -25,7 +26,7 @@ class GroupMention(StrEnum):
     EVERYONE = "everyone"
 
 
-# What people write, in the languages of the site.
+# The words that people write, in the languages of the site.
 WORDS: Final = {
     "hosts": GroupMention.HOSTS,
     "gastgeber": GroupMention.HOSTS,
@@ -34,9 +35,9 @@ WORDS: Final = {
 }
 _EVERYONE_AGAIN: Final = HOUR
 _HOSTS_AGAIN: Final = 10 * MINUTE
-# Everyone in these rooms is notified of every message.
+# Everyone in rooms of these kinds is notified of every message.
 _SMALL: Final = frozenset({RoomKind.HOSTS, RoomKind.DIRECT})
-# Messages that are looked through for an earlier call: more in an hour are beyond the limits of writing.
+# How many recent messages are searched for an earlier call. The rate limits allow no more in an hour.
 _LOOKED_AT: Final = 2_000
 _PAGE: Final = 500
 
@@ -44,9 +45,9 @@ _PAGE: Final = 500
 async def allowed_group_mentions(
     reader: Reader, room: Room, person: UserId, level: Access, body: str
 ) -> tuple[GroupMention, ...]:
-    """The group mentions of a new message that its author may use now; others are plain words.
+    """The group mentions in a new message that its author may use now. Others remain plain text.
 
-    Raises TooMany (``EveryoneTooOften``) where everyone was called within the hour.
+    Raises TooMany (``EveryoneTooOften``) if everyone was called within the last hour.
     """
     wanted = {WORDS[name] for name in mentioned_names(body) if name in WORDS}
     if not wanted or room.kind in _SMALL:
@@ -76,7 +77,7 @@ async def _last_call(
         room=room,
         most=_LOOKED_AT,
         since=Instant(reader.now - within),
-        # Our own JSON; quotes in what people write are escaped there.
+        # We write this JSON ourselves, and quotes in people's text are escaped in it.
         call=f'%"calls": [%"{whom}"%',
         person=person,
     )
@@ -90,15 +91,15 @@ def calls_of(one: ChatMessage) -> frozenset[GroupMention]:
 
 
 def is_group_mention(name: str) -> bool:
-    """Whether a folded name is a group mention, not a person's."""
+    """Whether a folded name is a group mention and not a person's name."""
     return name in WORDS
 
 
 async def page_of_people_called(
     tx: Transaction, room: Room, one: ChatMessage, after: UserId | None
 ) -> tuple[Collection[UserId], UserId | None]:
-    """Store the next people whom a message mentions as a group and who may read it. Returns them, and the last one looked at; None
-    if there are no more.
+    """Store the next people whom a group mention of a message addresses and who may read it. Return them, and the last
+    person looked at, or None if there are no more.
     """
     calls = calls_of(one)
     if not calls:

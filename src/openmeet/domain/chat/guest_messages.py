@@ -1,6 +1,8 @@
-"""Messages and reactions of guests from Matrix. The rules are those of everybody (``posting``); a guest changes only what is theirs.
+"""Messages and reactions of guests from Matrix. The usual rules apply (``posting``). A guest can only change what they
+sent themselves.
 
-A guest can mention, by name, people whom everybody may know to be in the room, but neither all hosts nor everyone.
+A guest can mention people by name if everyone may know that they are in the room, but cannot mention all hosts or
+everyone.
 """
 
 from collections.abc import Collection
@@ -44,7 +46,7 @@ async def say(
     reply_to: ChatMessageId | None,
     mentions: Collection[UserId] = (),
 ) -> ChatMessage:
-    """Store a message of a guest. ``mentions``: besides the people that the text names.
+    """Store a guest's message. ``mentions`` has people in addition to those named in the text.
 
     Raises NotFound, Forbidden (``ReadOnly``, ``RoomClosed``), TooMany (``SlowMode``), InvalidForm.
     """
@@ -73,8 +75,8 @@ async def say(
 
 
 async def edit(tx: Transaction, sender: str, message_id: ChatMessageId, text: str) -> ChatMessage:
-    """Change a guest's own text within a day. Raises NotFound, Forbidden (``AuthorOnly`` …), Refused (``TooLate``, ``Removed``),
-    InvalidForm.
+    """Change a guest's own text, up to a day after it was sent. Raises NotFound, Forbidden (``AuthorOnly`` …), Refused
+    (``TooLate``, ``Removed``), InvalidForm.
     """
     one = await _own(tx, sender, message_id)
     room = await _writable(tx, one.room_id, sender)
@@ -90,7 +92,7 @@ async def edit(tx: Transaction, sender: str, message_id: ChatMessageId, text: st
 
 
 async def take_back(tx: Transaction, sender: str, message_id: ChatMessageId) -> ChatMessage:
-    """Empty a guest's own message, also after they left. A second time changes nothing. Raises NotFound, Forbidden (``AuthorOnly``)."""
+    """Empty a guest's own message, even after they left. Idempotent. Raises NotFound, Forbidden (``AuthorOnly``)."""
     one = await _own(tx, sender, message_id)
     if one.is_taken_back:
         return one

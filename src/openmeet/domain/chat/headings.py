@@ -1,4 +1,6 @@
-"""Dates of a series as headings of its conversation. A heading is the original date, so a message about it stores no event."""
+"""Dates of a series as headings in its conversation. A heading is the original date, so a message about it does not
+store an event.
+"""
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
@@ -15,7 +17,7 @@ _LATEST = "9999-12-31T23:59:59"
 
 
 async def checked_heading(reader: Reader, room: Room, text: str | None) -> str | None:
-    """The name of the date that a message is about. Raises InvalidForm (``about``) for anything else."""
+    """Validate the name of the date that a message is about. Raises InvalidForm (``about``) if it is not one."""
     if text is None:
         return None
     if room.kind is not RoomKind.SERIES or room.series_id is None:
@@ -57,8 +59,8 @@ async def takes_signals(reader: Reader, room: Room) -> bool:
 
 
 async def default_heading(reader: Reader, room: Room) -> str | None:
-    """The heading of messages whose authors choose none: the present date until six hours after its end, else the next one; None
-    if no date is coming.
+    """The heading for messages whose authors choose none: the current date until six hours after its end, then the next
+    one. None if there is none.
     """
     if room.kind is not RoomKind.SERIES or room.series_id is None:
         return None

@@ -1,8 +1,8 @@
-"""The log of a room: everything that happens in it, numbered without gaps in the order of the commits.
+"""The log of a room: everything that happens in it, numbered without gaps in commit order.
 
-Each entry wakes everything that follows the room: callbacks of this process after the commit, other processes by a notification of
-PostgreSQL on the channel of the tenant. Both carry ``room:number`` and are hints: numbers are compared, and readers look every
-two seconds anyway.
+Each entry wakes everything that follows the room: callbacks in this process after the commit, and other processes by a
+PostgreSQL notification on the tenant's channel. Both carry ``room:number`` and are only hints: readers compare numbers,
+and poll every two seconds in any case.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,11 +17,11 @@ from groundwork.outbox import jobs
 from openmeet.domain.chat.model import ChatLogEntry, ChatMessageId, LogKind, Room, RoomId
 from openmeet.outbox.kinds import JobKind
 
-# Jobs of mirrored rooms: each room is a partition, so that none waits for another.
+# Jobs of mirrored rooms. Each room is its own partition, so none waits for another.
 MIRRORED: Final = """
     select r.id as subject, r.id as partition, 2 as priority from chat_rooms r where r.matrix_state <> 'off'
 """
-# A stream that missed more than this reloads its page.
+# A stream that missed more entries than this reloads its page.
 MAX_REPLAYED: Final = 200
 
 # Entries that people may be notified of.
@@ -40,19 +40,19 @@ _LISTENERS: WeakSet[LogListener] = WeakSet()
 
 
 def channel(schema: str) -> str:
-    """The channel that other processes listen on, for the tenant with this schema."""
+    """The PostgreSQL channel for the tenant with this schema, on which other processes listen."""
     return f"{schema}_chat"
 
 
 def parse_notification(payload: str) -> tuple[RoomId, int] | None:
-    """The room and number in a notification; None where any room may have changed."""
+    """Parse the room and number of a notification. None means that any room may have changed."""
     room, _, number = payload.partition(":")
     return (RoomId(room), int(number)) if room and number.isdecimal() else None
 
 
 @dataclass(frozen=True, slots=True)
 class NextEntry:
-    """Where the next entry of a room goes; the room stays locked until the commit."""
+    """Where the next entry of a room goes. The room stays locked until the commit."""
 
     room: RoomId
     number: int
@@ -60,14 +60,14 @@ class NextEntry:
 
 
 async def append(tx: Transaction, room: RoomId, kind: LogKind, message: ChatMessageId | None = None) -> int:
-    """Write the next entry; returns its number. Call it last: it locks the room until the commit."""
+    """Write the next entry and return its number. Call this last, because it locks the room until the commit."""
     entry = await next_entry(tx, room)
     await write(tx, entry, kind, message)
     return entry.number
 
 
 async def append_each(tx: Transaction, room: RoomId, kind: LogKind, messages: Sequence[ChatMessageId]) -> None:
-    """``append`` for many messages of one room; the number of statements does not depend on theirs."""
+    """``append`` for many messages of one room, with a constant number of statements."""
     if not messages:
         return
     entry = await next_entry(tx, room)
@@ -97,14 +97,14 @@ async def next_entry(tx: Transaction, room: RoomId) -> NextEntry:
 
 
 def entry_after(room: Room) -> NextEntry:
-    """``next_entry`` for a room that ``room_queries.lock`` returned, if nothing was written to its log since."""
+    """``next_entry`` for a room that ``room_queries.lock`` returned and whose log has not been written to since."""
     return NextEntry(room.id, room.last_number + 1, room.is_mirrored)
 
 
 _INSERT: Final = (
     "insert into chat_log (room_id, number, kind, message_id, at) values (:room, :number, :kind, :message, :now)"
 )
-# With the entry, so that it costs no round trip.
+# In the same statement as the entry, so that it does not cost a round trip.
 _INSERT_AND_NOTIFY: Final = f"{_INSERT} returning pg_notify(current_schema() || '_chat', :notice)"
 
 
@@ -117,9 +117,9 @@ async def write(
     along: Sequence[SqlWrite] = (),
     said_at: Instant | None = None,
 ) -> None:
-    """Write the entry, and wake readers after the commit. ``along``: further writes in the same round trip.
+    """Write the entry, and wake readers after the commit. ``along`` has further writes for the same round trip.
 
-    ``said_at``: when something new was said, after which rooms are sorted.
+    ``said_at`` is set if something new was said; rooms are sorted by it.
     """
     room, number = entry.room, entry.number
     values = {"room": room, "number": number, "kind": kind.value, "message": message, "now": tx.now}
@@ -144,7 +144,7 @@ async def write(
 
 
 async def wake_mirror(tx: Transaction, room: RoomId) -> None:
-    """Enqueue the job of the room for the bridge, if the room is mirrored to Matrix."""
+    """Enqueue the job that mirrors the room to Matrix, if it is mirrored."""
     await jobs.enqueue_again_selected(tx, JobKind.MATRIX_ROOM, f"{MIRRORED} and r.id = :room", room=room)
 
 
@@ -154,7 +154,7 @@ def _call_listeners(room: RoomId, number: int) -> None:
 
 
 async def entries_after(reader: Reader, room: RoomId, number: int, *, limit: int = MAX_REPLAYED) -> list[ChatLogEntry]:
-    """Entries after a number, in order: one more than the limit where there are more."""
+    """Entries after a number, in order: one more than the limit if there are more."""
     rows = await reader.fetch(
         "select room_id, number, kind, message_id, at from chat_log where room_id = :room and number > :number"
         " order by number limit :limit",

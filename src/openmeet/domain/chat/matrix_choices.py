@@ -1,6 +1,6 @@
 """Which mirrored rooms a person’s own Matrix account is invited to: all, chosen ones, or none.
 
-A person who leaves a room on Matrix is not invited to it again until they ask for it.
+A person who leaves a room on Matrix is not invited again until they ask for it.
 """
 
 from collections.abc import Collection
@@ -19,7 +19,9 @@ from openmeet.domain.users.model import Caller, UserId
 
 
 class InvitationMode(StrEnum):
-    """Which rooms invite. ``ALL``: rooms where they may write and that they have not left on Matrix. ``CHOSEN``: rooms that they asked for."""
+    """Which rooms invite the account. ``ALL``: rooms where they may write and that they have not left on Matrix.
+    ``CHOSEN``: rooms that they asked for.
+    """
 
     ALL = "all"
     CHOSEN = "chosen"
@@ -27,7 +29,7 @@ class InvitationMode(StrEnum):
 
 
 class RoomWish(StrEnum):
-    """What a person chose for one room. ``STOP``: they left it on Matrix, or do not want to be invited."""
+    """A person's choice for one room. ``STOP``: they left it on Matrix, or do not want to be invited."""
 
     INVITE = "invite"
     STOP = "stop"
@@ -35,7 +37,7 @@ class RoomWish(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MirroredRoomChoice:
-    """A mirrored room of a person. ``is_invited``: whether it invites their account, by the mode and what they chose."""
+    """A mirrored room of a person. ``is_invited`` says whether it invites their account, by the mode and their choice."""
 
     room_id: RoomId
     name: str
@@ -44,7 +46,7 @@ class MirroredRoomChoice:
 
 
 def is_wanted(mode: InvitationMode, wish: RoomWish | None) -> bool:
-    """Whether a room invites the account, by the mode and what was chosen for the room."""
+    """Whether a room invites the account, by the mode and the choice for this room."""
     match mode:
         case InvitationMode.ALL:
             return wish is not RoomWish.STOP
@@ -60,7 +62,9 @@ async def mode_of(reader: Reader, user_id: UserId) -> InvitationMode:
 
 
 async def choose_mode(tx: Transaction, caller: Caller, mode: InvitationMode) -> None:
-    """Set which rooms invite; invitations that are no longer wanted are withdrawn, and nobody is removed."""
+    """Set which rooms invite the account. Invitations that are no longer wanted are withdrawn, but nobody is removed
+    from a room.
+    """
     await mirroring.make_person(tx, caller.user_id)
     await tx.execute(
         "update matrix_people set invites = :mode where user_id = :user", mode=mode.value, user=caller.user_id
@@ -69,7 +73,7 @@ async def choose_mode(tx: Transaction, caller: Caller, mode: InvitationMode) -> 
 
 
 async def choose_room(tx: Transaction, caller: Caller, room_id: RoomId, *, invited: bool) -> None:
-    """Ask to be invited to one mirrored room, also after leaving it, or not to be. Raises NotFound."""
+    """Ask to be invited to one mirrored room, even after leaving it, or ask not to be. Raises NotFound."""
     room = await room_queries.by_id(tx, room_id)
     await require_access(tx, room_id, caller.user_id, Access.READ)
     if room is None or not room.is_mirrored:
@@ -79,12 +83,12 @@ async def choose_room(tx: Transaction, caller: Caller, room_id: RoomId, *, invit
 
 
 async def note_leaving(tx: Transaction, room_id: RoomId, user_id: UserId) -> None:
-    """Store that somebody left the room on Matrix: it no longer invites them."""
+    """Record that a person left the room on Matrix, so that it no longer invites them."""
     await _write(tx, room_id, user_id, RoomWish.STOP, is_due=False)
 
 
 async def note_invitations(tx: Transaction, room_id: RoomId, people: Collection[UserId]) -> None:
-    """Store that these people were invited as they asked. If they leave after this, the room no longer invites them."""
+    """Record that these people were invited as they asked. If they leave afterwards, the room no longer invites them."""
     await tx.execute(
         "update matrix_choices set is_due = 0 where room_id = :room and user_id in :people and is_due = 1",
         room=room_id,
@@ -93,7 +97,7 @@ async def note_invitations(tx: Transaction, room_id: RoomId, people: Collection[
 
 
 async def rooms_to_choose(reader: Reader, user_id: UserId, limit: int) -> list[MirroredRoomChoice]:
-    """The mirrored rooms that a person may write in, those with the latest messages first."""
+    """The mirrored rooms in which a person may write, those with the latest messages first."""
     reached = await access_to_own(reader, user_id, "r.matrix_state = 'on'")
     ids = [room for room, found in reached.items() if found >= Access.WRITE][:limit]
     found = await room_queries.by_ids(reader, ids)

@@ -1,6 +1,7 @@
-"""Guests from Matrix: people without an account here, whom hosts of a public event, series or group invite by their address.
+"""Guests from Matrix: people without an account here whom hosts of a public event, series or group invite by their
+Matrix address.
 
-A guest is known by the address alone, and is in no list of people who come. What they write is in ``guest_messages``.
+A guest is known only by the address and is not on any attendee list. For what they write, see ``guest_messages``.
 """
 
 import re
@@ -22,7 +23,8 @@ from openmeet.domain.users.model import Caller, UserId
 MAX_GUESTS: Final = 100
 # Matrix specification, Appendices, User Identifiers: at most 255 bytes.
 MAX_ADDRESS: Final = 255
-# What somebody types; the historical grammar also allows other characters, which ``openmeet.matrix.names`` accepts from a homeserver.
+# What people type. The historical grammar also allows other characters, which ``openmeet.matrix.names`` accepts from a
+# homeserver.
 _ADDRESS = re.compile(r"@[a-z0-9._=\-/+]{1,200}:[A-Za-z0-9.\-\[\]:]{1,200}")
 
 
@@ -35,7 +37,7 @@ class GuestState(StrEnum):
 
 
 class GuestPresence(StrEnum):
-    """What the homeserver says about a guest. ``REFUSED``: it could not invite them. ``UNKNOWN``: not asked yet."""
+    """What the homeserver reports about a guest. ``REFUSED``: it could not invite them. ``UNKNOWN``: not asked yet."""
 
     UNKNOWN = ""
     INVITED = "invite"
@@ -46,8 +48,8 @@ class GuestPresence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MatrixGuest:
-    """A guest of a room. ``is_due``: an invitation is to be sent even if they left. ``by_user_id`` None: they were in the room before
-    it was ours.
+    """A guest of a room. ``is_due``: an invitation must be sent even if they left. ``by_user_id`` is None if they were
+    already in an adopted room.
     """
 
     room_id: RoomId
@@ -63,7 +65,7 @@ class MatrixGuest:
 async def guests_of(
     reader: Reader, room: RoomId, *, states: tuple[GuestState, ...] = tuple(GuestState)
 ) -> list[MatrixGuest]:
-    """Guests of a room in order of their address."""
+    """Guests of a room, ordered by address."""
     rows = await reader.fetch(
         "select room_id, mxid, state, membership, is_due, reason, by_user_id, at from matrix_guests"
         " where room_id = :room and state in :states order by mxid",
@@ -84,19 +86,19 @@ async def guest(reader: Reader, room: RoomId, mxid: str) -> MatrixGuest | None:
 
 
 async def are_allowed(reader: Reader, room: Room) -> bool:
-    """Whether the room may have guests now: its hosts allow them, and what it belongs to is public."""
+    """Whether the room may have guests now: its hosts allow them, and its subject is public."""
     is_on = room.matrix_state == MirrorState.ON and room.matrix_guests
     return is_on and not await mirroring.is_subject_restricted(reader, room.id)
 
 
 async def may_write(reader: Reader, room: Room, mxid: str) -> bool:
-    """Whether somebody without an account here is a guest who may write in the room now."""
+    """Whether a person without an account here is a guest who may write in the room now."""
     found = None if room.is_closed else await guest(reader, room.id, mxid)
     return found is not None and found.state is GuestState.INVITED and await are_allowed(reader, room)
 
 
 async def is_only_guest(reader: Reader, room: Room, mxid: str, user_id: UserId) -> bool:
-    """Whether the owner of this linked account has access to the room only as a guest."""
+    """Whether the owner of this linked account can access the room only as a guest."""
     found = await guest(reader, room.id, mxid)
     if found is None or found.state is not GuestState.INVITED:
         return False
@@ -106,10 +108,10 @@ async def is_only_guest(reader: Reader, room: Room, mxid: str, user_id: UserId) 
 async def invite(
     tx: Transaction, caller: Caller, room_id: RoomId, address: str, *, only_of_server: str = ""
 ) -> MatrixGuest:
-    """Invite somebody by their address; also somebody who was removed, banned, or left.
+    """Invite a person by their Matrix address, even if they were removed or banned, or left.
 
-    ``only_of_server``: where the homeserver does not federate, its name. Raises NotFound, Forbidden (``NotAModerator``),
-    Refused (``NoGuests``, ``TooManyGuests``), InvalidForm (``address``).
+    ``only_of_server`` is the name of the homeserver if it does not federate. Raises NotFound, Forbidden
+    (``NotAModerator``), Refused (``NoGuests``, ``TooManyGuests``), InvalidForm (``address``).
     """
     room = await _moderated(tx, caller, room_id)
     if not await are_allowed(tx, room):
@@ -117,7 +119,7 @@ async def invite(
     mxid = checked_address(address, only_of_server)
     before = await guest(tx, room_id, mxid)
     if before is not None and before.state is GuestState.INVITED and before.presence is not GuestPresence.LEFT:
-        # Try again if the homeserver refused before. A guest who is in the room is not invited again.
+        # Try again if the homeserver refused before. A guest who is already in the room is not invited again.
         await _write(tx, room_id, mxid, GuestState.INVITED, caller, is_due=True)
         await log.wake_mirror(tx, room_id)
         return await _stored(tx, room_id, mxid)
@@ -135,7 +137,7 @@ async def invite(
 async def remove(
     tx: Transaction, caller: Caller, room_id: RoomId, address: str, reason: str = ""
 ) -> MatrixGuest | None:
-    """Remove a guest, who can be invited again; a banned guest stays banned. None if there is no such guest.
+    """Remove a guest, who can be invited again. A banned guest stays banned. Return None if there is no such guest.
 
     Raises NotFound, Forbidden (``NotAModerator``).
     """
@@ -143,7 +145,9 @@ async def remove(
 
 
 async def ban(tx: Transaction, caller: Caller, room_id: RoomId, address: str, reason: str = "") -> MatrixGuest | None:
-    """Ban a guest until a host invites them again. None if there is no such guest. Raises NotFound, Forbidden (``NotAModerator``)."""
+    """Ban a guest until a host invites them again. Return None if there is no such guest. Raises NotFound, Forbidden
+    (``NotAModerator``).
+    """
     return await _decide(tx, caller, room_id, address, GuestState.BANNED, ModerationAct.GUEST_BANNED, reason)
 
 
@@ -159,7 +163,7 @@ async def admit(tx: Transaction, room: RoomId, mxid: str) -> None:
 
 
 async def note_presence(tx: Transaction, room: RoomId, mxid: str, presence: GuestPresence) -> None:
-    """Store what the homeserver last said about a guest."""
+    """Store what the homeserver last reported about a guest."""
     await tx.execute(
         "update matrix_guests set membership = :presence where room_id = :room and mxid = :mxid and membership <> :presence",
         presence=presence.value,
@@ -169,7 +173,7 @@ async def note_presence(tx: Transaction, room: RoomId, mxid: str, presence: Gues
 
 
 async def note_invitation(tx: Transaction, room: RoomId, mxid: str, presence: GuestPresence) -> None:
-    """Store that the invitation that was due was sent, or refused by the homeserver."""
+    """Record that the invitation that was due was sent, or that the homeserver refused it."""
     await tx.execute(
         "update matrix_guests set membership = :presence, is_due = 0 where room_id = :room and mxid = :mxid",
         presence=presence.value,
@@ -179,8 +183,8 @@ async def note_invitation(tx: Transaction, room: RoomId, mxid: str, presence: Gu
 
 
 async def become_person(tx: Transaction, mxid: str, user_id: UserId) -> None:
-    """Turn a guest into the person who linked the account: where they have access they are no longer a guest, and bans of the
-    guest become bans of the person.
+    """Turn a guest into the person who linked the account. They are no longer a guest where they have access, and bans
+    of the guest become bans of the person.
     """
     rows = await tx.fetch(
         "select room_id, state, reason, by_user_id, at from matrix_guests where mxid = :mxid order by room_id",
@@ -209,7 +213,7 @@ async def become_person(tx: Transaction, mxid: str, user_id: UserId) -> None:
 
 
 def checked_address(text: str, only_of_server: str = "") -> str:
-    """An address ``@name:server``, as people write it. Raises InvalidForm (``address``)."""
+    """Validate an address ``@name:server`` as people write it. Raises InvalidForm (``address``)."""
     plain = text.strip().removeprefix("https://matrix.to/#/")
     if len(plain) > MAX_ADDRESS or not _ADDRESS.fullmatch(plain):
         raise InvalidForm({"address": ChatReason.NO_MATRIX_ADDRESS()})

@@ -1,4 +1,6 @@
-"""People mentioned in messages: stored by id and by the name in the text, so that a mention stays theirs when they are renamed."""
+"""People mentioned in messages. The id and the name in the text are both stored, so that a mention survives a change of
+name.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,7 +13,9 @@ from openmeet.domain.users.model import UserId
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """``written``: the folded name in the text; empty where the writer's program named the person by id. ``name``: the present one."""
+    """``written`` is the folded name in the text, or empty if the client sent the person's id. ``name`` is their
+    current name.
+    """
 
     person: UserId
     written: str
@@ -20,7 +24,7 @@ class Mention:
 
 
 async def mentions_in(reader: Reader, messages: Collection[ChatMessageId]) -> dict[ChatMessageId, list[Mention]]:
-    """Who is mentioned by name, by message."""
+    """The people mentioned by name in each message."""
     if not messages:
         return {}
     rows = await reader.fetch(
@@ -42,5 +46,5 @@ async def mentions_in(reader: Reader, messages: Collection[ChatMessageId]) -> di
 
 
 def renamed_among(mentions: Collection[Mention]) -> dict[str, str]:
-    """Present names of mentioned people who have changed their name, by the name in the text; see ``texts.with_names``."""
+    """Current names of mentioned people who have changed their name, by the name in the text; see ``texts.with_names``."""
     return {one.written: one.name for one in mentions if one.is_renamed}

@@ -1,4 +1,6 @@
-"""Chat of two accounts that become one: every row names the remaining person; two threads with the same hosts become one."""
+"""Chat in an account merge: every row is changed to the remaining person, and two threads with the same hosts become
+one.
+"""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +14,7 @@ from openmeet.domain.chat.search_terms import person_term, room_term
 from openmeet.domain.personal_data.tables import hand_over
 from openmeet.domain.users.model import UserId
 
-# Columns in which the remaining person's row wins where both have one, or both stay.
+# Columns with a user id. If both people have a row, either that of the remaining person is kept or both are.
 _NAMED: Final = (
     ("chat_messages", "user_id"),
     ("chat_messages", "removed_by"),
@@ -31,7 +33,7 @@ _NAMED: Final = (
     ("matrix_guests", "by_user_id"),
     ("matrix_choices", "user_id"),
 )
-# The remaining account has read what either has, and was there since the earlier of the two came.
+# The remaining account has read what either of them read, and joined when the first of them did.
 _JOIN_READERS: Final = """
     update chat_readers
        set read_number = (select max(b.read_number) from chat_readers b
@@ -43,7 +45,7 @@ _JOIN_READERS: Final = """
      where user_id = :to_user
        and exists (select 1 from chat_readers o where o.room_id = chat_readers.room_id and o.user_id = :from_user)
 """
-# People who are shut out stay so.
+# A sanction against either account stays in force.
 _DROP_LIFTED: Final = """
     delete from chat_sanctions
      where user_id = :to_user and (lifted_at is not null or until < :now) and exists (
@@ -59,9 +61,9 @@ _TWIN_ROOMS: Final = """
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Reassign every row of chat from one person to the other."""
+    """Reassign all chat rows from one person to the other."""
     people = {"from_user": from_user, "to_user": to_user}
-    # An id chosen by a client protects one person's message from being sent twice; after the merge it protects nobody.
+    # A client's id protects one person's message from being sent twice. It has no use after the merge.
     await tx.execute(
         "update chat_messages set client_id = null where user_id = :from_user and client_id is not null",
         from_user=from_user,
@@ -70,7 +72,7 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     await tx.execute(_DROP_LIFTED, **people, now=tx.now)
     for row in await tx.fetch(_TWIN_ROOMS, **people):
         await _join_rooms(tx, RoomId(row["id"]), RoomId(row["kept"]))
-    # Before the writer changes: they are found under the remaining person.
+    # Do this before the author changes, because the rows are then found under the remaining person.
     await tx.execute(
         "update chat_messages set search_words = replace(search_words, :before, :after)"
         " where user_id = :from_user and search_words <> ''",
@@ -86,7 +88,7 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
 
 
 async def _keep_one_choice(tx: Transaction, people: Mapping[str, UserId]) -> None:
-    """Where both voted in a poll of one choice, the vote of the remaining account stays."""
+    """If both voted in a single-choice poll, keep the vote of the remaining account."""
     rows = await tx.fetch(
         "select m.id, m.details from chat_messages m where m.kind = 'poll'"
         " and exists (select 1 from chat_votes v where v.message_id = m.id and v.user_id = :from_user)"
@@ -104,7 +106,7 @@ async def _keep_one_choice(tx: Transaction, people: Mapping[str, UserId]) -> Non
 
 
 async def _join_rooms(tx: Transaction, goes: RoomId, stays: RoomId) -> None:
-    """Append the messages of one thread to the other, in their order."""
+    """Append the messages of one thread to the other, keeping their order."""
     for row in await tx.fetch("select id from chat_messages where room_id = :room order by number", room=goes):
         message = ChatMessageId(row["id"])
         await tx.execute("delete from chat_log where message_id = :id", id=message)

@@ -52,7 +52,7 @@ COLUMNS: Final = ", ".join(f"m.{name}" for name in _NAMES)
 
 
 def message_of(row: Row) -> ChatMessage:
-    """The message in a row with ``COLUMNS``."""
+    """Parse a row with ``COLUMNS``."""
     return ChatMessage(
         id=ChatMessageId(row["id"]),
         room_id=RoomId(row["room_id"]),
@@ -82,7 +82,7 @@ async def by_id(reader: Reader, message: ChatMessageId) -> ChatMessage | None:
 
 
 async def insert(tx: Transaction, entry: log.NextEntry, one: ChatMessage, search_words: str) -> None:
-    """Store a new message, whose number is that of the entry, with its entry in the log."""
+    """Store a new message and its log entry. Both have the same number."""
     values: dict[str, object] = {
         "id": one.id,
         "room_id": one.room_id,
@@ -109,7 +109,7 @@ async def insert(tx: Transaction, entry: log.NextEntry, one: ChatMessage, search
 
 
 async def insert_notice(tx: Transaction, room: RoomId, notice: RoomNotice, **details: str) -> None:
-    """Store a notice of the program about the room, in the room."""
+    """Store a notice in which the program says something about the room."""
     entry = await log.next_entry(tx, room)
     await insert(
         tx,
@@ -149,7 +149,9 @@ async def last_said_at(reader: Reader, room: RoomId, author: MessageAuthor) -> I
 
 
 async def shown_counts(reader: Reader, author: MessageAuthor) -> dict[RoomId, tuple[int, int]]:
-    """How many messages of this author are shown in a room, and how many of them with a link; of their newest 200 rooms."""
+    """How many messages of this author are visible in each room, and how many of them have a link; for their 200 most
+    recent rooms.
+    """
     rows = await reader.fetch(
         f"select room_id, count(*) as said, sum(case when search_words like '% {LINK_TERM} %' then 1 else 0 end) as linked"
         f" from chat_messages where {author.column} = :author and held_at is null and removed_at is null"
@@ -176,7 +178,7 @@ async def around(reader: Reader, one: ChatMessage, number: int) -> list[ChatMess
 
 
 async def held_in(reader: Reader, room: RoomId) -> list[ChatMessageId]:
-    """Messages of a room that wait for a moderator, the oldest 100."""
+    """The oldest 100 messages of a room that wait for a moderator."""
     rows = await reader.fetch(
         "select id from chat_messages where room_id = :room and held_at is not null order by number limit 100",
         room=room,
@@ -185,7 +187,7 @@ async def held_in(reader: Reader, room: RoomId) -> list[ChatMessageId]:
 
 
 async def has_written(reader: Reader, room: RoomId, person: UserId) -> bool:
-    """Whether this person ever said something in the room."""
+    """Whether this person has ever written in the room."""
     row = await reader.fetch_one(
         "select 1 as found from chat_messages where room_id = :room and user_id = :person limit 1",
         room=room,
@@ -195,7 +197,7 @@ async def has_written(reader: Reader, room: RoomId, person: UserId) -> bool:
 
 
 async def earlier_texts(reader: Reader, message: ChatMessageId) -> list[str]:
-    """What a message said before its edits, the oldest first, as long as it is kept for moderators."""
+    """The earlier texts of an edited message, oldest first, as long as they are kept for moderators."""
     rows = await reader.fetch(
         "select body from chat_edits where message_id = :id and until > :now order by revision limit 100",
         id=message,
@@ -214,7 +216,7 @@ async def by_ids(reader: Reader, ids: Collection[ChatMessageId]) -> dict[ChatMes
 
 
 async def keep_earlier_text(tx: Transaction, one: ChatMessage) -> None:
-    """Keep the text before an edit for moderators."""
+    """Keep the text before an edit, for moderators."""
     await tx.execute(
         "insert into chat_edits (message_id, revision, body, until) values (:id, :revision, :body, :until)",
         id=one.id,

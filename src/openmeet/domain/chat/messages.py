@@ -1,7 +1,7 @@
 """Send, edit and take back one's own messages; remove, restore and hold those of others.
 
-Each function locks the room first and checks access after that, so that nothing is stored after the commit that took the
-author's access away.
+Each function locks the room before it checks access, so that nothing is stored after a commit that removed the author's
+access.
 """
 
 import json
@@ -45,7 +45,7 @@ from openmeet.i18n.formatting import iso
 
 
 async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage) -> tuple[ChatMessage, bool]:
-    """Store a message; False beside it if this ``client_id`` has sent it before.
+    """Store a message. Return it and True, or the stored message and False if this ``client_id`` was sent before.
 
     Raises NotFound, Forbidden (``ReadOnly``, ``Muted``, ``RoomClosed``), InvalidForm (``text``, ``about``, ``replyTo``,
     ``clientId``, ``pictures``, ``alt``), Conflict (``ClientIdReused``), TooMany (``SlowMode``, ``EveryoneTooOften``).
@@ -63,7 +63,7 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
             if before.revision == 1 and before.body != body:
                 raise Conflict(ChatReason.CLIENT_ID_REUSED, name="ClientIdReused")
             return before, False
-    # Not earlier: a repeated request gets its stored message, even if the person may no longer write.
+    # Do not check this earlier: a repeated request returns its stored message even if the person may no longer write.
     await require_write_access(tx, room, caller.user_id, found)
     if new.kind is MessageKind.SIGNAL and not await takes_signals(tx, room):
         raise Refused(ChatReason.NO_TIME_FOR_SIGNALS, name="NotNow")
@@ -102,7 +102,8 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
 async def require_write_access(
     reader: Reader, room: Room | None, person: UserId, level: Access | None = None
 ) -> Access:
-    """The access of somebody who may write now; ``level``: their access, if this transaction has checked it.
+    """Return the access of a person who may write now. ``level`` is their access, if this transaction has already
+    looked it up.
 
     Raises NotFound, Forbidden (``Muted``, ``RoomClosed``, ``ReadOnly``).
     """
@@ -143,12 +144,14 @@ async def _check_reply(
 
 
 async def add_mentions(tx: Transaction, room: Room, one: ChatMessage, given: Collection[UserId]) -> list[UserId]:
-    """Store the mentions of people who may read the message and whom its author sees by name; returns the newly mentioned.
+    """Store the mentions of people who may read the message and whose names its author can see. Return the newly
+    mentioned.
 
     A guest from Matrix sees the names that visitors see.
 
-    Somebody who answered privately is not mentioned: the answer would tell the author that they come. A name in an
-    earlier text of the message keeps meaning the same person, even if somebody else has that name now.
+    A person who answered privately is not mentioned, because that would tell the author that they are coming. A name
+    that was in an earlier text of the message keeps referring to the same person, even if somebody else has that name
+    now.
     """
     reached = await people.named_among(tx, room, given, one.user_id)
     named = [person for person in dict.fromkeys(given) if person in reached]
@@ -173,10 +176,10 @@ async def add_mentions(tx: Transaction, room: Room, one: ChatMessage, given: Col
 async def edit(
     tx: Transaction, caller: Caller, message_id: ChatMessageId, text: str, if_revision: int | None = None
 ) -> ChatMessage:
-    """Change one's own text within a day. The earlier text is kept for moderators for 30 days.
+    """Change one's own text, up to a day after it was sent. The earlier text is kept for moderators for 30 days.
 
-    Raises NotFound, Forbidden (``AuthorOnly``, ``Muted`` …), Refused (``TooLate``, ``Removed``, ``NotEditable``), Conflict
-    (``RevisionChanged``), InvalidForm (``text``).
+    Raises NotFound, Forbidden (``AuthorOnly``, ``Muted`` …), Refused (``TooLate``, ``Removed``, ``NotEditable``),
+    Conflict (``RevisionChanged``), InvalidForm (``text``).
     """
     one, room, found = await lock_visible_message(tx, caller, message_id)
     if one.user_id != caller.user_id:
@@ -202,14 +205,14 @@ async def edit(
 
 
 async def is_author(reader: Reader, message_id: ChatMessageId, person: UserId) -> bool:
-    """Whether this person wrote it; False where there is no such message."""
+    """Whether this person wrote the message. False if there is no such message."""
     one = await message_queries.by_id(reader, message_id)
     return one is not None and one.user_id == person
 
 
 async def take_back(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> ChatMessage:
-    """Empty one's own message; its place stays. Also after leaving the room: the words are theirs. A second time changes
-    nothing. Raises NotFound, Forbidden (``AuthorOnly``).
+    """Empty one's own message; its position remains. People can do this even after leaving the room. Idempotent. Raises
+    NotFound, Forbidden (``AuthorOnly``).
     """
     one = await message_queries.by_id(tx, message_id)
     if one is None or one.user_id != caller.user_id:
@@ -219,7 +222,7 @@ async def take_back(tx: Transaction, caller: Caller, message_id: ChatMessageId) 
     one = await message_queries.by_id(tx, message_id) or one
     if one.is_taken_back:
         return one
-    # What a moderator removed cannot come back after this.
+    # After this, a text that a moderator removed can no longer be restored.
     await tx.execute("delete from chat_removed where message_id = :id", id=one.id)
     await pictures.release(tx, [one.id])
     return await empty(tx, one, caller.user_id)
@@ -228,9 +231,10 @@ async def take_back(tx: Transaction, caller: Caller, message_id: ChatMessageId) 
 async def remove(
     tx: Transaction, caller: Caller, message_id: ChatMessageId, reason: str, sealer: Sealer, *, of_site: bool = False
 ) -> ChatMessage:
-    """Remove somebody's message as a moderator. The sealed text can be restored for 30 days. A second time changes nothing.
+    """Remove another person's message as a moderator. The sealed text can be restored for 30 days. Idempotent.
 
-    ``of_site``: see ``lock_moderated_message``. Raises NotFound, Forbidden (``NotAModerator``), InvalidForm (``reason``).
+    ``of_site``: see ``lock_moderated_message``. Raises NotFound, Forbidden (``NotAModerator``), InvalidForm
+    (``reason``).
     """
     one, room = await lock_moderated_message(tx, caller, message_id, of_site=of_site)
     why = _checked_reason(reason)
@@ -259,8 +263,8 @@ async def remove(
 async def restore(
     tx: Transaction, caller: Caller, message_id: ChatMessageId, sealer: Sealer, *, of_site: bool = False
 ) -> ChatMessage:
-    """Undo a removal by a moderator, and notify the author. Only the community's moderators undo their own removals (``of_site``,
-    see ``lock_moderated_message``).
+    """Undo a removal by a moderator, and notify the author. Removals by the community's moderators can only be undone
+    by them (``of_site``, see ``lock_moderated_message``).
 
     Raises NotFound, Forbidden, Refused (``TakenBack``, ``NothingToRestore``, ``RemovedBySite``).
     """
@@ -303,12 +307,12 @@ async def restore(
 
 
 async def hold(tx: Transaction, caller: Caller, message_id: ChatMessageId, reason: str = "") -> ChatMessage:
-    """Hide a message from all but its author and moderators until it is released. Raises NotFound, Forbidden."""
+    """Hide a message from everyone but its author and moderators until it is released. Raises NotFound, Forbidden."""
     return await _set_held(tx, caller, message_id, reason, held=True)
 
 
 async def release(tx: Transaction, caller: Caller, message_id: ChatMessageId, reason: str = "") -> ChatMessage:
-    """Show a held message. Raises NotFound, Forbidden."""
+    """Show a held message again. Raises NotFound, Forbidden."""
     return await _set_held(tx, caller, message_id, reason, held=False)
 
 
@@ -326,7 +330,7 @@ async def _set_held(
 
 
 async def set_held(tx: Transaction, one: ChatMessage, *, held: bool) -> ChatMessage:
-    """Hold or release a message, for callers that have checked access or act for the program. The room is locked."""
+    """Hold or release a message. The caller has locked the room and checked access, or acts for the program."""
     changed = replace(one, held_at=tx.now if held else None)
     await write_message(tx, changed)
     await log.append(tx, one.room_id, LogKind.REMOVED if held else LogKind.RESTORED, one.id)
@@ -336,7 +340,7 @@ async def set_held(tx: Transaction, one: ChatMessage, *, held: bool) -> ChatMess
 async def lock_visible_message(
     tx: Transaction, caller: Caller, message_id: ChatMessageId
 ) -> tuple[ChatMessage, Room, Access]:
-    """The message with its room locked. Raises NotFound."""
+    """Return the message with its room locked. Raises NotFound."""
     known = await message_queries.by_id(tx, message_id)
     if known is None:
         raise NotFound(ChatReason.NO_SUCH_MESSAGE)
@@ -347,10 +351,10 @@ async def lock_visible_message(
 async def lock_moderated_message(
     tx: Transaction, caller: Caller, message_id: ChatMessageId, *, of_site: bool
 ) -> tuple[ChatMessage, Room]:
-    """The message with its room locked, for a moderator of the room.
+    """Return the message with its room locked, for a moderator of the room.
 
-    ``of_site``: for a moderator of the community, as which the caller is known: they decide about messages that were reported to
-    them or that they removed, and about no others. Raises NotFound, Forbidden (``NotAModerator``).
+    With ``of_site``, the caller acts as a moderator of the community, who can only decide about messages that were
+    reported to them or that they removed. Raises NotFound, Forbidden (``NotAModerator``).
     """
     if not of_site:
         one, room, found = await lock_visible_message(tx, caller, message_id)
@@ -368,7 +372,9 @@ async def lock_moderated_message(
 
 
 def require_may_decide_removal(one: ChatMessage, *, of_site: bool) -> None:
-    """Raise Refused (``RemovedBySite``) for hosts if the community's moderators removed the message: only those decide about it."""
+    """Raise Refused (``RemovedBySite``) if the community's moderators removed the message and the caller is not one of
+    them.
+    """
     if one.removed_by_site and not of_site:
         raise Refused(ChatReason.REMOVED_BY_SITE, name="RemovedBySite")
 
@@ -376,7 +382,7 @@ def require_may_decide_removal(one: ChatMessage, *, of_site: bool) -> None:
 async def sealed_content(
     reader: Reader, message_id: ChatMessageId, sealer: Sealer
 ) -> tuple[str, tuple[MessagePicture, ...]]:
-    """The text and the pictures of a removed message, for moderators; empty after 30 days."""
+    """The text and pictures of a removed message, for moderators; empty after 30 days."""
     row = await reader.fetch_one(
         "select body_sealed from chat_removed where message_id = :id and until > :now", id=message_id, now=reader.now
     )
@@ -390,7 +396,9 @@ async def sealed_content(
 
 
 async def write_message(tx: Transaction, one: ChatMessage) -> None:
-    """Write what may change of a message, with its index words. The room is locked; the caller writes the entry in the log."""
+    """Write the parts of a message that can change, with its search words. The room is locked. The caller writes the
+    log entry.
+    """
     await tx.execute(
         """
         update chat_messages
@@ -412,7 +420,9 @@ async def write_message(tx: Transaction, one: ChatMessage) -> None:
 
 
 async def empty(tx: Transaction, one: ChatMessage, by: UserId | None, *, of_site: bool = False) -> ChatMessage:
-    """Empty a message, for callers that have checked access. The room is locked. ``by`` None: its author, a Matrix guest."""
+    """Empty a message. The caller has locked the room and checked access. ``by`` is None if its author, a Matrix guest,
+    does it.
+    """
     gone = replace(
         one,
         body="",
@@ -438,7 +448,7 @@ def _checked_reason(text: str) -> str:
 
 
 def removal_sealer(key: SigningKey) -> Sealer:
-    """Seals the texts of removed messages."""
+    """Create the sealer that encrypts the texts of removed messages."""
     return key.sealer(b"openmeet/chat/removed")
 
 

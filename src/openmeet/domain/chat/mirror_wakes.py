@@ -1,4 +1,4 @@
-"""Enqueue the mirrored rooms that the bridge must check again, because people, names or visibility changed."""
+"""Enqueue the mirrored rooms that the bridge must check again because people, names or visibility changed."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from openmeet.domain.chat.mirroring import wake_all, wake_rooms_of
 from openmeet.domain.users.model import UserId
 from openmeet.outbox.kinds import JobKind
 
-# If more people changed at once, every mirrored room is compared.
+# If more people than this changed at once, every mirrored room is checked.
 _PEOPLE_AT_ONCE: Final = 100
 
 
@@ -21,8 +21,8 @@ async def newest_access_change(reader: Reader) -> int:
 
 
 async def wake_changed(tx: Transaction, after: int) -> None:
-    """Check mirrored rooms again whose people, name or visibility may have changed since the change with this number, and the names
-    of people who have a ghost user.
+    """Enqueue a check of the mirrored rooms whose people, name or visibility may have changed after the change with
+    this number, and of the names of people with a ghost user.
     """
     await _wake_people(tx, after)
     fresh = "from chat_access_changes c where c.id > :after"
@@ -52,7 +52,7 @@ async def wake_changed(tx: Transaction, after: int) -> None:
 
 
 async def _wake_people(tx: Transaction, after: int) -> None:
-    """Changes that are about a person alone: they were blocked, suspended, or changed their name."""
+    """Handle changes of a single person: they were blocked or suspended, or changed their name."""
     rows = await tx.fetch(
         "select distinct c.user_id from chat_access_changes c where c.id > :after and c.user_id is not null"
         " and c.event_id is null and c.series_id is null and c.group_id is null order by c.user_id limit :limit",

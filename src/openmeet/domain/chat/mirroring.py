@@ -1,6 +1,8 @@
-"""Decisions about mirroring to Matrix: whether a room is mirrored, a person's consent, the link to their own Matrix account.
+"""Decisions about mirroring to Matrix: whether a room is mirrored, a person's consent, the link to their own Matrix
+account.
 
-``openmeet.matrix`` carries them out. Nobody's words or name are sent to Matrix without their consent: the default is no.
+``openmeet.matrix`` carries them out. No one's messages or name are sent to Matrix without their consent; the default is
+no.
 """
 
 import hmac
@@ -26,17 +28,19 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.kinds import JobKind
 
 LINK_CODE_LASTS: Final = 10 * MINUTE
-# Without letters and digits that look alike: 31 of them, so ten are 49 bits.
+# Letters and digits that are not easily confused. There are 31, so ten of them are 49 bits.
 _CODE_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 _CODE_LENGTH: Final = 10
-# Prefix of the names of our users and rooms at the homeserver; nobody else’s names have it.
+# Prefix of the names of our users and rooms at the homeserver. No other names there have it.
 NAMESPACE: Final = "_om_"
 # Rooms that are never mirrored, because they are private.
 NEVER: Final = frozenset({RoomKind.HOSTS, RoomKind.DIRECT})
 
 
 class MirrorState(StrEnum):
-    """Whether a room is mirrored. ``ENDING``: switched off, and its people at the homeserver are still to be removed."""
+    """Whether a room is mirrored. ``ENDING``: it was switched off, but its people still have to be removed at the
+    homeserver.
+    """
 
     OFF = "off"
     ON = "on"
@@ -44,7 +48,7 @@ class MirrorState(StrEnum):
 
 
 class MatrixConsent(StrEnum):
-    """What a person lets us pass on to the homeserver."""
+    """What a person allows us to pass on to the homeserver."""
 
     NAME_AND_WORDS = "name_and_words"
     NONE = "none"
@@ -52,9 +56,10 @@ class MatrixConsent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MatrixPerson:
-    """A person as the bridge knows them. ``localpart``: the random part of their user there. ``mxid``: their own linked account.
+    """A person as the bridge knows them. ``localpart`` is the random part of their user name at the homeserver,
+    ``mxid`` their own linked account.
 
-    ``answered_at`` None: they were not asked yet.
+    ``answered_at`` is None if they have not been asked yet.
     """
 
     user_id: UserId
@@ -67,8 +72,9 @@ class MatrixPerson:
 
 @dataclass(frozen=True, slots=True)
 class MirrorStatus:
-    """Status of a room's mirror. ``waiting``: log entries that are not sent yet; ``error``: the last one, until something succeeds. ``since``: when it was
-    switched on; None while it is off. ``is_adopted``: the room was of an older installation, and has no alias of ours.
+    """Status of a room's mirror. ``waiting`` is the number of log entries that have not been sent yet. ``error`` is the
+    last error, cleared by the next success. ``since`` is when mirroring was switched on, None while it is off.
+    ``is_adopted`` is True for a room of an older installation, which has no alias of ours.
     """
 
     state: MirrorState
@@ -83,7 +89,7 @@ class MirrorStatus:
 async def is_subject_restricted(reader: Reader, room: RoomId) -> bool:
     """Whether the event, series or group of the room is not public.
 
-    Then hosts must confirm mirroring, there are no guests, and no pictures are sent to Matrix.
+    In that case hosts must confirm mirroring, there are no guests, and no pictures are sent to Matrix.
     """
     row = await reader.fetch_one(
         """
@@ -105,9 +111,11 @@ async def is_subject_restricted(reader: Reader, room: RoomId) -> bool:
 async def switch_on(
     tx: Transaction, caller: Caller, room_id: RoomId, *, is_confirmed: bool, guests: bool = False
 ) -> None:
-    """Mirror the room to Matrix from now on; what was said before stays here. A second time changes ``guests`` alone.
+    """Start mirroring the room to Matrix. Earlier messages are not sent. If it is already mirrored, only ``guests``
+    changes.
 
-    Raises NotFound, Forbidden (``NotAModerator``), Refused (``NeverMirrored``, ``ConfirmationNeeded``, ``GuestsNeedPublic``).
+    Raises NotFound, Forbidden (``NotAModerator``), Refused (``NeverMirrored``, ``ConfirmationNeeded``,
+    ``GuestsNeedPublic``).
     """
     room = await room_queries.lock(tx, room_id)
     await require_access(tx, room_id, caller.user_id, Access.MODERATE)
@@ -127,8 +135,8 @@ async def switch_on(
 
 
 async def begin(tx: Transaction, room_id: RoomId, *, guests: bool) -> None:
-    """Mirror a room that is not mirrored, for callers that have checked access or act for the operator."""
-    # Earlier entries are not sent: everything up to here counts as done.
+    """Start mirroring a room that is not mirrored. The caller has checked access or acts for the operator."""
+    # Earlier entries are not sent: everything up to now is marked as done.
     await tx.execute(
         """
         insert into matrix_sends (room_id, number, event_id, sent_revision)
@@ -141,7 +149,9 @@ async def begin(tx: Transaction, room_id: RoomId, *, guests: bool) -> None:
 
 
 async def switch_off(tx: Transaction, caller: Caller, room_id: RoomId) -> None:
-    """Stop mirroring. People are removed from the Matrix room and keep the copies that they have. Raises NotFound, Forbidden."""
+    """Stop mirroring. People are removed from the Matrix room but keep the copies they have. Raises NotFound,
+    Forbidden.
+    """
     room = await room_queries.lock(tx, room_id)
     await require_access(tx, room_id, caller.user_id, Access.MODERATE)
     if room is not None and room.matrix_state == MirrorState.ON:
@@ -162,7 +172,7 @@ async def _set(tx: Transaction, room: RoomId, state: MirrorState, *, guests: boo
 
 
 async def status(reader: Reader, room_id: RoomId) -> MirrorStatus | None:
-    """Status of the room's mirror; None where there is no such room."""
+    """Status of the room's mirror. None if there is no such room."""
     row = await reader.fetch_one(
         """
         select matrix_state, matrix_room_id, matrix_guests, matrix_error, matrix_since, matrix_from, last_number,
@@ -188,8 +198,8 @@ async def status(reader: Reader, room_id: RoomId) -> MirrorStatus | None:
 
 @dataclass(frozen=True, slots=True)
 class MirroredRoomOverview:
-    """A mirrored room for operators. ``name``: of what it belongs to. ``waiting_since``: when the oldest entry was written that is
-    not sent yet; None where nothing waits.
+    """A mirrored room for operators. ``name`` is that of its subject. ``waiting_since`` is when the oldest entry that
+    has not been sent was written, None if all were sent.
     """
 
     room_id: RoomId
@@ -199,7 +209,7 @@ class MirroredRoomOverview:
 
 
 async def overview(reader: Reader, limit: int) -> list[MirroredRoomOverview]:
-    """Mirrored rooms: those with an error first, then those where most waits."""
+    """Mirrored rooms: those with an error first, then those with the most entries waiting."""
     rows = await reader.fetch(
         """
         select f.*, (select l.at from chat_log l where l.room_id = f.id and l.number > f.last_number - f.waiting
@@ -233,7 +243,7 @@ async def overview(reader: Reader, limit: int) -> list[MirroredRoomOverview]:
 
 
 async def person(reader: Reader, user_id: UserId) -> MatrixPerson | None:
-    """What this person decided; None where nothing was asked of them yet."""
+    """A person's decisions. None if they have not been asked anything yet."""
     row = await reader.fetch_one(
         "select user_id, localpart, consent, answered_at, mxid, linked_at from matrix_people where user_id = :user",
         user=user_id,
@@ -251,7 +261,9 @@ async def person(reader: Reader, user_id: UserId) -> MatrixPerson | None:
 
 
 async def answer_consent(tx: Transaction, caller: Caller, consent: MatrixConsent) -> None:
-    """Store what this person decided. Messages from before their consent are not sent; a withdrawal redacts what was sent."""
+    """Store a person's decision. Messages from before their consent are not sent. Withdrawing consent redacts what was
+    sent.
+    """
     before = await person(tx, caller.user_id)
     await make_person(tx, caller.user_id)
     changed = await tx.execute(
@@ -261,13 +273,15 @@ async def answer_consent(tx: Transaction, caller: Caller, consent: MatrixConsent
         now=tx.now,
         user=caller.user_id,
     )
-    # A withdrawal redacts what was sent; a new consent gives their ghost user its name again.
+    # Withdrawing consent redacts what was sent. New consent gives the person's ghost user its name again.
     if changed and before is not None and before.answered_at is not None:
         await jobs.enqueue_again(tx, JobKind.MATRIX_PERSON, [caller.user_id])
 
 
 async def is_to_be_asked(reader: Reader, room: Room, user_id: UserId) -> bool:
-    """Whether somebody who writes in this room must be asked for consent: it is mirrored, and they have not answered yet."""
+    """Whether a person who writes in this room must be asked for consent: the room is mirrored, and they have not
+    answered yet.
+    """
     if room.matrix_state != MirrorState.ON:
         return False
     known = await person(reader, user_id)
@@ -275,19 +289,21 @@ async def is_to_be_asked(reader: Reader, room: Room, user_id: UserId) -> bool:
 
 
 async def withdraw(tx: Transaction, user_id: UserId) -> None:
-    """Withdraw the consent of somebody who deletes their account, which redacts what was sent; no effect without consent."""
+    """Withdraw the consent of a person who deletes their account, which redacts what was sent. No effect without
+    consent.
+    """
     known = await person(tx, user_id)
     if known is not None and known.consent is not MatrixConsent.NONE:
         await answer_consent(tx, Caller(user_id, ""), MatrixConsent.NONE)
 
 
 async def is_withdrawing(reader: Reader, user_id: UserId) -> bool:
-    """Whether something is still to be taken back."""
+    """Whether messages of this person still have to be redacted."""
     job = await jobs.find(reader, JobKind.MATRIX_PERSON, user_id)
     return job is not None and job.state in {JobState.DUE, JobState.LEASED}
 
 
-# Rows of people who were deleted, once nothing of theirs is left to be taken back.
+# Rows of deleted people who have nothing left to redact.
 _FORGET_DELETED: Final = """
     delete from matrix_people where exists (select 1 from users u where u.id = matrix_people.user_id and u.created_at = 0)
        and not exists (select 1 from outbox_jobs j
@@ -297,13 +313,13 @@ _FORGET_DELETED: Final = """
 
 async def forget_deleted(tx: Transaction, user_id: UserId) -> None:
     """Delete the row of a person whose account was deleted, once everything that was sent to Matrix is redacted."""
-    over = "('completed', 'leased')"  # the job that leads here is leased
+    over = "('completed', 'leased')"  # the job that runs this is leased itself
     await tx.execute(_FORGET_DELETED.format(over=over) + " and user_id = :user", user=user_id)
 
 
 async def new_link_code(tx: Transaction, caller: Caller) -> tuple[str, Instant]:
-    """A new code, and when it expires. Sent from a Matrix account, it proves that the account is the person's. It replaces earlier
-    ones.
+    """Return a new code and when it expires. Sent from a Matrix account, it proves that the account belongs to the
+    person. It replaces earlier codes.
     """
     await make_person(tx, caller.user_id)
     code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
@@ -318,7 +334,9 @@ async def new_link_code(tx: Transaction, caller: Caller) -> tuple[str, Instant]:
 
 
 async def link(tx: Transaction, mxid: str, code: str) -> UserId | None:
-    """Link the account that sent the code; None where the code is not valid. An account belongs to one person, the latest."""
+    """Link the account that sent the code. Return None if the code is not valid. An account belongs to one person, the
+    one who linked it last.
+    """
     row = await tx.fetch_one(
         "select user_id, link_code_hash from matrix_people where link_code_hash = :hash and link_expires_at > :now",
         hash=_hash(code.strip().upper()),
@@ -343,7 +361,7 @@ async def link(tx: Transaction, mxid: str, code: str) -> UserId | None:
 
 
 async def unlink(tx: Transaction, caller: Caller) -> None:
-    """Forget the person's own account; it is removed from the rooms."""
+    """Unlink the person's own Matrix account. It is removed from the rooms."""
     await tx.execute(
         "update matrix_people set mxid = null, linked_at = null, link_code_hash = null, link_expires_at = null"
         " where user_id = :user",
@@ -353,7 +371,7 @@ async def unlink(tx: Transaction, caller: Caller) -> None:
 
 
 async def wake_rooms_of(tx: Transaction, user_id: UserId) -> None:
-    """Look again at all mirrored rooms that this person could be in."""
+    """Enqueue a check of all mirrored rooms that this person might be in."""
     await jobs.enqueue_again_selected(
         tx,
         JobKind.MATRIX_ROOM,
@@ -363,19 +381,21 @@ async def wake_rooms_of(tx: Transaction, user_id: UserId) -> None:
 
 
 async def wake_all(tx: Transaction) -> None:
-    """Look again at all mirrored rooms: after a start, after an outage, and nightly."""
+    """Enqueue a check of all mirrored rooms: after a start, after an outage, and nightly."""
     await jobs.enqueue_again_selected(tx, JobKind.MATRIX_ROOM, f"{MIRRORED} order by r.id")
 
 
 async def reconcile_rooms(db: Database) -> None:
-    """Nightly: ``wake_all``, and ``forget_deleted`` for people whose job was not complete yet when it ran."""
+    """Nightly: call ``wake_all``, and ``forget_deleted`` for people whose redactions were not complete when their job
+    ran.
+    """
     async with db.transaction() as tx:
         await tx.execute(_FORGET_DELETED.format(over="('completed')"))
         await wake_all(tx)
 
 
 async def redact(tx: Transaction, room: RoomId, events: Collection[str]) -> None:
-    """Enqueue the redaction of events of a room. It is done even if the room is deleted here."""
+    """Enqueue the redaction of events of a room. They are redacted even if the room is deleted here."""
     if not events:
         return
     row = await tx.fetch_one("select matrix_room_id from chat_rooms where id = :room", room=room)
@@ -386,7 +406,7 @@ async def redact(tx: Transaction, room: RoomId, events: Collection[str]) -> None
 
 
 async def redact_expired(tx: Transaction, messages: Collection[ChatMessageId]) -> None:
-    """Enqueue the redaction of every event of messages that are about to be deleted here."""
+    """Enqueue the redaction of all Matrix events of messages that are about to be deleted here."""
     if not messages:
         return
     rows = await tx.fetch(
@@ -413,7 +433,9 @@ async def redact_expired(tx: Transaction, messages: Collection[ChatMessageId]) -
 
 
 async def make_person(tx: Transaction, user_id: UserId) -> None:
-    """Their Matrix user name is random (80 bits), so that it reveals neither handle nor account."""
+    """Create the person's row. Their Matrix user name is random (80 bits), so that it reveals neither handle nor
+    account.
+    """
     await tx.execute(
         "insert into matrix_people (user_id, localpart) values (:user, :localpart) on conflict (user_id) do nothing",
         user=user_id,

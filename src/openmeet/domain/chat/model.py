@@ -1,4 +1,4 @@
-"""Values of chat: rooms, messages, the log of a room, and what a person keeps about a room."""
+"""Values of chat: rooms, messages, the log of a room, and a person's reading state of a room."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from openmeet.domain.users.model import UserId
 
 RoomId = NewType("RoomId", str)
 ChatMessageId = NewType("ChatMessageId", str)
-# Of a picture in a message: random, and the name of its files.
+# Identifies a picture in a message. Random; also the name of its files.
 SentPictureKey = NewType("SentPictureKey", str)
 
 MAX_TEXT: Final = 4_000
@@ -26,10 +26,10 @@ MAX_CLIENT_ID: Final = 64
 MAX_CHANNELS: Final = 20
 MAX_PINS: Final = 10
 MAX_EMOJI_KINDS: Final = 20
-# Of one person on one message: otherwise one could take all kinds, and leave the others none.
+# Reactions of one person to one message. Without a limit, one person could use up all kinds and leave none to others.
 MAX_OWN_REACTIONS: Final = 5
 MAX_SLOW_SECONDS: Final = 3_600
-# In one message.
+# Pictures in one message.
 MAX_PICTURES: Final = 4
 
 # How long an author may edit, how long moderators see earlier and removed texts, how long signals are kept.
@@ -40,14 +40,14 @@ SIGNAL_KEPT: Final = DAY
 ANSWER_COUNTS_FOR: Final = 30 * DAY
 # A room turns read-only this long after its last date.
 ARCHIVED_AFTER: Final = 30 * DAY
-# A signal is offered from this long before the start until the end.
+# A signal is offered from this long before the start until the end of the event.
 SIGNALS_BEFORE: Final = 120 * MINUTE
-# A running date stays the default heading for this long after its end.
+# A date that is over stays the default heading for this long after its end.
 HEADING_AFTER_END: Final = 6 * HOUR
 
 
 class RoomKind(StrEnum):
-    """What a room belongs to, and so who is in it."""
+    """The kind of subject that a room has, which decides who is in it."""
 
     EVENT = "event"
     SERIES = "series"
@@ -66,7 +66,7 @@ class SubjectKind(StrEnum):
 
 
 class Access(IntEnum):
-    """What somebody may do in a room; each includes those before it."""
+    """What a person may do in a room. Each level includes the previous ones."""
 
     NONE = 0
     READ = 1
@@ -75,11 +75,11 @@ class Access(IntEnum):
 
 
 class AudienceSwitch(StrEnum):
-    """What a host can change about who is in a room. Only values that differ from the usual are stored.
+    """What a host can change about who is in a room. Only values that differ from the default are stored.
 
-    ``INTERESTED``: write (usual), read or none. ``MEMBERS``: write (usual) or none. ``FOLLOWERS``: read (usual) or none.
-    ``PENDING``: none (usual) or read; not in series. ``ANYBODY``: none (usual) or read; public events and series only.
-    ``ANNOUNCEMENTS``: no (usual) or yes: only those who run the group write in this channel.
+    ``INTERESTED``: write (default), read or none. ``MEMBERS``: write (default) or none. ``FOLLOWERS``: read (default)
+    or none. ``PENDING``: none (default) or read; not in series. ``ANYBODY``: none (default) or read; public events and
+    series only. ``ANNOUNCEMENTS``: no (default) or yes: only people who run the group can write in this channel.
     """
 
     INTERESTED = "interested"
@@ -90,7 +90,7 @@ class AudienceSwitch(StrEnum):
     ANNOUNCEMENTS = "announcements"
 
 
-# The values of each switch, the usual one first.
+# The values of each switch, the default first.
 SWITCHES: Final[Mapping[AudienceSwitch, tuple[str, ...]]] = {
     AudienceSwitch.INTERESTED: ("write", "read", "none"),
     AudienceSwitch.MEMBERS: ("write", "none"),
@@ -99,7 +99,7 @@ SWITCHES: Final[Mapping[AudienceSwitch, tuple[str, ...]]] = {
     AudienceSwitch.ANYBODY: ("none", "read"),
     AudienceSwitch.ANNOUNCEMENTS: ("no", "yes"),
 }
-# Which switches a room of a kind has.
+# Which switches each kind of room has.
 SWITCHES_OF: Final[Mapping[RoomKind, tuple[AudienceSwitch, ...]]] = {
     RoomKind.EVENT: (
         AudienceSwitch.INTERESTED,
@@ -126,14 +126,14 @@ SWITCHES_OF: Final[Mapping[RoomKind, tuple[AudienceSwitch, ...]]] = {
 
 
 class HistoryMode(StrEnum):
-    """What newcomers read: everything, or what was said since they came."""
+    """What newcomers can read: everything, or what was said since they joined."""
 
     ALL = "all"
     SINCE_JOINING = "since_joining"
 
 
 class RoomRetention(StrEnum):
-    """How long messages are kept; at most as long as the community keeps them."""
+    """How long messages are kept. The community's limit is the maximum."""
 
     FOREVER = "forever"
     YEAR = "year"
@@ -142,7 +142,7 @@ class RoomRetention(StrEnum):
 
 
 class NotificationLevel(StrEnum):
-    """Which messages of a room notify a person. ``USUAL`` follows their preferences."""
+    """Which messages of a room a person is notified of. ``USUAL`` follows their preferences."""
 
     USUAL = "usual"
     ALL = "all"
@@ -151,7 +151,7 @@ class NotificationLevel(StrEnum):
 
 
 class EnteredBy(StrEnum):
-    """What gave a person access when they came."""
+    """What gave a person access when they joined."""
 
     ATTENDANCE = "attendance"
     GROUP = "group"
@@ -162,7 +162,7 @@ class EnteredBy(StrEnum):
 
 
 class MessageKind(StrEnum):
-    """``SIGNAL``: one of ``Signal``, kept for a day. ``NOTICE``: said by the program about the room."""
+    """``SIGNAL`` is one of ``Signal`` and kept for a day. ``NOTICE`` is a message of the program about the room."""
 
     TEXT = "text"
     SIGNAL = "signal"
@@ -170,12 +170,12 @@ class MessageKind(StrEnum):
     POLL = "poll"
 
 
-# Kinds whose text people wrote: they are searched, counted as unread, and notified of.
+# Kinds with text that people wrote. They are searched, count as unread, and cause notifications.
 WRITTEN: Final = frozenset({MessageKind.TEXT, MessageKind.POLL})
 
 
 class Signal(StrEnum):
-    """Messages that people on their way to an event send with one tap."""
+    """Messages that people who are on their way to an event can send with one tap."""
 
     RUNNING_LATE = "running_late"
     HERE = "here"
@@ -183,14 +183,14 @@ class Signal(StrEnum):
 
 
 class RoomNotice(StrEnum):
-    """What the program says in a room about the room."""
+    """Notices of the program about the room."""
 
     HISTORY_CHANGED = "history_changed"
     MATRIX_NEW_ROOM = "matrix_new_room"
 
 
 class LogKind(StrEnum):
-    """What happened in a room."""
+    """Kinds of log entries of a room."""
 
     SAID = "said"
     EDITED = "edited"
@@ -211,11 +211,13 @@ class RoomSubject:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A stored room. ``name``: of a channel; empty elsewhere. ``audience``: the switches that differ from the usual.
+    """A stored room. ``name`` is set for channels and empty otherwise. ``audience`` has the switches that differ from
+    the default.
 
-    ``last_number``: of the latest entry of its log. ``closed_by``: ``host``, or ``clock`` if it was closed after its last date.
-    ``with_user_id``: the person in a direct room. ``history_floor``: after which number newcomers read while the history is
-    ``ALL``; 0 unless it was another one before. ``matrix_since``: when mirroring was switched on.
+    ``last_number`` is the number of the latest log entry. ``closed_by`` is ``host``, or ``clock`` if it was closed
+    after its last date. ``with_user_id`` is the person in a direct room. While the history is ``ALL``, newcomers read
+    messages with a number greater than ``history_floor``, which is 0 unless the history had another mode before.
+    ``matrix_since`` is when mirroring was switched on.
     """
 
     id: RoomId
@@ -247,7 +249,7 @@ class Room:
 
     @property
     def newcomer_floor(self) -> int:
-        """The number after which newcomers read; 0 is everything."""
+        """Newcomers read messages with a number greater than this; 0 is everything."""
         return self.history_floor if self.history is HistoryMode.ALL else self.last_number
 
     @property
@@ -268,13 +270,13 @@ class Room:
         return self.closed_at is not None
 
     def switch(self, name: AudienceSwitch) -> str:
-        """The value of a switch, stored or usual."""
+        """The value of a switch, stored or default."""
         return self.audience.get(name, SWITCHES[name][0])
 
 
 @dataclass(frozen=True, slots=True)
 class MessagePicture:
-    """A picture of a message. ``alt``: its description, empty where nobody wrote one; sizes in pixels."""
+    """A picture of a message. ``alt`` is its description, empty if it has none. Sizes are in pixels."""
 
     key: SentPictureKey
     alt: str
@@ -284,7 +286,7 @@ class MessagePicture:
 
 @dataclass(frozen=True, slots=True)
 class NewPicture:
-    """An uploaded picture that is to be sent, and its description."""
+    """An uploaded picture that is about to be sent, and its description."""
 
     key: SentPictureKey
     alt: str = ""
@@ -292,14 +294,16 @@ class NewPicture:
 
 @dataclass(frozen=True, slots=True)
 class MessageAuthor:
-    """The author of a message: somebody with an account here, or a guest by their Matrix address. One of the two is None."""
+    """The author of a message: either a person with an account here, or a guest by their Matrix address. The other one
+    is None.
+    """
 
     user_id: UserId | None = None
     matrix_sender: str | None = None
 
     @property
     def column(self) -> str:
-        """The column of ``chat_messages`` that names them, which has an index."""
+        """The column of ``chat_messages`` that has the author. It is indexed."""
         return "matrix_sender" if self.user_id is None else "user_id"
 
     @property
@@ -309,11 +313,13 @@ class MessageAuthor:
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """A stored message. ``number``: its place in the room's log. ``user_id`` or ``matrix_sender`` said it; a notice neither.
+    """A stored message. ``number`` is its position in the room's log. Its author is ``user_id`` or ``matrix_sender``; a
+    notice has neither.
 
-    ``about``: the original date in the series (``2026-03-03T18:00:00``) under whose heading it stands. ``details``: the
-    choices of a poll, the code of a signal or a notice, the pictures. ``body`` is empty once it was taken back or removed. ``removed_by_site``:
-    a moderator of the community removed it; only such a moderator can restore it.
+    ``about`` is the original date in the series (``2026-03-03T18:00:00``) under whose heading it is shown. ``details``
+    has the choices of a poll, the code of a signal or a notice, and the pictures. ``body`` is empty once it was taken
+    back or removed. If ``removed_by_site``, a moderator of the community removed it, and only such a moderator can
+    restore it.
     """
 
     id: ChatMessageId
@@ -346,19 +352,19 @@ class ChatMessage:
 
     @property
     def is_taken_back(self) -> bool:
-        """Whether its author removed it, not a moderator."""
-        # A guest from Matrix has no id, and nobody but moderators and they themselves removes their messages.
+        """Whether it was removed by its author, not by a moderator."""
+        # A guest from Matrix has no id. Their messages can only be removed by moderators and by themselves.
         return self.removed_at is not None and self.removed_by == self.user_id
 
     @property
     def is_held(self) -> bool:
-        """Whether it waits for a moderator: only they and its author see it."""
+        """Whether it waits for a moderator. Only moderators and its author can see it."""
         return self.held_at is not None
 
 
 @dataclass(frozen=True, slots=True)
 class ChatLogEntry:
-    """One entry of a room's log: ``number`` is without gaps, in the order of the commits."""
+    """One entry of a room's log. ``number`` has no gaps and follows commit order."""
 
     room_id: RoomId
     number: int
@@ -369,8 +375,8 @@ class ChatLogEntry:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a person keeps about a room. ``read_number``: up to where they read. ``entered_number``: the room's number when they
-    came; with ``SINCE_JOINING`` they read what comes after it.
+    """A person's state in a room. ``read_number`` is the last number they read. ``entered_number`` is the room's number
+    when they joined; with ``SINCE_JOINING`` they read only what comes after it.
     """
 
     room_id: RoomId
@@ -386,9 +392,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """What somebody wants to say. ``client_id``: chosen by the client; sent again, it returns the stored message.
+    """A message to be sent. ``client_id`` is chosen by the client. If it is sent again, the stored message is returned.
 
-    ``mentions``: ids of people; those who may not read the room are left out. ``pictures``: uploaded by the same person.
+    ``mentions`` are ids of people; those who may not read the room are left out. ``pictures`` were uploaded by the same
+    person.
     """
 
     text: str = ""
@@ -403,7 +410,7 @@ class NewMessage:
 
 
 def pictures_in(details: Mapping[str, object]) -> tuple[MessagePicture, ...]:
-    """The pictures that the stored details of a message list."""
+    """The pictures listed in the stored details of a message."""
     listed = details.get("pictures")
     return tuple(
         MessagePicture(SentPictureKey(one["key"]), one["alt"], one["width"], one["height"])

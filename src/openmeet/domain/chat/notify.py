@@ -1,7 +1,8 @@
-"""Notifications of chat: for people who are mentioned, answered or asked, and for those who follow the room.
+"""Chat notifications for people who are mentioned, replied to or asked, and for people who follow the room.
 
-A job reads the log of a room behind the number up to which people were notified, so that sending waits for nobody. Access is
-checked when people are notified, and again when the notification is mailed or shown. People who have read a message by then get nothing.
+A job reads the room's log from the number up to which people were already notified, so that sending does not wait for
+notifications. Access is checked when people are notified, and again when the notification is mailed or shown. People
+who have read a message by then get nothing.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -35,19 +36,19 @@ from openmeet.domain.users.model import UserId
 
 _Wanted = Mapping[UserId, NotificationKind[ChatNews]]
 
-# Older messages, for example imported ones, notify nobody.
+# Older messages, for example imported ones, do not notify anyone.
 _NEWS_FOR: Final = DAY
-# People who looked at a room this short ago see what comes: it is mailed if it stays unread.
+# People who looked at a room this recently see new messages there. They are mailed only if they stay unread.
 _ACTIVE_FOR: Final = 90 * SECOND
-# While a notification of new messages is unread, further ones of the room are part of it.
+# While a notification of new messages is unread, further ones of the room are added to it.
 _BUNDLED_FOR: Final = 4 * HOUR
 _ENTRIES: Final = 20
 _PEOPLE: Final = 500
-# Of a room of hosts, or asked hosts.
+# Maximum number of hosts notified, in a room of hosts or when hosts are asked.
 _HOSTS: Final = 500
 
 _BUNDLES: Final = {kinds.CHAT_MESSAGES, kinds.CHAT_UNREAD}
-# What people are notified of at each level; ``USUAL`` is for those who chose none.
+# What people are notified of at each level. ``USUAL`` is for people who did not choose one.
 _KINDS_OF_LEVEL: Final[Mapping[NotificationLevel, Collection[NotificationKind[ChatNews]]]] = {
     NotificationLevel.USUAL: {kinds.CHAT_MENTION, kinds.CHAT_REPLY, kinds.CHAT_DIRECT, kinds.CHAT_UNREAD},
     NotificationLevel.ALL: {kinds.CHAT_MENTION, kinds.CHAT_REPLY, kinds.CHAT_DIRECT, kinds.CHAT_MESSAGES},
@@ -57,7 +58,7 @@ _KINDS_OF_LEVEL: Final[Mapping[NotificationLevel, Collection[NotificationKind[Ch
 
 
 def chat_news_handler(db: Database) -> JobHandler:
-    """Handler of ``JobKind.CHAT_NEWS``; the subject is a room."""
+    """Handler of ``JobKind.CHAT_NEWS``. The subject is a room."""
 
     async def handle(job: Job) -> None:
         while await _notify_next(db, RoomId(job.subject)):
@@ -67,7 +68,7 @@ def chat_news_handler(db: Database) -> JobHandler:
 
 
 async def _notify_next(db: Database, room_id: RoomId) -> bool:
-    """Notify of the next entries of the log; True while there may be more."""
+    """Notify of the next log entries. Return True if there may be more."""
     async with db.reader() as reader:
         row = await reader.fetch_one("select told_number from chat_rooms where id = :room", room=room_id)
         if row is None:
@@ -88,7 +89,9 @@ async def _notify_next(db: Database, room_id: RoomId) -> bool:
 
 
 async def _notify_of(db: Database, entry: ChatLogEntry) -> None:
-    """Notify everybody that an entry concerns, a page of people per transaction. A second run notifies nobody twice."""
+    """Notify everyone concerned by an entry, one page of people per transaction. A second run does not notify anyone
+    twice.
+    """
     if entry.message_id is None or entry.kind not in log.NEWS_KINDS:
         return
     if entry.kind is LogKind.REMOVED:
@@ -114,7 +117,7 @@ async def _notify_of(db: Database, entry: ChatLogEntry) -> None:
 
 
 async def _notify_called(db: Database, entry: ChatLogEntry, message_id: ChatMessageId) -> None:
-    """Notify the hosts, or everyone, whom a message calls, a page of people per transaction."""
+    """Notify the hosts or everyone, whom a message mentions, one page of people per transaction."""
     after: UserId | None = None
     is_first = True
     while is_first or after is not None:
@@ -129,8 +132,8 @@ async def _notify_called(db: Database, entry: ChatLogEntry, message_id: ChatMess
 
 
 async def _notify_removed(db: Database, entry: ChatLogEntry, message_id: ChatMessageId) -> None:
-    """Notify the author of a message that a moderator removed, whatever they chose for the room, and also if they were banned:
-    once for each removal. Of several that wait the last counts.
+    """Notify the author of a message that a moderator removed it, once per removal. This ignores their preferences for
+    the room, and includes authors who were banned. If several removals are pending, only the last one counts.
     """
     async with db.transaction() as tx:
         room = await room_queries.lock(tx, entry.room_id)
@@ -146,7 +149,9 @@ async def _notify_removed(db: Database, entry: ChatLogEntry, message_id: ChatMes
 
 
 async def notify_author(tx: Transaction, kind: NotificationKind[ChatNews], one: ChatMessage, number: int) -> None:
-    """Notify the author of what moderators decided about a message. ``number``: of the decision’s entry in the log; once for each."""
+    """Notify the author of the moderators' decision about a message, once per decision. ``number`` is that of the
+    decision’s log entry.
+    """
     if one.user_id is not None:
         await notify_each(tx, kind, [Notice([one.user_id], one.room_id, number, ChatNews(message_id=one.id))])
 
@@ -157,7 +162,7 @@ def _is_news(one: ChatMessage, now: Instant) -> bool:
 
 
 async def _addressed(reader: Reader, room: Room, one: ChatMessage, *, is_edit: bool) -> _Wanted:
-    """People whom the message itself addresses, with the strongest reason."""
+    """The people whom the message itself addresses, with the strongest reason."""
     found: dict[UserId, NotificationKind[ChatNews]] = {}
     if not is_edit and room.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
         found = dict.fromkeys(await _people_of(reader, room), kinds.CHAT_DIRECT)
@@ -183,8 +188,9 @@ async def _people_of(reader: Reader, room: Room) -> list[UserId]:
 async def _followers(
     reader: Reader, room: Room, one: ChatMessage, after: UserId | None
 ) -> tuple[dict[UserId, NotificationKind[ChatNews]], UserId | None]:
-    """The next people who are notified of every message, by the level of this room or because they want to know what is unread
-    in all of theirs; and the last of them where there are more. Whom the message calls with others was notified of that.
+    """Return the next people who are notified of every message, because of their level for this room or because they
+    want to know what is unread in all of their rooms. Also return the last of them if there are more. People who were
+    notified by a group mention of the message are left out.
     """
     rows = await reader.fetch(
         """
@@ -210,7 +216,7 @@ async def _followers(
 
 
 async def _notify(tx: Transaction, room: Room, one: ChatMessage, wanted: _Wanted) -> None:
-    """Notify those of these people who may read it, have not read it, and want to know."""
+    """Notify those of these people who may read the message, have not read it and want to be notified."""
     people = sorted(set(wanted) - {one.user_id})
     if not people:
         return

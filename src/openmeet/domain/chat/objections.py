@@ -1,6 +1,7 @@
 """Objections of authors to the removal of their messages, and reports to the community's moderators.
 
-Objections are read from the audit log (``acts``): an objection is open until a later act restores the message or upholds the removal.
+Objections are read from the audit log (``acts``): an objection is open until a later entry restores the message or
+upholds the removal.
 """
 
 from collections.abc import Sequence
@@ -23,8 +24,8 @@ _MOST: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """Why a message was removed, and what its author said against it; ``objection`` None: nothing. ``decision``: why the removal
-    was upheld; often empty.
+    """Why a message was removed, and its author's objection, None without one. ``decision`` is why the removal was
+    upheld; often empty.
     """
 
     message_id: ChatMessageId
@@ -36,7 +37,7 @@ class Removal:
 
 
 async def removals_of(reader: Reader, ids: Sequence[ChatMessageId]) -> dict[ChatMessageId, Removal]:
-    """The last removal of each message by a moderator, with what was said against it since."""
+    """The last removal of each message by a moderator, with the author's objection since."""
     if not ids:
         return {}
     rows = await reader.fetch(
@@ -63,7 +64,9 @@ async def removals_of(reader: Reader, ids: Sequence[ChatMessageId]) -> dict[Chat
 
 
 async def own_removal(reader: Reader, message_id: ChatMessageId, person: UserId) -> Removal:
-    """Why a message of this person was removed; also for people who have lost access since. Raises NotFound."""
+    """Why a message of this person was removed. They can read this even if they have lost access since. Raises
+    NotFound.
+    """
     one = await message_queries.by_id(reader, message_id)
     found = (await removals_of(reader, [message_id])).get(message_id)
     if one is None or one.user_id != person or not one.is_removed or one.is_taken_back or found is None:
@@ -72,7 +75,7 @@ async def own_removal(reader: Reader, message_id: ChatMessageId, person: UserId)
 
 
 async def object_to(tx: Transaction, caller: Caller, message_id: ChatMessageId, words: str) -> None:
-    """Say something against the removal of one's message, once for each removal, while it can be restored.
+    """Object to the removal of one's own message, once per removal and only while it can be restored.
 
     Raises NotFound, InvalidForm (``words``), Refused (``AlreadyObjected``, ``NothingToObjectTo``).
     """
@@ -100,7 +103,8 @@ async def object_to(tx: Transaction, caller: Caller, message_id: ChatMessageId, 
 async def uphold(
     tx: Transaction, caller: Caller, message_id: ChatMessageId, reason: str = "", *, of_site: bool = False
 ) -> None:
-    """Decide that the message stays removed; its author is notified. ``of_site``: see ``messages.lock_moderated_message``.
+    """Decide that the message stays removed. Its author is notified. ``of_site``: see
+    ``messages.lock_moderated_message``.
 
     Raises NotFound, Forbidden, Refused (``RemovedBySite``).
     """
@@ -114,7 +118,7 @@ async def uphold(
     await notify.notify_author(tx, kinds.CHAT_UPHELD, one, await log.append(tx, room.id, LogKind.ROOM))
 
 
-# Those who removed the message decide: the hosts, or the community's moderators (``:of_site``).
+# The side that removed the message decides: the hosts, or the community's moderators (``:of_site``).
 _OPEN: Final = """
     a.act = 'objected' and not exists (
       select 1 from chat_acts l where l.message_id = a.message_id and l.act in ('restored', 'upheld')
@@ -124,7 +128,7 @@ _OPEN: Final = """
 
 
 async def open_in_room(reader: Reader, room: RoomId) -> list[ChatMessageId]:
-    """Messages of a room whose authors object to a removal by its hosts, the longest waiting first."""
+    """Messages of a room whose authors object to a removal by its hosts, those waiting longest first."""
     rows = await reader.fetch(
         f"select a.message_id from chat_acts a where a.room_id = :room and {_OPEN} order by a.at, a.id limit {_MOST}",
         room=room,
@@ -152,7 +156,9 @@ _TO_SITE: Final = f"""
 
 
 async def count_for_site(reader: Reader) -> int:
-    """Messages that wait for the community's moderators: reported to them, or the author objects to what they removed."""
+    """Number of messages that wait for the community's moderators: reported to them, or removed by them and objected
+    to.
+    """
     row = await reader.fetch_one(f"select count(distinct w.message_id) as number from ({_TO_SITE}) w", of_site=1)
     return int(row["number"]) if row else 0
 
@@ -160,7 +166,7 @@ async def count_for_site(reader: Reader) -> int:
 async def waiting_for_site(
     reader: Reader, *, limit: int, after: tuple[Instant, str] | None = None
 ) -> list[tuple[ChatMessageId, Instant]]:
-    """Those messages, and since when; the longest waiting first."""
+    """The messages that wait for the community's moderators, and since when; those waiting longest first."""
     further = "" if after is None else "having (min(w.since), w.message_id) > (cast(:since as bigint), :after)"
     rows = await reader.fetch(
         f"select w.message_id, min(w.since) as since from ({_TO_SITE}) w group by w.message_id {further}"
@@ -173,7 +179,9 @@ async def waiting_for_site(
 
 
 async def reports_to_site(reader: Reader, ids: Sequence[ChatMessageId]) -> dict[ChatMessageId, list[SiteReport]]:
-    """What was reported about these messages to the community's moderators, oldest first. Who reported it stays unknown."""
+    """The reports about these messages to the community's moderators, oldest first, without the people who reported
+    them.
+    """
     if not ids:
         return {}
     rows = await reader.fetch(

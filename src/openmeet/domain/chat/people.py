@@ -21,18 +21,18 @@ from openmeet.domain.chat.texts import cleaned, name_key
 from openmeet.domain.users.model import UserId, unnamed
 
 _INSIDE = "'owner', 'admin', 'moderator', 'member'"
-# How many people are looked up for each one that a page may show: many are not named.
+# How many people are looked up for each one that a page may show, because many are not named.
 _LOOKED_AT = 4
-# In larger rooms those who are not named are not counted.
+# In larger rooms, the people who are not named are not counted.
 _COUNTED = 100
-# How many people with one of the names in a message are looked at.
+# Maximum number of people checked who have one of the names in a message.
 _MOST_NAMESAKES = 200
 _SEATED = ", ".join(f"'{one.value}'" for one in sorted(SEATED))
 
 
 @dataclass(frozen=True, slots=True)
 class RoomMember:
-    """Somebody in a room, and why: ``hosting``, ``attendance``, ``group``, ``following``, ``direct``."""
+    """A person in a room, and why: ``hosting``, ``attendance``, ``group``, ``following``, ``direct``."""
 
     user_id: UserId
     name: str
@@ -42,10 +42,11 @@ class RoomMember:
 
 @dataclass(frozen=True, slots=True)
 class RoomMembers:
-    """People that the reader may see by name. ``others``: how many others are in the room; None: more than are counted.
+    """People whom the reader may see by name. ``others`` is the number of other people in the room, None if it is too
+    large to be counted.
 
-    ``after``: the folded name and the id of the last one where there are more. ``total``: how many are in the room, where it was
-    counted.
+    ``after`` is the folded name and the id of the last one if there are more. ``total`` is the number of people in the
+    room, if it was counted.
     """
 
     people: tuple[RoomMember, ...]
@@ -64,10 +65,10 @@ async def members(
     limit: int = PAGE,
     after: tuple[str, str] | None = None,
 ) -> RoomMembers:
-    """Who is in the room, in order of name. Moderators see everybody by name; for others, see ``_is_named``.
+    """The people in the room, ordered by name. Moderators see everyone by name; for others, see ``_is_named``.
 
-    Access and names are looked up only for as many people as a page may need: a room can have tens of thousands. Where most of
-    them are not named, a page is shorter than its limit. Raises NotFound.
+    Access and names are looked up only for as many people as a page may need, because a room can have tens of
+    thousands. If most of them are not named, a page is shorter than its limit. Raises NotFound.
     """
     mine = await _require_some_access(reader, room, viewer)
     found, last = await _in_order(reader, room, viewer, mine, words=words, role=role, limit=limit, after=after)
@@ -90,7 +91,7 @@ async def _in_order(
     limit: int,
     after: tuple[str, str] | None = None,
 ) -> tuple[list["_PossibleMember"], tuple[str, str] | None]:
-    """Those who are named, in order of name, and the place of the last one where there are more."""
+    """The people who are named, ordered by name, and the position of the last one if there are more."""
     conditions = ["1 = 1"]
     values: dict[str, object] = {}
     if words:
@@ -146,7 +147,9 @@ async def _require_some_access(reader: Reader, room: Room, viewer: UserId) -> Ac
 
 
 async def _count_unnamed(reader: Reader, room: Room, viewer: UserId, mine: Access) -> int | None:
-    """How many in the whole room are not named: a number that depended on words or pages would tell who they are."""
+    """How many people of the whole room are not named. It does not depend on the search words or the page, because that
+    could reveal who they are.
+    """
     rows = await reader.fetch(
         f"select p.user_id from {related_people_sql()} p limit :most", room=room.id, most=_COUNTED
     )
@@ -158,7 +161,7 @@ async def _count_unnamed(reader: Reader, room: Room, viewer: UserId, mine: Acces
 
 @dataclass(frozen=True, slots=True)
 class _PossibleMember:
-    """Somebody who may read the room. ``seen``: which reasons for being there the reader may know."""
+    """A person who may read the room. ``seen`` has the reasons for their being there that the reader may know."""
 
     user_id: UserId
     name: str
@@ -179,7 +182,7 @@ class _PossibleMember:
 async def _looked_at(
     reader: Reader, room: Room, viewer: UserId, mine: Access, ids: Collection[UserId]
 ) -> dict[UserId, _PossibleMember]:
-    """Those of some people who may read the room."""
+    """Those of these people who may read the room."""
     if not ids:
         return {}
     rows = await reader.fetch(
@@ -209,16 +212,16 @@ async def _looked_at(
     }
 
 
-# Which column says that the reader may know why somebody is here: a name alone must not confirm a private answer.
+# Which column says that the reader may know why a person is here. Showing a name must not confirm a private answer.
 _SEEN_BY = {"hosting": "named", "direct": "named", "group": "in_group", "following": "in_group", "attendance": "comes"}
 _VIEWER = "cast(:viewer as text)"
 
 
 def _is_named() -> str:
-    """SQL condition on ``u`` and ``r``: ``:viewer`` may know that the person is in the room. ``:moderates``: 0 or 1.
+    """SQL condition on ``u`` and ``r``: ``:viewer`` may know that the person is in the room. ``:moderates`` is 0 or 1.
 
-    Hosts and people who wrote here are named to everybody; members and followers to those inside the group; who answered
-    publicly to those who see who comes, as on the page of the event.
+    Everyone sees the names of hosts and of people who wrote here. People in the group see members and followers. People
+    who answered publicly are shown to those who may see attendees, as on the event page.
     """
     return f"""(u.id = {_VIEWER} or cast(:moderates as integer) = 1
         or exists (select 1 from chat_messages w where w.room_id = r.id and w.user_id = u.id)
@@ -249,7 +252,9 @@ def _is_seen_to_come() -> str:
 
 
 async def named_among(reader: Reader, room: Room, ids: Collection[UserId], viewer: UserId | None) -> set[UserId]:
-    """Those of some people who may read the room, or could once they sign in, and whom ``members`` would name to this reader."""
+    """Those of these people who may read the room, or could once they sign in, and whose names ``members`` would show
+    to this reader.
+    """
     if not ids:
         return set()
     mine = await access_in(reader, room, viewer)
@@ -282,7 +287,9 @@ async def _because(reader: Reader, room: RoomId, ids: Collection[UserId]) -> dic
 
 
 async def answered_privately(reader: Reader, room: Room, ids: Collection[UserId]) -> set[UserId]:
-    """Those of some people who answered privately to an event of the room: outside the room their names tell that they come."""
+    """Those of these people who answered privately to an event of the room. Showing their names outside of the room
+    would reveal that they are coming.
+    """
     if not ids:
         return set()
     rows = await reader.fetch(
@@ -299,13 +306,14 @@ async def answered_privately(reader: Reader, room: Room, ids: Collection[UserId]
 
 
 async def people_named(reader: Reader, room: Room, names: Collection[str], viewer: UserId | None) -> dict[str, UserId]:
-    """People whom ``members`` shows to this reader by name, by the given names: a handle, or a name that only one of them has.
+    """Find people by the given names, among those whom ``members`` shows to this reader by name. A name is a handle, or
+    a name that only one of them has.
 
     ``names`` are folded, see ``texts.name_key``.
     """
     if not names:
         return {}
-    # Nobody else is loaded. What SQL folds is less than what Python does, which has the last word.
+    # Load only people who might match. SQL folds fewer characters than Python, which makes the final decision.
     rows = await reader.fetch(
         f"""
         select distinct u.id, u.display_name, i.handle from chat_rooms r, {people_in_room_sql()} p join users u on u.id = p.user_id
@@ -326,7 +334,7 @@ async def people_named(reader: Reader, room: Room, names: Collection[str], viewe
             handles[name_key(row["handle"])] = UserId(row["id"])
         if row["display_name"] and name_key(row["display_name"]) in wanted:
             called.setdefault(name_key(row["display_name"]), set()).add(UserId(row["id"]))
-    # Hidden people must not make a name ambiguous either: that would tell that they are here.
+    # Hidden people must not make a name ambiguous, because that would reveal that they are here.
     named = await named_among(
         reader, room, {*handles.values(), *(one for each in called.values() for one in each)}, viewer
     )

@@ -1,8 +1,8 @@
 """Pictures in messages: uploaded first, then sent with a message; readable by everyone who may read that message.
 
-They are re-encoded as pictures of events are (``domain.media``), and stored under keys that no public address serves. A message
-lists its pictures; ``chat_pictures`` says which message the stored files belong to. Files of a message that is gone are deleted
-by a task.
+They are re-encoded like pictures of events (``domain.media``), and stored under keys that no public address serves. A
+message lists its pictures, and ``chat_pictures`` maps the stored files to their message. A task deletes the files of
+messages that no longer exist.
 """
 
 import secrets
@@ -35,14 +35,14 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import one_line
 
-# How long an uploaded picture waits for its message.
+# How long an uploaded picture waits to be sent.
 WAITS_FOR: Final = DAY
 ROUND: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPicture:
-    """A stored picture. ``message_id`` None: it was uploaded and not sent yet, and its uploader alone sees it."""
+    """A stored picture. If ``message_id`` is None, it was uploaded but not sent yet, and only its uploader can see it."""
 
     key: SentPictureKey
     user_id: UserId | None
@@ -57,7 +57,7 @@ def blob_key(key: SentPictureKey, size: Size, format_: PictureFormat = PictureFo
 
 
 def checked_alt(text: str) -> str:
-    """The description of a picture, which may be empty. Raises InvalidForm (``alt``)."""
+    """Validate the description of a picture, which may be empty. Raises InvalidForm (``alt``)."""
     alt = one_line(cleaned(text))
     if len(alt) > MAX_ALT:
         raise InvalidForm({"alt": MediaReason.ALT_TOO_LONG(most=MAX_ALT)})
@@ -65,7 +65,7 @@ def checked_alt(text: str) -> str:
 
 
 def words_of(body: str, pictures: Sequence[MessagePicture]) -> str:
-    """A message as words, for lists and e-mails: its text, else what its pictures show."""
+    """The text of a message for lists and e-mails, or else the descriptions of its pictures."""
     if body or not pictures:
         return body
     described = next((one.alt for one in pictures if one.alt), "")
@@ -81,10 +81,11 @@ async def keep(
     *,
     most_bytes: int = MAX_UPLOAD_BYTES,
 ) -> StoredPicture:
-    """Re-encode a picture in a worker process and store it until it is sent. ``user_id`` None: it came from Matrix.
+    """Re-encode a picture in a worker process and store it until it is sent. ``user_id`` is None if it came from
+    Matrix.
 
-    The bytes are stored before the row: a crash in between leaves bytes without a row, never a row without bytes. Raises
-    InvalidForm (``picture``), TooLarge, Unavailable.
+    The bytes are stored before the row, so a crash in between can leave bytes without a row, but never a row without
+    bytes. Raises InvalidForm (``picture``), TooLarge, Unavailable.
     """
     if len(body) > most_bytes:
         raise TooLarge(MediaReason.TOO_LARGE, most=most_bytes // 1_000_000)
@@ -110,7 +111,7 @@ async def keep(
 
 
 async def by_key(reader: Reader, key: SentPictureKey) -> StoredPicture | None:
-    """A picture of a message, or one that waits for its message."""
+    """A picture of a message, or one that was not sent yet."""
     row = await reader.fetch_one(
         "select key, user_id, message_id, width, height from chat_pictures where key = :key"
         " and (message_id is not null or waits_until > :now)",
@@ -131,7 +132,9 @@ async def by_key(reader: Reader, key: SentPictureKey) -> StoredPicture | None:
 async def require_unsent(
     reader: Reader, user_id: UserId | None, wanted: Collection[NewPicture]
 ) -> tuple[MessagePicture, ...]:
-    """The uploaded pictures for a new message of this person, none of them sent before. Raises InvalidForm (``pictures``, ``alt``)."""
+    """The uploaded pictures for a new message of this person. None of them may have been sent before. Raises
+    InvalidForm (``pictures``, ``alt``).
+    """
     if len(wanted) > MAX_PICTURES:
         raise InvalidForm({"pictures": ChatReason.TOO_MANY_PICTURES(most=MAX_PICTURES)})
     found: dict[SentPictureKey, MessagePicture] = {}
@@ -144,7 +147,9 @@ async def require_unsent(
 
 
 async def attach(tx: Transaction, message: ChatMessageId, pictures: Collection[MessagePicture]) -> None:
-    """Assign the pictures to this message. Raises InvalidForm (``pictures``) if another message has one of them by now."""
+    """Assign the pictures to this message. Raises InvalidForm (``pictures``) if another message already has one of
+    them.
+    """
     if pictures:
         taken = await tx.execute(
             "update chat_pictures set message_id = :message, waits_until = null"
@@ -157,7 +162,7 @@ async def attach(tx: Transaction, message: ChatMessageId, pictures: Collection[M
 
 
 async def release(tx: Transaction, messages: Collection[ChatMessageId]) -> None:
-    """Mark the pictures of these messages as unused; a task deletes their files."""
+    """Mark the pictures of these messages as unused. A task deletes their files."""
     if messages:
         await tx.execute(
             "update chat_pictures set message_id = null, waits_until = null where message_id in :messages",
@@ -166,17 +171,17 @@ async def release(tx: Transaction, messages: Collection[ChatMessageId]) -> None:
 
 
 async def release_all_of(tx: Transaction, user_id: UserId) -> None:
-    """Mark every picture that a person uploaded to chats for deletion, sent or not."""
+    """Mark every picture that a person uploaded to chats for deletion, whether or not it was sent."""
     await tx.execute(
         "update chat_pictures set message_id = null, waits_until = null where user_id = :user_id", user_id=user_id
     )
 
 
 async def readable_picture(reader: Reader, key: SentPictureKey, viewer: UserId | None) -> StoredPicture:
-    """The picture, for its uploader and everybody who may read its message. Raises NotFound.
+    """Return the picture, for its uploader and everyone who may read its message. Raises NotFound.
 
-    If a moderator removed the message, only its author and the moderators of the room see it, as long as it can be restored. If
-    the community's moderators removed it, only its author does.
+    If a moderator removed the message, only its author and the moderators of the room can see it, as long as it can be
+    restored. If the community's moderators removed it, only its author can.
     """
     found = await by_key(reader, key)
     if found is None:
@@ -200,7 +205,7 @@ async def _may_read(reader: Reader, message: ChatMessage, viewer: UserId | None)
 
 
 async def forget_unused(db: Database, store: BlobStore) -> int:
-    """Delete the files of pictures that belong to no message; returns how many pictures."""
+    """Delete the files of pictures that belong to no message. Return how many pictures."""
     async with db.reader() as reader:
         rows = await reader.fetch(
             "select key from chat_pictures where message_id is null and (waits_until is null or waits_until <= :now)"
@@ -209,7 +214,7 @@ async def forget_unused(db: Database, store: BlobStore) -> int:
             limit=ROUND,
         )
     for row in rows:
-        # The files first: after a crash in between they are looked for again.
+        # Delete the files first: after a crash in between, the remaining row makes the task try again.
         for size, format_ in FILES:
             await store.delete(blob_key(row["key"], size, format_))
         async with db.transaction() as tx:

@@ -1,4 +1,4 @@
-"""Polls: their choices, checked and read. A choice is a line of text, or a date of the series."""
+"""Polls: validate and parse their choices. A choice is a line of text, or a date of the series."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ MAX_CHOICE = 100
 
 @dataclass(frozen=True, slots=True)
 class PollChoice:
-    """``date``: the original date of the series (``2026-03-03T18:00:00``); ``text`` is then the same."""
+    """``date`` is an original date of the series (``2026-03-03T18:00:00``); ``text`` is then the same."""
 
     text: str
     date: str | None
@@ -26,7 +26,7 @@ class PollChoice:
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """The choices of a poll, in the order of their numbers. ``ends_at`` None: its author ends it."""
+    """The choices of a poll, in the order of their numbers. ``ends_at`` is None if its author ends it."""
 
     choices: tuple[PollChoice, ...]
     several: bool
@@ -37,7 +37,7 @@ class Poll:
 
 
 def poll_in(details: Mapping[str, object]) -> Poll | None:
-    """The poll that the stored details of a message describe; None where it is none, or removed."""
+    """The poll described by the stored details of a message. None if the message is not a poll, or was removed."""
     texts, dates, ends_at = details.get("choices"), details.get("dates"), details.get("endsAt")
     if not isinstance(texts, list):
         return None
@@ -58,7 +58,9 @@ async def checked_poll(
     several: bool,
     ends_at: Instant | None,
 ) -> Mapping[str, object]:
-    """The details of a poll’s message: dates first, then texts. Raises InvalidForm (``choices``, ``dates``, ``endsAt``)."""
+    """Validate the choices and return the details of a poll’s message: dates first, then texts. Raises InvalidForm
+    (``choices``, ``dates``, ``endsAt``).
+    """
     problems: dict[str, Why] = {}
     names = await _checked_dates(reader, room_id, dates[: MOST_CHOICES + 1], problems)
     lines = [

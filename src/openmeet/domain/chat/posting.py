@@ -1,4 +1,5 @@
-"""Rules for everybody who writes in a chat, people and guests from Matrix: slow mode, held messages, the time for an edit.
+"""Rules for everyone who writes in a chat, people and Matrix guests alike: slow mode, held messages, the time limit for
+edits.
 
 Callers hold the lock on the room.
 """
@@ -15,13 +16,14 @@ from openmeet.domain.chat.model import EDITABLE_FOR, Access, ChatMessage, Messag
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.texts import checked_text, has_link
 
-# Somebody is new before so many messages; until so many with a link were shown, those with one wait for a moderator.
+# An author is new until this many of their messages are visible. Until either this many messages or ``_FIRST_LINKS``
+# with a link are, their messages with a link wait for a moderator.
 _NEW_BEFORE: Final = 10
 _FIRST_LINKS: Final = 3
 
 
 async def check_slow_mode(reader: Reader, room: Room, author: MessageAuthor) -> None:
-    """Raises TooMany (``SlowMode``) for somebody who wrote in the room a moment ago."""
+    """Raise TooMany (``SlowMode``) if the author wrote in the room a moment ago."""
     if not room.slow_seconds:
         return
     last = await message_queries.last_said_at(reader, room.id, author)
@@ -32,13 +34,15 @@ async def check_slow_mode(reader: Reader, room: Room, author: MessageAuthor) -> 
 
 
 async def waits_for_moderator(reader: Reader, room: Room, author: MessageAuthor, text: str) -> bool:
-    """Whether a new text, or the text after an edit, waits for a moderator. For authors who do not moderate the room."""
+    """Whether a new text, or the text after an edit, must wait for a moderator. For authors who do not moderate the
+    room.
+    """
     return room.holds_messages or (has_link(text) and await _is_new(reader, author))
 
 
 async def _is_new(reader: Reader, author: MessageAuthor) -> bool:
-    """Whether links of this author still wait: spam comes after a few harmless words. What people said in rooms that they moderate
-    proves nothing, because anybody can open one.
+    """Whether messages with links from this author must wait, because spammers often begin with a few harmless
+    messages. Messages in rooms that they moderate do not count, because anyone can open a room.
     """
     counts = await message_queries.shown_counts(reader, author)
     moderated = set()
@@ -51,7 +55,7 @@ async def _is_new(reader: Reader, author: MessageAuthor) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TextEdit:
-    """An edit that is allowed. ``text``: as it will be stored; ``changes``: False if it is the same as before."""
+    """A permitted edit. ``text`` is what will be stored. ``changes`` is False if that is the same as before."""
 
     before: ChatMessage
     text: str
@@ -61,13 +65,15 @@ class TextEdit:
         return self.text != self.before.body
 
     def message(self, now: Instant, *, waits: bool) -> ChatMessage:
-        """The message after the edit. ``waits``: the new text waits for a moderator; a message that waited already goes on."""
+        """The message after the edit. ``waits``: the new text must wait for a moderator. A message that was already
+        waiting continues to wait.
+        """
         held_at = self.before.held_at or (now if waits else None)
         return replace(self.before, body=self.text, revision=self.before.revision + 1, edited_at=now, held_at=held_at)
 
 
 def checked_edit(one: ChatMessage, text: str, now: Instant) -> TextEdit:
-    """Check an edit by the author. Raises Refused (``TooLate``, ``Removed``), InvalidForm (``text``)."""
+    """Validate an edit by the author. Raises Refused (``TooLate``, ``Removed``), InvalidForm (``text``)."""
     if one.is_removed:
         raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
     if now >= one.said_at + EDITABLE_FOR:

@@ -1,4 +1,4 @@
-"""Pages of messages that are ready to be shown to one person."""
+"""Pages of messages, ready to be shown to one person."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ PAGE: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class ReactionCount:
-    """How many reacted with an emoji, and whether the reader did."""
+    """How many people reacted with an emoji, and whether the reader is one of them."""
 
     emoji: str
     number: int
@@ -42,8 +42,8 @@ class ReactionCount:
 
 @dataclass(frozen=True, slots=True)
 class ReplyLine:
-    """The message that another one answers. ``text``: its first line, cut, or what its picture shows; empty if it is no longer
-    there. ``has_picture``: it has no words, but a picture.
+    """The message that another one replies to. ``text`` is its first line, shortened, or the description of its
+    picture; empty if it was removed. ``has_picture`` is True if it has a picture and no text.
     """
 
     id: ChatMessageId
@@ -57,11 +57,13 @@ class ReplyLine:
 
 @dataclass(frozen=True, slots=True)
 class ShownMessage:
-    """A message as one person sees it. ``message.body`` is empty where it was removed.
+    """A message as one person sees it. ``message.body`` is empty if it was removed.
 
-    ``is_only_here``: the room is mirrored to Matrix, but this message is not sent there.
-    ``name``: of the author; of a Matrix guest the address. ``portrait``: the author’s picture, where the reader sees it. ``is_folded``: by somebody that the reader blocks or mutes.
-    ``renamed``: present names of mentioned people who have changed their name, by the name in the text. ``votes``: the number for each choice of a poll; ``my_votes``: those of the reader.
+    ``is_only_here`` is True if the room is mirrored to Matrix, but this message is not sent there. ``name`` is the
+    author's name, or the address of a Matrix guest. ``portrait`` is the author’s picture, if the reader may see it.
+    ``is_folded`` is True if the reader blocks or mutes the author. ``renamed`` has the current names of mentioned
+    people who have changed their name, by the name in the text. ``votes`` has the number of votes for each choice of a
+    poll, ``my_votes`` those of the reader.
     """
 
     message: ChatMessage
@@ -91,9 +93,10 @@ class ShownMessage:
 
 @dataclass(frozen=True, slots=True)
 class MessageFilter:
-    """Which messages of a room. ``before``, ``after``, ``around``: numbers; without one the latest. ``about``: one heading.
+    """Which messages of a room to return. ``before``, ``after`` and ``around`` are message numbers; without any, the
+    latest are returned. ``about`` selects one heading.
 
-    ``until`` is exclusive. ``words``: search words, see ``search``.
+    ``until`` is exclusive. ``words`` are search words, see ``search``.
     """
 
     before: int | None = None
@@ -109,7 +112,7 @@ class MessageFilter:
 
 @dataclass(frozen=True, slots=True)
 class MessagePage:
-    """Messages in order of number. ``has_before`` and ``has_after``: whether there are more on either side."""
+    """Messages in order of number. ``has_before`` and ``has_after`` say whether there are more on either side."""
 
     messages: tuple[ShownMessage, ...]
     has_before: bool
@@ -117,14 +120,14 @@ class MessagePage:
 
 
 def is_written(message: str = "m") -> str:
-    """SQL condition: people wrote the text of this message."""
+    """SQL condition: the text of this message was written by people."""
     kinds = ", ".join(f"'{kind}'" for kind in sorted(WRITTEN))
     return f"{message}.kind in ({kinds})"
 
 
 def is_shown(floor: str = ":floor") -> str:
-    """SQL condition on ``m``: ``:viewer`` sees the message. It is in their part of the history, and not held unless it is their
-    own or they moderate (``:moderates`` 1).
+    """SQL condition on ``m``: ``:viewer`` can see the message. It is in their part of the history, and it is not held,
+    or it is their own, or they moderate the room (``:moderates`` is 1).
     """
     return (
         f"m.number > {floor} and (m.held_at is null or cast(:moderates as integer) = 1"
@@ -141,7 +144,8 @@ async def page_of_messages(
     limit: int = PAGE,
     level: Access | None = None,
 ) -> MessagePage:
-    """A page of messages for somebody who may read the room; ``level``: their access, if this reader has checked it.
+    """A page of messages for a person who may read the room. ``level`` is their access, if this transaction has already
+    looked it up.
 
     Raises NotFound if they may not.
     """
@@ -167,7 +171,7 @@ async def page_of_messages(
             conditions.append(condition)
             values[name] = value
     if wanted.pinned:
-        # First, at most ten: in one statement SQLite would look at every message of the room.
+        # A separate query, for ten at most: in a single query SQLite would look at every message of the room.
         rows = await reader.fetch(
             "select message_id from chat_pins where room_id = :room order by message_id", room=room.id
         )
@@ -225,7 +229,7 @@ async def visible_message(
 
 
 async def is_visible(reader: Reader, one: ChatMessage, room: Room, viewer: UserId | None, level: Access) -> bool:
-    """Whether a person with this access to the room reads a message of it."""
+    """Whether a person with this access to the room can read this message."""
     if level is Access.NONE or (
         one.is_held and level is not Access.MODERATE and (viewer is None or one.user_id != viewer)
     ):
@@ -240,9 +244,9 @@ async def visible_among(
     viewer: UserId | None,
     level: Access | None = None,
 ) -> list[ShownMessage]:
-    """Those of some messages of a room that this person sees, in order of number; empty without access.
+    """Those of these messages of a room that this person can see, in order of number; empty without access.
 
-    ``level``: their access, if this reader has checked it.
+    ``level`` is their access, if this transaction has already looked it up.
     """
     if not messages:
         return []
@@ -264,9 +268,10 @@ async def visible_among(
 async def shown(
     reader: Reader, messages: Sequence[ChatMessage], viewer: UserId | None, *, quotes_all: bool = False
 ) -> list[ShownMessage]:
-    """The messages ready to show, in their order. Does not check access: the caller has.
+    """Prepare messages for display, in the given order. The caller has checked access.
 
-    ``quotes_all``: replies quote also what was said before the viewer came; the caller leaves it out for each reader.
+    With ``quotes_all``, replies also quote messages from before the viewer joined. The caller then removes these quotes
+    for each reader.
     """
     if not messages:
         return []
@@ -325,7 +330,7 @@ async def _names(reader: Reader, people_ids: Collection[UserId]) -> dict[UserId,
     )
     return {
         UserId(row["id"]): _Named(
-            # A name from another app was checked by nobody.
+            # Names from other apps have not been validated.
             cleaned(row["display_name"]),
             row["handle"],
             row["kind"] == "shadow" and not row["display_name"],
@@ -375,7 +380,7 @@ def _reply_line(
 async def _before_joining(
     reader: Reader, messages: Collection[ChatMessage], viewer: UserId | None
 ) -> set[ChatMessageId]:
-    """Those of some messages that were said before the reader's part of the history: a reply must not quote them."""
+    """Those of these messages that were written before the reader's part of the history. Replies must not quote them."""
     if not messages:
         return set()
     rows = await reader.fetch(
@@ -391,7 +396,7 @@ async def _before_joining(
 
 
 async def _blocked_or_muted(reader: Reader, authors: Collection[UserId], viewer: UserId | None) -> set[UserId]:
-    """Those of some authors whom the reader has blocked or muted."""
+    """Those of these authors whom the reader has blocked or muted."""
     if viewer is None or not authors:
         return set()
     rows = await reader.fetch(
@@ -424,8 +429,8 @@ async def _reactions(
 
 
 async def _only_here(reader: Reader, ids: Collection[ChatMessageId]) -> set[ChatMessageId]:
-    """Those of some messages of mirrored rooms that are not sent to Matrix: their writers did not consent, or not in time, or only
-    after delivery had passed them; polls are never sent.
+    """Those of these messages of mirrored rooms that are not sent to Matrix, because their authors did not consent, did
+    so too late, or consented only after delivery had passed the message. Polls are never sent.
     """
     rows = await reader.fetch(
         f"""
@@ -446,7 +451,7 @@ async def _only_here(reader: Reader, ids: Collection[ChatMessageId]) -> set[Chat
 
 
 async def votes_of(reader: Reader, ids: Collection[ChatMessageId]) -> dict[ChatMessageId, dict[int, int]]:
-    """How many votes there are for each choice of some polls."""
+    """The number of votes for each choice of these polls."""
     counts, _ = await _votes(reader, ids, None)
     return counts
 

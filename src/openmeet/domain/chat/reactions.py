@@ -1,4 +1,4 @@
-"""Reactions, pins and votes. Setting what is set already changes nothing and writes no entry in the log."""
+"""Reactions, pins and votes. Setting something that is already set changes nothing and writes no log entry."""
 
 import re
 from collections.abc import Collection
@@ -32,13 +32,13 @@ from openmeet.domain.users.model import Caller, UserId
 
 _MOST_CODE_POINTS = 12
 _SELECTOR = "\ufe0f"
-# The blocks of Unicode that hold emoji (UTS 51), without the brackets and digits among them.
+# The Unicode blocks that contain emoji (UTS 51), except brackets and digits.
 _SYMBOLS = (
     "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u2328\u232b-\u23ff\u24c2\u25a0-\u2767\u2794-\u27bf\u2934\u2935"
     "\u2b00-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001f0ff\U0001f170-\U0001f19a\U0001f200-\U0001faff"
 )
 _PICTURE = f"[{_SYMBOLS}][\ufe0f\U0001f3fb-\U0001f3ff]{{0,2}}"
-# Flags, keycaps, flags of regions, and pictures joined by U+200D, each with its skin tone or variation selector.
+# Country flags, keycaps, regional flags, and pictures joined by U+200D, each with its skin tone or variation selector.
 _EMOJI = re.compile(
     f"(?:[\U0001f1e6-\U0001f1ff]{{2}}|[0-9#*]\ufe0f?\u20e3"
     f"|\U0001f3f4[\U000e0030-\U000e007a]{{2,8}}\U000e007f|{_PICTURE}(?:\u200d{_PICTURE}){{0,5}})"
@@ -46,7 +46,7 @@ _EMOJI = re.compile(
 
 
 def checked_emoji(text: str) -> str:
-    """One emoji. Raises InvalidForm (``emoji``) for anything else."""
+    """Validate one emoji. Raises InvalidForm (``emoji``) for anything else."""
     plain = text.strip()
     if len(plain) > _MOST_CODE_POINTS or not _EMOJI.fullmatch(plain):
         raise InvalidForm({"emoji": ChatReason.NOT_AN_EMOJI()})
@@ -56,8 +56,8 @@ def checked_emoji(text: str) -> str:
 async def react(
     tx: Transaction, caller: Caller, message_id: ChatMessageId, emoji: str, *, external_id: str | None = None
 ) -> None:
-    """Add one's reaction; ``external_id``: of its event in Matrix. Raises NotFound, Forbidden, InvalidForm (``emoji``), Refused
-    (``Removed``, ``TooManyReactions``).
+    """Add one's reaction. ``external_id`` is the id of its Matrix event. Raises NotFound, Forbidden, InvalidForm
+    (``emoji``), Refused (``Removed``, ``TooManyReactions``).
     """
     one = await _writable(tx, caller, message_id)
     await add(tx, one, emoji, user_id=caller.user_id, external_id=external_id)
@@ -72,13 +72,15 @@ async def add(
     matrix_sender: str | None = None,
     external_id: str | None = None,
 ) -> None:
-    """``react`` of a person or a guest, for callers that have checked access. The room is locked. Raises InvalidForm (``emoji``), Refused."""
+    """Add a reaction of a person or a guest. The caller has checked access and locked the room. Raises InvalidForm
+    (``emoji``), Refused.
+    """
     picture = checked_emoji(emoji)
     if one.is_removed:
         raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
     kinds = await tx.fetch("select distinct emoji from chat_reactions where message_id = :id order by emoji", id=one.id)
     there = {row["emoji"] for row in kinds}
-    # Programs write the same emoji with and without the selector of its coloured form.
+    # Clients write the same emoji with or without the variation selector of its coloured form.
     picture = next((each for each in sorted(there) if _is_same(each, picture)), picture)
     if len(there) >= MAX_EMOJI_KINDS and picture not in there:
         raise Refused(ChatReason.TOO_MANY_REACTIONS, name="TooManyReactions", most=MAX_EMOJI_KINDS)
@@ -102,7 +104,7 @@ async def add(
         now=tx.now,
     )
     if not made and external_id is not None:
-        # They reacted here before. Their own event replaces the one that was sent for them.
+        # They already reacted here. Their own Matrix event replaces the one that was sent for them.
         made = await tx.execute(
             "update chat_reactions set external_id = :external where message_id = :id and emoji = :emoji"
             " and user_id = cast(:person as text) and external_id is null",
@@ -121,7 +123,9 @@ def _is_same(one: str, other: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class MatrixReaction:
-    """A reaction that was made in Matrix, by somebody here with a linked account or by a guest. ``external_id``: of its event."""
+    """A reaction that was made in Matrix, by a person with a linked account or by a guest. ``external_id`` is the id of
+    its event.
+    """
 
     room_id: RoomId
     message_id: ChatMessageId
@@ -134,7 +138,7 @@ class MatrixReaction:
 
 
 async def from_matrix(reader: Reader, room: RoomId, external_id: str) -> MatrixReaction | None:
-    """The reaction in a room with this event."""
+    """The reaction in a room that has this Matrix event id."""
     row = await reader.fetch_one(
         "select c.message_id, c.user_id, c.matrix_sender from chat_reactions c join chat_messages m on m.id = c.message_id"
         " where c.external_id = :external and m.room_id = :room",
@@ -148,14 +152,14 @@ async def from_matrix(reader: Reader, room: RoomId, external_id: str) -> MatrixR
 
 
 async def drop(tx: Transaction, made: MatrixReaction) -> None:
-    """Delete a reaction whose event was redacted, for callers that have checked who may do so."""
+    """Delete a reaction whose event was redacted. The caller has checked who may do so."""
     await room_queries.lock(tx, made.room_id)
     await tx.execute("delete from chat_reactions where external_id = :external", external=made.external_id)
     await log.append(tx, made.room_id, LogKind.REACTED, made.message_id)
 
 
 async def unreact(tx: Transaction, caller: Caller, message_id: ChatMessageId, emoji: str) -> None:
-    """Remove one's reaction, also in Matrix if it was made there. Raises NotFound."""
+    """Remove one's reaction, including its Matrix event if it was made there. Raises NotFound."""
     one, room, _ = await lock_visible_message(tx, caller, message_id)
     rows = await tx.fetch(
         "select emoji, external_id from chat_reactions where message_id = :id and user_id = :person order by emoji",
@@ -176,8 +180,9 @@ async def unreact(tx: Transaction, caller: Caller, message_id: ChatMessageId, em
 
 
 async def newest_pin(reader: Reader, event: EventId, viewer: UserId) -> ShownMessage | None:
-    """The newest pinned message of an event’s chat; in that of a series one about this date, or about none. None for people who
-    may not read it; messages by people whom they muted or blocked are left out.
+    """The newest pinned message of an event’s chat. In the chat of a series, only messages about this date or about
+    none count. None for people who may not read the chat. Messages by people whom the viewer muted or blocked are left
+    out.
     """
     subject = RoomSubject(SubjectKind.EVENT, event)
     room = await rooms.room_at(reader, await rooms.target_of(reader, RoomKind.EVENT, subject))
@@ -218,7 +223,7 @@ async def unpin(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> N
 
 
 async def vote(tx: Transaction, caller: Caller, message_id: ChatMessageId, choices: Collection[int]) -> None:
-    """Replace one's votes in a poll; none withdraws them.
+    """Replace one's votes in a poll. Without choices, they are withdrawn.
 
     Raises NotFound, Forbidden, InvalidForm (``choices``), Refused (``NotAPoll``, ``PollClosed``).
     """
@@ -250,7 +255,9 @@ async def close_poll(tx: Transaction, caller: Caller, message_id: ChatMessageId)
 
 
 async def toggle_vote(tx: Transaction, caller: Caller, message_id: ChatMessageId, choice: int, *, is_on: bool) -> None:
-    """Add a choice to one's votes or withdraw it; where only one counts, it replaces the other. Raises as ``vote``."""
+    """Add a choice to one's votes, or withdraw it. In a single-choice poll it replaces the other one. Raises the same
+    errors as ``vote``.
+    """
     rows = await tx.fetch(
         "select choice from chat_votes where message_id = :id and user_id = :person order by choice",
         id=message_id,
@@ -274,7 +281,7 @@ def _open_poll(one: ChatMessage, now: Instant) -> Poll:
 
 
 async def _writable(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> ChatMessage:
-    """The message, with its room locked, for somebody who may write there. Raises NotFound, Forbidden, Refused."""
+    """Return the message with its room locked, for a person who may write there. Raises NotFound, Forbidden, Refused."""
     one, room, found = await lock_visible_message(tx, caller, message_id)
     await require_write_access(tx, room, caller.user_id, found)
     if one.is_removed:

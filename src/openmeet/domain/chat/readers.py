@@ -1,4 +1,6 @@
-"""Per person and room: up to where they have read, which notifications they want, and since when they are there."""
+"""Per person and room: how far they have read, which notifications they want, and since when they have been in the
+room.
+"""
 
 from dataclasses import dataclass
 
@@ -37,7 +39,7 @@ def _reading(row: Row) -> Reading:
 
 
 async def reading_of(reader: Reader, room: RoomId, person: UserId) -> Reading | None:
-    """The person's row for the room; None if they never came."""
+    """The person's row for the room. None if they never joined."""
     row = await reader.fetch_one(
         f"select {_COLUMNS} from chat_readers where room_id = :room and user_id = :person", room=room, person=person
     )
@@ -45,17 +47,17 @@ async def reading_of(reader: Reader, room: RoomId, person: UserId) -> Reading | 
 
 
 async def mark_read(tx: Transaction, caller: Caller, room: RoomId, number: int, *, about: str | None = None) -> int:
-    """Move the mark forward, at most to the room's number, and note that the person looked; returns the mark.
+    """Move the read mark forward, at most to the room's number, and record that the person looked. Return the mark.
 
-    ``about``: they saw the messages about this date only, so the mark stops at the first unread one about anything else.
-    Raises NotFound.
+    With ``about``, they saw only the messages about this date, so the mark stops before the first unread message about
+    anything else. Raises NotFound.
     """
     await require_access(tx, room, caller.user_id, Access.READ)
     return await move_mark(tx, room, caller.user_id, number, about=about)
 
 
 async def move_mark(tx: Transaction, room: RoomId, person: UserId, number: int, *, about: str | None = None) -> int:
-    """``mark_read`` for somebody whose access this transaction has checked."""
+    """``mark_read`` for a person whose access this transaction has already checked."""
     await _enter(tx, room, person)
     if about is not None:
         number = await _seen_beside(tx, room, person, number, about)
@@ -81,7 +83,7 @@ async def move_mark(tx: Transaction, room: RoomId, person: UserId, number: int, 
 
 
 async def _seen_beside(reader: Reader, room: RoomId, person: UserId, number: int, about: str) -> int:
-    """The last number before the first unread message that is about something else; ``number`` where there is none."""
+    """The last number before the first unread message about something else, or ``number`` if there is none."""
     row = await reader.fetch_one(
         f"""
         select min(m.number) as number from chat_rooms r
@@ -101,7 +103,7 @@ async def _seen_beside(reader: Reader, room: RoomId, person: UserId, number: int
 async def choose_notifications(
     tx: Transaction, caller: Caller, room: RoomId, chosen: NotificationLevel, muted_until: Instant | None
 ) -> Reading | None:
-    """Set which notifications the person wants from this room, and until when they get none. Raises NotFound."""
+    """Set which notifications the person wants from this room, and until when it is muted. Raises NotFound."""
     await require_access(tx, room, caller.user_id, Access.READ)
     await _enter(tx, room, caller.user_id)
     await tx.execute(
@@ -115,7 +117,7 @@ async def choose_notifications(
 
 
 async def silence(tx: Transaction, room: RoomId, person: UserId) -> None:
-    """Turn off the person’s notifications about this room, also after they have lost access."""
+    """Turn off the person’s notifications about this room, even if they have lost access."""
     await _enter(tx, room, person)
     await tx.execute(
         "update chat_readers set level = 'none' where room_id = :room and user_id = :person", room=room, person=person
@@ -123,7 +125,7 @@ async def silence(tx: Transaction, room: RoomId, person: UserId) -> None:
 
 
 async def _enter(tx: Transaction, room: RoomId, person: UserId) -> None:
-    """Create the row of somebody who has access, unless it exists."""
+    """Create the row of a person who has access, unless it exists."""
     if await reading_of(tx, room, person) is not None:
         return
     because = await tx.fetch_one(
@@ -158,7 +160,8 @@ _MOST_COUNTED = 1_000
 _MOST_ROOMS_COUNTED = 200
 
 
-# Rooms near a person, by indexes alone: ``candidate_rooms_sql`` also follows series that were split, which every page cannot afford.
+# Rooms of a person that indexes alone can find. ``candidate_rooms_sql`` also follows series that were split, which is
+# too slow to do for every page.
 _NEAR = """
     select c.room_id from chat_readers c where c.user_id = :person
     union select r.id from attendances a join chat_rooms r on r.event_id = a.event_id
@@ -169,11 +172,11 @@ _NEAR = """
 
 
 async def unread_counts(reader: Reader, person: UserId, *, except_room: RoomId | None = None) -> UnreadCounts:
-    """Counts over the rooms that they may read and have not muted, except ``except_room``; without messages by people whom they
-    blocked or muted.
+    """Count unread messages in the rooms that the person may read and has not muted, except ``except_room``. Messages
+    by people whom they blocked or muted do not count.
 
-    Rooms that they never entered count if they answered the event or joined the group. Every page calls this, and mostly nothing
-    is new: the first statement finds that out before access is checked.
+    Rooms that they never entered count if they answered the event or joined the group. Every page calls this, and
+    usually nothing is new, so the first query finds that out before access is checked.
     """
     moved = await reader.fetch(
         f"""
@@ -212,13 +215,15 @@ async def unread_counts(reader: Reader, person: UserId, *, except_room: RoomId |
 
 
 async def follow_changes(db: Database) -> int:
-    """Process changes that may affect access: people who came get their row, people who left lose it. Returns how many changes."""
+    """Process changes that may affect access: people who joined get their row, people who left lose it. Return how many
+    changes.
+    """
     async with db.reader() as reader:
         changes = await reader.fetch(
             "select id, user_id from chat_access_changes order by id limit :limit", limit=_CHANGES_AT_A_TIME
         )
     if changes:
-        # Before the notes are deleted: the bridge, which looks at them itself within two seconds, may have been away.
+        # Do this before the rows are deleted: the bridge also reads them every two seconds, but may have been down.
         async with db.transaction() as tx:
             await mirror_wakes.wake_changed(tx, changes[0]["id"] - 1)
     for person in dict.fromkeys(UserId(row["user_id"]) for row in changes if row["user_id"] is not None):
@@ -235,7 +240,7 @@ async def _follow(tx: Transaction, person: UserId) -> None:
         f"select 1 as found from users u where u.id = :person and {is_blocked('u.id')}", person=person
     )
     if suspended is not None:
-        # Their marks and settings are kept, so that they find them again when a moderator lets them back in.
+        # A suspended person keeps their marks and settings, in case a moderator lets them back in.
         return
     rows = await tx.fetch(
         f"select r.id from chat_rooms r where r.id in {candidate_rooms_sql('cast(:person as text)')} order by r.id",
@@ -244,7 +249,7 @@ async def _follow(tx: Transaction, person: UserId) -> None:
     there = await access_to_each(tx, [RoomId(row["id"]) for row in rows], person)
     for room, found in there.items():
         if found is Access.NONE:
-            # Their settings stay with the room only as long as they do; what they said is theirs in any case.
+            # The settings of people who left are deleted, but the messages they wrote remain theirs.
             await tx.execute(
                 "delete from chat_readers where room_id = :room and user_id = :person", room=room, person=person
             )

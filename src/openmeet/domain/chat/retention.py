@@ -1,4 +1,6 @@
-"""Delete what has expired: earlier and removed texts, signals, and messages older than their room keeps them."""
+"""Delete what has expired: earlier texts of edited and removed messages, signals, and messages older than their room
+keeps them.
+"""
 
 from typing import Final
 
@@ -9,7 +11,8 @@ from openmeet.domain.chat.access import series_chain_sql
 from openmeet.domain.chat.model import SIGNAL_KEPT
 
 _ROWS: Final = 1_000
-# Of an hourly run: what a community has kept for years ends over hours, and others write meanwhile.
+# Rounds of an hourly run. What a community has kept for years is deleted over several hours, so that people can write
+# in the meantime.
 _ROUNDS: Final = 50
 _EXPIRED: Final = f"""
     select m.id from chat_messages m join chat_rooms r on r.id = m.room_id
@@ -24,7 +27,7 @@ _EXPIRED: Final = f"""
      order by m.id limit :limit
 """
 
-# A removed message cannot be restored any more: its pictures go with its text.
+# A removed message can no longer be restored after this, so its pictures are deleted with its text.
 _RELEASE_PICTURES: Final = """
     update chat_pictures set message_id = null
      where message_id in (select r.message_id from chat_removed r where r.until <= :now)
@@ -32,8 +35,9 @@ _RELEASE_PICTURES: Final = """
 
 
 async def forget_expired_messages(db: Database, kept_days: int = 0) -> int:
-    """Delete what has ended, at most a thousand rows of a kind at a time, with entries in the log, index words and events in Matrix;
-    returns how many messages. ``kept_days``: after which the community keeps none, whatever hosts chose; 0: no limit.
+    """Delete expired messages, at most a thousand rows of a kind per round, with their log entries, search words and
+    Matrix events. Return how many messages. ``kept_days`` is the community's limit, whatever hosts chose; 0 means no
+    limit.
     """
     forgotten = 0
     for _ in range(_ROUNDS):

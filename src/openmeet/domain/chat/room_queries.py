@@ -59,7 +59,7 @@ OWNER_COLUMN: Final[Mapping[SubjectKind, str]] = {
 
 
 def room_of(row: Row) -> Room:
-    """The room in a row with ``COLUMNS``."""
+    """Parse a row with ``COLUMNS``."""
     return Room(
         id=RoomId(row["id"]),
         kind=RoomKind(row["kind"]),
@@ -91,7 +91,7 @@ def room_of(row: Row) -> Room:
 
 
 def audience_text(audience: Mapping[AudienceSwitch, str]) -> str:
-    """The audience as it is stored; conditions of ``access`` search in this text."""
+    """The audience as it is stored. Conditions in ``access`` search in this text."""
     return json.dumps({name.value: value for name, value in sorted(audience.items())}, separators=(",", ":"))
 
 
@@ -112,7 +112,7 @@ async def by_ids(reader: Reader, rooms: Collection[RoomId]) -> dict[RoomId, Room
 async def find(
     reader: Reader, kind: RoomKind, subject: RoomSubject, *, with_user_id: UserId | None = None, name: str = ""
 ) -> Room | None:
-    """The room of a kind about a subject; ``name``: of a channel; ``with_user_id``: the person of a direct room."""
+    """The room of a kind about a subject. ``name`` is that of a channel, ``with_user_id`` the person of a direct room."""
     row = await reader.fetch_one(
         f"select {COLUMNS} from chat_rooms r where r.{OWNER_COLUMN[subject.kind]} = :subject and r.kind = :kind"
         f" and r.name = :name and {'r.with_user_id = :person' if with_user_id else 'r.with_user_id is null'}",
@@ -125,7 +125,7 @@ async def find(
 
 
 async def of_subject(reader: Reader, subject: RoomSubject, kinds: Collection[RoomKind]) -> list[Room]:
-    """All rooms of these kinds about a subject, in the order of their position."""
+    """All rooms of these kinds about a subject, ordered by position."""
     rows = await reader.fetch(
         f"select {COLUMNS} from chat_rooms r where r.{OWNER_COLUMN[subject.kind]} = :subject and r.kind in :kinds"
         " order by r.position, r.created_at, r.id",
@@ -145,7 +145,7 @@ async def insert(
     name: str,
     position: int,
 ) -> bool:
-    """Insert a room; returns False if it exists already."""
+    """Insert a room. Return False if it already exists."""
     owner = {one.value: None for one in SubjectKind} | {subject.kind.value: subject.id}
     made = await tx.execute(
         """
@@ -165,13 +165,13 @@ async def insert(
 
 
 async def lock(tx: Transaction, room: RoomId) -> Room | None:
-    """The room, locked until the transaction ends."""
+    """Return the room, locked until the transaction ends."""
     row = await tx.fetch_one(f"update chat_rooms set id = id where id = :room returning {', '.join(_NAMES)}", room=room)
     return room_of(row) if row else None
 
 
 async def save(tx: Transaction, room: Room) -> None:
-    """Write what hosts decide about a room."""
+    """Write the settings of a room that hosts can change."""
     await tx.execute(
         """
         update chat_rooms set name = :name, about = :about, position = :position, audience = :audience, history = :history,
@@ -197,7 +197,7 @@ async def save(tx: Transaction, room: Room) -> None:
 
 
 async def head_of(reader: Reader, series_id: SeriesId) -> SeriesId:
-    """The first of the series from which this one was split off; itself where it was not."""
+    """The first of the series from which this one was split off, or the series itself."""
     row = await reader.fetch_one(
         """
         with recursive up (id, split_from, steps) as (
@@ -212,7 +212,7 @@ async def head_of(reader: Reader, series_id: SeriesId) -> SeriesId:
 
 
 async def series_of_event(reader: Reader, event_id: EventId) -> tuple[SeriesId, str] | None:
-    """The series and original date of an occurrence; None for a single event."""
+    """The series and original date of an occurrence. None for a single event."""
     row = await reader.fetch_one("select series_id, original_date from events where id = :id", id=event_id)
     if row is None or row["series_id"] is None:
         return None
@@ -220,7 +220,7 @@ async def series_of_event(reader: Reader, event_id: EventId) -> tuple[SeriesId, 
 
 
 async def chain_of(reader: Reader, head: SeriesId) -> list[SeriesId]:
-    """A series and all that were split off from it, deleted ones left out, in the order of splitting."""
+    """A series and all that were split off from it, in the order of splitting. Deleted ones are left out."""
     rows = await reader.fetch(
         """
         with recursive chain (id, steps) as (
@@ -234,7 +234,9 @@ async def chain_of(reader: Reader, head: SeriesId) -> list[SeriesId]:
 
 
 async def living_halves(reader: Reader, deleted: Sequence[SeriesId]) -> dict[SeriesId, SeriesId]:
-    """For each of these series the first that was split off from it and is not deleted; those without one are left out."""
+    """For each of these series, the first one that was split off from it and is not deleted. Series without one are
+    left out.
+    """
     if not deleted:
         return {}
     rows = await reader.fetch(
@@ -247,12 +249,14 @@ async def living_halves(reader: Reader, deleted: Sequence[SeriesId]) -> dict[Ser
         """,
         ids=list(deleted),
     )
-    # The last row of each counts: the one that was split off first.
+    # The last row of each head wins, which is the one that was split off first.
     return {SeriesId(row["head"]): SeriesId(row["id"]) for row in rows}
 
 
 async def to_archive(reader: Reader, ended_before: Instant, limit: int) -> list[RoomId]:
-    """Open rooms whose last date ended before this time. A series that goes on always has coming dates among its events."""
+    """Open rooms whose last date ended before this time. A series that continues always has an upcoming date among its
+    events.
+    """
     rows = await reader.fetch(
         """
         select r.id from chat_rooms r
@@ -276,7 +280,7 @@ async def to_archive(reader: Reader, ended_before: Instant, limit: int) -> list[
 
 
 async def to_reopen(reader: Reader, ended_before: Instant, limit: int) -> list[RoomId]:
-    """Rooms closed after their last date that now have another date which ended after this time, or is still to come."""
+    """Rooms that were closed after their last date, but now have a date that ended after this time or is upcoming."""
     rows = await reader.fetch(
         """
         select r.id from chat_rooms r
@@ -300,7 +304,7 @@ async def to_reopen(reader: Reader, ended_before: Instant, limit: int) -> list[R
 
 
 async def is_banned_from_group(reader: Reader, of: RoomSubject, person: UserId) -> bool:
-    """Whether somebody is banned from the group that this is, or belongs to."""
+    """Whether the person is banned from the group that this subject is, or belongs to."""
     row = await reader.fetch_one(
         """
         select 1 as found from group_members where user_id = :person and role = 'banned' and group_id in (

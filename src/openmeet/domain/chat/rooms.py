@@ -1,7 +1,7 @@
 """Open, list, change and archive rooms.
 
-Rooms are made on first use, and opening twice makes one. A conversation of a series that was split belongs to the first of its
-parts, so that it stays one conversation.
+Rooms are created on first use; opening one twice creates it once. When a series is split, its conversation stays with
+the first part, so that there is only one.
 """
 
 from collections.abc import Collection, Mapping
@@ -53,7 +53,7 @@ from openmeet.domain.events.model import EventId, EventSlug
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import Caller, UserId
 
-# The channel that a group has first.
+# The first channel of a group.
 GENERAL: Final = "general"
 _MAX_POSITION: Final = 1_000
 _ROUND: Final = 100
@@ -61,7 +61,7 @@ _ROUND: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class RoomTarget:
-    """A room that is there or could be opened: its kind and subject, the person of a direct room, the name of a channel."""
+    """A room that exists or could be opened: its kind and subject, the person of a direct room, the name of a channel."""
 
     kind: RoomKind
     subject: RoomSubject
@@ -71,7 +71,7 @@ class RoomTarget:
 
 @dataclass(frozen=True, slots=True)
 class RoomSettings:
-    """Settings to change; None leaves one as it is. ``audience``: switches by name."""
+    """Settings to change. None leaves one unchanged. ``audience`` maps switches to values."""
 
     name: str | None = None
     about: str | None = None
@@ -91,8 +91,8 @@ async def target_of(
     with_user_id: UserId | None = None,
     name: str = "",
 ) -> RoomTarget:
-    """Which room has the conversation: that of an occurrence is in the room of its series; that of a series that was split, in
-    the room of the first part. Raises NotFound if a room of this kind cannot be about this subject.
+    """Return the room that has the conversation. For an occurrence, that is the room of its series, and for a series
+    that was split, the room of its first part. Raises NotFound if a room of this kind cannot be about this subject.
     """
     found = subject
     if kind in {RoomKind.EVENT, RoomKind.HOSTS, RoomKind.DIRECT} and subject.kind is SubjectKind.EVENT:
@@ -119,14 +119,14 @@ async def target_of(
 
 
 async def room_at(reader: Reader, target: RoomTarget) -> Room | None:
-    """The room of the target; None if nobody has opened it."""
+    """The room of the target. None if nobody has opened it yet."""
     return await find(reader, target.kind, target.subject, with_user_id=target.with_user_id, name=target.name)
 
 
 async def rooms_of_dates(
     reader: Reader, room: Room, dates: Collection[str], person: UserId | None
 ) -> dict[str, EventSlug]:
-    """Which of some original dates of a series have a room of their own that this person may read, and the event of each."""
+    """Those of these original dates that have their own room which this person may read, with the event of each."""
     if room.kind is not RoomKind.SERIES or not dates:
         return {}
     rows = await reader.fetch(
@@ -143,7 +143,7 @@ async def rooms_of_dates(
 
 
 async def access_before_opening(reader: Reader, target: RoomTarget, person: UserId | None) -> Access:
-    """What the person could do in a room that nobody opened yet: its page shows an empty room."""
+    """What the person could do in a room that nobody has opened yet. Its page shows an empty room."""
     owner = {one.value: None for one in SubjectKind} | {target.subject.kind.value: target.subject.id}
     row = await reader.fetch_one(
         f"""
@@ -162,10 +162,11 @@ async def access_before_opening(reader: Reader, target: RoomTarget, person: User
 
 
 async def open_room(tx: Transaction, caller: Caller, target: RoomTarget) -> tuple[Room, bool]:
-    """The room of the target, and whether it is new. ``target`` comes from ``target_of``.
+    """Return the room of the target, and whether it is new. ``target`` comes from ``target_of``.
 
-    Opened by anyone who may write in it; a date's room, hosts' rooms and further channels by hosts; a direct room by the person or
-    by a host to somebody who answered. Raises NotFound, Forbidden, InvalidForm (``name``), Refused (``TooManyChannels``).
+    Anyone who may write in a room can open it. Rooms of a date, rooms of hosts and further channels can be opened by
+    hosts only. A direct room can be opened by the person, or by a host for somebody who answered. Raises NotFound,
+    Forbidden, InvalidForm (``name``), Refused (``TooManyChannels``).
     """
     there = await room_at(tx, target)
     if there is not None:
@@ -207,7 +208,7 @@ async def open_room(tx: Transaction, caller: Caller, target: RoomTarget) -> tupl
 
 
 async def require_answered(reader: Reader, target: RoomTarget) -> None:
-    """Hosts write to people who answered or are members, and to nobody else. Raises NotFound."""
+    """Raise NotFound unless the person answered or is a member. Hosts can only write to such people."""
     person = target.with_user_id
     as_them = replace(target, kind=RoomKind.DIRECT)
     statements = {
@@ -252,9 +253,10 @@ def _channel_name(text: str) -> str:
 async def change_settings(
     tx: Transaction, caller: Caller, room_id: RoomId, wanted: RoomSettings, *, if_revision: int | None = None
 ) -> Room:
-    """Change the settings that are given. A new history setting applies from now on and appears in the room as an entry.
+    """Change the settings that are given. A new history setting applies to newcomers and is announced in the room.
 
-    Raises NotFound, Forbidden (``NotAModerator``), InvalidForm, Conflict (``RevisionChanged``), Refused (``NameTaken``).
+    Raises NotFound, Forbidden (``NotAModerator``), InvalidForm, Conflict (``RevisionChanged``), Refused
+    (``NameTaken``).
     """
     room = await room_queries.lock(tx, room_id)
     await require_access(tx, room_id, caller.user_id, Access.MODERATE)
@@ -322,7 +324,7 @@ def _with(room: Room, wanted: RoomSettings) -> Room:
 
 
 async def _keep_history(tx: Transaction, room: Room) -> None:
-    """Store for everybody in the room what they can read now, because the history setting changes for newcomers."""
+    """Store for everyone in the room what they can read now, before the history setting changes for newcomers."""
     await tx.execute(
         f"""
         insert into chat_readers (room_id, user_id, read_number, entered_at, entered_number, entered_by)
@@ -336,7 +338,7 @@ async def _keep_history(tx: Transaction, room: Room) -> None:
 
 
 async def close(tx: Transaction, caller: Caller, room_id: RoomId, reason: str = "") -> Room:
-    """Make the room read-only. Closing a closed room changes nothing. Raises NotFound, Forbidden, InvalidInput."""
+    """Make the room read-only. Idempotent. Raises NotFound, Forbidden, InvalidInput."""
     return await _set_closed(tx, caller, room_id, reason, closed=True)
 
 
@@ -368,9 +370,8 @@ async def _write_closed(tx: Transaction, room: Room, at: Instant | None, by: str
 
 
 async def archive_ended(db: Database) -> int:
-    """Close rooms 30 days after their last date, and reopen those that have another date now; returns how many of both.
-
-    A room that was opened since stays open for 30 days.
+    """Close rooms 30 days after their last date, and reopen those that have another date now. Return how many. A room
+    that was opened or reopened since then stays open for 30 days.
     """
     async with db.reader() as reader:
         before = Instant(reader.now - ARCHIVED_AFTER)
@@ -391,8 +392,8 @@ async def archive_ended(db: Database) -> int:
 
 @dataclass(frozen=True, slots=True)
 class MyRoom:
-    """A room of a person. ``unread`` and ``mentioned`` stop counting at 100. ``last_message_id``: the latest that they may read.
-    ``is_muted``: they get no notifications of it now.
+    """A room of a person. ``unread`` and ``mentioned`` stop counting at 100. ``last_message_id`` is the latest message
+    they may read. ``is_muted`` is True if they get no notifications of it now.
     """
 
     room: Room
@@ -405,7 +406,7 @@ class MyRoom:
 
 @dataclass(frozen=True, slots=True)
 class RoomFilter:
-    """Which rooms to list. ``words``: in the title of the subject or the name of the channel."""
+    """Which rooms to list. ``words`` are searched in the title of the subject and the name of the channel."""
 
     kinds: Collection[RoomKind] = ()
     subject: RoomSubject | None = None
@@ -415,7 +416,7 @@ class RoomFilter:
 
 
 _COUNT_MOST: Final = 100
-# What counts as unread for ``:person``: what others said after their mark, in what they may read of the history.
+# Unread messages of ``:person``: by other people, after their mark, in the part of the history they may read.
 _FRESH = f"""
     m.room_id = r.id and m.number > coalesce(c.read_number, 0) and coalesce(m.user_id, '') <> :person
     and m.removed_at is null and m.held_at is null
@@ -431,9 +432,8 @@ _TITLE = """coalesce(case when r.kind = 'channel' then r.name || ' ' end, '')
 async def my_rooms(
     reader: Reader, person: UserId, wanted: RoomFilter, *, limit: int, after: tuple[int, int, str] | None = None
 ) -> list[MyRoom]:
-    """The rooms of a person: those with unread messages first, then by the latest message; one more than the limit.
-
-    ``after``: the ``place`` of the last room of the page before.
+    """The rooms of a person: first those with unread messages, then by the latest message; at most one more than the
+    limit. ``after`` is the ``place`` of the last room of the previous page.
     """
     conditions = ["r.closed_at is not null" if wanted.archived else "r.closed_at is null"]
     values: dict[str, object] = {}
@@ -457,7 +457,7 @@ async def my_rooms(
     if after is not None:
         outer.append("(k.is_new, k.said, k.id) < (:after_new, :after_said, :after_id)")
         values |= {"after_new": after[0], "after_said": after[1], "after_id": after[2]}
-    # Unread messages are counted in the rooms of the page alone: somebody may have hundreds.
+    # Count unread messages only for the rooms of this page, because a person can have hundreds.
     rows = await reader.fetch(
         f"""
         with k as materialized (select r.id, coalesce(r.last_said_at, r.created_at) as said,
@@ -492,7 +492,7 @@ def place(one: MyRoom) -> tuple[int, int, str]:
 
 
 async def readable_room(reader: Reader, room_id: RoomId, person: UserId | None) -> tuple[Room, Access, int]:
-    """The room, the person's access, and the number after which they read it. Raises NotFound."""
+    """The room, the person's access, and the number after which they can read it. Raises NotFound."""
     found = await access(reader, room_id, person)
     room = await by_id(reader, room_id)
     if room is None or found is Access.NONE:

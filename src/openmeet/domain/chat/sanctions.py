@@ -1,4 +1,6 @@
-"""Mutes and bans of a room, and reports about messages. Every decision is in the log of the room, with who and why."""
+"""Mutes and bans of a room, and reports about messages. The room's moderation log has every decision, with author and
+reason.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,14 +23,14 @@ from openmeet.domain.notifications.notify import notify
 from openmeet.domain.users.model import Caller, UserId
 
 MAX_REPORT_WORDS: Final = 2_000
-# Reports by different people that hide a newcomer's message until somebody looked.
+# This many reports by different people hide a newcomer's message until a moderator has looked at it.
 _REPORTS_THAT_HOLD: Final = 2
-# Anyone who said fewer messages that stayed is a newcomer.
+# A newcomer is an author with fewer visible messages than this.
 _NEWCOMER: Final = 10
 
 
 class SanctionKind(StrEnum):
-    """``MUTE``: reads, and does not write. ``BAN``: neither."""
+    """``MUTE``: can read but not write. ``BAN``: can do neither."""
 
     MUTE = "mute"
     BAN = "ban"
@@ -36,8 +38,8 @@ class SanctionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sanction:
-    """A mute or ban of a person in a room. ``until`` None: until it is lifted. ``of_site``: a moderator of the community decided it.
-    It is independent of one by the hosts, and each side lifts its own.
+    """A mute or ban of a person in a room. ``until`` is None if it lasts until it is lifted. ``of_site`` is True if a
+    moderator of the community decided it. It is independent of one by the hosts, and each side lifts only its own.
     """
 
     room_id: RoomId
@@ -102,8 +104,8 @@ async def sanction(
     until: Instant | None = None,
     of_site: bool = False,
 ) -> Sanction:
-    """Mute or ban somebody, who is notified; a new decision of a kind replaces the one before, of the hosts or of the site.
-    ``of_site``: a moderator of the community decides, who may ban hosts.
+    """Mute or ban a person, who is notified. A new decision replaces the previous one of the same kind by the same
+    side, hosts or community. With ``of_site``, a moderator of the community decides, who can also ban hosts.
 
     Raises NotFound, Forbidden (``NotAModerator``), InvalidForm (``reason``, ``until``), Refused (``RunsTheRoom``).
     """
@@ -161,10 +163,10 @@ async def lift(
     kind: SanctionKind | None = None,
     of_site: bool = False,
 ) -> None:
-    """End the sanctions of somebody in a room, of one kind or all: those of its hosts, or ``of_site`` those of the community's
-    moderators. The person is notified. Without any, nothing changes.
+    """Lift the sanctions of a person in a room, of one kind or all: those by its hosts, or with ``of_site`` those by
+    the community's moderators. The person is notified. Without any sanction, nothing happens.
 
-    Raises NotFound, Forbidden, Refused (``SanctionedBySite``) if only others could lift what holds.
+    Raises NotFound, Forbidden, Refused (``SanctionedBySite``) if only the other side can lift the sanctions in force.
     """
     await room_queries.lock(tx, room)
     if not of_site:
@@ -200,8 +202,9 @@ async def report(
     *,
     to_tenant: bool = False,
 ) -> bool:
-    """Report a message to the moderators of its room; about one of them it goes to the community's. False if this person has
-    reported it before, unless the new report goes to the community's and the one before did not.
+    """Report a message to the moderators of its room. If its author is one of them, or with ``to_tenant``, the report
+    goes to the community's moderators. Return False if this person has already reported it, unless the new report goes
+    to the community's moderators and the earlier one did not.
 
     Raises NotFound, InvalidForm (``words``).
     """
@@ -251,7 +254,7 @@ async def _is_to_be_held(reader: Reader, message: ChatMessageId, author: UserId 
 
 @dataclass(frozen=True, slots=True)
 class MessageReport:
-    """A report. The reporter is known to the program alone."""
+    """A report. The person who reported is not included."""
 
     id: str
     message_id: ChatMessageId
@@ -261,7 +264,7 @@ class MessageReport:
 
 
 async def open_reports(reader: Reader, room: RoomId, *, limit: int = 100) -> list[MessageReport]:
-    """Reports for the moderators of a room that nobody has decided, oldest first."""
+    """Undecided reports for the moderators of a room, oldest first."""
     rows = await reader.fetch(
         "select p.id, p.message_id, p.reason, p.words, p.at from chat_reports p join chat_messages m on m.id = p.message_id"
         " where m.room_id = :room and p.closed_at is null and p.to_tenant = 0 order by p.at, p.id limit :limit",
@@ -275,8 +278,8 @@ async def open_reports(reader: Reader, room: RoomId, *, limit: int = 100) -> lis
 
 
 async def dismiss_reports(tx: Transaction, caller: Caller, message_id: ChatMessageId, *, of_site: bool = False) -> int:
-    """Decide that nothing is to be done about the reports of a message to these moderators; returns how many there were. What
-    reports alone have hidden is shown again.
+    """Decide that the reports of a message to these moderators need no action. Return how many there were. A message
+    that was hidden only because of reports is shown again.
 
     Raises NotFound, Forbidden (``NotAModerator``).
     """
@@ -302,7 +305,7 @@ async def dismiss_reports(tx: Transaction, caller: Caller, message_id: ChatMessa
 
 
 async def _is_held_by_reports(reader: Reader, message: ChatMessageId) -> bool:
-    """Whether reports have hidden a held message, and neither a moderator nor a rule about new messages."""
+    """Whether a held message was hidden automatically, because of reports, and not by a moderator."""
     row = await reader.fetch_one(
         "select act, by_user_id from chat_acts where message_id = :message and act in ('held', 'released')"
         " order by at desc, id desc limit 1",

@@ -1,7 +1,8 @@
-"""Find messages in all rooms of a person, by words, writer, time, date of the series, links, pictures and mentions.
+"""Search messages in all rooms of a person, by words, author, time, date of the series, links, pictures and mentions.
 
-A query names the rooms that the person may read, at most two hundred, so no other message is ever found. Rooms are searched
-in the order of their latest messages: results of the first two hundred rooms come before those of the next.
+A query lists the rooms that the person may read, at most two hundred, so it can never find other messages. Rooms are
+searched in the order of their latest messages: results from the first two hundred rooms come before those from the
+next.
 """
 
 import re
@@ -25,15 +26,17 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
 
-# Of one query.
+# Rooms per query.
 MOST_ROOMS: Final = 200
-# An id becomes part of the expression that is looked up, where a quote would end a word.
+# An id becomes part of the search expression, in which a quote would end the word.
 _ID: Final = re.compile(r"[0-9a-f-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class ChatSearch:
-    """What to look for. ``rooms``: empty for all. ``until`` is exclusive. ``about``: the original date of a series."""
+    """What to search for. ``rooms`` is empty for all rooms. ``until`` is exclusive. ``about`` is an original date of a
+    series.
+    """
 
     words: str = ""
     rooms: tuple[RoomId, ...] = ()
@@ -48,8 +51,8 @@ class ChatSearch:
 
 @dataclass(frozen=True, slots=True)
 class ChatSearchCursor:
-    """Where a page of results begins. ``message``: after the message with this instant and id. ``rooms``: in the rooms after the one
-    with this instant and id. None: at the beginning.
+    """Where a page of results begins. ``message`` is the instant and id of the message after which it begins, ``rooms``
+    the instant and id of the room after which rooms are searched. None means from the beginning.
     """
 
     message: tuple[int, str] | None = None
@@ -58,7 +61,9 @@ class ChatSearchCursor:
 
 @dataclass(frozen=True, slots=True)
 class ChatSearchPage:
-    """A page of results, the newest first within each two hundred rooms. ``after``: where the next page begins; None at the end."""
+    """A page of results, newest first within each batch of two hundred rooms. ``after`` is where the next page begins,
+    None at the end.
+    """
 
     messages: tuple[ShownMessage, ...]
     after: ChatSearchCursor | None
@@ -67,7 +72,7 @@ class ChatSearchPage:
 async def find_messages(
     reader: Reader, viewer: UserId, wanted: ChatSearch, *, limit: int, after: ChatSearchCursor | None = None
 ) -> ChatSearchPage:
-    """Messages that the person may read and that have all of this. Without any condition it finds nothing.
+    """Messages that the person may read and that match all conditions. Without any condition nothing is found.
 
     Raises InvalidInput (``person``).
     """
@@ -104,7 +109,7 @@ async def _page_in(
     limit: int,
     after: tuple[int, str] | None,
 ) -> list[ChatMessage]:
-    """Messages in these rooms, the newest first; ``rooms``: with the number after which the person reads each."""
+    """Messages in these rooms, newest first. ``rooms`` has the number after which the person can read each room."""
     if not rooms:
         return []
     conditions = ["m.search_words <> ''", "m.removed_at is null", "m.held_at is null", "m.room_id in :rooms"]
@@ -146,7 +151,9 @@ async def _reached(reader: Reader, viewer: UserId, only: Sequence[RoomId]) -> Ma
 async def _readable(
     reader: Reader, viewer: UserId, reached: Mapping[RoomId, Access], after: tuple[int, str] | None
 ) -> tuple[dict[RoomId, int], tuple[int, str] | None]:
-    """The next rooms to look in, with the number after which this person reads each; and the last of them where there are more."""
+    """The next rooms to search, with the number after which this person can read each; also the position of the last
+    one if there are more.
+    """
     rows = await reader.fetch(
         f"select {ROOM_COLUMNS} from chat_rooms r where r.id in :rooms"
         f"{'' if after is None else ' and (coalesce(r.last_said_at, r.created_at), r.id) < (:after_at, :after_id)'}"
@@ -164,7 +171,8 @@ async def _readable(
     return floors, None if last is None else (int(last.last_said_at or last.created_at), str(last.id))
 
 
-# How far back in each chat writers are looked for: in all of them, and in one.
+# How many of the latest messages of each chat are searched for authors: when searching all chats, and when searching
+# one.
 _RECENT: Final = 30
 _RECENT_IN_ONE: Final = 1_000
 
@@ -172,8 +180,8 @@ _RECENT_IN_ONE: Final = 1_000
 async def recent_writers(
     reader: Reader, viewer: UserId, only: Sequence[RoomId] = (), *, limit: int
 ) -> list[tuple[UserId, str]]:
-    """Authors of the latest messages in the rooms that the person may read, or in one of them, with their names; in the order of
-    names.
+    """Authors of the latest messages in the rooms that the person may read, or in those in ``only``, with their names;
+    ordered by name.
     """
     rooms, _ = await _readable(reader, viewer, await _reached(reader, viewer, only), None)
     if not rooms:
@@ -192,7 +200,7 @@ async def recent_writers(
 
 
 async def dates_with_messages(reader: Reader, room: Room, *, limit: int = 100) -> list[str]:
-    """The original dates of a series that messages are about, the latest first."""
+    """The original dates of a series that messages are about, latest first."""
     rows = await reader.fetch(
         "select distinct about from chat_messages where room_id = :room and about is not null order by about desc limit :limit",
         room=room.id,
@@ -202,7 +210,7 @@ async def dates_with_messages(reader: Reader, room: Room, *, limit: int = 100) -
 
 
 def _floors(rooms: Mapping[RoomId, int]) -> tuple[str, dict[str, object]]:
-    """The condition that leaves out what was said in a room before the person may read it."""
+    """The condition that leaves out messages from before the person could read a room."""
     conditions, values = "", dict[str, object]()
     for number, (room, floor) in enumerate(sorted(rooms.items())):
         if floor:
@@ -218,7 +226,9 @@ _ON_POSTGRESQL: Final = f"(select cast(:lookups as tsquery) as asked) f join cha
 
 
 def _lookup(reader: Reader, words: Sequence[str], rooms: Sequence[RoomId], wanted: ChatSearch) -> tuple[str, str]:
-    """The source of ``m``, and what to look up: all words as beginnings, one of the rooms, the writer, a link, a picture."""
+    """The source of ``m``, and the search expression: all words as prefixes, one of the rooms, the author, a link, a
+    picture.
+    """
     exact = [[room_term(room) for room in rooms]]
     if wanted.person is not None:
         exact.append([person_term(wanted.person)])

@@ -1,5 +1,5 @@
-"""Words under which a message is found: its own, its room (``r=``), its writer (``p=``), ``l=1`` where it has a link,
-``i=1`` where it has a picture. Pure.
+"""Terms under which a message is indexed: its words, its room (``r=``), its author (``p=``), ``l=1`` if it has a link,
+``i=1`` if it has a picture. Pure.
 """
 
 from groundwork.database.words import words_of
@@ -12,7 +12,7 @@ PICTURE_TERM = "i=1"
 
 
 def search_index_terms(one: ChatMessage) -> str:
-    """The column ``search_words``: empty for what is removed, held, or no text."""
+    """The value of the column ``search_words``. It is empty for messages that are removed, held, or have no text."""
     said = " ".join(filter(None, [one.body, *(picture.alt for picture in one.pictures)]))
     is_found = not one.is_removed and not one.is_held and one.kind in WRITTEN
     if not is_found or not (said or one.pictures):

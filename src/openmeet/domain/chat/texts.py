@@ -1,4 +1,4 @@
-"""Check and clean texts of messages, names and reasons; find and replace mentions. Pure."""
+"""Validate and clean texts of messages, names and reasons; find and replace mentions. Pure."""
 
 import re
 import unicodedata
@@ -10,9 +10,9 @@ from openmeet.domain.chat.model import MAX_CLIENT_ID, MAX_LINES, MAX_MENTIONS, M
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.i18n.markdown import html_of
 
-# They turn the direction of what follows, also outside the message.
+# They change the direction of the text that follows, even outside the message.
 _BIDI_CONTROLS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
-# More marks on one letter cover the lines above and below.
+# More marks than this on one letter would cover the lines above and below.
 _MOST_MARKS: Final = 8
 _ALLOWED_CONTROLS: Final = frozenset("\n\t")
 _CLIENT_ID = re.compile(rf"[A-Za-z0-9._:\-]{{1,{MAX_CLIENT_ID}}}")
@@ -21,7 +21,7 @@ _LINK = re.compile(r"(?:https?://|www\.)\S", re.IGNORECASE)
 
 
 def checked_text(text: str, *, is_needed: bool = True) -> str:
-    """The text as it is stored; ``is_needed``: it must not be empty. Raises InvalidForm (``text``)."""
+    """Return the text as it is stored. With ``is_needed``, it must not be empty. Raises InvalidForm (``text``)."""
     problem = None
     plain = cleaned(text.replace("\r\n", "\n").replace("\r", "\n")).strip()
     if _has_controls(plain):
@@ -40,7 +40,7 @@ def checked_text(text: str, *, is_needed: bool = True) -> str:
 
 
 def checked_line(text: str, field: str, most: int, too_long: Reason, problems: dict[str, Why]) -> str:
-    """One line, without what is cut from texts; problems are noted at the field."""
+    """Return one line, cleaned. A problem is added to ``problems`` under ``field``."""
     plain = " ".join(cleaned(text).split())
     if _has_controls(plain):
         problems[field] = ChatReason.UNREADABLE_TEXT
@@ -50,20 +50,20 @@ def checked_line(text: str, field: str, most: int, too_long: Reason, problems: d
 
 
 def checked_client_id(text: str | None) -> str | None:
-    """The id that a client chose for a message. Raises InvalidForm (``clientId``)."""
+    """Validate the id that a client chose for a message. Raises InvalidForm (``clientId``)."""
     if text is not None and not _CLIENT_ID.fullmatch(text):
         raise InvalidForm({"clientId": ChatReason.CLIENT_ID_INVALID(most=MAX_CLIENT_ID)})
     return text
 
 
 def cleaned(text: str) -> str:
-    """Without characters that turn the direction, and without more than eight combining marks in a row."""
+    """Remove characters that change the text direction, and more than eight combining marks in a row."""
     kept: list[str] = []
     marks = 0
     for char in text:
         if char in _BIDI_CONTROLS:
             continue
-        # Most characters are below the first combining mark.
+        # Checked first because it is cheap: most characters come before the first combining mark.
         marks = marks + 1 if char >= "\u0300" and unicodedata.category(char).startswith("M") else 0
         if marks <= _MOST_MARKS:
             kept.append(char)
@@ -71,23 +71,23 @@ def cleaned(text: str) -> str:
 
 
 def _has_controls(text: str) -> bool:
-    """Whether the text has control characters, or halves of surrogate pairs."""
+    """Whether the text contains control characters or unpaired surrogates."""
     return any(unicodedata.category(char) in {"Cc", "Cs"} and char not in _ALLOWED_CONTROLS for char in text)
 
 
 def mentioned_names(text: str) -> list[str]:
-    """The words after ``@``: handles, or names without their spaces; case-folded, each once."""
+    """The words after ``@``: handles, or names without their spaces. Case-folded, each once."""
     return list(dict.fromkeys(name_key(found) for found in _MENTION.findall(text)))
 
 
 def name_key(name: str) -> str:
-    """A name as ``mentioned_names`` has it."""
+    """A name in the form that ``mentioned_names`` returns."""
     return "".join(name.split()).casefold()
 
 
 def with_names(text: str, names: Mapping[str, str]) -> str:
-    """The text with other names after ``@``; ``names``: by the folded name that is written. A name with a link stays as it is written:
-    nobody puts a link into the words of others by changing their name.
+    """Replace the names after ``@``. ``names`` maps the folded name in the text to the new one. A name with a link is
+    not inserted, so that nobody can add a link to other people's messages by changing their name.
     """
     if not names:
         return text
@@ -100,6 +100,8 @@ def with_names(text: str, names: Mapping[str, str]) -> str:
 
 
 def has_link(text: str) -> bool:
-    """Whether it is shown with a link, or with the beginning of an address; Markdown also links addresses without a scheme."""
-    # Every link of Markdown has a bracket; rendering costs more than storing a message.
+    """Whether the text is displayed with a link or contains the beginning of an address. Markdown also links addresses
+    without a scheme.
+    """
+    # Every Markdown link has a bracket. Check that first, because rendering costs more than storing a message.
     return _LINK.search(text) is not None or (("[" in text or "<" in text) and "<a " in html_of(text))

@@ -1,6 +1,7 @@
-"""Webhooks about chat messages: for hosts of the room and of its group, only while everybody may read the room.
+"""Webhooks about chat messages, for hosts of the room and of its group, only while everyone may read the room.
 
-A delivery is a copy that later changes of access do not reach. So only rooms whose hosts opened them to everybody are sent. What a delivery contains is decided when it is sent (``web.webhooks.payloads``).
+A delivery is a copy that later changes of access cannot affect. That is why only messages of rooms that are open to
+everyone are sent. The content of a delivery is determined when it is sent (``web.webhooks.payloads``).
 """
 
 from collections.abc import Collection
@@ -37,7 +38,7 @@ async def note_messages(tx: Transaction, room_id: RoomId, messages: Collection[C
 
 
 async def may_be_sent(reader: Reader, room: Room) -> bool:
-    """Whether messages of this room may be sent to webhooks: everybody may read it."""
+    """Whether messages of this room may be sent to webhooks, that is, everyone may read it."""
     return await access_in(reader, room, None) >= Access.READ
 
 
