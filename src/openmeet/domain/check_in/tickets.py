@@ -1,7 +1,7 @@
 """Tickets: codes, the attendance that a code belongs to, and the caller's own ticket.
 
-A code is twelve letters and digits that can be read out, typed and scanned. Four name the attendance among those of its
-event; eight (40 bits) authenticate the ticket, which is enough because only hosts can try codes.
+A code has twelve letters and digits that can be read aloud, typed and scanned. Four identify the attendance within its
+event. Eight (40 bits) authenticate the ticket, which is enough because only hosts can try codes.
 """
 
 import re
@@ -18,7 +18,7 @@ from openmeet.domain.check_in.reasons import CheckInReason
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.users.model import Caller
 
-# Crockford's base 32: no letters that are mistaken for digits.
+# Crockford's base 32: it has no letters that can be mistaken for digits.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MISREAD = str.maketrans("ILOU", "110V")
 
@@ -34,7 +34,7 @@ def code_of(key: SigningKey, attendance_id: AttendanceId) -> str:
 
 
 def read(text: str) -> str | None:
-    """Parse a code from what was typed or scanned (also a ticket's URL); None if there is none."""
+    """Parse a code that was typed or scanned (a ticket's URL also works). None if the text contains none."""
     typed = text.strip().rpartition("code=")[2].upper().translate(_MISREAD)
     letters = re.sub(r"[\s-]", "", typed)
     if len(letters) != 12 or any(letter not in _ALPHABET for letter in letters):
@@ -60,7 +60,7 @@ def _in_characters(number: int, length: int) -> str:
 
 
 async def of_code(reader: Reader, key: SigningKey, event: Event, typed: str) -> AttendanceId:
-    """The attendance of this event with that ticket. InvalidForm names ``code``."""
+    """The attendance of this event whose ticket has the typed code. Raises InvalidForm (``code``)."""
     code = read(typed)
     if code is None:
         raise InvalidForm({"code": CheckInReason.MALFORMED_CODE})
@@ -80,7 +80,9 @@ async def own(reader: Reader, caller: Caller, slug: EventSlug) -> tuple[Event, A
 
 @dataclass(frozen=True, slots=True)
 class DoorCounts:
-    """How many people have checked in, how many are expected in all, and how many of those somebody else brings."""
+    """How many people have checked in, how many are expected in total, and how many of those are brought by other
+    people.
+    """
 
     there: int
     expected: int
@@ -88,7 +90,7 @@ class DoorCounts:
 
 
 async def candidates(reader: Reader, event_id: EventId, tail: str) -> list[AttendanceId]:
-    """Ids of those attendances of an event that end with ``tail``, as printed on a ticket (characters 32 and later)."""
+    """Ids of the event's attendances that end with ``tail`` (characters 32 and later), as printed on a ticket."""
     rows = await reader.fetch(
         "select id from attendances where event_id = :event_id and substr(id, 32) = :tail order by id",
         event_id=event_id,
@@ -111,7 +113,7 @@ async def counts(reader: Reader, event_id: EventId) -> DoorCounts:
 
 
 async def there_since(reader: Reader, attendance_ids: Sequence[AttendanceId]) -> dict[AttendanceId, Instant]:
-    """When each attendee checked in; those who have not are left out."""
+    """When each of these attendees checked in. Those who have not are left out."""
     rows = await reader.fetch(
         """
         select a.id, max(c.changed_at) as since

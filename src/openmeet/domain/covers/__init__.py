@@ -1,4 +1,5 @@
-"""Covers: a picture for each event without an upload, drawn from its title and topic.
+"""Covers: generated pictures for events without an uploaded one, drawn from title and topic.
 
-The same words always give the same picture, so nothing is stored: a cover's address holds all that drawing needs.
+The same words always give the same picture, so nothing is stored: the URL of a cover contains everything needed to draw
+it.
 """

@@ -1,4 +1,4 @@
-"""What motifs are drawn with: colours, shapes, and choices that a seed decides."""
+"""Drawing tools for motifs: colours, shapes, and seeded choices."""
 
 import hashlib
 import math
@@ -37,7 +37,7 @@ PALETTES: Final = (
 
 
 class Dice:
-    """Random choices that a seed decides, the same on every machine and Python."""
+    """Seeded random choices, the same on every machine and Python version."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -59,7 +59,7 @@ class Dice:
 
 @dataclass(slots=True)
 class Canvas:
-    """SVG elements in the order in which they are painted."""
+    """SVG elements in painting order."""
 
     elements: list[str]
 
@@ -86,5 +86,5 @@ class Canvas:
 
 
 def point_on_circle(x: float, y: float, radius: float, turn: float) -> tuple[float, float]:
-    """The point of a circle at ``turn``, in radians clockwise from the right."""
+    """The point on the circle at angle ``turn``, in radians clockwise from the right."""
     return x + radius * math.cos(turn), y + radius * math.sin(turn)

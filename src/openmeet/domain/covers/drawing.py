@@ -1,6 +1,6 @@
 """Draw covers as SVG: 1200 × 800, flat colours, 1 to 4 kB, without text.
 
-The middle square of 800 × 800 holds the motif, so a cover may be cropped to any shape from a square to 21:9.
+The motif is inside the middle square of 800 × 800, so a cover can be cropped to any shape from a square to 21:9.
 """
 
 from functools import lru_cache
@@ -10,7 +10,8 @@ from openmeet.domain.covers.canvas import HEIGHT, PALETTES, WIDTH, Canvas, Dice
 from openmeet.domain.covers.model import Cover
 from openmeet.domain.covers.motifs import MOTIFS
 
-# What neither HTML nor a URL reads as its own. Spaces are for the reader's browser to quote: they compress better.
+# Characters that have no special meaning in HTML or URLs. Browsers quote the spaces themselves, and unquoted ones
+# compress better.
 _PLAIN_IN_DATA_URL = " !$()*+,-./:;=?@[]_~"
 
 
@@ -25,14 +26,18 @@ def svg(cover: Cover) -> str:
 
 @lru_cache(maxsize=512)
 def data_url(cover: Cover) -> str:
-    """The picture as an address that carries it. In a list covers weigh 150 bytes each, compressed: requests would be five times as much."""
+    """The picture as a data URL. In a list, covers take 150 bytes each when compressed; separate requests would take
+    five times as much.
+    """
     return f"data:image/svg+xml,{quote(svg(cover), safe=_PLAIN_IN_DATA_URL)}"
 
 
 @lru_cache(maxsize=64)
 def strip(cover: Cover) -> str:
-    """The picture between two mirrored ones, 3600 × 800, for a wide and low space, where a crop would show a corner of a shape."""
-    # The outer ones reach below the middle one: between tiles that only meet, browsers show a line.
+    """The picture between two mirrored copies, 3600 × 800, for wide and low spaces where a crop would only show the
+    corner of a shape.
+    """
+    # The outer tiles reach below the middle one, because browsers show a line between tiles that only touch.
     beside = f'<use href="#tile" width="{WIDTH + 4}" height="{HEIGHT}" transform="scale(-1 1)" x="'
     tiles = (
         f'{beside}{-WIDTH - 4}"/>',

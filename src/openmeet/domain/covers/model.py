@@ -1,4 +1,4 @@
-"""Which cover belongs to an event: its motif and the seed of every choice in the drawing."""
+"""Which cover an event has: its motif, and the seed of all other choices in the drawing."""
 
 import hashlib
 import re
@@ -55,10 +55,10 @@ _OF_CATEGORY: Final = {
     Category.TECHNOLOGY: Motif.TILES,
 }
 
-# The same by name, for the script that draws the cover while a title is typed.
+# The same by name, for the script that draws the cover while a title is being typed.
 MOTIFS: Final = {category.value: motif.value for category, motif in _OF_CATEGORY.items()}
 
-# The tones of ``tokens.css`` that suit a motif. Each has a palette in ``drawing``.
+# The tones of ``tokens.css`` that suit each motif. Each tone has a palette in ``drawing``.
 _TONES: Final = {
     Motif.ART: (4, 6, 2, 8),
     Motif.BOOKS: (6, 4, 8),
@@ -74,13 +74,13 @@ _TONES: Final = {
     Motif.TILES: (0, 2, 5),
 }
 
-# Those that say nothing about a topic: a group has none.
+# Motifs that say nothing about a topic, because groups have none.
 _OF_GROUPS: Final = (Motif.ART, Motif.CALM, Motif.LANES, Motif.STREET, Motif.TALK, Motif.TILES)
 
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """A drawn picture. ``seed``: 64 bits that decide everything but the motif."""
+    """A generated picture. ``seed`` has 64 bits that decide everything but the motif."""
 
     motif: Motif
     seed: int
@@ -93,7 +93,7 @@ class Cover:
 
     @property
     def name(self) -> str:
-        """Text that ``named`` reads: ``music-03f1…``."""
+        """The text that ``named`` parses: ``music-03f1…``."""
         return f"{self.motif.value}-{self.seed:016x}"
 
     @property
@@ -108,12 +108,12 @@ class Cover:
 
     @property
     def strip_path(self) -> str:
-        """Path of the same picture for a wide and low space."""
+        """Path of the same picture for wide and low spaces."""
         return f"/covers/{self.name}/strip.svg"
 
 
 def named(name: str) -> Cover | None:
-    """The cover of a name in an address; None for any other text."""
+    """Parse the name in a URL into its cover. None for any other text."""
     found = _NAME.fullmatch(name)
     if found is None or found[1] not in set(Motif):
         return None
@@ -121,15 +121,17 @@ def named(name: str) -> Cover | None:
 
 
 def cover_of(title: str, categories: Sequence[Category], shuffle: int = 0) -> Cover:
-    """The cover of an event with this title. The first category gives the motif; ``shuffle`` gives another picture."""
+    """The cover of an event with this title. The first category decides the motif. Other values of ``shuffle`` give
+    other pictures.
+    """
     motif = _OF_CATEGORY[categories[0]] if categories else Motif.ART
     return Cover(motif, _seed(title, f"{motif.value}|{shuffle}"))
 
 
 def cover_of_group(name: str) -> Cover:
-    """The cover of a group without a picture; its name decides the motif, too."""
+    """The cover of a group without a picture. Its name also decides the motif."""
     seed = _seed(name, "group")
-    # The lowest digits choose the tone.
+    # Use the high bits, because the low ones choose the tone.
     return Cover(_OF_GROUPS[(seed >> 32) % len(_OF_GROUPS)], seed)
 
 

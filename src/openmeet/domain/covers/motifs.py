@@ -1,4 +1,4 @@
-"""The motifs of covers, one function each: it paints onto a ground of 1200 × 800."""
+"""The motifs of covers. Each function paints one onto a ground of 1200 × 800."""
 
 import math
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _LEAF: Final = (
 
 
 def art(canvas: Canvas, dice: Dice, colours: Palette) -> None:
-    """Paper cuts in a grid of four by two."""
+    """Draw paper cuts in a grid of four by two."""
     ground, second, light, paper, spark = colours
     fields = (second, spark, light, paper, second, light)
     for column in range(4):
@@ -66,7 +66,7 @@ def calm(canvas: Canvas, dice: Dice, colours: Palette) -> None:
 
 
 def film(canvas: Canvas, dice: Dice, colours: Palette) -> None:
-    """A projector and its beam."""
+    """Draw a projector and its beam."""
     ground, second, light, paper, spark = colours
     canvas.shape("M300 400L1400-60V860Z", light, opacity=".92")
     canvas.shape("M300 400L1400 150V650Z", paper, opacity=".75")
@@ -109,7 +109,7 @@ _PIPS: Final = {
 
 
 def games(canvas: Canvas, dice: Dice, colours: Palette) -> None:
-    """Two dice and a pawn on a board."""
+    """Draw two dice and a pawn on a board."""
     _, second, light, paper, spark = colours
     for column in range(-1, 8):
         for row in range(5):
@@ -129,7 +129,7 @@ def games(canvas: Canvas, dice: Dice, colours: Palette) -> None:
 
 
 def lanes(canvas: Canvas, dice: Dice, colours: Palette) -> None:
-    """Lanes of a running track."""
+    """Draw the lanes of a running track."""
     ground, second, light, paper, spark = colours
     shift = dice.between(-40, 40)
     for number, lane in enumerate((paper, second, light, ground, paper, second, spark)):
@@ -143,7 +143,7 @@ def lanes(canvas: Canvas, dice: Dice, colours: Palette) -> None:
 
 
 def music(canvas: Canvas, dice: Dice, colours: Palette) -> None:
-    """Rings of a record and bars of sound."""
+    """Draw the rings of a record and bars of sound."""
     ground, second, light, paper, spark = colours
     center = 430 + dice.below(120)
     rings = (second, ground, light, ground, paper, ground, spark)
@@ -155,7 +155,7 @@ def music(canvas: Canvas, dice: Dice, colours: Palette) -> None:
 
 
 def outdoors(canvas: Canvas, dice: Dice, colours: Palette) -> None:
-    """Hills, a sun and grass."""
+    """Draw hills, a sun and grass."""
     _, second, light, paper, spark = colours
     canvas.circle(820 + dice.below(100), 250, 140, dice.pick((paper, spark)))
     hills = ((470, second, "1"), (570, light, "1"), (680, dice.pick((spark, second)), ".55"), (740, light, "1"))
@@ -172,7 +172,7 @@ def outdoors(canvas: Canvas, dice: Dice, colours: Palette) -> None:
 
 
 def street(canvas: Canvas, dice: Dice, colours: Palette) -> None:
-    """Houses in a row below bunting."""
+    """Draw houses in a row below bunting."""
     _, second, light, paper, spark = colours
     canvas.circle(900, 220, 110, spark)
     walls = (second, paper, light, spark, second)
@@ -212,7 +212,7 @@ def talk(canvas: Canvas, dice: Dice, colours: Palette) -> None:
 
 
 def tiles(canvas: Canvas, dice: Dice, colours: Palette) -> None:
-    """Quarter circles on a grid."""
+    """Draw quarter circles on a grid."""
     for column in range(-1, 7):
         for row in range(4):
             x, y = column * 200, row * 200

@@ -1,4 +1,6 @@
-"""PNG pictures: the preview of links to an event (1200 × 630), its cover beside its facts, and the cover alone for e-mails."""
+"""PNG pictures: the preview of links to an event (1200 × 630, its cover next to its facts), and the cover alone for
+e-mails.
+"""
 
 import io
 import unicodedata
@@ -17,7 +19,8 @@ from openmeet.domain.covers.model import Cover
 CARD_WIDTH: Final = 1200
 CARD_HEIGHT: Final = 630
 
-# Of the cover in an e-mail. Its flat colours and their edges fit into so many: the file has a third of the size.
+# Size of the cover in an e-mail. This many colours are enough for its flat areas and their edges, and make the file a
+# third of the size.
 EMAIL_COVER_WIDTH: Final = 1200
 EMAIL_COVER_HEIGHT: Final = 600
 _EMAIL_COVER_COLOURS: Final = 64
@@ -25,21 +28,21 @@ _EMAIL_COVER_COLOURS: Final = 64
 _LEFT: Final = CARD_HEIGHT + 48
 _TEXT_WIDTH: Final = CARD_WIDTH - _LEFT - 48
 _PAPER, _INK, _SOFT = "#fbf8f3", "#221d17", "#62594c"
-# The ink of each tone on paper, as in ``tokens.css``.
+# The text colour of each tone on paper, as in ``tokens.css``.
 _TONE_INK: Final = (
     *("#0c4d43", "#842a13", "#34378a", "#7a2150", "#624505", "#174c74", "#7c2c36", "#23375c", "#34532a"),
 )
-# Size in pixels, and the most lines of a title in it.
+# Font sizes in pixels, and the maximum number of title lines at each.
 _TITLE_SIZES: Final = ((60, 3), (48, 4), (40, 5))
 _MOST_LETTERS: Final = 300
-# Unicode categories of emoji, and of what joins and colours them; then the two marks that choose how they look.
+# Unicode categories of emoji and of the characters that join or colour them, followed by the two variation selectors.
 _SIGNS: Final = frozenset({"So", "Sk", "Cf", "Me", "Cn"})
 _VARIANTS: Final = "\ufe0e\ufe0f"
 
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:
-    """What the card says, each in one line but the title."""
+    """The text of the card. Everything but the title is one line."""
 
     title: str
     when: str
@@ -48,10 +51,10 @@ class CardFacts:
 
 
 def card(cover: Cover, facts: CardFacts) -> bytes:
-    """The card as PNG. It takes about 0.2 s of processor time, so a worker process draws it.
+    """The card as PNG. Drawing takes about 0.2 s of CPU time, so it is done in a worker process.
 
-    Where the font lacks a letter of the text, the cover fills the card: boxes in place of letters help nobody. Emoji and
-    other signs are left out.
+    If the font lacks a letter of the text, the cover fills the card, because boxes in place of letters help nobody.
+    Emoji and other symbols are left out.
     """
     facts = CardFacts(*(_without_signs(text) for text in (facts.title, facts.when, facts.place, facts.host)))
     image = Image.new("RGB", (CARD_WIDTH, CARD_HEIGHT), _PAPER)
@@ -66,7 +69,7 @@ def card(cover: Cover, facts: CardFacts) -> bytes:
 
 
 def email_cover(cover: Cover) -> bytes:
-    """The cover as PNG for e-mails, which show no SVG. It takes about 0.15 s of processor time."""
+    """The cover as PNG for e-mails, which cannot show SVG. Drawing takes about 0.15 s of CPU time."""
     kept = io.BytesIO()
     painted = _painted(cover, EMAIL_COVER_WIDTH, EMAIL_COVER_HEIGHT)
     painted.quantize(_EMAIL_COVER_COLOURS).save(kept, "PNG", optimize=True)
@@ -74,7 +77,7 @@ def email_cover(cover: Cover) -> bytes:
 
 
 def _painted(cover: Cover, width: int, height: int) -> Image.Image:
-    """The middle of the cover in these sides."""
+    """The middle of the cover, cropped to this size in pixels."""
     scale = max(width / WIDTH, height / HEIGHT)
     across = round(WIDTH * scale)
     painted = Image.open(
@@ -96,7 +99,7 @@ def _write(draw: ImageDraw.ImageDraw, facts: CardFacts, tone_ink: str) -> None:
 
 
 def _title(text: str) -> tuple[int, list[str]]:
-    """The largest size in which the title fits, and its lines."""
+    """The largest font size in which the title fits, and its lines."""
     shown = text[:_MOST_LETTERS]
     for size, most in _TITLE_SIZES:
         lines = _lines(shown, size)
@@ -115,7 +118,7 @@ def _lines(text: str, size: int) -> list[str]:
         if line and font.getlength(longer) > _TEXT_WIDTH:
             lines.append(line)
             longer = word
-        # A word that is wider than the card is broken where it ends.
+        # A word that is wider than the card is broken at its edge.
         while font.getlength(longer) > _TEXT_WIDTH:
             fitting = next(n for n in range(len(longer) - 1, 0, -1) if font.getlength(longer[:n]) <= _TEXT_WIDTH)
             lines.append(longer[:fitting])
@@ -142,7 +145,7 @@ def _font(size: int, weight: int) -> ImageFont.FreeTypeFont:
 
 
 def _without_signs(text: str) -> str:
-    """The text without emoji, their joiners and other signs that the font lacks."""
+    """The text without emoji, their joiners and other symbols that the font lacks."""
     composed = unicodedata.normalize("NFC", text)
     kept = (letter for letter in composed if _is_in_font(letter) or not _is_sign(letter))
     return " ".join("".join(kept).split())
@@ -153,5 +156,5 @@ def _is_sign(letter: str) -> bool:
 
 
 def _is_in_font(text: str) -> bool:
-    """Whether the font has every letter: the Latin ones of its ``unicode-range`` in ``tokens.css``."""
+    """Whether the font has all letters of the text, that is, the Latin ones of its ``unicode-range`` in ``tokens.css``."""
     return all(" " <= letter <= "ÿ" or letter in "ıŒœʻʼˆ˚˜–—‘’‚“”„•…‹›€™−·" for letter in text)
