@@ -1,5 +1,7 @@
-"""Export and import: a whole community's database, or one person's data, as JSON that another installation reads.
+"""Export and import of a whole community's database, or of one person's data, as JSON that another installation can
+read.
 
-A community's export holds every row of every table but those in ``LEFT_OUT``, each with its reason. A person's export holds what is
-theirs and nothing of others: no names of attendees, no member lists. Neither holds a key, a password or a token that works here.
+A community's export has every row of every table except those in ``LEFT_OUT``, which states a reason for each. A
+person's export has only their own data and nothing about other people: no names of attendees, no member lists. Neither
+has a key, a password or a token that works here.
 """

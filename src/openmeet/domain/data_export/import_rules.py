@@ -1,6 +1,7 @@
-"""Validation of a personal data import: rows of the user, and rows about events or groups that others own here.
+"""Validation of a personal data import: the user's own rows, and rows about events or groups that other people own
+here.
 
-The document may have been edited by the person who submits it, so every row is checked by the rules of this site.
+The person who submits the document may have edited it, so every row is checked by the rules of this site.
 """
 
 import json
@@ -27,7 +28,7 @@ from openmeet.domain.users.model import Caller, UserId
 
 Row = Mapping[str, Value]
 
-# What a row asserts; statuses that are missing were not the user's own decision.
+# The reply that a status stands for. Statuses that are missing here were not the user's own decision.
 _REPLIES: Final = {
     "attending": RsvpReply.GOING,
     "attended": RsvpReply.GOING,
@@ -38,7 +39,8 @@ _REPLIES: Final = {
 }
 _ASKS: Final = frozenset({GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER, GroupRole.PENDING})
 
-# How to find the owner of a row's subject: the column, its table, and the owner's column there.
+# How to find the owner of a row's subject: the row's column, the table it refers to, and the owner's column in that
+# table.
 _ABOUT: Final[Mapping[str, tuple[str, str, str]]] = {
     "attendances": ("event_id", "events", "author_id"),
     "event_series_followers": ("series_id", "event_series", "user_id"),
@@ -52,7 +54,9 @@ _REFUSALS = (NotFound, Gone, Forbidden, Refused, InvalidForm)
 
 
 async def is_about_anothers(reader: Reader, table: str, row: Row, person: str) -> bool:
-    """Whether an imported row refers to something on this site that another person owns; False if it is not here."""
+    """Whether an imported row refers to something on this site that another person owns. False if it does not exist
+    here.
+    """
     if table not in _ABOUT:
         return False
     column, other, owner = _ABOUT[table]
@@ -61,7 +65,9 @@ async def is_about_anothers(reader: Reader, table: str, row: Row, person: str) -
 
 
 async def ask(db: Database, table: str, row: Row, caller: Caller) -> bool:
-    """Apply the row by this site's rules; False if they refuse it. Needs its own transaction, because rows are locked."""
+    """Apply the row by this site's rules. Return False if they refuse it. Opens its own transaction, because rows are
+    locked.
+    """
     try:
         async with db.transaction() as tx:
             if not await _is_here(tx, table, row, caller.user_id):
@@ -129,7 +135,7 @@ async def _answer(tx: Transaction, slug: str, row: Row, caller: Caller) -> None:
 
 
 async def _is_here(reader: Reader, table: str, row: Row, user_id: UserId) -> bool:
-    """Whether the user already has a row about this subject, or was subject to a decision: existing rows are kept."""
+    """Whether the user already has a row about this subject. Existing rows are kept."""
     column, _, _ = _ABOUT[table]
     found = await reader.fetch_one(
         f"select 1 as found from {table} where user_id = :user_id and {column} = :about",
@@ -147,7 +153,7 @@ async def _slug(reader: Reader, table: str, row_id: Value) -> str:
 
 
 def _in_json(text: Value) -> object:
-    """A JSON column's value; None if it is not valid JSON."""
+    """Parse the value of a JSON column. None if it is not valid JSON."""
     try:
         return json.loads(text) if isinstance(text, str) else None
     except ValueError:
@@ -156,11 +162,11 @@ def _in_json(text: Value) -> object:
 
 OwnRow = dict[str, Value]
 
-# The owner column of tables where it is not ``user_id``.
+# The owner column of tables in which it is not ``user_id``.
 _OWNER: Final[Mapping[str, str]] = {"users": "id", "groups": "owner_id", "events": "author_id"}
 
-# Columns that a document may not set, with the values used instead: keys of accounts, rooms or foreign rows would grant
-# access here.
+# Columns that a document may not set, with the values used instead. Account keys, chat rooms or rows of other people in
+# them would grant access here.
 _STATED_HERE: Final[Mapping[str, Mapping[str, Value]]] = {
     "users": {"kind": "person", "claimed_at": None},
     "groups": {
@@ -182,8 +188,7 @@ _RECORDS: Final = {
 
 
 async def is_same_person(reader: Reader, person: str, email: str, dids: list[str]) -> bool:
-    """Whether the person of an export is already here, by their id and by their address or a DID; False if they are
-    not.
+    """Whether the person of an export is already here, found by their id and by their address or a DID.
 
     Raises Refused (``PersonIsHere``) if the id or the address belongs to somebody else.
     """
@@ -208,14 +213,14 @@ async def is_same_person(reader: Reader, person: str, email: str, dids: list[str
 
 
 def require_own_row(part: ExportedTable, row: Mapping[str, Value], person: str) -> None:
-    """Raises InvalidInput for a row whose owner column names somebody else."""
+    """Raise InvalidInput if the owner column of the row names another person."""
     if row.get(_OWNER.get(part.table, "user_id")) != person:
         raise InvalidInput("file", DataExportReason.ROW_OF_ANOTHER_PERSON, table=camel(part.name))
 
 
 async def let_go(reader: Reader, part: ExportedTable, row: OwnRow, person: str) -> list[str]:
-    """Remove from a user's own row what the user may not set; returns the names to count for the operator (``records``,
-    ``groups``).
+    """Remove from a user's own row everything that they may not set. Return what was removed, as names for the
+    operator's counts (``records``, ``groups of events``).
     """
     for name in part.without:
         row.pop(name, None)
@@ -255,7 +260,7 @@ async def _lets_group_go(reader: Reader, table: str, row: OwnRow, person: str) -
 
 async def _may_make_events(reader: Reader, group_id: str, person: str) -> bool:
     group = await reader.fetch_one("select owner_id from groups where id = :id and deleted_at is null", id=group_id)
-    # The owner's own membership is a row that comes later.
+    # The owner has permission, although the row of their own membership is imported later.
     if group is not None and group["owner_id"] == person:
         return True
     return rules.may(await role_in(reader, GroupId(group_id), UserId(person)), GroupPermission.CREATE_EVENT)

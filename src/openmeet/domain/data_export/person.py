@@ -1,8 +1,8 @@
-"""Export of one user's data as a JSON document, and import of such a document elsewhere.
+"""Export of one user's data as a JSON document, and import of such a document at another site.
 
-Ids are globally unique and stay the same, so importing a document twice changes nothing. References to users or events
-that do not exist at the new site (an RSVP to another host's event) are skipped and counted; so are pictures, whose
-files are in no document.
+Ids are globally unique and stay the same, so importing a document twice changes nothing. Rows that refer to users or
+events missing at the new site (for example, an RSVP to another host's event) are skipped and counted. So are pictures,
+because their files are not in the document.
 """
 
 import json
@@ -26,7 +26,7 @@ _ROWS = 500
 
 
 async def document(db: Database, user_id: UserId, site: str) -> dict[str, Any]:
-    """The whole export of one user. Raises NotFound."""
+    """Return the complete export of one user. Raises NotFound."""
     tables: dict[str, Any] = {}
     async with db.reader() as reader:
         now = reader.now
@@ -34,7 +34,7 @@ async def document(db: Database, user_id: UserId, site: str) -> dict[str, Any]:
     if person is None:
         raise NotFound(DataExportReason.NO_SUCH_PERSON)
     for part in (*OWN, *EXPORT_ONLY):
-        # One reader per table: no snapshot is held for as long as a long history takes.
+        # One reader per table, so that exporting a long history does not hold one snapshot for all that time.
         async with db.reader() as reader:
             tables[camel(part.name)] = await _rows(reader, part, user_id)
     portrait = tables["users"][0]["portraitKey"]
@@ -56,10 +56,11 @@ async def document(db: Database, user_id: UserId, site: str) -> dict[str, Any]:
 
 
 async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, int], Mapping[str, int]]:
-    """Import a document; returns imported rows by table, and skipped rows.
+    """Import a document. Return the number of imported rows per table, and of skipped rows.
 
-    ``pictures``, ``records`` and ``groups of events`` among the skipped count what imported rows had to drop. The
-    document is untrusted: rows about others are checked by this site's rules (``import_rules``).
+    The skipped counts ``pictures``, ``records`` and ``groups of events`` are parts that had to be removed from imported
+    rows. The document is untrusted: rows about other people's events and groups are checked by this site's rules
+    (``import_rules``).
 
     Raises InvalidInput (not an export) and Refused (``PersonIsHere``: the address or the id belongs to somebody else
     here).
@@ -98,7 +99,7 @@ async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, 
 
 
 async def _require_same_person(db: Database, person: str, tables: Mapping[str, Any]) -> None:
-    """Raises InvalidInput if the document is not of one person, Refused if the id or address belongs to somebody else
+    """Raise InvalidInput if the document is not about one person, Refused if the id or address belongs to somebody else
     here.
     """
     users = _rows_in(tables, "users")
@@ -132,11 +133,11 @@ def _values(part: ExportedTable, columns: Mapping[str, str], row: Mapping[str, A
 
 
 async def _put(tx: Transaction, part: ExportedTable, values: dict[str, Value], person: str) -> bool:
-    """False if a row that it needs does not exist here."""
+    """Insert the row. Return False if a row that it needs does not exist here."""
     if part.below is not None and not await _is_below(tx, part.below, values, person):
         return False
     if part.table == "group_members" and values.get("role") != GroupRole.OWNER:
-        return False  # in a group of one's own one is its owner
+        return False  # people own their own groups
     series_id = values.get("series_id") if part.table == "events" else None
     if series_id is not None and not await _is_their_series(tx, series_id, person):
         return False
@@ -174,7 +175,7 @@ async def _is_below(reader: Reader, below: tuple[str, str], values: Mapping[str,
 
 
 async def _columns(db: Database, table: str) -> tuple[str, ...]:
-    """The column names of a table, also of one without rows."""
+    """The column names of a table. Also works for empty tables."""
     asked = (
         "select name from pragma_table_info(:name) order by cid"
         if db.engine == "sqlite"
@@ -186,7 +187,7 @@ async def _columns(db: Database, table: str) -> tuple[str, ...]:
 
 
 def _older_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Sort series so that each follows the one it was split off."""
+    """Sort series so that each comes after the one it was split off from."""
     ids = {row.get("id") for row in rows}
     found: list[dict[str, Any]] = []
     placed: set[object] = {None}
@@ -205,12 +206,14 @@ Row = dict[str, Value]
 
 
 def addressed(row: Mapping[str, Any], below: str) -> dict[str, Any]:
-    """A row of a picture for the export, with the URL of its file, which is ``below`` this one."""
+    """A picture's row for the export, with the URL of its file, which is under ``below``."""
     return {**row, "url": f"{below}/{row['key']}/{Size.LARGE.value}"}
 
 
 async def let_go(reader: Reader, table: str, row: Row, person: str) -> bool:
-    """Remove the picture from an imported row unless it exists here and belongs to the user; True if one was removed."""
+    """Remove the picture from an imported row unless it exists here and belongs to the user. Return whether one was
+    removed.
+    """
     if table not in _PLACES:
         return False
     key_of, empty = _PLACES[table]

@@ -1,6 +1,7 @@
-"""Which tables a person's export contains: ``personal_data`` says which, and whose the rows are.
+"""Which tables a person's export contains. ``personal_data`` defines that, and who owns the rows.
 
-``OWN`` is exported and imported, in dependency order: referenced rows come first. ``EXPORT_ONLY`` is exported to be read.
+Tables in ``OWN`` are exported and imported, in dependency order: referenced rows come first. Tables in ``EXPORT_ONLY``
+are exported for reading only.
 """
 
 import base64
@@ -17,11 +18,11 @@ from openmeet.domain.personal_data.tables import ALL_TABLES, TABLES
 
 @dataclass(frozen=True, slots=True)
 class ExportedTable:
-    """The rows of a table (``where``) that belong to the user.
+    """The rows of a table that belong to the user (``where``).
 
-    ``needs``: columns with the table whose row must exist before a row is imported. ``lets_go``: columns set to null if
-    that row is missing. ``without``: columns that are never exported. ``below``, for tables without a user column: the
-    column of the parent, and the query of the user's parents (``id``).
+    ``needs`` maps columns to the table in which their row must exist before a row is imported. ``lets_go`` lists
+    columns that are set to null if their row is missing, ``without`` columns that are never exported. ``below`` is for
+    tables without a user column: the column that refers to the parent, and a query for the ids of the user's parents.
     """
 
     table: str
@@ -33,7 +34,7 @@ class ExportedTable:
 
     @property
     def name(self) -> str:
-        """What the table is called in exports: it stays when a table is renamed."""
+        """The table's name in exports, which stays the same when the table is renamed."""
         return _NAMES.get(self.table, self.table)
 
 
@@ -86,7 +87,7 @@ OWN: Final = (
     _part("profile_followers", {"user_id": "users", "followed_id": "users"}),
     _part("saved_searches", {"user_id": "users"}),
     _part("saved_search_keys", below=("search_id", _SEARCHES)),
-    # Refers to an event or a series in one column, so there is no foreign key.
+    # One column refers to either an event or a series, so there is no foreign key.
     _part("registration_settings", below=("subject_id", _HOSTED)),
     _part("imported_events", {"user_id": "users"}),
 )
@@ -102,7 +103,7 @@ def to_json(value: Value) -> Any:
 
 
 def from_json(value: Any, where: str) -> Value:
-    """Raises InvalidInput for a value that no export contains."""
+    """Convert a JSON value. Raises InvalidInput for a value that no export contains."""
     match value:
         case bool() | float():
             raise InvalidInput("file", DataExportReason.UNREADABLE_VALUE, where=where)
@@ -128,7 +129,7 @@ def object_of(columns: Sequence[str], row: Sequence[Value]) -> dict[str, Any]:
 
 
 def row_of(columns: Sequence[str], found: Mapping[str, Any], where: str) -> list[Value]:
-    """The values in column order. Raises InvalidInput if the columns differ."""
+    """Return the values in column order. Raises InvalidInput if the columns differ."""
     names = [camel(name) for name in columns]
     if sorted(names) != sorted(found):
         odd = ", ".join(sorted(set(names) ^ set(found)))

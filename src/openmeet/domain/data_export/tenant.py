@@ -1,9 +1,9 @@
-"""Export of a whole tenant as JSON Lines: a header, one line per row, and a last line with the counts, which proves
-completeness.
+"""Export of a whole tenant as JSON Lines: a header, one line per row, and a last line with counts, which proves that
+the export is complete.
 
-The header names the schema revision. An export is loaded into a database that does not exist yet: it is created at that
-revision, filled, and upgraded by the usual migrations. So a newer release can load an older export, from either engine
-into either engine.
+The header contains the schema revision. An export is loaded into a new database: it is created at that revision,
+filled, and upgraded with the usual migrations. So a newer release can load an older export, from and into either
+database engine.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -42,7 +42,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "repository_sessions": "keys to people’s repositories: they sign in there again",
 }
 
-# Self-referencing tables: rows are written so that each follows the one it refers to.
+# Self-referencing tables. Their rows are written so that each comes after the one it refers to.
 OWN_PARENTS: Final[Mapping[str, str]] = {
     "event_series": "split_from",
     "moderation_log": "undoes",
@@ -54,7 +54,7 @@ OnProgress = Callable[[str, int], None]
 async def write(
     url: str, schema: str, scratch: Path, now: Instant, site: str, tell: OnProgress
 ) -> AsyncIterator[bytes]:
-    """The lines of the export, from one snapshot."""
+    """Return the lines of the export, from one snapshot."""
     revision = await current_revision(url, schema, PACKAGE)
     yield _line(
         {"openmeetExport": VERSION, "kind": "tenant", "revision": revision, "exportedAt": iso(now), "site": site}
@@ -74,11 +74,11 @@ async def write(
 
 
 async def load(lines: Iterator[bytes], url: str, schema: str, tell: OnProgress) -> Mapping[str, int]:
-    """Fill a database that does not exist yet; returns the number of rows per table.
+    """Fill a database that does not exist yet. Return the number of rows per table.
 
     Raises InvalidInput and TooLarge for an incomplete or invalid export, Refused if the database exists (``NotEmpty``)
-    or the export is newer than this release (``TooNew``). One transaction inserts everything, so a failure leaves
-    nothing behind.
+    or the export is newer than this release (``TooNew``). Everything is inserted in one transaction, so a failure
+    leaves nothing behind.
     """
     header = _decoded(next(lines, b""))
     if header.get("openmeetExport") != VERSION or header.get("kind") != "tenant":
@@ -113,7 +113,7 @@ async def load(lines: Iterator[bytes], url: str, schema: str, tell: OnProgress) 
 
 
 def lines_of(path: Path) -> Iterator[bytes]:
-    """The lines of a file, each limited in length."""
+    """Read the lines of a file. The length of each is limited."""
     with path.open("rb") as file:
         while line := file.readline(MAX_LINE + 1):
             if len(line) > MAX_LINE:
@@ -122,7 +122,7 @@ def lines_of(path: Path) -> Iterator[bytes]:
 
 
 async def _batches(lines: Iterator[bytes]) -> AsyncIterator[tuple[str, Any, list[list[Value]]]]:
-    """Batches of (table, columns, rows); the last is ("", counts, [])."""
+    """Yield batches of (table, columns, rows). The last one is ("", counts, [])."""
     table, columns = "", ()
     rows: list[list[Value]] = []
     for number, line in enumerate(lines, 2):

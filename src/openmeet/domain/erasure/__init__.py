@@ -1,1 +1,1 @@
-"""Erasing personal data: what was deleted, after a retention time; a whole account, after its grace period."""
+"""Erasure of personal data: of deleted content after a retention time, and of whole accounts after their grace period."""

@@ -1,4 +1,4 @@
-"""Rows of an account that is deleted: found by the table of all columns, deleted or emptied in small transactions."""
+"""Rows of a deleted account: found by the registry of all columns, and deleted or emptied in small transactions."""
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from openmeet.domain.personal_data.tables import ALL_TABLES, TABLES
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import UserId
 
-# Rows that the deletion of a DID reads, or whose order matters: they are deleted elsewhere.
+# Tables whose rows are deleted elsewhere, because the deletion of a DID reads them or their order matters.
 _LATER: Final = frozenset(
     {
         "guests",
@@ -46,16 +46,16 @@ _EMPTY_USER: Final = """
            claimed_at = null, week_start = null, wants_suggestions = 1, enter_sends = 0, shows_about = 0, shows_groups = 0, created_at = 0, revision = revision + 1, updated_at = :now
      where id = :id
 """
-# What the person alone hosted and owned; groups with other members were passed on.
+# What the person alone hosted or owned. Groups with other members were handed over.
 _EMPTIED: Final = (
     ("events", _OWN_EVENTS, retention.empty_events),
     ("event_series", _SERIES_LEFT, retention.empty_series),
     ("groups", _GROUPS_LEFT, retention.empty_groups),
 )
-# A transaction may be open for two seconds; with an event go its answers.
+# A transaction may stay open for two seconds. The answers to an event are deleted along with it.
 _AT_A_TIME: Final = 50
-# Tables in which rows are found by a part of a text, which no index knows, with their primary keys: they are read from one
-# end to the other, a slice in each transaction.
+# Tables whose rows are found by part of a text, which no index supports, with their primary keys. They are scanned from
+# beginning to end, one slice per transaction.
 _SLICED: Final[Mapping[str, tuple[str, ...]]] = {
     "notifications": ("id",),
     "outbox_jobs": ("kind", "subject"),
@@ -63,27 +63,30 @@ _SLICED: Final[Mapping[str, tuple[str, ...]]] = {
     "superseded_records": ("uri",),
 }
 _SLICE: Final = 2000
-# The log of a group says which accounts it followed.
+# The log of a group contains the DIDs of accounts that it followed.
 _UNNAME: Final = f"update group_roles_log set note = '' where note in {DIDS} and note <> ''"
-# Their address on rows of others, who had it at the time of an invitation: they keep their answer and their role.
+# Removes the person's address from the rows of people who used to have it when they were invited. They keep their
+# answer and their role.
 _REMOVE_ADDRESS: Final = (
     f"update attendances set invited_as = '{REMOVED_ADDRESS}' where invited_as = {ADDRESS} and user_id <> :id",
     f"update event_series_invitations set invited_as = '{REMOVED_ADDRESS}' where invited_as = {ADDRESS} and user_id <> :id",
     f"update event_co_hosts set email = null where email = {ADDRESS} and user_id <> :id",
 )
-# What is left in ``matrix_people`` until the homeserver has taken back everything: a random name.
+# Leaves only a random name in ``matrix_people`` until everything is redacted at the homeserver.
 _EMPTY_MATRIX: Final = """
     update matrix_people
        set mxid = null, linked_at = null, link_code_hash = null, link_expires_at = null, invites = 'none', consent = 'none'
      where user_id = :id
 """
-# What moderators of chats said of the person, and the person of others, or against a decision.
+# Removes what chat moderators wrote about the person, and what the person wrote about other people or against a
+# decision.
 _SILENCE: Final = (
     "update chat_acts set reason = '' where (user_id = :id or by_user_id = :id) and reason <> ''",
     "update chat_sanctions set reason = '' where by_user_id = :id and reason <> ''",
     "update matrix_guests set reason = '' where by_user_id = :id and reason <> ''",
 )
-# Addresses of records of what was emptied: they contain the DID. After the DID is deleted, which finds rows by them.
+# Clears record URIs on emptied rows, because they contain the DID. Runs after the deletion of the DID, which finds rows
+# by these URIs.
 _UNLINK: Final = (
     """
     update events set record_uri = null, record_did = null, record_cid = null, external_id = null where id in (
@@ -103,14 +106,16 @@ _UNLINK: Final = (
             order by id limit :limit)
     """,
 )
-# The task that removes unused pictures takes them at its next turn.
+# The task that removes unused pictures deletes them on its next run.
 _RELEASE_PICTURES: Final = "update pictures set created_at = 0 where user_id = :id"
 
 
 async def purge(db: Database, user_id: UserId) -> dict[str, int]:
-    """Delete what is the person's, by the table of all columns; returns how many rows by table. Their DIDs come after.
+    """Delete the person's rows, as listed in the registry of all columns. Return how many rows per table. Their DIDs
+    are deleted later.
 
-    A transaction deletes ``_AT_A_TIME`` rows, beside what goes with them: an account may have any number. Repeatable.
+    A transaction deletes up to ``_AT_A_TIME`` rows and what depends on them, because an account can have any number.
+    Repeatable.
     """
     deleted: Counter[str] = Counter()
     async with db.transaction() as tx:
@@ -150,7 +155,7 @@ async def purge(db: Database, user_id: UserId) -> dict[str, int]:
 
 
 async def _delete(db: Database, user_id: UserId, rows: Sequence[tuple[str, str]]) -> Counter[str]:
-    """Delete these rows (table, condition) in order, as many in one transaction as it may delete."""
+    """Delete these rows (table, condition) in order, up to the limit of rows per transaction."""
     deleted: Counter[str] = Counter()
     waiting = deque(one for one in rows if one[0] not in _SLICED)
     while waiting:
@@ -170,7 +175,7 @@ async def _delete(db: Database, user_id: UserId, rows: Sequence[tuple[str, str]]
 
 
 async def _delete_in_slices(db: Database, user_id: UserId, name: str, which: str) -> int:
-    """Delete these rows of a table with a key in ``_SLICED``; returns how many."""
+    """Delete these rows of a table in ``_SLICED``. Return how many."""
     columns = _SLICED[name]
     key = f"({', '.join(columns)})"
     lowest = f"({', '.join(':low_' + column for column in columns)})"
@@ -211,7 +216,7 @@ async def _delete_some(
 
 
 async def unlink(db: Database, user_id: UserId) -> None:
-    """Remove the addresses of records from what was emptied, once the DIDs are deleted. Repeatable."""
+    """Clear record URIs on emptied rows, once the DIDs are deleted. Repeatable."""
     for statement in _UNLINK:
         number = _AT_A_TIME
         while number == _AT_A_TIME:
@@ -220,11 +225,11 @@ async def unlink(db: Database, user_id: UserId) -> None:
 
 
 async def forget(tx: Transaction, user_id: UserId) -> dict[str, int]:
-    """The last step: their row is emptied, and the request is done. Returns how many rows of which tables went with it."""
+    """Last step: empty the user row and complete the request. Return how many rows were deleted per table."""
     deleted = {}
     for name in ("publications", "identities", "guests"):
         deleted[name] = await tx.execute(f"delete from {name} where user_id = :id", id=user_id)
-    # It may have been taken back since its table was looked through.
+    # Its messages may have been redacted since the table was processed.
     deleted["matrix_people"] = await tx.execute(
         f"delete from matrix_people where {TABLES['matrix_people'].rows}", id=user_id
     )
@@ -235,8 +240,8 @@ async def forget(tx: Transaction, user_id: UserId) -> dict[str, int]:
 
 
 async def still_naming(reader: Reader, user_id: UserId) -> dict[str, int]:
-    """How many rows of each table have the id of somebody who was deleted: logs, and what others own now. Reads whole
-    tables.
+    """How many rows of each table still contain the id of a deleted person: logs, and what other people own now. Scans
+    whole tables.
     """
     found = {}
     for table in ALL_TABLES:

@@ -1,6 +1,7 @@
-"""Deleting an account: the request, and the end of what the person hosts and takes part in. ``account_rows`` does the rest.
+"""Account deletion: the request, and the end of everything the person hosts and takes part in. ``account_rows`` does
+the rest.
 
-Each step is a transaction of its own and can be repeated: whatever is interrupted goes on at the next turn.
+Each step is its own transaction and can be repeated. An interrupted deletion continues on the next run.
 """
 
 from collections.abc import AsyncIterator
@@ -48,7 +49,7 @@ _COMING_ANSWERS: Final = """
        and (e.over_at is null or e.over_at > :now) and e.author_id <> :id
      order by e.id
 """
-# What begins before its host is deleted and is neither cancelled nor handed over; dates of series as well.
+# Single events and dates of series that begin before their host is deleted, and are neither cancelled nor handed over.
 _SOON: Final = """
     select e.id, e.series_id, e.author_id from account_erasures l join events e on e.author_id = l.user_id
      where l.stage = 'requested' {whose} and e.origin = 'here' and e.is_draft = 0 and e.status <> 'cancelled'
@@ -65,9 +66,10 @@ _OWN_SERIES: Final = "select id from event_series where user_id = :id and delete
 
 
 async def find(reader: Reader, who: str) -> User | None:
-    """The person or guest with this e-mail address, or the person with this DID or handle, also without an account here.
+    """Find the person or guest with this e-mail address, or the person with this DID or handle, even if they have no
+    account here.
 
-    Raises Refused for what names nobody: accounts whose handle is not known, or not proven, are stored without one.
+    Raises Refused if nobody matches. Accounts whose handle is unknown or not proven are stored without one.
     """
     named = who.strip().lower().removeprefix("@")
     if named in {"", "handle.invalid"}:
@@ -78,16 +80,16 @@ async def find(reader: Reader, who: str) -> User | None:
         return await users.by_id(reader, guest)
     if found is not None:
         return found
-    # A handle that two accounts were seen with names nobody.
+    # A handle that was seen with two accounts matches neither.
     one = await identity_queries.find(reader, who.strip())
     known = [one] if one is not None else await identity_queries.by_handle(reader, named)
     return await users.by_id(reader, known[0].user_id) if len(known) == 1 else None
 
 
 async def request(tx: Transaction, user_id: UserId, grace: int) -> ErasureRequest:
-    """Ask for the deletion after a grace period (microseconds): hidden at once, signed out everywhere.
+    """Request deletion after a grace period (in microseconds). The person is hidden and signed out everywhere at once.
 
-    API tokens and webhooks end now. Raises NotFound for somebody who is unknown or deleted already.
+    Their API tokens and webhooks stop working now. Raises NotFound if they are unknown or already deleted.
     """
     person = await users.by_id(tx, user_id)
     if person is None or person.created_at == 0:
@@ -100,14 +102,16 @@ async def request(tx: Transaction, user_id: UserId, grace: int) -> ErasureReques
 
 
 async def end_programs(tx: Transaction, user_id: UserId) -> None:
-    """End their API tokens and webhooks. Jobs of calls go first: why one failed names the server."""
+    """Revoke their API tokens and webhooks. Jobs for webhook calls are deleted first, because their errors contain the
+    name of the server.
+    """
     await tx.execute(_CALLS, kind=JobKind.WEBHOOK.value, id=user_id)
     await tx.execute("delete from api_tokens where user_id = :id", id=user_id)
     await tx.execute("delete from webhooks where user_id = :id", id=user_id)
 
 
 async def begin(db: Database, user_id: UserId, grace: int) -> ErasureRequest:
-    """Request the deletion of an account, as ``request``, and end soon what its person hosts (``end_soon``)."""
+    """Request the deletion of an account with ``request``, and end what the person hosts soon (``end_soon``)."""
     async with db.transaction() as tx:
         asked = await request(tx, user_id, grace)
     await end_soon(db, user_id)
@@ -115,9 +119,10 @@ async def begin(db: Database, user_id: UserId, grace: int) -> ErasureRequest:
 
 
 async def end_soon(db: Database, user_id: UserId | None = None) -> None:
-    """Hand over or cancel what begins within the grace period: its host is hidden and could not hold it.
+    """Hand over or cancel events that begin within the grace period, because their hidden host could not hold them.
 
-    Of this person, or of everybody: what an interrupted request left, and dates of series that were stored since.
+    Without ``user_id`` this is done for everyone with a request. It completes interrupted requests and includes dates
+    of series that were stored in the meantime.
     """
     statement = _SOON.format(whose="" if user_id is None else "and l.user_id = :id")
     async with db.reader() as reader:
@@ -131,17 +136,17 @@ async def end_soon(db: Database, user_id: UserId | None = None) -> None:
         except _CameBack:
             continue
         except Unavailable as failure:
-            # The next turn finds it again; the others are not to wait for it.
+            # The next run finds it again. The others must not wait for it.
             log.warning("account.event_not_ended", why=str(failure.why))
 
 
 class _CameBack(Exception):
-    """They have signed in since: there is no request any more."""
+    """The person has signed in again, so the request no longer exists."""
 
 
 @asynccontextmanager
 async def _step(db: Database, user_id: UserId) -> AsyncIterator[Transaction]:
-    """A transaction during which their request stays: a sign-in waits for it. Raises _CameBack."""
+    """Open a transaction that locks the person's request, so that a sign-in waits for it. Raises _CameBack."""
     async with db.transaction() as tx:
         if not await erasure_requests.lock(tx, user_id):
             raise _CameBack
@@ -151,7 +156,7 @@ async def _step(db: Database, user_id: UserId) -> AsyncIterator[Transaction]:
 async def end(db: Database, asked: ErasureRequest) -> None:
     """Hand over or cancel what they host, end their answers and memberships, and retract their records.
 
-    Stops where it is if they sign in while it runs. Raises Unavailable: nothing is left out, so the next turn goes on.
+    Stops if they sign in while it runs. Raises Unavailable; nothing is skipped, and the next run continues.
     """
     try:
         await _end_all(db, asked)
@@ -174,7 +179,7 @@ async def _end_all(db: Database, asked: ErasureRequest) -> None:
         await _end_event(db, user_id, event_id)
     await _withdraw_answers(db, user_id)
     async with _step(db, user_id) as tx:
-        # Last, so that whatever was interrupted is done again.
+        # Done last, so that an interrupted step is repeated.
         await erasure_requests.advance(tx, user_id, ErasureStage.ENDING)
         await identities.withdraw(tx, user_id)
         await mirroring.withdraw(tx, user_id)
@@ -183,13 +188,15 @@ async def _end_all(db: Database, asked: ErasureRequest) -> None:
 
 
 async def _leave_time(tx: Transaction, asked: ErasureRequest) -> None:
-    """Account servers get their time also if this was done late; the last e-mail lists what they still have."""
+    """Make sure that account servers get enough time, even if this ran late. The last e-mail lists the records they
+    still have.
+    """
     needed = asked.due_at - ends_at(asked)
     due_at = asked.due_at
     if await undeleted_records(tx, asked.user_id):
         due_at = max(due_at, Instant(tx.now + needed))
         await erasure_requests.move(tx, asked.user_id, due_at)
-    # Each request has its own: anyone who signs in and asks again is told again.
+    # One e-mail per request: a person who signs in and requests deletion again gets another one.
     mailed_at = Instant(max(tx.now, due_at - needed // 2))
     await enqueue_emails(tx, DELETION_MAIL, [(asked.user_id, str(asked.requested_at), mailed_at)])
 
@@ -205,7 +212,9 @@ async def _end_series(db: Database, user_id: UserId) -> None:
 
 
 async def _end_event(db: Database, user_id: UserId, event_id: EventId, series_id: SeriesId | None = None) -> None:
-    """Hand over or cancel one event; the date of a series (``series_id``) goes with all of it to the person who gets it."""
+    """Hand over or cancel one event. A date of a series (``series_id``) is handed over with the whole series, if
+    somebody takes it over.
+    """
     try:
         async with _step(db, user_id) as tx:
             if series_id is None or not await series_ownership.pass_to_heir(tx, series_id, user_id):
@@ -213,7 +222,7 @@ async def _end_event(db: Database, user_id: UserId, event_id: EventId, series_id
     except Unavailable:
         raise
     except Failure as failure:
-        # One event does not keep the account alive: it is emptied in the end.
+        # One event must not keep the account alive. It is emptied at the end.
         log.warning("account.event_not_ended", why=str(failure.why))
 
 
@@ -238,17 +247,21 @@ async def _withdraw_answers(db: Database, user_id: UserId) -> None:
         except Unavailable:
             raise
         except Failure as failure:
-            # The row is deleted in the end, whatever stops this answer from being taken back.
+            # The row is deleted at the end, whatever prevented this answer from being withdrawn.
             log.warning("account.answer_not_withdrawn", why=str(failure.why))
 
 
 async def undeleted_records(reader: Reader, user_id: UserId) -> tuple[str, ...]:
-    """Addresses of records that are still in the person's own network accounts. One that we keep for them is deleted whole."""
+    """URIs of records that are still in the person's own network accounts. Records in a custodial account are not
+    listed, because that is deleted as a whole.
+    """
     return tuple(row["uri"] for row in await reader.fetch(_UNDELETED_RECORDS.format(which=""), id=user_id))
 
 
 async def out_of_reach(reader: Reader, user_id: UserId) -> tuple[str, ...]:
-    """URIs of the person's records that we cannot delete, because the account server no longer lets us in."""
+    """URIs of the person's records that we cannot delete, because their account server no longer accepts our
+    authorization.
+    """
     return tuple(row["uri"] for row in await reader.fetch(_UNDELETED_RECORDS.format(which=_OUT_OF_REACH), id=user_id))
 
 

@@ -1,8 +1,8 @@
-"""Ledger of erasures, of requests for one and of merges: a file apart from database and backups, so that a restore neither
-brings anybody back nor forgets who asked to be deleted.
+"""Ledger of erasures, deletion requests and merges: a file separate from database and backups, so that a restored
+backup neither brings anyone back nor forgets who requested deletion.
 
-A line has a random number that names nobody once its row is empty, and when; of a merged account also the number of the one
-that has everything now. An erasure is noted before the rows go.
+A line has a time and a random user id, which no longer identifies anyone once the user's row is empty. For a merged
+account it also has the id of the remaining one. An erasure is recorded before the rows are deleted.
 """
 
 import os
@@ -18,8 +18,8 @@ from openmeet.i18n.formatting import iso
 
 
 class ErasureLine(msgspec.Struct, rename="camel", omit_defaults=True):
-    """One line of the ledger: one of the three times, in ISO 8601. ``merged_into``: the account has not been erased at that
-    time but merged.
+    """One line of the ledger, with one of the three times in ISO 8601. If ``merged_into`` is set, the account was
+    merged at that time and not erased.
     """
 
     user_id: str
@@ -31,29 +31,29 @@ class ErasureLine(msgspec.Struct, rename="camel", omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class ErasureLedger:
-    """The file, made when it is first written."""
+    """The file, created on the first write."""
 
     path: Path
 
     def note(self, user_id: UserId, *, db_now: Instant, merged_into: UserId | None = None) -> None:
-        """An erasure or a merge; on the disk when this returns."""
+        """Record an erasure or a merge. It is on disk when this returns."""
         self._append(ErasureLine(user_id, erased_at=iso(db_now), merged_into=merged_into))
 
     def note_request(self, user_id: UserId, requested_at: Instant) -> None:
-        """Note a request for deletion; it is on the disk when this returns."""
+        """Record a request for deletion. It is on disk when this returns."""
         self._append(ErasureLine(user_id, requested_at=iso(requested_at)))
 
     def note_withdrawal(self, user_id: UserId, withdrawn_at: Instant) -> None:
-        """Note that a request was withdrawn, because its person signed in; it is on the disk when this returns.
+        """Record that a request was withdrawn because the person signed in. It is on disk when this returns.
 
-        Does nothing for a request that was made later, or was not noted.
+        Does nothing if the request was made later, or is not in the ledger.
         """
         requested = self.requests().get(user_id)
         if requested is not None and requested <= _moment(iso(withdrawn_at)):
             self._append(ErasureLine(user_id, withdrawn_at=iso(withdrawn_at)))
 
     def requests(self) -> dict[UserId, datetime]:
-        """Who asked for the deletion of their account and has neither withdrawn that nor been erased or merged; and when."""
+        """Who has requested deletion, and when. People who withdrew the request or were erased or merged are left out."""
         found: dict[UserId, datetime] = {}
         for line in self._lines():
             if line.requested_at is not None:
@@ -73,7 +73,7 @@ class ErasureLedger:
         return found
 
     def newest(self) -> datetime | None:
-        """When the last line was written; None for an empty ledger."""
+        """When the last line was written. None for an empty ledger."""
         times = [
             at for line in self._lines() if (at := line.erased_at or line.requested_at or line.withdrawn_at) is not None
         ]
@@ -82,12 +82,12 @@ class ErasureLedger:
     def _append(self, line: ErasureLine) -> None:
         text = msgspec.json.encode(line) + b"\n"
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # One write of one line: two processes that append do not mix theirs.
+        # One write per line, so that the lines of two appending processes cannot mix.
         file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             size = os.fstat(file).st_size
             if size and os.pread(file, 1, size - 1) != b"\n":
-                text = b"\n" + text  # a crash cut the last line off: this one is not to be lost with it
+                text = b"\n" + text  # a crash cut the last line off, and this one must not be lost with it
             if os.write(file, text) != len(text):
                 raise OSError(f"{self.path} could not be written in full")
             os.fsync(file)
@@ -95,21 +95,21 @@ class ErasureLedger:
             os.close(file)
 
     def people(self) -> list[UserId]:
-        """Everyone who was erased, once each, also those who had been merged into somebody erased. A line that a crash cut
-        off is left out: its erasure goes on anyway.
+        """Everyone who was erased, once each, including people who had been merged into somebody erased. A line that a
+        crash cut off is left out, because that erasure is repeated anyway.
         """
         lines = self._lines()
         found = {
             UserId(line.user_id): None for line in lines if line.erased_at is not None and line.merged_into is None
         }
-        # Nobody is merged into somebody who was erased before, so one pass backwards follows every chain.
+        # Nobody is merged into a person who was already erased, so one backward pass follows every chain.
         for line in reversed(lines):
             if line.merged_into is not None and line.merged_into in found:
                 found[UserId(line.user_id)] = None
         return list(found)
 
     def merged(self) -> list[tuple[UserId, UserId]]:
-        """Which account was merged into which, in order."""
+        """Pairs of (merged account, remaining account), in order."""
         return [
             (UserId(line.user_id), UserId(line.merged_into)) for line in self._lines() if line.merged_into is not None
         ]

@@ -1,4 +1,4 @@
-"""Values of the deletion of an account."""
+"""Values of account deletion."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,18 +6,19 @@ from typing import Final
 
 from groundwork.clock import DAY, Instant
 
-# The last e-mail to somebody who deletes their account; the subject is when they asked for it.
+# The last e-mail to a person who deletes their account. Its subject is the time of the request.
 DELETION_MAIL: Final = "account_deletion"
-# Before the end, so that account servers have time to take records back, and can be away for a while.
+# How long before the deletion a person's hosting ends, so that account servers have time to remove records, even if
+# they are down for a while.
 ENDS_BEFORE: Final = 2 * DAY
-# Where the grace period is shorter than twice that.
+# Maximum number of events listed in the preview.
 MOST_LISTED: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class HostedEvent:
-    """An upcoming event of the person. ``heir``: the name of who takes it over; None: it is cancelled.
-    ``is_soon``: it begins within the grace period, so this happens at once.
+    """An upcoming event of the person. ``heir`` is the name of the person who takes it over, None if it is cancelled.
+    ``is_soon`` is True if it begins within the grace period, in which case this happens at once.
     """
 
     title: str
@@ -29,8 +30,8 @@ class HostedEvent:
 
 @dataclass(frozen=True, slots=True)
 class ErasurePreview:
-    """What happens if the person deletes their account. ``out_of_reach``: addresses of records that we cannot delete,
-    because their account server no longer lets us in.
+    """What happens if the person deletes their account. ``out_of_reach`` has the URIs of records that we cannot delete,
+    because their account server no longer accepts our authorization.
     """
 
     due_at: Instant
@@ -47,9 +48,9 @@ class ErasurePreview:
 
 @dataclass(frozen=True, slots=True)
 class ErasureReport:
-    """What the deletion of a person did. ``deleted``: rows by table. ``left``: addresses of records that could not be
+    """Result of a person's deletion. ``deleted``: number of rows by table. ``left``: URIs of records that could not be
     retracted. ``accounts``: DIDs or handles of custodial accounts whose deletion is enqueued. ``is_at_homeserver``: a
-    Matrix homeserver still has something.
+    Matrix homeserver still has data.
     """
 
     deleted: Mapping[str, int]

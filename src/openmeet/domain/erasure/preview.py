@@ -1,4 +1,4 @@
-"""What happens if a person deletes their account: shown before they confirm."""
+"""Preview of what happens if a person deletes their account, shown before they confirm."""
 
 from typing import Final
 
@@ -26,7 +26,7 @@ _COUNTS: Final = """
                and p.state not in ('withheld', 'retracted')) as records,
            (select count(*) from identities i where i.user_id = :id and i.kind = 'custodial') as custodial
 """
-# Of each series the next date, and every date within the grace period.
+# The next date of each series, and every date within the grace period.
 _DATES: Final = """
     select e.id from events e
      where e.author_id = :id and e.origin = 'here' and e.series_id is not null and e.is_draft = 0
@@ -40,7 +40,7 @@ _DATES: Final = """
 
 
 async def what_happens(reader: Reader, user_id: UserId, grace: int) -> ErasurePreview:
-    """What a request would lead to; ``grace`` in microseconds."""
+    """Return what a request would lead to. ``grace`` is in microseconds."""
     due_at = Instant(reader.now + grace)
     coming = await ownership.coming_of(reader, user_id)
     dates = await reader.fetch(_DATES, id=user_id, now=reader.now, due_at=due_at)

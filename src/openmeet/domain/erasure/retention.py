@@ -1,7 +1,9 @@
-"""Retention: texts, places, links and pictures of what was deleted, and private texts of answers, go after their time.
+"""Retention: delete texts, places, links and pictures of deleted content, and private texts of answers, after their
+retention time.
 
-Rows stay, because others refer to them: an answer to its event, a line of a log to its group. An emptied row has its id
-as its slug, which is how it is known. Each transaction takes a few rows, so that nobody waits for it.
+Rows stay if others refer to them, for example an answer to its event or a log entry to its group. The slug of an
+emptied row is set to its id, which marks it as emptied. Each transaction handles only a few rows, so that nobody has to
+wait for it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -27,15 +29,15 @@ Purge = Callable[[Transaction, Instant], Awaitable[int]]
 
 @dataclass(frozen=True, slots=True)
 class RetentionTimes:
-    """``deleted_days`` after its deletion something is emptied; ``answers_days`` after an event the private texts of its
-    answers. 0: never.
+    """``deleted_days``: how long after its deletion content is emptied. ``answers_days``: how long after an event the
+    private texts of its answers are. 0 means never.
     """
 
     deleted_days: int
     answers_days: int
 
 
-# An event from the network is gone when its record is; one made here when its host deleted it.
+# An event from the network counts as deleted when its record is, one made here when its host deleted it.
 EVENTS_TO_PURGE: Final = """
     select id from events
      where slug <> id and (deleted_at < :before or (origin = 'network' and removed_at < :before))
@@ -80,11 +82,11 @@ EMPTY_GROUPS: Final = """
      where id in :ids
 """
 
-# Their notes are a web address of the group, or a DID.
+# The notes of these log entries contain a web address of the group, or a DID.
 NAMING_ACTS: Final = (GroupLogAction.ADDRESS_CHANGED, GroupLogAction.DID_FOLLOWED, GroupLogAction.DID_UNFOLLOWED)
 EMPTY_GROUP_LOG: Final = "update group_roles_log set note = '' where group_id in :ids and act in :acts and note <> ''"
 
-# Of an event without a date the day of the answer counts. What was withdrawn goes as what was deleted does.
+# For events without a date, the time of the answer counts. Withdrawn answers are treated like deleted content.
 _WRITTEN: Final = "(a.guest_names <> '[]' or a.replies <> '{}' or a.reply_words <> '{}')"
 OLD_ANSWERS: Final = f"""
     select a.id from attendances a join events e on e.id = a.event_id
@@ -94,7 +96,7 @@ WITHDRAWN_ANSWERS: Final = f"""
     select a.id from attendances a
      where {_WRITTEN} and a.status in ('declined', 'rejected') and a.answered_at < :before order by a.id limit :limit
 """
-# Addresses of people that hosts invited.
+# E-mail addresses of people whom hosts invited.
 _INVITED: Final = f"(invited_as is not null and invited_as not in ('', '{REMOVED_ADDRESS}'))"
 OLD_INVITED: Final = f"""
     select a.id from attendances a join events e on e.id = a.event_id
@@ -106,8 +108,8 @@ EMPTY_INVITED_TO: Final = (
 )
 EMPTY_ANSWERS: Final = "update attendances set guest_names = '[]', replies = '{}', reply_words = '{}' where id in :ids"
 
-# Names of people without an account, once every event that they answered is over for long. Their addresses and languages
-# have a time of their own (``users.guests``).
+# Names of people without an account, long after all events that they answered are over. Their addresses and languages
+# have a different retention time (``users.guests``).
 OLD_GUESTS: Final = """
     select u.id from guests g join users u on u.id = g.user_id
      where u.kind = 'shadow' and u.display_name <> '' and g.created_at < :before and not exists (
@@ -117,7 +119,8 @@ OLD_GUESTS: Final = """
 """
 EMPTY_GUESTS: Final = "update users set display_name = '', bio = '' where id in :ids"
 
-# Lists that hosts imported: of guests until the event is over for long, of members for as long after their last use.
+# Contact lists that hosts imported: lists of guests until long after the event, lists of members until equally long
+# after their last use.
 OLD_CONTACTS: Final = """
     select c.id from imported_contacts c left join events e on c.what = 'guests' and e.id = c.target
      where coalesce(e.over_at, c.invited_at, c.created_at) < :before and coalesce(c.invited_at, c.created_at) < :before
@@ -130,7 +133,7 @@ OLD_NAMES: Final = """
 """
 
 
-# Nobody is invited to an event that is over.
+# No one is invited to an event that is over.
 OLD_DECLINED: Final = """
     delete from declined_addresses where exists (
            select 1 from events e where e.id = declined_addresses.subject_id and e.over_at < :before)
@@ -138,7 +141,7 @@ OLD_DECLINED: Final = """
 
 
 async def purge_expired(db: Database, times: RetentionTimes) -> dict[str, int]:
-    """Empty whatever has outlived its time; returns how many rows of each kind."""
+    """Empty everything whose retention time has passed. Return how many rows of each kind."""
     counts: dict[str, int] = {}
     chores: list[tuple[str, int, Purge]] = [
         ("events", times.deleted_days, _purge_events),
@@ -170,7 +173,7 @@ async def _in_batches(db: Database, purge: Purge, days: int) -> int:
 
 
 async def empty_events(tx: Transaction, ids: list[str]) -> None:
-    """Remove everything written about these deleted events, by their hosts and by those who answered."""
+    """Remove everything that hosts and people who answered wrote about these deleted events."""
     await tx.execute(EMPTY_EVENTS, ids=ids, **BLANK)
     await tx.execute(EMPTY_RECORDS, kind="event", ids=ids)
     await tx.execute(EMPTY_ANSWERS_OF, ids=ids)
@@ -183,13 +186,13 @@ async def empty_events(tx: Transaction, ids: list[str]) -> None:
     await tx.execute("delete from guest_rsvps where event_id in :ids", ids=ids)
     await tx.execute("delete from event_co_hosts where event_id in :ids and user_id is null", ids=ids)
     await tx.execute("update event_co_hosts set email = null where event_id in :ids and email is not null", ids=ids)
-    # Messages and everything about them go with their room.
+    # Deleting a room also deletes its messages and everything about them.
     await tx.execute("delete from chat_rooms where event_id in :ids", ids=ids)
-    # What they said of it: a message of the host, where it was before.
+    # They can contain text of the event: a host's message, or the earlier place.
     await tx.execute("delete from notifications where subject_id in :ids", ids=ids)
 
 
-# A conversation belongs to the first of all halves of a series, and ends with the last one that goes on.
+# A conversation belongs to the first half of a split series, and is deleted with the last one.
 _ROOMS_OF_NO_HALF: Final = f"""
     delete from chat_rooms
      where series_id in (
@@ -204,7 +207,7 @@ _ROOMS_OF_NO_HALF: Final = f"""
 
 
 async def empty_series(tx: Transaction, ids: list[str]) -> None:
-    """Remove everything written about these deleted series; their dates are events of their own."""
+    """Remove everything written about these deleted series. Their dates are separate events."""
     await tx.execute(EMPTY_SERIES, ids=ids)
     await tx.execute(EMPTY_RECORDS, kind="series", ids=ids)
     await tx.execute("delete from registration_settings where subject_id in :ids", ids=ids)
@@ -214,13 +217,13 @@ async def empty_series(tx: Transaction, ids: list[str]) -> None:
 
 
 async def empty_groups(tx: Transaction, ids: list[str]) -> None:
-    """Remove everything written about and in these deleted groups; the log of roles stays, without addresses. Custodial
-    accounts of theirs are deleted.
+    """Remove everything written about and in these deleted groups. The log of roles stays, without addresses. The
+    groups' custodial accounts are deleted.
     """
     rows = await tx.fetch("select account_id from groups where id in :ids and account_id is not null", ids=ids)
     if holders := [UserId(row["account_id"]) for row in rows]:
         await identities.delete_custodial_of(tx, holders)
-        # The rows stay, because the groups refer to them; the PDS is asked about accounts of emptied rows alone.
+        # The rows stay because the groups refer to them. Only the accounts of emptied rows are deleted at the PDS.
         await tx.execute("update users set display_name = '', created_at = 0 where id in :ids", ids=list(holders))
     await tx.execute(EMPTY_GROUPS, ids=ids)
     await tx.execute(EMPTY_RECORDS, kind="group", ids=ids)
