@@ -1,7 +1,7 @@
 """Event actions of hosts, and changes that come from the network.
 
-Everything done here enqueues the event's record (``events.publication``); changes from the network enqueue nothing.
-RSVPs belong to ``attendance``, which notifies attendees and moves the waitlist.
+Every action here enqueues the event's record (``events.publication``); changes from the network enqueue nothing. RSVPs
+are handled in ``attendance``, which notifies attendees and moves the waitlist.
 """
 
 import hashlib
@@ -48,14 +48,14 @@ from openmeet.domain.events.values import NOWHERE, Visibility
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_moves, publications, superseded_records
 
-# Long enough to sign up, find the e-mail, be interrupted and come back the next day.
+# Long enough to sign up, find the e-mail, be interrupted and return the next day.
 DRAFT_LIFE = 7 * DAY
 
 _OWN_NAMES = {"name": "title"}
 
 
 class EventAlreadyCreated(Refused):
-    """The same submission key has already created an event with other details: the one with this ``slug``."""
+    """The same submission key has already created an event with different details. ``slug`` is that event's."""
 
     def __init__(self, slug: EventSlug) -> None:
         super().__init__(
@@ -75,13 +75,13 @@ async def create(
     group: GroupOfEvent | None = None,
     is_draft: bool = False,
 ) -> Event:
-    """Create an event of the caller. The same ``submission_key`` again returns the event created the first time.
+    """Create an event of the caller. Repeating a ``submission_key`` returns the event created the first time.
 
-    With other details it raises EventAlreadyCreated: neither result would be what was asked for. ``is_held``: hidden
-    from others until its author's PDS has accepted the record (``release`` ends that). ``group``: from
-    ``group_events.group_for``, which checks the permission.
+    If the details differ from those of the first time, it raises EventAlreadyCreated, because neither result would be
+    what was requested. With ``is_held``, the event is hidden from other people until its author's PDS has accepted the
+    record (see ``release``). ``group`` comes from ``group_events.group_for``, which checks the permission.
     """
-    # Each upload of the same file is another picture.
+    # Each upload of the same file is a different picture.
     without_picture = replace(details, content=replace(details.content, picture=None))
     digest = hashlib.sha256(msgspec.json.encode(without_picture) + (group.id.encode() if group else b"")).digest()
     if submission_key:
@@ -96,7 +96,7 @@ async def create(
     text = "" if is_draft else search_text(event)
     is_new = await queries.insert(tx, event, search_text=text, submission=submission)
     if not is_new:
-        # The same form was sent twice at the same moment: the other request was first.
+        # The same form was sent twice at the same time, and the other request was first.
         earlier = await _made_before(tx, caller, submission_key or "", digest)
         if earlier is None:
             raise Conflict(EventReason.BEING_CREATED)
@@ -118,9 +118,9 @@ async def create_imported(
     group: GroupOfEvent | None = None,
     is_cancelled: bool = False,
 ) -> Event | None:
-    """Store an imported event under its old slug; None for a date that is stored already.
+    """Store an imported event under its old slug. Return None for a date that is already stored.
 
-    Nobody is notified and nothing is enqueued: past events are never published, upcoming ones only once they are edited
+    No one is notified and nothing is enqueued: past events are never published, upcoming ones only once they are edited
     here.
     """
     new = blank_event(tx.now, details.content.title, author_id)
@@ -141,7 +141,7 @@ async def create_imported(
 async def revise(
     tx: Transaction, caller: Caller, slug: EventSlug, details: Details, *, expected_revision: int | None = None
 ) -> Event:
-    """Replace what the host decides. Unchanged details make no revision.
+    """Replace the details that the host decides. If nothing changes, there is no new revision.
 
     Raises NotFound, Forbidden, Refused (a copy from the network), PreconditionFailed (edited since
     ``expected_revision``).
@@ -152,7 +152,7 @@ async def revise(
         return before
     place = before.place_in_series
     if place is not None:
-        # Fields changed at one date stay its own from now on.
+        # Fields changed on one date no longer follow the series.
         own = {*place.overridden, *differing(details, details_in(before))}
         after = replace(after, place_in_series=replace(place, overridden=tuple(sorted(own))))
     return await _save(tx, after, caller)
@@ -161,7 +161,9 @@ async def revise(
 async def cancel(
     tx: Transaction, caller: Caller, slug: EventSlug, reason: str, *, expected_revision: int | None = None
 ) -> Event:
-    """Cancel the event; it stays visible with the reason. Cancelling again replaces the reason, if another is given."""
+    """Cancel the event. It stays visible with the reason. Cancelling again replaces the reason, if another one is
+    given.
+    """
     before = await lock_for_host(tx, caller, slug, expected_revision, EventPermission.CANCEL)
     if before.is_draft:
         raise Refused(EventReason.CANNOT_CANCEL_DRAFT, name="Draft")
@@ -173,7 +175,7 @@ async def cancel(
 
 
 async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """Reinstate a cancelled event with its earlier status."""
+    """Reinstate a cancelled event and restore its earlier status."""
     before = await lock_for_host(tx, caller, slug, expected_revision)
     if not before.is_cancelled:
         return before
@@ -182,9 +184,10 @@ async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
 
 
 async def take_values(tx: Transaction, caller: Caller, slug: EventSlug, values: Mapping[str, Any]) -> Event:
-    """Set fields, named and typed as in ``NetworkEvent``, as an edit by the host: their choice after a merge.
+    """Set fields, named and typed as in ``NetworkEvent``, as an edit by the host: what they chose after a merge.
 
-    Unchanged values make no revision. Raises as ``revise``, and Refused where the dates would not fit.
+    If nothing changes, there is no new revision. Raises the same errors as ``revise``, and Refused if the dates would
+    not fit.
     """
     before = await lock_for_host(tx, caller, slug, None)
     own = {_OWN_NAMES.get(name, name): value for name, value in values.items() if name != "venues"}
@@ -203,8 +206,8 @@ async def take_values(tx: Transaction, caller: Caller, slug: EventSlug, values: 
 
 
 async def take_record(tx: Transaction, before: Event, without_picture: NetworkEvent) -> Event:
-    """Apply the record of the former owner to a locked event after an ownership transfer: an edit, published like any
-    other.
+    """Apply the former owner's record to a locked event after an ownership transfer. It counts as an edit and is
+    published like any other.
     """
     after = replace(
         with_record(before, before.record_cid or "", without_picture, before.updated_at),
@@ -220,12 +223,12 @@ async def take_record(tx: Transaction, before: Event, without_picture: NetworkEv
 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """Delete an event. Its page then says that it was deleted, and its record is removed from the network."""
+    """Delete an event. Its page says that it was deleted, and its record is deleted from its repository."""
     return await delete_locked(tx, await lock_for_host(tx, caller, slug, expected_revision, EventPermission.DELETE))
 
 
 async def delete_locked(tx: Transaction, before: Event) -> Event:
-    """Delete a locked event that the caller may change, as ``delete``."""
+    """``delete`` for a locked event that the caller may change."""
     after = replace(before, deleted_at=tx.now, revision=before.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")
     await notify_webhooks(tx, [after])
@@ -241,10 +244,10 @@ async def delete_locked(tx: Transaction, before: Event) -> Event:
 
 
 async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent) -> EventId:
-    """Apply a record to the event with this URI; enqueues nothing.
+    """Apply a record to the event with this URI. Nothing is enqueued.
 
-    Only fields that a record carries change. The host's choices here stay: visibility of a known event, capacity, who
-    sees the join link.
+    Only fields that a record contains change. The host's choices here stay: visibility of a known event, capacity, who
+    can see the join link.
     """
     await hold_each(tx, "events", "record_uri", [uri])
     known = await by_record.events_with(tx, [uri])
@@ -254,7 +257,7 @@ async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: 
 
 @dataclass(frozen=True, slots=True)
 class RecordRead:
-    """Content of a record. ``author_id``: for an event that is not known yet."""
+    """Content of a record. ``author_id`` is used if the event is not known yet."""
 
     uri: str
     cid: str
@@ -265,7 +268,9 @@ class RecordRead:
 async def apply_each_from_network(
     tx: Transaction, records: Sequence[RecordRead], known: Mapping[str, Event]
 ) -> list[tuple[Event | None, Event]]:
-    """Apply different records, as ``apply_from_network``; returns each event before (None: it was new) and after."""
+    """Apply several records of different events, like ``apply_from_network``. Return each event before (None if it is
+    new) and after.
+    """
     changed: list[tuple[Event | None, Event]] = []
     for one in records:
         before = known.get(one.uri)
@@ -283,7 +288,9 @@ async def apply_each_from_network(
 
 
 async def remove_from_network(tx: Transaction, *, uri: str) -> EventId | None:
-    """The record was deleted from its repository: mark the event removed; it is in no list. None when unknown."""
+    """Mark the event as removed, because its record was deleted from its repository. It is no longer in any list.
+    Return None if the record is unknown.
+    """
     row = await queries.by_record_uri(tx, uri)
     event = await queries.lock_for_update(tx, row.id) if row else None
     if event is None:
@@ -293,12 +300,12 @@ async def remove_from_network(tx: Transaction, *, uri: str) -> EventId | None:
 
 
 async def remove_each_from_network(tx: Transaction, event_ids: Collection[EventId]) -> None:
-    """Remove several locked events, as ``remove_from_network``."""
+    """``remove_from_network`` for several locked events."""
     await queries.set_removed(tx, event_ids)
 
 
 async def note_record(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> bool:
-    """Store the URI of the event's record, True if it is new; an event held until then becomes visible."""
+    """Store the URI of the event's record. Return True if it is new. An event that was held until then becomes visible."""
     before = await queries.by_id(tx, event_id)
     await queries.set_record(tx, event_id, uri, cid, did)
     await queries.release(tx, event_id)
@@ -312,7 +319,9 @@ async def count_retraction(tx: Transaction, event_id: EventId) -> None:
 
 
 async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = None) -> None:
-    """The event's record was deleted on request. The event keeps the record's URI (``uri``, where none is stored)."""
+    """Detach the event's record, which was deleted on request. The event remembers its URI (``uri``, if none is
+    stored).
+    """
     event = await queries.by_id(tx, event_id)
     address = uri or (None if event is None else event.record_uri)
     if event is not None and event.deleted_at is None and address is not None:
@@ -325,17 +334,17 @@ async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = No
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
-    """A repository was deleted with its account: erase the events that came from it."""
+    """Erase the events that came from a repository that was deleted with its account."""
     await queries.erase_from(tx, did)
 
 
 async def release(tx: Transaction, event_id: EventId) -> None:
-    """Show a held event: it is not to be published after all."""
+    """Show a held event that will not be published after all."""
     await queries.release(tx, event_id)
 
 
 async def keep_draft(tx: Transaction, token_hash: bytes, fields: str) -> Instant:
-    """Keep what somebody typed before signing in; returns when it expires."""
+    """Keep what a person typed before signing in. Return when it expires."""
     expires_at = Instant(tx.now + DRAFT_LIFE)
     await draft_queries.put(tx, token_hash, fields, expires_at)
     return expires_at
@@ -346,7 +355,7 @@ async def _made_before(reader: Reader, caller: Caller, submission_key: str, dige
     if found is None:
         return None
     event, known = found
-    # Rows from before digests were stored have none.
+    # Rows from before digests were stored have no digest.
     if known is not None and known != digest:
         raise EventAlreadyCreated(event.slug)
     return event
@@ -359,7 +368,7 @@ async def lock_for_host(
     expected_revision: int | None,
     act: EventPermission = EventPermission.EDIT,
 ) -> Event:
-    """The event, locked, if the caller may change it. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
+    """Return the event, locked, if the caller may change it. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
     event = await _require_hosted(tx, await queries.lock_by_slug(tx, slug), caller, act)
     if expected_revision is not None and event.revision != expected_revision:
         raise PreconditionFailed(EventReason.CHANGED_SINCE_OPENED)
@@ -369,12 +378,15 @@ async def lock_for_host(
 async def find_for_host(
     reader: Reader, caller: Caller, slug: EventSlug, act: EventPermission = EventPermission.EDIT
 ) -> Event:
-    """An event that its host wants to edit, without a lock, for showing forms. Raises NotFound, Forbidden, Refused."""
+    """Return an event that its host wants to edit, without a lock, for showing forms. Raises NotFound, Forbidden,
+    Refused.
+    """
     return await _require_hosted(reader, await queries.by_slug(reader, slug), caller, act)
 
 
 async def _require_hosted(reader: Reader, event: Event | None, caller: Caller, act: EventPermission) -> Event:
-    # Not ``require_visible``: of an event that is gone from its repository, ``require_editable`` says so.
+    # ``require_visible`` is not used, because ``require_editable`` has a better message for an event that is gone from
+    # its repository.
     if event is None or event.deleted_at is not None:
         raise NotFound(EventReason.NO_SUCH_EVENT)
     if not await seeing.may_see(reader, event, caller.user_id, has_rsvp_access=False):
@@ -389,15 +401,15 @@ async def save_edit(tx: Transaction, caller: Caller, after: Event) -> Event:
 
 
 async def agree_to_record(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    """The author approves publication of others' changes. Raises NotFound, Forbidden, Refused."""
+    """Approve, as the author, the publication of other people's changes. Raises NotFound, Forbidden, Refused."""
     event = await lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     return await _save(tx, event) if event.needs_author_approval else event
 
 
 async def let_record_go(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    """Delete the record that the author wrote in another app, at their explicit request; the event stays here.
+    """Delete the record that the author wrote in another app, at their explicit request. The event stays here.
 
-    Raises NotFound, Forbidden, and Refused (``NoRecord``) where it came from no record, or is as public as that
+    Raises NotFound, Forbidden, and Refused if it did not come from a record (``NoRecord``) or is public here too
     (``PublicEvent``).
     """
     event = await lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
@@ -417,15 +429,15 @@ async def let_record_go(tx: Transaction, caller: Caller, slug: EventSlug) -> Eve
 
 
 async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Event:
-    """Save an edit. ``by``: its author, where that may not be the event's author. A co-host's edit applies here at
-    once; it is published once the event's author approves or edits, or at once where they let co-hosts publish.
+    """Save an edit. ``by`` made it, if that may not be the event's author. A co-host's edit applies here at once. It is
+    published when the event's author approves it or edits the event, or at once if the author lets co-hosts publish.
     """
     saved = replace(after, revision=after.revision + 1, updated_at=tx.now)
     awaits = by is not None and await waits_for_author(tx, saved, by.user_id)
     saved = replace(saved, needs_author_approval=awaits)
     await queries.update(tx, saved, search_text="" if saved.is_draft else search_text(saved))
     if saved.is_draft:
-        # Recurrence is not part of an event: it stays as typed.
+        # The recurrence rule is not part of an event, so it stays as typed.
         more = further_fields(await draft_queries.fields(tx, saved.id))
         await draft_queries.put_fields(tx, saved.id, pack(Submission(**values_of_event(saved)), more))
     else:
@@ -434,7 +446,7 @@ async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Even
 
 
 async def enqueue_search(tx: Transaction, event: Event) -> None:
-    """Enqueue the event's record at this revision and tell subscribers of the change."""
+    """Enqueue the event's record at this revision and notify webhooks of the change."""
     await look_first(tx, event)
     await notify_webhooks(tx, [event])
     await publications.enqueue(

@@ -1,7 +1,8 @@
-"""All-day events: calendar dates in their zone, without a time of day. Pure.
+"""All-day events: calendar dates in their time zone, without a time of day. Pure.
 
-Stored as instants like all others, from midnight to the midnight after the last day, so that all lists and queries
-order them alike. A day counts as one day however long the clocks make it. People read and type the last day itself.
+They are stored as instants like all others, from midnight to the midnight after the last day, so that all lists and
+queries order them alike. A day counts as one day, even if a clock change makes it longer or shorter. People read and
+type the last day itself.
 """
 
 from datetime import date, datetime, time, timedelta
@@ -11,12 +12,14 @@ from openmeet.recurrence import wall_time
 
 
 def midnight(day: date, zone: str) -> Instant:
-    """When a day begins; where a clock change skips midnight, the first existing moment."""
+    """The instant at which a day begins. If a clock change skips midnight, the first moment that exists."""
     return wall_time.instant_of(datetime.combine(day, time()), zone)
 
 
 def at_midnight(text: str) -> str:
-    """A typed day, with or without a time, as the wall-clock time at which it begins. Invalid text stays as it is."""
+    """The wall-clock time at which a typed day begins, whether or not it was typed with a time. Invalid text is
+    returned unchanged.
+    """
     return f"{text.partition('T')[0]}T00:00"
 
 
@@ -26,19 +29,21 @@ def first_day(starts_at: Instant, zone: str) -> date:
 
 
 def last_day(ends_at: Instant, zone: str) -> date:
-    """The last day of an all-day event that ends at this instant, a midnight."""
+    """The last day of an all-day event that ends at this instant, which is a midnight."""
     return (wall_time.local_of(ends_at, zone) - timedelta(microseconds=1)).date()
 
 
 def are_whole(starts_at: Instant, ends_at: Instant | None, zone: str) -> bool:
-    """Whether the times are midnights of the zone, as all-day events have them; otherwise somebody chose a time of day."""
+    """Whether both times are midnights in the time zone, as they are for all-day events. If not, somebody chose a time
+    of day.
+    """
     if starts_at != midnight(first_day(starts_at, zone), zone):
         return False
     return ends_at is None or (ends_at > starts_at and ends_at == midnight(first_day(ends_at, zone), zone))
 
 
 def end_after(starts_at: Instant, length: int, zone: str, *, is_all_day: bool) -> Instant:
-    """The end of something of this many microseconds; for all-day events days are counted."""
+    """The end of an event of this length in microseconds. For all-day events days are counted."""
     if not is_all_day:
         return Instant(starts_at + length)
     return midnight(first_day(starts_at, zone) + timedelta(days=round(length / DAY)), zone)

@@ -1,4 +1,4 @@
-"""Find events by present and former record URIs."""
+"""Find events by their current and former record URIs."""
 
 from collections.abc import Collection
 
@@ -20,8 +20,8 @@ async def find(reader: Reader, uri: str) -> Event | None:
 
 
 async def current(reader: Reader, uris: Collection[str]) -> dict[str, str]:
-    """The URI that RSVPs refer to, for each of these former URIs: the current record's, or the last one where there is
-    no record at present. RSVPs to an event are compared under one URI.
+    """For each of these former URIs, the URI that RSVPs refer to: that of the current record, or the last one if there
+    is no record now. RSVPs to an event are compared under one URI.
     """
     events = await superseded_records.subjects_of(reader, PublicationKind.EVENT, uris)
     if not events:
@@ -37,14 +37,14 @@ async def current(reader: Reader, uris: Collection[str]) -> dict[str, str]:
 
 
 async def addresses_of(reader: Reader, events: Collection[Event]) -> list[str]:
-    """The URIs that RSVPs to these events refer to; events never published have none."""
+    """The URIs that RSVPs to these events refer to. Events that were never published have none."""
     off = [event.id for event in events if event.record_uri is None]
     before = await superseded_records.latest(reader, PublicationKind.EVENT, off)
     return [uri for uri in (event.record_uri or before.get(event.id) for event in events) if uri is not None]
 
 
 async def events_with(reader: Reader, uris: Collection[str]) -> dict[str, Event]:
-    """The events with these records now, by URI, removed ones included."""
+    """The events that currently have these records, by URI, including removed ones."""
     if not uris:
         return {}
     rows = await reader.fetch(f"select {COLUMNS} from events where record_uri in :uris", uris=sorted(uris))
@@ -52,7 +52,7 @@ async def events_with(reader: Reader, uris: Collection[str]) -> dict[str, Event]
 
 
 async def ids_with(reader: Reader, uris: Collection[str]) -> dict[str, EventId]:
-    """Ids of the events that have, or had, these records, by URI."""
+    """Ids of the events that have or used to have these records, by URI."""
     if not uris:
         return {}
     former = await superseded_records.subjects_of(reader, PublicationKind.EVENT, uris)

@@ -1,4 +1,4 @@
-"""Tell subscribers (webhooks) of changed events; called wherever an event is written."""
+"""Notify webhooks of changed events. Called wherever an event is written."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from openmeet.domain.webhooks.queries import is_any_on
 
 
 async def notify_webhooks(tx: Transaction, events: Sequence[Event]) -> None:
-    """Enqueue “event changed” for the webhooks of these events’ hosts and groups; drafts are left out."""
+    """Enqueue “event changed” for the webhooks of these events’ hosts and groups. Drafts are left out."""
     if not await is_any_on(tx):
         return
     co_hosts = await co_hosts_of(tx, [event.id for event in events])

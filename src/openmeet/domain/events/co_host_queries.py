@@ -48,7 +48,7 @@ async def hosted_among(reader: Reader, user_id: UserId, event_ids: Collection[Ev
 async def of_event(
     reader: Reader, event_id: EventId, states: Sequence[CoHostState], page: Page = ALL_ROWS
 ) -> list[CoHost]:
-    """Co-hosts, in order of invitation."""
+    """Co-hosts and invitations in these states, in order of invitation."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from event_co_hosts where event_id = :event_id and state in :states"
         f"{page.clause('created_at', 'id', newest_first=False)}",
@@ -116,7 +116,7 @@ async def mailed_since(reader: Reader, event_id: EventId, since: Instant) -> int
 
 
 async def put(tx: Transaction, one: CoHost) -> None:
-    """Store a new invitation, or replace that of a person invited before."""
+    """Store a new invitation, or replace that of a person who was invited before."""
     await tx.execute(
         f"""
         insert into event_co_hosts ({_COLUMNS})
@@ -141,7 +141,7 @@ async def put(tx: Transaction, one: CoHost) -> None:
 
 
 async def of_series(reader: Reader, series_id: str) -> list[CoHost]:
-    """Co-hosts of all dates of a series: one row per person, of any date."""
+    """Co-hosts of all dates of a series. Each person is listed once, with the row of any date."""
     rows = await reader.fetch(
         f"""
         select {_COLUMNS} from event_co_hosts where id in (
@@ -155,7 +155,7 @@ async def of_series(reader: Reader, series_id: str) -> list[CoHost]:
 
 
 async def put_on(tx: Transaction, hosts: Sequence[CoHost], event_ids: Sequence[EventId]) -> None:
-    """Make each of these people a co-host of each of these events, except where they left or declined."""
+    """Make each of these people a co-host of each of these events, unless they left or declined."""
     await tx.execute_many(
         f"""
         insert into event_co_hosts ({_COLUMNS})
@@ -181,7 +181,7 @@ async def put_on(tx: Transaction, hosts: Sequence[CoHost], event_ids: Sequence[E
 
 
 async def end_in_series(tx: Transaction, series_id: str, user_id: UserId, state: CoHostState) -> None:
-    """End somebody's co-hosting of the dates of a series that came from hosting the whole series."""
+    """End a person's co-hosting of dates of a series, if it came from hosting the whole series."""
     await tx.execute(
         "update event_co_hosts set state = :state, decided_at = :now where user_id = :user_id and is_for_series = 1"
         " and state = 'accepted' and event_id in (select id from events where series_id = :series_id)",
@@ -193,7 +193,7 @@ async def end_in_series(tx: Transaction, series_id: str, user_id: UserId, state:
 
 
 async def end_where_banned(tx: Transaction, user_id: UserId) -> None:
-    """End co-hosting and invitations in groups that somebody is banned from."""
+    """End a person's co-hosting and invitations in groups that they are banned from."""
     await tx.execute(
         "update event_co_hosts set state = 'removed', decided_at = :now where user_id = :user_id"
         " and state in ('invited', 'accepted') and exists (select 1 from events e"
@@ -205,7 +205,7 @@ async def end_where_banned(tx: Transaction, user_id: UserId) -> None:
 
 
 async def series_hosted_among(reader: Reader, series_ids: Collection[str], user_id: UserId) -> set[str]:
-    """Those of these series of which somebody co-hosts a date."""
+    """Those of these series that have a date which the person co-hosts."""
     rows = await reader.fetch(
         "select distinct e.series_id from event_co_hosts h join events e on e.id = h.event_id"
         " where h.user_id = :user_id and h.state = 'accepted' and e.series_id in :ids order by e.series_id",
@@ -216,7 +216,7 @@ async def series_hosted_among(reader: Reader, series_ids: Collection[str], user_
 
 
 async def offer(tx: Transaction, event_id: EventId, to: CoHostId | None) -> None:
-    """Offer the event to this co-host alone; None: to nobody."""
+    """Offer the event to this co-host only. None withdraws the offer."""
     await tx.execute(
         "update event_co_hosts set offered_at = null where event_id = :id and offered_at is not null", id=event_id
     )
@@ -234,7 +234,7 @@ async def offered(reader: Reader, event_id: EventId) -> CoHost | None:
 
 
 async def longest_co_host(reader: Reader, event_id: EventId) -> UserId | None:
-    """The longest-serving co-host; nobody without an account, or who is deleting theirs."""
+    """The co-host who has been one longest. People without an account and people who are deleting theirs are left out."""
     row = await reader.fetch_one(
         "select h.user_id from event_co_hosts h join users u on u.id = h.user_id and u.kind = 'person'"
         f" where h.event_id = :id and h.state = 'accepted' and not {is_leaving('h.user_id')} order by h.decided_at, h.id limit 1",
@@ -244,7 +244,7 @@ async def longest_co_host(reader: Reader, event_id: EventId) -> UserId | None:
 
 
 async def author_instead(tx: Transaction, event_ids: Sequence[EventId], author_id: UserId) -> None:
-    """Owners of these events are no longer co-hosts of them."""
+    """Delete the co-host rows of the person who now owns these events."""
     await tx.execute(
         "delete from event_co_hosts where user_id = :author_id and event_id in :ids",
         author_id=author_id,
@@ -253,7 +253,7 @@ async def author_instead(tx: Transaction, event_ids: Sequence[EventId], author_i
 
 
 async def end_all_of(tx: Transaction, user_id: UserId) -> None:
-    """End all co-hosting and invitations of a person."""
+    """End all co-hosting and all invitations of a person."""
     await tx.execute(
         "update event_co_hosts set state = 'left', decided_at = :now, offered_at = null"
         " where user_id = :user_id and state in ('invited', 'accepted')",
@@ -263,7 +263,9 @@ async def end_all_of(tx: Transaction, user_id: UserId) -> None:
 
 
 async def forget_addresses(tx: Transaction, before: Instant) -> int:
-    """Erase addresses of invitations that had ended by then: co-hosts are known otherwise, of others nothing is kept."""
+    """Erase the e-mail addresses of invitations that had ended by then. Co-hosts keep their row; unanswered and
+    declined invitations by address are deleted.
+    """
     gone = await tx.execute(
         "delete from event_co_hosts where user_id is null and coalesce(decided_at, expires_at) <= :before",
         before=before,

@@ -34,9 +34,9 @@ _GONE = EventReason.INVITATION_OVER
 
 
 async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str, *, for_series: bool = False) -> CoHost:
-    """Invite by e-mail address, or by the handle of somebody who has signed in here.
+    """Invite a co-host by e-mail address, or by the handle of a person who has signed in here.
 
-    ``for_series``: to host every date of the event's series, future ones included. Raises NotFound, Forbidden,
+    With ``for_series``, they host every date of the event's series, future ones included. Raises NotFound, Forbidden,
     InvalidForm (``whom``, ``for_series``), Refused (``TooManyHosts``, ``AlreadyHost``), TooMany.
     """
     event = await _lock(tx, caller, slug, EventPermission.CHOOSE_HOSTS)
@@ -54,7 +54,7 @@ async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str, *,
 
 
 async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Event:
-    """Accept an invitation; idempotent.
+    """Accept an invitation. Idempotent.
 
     Raises NotFound (revoked, over, for another handle), Forbidden (for another address) and Refused (the author's own).
     """
@@ -66,11 +66,11 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Ev
     await raise_if_blocked(tx, event.author_id, caller.user_id, refusal=EventReason.CANNOT_HOST)
     earlier = await co_host_queries.of_person(tx, event.id, caller.user_id)
     if earlier is not None and earlier.id != one.id:
-        # Invited twice, by handle and by e-mail: one row has this person's state.
+        # They were invited twice, by handle and by e-mail. Only one row may have this person's state.
         await co_host_queries.delete(tx, earlier.id)
     yes = replace(one, user_id=caller.user_id, state=CoHostState.ACCEPTED, decided_at=tx.now)
     await co_host_queries.put(tx, yes)
-    # RSVPs they gave elsewhere may have waited for the event to be visible to them.
+    # RSVPs that they gave elsewhere may have been waiting until they can see the event.
     await enqueue(tx, JobKind.WAITING_ANSWERS, caller.user_id, int(tx.now))
     if yes.is_for_series and event.place_in_series is not None:
         dates = await queries.lock_dates(tx, event.place_in_series.series_id)
@@ -95,7 +95,7 @@ async def decline(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> E
 
 
 async def leave(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
-    """Stop co-hosting; co-hosts of the whole series leave all its dates. Raises NotFound, Forbidden."""
+    """Stop co-hosting. Co-hosts of the whole series leave all its dates. Raises NotFound, Forbidden."""
     event = await _lock(tx, caller, slug, EventPermission.LEAVE)
     mine = await co_host_queries.of_person(tx, event.id, caller.user_id)
     if mine is None:
@@ -105,7 +105,7 @@ async def leave(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
 
 
 async def remove(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: CoHostId) -> None:
-    """Revoke an invitation or remove a co-host; for all dates, if it was for all. Raises NotFound, Forbidden."""
+    """Revoke an invitation or remove a co-host. If it was for all dates, it ends for all. Raises NotFound, Forbidden."""
     event = await _lock(tx, caller, slug, EventPermission.CHOOSE_HOSTS)
     one = await co_host_queries.by_id(tx, co_host_id)
     if one is None or one.event_id != event.id or one.state not in {CoHostState.INVITED, CoHostState.ACCEPTED}:
@@ -126,7 +126,8 @@ async def _by_mail(tx: Transaction, caller: Caller, event: Event, text: str, *, 
         raise InvalidForm({"whom": wrong.why}) from None
     if await co_host_queries.mailed_since(tx, event.id, Instant(tx.now - DAY)) >= MAX_MAILS_A_DAY:
         raise TooMany(EventReason.TOO_MANY_INVITATIONS, after_seconds=24 * 3600, most=MAX_MAILS_A_DAY)
-    # Whether the address has an account here stays private: the row has no user before an acceptance.
+    # Whether the address has an account here must not be revealed, so the row has no user before the invitation is
+    # accepted.
     one = replace(_new(tx.now, caller.user_id, event, None, email), is_for_series=for_series)
     await co_host_queries.put(tx, one)
     await enqueue_email(tx, kind=CO_HOST_MAIL, person=one.id, subject_id=one.id)
@@ -191,9 +192,10 @@ async def _open(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> tup
 
 
 async def is_for(reader: Reader, one: CoHost, user_id: UserId) -> bool:
-    """Whether this person is the one invited: a link, which may be forwarded by mistake, makes nobody a host.
+    """Whether this person is the one who was invited. The link alone makes nobody a host, because it might be forwarded
+    by mistake.
 
-    The account that has the address proves it; people without an account sign up with it.
+    A person proves it by having the address on their account. People without an account sign up with it.
     """
     if one.user_id is not None:
         return one.user_id == user_id

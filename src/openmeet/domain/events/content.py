@@ -1,7 +1,9 @@
-"""The content of an event: what its host says about it, apart from when it is; and everything that follows per field.
+"""The content of an event, which is everything its host says about it except the time, and all conversions that follow
+from its fields.
 
-A new field is a line in ``Content`` and a row in ``FIELDS``. Its inputs in forms and the JSON API, their labels, its
-columns, the words of notifications, the object in records, the override of a date and the three-way merge follow.
+A new field needs a line in ``Content`` and a row in ``FIELDS``. From these follow its inputs in forms and the JSON API,
+their labels, its columns, its name in notifications, its part of the object in records, the override of a date and the
+three-way merge.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,10 +48,10 @@ from openmeet.i18n.catalogue import LazyText, lazy, plazy
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What an event says. A series has one for all its dates; a date may override single fields.
+    """The content of an event. A series has one for all its dates; a date can override single fields.
 
-    ``visibility`` is the host's choice; a group may narrow it. ``online_url_from``: minutes before the start from which
-    the link is shown to those who may see it; None: at once.
+    ``visibility`` is the host's choice; a group can restrict it. ``online_url_from`` is the number of minutes before
+    the start at which the link is shown to people who may see it; None means at once.
     """
 
     title: str
@@ -78,12 +80,13 @@ class Content:
 class Field:
     """One field of ``Content``.
 
-    ``inputs``: where it is typed; none: forms and requests leave it as it is. ``join`` makes the value of what the
-    inputs gave, ``split`` the reverse; they are needed for several inputs. ``change_label``: what notifications call it when it
-    has changed, without its value, which may be private; None: nobody is told. ``stored``: its columns in ``events``;
-    None: it is in the JSON column ``extra``. ``in_record``: for each input its key in the object that
-    we add to records (``network.records.extension``); none: it has a place in the community's Lexicon, or is in no
-    record. ``audience``: the field that says who sees it; empty: everyone who sees the event.
+    ``inputs``: where it is typed. Without any, forms and requests leave it unchanged. ``join`` makes the value from the
+    values of the inputs and ``split`` does the reverse; both are required for several inputs. ``change_label``: its
+    name in notifications about a change, which do not contain the value, because it might be private. None means that
+    no one is notified. ``stored``: its columns in ``events``. None means that it is in the JSON column ``extra``.
+    ``in_record``: for each input, its key in the object that we add to records (``network.records.extension``). None
+    means that the community's Lexicon has a property for it, or that it is not in records. ``audience``: the name of
+    the field that says who can see it. Empty means everyone who can see the event.
     """
 
     name: str
@@ -268,7 +271,7 @@ FIELDS: Final = (
         change_label=plazy("a field that changed", "languages"),
         in_record=("languages",),
     ),
-    # Which of the generated covers that suit the title; none is the first.
+    # Number of the generated cover, of those that suit the title; none means the first.
     Field(
         "cover_shuffle",
         (
@@ -284,10 +287,10 @@ FIELDS: Final = (
 NAMES: Final = tuple(field.name for field in FIELDS)
 assert tuple(field.name for field in fields(Content)) == NAMES, "FIELDS has a row for each field of Content"  # noqa: S101
 
-# Those in our object in records.
+# The fields in the object that we add to records.
 EXTENDED: Final = tuple(field.name for field in FIELDS if field.in_record)
 
-# With their types and defaults, for values that have them beside others.
+# The same with types and defaults, for other dataclasses that have these fields too.
 EXTENDED_TYPES: Final = [(one.name, one.type, one.default) for one in fields(Content) if one.name in EXTENDED]
 
 _BLANK: Final[Mapping[str, Any]] = {field.name: field.default for field in fields(Content)}
@@ -296,11 +299,11 @@ INPUTS: Final = tuple(one for field in FIELDS for one in field.inputs)
 
 
 def differing(one: Content, other: Content) -> tuple[str, ...]:
-    """Names of the fields in which they differ."""
+    """Names of the fields in which the two differ."""
     return tuple(name for name in NAMES if getattr(one, name) != getattr(other, name))
 
 
-# Stands for the event's end among changed fields.
+# Represents the event's end in lists of changed fields.
 END: Final = "end"
 _FIELD_LABELS: Final = {field.name: field.change_label for field in FIELDS if field.change_label is not None} | {
     END: plazy("a field that changed", "end")
@@ -308,17 +311,18 @@ _FIELD_LABELS: Final = {field.name: field.change_label for field in FIELDS if fi
 
 
 def changed_fields(before: Content, after: Content) -> tuple[str, ...]:
-    """Names of the fields that have changed and of which people are notified."""
+    """Names of the changed fields that people are notified of."""
     return tuple(name for name in differing(before, after) if name in _FIELD_LABELS)
 
 
 def changed_field_label(name: str) -> str:
-    """What notifications call a field that has changed; the name itself of one that is gone since."""
+    """The name of a changed field in notifications. If the field no longer exists, ``name`` itself."""
     return str(_FIELD_LABELS.get(name, name))
 
 
 def parse(typed: Mapping[str, str], problems: Problems, before: Content | None) -> Content:
-    """The content typed into the inputs; adds a reason to ``problems`` for each invalid one, and then counts for nothing.
+    """Parse the typed inputs. A reason is added to ``problems`` for each invalid one, and then the result must not be
+    used.
 
     Fields without inputs stay as they are in ``before``.
     """
@@ -343,11 +347,11 @@ def fill(content: Content) -> dict[str, str]:
 
 
 def visible(content: Content, *, is_insider: bool, is_of_series: bool = False) -> Content:
-    """The content without what only attendees and hosts may see, for all others. A field that others do not see has its
+    """The content that people can see who are neither attendees nor hosts. Fields that they cannot see have their
     default.
 
-    Nobody attends a series: such fields are for its hosts alone, whatever a date shows to everyone.
-    The place and the join link have rules of their own beside that (``disclosure.private_details``).
+    With ``is_of_series``, these fields are shown to hosts only, because nobody attends a series, whatever its dates
+    show to everyone. The place and the join link have additional rules (``disclosure.private_details``).
     """
     if is_insider:
         return content
@@ -360,7 +364,7 @@ def visible(content: Content, *, is_insider: bool, is_of_series: bool = False) -
 
 
 def shown(content: Content) -> dict[str, Any]:
-    """The value in JSON of each input that the API sends, which must be ``visible`` to the reader."""
+    """The JSON value of each input that the API returns. The content must be ``visible`` to the reader."""
     return {
         one.name: one.kind.show(part)
         for field in FIELDS
@@ -388,18 +392,18 @@ _extended_of: Final = attrgetter(*EXTENDED)
 
 _EXTRA: Final = columns.as_json("extra", _Extra)
 _STORED: Final = [(field.name, field.stored) for field in FIELDS if field.stored is not None]
-# Pages read hundreds of rows: most fields are one cell.
+# Pages read hundreds of rows, so the usual case, a field with one cell, is fast.
 _CELLS: Final = [(name, one.names[0], one.write, one.read) for name, one in _STORED if len(one.names) == 1]
 _PARTS: Final = [(name, one.names, one.write, one.read) for name, one in _STORED if len(one.names) > 1]
 
-# The columns of ``events`` that hold content, with their types.
+# The columns of ``events`` that contain content, with their types.
 COLUMNS: Final[Mapping[str, str]] = {
     name: one.sql_type for one in (*(stored for _, stored in _STORED), _EXTRA) for name in one.names
 }
 
 
 def to_row(content: Content) -> dict[str, object]:
-    """The cells of ``COLUMNS``. Of the fields without columns of their own, defaults are left out."""
+    """The cells of ``COLUMNS``. Fields without their own columns are left out if they have their default."""
     row: dict[str, object] = {column: write(getattr(content, name)) for name, column, write, _ in _CELLS}
     for name, names, write, _ in _PARTS:
         row |= zip(names, write(getattr(content, name)), strict=True)
@@ -407,7 +411,7 @@ def to_row(content: Content) -> dict[str, object]:
 
 
 def of_row(row: Row) -> Content:
-    """The content in a row that has ``COLUMNS``."""
+    """Parse the content in a row with ``COLUMNS``."""
     values = {name: read(row[column]) for name, column, _, read in _CELLS}
     for name, names, _, read in _PARTS:
         values[name] = read(*[row[column] for column in names])
@@ -425,5 +429,5 @@ def topics_of(content: Content) -> tuple[str, ...]:
 
 
 def extension_of(value: Any) -> dict[str, Any]:
-    """The fields in our object of records, of anything that has them."""
+    """The fields of the object that we add to records, taken from any value that has them."""
     return dict(zip(EXTENDED, _extended_of(value), strict=True))

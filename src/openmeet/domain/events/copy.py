@@ -13,12 +13,14 @@ from openmeet.domain.users.model import Caller
 
 
 async def original_of(reader: Reader, slug: str, caller: Caller) -> Event | None:
-    """The original that a form names; None for an empty name. Raises NotFound, Forbidden."""
+    """The event that the form copies, or None if the slug is empty. Raises NotFound, Forbidden."""
     return await to_be_copied(reader, EventSlug(slug), caller) if slug else None
 
 
 async def to_be_copied(reader: Reader, slug: EventSlug, caller: Caller) -> Event:
-    """The event, if the caller may change it: the copy includes its private details. Raises NotFound, Forbidden."""
+    """Return the event if the caller may change it, because the copy includes its private details. Raises NotFound,
+    Forbidden.
+    """
     event = await seeing.require_visible(reader, await queries.by_slug(reader, slug), caller.user_id)
     await seeing.require_permission(reader, event, caller.user_id, EventPermission.COPY)
     rules.require_changeable(event)
@@ -26,7 +28,7 @@ async def to_be_copied(reader: Reader, slug: EventSlug, caller: Caller) -> Event
 
 
 def with_what_nobody_types(details: Details, original: Event | None) -> Details:
-    """Typed details of a copy, with the picture and the links of the original."""
+    """The typed details of a copy, with the picture and the links of the original."""
     if original is None:
         return details
     typed, its = details.content, original.content

@@ -1,7 +1,7 @@
-"""Records of events made here that another app deleted: the event stays, and its host decides what follows.
+"""Records of events made here that another app deleted. The event stays, and its host decides what happens next.
 
-Until then nothing is written and no attendee is notified. The host can publish it again under its URI, keep it here
-only, or cancel it, which keeps it here as well.
+Until then nothing is written and no attendee is notified. The host can publish the event again under its URI, keep it
+only here, or cancel it, which also keeps it here.
 """
 
 from dataclasses import replace
@@ -26,21 +26,19 @@ class DeletedRecordChoice(StrEnum):
 
 
 def is_asked_about(event: Event) -> bool:
-    """Whether the host must decide what follows from the deletion of the record; for an event from the network it is
+    """Whether the host still has to decide about a deleted record. For an event from the network, the deletion is
     final.
     """
     return event.origin is RecordOrigin.HERE and not event.is_gone
 
 
 async def note(tx: Transaction, event: Event) -> bool:
-    """Note that another app deleted the record of this locked event; False where that is known."""
+    """Record that another app deleted the record of this locked event. Return False if that was already known."""
     return await queries.set_record_deleted(tx, event.id)
 
 
 async def decide(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
-    """Apply the host's choice. Raises NotFound, Forbidden, and Refused (``NothingToDecide``) where no record was
-    deleted.
-    """
+    """Apply the host's choice. Raises NotFound, Forbidden, and Refused (``NothingToDecide``) if no record was deleted."""
     event = await actions.lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     if event.record_deleted_at is None:
         raise Refused(EventReason.RECORD_NOT_DELETED, name="NothingToDecide")
@@ -59,7 +57,7 @@ async def decide(tx: Transaction, caller: Caller, slug: EventSlug, decision: Del
 
 
 async def keep_here(tx: Transaction, event: Event) -> Event:
-    """Keep a locked event unpublished until its host wants to publish it again."""
+    """Keep a locked event unpublished until its host publishes it again."""
     after = await _save_decision(tx, event)
     await publications.enqueue(
         tx,
@@ -73,7 +71,7 @@ async def keep_here(tx: Transaction, event: Event) -> Event:
 
 
 async def _save_decision(tx: Transaction, event: Event) -> Event:
-    """Detach the deleted record and close the question; returns the locked event."""
+    """Detach the deleted record and mark the question as answered. Return the locked event."""
     await actions.forget_record(tx, event.id)
     locked = await queries.lock_for_update(tx, event.id) or event
     after = replace(locked, record_deleted_at=None, revision=locked.revision + 1, updated_at=tx.now)

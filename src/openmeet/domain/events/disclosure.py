@@ -1,7 +1,8 @@
-"""Private details of an event: THE decision about who sees the exact address, the join link and the entry instructions.
+"""Private details of an event: THE decision about who can see the exact address, the join link and the entry
+instructions.
 
-Page, API, e-mails, calendar files, social cards and JSON-LD show what is decided here. Records, feeds, search and
-notifications contain only what everybody may know (``Event.place``), no matter who reads them. Pure.
+Pages, API, e-mails, calendar files, social cards and JSON-LD follow this decision. Records, feeds, search and
+notifications contain only what everyone may know (``Event.place``), whoever reads them. Pure.
 """
 
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from openmeet.domain.users.model import UserId
 
 @dataclass(frozen=True, slots=True)
 class PrivateDetails:
-    """What one person may see of them. ``hides_…``: there is more than they see; ``is_insider``: sees what is for attendees; ``join_from``: when the link will be
-    shown.
+    """The private details that one person may see. ``hides_…`` is True if there is something they cannot see.
+    ``is_insider`` is True if they can see what is for attendees. ``join_from`` is when the link will be shown.
     """
 
     place: Venue = NOWHERE
@@ -31,7 +32,7 @@ class PrivateDetails:
 
     @property
     def web_link(self) -> str:
-        """The join link, if a browser may follow it; else empty."""
+        """The join link if browsers can follow it, else empty."""
         return self.join_url if is_web_address(self.join_url) else ""
 
 
@@ -41,7 +42,7 @@ NOTHING_PRIVATE = PrivateDetails()
 def private_details(
     event: Event, viewer: UserId | None, *, is_going: bool, now: Instant, runs: bool = False
 ) -> PrivateDetails:
-    """Decide for one person. ``is_going``: has a confirmed place. ``runs``: co-hosts the event."""
+    """Decide for one person. ``is_going``: they have a confirmed place. ``runs``: they co-host the event."""
     is_host = runs or (viewer is not None and viewer == event.author_id)
     exact = event.content.venue if is_host else event.exact_place
     is_insider = is_host or is_going
@@ -50,7 +51,7 @@ def private_details(
     is_meant = is_going or event.content.online_url_audience is Audience.EVERYONE
     opens_at = opens_join_link_at(event)
     is_open = event.content.online_url_from is None or (opens_at is not None and opens_at <= now)
-    # Details typed for another mode stay with the host.
+    # Only hosts see details that were typed for another mode.
     url = event.content.online_url if is_host or event.content.mode is not Mode.IN_PERSON else ""
     sees_link = is_host or (is_meant and is_open)
     return PrivateDetails(
@@ -66,7 +67,7 @@ def private_details(
 
 
 def opens_join_link_at(event: Event) -> Instant | None:
-    """From when the link to join is shown to those who may see it; None if at once, or if the start is not known."""
+    """When the join link is first shown to the people who may see it. None if at once, or if the start is not known."""
     if event.content.online_url_from is None or event.starts_at is None:
         return None
     return Instant(event.starts_at - event.content.online_url_from * MINUTE)

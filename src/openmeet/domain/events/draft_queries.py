@@ -8,7 +8,7 @@ from openmeet.domain.events.model import EventId
 
 
 async def put_fields(tx: Transaction, event_id: EventId, fields: str) -> None:
-    """Store typed fields, as ``submissions.pack`` writes them; empty for what is no longer a draft."""
+    """Store typed fields in the format of ``submissions.pack``; empty once it is no longer a draft."""
     await tx.execute("update events set draft_fields = :fields where id = :id", fields=fields, id=event_id)
 
 
@@ -18,7 +18,7 @@ async def fields(reader: Reader, event_id: EventId) -> str:
 
 
 async def fields_of(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, str]:
-    """The form fields of several drafts, in one statement."""
+    """The form fields of several drafts, in one query."""
     if not event_ids:
         return {}
     rows = await reader.fetch("select id, draft_fields from events where id in :ids order by id", ids=sorted(event_ids))
@@ -26,7 +26,7 @@ async def fields_of(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventI
 
 
 async def due(reader: Reader, limit: int) -> list[EventId]:
-    """Drafts that are due for publication, in the order of their times."""
+    """Drafts that are due for publication, in the order of their scheduled times."""
     rows = await reader.fetch(
         "select id from events where publish_at <= :now and is_draft = 1 and deleted_at is null"
         " order by publish_at, id limit :limit",

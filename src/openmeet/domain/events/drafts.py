@@ -1,7 +1,7 @@
-"""Drafts: events not yet published, kept as typed, valid or not, until the host or the scheduler publishes them.
+"""Drafts: unpublished events, kept as typed whether valid or not, until the host or the scheduler publishes them.
 
-A draft is an event row, held and marked, so that it has a slug, a host and a revision; the typed text is stored beside
-it unchanged. Nothing is enqueued for it before it is published.
+A draft is an event row that is held and marked as a draft, so that it has a slug, a host and a revision. The typed text
+is stored with it unchanged. Nothing is enqueued for a draft before it is published.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.i18n.markdown import one_line
 from openmeet.outbox import publications
 
-# Drafts that one run of the scheduler publishes.
+# Drafts published in one run of the scheduler.
 ROUND = 100
 
 
@@ -39,12 +39,12 @@ async def begin(
     called_off: str | None = None,
     status: EventStatus | None = None,
 ) -> Event:
-    """A new draft of the caller. ``more``: form fields that do not belong to an event. The same key again gives the
-    same draft.
+    """Create a draft of the caller. ``more`` has form fields that do not belong to an event. Repeating a key returns
+    the same draft.
 
-    ``copy_of``: the event whose picture, links and place it gets, unless the form says otherwise. ``called_off``: the
-    reason, possibly empty, of an event that was cancelled before its import; published, it is cancelled. ``status``:
-    status of a re-imported event.
+    ``copy_of`` is the event whose picture, links and place it gets, unless the form says otherwise. ``called_off`` is
+    the reason, possibly empty, of an event that was cancelled before its import; it will be cancelled when published.
+    ``status`` is that of a re-imported event.
     """
     if submission_key:
         earlier = await queries.by_submission(tx, caller.user_id, submission_key)
@@ -59,7 +59,7 @@ async def begin(
     if called_off is not None:
         new = replace(new, status=EventStatus.CANCELLED, status_reason=called_off)
     event = _with_typed(new, typed)
-    # The same form sent later to create an event is another thing: a draft has no digest to compare.
+    # Without a digest: the form can later be sent again, with changes, to create an event.
     is_new = await queries.insert(
         tx, event, search_text="", submission=(submission_key, b"draft") if submission_key else None
     )
@@ -79,7 +79,7 @@ async def keep(
     publish_at: Instant | None = None,
     expected_revision: int | None = None,
 ) -> Event:
-    """Replace what was typed. ``publish_at``: scheduled publication; None: not scheduled.
+    """Replace what was typed. ``publish_at`` is the scheduled time of publication, None if not scheduled.
 
     Raises NotFound, Forbidden, Refused (``NotADraft``), PreconditionFailed.
     """
@@ -105,12 +105,12 @@ async def publish(
 async def lock_to_publish(
     tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None
 ) -> Event:
-    """The draft, locked, for its author to publish as something else. Raises as ``publish``."""
+    """Return the draft, locked, for its author to publish as something else. Raises the same errors as ``publish``."""
     return await _lock_draft(tx, caller, slug, expected_revision, EventPermission.PUBLISH_DRAFT)
 
 
 async def take_back(tx: Transaction, event: Event) -> Event:
-    """Turn a locked event back into a draft: its content becomes the form, and its record is deleted."""
+    """Turn a locked event back into a draft. Its content is written into the form, and its record is deleted."""
     after = replace(event, is_draft=True, is_held=True, revision=event.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")
     await draft_queries.put_fields(tx, after.id, pack(rules.Submission(**values_of_event(after)), {}))
@@ -119,13 +119,13 @@ async def take_back(tx: Transaction, event: Event) -> Event:
 
 
 async def drop(tx: Transaction, event: Event) -> None:
-    """Delete a draft that became something else; nobody else has ever seen it."""
+    """Delete a draft that became something else. No one but its host has ever seen it."""
     await queries.update(tx, replace(event, deleted_at=tx.now, publish_at=None), search_text="")
     await draft_queries.put_fields(tx, event.id, "")
 
 
 async def publish_due(db: Database) -> int:
-    """Publish drafts that are due, each in a transaction of its own; returns how many. Run by the scheduler."""
+    """Publish drafts that are due, each in its own transaction. Return how many. Run by the scheduler."""
     async with db.reader() as reader:
         due = await draft_queries.due(reader, ROUND)
     published = 0
@@ -183,7 +183,7 @@ async def _lock_draft(
 
 
 def _with_typed(event: Event, typed: rules.Submission) -> Event:
-    """The row with what could be parsed of the form, which keeps all of it unchanged."""
+    """The row with those parts of the form that could be parsed. The form itself is kept unchanged."""
     try:
         return with_details(event, rules.check(typed, event))
     except InvalidForm:
@@ -192,6 +192,6 @@ def _with_typed(event: Event, typed: rules.Submission) -> Event:
 
 
 async def forget_expired_drafts(db: Database) -> int:
-    """Drop drafts that expired before sign-in."""
+    """Delete events typed before signing in whose time has expired."""
     async with db.transaction() as tx:
         return await draft_queries.drop_expired(tx)

@@ -1,4 +1,4 @@
-"""An event after an edit by its host or by a record. Pure, so that every source of an edit has the same effect."""
+"""Compute an event after an edit by its host or by a record. Pure, so that all sources of an edit have the same effect."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ def blank_event(now: Instant, title: str, author_id: UserId) -> Event:
 
 
 def event_of_record(new: Event, uri: str, event: NetworkEvent) -> Event:
-    """Fields that are fixed because the event came as a record."""
+    """Set the fields that are fixed because the event came from a record."""
     return replace(
         new,
         slug=new_slug(event.name),
@@ -55,7 +55,7 @@ def event_of_record(new: Event, uri: str, event: NetworkEvent) -> Event:
         record_did=uri.removeprefix("at://").split("/")[0],
         content=replace(
             new.content,
-            # Everyone can read a public record already.
+            # Everyone can already read a public record.
             online_url_audience=Audience.EVERYONE,
             visibility=Visibility.PUBLIC if event.is_discoverable else Visibility.UNLISTED,
         ),
@@ -74,7 +74,7 @@ def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> E
         description=event.description,
         mode=event.mode,
         venue=event.venues[0] if event.venues else NOWHERE,
-        # A join link for attendees only is in no record: its absence there means nothing.
+        # A join link for attendees only is never in a record, so its absence there means nothing.
         online_url=event.online_url or (before.content.online_url if _keeps_join_link(before) else ""),
         links=event.links,
         **extension_of(event),
@@ -105,7 +105,7 @@ def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> E
 
 def with_details(event: Event, details: Details) -> Event:
     chosen = details.content.visibility
-    # The original text of an instant stays until the instant changes: other text would be another CID.
+    # Keep the original text of an instant until the instant changes, because a different text would change the CID.
     return replace(
         event,
         content=details.content,
@@ -116,9 +116,9 @@ def with_details(event: Event, details: Details) -> Event:
         ends_text=event.ends_text if details.ends_at == event.ends_at else "",
         time_zone=details.time_zone,
         is_all_day=details.is_all_day,
-        # Announcing was agreed to for the earlier content.
+        # The host agreed to announce the earlier content, not this one.
         record=event.record if chosen is event.content.visibility else replace(event.record, is_announced=False),
-        # Unpublished events wait for no record; a draft waits for its host.
+        # Unpublished events do not wait for a record. A draft waits for its host.
         is_held=event.is_held and (chosen is Visibility.PUBLIC or event.is_draft),
     )
 
@@ -134,21 +134,21 @@ def local_text(instant: Instant | None, zone: str) -> str:
 
 
 def new_slug(title: str) -> EventSlug:
-    """A readable slug with a random part: titles repeat, and unlisted events must not be guessable."""
+    """A readable slug with a random part, because titles repeat and unlisted events must not be guessable."""
     return EventSlug(slugs.new_slug(title, otherwise="event"))
 
 
 def search_text(event: Event) -> str:
-    """Text of the search index: title, description, tags and the public place, folded; no private details."""
+    """Text for the search index: title, description, tags and the public place, folded, without private details."""
     return folded("\n".join((event.title, event.content.description, *event.place.lines, *event.content.tags)))
 
 
-# Start and length of a date: each follows from several fields of ``Details``.
+# Names for the start and length of a date, each of which depends on several fields of ``Details``.
 STARTS, ENDS = "starts", "ends"
 
 
 def details_in(event: Event) -> Details:
-    """The details of a stored event. Only for events with a start."""
+    """The details of a stored event, which must have a start."""
     assert event.starts_at is not None  # noqa: S101  # a rule or a host gave it one
     return Details(
         content=event.content,
@@ -161,7 +161,9 @@ def details_in(event: Event) -> Details:
 
 
 def differing(details: Details, usual: Details) -> tuple[str, ...]:
-    """Names of the fields in which ``details`` differ; sorted. A date moved as a whole differs in ``starts`` only."""
+    """Names of the fields in which ``details`` differ, sorted. A date that was moved as a whole differs only in
+    ``starts``.
+    """
     found = set(content.differing(details.content, usual.content))
     if details.starts_at != usual.starts_at:
         found.add(STARTS)
@@ -171,7 +173,9 @@ def differing(details: Details, usual: Details) -> tuple[str, ...]:
 
 
 def length_of(details: Details) -> int | None:
-    """Microseconds from start to end; None without an end. Days of all-day events are counted, however long they are."""
+    """Microseconds from start to end; None without an end. All-day events count in whole days, whatever their actual
+    length.
+    """
     if details.ends_at is None:
         return None
     length = details.ends_at - details.starts_at

@@ -1,4 +1,4 @@
-"""Events of groups: who may make them, and what an event takes from its group."""
+"""Events of groups: who may create them, and what an event inherits from its group."""
 
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.events.model import Event, EventId, GroupOfEvent
@@ -11,7 +11,7 @@ from openmeet.domain.users.model import UserId
 
 
 async def group_for(reader: Reader, slug: str, caller: UserId) -> GroupOfEvent | None:
-    """The group for a new event of this person; None where none is named. Raises NotFound, Forbidden."""
+    """The group for a new event of this person; None if ``slug`` is empty. Raises NotFound, Forbidden."""
     if not slug:
         return None
     group, mine = await actions.visible(reader, GroupSlug(slug), caller)
@@ -20,7 +20,7 @@ async def group_for(reader: Reader, slug: str, caller: UserId) -> GroupOfEvent |
 
 
 async def may_make_events(reader: Reader, group: GroupOfEvent | None, who: UserId) -> bool:
-    """Whether this person may make events in a group now. Events of a deleted group belong to their host alone."""
+    """Whether this person may create events in the group now. Events of a deleted group belong to their host alone."""
     if group is None:
         return True
     role = await role_in(reader, group.id, who)
@@ -30,9 +30,9 @@ async def may_make_events(reader: Reader, group: GroupOfEvent | None, who: UserI
 async def lets_its_author(reader: Reader, event: Event) -> bool:
     """Whether the event's group, if any, lets its author change it.
 
-    For a draft, and for a date of a series, whose rule creates more, it asks for the permission to make events. A
-    published single event may have been transferred to somebody without it: only leaving the group, or removal, ends
-    the right.
+    Drafts, and dates of a series (whose rule creates more), require the permission to create events. A published single
+    event may have been transferred to somebody without it, so its author loses the right only by leaving the group or
+    being removed from it.
     """
     if event.group is None:
         return True
@@ -42,20 +42,20 @@ async def lets_its_author(reader: Reader, event: Event) -> bool:
 
 
 async def group_of_copy(reader: Reader, event: Event, caller: UserId) -> GroupOfEvent | None:
-    """The group of a copy: the same where this person may make events in it, else none."""
+    """The group for a copy: the same one if this person may create events in it, else none."""
     role = await role_in(reader, event.group.id if event.group else None, caller)
     return event.group if rules.may(role, GroupPermission.CREATE_EVENT) else None
 
 
 def of_event(group: Group) -> GroupOfEvent:
-    """The facts of a group that an event needs."""
+    """The properties of a group that its events need."""
     return GroupOfEvent(
         group.id, group.details.visibility, group.details.promotion_level, group.details.announces_events
     )
 
 
 async def set_network_group(tx: Transaction, event_id: EventId, group_id: GroupId | None) -> None:
-    """Set the group of an event from the network as the network has it; a group chosen here stays."""
+    """Set the group that the network gives for an event from the network. A group chosen here stays."""
     await tx.execute(
         "update events set group_id = :group_id where id = :id and origin = 'network'"
         " and (group_id is null or group_id in (select id from groups where is_read_only = 1))",
@@ -65,5 +65,5 @@ async def set_network_group(tx: Transaction, event_id: EventId, group_id: GroupI
 
 
 async def leave_network_group(tx: Transaction, group_id: GroupId) -> None:
-    """The group was removed from the network: its events have no group."""
+    """Detach the group's events, because the group was removed from the network."""
     await tx.execute("update events set group_id = null where group_id = :id and origin = 'network'", id=group_id)

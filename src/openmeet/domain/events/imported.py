@@ -10,7 +10,7 @@ from openmeet.domain.events.model import EventId
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """Source fields of an imported event. ``record``: its URI and the DID that holds it, where it came from the
+    """Source fields of an imported event. ``record`` is its URI and the DID of its repository, if it came from the
     network.
     """
 
@@ -23,7 +23,7 @@ class Before:
 
 
 async def note(tx: Transaction, event_id: EventId, before: Before) -> None:
-    """Store the source fields of an event that was just stored."""
+    """Store the source fields of an event that has just been stored."""
     await tx.execute(
         """
         update events
@@ -50,7 +50,7 @@ async def note(tx: Transaction, event_id: EventId, before: Before) -> None:
 
 
 async def taken_slugs(reader: Reader, slugs: Sequence[str]) -> frozenset[str]:
-    """Those of these slugs that are taken."""
+    """Those of these slugs that are already used."""
     if not slugs:
         return frozenset()
     rows = await reader.fetch("select slug from events where slug in :slugs order by slug", slugs=list(slugs))
@@ -58,5 +58,5 @@ async def taken_slugs(reader: Reader, slugs: Sequence[str]) -> frozenset[str]:
 
 
 async def erase(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """Erase imported events; whatever refers to them is gone already."""
+    """Erase imported events. Everything that referred to them is already deleted."""
     await tx.execute_many("delete from events where id = :id", [{"id": one} for one in event_ids])

@@ -1,7 +1,7 @@
-"""Kinds of inputs: how one part of an event's content is typed in a form, sent as JSON, and read back.
+"""Kinds of inputs: how one part of an event's content is typed in a form, sent as JSON, and returned.
 
-A form and the JSON API have the same inputs and the same rules: what arrives as JSON is written as text (``text_of``)
-and read by the kind of the input, like what was typed.
+Forms and the JSON API have the same inputs and rules: a JSON value is converted to text (``text_of``) and parsed by the
+kind of the input, as if it had been typed.
 """
 
 import re
@@ -31,10 +31,12 @@ def _as_it_is(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[P]):
-    """``parse`` (text, name of the input, problems) adds a reason at that name where the text is invalid; what it
-    returns then counts for nothing. ``fill``: the text of a value. ``blank``: of an input that nobody touched.
-    ``json``, ``default``: type and default in requests (``REQUIRED``: there is none); None: not an input of its own there.
-    ``shown``, ``show``: type and value in responses; None: not there, or by rules of its own (``disclosure``). ``boxes``: shown as checkboxes, each with a name of its own (``access.step_free``).
+    """``parse`` (text, name of the input, problems) adds a reason under that name if the text is invalid; its result
+    must then not be used. ``fill`` returns the text of a value. ``blank`` is the text of an untouched input. ``json``
+    and ``default`` are type and default in requests (``REQUIRED`` means no default). If ``json`` is None, requests do
+    not have the input itself. ``shown`` and ``show`` are type and value in responses. If ``shown`` is None, responses
+    do not have it, or separate rules apply (``disclosure``). ``boxes`` are the names of checkboxes that show the input
+    (``access.step_free``).
     """
 
     parse: Callable[[str, str, Problems], P]
@@ -49,7 +51,7 @@ class Kind(Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input. ``label``: for people."""
+    """One input. ``label`` is the text shown to people."""
 
     name: str
     label: LazyText
@@ -57,7 +59,7 @@ class Input:
 
 
 def text_of(value: Any) -> str:
-    """A JSON value as the text of its input."""
+    """Convert a JSON value to the text of its input."""
     match value:
         case None | False:
             return ""
@@ -70,7 +72,9 @@ def text_of(value: Any) -> str:
 
 
 def one_of(kind: type[C], usual: C, *, is_shown: bool = True) -> Kind[C]:
-    """An input that accepts the members of an enumeration; ``usual`` is the default. ``is_shown``: as it is, in responses."""
+    """An input that accepts the members of an enumeration. ``usual`` is the default. With ``is_shown``, responses
+    contain the value.
+    """
     values = tuple(member.value for member in kind)
     named: Any = Literal[values]
 
@@ -85,7 +89,7 @@ def one_of(kind: type[C], usual: C, *, is_shown: bool = True) -> Kind[C]:
 
 
 def line(longest: int) -> Kind[str]:
-    """The kind of an input that takes one line of text."""
+    """An input for one line of text."""
 
     def parse(text: str, name: str, problems: Problems) -> str:
         found = one_line(text)
@@ -97,7 +101,7 @@ def line(longest: int) -> Kind[str]:
 
 
 def place_part(longest: int) -> Kind[str]:
-    """A line of an address: too long as typed is too long."""
+    """An input for one line of an address. The length limit applies to the text as typed."""
 
     def parse(text: str, name: str, problems: Problems) -> str:
         if len(text) > longest:
@@ -108,7 +112,7 @@ def place_part(longest: int) -> Kind[str]:
 
 
 def long_text(longest: int, *, shown: Any = str) -> Kind[str]:
-    """Text of several lines. ``shown``: ``str | None`` where an empty text is null in responses."""
+    """An input for several lines of text. ``shown`` is ``str | None`` if responses have null for an empty text."""
 
     def parse(text: str, name: str, problems: Problems) -> str:
         plain = text.replace("\r\n", "\n").strip()
@@ -120,7 +124,7 @@ def long_text(longest: int, *, shown: Any = str) -> Kind[str]:
 
 
 def title(longest: int) -> Kind[str]:
-    """The line without which there is no event."""
+    """An input for the title, which is required."""
 
     def parse(text: str, name: str, problems: Problems) -> str:
         found = one_line(text)
@@ -134,7 +138,7 @@ def title(longest: int) -> Kind[str]:
 
 
 def description(longest: int) -> Kind[str]:
-    """The kind of an input that takes Markdown."""
+    """An input for Markdown."""
 
     def parse(text: str, name: str, problems: Problems) -> str:
         found = text.replace("\r\n", "\n").strip()
@@ -153,13 +157,15 @@ def _parse_address(text: str, name: str, problems: Problems) -> str:
 
 
 def web_address(*, is_shown: bool = True) -> Kind[str]:
-    """A link that a browser may follow; empty, and null in responses: none. ``is_shown``: to everyone who sees the field."""
+    """An input for a link that browsers can follow. No link is empty here and null in responses. With ``is_shown``,
+    everyone who can see the field sees it.
+    """
     shown = str | None if is_shown else None
     return Kind(_parse_address, str, json=str, shown=shown, show=lambda text: text or None)
 
 
 def number(least: int, most: int, problem: Why) -> Kind[int | None]:
-    """A whole number; None where nothing is typed."""
+    """An input for an integer; None if nothing is typed."""
 
     def parse(text: str, name: str, problems: Problems) -> int | None:
         digits = text.strip()
@@ -177,7 +183,7 @@ def number(least: int, most: int, problem: Why) -> Kind[int | None]:
 
 
 def several(kind: type[C], *, at_most: int | None = None) -> Kind[tuple[C, ...]]:
-    """Members of a closed list, in its order."""
+    """An input for members of a closed list, in its order."""
     boxes = tuple(member.value for member in kind)
     named: Any = list[Literal[boxes]]  # type: ignore[valid-type]  # read at run time only
 
@@ -208,7 +214,7 @@ TAGS: Final = Kind(_parse_tags, vocabulary.joined, json=list[str], default=[], s
 
 
 def language_codes(at_most: int) -> Kind[tuple[str, ...]]:
-    """Languages, typed by name or code."""
+    """An input for languages, typed by name or code."""
 
     def parse(text: str, name: str, problems: Problems) -> tuple[str, ...]:
         typed = [word.strip() for word in re.split(r"[,;\n]", text) if word.strip()]
@@ -233,12 +239,12 @@ def _parse_point(text: str, name: str, problems: Problems) -> tuple[str, str]:
 
 POINT: Final = Kind(_parse_point, lambda point: point_text(*point))
 
-# Spaces, controls, and marks that reverse the reading direction of the rest.
+# Spaces, control characters, and marks that reverse the direction of the text after them.
 _NOT_IN_ADDRESSES: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 
 
 def is_web_address(text: str) -> bool:
-    """Whether a browser may be sent there: http or https with a host, no credentials, no control characters."""
+    """Whether it is safe to send a browser there: http or https with a host, no credentials, no control characters."""
     if len(text) > MAX_URL or _NOT_IN_ADDRESSES.search(text):
         return False
     try:

@@ -1,6 +1,7 @@
 """Parse a map point: two numbers, a ``geo:`` URI (RFC 5870), or a link copied from a map. Pure.
 
-Numbers stay text, because the data model of records has no floats: an unchanged value stays byte for byte the same.
+Numbers stay text, because the data model of records has no floats. An unchanged value thus stays byte for byte the
+same.
 """
 
 import math
@@ -8,13 +9,14 @@ import re
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-# Links of maps have long query strings.
+# Links from maps have long query strings.
 MAX_TYPED: Final = 2_000
 
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
 _PLAIN_NUMBER = re.compile(_NUMBER)
 _PAIR = re.compile(rf"({_NUMBER})(?:\s*[,;]\s*|\s+)({_NUMBER})", re.ASCII)
-# Google's marker, its viewport, OpenStreetMap's viewport: the marker is what was meant, the viewport what was visible.
+# Google's marker, Google's viewport, OpenStreetMap's viewport. The marker is what the person meant; the viewport is
+# only what was visible.
 _GOOGLE_MARKER = re.compile(rf"!3d({_NUMBER})!4d({_NUMBER})", re.ASCII)
 _GOOGLE_VIEW = re.compile(rf"/@({_NUMBER}),({_NUMBER})", re.ASCII)
 _OSM_VIEW = re.compile(rf"(?:^|&)map={_NUMBER}/({_NUMBER})/({_NUMBER})(?=$|[&/])", re.ASCII)
@@ -22,7 +24,7 @@ _QUERIES = ("query", "q", "ll", "destination")
 
 
 def coordinate_of(value: object, limit: int) -> str | None:
-    """Decimal degrees within ``-limit…limit`` as text, ``0`` included; None for anything else (``""``, ``91``, NaN)."""
+    """Decimal degrees within ``-limit…limit`` as text, including ``0``. None for anything else (``""``, ``91``, NaN)."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -33,19 +35,19 @@ def coordinate_of(value: object, limit: int) -> str | None:
         text = value.strip()
     else:
         return None
-    # Bound the length before float() reads a megabyte of digits.
+    # Limit the length, so that float() does not read a megabyte of digits.
     if len(text) > 40 or not text.isascii() or _PLAIN_NUMBER.fullmatch(text) is None or abs(float(text)) > limit:
         return None
     return text
 
 
 def point_text(latitude: str, longitude: str) -> str:
-    """Both numbers as one line that ``point_in`` parses; empty where there are none."""
+    """Both numbers as one line that ``point_in`` can parse; empty if there are none."""
     return f"{latitude}, {longitude}" if latitude or longitude else ""
 
 
 def point_in(typed: str) -> tuple[str, str] | None:
-    """Latitude and longitude in decimal degrees as text; None where the text has no point."""
+    """Latitude and longitude in decimal degrees as text; None if the text contains no point."""
     text = typed.strip()
     if len(text) > MAX_TYPED:
         return None
@@ -57,11 +59,11 @@ def point_in(typed: str) -> tuple[str, str] | None:
 
 
 def _pairs_in(text: str) -> list[re.Match[str]]:
-    """Candidates, the likeliest first."""
+    """Candidates, most likely first."""
     if any(c.isspace() for c in text) or ":" not in text:
         found = [_PAIR.fullmatch(text)]
     elif text[:4].lower() == "geo:":
-        # Android's "geo:0,0?q=…" has the point in its query.
+        # Android's "geo:0,0?q=…" has the point in the query.
         path, _, query = text[4:].partition("?")
         found = [*_queried(query), _PAIR.fullmatch(path.partition(";")[0])]
     else:

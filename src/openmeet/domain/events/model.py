@@ -1,4 +1,4 @@
-"""An event as it is stored, what its host decides about it, and what a record of it says."""
+"""Values of events: as stored, as decided by the host, and as read from a record."""
 
 from dataclasses import dataclass, make_dataclass
 from enum import StrEnum
@@ -23,7 +23,7 @@ EventId = NewType("EventId", str)
 EventSlug = NewType("EventSlug", str)
 
 MAX_REASON = 500
-# Length limit of the key by which forms and clients recognize a repeated submission.
+# Maximum length of the key that identifies a repeated submission of a form or client.
 MAX_KEY = 200
 
 
@@ -37,7 +37,7 @@ class EventStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-# The widest visibility that a group allows its events.
+# The effective visibility for each visibility of the group and choice of the host.
 NARROWEST = {
     GroupVisibility.PUBLIC: {one: one for one in Visibility},
     GroupVisibility.UNLISTED: {one: one for one in Visibility} | {Visibility.PUBLIC: Visibility.UNLISTED},
@@ -54,7 +54,7 @@ class RecordOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a host decides about one event: its content, and when it is; validated by ``rules.check``.
+    """What a host decides about one event: its content and its time. Validated by ``rules.check``.
 
     ``starts_local`` is a wall-clock time ``YYYY-MM-DDTHH:MM:SS`` in ``time_zone``. An all-day event (``is_all_day``)
     starts at midnight and ends at the midnight after its last day.
@@ -68,7 +68,7 @@ class Details:
     is_all_day: bool = False
 
 
-if TYPE_CHECKING:  # made from the field table at run time
+if TYPE_CHECKING:  # created from the field table at run time
 
     class _Extension:
         def __init__(self, **extended: Any) -> None: ...
@@ -82,8 +82,8 @@ else:
 class NetworkEvent(_Extension):
     """Content of an event record, mapped but not validated. ``starts_text`` and ``ends_text`` are verbatim.
 
-    ``is_all_day``: written by an OpenMeet instance, the times are whole days of the zone. Beside these it has
-    the fields that OpenMeet adds to the calendar Lexicon (``content.EXTENDED``).
+    ``is_all_day``: an OpenMeet instance wrote the record, and the times are whole days in the time zone. The class also
+    has the fields that OpenMeet adds to the calendar Lexicon (``content.EXTENDED``).
     """
 
     name: str
@@ -107,9 +107,9 @@ class NetworkEvent(_Extension):
 class PlaceInSeries:
     """Position of a date in its series.
 
-    ``original_date``: wall-clock time by the rule (``YYYY-MM-DDTHH:MM:SS``); it names the date and never changes.
-    ``overridden``: fields of ``Details`` that differ from the series on purpose, sorted; a change of the series leaves
-    them.
+    ``original_date`` is the wall-clock time given by the rule (``YYYY-MM-DDTHH:MM:SS``). It identifies the date and
+    never changes. ``overridden`` has the sorted names of the fields of ``Details`` that differ from the series on
+    purpose; changes of the series do not affect them.
     """
 
     series_id: str
@@ -119,9 +119,9 @@ class PlaceInSeries:
 
 @dataclass(frozen=True, slots=True)
 class GroupOfEvent:
-    """Facts of an event's group that decide about visibility and publication.
+    """Properties of an event's group that affect visibility and publication.
 
-    ``announces_events``: its owner lets the network know of events for members only.
+    ``announces_events``: the owner lets the network know of events that are for members only.
     """
 
     id: GroupId
@@ -139,9 +139,10 @@ class Detail(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecordSettings:
-    """The host's settings of the event's record. ``is_announced``: published although only invited people may see it.
+    """The host's settings for the event's record. ``is_announced``: it is published although only invited people may
+    see the event.
 
-    ``takes_answers``: RSVPs to it are published in their authors' repositories.
+    ``takes_answers``: RSVPs to it are published in the repositories of the people who answered.
     """
 
     is_wanted: bool = True
@@ -155,19 +156,18 @@ USUAL_RECORD = RecordSettings()
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A stored event. ``starts_at`` is None for network events whose date is to be announced.
+    """A stored event. ``starts_at`` is None for network events whose date has not been announced yet.
 
-    ``removed_at``: its record was deleted from its author's repository. ``deleted_at``: its host deleted it here.
-    ``place_in_series``: which date of which series it is. ``is_published_by_policy``: False for dates that the series'
-    policy does not publish. ``is_held``: hidden from others until its author's PDS has accepted the record
-    (``publication``).
-    ``is_hidden``: the account whose repository has its record is deactivated, suspended, taken down or deleted, or
-    moderation withholds it; computed, never stored. ``is_draft``: not published yet; drafts are held as well, so
-    whatever excludes held events excludes them. ``publish_at``: scheduled publication. ``needs_author_approval``:
-    somebody else has changed it since its author last approved what is published. ``retractions``: how many of its
-    records were deleted from a repository. ``record_deleted_at``: another app deleted the record of an event made here, and its
-    hosts have not decided what follows. ``derived_spot``: the position of the town ``derived_from``, where no point was
-    given; never published.
+    ``removed_at``: when its record was deleted from its author's repository. ``deleted_at``: when its host deleted it
+    here. ``place_in_series``: which date of which series it is. ``is_published_by_policy``: False for dates that the
+    policy of their series does not publish. ``is_held``: hidden from other people until its author's PDS has accepted
+    the record (``publication``). ``is_hidden``: the account whose repository has its record is deactivated, suspended,
+    taken down or deleted, or moderation withholds the event. Computed, never stored. ``is_draft``: not published yet.
+    Drafts are also held, so everything that excludes held events excludes them. ``publish_at``: scheduled time of
+    publication. ``needs_author_approval``: another person has changed it since its author last approved what is
+    published. ``retractions``: how many of its records were deleted from a repository. ``record_deleted_at``: when
+    another app deleted the record of an event made here, until its hosts have decided what happens next.
+    ``derived_spot``: the position of the town ``derived_from``, if the host gave no point. Never published.
     """
 
     id: EventId
@@ -214,14 +214,14 @@ class Event:
 
     @property
     def visibility(self) -> Visibility:
-        """The effective visibility: the narrower of the host's choice and the group's."""
+        """The effective visibility: the stricter of the host's choice and the group's."""
         return narrowed(self.content.visibility, self.group)
 
     @property
     def exact_place(self) -> Venue:
-        """The exact place: None for online events, whatever address the host keeps from before.
+        """The exact place. For online events there is none, even if the host keeps an address from before.
 
-        Not public: ``disclosure.private_details`` decides who may see it.
+        Not public: ``disclosure.private_details`` decides who can see it.
         """
         return NOWHERE if self.content.mode is Mode.ONLINE else self.content.venue
 
@@ -232,7 +232,9 @@ class Event:
 
     @property
     def town(self) -> str:
-        """The town by which its position is derived, as one text; empty where it has a point, or everybody may not know it."""
+        """The town from which its position is derived, as one text. Empty if the host gave a point, or the town is not
+        public.
+        """
         place = self.exact_place
         if place.latitude or not place.locality or self.content.place_audience is not Audience.EVERYONE:
             return ""
@@ -244,7 +246,7 @@ class Event:
 
     @property
     def is_record_of_author(self) -> bool:
-        """Whether it came from an existing record that its author wrote in another app."""
+        """Whether it came from a record that its author wrote in another app."""
         return self.origin is RecordOrigin.NETWORK and self.record_uri is not None
 
     @property
@@ -253,24 +255,28 @@ class Event:
 
     @property
     def is_without_record(self) -> bool:
-        """Whether another app deleted its record: the event is removed, or its host has not decided what follows."""
+        """Whether another app deleted its record: the event is removed, or its host has not decided yet what happens
+        next.
+        """
         return self.removed_at is not None or self.record_deleted_at is not None
 
     @property
     def version(self) -> int:
-        """The counter in the origin marker: it rises with every edit and every retraction, so that no two records
+        """The counter in the origin marker. Every edit and every retraction increments it, so that no two records
         written under one key have the same bytes.
         """
         return self.revision + self.retractions
 
     @property
     def is_blank(self) -> bool:
-        """Whether it is erased, because the account it came from was deleted."""
+        """Whether it was erased because the account it came from was deleted."""
         return self.removed_at is not None and self.record_uri is None and not self.title
 
     @property
     def over_at(self) -> Instant | None:
-        """When the event counts as past: its end, or an hour after its start (an end is never invented in storage)."""
+        """When the event counts as past: at its end, or an hour after its start. The stored event never gets an
+        invented end.
+        """
         if self.ends_at is not None:
             return self.ends_at
         return None if self.starts_at is None else Instant(self.starts_at + HOUR)
@@ -279,10 +285,10 @@ class Event:
         return self.over_at is not None and self.over_at <= now
 
     def may_be_announced(self, now: Instant) -> bool:
-        """Whether anybody is notified that there is this event: it is shown, takes place and is not over."""
+        """Whether people may be notified that the event exists: it is visible, takes place and is not over."""
         return not (self.is_held or self.is_hidden or self.is_gone or self.is_cancelled or self.is_over(now))
 
 
 def narrowed(chosen: Visibility, group: GroupOfEvent | None) -> Visibility:
-    """The effective visibility for a host's choice in this group, or in none."""
+    """The effective visibility of a host's choice in this group, or in none."""
     return chosen if group is None else NARROWEST[group.visibility][chosen]

@@ -16,8 +16,8 @@ from openmeet.domain.users.model import Caller
 
 
 async def make(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """Give the event a new link; the old one ends. Raises NotFound, Forbidden, PreconditionFailed, and Refused where it is listed anyway
-    (``PublicEvent``).
+    """Give the event a new link. The old one stops working. Raises NotFound, Forbidden, PreconditionFailed, and Refused
+    if the event is public (``PublicEvent``).
     """
     event = await actions.lock_for_host(tx, caller, slug, expected_revision)
     if event.visibility is Visibility.PUBLIC:

@@ -1,6 +1,6 @@
-"""Ownership of events: transfer to a co-host, move to another repository, departure of an owner; with its SQL.
+"""Ownership of events: transfer to a co-host, move to another repository, departure of an owner; includes the SQL.
 
-Published records stay where they are and point to the record that supersedes them.
+Published records stay where they are and refer to the record that supersedes them.
 """
 
 from collections.abc import Sequence
@@ -29,15 +29,15 @@ from openmeet.outbox import publication_moves, publications, superseded_records
 from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
 from openmeet.outbox.superseded_records import SupersededRecord
 
-# Payload of an offer notification: what is offered.
+# Steps of a transfer, as stored in notifications. An event was offered.
 EVENT = "event"
-# An accepted offer: of an event, of a series.
+# An offer was accepted: of an event, of a series.
 EVENT_TAKEN = "event taken"
 SERIES_TAKEN = "series taken"
-# Yours because its host left.
+# It was handed over because its host left.
 EVENT_INHERITED = "event inherited"
 SERIES_INHERITED = "series inherited"
-# A declined offer.
+# An offer was declined.
 EVENT_DECLINED = "event declined"
 SERIES_DECLINED = "series declined"
 
@@ -45,7 +45,7 @@ _NO_OFFER = EventReason.NOT_OFFERED
 
 
 async def offer(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: CoHostId) -> CoHost:
-    """Offer the event to a co-host; a new offer replaces the one before.
+    """Offer the event to a co-host. A new offer replaces the previous one.
 
     Raises NotFound, Forbidden, Refused (``DateOfSeries``, ``Draft``, ``NotOutYet``, and for copies from the network).
     """
@@ -67,8 +67,8 @@ async def offer(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: Co
 
 
 async def accept(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    """Accept: the caller owns the event; the former owner becomes a co-host. Raises NotFound where it is not offered to
-    them.
+    """Accept the offer. The caller becomes the owner and the former owner a co-host. Raises NotFound if the event is
+    not offered to them.
     """
     event = await queries.lock_by_slug(tx, slug)
     mine = None if event is None else await co_host_queries.of_person(tx, event.id, caller.user_id)
@@ -97,7 +97,7 @@ async def drop(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
 
 
 async def remove_person(tx: Transaction, user_id: UserId) -> None:
-    """A person's account is deleted: end their co-hosting and transfer their upcoming events. Idempotent.
+    """End a person's co-hosting and transfer their upcoming events, because their account is deleted. Idempotent.
 
     Dates of series are transferred with their series.
     """
@@ -109,7 +109,9 @@ async def remove_person(tx: Transaction, user_id: UserId) -> None:
 
 
 async def pass_to_heir(tx: Transaction, event: Event) -> bool:
-    """Transfer a locked event to the person who gets it when its owner is gone, and notify them; False where there is nobody."""
+    """Transfer a locked event to the person who gets it when its owner is gone, and notify them. Return False if there
+    is no such person.
+    """
     heir = await heir_of(tx, event)
     if heir is None:
         return False
@@ -119,7 +121,7 @@ async def pass_to_heir(tx: Transaction, event: Event) -> bool:
 
 
 async def heir_of(reader: Reader, event: Event) -> UserId | None:
-    """Who gets an event whose owner is gone."""
+    """The person who gets an event if its owner is gone."""
     co_host = await co_host_queries.longest_co_host(reader, event.id)
     if co_host is not None or event.group is None:
         return co_host
@@ -147,7 +149,7 @@ def accepted_co_host(tx: Transaction, event: Event, user_id: UserId, *, by: User
 
 
 async def change(tx: Transaction, events: Sequence[Event], to: UserId) -> list[Event]:
-    """Transfer locked events to a new owner who has approved their content; returns them changed."""
+    """Transfer locked events to a new owner who has approved their content. Return the changed events."""
     passing = [one for one in events if one.author_id != to]
     of_groups = await held_by_groups(tx, [one.id for one in passing if one.group is not None])
     for one in passing:
@@ -168,7 +170,8 @@ async def change(tx: Transaction, events: Sequence[Event], to: UserId) -> list[E
 async def move_records(tx: Transaction, events: Sequence[Event], to: str | None = None) -> None:
     """Move the records of these locked events to another repository, which the job handler determines.
 
-    ``to``: its DID, where it is another repository of the same person: a superseded record there is used again.
+    ``to`` is the DID of another repository of the same person, if they move to one; a superseded record there is used
+    again.
     """
     moving = []
     for one in events:
@@ -191,9 +194,9 @@ async def leave_record(
     *,
     theirs: tuple[str, str, bool] | None = None,
 ) -> bool:
-    """Mark the record of an event or series as superseded when its owner changes; False if it has none.
+    """Mark the record of an event or series as superseded when its owner changes. Return False if it has none.
 
-    ``theirs``: DID and URI of its record, if another app may have written it, and whether one did.
+    ``theirs`` is for records that another app may have written: DID, URI, and whether one did.
     """
     sent = await publication_moves.uri_of(tx, kind, subject_id)
     uri = sent or (None if theirs is None else theirs[1])
@@ -220,8 +223,8 @@ async def return_to(
     owner: UserId,
     did: str | None = None,
 ) -> None:
-    """A former owner owns it again: continue the superseded record in their repository. ``did``: only in this
-    repository of theirs.
+    """Continue the superseded record in the repository of a former owner who owns the event again. ``did`` restricts
+    this to one of their repositories.
     """
     dids = {one.did for one in await identities.of_user(tx, owner) if did in {None, one.did}}
     for one in reversed(former):
@@ -231,7 +234,7 @@ async def return_to(
 
 
 async def records_of(reader: Reader, events: Sequence[Event]) -> dict[str, tuple[str, str]]:
-    """DID and URI of the records of these events, by event, without superseded ones."""
+    """DID and URI of the records of these events, by event. Superseded records are left out."""
     held = {one.id: (one.record_did, one.record_uri) for one in events if one.record_did and one.record_uri}
     former = await superseded_records.subjects_of(reader, PublicationKind.EVENT, [uri for _, uri in held.values()])
     return {event_id: record for event_id, record in held.items() if record[1] not in former}
@@ -245,7 +248,7 @@ async def _return(tx: Transaction, event: Event, to: UserId) -> None:
         and event.record_uri in {one.uri for one in former}
         and event.record_did in {one.did for one in await identities.of_user(tx, to)}
     ):
-        # Nothing else followed: it has been the event's record all the time.
+        # Nothing replaced it, so it has been the event's record all along.
         await superseded_records.delete(tx, event.record_uri)
 
 
@@ -265,8 +268,8 @@ def _own_record(event: Event) -> tuple[str, str, bool] | None:
     return event.record_did, event.record_uri, event.origin is RecordOrigin.NETWORK
 
 
-# Condition on an event row: its record is, or may be, in its group's own repository. Unpublished ones belong to their
-# author.
+# Condition on an event row: its record is, or can be, in its group's own repository. Records that are not published yet
+# belong to their author.
 HELD_BY_GROUP = """exists (
     select 1 from groups hg join identities hi on hi.user_id = hg.account_id
      where hg.id = events.group_id and hg.deleted_at is null and hg.is_read_only = 0
@@ -275,7 +278,7 @@ HELD_BY_GROUP = """exists (
 
 
 async def set_authors(tx: Transaction, event_ids: Sequence[EventId], author_id: UserId) -> None:
-    """Set the owner of these events; they are hosted here from now on, wherever they came from."""
+    """Set the owner of these events. They are hosted here now, wherever they came from."""
     await tx.execute(
         "update events set author_id = :author_id, origin = 'here', submission_key = null where id in :ids",
         author_id=author_id,
@@ -284,7 +287,7 @@ async def set_authors(tx: Transaction, event_ids: Sequence[EventId], author_id: 
 
 
 async def give_up_record(tx: Transaction, event_id: EventId) -> None:
-    """Detach its record, which turned out to belong to another event."""
+    """Detach the event's record, which turned out to belong to another event."""
     await tx.execute(
         "update events set record_uri = null, record_cid = null, record_did = null, removed_at = coalesce(removed_at, :now)"
         " where id = :id",
@@ -294,7 +297,7 @@ async def give_up_record(tx: Transaction, event_id: EventId) -> None:
 
 
 async def set_network_author(tx: Transaction, event_id: EventId, author_id: UserId) -> None:
-    """Set the author of an event that was read from the network to the one that its record has there."""
+    """Set the author of an event that was read from the network to that of its record."""
     await tx.execute(
         "update events set author_id = :author_id, submission_key = null where id = :id and origin = 'network'",
         author_id=author_id,
@@ -303,7 +306,7 @@ async def set_network_author(tx: Transaction, event_id: EventId, author_id: User
 
 
 async def coming_of(reader: Reader, author_id: UserId) -> list[EventId]:
-    """Upcoming single events of an owner that were made here, in id order."""
+    """Upcoming single events that an owner made here, in id order."""
     rows = await reader.fetch(
         "select id from events where author_id = :author_id and origin = 'here' and series_id is null and is_draft = 0"
         " and deleted_at is null and removed_at is null and (over_at is null or over_at > :now) order by id",
@@ -324,8 +327,8 @@ async def held_by_groups(reader: Reader, event_ids: Sequence[EventId]) -> frozen
 
 
 async def let_dates_wait(tx: Transaction, series_id: str, by: UserId) -> None:
-    """Mark upcoming dates of a locked series as awaiting their authors, except those of ``by`` and in their group's
-    repository.
+    """Mark upcoming dates of a locked series as awaiting their authors, except dates of ``by`` and those in their
+    group's repository.
     """
     await tx.execute(
         "update events set needs_author_approval = 1"
@@ -338,7 +341,7 @@ async def let_dates_wait(tx: Transaction, series_id: str, by: UserId) -> None:
 
 
 async def own_by_slugs(reader: Reader, author_id: UserId, slugs: Sequence[str]) -> list[Event]:
-    """Single events with these slugs that this person made and that still exist."""
+    """Existing single events with these slugs that this person made."""
     if not slugs:
         return []
     rows = await reader.fetch(

@@ -1,4 +1,4 @@
-"""Permissions on an event: THE table of roles and what each may do. Pure."""
+"""Permissions on an event: THE table of roles and what each role may do. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ INVITATION_LIFE = 30 * DAY
 
 
 class CoHostState(StrEnum):
-    """State of a co-host invitation. ``INVITED`` has not replied; only ``ACCEPTED`` hosts."""
+    """State of a co-host invitation. ``INVITED`` people have not replied; only ``ACCEPTED`` ones are hosts."""
 
     INVITED = "invited"
     ACCEPTED = "accepted"
@@ -32,7 +32,7 @@ class CoHostState(StrEnum):
 class CoHost:
     """One co-host invitation and its state. ``user_id`` is None while only an e-mail address is known.
 
-    ``is_for_series``: for all dates of the event's series, future ones included; each date has a row of its own.
+    ``is_for_series``: it is for all dates of the event's series, future ones included. Each date has its own row.
     """
 
     id: CoHostId
@@ -54,18 +54,18 @@ class EventRole(StrEnum):
     """A person's role in an event, apart from any RSVP."""
 
     AUTHOR = "author"
-    FORMER = "former"  # made it in a group where they may no longer make events
+    FORMER = "former"  # created it in a group in which they may no longer create events
     CO_HOST = "co_host"
     GROUP = "group"  # administers its group
     NOBODY = "nobody"
 
 
 class EventPermission(StrEnum):
-    """What a role may allow."""
+    """What a role can allow."""
 
-    SEE = "see"  # also a draft, a private event, the exact address, the link and the entry instructions
+    SEE = "see"  # includes drafts, private events, the exact address, the link and the entry instructions
     EDIT = "edit"
-    KEEP_DRAFT = "keep_draft"  # edit what is not published
+    KEEP_DRAFT = "keep_draft"  # edit something that is not published yet
     COPY = "copy"
     CANCEL = "cancel"
     DECIDE_ANSWERS = "decide_answers"
@@ -75,15 +75,16 @@ class EventPermission(StrEnum):
     DELETE = "delete"
     CHOOSE_HOSTS = "choose_hosts"
     HAND_OVER = "hand_over"
-    PUBLISH_RECORD = "publish_record"  # and retract it: it is in the author's repository
+    PUBLISH_RECORD = "publish_record"  # and retract it; the record is in the author's repository
 
 
 _AUTHOR: Final = frozenset(EventPermission) - {EventPermission.LEAVE}
-# Others read it under the group's name: somebody who may no longer publish in the group can cancel it, transfer it, or
-# take it out of the group.
+# Others read the event under the group's name. A person who may no longer publish in the group can only cancel it,
+# transfer it, or take it out of the group.
 _PUBLISHING: Final = frozenset({EventPermission.EDIT, EventPermission.PUBLISH_DRAFT, EventPermission.CHOOSE_HOSTS})
 
-# Anything not listed is forbidden. Group administrators see what an event's visibility allows; editing shows the rest.
+# Anything not listed is forbidden. Group administrators see what the event's visibility allows; people who may edit it
+# see everything.
 ALLOWED: Final[dict[EventRole, frozenset[EventPermission]]] = {
     EventRole.AUTHOR: _AUTHOR,
     EventRole.FORMER: _AUTHOR - _PUBLISHING,
@@ -131,24 +132,24 @@ _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
 
 def may(role: EventRole, act: EventPermission) -> bool:
-    """Whether this role allows it."""
+    """Whether this role allows the action."""
     return act in ALLOWED[role]
 
 
 def require_permission(role: EventRole, act: EventPermission) -> None:
-    """Raise Forbidden, with a reason, unless the role allows it."""
+    """Raise Forbidden, with a reason, unless the role allows the action."""
     if not may(role, act):
         raise Forbidden(EventReason.NOT_IN_ITS_GROUP if role is EventRole.FORMER else _REFUSALS[act])
 
 
 def token_of(key: SigningKey, invitation_id: CoHostId) -> str:
-    """Token of an invitation link: derived from the installation's key, so that it is never stored (invariant 8)."""
+    """Token of an invitation link. It is derived from the installation's key, so that it is never stored (invariant 8)."""
     proof = key.digest(b"co-host invitation\x00" + invitation_id.encode()).hex()
     return f"{invitation_id}.{proof[:32]}"
 
 
 def invitation_in(key: SigningKey, token: str) -> CoHostId | None:
-    """The invitation id in a link; None if the link is forged."""
+    """The invitation id in a link. None if the link is forged."""
     found = _TOKEN.fullmatch(token)
     if found is None:
         return None

@@ -22,7 +22,7 @@ async def put(
 async def describe(
     tx: Transaction, caller: Caller, slug: EventSlug, alt: str, *, expected_revision: int | None = None
 ) -> Event:
-    """Change the description of the picture. Raises as ``put``, and Refused (``NoPicture``)."""
+    """Change the description of the picture. Raises the same errors as ``put``, and Refused (``NoPicture``)."""
     before = await lock_for_host(tx, caller, slug, expected_revision)
     if before.content.picture is None:
         raise Refused(EventReason.NO_PICTURE, name="NoPicture")
@@ -31,7 +31,7 @@ async def describe(
 
 
 async def remove(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """Remove the picture. Raises as ``put``."""
+    """Remove the picture. Raises the same errors as ``put``."""
     before = await lock_for_host(tx, caller, slug, expected_revision)
     return before if before.content.picture is None else await save_edit(tx, caller, _with(before, None))
 

@@ -32,7 +32,9 @@ from openmeet.outbox.publications import PublicationKind
 async def is_held_at_first(
     reader: Reader, author_id: UserId, details: Details, group: GroupOfEvent | None = None
 ) -> bool:
-    """Whether a new event waits for its author's PDS: public, consented to, and in a repository of their own."""
+    """Whether a new event is held until its author's PDS accepts the record: it will be published, and the author has
+    consented and has a repository of their own.
+    """
     if reach(details.content.visibility, group) is PublishLevel.NOTHING:
         return False
     if not (await identities.consent(reader, author_id)).is_given:
@@ -51,7 +53,7 @@ _OF_GROUPS: Final = """
 
 
 async def enqueue_attribution(tx: Transaction, event_id: EventId) -> None:
-    """The event's record was created or deleted: enqueue whether its group lists it."""
+    """Enqueue a check of whether the group lists the event, because its record was created or deleted."""
     row = await tx.fetch_one(f"{_OF_GROUPS} and e.id = :id", id=event_id)
     if row is not None:
         await publications.enqueue(
@@ -73,14 +75,14 @@ async def enqueue_attributions(tx: Transaction, group_id: GroupId) -> None:
 
 
 async def waits_for_author(tx: Transaction, after: Event, by: UserId) -> bool:
-    """Whether this revision, made by ``by``, awaits its author. Where authors let co-hosts publish, the use of that is
-    noted.
+    """Whether this revision, made by ``by``, awaits its author's approval. If the author lets co-hosts publish, the use
+    of that consent is recorded.
     """
     return after.id in await waiting_for_authors(tx, [after], by)
 
 
 async def waiting_for_authors(tx: Transaction, after: Sequence[Event], by: UserId) -> frozenset[EventId]:
-    """Those of these revisions for which ``waits_for_author`` holds."""
+    """Those of these revisions for which ``waits_for_author`` is true."""
     of_others = [one for one in after if one.author_id != by]
     of_groups = await ownership.held_by_groups(tx, [one.id for one in of_others if one.group is not None])
     of_others = [one for one in of_others if one.id not in of_groups]
@@ -102,7 +104,7 @@ class PublishLevel(IntEnum):
 
 
 class Circle(StrEnum):
-    """Who may see an event, as far as that decides about its record."""
+    """Who may see an event, as far as it affects the event's record."""
 
     EVERYBODY = "everybody"
     WHO_HAS_THE_ADDRESS = "who_has_the_address"
@@ -118,9 +120,9 @@ BY_LEVEL: Final[Mapping[PromotionLevel, PublishLevel]] = {
 
 BY_DETAIL: Final[Mapping[Detail, PublishLevel]] = {Detail.MINIMAL: PublishLevel.MINIMAL, Detail.FULL: PublishLevel.FULL}
 
-# (who may see it, whether the owner of that circle lets the network know of it): every record is public. So events that
-# need a link are never published, and events that need a membership or an invitation only by the owner's choice, and
-# then minimally.
+# The key is who may see the event, and whether the owner lets the network know of it. Every record is public. So events
+# that require a link are never published. Events that require a membership or an invitation are published only by the
+# owner's choice, and then minimally.
 BY_CIRCLE: Final[Mapping[tuple[Circle, bool], PublishLevel]] = {
     (Circle.EVERYBODY, False): PublishLevel.FULL,
     (Circle.EVERYBODY, True): PublishLevel.FULL,
@@ -152,8 +154,8 @@ def reach(
     is_published_by_policy: bool = True,
     is_withdrawn: bool = False,
 ) -> PublishLevel:
-    """The publication level: the narrowest of all limits. ``chosen``: the host's choice; ``is_published_by_policy``: the
-    series' policy publishes it; ``is_withdrawn``: its host retracted it.
+    """The publication level: the minimum of all limits. ``chosen`` is the host's choice. ``is_published_by_policy``:
+    the series' policy publishes the date. ``is_withdrawn``: the host retracted it.
     """
     if is_withdrawn or not is_published_by_policy or not record.is_wanted:
         return PublishLevel.NOTHING
@@ -164,8 +166,8 @@ def reach(
 
 
 def reach_of(event: Event) -> PublishLevel:
-    """The publication level of this event by its own fields; whether its host retracted it is stored with the
-    publication.
+    """The publication level of this event by its own fields. Whether its host retracted it is stored with the
+    publication and not considered.
     """
     return reach(
         event.content.visibility, event.group, event.record, is_published_by_policy=event.is_published_by_policy
@@ -180,14 +182,14 @@ def is_announced(event: Event) -> bool:
 
 
 def takes_answers(event: Event) -> bool:
-    """Whether RSVPs to an event may be published: only if the event is published in full."""
+    """Whether RSVPs to an event may be published, which requires that the event is published in full."""
     return (
         event.record.takes_answers and reach(event.content.visibility, event.group, event.record) is PublishLevel.FULL
     )
 
 
 def may_be_published(table: str) -> str:
-    """SQL condition under which ``reach`` is not nothing, whatever the series' policy says."""
+    """SQL condition: ``reach`` is not NOTHING, regardless of the series' policy."""
     group = f"select 1 from groups pg where pg.id = {table}.group_id and pg"
     is_private = f"({table}.visibility = 'private' or exists ({group}.visibility = 'private'))"
     is_told = f"({table}.group_id is null and {table}.record_announced = 1 or exists ({group}.announces_events = 1))"
@@ -198,7 +200,7 @@ def may_be_published(table: str) -> str:
 
 
 def is_cut_down(table: str) -> str:
-    """SQL condition under which a public event is not published in full: not at all, only in part, or without RSVPs."""
+    """SQL condition: a public event is not published in full, that is, not at all, only in part, or without RSVPs."""
     return (
         f"({table}.record_wanted = 0 or {table}.record_answers = 0 or {table}.record_detail <> 'full' or exists"
         f" (select 1 from groups pg where pg.id = {table}.group_id and pg.promotion_level <> 'public'))"

@@ -1,4 +1,4 @@
-"""SQL of events; ``draft_queries`` has that of unfinished forms."""
+"""SQL of events. That of unfinished forms is in ``draft_queries``."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -26,7 +26,7 @@ from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLeve
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
 
-# Beside those of its content.
+# In addition to the columns of its content.
 _STORED = (
     "id, slug, starts_at, ends_at, starts_local, starts_text, ends_text, time_zone, status, status_reason, author_id,"
     " origin, record_uri, record_cid, record_did, revision, is_read_only, is_held, external_source, removed_at,"
@@ -35,11 +35,11 @@ _STORED = (
     " record_answers, retractions, record_deleted_at, derived_from, place_x, place_y, place_z"
 )
 
-# An event that is emptied keeps nothing of its content but who may see it: cells, and their assignments in an update.
+# An emptied event keeps nothing of its content except who may see it. The cells, and their assignments in an update.
 BLANK = {name: cell for name, cell in content.to_row(Content("")).items() if name != "visibility"}
 SET_BLANK = ", ".join(f"{name} = :{name}" for name in BLANK)
 
-# The row stays, because RSVPs refer to it; even its slug contained words of its title.
+# The row stays because RSVPs refer to it. The slug is replaced too, because it contained words of the title.
 ERASE = f"""
     update events
        set slug = id, {SET_BLANK},
@@ -52,7 +52,7 @@ ERASE = f"""
 
 
 def columns_of(table: str) -> str:
-    """Columns for ``event_of``, with ``events`` under this alias: own, group, whether it is hidden."""
+    """Columns for ``event_of``, with ``events`` under this alias: own, of its group, and whether it is hidden."""
     stored = ", ".join(f"{table}.{name}" for name in (*_STORED.split(", "), *content.COLUMNS))
     of_group = ", ".join(
         f"(select eg.{name} from groups eg where eg.id = {table}.group_id) as group_{name}"
@@ -65,7 +65,7 @@ COLUMNS = columns_of("events")
 
 
 def event_of(row: Row) -> Event:
-    """Parse a row that has ``COLUMNS``."""
+    """Parse a row with ``COLUMNS``."""
     return Event(
         id=EventId(row["id"]),
         slug=EventSlug(row["slug"]),
@@ -134,7 +134,7 @@ def record_settings_of(row: Row) -> RecordSettings:
 
 
 def record_columns(settings: RecordSettings) -> dict[str, object]:
-    """Record settings as columns."""
+    """Convert record settings to columns."""
     return {
         "record_wanted": int(settings.is_wanted),
         "record_detail": settings.detail.value,
@@ -162,7 +162,7 @@ async def by_id(reader: Reader, event_id: EventId) -> Event | None:
 
 
 async def several(reader: Reader, event_ids: Sequence[EventId]) -> list[Event]:
-    """The events with these ids, by start."""
+    """The events with these ids, ordered by start."""
     if not event_ids:
         return []
     rows = await reader.fetch(
@@ -187,7 +187,7 @@ async def by_submission(reader: Reader, author_id: UserId, submission_key: str) 
 
 
 async def latest_country(reader: Reader, author_id: UserId) -> str:
-    """The country of this person's latest event that has one; else empty."""
+    """The country of the person's latest event that has one, else empty."""
     row = await reader.fetch_one(
         "select country from events where author_id = :author_id and country <> '' and deleted_at is null"
         " order by created_at desc, id desc limit 1",
@@ -197,32 +197,33 @@ async def latest_country(reader: Reader, author_id: UserId) -> str:
 
 
 async def lock_for_update(tx: Transaction, event_id: EventId) -> Event | None:
-    """The event, locked until the transaction ends: code that counts or assigns seats holds this lock.
+    """Return the event, locked until the transaction ends. Code that counts or assigns seats holds this lock.
 
-    An update that changes nothing takes the row lock on PostgreSQL and returns the newest row; SQLite has one writer.
+    On PostgreSQL, an update that changes nothing takes the row lock and returns the newest row. SQLite has a single
+    writer.
     """
     row = await tx.fetch_one(f"update events set id = id where id = :id returning {COLUMNS}", id=event_id)
     return event_of(row) if row else None
 
 
-# An update of hundreds of unchanged rows, with all their indexes, would cost PostgreSQL as much as changing them.
+# Not an update: updating hundreds of unchanged rows and their indexes would cost as much as changing them.
 _DATES = f"select {COLUMNS} from events where series_id = :series_id order by id"
 _DATES_HELD: Mapping[Engine, str] = {"sqlite": _DATES, "postgresql": f"{_DATES} for no key update"}
 
 
 async def lock_dates(tx: Transaction, series_id: str) -> list[Event]:
-    """Lock every stored date of a locked series, in id order; deleted ones included."""
+    """Lock every stored date of a locked series, in id order, including deleted ones."""
     rows = await tx.fetch(_DATES_HELD[tx.engine], series_id=series_id)
     return [event_of(row) for row in rows]
 
 
 async def lock_several(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """Lock these events of a locked series as well, in id order."""
+    """Also lock these events of a locked series, in id order."""
     await hold_each(tx, "events", "id", event_ids)
 
 
 async def lock_series_of(tx: Transaction, slug: EventSlug) -> None:
-    """Lock the series of a date: before the event, as everywhere that locks both."""
+    """Lock the series of a date. Call this before locking the event, as everywhere that locks both."""
     await tx.execute(
         "update event_series set id = id where id = (select series_id from events where slug = :slug)", slug=slug
     )
@@ -241,7 +242,7 @@ async def status_before(reader: Reader, event_id: EventId) -> EventStatus:
 
 
 async def statuses_before(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, EventStatus]:
-    """``status_before`` of several events."""
+    """``status_before`` for several events."""
     if not event_ids:
         return {}
     rows = await reader.fetch("select id, status_before from events where id in :ids order by id", ids=list(event_ids))
@@ -251,7 +252,8 @@ async def statuses_before(reader: Reader, event_ids: Sequence[EventId]) -> dict[
 async def insert(tx: Transaction, event: Event, *, search_text: str, submission: tuple[str, bytes] | None) -> bool:
     """Insert a row for a submission with this key and digest.
 
-    False when this submission, or this date of a series, has one already; UniqueViolated when the record URI is known.
+    Return False if this submission, or this date of a series, already has one. Raises UniqueViolated if the record URI
+    is already known.
     """
     values = _values(event, search_text)
     values["submission_key"], values["submission_digest"] = submission or (None, None)
@@ -263,7 +265,7 @@ async def insert(tx: Transaction, event: Event, *, search_text: str, submission:
 
 
 async def insert_each(tx: Transaction, events: Sequence[tuple[Event, str]]) -> None:
-    """Insert rows, each with its search text; UniqueViolated where a date of a series or a record has one already."""
+    """Insert rows, each with its search text. Raises UniqueViolated if a date of a series or a record already has one."""
     if not events:
         return
     rows = [_values(event, search_text) for event, search_text in events]
@@ -280,7 +282,7 @@ def _type_of(column: str) -> str:
 
 
 async def update(tx: Transaction, event: Event, *, search_text: str) -> None:
-    """Write every column of a row that the caller has locked, except its identity."""
+    """Write every column of a row that the caller has locked, except those that identify it."""
     await update_many(tx, [(event, search_text)])
 
 
@@ -298,7 +300,7 @@ async def update_many(tx: Transaction, events: Sequence[tuple[Event, str]]) -> N
 
 
 async def without_position(reader: Reader, limit: int) -> list[Event]:
-    """Events with a town and no position that were not looked up yet."""
+    """Events with a town and no position whose town was not looked up yet."""
     rows = await reader.fetch(
         f"""
         select {COLUMNS} from events
@@ -312,7 +314,7 @@ async def without_position(reader: Reader, limit: int) -> list[Event]:
 
 
 async def set_derived_positions(tx: Transaction, found: Sequence[tuple[EventId, str, Spot | None]]) -> None:
-    """Store the position of each event's town, or that the town is unknown; not where its host was faster."""
+    """Store the position of each event's town, or that the town is unknown, unless it has a position by now."""
     for event_id, town, place in found:
         x, y, z = place or (None, None, None)
         await tx.execute(
@@ -327,7 +329,7 @@ async def set_derived_positions(tx: Transaction, found: Sequence[tuple[EventId, 
 
 
 async def set_removed(tx: Transaction, event_ids: Collection[EventId]) -> None:
-    """Mark the records of these events as removed, keeping an earlier time."""
+    """Mark the records of these events as removed. An earlier time is kept."""
     if event_ids:
         await tx.execute(
             "update events set removed_at = :now, updated_at = :now where id in :ids and removed_at is null",
@@ -337,7 +339,7 @@ async def set_removed(tx: Transaction, event_ids: Collection[EventId]) -> None:
 
 
 async def set_record_deleted(tx: Transaction, event_id: EventId) -> bool:
-    """Note that another app deleted the event's record; False where that is known."""
+    """Record that another app deleted the event's record. Return False if that was already known."""
     changed = await tx.execute(
         "update events set record_deleted_at = :now where id = :id and record_deleted_at is null",
         id=event_id,
@@ -347,7 +349,7 @@ async def set_record_deleted(tx: Transaction, event_id: EventId) -> bool:
 
 
 async def save_policy(tx: Transaction, events: Sequence[Event]) -> None:
-    """Save new revisions of locked rows that differ only in whether they are to be published."""
+    """Save new revisions of locked rows that differ only in whether they are published by the series' policy."""
     await tx.execute_many(
         "update events set is_published_by_policy = :is_published, revision = :revision, updated_at = :at"
         " where id = :id",
@@ -368,7 +370,7 @@ async def set_status_before(tx: Transaction, event_id: EventId, status: EventSta
 
 
 async def set_statuses_before(tx: Transaction, statuses: Sequence[tuple[EventId, EventStatus]]) -> None:
-    """Store the status of each before its cancellation, for reinstating; each counts as cancelled on its own."""
+    """Store each event's status before it was cancelled. It then counts as cancelled on its own, not with its series."""
     for status in sorted({status for _, status in statuses}):
         await tx.execute(
             "update events set status_before = :status, is_cancelled_with_series = 0 where id in :ids",
@@ -388,14 +390,14 @@ async def set_record(tx: Transaction, event_id: EventId, uri: str, cid: str, did
 
 
 async def raise_revision(tx: Transaction, event_id: EventId, revision: int) -> None:
-    """Raise the event's revision to at least this one, which somebody has seen: the next edit gets a greater number."""
+    """Raise the event's revision to at least this one, which was already seen, so that the next one is greater."""
     await tx.execute(
         "update events set revision = :revision where id = :id and revision < :revision", id=event_id, revision=revision
     )
 
 
 async def count_retraction(tx: Transaction, event_id: EventId) -> None:
-    """A record of the event was deleted from a repository: the next version under its key differs (``Event.version``)."""
+    """Count the deletion of one of the event's records, so that its next version differs (``Event.version``)."""
     await tx.execute("update events set retractions = retractions + 1 where id = :id", id=event_id)
 
 
@@ -406,7 +408,7 @@ async def forget_record(tx: Transaction, event_id: EventId) -> None:
 
 
 async def erasable(reader: Reader, did: str) -> dict[EventId, str]:
-    """Events known from this repository alone, with the URIs of their records."""
+    """Events known only from this repository, with the URIs of their records."""
     rows = await reader.fetch(
         "select id, record_uri from events where record_did = :did and origin = 'network' order by id", did=did
     )
@@ -414,7 +416,7 @@ async def erasable(reader: Reader, did: str) -> dict[EventId, str]:
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
-    """Erase the content of events known from this repository alone; those made here only lose their record."""
+    """Erase the content of events known only from this repository. Events made here only lose their record."""
     if await tx.execute(ERASE, did=did, now=tx.now, **BLANK) and tx.engine == "sqlite":
         # FTS5 only marks words as deleted until it merges its segments.
         await tx.execute("insert into search_index (search_index) values ('optimize')")
@@ -424,7 +426,7 @@ async def erase_from(tx: Transaction, did: str) -> None:
 
 
 async def release(tx: Transaction, event_id: EventId) -> None:
-    """Show a held event; a draft stays a draft, whatever its author's PDS says."""
+    """Show a held event. A draft stays a draft, whatever its author's PDS reports."""
     await tx.execute("update events set is_held = 0 where id = :id and is_held = 1 and is_draft = 0", id=event_id)
 
 
@@ -437,7 +439,7 @@ async def ids_in_group(reader: Reader, group_id: GroupId) -> list[EventId]:
 
 
 async def release_in_group(tx: Transaction, group_id: GroupId) -> None:
-    """Show the held events of a group that are not to be published any more."""
+    """Show the held events of a group that will no longer be published."""
     await tx.execute(
         "update events set is_held = 0 where group_id = :group_id and is_held = 1 and is_draft = 0", group_id=group_id
     )
@@ -445,7 +447,7 @@ async def release_in_group(tx: Transaction, group_id: GroupId) -> None:
 
 def _values(event: Event, search_text: str) -> dict[str, object]:
     place = event.place_in_series
-    # What was derived from the town stays until the town is another one.
+    # A derived position is kept until the town changes.
     town = event.town if event.town == event.derived_from else ""
     derived = event.derived_spot if town else None
     x, y, z = spot_in(event.place.latitude, event.place.longitude) or derived or (None, None, None)

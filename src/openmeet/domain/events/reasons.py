@@ -1,4 +1,4 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons why an action on an event is refused or its input is invalid."""
 
 from groundwork.errors import Reason
 

@@ -1,4 +1,4 @@
-"""Rules of one event: validation, visibility, when it may be changed. Pure."""
+"""Rules of a single event: validation, visibility, when it may be changed. Pure."""
 
 from dataclasses import Field, asdict, make_dataclass
 from datetime import datetime, timedelta
@@ -19,11 +19,11 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n.names import known_code
 from openmeet.recurrence import wall_time
 
-# A longer event is far more often a typing error in the end's year than an exhibition.
+# A longer duration is far more likely a mistyped year than a long exhibition.
 LONGEST = timedelta(days=366)
 
 
-if TYPE_CHECKING:  # made from the field table at run time
+if TYPE_CHECKING:  # created from the field table at run time
 
     class _Inputs:
         __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
@@ -42,24 +42,24 @@ else:
 
 
 class Submission(_Inputs):
-    """An event as typed: text by the name of its input, so that nothing is lost when something is invalid.
+    """An event as typed: text by the name of its input, so that nothing is lost if something is invalid.
 
     ``starts`` and ``ends`` are wall-clock times ``YYYY-MM-DDTHH:MM`` in ``time_zone``. With ``all_day`` they are the
-    first and the last day; a time of day is ignored. Lists are separated by commas. ``point`` is whatever
-    ``map_points.point_in`` parses.
+    first and the last day, and a time of day is ignored. Lists are separated by commas. ``point`` is anything that
+    ``map_points.point_in`` can parse.
     """
 
     __slots__ = ()
 
 
-# Of problems: the times come after what the event is.
+# The order of problems: those of the times come after those of the title and other basics.
 _ORDER: Final = tuple(
     dict.fromkeys(("title", "description", "starts", "ends", "time_zone", *(one.name for one in INPUTS)))
 )
 
 
 def check(typed: Submission, before: Event | None = None) -> Details:
-    """Validate a submission. InvalidForm lists every invalid field. ``before``: the event being edited."""
+    """Validate a submission. Raises InvalidForm, which lists every invalid field. ``before`` is the event being edited."""
     problems: dict[str, Why] = {}
     content = parse(asdict(typed), problems, before.content if before else None)
     if "country" not in problems and not _is_country(content.venue.country, before):
@@ -93,16 +93,16 @@ def check(typed: Submission, before: Event | None = None) -> Details:
 
 
 def starts_in_the_past(details: Details, before: Event | Details | None, now: Instant) -> bool:
-    """Whether this newly chosen start is past: more often a wrong year than a past meeting to record."""
+    """Whether a newly chosen start is in the past. That is more likely a wrong year than a past meeting being recorded."""
     begins = details.starts_at
     if details.is_all_day and details.ends_at is not None:
-        # A day is not past while it lasts.
+        # An all-day event is not past on its first day.
         begins = Instant(min(details.ends_at, details.starts_at + DAY))
     return begins < now and (before is None or before.starts_at != details.starts_at)
 
 
 def check_reason(text: str) -> str:
-    """Validate the reason of a cancellation; may be empty."""
+    """Validate the reason of a cancellation, which may be empty."""
     reason = text.replace("\r\n", "\n").strip()
     if len(reason) > MAX_REASON:
         raise InvalidForm({"reason": EventReason.TEXT_TOO_LONG(most=MAX_REASON)})
@@ -112,9 +112,9 @@ def check_reason(text: str) -> str:
 class GroupEventAccess(StrEnum):
     """Access to a private event by group membership alone."""
 
-    INSIDE = "inside"  # members of its group
-    GUEST = "guest"  # never were in the group, or there is none: an invitation counts
-    SHUT_OUT = "shut_out"  # left, or were removed: earlier RSVPs no longer give access
+    INSIDE = "inside"  # member of its group
+    GUEST = "guest"  # never in the group, or the event has none; an invitation counts
+    SHUT_OUT = "shut_out"  # left or was removed; earlier RSVPs no longer give access
 
 
 def access_by(role: GroupRole | None) -> GroupEventAccess:
@@ -133,10 +133,10 @@ def may_see(
     is_co_host: bool = False,
     is_kept_away: bool = False,
 ) -> bool:
-    """Whether the event exists for this person. ``has_rsvp_access``: has an RSVP row other than rejected.
+    """Whether the event exists for this person. ``has_rsvp_access``: they have an RSVP other than a rejected one.
 
-    ``access`` matters for events of a group, ``is_co_host`` for drafts and private ones, too; the defaults are the
-    narrowest (``seeing`` looks them up). ``is_kept_away``: its author blocks them, and they do not administer its
+    ``access`` matters for events of a group, ``is_co_host`` also for drafts and private ones. The defaults are the
+    strictest (``seeing`` looks up the values). ``is_kept_away``: its author blocks them, and they do not administer its
     group.
     """
     if viewer == event.author_id:
@@ -157,7 +157,7 @@ def may_see(
 
 
 def require_changeable(event: Event) -> None:
-    """Raise Refused for an event that is only a copy from the network, or gone."""
+    """Raise Refused if the event is only a copy from the network, or gone."""
     if event.is_read_only:
         raise Refused(EventReason.KEPT_ELSEWHERE, name="ReadOnly")
     if event.is_gone:
@@ -194,7 +194,7 @@ def _instants(
 def _days(
     first: datetime | None, last: datetime | None, time_zone: str, problems: dict[str, Why]
 ) -> tuple[Instant | None, Instant | None]:
-    """From the first midnight to the one after the last day; one day where no last one is given."""
+    """From the first midnight to the one after the last day. Without a last day, one day."""
     if first is None or "time_zone" in problems:
         return None, None
     last = last or first
@@ -207,7 +207,7 @@ def _days(
 
 
 def _is_country(country: str, before: Event | None) -> bool:
-    """Empty, or a country with a code; values from records of other apps may stay."""
+    """Whether the country is empty or has a code. Other values that came from records of other apps may stay."""
     if not country or known_code(country) is not None:
         return True
     return before is not None and before.content.venue.country == country

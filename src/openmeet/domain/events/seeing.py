@@ -1,6 +1,6 @@
 """Access to events: THE place that looks up how a person relates to an event (invariant 3).
 
-Lists filter in their SQL by ``visibility.is_public`` and ``visibility.is_shut_out``, which say the same.
+Lists apply the same rules in SQL, with ``visibility.is_public`` and ``visibility.is_shut_out``.
 """
 
 from collections.abc import Collection, Sequence
@@ -24,8 +24,8 @@ from openmeet.domain.users.model import UserId
 
 
 async def may_see(reader: Reader, event: Event, viewer: UserId | None, *, has_rsvp_access: bool) -> bool:
-    """Whether the event exists for this person. ``has_rsvp_access``: has an RSVP row other than rejected."""
-    # Query only where what everybody sees is not enough.
+    """Whether the event exists for this person. ``has_rsvp_access``: they have an RSVP other than a rejected one."""
+    # Query only if they could not see it as a stranger.
     if rules.may_see(event, viewer, has_rsvp_access=False):
         return True
     role = await role_in(reader, event.group.id if event.group else None, viewer)
@@ -46,8 +46,8 @@ async def require_visible(
     has_rsvp_access: bool = False,
     refusal: Reason = EventReason.NO_SUCH_EVENT,
 ) -> Event:
-    """The event itself. Raises NotFound (``refusal``) if it is absent, gone or hidden from this person.
-    ``has_rsvp_access``: as in ``may_see``.
+    """Return the event. Raises NotFound (``refusal``) if it does not exist, is gone or is hidden from this person.
+    ``has_rsvp_access`` is as in ``may_see``.
     """
     if event is None or event.is_gone or not await may_see(reader, event, viewer, has_rsvp_access=has_rsvp_access):
         raise NotFound(refusal)
@@ -55,9 +55,9 @@ async def require_visible(
 
 
 async def may_answer_from_network(reader: Reader, event: Event, user_id: UserId) -> bool:
-    """Whether the event exists for somebody apart from the RSVP in their record.
+    """Whether the event exists for a person, apart from the RSVP in their record.
 
-    Events hidden by moderators are hidden from everybody for the time being: RSVPs to them still count.
+    Events hidden by moderators are only temporarily hidden from everyone, so RSVPs to them still count.
     """
     return await may_see(reader, replace(event, is_hidden=False), user_id, has_rsvp_access=False)
 
@@ -65,7 +65,9 @@ async def may_answer_from_network(reader: Reader, event: Event, user_id: UserId)
 async def seen(
     reader: Reader, events: Sequence[Event], viewer: UserId | None, invited: Collection[EventId]
 ) -> list[Event]:
-    """Which of several events this person may see, in their order. ``invited``: where ``has_rsvp_access`` holds."""
+    """Those of several events that this person may see, in their order. ``invited`` has the events for which
+    ``has_rsvp_access`` is true.
+    """
     groups = [event.group.id for event in events if event.group is not None]
     roles = {} if viewer is None else await roles_in(reader, groups, viewer)
     hosted = set() if viewer is None else await hosted_among(reader, viewer, [event.id for event in events])
@@ -87,7 +89,7 @@ async def seen(
 
 
 async def role_of(reader: Reader, event: Event, viewer: UserId | None) -> EventRole:
-    """Role of this person in the event."""
+    """The role of this person in the event."""
     if viewer is None:
         return EventRole.NOBODY
     if viewer == event.author_id:
@@ -99,7 +101,7 @@ async def role_of(reader: Reader, event: Event, viewer: UserId | None) -> EventR
 
 
 async def run_among(reader: Reader, events: Sequence[Event], viewer: UserId | None) -> set[EventId]:
-    """Those of these events that this person hosts, or whose group they administer: they see all of them."""
+    """Those of these events that this person hosts or whose group they administer. They see all of them."""
     if viewer is None:
         return set()
     groups = [event.group.id for event in events if event.group is not None]
@@ -114,22 +116,22 @@ async def run_among(reader: Reader, events: Sequence[Event], viewer: UserId | No
 
 
 async def private_details_for(reader: Reader, event: Event, viewer: UserId | None, *, is_going: bool) -> PrivateDetails:
-    """What this person may see of the exact address, the join link and the entry instructions. ``is_going``: has a
-    confirmed place.
+    """The exact address, join link and entry instructions, as far as this person may see them. ``is_going``: they have
+    a confirmed place.
     """
     runs = bool(await run_among(reader, [event], viewer))
     return private_details(event, viewer, is_going=is_going, now=reader.now, runs=runs)
 
 
 async def require_permission(reader: Reader, event: Event, caller: UserId, act: EventPermission) -> None:
-    """Raise Forbidden unless the caller's role allows it."""
+    """Raise Forbidden unless the caller's role allows the action."""
     permissions.require_permission(await role_of(reader, event, caller), act)
 
 
 async def require_editable(
     reader: Reader, event: Event, caller: UserId, act: EventPermission = EventPermission.EDIT
 ) -> None:
-    """Raise Forbidden unless the caller may do this to the event; Refused where it is a copy from the network, or gone."""
+    """Raise Forbidden if the caller may not do this to the event, Refused if it is a copy from the network, or gone."""
     await require_permission(
         reader, event, caller, EventPermission.KEEP_DRAFT if event.is_draft and act is EventPermission.EDIT else act
     )
@@ -139,13 +141,13 @@ async def require_editable(
 def raise_if_gone(event: Event, *, concerns: bool = False) -> None:
     """Raise Gone (410) for a deleted event that was public, NotFound for a deleted one that was not.
 
-    ``concerns``: the viewer answered or hosted it, and learns which one it was even if it was not public.
+    ``concerns``: the viewer answered or hosted it, so they are told that it was deleted even if it was not public.
     """
     if not event.is_gone:
         return
     if event.is_hidden or event.is_held or (event.visibility is not Visibility.PUBLIC and not concerns):
         raise NotFound(EventReason.NO_SUCH_EVENT)
-    # A record that is missing from its repository may have been deleted there by any app.
+    # If the record is missing from its repository, any app may have deleted it there.
     is_by_host = event.deleted_at is not None
     if concerns and event.title:
         raise Gone(

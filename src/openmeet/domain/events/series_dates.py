@@ -1,8 +1,8 @@
-"""Bulk changes to the stored dates of a series, and which of them are published. Callers have locked the series and its
-dates and checked the permission.
+"""Bulk changes to the stored dates of a series, and to which of them are published. Callers have locked the series and
+its dates and checked the permission.
 
-``by``: who makes the change. Other authors' dates then await their authors, as with an edit of a single event
-(``publication``); None, for the scheduler, the network or the creation of the series, leaves that as it is.
+``by`` makes the change. Dates of other authors then await their authors, as after an edit of a single event
+(``publication``). With None, for the scheduler, the network or the creation of the series, that state does not change.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -43,7 +43,7 @@ async def create_dates(
     record: RecordSettings = USUAL_RECORD,
     needs_author_approval: bool = False,
 ) -> list[Event]:
-    """Store dates of a locked series as events; they must not be stored yet."""
+    """Store dates of a locked series as events. They must not be stored yet."""
     made = [
         with_details(
             replace(
@@ -75,7 +75,7 @@ async def create_dates(
 async def revise_dates(
     tx: Transaction, wanted: Sequence[tuple[Event, Details, tuple[str, ...]]], *, by: UserId | None
 ) -> list[Event]:
-    """Set content and overridden fields of locked dates; unchanged ones make no revision.
+    """Set content and overridden fields of locked dates. Unchanged ones get no new revision.
 
     Returns the changed events, in their order.
     """
@@ -92,9 +92,10 @@ async def revise_dates(
 async def restore_dates(
     tx: Transaction, wanted: Sequence[tuple[Event, Event, EventStatus]], *, by: UserId | None
 ) -> list[Event]:
-    """Restore the earlier content of locked dates: (as it is, as it was, status before its cancellation).
+    """Restore the earlier content of locked dates. ``wanted`` has triples: the date as it is, as it was, and its status
+    before the cancellation.
 
-    The caller, who knows the series, sets their positions in it; returns the changed events, in their order.
+    The caller, who knows the series, sets their positions in it. Returns the changed events, in their order.
     """
     found = [
         replace(
@@ -102,7 +103,7 @@ async def restore_dates(
             status=before.status,
             status_reason=before.status_reason,
             place_in_series=before.place_in_series,
-            # The series decides about dates; a single event has a record of its own.
+            # The series decides about publishing its dates. A single event decides itself.
             is_published_by_policy=now.is_published_by_policy or before.place_in_series is None,
             deleted_at=before.deleted_at,
             revision=now.revision + 1,
@@ -110,14 +111,14 @@ async def restore_dates(
         )
         for now, before, _ in wanted
     ]
-    # The status before matters only for events that were, or are, cancelled.
+    # The earlier status matters only for events that were or are cancelled.
     off = [(now.id, status) for now, before, status in wanted if now.is_cancelled or before.is_cancelled]
     await queries.set_statuses_before(tx, off)
     return await _save_changed(tx, [now for now, _, _ in wanted], found, by)
 
 
 async def cancel_each(tx: Transaction, dates: Sequence[Event], reason: str, *, by: UserId | None) -> list[Event]:
-    """``cancel`` for locked dates of a series that the caller may change; returns the changed events, in their order."""
+    """``cancel`` for locked dates of a series that the caller may change. Returns the changed events, in their order."""
     await queries.set_statuses_before(tx, [(one.id, one.status) for one in dates if not one.is_cancelled])
     found = [
         one
@@ -129,13 +130,15 @@ async def cancel_each(tx: Transaction, dates: Sequence[Event], reason: str, *, b
 
 
 async def let_date_stand(tx: Transaction, date: Event, status: EventStatus) -> Event:
-    """Set the status of a locked, re-imported date: planned, postponed. Returns the changed event."""
+    """Set the status of a locked, re-imported date that is not cancelled (planned or postponed). Return the changed
+    event.
+    """
     (saved,) = await _save_changed(tx, [date], [_next(tx, replace(date, status=status))], None)
     return saved
 
 
 async def reinstate_each(tx: Transaction, dates: Sequence[Event], *, by: UserId | None) -> list[Event]:
-    """``reinstate`` for locked dates of a series that the caller may change; returns the changed events, in their
+    """``reinstate`` for locked dates of a series that the caller may change. Returns the changed events, in their
     order.
     """
     statuses = await queries.statuses_before(tx, [one.id for one in dates if one.is_cancelled])
@@ -146,7 +149,7 @@ async def reinstate_each(tx: Transaction, dates: Sequence[Event], *, by: UserId 
 
 
 async def delete_each(tx: Transaction, dates: Sequence[Event]) -> list[Event]:
-    """``delete_locked`` for locked dates of a series; returns the changed events, in their order."""
+    """``delete_locked`` for locked dates of a series. Returns the changed events, in their order."""
     gone = [_next(tx, replace(one, deleted_at=tx.now)) for one in dates]
     await queries.update_many(tx, [(one, "") for one in gone])
     await notify_webhooks(tx, gone)
@@ -160,18 +163,20 @@ async def delete_each(tx: Transaction, dates: Sequence[Event]) -> list[Event]:
 
 
 async def leave_series(tx: Transaction, dates: Sequence[Event], *, by: UserId | None) -> None:
-    """Detach locked dates from the series; they stay as single events."""
+    """Detach locked dates from the series. They continue as single events."""
     left = [_next(tx, replace(one, place_in_series=None, is_published_by_policy=True)) for one in dates]
     await _save_changed(tx, dates, left, by)
 
 
 async def let_wait(tx: Transaction, series_id: str, by: UserId) -> None:
-    """Other authors' upcoming dates of a locked series await their authors: the series part of their records changed."""
+    """Make upcoming dates of other authors in a locked series await them, because the series part of their records
+    changed.
+    """
     await ownership.let_dates_wait(tx, series_id, by)
 
 
 async def agree_to_dates(tx: Transaction, series_id: str, author_id: UserId) -> list[Event]:
-    """The author approves others' changes to their dates of a locked series; returns those dates."""
+    """Approve, as the author, other people's changes to one's dates of a locked series. Returns those dates."""
     waiting = [
         one
         for one in await queries.lock_dates(tx, series_id)
@@ -183,21 +188,23 @@ async def agree_to_dates(tx: Transaction, series_id: str, author_id: UserId) -> 
 
 
 async def set_records(tx: Transaction, dates: Sequence[Event], record: RecordSettings) -> list[Event]:
-    """Change the record settings of these locked dates; returns those changed."""
+    """Change the record settings of these locked dates. Returns the changed ones."""
     changed = [_next(tx, replace(one, record=record)) for one in dates if one.record != record]
     await _save_all(tx, changed)
     return changed
 
 
 async def publish_by_policy(tx: Transaction, dates: Sequence[Event]) -> None:
-    """Invert whether these dates of a series are published."""
+    """Invert for each of these dates whether the series' policy publishes it."""
     turned = [_next(tx, replace(one, is_published_by_policy=not one.is_published_by_policy)) for one in dates]
     await queries.save_policy(tx, turned)
     await _enqueue(tx, turned)
 
 
 def _slug_text(details: Details, place: PlaceInSeries) -> str:
-    """Words for a date's slug: with its day, because all dates of a series share a title, and slugs are unique."""
+    """Text for a date's slug. It includes the day, because all dates of a series have the same title, and slugs are
+    unique.
+    """
     return f"{details.content.title[:30]} {place.original_date[:10]}"
 
 
@@ -209,7 +216,7 @@ def _next(tx: Transaction, after: Event) -> Event:
 async def _save_changed(
     tx: Transaction, before: Sequence[Event], after: Sequence[Event], by: UserId | None
 ) -> list[Event]:
-    """Save those of these dates that have a new revision, marked with who changed them; returns all."""
+    """Save those of these dates that have a new revision, made by ``by``. Return all of them."""
     changed = [then for now, then in zip(before, after, strict=True) if then.revision != now.revision]
     if by is not None:
         waiting = await waiting_for_authors(tx, changed, by)
@@ -238,9 +245,10 @@ _DATE = "sd"
 
 
 def is_first_of_series(table: str, fits: Callable[[str], str], *, by: Literal["over_at", "starts_at"]) -> str:
-    """SQL condition: the event is no date of a series, or the first fitting one.
+    """SQL condition: the event is not a date of a series, or it is the first date that matches.
 
-    ``fits``: the list's own condition, given a table alias, with a lower bound of ``by``, the column that orders dates.
+    ``fits`` is the list's own condition for a table alias. It must include a lower bound of ``by``, the column that
+    orders dates.
     """
     first = f"select {_DATE}.id from events {_DATE} where {_DATE}.series_id = {table}.series_id and {fits(_DATE)}"
     order = f"order by {_DATE}.{by}, {_DATE}.id limit 1"
@@ -251,11 +259,12 @@ def is_first_of_series(table: str, fits: Callable[[str], str], *, by: Literal["o
 
 
 def has_date(table: str, fits: Callable[[str], str]) -> str:
-    """SQL condition: the event is a date of a series with a fitting date."""
+    """SQL condition: the event is a date of a series of which some date matches."""
     return f"exists (select 1 from events {_DATE} where {_DATE}.series_id = {table}.series_id and {fits(_DATE)})"
 
 
-# Of the same group, and no less open than the one shown: everyone who sees that one may know of these.
+# Dates in the same group that are at least as visible as the one shown, so that everyone who sees that one may know of
+# them.
 _MORE = f"""
     select e.id, count(*) as number
       from events e join events {_DATE} on {_DATE}.series_id = e.series_id
@@ -268,7 +277,7 @@ _MORE = f"""
 
 
 async def more_dates(reader: Reader, events: Sequence[Event]) -> Mapping[EventId, int]:
-    """How many other stored upcoming dates of their series there are, as far as viewers of these may know."""
+    """For each event, how many other stored upcoming dates of its series its viewers may know of."""
     dates = [event.id for event in events if event.place_in_series is not None]
     if not dates:
         return {}
@@ -276,16 +285,17 @@ async def more_dates(reader: Reader, events: Sequence[Event]) -> Mapping[EventId
     return {EventId(row["id"]): row["number"] for row in rows}
 
 
-# No event takes longer (``rules.LONGEST``): earlier starts are over, and the index need not be read from its beginning.
+# No event lasts longer (``rules.LONGEST``), so earlier ones are over, and the index does not have to be read from its
+# beginning.
 _UNDER_WAY: Final = 367 * DAY
-# No more are stored ahead; dates of a century opened one by one are not waited for.
+# More dates are not stored in advance. Dates that people opened one by one over a century are not included.
 _MOST_APART: Final = 1000
 
 _COMING = """series_id = :series_id and starts_at > :since and deleted_at is null and removed_at is null
          and (over_at is null or over_at > :now)"""
 _NEXT = f"select id from events where {_COMING} and status <> 'cancelled' order by starts_at, id limit 1"
 
-# By policy: which upcoming dates are to be published, and which published ones are not to be.
+# For each policy: upcoming dates that must be published but are not, and the reverse.
 _WRONG: Final = {
     "next": (
         f"(is_published_by_policy = 0 and id in ({_NEXT}))"
@@ -297,10 +307,10 @@ _WRONG: Final = {
 
 
 async def enqueue_by_policy(tx: Transaction, series_id: str) -> int:
-    """Enqueue records so that exactly the upcoming dates chosen by the series' policy are published; returns how many
+    """Enqueue records so that exactly the upcoming dates selected by the series' policy are published. Return how many
     changed.
 
-    A series kept elsewhere, or not confirmed by anybody, has no policy here.
+    A series that is kept elsewhere, or that no one has confirmed, has no policy here.
     """
     row = await tx.fetch_one(
         "select publication_policy from event_series where id = :id and is_read_only = 0", id=series_id
@@ -315,13 +325,13 @@ async def enqueue_by_policy(tx: Transaction, series_id: str) -> int:
     )
     await publish_by_policy(tx, [event_of(row) for row in rows])
     if Flag.NATIVE_RECURRENCE in await switches(tx):
-        # The rule in the series' record leaves out dates that are cancelled, moved or have a record of their own.
+        # The rule in the series' record excludes dates that are cancelled, moved or have their own record.
         await recheck_published(tx, series_id)
     return len(rows)
 
 
 async def recheck_published(tx: Transaction, series_id: str) -> None:
-    """The rule or the page of a series has changed: enqueue its published dates, whose records mention it."""
+    """Enqueue the published dates of a series whose rule or page has changed, because their records mention it."""
     rows = await tx.fetch(
         f"select id from events where {_COMING} and (record_uri is not null or is_published_by_policy = 1)"
         " order by starts_at, id",
@@ -335,13 +345,15 @@ async def recheck_published(tx: Transaction, series_id: str) -> None:
 
 
 async def next_date(reader: Reader, series_id: str) -> str | None:
-    """The event of the next date that takes place: its record represents the series, by its policy."""
+    """The event of the next date that takes place. With some policies, its record represents the series."""
     row = await reader.fetch_one(_NEXT, series_id=series_id, since=reader.now - _UNDER_WAY, now=reader.now)
     return None if row is None else row["id"]
 
 
 async def names_apart(reader: Reader, series_id: str, *, since: str) -> list[str]:
-    """Names of stored later dates that the rule does not describe: cancelled, gone, moved, or with a record."""
+    """Original dates of stored later dates that the rule does not describe: cancelled, gone, moved, or with their own
+    record.
+    """
     rows = await reader.fetch(
         f"select {COLUMNS} from events where series_id = :series_id and original_date > :since"
         " order by original_date limit :limit",
@@ -365,7 +377,9 @@ async def names_apart(reader: Reader, series_id: str, *, since: str) -> list[str
 
 
 async def enqueue_around(tx: Transaction, slug: str) -> None:
-    """``enqueue_by_policy`` for the series of a date, if it is one: only that date was changed."""
+    """Call ``enqueue_by_policy`` for the series of an event, if it is a date of one. Used when only that date was
+    changed.
+    """
     row = await tx.fetch_one("select series_id from events where slug = :slug", slug=slug)
     if row is not None and row["series_id"] is not None:
         await enqueue_by_policy(tx, row["series_id"])

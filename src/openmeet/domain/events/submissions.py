@@ -1,4 +1,4 @@
-"""Conversion between form fields and ``rules.Submission``, both ways, for new forms, edits and drafts."""
+"""Conversion between form fields and ``rules.Submission`` in both directions, for new forms, edits and drafts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
@@ -13,12 +13,14 @@ from openmeet.recurrence import wall_time
 
 FIELDS = tuple(field.name for field in fields(Submission))
 
-# Why the scheduler did not publish a draft; stored among the fields of its form.
+# Key of the reason why the scheduler did not publish a draft; stored with the fields of its form.
 PROBLEM = "publish_problem"
 
 
 def submission_of(typed: Mapping[str, str]) -> Submission:
-    """Parse a posted form; missing fields have their default, unknown ones are ignored. Checked boxes add up to lists."""
+    """Parse a posted form. Missing fields get their default, unknown ones are ignored. Checked boxes are combined into
+    lists.
+    """
     found = {name: typed[name] for name in FIELDS if name in typed}
     for one in INPUTS:
         ticked = [choice for choice in one.kind.boxes if typed.get(f"{one.name}.{choice}")]
@@ -33,7 +35,7 @@ def values_of(submission: Submission) -> dict[str, str]:
 
 
 def values_of_event(event: Event | Details) -> dict[str, str]:
-    """Form values of an event, also of a date that is only computed."""
+    """Form values of an event, or of a date that is only computed."""
     ends = ""
     if event.ends_at is not None and event.is_all_day:
         ends = f"{all_day.last_day(event.ends_at, event.time_zone).isoformat()}T00:00"
@@ -49,28 +51,28 @@ def values_of_event(event: Event | Details) -> dict[str, str]:
 
 
 def pack(submission: Submission, more: Mapping[str, str]) -> str:
-    """Serialize a draft; ``more`` are form fields that do not belong to an event."""
+    """Serialize a draft. ``more`` has form fields that do not belong to an event."""
     return msgspec.json.encode({**more, **asdict(submission)}).decode()
 
 
 def more_in(text: str, names: Sequence[str]) -> dict[str, str]:
-    """The further fields of a packed draft."""
+    """Those of a packed draft's further fields that are in ``names``."""
     kept = msgspec.json.decode(text, type=dict[str, str])
     return {name: kept[name] for name in names if name in kept}
 
 
 def further_fields(text: str) -> dict[str, str]:
-    """All further fields of a packed draft, except the problem noted with it."""
+    """All further fields of a packed draft, except the problem stored with it."""
     kept = msgspec.json.decode(text or "{}", type=dict[str, str])
     return {name: value for name, value in kept.items() if name not in FIELDS and name != PROBLEM}
 
 
 def unpack(text: str) -> Submission:
-    """Deserialize a draft; fields that no longer exist are ignored, new ones have their default."""
+    """Deserialize a draft. Fields that no longer exist are ignored, new ones get their default."""
     return submission_of(msgspec.json.decode(text, type=dict[str, str]))
 
 
 def _minutes(iso: str) -> str:
-    """``YYYY-MM-DDTHH:MM``, with seconds only where they are not zero."""
+    """Format as ``YYYY-MM-DDTHH:MM``, with seconds only if they are not zero."""
     whole = iso[:19]
     return whole[:16] if whole[16:] in {"", ":00"} else whole

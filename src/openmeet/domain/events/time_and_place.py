@@ -1,4 +1,4 @@
-"""When and where an event takes place, as text: with time of day and zone, or as days for all-day events. Pure."""
+"""When and where an event takes place, as text: with time of day and time zone, or as days for all-day events. Pure."""
 
 from datetime import date, datetime
 
@@ -27,7 +27,7 @@ def days_of(event: Event | Details) -> tuple[date, date] | None:
 
 
 def span_label(event: Event | Details) -> str:
-    """``Saturday 4 July 2026, 18:00–20:00``; ``Saturday 4 July 2026 – Sunday 5 July 2026``; without the zone."""
+    """``Saturday 4 July 2026, 18:00–20:00``; ``Saturday 4 July 2026 – Sunday 5 July 2026``. Without the time zone."""
     if event.starts_at is None:
         return str(TO_BE_ANNOUNCED)
     days = days_of(event)
@@ -40,7 +40,7 @@ def span_label(event: Event | Details) -> str:
 
 
 def start_label(event: Event | Details) -> str:
-    """The start with its zone: ``Saturday 4 July 2026, 18:00 Berlin time``; a day needs none."""
+    """The start with its time zone: ``Saturday 4 July 2026, 18:00 Berlin time``. For all-day events, without."""
     if event.starts_at is None:
         return str(TO_BE_ANNOUNCED)
     days = days_of(event)
@@ -51,7 +51,7 @@ def start_label(event: Event | Details) -> str:
 
 
 def short_start_label(event: Event | Details) -> str:
-    """``Tue 24 Nov, 19:00``; of a whole day the day alone."""
+    """``Tue 24 Nov, 19:00``; for all-day events only the day."""
     if event.starts_at is None:
         return str(TO_BE_ANNOUNCED)
     starts = wall_time.local_of(event.starts_at, event.time_zone)
@@ -60,14 +60,14 @@ def short_start_label(event: Event | Details) -> str:
 
 
 def zone_label(event: Event | Details) -> str:
-    """The zone after a time of day; empty for days."""
+    """The time zone to show after a time of day; empty for all-day events."""
     if event.starts_at is None or event.is_all_day:
         return ""
     return formatting.zone_label(wall_time.local_of(event.starts_at, event.time_zone), event.time_zone)
 
 
 def clock_label(event: Event | Details) -> str:
-    """Under a day's heading: ``18:00–20:00``, ``18:00 – Sun 5 July``, ``All day``, ``Until Sun 5 July``."""
+    """For use under a day's heading: ``18:00–20:00``, ``18:00 – Sun 5 July``, ``All day``, ``Until Sun 5 July``."""
     if event.starts_at is None:
         return gettext("To be announced")
     days = days_of(event)
@@ -83,7 +83,7 @@ def clock_label(event: Event | Details) -> str:
 
 
 def tagged(event: Event | Details, now: Instant | None = None) -> Markup | str:
-    """``span_label`` with ``<time>`` around each end. ``now``: without the year where everybody knows it."""
+    """``span_label`` with ``<time>`` around each end. With ``now``, the year is left out if it is obvious."""
     if event.starts_at is None:
         return ""
     today = _today(event, now)
@@ -104,7 +104,7 @@ def tagged(event: Event | Details, now: Instant | None = None) -> Markup | str:
 
 
 def _today(event: Event | Details, now: Instant | None) -> date | None:
-    """The day that it is where the event is."""
+    """Today's date where the event takes place."""
     return None if now is None else wall_time.local_of(now, event.time_zone).date()
 
 
@@ -115,7 +115,9 @@ def _tagged_clocks(starts_at: Instant, opening: str, ends_at: Instant, ends: dat
 
 
 def tagged_in_two(event: Event | Details, now: Instant) -> tuple[Markup | str, Markup | str]:
-    """``tagged`` as the day, and the time of day for a second line, which is empty where there are no hours or several days."""
+    """``tagged`` in two lines: the day, and the time of day. The second is empty for all-day events and those of
+    several days.
+    """
     if event.starts_at is None or event.is_all_day:
         return tagged(event, now), ""
     starts = wall_time.local_of(event.starts_at, event.time_zone)
@@ -129,7 +131,7 @@ def tagged_in_two(event: Event | Details, now: Instant) -> tuple[Markup | str, M
 
 
 def tag_of_start(event: Event | Details, words: str) -> Markup | str:
-    """``<time>`` around words about the start: an instant, or a day."""
+    """Wrap text about the start in ``<time>``: an instant, or a day."""
     if event.starts_at is None:
         return words
     days = days_of(event)
@@ -137,7 +139,7 @@ def tag_of_start(event: Event | Details, words: str) -> Markup | str:
 
 
 def join_from_label(event: Event, private: PrivateDetails) -> str:
-    """When the join link will be shown, for somebody who still has to wait; empty for everybody else."""
+    """When the join link will be shown, for people who still have to wait; empty for everyone else."""
     if private.join_from is None:
         return ""
     local = wall_time.local_of(private.join_from, event.time_zone)
@@ -162,13 +164,13 @@ def place_label(event: Event) -> str:
 
 
 def place_lines(mode: Mode, place: Venue, *, hides_place: bool) -> list[str]:
-    """The place, as far as ``place`` has it. ``hides_place``: others know more."""
+    """The lines of the place, as far as ``place`` has it. ``hides_place``: other people can see more."""
     if mode is Mode.ONLINE:
         return [gettext("Online")]
     lines = list(place.lines)
     if not lines or place.is_country_alone:
         known = ON_THE_MAP if place.latitude else ANNOUNCED_LATER
-        # Until a place is known, its country alone is of no use.
+        # Without a place, the country alone is of no use.
         lines = lines if hides_place or place.latitude else []
         lines.insert(0, gettext("A place shown to people who are going") if hides_place else str(known))
     return [*lines, gettext("and online")] if mode is Mode.HYBRID else lines

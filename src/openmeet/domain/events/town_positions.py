@@ -1,7 +1,7 @@
-"""Positions of events whose host gave a town and no point: searches near a place find them, about where the town is.
+"""Positions of events whose host gave a town but no point, so that searches near a place find them approximately.
 
-A derived position is in the search index alone. Records, feeds and structured data have only what the host gave. An
-event whose address has an audience gets none (decision 0071).
+A derived position is only in the search index. Records, feeds and structured data contain only what the host gave. An
+event with a restricted address gets none (decision 0071).
 """
 
 import re
@@ -17,7 +17,7 @@ from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.model import Place
 from openmeet.i18n import names
 
-# Events of one transaction, and of one round: the next round comes in some seconds.
+# Events per transaction. The next round follows in a few seconds.
 _AT_ONCE: Final = 200
 _ROUND: Final = 10_000
 
@@ -27,7 +27,7 @@ _PARTS = re.compile(r"[,;/(]| [-–] ")
 
 @dataclass(frozen=True, slots=True)
 class EventPosition:
-    """Where an event is, in degrees. ``is_town``: only its town is known."""
+    """Where an event is, in degrees. ``is_town`` is True if only its town is known."""
 
     latitude: float
     longitude: float
@@ -39,7 +39,7 @@ class EventPosition:
 
 
 def position_of(event: Event) -> EventPosition | None:
-    """The public position of an event: what its host gave, else its town's; None where everybody may not know it."""
+    """The public position of an event: the point its host gave, or else that of its town. None if neither is public."""
     exact = spot_in(event.place.latitude, event.place.longitude)
     if exact is not None:
         return EventPosition(float(event.place.latitude), float(event.place.longitude))
@@ -58,9 +58,9 @@ class _HasTown(Protocol):
 
 
 async def derive(db: Database, gazetteer: Gazetteer) -> int:
-    """Give every event with a town and no point its position; returns how many were looked at.
+    """Set the position of events that have a town and no point. Return how many were looked at.
 
-    Does nothing while the list of places is not there: the first search by name builds it.
+    Does nothing until the list of places has been built, which the first search by name does.
     """
     looked_at = 0
     while gazetteer.is_built and looked_at < _ROUND:
@@ -76,7 +76,7 @@ async def derive(db: Database, gazetteer: Gazetteer) -> int:
 
 
 def town_named(where: _HasTown, gazetteer: Gazetteer) -> Place | None:
-    """The place that a town's name means without doubt; None for an unknown one, and for one of several."""
+    """The place that a town's name unambiguously refers to. None if the name is unknown or ambiguous."""
     country = names.known_code(where.country) or ""
     for name in _candidates(where.locality):
         found = gazetteer.find_town(name, region=where.region, country=country)
@@ -86,7 +86,9 @@ def town_named(where: _HasTown, gazetteer: Gazetteer) -> Place | None:
 
 
 def _candidates(locality: str) -> Iterator[str]:
-    """``12045 Berlin``, ``Berlin-Neukölln, Berlin``: as it is, without its postal code, then its parts."""
+    """Names to look up for ``12045 Berlin`` or ``Berlin-Neukölln, Berlin``: the text itself, without its postal code,
+    then its parts.
+    """
     text = locality.strip()
     yield text
     bare = _POSTAL_CODE.sub("", text).strip()

@@ -1,9 +1,9 @@
 """Which events appear in unsolicited lists: THE rule for events from the network (design, section 5.12).
 
-Search shows everything public. Front page, its feed, the sitemap and notifications show events made here. From the
-network they show events by people who signed in here or are followed by a group, and events near a configured point,
-unless the site chose to show everything, or nothing, of the network. Pending and hidden events are excluded before
-both.
+Search shows everything public. The front page, its feed, the sitemap and notifications show events made here. From the
+network they show events by people who have signed in here or are followed by a group, and events near a configured
+point, unless the site chose to show everything or nothing from the network. Pending and hidden events are always
+excluded.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class FrontPagePolicy:
 FAMILIAR: Final = FrontPagePolicy(FrontPageChoice.FAMILIAR)
 EVERYTHING: Final = FrontPagePolicy(FrontPageChoice.EVERYTHING)
 
-# The DIDs whose events are shown without being searched for.
+# The DIDs whose events are shown even if nobody searches for them.
 FAMILIAR_DIDS: Final = (
     "select i.did from identities i join users u on u.id = i.user_id where u.kind = 'person'"
     " union select f.did from group_follows f"
@@ -65,7 +65,9 @@ def stands_by_itself(table: str, shown: FrontPagePolicy) -> str:
 
 
 async def is_announced_to_strangers(reader: Reader, event: Event, shown: FrontPagePolicy = EVERYTHING) -> bool:
-    """Whether people who have nothing to do with the event are notified of it: public, to come, and as the site chose."""
+    """Whether people who have no relation to the event may be notified of it: it is public, upcoming, and allowed by
+    the site's choice.
+    """
     if not event.may_be_announced(reader.now):
         return False
     row = await reader.fetch_one(
@@ -76,13 +78,13 @@ async def is_announced_to_strangers(reader: Reader, event: Event, shown: FrontPa
 
 
 def announced_sources(event: Event) -> tuple[str, ...]:
-    """The people and groups that somebody may have blocked or muted, so that they are not notified of this event."""
+    """The people, groups and series whose blocking or muting keeps a person from being notified of this event."""
     series_id = event.place_in_series.series_id if event.place_in_series else None
     return tuple(filter(None, (event.author_id, event.group.id if event.group else None, series_id)))
 
 
 def is_familiar(table: str) -> str:
-    """SQL condition: made here, or by somebody known here."""
+    """SQL condition: made here, or by a person or account that is known here."""
     return (
         f"({table}.origin = 'here'"
         f" or exists (select 1 from users fu where fu.id = {table}.author_id and fu.kind = 'person')"
@@ -98,7 +100,9 @@ def _is_near(table: str, near: Near) -> str:
 
 
 async def look_first(tx: Transaction, event: Event) -> None:
-    """Hold back the public events of a new account at its first one; called wherever an event made here is written."""
+    """Hold the public events of a new account for review when it creates its first one. Called wherever an event made
+    here is written.
+    """
     if event.visibility is not Visibility.PUBLIC or event.is_gone:
         return
     current = await policy.current(tx)
@@ -112,7 +116,7 @@ async def look_first(tx: Transaction, event: Event) -> None:
 
 
 async def _has_another(reader: Reader, event: Event) -> bool:
-    """Whether others saw an event of this author before; another date of the same series does not count."""
+    """Whether this author already has another public event. Other dates of the same series do not count."""
     row = await reader.fetch_one(
         "select 1 as found from events where author_id = :author_id and visibility = 'public' and is_draft = 0"
         " and id <> :id and (series_id is null or series_id <> :series_id) limit 1",

@@ -1,4 +1,4 @@
-"""Values that an event's content is made of, and their limits."""
+"""Values that make up an event's content, and their limits."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,12 +17,13 @@ MAX_ACCESS_NOTE = 2_000
 MAX_DOOR_NOTE = 2_000
 MAX_LANGUAGES = 8
 MAX_CATEGORIES = 3
-# Earliest time the join link may be shown: more than a week before the start makes no difference to "at once".
+# Limit for how early the join link can be shown. More than a week before the start is practically the same as "at
+# once".
 MAX_MINUTES_BEFORE = 7 * 24 * 60
 
 
 class Mode(StrEnum):
-    """How people meet; the record's tokens are ``inperson``, ``virtual`` and ``hybrid``."""
+    """How people meet. The tokens in records are ``inperson``, ``virtual`` and ``hybrid``."""
 
     IN_PERSON = "in_person"
     ONLINE = "online"
@@ -30,7 +31,9 @@ class Mode(StrEnum):
 
 
 class Visibility(StrEnum):
-    """Who may see it. Unlisted: anyone who has the link. Private: the host and invited people; in a group, its members."""
+    """Who may see the event. Unlisted: anyone who has the link. Private: the host and invited people; in a group, its
+    members.
+    """
 
     PUBLIC = "public"
     UNLISTED = "unlisted"
@@ -38,7 +41,7 @@ class Visibility(StrEnum):
 
 
 class Audience(StrEnum):
-    """Who sees the join link, the exact address, the entry instructions: each has its own."""
+    """Who may see the join link, the exact address or the entry instructions. Each has its own audience."""
 
     ATTENDEES = "attendees"
     EVERYONE = "everyone"
@@ -46,7 +49,7 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tickets:
-    """Where to get tickets, and their price in the host's words: nothing is sold here."""
+    """Where to get tickets, and their price in the host's words. Tickets are not sold here."""
 
     url: str = ""
     price: str = ""
@@ -66,7 +69,7 @@ NO_ACCESSIBILITY = Accessibility()
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """A place people can go to. Coordinates are decimal degrees as text: the data model has no floats."""
+    """A place that people can go to. Coordinates are decimal degrees as text, because the data model has no floats."""
 
     name: str = ""
     street: str = ""
@@ -88,14 +91,14 @@ class Venue:
 
     @property
     def is_country_alone(self) -> bool:
-        """Whether only the country is known. Forms prefill the country of one's last event, so it often comes without a
-        place.
+        """Whether only the country is known. Forms prefill it with the country of the person's last event, so it often
+        comes without a place.
         """
         return bool(self.country) and self == Venue(country=self.country)
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Lines of a postal address, name first, without empty lines."""
+        """Lines of a postal address, the name first, without empty lines."""
         town = " ".join(part for part in (self.postal_code, self.locality) if part)
         last = ", ".join(part for part in (self.region, name_of(self.country)) if part)
         return tuple(line for line in (self.name, self.street, town, last) if line)
@@ -106,7 +109,7 @@ NOWHERE = Venue()
 
 @dataclass(frozen=True, slots=True)
 class EventLink:
-    """A link shown on the event's page; https, http or at only."""
+    """A link shown on the event's page. Only https, http and at URLs."""
 
     uri: str
     name: str = ""

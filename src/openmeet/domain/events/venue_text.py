@@ -1,4 +1,6 @@
-"""A place in one line, as people write it, and its parts: ``Prachtsaal, Marktstraße 8, 10245 Berlin``. Pure but for the list of places."""
+"""Convert between a place in one line, as people write it (``Prachtsaal, Marktstraße 8, 10245 Berlin``), and its parts.
+Pure, apart from the list of places.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -9,46 +11,47 @@ from openmeet.domain.events.values import Venue
 from openmeet.domain.places.model import Found, Place, folded
 from openmeet.i18n import names
 
-# What a typed name means. None where no list of places is there.
+# Looks up a typed name. None if there is no list of places.
 FindPlace = Callable[[str], Found] | None
 
-# Without being asked, a name is read as a town in a country that the form does not have only if the town is this large:
-# many a hall is called like a village somewhere.
+# Unless somebody asked, a name is only read as a town in a country other than the form's if the town is this large,
+# because many venues share their name with a village somewhere.
 _LARGE: Final = 100_000
 _POSTAL = re.compile(r"((?:[A-Za-z]{1,3}-)?(?:\d{4,6}|\d{3} \d{2})) +(?=\D)")
-# Parts that may name a town: ``Neukölln, Berlin, Germany``.
+# Maximum number of parts that can name a town: ``Neukölln, Berlin, Germany``.
 _TAIL: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPlace:
-    """A place with its parts. ``town``: the known one in it, if it is certain."""
+    """A place with its parts. ``town`` is the known town in it, if that is certain."""
 
     venue: Venue
     town: Place | None = None
 
 
 def text_of(venue: Venue) -> str:
-    """The place in one line. Its country and its point are left out."""
+    """The place in one line, without country and point."""
     town = " ".join(part for part in (venue.postal_code, venue.locality) if part)
     return ", ".join(part for part in (venue.name, venue.street, town, venue.region) if part)
 
 
 def head_of(text: str) -> str:
-    """What stands before the last comma, where suggestions for the town begin."""
+    """The text before the last comma. Suggestions for the town begin after it."""
     return text.rpartition(",")[0].strip()
 
 
 def at_town(head: str, town: Place) -> Venue:
-    """The place at a chosen town. ``head``: what was typed in front of the town."""
+    """The place in a chosen town. ``head`` is what was typed before the town."""
     return _with_head(_parts_of(head), _venue(town, [town.name], ""))
 
 
 def read_place(text: str, find: FindPlace, *, country: str = "", is_asked: bool = False) -> ReadPlace:
-    """The parts of a place, without a point. ``country``: the one that the form has; it stays where the text names no other.
+    """The parts of a place, without a point. ``country`` is the one in the form, which is kept unless the text names
+    another.
 
-    Every word of the text is in a part. What is no town that can be told stays in the name. ``is_asked``: somebody asked
-    which town it is, so that a small one far away may be meant.
+    Every word of the text ends up in a part. Words that are not recognized as a town stay in the name. ``is_asked``:
+    somebody asked which town it is, so a small one far away is also considered.
     """
     parts = _parts_of(text)
     if not parts:
@@ -65,7 +68,7 @@ def _with_head(head: Sequence[str], town: Venue) -> Venue:
     if not head:
         return town
     if len(head) == 1:
-        # ``Sonnenallee 98, Berlin`` is an address; a hall with a number in its name has a street behind it.
+        # ``Sonnenallee 98, Berlin`` is an address. A venue with a number in its name is followed by a street.
         is_street = bool(town.locality) and re.search(r"\d", head[0]) is not None
         return replace(town, street=head[0]) if is_street else replace(town, name=head[0])
     return replace(town, name=head[0], street=", ".join(head[1:]))
@@ -74,7 +77,7 @@ def _with_head(head: Sequence[str], town: Venue) -> Venue:
 def _town(
     parts: list[str], find: FindPlace, country: str, *, is_asked: bool, may_end_in_country: bool = True
 ) -> tuple[list[str], Venue, Place | None]:
-    """The parts in front of the town, and the town."""
+    """The parts before the town, and the town."""
     for count in range(min(_TAIL, len(parts)), 0, -1) if find else ():
         tail = parts[-count:]
         postal, first = _without_postal(tail[0])
@@ -91,7 +94,7 @@ def _town(
 
 
 def _unknown_town(parts: list[str], find: FindPlace, nothing: Venue) -> tuple[list[str], Venue]:
-    """A last part that is written like a town, though none is certain."""
+    """Handle a last part that is written like a town, although no town is certain."""
     last = parts[-1]
     postal, name = _without_postal(last)
     if len(parts) == 1:
@@ -106,7 +109,9 @@ def _unknown_town(parts: list[str], find: FindPlace, nothing: Venue) -> tuple[li
 
 
 def _is_meant(place: Place, tail: Sequence[str], parts: Sequence[str], country: str) -> bool:
-    """Whether a name alone means a town: several names together do, and so does a town of the country or a large one."""
+    """Whether the name refers to this town: several names together do, and so does the name of a town in the same
+    country or of a large town.
+    """
     if len(tail) > 1:
         return True
     home = names.known_code(country) if country else None
@@ -116,7 +121,9 @@ def _is_meant(place: Place, tail: Sequence[str], parts: Sequence[str], country: 
 
 
 def _venue(place: Place, tail: Sequence[str], postal: str) -> Venue:
-    """The town as it was typed (``München``, ``Neukölln, Berlin``), with the country's and region's names left to their fields."""
+    """The town as it was typed (``München``, ``Neukölln, Berlin``), without the names of country and region, which have
+    their own fields.
+    """
     about = {folded(place.region), folded(place.region_code)} - {""}
     kept = [
         part

@@ -1,6 +1,6 @@
-"""SQL conditions for event visibility: what ``seeing`` decides for one event, for all events of a list (invariant 3).
+"""SQL conditions for event visibility: the decisions of ``seeing``, for all events of a list (invariant 3).
 
-Each takes the alias of ``events`` in the statement; aliases come from our code, never from input.
+Each takes the alias of ``events`` in the statement. Aliases come from our code, never from input.
 """
 
 from openmeet.domain.groups.model import INSIDE
@@ -10,12 +10,12 @@ from openmeet.domain.users.erasure_requests import is_leaving
 
 
 def is_listed(table: str) -> str:
-    """SQL condition: the event may appear in lists at all: published, not gone, and with a date."""
+    """SQL condition: the event may appear in lists at all: it is published, not gone, and has a date."""
     return f"{table}.is_held = 0 and {table}.removed_at is null and {table}.deleted_at is null and {table}.starts_at is not null"
 
 
 def is_of_own_group(table: str) -> str:
-    """SQL condition: the event is of a group that ``:user_id`` is in; members see all its events."""
+    """SQL condition: the event belongs to a group that ``:user_id`` is in. Members see all its events."""
     inside = ", ".join(f"'{role.value}'" for role in sorted(INSIDE))
     return (
         f"{table}.group_id in (select og.id from groups og join group_members om on om.group_id = og.id"
@@ -24,14 +24,14 @@ def is_of_own_group(table: str) -> str:
 
 
 def is_public(table: str) -> str:
-    """SQL condition: the event is public by its host's choice, and its group, if any, is public too."""
+    """SQL condition: the event is public by its host's choice, and so is its group, if any."""
     narrower = f"exists (select 1 from groups ng where ng.id = {table}.group_id and ng.visibility <> 'public')"
     return f"{table}.visibility = 'public' and not {narrower}"
 
 
 def is_shut_out(table: str, person: str = ":user_id") -> str:
-    """SQL condition: this person (a column or parameter), who answered, no longer sees the event: private, of a group they
-    left, or of somebody who blocks them.
+    """SQL condition: this person (a column or parameter) can no longer see the private event although they answered it,
+    because they left its group or its author blocks them.
     """
     return (
         f"(exists (select 1 from groups sg join group_members sm on sm.group_id = sg.id"
@@ -42,7 +42,7 @@ def is_shut_out(table: str, person: str = ":user_id") -> str:
 
 
 def is_kept_from(table: str, person: str = ":user_id") -> str:
-    """SQL condition: the event is private and its author blocks this person, who does not administer its group."""
+    """SQL condition: the event is private, its author blocks this person, and they do not administer its group."""
     of_private_group = f"exists (select 1 from groups kg where kg.id = {table}.group_id and kg.visibility = 'private')"
     return (
         f"(({table}.visibility = 'private' or {of_private_group}) and exists (select 1 from user_blocks kb"
@@ -53,9 +53,9 @@ def is_kept_from(table: str, person: str = ":user_id") -> str:
 
 
 def is_hidden(table: str) -> str:
-    """SQL condition: only its author sees the event. The account with its record is inactive; or moderation withholds
-    it, its series, its group, its author, their DID or its PDS (``moderation.visibility``); or a label hides it
-    (``moderation.labels``); or its author is deleting their account.
+    """SQL condition: only the author can see the event, because the account with its record is inactive, or moderation
+    withholds the event, its series, its group, its author, their DID or its PDS (``moderation.visibility``), or a label
+    hides it (``moderation.labels``), or its author is deleting their account.
     """
     withheld = is_withheld(
         *(f"{table}.{name}" for name in ("id", "series_id", "group_id", "record_did", "author_id")),

@@ -61,7 +61,7 @@ CATEGORY_LABELS: Final[Mapping[Category, LazyText]] = {
 
 
 class AccessFeature(StrEnum):
-    """Accessibility features of a venue or an event. A feature that is not listed may still exist."""
+    """Accessibility features of a venue or an event. A feature that is not listed may exist nevertheless."""
 
     STEP_FREE = "step_free"
     ACCESSIBLE_TOILET = "accessible_toilet"
@@ -99,9 +99,9 @@ _SEPARATORS: Final = str.maketrans(dict.fromkeys(",;\n\r，、؛،；", ","))
 def normalised(text: str) -> str:
     """Normalize a tag: composed, in lower case, spaces collapsed, without a leading hash sign.
 
-    Empty where nothing searchable is left.
+    Empty if nothing searchable is left.
     """
-    # Folding may decompose characters, and composing may produce letters that fold: twice is enough for both.
+    # Folding can decompose characters, and composing can produce letters that fold again. Doing both twice is enough.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).casefold()
     tag = one_line(unicodedata.normalize("NFKC", folded)).translate(_SEPARATORS).replace(",", " ")
     tag = " ".join(tag.split()).lstrip("#＃ ").strip()
@@ -109,12 +109,12 @@ def normalised(text: str) -> str:
 
 
 def tags_in(typed: str, field: str = "tags") -> tuple[str, ...]:
-    """Parse tags separated by commas; duplicates count once, in the order typed. Raises InvalidInput."""
+    """Parse tags separated by commas, in the order typed. Duplicates count once. Raises InvalidInput."""
     return checked(typed.translate(_SEPARATORS).split(","), field)
 
 
 def checked(texts: Iterable[str], field: str = "tags") -> tuple[str, ...]:
-    """Normalize these tags. Raises InvalidInput for too many and for too long ones."""
+    """Normalize these tags. Raises InvalidInput if there are too many or one is too long."""
     found = tuple(dict.fromkeys(filter(None, map(normalised, texts))))
     if len(found) > MAX_TAGS:
         raise InvalidInput(field, EventReason.TOO_MANY_TAGS, most=MAX_TAGS, number=len(found))
@@ -125,5 +125,5 @@ def checked(texts: Iterable[str], field: str = "tags") -> tuple[str, ...]:
 
 
 def joined(tags: Sequence[str]) -> str:
-    """The tags as one form field; ``tags_in`` parses it."""
+    """The tags as text for one form field. ``tags_in`` parses it."""
     return ", ".join(tags)
