@@ -1,4 +1,4 @@
-"""The Matrix bridge: chat rooms mirrored to a homeserver. The only package that knows Matrix.
+"""The Matrix bridge: mirrors chat rooms to a homeserver. No other package knows about Matrix.
 
-Our database decides; a homeserver that is away delays the mirror and nothing else.
+The site's own database is authoritative. If the homeserver is down, only the mirror is delayed.
 """

@@ -1,4 +1,6 @@
-"""Link a Matrix account: its owner sends a code from our page to the keeper in a direct chat, which proves who they are."""
+"""Link a Matrix account: the owner copies a code from our page into a direct chat with the keeper, which proves that
+the account is theirs.
+"""
 
 import re
 from typing import Final
@@ -15,7 +17,9 @@ _CODE: Final = re.compile(r"\s*([2-9A-Za-z]{10})\s*")
 
 
 async def apply(tx: Transaction, bridge: Bridge, matrix_room: str, event: JsonObject) -> None:
-    """Apply an event of a direct chat. After any message the keeper answers and leaves, so each guess needs a new invitation."""
+    """Apply one event of a direct chat. The keeper replies to any message and then leaves, so each guess at a code
+    requires a new invitation.
+    """
     read = content.incoming(event)
     if not isinstance(read, content.IncomingMessage) or bridge.is_ours(read.sender):
         return

@@ -1,8 +1,9 @@
-"""Rooms of an older installation, whose ids an import has kept with events and series, become the Matrix side of our chats.
+"""Adoption of Matrix rooms from an older installation. An import keeps the room ids with their events and series; here
+they become the mirrors of our chats.
 
-The older bot raises our keeper to its own power and steps back. Where it cannot, or the room is encrypted, a public event or series
-gets a fresh room, and the old one a notice if the bot can still write there. Earlier messages are not copied: mirroring starts
-now, as when a host switches it on.
+The older bot raises our keeper to its own power level and then gives up its own. If it cannot, or if the room is
+encrypted, a public event or series gets a new room, and the bot posts a notice in the old one if it can still write
+there. Earlier messages are not copied: mirroring starts now, just as when a host turns it on.
 """
 
 from collections.abc import Callable
@@ -24,15 +25,15 @@ from openmeet.matrix.calls import JsonObject, MatrixUser, state_content
 from openmeet.matrix.names import is_room_id
 
 _OWN_POWER: Final = 100
-# No such room any more, or the bot is not in it.
+# The room no longer exists, or the bot is not in it.
 _AWAY: Final = frozenset({403, 404})
-# From version 12 on, the creator of a room stands above its power levels for ever.
+# From room version 12 on, the creator of a room permanently outranks all power levels.
 _VERSIONS: Final = frozenset(map(str, range(1, 12)))
 
 
 class AdoptionOutcome(StrEnum):
-    """What becomes of a room. ``ADOPTED``: it is mirrored from now on. ``PREPARED``: it is mirrored once a host switches the mirror
-    on, because the event or series is not public. ``FRESH``: a new room replaces it. ``LEFT``: nothing is done.
+    """What happened to a room. ``ADOPTED``: it is now mirrored. ``PREPARED``: it will be mirrored once a host turns the
+    mirror on, because the event or series is not public. ``FRESH``: a new room replaces it. ``LEFT``: nothing was done.
     """
 
     ADOPTED = "adopted"
@@ -43,7 +44,7 @@ class AdoptionOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AdoptionReport:
-    """One room. ``why``: what kept it from being adopted, in a sentence; empty where nothing did."""
+    """The result for one room. ``why``: a sentence saying why it could not be adopted; empty if it could."""
 
     name: str
     matrix_room_id: str
@@ -59,7 +60,8 @@ class _Candidate:
     matrix_room_id: str
 
 
-# The dates of a series talk in its room. What has a room at the homeserver already was adopted, or opened by a host.
+# The events of a series share the chat room of the series. Rooms that already have a Matrix room were adopted earlier
+# or were opened by a host.
 _CANDIDATES: Final = """
     select f.* from (
       select 'series' as kind, s.id, s.name as title, s.matrix_room_id from event_series s
@@ -76,8 +78,10 @@ _CANDIDATES: Final = """
 async def adopt(
     bridge: Bridge, old: MatrixUser, *, applies: bool, tell: Callable[[AdoptionReport, int, int], None]
 ) -> list[AdoptionReport]:
-    """Look at each room that an import has kept, and with ``applies`` take it over; ``tell`` is called after each with its place and
-    the number of all. A second time goes on with what is left. Raises what the homeserver raises when it is away.
+    """Check each room id that an import kept and, if ``applies`` is set, adopt the room.
+
+    ``tell`` is called after each room with the report, its position and the total. Running this again continues with
+    the remaining rooms. Raises the client's errors if the homeserver is unavailable.
     """
     async with bridge.db.reader() as reader:
         rows = await reader.fetch(_CANDIDATES)
@@ -142,7 +146,7 @@ async def _is_public(reader: Reader, one: _Candidate) -> bool:
 
 
 async def _usable(bridge: Bridge, old: MatrixUser, matrix_room: str) -> tuple[str, str]:
-    """The room, or the one that replaced it, and why it cannot be adopted; empty if it can."""
+    """Return the room, or the room that replaced it, and the reason it cannot be adopted (empty if it can)."""
     state: list[JsonObject] = []
     for _ in range(2):
         if not is_room_id(matrix_room):
@@ -163,7 +167,7 @@ async def _usable(bridge: Bridge, old: MatrixUser, matrix_room: str) -> tuple[st
         return matrix_room, "The room is encrypted."
     if str(state_content(state, "m.room.create").get("room_version", "1")) not in _VERSIONS:
         return matrix_room, "The older bot created the room, and keeps its power there (room version 12)."
-    # The keeper has it where an earlier run was interrupted.
+    # The keeper already has this power if an earlier run was interrupted.
     if not (_has_power(state, old.user_id) or _has_power(state, bridge.keeper.user_id)):
         return matrix_room, "The older bot has no power there."
     return matrix_room, ""
@@ -176,8 +180,8 @@ def _has_power(state: list[JsonObject], user_id: str) -> bool:
 
 
 async def _raise_keeper(bridge: Bridge, old: MatrixUser, matrix_room: str) -> Instant:
-    """The keeper enters and gets the bot’s power, which the bot gives up: nobody can take it from them later. Returns when that was, on
-    the homeserver’s clock.
+    """Let the keeper join and give it the bot's power level, which the bot then gives up, so that nobody can take it
+    away later. Returns the homeserver's time of that change.
     """
     keeper = bridge.keeper
     levels = await old.state_event(matrix_room, "m.room.power_levels")
@@ -189,7 +193,8 @@ async def _raise_keeper(bridge: Bridge, old: MatrixUser, matrix_room: str) -> In
         kept = {user: level for user, level in users.items() if user != old.user_id}
         changed = {**levels, "users": {**kept, keeper.user_id: _OWN_POWER}}
         await old.set_state(matrix_room, "m.room.power_levels", changed)
-    # Of the event that gave the power: the newest message could be one that names a time in the future, and hide what follows.
+    # Use the time of the power-level event. The newest message could carry a timestamp in the future, and everything
+    # before that would then be skipped.
     raised = next((one for one in await keeper.state(matrix_room) if one.get("type") == "m.room.power_levels"), {})
     return content.sent_at(raised) or Instant(0)
 
@@ -202,13 +207,15 @@ async def _open(tx: Transaction, one: _Candidate) -> Room:
             tx, RoomId(new_id(tx.now)), target.kind, target.subject, with_user_id=None, name="", position=0
         )
         there = await rooms.room_at(tx, target)
-        assert there is not None, "it was made above"  # noqa: S101 - for the type checker
+        assert there is not None, "it was created above"  # noqa: S101 - for the type checker
         await log.append(tx, there.id, LogKind.ROOM)
     return there
 
 
 async def _mirror(tx: Transaction, room: Room, matrix_room: str | None, since: Instant | None, *, is_on: bool) -> None:
-    """``matrix_room`` None: delivery creates one. ``since``: what was said earlier is not read. Who is in an adopted room stays as a guest until they link their account."""
+    """Start mirroring. If ``matrix_room`` is None, delivery creates the room. Messages sent before ``since`` are not
+    read. People who are already in an adopted room stay as guests until they link their account.
+    """
     await room_queries.lock(tx, room.id)
     if matrix_room is None:
         await message_queries.insert_notice(tx, room.id, RoomNotice.MATRIX_NEW_ROOM)
@@ -229,5 +236,5 @@ async def _say_goodbye(bridge: Bridge, old: MatrixUser, matrix_room: str) -> Non
     try:
         await old.send(matrix_room, "m.room.message", f"om-{bridge.tenant}-moved", body)
     except Failure:
-        # It cannot write there, which is why there is a new room.
+        # The bot cannot write in the old room, which is why a new one was created.
         return

@@ -14,9 +14,10 @@ from openmeet.matrix.names import PREFIX, keeper
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """One community's bridge. ``names``: display names that this process has set, by localpart. ``pictures`` and ``workers``: without
-    them pictures are described in words. ``picture_bytes``: maximum size of a picture that is fetched. ``counters``: rate limits
-    of what people write on Matrix; without them there is no limit. ``messages_per_hour``: of one person. ``site_url``: of this site, for people in the room.
+    """One community's bridge. ``names``: display names that this process has set, by localpart. Without ``pictures``
+    and ``workers``, pictures are described in words. ``picture_bytes``: maximum size of a fetched picture.
+    ``counters``: rate limits for messages from Matrix; None means no limits. ``messages_per_hour``: limit per person.
+    ``site_url``: URL of this site, shown to people in the room.
     """
 
     db: Database
@@ -39,19 +40,19 @@ class Bridge:
         return self.homeserver.user(keeper(self.tenant))
 
     def ghost(self, random_part: str) -> MatrixUser:
-        """The ghost user of a person: the Matrix user that posts for them."""
+        """The ghost user of a person: the Matrix user that posts on their behalf."""
         return self.homeserver.user(self.ghost_localpart(random_part))
 
     def ghost_localpart(self, random_part: str) -> str:
         return f"{PREFIX}{self.tenant}_{random_part}"
 
     def random_part(self, user_id: str) -> str | None:
-        """The random part of one of our users; None for any other user, and for the keeper."""
+        """Return the random part of one of our users' ids; None for other users and for the keeper."""
         start, end = f"@{PREFIX}{self.tenant}_", f":{self.homeserver.server_name}"
         if not user_id.startswith(start) or not user_id.endswith(end) or user_id == self.keeper.user_id:
             return None
         return user_id[len(start) : -len(end)]
 
     def is_ours(self, user_id: str) -> bool:
-        """Whether the user is in our namespace, of whichever community."""
+        """Whether the user is in our namespace, in any community."""
         return user_id.startswith(f"@{PREFIX}") and user_id.endswith(f":{self.homeserver.server_name}")

@@ -1,4 +1,6 @@
-"""Handlers of ``MATRIX_CALL`` (one call each) and ``MATRIX_PERSON`` (redact what a person no longer allows)."""
+"""Handlers of ``MATRIX_CALL`` jobs (one API call each) and ``MATRIX_PERSON`` jobs (redact messages after consent was
+withdrawn).
+"""
 
 import hashlib
 from typing import Final
@@ -17,14 +19,16 @@ from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import MatrixUser, events_of
 from openmeet.matrix.delivery import prepare_speaker, redact
 
-# Pages of a hundred events that are searched for those of a ghost user.
+# Maximum number of pages, of a hundred events each, that are searched for the events of a ghost user.
 _MAX_PAGES: Final = 200
-# The keeper is no longer there, or the event is gone: nothing is left to do.
+# The keeper is no longer in the room, or the event is gone: nothing is left to do.
 _OVER: Final = frozenset({403, 404})
 
 
 def call_handler(bridge: Bridge) -> JobHandler:
-    """Deliver a job of kind ``MATRIX_CALL``: a verb, a room, an event for ``redact`` and ``picture``, and for ``redact`` why."""
+    """Deliver a ``MATRIX_CALL`` job. Its subject is a verb, a room, an event (for ``redact`` and ``picture``) and a
+    reason (for ``redact``).
+    """
 
     async def deliver(job: Job) -> None:
         verb, _, rest = job.subject.partition(" ")
@@ -68,9 +72,9 @@ async def _notice(bridge: Bridge, room: str, purpose: str, text: str) -> None:
 
 
 def person_handler(bridge: Bridge) -> JobHandler:
-    """Deliver a job of kind ``MATRIX_PERSON``: redact everything that was sent for somebody who withdrew their consent, or whose
-    account was deleted. The job is retried until the homeserver has done everything. For people who still consent, update the
-    name of their ghost user.
+    """Deliver a ``MATRIX_PERSON`` job. If the person withdrew their consent or their account was deleted, redact
+    everything that was sent for them; the job is retried until the homeserver has done all of it. If they still
+    consent, update the name of their ghost user.
     """
 
     async def deliver(job: Job) -> None:
@@ -86,7 +90,7 @@ def person_handler(bridge: Bridge) -> JobHandler:
             if speaker is None and (who is None or who.consent is not MatrixConsent.NONE):
                 return
         if speaker is not None:
-            # Another process may have set another name since this one did.
+            # Another process may have set a different name since this one last did.
             bridge.names.pop(speaker.localpart, None)
             await prepare_speaker(bridge, speaker)
             return
@@ -120,7 +124,7 @@ def person_handler(bridge: Bridge) -> JobHandler:
         try:
             await ghost.set_name("")
         except RemoteFailed as failed:
-            if failed.status in _OVER:  # the ghost was never made
+            if failed.status in _OVER:  # the ghost user was never created
                 return
             raise
         bridge.names.pop(who.localpart, None)
@@ -131,8 +135,8 @@ def person_handler(bridge: Bridge) -> JobHandler:
 
 
 async def _forget(bridge: Bridge, ghost: MatrixUser, room: str) -> None:
-    """Let the ghost user leave, and redact its messages, its reactions and the memberships with its name, also in a room that no
-    longer exists here.
+    """Make the ghost user leave, and redact its messages, its reactions and the membership events that show its name.
+    This also covers rooms that no longer exist here.
     """
     keeper = bridge.keeper
     await ghost.leave(room)

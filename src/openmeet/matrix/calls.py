@@ -1,9 +1,9 @@
 """Client for the Matrix calls that the bridge makes (Client-Server API v1.15, Application Service API v1.15).
 
-A ``Homeserver`` is the operator's, reached with the token of our registration; a ``MatrixUser`` acts there for one user of
-our namespace, with ``user_id`` and ``device_id`` as query values (Application Service API, Identity assertion). Failures
-have the kinds of ``groundwork.errors`` with Matrix's error code as their name. A rate limit that the server states is
-kept: until it ends, calls for that user raise TooMany without being sent.
+A ``Homeserver`` is the operator's homeserver, called with the token of our registration. A ``MatrixUser`` acts there as
+one user of our namespace, using the query parameters ``user_id`` and ``device_id`` (Application Service API, Identity
+assertion). Failures have the kinds of ``groundwork.errors``, with Matrix's error code as their name. Rate limits that
+the server reports are respected: until one ends, calls for that user raise TooMany without being sent.
 """
 
 import asyncio
@@ -23,26 +23,28 @@ from openmeet.matrix.names import DEVICE
 
 JsonObject = dict[str, Any]
 
-# Creating a room with its aliases and first state takes Synapse a second on a busy machine.
+# Creating a room with its aliases and initial state takes Synapse about a second on a busy machine.
 _TIMEOUT_SECONDS: Final = 30.0
 _SYNC_SECONDS: Final = 15.0
-# Files of other servers are fetched by the homeserver first.
+# The homeserver first has to fetch files of other servers.
 _MEDIA_SECONDS: Final = 60.0
-# A hundred events of the greatest size (65,536 bytes) and as much again for the state that comes with them.
+# A hundred events of the maximum size (65,536 bytes), and the same again for the state that comes with them.
 SYNC_BYTES: Final = 16 * 1024 * 1024
-# Parsing more than this takes long enough to leave the event loop for it.
+# Bodies larger than this are parsed outside the event loop.
 _LARGE_BYTES: Final = 256 * 1024
 _LONGEST_WAIT_SECONDS: Final = 3600.0
 _MAX_WAITING_USERS: Final = 1000
 
 
 def open_client(user_agent: str) -> HttpClient:
-    """The HTTP client for the homeserver, which the operator named: it may be on this machine or in a private network."""
+    """Return the HTTP client for the homeserver. The operator configured its address, so it may be on this machine or
+    in a private network.
+    """
     return HttpClient(DEVELOPMENT, user_agent=user_agent, connections=20)
 
 
 class Homeserver:
-    """One homeserver and our registration's token. Cheap to create; ``http`` is the caller's to close."""
+    """One homeserver and the token of our registration. Cheap to create; the caller closes ``http``."""
 
     def __init__(self, http: HttpClient, clock: Clock, url: str, server_name: str, token: Secret) -> None:
         self._http = http
@@ -53,7 +55,7 @@ class Homeserver:
         self._not_before: dict[str, Instant] = {}
 
     def user(self, localpart: str) -> "MatrixUser":
-        """A client that acts for this user of our namespace."""
+        """Return a client that acts as this user of our namespace."""
         return MatrixUser(self, localpart)
 
     def user_id(self, localpart: str) -> str:
@@ -63,14 +65,14 @@ class Homeserver:
         return f"#{localpart}:{self.server_name}"
 
     async def versions(self) -> JsonObject:
-        """Which versions of the specification it speaks; needs no token."""
+        """Return the versions of the specification that the homeserver supports; needs no token."""
         answer = await self._http.get(f"{self._url}/_matrix/client/versions", max_bytes=ANSWER_BYTES)
         if not answer.is_ok:
             raise _failure(answer)
         return await _object_of(answer)
 
     async def register(self, localpart: str) -> None:
-        """Create the user, unless it exists (CS API, ``POST /register``; AS API, Identity assertion)."""
+        """Create the user unless it already exists (CS API, ``POST /register``; AS API, Identity assertion)."""
         wish = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
         try:
             await self.call("POST", "v3/register", body=wish)
@@ -79,7 +81,7 @@ class Homeserver:
                 raise
 
     async def room_of_alias(self, localpart: str) -> str | None:
-        """The id of the room with this alias, or None."""
+        """Return the id of the room with this alias, or None."""
         try:
             found = await self.call("GET", "v3/directory/room", self.alias(localpart))
         except RemoteFailed as failed:
@@ -101,8 +103,8 @@ class Homeserver:
     ) -> JsonObject:
         """Call ``/_matrix/client/{path}/{values…}``; every value is percent-encoded. Returns the JSON object.
 
-        ``user``: whose rate limit counts. Raises RemoteFailed (``name`` is Matrix's ``errcode``), TooMany, RemoteSlow,
-        and Unavailable where the homeserver answers with a status of 5xx.
+        ``user``: the user whose rate limit applies. Raises RemoteFailed (``name`` is Matrix's ``errcode``), TooMany,
+        RemoteSlow, and Unavailable if the homeserver answers with a 5xx status.
         """
         url = "/".join([f"{self._url}/_matrix/client/{path}", *(quote(one, safe="") for one in values)])
         headers: dict[str, str] = {}
@@ -114,14 +116,16 @@ class Homeserver:
         return await _object_of(answer)
 
     async def upload(self, body: bytes, media_type: str, *, query: Mapping[str, str], user: str) -> str:
-        """Store a file; its address (``POST /_matrix/media/v3/upload``). Raises as ``call``."""
+        """Upload a file and return its address (``POST /_matrix/media/v3/upload``). Raises the same errors as ``call``."""
         url = _with(f"{self._url}/_matrix/media/v3/upload", query)
         headers = {"content-type": media_type}
         answer = await self._ask("POST", url, headers, body, user, _MEDIA_SECONDS, ANSWER_BYTES)
         return _text(await _object_of(answer), "content_uri")
 
     async def download(self, uri: str, *, query: Mapping[str, str], user: str, max_bytes: int) -> bytes:
-        """The file at an address (``GET /_matrix/client/v1/media/download``). Raises as ``call``, and AnswerTooLarge."""
+        """Download the file at an address (``GET /_matrix/client/v1/media/download``). Raises the same errors as
+        ``call``, and AnswerTooLarge.
+        """
         server, _, media = uri.removeprefix("mxc://").partition("/")
         at = f"{self._url}/_matrix/client/v1/media/download/{quote(server, safe='')}/{quote(media, safe='')}"
         answer = await self._ask("GET", _with(at, query), {}, None, user, _MEDIA_SECONDS, max_bytes)
@@ -137,7 +141,7 @@ class Homeserver:
         timeout_seconds: float,
         max_bytes: int,
     ) -> HttpResponse:
-        """A successful answer. Raises as ``call``."""
+        """Return a successful response. Raises the same errors as ``call``."""
         now = self._clock.now()
         if (until := self._not_before.get(user)) is not None:
             if until > now:
@@ -156,7 +160,7 @@ class Homeserver:
 
     def _wait(self, user: str, until: Instant) -> None:
         if len(self._not_before) >= _MAX_WAITING_USERS:
-            self._not_before.clear()  # the server states its limits again to a client that still exceeds them
+            self._not_before.clear()  # a client that still exceeds its limits will be told about them again
         self._not_before[user] = until
 
 
@@ -169,13 +173,13 @@ class MatrixUser:
         self.user_id = homeserver.user_id(localpart)
 
     async def prepare(self) -> None:
-        """Create the user and its device where they do not exist yet."""
+        """Create the user and its device if they do not exist yet."""
         await self.homeserver.register(self.localpart)
         await self._call("PUT", "v3/devices", DEVICE, body={"display_name": "OpenMeet"}, has_device=False)
 
     async def create_room(self, wish: JsonObject) -> str:
-        """Create a room; its id. ``wish`` has ``room_alias_name``: where the alias is taken, the answer to an earlier try was
-        lost, and the room is the one that has it.
+        """Create a room and return its id. ``wish`` contains ``room_alias_name``. If the alias is already taken, the
+        response to an earlier attempt was lost, and the room that has the alias is returned.
         """
         try:
             return _text(await self._call("POST", "v3/createRoom", body=wish), "room_id")
@@ -188,7 +192,7 @@ class MatrixUser:
             return found
 
     async def state(self, room: str) -> list[JsonObject]:
-        """All state events of a room (``GET /rooms/{id}/state``), which answers with a list."""
+        """Return all state events of a room (``GET /rooms/{id}/state``, whose response is a list)."""
         found = await self._call("GET", "v3/rooms", room, "state", max_bytes=SYNC_BYTES)
         return [one for one in found["items"] if isinstance(one, dict)]
 
@@ -197,9 +201,10 @@ class MatrixUser:
         return _text(await self._call("PUT", "v3/rooms", room, "state", kind, key, body=content), "event_id")
 
     async def send(self, room: str, kind: str, transaction: str, content: JsonObject) -> str:
-        """Send an event; returns its id. Repeating a ``transaction`` sends nothing and returns the id of the first event.
+        """Send an event and return its id. Repeating a ``transaction`` sends nothing and returns the id of the first
+        event.
 
-        Transaction ids are shared by all users of our registration in a room: they must be unique among them.
+        All users of our registration share the transaction ids of a room, so the ids must be unique among them.
         """
         return _text(await self._call("PUT", "v3/rooms", room, "send", kind, transaction, body=content), "event_id")
 
@@ -213,7 +218,7 @@ class MatrixUser:
                 raise
 
     async def invite(self, room: str, user_id: str) -> None:
-        """Invite somebody; who is already in the room or invited is not an error."""
+        """Invite somebody. It is not an error if they are already in the room or invited."""
         try:
             await self._call("POST", "v3/rooms", room, "invite", body={"user_id": user_id})
         except RemoteFailed as failed:
@@ -221,15 +226,15 @@ class MatrixUser:
                 raise
 
     async def kick(self, room: str, user_id: str, reason: str = "") -> None:
-        """Remove somebody, or take an invitation back; who is already out is not an error."""
+        """Remove somebody, or withdraw their invitation. It is not an error if they are not in the room."""
         await self._remove("kick", room, user_id, reason)
 
     async def ban(self, room: str, user_id: str, reason: str = "") -> None:
-        """Ban somebody, who need not be in the room."""
+        """Ban somebody, who does not have to be in the room."""
         await self._remove("ban", room, user_id, reason)
 
     async def unban(self, room: str, user_id: str) -> None:
-        """Lift a ban; who is not banned is not an error."""
+        """Lift a ban. It is not an error if the person is not banned."""
         await self._remove("unban", room, user_id, "")
 
     async def _remove(self, verb: str, room: str, user_id: str, reason: str) -> None:
@@ -249,7 +254,7 @@ class MatrixUser:
         await self._call("POST", "v3/rooms", room, "join", body={})
 
     async def leave(self, room: str) -> None:
-        """Leave a room or decline an invitation; who is not there is not an error."""
+        """Leave a room or decline an invitation. It is not an error if the user is not in the room."""
         try:
             await self._call("POST", "v3/rooms", room, "leave", body={})
         except RemoteFailed as failed:
@@ -257,7 +262,7 @@ class MatrixUser:
                 raise
 
     async def membership(self, room: str, user_id: str) -> str:
-        """``join``, ``invite``, ``leave``, ``ban``, ``knock``; empty for somebody who never was there."""
+        """Return ``join``, ``invite``, ``leave``, ``ban`` or ``knock``; empty for somebody who was never in the room."""
         try:
             found = await self._call("GET", "v3/rooms", room, "state", "m.room.member", user_id)
         except RemoteFailed as failed:
@@ -268,12 +273,12 @@ class MatrixUser:
         return value if isinstance(value, str) else ""
 
     async def members(self, room: str) -> list[JsonObject]:
-        """The membership events of everybody who is, was or is invited to be in the room."""
+        """Return the membership events of everybody who is or was in the room or has been invited."""
         found = await self._call("GET", "v3/rooms", room, "members", max_bytes=SYNC_BYTES)
         return events_of(found.get("chunk"))
 
     async def state_event(self, room: str, kind: str) -> JsonObject:
-        """The content of one state event; empty where there is none."""
+        """Return the content of one state event; empty if it does not exist."""
         try:
             return await self._call("GET", "v3/rooms", room, "state", kind, "")
         except RemoteFailed as failed:
@@ -282,7 +287,7 @@ class MatrixUser:
             raise
 
     async def reactions(self, room: str, event: str) -> list[JsonObject]:
-        """Reactions to an event (CS API, Relationships API), at most two thousand."""
+        """Return the reactions to an event (CS API, Relationships API), at most two thousand."""
         found: list[JsonObject] = []
         query = {"limit": "100"}
         for _ in range(20):
@@ -305,7 +310,7 @@ class MatrixUser:
         return found
 
     async def event(self, room: str, event: str) -> JsonObject | None:
-        """One event with its original content, or None where it does not exist."""
+        """Return one event with its original content, or None if it does not exist."""
         try:
             return await self._call("GET", "v3/rooms", room, "event", event)
         except RemoteFailed as failed:
@@ -314,9 +319,10 @@ class MatrixUser:
             raise
 
     async def sync(self, since: str, *, wait_seconds: float, timeline: int, max_bytes: int = SYNC_BYTES) -> JsonObject:
-        """What is new since the cursor (empty: from now on); the answer's ``next_batch`` is the next cursor.
+        """Return what is new since the cursor. An empty cursor means from now on; the response's ``next_batch`` is the
+        next cursor.
 
-        ``timeline``: events per room at most. Presence, account data and typing marks are not asked for.
+        ``timeline``: maximum number of events per room. Presence, account data and typing notifications are excluded.
         """
         wanted = {
             "presence": {"not_types": ["*"]},
@@ -338,20 +344,22 @@ class MatrixUser:
     async def messages(
         self, room: str, start: str, *, end: str = "", backwards: bool = True, limit: int = 100
     ) -> JsonObject:
-        """A page of a room's events (``GET /rooms/{id}/messages``) with ``chunk`` and, where there may be more, ``end``."""
+        """Return a page of a room's events (``GET /rooms/{id}/messages``) with ``chunk`` and, if there may be more,
+        ``end``.
+        """
         query = {"dir": "b" if backwards else "f", "limit": str(limit)} | ({"from": start} if start else {})
         if end:
             query["to"] = end
         return await self._call("GET", "v3/rooms", room, "messages", query=query, max_bytes=SYNC_BYTES)
 
     async def upload(self, body: bytes, media_type: str) -> str:
-        """Upload a file; returns its ``mxc://`` address. Uploading the same bytes again makes another file."""
+        """Upload a file and return its ``mxc://`` address. Uploading the same bytes again creates another file."""
         return await self.homeserver.upload(body, media_type, query=self._acting, user=self.localpart)
 
     async def download(self, uri: str, max_bytes: int) -> bytes:
-        """The file at an ``mxc://`` address. Raises AnswerTooLarge."""
+        """Download the file at an ``mxc://`` address. Raises AnswerTooLarge."""
         query = {**self._acting, "timeout_ms": "30000"}
-        # Its limit is for files: strangers who send many must not stop our other calls.
+        # Downloads have their own rate limit, so that strangers who send many files cannot block our other calls.
         return await self.homeserver.download(uri, query=query, user=f"{self.localpart} files", max_bytes=max_bytes)
 
     @property
@@ -359,7 +367,7 @@ class MatrixUser:
         return {"user_id": self.user_id, "device_id": DEVICE}
 
     async def set_name(self, name: str) -> None:
-        """Set the display name that all rooms show."""
+        """Set the display name that is shown in all rooms."""
         await self._call("PUT", "v3/profile", self.user_id, "displayname", body={"displayname": name})
 
     async def _call(
@@ -398,7 +406,7 @@ def _text(found: Mapping[str, Any], key: str) -> str:
 
 
 def _failure(answer: HttpResponse) -> RemoteFailed | TooMany | Unavailable:
-    """Matrix's standard error (CS API, Standard error response), also where the body is something else."""
+    """Read Matrix's standard error (CS API, Standard error response). Also handles bodies of any other form."""
     said = _lenient(answer.body[:4096])
     code = said.get("errcode") if isinstance(said, dict) else None
     name = code[:100] if isinstance(code, str) else None
@@ -427,10 +435,10 @@ def _asked_seconds(answer: HttpResponse, said: Mapping[str, Any]) -> float:
 
 
 async def _object_of(answer: HttpResponse) -> JsonObject:
-    """The JSON object of an answer; a list as ``items``.
+    """Return the JSON object of a response; a list is wrapped as ``items``.
 
-    Strict parsing would let one strange event of a stranger hide all others in the answer, so duplicate keys and lone
-    surrogates pass here; ``content`` reads each event with care.
+    Duplicate keys and lone surrogates are accepted here: with strict parsing, one malformed event from a stranger would
+    hide all the others in the response. ``content`` validates each event.
     """
     large = len(answer.body) > _LARGE_BYTES
     value = await asyncio.to_thread(_lenient, answer.body) if large else _lenient(answer.body)
@@ -449,12 +457,12 @@ def _lenient(body: bytes) -> Any:
 
 
 def state_content(state: Sequence[JsonObject], kind: str, key: str = "") -> JsonObject:
-    """The content of one event among a room's state; empty where there is none."""
+    """Return the content of one event in a room's state; empty if it does not exist."""
     found = next((one for one in state if one.get("type") == kind and one.get("state_key") == key), {})
     inner = found.get("content")
     return inner if isinstance(inner, dict) else {}
 
 
 def events_of(found: object) -> list[JsonObject]:
-    """The objects of a list of events; what is none is left out."""
+    """Return the objects in a list of events; items that are not objects are skipped."""
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []

@@ -1,4 +1,6 @@
-"""Messages as Matrix events and back. Pure; what comes in is hostile and bounded (CS API, Instant Messaging, Relationships)."""
+"""Conversion of messages to Matrix events and back. Pure. Incoming events are untrusted, and their sizes are limited
+(CS API, Instant Messaging, Relationships).
+"""
 
 import re
 import unicodedata
@@ -15,19 +17,21 @@ Content = dict[str, Any]
 _ALLOWED: Final = frozenset("\n\t")
 _MAX_REASON: Final = 200
 _MAX_KEY: Final = 64
-# The largest integer of canonical JSON (appendices, Canonical JSON); as microseconds it still fits into a column.
+# The largest integer in canonical JSON (appendices, Canonical JSON). Converted to microseconds, it still fits into a
+# column.
 _MOST_MILLISECONDS: Final = 2**53 - 1
 _FILE_NAME: Final = "picture.jpg"
-# Message types whose body is the name of a file.
+# Message types whose body is a file name.
 _FILES: Final = frozenset({"m.image", "m.file", "m.audio", "m.video"})
 _TEXTS: Final = frozenset({"m.text", "m.notice", "m.emote"})
-# What older clients put before a reply: lines with ``> ``, then an empty one (CS API, Fallbacks for rich replies).
+# The quote that older clients put before a reply: lines with ``> ``, then an empty line (CS API, Fallbacks for rich
+# replies).
 _QUOTE = re.compile(r"\A(?:> ?[^\n]*\n)+\n?")
 
 
 @dataclass(frozen=True, slots=True)
 class IncomingPicture:
-    """Where a picture is (``mxc://``), and the words that were sent with it."""
+    """The address of a picture (``mxc://``) and the caption that was sent with it."""
 
     uri: str
     caption: str
@@ -35,8 +39,9 @@ class IncomingPicture:
 
 @dataclass(frozen=True, slots=True)
 class IncomingMessage:
-    """Something said. ``replaces``: the event that it edits; ``text`` is then the new text. ``picture``: what a picture shows; its
-    ``text`` has the name of the file, for people who cannot load it. ``mentions``: accounts that the sender’s client names.
+    """A message. ``replaces``: the event that it edits; ``text`` is then the new text. ``picture``: the picture that it
+    contains; ``text`` then has the file name, for people who cannot load it. ``mentions``: the accounts that the
+    sender's client lists as mentioned.
     """
 
     event_id: str
@@ -66,7 +71,7 @@ class IncomingRedaction:
 
 @dataclass(frozen=True, slots=True)
 class IncomingMembership:
-    """``membership`` is now that of ``user_id``; ``sender`` changed it."""
+    """A change of membership. ``sender`` set the membership of ``user_id`` to ``membership``."""
 
     event_id: str
     sender: str
@@ -77,7 +82,7 @@ class IncomingMembership:
 
 @dataclass(frozen=True, slots=True)
 class IncomingOther:
-    """State that somebody changed, or a message that cannot be read (``kind`` is its type)."""
+    """A changed state event, or a message that cannot be read (``kind`` is the event type)."""
 
     event_id: str
     sender: str
@@ -88,7 +93,7 @@ Incoming = IncomingMessage | IncomingReaction | IncomingRedaction | IncomingMemb
 
 
 def message(message_id: str, revision: int, text: str, *, reply_to: str | None = None, heading: str = "") -> Content:
-    """``m.room.message``. ``heading`` becomes the first line."""
+    """Build ``m.room.message``. ``heading`` becomes the first line."""
     content: Content = {
         "msgtype": "m.text",
         "body": f"{heading}\n{text}" if heading else text,
@@ -101,7 +106,9 @@ def message(message_id: str, revision: int, text: str, *, reply_to: str | None =
 
 
 def edit(message_id: str, revision: int, text: str, original: str) -> Content:
-    """``m.replace`` of the event ``original``. The fallback repeats the text: twice 4,000 characters stay below 65,536 bytes."""
+    """Build an ``m.replace`` of the event ``original``. The fallback repeats the text: twice 4,000 characters still fit
+    into 65,536 bytes.
+    """
     return {
         "msgtype": "m.text",
         "body": f"* {text}",
@@ -114,7 +121,7 @@ def edit(message_id: str, revision: int, text: str, original: str) -> Content:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingPicture:
-    """A file at the homeserver, and what it shows. ``caption``: words that are shown with it."""
+    """A file on the homeserver and what it shows. ``caption``: text that is shown with it."""
 
     uri: str
     caption: str
@@ -124,7 +131,7 @@ class OutgoingPicture:
 
 
 def picture(message_id: str, revision: int, one: OutgoingPicture, *, reply_to: str | None = None) -> Content:
-    """``m.image``. The body of one with a file name is its caption (CS API, Media captions)."""
+    """Build ``m.image``. If there is a file name, the body is the caption (CS API, Media captions)."""
     made = _picture(one) | {"m.mentions": {}, "openmeet.message": {"id": message_id, "revision": revision}}
     if reply_to:
         made["m.relates_to"] = {"m.in_reply_to": {"event_id": reply_to}}
@@ -132,7 +139,7 @@ def picture(message_id: str, revision: int, one: OutgoingPicture, *, reply_to: s
 
 
 def edit_picture(message_id: str, revision: int, one: OutgoingPicture, original: str) -> Content:
-    """``m.replace`` of a picture by the same with another caption."""
+    """Build an ``m.replace`` that keeps the picture and changes its caption."""
     return {
         **_picture(one),
         "m.mentions": {},
@@ -153,7 +160,7 @@ def _picture(one: OutgoingPicture) -> Content:
 
 
 def reaction(event: str, emoji: str) -> Content:
-    """``m.reaction``."""
+    """Build ``m.reaction``."""
     return {"m.relates_to": {"rel_type": "m.annotation", "event_id": event, "key": emoji}}
 
 
@@ -172,7 +179,7 @@ def incoming(event: object) -> Incoming | None:
         case "m.reaction":
             return _reaction(event_id, sender, content)
         case "m.room.redaction":
-            # In the content from room version 11 on, beside it before.
+            # Room versions from 11 on have this in the content; earlier ones have it at the top level of the event.
             target = content.get("redacts", event.get("redacts"))
             if not is_event_id(target):
                 return None
@@ -187,7 +194,9 @@ def incoming(event: object) -> Incoming | None:
 
 
 def sent_at(event: Content) -> Instant | None:
-    """When the homeserver says that an event was sent; None where it says no time (``origin_server_ts``, milliseconds)."""
+    """Return the time at which the homeserver says an event was sent (``origin_server_ts``, milliseconds); None if it
+    gives no valid time.
+    """
     milliseconds = event.get("origin_server_ts")
     if type(milliseconds) is not int or not 0 <= milliseconds <= _MOST_MILLISECONDS:
         return None
@@ -205,7 +214,7 @@ def _message(event_id: str, sender: str, content: Content) -> IncomingMessage | 
         content = content["m.new_content"] if isinstance(content.get("m.new_content"), dict) else {}
     else:
         answered = relation.get("m.in_reply_to")
-        # In a thread the reply is a fallback for clients without threads.
+        # In a thread, the reply is only a fallback for clients without thread support.
         if isinstance(answered, dict) and relation.get("is_falling_back") is not True:
             reply_to = answered.get("event_id") if is_event_id(answered.get("event_id")) else None
     body, kind = content.get("body"), content.get("msgtype")
@@ -220,7 +229,7 @@ def _message(event_id: str, sender: str, content: Content) -> IncomingMessage | 
 
 
 def _mentions(content: Content) -> tuple[str, ...]:
-    """Who is mentioned (CS API, User and room mentions)."""
+    """Return the users who are mentioned (CS API, User and room mentions)."""
     named = content.get("m.mentions")
     listed = named.get("user_ids") if isinstance(named, dict) else None
     return tuple(one for one in (listed if isinstance(listed, list) else [])[:MAX_MENTIONS] if is_user_id(one))
@@ -229,11 +238,11 @@ def _mentions(content: Content) -> tuple[str, ...]:
 def _file(
     event_id: str, sender: str, content: Content, body: str, replaces: str | None, reply_to: str | None
 ) -> IncomingMessage | None:
-    """A file as its caption and a line with its name; a picture also as ``picture``."""
+    """Read a file as its caption and a line with its name; a picture is also returned as ``picture``."""
     name = content.get("filename")
     caption = body if isinstance(name, str) and name != content.get("body") else ""
     if replaces is not None:
-        # The file stays the same; only words can change.
+        # An edit cannot replace the file, only the text.
         return IncomingMessage(event_id, sender, caption, replaces, None) if caption else None
     line = "\N{PAPERCLIP} " + readable(name if caption and isinstance(name, str) else body).partition("\n")[0][:200]
     uri = content.get("url")
@@ -255,12 +264,12 @@ def _reaction(event_id: str, sender: str, content: Content) -> IncomingReaction 
 
 
 def readable(text: str) -> str:
-    """The text without control characters and halves of surrogate pairs, cut to the limits of a message."""
+    """Return the text without control characters and lone surrogates, cut to the limits of a message."""
     text = text[: 4 * MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n")
     kept = "".join(char for char in text if char in _ALLOWED or unicodedata.category(char) not in {"Cc", "Cs"})
     return "\n".join(kept.strip().split("\n")[:MAX_LINES])[:MAX_TEXT].strip()
 
 
 def as_line(value: object) -> str:
-    """A reason as one line within our limits; empty where there is none."""
+    """Return a reason as a single line within our limits; empty if there is none."""
     return " ".join(readable(value[:_MAX_REASON]).split()) if isinstance(value, str) else ""

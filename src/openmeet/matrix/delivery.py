@@ -1,8 +1,9 @@
-"""Delivery to the homeserver: a job per mirrored room compares it with its present state and sends what is new in its log.
+"""Delivery to the homeserver: one job per mirrored room updates the Matrix room and sends the new entries of the room's
+log.
 
-One job of a room runs at a time, and sends entries in order of their numbers. Each send has a transaction id that the
-entry decides, so a repetition after a lost answer or a kill is the same event. Messages of people who did not consent,
-held messages, signals, polls and notices stay here.
+Only one job of a room runs at a time, and it sends entries in order of their numbers. Each send has a transaction id
+derived from the entry, so repeating it after a lost response or a crash yields the same event. The following are not
+sent: messages of people who did not consent, held messages, signals, polls and notices.
 """
 
 import hashlib
@@ -34,16 +35,16 @@ from openmeet.matrix.store import MirroredRoom, Speaker
 from openmeet.outbox.kinds import JobKind
 
 _AT_ONCE = 20
-# MSC2346 in its own name, and in the one that clients know so far.
+# The event types of MSC2346: its final name, and the unstable one that clients support today.
 _BRIDGE_KINDS: Final = ("m.bridge", "uk.half-shot.bridge")
 _MAX_NAME = 250
-# An event that the homeserver will never take: too large, or malformed in its eyes.
+# The homeserver will never accept this event: it is too large, or malformed in its view.
 _NEVER_TAKEN = frozenset({"M_TOO_LARGE", "M_BAD_JSON", "M_INVALID_PARAM"})
 _MENTION = re.compile(r"(?<![\w@./])@([\w](?:[\w.\-]{0,62}[\w])?)")
 
 
 def room_handler(bridge: Bridge, count: Callable[[str], None]) -> JobHandler:
-    """Deliver a job of kind ``MATRIX_ROOM``; ``count`` is called with the kind of each entry sent."""
+    """Deliver a job of kind ``MATRIX_ROOM``. ``count`` is called with the kind of each entry that was sent."""
 
     async def deliver(job: Job) -> None:
         room_id = RoomId(job.subject)
@@ -58,7 +59,7 @@ def room_handler(bridge: Bridge, count: Callable[[str], None]) -> JobHandler:
 
 
 async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], None]) -> None:
-    """Update the Matrix room to match ours. Raises what the homeserver raises; a retry continues where it stopped."""
+    """Update the Matrix room to match ours. Raises the client's errors; a retry continues where this stopped."""
     async with bridge.db.reader() as reader:
         room = await store.room(reader, room_id)
     if room is None or room.state is MirrorState.OFF:
@@ -87,14 +88,14 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
         if len(entries) < _AT_ONCE:
             break
     if inside.ghosts - before:
-        # Somebody who has lost access since they wrote leaves again.
+        # The author lost access after writing the message, so their ghost user leaves again.
         await members.update_members(bridge, room, matrix_room, await bridge.keeper.state(matrix_room))
     async with bridge.db.transaction() as tx:
         await store.skip_to_last_sent(tx, room_id)
 
 
 class _EntryDelivery:
-    """Delivery of one entry of the log. ``inside``: the people in the room on Matrix; users of ours that join are added."""
+    """Delivery of one log entry. ``inside``: the people in the Matrix room; our users are added to it as they join."""
 
     def __init__(
         self, bridge: Bridge, room: MirroredRoom, matrix_room: str, inside: PresentMembers, entry: ChatLogEntry
@@ -106,7 +107,7 @@ class _EntryDelivery:
         self._entry = entry
 
     async def run(self) -> str | None:
-        """Send the entry; the event's id, or None if nothing is to be sent."""
+        """Send the entry and return the event id, or None if there is nothing to send."""
         entry = self._entry
         if entry.message_id is None:
             return None
@@ -132,8 +133,8 @@ class _EntryDelivery:
         return None
 
     async def _say(self, message: ChatMessage) -> str | None:
-        """Send the message as the ghost user of its author. A message from Matrix whose author has no ghost user was redacted there
-        while it was held or removed: the keeper repeats it with their address.
+        """Send the message as the ghost user of its author. A message from a Matrix account without a ghost user was
+        redacted there when it was held or removed, so the keeper reposts it with the address of that account.
         """
         async with self._bridge.db.reader() as reader:
             if message.external_id is not None and await store.event_of(reader, message.id) is not None:
@@ -164,7 +165,7 @@ class _EntryDelivery:
             )
             if event is not None:
                 return event
-            # The homeserver takes none of its pictures: describe them instead.
+            # The homeserver accepts none of the pictures, so describe them in words.
             shows = False
         if message.pictures and not shows:
             text = "\n".join(filter(None, [text, self._described(message)]))
@@ -175,7 +176,7 @@ class _EntryDelivery:
         return event
 
     def _described(self, message: ChatMessage) -> str:
-        """The pictures as lines of text."""
+        """Return the pictures as lines of text."""
         with speaking(self._bridge.language):
             return "\n".join(f"\N{PAPERCLIP} {chat_pictures.words_of('', [one])}" for one in message.pictures)
 
@@ -186,7 +187,8 @@ class _EntryDelivery:
             text = await self._text(reader, message)
             shows = bool(message.pictures) and await pictures.are_passed_on(reader, self._bridge, message.room_id)
         if message.external_id is not None and (who is None or original in {None, message.external_id}):
-            # Nobody can edit the event of another account: the message is said anew, or stays here without a consent.
+            # An event of another account cannot be edited. The message is sent as a new event, or, without consent, not
+            # at all.
             await redact(self._bridge, self._matrix_room, message)
             event = None if who is None else await self._say(message)
             if event is not None:
@@ -204,12 +206,12 @@ class _EntryDelivery:
                 return captioned
             if not shows:
                 text = "\n".join(filter(None, [text, self._described(message)]))
-        # A text that is empty now stays empty beside its pictures.
+        # The text of a message with pictures can be empty.
         made = content.edit(message.id, message.revision, text or "\N{PAPERCLIP}", original)
         return await ghost.send(self._matrix_room, "m.room.message", self._transaction(message), made)
 
     async def _react(self, message: ChatMessage) -> None:
-        """Compare the reactions of people who consented with those that our users made there."""
+        """Bring the reactions that our users made on Matrix in line with those of people who consented."""
         bridge, room = self._bridge, self._matrix_room
         async with bridge.db.reader() as reader:
             target = await store.event_of(reader, message.id)
@@ -240,12 +242,14 @@ class _EntryDelivery:
                 await ghost.send(room, "m.reaction", transaction, content.reaction(target, emoji))
 
     def _transaction(self, message: ChatMessage) -> str:
-        """Unique among all our users, as the homeserver wants it; the same for each try of this entry."""
+        """Return the transaction id: unique among all our users, as the homeserver requires, and the same for each
+        attempt of this entry.
+        """
         return f"om-{self._bridge.tenant}-{message.id}-{self._entry.number}"
 
     async def _enter(self, who: Speaker) -> MatrixUser:
-        """The ghost user of the person, in the room. Called between reading a message and sending it: people who have lost access by
-        then are removed first.
+        """Let the person's ghost user join the room, and return it. Called after a message was read and before it is
+        sent; anyone who has lost access by then is removed first.
         """
         ghost = await prepare_speaker(self._bridge, who)
         if who.localpart not in self._inside.ghosts:
@@ -256,7 +260,7 @@ class _EntryDelivery:
         return ghost
 
     async def _remove_first(self) -> None:
-        """Before something is sent, remove everybody who has lost access."""
+        """Remove everybody who has lost access, before anything is sent."""
         if await members.is_removal_due(self._bridge, self._room, self._inside):
             state = await self._bridge.keeper.state(self._matrix_room)
             found = await members.update_members(self._bridge, self._room, self._matrix_room, state)
@@ -264,7 +268,9 @@ class _EntryDelivery:
             self._inside.accounts.update(found.accounts)
 
     async def _text(self, reader: Reader, message: ChatMessage) -> str:
-        """The text, with the present names of mentioned people; names of people who did not consent are replaced."""
+        """Return the text with the current names of mentioned people. The names of people who did not consent are
+        replaced.
+        """
         names = await store.names_hidden_from_matrix(reader, message.id)
         keys = {name_key(name) for name in names}
         mentions = (await mentions_in(reader, [message.id])).get(message.id, ())
@@ -279,7 +285,9 @@ class _EntryDelivery:
         return with_names(text, renamed)
 
     async def _heading(self, reader: Reader, message: ChatMessage) -> str:
-        """``Tue 3 March ·`` for the first message that is about another date than the one sent before it."""
+        """Return a heading such as ``Tue 3 March ·`` if the message is about a different date than the previous one
+        sent; otherwise empty.
+        """
         if message.about is None:
             return ""
         row = await reader.fetch_one(
@@ -299,7 +307,7 @@ class _EntryDelivery:
 
 
 async def prepare_speaker(bridge: Bridge, who: Speaker) -> MatrixUser:
-    """The person's ghost user, created if necessary, with their present name."""
+    """Return the person's ghost user with their current name. Creates the user if necessary."""
     ghost = bridge.ghost(who.localpart)
     if not who.is_made:
         await ghost.prepare()
@@ -314,7 +322,9 @@ async def prepare_speaker(bridge: Bridge, who: Speaker) -> MatrixUser:
 
 
 async def redact(bridge: Bridge, matrix_room: str, message: ChatMessage) -> None:
-    """Redact the event of the message, its pictures and all edits, which a redaction of the original does not reach."""
+    """Redact the event of the message, its pictures and all its edits, because redacting the original does not affect
+    the edits.
+    """
     async with bridge.db.reader() as reader:
         found = await store.events_of(reader, message.id)
     await pictures.redact(bridge, matrix_room, message)
@@ -325,11 +335,11 @@ async def redact(bridge: Bridge, matrix_room: str, message: ChatMessage) -> None
 
 
 async def _speaker_of(reader: Reader, message: ChatMessage) -> Speaker | None:
-    """The Matrix user who posts the message; None where it is not mirrored."""
+    """Return the person whose ghost user posts the message; None if the message is not mirrored."""
     if not _is_mirrored(message) or message.user_id is None:
         return None
     who = await store.speaker(reader, message.room_id, message.user_id)
-    # Messages from before the consent are not mirrored, nor those of people who were banned before delivery.
+    # Messages from before the consent are not mirrored, nor are messages of people who were banned before delivery.
     return who if who is not None and not who.is_banned and message.said_at >= who.consented_at else None
 
 
@@ -343,7 +353,7 @@ def _shown_name(bridge: Bridge, who: Speaker) -> str:
 
 
 async def _create(bridge: Bridge, room: MirroredRoom) -> str:
-    """Create the Matrix room, or find the one that an earlier try created."""
+    """Create the Matrix room, or find the one that an earlier attempt created."""
     keeper = bridge.keeper
     await keeper.prepare()
     matrix_room = await keeper.create_room(
@@ -375,7 +385,7 @@ async def _create(bridge: Bridge, room: MirroredRoom) -> str:
 
 
 async def _describe(bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Sequence[JsonObject]) -> None:
-    """Set name, topic, history visibility and bridge note of the room if they differ, whoever changed them."""
+    """Set the room's name, topic, history visibility and bridge note wherever they differ, no matter who changed them."""
     wanted: tuple[tuple[str, str, content.Content], ...] = (
         ("m.room.name", "", {"name": room.title[:_MAX_NAME]}),
         ("m.room.topic", "", {"topic": room.topic}),
@@ -388,7 +398,9 @@ async def _describe(bridge: Bridge, room: MirroredRoom, matrix_room: str, state:
 
 
 def _history_of(room: MirroredRoom) -> str:
-    """The history visibility of the room. A change holds for later messages only (CS API, Room history visibility)."""
+    """Return the history visibility of the room. A change applies to later messages only (CS API, Room history
+    visibility).
+    """
     return "shared" if room.shows_history else "joined"
 
 
@@ -397,7 +409,7 @@ def _bridge_key(bridge: Bridge, room: MirroredRoom) -> str:
 
 
 def _bridge_note(bridge: Bridge, room: MirroredRoom) -> content.Content:
-    """MSC2346: which bridge a room belongs to, and what it is a mirror of."""
+    """Return the MSC2346 note: the bridge that the room belongs to, and what the room mirrors."""
     channel = {"id": room.id, "displayname": room.title[:_MAX_NAME]}
     if bridge.site_url and room.path:
         channel["external_url"] = f"{bridge.site_url.rstrip('/')}{room.path}"
@@ -408,7 +420,7 @@ def _bridge_note(bridge: Bridge, room: MirroredRoom) -> content.Content:
 
 
 async def _end(bridge: Bridge, room: MirroredRoom) -> None:
-    """Remove everybody but the keeper, who can open the room again."""
+    """Remove everybody except the keeper, which can reopen the room."""
     if room.matrix_room_id is not None:
         with speaking(bridge.language):
             why = gettext("The chat is no longer mirrored to Matrix.")

@@ -1,4 +1,4 @@
-"""Apply one event of a mirrored room to the room here, with the rights that its sender has here."""
+"""Apply one event of a mirrored room to the room here, with the rights that the sender has here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +34,9 @@ from openmeet.outbox.kinds import JobKind
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """Who sent an event: somebody here with a linked account, or a stranger, who may be a guest. ``at``: when, for limits."""
+    """The sender of an event: a user with a linked account, or a stranger, who may be a guest. ``at``: when the event
+    was sent, for rate limits.
+    """
 
     address: str
     caller: Caller | None
@@ -46,7 +48,9 @@ class _Sender:
 
 
 async def apply(tx: Transaction, bridge: Bridge, room_id: RoomId, matrix_room: str, event: JsonObject) -> bool:
-    """Apply an event, once by its id. True where the Matrix room is to be compared with what it should be."""
+    """Apply an event; an event id that was seen before is ignored. Returns True if the Matrix room needs to be compared
+    with its desired state.
+    """
     read = content.incoming(event)
     if read is None or bridge.is_ours(read.sender) or await store.is_known(tx, room_id, read.event_id):
         return False
@@ -59,7 +63,7 @@ async def apply(tx: Transaction, bridge: Bridge, room_id: RoomId, matrix_room: s
     user = await store.person_of_account(tx, read.sender)
     if user is not None and await matrix_guests.is_only_guest(tx, room, read.sender, user):
         user = None
-    # Only the time of our own homeserver is trusted.
+    # Only the time reported by our own homeserver is trusted.
     is_local = read.sender.endswith(f":{bridge.homeserver.server_name}")
     at = min(sent_at, tx.now) if sent_at is not None and is_local else tx.now
     who = _Sender(read.sender, None if user is None else Caller(user, ""), Instant(at))
@@ -69,7 +73,8 @@ async def apply(tx: Transaction, bridge: Bridge, room_id: RoomId, matrix_room: s
         case content.IncomingRedaction():
             await _redaction(tx, bridge, room, who, read)
         case content.IncomingMembership():
-            # Leaving is accepted and stored. Any other change is compared with access here, and put back if it differs.
+            # A leave is accepted and stored. Any other change is compared with the access rights here and reverted if
+            # it differs.
             return await _membership(tx, room, who, read)
         case content.IncomingOther():
             if read.kind == "m.room.encrypted":
@@ -101,7 +106,7 @@ async def _accept(
             await _spend(bridge, who, room, (limits.MESSAGES_PER_MINUTE, hourly), limits.MESSAGES_IN_ONE_ROOM)
             is_shown = await _message(tx, bridge, room, who, read)
             if not is_shown:
-                # What waits for a moderator here is not to be read there before that.
+                # A message that waits for a moderator here must not be readable on Matrix before it is approved.
                 await _undo(tx, matrix_room, read.event_id, ChatReason.WAITS_FOR_MODERATOR())
             elif read.picture is not None:
                 await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"picture {matrix_room} {read.event_id}")
@@ -109,12 +114,12 @@ async def _accept(
         await _undo(tx, matrix_room, read.event_id, _public_reason(failure))
 
 
-# Everybody in the room reads why something was redacted, and must not learn that its author is muted.
+# Everybody in the room can read why something was redacted, and must not learn that its author is muted.
 _PRIVATE_REASONS: Final = frozenset({ChatReason.MUTED.value, ChatReason.MUTED_UNTIL.value})
 
 
 def _public_reason(failure: Failure) -> Explanation | None:
-    """Why something was not accepted, for everybody in the room; None where there is nothing to say."""
+    """Return the reason for a rejection that everybody in the room may read; None if there is nothing to say."""
     match failure:
         case NotFound():
             return None
@@ -126,7 +131,8 @@ def _public_reason(failure: Failure) -> Explanation | None:
 
 
 async def _spend(bridge: Bridge, who: _Sender, room: Room, own: Sequence[Limit], in_room: Limit) -> None:
-    """Count a message or change. The limit for one room is for guests only, because people would lose what they typed.
+    """Charge a message or change to the rate limits. Only guests have a limit per room: members would lose what they
+    typed.
 
     Raises TooMany.
     """
@@ -139,7 +145,7 @@ async def _spend(bridge: Bridge, who: _Sender, room: Room, own: Sequence[Limit],
 
 
 async def _message(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, read: content.IncomingMessage) -> bool:
-    """Store what was said; False where it waits for a moderator."""
+    """Store a message; returns False if it waits for a moderator."""
     answered = await store.message_of(tx, room.id, read.reply_to) if read.reply_to else None
     before = None if answered is None else await message_queries.by_id(tx, answered)
     about = before.about if before is not None else await headings.default_heading(tx, room)
@@ -164,7 +170,7 @@ async def _message(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, re
 
 
 async def _mentioned(tx: Transaction, bridge: Bridge, accounts: Sequence[str]) -> tuple[UserId, ...]:
-    """People here behind accounts that are mentioned: users of ours that speak for them, and linked ones."""
+    """Return the users whom the mentioned accounts stand for: our ghost users and linked accounts."""
     found: list[UserId] = []
     for account in accounts:
         part = bridge.random_part(account)
@@ -175,7 +181,8 @@ async def _mentioned(tx: Transaction, bridge: Bridge, accounts: Sequence[str]) -
 
 
 async def _edit(tx: Transaction, room: Room, who: _Sender, read: content.IncomingMessage) -> bool:
-    """Anybody can send an edit of anybody's event; only one of the sender's own counts. False where the new words wait for a moderator.
+    """Store an edit. On Matrix anybody can send an edit of any event; only the author's own edits are accepted. Returns
+    False if the new text waits for a moderator.
 
     Raises NotFound, Forbidden, Refused.
     """
@@ -206,7 +213,7 @@ async def _note_last_sent(tx: Transaction, one: ChatMessage, event_id: str | Non
 async def _reaction(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, read: content.IncomingReaction) -> None:
     target = await store.message_of(tx, room.id, read.target)
     if target is None:
-        # The target is not stored here: it is older than the mirror, or was refused.
+        # The target is not stored here: it was sent before mirroring began, or was refused.
         return
     await _spend(bridge, who, room, limits.CHANGES, limits.CHANGES_IN_ONE_ROOM)
     if who.caller is None:
@@ -218,7 +225,9 @@ async def _reaction(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, r
 async def _redaction(
     tx: Transaction, bridge: Bridge, room: Room, who: _Sender, read: content.IncomingRedaction
 ) -> None:
-    """Take the message back if its author redacted it; remove it if a moderator did. Delivery then redacts its edits, too."""
+    """Retract the message if its author redacted it; remove it if a moderator did. Delivery then redacts its edits as
+    well.
+    """
     target: ChatMessageId | None = await store.message_of(tx, room.id, read.target)
     one = None if target is None else await message_queries.by_id(tx, target)
     moderates = who.caller is not None and await access(tx, room.id, who.caller.user_id) is Access.MODERATE
@@ -241,7 +250,9 @@ async def _redaction(
 
 
 async def _membership(tx: Transaction, room: Room, who: _Sender, read: content.IncomingMembership) -> bool:
-    """Whether the room is to be compared. A moderator who kicks a guest there removes them here."""
+    """Apply a membership change; returns whether the Matrix room needs to be compared. If a moderator kicks a guest on
+    Matrix, the guest is removed here.
+    """
     if read.user_id == read.sender:
         if read.membership == "leave":
             if who.caller is not None:
@@ -253,11 +264,11 @@ async def _membership(tx: Transaction, room: Room, who: _Sender, read: content.I
         try:
             await matrix_guests.remove(tx, who.caller, room.id, read.user_id, read.reason)
         except (Forbidden, NotFound):
-            # They may not do so here, so it is put back.
+            # The sender has no right to do this here, so the change is reverted.
             return True
     return True
 
 
 async def _undo(tx: Transaction, matrix_room: str, event_id: str, why: Explanation | None) -> None:
-    """Redact an event; clients show ``why`` to everybody in the room."""
+    """Redact an event. Clients show ``why`` to everybody in the room."""
     await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"redact {matrix_room} {event_id} {packed(why)}".rstrip())

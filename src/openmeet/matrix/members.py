@@ -1,8 +1,8 @@
-"""Members of a mirrored room and their powers, derived from access here each time.
+"""Members of a mirrored room and their power levels, derived from access rights each time.
 
-People who may write are invited, those who lost access are removed, those banned here are banned there; moderators get power 50.
-Somebody who may only read stays, without the power to write. A ban by a linked moderator is a ban here; any other membership or
-power is put back.
+People who can write are invited, people who lost access are removed, and people banned here are banned there;
+moderators get power level 50. Somebody who can only read stays, without the power to write. A ban by a linked moderator
+also becomes a ban here. Any other change of membership or power level on Matrix is reverted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,14 +25,14 @@ from openmeet.matrix.store import MirroredRoom, Occupant
 
 MODERATOR: Final = 50
 _READER: Final = -1
-# Nobody has it: the keeper created the room, and a creator stands above all numbers (Room Version 12).
+# Nobody has this level: the keeper created the room, and the creator outranks all power levels (Room Version 12).
 _NOBODY: Final = 100
 _IN: Final = frozenset({"join", "invite", "knock"})
-# What clients show to somebody who is removed.
+# The reason that clients show to a removed person.
 _NO_LONGER: Final = lazy("You’re no longer in this chat on the site.")
 _NOT_INVITED: Final = lazy("Only people whom a host invited can be in this chat.")
 _REMOVED: Final = lazy("A host removed you from this chat.")
-# The homeserver does not accept our token.
+# The homeserver rejects our token.
 _OUR_FAULT: Final = frozenset({401})
 
 
@@ -44,8 +44,8 @@ class _Membership:
 
 
 def power_levels(users: Mapping[str, int], *, is_closed: bool, highest: int = _NOBODY + 1) -> dict[str, Any]:
-    """``m.room.power_levels``: nobody but the keeper invites, renames, or switches encryption on. ``highest``: the keeper’s own power in
-    a room that it did not create, above which it can set nothing.
+    """Build ``m.room.power_levels``: only the keeper can invite, rename the room or enable encryption. ``highest``: the
+    keeper's own level in a room that it did not create; it cannot set any level above that.
     """
     return {
         "users": dict(sorted(users.items())),
@@ -68,8 +68,8 @@ def power_levels(users: Mapping[str, int], *, is_closed: bool, highest: int = _N
 
 @dataclass(frozen=True, slots=True)
 class PresentMembers:
-    """The people in a room on Matrix: random parts of our users, and accounts that joined or are invited. Delivery adds the users
-    that it lets join.
+    """The people in a Matrix room: the random parts of our users, and the accounts that joined or are invited. Delivery
+    adds the users that it makes join.
     """
 
     ghosts: set[str]
@@ -77,7 +77,7 @@ class PresentMembers:
 
 
 async def is_removal_due(bridge: Bridge, room: MirroredRoom, inside: PresentMembers) -> bool:
-    """Whether an account in the room may no longer be there: nothing is sent before it is removed."""
+    """Whether an account in the room is no longer allowed there. It must be removed before anything else is sent."""
     if not inside.accounts:
         return False
     async with bridge.db.reader() as reader:
@@ -88,10 +88,10 @@ async def is_removal_due(bridge: Bridge, room: MirroredRoom, inside: PresentMemb
 async def update_members(
     bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Sequence[JsonObject]
 ) -> PresentMembers:
-    """Change the members and powers of the room on Matrix to match access here; returns who is in it then. ``state``: its present
-    state.
+    """Update the members and power levels of the Matrix room to match access here; return who is in it afterwards.
+    ``state``: the room's current state.
 
-    Removals come first: while one is due, nothing is sent to the room.
+    Removals come first: while one is pending, nothing is sent to the room.
     """
     keeper = bridge.keeper
     present = _members(state)
@@ -129,7 +129,7 @@ async def update_members(
             inside.accounts.add(account)
     for account, guest in guests.items():
         is_wanted = guest.state is GuestState.INVITED and room.allows_guests and account not in by_account
-        # After a refusal by the homeserver, only a host’s request leads to another try.
+        # After the homeserver refused an invitation, only a host's request triggers another attempt.
         is_asked = is_wanted and (guest.is_due or guest.presence is not GuestPresence.REFUSED)
         if is_asked and account not in present and await _invite_guest(bridge, room, matrix_room, account):
             inside.accounts.add(account)
@@ -150,7 +150,7 @@ async def _occupants(
 async def _guests(
     bridge: Bridge, room: MirroredRoom, present: Mapping[str, _Membership], found: list[Occupant]
 ) -> dict[str, MatrixGuest]:
-    """Guests by their address. People who were in an adopted room before it was ours become guests."""
+    """Return the guests by their Matrix account. People who were already in an adopted room become guests."""
     linked = {one.mxid for one in found}
     async with bridge.db.reader() as reader:
         known = {one.mxid: one for one in await matrix_guests.guests_of(reader, room.id)}
@@ -179,10 +179,11 @@ def _is_guest(one: Occupant, guests: Mapping[str, MatrixGuest]) -> bool:
 async def _accept_bans(
     bridge: Bridge, room: MirroredRoom, present: Mapping[str, _Membership], found: list[Occupant]
 ) -> bool:
-    """Ban here everybody whom a linked moderator banned on Matrix, by their account or their ghost user; returns whether anybody was.
-    A guest is banned as a guest.
+    """Ban everybody here whom a linked moderator banned on Matrix, by their account or their ghost user; a guest is
+    banned as a guest. Returns whether anybody was banned.
 
-    The keeper then repeats the ban there in its own name: one in the name of somebody else is new, and lifting it here lifts it there.
+    The keeper then repeats the ban on Matrix in its own name. This marks the ban as handled, so that lifting it here
+    lifts it there too.
     """
     by_account = {one.mxid: one for one in found if one.mxid is not None}
     by_ghost = {one.localpart: one for one in found}
@@ -205,7 +206,7 @@ async def _accept_bans(
                 else:
                     await sanctions.sanction(tx, caller, room.id, who.user_id, SanctionKind.BAN, reason=reason)
         except (Forbidden, NotFound, Refused):
-            # They may not do so here, so it is put back.
+            # The sender has no right to do this here, so the change is reverted.
             continue
         is_changed = True
     return is_changed
@@ -217,7 +218,7 @@ async def _repeat_ban_as_keeper(bridge: Bridge, matrix_room: str, user: str, ban
 
 
 async def _update_account(bridge: Bridge, matrix_room: str, user: str, member: _Membership, who: Occupant) -> bool:
-    """Whether the account of somebody here is in the room or invited afterwards."""
+    """Update the Matrix membership of a user's linked account; returns whether it is in the room or invited afterwards."""
     keeper = bridge.keeper
     if who.is_banned:
         if member.membership != "ban":
@@ -229,14 +230,14 @@ async def _update_account(bridge: Bridge, matrix_room: str, user: str, member: _
     if member.membership == "ban":
         await keeper.unban(matrix_room, user)
     elif member.membership in _IN:
-        # Somebody who no longer wants invitations stays if they have joined; a pending invitation is withdrawn.
+        # Somebody who no longer wants invitations stays if they have already joined; a pending invitation is withdrawn.
         stays = who.access is not Access.NONE and (member.membership == "join" or who.wants_invitations)
         if not stays:
             lost = _said(bridge, _NO_LONGER) if who.access is Access.NONE else ""
             await keeper.kick(matrix_room, user, lost)
         return stays
     elif member.changed_by == user and not who.asks_again:
-        # Somebody who left is invited again only when they ask for it.
+        # Somebody who left is invited again only if they ask.
         return False
     if may_enter:
         await _invite(bridge, matrix_room, user)
@@ -246,7 +247,7 @@ async def _update_account(bridge: Bridge, matrix_room: str, user: str, member: _
 async def _update_guest(
     bridge: Bridge, room: MirroredRoom, matrix_room: str, user: str, member: _Membership, guest: MatrixGuest | None
 ) -> bool:
-    """Whether an account that nobody here has linked is in the room or invited afterwards."""
+    """Update the Matrix membership of a guest account; returns whether it is in the room or invited afterwards."""
     keeper = bridge.keeper
     if guest is None or not room.allows_guests or guest.state is not GuestState.INVITED:
         if guest is not None and guest.state is GuestState.BANNED:
@@ -266,14 +267,14 @@ async def _update_guest(
     if member.membership == "ban":
         await keeper.unban(matrix_room, user)
     elif member.changed_by == user and not guest.is_due:
-        # A guest who left is invited again only when a host asks for it.
+        # A guest who left is invited again only if a host asks.
         await _note_presence(bridge, room, guest, GuestPresence.LEFT)
         return False
     return await _invite_guest(bridge, room, matrix_room, user)
 
 
 def _removal_reason(bridge: Bridge, guest: MatrixGuest | None) -> str:
-    """The reason that a removed stranger reads: a guest has no page that says it."""
+    """Return the reason shown to a removed guest, who has no page here that would explain it."""
     if guest is None or guest.state is GuestState.INVITED:
         return _said(bridge, _NOT_INVITED)
     return guest.reason or _said(bridge, _REMOVED)
@@ -296,7 +297,9 @@ async def _note_presence(bridge: Bridge, room: MirroredRoom, guest: MatrixGuest,
 
 
 async def _invite_guest(bridge: Bridge, room: MirroredRoom, matrix_room: str, account: str) -> bool:
-    """Invite a guest, and store whether the homeserver refused, which hosts see. Returns whether the guest is invited."""
+    """Invite a guest and store whether the homeserver refused, so that hosts can see it. Returns whether the guest is
+    invited.
+    """
     is_invited = await _invite(bridge, matrix_room, account)
     async with bridge.db.transaction() as tx:
         presence = GuestPresence.INVITED if is_invited else GuestPresence.REFUSED
@@ -305,9 +308,10 @@ async def _invite_guest(bridge: Bridge, room: MirroredRoom, matrix_room: str, ac
 
 
 async def _invite(bridge: Bridge, matrix_room: str, account: str) -> bool:
-    """Invite an account. False if Matrix refuses it, or its server does not answer or federate: the other members must not wait.
+    """Invite an account. Returns False if Matrix refuses, or if the account's server does not respond or does not
+    federate, so that other members do not have to wait.
 
-    Raises RemoteFailed (our token is wrong), RemoteSlow, Unavailable (our own homeserver does not answer).
+    Raises RemoteFailed (our token is wrong), RemoteSlow, Unavailable (our own homeserver does not respond).
     """
     try:
         await bridge.keeper.invite(matrix_room, account)
@@ -316,7 +320,7 @@ async def _invite(bridge: Bridge, matrix_room: str, account: str) -> bool:
             raise
         return False
     except (RemoteSlow, Unavailable):
-        # This may be about the account’s own server. If ours is away, the next call fails.
+        # This error can be about the account's own server. If ours is down, the next call fails.
         if account.endswith(f":{bridge.homeserver.server_name}"):
             raise
         return False
@@ -337,7 +341,7 @@ async def _update_powers(
     keeper = bridge.keeper
     now = state_content(state, "m.room.power_levels")
     there = now.get("users")
-    # It stands in the list of adopted rooms only.
+    # Only adopted rooms list the keeper among the users.
     own = there.get(keeper.user_id) if isinstance(there, dict) else None
     if isinstance(own, int):
         wanted = power_levels({**users, keeper.user_id: own}, is_closed=room.is_closed, highest=own)

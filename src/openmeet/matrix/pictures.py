@@ -1,8 +1,8 @@
-"""Send pictures of messages to the homeserver, and fetch those of Matrix messages.
+"""Upload the pictures of messages to the homeserver, and fetch those of Matrix messages.
 
-They are sent from public rooms only: a homeserver gives a file to each of its accounts that knows its address, no matter who is in
-the room. Fetched pictures are treated like uploads: bounded, decoded in a worker process, encoded again. What is no picture stays a line
-of text.
+Pictures are sent from public rooms only: a homeserver serves a file to any of its accounts that knows the address,
+whether or not they are in the room. Fetched pictures are treated like uploads: limited in size, decoded in a worker
+process, and re-encoded. Anything that is not a valid picture stays a line of text.
 """
 
 from dataclasses import replace
@@ -24,9 +24,9 @@ from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import MatrixUser
 from openmeet.matrix.content import OutgoingPicture
 
-# Of one room, also those that could not be fetched or shown: more stay lines.
+# Pictures per room and day, including those that could not be fetched or shown. Further ones stay lines of text.
 _MOST_A_DAY: Final = 200
-# The token is wrong, or the homeserver took too long: another time it may succeed.
+# The token is wrong, or the homeserver took too long: a retry can succeed.
 _LATER: Final = frozenset({401, 408})
 
 
@@ -45,9 +45,10 @@ async def send(
     heading: str = "",
     reply_to: str | None = None,
 ) -> str | None:
-    """Upload the pictures of a message and show each by an event; the first one’s id. A repetition uploads and sends nothing twice.
+    """Upload the pictures of a message and send an event for each; return the first event's id. Repeating this uploads
+    and sends nothing twice.
 
-    ``heading``: the first line of the first one.
+    ``heading``: the first line of the first caption.
     """
     first = None
     for one in message.pictures:
@@ -83,7 +84,7 @@ async def edit_caption(
     original: str,
     transaction: str,
 ) -> str | None:
-    """Give the picture that is the event ``original`` another caption; None where that event is no picture."""
+    """Change the caption of the picture in the event ``original``; None if that event is not a picture."""
     async with bridge.db.reader() as reader:
         row = await reader.fetch_one(
             "select m.uri, p.width, p.height, p.size from matrix_pictures m join chat_pictures p on p.key = m.picture_key"
@@ -99,7 +100,9 @@ async def edit_caption(
 
 
 async def redact(bridge: Bridge, matrix_room: str, message: ChatMessage) -> None:
-    """Redact the events that show pictures of a message, and forget the files: the homeserver’s operator deletes those."""
+    """Redact the events that show the pictures of a message, and forget the uploaded files. Only the homeserver's
+    operator can delete those.
+    """
     async with bridge.db.reader() as reader:
         rows = await reader.fetch(
             "select event_id from matrix_pictures where message_id = :message and event_id is not null order by event_id",
@@ -114,7 +117,7 @@ async def redact(bridge: Bridge, matrix_room: str, message: ChatMessage) -> None
 async def _uploaded(
     bridge: Bridge, ghost: MatrixUser, message: ChatMessage, one: MessagePicture
 ) -> tuple[str, int] | None:
-    """The Matrix address of a picture, uploaded now if it was not before, and its size; None if our file is gone or the
+    """Return the Matrix address and the size of a picture, uploading it if necessary. None if our file is gone or the
     homeserver will never accept it.
     """
     blobs = bridge.pictures
@@ -135,7 +138,7 @@ async def _uploaded(
     try:
         uri = await ghost.upload(b"".join([piece async for piece in blobs.read(at)]), PictureFormat.JPEG.content_type)
     except RemoteFailed as failed:
-        # The text of the message is sent without it.
+        # The text of the message is sent without this picture.
         if not _never_succeeds(failed):
             raise
         return None
@@ -150,7 +153,9 @@ async def _uploaded(
 
 
 async def fetch(bridge: Bridge, matrix_room: str, event_id: str) -> None:
-    """Fetch the picture of an event that is stored as a line of text, and show it instead. If that fails, the line stays."""
+    """Fetch the picture of an event that is stored as a line of text, and show it instead. If this fails, the line
+    stays.
+    """
     async with bridge.db.reader() as reader:
         room = await store.room_of(reader, matrix_room)
         message = None if room is None else await _line_of(reader, room, event_id)
@@ -168,7 +173,7 @@ async def fetch(bridge: Bridge, matrix_room: str, event_id: str) -> None:
 
 
 async def _line_of(reader: Reader, room: RoomId, event_id: str) -> ChatMessage | None:
-    """The message with this event, unless it was removed or has its picture."""
+    """Return the message with this event, unless it was removed or already has its picture."""
     row = await reader.fetch_one(
         """
         select m.id from chat_messages m where m.room_id = :room and m.external_id = :event and m.removed_at is null
@@ -203,14 +208,14 @@ async def _stored(bridge: Bridge, message: ChatMessage, uri: str) -> StoredPictu
 
 
 def _never_succeeds(failed: RemoteFailed) -> bool:
-    """Whether the homeserver refuses this file for good: it is gone, too large, or nothing that it takes. Our token, which an operator
-    renews, is no such reason.
+    """Whether the homeserver has refused this file permanently: it is gone, too large, or of a type that it does not
+    accept. An invalid token does not count, because the operator can renew it.
     """
     return failed.status is not None and 400 <= failed.status < 500 and failed.status not in _LATER
 
 
 async def _may_try(bridge: Bridge, room: RoomId) -> bool:
-    """Count one more picture of a room, whether or not it can be fetched; False if the daily limit is reached."""
+    """Count one more picture of a room, whether or not it can be fetched. Returns False if the daily limit is reached."""
     async with bridge.db.transaction() as tx:
         counted = await tx.execute(
             """
@@ -230,7 +235,7 @@ async def _may_try(bridge: Bridge, room: RoomId) -> bool:
 async def _show(tx: Transaction, message: ChatMessage, stored: StoredPicture, caption: str) -> None:
     await room_queries.lock(tx, message.room_id)
     now_there = await message_queries.by_id(tx, message.id)
-    # Taken back, or changed by its author, in between: the stored file is not needed and is deleted.
+    # The author removed or changed the message in the meantime. The stored file is not needed and will be deleted.
     if now_there is None or now_there.is_removed or now_there.pictures or now_there.revision != message.revision:
         return
     shown = MessagePicture(stored.key, "", stored.width, stored.height)
@@ -240,5 +245,5 @@ async def _show(tx: Transaction, message: ChatMessage, stored: StoredPicture, ca
     await write_message(tx, changed)
     await chat_pictures.attach(tx, message.id, [shown])
     number = await log.append(tx, message.room_id, LogKind.EDITED, message.id)
-    # Over there the picture is shown already.
+    # Matrix already shows the picture.
     await store.note_sent(tx, message.room_id, number, None, by_delivery=False)

@@ -1,7 +1,9 @@
-"""Reading from the homeserver: the keeper's /sync, applied to our rooms, with the cursor stored in the same transaction.
+"""Reader of the homeserver: runs the keeper's /sync, applies the events to our rooms, and stores the cursor in the same
+transaction.
 
-One process of a community reads at a time, elected by a lease on the cursor's row. An event counts once, by its id. What
-its sender may not do here is undone on Matrix by a job; what cannot be read is left out.
+Only one process of a community reads at a time, elected by a lease on the cursor's row. Each event is applied once, by
+its id. If the sender has no right here to do what the event did, a job reverts it on Matrix. Events that cannot be
+parsed are skipped.
 """
 
 import asyncio
@@ -30,28 +32,30 @@ from openmeet.matrix.store import SyncCursor
 from openmeet.outbox.kinds import JobKind
 
 _WAIT_SECONDS: Final = 20.0
-# Longer than a /sync may take with everything that follows it.
+# Longer than a /sync can take, including the processing of its response.
 _LEASE_SECONDS: Final = 120
 _NOT_ELECTED_SECONDS: Final = 5.0
 _ACCESS_SECONDS: Final = 2.0
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 30.0
-# Events per room in one answer; fewer after an answer that was too large.
+# Events per room in one response; reduced after a response that was too large.
 _TIMELINES: Final = (100, 10, 1)
-# Pages of a hundred that are read back where a gap is, or where the cursor was lost.
+# Pages of a hundred events that are read back after a gap or a lost cursor.
 _MAX_PAGES: Final = 50
-# One transaction; it is open as long as its statements take.
+# Events per transaction. The transaction stays open while their statements run.
 _EVENTS_AT_ONCE: Final = 25
 _MAX_INVITES: Final = 20
 
 
 class LeaseLost(Exception):
-    """Another process reads now."""
+    """Another process has taken over reading."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """New events of one room on Matrix, in order. ``room`` None: it is not mirrored, a direct chat with the keeper."""
+    """New events of one Matrix room, in order. If ``room`` is None, the room is not mirrored but a direct chat with the
+    keeper.
+    """
 
     matrix_room: str
     room: RoomId | None
@@ -59,9 +63,9 @@ class _Batch:
 
 
 async def run(bridge: Bridge, stop: asyncio.Event, on_events: Callable[[int], None]) -> None:
-    """Read until ``stop`` is set. ``on_events`` is called after each answer with the number of new events.
+    """Read until ``stop`` is set. ``on_events`` is called after each response with the number of new events.
 
-    The homeserver may be away for as long as it likes.
+    An unavailable homeserver is retried indefinitely.
     """
     watching = asyncio.create_task(_watch_access(bridge, stop))
     try:
@@ -72,7 +76,9 @@ async def run(bridge: Bridge, stop: asyncio.Event, on_events: Callable[[int], No
 
 
 async def _watch_access(bridge: Bridge, stop: asyncio.Event) -> None:
-    """Enqueue rooms whose people changed, within two seconds. Every process does: enqueuing a room twice makes one job."""
+    """Enqueue rooms whose access rights changed, within two seconds. Every process does this; enqueueing a room twice
+    creates only one job.
+    """
     seen: int | None = None
     never = asyncio.Event()
     while not stop.is_set():
@@ -82,7 +88,7 @@ async def _watch_access(bridge: Bridge, stop: asyncio.Event) -> None:
                 if seen is not None and newest > seen:
                     await mirror_wakes.wake_changed(tx, seen)
                 seen = newest
-        except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away, and is asked again
+        except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable and is retried
             log.warning("matrix.access_not_read", reason=str(failure))
         await idle(stop, never, _ACCESS_SECONDS)
 
@@ -97,7 +103,7 @@ async def _read(bridge: Bridge, stop: asyncio.Event, on_events: Callable[[int], 
             try:
                 found = await _until(stop, read_once(bridge, holder, wait_seconds=_WAIT_SECONDS))
                 if found is not None and not is_reader:
-                    # People see it as whoever invites them.
+                    # People see this name when the keeper invites them.
                     await bridge.keeper.set_name(bridge.site_name)
             except Exception as failure:  # noqa: BLE001 - the edge of the worker: it reads again from the stored cursor
                 is_known = isinstance(failure, Failure | LeaseLost)
@@ -113,7 +119,7 @@ async def _read(bridge: Bridge, stop: asyncio.Event, on_events: Callable[[int], 
                 await idle(stop, never, _NOT_ELECTED_SECONDS)
                 continue
             if not is_reader:
-                # After a start and after each failure, rooms are compared with what they should be.
+                # After a start and after each failure, all rooms are compared with their desired state.
                 is_reader = True
                 async with bridge.db.transaction() as tx:
                     await wake_all(tx)
@@ -124,7 +130,7 @@ async def _read(bridge: Bridge, stop: asyncio.Event, on_events: Callable[[int], 
 
 
 async def _until(stop: asyncio.Event, reading: Any) -> int | None:
-    """The result of the coroutine; None when the event is set before, and then it is cancelled."""
+    """Return the result of the coroutine; None if the event is set first, in which case the coroutine is cancelled."""
     task, stopped = asyncio.ensure_future(reading), asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -139,7 +145,9 @@ async def _until(stop: asyncio.Event, reading: Any) -> int | None:
 
 
 async def read_once(bridge: Bridge, holder: str, *, wait_seconds: float) -> int | None:
-    """Read and apply one answer; how many events it had, or None where another process reads. Raises LeaseLost."""
+    """Read and apply one response. Returns the number of its events, or None if another process is reading. Raises
+    LeaseLost.
+    """
     async with bridge.db.transaction() as tx:
         cursor = await store.take_cursor(tx, holder, Instant(tx.now + _LEASE_SECONDS * SECOND))
     if cursor is None:
@@ -168,7 +176,7 @@ async def _sync(bridge: Bridge, holder: str, cursor: SyncCursor, wait_seconds: f
         except RemoteFailed as failed:
             if failed.status != 400 or not cursor.since:
                 raise
-            # The homeserver does not know the cursor any more: the next read goes back to the last known event of each room.
+            # The homeserver no longer knows the cursor: the next read goes back to the last known event of each room.
             log.warning("matrix.cursor_lost")
             async with bridge.db.transaction() as tx:
                 await store.move_cursor(tx, holder, cursor, "")
@@ -198,7 +206,9 @@ async def _batches(bridge: Bridge, rooms: JsonObject, since: str) -> list[_Batch
 
 
 async def _missed(bridge: Bridge, room: RoomId, matrix_room: str, start: str, since: str) -> list[JsonObject]:
-    """Events between the cursor and the answer, the oldest first; without a cursor, all since the last known event."""
+    """Return the events between the cursor and the response, oldest first; without a cursor, all since the last known
+    event.
+    """
     found: list[JsonObject] = []
     for _ in range(_MAX_PAGES):
         page = await bridge.keeper.messages(matrix_room, start, end=since)
@@ -216,7 +226,7 @@ async def _missed(bridge: Bridge, room: RoomId, matrix_room: str, start: str, si
 
 
 def _invites(rooms: object) -> list[str]:
-    """Rooms that the keeper was invited to: direct chats, for linking."""
+    """Return the rooms that the keeper was invited to: direct chats, for linking."""
     invited = rooms.get("invite") if isinstance(rooms, dict) else None
     return [one for one in (invited if isinstance(invited, dict) else {}) if is_room_id(one)][:_MAX_INVITES]
 
@@ -224,7 +234,9 @@ def _invites(rooms: object) -> list[str]:
 async def _apply_all(
     bridge: Bridge, holder: str, cursor: SyncCursor, following: str, batches: Sequence[_Batch], invites: Sequence[str]
 ) -> None:
-    """Store everything; the last transaction moves the cursor. Earlier ones repeat without effect after a crash."""
+    """Apply all batches; the last transaction moves the cursor. After a crash, repeating the earlier ones has no
+    effect.
+    """
     pieces = [
         _Batch(batch.matrix_room, batch.room, batch.events[start : start + _EVENTS_AT_ONCE])
         for batch in batches

@@ -1,4 +1,4 @@
-"""The registration of our bridge at a homeserver (Application Service API, Registration), and whether it works."""
+"""Registration of our bridge at a homeserver (Application Service API, Registration), and a check that it works."""
 
 import secrets
 from pathlib import Path
@@ -17,15 +17,15 @@ from openmeet.matrix.names import PREFIX, SENDER, keeper
 
 _ID: Final = "openmeet"
 _MAX_TOKEN_BYTES: Final = 1024
-# Every character that has a meaning in a regular expression and may stand in a server's name.
+# Every character that is special in a regular expression and can occur in a server's name.
 _SPECIAL: Final = str.maketrans({".": r"\.", "[": r"\[", "]": r"\]"})
 
 
 def registration(server_name: str, token: str, homeserver_token: str) -> bytes:
-    """The file that the homeserver reads at its start. JSON, which is YAML.
+    """Return the file that the homeserver reads when it starts. It is JSON, which is also valid YAML.
 
-    ``url`` is null: the homeserver pushes nothing, we read by /sync. The namespaces are exclusive, so nobody else can
-    take a name in them, and end in the server's name, so that no user of another server falls into them.
+    ``url`` is null: the homeserver pushes nothing, because we read with /sync. The namespaces are exclusive, so that
+    nobody else can register a name in them. They end in the server's name, so that no user of another server matches.
     """
     ours = server_name.translate(_SPECIAL)
     value = {
@@ -45,9 +45,9 @@ def registration(server_name: str, token: str, homeserver_token: str) -> bytes:
 
 
 def write_registration(file: Path, token_file: Path, server_name: str, *, renew: bool) -> None:
-    """Write the registration and the token that we send, both readable by their owner alone, with fresh tokens.
+    """Write the registration and our token, with freshly generated tokens; only the owner can read either file.
 
-    Raises Refused where a file exists, unless ``renew``: the homeserver must be restarted with new tokens.
+    Raises Refused if a file exists, unless ``renew`` is set: after a renewal, the homeserver must be restarted.
     """
     for path in (file, token_file):
         if path.exists() and not renew:
@@ -58,7 +58,7 @@ def write_registration(file: Path, token_file: Path, server_name: str, *, renew:
 
 
 def read_token(token_file: Path) -> Secret:
-    """The token that we send. Raises Refused with a sentence for the operator."""
+    """Return the token that we send. Raises Refused with a sentence for the operator."""
     try:
         with token_file.open("rb") as file:
             text = file.read(_MAX_TOKEN_BYTES + 1).decode("ascii").strip()
@@ -72,16 +72,16 @@ def read_token(token_file: Path) -> Secret:
 
 
 def open_homeserver(http: HttpClient, clock: Clock, url: str, server_name: str, token_file: Path) -> Homeserver:
-    """The homeserver of the settings. Raises Refused where the bridge is not configured or has no token."""
+    """Return the homeserver of the settings. Raises Refused if the bridge is not configured or has no token."""
     if not url:
         raise Refused("The Matrix bridge is off: OPENMEET_MATRIX_URL is not set.")
     return Homeserver(http, clock, url, server_name, read_token(token_file))
 
 
 async def find_problem(homeserver: Homeserver, tenant: str, url: str) -> str | None:
-    """What keeps the bridge from working, in a sentence for the operator; None where it works.
+    """Return a sentence for the operator that says why the bridge does not work; None if it works.
 
-    Makes the community's keeper, if it does not exist.
+    Creates the community's keeper if it does not exist.
     """
     where = urlsplit(url).netloc
     try:

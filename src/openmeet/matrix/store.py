@@ -1,8 +1,8 @@
-"""SQL of the bridge: what was sent for each entry of a room's log, the ghost users of people, the cursor of /sync.
+"""SQL of the bridge: what was sent for each entry of a room's log, the ghost users of people, the /sync cursor.
 
-``matrix_sends`` has a row for each entry that is done: with the event's id, or with none if nothing was sent. Rows
-that delivery wrote have ``sent_revision`` 1; it goes in order, so all entries up to the last such row are done. The
-reader writes rows for what it stored itself, with 0.
+``matrix_sends`` has one row per processed entry, with the event id, or without one if nothing was sent. Rows written by
+delivery have ``sent_revision`` 1. Delivery goes in order, so all entries up to the last such row are processed. The
+reader writes rows for entries that it stored itself, with 0.
 """
 
 from collections.abc import Collection
@@ -21,14 +21,15 @@ from openmeet.domain.chat.mirroring import MirrorState
 from openmeet.domain.chat.model import Access, ChatLogEntry, ChatMessageId, LogKind, RoomId
 from openmeet.domain.users.model import UserId
 
-# Log entries whose Matrix event carries the text of the message.
+# Log entries whose Matrix event contains the text of the message.
 _TEXT_KINDS: Final = "('said', 'restored')"
 
 
 @dataclass(frozen=True, slots=True)
 class MirroredRoom:
-    """A mirrored room. ``title``: of what it belongs to, with the channel's name before it. ``is_adopted``: it was of an older
-    installation, which had people in it already. ``path``: of its page here; empty where what it belongs to is gone.
+    """A mirrored room. ``title``: title of its event, series or group, preceded by the name of a channel.
+    ``is_adopted``: it comes from an older installation and already had people in it. ``path``: path of its page here;
+    empty if its subject is gone.
     """
 
     id: RoomId
@@ -45,8 +46,8 @@ class MirroredRoom:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """A person who consented, with their ghost user. ``localpart``: its random part. ``is_made``: it exists at the homeserver.
-    ``is_banned``: from the room.
+    """A person who consented, and their ghost user. ``localpart``: the random part of its id. ``is_made``: it exists at
+    the homeserver. ``is_banned``: banned from this room.
     """
 
     user_id: UserId
@@ -59,8 +60,8 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class Occupant:
-    """A person who may be in a room: with a ghost user, a linked account, or both. ``asks_again``: they asked to be invited, also if
-    they had left.
+    """A person who may be in a room, with a ghost user, a linked account, or both. ``asks_again``: they asked to be
+    invited again after they left.
     """
 
     user_id: UserId
@@ -83,7 +84,7 @@ _ROOM: Final = """
 
 
 async def room(reader: Reader, room_id: RoomId) -> MirroredRoom | None:
-    """The room, mirrored or not; None where it is gone."""
+    """Return the room, mirrored or not; None if it is gone."""
     row = await reader.fetch_one(f"{_ROOM} where r.id = :room", room=room_id)
     if row is None:
         return None
@@ -105,7 +106,7 @@ async def room(reader: Reader, room_id: RoomId) -> MirroredRoom | None:
 
 
 async def room_of(reader: Reader, matrix_room_id: str) -> RoomId | None:
-    """The mirrored room with this id on Matrix."""
+    """Return the mirrored room with this Matrix room id."""
     row = await reader.fetch_one(
         "select id from chat_rooms where matrix_room_id = :room and matrix_state = 'on'", room=matrix_room_id
     )
@@ -122,7 +123,7 @@ async def set_matrix_room(tx: Transaction, room_id: RoomId, matrix_room_id: str 
 
 
 async def set_error(tx: Transaction, room_id: RoomId, why: Explanation | None) -> None:
-    """Store what went wrong last; None: nothing."""
+    """Store the last error; None clears it."""
     await tx.execute(
         "update chat_rooms set matrix_error = :error where id = :room and matrix_error <> :error",
         error=packed(why),
@@ -131,7 +132,7 @@ async def set_error(tx: Transaction, room_id: RoomId, why: Explanation | None) -
 
 
 async def unsent(reader: Reader, room_id: RoomId, limit: int) -> list[ChatLogEntry]:
-    """The next entries of the log that are not done, in order."""
+    """Return the next unprocessed entries of the log, in order."""
     rows = await reader.fetch(
         """
         select l.room_id, l.number, l.kind, l.message_id, l.at from chat_log l
@@ -156,7 +157,7 @@ async def unsent(reader: Reader, room_id: RoomId, limit: int) -> list[ChatLogEnt
 
 
 async def note_sent(tx: Transaction, room_id: RoomId, number: int, event_id: str | None, *, by_delivery: bool) -> None:
-    """Note that an entry is done, and as which event; None: nothing was sent."""
+    """Mark an entry as processed, with its event id; None if nothing was sent."""
     await tx.execute(
         """
         insert into matrix_sends (room_id, number, event_id, sent_revision) values (:room, :number, :event, :sent)
@@ -173,7 +174,7 @@ async def note_sent(tx: Transaction, room_id: RoomId, number: int, event_id: str
 
 
 async def skip_to_last_sent(tx: Transaction, room_id: RoomId) -> None:
-    """Move delivery's own mark behind what the reader has done, so that the next look begins there."""
+    """Move delivery's mark past the entries that the reader has processed, so that the next query starts there."""
     await tx.execute(
         """
         update matrix_sends set sent_revision = 1 where room_id = :room and sent_revision = 0
@@ -188,7 +189,7 @@ async def skip_to_last_sent(tx: Transaction, room_id: RoomId) -> None:
 
 
 async def is_logged(reader: Reader, room_id: RoomId, number: int) -> bool:
-    """Whether the entry is still in the log: it is deleted with its message."""
+    """Whether the entry is still in the log. It is deleted together with its message."""
     row = await reader.fetch_one(
         "select 1 as found from chat_log where room_id = :room and number = :number", room=room_id, number=number
     )
@@ -196,7 +197,7 @@ async def is_logged(reader: Reader, room_id: RoomId, number: int) -> bool:
 
 
 async def event_of(reader: Reader, message: ChatMessageId) -> str | None:
-    """The event that has the message's text now; None if it was not sent, or is redacted."""
+    """Return the event that contains the message's current text; None if it was not sent or is redacted."""
     row = await reader.fetch_one(
         f"""
         select s.event_id from chat_log l join matrix_sends s on s.room_id = l.room_id and s.number = l.number
@@ -208,7 +209,7 @@ async def event_of(reader: Reader, message: ChatMessageId) -> str | None:
 
 
 async def events_of(reader: Reader, message: ChatMessageId) -> list[tuple[int, str]]:
-    """Number and id of every event that carries words of the message: the original and its edits."""
+    """Return number and id of every event that contains text of the message: the original and its edits."""
     rows = await reader.fetch(
         """
         select s.number, s.event_id from chat_log l join matrix_sends s on s.room_id = l.room_id and s.number = l.number
@@ -220,7 +221,7 @@ async def events_of(reader: Reader, message: ChatMessageId) -> list[tuple[int, s
 
 
 async def message_of(reader: Reader, room_id: RoomId, event_id: str) -> ChatMessageId | None:
-    """The message of an event of words, ours or read from there."""
+    """Return the message of a text event, whether we sent the event or read it."""
     row = await reader.fetch_one(
         f"""
         select l.message_id from matrix_sends s join chat_log l on l.room_id = s.room_id and l.number = s.number
@@ -233,7 +234,7 @@ async def message_of(reader: Reader, room_id: RoomId, event_id: str) -> ChatMess
 
 
 async def is_known(reader: Reader, room_id: RoomId, event_id: str) -> bool:
-    """Whether we sent this event, or stored it."""
+    """Whether we sent or stored this event."""
     row = await reader.fetch_one(
         """
         select 1 where exists (select 1 from matrix_sends where event_id = :event)
@@ -247,7 +248,7 @@ async def is_known(reader: Reader, room_id: RoomId, event_id: str) -> bool:
 
 
 async def speaker(reader: Reader, room_id: RoomId, user_id: UserId) -> Speaker | None:
-    """The person, if they consented."""
+    """Return the person with their ghost user; None if they did not consent."""
     row = await reader.fetch_one(
         """
         select p.user_id, p.localpart, p.ghost_made_at, p.answered_at, u.display_name,
@@ -274,8 +275,8 @@ async def speaker(reader: Reader, room_id: RoomId, user_id: UserId) -> Speaker |
 
 
 async def address_of(reader: Reader, message: ChatMessageId) -> str | None:
-    """The Matrix account that wrote a message on Matrix, if it was not edited here since; None once its owner is banned, or has
-    unlinked it. Guests can edit only on Matrix.
+    """Return the Matrix account that wrote this message on Matrix, unless a member has edited the message here since.
+    None if the account's owner is banned or has unlinked it. (Guests can edit only on Matrix.)
     """
     row = await reader.fetch_one(
         """
@@ -295,13 +296,13 @@ async def address_of(reader: Reader, message: ChatMessageId) -> str | None:
 
 
 async def speaker_outside_rooms(reader: Reader, user_id: UserId) -> Speaker | None:
-    """``speaker`` outside of any room; None also for somebody who has no user at the homeserver yet."""
+    """Like ``speaker``, but not for a specific room. Also None for somebody who has no user at the homeserver yet."""
     found = await speaker(reader, RoomId(""), user_id)
     return found if found is not None and found.is_made else None
 
 
 async def note_made(tx: Transaction, user_id: UserId) -> None:
-    """The person's user exists at the homeserver."""
+    """Note that the person's user exists at the homeserver."""
     await tx.execute(
         "update matrix_people set ghost_made_at = coalesce(ghost_made_at, :now) where user_id = :user",
         now=tx.now,
@@ -310,7 +311,7 @@ async def note_made(tx: Transaction, user_id: UserId) -> None:
 
 
 async def is_older_than_adoption(reader: Reader, room_id: RoomId, at: Instant) -> bool:
-    """Whether this instant is from before the room was adopted; False for rooms that we created."""
+    """Whether this time is before the room was adopted; False for rooms that we created."""
     row = await reader.fetch_one(
         "select 1 as found from chat_rooms where id = :room and matrix_from > :at", room=room_id, at=at
     )
@@ -318,7 +319,7 @@ async def is_older_than_adoption(reader: Reader, room_id: RoomId, at: Instant) -
 
 
 async def person_of_account(reader: Reader, mxid: str) -> UserId | None:
-    """Who linked this account."""
+    """Return the user who linked this account."""
     row = await reader.fetch_one("select user_id from matrix_people where mxid = :mxid", mxid=mxid)
     return UserId(row["user_id"]) if row else None
 
@@ -331,7 +332,9 @@ async def person_of_ghost(reader: Reader, localpart: str) -> UserId | None:
 async def occupants(
     reader: Reader, room_id: RoomId, present: Collection[str], ghosts: Collection[str]
 ) -> list[Occupant]:
-    """People of the bridge who may enter the room, or are in it: ``present`` are user ids there, ``ghosts`` localparts."""
+    """Return the people of the bridge who may enter the room or are in it. ``present`` are Matrix user ids, ``ghosts``
+    localparts.
+    """
     rows = await reader.fetch(
         f"""
         select p.user_id, p.localpart, p.mxid, p.consent, p.invites, k.wish, coalesce(k.is_due, 0) as is_due,
@@ -366,7 +369,9 @@ async def occupants(
 
 
 async def accounts_with_access(reader: Reader, room_id: RoomId, accounts: Collection[str]) -> set[str]:
-    """Those of the accounts that may be in the room: linked ones of people with access, and guests where they are allowed."""
+    """Return those of the accounts that may be in the room: linked accounts of people with access, and guests if guests
+    are allowed.
+    """
     rows = await reader.fetch(
         "select user_id, mxid from matrix_people where mxid in :accounts", accounts=sorted(accounts) or [""]
     )
@@ -384,7 +389,9 @@ async def accounts_with_access(reader: Reader, room_id: RoomId, accounts: Collec
 
 
 async def names_hidden_from_matrix(reader: Reader, message: ChatMessageId) -> list[str]:
-    """Names of mentioned people that must not be sent to Matrix: as written in the message, their present name and handles."""
+    """Return names of mentioned people that must not be sent to Matrix: as written in the message, their current name
+    and their handles.
+    """
     rows = await reader.fetch(
         """
         with kept as (
@@ -401,14 +408,16 @@ async def names_hidden_from_matrix(reader: Reader, message: ChatMessageId) -> li
 
 @dataclass(frozen=True, slots=True)
 class SyncCursor:
-    """``since`` is empty before the first read. ``epoch`` counts the reads, so that two readers cannot both store one."""
+    """The /sync cursor. ``since`` is empty before the first read. ``epoch`` counts the reads, so that two readers
+    cannot both store a cursor.
+    """
 
     since: str
     epoch: int
 
 
 async def take_cursor(tx: Transaction, holder: str, until: Instant) -> SyncCursor | None:
-    """Acquire or renew the lease on reading; None while another process holds it."""
+    """Acquire or renew the lease on reading; None if another process holds it."""
     await tx.execute("insert into matrix_cursor (id, since) values (1, '') on conflict (id) do nothing")
     taken = await tx.execute(
         "update matrix_cursor set holder = :holder, held_until = :until where id = 1 and (holder = :holder or held_until < :now)",
@@ -424,14 +433,14 @@ async def take_cursor(tx: Transaction, holder: str, until: Instant) -> SyncCurso
 
 
 async def give_cursor_back(tx: Transaction, holder: str) -> None:
-    """End the lease, so that another process need not wait for its end."""
+    """Release the lease, so that another process does not have to wait for it to expire."""
     await tx.execute(
         "update matrix_cursor set holder = '', held_until = 0 where id = 1 and holder = :holder", holder=holder
     )
 
 
 async def move_cursor(tx: Transaction, holder: str, before: SyncCursor, since: str) -> bool:
-    """Store the next cursor; False where another process has read in between."""
+    """Store the next cursor; returns False if another process has read in the meantime."""
     moved = await tx.execute(
         "update matrix_cursor set since = :since, epoch = epoch + 1 where id = 1 and holder = :holder and epoch = :epoch",
         since=since,
