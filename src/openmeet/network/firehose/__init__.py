@@ -1,6 +1,6 @@
-"""From event streams to the queue: streams are read, commits verified, and those that a tenant wants are enqueued.
+"""From event streams to the queue: reads streams, verifies commits, and enqueues the changes that tenants want.
 
-Owns the installation-wide ``network`` database: sources with their cursors, repositories as last verified, interests of
-tenants, identities, and rejected frames. A cursor moves only past messages that the queue has confirmed, so a crash
-repeats messages and never loses one.
+Owns the installation-wide ``network`` database: sources and their cursors, the last verified state of each repository,
+interests of tenants, identities, and rejected frames. A cursor moves only past messages that the queue has confirmed,
+so a crash can repeat messages but never loses one.
 """

@@ -1,4 +1,4 @@
-"""The consumer: follow every configured event stream, and retry repositories whose identity did not resolve."""
+"""The consumer: follows every configured event stream, and retries repositories whose identity could not be resolved."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from openmeet.network.firehose.unresolved import RetryContext
 
 
 async def run(consumer: Consumer, upstreams: Sequence[Upstream], stop: asyncio.Event) -> None:
-    """Follow all sources until ``stop`` is set, and retry repositories whose identity did not resolve."""
+    """Follow all sources until ``stop`` is set, and retry repositories whose identity could not be resolved."""
     await consumer.unresolved.load(consumer.db)
     retrying = RetryContext(
         consumer.db,
@@ -41,9 +41,9 @@ async def run(consumer: Consumer, upstreams: Sequence[Upstream], stop: asyncio.E
 async def follow_source(
     consumer: Consumer, url: str, stop: asyncio.Event, *, sender: str | None = None, first_cursor: int | None = 0
 ) -> None:
-    """Follow one source from its stored cursor until ``stop`` is set, or until the source does not know our cursor.
+    """Follow one source from its stored cursor until ``stop`` is set or the source does not recognize our cursor.
 
-    ``sender`` and ``first_cursor``: see ``Upstream``; by default a relay, from its oldest frame.
+    For ``sender`` and ``first_cursor`` see ``Upstream``. By default the source is a relay, read from its oldest frame.
     """
     async with consumer.db.transaction() as tx:
         cursor = await cursors.add_source(tx, url, cursor=first_cursor)

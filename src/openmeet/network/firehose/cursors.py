@@ -1,4 +1,6 @@
-"""State that survives a restart: each source's cursor, each repository as last verified, rejected frames."""
+"""State that survives a restart: the cursor of each source, the last verified state of each repository, rejected
+frames.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.uuid7 import new_id
 
-# Enough to inspect, not enough for a hostile stream to fill a disk.
+# Enough to inspect, but not enough for a hostile stream to fill the disk.
 REJECTED_KEPT = 1000
 REJECTED_FOR = 14 * DAY
 MAX_KEPT_BYTES = 100_000
@@ -23,7 +25,7 @@ ADD_SOURCE = """
         on conflict (url) do update set removed_at = null
 """
 
-# The cursor is kept for a while: a source that is configured again continues where it was.
+# The cursor is kept for a while, so that a source that is configured again continues where it stopped.
 REMOVE_SOURCES = "update sources set removed_at = :now where removed_at is null and url not in :urls"
 FORGET_SOURCES = "delete from sources where removed_at < :before"
 REMOVED_FOR = 30 * DAY
@@ -35,7 +37,8 @@ ADVANCE = """
      where url = :url and (cursor is null or cursor < :cursor)
 """
 
-# Some servers replaced cursors that are times by plain numbers on upgrade: from 10^15 on they are microseconds.
+# Some servers switched from time-based cursors to plain numbers in an upgrade. Values from 10^15 on are times in
+# microseconds.
 ADVANCE_LINES = """
     update sources set cursor = :cursor, seen_at = :now, state = 'following', reason = ''
      where url = :url and (cursor is null or cursor < :cursor
@@ -81,7 +84,7 @@ LIST_REJECTED = """
 
 
 class SourceState(StrEnum):
-    """Stopped sources wait for an operator (the server does not know our cursor)."""
+    """State of a source. A stopped source waits for an operator, because the server does not recognize our cursor."""
 
     FOLLOWING = "following"
     FAILING = "failing"
@@ -102,7 +105,7 @@ class StreamCursor:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A frame that was not processed; ``frame`` is cut at 100 kB."""
+    """A frame that was not processed. ``frame`` is cut at 100 kB."""
 
     source: str
     seq: int | None
@@ -112,14 +115,14 @@ class Rejected:
 
 
 async def add_source(tx: Transaction, url: str, *, cursor: int | None = None) -> int | None:
-    """Follow a stream; return the cursor to continue after (None: from now on)."""
+    """Register a source; return the cursor to continue after (None: start at the present)."""
     await tx.execute(ADD_SOURCE, url=url, cursor=cursor, now=tx.now)
     row = await tx.fetch_one(CURSOR, url=url)
     return None if row is None else row["cursor"]
 
 
 async def keep_sources(tx: Transaction, urls: Collection[str]) -> None:
-    """Remove sources that the settings no longer name from the list; their cursors are kept for 30 days."""
+    """Drop sources that are no longer in the settings; their cursors are kept for 30 days."""
     await tx.execute(REMOVE_SOURCES, urls=sorted({"", *urls}), now=tx.now)
     await tx.execute(FORGET_SOURCES, before=tx.now - REMOVED_FOR)
 
@@ -127,7 +130,7 @@ async def keep_sources(tx: Transaction, urls: Collection[str]) -> None:
 async def advance(
     tx: Transaction, url: str, cursor: int, known: Mapping[str, AccountState], rejected: Sequence[Rejected]
 ) -> None:
-    """Store a source's cursor, behind which all messages are confirmed, with the verified state of the repositories."""
+    """Store a source's cursor and the verified state of the repositories. All messages up to the cursor are confirmed."""
     for did, state in sorted(known.items()):
         if state.known is not None:
             await tx.execute(
@@ -145,14 +148,14 @@ async def advance(
 
 
 async def advance_lines(tx: Transaction, url: str, cursor: int | None, rejected: Sequence[Rejected]) -> None:
-    """Store how far a Jetstream source was read, and what was rejected; it has no verified repositories."""
+    """Store how far a Jetstream source was read, and what was rejected. Jetstream provides no verified repositories."""
     await _reject(tx, rejected)
     if cursor is not None:
         await tx.execute(ADVANCE_LINES, url=url, cursor=cursor, now=tx.now)
 
 
 async def seen_at(reader: Reader, url: str) -> Instant | None:
-    """When the cursor of a source last moved; None if it never did."""
+    """Return when the cursor of a source last moved; None if it never did."""
     row = await reader.fetch_one(SEEN_AT, url=url)
     return None if row is None or row["seen_at"] is None else Instant(row["seen_at"])
 
@@ -174,12 +177,12 @@ async def _reject(tx: Transaction, rejected: Sequence[Rejected]) -> None:
 
 
 def _storable(text: str) -> str:
-    """A stranger's text in a form that a database can store: PostgreSQL has no U+0000, and reasons are cut."""
+    """Return untrusted text in a form that a database can store: PostgreSQL rejects U+0000, and long reasons are cut."""
     return text.replace("\x00", "\ufffd")[:MAX_KEPT_TEXT]
 
 
 async def known_of(reader: Reader, did: str) -> AccountState:
-    """The last verified state of a repository; for a new one any first commit is accepted."""
+    """Return the last verified state of a repository. For a new one, any first commit is accepted."""
     row = await reader.fetch_one(KNOWN, did=did)
     if row is None:
         return AccountState(sync=SyncState.SYNCHRONIZED)
@@ -192,7 +195,7 @@ async def known_of(reader: Reader, did: str) -> AccountState:
 
 
 async def erase(tx: Transaction, did: str) -> None:
-    """Delete the state of a repository that was deleted with its account, and its rejected frames."""
+    """Delete the state of a repository whose account was deleted, and its rejected frames."""
     await tx.execute("delete from verified_repositories where did = :did", did=did)
     await tx.execute("delete from interests where kind = 'did' and value = :did", did=did)
     await tx.execute("delete from rejected_frames where did = :did", did=did)
@@ -205,7 +208,7 @@ async def set_state(tx: Transaction, url: str, state: SourceState, reason: str) 
 
 
 async def sources(reader: Reader) -> list[StreamCursor]:
-    """The streams that the settings name, each with its cursor and state, ordered by URL."""
+    """Return the configured streams, each with its cursor and state, ordered by URL."""
     return [
         StreamCursor(
             row["url"],
@@ -220,13 +223,13 @@ async def sources(reader: Reader) -> list[StreamCursor]:
 
 
 async def count_rejected(reader: Reader) -> int:
-    """How many frames are kept for inspection."""
+    """Return the number of frames kept for inspection."""
     row = await reader.fetch_one("select count(*) as n from rejected_frames")
     return 0 if row is None else int(row["n"])
 
 
 async def rejected(reader: Reader, *, limit: int = 100) -> list[Rejected]:
-    """Frames kept for inspection, newest first."""
+    """Return the frames kept for inspection, newest first."""
     return [
         Rejected(row["source"], row["seq"], row["did"], row["reason"], bytes(row["frame"]))
         for row in await reader.fetch(LIST_REJECTED, limit=limit)

@@ -1,7 +1,8 @@
-"""Deliver messages of all sources to the queues of the tenants concerned: once, however many sources sent it.
+"""Deliver the messages of all sources to the queues of the tenants concerned, once each even if several sources sent
+them.
 
-Messages are confirmed before this returns: the caller may then move its cursor. A change that another source has
-already delivered is left out as long as it is remembered; ingestion's merge handles the rest. An unsigned message is a
+Messages are confirmed before this returns, so the caller can then move its cursor. A change that another source has
+already delivered is skipped as long as it is remembered; ingestion's merge handles the rest. An unsigned message is a
 duplicate of a signed one, but not the other way around.
 """
 
@@ -24,26 +25,26 @@ from openmeet.network.records.message import Hint, RecordMessage, encode
 from openmeet.outbox.kinds import JobKind
 from openmeet.tenants.configured import Tenant
 
-# Sources are seconds apart, and calendar records few: the whole network's daily number is far lower.
+# Sources are only seconds apart, and calendar records are rare: the whole network has far fewer than this per day.
 REMEMBERED = 100_000
-# Messages per call to a queue: a gap enqueues reads of every followed repository.
+# Messages per call to a queue: a gap enqueues a read of every followed repository.
 AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class TenantQueues:
-    """The queues by tenant, and recently delivered messages. ``sleep`` is the event loop's, or a test's."""
+    """The queues by tenant, and the recently delivered messages. ``sleep`` is the event loop's, or a test's."""
 
     queues: Mapping[str, Queue]
     counting: FirehoseMetrics
     backoff: Backoff = field(default_factory=Backoff)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    # Message id to whether the message was signed.
+    # Message id → whether the message was signed.
     lately: LRUCache[str, bool] = field(default_factory=lambda: LRUCache(REMEMBERED))
 
 
 async def deliver(delivering: TenantQueues, interests: Interests, messages: Sequence[RecordMessage | Hint]) -> None:
-    """Returns when every queue has confirmed its messages."""
+    """Deliver messages. Returns when every queue has confirmed its messages."""
     fresh = [message for message in messages if not _is_delivered(delivering, message)]
     delivering.counting.messages_repeated.inc(len(messages) - len(fresh))
     by_tenant: dict[str, list[Message]] = {tenant: [] for tenant in delivering.queues}
@@ -76,7 +77,7 @@ def _concerned(interests: Interests, message: RecordMessage | Hint) -> frozenset
 
 
 async def _publish(delivering: TenantQueues, tenant: str, messages: Sequence[Message]) -> None:
-    """Retry until the queue has confirmed: until then the buffer fills, and reading stops."""
+    """Retry until the queue has confirmed. Meanwhile the buffer fills up and reading stops."""
     wait = delivering.backoff.first_seconds
     while True:
         try:
@@ -89,17 +90,17 @@ async def _publish(delivering: TenantQueues, tenant: str, messages: Sequence[Mes
             return
 
 
-# Backfill jobs of a new tenant in one transaction, which may last two seconds.
+# Backfill jobs of a new tenant per transaction, which may last two seconds.
 BATCH = 1_000
 
 
 async def ensure_default_interests(installation: Database, tenants: Sequence[Tenant]) -> Interests:
-    """Make sure that each tenant receives every calendar record; called before any source is read.
+    """Make sure that each tenant receives every calendar record. Called before any source is read.
 
-    ``tenants``: whose messages are kept; the interests of others are deleted. A new one with an unreachable database is
-    added later (``ensure_default_interests_late``). Its backfill is enqueued first and its interest stored after it: an
-    interrupted start enqueues again. Nothing is missed: frames after the stored cursors go to all tenants, and the
-    backfill reads all that is older.
+    ``tenants``: the tenants to deliver to; the interests of all others are deleted. A new tenant with an unreachable
+    database is added later (``ensure_default_interests_late``). Its backfill is enqueued first and its interest stored
+    afterwards, so an interrupted start enqueues it again. Nothing is missed: frames after the stored cursors go to all
+    tenants, and the backfill reads everything older.
     """
     async with installation.transaction() as tx:
         await sources.forget_others(tx, [one.name for one in tenants])
@@ -121,10 +122,11 @@ async def ensure_default_interests(installation: Database, tenants: Sequence[Ten
 
 
 async def ensure_default_interests_late(installation: Database, tenant: Tenant, known: Interests) -> None:
-    """``ensure_default_interests`` for a new tenant whose database became reachable after the sources started.
+    """``ensure_default_interests`` for a new tenant whose database became reachable only after the sources started.
 
-    The tenant receives messages in this process first, and older records are enqueued then: nothing is missed between
-    the two. The interest is stored last: an interrupted start begins again. Raises Unavailable; call it again.
+    The tenant first starts to receive messages in this process, and then older records are enqueued, so nothing is
+    missed in between. The interest is stored last, so an interrupted start begins again. Raises Unavailable; call it
+    again.
     """
     known.expect_everything(tenant.name)
     await _enqueue_backfill(tenant, sorted(known.followed | set(known.dids)))
@@ -133,7 +135,7 @@ async def ensure_default_interests_late(installation: Database, tenant: Tenant, 
 
 
 async def _enqueue_backfill(tenant: Tenant, dids: Sequence[str]) -> None:
-    # Before anything is enqueued: an unreachable database raises here, also if there is nothing to enqueue.
+    # Checked before anything is enqueued: an unreachable database raises here even if there is nothing to enqueue.
     async with tenant.database.reader():
         pass
     for start in range(0, len(dids), BATCH):

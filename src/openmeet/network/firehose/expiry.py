@@ -1,8 +1,9 @@
-"""Stop following DIDs that nothing here refers to: each round checks all of them, a page at a time.
+"""Stop following DIDs that nothing here refers to. Each round checks all of them, page by page.
 
-A DID is followed from its first calendar record on, with every commit that it writes, because a chain of commits has no
-gaps. When its records are gone and nothing here refers to it, only its next calendar record matters, and that is
-selected by its collection. While a tenant's database is unreachable nothing expires: it may refer to any DID.
+A DID is followed from its first calendar record on, with every commit that it writes, because a chain of commits must
+not have gaps. Once its records are gone and nothing here refers to it, only its next calendar record matters, and that
+is selected by its collection. While a tenant's database is unreachable, nothing expires, because that database may
+refer to any DID.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from groundwork.telemetry.logs import log
 from openmeet.network.firehose.sources import Interests
 from openmeet.network.records.repository_state import referred_to
 
-# What was just verified may still be in a queue.
+# Messages of a commit that was just verified may still be in a queue.
 KEPT_FOR = 7 * DAY
 PAGE = 500
 ROUND_SECONDS = 6 * 3600.0

@@ -1,4 +1,4 @@
-"""Follow a source of any protocol: shared dependencies, and reading and draining concurrently until a stop."""
+"""Follow a source of any protocol: shared dependencies, and the two tasks (reading and draining) that run until a stop."""
 
 import asyncio
 import contextlib
@@ -16,16 +16,16 @@ from openmeet.network.firehose.sources import Interests
 from openmeet.network.firehose.unresolved import Unresolved
 from openmeet.network.firehose.verification import Verifier
 
-# Frames being verified or waiting for the queue; at the usual 5 kB a few megabytes.
+# Frames being verified or waiting for the queue; a few megabytes at the usual 5 kB per frame.
 MAX_PENDING = 1000
 BATCH = 200
-# How far the stored cursor may lag behind frames that concern no tenant.
+# How far the stored cursor may lag behind if no tenant is interested in the frames.
 SAVE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """Dependencies of following a stream. ``sleep`` is the event loop's, or a test's."""
+    """Dependencies for following a stream. ``sleep`` is the event loop's, or a test's."""
 
     db: Database
     http: HttpClient
@@ -40,7 +40,7 @@ class Consumer:
 
 
 class FollowedStream(Protocol):
-    """A source being followed. ``read`` takes frames from it, ``drain`` moves its cursor behind delivered ones."""
+    """A source being followed. ``read`` receives frames from it; ``drain`` delivers them and moves the cursor."""
 
     async def read(self) -> None: ...
 
@@ -48,7 +48,7 @@ class FollowedStream(Protocol):
 
 
 async def follow_until(stop: asyncio.Event, source: FollowedStream, url: str) -> None:
-    """Run until ``stop`` is set or one of the two ends; a failure is raised, and neither task outlives this call."""
+    """Run until ``stop`` is set or one of the two tasks ends. A failure is raised, and neither task outlives this call."""
     tasks = [
         asyncio.create_task(source.read(), name=f"read {url}"),
         asyncio.create_task(source.drain(), name=f"drain {url}"),

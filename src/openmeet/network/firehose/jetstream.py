@@ -1,13 +1,13 @@
-"""One Jetstream server into the queues: the same changes as JSON, unsigned.
+"""Follow one Jetstream server. It sends the same changes as a relay, but as unsigned JSON.
 
-- A line is believed only so far: the record must have the CID that the line names, and counts as unverified
-  (``records.seen``), so that it never overrules a signed one without a proof.
-- The cursor moves only behind confirmed messages. Servers number by the clock and cannot resume exactly: each
-  connection rewinds a few seconds, since repeating is harmless.
-- A cursor in the future is ignored: resumed there, a server would send only new lines and never the missed ones. The
+- Lines are trusted only to a point: the record must have the CID that the line states, and it counts as unverified
+  (``records.seen``), so it never overrides a signed one without proof.
+- The cursor moves only past confirmed messages. Servers number lines by the clock and cannot resume exactly, so each
+  connection rewinds a few seconds. Repeating lines is harmless.
+- A cursor in the future is ignored: resuming there, a server would send only new lines and never the missed ones. The
   line is processed, and the stored cursor stays.
-- If nothing was received for longer than the server's backlog, there is a gap that no line reports, and Jetstream has
-  no ``#sync``: with the next line, a read of every followed repository is enqueued.
+- If nothing was received for longer than the server's backlog, there is a gap that no line reports, because Jetstream
+  has no ``#sync``. With the next line, a read of every followed repository is enqueued.
 """
 
 import asyncio
@@ -36,9 +36,9 @@ from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS
 from openmeet.network.records.collections import CONCERNING
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, RecordOperation
 
-# How far a time cursor is rewound, in microseconds.
+# How far a time-based cursor is rewound, in microseconds.
 REWIND = 5 * SECOND
-# Maximum clock difference of two servers. A later time, once stored, would hide every gap from then on.
+# Maximum clock difference between two servers. If a later time were stored, it would hide every gap from then on.
 MAX_AHEAD = 5 * MINUTE
 # The backlog of the public servers.
 MEMORY = 36 * HOUR
@@ -46,7 +46,7 @@ MEMORY = 36 * HOUR
 
 @dataclass(frozen=True, slots=True)
 class ParsedLine:
-    """The meaning of one line: ``message`` for the queue, or why it was refused, or neither."""
+    """The parsed content of one line: a ``message`` for the queue, the reason why it was refused, or neither."""
 
     cursor: int
     message: RecordMessage | Hint | None = None
@@ -93,7 +93,7 @@ def _record(event: JetstreamCommit) -> RecordMessage:
 
 
 async def follow_jetstream(consumer: Consumer, url: str, stop: asyncio.Event, *, unpack: Unpack | None = None) -> None:
-    """Follow one server from its stored cursor until ``stop`` is set; a new one from now on."""
+    """Follow one server from its stored cursor until ``stop`` is set. A new server is followed from now on."""
     async with consumer.db.transaction() as tx:
         cursor = await cursors.add_source(tx, url)
         seen_at = await cursors.seen_at(tx, url)
@@ -101,23 +101,25 @@ async def follow_jetstream(consumer: Consumer, url: str, stop: asyncio.Event, *,
 
 
 class _Lines:
-    """One server being followed."""
+    """The Jetstream server being followed."""
 
     def __init__(
         self, consumer: Consumer, url: str, cursor: int | None, heard_at: Instant | None, unpack: Unpack | None
     ) -> None:
         self._consumer = consumer
         self._url = url
-        self._cursor = cursor  # all messages up to here are confirmed
+        self._cursor = cursor  # all messages up to this cursor are confirmed
         self._stored = cursor
-        self._heard_at = heard_at  # when a line was last received, in this process or before it; None: never
+        self._heard_at = heard_at  # when a line was last received, in this process or an earlier one; None if never
         self._unpack = unpack
-        # Full means that the queue is unreachable or slow: then reading stops.
+        # When this is full, the queue is unreachable or slow, and reading stops.
         self._pending: asyncio.Queue[ParsedLine] = asyncio.Queue(MAX_PENDING)
         self._lost: str | None = None
 
     async def _listen(self) -> None:
-        """A line was received. If the server's backlog does not reach back to the one before, read all repositories first."""
+        """Note that a line was received. If the server's backlog does not reach back to the previous line, enqueue a
+        read of all repositories first.
+        """
         now, since = self._consumer.clock.now(), self._heard_at
         if since is not None and now - since > MEMORY:
             followed = gaps.all_followed_dids(self._consumer.interests)
@@ -144,7 +146,7 @@ class _Lines:
         cursor = self._cursor
         if cursor is not None and cursor >= FIRST_TIME_CURSOR:
             cursor -= REWIND
-        # Identity and account events are sent whatever collections are requested.
+        # Identity and account events are sent regardless of the requested collections.
         query = jetstream.subscribe_query(collections=sorted(CONCERNING), cursor=cursor)
         return read_lines(self._consumer.http, subscribe_url(self._url, query), self._unpack)
 
@@ -159,7 +161,7 @@ class _Lines:
                 return True
 
     async def drain(self) -> None:
-        """Publish received lines in order, and move the cursor behind them."""
+        """Publish received lines in order, and move the cursor past them."""
         while True:
             batch: list[ParsedLine] = []
             with contextlib.suppress(TimeoutError):
@@ -173,20 +175,22 @@ class _Lines:
             for line in refused:
                 self._consumer.counting.frames_rejected.inc()
                 log.warning("line.rejected", source=self._url, reason=line.refusal)
-            # Lines of one commit share a number, and a refused one may have none.
+            # Lines of the same commit share a cursor, and a refused line may have none.
             latest = self._consumer.clock.now() + MAX_AHEAD
             self._cursor = max((line.cursor for line in batch if 0 < line.cursor <= latest), default=self._cursor)
             await self._save(authors, [Rejected(self._url, None, None, one.refusal, one.raw) for one in refused])
 
     async def _save(self, authors: set[Did], refused: list[Rejected]) -> None:
-        """If the database is unreachable, the cursor stays: later lines are sent again, and are known then."""
+        """Store the cursor. If the database is unreachable, the cursor stays: later lines are sent again and recognized
+        as duplicates.
+        """
         wanted = self._consumer.interests
         fresh = {did for did in authors if did not in wanted.followed and did not in wanted.dids}
         if self._cursor == self._stored and self._lost is None and not refused and not fresh:
             return
         try:
             async with self._consumer.db.transaction() as tx:
-                # There are no chains of commits here, so this alone tells after a restart which accounts concern us.
+                # Jetstream has no chains of commits, so after a restart only this tells which accounts concern us.
                 for tenant in sorted(wanted.everybody):
                     await sources.add(tx, [(tenant, "did", did) for did in sorted(fresh)])
                 await cursors.advance_lines(tx, self._url, self._cursor, refused)

@@ -1,10 +1,13 @@
-"""Labelers that a tenant chose: their streams, read into its own database, each label verified.
+"""Follow the labelers that a tenant chose. Their labels are verified and stored in the tenant's own database.
 
-- A label counts if its source is the labeler that was subscribed to, and it is signed with the key in that labeler's
-  DID document. Any other is counted and left out; it does not stop the stream.
-- Labels and the labeler's cursor are one transaction: after a crash, repeated labels are not newer than the known ones.
-- Of several labels with one subject and value, the newest by the labeler's signed time holds, in any order of arrival.
-- Labels on accounts and events are kept. Those on the rest of the network, which are most, are left out unverified.
+- A label counts if its source is the labeler that we subscribed to, and if it is signed with the key in that labeler's
+  DID document. Other labels are counted and skipped; they do not stop the stream.
+- Labels and the labeler's cursor are stored in one transaction: after a crash, repeated labels are not newer than the
+  known ones.
+- If there are several labels with the same subject and value, the one with the newest signed time counts, regardless
+  of the order of arrival.
+- Labels on accounts and events are kept. Labels on the rest of the network, which are the majority, are skipped
+  without verification.
 - While the labeler's key cannot be resolved, reading waits: nothing is dropped.
 """
 
@@ -42,16 +45,17 @@ from openmeet.network.records.collections import EVENTS
 MAX_PENDING = 1_000
 # Frames per transaction, which may last two seconds.
 BATCH = 100
-# Maximum clock difference of two servers: a label from far in the future could never be negated.
+# Maximum clock difference between two servers. A label from far in the future could never be negated.
 MAX_AHEAD = 5 * MINUTE
 EXPIRY_SECONDS = 60.0
-# An index of PostgreSQL takes keys of 2,700 bytes; DIDs and record keys of the network have some dozens each.
+# PostgreSQL indexes allow keys of up to 2,700 bytes; the DIDs and record keys of the network have only a few dozen
+# each.
 MAX_SUBJECT_BYTES = 1_500
 
 
 @dataclass(frozen=True, slots=True)
 class LabelerContext:
-    """Dependencies of reading labelers for one tenant. ``sleep`` is the event loop's, or a test's."""
+    """Dependencies for reading labelers of one tenant. ``sleep`` is the event loop's, or a test's."""
 
     db: Database
     http: HttpClient
@@ -63,12 +67,12 @@ class LabelerContext:
 
 
 def counter_of(metrics: Metrics) -> Counter:
-    """Registered once per program; ``outcome``: kept, known, refused, elsewhere."""
+    """Register the counter, once per program. ``outcome``: kept, known, refused, elsewhere."""
     return metrics.counter("labels", "Labels that labellers said", ["outcome"])
 
 
 async def follow_labelers(labelling: LabelerContext, chosen: Sequence[str], stop: asyncio.Event) -> None:
-    """Follow these DIDs until ``stop`` is set, and delete labels of labelers that the settings no longer name."""
+    """Follow these labelers until ``stop`` is set, and delete labels of labelers that are no longer in the settings."""
     async with labelling.db.transaction() as tx:
         gone = await labels.drop_others(tx, chosen)
     works = [_delete_labels(labelling, one, stop) for one in gone]
@@ -79,14 +83,14 @@ async def follow_labelers(labelling: LabelerContext, chosen: Sequence[str], stop
 
 
 async def follow_labeler(labelling: LabelerContext, did: Did, stop: asyncio.Event) -> None:
-    """Follow one labeler from its stored cursor, or until it does not know that cursor."""
+    """Follow one labeler from its stored cursor until it no longer recognizes that cursor."""
     async with labelling.db.transaction() as tx:
         cursor = await labels.add_labeller(tx, did)
     await follow_until(stop, _LabelerStream(labelling, did, cursor), did)
 
 
 async def expire_due(labelling: LabelerContext) -> int:
-    """End all labels that have expired, and notify webhooks of their events; returns how many subjects changed."""
+    """Remove all labels that have expired, and notify webhooks of their events. Returns how many subjects changed."""
     expired = 0
     while True:
         async with labelling.db.transaction() as tx:
@@ -108,7 +112,7 @@ async def _expire_by_the_clock(labelling: LabelerContext, stop: asyncio.Event) -
 
 
 async def _delete_labels(labelling: LabelerContext, did: str, stop: asyncio.Event) -> None:
-    """Delete a labeler's labels in batches: there may be more than one transaction has time for."""
+    """Delete a labeler's labels in batches, because there may be too many for one transaction."""
     is_more = True
     while is_more:
         try:
@@ -123,7 +127,7 @@ async def _delete_labels(labelling: LabelerContext, did: str, stop: asyncio.Even
 
 
 async def _notify_webhooks(tx: Transaction, subjects: Sequence[str]) -> None:
-    """Enqueue notifications to subscribers of the events concerned."""
+    """Enqueue notifications to webhook subscribers of these events."""
     for uri in sorted(subject for subject in subjects if subject.startswith("at://")):
         event = await events.by_record_uri(tx, uri)
         if event is not None and not event.is_gone:
@@ -131,21 +135,21 @@ async def _notify_webhooks(tx: Transaction, subjects: Sequence[str]) -> None:
 
 
 class _LabelerStream:
-    """One labeler being followed."""
+    """The labeler being followed."""
 
     def __init__(self, labelling: LabelerContext, did: Did, cursor: int) -> None:
         self._labelling = labelling
         self._did = did
-        self._cursor = cursor  # labels up to here are stored
-        # Why the last connection failed, if not yet stored; whether a failure is stored, perhaps by the previous
-        # process.
+        self._cursor = cursor  # labels up to this cursor are stored
+        # ``_lost`` is why the last connection failed, if that is not stored yet. ``_may_be_in_trouble`` is true if a
+        # failure may be stored, possibly by a previous process.
         self._lost = ""
         self._may_be_in_trouble = True
-        # Full means that the database is unreachable or slow: then reading stops.
+        # When this is full, the database is unreachable or slow, and reading stops.
         self._pending: asyncio.Queue[bytes] = asyncio.Queue(MAX_PENDING)
 
     async def read(self) -> None:
-        """Receive frames, over as many connections as needed, until the labeler does not know our cursor."""
+        """Receive frames, over as many connections as needed, until the labeler no longer recognizes our cursor."""
         own = self._labelling
         again = reconnecting(own.clock, self._connect, backoff=own.backoff, on_lost=self._on_lost, sleep=own.sleep)
         async with aclosing(again) as frames:
@@ -171,7 +175,7 @@ class _LabelerStream:
                 yield frame
 
     async def _is_refusal(self, frame: bytes) -> bool:
-        with contextlib.suppress(Malformed):  # counted in ``drain``
+        with contextlib.suppress(Malformed):  # ``drain`` counts it
             message = decode(frame)
             if isinstance(message, ErrorFrame):
                 log.error("labeller.said_error", labeller=self._did, error=message.error, message=message.message)
@@ -202,7 +206,7 @@ class _LabelerStream:
                 self._refuse(str(wrong))
                 continue
             if seq <= cursor:
-                continue  # sent again after a reconnect
+                continue  # will be sent again after a reconnect
             cursor = seq
             for one in labels_sent:
                 if not _concerns(signed.subject_of(one)):
@@ -233,7 +237,7 @@ class _LabelerStream:
             raise Malformed("label", label.created_at, "from a time to come")
 
     async def _key(self, *, is_new: bool) -> PublicKey:
-        """The labeler's key; waits as long as it cannot be resolved."""
+        """Return the labeler's key; waits until it can be resolved."""
         own = self._labelling
         wait = own.backoff.first_seconds
         while True:
@@ -252,7 +256,7 @@ class _LabelerStream:
             wait = min(wait * 2, own.backoff.longest_seconds)
 
     async def _keep(self, cursor: int, found: Sequence[NetworkLabel]) -> None:
-        """Retry until the database has stored them: until then the buffer fills, and reading stops."""
+        """Retry until the database has stored the labels. Meanwhile the buffer fills up and reading stops."""
         own = self._labelling
         while True:
             try:
@@ -284,7 +288,7 @@ class _LabelerStream:
         log.warning("label.refused", labeller=self._did, reason=why)
 
     async def _opened(self) -> None:
-        """The stream works again: a labeler without labels is as healthy as one that sends some."""
+        """Note that the stream works again, even if the labeler has not sent any labels yet."""
         if self._may_be_in_trouble:
             self._may_be_in_trouble = False
             await self._note(SourceState.FOLLOWING, "")
@@ -296,7 +300,7 @@ class _LabelerStream:
 
 
 def _concerns(subject: str) -> bool:
-    """Accounts and events; decided from the label's content before it is verified."""
+    """Whether the label is about an account or an event. Decided from the label's content before it is verified."""
     if subject.startswith("did:"):
         return True
     try:

@@ -1,9 +1,10 @@
-"""Identity lookups of one stream, outside its order: a commit whose author must be resolved waits here, and delays no other author.
+"""Identity lookups of one stream, outside its order: a commit whose author must be resolved waits here without delaying
+other authors.
 
-Frames of one DID keep their order. A lookup has ``LOOKUP_SECONDS``, including the wait for a free slot; when it fails,
-or there is no more room, the DID's frames are dropped and its repository is read later (``unresolved``). did:plc and
-did:web have slots and room of their own, because a did:web is resolved at its owner's host, which may be arbitrarily
-slow.
+Frames of one DID keep their order. A lookup must finish within ``LOOKUP_SECONDS``, including the wait for a free slot.
+If it fails, or if too many frames are waiting, the DID's frames are dropped and its repository is read later
+(``unresolved``). did:plc and did:web have separate slots and buffers, because a did:web is resolved at its owner's
+host, which may be arbitrarily slow.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ MAX_BYTES = 32_000_000
 
 @dataclass(frozen=True, slots=True)
 class PendingCommit:
-    """A commit that waits for its author's identity."""
+    """A commit whose author's identity is being looked up."""
 
     seq: int
     frame: bytes
@@ -36,7 +37,7 @@ class PendingCommit:
 
 @dataclass(slots=True)
 class _Lane:
-    """DIDs that share slots and room."""
+    """DIDs that share lookup slots and buffer space."""
 
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SLOTS))
     frames: int = 0
@@ -55,9 +56,10 @@ class _Author:
 
 
 class Lookups:
-    """Lookups of one stream. ``read`` judges a frame, ``done`` takes its messages, ``failed`` a DID whose frames were dropped, and why.
+    """The lookups of one stream. ``read`` evaluates a frame, ``done`` receives its messages, and ``failed`` receives a
+    DID whose frames were dropped, with the reason.
 
-    ``crashed`` takes an unforeseen error: the stream must end with it, or its cursor would never move again.
+    ``crashed`` receives an unexpected error, which must end the stream: otherwise its cursor would never move again.
     """
 
     def __init__(
@@ -78,16 +80,16 @@ class Lookups:
         self._of_directory, self._of_web = _Lane(), _Lane()
 
     def holds(self, did: Did) -> bool:
-        """Whether frames of this DID wait here; then every later one must wait, too."""
+        """Whether frames of this DID are waiting here. If so, every later frame must wait too."""
         return did in self._authors
 
     @property
     def lowest_seq(self) -> int | None:
-        """The number of the oldest waiting frame; a cursor must stay below it."""
+        """The number of the oldest waiting frame. The stored cursor must stay below it."""
         return min((author.frames[0].seq for author in self._authors.values() if author.frames), default=None)
 
     def hold(self, did: Did, held: PendingCommit, ask: IdentityLookup = IdentityLookup.RESOLVE) -> None:
-        """Let a frame wait for its author's identity."""
+        """Queue a frame until its author's identity is known."""
         author = self._authors.get(did)
         lane = self._lane_of(did) if author is None else author.lane
         if not lane.has_room(held) or (author is not None and len(author.frames) >= MAX_FRAMES_OF_DID):
@@ -102,7 +104,7 @@ class Lookups:
         lane.size += len(held.frame)
 
     def abandon(self) -> None:
-        """Cancel all lookups. Their frames are sent again: the cursor is before all of them."""
+        """Cancel all lookups. Their frames will be sent again, because the cursor is before all of them."""
         for author in self._authors.values():
             if author.task is not None:
                 author.task.cancel()

@@ -1,17 +1,17 @@
-"""One stream into the queues of the tenants concerned.
+"""Follow one event stream and deliver its messages to the queues of the tenants concerned.
 
-- A frame is prefiltered; one that concerns nobody is dropped. The rest is verified, one DID strictly in order,
-  different DIDs concurrently.
-- Verified messages are published in stream order; the cursor moves only behind the queue's confirmation. While the
+- Frames are prefiltered, and those that concern no tenant are dropped. The rest are verified: the frames of one DID
+  strictly in order, different DIDs concurrently.
+- Verified messages are published in stream order; the cursor moves only after the queue has confirmed them. While the
   queue is unreachable, a bounded number of frames waits here, then reading stops.
-- Lookups do not block the stream: a commit whose author must be resolved waits beside it (``lookups``), and the cursor
-  stays below it. If the author's key cannot be resolved, their frames are dropped and the repository is read later
-  (``unresolved``).
-- An invalid frame is counted, kept for inspection, and does not stop the stream.
-- A sequence number far beyond the last one would make every later frame look old. It ends the connection, is counted
-  and kept, and is believed if the next connection begins with it.
-- Frames older than the server's backlog, by its own notice or such a jump, never arrive: reads of the repositories
-  concerned are enqueued, at the place in the stream where frames are missing (``gaps``).
+- Lookups do not block the stream: a commit whose author must be resolved waits separately (``lookups``), and the
+  cursor stays below it. If the author's key cannot be resolved, their frames are dropped and the repository is read
+  later (``unresolved``).
+- An invalid frame is counted and kept for inspection, and does not stop the stream.
+- A sequence number far beyond the last one would make every later frame look old. The connection is closed, and the
+  frame is counted and kept. The number is accepted if the next connection begins with it too.
+- Frames older than the server's backlog never arrive. The server reports this, or such a jump reveals it. Reads of the
+  repositories concerned are then enqueued, at the place in the stream where frames are missing (``gaps``).
 """
 
 import asyncio
@@ -48,13 +48,13 @@ from openmeet.network.firehose.verification import (
 from openmeet.network.records.message import Hint, RecordMessage
 
 KNOWN_IN_MEMORY = 50_000
-# A server reports its gap at every connection; connections that break before the first frame would repeat it.
+# A server reports its gap on every connection, so connections that break before the first frame would repeat it.
 GAP_LOGGED_AGAIN = 10 * MINUTE
 
 
 @dataclass(slots=True)
 class _Item:
-    """One frame in progress: ``reading`` yields its messages."""
+    """A frame in progress. ``reading`` is the task that produces its messages."""
 
     seq: int
     did: str
@@ -63,18 +63,18 @@ class _Item:
 
 
 class RepoStream:
-    """One source being followed."""
+    """The source being followed."""
 
     def __init__(self, consumer: Consumer, url: str, cursor: int | None, sender: str | None) -> None:
         self._consumer = consumer
         self._url = url
         self._sender = sender
-        self._cursor = cursor  # all messages up to here are confirmed
+        self._cursor = cursor  # all messages up to this cursor are confirmed
         self._stored = cursor
         self._position = StreamPosition(last_seq=cursor or 0)
         self._pending: deque[_Item] = deque()
         self._last_of_did: dict[str, asyncio.Task[FrameResult]] = {}
-        self._looked_up: deque[tuple[PendingCommit, Did, FrameResult]] = deque()  # to be delivered out of order
+        self._looked_up: deque[tuple[PendingCommit, Did, FrameResult]] = deque()  # delivered out of order
         self._lookups = Lookups(
             consumer.verifier.dids, read=self._judge, done=self._on_read, failed=self._buffer, crashed=self._on_crash
         )
@@ -83,9 +83,9 @@ class RepoStream:
         self._something = asyncio.Event()
         self._room = asyncio.Event()
         self._lost: str | None = None
-        self._refused_jump: int | None = None  # of the previous connection; None once a frame was believed
+        self._refused_jump: int | None = None  # set by the previous connection; None once a frame was accepted
         self._jumps = 0
-        self._gap: tuple[int | None, Instant] | None = None  # the cursor behind which a gap was last noted, and when
+        self._gap: tuple[int | None, Instant] | None = None  # the cursor at which a gap was last noted, and when
 
     async def read(self) -> None:
         """Receive frames from the stream, over as many connections as needed."""
@@ -96,7 +96,7 @@ class RepoStream:
             await self._consumer.sleep(seconds)
 
     async def _read_until_jump(self) -> bool:
-        """Follow the stream; True if following has ended, False if the sequence number jumped."""
+        """Follow the stream; returns True if following has ended, False if the sequence number jumped."""
         consumer = self._consumer
         frames = follow(
             consumer.http,
@@ -131,7 +131,7 @@ class RepoStream:
                 if is_far(last, seen.seq, now):
                     self._note_gap(f"its numbers go from {last} to {seen.seq}")
                 if not self._position.advance(seen.seq):
-                    continue  # sent again after a reconnect
+                    continue  # will be sent again after a reconnect
                 self._refused_jump, self._jumps = None, 0
                 if not consumer.interests.concerns(seen) or self._is_dropped(seen.did):
                     if not self._pending:
@@ -142,10 +142,12 @@ class RepoStream:
         return True
 
     def _note_gap(self, why: str) -> None:
-        """Frames behind our cursor will never arrive: enqueue reads of all repositories concerned before the cursor moves."""
+        """Enqueue reads of all repositories concerned, before the cursor moves: frames after our cursor will never
+        arrive.
+        """
         now = self._consumer.clock.now()
         if not self._position.last_seq:
-            return  # nothing was read here yet
+            return  # nothing has been read from this source yet
         if self._gap is not None and self._gap[0] == self._cursor and now - self._gap[1] < GAP_LOGGED_AGAIN:
             return
         self._gap = self._cursor, now
@@ -170,13 +172,13 @@ class RepoStream:
                 return FrameResult(tuple(gaps.reads_due([*dids, *self._known], why, consumer.clock.now())))
 
     async def _make_room(self) -> None:
-        """Wait while the maximum number of frames is in progress, valid or not."""
+        """Wait while the maximum number of frames, valid or not, is in progress."""
         while len(self._pending) >= MAX_PENDING:
             self._room.clear()
             await self._room.wait()
 
     async def drain(self) -> None:
-        """Publish verified messages in stream order, and move the cursor behind them."""
+        """Publish verified messages in stream order, and move the cursor past them."""
         while True:
             self._something.clear()
             if self._crash is not None:
@@ -196,7 +198,7 @@ class RepoStream:
         return bool(self._pending) and self._pending[0].reading.done()
 
     def abandon(self) -> None:
-        """Stop verifying. Frames that were not published are sent again after the next start."""
+        """Stop verifying. Frames that were not published will be sent again after the next start."""
         self._lookups.abandon()
         for item in self._pending:
             item.reading.cancel()
@@ -212,7 +214,7 @@ class RepoStream:
         item.reading.add_done_callback(lambda _done: self._something.set() if self._is_head_read() else None)
 
     def _reject_at_once(self, frame: bytes, why: str) -> None:
-        """A frame without a readable number: it takes the place behind the last frame seen."""
+        """Reject a frame that has no usable sequence number; it is placed after the last frame seen."""
         reading = asyncio.create_task(_refused(why))
         self._append(_Item(self._position.last_seq, "", frame, reading))
 
@@ -254,7 +256,7 @@ class RepoStream:
         self._something.set()
 
     def _buffer(self, did: Did, dropped: int, why: str) -> None:
-        """The author's key cannot be resolved: read the repository later, and continue the stream."""
+        """Mark an author's repository to be read later, because their key cannot be resolved; the stream continues."""
         own = self._consumer
         log.warning("identity.unreachable", did=did, source=self._url, reason=why)
         forgotten = own.unresolved.add(did, self._url, why, own.clock.now())
@@ -315,7 +317,7 @@ class RepoStream:
         await self._save(known, refused)
 
     def _advance(self, seq: int) -> None:
-        """All frames up to here are done, except those in lookups."""
+        """Move the cursor: all frames up to ``seq`` are done, except those in lookups."""
         beside = [held.seq for held, _, _ in self._looked_up]
         lowest = self._lookups.lowest_seq
         reach = min([seq, *(one - 1 for one in [*beside, *([] if lowest is None else [lowest])])])
@@ -327,12 +329,15 @@ class RepoStream:
             await self._save({}, ())
 
     async def _save(self, known: Mapping[str, AccountState], refused: Sequence[Rejected]) -> None:
-        """If the database is unreachable, the cursor stays: later frames are sent again, and are known then."""
+        """Store the cursor. If the database is unreachable, the cursor stays: later frames are sent again and
+        recognized as duplicates.
+        """
         cursor, lost, later = self._cursor, self._lost, self._consumer.unresolved
         stored = later.snapshot()
         try:
             async with self._consumer.db.transaction() as tx:
-                # In one transaction with the cursor: dropped frames behind it must be read later.
+                # Saved in the same transaction as the cursor, because frames that were dropped before the cursor must
+                # be read later.
                 await later.save(tx)
                 if cursor is not None:
                     await cursors.advance(tx, self._url, cursor, known, refused)
@@ -349,7 +354,7 @@ class RepoStream:
             self._consumer.counting.cursor.labels(self._url).set(cursor)
 
     async def _unsequenced(self, frame: bytes) -> bool:
-        """An error, a notice, or an unknown frame type; True if following has ended."""
+        """Handle an error, a notice, or an unknown frame type; returns True if following has ended."""
         try:
             message = decode(frame)
         except Malformed as wrong:
@@ -360,8 +365,8 @@ class RepoStream:
                 log.error("source.said_error", source=self._url, error=error, message=why)
                 if error != "FutureCursor":
                     return False
-                # Waiting does not help, and a silent reset would lose frames: those ahead of us are lost there, or this
-                # is another stream under the same name.
+                # Waiting does not help, and silently resetting the cursor would lose frames. Either the server has lost
+                # the frames up to our cursor, or this is a different stream under the same name.
                 async with self._consumer.db.transaction() as tx:
                     await cursors.set_state(tx, self._url, SourceState.STOPPED, "The server does not know our cursor.")
                 return True
@@ -383,25 +388,26 @@ async def _refused(why: str) -> FrameResult:
 
 
 def _newer(one: AccountState | None, other: AccountState) -> AccountState:
-    """Of two states of one account the one with the higher rev: looked-up commits arrive out of order."""
+    """Return the account state with the higher rev, because looked-up commits arrive out of order."""
     if one is None or one.known is None or (other.known is not None and other.known.rev >= one.known.rev):
         return other
     return one
 
 
-# Three hours of the whole network, and more than any single server writes in a day.
+# Three hours of the whole network, and more than any single server numbers in a day.
 MAX_JUMP = 10_000_000
-# Some servers number by their clock, in microseconds: their gaps are as long as nothing was written. 2020-01-01.
+# 2020-01-01. Some servers number by their clock, in microseconds, so their numbers jump whenever nothing was written
+# for a while.
 _NUMBERED_BY_CLOCK_FROM = 1_577_836_800_000_000
 
 
 def is_far(last: int, seq: int, now: Instant) -> bool:
-    """Whether a number is further beyond the last one than a server numbers in a day; 0 for no last one."""
+    """Whether a number is further beyond the last one than a server gets in a day; ``last`` is 0 if there was none."""
     if not last or seq - last <= MAX_JUMP:
         return False
     return last < _NUMBERED_BY_CLOCK_FROM or seq > now + MINUTE
 
 
 def is_jump(last: int, seq: int, now: Instant, *, refused: int | None) -> bool:
-    """Whether a number is not to be believed yet. ``refused``: one that ended the previous connection."""
+    """Whether a number must not be accepted yet. ``refused``: the number that ended the previous connection."""
     return is_far(last, seq, now) and (refused is None or abs(seq - refused) > MAX_JUMP)

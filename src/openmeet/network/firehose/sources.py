@@ -1,6 +1,7 @@
-"""Sources, and interests of tenants: which frames concern which tenant, decided before anything is decoded or verified.
+"""Sources, and the interests of tenants: which frames concern which tenant, decided before anything is decoded or
+verified.
 
-A tenant is interested in collections, and in single DIDs. A DID with a calendar record is followed from then on,
+A tenant is interested in collections and in individual DIDs. A DID with a calendar record is followed from then on,
 because a chain of commits can only be checked without gaps.
 """
 
@@ -30,36 +31,36 @@ REMOVE = "delete from interests where tenant = :tenant and kind = :kind and valu
 
 @dataclass(slots=True)
 class Interests:
-    """All tenants' interests, in memory. ``followed``: DIDs of which a commit was verified."""
+    """The interests of all tenants, in memory. ``followed``: DIDs with at least one verified commit."""
 
     collections: Mapping[str, frozenset[str]]
     dids: Mapping[str, frozenset[str]]
     followed: set[str] = field(default_factory=set)
 
     def concerns(self, seen: Glance) -> bool:
-        """Whether a tenant wants this frame."""
+        """Whether any tenant wants this frame."""
         if seen.did in self.followed or seen.did in self.dids:
             return True
         return any(path.partition("/")[0] in self.collections for path in seen.paths)
 
     def tenants_for(self, did: str, collection: str) -> frozenset[str]:
-        """Which tenants get a record of this author in this collection."""
+        """Return the tenants that receive records of this author in this collection."""
         return self.collections.get(collection, frozenset()) | self.dids.get(did, frozenset())
 
     @property
     def everybody(self) -> frozenset[str]:
-        """All tenants with any interest, who get the hints about followed DIDs."""
+        """Return all tenants with any interest; they receive the hints about followed DIDs."""
         return frozenset().union(*self.collections.values(), *self.dids.values())
 
     @property
     def seated(self) -> frozenset[str]:
-        """Tenants that receive all calendar records, as ``delivery.ensure_default_interests`` stores; interests in
-        single authors do not count.
+        """Return the tenants that receive all calendar records, as stored by ``delivery.ensure_default_interests``.
+        Interests in individual authors do not count.
         """
         return frozenset().union(*self.collections.values())
 
     def expect_everything(self, tenant: str) -> None:
-        """Send the tenant all calendar records, from now on in this process; the caller stores the interest."""
+        """Send the tenant all calendar records in this process from now on. The caller stores the interest."""
         wanted = {collection for _, _, collection in default_interests(tenant)}
         self.collections = {
             one: self.collections.get(one, frozenset()) | ({tenant} if one in wanted else frozenset())
@@ -80,7 +81,7 @@ def interests_of(rows: Iterable[tuple[str, str, str]], followed: Iterable[str] =
 
 
 def default_interests(tenant: str) -> list[tuple[str, str, str]]:
-    """The default of a tenant: every calendar record of the network."""
+    """Return the default interests of a tenant: every calendar record of the network."""
     return [(tenant, "collection", str(collection)) for collection in sorted(CONCERNING)]
 
 
@@ -92,7 +93,7 @@ async def load(reader: Reader) -> Interests:
 
 
 async def add(tx: Transaction, wanted: Iterable[tuple[str, str, str]]) -> None:
-    """Add interests; existing ones stay."""
+    """Add interests; existing ones are kept."""
     for tenant, kind, value in wanted:
         await tx.execute(ADD, tenant=tenant, kind=kind, value=value, now=tx.now)
 
@@ -116,7 +117,7 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 class Upstream:
     """One stream. ``sender``: the PDS that sends it, as ``host:port``; None for a relay.
 
-    ``first_cursor``: where a new source begins; None is now. ``care``: how much of each commit is checked.
+    ``first_cursor``: where a new source begins; None means now. ``care``: how thoroughly each commit is checked.
     """
 
     url: str
@@ -128,7 +129,7 @@ class Upstream:
 def upstreams(
     pdses: Sequence[str], relays: Sequence[str], *, relays_from_the_start: bool, relay_care: Care = FULL
 ) -> Iterator[Upstream]:
-    """The streams that the settings name; a PDS's own stream is always checked fully. Raises Malformed for an invalid
+    """Return the configured streams. A PDS's own stream is always checked fully. Raises Malformed for an invalid
     address.
     """
     for text in pdses:
@@ -141,7 +142,7 @@ def upstreams(
 
 
 def authority(url: str) -> str:
-    """``host:port`` of an origin, so that all its spellings compare equal. Raises Malformed."""
+    """Return ``host:port`` of an origin, so that different spellings compare equal. Raises Malformed."""
     parts = urlsplit(url)
     scheme = _SECURE.get(parts.scheme)
     try:

@@ -1,8 +1,8 @@
 """Repositories to read later, because their author's key could not be resolved when their frames arrived.
 
 One row per DID in ``unresolved_repositories``. While a DID has a row, its frames are dropped and delay nothing. A retry
-that can resolve it sends the processors two hints (refresh the identity, read the repository) and deletes the row. Each
-source has at most ``MAX_PER_SOURCE`` rows: a newer one evicts the oldest, which is counted.
+that can resolve the DID sends two hints to the processors (refresh the identity, read the repository) and deletes the
+row. Each source has at most ``MAX_PER_SOURCE`` rows: a newer one evicts the oldest, and evictions are counted.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from openmeet.network.firehose.metrics import FirehoseMetrics
 from openmeet.network.firehose.sources import Interests
 from openmeet.network.records.message import Hint, HintKind
 
-# A PLC directory outage leaves fewer; a hostile stream must not leave more.
+# An outage of the PLC directory produces fewer; a hostile stream must not produce more.
 MAX_PER_SOURCE = 10_000
 FIRST_RETRY = MINUTE
 LONGEST_RETRY = 6 * HOUR
-# As long as rejected frames are kept: a repository that stays unresolved is read when it writes again.
+# The same retention as for rejected frames. A repository that stays unresolved is read when it writes again.
 KEPT_FOR = 14 * DAY
 RETRIED_AT_ONCE = 50
 RETRY_SECONDS = 15.0
@@ -60,10 +60,12 @@ class _NewRow:
 
 @dataclass(slots=True)
 class Unresolved:
-    """The rows in memory, shared by all streams of a process. Changes are stored with the next cursor (``save``)."""
+    """The rows in memory, shared by all streams of a process. Changes are stored together with the next cursor
+    (``save``).
+    """
 
-    _sources: dict[str, str] = field(default_factory=dict)  # DID to source
-    _of_source: dict[str, dict[str, None]] = field(default_factory=dict)  # oldest DID first
+    _sources: dict[str, str] = field(default_factory=dict)  # DID → source
+    _of_source: dict[str, dict[str, None]] = field(default_factory=dict)  # source → its DIDs, oldest first
     _new: dict[str, _NewRow] = field(default_factory=dict)
     _evicted: set[str] = field(default_factory=set)
     _is_loaded: bool = False
@@ -89,7 +91,7 @@ class Unresolved:
                 self._put(row["did"], row["source"])
 
     def add(self, did: str, source: str, reason: str, now: Instant) -> int:
-        """Have a repository read later; return how many others of this source were evicted."""
+        """Mark a repository to be read later; return how many others of this source were evicted."""
         if did in self._sources:
             return 0
         self._put(did, source)
@@ -105,12 +107,12 @@ class Unresolved:
         return forgotten
 
     def keep_only(self, stored: Collection[str]) -> None:
-        """Drop rows that another process has deleted, because an account was erased."""
+        """Drop rows that another process has deleted because the account was erased."""
         for did in [did for did in self._sources if did not in stored and did not in self._new]:
             self.discard(did)
 
     def discard(self, did: str) -> None:
-        """Drop the row of a DID: its frames are processed again."""
+        """Drop the row of a DID, so that its frames are processed again."""
         source = self._sources.pop(did, None)
         if source is not None:
             del self._of_source[source][did]
@@ -126,11 +128,11 @@ class Unresolved:
             )
 
     def snapshot(self) -> tuple[frozenset[str], frozenset[str]]:
-        """What ``save`` would store now: new DIDs and evicted ones."""
+        """Return what ``save`` would store now: new DIDs and evicted ones."""
         return frozenset(self._new), frozenset(self._evicted)
 
     def saved(self, stored: tuple[frozenset[str], frozenset[str]]) -> None:
-        """Note that ``stored`` is committed. Changes made since then are stored with the next cursor."""
+        """Note that ``stored`` is committed. Changes made in the meantime are stored with the next cursor."""
         new, evicted = stored
         for did in new:
             self._new.pop(did, None)
@@ -142,14 +144,14 @@ class Unresolved:
 
 
 async def count(reader: Reader) -> int:
-    """How many repositories are to be read later."""
+    """Return how many repositories are still to be read."""
     row = await reader.fetch_one("select count(*) as n from unresolved_repositories")
     return 0 if row is None else int(row["n"])
 
 
 @dataclass(frozen=True, slots=True)
 class RetryContext:
-    """What a retry of commits from unresolved identities needs."""
+    """Dependencies of retrying unresolved identities."""
 
     db: Database
     clock: Clock
@@ -173,7 +175,9 @@ async def retry(retrying: RetryContext, stop: asyncio.Event) -> None:
 
 
 async def retry_due(retrying: RetryContext) -> int:
-    """Resolve due DIDs, a bounded number concurrently; return how many were tried. Raises Unavailable if the database is unreachable."""
+    """Try to resolve due DIDs, a bounded number concurrently; return how many were tried. Raises Unavailable if the
+    database is unreachable.
+    """
     now = retrying.clock.now()
     async with retrying.db.reader() as reader:
         due = await _due(reader, now)
@@ -210,7 +214,7 @@ async def _due(reader: Reader, now: Instant) -> list[tuple[Did, int, int]]:
 
 
 async def _resolve(retrying: RetryContext, did: Did) -> str | None:
-    """None if it can be resolved, otherwise why not."""
+    """Return None if the DID can be resolved, otherwise the reason why not."""
     try:
         await retrying.dids.resolve(did)
     except (NotFound, InvalidInput):
@@ -221,6 +225,6 @@ async def _resolve(retrying: RetryContext, did: Did) -> str | None:
 
 
 def _hints(dids: Sequence[Did], now: Instant) -> list[Hint]:
-    """The dropped frames are unknown: they may have included account events, too."""
+    """Return the hints for a resolved DID. What was dropped is unknown and can include account events."""
     why = "its identity could not be resolved"
     return [Hint(did, kind, why, int(now)) for did in dids for kind in (HintKind.IDENTITY, HintKind.REPOSITORY)]

@@ -1,8 +1,8 @@
-"""From one frame to its messages: decode it, and check signature and chain before anything is believed.
+"""Turn one frame into its messages: decode it, and check signature and chain before anything is trusted.
 
-A valid commit that does not follow the last known one shows a gap. Its operations are applied anyway, since
-ingestion is order-independent, and a read of the whole repository is requested (``HintKind.REPOSITORY``): it brings
-what was missed, at a rev not lower than this one.
+A valid commit that does not follow the last known one reveals a gap. Its operations are applied anyway, since ingestion
+is order-independent, and a read of the whole repository is requested (``HintKind.REPOSITORY``). That read brings what
+was missed, at a rev not lower than this one.
 """
 
 from collections.abc import Awaitable, Callable
@@ -45,7 +45,7 @@ from openmeet.network.records.message import Hint, HintKind, RecordMessage, Reco
 
 @dataclass(frozen=True, slots=True)
 class FrameResult:
-    """The result of a frame: messages for ingestion, the new state of the repository, or why it was refused."""
+    """The result of a frame: messages for ingestion, the new state of the repository, or the reason why it was refused."""
 
     messages: tuple[RecordMessage | Hint, ...] = ()
     state: AccountState | None = None
@@ -56,7 +56,7 @@ NOTHING = FrameResult()
 
 
 class IdentityLookup(StrEnum):
-    """A commit cannot be judged before its author's identity is resolved."""
+    """A commit cannot be evaluated before its author's identity is resolved."""
 
     RESOLVE = "resolve"
     REFRESH = "refresh"
@@ -64,9 +64,9 @@ class IdentityLookup(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuthorIdentity:
-    """An author's DID document; None if it is unknown, or with ``is_final`` if there is none.
+    """An author's DID document; None if it is unknown or, with ``is_final``, if it does not exist.
 
-    ``is_final``: it was resolved a moment ago, so resolving again would bring nothing new.
+    ``is_final``: it was resolved just now, so resolving it again would bring nothing new.
     """
 
     document: DidDocument | None
@@ -78,7 +78,7 @@ _NO_KEY = "the account has no key that commits could be signed with"
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Checks of frames. ``care``: full, or light behind a relay that has inverted each commit."""
+    """Verifier of frames. ``care``: full, or light for a relay that already inverts every commit."""
 
     dids: DidResolver
     clock: Clock
@@ -86,7 +86,7 @@ class Verifier:
 
 
 def decode(frame: bytes) -> Sequenced | InfoMessage | ErrorFrame | None:
-    """The message of a frame, with its form checked. Raises Malformed."""
+    """Decode a frame and validate its structure. Raises Malformed."""
     return events.read(frame)
 
 
@@ -98,12 +98,13 @@ async def read_message(
     *,
     sender: str | None = None,
 ) -> FrameResult | IdentityLookup:
-    """Check a message against the known state of its account; any input of a sender ends in a ``Read``.
+    """Check a message against the known state of its account. Any input from a sender ends in a result, never in an
+    exception.
 
     ``sender`` is the PDS whose own stream this is (``sources.authority``): commits of accounts on other servers are
-    refused. Hints pass from anywhere, because they assert nothing: the account's own PDS is asked. Makes no network
-    call. Returns ``IdentityLookup`` if the given identity does not suffice: the caller resolves it, outside the
-    stream's order, and calls again.
+    refused. Hints are accepted from anywhere because they assert nothing: they only cause the account's own PDS to be
+    asked. Makes no network call. Returns ``IdentityLookup`` if the given identity does not suffice; the caller resolves
+    it, outside the stream's order, and calls again.
     """
     match message:
         case IdentityMessage():
@@ -120,7 +121,8 @@ async def read_message(
             if isinstance(key, str):
                 return FrameResult(refusal=key)
             present = replace(await state(), active=True, sync=SyncState.SYNCHRONIZED)
-            # Whether the account is active is decided by its own PDS (ingestion asks); a valid commit stays valid.
+            # The account's own PDS decides whether the account is active (ingestion asks it). A valid commit stays
+            # valid.
             if isinstance(message, CommitMessage):
                 return _commit(verifier, message, present, key, identity)
             return _sync(verifier, message, present, key, identity)
@@ -155,8 +157,9 @@ def _sync(
     outcome = receive(present, message, key, now_us=verifier.clock.now())
     match outcome.verdict:
         case SyncVerdict.APPLY:
-            # Whether the tree changed or not, there is a gap before this commit. Missed commits may have done and
-            # undone something, or done what we know from elsewhere; and of a new repository nothing was read yet.
+            # Whether or not the tree changed, there is a gap before this commit. The missed commits may have done and
+            # undone something, or repeated what is known from another source. For a new repository, nothing has been
+            # read yet.
             return FrameResult((_read_request(message.did, message.rev, message.seq),), outcome.state)
         case SyncVerdict.RESYNC:
             commit = verify_sync_message(message, key, now_us=verifier.clock.now())
@@ -169,7 +172,7 @@ def _sync(
 
 
 def _rejected(refusal: MessageRejected | None, identity: AuthorIdentity) -> FrameResult | IdentityLookup:
-    """Keys rotate: the identity is resolved again before a signature is called wrong."""
+    """Keys rotate, so the identity is resolved again before a signature is rejected."""
     if refusal is not None and refusal.reason is RejectionReason.BAD_SIGNATURE and not identity.is_final:
         return IdentityLookup.REFRESH
     return FrameResult(refusal=str(refusal))
@@ -191,7 +194,7 @@ def _applied(message: CommitMessage, verified: Verified, state: AccountState, *,
         if operation.collection in CONCERNING
     ]
     if any(operation.collection == PROFILE for operation in verified.operations):
-        # Their display name may have changed: refresh the identity, as for a new handle.
+        # The display name may have changed: refresh the identity, as for a new handle.
         messages.append(Hint(verified.did, HintKind.IDENTITY, "profile", message.seq))
     if was_missed:
         messages.append(_read_request(verified.did, verified.rev, message.seq))
@@ -203,12 +206,14 @@ def _read_request(did: Did, rev: str, seq: int) -> Hint:
 
 
 def _key(identity: AuthorIdentity, sender: str | None) -> PublicKey | str | IdentityLookup:
-    """The key that the account's commits are signed with; a sentence if this sender cannot be believed about the account."""
+    """Return the key that signs the account's commits, or a sentence if this sender cannot be trusted about the
+    account.
+    """
     document = identity.document
     if document is None:
         return _NO_KEY if identity.is_final else IdentityLookup.RESOLVE
     if sender is not None and not _is_on(document, sender):
-        # It may have moved here a moment ago; resolve again, but not for each of its frames.
+        # The account may have just moved to this server. Resolve again, but not for every frame.
         if not identity.is_final:
             return IdentityLookup.REFRESH
         return f"the account is not on {sender}, whose stream this is, but on {document.pds or 'no PDS'}"
