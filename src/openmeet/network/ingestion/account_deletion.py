@@ -1,10 +1,10 @@
 """Erase the content of a deleted account, once its own PDS or the PLC directory has confirmed the deletion.
 
 Removed: raw records, agreed versions, merge decisions, RSVPs, pending RSVPs, dead letters, names. A keyed hash of each
-URI with its rev stays (``records.repository_state``). Events and RSVPs of people who have an account here are theirs
-and stay, without the deleted record; what was only known from the repository is blanked. Others' RSVPs to such an event
-become pending, and count again if it comes back under its URI; those written from here are retracted. A person who can
-no longer sign in leaves every group, and what they owned passes on.
+URI with its rev stays (``records.repository_state``). Events and RSVPs of people who have an account here belong to
+them and stay, without the deleted record; what was only known from the repository is blanked. RSVPs of other people to
+such an event become pending, and count again if the event comes back under its URI; those written from here are
+retracted. A person who can no longer sign in leaves every group, and what they owned passes to others.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -39,8 +39,8 @@ from openmeet.outbox.kinds import JobKind
 
 @dataclass(frozen=True, slots=True)
 class ErasureContext:
-    """What erasing an account needs: the ``keys`` of ``records.repository_state``, and ``elsewhere``, which erases what
-    is outside this database (messages, frames).
+    """Dependencies of erasing an account: the ``keys`` of ``records.repository_state``, and ``elsewhere``, which erases
+    what is outside this database (messages, frames).
     """
 
     keys: Sequence[bytes]
@@ -48,7 +48,7 @@ class ErasureContext:
 
 
 async def erase(db: Database, erasing: ErasureContext, did: Did) -> None:
-    """Erase everything of a DID. Idempotent, also after a crash in between."""
+    """Erase everything of a DID. Idempotent, even after a crash halfway through."""
     async with db.transaction() as tx:
         await erase_here(tx, erasing.keys, did)
     await erasing.elsewhere(did)
@@ -56,9 +56,11 @@ async def erase(db: Database, erasing: ErasureContext, did: Did) -> None:
 
 
 async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
-    """Erase a DID in this tenant's database. Whatever it wrote until now is refused, whenever its messages arrive."""
+    """Erase a DID in this tenant's database. Everything that it wrote until now is refused, no matter when the messages
+    arrive.
+    """
     revs = await seen.erase(tx, did)
-    # Commits that we have not seen yet are older than the deletion, and so than this moment.
+    # Commits that we have not seen yet are older than the deletion, and therefore older than this moment.
     await repository_state.note(tx, keys, {**revs, did: from_microseconds(tx.now, 0)})
     await merge_decisions.erase_of(tx, did)
     await discrepancies.erase_of(tx, did)
@@ -86,7 +88,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
 
 
 async def _forget_jobs(tx: Transaction, did: Did, uris: Iterable[str]) -> None:
-    """Delete jobs about the repository, completed or not. The job that led here is completed by its handler."""
+    """Delete jobs about the repository, completed or not. The handler completes the job that led here."""
     await jobs.forget(tx, JobKind.BACKFILL, did)
     for uri in uris:
         await jobs.forget(tx, JobKind.FETCH_SUBJECT, uri)
@@ -94,6 +96,6 @@ async def _forget_jobs(tx: Transaction, did: Did, uris: Iterable[str]) -> None:
 
 
 async def _cannot_sign_in(tx: Transaction, user_id: UserId) -> bool:
-    """Whether nobody can sign in as this person any longer: no other DID, no e-mail address."""
+    """Whether nobody can sign in as this person any longer: they have no other DID and no e-mail address."""
     person = await users.by_id(tx, user_id)
     return (person is None or person.email is None) and not await identity_queries.of_user(tx, user_id)

@@ -1,9 +1,9 @@
 """Apply a batch of messages: merge the records, and derive domain rows in the same transaction.
 
-Nearly all messages are strangers' events or RSVPs. These are applied in bulk, in a number of statements that does not
-grow with the batch (``apply_bulk``); special cases are applied singly, in order (``apply_one``). A batch of one takes
-the same path. Within a batch puts come before deletions, and events before RSVPs, which the order-independent merge
-allows; versions of one record are applied one after the other.
+Nearly all messages are events or RSVPs of people who do not use this site. These are applied in bulk, in a number of
+statements that does not grow with the batch (``apply_bulk``); special cases are applied one by one, in order
+(``apply_one``). A batch of one takes the same path. Within a batch, puts come before deletions and events before RSVPs,
+which the order-independent merge allows; versions of one record are applied one after the other.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,18 +23,17 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox.kinds import JobKind
 
-# Every copy of a refused message is refused alike.
+# Results that every copy of the message gets too.
 _REFUSED = {IngestResult.IGNORED, IngestResult.SWITCHED_OFF, IngestResult.FROM_THE_FUTURE}
 
 
 async def apply(
     tx: Transaction, context: IngestionContext, messages: Sequence[RecordMessage], *, counts_waiting: bool = True
 ) -> list[IngestResult]:
-    """Apply messages; one outcome each. Raises what the database raises, and then nothing is applied.
+    """Apply messages and return one result each. Raises the database's errors, and then nothing is applied.
 
-    ``counts_waiting``: pending RSVPs of events in the batch are counted with them; a caller that leaves them pending
-    must have them counted later. Raises TransactionConflict if the accounts of somebody concerned were merged
-    in between: retry.
+    ``counts_waiting``: also count the pending RSVPs of events in the batch; a caller that turns this off must have them
+    counted later. Raises TransactionConflict if accounts of people concerned were merged in the meantime: retry.
     """
     readings = [read(message, tx.now) for message in messages]
     batch = await load_batch(tx, context, readings)
@@ -67,7 +66,9 @@ async def apply(
 
 
 async def _following_now(tx: Transaction, batch: Batch, readings: list[ParsedMessage]) -> list[ParsedMessage]:
-    """A record of the previous wave may be the new one of a transferred event: later messages apply to that one."""
+    """Point later messages at the current records. A record of the previous wave may be the new record of a transferred
+    event.
+    """
     if not any(reading.event is not None and reading.message.uri in batch.owned for reading in readings):
         return readings
     subjects = {str(reading.rsvp.subject) for reading in readings if reading.rsvp is not None}
@@ -77,17 +78,20 @@ async def _following_now(tx: Transaction, batch: Batch, readings: list[ParsedMes
 async def _follow_transfers(
     tx: Transaction, context: IngestionContext, readings: Sequence[ParsedMessage], outcomes: Mapping[int, IngestResult]
 ) -> None:
-    """Follow ownership transfers once everything else in the batch is applied: RSVPs in it named the old URIs."""
+    """Follow ownership transfers once everything else in the batch is applied, because RSVPs in it refer to the old
+    URIs.
+    """
     for place, reading in enumerate(readings):
         if outcomes.get(place) is IngestResult.APPLIED and reading.event is not None:
             await ownership_transfer.follow(tx, context, reading.message.uri, reading.record)
 
 
 def _waves(batch: Batch, readings: Sequence[ParsedMessage]) -> Iterator[list[int]]:
-    """The messages by index, in waves: no two of one wave are about one record, or one person's RSVP to one event.
+    """Yield the messages, by index, in waves: no two messages of one wave are about the same record or the same
+    person's RSVP to the same event.
 
-    A repeated copy of a message, as several sources deliver it, is in none; messages about our own records are always
-    applied.
+    Repeated copies of a message, which several sources may deliver, are left out. Messages about our own records are
+    always applied.
     """
     # A deletion does not name its record's subject, and the current version is only known after the earlier waves.
     subjects: dict[str, set[str | None]] = {uri: {known.subject_uri} - {None} for uri, known in batch.before.items()}
@@ -155,7 +159,7 @@ async def _apply_wave(
             replies[place] = apply_bulk.RsvpUpdate(reading, before)
         else:
             rest[place] = reading
-    # The instant is a growing revision: a message after a proof asks for the next one.
+    # The current time serves as a growing revision: a message that arrives after a proof requests another one.
     await enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in doubted])
     outcomes.update(zip(events, await apply_bulk.put_each(tx, context, batch, list(events.values())), strict=True))
     outcomes.update(zip(replies, await apply_bulk.put_each_rsvp(tx, batch, list(replies.values())), strict=True))
@@ -165,7 +169,7 @@ async def _apply_wave(
     for place, reading in rest.items():
         before = known.get(reading.message.uri)
         if before is not None and reading.message.collection in RSVPS:
-            # Its event may have got another record in this batch.
+            # Its event may have moved to another record in this batch.
             before = await seen.find(tx, before.uri)
         outcomes[place] = await apply_one(tx, context, batch, reading, before)
 
@@ -173,7 +177,7 @@ async def _apply_wave(
 async def _delete_each(
     tx: Transaction, context: IngestionContext, batch: Batch, gone: Mapping[int, RecordMessage]
 ) -> dict[int, IngestResult]:
-    # Their events may have got other records in this batch.
+    # Their events may have moved to other records in this batch.
     known = await seen.find_many(tx, [message.uri for message in gone.values()])
     outcomes: dict[int, IngestResult] = {}
     of_kind = {place: apply_bulk.DeletedRecord(message, known[message.uri]) for place, message in gone.items()}
@@ -185,7 +189,7 @@ async def _delete_each(
 
 
 async def _note_gone(tx: Transaction, readings: Sequence[ParsedMessage], known: dict[str, SeenRecord]) -> None:
-    """Deletions of unknown records: store them, so that older messages are ignored."""
+    """Store deletions of unknown records, so that older messages are ignored."""
     gone = [
         seen.RecordUpdate(
             reading.message,
@@ -201,7 +205,9 @@ async def _note_gone(tx: Transaction, readings: Sequence[ParsedMessage], known: 
 
 
 def _is_in_flight(message: RecordMessage, known: SeenRecord) -> bool:
-    """A verified and an unverified version disagree, and the unverified one claims to be newer: ask the repository itself."""
+    """Whether a verified and an unverified version disagree and the unverified one claims to be newer, so that the
+    repository itself must be asked.
+    """
     if message.is_verified == known.is_verified or message.cid == known.cid:
         return False
     return (message.rev > known.rev) is known.is_verified
@@ -214,7 +220,7 @@ async def _apply_intake_rules(
     readings: Sequence[ParsedMessage],
     outcomes: Sequence[IngestResult],
 ) -> None:
-    """New events pass the intake rules for their authors."""
+    """Apply the intake rules to new events, by author."""
     fresh: dict[str, list[str]] = {}
     here_before = {uri for uri, known in batch.before.items() if known.state is RecordState.MAPPED}
     for reading, outcome in zip(readings, outcomes, strict=True):

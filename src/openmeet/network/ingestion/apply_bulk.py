@@ -1,4 +1,4 @@
-"""Apply many records that others write, in bulk: events and RSVPs, and their deletions."""
+"""Apply many records that other people write, in bulk: events, RSVPs, and their deletions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ from openmeet.outbox.publications import PublicationKind
 
 @dataclass(frozen=True, slots=True)
 class EventUpdate:
-    """A record and its last known version."""
+    """A new version of an event record, and the record as last seen."""
 
     reading: ParsedMessage
     known: SeenRecord | None
@@ -51,7 +51,7 @@ class EventUpdate:
 async def put_each(
     tx: Transaction, context: IngestionContext, batch: Batch, puts: Sequence[EventUpdate]
 ) -> list[IngestResult]:
-    """Apply versions of different event records, none of which is ours to write; one outcome each."""
+    """Apply versions of different event records, none of which we write; one result each."""
     if not puts:
         return []
     versions = [
@@ -70,7 +70,7 @@ async def put_each(
     for one, version in zip(puts, versions, strict=True):
         is_same = one.known is not None and one.known.cid == one.reading.message.cid
         if one.reading.message.uri not in newest:
-            # Perhaps a version that overtook RSVPs to it.
+            # This version may have been overtaken by RSVPs to it.
             waited_for += [one.reading.message.uri] if is_same else []
             outcomes.append(IngestResult.KNOWN)
         elif is_same and one.known is not None and one.known.state is version.state:
@@ -146,7 +146,7 @@ async def _merge_with_edits(
     network_event: NetworkEvent,
     event: Event,
 ) -> None:
-    """The event, which is locked, has a publication: merge with the edits made here."""
+    """Merge a new version with the edits made here. The event is locked and has a publication."""
     message = one.reading.message
     version = events.version_of(message)
     before = None if one.known is None else events.version_seen(one.known)
@@ -160,7 +160,9 @@ async def _merge_with_edits(
 
 @dataclass(frozen=True, slots=True)
 class RsvpUpdate:
-    """A record and its last known version. ``is_echo``: the echo of our own write, which completed what was sent."""
+    """A new version of an RSVP record, and the record as last seen. ``is_echo``: it is the echo of our own write and
+    has completed it.
+    """
 
     reading: ParsedMessage
     known: SeenRecord | None
@@ -168,7 +170,7 @@ class RsvpUpdate:
 
 
 async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate]) -> list[IngestResult]:
-    """Apply versions of different RSVP records, no two of one person about one event; one outcome each."""
+    """Apply versions of different RSVP records, no two by the same person about the same event; one result each."""
     if not puts:
         return []
     about = {
@@ -192,7 +194,7 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
             outcomes.append(IngestResult.ECHO if one.is_echo else IngestResult.KNOWN)
             continue
         if known is not None and known.subject_uri is not None and known.subject_uri != version.subject_uri:
-            # The record was about another event before: withdraw the RSVP there.
+            # The record used to be about another event: withdraw the RSVP there.
             await rsvps.withdraw(
                 tx,
                 uri=message.uri,
@@ -216,14 +218,14 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
 
 
 def _event_of(put: RsvpUpdate, found: Mapping[str, EventId]) -> EventId | None:
-    """The event of an RSVP, among those ``found`` by the addresses of their records."""
+    """Return the event of an RSVP from ``found``, which is keyed by record URI."""
     return None if put.reading.rsvp is None else found.get(str(put.reading.rsvp.subject))
 
 
 async def _versions(
     tx: Transaction, puts: Sequence[RsvpUpdate], event_ids: Sequence[EventId | None]
 ) -> list[seen.RecordUpdate]:
-    """The new state of each record, if it is the newest version."""
+    """Return the new state of each record whose version is the newest."""
     early = [
         one.reading.message.did
         for one, event_id in zip(puts, event_ids, strict=True)
@@ -251,7 +253,7 @@ async def _versions(
 
 @dataclass(frozen=True, slots=True)
 class DeletedRecord:
-    """The deletion of a record, and its last known version."""
+    """The deletion of a record, and the record as last seen."""
 
     message: RecordMessage
     known: SeenRecord
@@ -260,12 +262,12 @@ class DeletedRecord:
 async def delete_events(
     tx: Transaction, context: IngestionContext, batch: Batch, gone: Sequence[DeletedRecord]
 ) -> list[IngestResult]:
-    """Deleted event records, none of which is or was ours to write; one outcome each."""
+    """Apply deletions of event records that are not and never were ours to write; one result each."""
     newest = await _store_tombstones(tx, gone)
     uris = sorted(newest)
     await hold_each(tx, "events", "record_uri", uris)
     there = await by_record.events_with(tx, uris)
-    # Edits made here of such an event are kept in case its record comes back.
+    # Edits of such an event that were made here are kept in case its record comes back.
     with_publication = await subjects_with_publication(
         tx, PublicationKind.EVENT, sorted(event.id for event in there.values())
     )
@@ -291,7 +293,7 @@ async def delete_events(
 
 
 async def delete_rsvps(tx: Transaction, gone: Sequence[DeletedRecord]) -> list[IngestResult]:
-    """Deleted RSVP records, none of which is ours to write; one outcome each."""
+    """Apply deletions of RSVP records that are not ours to write; one result each."""
     newest = await _store_tombstones(tx, gone)
     applied = [one for one in gone if one.message.uri in newest]
     event_ids = await by_record.ids_with(tx, {one.known.subject_uri for one in applied if one.known.subject_uri})
@@ -323,7 +325,7 @@ def _outcomes(gone: Sequence[DeletedRecord], newest: set[str]) -> list[IngestRes
 async def _not_by_strangers(
     tx: Transaction, gone: Sequence[DeletedRecord], event_ids: Mapping[str, EventId]
 ) -> set[str]:
-    """URIs whose authors have signed in, have several DIDs, or are not known yet."""
+    """Return the URIs whose authors have signed in, have several DIDs, or are not known yet."""
     people = await identity_queries.of_people_with(tx, {one.message.did for one in gone})
     return {
         one.message.uri
@@ -339,7 +341,7 @@ async def _not_by_strangers(
 async def _next_effective(
     tx: Transaction, gone: Sequence[DeletedRecord], event_ids: Mapping[str, EventId]
 ) -> dict[tuple[str, str], PersonAndEvent]:
-    """Other RSVPs of the same people to the same event that are effective from now on; by event record and DID."""
+    """Return other RSVPs of the same people to the same event that now become effective, by event record and DID."""
     asked = {_pair(one): event_ids[uri] for one in gone if (uri := one.known.subject_uri) and uri in event_ids}
     effective = await seen.effective_answers(tx, asked, sorted(RSVPS))
     return {

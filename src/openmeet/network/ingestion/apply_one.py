@@ -1,8 +1,8 @@
-"""Apply one message singly: records that we write, series, deletions, and special cases of ``apply``.
+"""Apply one message at a time: records that we write, series, deletions, and the special cases of ``apply``.
 
-Order inside: the echo of our own bytes completes what was sent; the guard of ``records.seen`` decides whether this is
-the newest version; only then are rows derived. A message that was applied before, or is older than what is known,
-changes nothing.
+Each message goes through three steps. The echo of our own bytes completes the write. ``records.seen`` decides whether
+this is the newest version. Only then are rows derived. A message that was applied before, or is older than what is
+known, changes nothing.
 """
 
 from at_protocol.data import cbor
@@ -50,7 +50,7 @@ from openmeet.outbox.reasons import PublicationReason
 async def apply_one(
     tx: Transaction, context: IngestionContext, batch: Batch, reading: ParsedMessage, known: SeenRecord | None
 ) -> IngestResult:
-    """Apply a message that ``Batch.refusal`` allows; ``known``: its record as last seen, which is locked."""
+    """Apply a message that ``Batch.refusal`` allows. ``known``: its record as last seen, which is locked."""
     message = reading.message
     if batch.is_late(message):
         return await _retract_again(tx, reading)
@@ -59,7 +59,7 @@ async def apply_one(
     is_echo = False
     if owned is not None:
         await lock_row_of(tx, owned.kind, owned.subject_id)
-        # Concurrent edits have committed by now.
+        # Concurrent edits have been committed by now.
         owned = await publication_leases.find_by_uri(tx, message.uri)
     if owned is not None and message.cid is not None and message.body is not None:
         is_echo = await publication_echoes.complete_by_echo(
@@ -89,14 +89,14 @@ async def apply_one(
 
 
 async def _is_deleted_since(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> bool:
-    """Whether the record is known to be deleted since: an old, repeated message changes nothing (invariant 10)."""
+    """Whether the record is known to have been deleted since. An old, repeated message changes nothing (invariant 10)."""
     if known is None:
         return await seen.is_history(tx, message.did, message.rev)
     return known.state is RecordState.TOMBSTONE and known.rev >= message.rev
 
 
 async def _retract_again(tx: Transaction, reading: ParsedMessage) -> IngestResult:
-    """It was retracted before it arrived: nothing is derived from it here, and it is deleted again there (invariant 3)."""
+    """Delete a record again that was retracted before it arrived. Nothing is derived from it here (invariant 3)."""
     message = reading.message
     reason = RecordReason.RETRACTED_BEFORE
     if not await seen.put(tx, message, state=RecordState.RAW, reason=reason, subject_uri=reading.subject_uri):
@@ -107,12 +107,12 @@ async def _retract_again(tx: Transaction, reading: ParsedMessage) -> IngestResul
 
 
 def _notify_of_return(owned: LeasedPublication, message: RecordMessage) -> None:
-    """Trace the end of a publication: its record has come back by the stream."""
+    """Trace the end of a publication whose record has come back through the stream."""
     tracing.note("record.came_back", owned.subject_id, kind=owned.kind.value, uri=message.uri, rev=str(message.rev))
 
 
 async def _note_record(tx: Transaction, message: RecordMessage) -> LeasedPublication | None:
-    """The echo arrived, perhaps before the PDS's response: store on the subject where its record is."""
+    """Store on the subject where its record is. The echo can arrive before the PDS's response."""
     owned = await publication_leases.find_by_uri(tx, message.uri)
     if owned is None or message.cid is None:
         return owned
@@ -140,19 +140,20 @@ async def _put_event(
     *,
     is_echo: bool,
 ) -> IngestResult:
-    """An event record that we write, too."""
+    """Apply an event record that we also write."""
     message, read = reading.message, reading.event
     state = RecordState.RAW if read is None else RecordState.MAPPED
     is_newest = await seen.put(tx, message, state=state, reason=reading.reason, subject_uri=reading.subject_uri)
     if not is_newest and not is_echo:
         if known is not None and known.cid == message.cid:
-            # Perhaps our own write, whose response was stored before its echo came; or a version that overtook one.
+            # This can be our own write, if its response was stored before its echo came, or a version that overtook one
+            # of our writes.
             await pending.release(tx, batch.waited_for, [message.uri])
             if owned is not None and owned.base_rev is not None and owned.base_rev < known.rev:
                 await _reattach(tx, context, message, owned)
         return IngestResult.KNOWN
     if not is_newest:
-        # Somebody else's edit overtook the echo: now that the base is known, merge their version again.
+        # Another app's edit overtook the echo. Now that the base is known, merge their version again.
         await _reattach(tx, context, message, owned)
         return IngestResult.ECHO
     if is_echo:
@@ -182,7 +183,7 @@ async def _put_series(
     *,
     is_echo: bool,
 ) -> IngestResult:
-    """A series record of somebody else, or a superseded record of a series of ours."""
+    """Apply a series record of somebody else, or a superseded record of one of our series."""
     message, read = reading.message, reading.series
     state = RecordState.RAW if read is None else RecordState.MAPPED
     is_newest = await seen.put(tx, message, state=state, reason=reading.reason, subject_uri=message.uri)
@@ -205,7 +206,7 @@ async def _put_series(
 async def _put_of_group(
     tx: Transaction, reading: ParsedMessage, known: SeenRecord | None, owned: LeasedPublication | None, *, is_echo: bool
 ) -> IngestResult:
-    """A group of others, or statements about membership: these count no matter who wrote them."""
+    """Apply a group of somebody else, or a statement about membership. Statements count no matter who wrote them."""
     message = reading.message
     state = RecordState.RAW if reading.reason else RecordState.MAPPED
     subject_uri, is_same = reading.subject_uri, known is not None and known.cid == message.cid
@@ -251,7 +252,7 @@ async def _delete(
         if message.collection in RSVPS:
             await reevaluate.reconsider_with(tx, message, known)
         if message.collection in OF_STATEMENTS and known is not None and known.state is RecordState.TOMBSTONE:
-            # We have retracted it, and stored that before this arrived.
+            # We retracted it and stored that before this message arrived.
             await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
         return IngestResult.KNOWN
     if owned is None and (known is None or known.state is RecordState.TOMBSTONE):

@@ -1,17 +1,18 @@
-"""Read a repository's records that concern us, and apply them: after sign-in, after a gap, or on an operator's request.
+"""Backfill: read a repository's records that concern us, and apply them. Runs after sign-in, after a gap, or on an
+operator's request.
 
 Our collections are listed (``listing``), as of the commit before the first page. A record that is listed but not known
-in that version is proven singly (``record_proofs``) and applied; the absence of one that is known but not listed is proven.
-Afterwards the floor rises to that commit, so that older messages are history. A host is called within its budget; the
-rest is read later, and what was applied until then stays. A rev in the future is refused: as history it would hide
-whatever is written until then.
+in that version is proven individually (``record_proofs``) and applied; for a record that is known but not listed, its
+absence is proven. Afterwards the floor is raised to that commit, so that older messages count as history. Each host is
+called within its request budget; the rest is read later, and what was applied until then stays. A rev in the future is
+refused: as a floor, it would hide everything that is written before that time.
 
 The whole repository is fetched (``getRepo``), as of its commit's rev, only if an operator asks for it; one that is too
-large is listed after all. A record that cannot be applied for a reason of its own is quarantined (``retry``), and all
-others are applied; then the floor stays, so that the record may still be applied at this rev.
+large is listed instead. A record that fails for a reason of its own is quarantined (``retry``), and all others are
+applied. The floor then stays where it is, so that the record can still be applied at this rev.
 
-If only some collections were chosen, their records are applied, and their absence counts; the floor stays, and a
-pending full read stays pending.
+If only some collections were chosen, their records and their absence are applied, but the floor stays, and a pending
+full read stays pending.
 """
 
 from collections.abc import Awaitable, Collection, Iterator, Sequence
@@ -55,9 +56,9 @@ from openmeet.outbox.publications import PublicationKind
 
 T = TypeVar("T")
 
-# Concurrent repository reads: most of the time is spent waiting for servers.
+# Concurrent repository reads. Most of the time is spent waiting for servers.
 AT_A_TIME = 4
-# Older messages may arrive while a listing is compared; it is compared again this often.
+# Older messages may arrive while a listing is compared, so it is compared again up to this many times.
 MOST_COMPARISONS = 5
 # Suffix of a job's subject after the DID: fetch the whole repository.
 _WHOLE: Final = "*"
@@ -66,7 +67,7 @@ _WHOLE: Final = "*"
 def backfill_handler(
     db: Database, network: NetworkClients, context: IngestionContext, spend_on_host: SpendOnHost = unlimited
 ) -> JobHandler:
-    """The handler of ``JobKind.BACKFILL``; ``subject_of`` made the subject."""
+    """Return the handler of ``JobKind.BACKFILL``. The subject comes from ``subject_of``."""
 
     async def handle(job: Job) -> None:
         text, _, chosen = job.subject.partition(" ")
@@ -82,7 +83,7 @@ def backfill_handler(
                 await backfill(db, network, context, did, spend_on_host)
             await _expect_reached(db, network, did)
         except TooMany as busy:
-            # Nothing failed: the next part is due when the host may be called again, as a job of its own.
+            # Nothing failed: the next part is a job of its own, due when the host may be called again.
             async with db.transaction() as tx:
                 await backfill_progress.delayed(tx, did, reason_of(busy))
                 due_at = Instant(tx.now + round((busy.after_seconds or DEFAULT_PAUSE_SECONDS) * SECOND))
@@ -96,7 +97,7 @@ def backfill_handler(
 
 
 def subject_of(did: Did, collections: Collection[Nsid] = (), *, is_whole: bool = False) -> str:
-    """Encode the subject of a backfill job: a DID, and which of its collections to read; none are all of ours.
+    """Encode the subject of a backfill job: a DID, and which of our collections to read (none means all).
 
     ``is_whole``: fetch the whole repository instead.
     """
@@ -106,7 +107,9 @@ def subject_of(did: Did, collections: Collection[Nsid] = (), *, is_whole: bool =
 
 
 def chosen_collections(names: Sequence[str]) -> tuple[Nsid, ...]:
-    """Collections by name, in the order of reading; none for no names. Raises InvalidInput for one that is not read here."""
+    """Return collections by name, in the order of reading; an empty result for no names. Raises InvalidInput for a
+    collection that is not read here.
+    """
     known = {str(one): one for one in READ_IN_ORDER}
     for name in names:
         if name not in known:
@@ -119,9 +122,11 @@ def chosen_collections(names: Sequence[str]) -> tuple[Nsid, ...]:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryRead:
-    """The result of reading a repository: how many records of these collections it has, and what happened to new ones.
+    """The result of reading a repository. ``records``: how many records of these collections it has. ``taken``: what
+    happened to the new ones.
 
-    ``listing``: what it was compared with. ``proven``: URIs that were proven singly, or taken from a signed export.
+    ``listing``: what it was compared with. ``proven``: URIs that were proven individually, or taken from a signed
+    export.
     """
 
     rev: Tid
@@ -135,10 +140,10 @@ class RepositoryRead:
 async def backfill(
     db: Database, network: NetworkClients, context: IngestionContext, did: Did, spend_on_host: SpendOnHost = unlimited
 ) -> int:
-    """Make what is known of a DID's calendar agree with its repository; return how many records it has.
+    """Make what is known of a DID's calendar match its repository; return how many records the repository has.
 
-    A repository that is not served (deleted, deactivated) changes nothing: absence must be proven. Raises RemoteFailed,
-    RemoteSlow, and TooMany if the budget of its host is spent; what was applied until then stays.
+    A repository that is not served (deleted, deactivated) changes nothing, because absence must be proven. Raises
+    RemoteFailed, RemoteSlow, and TooMany if the budget of its host is spent; what was applied until then stays.
     """
     is_waited_for = await _begin(db, did)
     listing = await list_repository(network, did, CONCERNING, spend_on_host)
@@ -157,7 +162,9 @@ async def backfill(
 async def backfill_whole(
     db: Database, network: NetworkClients, context: IngestionContext, did: Did, spend_on_host: SpendOnHost = unlimited
 ) -> int:
-    """As ``backfill``, by exporting the whole repository; one that is too large, or on too slow a server, is listed."""
+    """Like ``backfill``, but exports the whole repository. If that is too large or the server too slow, it is listed
+    instead.
+    """
     is_waited_for = await _begin(db, did)
     try:
         whole = await _served(did, download_repository(network, did, CONCERNING))
@@ -180,7 +187,7 @@ async def backfill_whole(
 
 
 async def _begin(db: Database, did: Did) -> bool:
-    """A read of the repository begins; return whether somebody waits for it."""
+    """Begin a read of the repository; return whether somebody is waiting for it."""
     async with db.transaction() as tx:
         await floors.expect(tx, did)
         return await backfill_progress.begin(tx, did)
@@ -189,7 +196,9 @@ async def _begin(db: Database, did: Did) -> bool:
 async def apply_export(
     db: Database, context: IngestionContext, did: Did, rev: Tid, messages: Sequence[RecordMessage]
 ) -> ApplyResult:
-    """Apply what a whole, signed repository has as of its commit, and the absence of what it no longer has."""
+    """Apply the records of a whole, signed repository as of its commit, and the deletion of records that it no longer
+    has.
+    """
     held = Listing(rev, {message.uri: message.cid or "" for message in messages})
     read = await apply_each(db, context, messages)
     for _ in range(MOST_COMPARISONS):
@@ -198,7 +207,7 @@ async def apply_export(
             db, context, [_deleted(uri, rev) for uri in gone], room=MOST_QUARANTINED - len(read.failed)
         )
         taken = ApplyResult(read.is_whole, [*read.failed, *left.failed])
-        # Older messages do not change what was applied at this rev.
+        # Older messages cannot change what was applied at this rev.
         read_uris = frozenset([*held.cids, *gone])
         if await mark_read(db, did, RepositoryRead(rev, len(messages), taken, len(gone), held, read_uris)):
             return taken
@@ -213,9 +222,9 @@ async def backfill_chosen(
     collections: Collection[Nsid],
     spend_on_host: SpendOnHost = unlimited,
 ) -> int:
-    """Make what is known of these collections agree with a DID's repository; return how many records it has in them.
+    """Make what is known of these collections match a DID's repository; return how many records it has in them.
 
-    Raises as ``backfill`` does.
+    Raises the same errors as ``backfill``.
     """
     listing = await list_repository(network, did, collections, spend_on_host)
     if listing is None:
@@ -237,9 +246,9 @@ async def backfill_chosen(
 async def list_repository(
     network: NetworkClients, did: Did, collections: Collection[Nsid], spend_on_host: SpendOnHost
 ) -> Listing | None:
-    """What a repository has in these collections; None if it is not served.
+    """List what a repository has in these collections; None if it is not served.
 
-    Raises as ``list_records`` does, and RemoteFailed if its rev is too far in the future to be believed.
+    Raises the same errors as ``list_records``, and RemoteFailed if the rev is too far in the future.
     """
     listing = await _served(did, list_records(network, did, collections, spend_on_host))
     if listing is not None:
@@ -258,9 +267,10 @@ async def apply_listing(
     *,
     is_waited_for: bool = False,
 ) -> RepositoryRead:
-    """Prove and apply what is listed and unknown, and the absence of what is known and not listed; in batches.
+    """Prove and apply, in batches, the records that are listed but unknown and the absence of those that are known but
+    not listed.
 
-    Raises what ended it early; what was applied until then stays.
+    Raises the error that ended it early; what was applied until then stays.
     """
     async with db.reader() as reader:
         known = await repository_state.understood(reader, did, sorted(collections))
@@ -287,11 +297,11 @@ async def apply_listing(
 
 
 async def mark_read(db: Database, did: Did, found: RepositoryRead) -> bool:
-    """Note that all of our collections were read: gaps are closed, and older messages are history.
+    """Note that all of our collections were read: gaps are closed, and older messages count as history.
 
-    False if an older message has in between changed what was found unchanged; one that is being applied at this moment
-    is waited for. Then nothing is stored: as history, corrections after that message would be ignored, and the older
-    version would stay for good.
+    Returns False, and stores nothing, if an older message has changed a record in the meantime that was found
+    unchanged; a message that is being applied at this moment is waited for. If the floor were raised in that case,
+    corrections to that message would be ignored as history, and the older version would stay for good.
     """
     await _enqueue_detection(db, did)
     async with db.transaction() as tx:
@@ -302,7 +312,7 @@ async def mark_read(db: Database, did: Did, found: RepositoryRead) -> bool:
         if found.taken.is_whole and not found.taken.failed:
             await seen.raise_floor(tx, did, found.rev)
         else:
-            # What was not applied is read again at this very rev later.
+            # Records that were not applied will be read again at this same rev.
             await seen.note_read(tx, did)
         await repository_state.reach(tx, did, found.rev)
         await _release_waiting(tx, did)
@@ -318,7 +328,7 @@ async def mark_read(db: Database, did: Did, found: RepositoryRead) -> bool:
 
 
 async def _is_outdated(reader: Reader, did: Did, listing: Listing, proven: Collection[str]) -> bool:
-    """Whether a record that was not proven differs from the listing, as of a rev that the listing includes."""
+    """Whether an unproven record differs from the listing although its rev is one that the listing covers."""
     known = await repository_state.understood(reader, did, sorted(CONCERNING))
     otherwise = [uri for uri, cid in listing.cids.items() if known.get(uri) != cid and uri not in proven]
     rows = await seen.find_many(reader, otherwise)
@@ -335,15 +345,16 @@ async def _not_served(db: Database, did: Did) -> None:
 
 
 async def _expect_reached(db: Database, network: NetworkClients, did: Did) -> None:
-    """Raises RemoteFailed if the read was of an older state than is known to exist, or an active account was not found.
+    """Raise RemoteFailed if the read returned an older state than is known to exist, or if an active account was not
+    found.
 
-    An inactive account keeps its mark: it is read when its server reports it active (``identity_refresh``). The mark is
-    set before the server is asked, so that an account that returns in between is seen by one of the two.
+    An inactive account keeps its mark and is read when its server reports it active again (``identity_refresh``). The
+    mark is set before the server is asked, so an account that returns in between is noticed by one of the two.
     """
     async with db.reader() as reader:
         if not await repository_state.is_behind(reader, did):
             return
-    # Perhaps it was the account's previous server.
+    # The answer may have come from the account's previous server.
     network.dids.recheck(did)
     if await _is_active(network, did):
         raise RemoteFailed(IngestionReason.NOT_SERVED_COMPLETELY)
@@ -358,7 +369,7 @@ async def _is_active(network: NetworkClients, did: Did) -> bool:
 
 
 async def _release_waiting(tx: Transaction, did: Did) -> None:
-    """What the owner's RSVPs waited for is known."""
+    """Wake the owner's pending RSVPs: what they waited for is now known."""
     await backfill_progress.done(tx, did)
     owner = await identity_queries.find(tx, did)
     if owner is not None and owner.can_write:
@@ -370,21 +381,21 @@ async def _enqueue_detection(db: Database, did: Did) -> None:
     async with db.transaction() as tx:
         author = await identity_queries.find(tx, did)
         if author is not None and author.can_write:
-            # Detection after single events waits for more events; here there are no more.
+            # Detection after a single event waits for more events; after a full read there will be no more.
             await enqueue(tx, JobKind.DETECT_SERIES, author.user_id, int(tx.now) + 1)
 
 
 async def _missing_records(
     db: Database, did: Did, rev: Tid, collections: Collection[Nsid], held: Collection[str]
 ) -> list[str]:
-    """Records that a complete read at ``rev`` must contain and does not."""
+    """Return the known records that a complete read at ``rev`` must contain but does not."""
     async with db.reader() as reader:
         expected = await repository_state.not_newer_than(reader, did, rev, sorted(collections))
     return [uri for uri, _, _ in expected if uri not in held]
 
 
 def _deleted(uri: str, rev: Tid) -> RecordMessage:
-    """The deletion of a record that a whole, signed repository does not contain."""
+    """Build the deletion of a record that a whole, signed repository does not contain."""
     parts = parse_at_uri(uri)
     if parts.collection is None or parts.rkey is None:
         raise ValueError(f"{uri} is not the uri of one record")
@@ -402,7 +413,7 @@ def _deleted(uri: str, rev: Tid) -> RecordMessage:
 
 
 async def _served(did: Did, reading: Awaitable[T]) -> T | None:
-    """None if the repository is not served now."""
+    """Return the result, or None if the repository is currently not served."""
     try:
         return await reading
     except (NotFound, InvalidInput) as absent:
@@ -420,7 +431,7 @@ def _check_rev(network: NetworkClients, rev: Tid) -> None:
 
 
 def messages_of(whole: WholeRepository, rev: Tid) -> Iterator[RecordMessage]:
-    """The records of a repository as messages of its commit: events before RSVPs to them."""
+    """Yield the records of a repository as messages of its commit, events before the RSVPs to them."""
     by_collection: dict[str, list[RecordMessage]] = {}
     for path, cid, body in whole.records:
         collection, rkey = parse_path(path)

@@ -1,4 +1,4 @@
-"""State of a batch of messages: its records locked, and everything known about them loaded once."""
+"""State of a batch of messages: its records are locked, and everything known about them is loaded once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,19 +19,19 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox import in_flight, publication_leases, superseded_records
 
-# A rev further in the future is refused from every source: it would block what follows.
+# A rev further in the future is refused from every source, because it would block later versions.
 MAX_AHEAD = 5 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch of messages, and all that is known about its records. ``before``: records as last seen, by URI.
-    ``owned``: URIs of records that we write.
+    """A batch of messages, and everything known about its records. ``before``: records as last seen, by URI. ``owned``:
+    URIs of records that we write.
 
     ``waited_for``: events with pending RSVPs. ``was_in_flight``: (URI, CID) of our abandoned creates that may arrive
-    late. ``former``: URIs of superseded records of something here; ``leads``: their current records. ``freed_dates``:
-    dates of others' series that lost their events in the batch; ``appeared``: changed records of such series. Both are
-    processed at the end of the batch. ``erased``: the rev up to which a DID or URI was erased.
+    late. ``former``: URIs of superseded records of something here; ``leads``: old URI → URI of the current record.
+    ``freed_dates``: dates of other people's series that lost their events in the batch; ``appeared``: changed records
+    of such series. Both are processed at the end of the batch. ``erased``: the rev up to which a DID or URI was erased.
     """
 
     before: dict[str, SeenRecord]
@@ -46,7 +46,7 @@ class Batch:
     appeared: set[str] = field(default_factory=set)
 
     def following(self, readings: Sequence[ParsedMessage]) -> list[ParsedMessage]:
-        """The messages, with RSVPs moved to the current record of their event."""
+        """Return the messages, with RSVPs redirected to the current record of their event."""
         return [self._following(reading) for reading in readings]
 
     def _following(self, reading: ParsedMessage) -> ParsedMessage:
@@ -56,7 +56,7 @@ class Batch:
         return replace(reading, rsvp=replace(reading.rsvp, subject=parse_at_uri(current)))
 
     def refusal(self, message: RecordMessage, now: Instant) -> IngestResult | None:
-        """Why a message is refused; None if it is applied."""
+        """Return why a message is refused; None if it is to be applied."""
         if message.collection not in CONCERNING:
             return IngestResult.IGNORED
         if to_microseconds(message.rev) > now + MAX_AHEAD:
@@ -66,13 +66,14 @@ class Batch:
         return None if self.is_late(message) or self._is_taken(message) else IngestResult.SWITCHED_OFF
 
     def is_late(self, message: RecordMessage) -> bool:
-        """Whether it shows a create of ours under a key that we have abandoned."""
+        """Whether this is a create of ours under a record key that we have abandoned."""
         return message.uri not in self.owned and (message.uri, message.cid) in self.was_in_flight
 
     def may_be_ours(self, message: RecordMessage, now: Instant) -> bool:
-        """Whether this record is not known to exist, and we could have written it: before a restore, or until we retracted it.
+        """Whether this record is not known to exist, but could have been written by us: before a restore, or until we
+        retracted it.
 
-        A non-event under a retracted address does not hide an event that returns there.
+        A record that is not an event, under a retracted URI, does not hide an event that returns there.
         """
         known = self.before.get(message.uri)
         is_free = known is None or known.state is RecordState.TOMBSTONE or message.uri in self.former
@@ -81,13 +82,13 @@ class Batch:
         return is_new and self.refusal(message, now) in {None, IngestResult.SWITCHED_OFF}
 
     def _is_taken(self, message: RecordMessage) -> bool:
-        """Whether records like this one are accepted at present. Our own are, and deletions are."""
+        """Whether records like this one are currently accepted. Our own records and deletions always are."""
         is_taken = message.body is None or message.uri in self.owned
         return is_taken or _flag_of(message.collection) in self.switches
 
 
 def _flag_of(collection: str) -> Flag:
-    """The flag that must be on for records of a collection to be accepted."""
+    """Return the flag that must be on for records of a collection to be accepted."""
     if collection in SERIES_COLLECTIONS:
         return Flag.SERIES_LEXICON
     if collection in OF_GROUPS:
@@ -98,8 +99,8 @@ def _flag_of(collection: str) -> Flag:
 async def load_batch(tx: Transaction, context: IngestionContext, readings: Sequence[ParsedMessage]) -> Batch:
     """Lock the records of the messages, and load what is known about them.
 
-    The floors of the repositories first. Then two sets of locks, each in URI order, RSVPs before events: a row is read
-    only under its lock.
+    The floors of the repositories are locked first. Two sets of record locks follow, RSVPs before events, each in URI
+    order. A row is read only after it is locked.
     """
     await floors.hold(tx, {reading.message.did for reading in readings})
     uris = {reading.message.uri for reading in readings}

@@ -1,9 +1,9 @@
-"""Compare a row with its record, field by field: the present row against the row that the record would produce.
+"""Compare a row with its record, field by field: the current row against the row that the record would produce.
 
-The record is derived again by the path of ingestion (``repair``), in a transaction that is rolled back. So equality is
-defined in one place, and comparing changes nothing. Rows with an unsent edit, or not published at present, are skipped:
-they differ for a reason. An imported row is repaired from its record. A row that we published is published again: edits
-made here are never overwritten.
+The record is derived again by the code path of ingestion (``repair``), in a transaction that is rolled back. Equality
+is therefore defined in one place, and comparing changes nothing. Rows that have an unsent edit or are currently not
+published are skipped: they differ for a reason. An imported row is repaired from its record. A row that we published is
+published again: edits made here are never overwritten.
 """
 
 import contextlib
@@ -30,24 +30,25 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 
 _ROWS: Mapping[str, str] = {
     "event": "select * from events where record_uri = :uri and deleted_at is null",
-    # The waitlist position is decided here and is in no record.
+    # The waitlist position is decided here and is not part of any record.
     "answer": "select status, mode, record_uri from attendances where record_uri = :uri",
     "group": "select * from groups where external_id = :uri and deleted_at is null",
     "statement": "select * from group_statements where uri = :uri",
     "series": "select * from event_series where record_uri = :uri and deleted_at is null",
 }
-# Columns that change with every write, whatever is written.
+# Columns that change with every write, regardless of content.
 _BOOKKEEPING = frozenset({"revision", "updated_at", "search_words", "search_text", "seen_at", "changed_at"})
 
 
 class _UndoneError(Exception):
-    """Rolls back a transaction of which nothing is to be kept."""
+    """Raised to roll back a transaction whose changes must not be kept."""
 
 
 async def differing(
     db: Database, context: IngestionContext, did: Did, uris: Sequence[str], *, is_dry_run: bool
 ) -> list[RecordDiscrepancy]:
-    """Rows of these records that differ from the record as last seen; repaired unless this is a dry run.
+    """Return the rows of these records that differ from the record as last seen. They are repaired unless this is a dry
+    run.
 
     A record that cannot be derived for a reason of its own is skipped here: ``reconcile`` quarantines it when
     repairing.
@@ -88,13 +89,15 @@ async def _differing(
 
 
 async def _is_edited_here(reader: Reader, uri: str) -> bool:
-    """Whether this is another app's record of an event with an edit made here that was not sent, or may not be."""
+    """Whether this is another app's record of an event that has an edit made here that was not sent, or must not be
+    sent.
+    """
     event = await event_queries.by_record_uri(reader, uri)
     return event is not None and await publication_leases.find(reader, PublicationKind.EVENT, event.id) is not None
 
 
 async def _differing_answer(db: Database, owned: LeasedPublication, uri: str) -> tuple[str, ...]:
-    """For an RSVP that we published: its status, not its waitlist position."""
+    """Compare an RSVP that we published: its status, but not its waitlist position."""
     async with db.reader() as reader:
         mine = await attendance_queries.by_id(reader, AttendanceId(owned.subject_id))
         known = await seen.find(reader, uri)
@@ -106,7 +109,9 @@ async def _differing_answer(db: Database, owned: LeasedPublication, uri: str) ->
 async def _differing_from_ours(
     db: Database, context: IngestionContext, owned: LeasedPublication, uri: str
 ) -> tuple[str, ...]:
-    """For a group, series or membership made here: compare with what we would write now. Deriving it again would keep ours."""
+    """Compare a group, series or membership made here with what we would write now. (Deriving it from the record would
+    keep our values.)
+    """
     async with db.reader() as reader:
         known = await seen.find(reader, uri)
         if known is None or known.body is None:

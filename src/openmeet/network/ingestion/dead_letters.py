@@ -15,7 +15,7 @@ PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterView:
-    """A dead letter in words. ``about`` is the record's URI or the DID, ``""`` if it cannot be decoded."""
+    """A readable dead letter. ``about`` is the record's URI or the DID; empty if the message cannot be decoded."""
 
     letter_id: str
     routing_key: str
@@ -27,12 +27,12 @@ class DeadLetterView:
 
 
 async def show(queue: Queue, *, limit: int = 100, after: str = "") -> list[DeadLetterView]:
-    """The first dead letters after one, in the order of failure."""
+    """Return the first dead letters after the given one, in the order of failure."""
     return [shown(letter) for letter in await queue.dead_letters(limit, after)]
 
 
 def shown(letter: DeadLetter) -> DeadLetterView:
-    """A dead letter in words."""
+    """Return a dead letter in readable form."""
     return DeadLetterView(
         letter.letter_id,
         letter.message.routing_key,
@@ -45,20 +45,19 @@ def shown(letter: DeadLetter) -> DeadLetterView:
 
 
 async def retry(queue: Queue, letter_ids: Sequence[str]) -> int:
-    """Put dead letters back into the queue; return how many there were."""
+    """Put dead letters back into the queue; return their number."""
     return await queue.retry_dead(letter_ids)
 
 
 async def discard(queue: Queue, letter_ids: Sequence[str]) -> int:
-    """Delete dead letters; return how many there were."""
+    """Delete dead letters; return their number."""
     return await queue.discard_dead(letter_ids)
 
 
 async def erase(db: Database, keys: Sequence[bytes], queue: Queue, did: str) -> int:
-    """Delete the messages of an erased DID: its dead letters, and its waiting records where the queue can single them
-    out.
+    """Delete the messages of an erased DID: its dead letters, and its queued records if the queue can find them by DID.
 
-    Return how many. Records that are younger than the erasure stay: the DID may be in use again.
+    Returns their number. Records newer than the erasure stay, because the DID may be in use again.
     """
     async with db.reader() as reader:
         erased = (await repository_state.barriers(reader, keys, {did})).get(did, "")
@@ -66,9 +65,10 @@ async def erase(db: Database, keys: Sequence[bytes], queue: Queue, did: str) -> 
 
 
 async def forget_erased(db: Database, keys: Sequence[bytes], queue: Queue) -> int:
-    """Delete dead letters about what was erased since they were sent: some fail after the erasure. Return how many.
+    """Delete dead letters about content that was erased after they were sent (some fail only after the erasure).
+    Returns their number.
 
-    Those that a DID sent after it came back stay.
+    Messages that a DID sent after it came back stay.
     """
     found, after = 0, ""
     while letters := await queue.dead_letters(PAGE, after):
@@ -85,7 +85,7 @@ async def forget_erased(db: Database, keys: Sequence[bytes], queue: Queue) -> in
 
 
 def _rev(body: bytes) -> str:
-    """The rev of a record; empty for a hint about a DID, and for what cannot be decoded."""
+    """Return the rev of a record; empty for a hint about a DID and for a message that cannot be decoded."""
     try:
         message = decode(body)
     except Malformed:
@@ -94,12 +94,12 @@ def _rev(body: bytes) -> str:
 
 
 async def delete_older_than(queue: Queue, before: Instant | None) -> int:
-    """Delete dead letters that failed before an instant (None: keep them all); return how many."""
+    """Delete dead letters that failed before the given time (None: keep them all); return their number."""
     found, after = 0, ""
     while before is not None and (letters := await queue.dead_letters(PAGE, after)):
         old = [one.letter_id for one in letters if one.buried_at < before]
         found += await queue.discard_dead(old)
-        # They are listed in the order of failure: the rest is newer.
+        # They are listed in the order of failure, so the rest is newer.
         if len(old) < len(letters):
             break
         after = letters[-1].letter_id

@@ -35,7 +35,7 @@ async def of_event(
 
 
 async def of_answer(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> None:
-    """Withdraw the RSVP; the person's next one becomes effective, if there is one."""
+    """Withdraw the RSVP. The person's next RSVP, if any, becomes effective."""
     subject_uri = None if known is None else known.subject_uri
     await rsvps.withdraw(
         tx,
@@ -49,7 +49,7 @@ async def of_answer(tx: Transaction, message: RecordMessage, known: SeenRecord |
 
 
 def _known_before(message: RecordMessage, known: SeenRecord | None) -> str:
-    """The rev at which the record was known to exist; the deletion's own rev if its commit was seen."""
+    """Return the rev at which the record was known to exist, or the deletion's own rev if its commit was seen."""
     if not message.is_read:
         return message.rev
     return "" if known is None else known.rev

@@ -1,8 +1,9 @@
-"""Find accounts on a host with records of our collections: by ``listReposByCollection``, else repository by repository.
+"""Find accounts on a host that have records in our collections: by ``listReposByCollection`` if supported, otherwise
+repository by repository.
 
-Only relays and some servers support ``listReposByCollection``. Elsewhere every active repository is listed
-(``listRepos``) and asked for its collections (``describeRepo``). Every call is within the host's budget; if that is
-spent, the next call waits.
+Only relays and some servers support ``listReposByCollection``. On other hosts every active repository is listed
+(``listRepos``) and asked for its collections (``describeRepo``). Every call counts against the host's budget; when that
+is spent, the next call waits.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
@@ -20,17 +21,20 @@ from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.repositories.clients import NetworkClients
 
 HOST_PAGE = 1000
-# Listing costs one call per thousand repositories, describing one call each. A larger host is covered by a relay.
+# Listing costs one call per thousand repositories, but describing costs one call each. Use a relay for larger hosts.
 MAX_DESCRIBED = 200_000
 
 _BY_COLLECTION = "com.atproto.sync.listReposByCollection"
 _ALL = "com.atproto.sync.listRepos"
-# Responses of servers that lack a method, including those that proxy unknown methods and need an account.
+# Responses of servers that lack a method. This includes servers that proxy unknown methods and require an account for
+# it.
 _LACKS_METHOD = (Forbidden, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed)
 
 
 class DiscoveredHost:
-    """A host to search, by its origin. ``pause`` waits so many seconds; ``looked_at`` is called for each described repository."""
+    """A host to search, given by its origin. ``pause`` waits for a number of seconds; ``looked_at`` is called for each
+    described repository.
+    """
 
     def __init__(
         self,
@@ -45,7 +49,9 @@ class DiscoveredHost:
         self._spend, self._pause, self._looked_at = spend_on_host, pause, looked_at
 
     async def authors(self, collections: Collection[Nsid]) -> AsyncIterator[Did]:
-        """Accounts with records of any of these collections, each once. Raises what the last method fails with."""
+        """Yield accounts with records in any of these collections, each once. Raises the error of the last method
+        tried.
+        """
         seen: set[Did] = set()
         try:
             for collection in collections:

@@ -1,4 +1,4 @@
-"""Discrepancies found by reconciling, kept for thirty days: what was repaired at once, and what remains."""
+"""Discrepancies found by reconciling, kept for thirty days: those repaired at once, and those that remain."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from openmeet.network.records.seen import RecordState
 
 
 class Discrepancy(StrEnum):
-    """A kind of discrepancy; the label of a metric."""
+    """A kind of discrepancy; also the label of a metric."""
 
-    RECORD_MISSING = "record_missing"  # in the repository, and not known here
-    RECORD_DIFFERS = "record_differs"  # in both, in different versions
-    RECORD_GONE = "record_gone"  # known here, and not in the repository
-    PUBLICATION_LOST = "publication_lost"  # published according to our row, and not in the repository
-    PUBLICATION_DIFFERS = "publication_differs"  # published in another version than agreed
-    ROW_MISSING = "row_missing"  # an understood record without its event or RSVP
+    RECORD_MISSING = "record_missing"  # in the repository, but not known here
+    RECORD_DIFFERS = "record_differs"  # in both, but in different versions
+    RECORD_GONE = "record_gone"  # known here, but not in the repository
+    PUBLICATION_LOST = "publication_lost"  # published according to our row, but not in the repository
+    PUBLICATION_DIFFERS = "publication_differs"  # published in a version other than the agreed one
+    ROW_MISSING = "row_missing"  # a valid record without its event or RSVP
     ROW_DIFFERS = "row_differs"  # an event, RSVP, series or group that differs from its record
     ROW_WITHOUT_RECORD = "row_without_record"  # an event or RSVP whose record is unknown
 
 
 @dataclass(frozen=True, slots=True)
 class RecordDiscrepancy:
-    """One discrepancy of one record. ``fields``: the columns of the row that differ."""
+    """One discrepancy of one record. ``fields``: the columns that differ."""
 
     uri: str
     kind: Discrepancy
@@ -59,7 +59,7 @@ class RepositoryFacts:
 
 
 def compare(there: Mapping[str, str], rev: str, facts: RepositoryFacts) -> list[RecordDiscrepancy]:
-    """The discrepancies of a repository that has ``there`` (URI to CID) as of ``rev``, in URI order."""
+    """Return the discrepancies of a repository that contains ``there`` (URI to CID) as of ``rev``, in URI order."""
     found = [
         *_records(there, rev, facts.kept),
         *_publications(there, rev, facts.published),
@@ -108,7 +108,7 @@ PUT = """
            seen_at = excluded.seen_at, repaired_at = excluded.repaired_at, times = discrepancies.times + 1
 """
 
-# What a later comparison no longer found has repaired itself.
+# A discrepancy that a later comparison no longer finds has resolved itself.
 MENDED = "update discrepancies set repaired_at = :now where did = :did and repaired_at is null and seen_at < :now"
 
 
@@ -134,7 +134,7 @@ async def note(
 
 
 async def counts(reader: Reader) -> dict[tuple[Discrepancy, bool], int]:
-    """Number per kind and whether they are repaired."""
+    """Return the number of discrepancies per kind and per state (repaired or open)."""
     rows = await reader.fetch(
         """
         select kind, case when repaired_at is null then 0 else 1 end as is_repaired, count(*) as n
@@ -145,7 +145,7 @@ async def counts(reader: Reader) -> dict[tuple[Discrepancy, bool], int]:
 
 
 async def newest(reader: Reader, limit: int = 50) -> list[Noted]:
-    """Discrepancies for the operator's page: open ones first, then repaired ones, the newest first."""
+    """Return discrepancies for the operator's page: open ones first, then repaired ones, newest first."""
     rows = await reader.fetch(
         """
         select uri, kind, found_at, repaired_at, times from discrepancies
@@ -166,10 +166,10 @@ async def newest(reader: Reader, limit: int = 50) -> list[Noted]:
 
 
 async def forget_old(tx: Transaction) -> int:
-    """Delete what was repaired long ago."""
+    """Delete discrepancies that were repaired long ago."""
     return await tx.execute("delete from discrepancies where repaired_at < :before", before=tx.now - KEPT_FOR)
 
 
 async def erase_of(tx: Transaction, did: str) -> None:
-    """Delete the discrepancies of the records of an erased DID."""
+    """Delete the discrepancies of an erased DID's records."""
     await tx.execute("delete from discrepancies where did = :did", did=did)

@@ -1,4 +1,4 @@
-"""Apply a new version of an event record: take it over, merge it with edits made here, or remove the event."""
+"""Apply a new version of an event record: adopt it, merge it with edits made here, or remove the event."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -50,7 +50,7 @@ from openmeet.outbox.superseded_records import SupersededRecord
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A record version to apply: its decoded bytes and the rev at which it was seen."""
+    """A record version to apply: its encoded bytes and the rev at which it was seen."""
 
     uri: str
     did: Did
@@ -62,7 +62,7 @@ class Version:
 
 
 def version_of(message: RecordMessage) -> Version:
-    """The version in a message that is no deletion."""
+    """Return the version in a message that is not a deletion."""
     return Version(
         message.uri,
         message.did,
@@ -75,7 +75,7 @@ def version_of(message: RecordMessage) -> Version:
 
 
 def version_seen(known: SeenRecord) -> Version | None:
-    """A record as last seen; None if it was deleted."""
+    """Return the version of a record as last seen; None if it was deleted."""
     if known.cid is None or known.body is None:
         return None
     return Version(known.uri, Did(known.did), known.collection, known.rkey, known.rev, known.cid, known.body)
@@ -83,10 +83,10 @@ def version_seen(known: SeenRecord) -> Version | None:
 
 @dataclass(frozen=True, slots=True)
 class IngestionContext:
-    """What ingestion knows of the installation: its address, as written in our records.
+    """What ingestion needs to know about the installation. ``instance``: its address, as written in our records.
 
-    ``erasure_keys``: see ``records.repository_state``; without any, nothing can have been erased. ``believed``: see
-    ``intake.receive``.
+    ``erasure_keys``: see ``records.repository_state``; without any keys, nothing can have been erased. ``believed``:
+    see ``intake.receive``.
     """
 
     instance: str
@@ -101,10 +101,10 @@ class IngestionContext:
 async def apply_record(
     tx: Transaction, context: IngestionContext, version: Version, read: NetworkEvent, owned: LeasedPublication | None
 ) -> EventId:
-    """Make the event agree with the newest version of its record; edits made here since are merged, not lost.
+    """Make the event match the newest version of its record. Edits made here in the meantime are merged, not lost.
 
-    A version of a superseded record is its old owner's and changes nothing; but a version from before the transfer
-    counts, however late it arrives.
+    A version of a superseded record comes from the previous owner and changes nothing, unless it was written before the
+    transfer: such a version counts, however late it arrives.
     """
     former = await _superseded_record(tx, version.uri, owned)
     if former is not None:
@@ -129,7 +129,7 @@ async def apply_record(
 async def _apply_with_consequences(
     tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent
 ) -> EventId:
-    """``events.apply_from_network``, and the consequences if the event was removed before."""
+    """``events.apply_from_network``, plus the consequences if the event had been removed."""
     before = await event_queries.by_record_uri(tx, uri)
     event_id = await events.apply_from_network(tx, uri=uri, cid=cid, author_id=author_id, event=event)
     if before is None:
@@ -148,11 +148,12 @@ async def remove(
     owned: LeasedPublication | None,
     last: Version | None,
 ) -> None:
-    """The record is deleted: remove the event, or detach the record from it.
+    """Remove the event of a deleted record, or detach the record from the event.
 
-    If we retracted it, the event only detaches it; if another app deleted the record of an event made here, its host is
-    asked; otherwise the event is removed too. ``last``: its last content, if known. Deleting a superseded record
-    removes nothing. Edits made here and never sent are kept in case the record comes back (``owned_by_event``).
+    If we retracted the record, it is only detached. If another app deleted the record of an event made here, the
+    event's host is asked. Otherwise the event is removed too. ``last``: the record's last content, if known. Deleting a
+    superseded record removes nothing. Edits made here and never sent are kept in case the record comes back
+    (``owned_by_event``).
     """
     former = await _superseded_record(tx, uri, owned)
     if former is not None:
@@ -175,7 +176,7 @@ async def remove(
         await _keep_unsent(tx, context, last)
     event = await event_queries.by_record_uri(tx, uri)
     if event is not None and event.deleted_at is not None:
-        # It was to be deleted, and is: if a copy brings it back, that is an event of its author's.
+        # The event was already deleted here. If a copy brings the record back, that is a new event of its author.
         await events.forget_record(tx, event.id)
         return
     if event is not None and deleted_records.is_asked_about(event):
@@ -186,7 +187,7 @@ async def remove(
 
 
 async def _keep_unsent(tx: Transaction, context: IngestionContext, last: Version) -> None:
-    """The same for a record of another app: edits made here were never sent, and are kept with the publication."""
+    """The same for a record of another app: edits that were made here and never sent are kept with the publication."""
     event = await event_queries.by_record_uri(tx, last.uri)
     owned = None if event is None else await publication_leases.find(tx, PublicationKind.EVENT, event.id)
     if owned is None or owned.uri is not None:
@@ -198,7 +199,7 @@ async def _keep_unsent(tx: Transaction, context: IngestionContext, last: Version
 
 
 async def _unsent(tx: Transaction, context: IngestionContext, uri: str, owned: LeasedPublication) -> UnsentEdits | None:
-    """Edits made here that are in no record, as kept with the publication; None if there are none."""
+    """Return the edits made here that are in no record, in the form kept with the publication; None if there are none."""
     event = await event_queries.by_id(tx, EventId(owned.subject_id)) if owned.kind is PublicationKind.EVENT else None
     if event is None or owned.base_body is None or not (owned.is_pending or _stays_here(event)):
         return None
@@ -213,14 +214,18 @@ async def _unsent(tx: Transaction, context: IngestionContext, uri: str, owned: L
 
 
 def _edits_since(owned: LeasedPublication, base: NetworkEvent, ours: NetworkEvent) -> dict[str, Any]:
-    """Edits made here since ``base``: those kept by the last merge or the loss of the record, and everything since then."""
+    """Return the edits made here since ``base``: those kept by the last merge or when the record was lost, and all
+    later ones.
+    """
     edits = {} if owned.edits is None else MERGE_RULE.decode_edits(owned.edits)
     since = base if owned.merged is None else MERGE_RULE.decode(owned.merged)
     return edits | MERGE_RULE.edits_between(since, ours)
 
 
 async def _superseded_record(tx: Transaction, uri: str, owned: LeasedPublication | None) -> SupersededRecord | None:
-    """The subject that had this record before and keeps its address: the record may have come back to it since."""
+    """Return the superseded record with this URI, if the URI still belongs to it: the subject's current record may have
+    come back to it since.
+    """
     if owned is not None and owned.kind is not PublicationKind.FORMER_EVENT:
         return None
     if owned is None and not await superseded_records.owned_among(tx, [uri]):
@@ -231,7 +236,9 @@ async def _superseded_record(tx: Transaction, uri: str, owned: LeasedPublication
 async def _keep_superseded(
     tx: Transaction, version: Version, former: SupersededRecord, owned: LeasedPublication | None
 ) -> None:
-    """Their version is the base if we have yet to write the successor into it; after that the record is theirs."""
+    """Adopt their version as the base if we have yet to write the successor into it. After that, the record belongs to
+    the old owner.
+    """
     if owned is None:
         return
     await publication_echoes.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
@@ -247,11 +254,11 @@ async def owned_by_event(
     now: Version,
     network_event: NetworkEvent,
 ) -> LeasedPublication | None:
-    """The publication of an event that came from this record, edited here and never sent: attach it now.
+    """Attach and return the publication of an event that came from this record and has edits that were never sent.
 
-    ``before`` is the version that was edited; it is the base of the merge. Without one the record was deleted and is
-    back as ``now`` (``network_event``): edits from before the deletion are kept with the publication and count as edits of this
-    version, as do those made since.
+    ``before`` is the version that was edited; it is the base of the merge. Without it, the record was deleted and is
+    back as ``now`` (``network_event``): edits from before the deletion are kept with the publication and count as edits
+    of this version, as do later ones.
     """
     event = await event_queries.by_record_uri(tx, uri)
     owned = None if event is None else await publication_leases.find(tx, PublicationKind.EVENT, event.id)
@@ -275,7 +282,7 @@ async def owned_by_event(
         found = replace(found, state=owned.state)  # earlier edits made here are in no record
     if found is None or before is not None or found.merged is not None:
         return found
-    # Lost before such content was kept, too: everything else here came from the record and is no edit.
+    # The record was lost before such content was kept. Everything else here came from the record and is not an edit.
     _, ours, _ = await _sides(tx, context, now, network_event, found, event)
     return replace(found, merged=MERGE_RULE.encode(ours))
 
@@ -283,9 +290,10 @@ async def owned_by_event(
 async def _owned_again(
     tx: Transaction, now: Version, event: Event, owned: LeasedPublication
 ) -> LeasedPublication | None:
-    """The record of an event made here was deleted by another app, and is back: it is ours to write and to delete again.
+    """Reattach the record of an event made here after another app deleted it and it came back. We may write and delete
+    it again.
 
-    Only edits made here since are merged with it.
+    Only later edits are merged with it.
     """
     if event.origin is not RecordOrigin.HERE:
         return None
@@ -312,7 +320,7 @@ async def _merge_earlier_version(
     owned: LeasedPublication,
     former: SupersededRecord,
 ) -> None:
-    """The event has changed hands since its owner wrote this version: merge it with edits made here.
+    """Merge an owner's version with edits made here, after the event has passed to another owner.
 
     The edits since the agreed version count; the result is published in the event's current record.
     """
@@ -347,7 +355,7 @@ async def _sides(
     owned: LeasedPublication,
     event: Event,
 ) -> tuple[NetworkEvent, NetworkEvent, NetworkEvent]:
-    """The agreed version, ours and theirs, without what we have added to it."""
+    """Return the agreed version, ours and theirs, all without what we added for publication."""
     base_record = _record(owned.base_body if owned.base_body is not None else version.body)
     base = read_event(EVENT, base_record, rkey=version.rkey, indexed_at=event.created_at).event
     part = await series_part(tx, event, context.instance)
@@ -356,7 +364,7 @@ async def _sides(
         event, instance=context.instance, page_url=context.page_of(event), series=part, group_uri=named
     )
     earlier = Earlier(written=None if owned.chosen_body is None else _record(owned.chosen_body))
-    # If another app has removed our mark, the sentence that we added is known from our last version.
+    # If another app has removed our mark, our last version tells which sentence we added.
     network_event = sentence_in(base_record) or sentence_in(earlier.written)
     theirs = replace(theirs, description=without(theirs.description, network_event))
     if not has_details(_record(version.body)):
@@ -380,9 +388,9 @@ async def _merge_with_edits(
     elif owned.base_body is not None and (
         _stays_here(event) or owned.state is PublicationState.RETRACTED or owned.edits is not None
     ):
-        # Completed without being sent: edits made here are in no record, and must not be overwritten (invariant 6).
+        # Completed without being sent: the edits made here are in no record and must not be overwritten (invariant 6).
         edits = _edits_since(owned, base, ours)
-        # Edits that lost their record by a deletion are enqueued again when it is back.
+        # Edits that lost their record through a deletion are enqueued again when the record is back.
         is_pending = bool(edits) and await publication_echoes.enqueue_again(tx, version.uri)
     facts = MergeInput(
         origin=event.origin,
@@ -393,7 +401,7 @@ async def _merge_with_edits(
     )
     merged = MERGE_RULE.merge(base, edits, theirs, facts)
     if event.record_uri != version.uri:
-        # Our first write arrived although its response did not, and somebody has edited it since: it is this event's
+        # Our first write arrived although its response was lost, and somebody has edited it since. It is this event's
         # record.
         await record_links.note_event(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
     # Without an agreed version, the row itself is compared with the record.
@@ -423,7 +431,7 @@ def _stays_here(event: Event) -> bool:
 
 
 def _kept_at_home(event: Event, merged: NetworkEvent) -> NetworkEvent:
-    """Values in a minimal record do not replace what its group keeps private here."""
+    """Keep the values that the event's group keeps private here, instead of those of a minimal record."""
     if reach_of(event) is not PublishLevel.MINIMAL:
         return merged
     return replace(
@@ -437,7 +445,7 @@ def _kept_at_home(event: Event, merged: NetworkEvent) -> NetworkEvent:
 
 
 def moment_of_rev(rev: str, now: Instant) -> Instant:
-    """The time in the rev of the remote commit, never later than now."""
+    """Return the time in a remote commit's rev, but never later than now."""
     return Instant(min(to_microseconds(parse_tid(rev)), now))
 
 
@@ -447,6 +455,6 @@ def _record(body: bytes) -> dict[str, Value]:
 
 
 def without_own_links(event: NetworkEvent, context: IngestionContext) -> NetworkEvent:
-    """The content of a record, without the links to our own pages that we have added."""
+    """Return the content of a record without the links to our own pages that we added."""
     links = own_links(event.links, context.instance)
     return event if links == event.links else replace(event, links=links)

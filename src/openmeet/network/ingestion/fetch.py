@@ -1,7 +1,7 @@
-"""Fetch single records with proof: events with pending RSVPs, and records that an unverified source contradicts.
+"""Fetch individual records with proof: events with pending RSVPs, and records that an unverified source contradicts.
 
-Calls per host and minute are limited (``host_budgets``). What cannot be applied for a reason of its own is quarantined
-(``quarantine``).
+Calls per host and minute are limited (``host_budgets``). A record that cannot be applied for a reason of its own is
+quarantined (``quarantine``).
 """
 
 from collections.abc import Awaitable
@@ -44,9 +44,9 @@ def subject_handler(
     count_unknown: CountUnknown = uncounted,
     spend_on_host: SpendOnHost = unlimited,
 ) -> JobHandler:
-    """The handler of ``JobKind.FETCH_SUBJECT``; the subject of the job is the event's AT URI.
+    """Return the handler of ``JobKind.FETCH_SUBJECT``. The subject of the job is the event's AT URI.
 
-    ``count_unknown``: counts RSVPs whose event names an unresolvable author (``unknown_identities``).
+    ``count_unknown`` is called for RSVPs whose event names an author that cannot be resolved (``unknown_identities``).
     """
 
     async def handle(job: Job) -> None:
@@ -67,10 +67,11 @@ async def fetch_subject(
     subject: AtUri,
     spend_on_host: SpendOnHost = unlimited,
 ) -> bool:
-    """Fetch an event, and count its pending RSVPs; False if its author's repository lacks it, or is not served.
+    """Fetch an event, and count its pending RSVPs. Returns False if its author's repository does not have it or is not
+    served.
 
-    A handle in the URI is resolved first, and the RSVPs are pending under the DID from then on. Raises UnknownAuthor,
-    InvalidInput if it is not the URI of one record, TooMany if the budget of the author's host is spent.
+    A handle in the URI is resolved first; the RSVPs are then pending under the DID. Raises UnknownAuthor, InvalidInput
+    if this is not the URI of one record, and TooMany if the budget of the author's host is spent.
     """
     did = await _resolved(_did_of(network, subject))
     durable = AtUri(did, subject.collection, subject.rkey)
@@ -102,7 +103,9 @@ async def fetch_subject(
 def record_handler(
     db: Database, network: NetworkClients, context: IngestionContext, spend_on_host: SpendOnHost = unlimited
 ) -> JobHandler:
-    """The handler of ``JobKind.PROVE_RECORD``; the subject of the job is the record's AT URI, its authority a DID."""
+    """Return the handler of ``JobKind.PROVE_RECORD``. The subject of the job is the record's AT URI, with a DID as its
+    authority.
+    """
 
     async def handle(job: Job) -> None:
         await resolve_in_flight(db, network, context, _uri_of(job), spend_on_host)
@@ -113,7 +116,8 @@ def record_handler(
 async def resolve_in_flight(
     db: Database, network: NetworkClients, context: IngestionContext, uri: AtUri, spend_on_host: SpendOnHost = unlimited
 ) -> None:
-    """Find out whether a write arrived: ask the repository for the record, and apply its proof, also of absence.
+    """Find out whether a write arrived: ask the repository for the record, and apply the proof that it exists or is
+    absent.
 
     A repository that is not served proves nothing. Raises TooMany if the budget of its host is spent.
     """
@@ -130,7 +134,7 @@ async def resolve_in_flight(
 
 
 def _uri_of(job: Job) -> AtUri:
-    """Raises InvalidInput: such a job fails, and an operator sees why."""
+    """Parse the subject. Raises InvalidInput, which fails the job, so that an operator sees why."""
     try:
         return parse_at_uri(job.subject)
     except Malformed as wrong:
@@ -138,7 +142,7 @@ def _uri_of(job: Job) -> AtUri:
 
 
 async def _apply_proven(db: Database, context: IngestionContext, uri: AtUri, proven: RecordProof) -> None:
-    """Apply the record or its absence, as of the commit of the proof."""
+    """Apply the record or its absence, as of the commit in the proof."""
     message = message_of(uri, proven)
     if message is not None:
         await apply_fetched(db, context, message)

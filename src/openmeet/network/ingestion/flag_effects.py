@@ -13,7 +13,7 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_selections import enqueue_selected
 from openmeet.outbox.publications import PublicationKind
 
-# Subjects are ordered, so that two concurrent enqueues do not deadlock; each set is enqueued in one statement.
+# Subjects are ordered so that two concurrent enqueues cannot deadlock. Each set is enqueued in one statement.
 KNOWN_REPOSITORIES: Final = "select did as subject from identities union select did from repositories order by subject"
 
 OWN_SERIES: Final = """
@@ -21,7 +21,7 @@ OWN_SERIES: Final = """
 """
 COUNT_OWN_SERIES: Final = "select count(*) as n from event_series where is_read_only = 0 and deleted_at is null"
 
-# Authors whose events are searched for series: people who sign in here with the account they wrote them with.
+# Authors whose events are searched for series: people who sign in here with the account that wrote the events.
 AUTHORS: Final = """
     select distinct i.user_id as subject from identities i join events e on e.author_id = i.user_id
      where i.kind <> 'shadow' and e.origin = 'network' and e.deleted_at is null order by subject
@@ -31,7 +31,7 @@ _OUT = {Flag.EVENTS_OUT: PublicationKind.EVENT, Flag.RSVPS_OUT: PublicationKind.
 _IN = frozenset(
     {Flag.EVENTS_IN, Flag.RSVPS_IN, Flag.SERIES_LEXICON, Flag.NATIVE_RECURRENCE, Flag.GROUPS, Flag.MEMBERSHIPS}
 )
-# Publications that wait for these flags are checked again when they are enabled.
+# Publications that wait for these flags are checked again when the flags are turned on.
 _WAITING: dict[Flag, tuple[PublicationKind, ...]] = {
     Flag.GROUPS: (PublicationKind.GROUP, PublicationKind.FORMER_GROUP, PublicationKind.GROUP_EVENT),
     Flag.MEMBERSHIPS: (PublicationKind.MEMBERSHIP, PublicationKind.ACCEPTANCE),
@@ -39,7 +39,7 @@ _WAITING: dict[Flag, tuple[PublicationKind, ...]] = {
 
 
 async def enqueue_series(tx: Transaction) -> int:
-    """Enqueue every series made here for publication, including those from before series records existed; return how many."""
+    """Enqueue every series made here for publication, including those older than series records; return their number."""
     await enqueue_selected(tx, kind=PublicationKind.SERIES, chosen=OWN_SERIES)
     await publications.recheck_kind(tx, PublicationKind.SERIES)
     await publications.recheck_kind(tx, PublicationKind.FORMER_SERIES)
@@ -50,17 +50,17 @@ async def enqueue_series(tx: Transaction) -> int:
 async def switch(
     tx: Transaction, flag: Flag, *, is_on: bool, changed_by: str, why: str = "", followed: Iterable[str] = ()
 ) -> bool:
-    """Switch a flag and apply its effects; False if it had this value already.
+    """Switch a flag and apply its effects. Returns False if it already had this value.
 
-    ``followed``: DIDs that the installation follows beside those that this tenant knows; they are read again when
-    records from the network are accepted again.
+    ``followed``: DIDs that the installation follows in addition to those that this tenant knows. They are read again
+    when records from the network are accepted again.
     """
     if not await flags.switch(tx, flag, is_on=is_on, changed_by=changed_by, why=why):
         return False
     if is_on and flag in _OUT:
         await publication_echoes.wake_switched_off(tx, _OUT[flag])
     if flag is Flag.NATIVE_RECURRENCE:
-        # Dates that represent their series now carry the rule, or no longer carry it.
+        # Events that represent their series now carry the rule, or no longer carry it.
         await publications.recheck_kind(tx, PublicationKind.EVENT)
     if is_on and flag is Flag.SERIES_LEXICON:
         await enqueue_series(tx)
@@ -71,6 +71,6 @@ async def switch(
         await publications.recheck_kind(tx, kind)
     if is_on and flag in _IN:
         await jobs.enqueue_selected(tx, JobKind.BACKFILL, KNOWN_REPOSITORIES, int(tx.now))
-        # Known ones are among them, and are enqueued once.
+        # ``followed`` includes DIDs known here; each is enqueued once.
         await jobs.enqueue_many(tx, JobKind.BACKFILL, [(did, int(tx.now), tx.now) for did in followed])
     return True

@@ -1,7 +1,7 @@
-"""Request budget per host and minute for single records, shared by all programs and tenants.
+"""Request budget per host and minute for individual records, shared by all programs and tenants.
 
-Somebody who writes RSVPs in thousands decides how often we call which server; that server must not suffer for it.
-Requests over the budget are due later (``TooMany``), and jobs for other hosts go first.
+Somebody who writes thousands of RSVPs could otherwise make us call a server of their choice that often. Requests over
+the budget are due later (``TooMany``), and jobs for other hosts go first.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,20 +13,19 @@ from groundwork.clock import Clock
 from groundwork.rate_limit.contract import Counters, Limit, spend
 from openmeet.network.repositories.clients import NetworkClients
 
-# Half of what the reference PDS serves to one address (3000 in five minutes); the rest is for repository reads and
-# writes.
+# Half of what the reference PDS allows one address (3000 in five minutes). The rest is for repository reads and writes.
 PER_HOST: Final = Limit("records_asked_of_host", 300, 60)
 
-# Counts one request to a host. Raises TooMany if its budget is spent.
+# Counts one request to a host. Raises TooMany if the host's budget is spent.
 SpendOnHost = Callable[[str], Awaitable[None]]
 
 
 async def unlimited(_host: str) -> None:
-    """The budget without a limit: for our own hosts, and for tests."""
+    """No limit: for our own hosts, and for tests."""
 
 
 def spending(counters: Counters, clock: Clock, limit: Limit = PER_HOST) -> SpendOnHost:
-    """The budget that counts requests by host against ``limit``."""
+    """Return a budget that counts requests per host against ``limit``."""
 
     async def spend_on(host: str) -> None:
         await spend(counters, [(limit, host)], now=clock.now())
@@ -35,10 +34,10 @@ def spending(counters: Counters, clock: Clock, limit: Limit = PER_HOST) -> Spend
 
 
 async def spend_on_home(network: NetworkClients, spend_on_host: SpendOnHost, did: Did) -> None:
-    """Count one request to the PDS of this account, if it has one.
+    """Count one request to the account's PDS.
 
-    Raises TooMany, and what resolving raises (NotFound, InvalidInput, RemoteFailed, RemoteSlow); nothing if there is no
-    PDS: then no request is made.
+    Raises TooMany, and the errors of resolving (NotFound, InvalidInput, RemoteFailed, RemoteSlow). Does nothing if the
+    account has no PDS, because then no request is made.
     """
     document = await network.dids.resolve(did)
     if document.pds is not None:

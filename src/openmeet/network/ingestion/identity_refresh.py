@@ -1,7 +1,7 @@
-"""Refresh the identity of a DID from its document and its present PDS, never from a stream.
+"""Refresh the identity of a DID from its document and its current PDS, never from a stream.
 
-Status hides rows, it never edits them; a deleted account's content is erased. A shadow account gets its handle only
-after bidirectional resolution.
+The status hides rows but never edits them; only the content of a deleted account is erased. A shadow account gets its
+handle only after bidirectional resolution.
 """
 
 from dataclasses import dataclass
@@ -33,10 +33,11 @@ def identity_handler(
     believed: frozenset[str] = frozenset(),
     count_unknown: CountUnknown = uncounted,
 ) -> JobHandler:
-    """The handler of ``JobKind.REFRESH_IDENTITY``; the subject is the DID. Without ``erasing`` deleted accounts are only hidden.
+    """Return the handler of ``JobKind.REFRESH_IDENTITY``. The subject is the DID. Without ``erasing``, deleted accounts
+    are only hidden.
 
-    ``believed``: see ``intake.receive``. ``count_unknown``: see ``unknown_identities``; for an account that signs in
-    here an operator must look at it.
+    ``believed``: see ``intake.receive``. ``count_unknown``: see ``unknown_identities``; an operator must look at it if
+    the account signs in here.
     """
 
     async def handle(job: Job) -> None:
@@ -56,10 +57,12 @@ def identity_handler(
             network.dids.recheck(did)
             is_gone = (await _ask(network, did)).status == DELETED
             async with db.transaction() as tx:
-                # Its subject is the DID, which is erased. A job enqueued since has another revision, and stays.
+                # The subject of this job is the DID, which is now erased. A job enqueued since has another revision and
+                # stays.
                 await jobs.forget(tx, JobKind.REFRESH_IDENTITY, did, revision=job.revision)
                 if not is_gone:
-                    # Re-created in between: messages received since then were erased with the rest.
+                    # The account was re-created in the meantime, and messages received since then were erased with the
+                    # rest.
                     await jobs.enqueue_again(tx, JobKind.BACKFILL, [did])
 
     return handle
@@ -67,9 +70,9 @@ def identity_handler(
 
 @dataclass(frozen=True, slots=True)
 class _Present:
-    """A DID as its document and its PDS describe it now; texts are empty if there is none.
+    """The current state of a DID according to its document and its PDS. Texts are empty if there is no value.
 
-    ``name``: from the profile; None if it is unknown.
+    ``name``: from the profile; None if unknown.
     """
 
     handle: str
@@ -79,7 +82,7 @@ class _Present:
 
 
 async def refresh(db: Database, network: NetworkClients, did: Did, believed: frozenset[str] = frozenset()) -> str:
-    """Refresh and store; return the status. An unreachable PDS says nothing about an account.
+    """Refresh and store the identity; return the status. An unreachable PDS leaves the stored status unchanged.
 
     Raises NotFound (``DidNotFound``), InvalidInput (``UnresolvableDid``), RemoteFailed and RemoteSlow.
     """
@@ -96,7 +99,7 @@ async def refresh(db: Database, network: NetworkClients, did: Did, believed: fro
         await seen.set_status(tx, did, status)
         await intake.note_host(tx, did, pds, believed)
         if status == ACTIVE and await repository_state.is_behind(tx, did):
-            # It was unreadable when it should have been read.
+            # The repository could not be read earlier when it should have been.
             await jobs.enqueue_again(tx, JobKind.BACKFILL, [did])
     if before is not None and before.can_write:
         await credentials_cache.drop(network, before.user_id)
@@ -117,5 +120,5 @@ async def _ask(network: NetworkClients, did: Did) -> _Present:
     status = (await account_status(network, did, pds)).status if pds else "without a PDS"
     if status == DELETED:
         return _Present(handle, pds, status, "")
-    # The repository of an inactive account is not served: what was known of it stays.
+    # The repository of an inactive account is not served, so what was known of it stays.
     return _Present(handle, pds, status, await profile_name(network, did, pds) if status == ACTIVE else None)

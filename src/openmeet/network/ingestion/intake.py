@@ -1,12 +1,12 @@
-"""Intake rules: which events of the network are shown at once, which wait, which need a moderator (design 5.12).
+"""Intake rules: which events of the network are shown at once, which wait, and which need a moderator (design 5.12).
 
-Events of an author with a relation to somebody here are shown at once: the author signed in, is in a group, was invited
-or approved by a host, is followed by a group, or is trusted by a moderator. A stranger's first events wait some
-minutes, in which a burst becomes visible, and are then shown by a scheduled task unless they are part of one. Known
-strangers are shown at once, up to a number of events per hour. Authors on a PDS that the operator named are shown at
-once, too; while the account is new here, up to the same number: anybody may sign up there.
+Events of an author with a connection to this site are shown at once: the author has signed in, is in a group, was
+invited or approved by a host, is followed by a group, or is trusted by a moderator. The first events of a stranger wait
+a few minutes, long enough to notice a burst; a scheduled task then shows them unless they are part of one. Known
+strangers are shown at once, up to a number of events per hour. Authors on a PDS that the operator trusts are shown at
+once too; while the account is new here, the same hourly limit applies, because anybody may sign up there.
 
-Everything is stored: waiting is a row about the author, not a missing event. A batch of messages makes four queries,
+Everything is stored: a waiting author has a row, and no event is missing. A batch of messages makes four queries,
 however many events it has, and each uses an index.
 """
 
@@ -24,7 +24,7 @@ from openmeet.domain.moderation.newcomers import Came, Newcomer
 # Newcomers decided per transaction.
 _AT_ONCE = 200
 
-# Strangers among these authors. A row of moderation_states means that a decision about them exists.
+# Strangers among these authors. A row in moderation_states means that a decision about the author exists.
 _STRANGERS = """
     select i.did, i.pds_url from identities i join users u on u.id = i.user_id
      where i.did in :dids and u.kind = 'shadow'
@@ -39,16 +39,16 @@ _STRANGERS = """
 
 
 async def strangers(reader: Reader, dids: Sequence[str]) -> dict[str, str]:
-    """The strangers among these authors, each with the address of their PDS, if known."""
+    """Return the strangers among these authors, each with the origin of their PDS, if known."""
     if not dids:
         return {}
     return {row["did"]: row["pds_url"] for row in await reader.fetch(_STRANGERS, dids=sorted(set(dids)))}
 
 
 async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], believed: frozenset[str]) -> None:
-    """Apply the intake rules to new events (URIs by DID): those that must not be shown yet wait from now on.
+    """Apply the intake rules to new events (URIs by DID). Those that must not be shown yet start to wait.
 
-    ``believed``: origins of PDSes that the operator named; their accounts wait only for burst detection.
+    ``believed``: origins of PDSes that the operator trusts; their accounts wait only if they write a burst of events.
     """
     unknown = await strangers(tx, list(uris))
     if not unknown:
@@ -64,7 +64,7 @@ async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], believed: 
         for one in met
         if one.counted > current.most_events_of_author and (one.did not in named or one.first_seen_at > new_since)
     ]
-    # Everything of a waiting author waits: it is counted when their time is over.
+    # All events of a waiting author wait. They are counted when the waiting time is over.
     waiting = await visibility.of_each(tx, [one.did for one in too_fast])
     too_many = [one for one in too_fast if one.did not in waiting]
     await _hold_events(tx, [uri for one in too_many for uri in uris[one.did]])
@@ -80,9 +80,9 @@ async def _hold_events(tx: Transaction, uris: Sequence[str]) -> None:
 
 
 async def note_host(tx: Transaction, did: str, pds_url: str, believed: frozenset[str]) -> None:
-    """A DID's document was read: count it for its host from now on, and end its wait on a host that the operator named.
+    """Note a DID's host after its document was read, and end its wait if the operator trusts that host.
 
-    An author with too many events by then waits for a moderator.
+    An author who already has too many events by then waits for a moderator.
     """
     is_waited_for = await newcomers.note_host(tx, did, model.host_of(pds_url))
     if is_waited_for and origin_of(pds_url) in believed:
@@ -93,8 +93,8 @@ async def note_host(tx: Transaction, did: str, pds_url: str, believed: frozenset
 
 
 async def decide_due(db: Database) -> Counter[str]:
-    """Decide about newcomers who have waited long enough, in one scheduled round: they are shown, or wait for a
-    moderator; returns the number of each.
+    """Decide about newcomers who have waited long enough, in one scheduled round. Returns how many are now shown, and
+    how many wait for a moderator.
     """
     done: Counter[str] = Counter()
     while True:
@@ -130,7 +130,9 @@ async def _is_burst(reader: Reader, current: ModerationPolicy, one: Newcomer) ->
 
 
 def origin_of(address: str) -> str:
-    """``https://pds.example``, in any spelling; a stream's address (``wss://…``) gives that of its server."""
+    """Return the origin in normal form (``https://pds.example``). The address of a stream (``wss://…``) gives the
+    origin of its server.
+    """
     parts = urlsplit(address)
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     return f"{scheme}://{parts.netloc.lower()}" if parts.netloc else ""

@@ -1,7 +1,8 @@
-"""Apply the ledger of deletions to a database restored from an older backup.
+"""Apply the ledger of deletions to a database that was restored from an older backup.
 
-Every role does this when it opens the database, and the scheduler at every turn, so that deleted people stay deleted and no
-request is lost after a restore. Deleting the rows is left to the scheduler (``person_erasure.take_due``): until then those people are hidden, signed out and cannot sign in.
+Every role does this when it opens the database, and the scheduler does it every round, so that after a restore deleted
+people stay deleted and no deletion request is lost. Deleting the rows is left to the scheduler
+(``person_erasure.take_due``): until then those people are hidden, signed out and cannot sign in.
 """
 
 from collections.abc import Collection, Sequence
@@ -24,8 +25,9 @@ _AT_A_TIME = 500
 
 @dataclass(frozen=True, slots=True)
 class LedgerGaps:
-    """What a database does not know of the ledger. ``people``: deleted, and there again. ``merged``: apart again, with the
-    account into which each was merged. ``requested``: without their request. ``withdrawn``: with one that they withdrew.
+    """What the ledger knows and a database does not. ``people``: deleted people who are back. ``merged``: accounts that
+    are separate again, each with the account it was merged into. ``requested``: people whose deletion request is
+    missing. ``withdrawn``: people with a request that they had withdrawn.
     """
 
     people: Sequence[UserId] = ()
@@ -38,7 +40,7 @@ class LedgerGaps:
 
 
 async def gaps_of(db: Database, ledger: ErasureLedger) -> LedgerGaps:
-    """What this database does not know; empty unless it is older than the ledger."""
+    """Return what this database does not know; empty unless it is older than the ledger."""
     people, merged = ledger.people(), ledger.merged()
     requests, withdrawals = ledger.requests(), ledger.withdrawals()
     if not (people or merged or requests or withdrawals):
@@ -48,12 +50,14 @@ async def gaps_of(db: Database, ledger: ErasureLedger) -> LedgerGaps:
         there = await _existing(reader, named)
         asked = {one.user_id: one for one in await erasure_requests.every(reader)}
         just_withdrawn = {user_id for user_id, _ in await erasure_requests.withdrawn(reader)}
-    # Read again, after the database: what another process has noted meanwhile is known there.
+    # Only requests that were in the ledger both before and after the database was read: another process may have changed
+    # both in between.
     requests = {user_id: at for user_id, at in ledger.requests().items() if user_id in requests}
     deleted = set(people)
     return LedgerGaps(
         [one for one in people if one in there and (one not in asked or asked[one].stage is not ErasureStage.ERASING)],
-        # They are deleted with the account that was deleted since: a merge would withdraw what is left to do.
+        # These accounts are deleted with the account that was deleted since. A merge would withdraw the remaining
+        # deletions.
         [(one, into) for one, into in merged if {one, into} <= there and one not in deleted],
         [one for one in requests if one in there and one not in asked and one not in just_withdrawn],
         [
@@ -67,10 +71,10 @@ async def gaps_of(db: Database, ledger: ErasureLedger) -> LedgerGaps:
 
 
 async def catch_up(db: Database, ledger: ErasureLedger, grace: int) -> LedgerGaps:
-    """Let this database know what the ledger knows; returns what that was.
+    """Bring this database up to date with the ledger; return what was missing.
 
-    People who were deleted are hidden and due now, without a way back. Requests are made, or withdrawn, again; other requests
-    of the backup get a new grace period (microseconds), because their people may have signed in since.
+    Deleted people are hidden and due now, and cannot change their mind. Requests are made or withdrawn again. Other
+    requests in the backup get a new grace period (microseconds), because their people may have signed in since.
     """
     found = await gaps_of(db, ledger)
     if not found:
@@ -81,7 +85,7 @@ async def catch_up(db: Database, ledger: ErasureLedger, grace: int) -> LedgerGap
     for user_id, into in found.merged:
         try:
             await merge_again(db, user_id, into)
-        except Exception as failure:  # noqa: BLE001 - the others are not to wait for one; the next turn tries again
+        except Exception as failure:  # noqa: BLE001 - one failure must not delay the others; the next round retries
             log.error("account.merge_failed", user_id=user_id, exc_info=failure)
     for user_id in found.requested:
         await request_again(db, user_id, grace)
@@ -101,7 +105,7 @@ async def catch_up(db: Database, ledger: ErasureLedger, grace: int) -> LedgerGap
 
 
 async def _existing(reader: Reader, user_ids: Collection[UserId]) -> set[UserId]:
-    """Those who have a row that is not empty."""
+    """Return those who have a row that is not blank."""
     found: set[UserId] = set()
     ids = sorted(user_ids)
     for start in range(0, len(ids), _AT_A_TIME):
@@ -119,7 +123,7 @@ async def _delete_again(tx: Transaction, user_id: UserId) -> None:
 
 
 async def request_again(db: Database, user_id: UserId, grace: int) -> bool:
-    """Ask for the deletion of somebody whose request is younger than the backup, with a new grace period."""
+    """Make the deletion request of somebody again, with a new grace period, if it is newer than the backup."""
     async with db.transaction() as tx:
         there = await users.by_id(tx, user_id)
         if there is None or there.created_at == 0 or await erasure_requests.find(tx, user_id) is not None:
@@ -129,7 +133,7 @@ async def request_again(db: Database, user_id: UserId, grace: int) -> bool:
 
 
 async def withdraw_again(db: Database, user_id: UserId, withdrawn_at: datetime) -> bool:
-    """Withdraw a request of the backup that was withdrawn since."""
+    """Withdraw a request in the backup that was withdrawn later."""
     async with db.transaction() as tx:
         asked = await erasure_requests.find(tx, user_id)
         if asked is None or asked.stage is ErasureStage.ERASING or to_datetime(asked.requested_at) > withdrawn_at:
@@ -138,8 +142,8 @@ async def withdraw_again(db: Database, user_id: UserId, withdrawn_at: datetime) 
 
 
 async def merge_again(db: Database, user_id: UserId, into: UserId) -> bool:
-    """Merge accounts again that are apart in the backup. One whose other account is younger than the backup stays as it
-    is: it has everything that there is.
+    """Merge accounts again that are separate in the backup. If the account to merge into is newer than the backup,
+    nothing is done, because the other account has all the content.
     """
 
     async def work(tx: Transaction) -> bool:

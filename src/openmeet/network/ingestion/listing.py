@@ -1,8 +1,8 @@
-"""List a repository's records of our collections, by ``listRecords``.
+"""List a repository's records in our collections, using ``listRecords``.
 
 A listing is as of the rev that ``getLatestCommit`` returned before the first page, so that later changes are newer.
-Listings are unsigned: each record is proven before it is applied (``record_proofs``). Their content is kept up to a limit,
-so that a record whose CID was proven need not be downloaded again.
+Listings are unsigned, so each record is proven before it is applied (``record_proofs``). Record contents are kept up to
+a limit, so that a record whose CID was proven does not have to be downloaded again.
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -27,19 +27,19 @@ from openmeet.network.repositories.read import not_served
 from openmeet.network.repositories.reasons import RepositoryReason
 
 PAGE = 100
-# A hundred records of 1 MB would be a rare page; a larger one is abuse.
+# A page has at most a hundred records, and records of 1 MB are rare. A larger page is abuse.
 MAX_PAGE_BYTES = 32_000_000
-# Ten thousand records of one collection: a bot's calendar. The rest is not read.
+# Ten thousand records of one collection: a bot's calendar. A repository with more is not read.
 MAX_PAGES = 100
-# Of the records of one repository: thousands of usual size. What is beyond is downloaded with its proof.
+# Per repository: thousands of records of the usual size. Further records are downloaded with their proofs.
 MAX_KEPT_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """CIDs by URI, as of ``rev``: events before RSVPs to them.
+    """CIDs by URI, as of ``rev``, with events before RSVPs to them.
 
-    ``records``: the encoded records of some of them, whose CIDs are the ones that are listed.
+    ``records``: the encoded contents of some of the records; each matches the listed CID.
     """
 
     rev: Tid
@@ -50,10 +50,10 @@ class Listing:
 async def list_records(
     network: NetworkClients, did: Did, collections: Collection[Nsid], spend_on_host: SpendOnHost = unlimited
 ) -> Listing:
-    """What a repository has in these collections.
+    """List what a repository has in these collections.
 
-    Raises NotFound (not served), RemoteFailed (invalid response, or more records than are read), RemoteSlow, and
-    TooMany if the budget of the host is spent.
+    Raises NotFound (not served), RemoteFailed (invalid response, or too many records), RemoteSlow, and TooMany if the
+    budget of the host is spent.
     """
     document = await network.dids.resolve(did)
     if document.pds is None:
@@ -84,7 +84,7 @@ async def list_records(
 
 
 async def _held_collections(client: XrpcClient, did: Did) -> set[str] | None:
-    """The existing collections, so that empty ones are skipped; None if the server does not say."""
+    """Return the existing collections, so that empty ones can be skipped; None if the server does not say."""
     try:
         held = (await client.query("com.atproto.repo.describeRepo", {"repo": did})).get("collections")
     except (InvalidInput, NotFound, Refused, RemoteFailed) as unsaid:
@@ -132,7 +132,9 @@ def _listed(listed: Value, did: Did, collection: Nsid) -> tuple[str, str, Value]
 
 
 def _encoded(value: Value, cid: str) -> bytes | None:
-    """The record as the repository has it, if its value is complete: JSON cannot say everything that a record may hold."""
+    """Return the record in encoded form, or None if its JSON value is not exact: JSON cannot express everything that a
+    record may contain.
+    """
     if not isinstance(value, dict):
         return None
     try:

@@ -1,7 +1,9 @@
-"""The record of a group made here, edited or deleted by another app: merged with edits made here, field by field.
+"""Records of groups made here that another app edited or deleted. Edits are merged with those made here, field by
+field.
 
-The record is in the repository that speaks for the group, so a change counts as an edit of its owner. What could
-publish more, or let somebody take over the group, is decided here alone: the publish level and the backup admins.
+The record is in the repository that speaks for the group, so a change counts as an edit of its owner. Two things are
+decided only here, because they could publish more or let somebody take over the group: the publish level and the backup
+admins.
 """
 
 from collections.abc import Mapping
@@ -46,7 +48,7 @@ from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
 
-# Record fields that are details of the group, and their names here.
+# Record fields that are details of the group, mapped to their names here.
 DETAILS: Final[Mapping[str, str]] = {
     "name": "name",
     "description": "description",
@@ -57,9 +59,9 @@ DETAILS: Final[Mapping[str, str]] = {
     "join_question": "join_question",
     "level": "promotion_level",
 }
-# Optional keys of a record; their readers' defaults are no change.
+# Optional keys of a record. A key that is missing is not a change to the default.
 _SILENT: Final = {"timezone": "time_zone", "joining": "join_policy", "promotion": "level"}
-# The fields of a record of a group that publishes the minimum.
+# The record fields of a group that publishes the minimum.
 _LEAST: Final = frozenset({"name", "level"})
 
 
@@ -90,14 +92,14 @@ MERGE_RULE: Final = MergeRule(
 async def apply_record(
     tx: Transaction, context: IngestionContext, version: Version, theirs: GroupRead, owned: LeasedPublication
 ) -> None:
-    """Make the group agree with the newest version of its record."""
+    """Make the group match the newest version of its record."""
     group = await queries.lock(tx, GroupId(owned.subject_id))
     if group is None:
         raise LookupError(f"publication of a group that is not here: {owned.subject_id}")
     await links.note(tx, PublicationKind.GROUP, group.id, uri=version.uri, cid=version.cid)
     share = share_of(group)
     if share is Share.NOTHING:
-        return  # whatever it contains: it is being retracted
+        return  # the record is being retracted, so its content does not matter
     base_record = record_of(owned.base_body or version.body)
     base, ours = await _base_and_ours(tx, context, group, owned, base_record, share, theirs)
     silent = {name for key, name in _SILENT.items() if key not in record_of(version.body)}
@@ -114,7 +116,9 @@ async def apply_record(
 
 
 async def record_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
-    """Stop publishing a group whose record another app deleted: its owner wants it off the network. Here it stays."""
+    """Stop publishing a group whose record another app deleted: its owner wants it off the network. The group itself
+    stays.
+    """
     reason = PublicationReason.RECORD_DELETED
     if not await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason):
         return
@@ -129,7 +133,7 @@ async def record_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPu
 async def differing(
     reader: Reader, context: IngestionContext, owned: LeasedPublication, body: bytes
 ) -> tuple[str, ...]:
-    """Details of the group whose values in the record differ from what we would write, by their names here."""
+    """Return the details of the group whose values in the record differ from what we would write, by their names here."""
     group = await queries.by_id(reader, GroupId(owned.subject_id))
     share = Share.NOTHING if group is None else share_of(group)
     if group is None or share is Share.NOTHING:
@@ -141,7 +145,7 @@ async def differing(
 
 
 def details_with(details: GroupDetails, values: Mapping[str, Any]) -> GroupDetails:
-    """The details with these fields of a record."""
+    """Return the details with the values of these record fields."""
     return replace(details, **{DETAILS[name]: value for name, value in values.items() if name in DETAILS})
 
 
@@ -154,7 +158,7 @@ async def _base_and_ours(
     share: Share,
     theirs: GroupRead,
 ) -> tuple[GroupRead, GroupRead]:
-    """The agreed version, and what the group's record would contain now, both as read."""
+    """Return the agreed version, and what the group's record would contain now, both in parsed form."""
     ours = await _stated_here(tx, context, group, share, base_record)
     try:
         base = read_group(GROUP, base_record)
@@ -168,14 +172,14 @@ async def _base_and_ours(
 async def _stated_here(
     reader: Reader, context: IngestionContext, group: Group, share: Share, previous: Mapping[str, Value]
 ) -> GroupRead:
-    """What the group's record would contain if it replaced ``previous`` now."""
+    """Return what the group's record would contain if it replaced ``previous`` now."""
     page = f"{context.instance}/groups/{quote(group.slug)}"
     out = GroupOut(group, share, page, await published_backups(reader, group))
     return read_group(GROUP, write_group(out, previous))
 
 
 def _our_avatar(group: Group, owned: LeasedPublication, agreed: str) -> str:
-    """The CID of our picture, or a placeholder for one that was chosen here and has none yet."""
+    """Return the CID of our picture, or a placeholder if a picture was chosen here and has no CID yet."""
     known = group.network
     if known.avatar_cid is not None:
         return known.avatar_cid
@@ -187,7 +191,9 @@ def _our_avatar(group: Group, owned: LeasedPublication, agreed: str) -> str:
 
 
 async def _apply(tx: Transaction, group: Group, ours: GroupRead, merged: GroupRead) -> None:
-    """Fields that the merge did not change keep the row's own values: a record has less."""
+    """Apply the merged fields. Fields that the merge did not change keep the row's own values, because a record holds
+    less.
+    """
     changed = {name: getattr(merged, name) for name in DETAILS if getattr(merged, name) != getattr(ours, name)}
     wanted = replace(group, details=details_with(group.details, changed))
     if merged.avatar != ours.avatar:
@@ -202,13 +208,13 @@ async def _apply(tx: Transaction, group: Group, ours: GroupRead, merged: GroupRe
     after = await actions.change(tx, group, wanted, by=record_holder_of(group), is_read=True)
     await group_hosting.follow_up(tx, group, after)
     if share_of(after) is not share_of(group):
-        # Retract what exceeds the present publish level.
+        # Retract what exceeds the current publish level.
         await publications.recheck(tx, kind=PublicationKind.GROUP, subject_ids=[group.id])
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRole:
-    """What an acceptance says about its member."""
+    """The role that an acceptance gives its member."""
 
     role: GroupRole
 
@@ -226,7 +232,7 @@ _GIVEN_HERE: Final = MergeRule(AcceptedRole, (("role",),), frozenset(), _here)
 
 
 async def apply_acceptance(tx: Transaction, version: Version, stated: GroupStatement, owned: LeasedPublication) -> None:
-    """Apply the group's acceptance of a member as another app has changed it."""
+    """Apply a version of the group's acceptance of a member that another app has changed."""
     found = await _group_and_member(tx, owned)
     if found is None:
         return  # it is being retracted
@@ -246,7 +252,7 @@ async def apply_acceptance(tx: Transaction, version: Version, stated: GroupState
 
 
 async def differing_members(reader: Reader, owned: LeasedPublication, body: bytes) -> tuple[str, ...]:
-    """Whether the acceptance gives its member another role than they have here."""
+    """Return ``("role",)`` if the acceptance gives its member a different role than they have here."""
     membership = next(iter((await members_by_ids(reader, [owned.subject_id])).values()), None)
     if membership is None or membership.role not in INSIDE:
         return ()
@@ -254,7 +260,7 @@ async def differing_members(reader: Reader, owned: LeasedPublication, body: byte
 
 
 async def acceptance_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
-    """Remove the member whose acceptance another app has deleted. An owner stays, and is only no longer listed
+    """Remove the member whose acceptance another app has deleted. An owner stays a member and is only no longer listed
     publicly.
     """
     reason = PublicationReason.RECORD_DELETED
@@ -264,13 +270,15 @@ async def acceptance_deleted(tx: Transaction, *, uri: str, rev: str, owned: Leas
     if found is None:
         return
     group, membership = found
-    # If the group's own record is deleted with it, the group left the network: nobody was removed.
+    # If the group's own record is deleted as well, the group has left the network and nobody was removed.
     if membership.role is not GroupRole.OWNER and group.network.record_uri is not None:
         await _put(tx, group, membership, GroupRole.LEFT, GroupLogAction.REMOVED, before=membership.role)
 
 
 async def admit(tx: Transaction, group: Group, did: str) -> None:
-    """Add a member that another app admits: with their own statement, and an acceptance in the group's repository."""
+    """Add a member whom another app admitted. This requires the member's own statement and an acceptance in the group's
+    repository.
+    """
     locked = await queries.lock(tx, group.id)
     uri = None if locked is None or locked.deleted_at is not None else locked.network.record_uri
     if locked is None or uri is None:
@@ -308,14 +316,14 @@ async def _let_in(tx: Transaction, group: Group, by: MembershipStatement) -> Non
     known = await seen.find(tx, by.uri)
     if known is None or known.cid is None or known.body is None:
         return
-    # From now on this is the record to update: never write a second one.
+    # This is now the record to update; a second one must never be written.
     record: dict[str, Any] = {"uri": by.uri, "cid": known.cid, "body": known.body, "rev": known.rev}
     await publication_echoes.attach(tx, kind=PublicationKind.ACCEPTANCE, subject_id=membership.id, did=by.did, **record)
     await publication_echoes.adopt(tx, **record)
 
 
 async def _group_and_member(tx: Transaction, owned: LeasedPublication) -> tuple[Group, Membership] | None:
-    """The group, locked, and the member; None if either is missing, or the member has left."""
+    """Return the group (locked) and the member; None if either is missing or the member has left."""
     membership = next(iter((await members_by_ids(tx, [owned.subject_id])).values()), None)
     group = None if membership is None else await queries.lock(tx, membership.group_id)
     if membership is None or group is None or group.deleted_at is not None or membership.role not in INSIDE:
@@ -324,7 +332,7 @@ async def _group_and_member(tx: Transaction, owned: LeasedPublication) -> tuple[
 
 
 async def _is_about(tx: Transaction, group: Group, membership: Membership, stated: GroupStatement) -> bool:
-    """Whether the statement is the group's, from its present repository, and about this member."""
+    """Whether this is an acceptance that names the group's current record and this member."""
     if stated.saying is not StatementKind.ACCEPTANCE or stated.group_uri != group.network.record_uri:
         return False
     known = await identity_queries.find(tx, stated.about)

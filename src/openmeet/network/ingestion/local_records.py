@@ -1,4 +1,6 @@
-"""Records of groups and series made here, and a group's statements about members, as they come back: echo or foreign edit."""
+"""Arriving versions of records that are written here: groups, series, and a group's statements about members. Each is
+an echo or another app's edit.
+"""
 
 from typing import Final
 
@@ -32,7 +34,7 @@ async def put(
     *,
     is_echo: bool,
 ) -> IngestResult:
-    """Apply an arriving version of a record that is written here. The caller holds the lock on its group or series."""
+    """Apply an arriving version of a record that is written here. The caller holds the lock on the group or series."""
     message = reading.message
     state = RecordState.RAW if reading.reason else RecordState.MAPPED
     is_same = known is not None and known.cid == message.cid
@@ -47,7 +49,7 @@ async def put(
     if not is_newest:
         has_base = owned.base_rev is not None and known is not None and owned.base_rev < known.rev
         if is_echo or (is_same and has_base):
-            # Now that the base is known, merge the version that overtook it again.
+            # Now that the base is known, merge again the version that overtook it.
             await _reattach(tx, context, message, owned)
         return IngestResult.ECHO if is_echo else IngestResult.KNOWN
     if is_echo:
@@ -61,7 +63,7 @@ async def put(
 async def apply_foreign_version(
     tx: Transaction, context: IngestionContext, version: Version, owned: LeasedPublication
 ) -> None:
-    """Merge a version of our record that another app wrote with the present content here."""
+    """Merge a version of our record that another app wrote with the current content here."""
     try:
         record = cbor.decode(version.body)
         match owned.kind:
@@ -78,8 +80,8 @@ async def apply_foreign_version(
 
 
 async def delete(tx: Transaction, message: RecordMessage, owned: LeasedPublication) -> None:
-    """Handle the deletion of a record: by us, or by another app, which takes it off the network and changes nothing
-    here.
+    """Handle the deletion of a record, by us or by another app. A deletion by another app takes the record off the
+    network.
     """
     if owned.kind is PublicationKind.ACCEPTANCE:
         await remote_groups.withdraw_statement(tx, StatementKind.ACCEPTANCE, message.uri)
@@ -92,7 +94,7 @@ async def delete(tx: Transaction, message: RecordMessage, owned: LeasedPublicati
 
 
 async def record_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
-    """Handle that another app has deleted the record of a group, series or member."""
+    """Handle the deletion of a group's, series' or member's record by another app."""
     match owned.kind:
         case PublicationKind.GROUP:
             await local_groups.record_deleted(tx, uri=uri, rev=rev, owned=owned)

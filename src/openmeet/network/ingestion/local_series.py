@@ -1,9 +1,9 @@
-"""Records of series made here, changed by another app: the series' own record, and the rule in the next date's record.
+"""Changes by another app to series made here: to the series' own record, or to the rule in the record of the next date.
 
 A changed rule in a date's record is an edit of the series from that date on. It is read only while event records carry
-rules (``Flag.NATIVE_RECURRENCE``), and only if we wrote the rule: our mark says so. A record without a rule means no
-change: most apps do not know these fields. Edits made here in between are kept, and a rule that cannot be applied is
-listed for the host.
+rules (``Flag.NATIVE_RECURRENCE``), and only if we wrote the rule, which our mark shows. A record without a rule is
+not a change, because most apps do not know these fields. Edits made here in the meantime are kept. A rule that cannot
+be applied is listed for the host.
 """
 
 from collections.abc import Iterable, Mapping
@@ -73,9 +73,9 @@ async def apply_rule_of_date(
     owned: LeasedPublication,
     event_id: EventId,
 ) -> None:
-    """Make the series agree with the rule in a version of its next date's record; the event itself is merged already.
+    """Make the series match the rule in a version of its next date's record. The event itself is already merged.
 
-    ``owned``: the publication as it was before, with the agreed version.
+    ``owned``: the publication before this version, with the agreed version.
     """
     base, record = record_of(owned.base_body), record_of(version.body)
     event = await event_queries.by_id(tx, event_id)
@@ -120,7 +120,7 @@ async def _why_not(
     stated: Pattern | None,
     was: Pattern,
 ) -> Explanation | None:
-    """Why the rule is not applied; None if it may be."""
+    """Return why the rule is not applied; None if it can be."""
     if stated is None:
         return RecordReason.RULE_NOT_SUPPORTED()
     before = read_event(EVENT, {**base, "$type": EVENT}, rkey=version.rkey, indexed_at=event.created_at).event
@@ -133,12 +133,12 @@ async def _why_not(
 
 
 async def _revise(tx: Transaction, series: Series, at: str, was: Pattern, stated: Pattern) -> Explanation | None:
-    """Apply it as an edit of the series' owner; returns why that is not possible."""
+    """Apply the rule as an edit by the series' owner. Returns a reason if that is not possible."""
     try:
         plan = await _plan(tx, series, at, was, stated)
     except (RuleRefused, Refused) as refused:
         return _rule_refused(refused)
-    # A series that somebody else has changed needs the owner's approval, which this is not.
+    # A series that somebody else has changed needs the owner's approval, and this edit is not an approval.
     by = None if series.needs_author_approval else series.owner_id
     await actions.apply(tx, replace(series, changed_by=by), plan)
     return None
@@ -149,7 +149,9 @@ def _rule_refused(refused: RuleRefused | Refused) -> Explanation:
 
 
 async def _plan(tx: Transaction, series: Series, at: str, was: Pattern, stated: Pattern) -> EditPlan:
-    """Earlier dates stay as they were: another rule splits off a new series from this date on, unless it is the first."""
+    """Plan the edit. Earlier dates stay unchanged: a different rule splits off a new series from this date on, unless
+    this is the first date.
+    """
     now, original, stored = series.timing.pattern, original_of(at), await date_queries.stored(tx, series.id)
     has_other_rule = stated.rule != was.rule
     is_split = has_other_rule and original != now.start
@@ -174,7 +176,7 @@ def _changed(now: tuple[datetime, ...], was: tuple[datetime, ...], stated: tuple
 
 
 def _rule_in(record: Mapping[str, Value], event: Event) -> Pattern | None:
-    """The rule in a record of this date; None if it has none, or an unsupported one."""
+    """Return the rule in a record of this date; None if there is none, or if it is not supported."""
     zone, place = event.time_zone, event.place_in_series
     if place is None:
         return None
@@ -183,7 +185,7 @@ def _rule_in(record: Mapping[str, Value], event: Event) -> Pattern | None:
 
 
 def _fields(shape: Pattern) -> dict[str, Value]:
-    """The rule in canonical form, as we write it."""
+    """Return the rule in canonical form, as we write it."""
     return native_fields(shape, shape.start)
 
 
@@ -194,10 +196,11 @@ def _text(record: Mapping[str, Value]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SeriesRecordFields:
-    """The content of a series record, field by field. ``start`` is wall-clock time; ``minutes`` None if dates have no end.
+    """The content of a series record, field by field. ``start``: local time. ``minutes``: duration; None if dates have
+    no end.
 
-    ``left_out`` and ``added``: dates at the start's time of day are stored by day alone, so that another time moves
-    them along.
+    ``left_out`` and ``added``: dates at the time of day of ``start`` are stored as the day only, so that they move
+    along when the time changes.
     """
 
     name: str
@@ -217,7 +220,7 @@ _TIMING: Final = frozenset({"time_zone", "start", "minutes", "rule", "left_out",
 
 
 def fields_of(read: SeriesRead) -> SeriesRecordFields:
-    """A record as read, field by field."""
+    """Return the fields of a parsed record."""
     shape, length = read.timing.pattern, read.timing.length
     return SeriesRecordFields(
         name=read.content.title,
@@ -234,7 +237,7 @@ def fields_of(read: SeriesRead) -> SeriesRecordFields:
 
 
 def timing_of(stated: SeriesRecordFields, *, is_all_day: bool) -> Timing:
-    """The timing of the series. Raises RuleRefused."""
+    """Return the timing of the series. Raises RuleRefused."""
     start = original_of(stated.start)
     shape = pattern(
         start,
@@ -297,13 +300,13 @@ MERGE_RULE: Final = MergeRule(
 async def apply_record(
     tx: Transaction, context: IngestionContext, version: Version, read: SeriesRead, owned: LeasedPublication
 ) -> None:
-    """Make the series agree with the newest version of its record."""
+    """Make the series match the newest version of its record."""
     series = await queries.lock(tx, SeriesId(owned.subject_id))
     if series is None:
         raise LookupError(f"publication of a series that is not here: {owned.subject_id}")
     await links.note_series(tx, series.id, version.uri)
     if _is_on_its_way_back(series):
-        return  # whatever it contains: it is being retracted
+        return  # the record is being retracted, so its content does not matter
     home = await identities.find(tx, version.did)
     is_theirs = home is not None and home.user_id == series.owner_id
     if not is_theirs or not await agenda.may_edit(tx, series, series.owner_id):
@@ -316,7 +319,7 @@ async def apply_record(
     if not isinstance(record_of(version.body).get("template"), Mapping):
         theirs = replace(theirs, mode=base.mode, venue=base.venue)
     if not is_same_place(ours.venue, series.content.venue):
-        # A record cannot store the venue as exactly as it is known here.
+        # A record cannot store the venue as precisely as it is known here.
         theirs = replace(theirs, venue=base.venue)
     joined = merge_local.merge_version(MERGE_RULE, owned, version, tx.now, (base, ours, theirs), {})
     try:
@@ -325,7 +328,7 @@ async def apply_record(
         await merge_local.keep_ours(tx, owned, version, why=_rule_refused(refused))
         return
     if plan is not None:
-        # A series that somebody else has changed needs the owner's approval, which this is not.
+        # A series that somebody else has changed needs the owner's approval, and this edit is not an approval.
         by = None if series.needs_author_approval else series.owner_id
         await actions.apply(tx, replace(series, changed_by=by), plan, is_read=True)
     await merge_local.store_merge(tx, MERGE_RULE, owned, version, joined)
@@ -334,7 +337,7 @@ async def apply_record(
 async def differing(
     reader: Reader, context: IngestionContext, owned: LeasedPublication, body: bytes
 ) -> tuple[str, ...]:
-    """Fields of the series whose values in the record differ from what we would write."""
+    """Return the fields of the series whose values in the record differ from what we would write."""
     series = await queries.by_id(reader, SeriesId(owned.subject_id))
     if series is None or _is_on_its_way_back(series):
         return ()
@@ -347,9 +350,10 @@ async def differing(
 
 
 async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) -> EditPlan | None:
-    """The edit that gives a locked series, and all its coming dates, these values: fields of ``SeriesRecordFields``.
+    """Return the edit that gives a locked series and all its coming dates these values (fields of
+    ``SeriesRecordFields``).
 
-    None if they have them already. Raises RuleRefused.
+    None if they already have these values. Raises RuleRefused.
     """
     content: Content = replace(
         series.content, **{_TEMPLATE[name]: value for name, value in values.items() if name in _TEMPLATE}

@@ -36,11 +36,11 @@ REVIEWED = """
      where uri = :uri and field = :field and theirs_rev = :theirs_rev
 """
 
-# A host can still reverse it. RSVP decisions belong to the attendees, who can answer again; links of other apps are
-# theirs.
+# Decisions that a host can still reverse. RSVP decisions belong to the attendees, who can answer again; links to other
+# apps are up to those apps.
 OPEN = "reviewed_at is null and ours_values is not null and theirs_values is not null"
 
-# A read brought their version at a later rev than that of the commit that wrote it, which is known from now on.
+# A read brought their version with a later rev than that of the commit that wrote it. That commit is now known.
 BROUGHT = """
     update merge_decisions set after_rev = :rev
      where uri = :uri and field = :field and theirs_rev > :rev and after_rev < :rev
@@ -55,7 +55,7 @@ GAVE_WAY = """
      order by theirs_rev desc limit 1
 """
 
-# It may have been written by a missed commit, at the latest by this one.
+# The change may have been made by a missed commit, or at the latest by this one.
 MISSED: Mapping[Engine, str] = {
     engine: f"""
     select c.uri, c.theirs_rev, c.ours, c.ours_revision, c.theirs, c.result from merge_decisions c
@@ -78,7 +78,7 @@ ERASE: Mapping[Engine, str] = {
 
 @dataclass(frozen=True, slots=True)
 class KeptDecision:
-    """A stored decision. ``choice``: what a person decided about it afterwards, ours or theirs."""
+    """A stored decision. ``choice``: the side that a person chose later, if any."""
 
     uri: str
     theirs_rev: str
@@ -96,7 +96,7 @@ class KeptDecision:
 
 @dataclass(frozen=True, slots=True)
 class EarlierDecision:
-    """A decision about a version that was read as of ``theirs_rev``, and was written earlier."""
+    """A decision about a version that was read as of ``theirs_rev`` but written earlier."""
 
     uri: str
     theirs_rev: str
@@ -115,7 +115,7 @@ async def store(
     decisions: tuple[FieldDecision, ...],
     after_rev: str = "",
 ) -> None:
-    """Store each decision; the same message again stores nothing. ``after_rev``: see ``seen.SeenRecord``."""
+    """Store each decision. Applying the same message again stores nothing. ``after_rev``: see ``seen.SeenRecord``."""
     for decision in decisions:
         await tx.execute(
             PUT,
@@ -136,12 +136,12 @@ async def store(
 
 
 async def of_record(reader: Reader, uri: str) -> list[KeptDecision]:
-    """Decisions about one record, newest first."""
+    """Return the decisions about one record, newest first."""
     return [_conflict(row) for row in await reader.fetch(LIST, uri=uri)]
 
 
 async def of_records(reader: Reader, uris: Sequence[str], page: Page) -> list[KeptDecision]:
-    """Decisions about these records, newest first."""
+    """Return the decisions about these records, newest first."""
     if not uris:
         return []
     statement = f"{LIST_OF_SEVERAL}{page.clause('decided_at', _NAME)}"
@@ -149,7 +149,7 @@ async def of_records(reader: Reader, uris: Sequence[str], page: Page) -> list[Ke
 
 
 async def named(reader: Reader, uris: Sequence[str], field: str, theirs_rev: str) -> KeptDecision:
-    """The decision about this field of one of these records. Raises NotFound."""
+    """Return the decision about this field of one of these records. Raises NotFound."""
     rows = await reader.fetch(FIND, uris=list(uris), field=field, theirs_rev=theirs_rev) if uris else []
     if not rows:
         raise NotFound(IngestionReason.NO_SUCH_DECISION)
@@ -157,20 +157,20 @@ async def named(reader: Reader, uris: Sequence[str], field: str, theirs_rev: str
 
 
 async def count_open(reader: Reader) -> int:
-    """How many decisions a host could reverse and has not reviewed."""
+    """Return the number of decisions that a host could reverse and has not reviewed."""
     row = await reader.fetch_one(f"select count(*) as n from merge_decisions where {OPEN}")
     return 0 if row is None else int(row["n"])
 
 
 async def count(reader: Reader, uri: str) -> int:
-    """How many decisions about one record there are."""
+    """Return the number of decisions about one record."""
     row = await reader.fetch_one(COUNT, uri=uri)
     return 0 if row is None else int(row["n"])
 
 
 async def of_commit(tx: Transaction, *, uri: str, field: str, rev: str) -> EarlierDecision | None:
-    """The decision about a version of which it becomes known only now that the commit ``rev`` wrote it; each is found
-    once.
+    """Return the decision about a version that commit ``rev`` wrote, which has only now become known. Each decision is
+    found only once.
     """
     row = await tx.fetch_one(BROUGHT, uri=uri, field=field, rev=rev)
     return None if row is None else _brought(row)
@@ -179,13 +179,15 @@ async def of_commit(tx: Transaction, *, uri: str, field: str, rev: str) -> Earli
 async def overridden_local_value(
     reader: Reader, *, uri: str, field: str, ours_revision: int, besides: str
 ) -> str | None:
-    """Our value, as of this revision, that gave way to a value of this record other than ``besides``; None if none did."""
+    """Return our value, as of this revision, that was replaced by a value of this record other than ``besides``; None
+    if there is none.
+    """
     row = await reader.fetch_one(GAVE_WAY, uri=uri, field=field, ours_revision=ours_revision, theirs=besides)
     return None if row is None else str(row["ours"])
 
 
 async def with_unknown_time(reader: Reader, did: str, *, field: str, rev: str) -> list[EarlierDecision]:
-    """Merge decisions about versions that may have been written at or before ``rev`` but became known later."""
+    """Return merge decisions about versions that may have been written at or before ``rev`` but became known later."""
     rows = await reader.fetch(MISSED[reader.engine], did=did, field=field, rev=rev)
     return [_brought(row) for row in rows]
 
@@ -193,7 +195,7 @@ async def with_unknown_time(reader: Reader, did: str, *, field: str, rev: str) -
 async def replace_result(
     tx: Transaction, decision: EarlierDecision, *, field: str, result: MergeSide, ours_revision: int
 ) -> None:
-    """Replace the result of a decision that compared a wrong time. ``ours_revision``: our revision from now on."""
+    """Replace the result of a decision that was based on a wrong time. ``ours_revision``: our new revision."""
     await tx.execute(
         TURN,
         uri=decision.uri,
@@ -205,7 +207,7 @@ async def replace_result(
 
 
 async def mark_reviewed(tx: Transaction, conflict: KeptDecision, choice: MergeSide) -> None:
-    """Note which side the host has chosen: ours or theirs."""
+    """Note which side the host has chosen."""
     await tx.execute(
         REVIEWED,
         uri=conflict.uri,

@@ -1,4 +1,4 @@
-"""Merge another app's version of our record with edits made here: for groups and series, as for events."""
+"""Merge another app's version of our record with edits made here, for groups and series (as for events)."""
 
 import json
 from collections.abc import Mapping
@@ -28,14 +28,14 @@ from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox import publication_echoes
 from openmeet.outbox.publication_leases import LeasedPublication
 
-# Maximum characters shown of an unreadable version: enough to type its content again.
+# Maximum number of characters shown of an unreadable version: enough to type its content again.
 _MOST_SHOWN: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class MergedEdits(Generic[T]):
-    """A merge with edits made here. ``edits``: those since the base; ``merged``: the result of merging them with
-    theirs.
+    """The result of a merge with edits made here. ``edits``: edits since the base. ``merged``: the result of merging
+    them with theirs.
     """
 
     edits: Mapping[str, Any]
@@ -43,7 +43,7 @@ class MergedEdits(Generic[T]):
 
 
 def edits_since(way: MergeRule[T], owned: LeasedPublication, base: T) -> T:
-    """Our side without edits made here: the result of the last merge, or the agreed version."""
+    """Return what our side's edits are compared with: the result of the last merge, or else the agreed version."""
     return base if owned.merged is None else way.decode(owned.merged)
 
 
@@ -57,7 +57,7 @@ def merge_version(
 ) -> MergedEdits[T]:
     """Merge another app's version with ours. ``values``: the agreed version, ours, theirs.
 
-    ``held``: fields that count as edited here if theirs differ, although nobody has edited them.
+    ``held``: fields that count as edited here whenever theirs differ, even if nobody has edited them.
     """
     base, ours, theirs = values
     edits = {} if owned.edits is None else way.decode_edits(owned.edits)
@@ -76,7 +76,7 @@ def merge_version(
 async def store_merge(
     tx: Transaction, way: MergeRule[T], owned: LeasedPublication, version: Version, joined: MergedEdits[T]
 ) -> None:
-    """Enqueue our remaining edits and store each decision; without remaining edits, theirs is the new base."""
+    """Store each decision, and enqueue our remaining edits. If there are none, theirs becomes the new base."""
     await merge_decisions.store(
         tx,
         uri=version.uri,
@@ -92,8 +92,8 @@ async def store_merge(
 
 
 async def keep_ours(tx: Transaction, owned: LeasedPublication, version: Version, *, why: Explanation | Reason) -> None:
-    """Keep our content, because their version cannot be applied: it stays in the repository, and the host reads why,
-    and what they changed.
+    """Keep our content because their version cannot be applied. Their version stays in the repository, and the host can
+    read the reason and what they changed.
     """
     before, after = record_of(owned.base_body), record_of(version.body)
     changed = {key: value for key, value in after.items() if before.get(key) != value}
@@ -107,11 +107,11 @@ async def keep_ours(tx: Transaction, owned: LeasedPublication, version: Version,
 
 
 def not_applied(why: Explanation | Reason, record: str) -> str:
-    """Why their version was not applied, with its beginning: stored as their value of such a field."""
+    """Return why their version was not applied, together with the beginning of it. Stored as their value."""
     return packed(RecordReason.THEIRS_NOT_APPLIED(problem=why, record=shortened(record, _MOST_SHOWN)))
 
 
 def record_of(body: bytes | None) -> dict[str, Value]:
-    """A stored body as a map."""
+    """Return a stored body as a map."""
     value = None if body is None else cbor.decode(body)
     return value if isinstance(value, dict) else {}

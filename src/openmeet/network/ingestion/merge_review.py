@@ -1,4 +1,4 @@
-"""Review of merge decisions by the host, who may reverse them."""
+"""Review of merge decisions by the host, who can reverse them."""
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
@@ -27,7 +27,7 @@ from openmeet.network.ingestion.three_way_merge import MERGE_RULE, MergeSide
 async def merged(
     reader: Reader, caller: Caller, slug: EventSlug, page: Page = ALL_ROWS
 ) -> tuple[Event, list[KeptDecision]]:
-    """An event that the caller may edit, and its merge decisions, newest first. Raises NotFound, Forbidden."""
+    """Return an event that the caller may edit, and its merge decisions, newest first. Raises NotFound, Forbidden."""
     event = await _editable(reader, caller, slug)
     return event, await merge_decisions.of_records(reader, _uris(event), page)
 
@@ -45,10 +45,11 @@ def _uris(event: Event) -> list[str]:
 async def choose(
     tx: Transaction, caller: Caller, slug: EventSlug, *, field: str, theirs_rev: str, choice: MergeSide
 ) -> Event:
-    """Choose this side of a decision, whatever the merge rule chose: an edit of the host's, published like any other.
+    """Choose one side of a decision, whatever the merge rule chose. This is an edit by the host and is published like
+    any other.
 
-    Attendees are notified of what changes for them. Raises NotFound (no such event, no such decision), Forbidden, and
-    Refused if a value cannot be restored.
+    Attendees are notified of changes that affect them. Raises NotFound (no such event, no such decision), Forbidden,
+    and Refused if a value cannot be restored.
     """
     before = await _editable(tx, caller, slug)
     conflict = await merge_decisions.named(tx, _uris(before), field, theirs_rev)
@@ -70,7 +71,7 @@ def _kind(before: Event, after: Event) -> NotificationKind[DatesChanged]:
     return kinds.EVENT_CHANGED
 
 
-# Including the group's acceptances of members.
+# Includes the group's acceptances of members.
 _OF_MEMBERS = """
     select distinct c.uri from merge_decisions c
       join publications p on p.uri = c.uri and p.kind = 'acceptance'
@@ -82,7 +83,7 @@ _OF_MEMBERS = """
 async def merged_into_group(
     reader: Reader, caller: Caller, slug: GroupSlug, page: Page = ALL_ROWS
 ) -> tuple[Group, list[KeptDecision]]:
-    """The decisions about a group that the caller may edit, newest first. Raises NotFound, Forbidden."""
+    """Return the decisions about a group that the caller may edit, newest first. Raises NotFound, Forbidden."""
     group, uris = await _group_to_change(reader, caller, slug)
     return group, await merge_decisions.of_records(reader, uris, page)
 
@@ -99,7 +100,9 @@ async def _group_to_change(reader: Reader, caller: Caller, slug: GroupSlug) -> t
 async def choose_for_group(
     tx: Transaction, caller: Caller, slug: GroupSlug, *, field: str, theirs_rev: str, choice: MergeSide
 ) -> Group:
-    """Choose this side of a decision: an edit by the caller, published like any other. Raises as ``choose``."""
+    """Choose one side of a decision. This is an edit by the caller and is published like any other. Raises the same
+    errors as ``choose``.
+    """
     group, uris = await _group_to_change(tx, caller, slug)
     conflict = await merge_decisions.named(tx, uris, field, theirs_rev)
     values = local_groups.MERGE_RULE.decode_edits(_values(conflict, choice))
@@ -111,7 +114,7 @@ async def choose_for_group(
 async def merged_into_series(
     reader: Reader, caller: Caller, slug: SeriesSlug, page: Page = ALL_ROWS
 ) -> tuple[Series, list[KeptDecision]]:
-    """A series that the caller may edit, and its merge decisions, newest first. Raises NotFound, Forbidden."""
+    """Return a series that the caller may edit, and its merge decisions, newest first. Raises NotFound, Forbidden."""
     series, uris = await _series_to_change(reader, caller, slug)
     return series, await merge_decisions.of_records(reader, uris, page)
 
@@ -128,7 +131,7 @@ async def _series_to_change(reader: Reader, caller: Caller, slug: SeriesSlug) ->
 async def choose_for_series(
     tx: Transaction, caller: Caller, slug: SeriesSlug, *, field: str, theirs_rev: str, choice: MergeSide
 ) -> Series:
-    """Carry out the decision for a series: an edit of all its coming dates. Also raises RuleRefused."""
+    """Choose one side of a decision about a series: an edit of all its coming dates. Also raises RuleRefused."""
     _, uris = await _series_to_change(tx, caller, slug)
     conflict = await merge_decisions.named(tx, uris, field, theirs_rev)
     values = local_series.MERGE_RULE.decode_edits(_values(conflict, choice))

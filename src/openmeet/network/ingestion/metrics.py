@@ -12,12 +12,12 @@ from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records.collections import Result
 from openmeet.network.records.message import Hint, RecordMessage, noun_of
 
-# From what people perceive as instant to what an operator must look at.
+# From what people perceive as instant to what an operator needs to look at.
 AGE_BUCKETS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 86_400.0)
-# A message's share of its batch: a record takes about a millisecond.
+# A message's share of its batch. Applying a record takes about a millisecond.
 SHARE_BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5)
 
-# Messages already applied, or already in the repository, are neither success nor failure.
+# Messages that were already applied, or already in the repository, count as neither success nor failure.
 _UNCOUNTED: Final = frozenset({IngestResult.IGNORED, IngestResult.SWITCHED_OFF})
 
 
@@ -33,7 +33,7 @@ class IngestionMetrics:
     age: Histogram
 
     def count(self, message: RecordMessage | Hint, outcome: IngestResult, seconds: float, now: Instant) -> None:
-        """Count a message that was applied in this many seconds, its share of a batch."""
+        """Count an applied message. ``seconds``: its share of the batch's time."""
         self.messages.labels(outcome.value).inc()
         if isinstance(message, Hint):
             self.processing.labels(self.tenant, "hint", message.kind.value).observe(seconds)
@@ -41,7 +41,7 @@ class IngestionMetrics:
         source = "signed" if message.is_verified else "unsigned"
         self.processing.labels(self.tenant, source, message.operation.value).observe(seconds)
         if outcome is IngestResult.FROM_THE_FUTURE:
-            return  # failed for good, and counted there
+            return  # failed permanently, and counted there
         if outcome not in _UNCOUNTED:
             self.results.labels("ingest", noun_of(message.collection), Result.SUCCESS.value).inc()
         if outcome is IngestResult.APPLIED:
@@ -58,7 +58,9 @@ class IngestionMetrics:
 
 
 def counting(metrics: Metrics, results: Counter, *, tenant: str = "default") -> IngestionMetrics:
-    """Register the metrics of ingestion, once per program. ``results``: its counter of ``records.collections.results_of``."""
+    """Register the metrics of ingestion, once per program. ``results``: its counter from
+    ``records.collections.results_of``.
+    """
     return IngestionMetrics(
         tenant,
         metrics.counter("ingested_messages", "Messages applied, by outcome", ["outcome"]),

@@ -1,6 +1,6 @@
-"""Notify people here of an author's changes to an event in another app, as if they were made on a page.
+"""Notify people here when an author changes an event in another app, as if the change was made on a page.
 
-Once per version: a notification is identified by the rev of the commit, and a version is applied once. First imports
+Once per version: a notification is identified by the rev of the commit, and each version is applied once. First imports
 and past events cause no notifications.
 """
 
@@ -24,7 +24,7 @@ def is_news(before: Event, after: Event, now: Instant) -> bool:
 
 
 async def of_change(tx: Transaction, before: Event, event_id: EventId, rev: str) -> None:
-    """Notify people of what the newest version of an event's record changes for them."""
+    """Notify people of the changes in the newest version of an event's record that affect them."""
     after = await events.by_id(tx, event_id)
     kind = None if after is None else _kind(before, after)
     if after is None or kind is None or not is_news(before, after, tx.now):
@@ -33,8 +33,8 @@ async def of_change(tx: Transaction, before: Event, event_id: EventId, rev: str)
 
 
 async def of_removal(tx: Transaction, before: Event, rev: str) -> None:
-    """Notify people that the author deleted the record of an event: it is shown as removed, and nobody should travel in
-    vain.
+    """Notify people that the author deleted the record of an event, so that nobody travels there in vain. The event is
+    shown as removed.
     """
     if before.is_gone or before.is_cancelled or before.is_over(tx.now):
         return
@@ -44,7 +44,7 @@ async def of_removal(tx: Transaction, before: Event, rev: str) -> None:
 
 
 async def of_deleted_record(tx: Transaction, before: Event, rev: str) -> None:
-    """Notify the hosts of an event made here that another app deleted its record."""
+    """Notify the hosts of an event made here that another app has deleted its record."""
     after = await events.by_id(tx, before.id)
     if after is None or after.record_deleted_at is None or before.record_deleted_at is not None:
         return
@@ -68,5 +68,5 @@ def _when_and_where(event: Event) -> tuple[object, ...]:
 
 
 def _named(event: Event, rev: str) -> Event:
-    """The event with the rev's time as its revision, which tells apart notifications about one subject."""
+    """Return the event with the rev's time as its revision, which distinguishes notifications about the same subject."""
     return replace(event, revision=to_microseconds(parse_tid(rev)))

@@ -1,13 +1,14 @@
-"""Recognize records that we wrote although no row knows them: after a restore from a backup.
+"""Recognize records that we wrote but that no row knows, after a restore from a backup.
 
-An origin mark (``openmeet.lexicon.origin``) is a claim that anybody can copy. It counts if everything else agrees: the
-record is signed in the repository of the event's own author (or of its group), under an unknown key, the event is here,
-would be published, and was never sent. Then the record is the event's, and no second one is written. The counter in the
-mark says which is newer: the record is newer than a row out of the backup, unless the row was edited since.
+An origin mark (``openmeet.lexicon.origin``) is a claim that anybody can copy. It counts if everything else agrees:
+the record is signed, is in the repository of the event's own author (or of its group), and has an unknown record key;
+the event is here, would be published, and was never sent. Then the record belongs to the event, and no second one is
+written. The counter in the mark decides which is newer: the record is newer than a row from the backup, unless the
+row was edited since.
 
-The same applies to a retracted record that an older copy of the repository has restored under its own key: it belongs
-to the same event, and its publication is decided again. So what became private since, or whose author withdrew consent,
-is retracted again (invariants 3, 11); what may be public continues in place.
+The same applies to a retracted record that an older copy of the repository has restored under its own key. It belongs
+to the same event, and its publication is decided again. If the event has become private since, or its author has
+withdrawn consent, the record is retracted again (invariants 3, 11); if it may be public, it continues in place.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,12 +31,12 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.outbox import publication_moves, publications, superseded_records
 from openmeet.outbox.publications import PublicationKind
 
-# No event is edited this often: a greater counter is forged.
+# No event is edited this often, so a greater counter is forged.
 _MOST_EDITS: Final = 1_000_000
 
 
 async def recognise(tx: Transaction, instance: str, readings: Sequence[ParsedMessage]) -> set[str]:
-    """Find our records among unknown ones; returns their URIs, and attaches them to their rows."""
+    """Find our own records among unknown ones and attach them to their rows. Returns their URIs."""
     found: set[str] = set()
     for reading in readings:
         message, mark = reading.message, None if reading.event is None else reading.event.origin
@@ -44,14 +45,14 @@ async def recognise(tx: Transaction, instance: str, readings: Sequence[ParsedMes
         if not 0 < mark.version <= _MOST_EDITS or message.uri in found:
             continue
         if await seen.is_history(tx, message.did, message.rev):
-            continue  # an old message, of a record that is known to be deleted (invariant 10)
+            continue  # an old message about a record that is known to be deleted (invariant 10)
         if await _take_as_ours(tx, message, EventId(mark.event_id), mark.version):
             found.add(message.uri)
     return found
 
 
 async def count_on(tx: Transaction, instance: str, mark: OriginMark | None, event_id: EventId) -> None:
-    """Continue the event's counter from that of its record: the record is from before a restore, and has a greater one."""
+    """Raise the event's revision to the counter in its record, which is higher if the record is from before a restore."""
     if mark is not None and (mark.instance, mark.event_id) == (instance, event_id) and mark.version <= _MOST_EDITS:
         await event_queries.raise_revision(tx, event_id, mark.version)
 
@@ -63,14 +64,14 @@ async def _take_as_ours(tx: Transaction, message: RecordMessage, event_id: Event
     if message.did not in await _repositories_of(tx, event):
         return False
     if await event_queries.by_record_uri(tx, message.uri) is not None:
-        return False  # it came back once before, and is an event of its own since
+        return False  # the record came back earlier and has been a separate event since
     former = await superseded_records.find(tx, message.uri)
     if former is not None and former.subject_id != event.id:
-        return False  # a copied mark: the address is that of another event
+        return False  # a copied mark: the URI belongs to another event
     is_back = former is not None and not former.is_there
     if reach_of(event) is PublishLevel.NOTHING and not is_back:
         return False
-    # Counting continues from the record: a smaller number would say that it is older.
+    # Counting continues from the record's counter: a smaller number would mark our version as older.
     revision = max(event.revision, version)
     await publications.enqueue(
         tx, kind=PublicationKind.EVENT, subject_id=event.id, user_id=event.author_id, revision=revision
@@ -94,7 +95,7 @@ async def _take_as_ours(tx: Transaction, message: RecordMessage, event_id: Event
 
 
 async def _repositories_of(tx: Transaction, event: Event) -> set[str]:
-    """The DIDs in whose repositories the event's record may stand."""
+    """Return the DIDs whose repositories may contain the event's record."""
     group = None if event.group is None else await groups.by_id(tx, event.group.id)
     account = None if group is None else group.network.account_id
     people = [event.author_id] if account is None else [event.author_id, account]
@@ -102,13 +103,13 @@ async def _repositories_of(tx: Transaction, event: Event) -> set[str]:
 
 
 CountUnknown = Callable[[str], object]
-"""Called with the kind of the job that ended so."""
+"""Called with the kind of the job whose DID could not be resolved."""
 
 
 def uncounted(_kind: str) -> None:
-    """Count nothing: the counting callback for callers without metrics."""
+    """Count nothing. For callers without metrics."""
 
 
 def unknown_identities(metrics: Metrics) -> Counter:
-    """The counter of strangers whose DID cannot be resolved; register it once per program."""
+    """Register the counter of strangers whose DID cannot be resolved, once per program."""
     return metrics.counter("unknown_identities", "Jobs about DIDs that nobody can resolve, by kind", ["kind"])

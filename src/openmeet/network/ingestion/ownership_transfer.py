@@ -1,8 +1,10 @@
-"""Ownership transfers between other installations: the old record and the new one name each other, and are one event here.
+"""Ownership transfers between other installations: the old and the new record refer to each other and are one event
+here.
 
-Either record may arrive first, and RSVPs to either before both. Only what both say counts: the old repository releases
-the event, the new one takes it over; with one side alone anybody could give away, or take, the RSVPs to somebody else's
-event. An event that is edited or restricted here stays two: its owner decides that on a page, not by a record.
+Either record may arrive first, and RSVPs to either may arrive before both. A transfer counts only if both sides state
+it: the old repository releases the event, and the new one takes it over. If one side sufficed, anybody could give away
+or take over the RSVPs to somebody else's event. Two events of which one was edited or restricted here are not merged:
+the owner decides that on a page.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -42,7 +44,7 @@ _ANSWERED_TWICE: Final = """
 
 
 def named_by(readings: Sequence[ParsedMessage]) -> set[str]:
-    """The other records that event versions name: they are locked together."""
+    """Return the other records that event versions refer to. They are locked together."""
     succession = [
         read_succession(one.record) for one in readings if one.event is not None and _has_succession(one.record)
     ]
@@ -50,7 +52,7 @@ def named_by(readings: Sequence[ParsedMessage]) -> set[str]:
 
 
 async def follow(tx: Transaction, context: IngestionContext, uri: str, record: Mapping[str, object]) -> None:
-    """Merge two events if their records name each other as predecessor and successor; called when a version of one was
+    """Merge two events if their records name each other as predecessor and successor. Called after a version of one was
     applied.
     """
     if not _has_succession(record):
@@ -85,7 +87,9 @@ async def _may_join(tx: Transaction, kept: Event, gone: Event) -> bool:
 
 
 async def _join(tx: Transaction, context: IngestionContext, kept: Event, gone: Event, newest: SeenRecord) -> None:
-    """The event that was known first continues with the new record; the event derived from that alone is removed."""
+    """Merge the two: the event that was known first continues with the new record, and the event derived only from the
+    new record is removed.
+    """
     old, new, did = kept.record_uri or "", newest.uri, Did(newest.did)
     author_id, _ = await identities.who_wrote(tx, did)
     await ownership.give_up_record(tx, gone.id)
@@ -101,7 +105,7 @@ async def _join(tx: Transaction, context: IngestionContext, kept: Event, gone: E
         tx, [one.uri for one in await superseded_records.of_subject(tx, PublicationKind.EVENT, kept.id)], new
     )
     both = await merge.merge_events(tx, gone.id, kept.id)
-    # Nothing is pending for either of the two any longer.
+    # No RSVP is pending for either of the two any longer.
     await pending.apply_pending(tx, {new: kept.id})
     twice = await tx.fetch(_ANSWERED_TWICE, uri=new, collections=sorted(RSVPS))
     dids = {row["did"] for row in twice} | await _dids_of(tx, both)

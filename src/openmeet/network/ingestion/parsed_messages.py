@@ -20,22 +20,24 @@ from openmeet.network.records.series import SeriesRead, read_series
 
 
 class IngestResult(StrEnum):
-    """The outcome of one message; the label of a metric."""
+    """The result of one message; also the label of a metric."""
 
     APPLIED = "applied"
     ECHO = "echo"
     LATE = "late"  # a create of ours that arrived after its key was abandoned
-    KNOWN = "known"  # older than what is known, or the same
+    KNOWN = "known"  # older than what is known, or equal to it
     PARKED = "parked"
     RAW = "raw"
-    IGNORED = "ignored"  # of a collection that concerns nobody here
-    SWITCHED_OFF = "switched_off"  # of a kind that this site does not accept at present
+    IGNORED = "ignored"  # from a collection that is not read here
+    SWITCHED_OFF = "switched_off"  # of a kind that this site currently does not accept
     FROM_THE_FUTURE = "from_the_future"
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedMessage:
-    """A put has at most one of the fields between ``message`` and ``record``; ``record`` is the decoded map, if it is one."""
+    """A message and its parsed content. A put has at most one of the fields between ``message`` and ``record``;
+    ``record`` is the decoded record, if it is a map.
+    """
 
     message: RecordMessage
     event: EventRead | None = None
@@ -48,7 +50,7 @@ class ParsedMessage:
 
     @property
     def subject_uri(self) -> str | None:
-        """The event or group record that this is about."""
+        """The URI of the event or group record that this is about."""
         if self.rsvp is not None:
             return str(self.rsvp.subject)
         if self.statement is not None:
@@ -57,7 +59,7 @@ class ParsedMessage:
 
 
 def read(message: RecordMessage, now: Instant) -> ParsedMessage:
-    """Parse a message; with the reason if its record cannot be read."""
+    """Parse a message. If its record cannot be read, the result contains the reason."""
     if message.body is None:
         return ParsedMessage(message)
     if len(message.body) > MAX_RECORD_BYTES:

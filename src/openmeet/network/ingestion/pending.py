@@ -1,7 +1,7 @@
 """Pending RSVPs: an RSVP whose event has not been seen waits for it, and the event is fetched once.
 
-The RSVPs are rows of ``records`` in state PARKED; nothing else is stored. They are limited per author and deleted after
-thirty days (``records.seen``).
+Pending RSVPs are rows of ``records`` in state PARKED; nothing else is stored. They are limited per author and deleted
+after thirty days (``records.seen``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,13 +20,17 @@ from openmeet.outbox.kinds import JobKind
 
 
 async def enqueue_fetches(tx: Transaction, waited_for: set[str], subjects: Sequence[str]) -> None:
-    """Fetch the unknown events of these RSVPs, each once, however many RSVPs wait. ``waited_for``: as in a batch."""
+    """Enqueue fetches of the unknown events of these RSVPs, one per event, no matter how many RSVPs wait.
+    ``waited_for``: as in a batch.
+    """
     waited_for.update(subjects)
     await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(subject, 1, tx.now) for subject in subjects])
 
 
 async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) -> None:
-    """Count the pending RSVPs of events whose records have just become known, and drop failed jobs that fetch these."""
+    """Count the pending RSVPs of events whose records have just become known, and complete failed jobs that fetch these
+    events.
+    """
     await complete_failed(tx, JobKind.FETCH_SUBJECT, uris)
     wanted = [uri for uri in uris if uri in waited_for]
     waited_for.difference_update(wanted)
@@ -34,14 +38,14 @@ async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) ->
 
 
 async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:
-    """Move the RSVPs of events that have got these records (by URI) from their former ones."""
+    """Move the RSVPs of events to these new records (by URI) from their previous ones."""
     for uri in await seen.answered_among(tx, sorted(made)):
         dids = dict.fromkeys(answer.did for answer in await seen.counted_for(tx, uri))
         await rsvps.derive_each(tx, [PersonAndEvent(Did(did), uri, made[uri]) for did in dids])
 
 
 async def apply_pending(tx: Transaction, event_ids: Mapping[str, EventId], *, only: str | None = None) -> None:
-    """Count the pending RSVPs of these events (by URI), in order of first arrival. ``only``: those of this DID."""
+    """Count the pending RSVPs of these events (by URI), in order of first arrival. ``only``: restrict to this DID."""
     waiting = await seen.parked_for(tx, sorted(event_ids))
     waiting = [answer for answer in waiting if only in {None, answer.did}]
     await seen.count_in(tx, [answer.uri for answer in waiting])
@@ -51,7 +55,9 @@ async def apply_pending(tx: Transaction, event_ids: Mapping[str, EventId], *, on
 
 
 async def resolve(tx: Transaction, *, sloppy: AtUri, durable: AtUri, event_id: EventId | None) -> None:
-    """Move pending RSVPs to the URI with the DID that a handle resolved to, or count them at once."""
+    """Move pending RSVPs to the URI with the DID that the handle resolved to. If the event is known, count them at
+    once.
+    """
     await seen.resolve_subject(tx, sloppy=str(sloppy), durable=str(durable))
     if event_id is not None:
         await apply_pending(tx, {str(durable): event_id})

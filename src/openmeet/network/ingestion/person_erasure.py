@@ -1,4 +1,4 @@
-"""Delete a person who asked for it: every DID of theirs, every row. A job deletes their custodial account."""
+"""Delete a person who requested it: all their DIDs and all their rows. A job deletes their custodial account."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,10 +29,11 @@ _AT_A_TIME = 100
 
 @dataclass(frozen=True, slots=True)
 class PersonErasureContext:
-    """What the deletion of a person needs. ``ledger``: what survives a restore. ``pictures``: the blob store.
+    """Dependencies of deleting a person. ``ledger``: the record of deletions that survives a restore. ``pictures``: the
+    blob store.
 
-    ``other_databases``: beside the community's, those in which something of a person may have been, such as that of the
-    queue. ``grace``: of requests, in microseconds.
+    ``other_databases``: databases other than the community's that may hold data of the person, such as the queue's.
+    ``grace``: grace period of requests, in microseconds.
     """
 
     erasing: ErasureContext
@@ -43,7 +44,7 @@ class PersonErasureContext:
 
 
 async def take_due(db: Database, erasing: PersonErasureContext) -> int:
-    """Continue every request for deletion that has reached its next stage; returns how many accounts were deleted."""
+    """Continue every deletion request that has reached its next stage; return how many accounts were deleted."""
     await ledger_catch_up.catch_up(db, erasing.ledger, erasing.grace)
     try:
         await actions.end_soon(db)
@@ -51,7 +52,7 @@ async def take_due(db: Database, erasing: PersonErasureContext) -> int:
         log.error("account.events_not_ended", exc_info=failure)
     async with db.reader() as reader:
         now = reader.now
-        # Asked for separately, so that those which only wait for their day do not take the places of others.
+        # Queried separately, so that requests that only wait for their date do not use up the limit of the others.
         over = await erasure_requests.due(reader, tuple(ErasureStage), now, _AT_A_TIME)
         ending = await erasure_requests.due(
             reader, (ErasureStage.REQUESTED,), Instant(now + ENDS_BEFORE), _AT_A_TIME, after=now
@@ -63,7 +64,7 @@ async def take_due(db: Database, erasing: PersonErasureContext) -> int:
     for one in waiting:
         try:
             deleted += await _advance(db, erasing, one.user_id, now)
-        except Exception as failure:  # noqa: BLE001 - the others are not to wait for one; the next turn tries again
+        except Exception as failure:  # noqa: BLE001 - one failure must not delay the others; the next round retries
             log.error("account.deletion_failed", exc_info=failure)
     if deleted:
         await discard_files(db, erasing)
@@ -74,8 +75,9 @@ async def _advance(db: Database, erasing: PersonErasureContext, user_id: UserId,
     async with db.reader() as reader:
         asked = await erasure_requests.find(reader, user_id)
     if asked is None:
-        return False  # they signed in while others were deleted
-    # Also what was interrupted, or came back with a backup: upcoming events are not to go without a word.
+        return False  # they signed in while others were being deleted
+    # This also covers requests that were interrupted or came back with a backup: attendees must be told before upcoming
+    # events disappear.
     is_over = asked.stage is ErasureStage.REQUESTED and actions.ends_at(asked) <= now
     if is_over or asked.stage is ErasureStage.ERASING:
         await actions.end(db, asked)
@@ -87,10 +89,10 @@ async def _advance(db: Database, erasing: PersonErasureContext, user_id: UserId,
 
 
 async def erase(db: Database, erasing: PersonErasureContext, user_id: UserId) -> ErasureReport | None:
-    """Delete everything personal of somebody whose grace period is over, or continue. None if the request was cancelled:
-    they have signed in since, or are deleted already.
+    """Delete all personal data of somebody whose grace period is over, or continue doing so. Returns None if the
+    request was cancelled because they have signed in since, or if they are already deleted.
     """
-    # Somebody who was merged into them a moment ago is deleted with them, also after a restore.
+    # An account that was merged into theirs a moment ago is deleted with it, also after a restore.
     await note_merges(db, erasing.ledger)
     async with db.transaction() as tx:
         if not await erasure_requests.advance(tx, user_id, ErasureStage.ERASING):
@@ -98,15 +100,15 @@ async def erase(db: Database, erasing: PersonErasureContext, user_id: UserId) ->
         left = await actions.undeleted_records(tx, user_id)
         dids = [one.did for one in await identities.of_user(tx, user_id)]
         accounts = await identities.custodial_of(tx, [user_id])
-    if user_id not in erasing.ledger.people():  # an earlier attempt has noted it
+    if user_id not in erasing.ledger.people():  # an earlier attempt has already noted it
         erasing.ledger.note(user_id, db_now=tx.now)
     deleted = await account_rows.purge(db, user_id)
     for did in dids:
-        # Before its row goes as well: after an interruption nobody would know the DID any more.
+        # Erased before its row is deleted: after an interruption, the DID would otherwise be lost.
         await erasing.erasing.elsewhere(did)
         await account_deletion.erase(db, erasing.erasing, did)
     await account_rows.unlink(db, user_id)
-    # Before the last step, so that an interruption does it again.
+    # Done before the last step, so that it is repeated after an interruption.
     await discard_deleted(db, WORD_INDEXES)
     async with db.transaction() as tx:
         for name, number in (await account_rows.forget(tx, user_id)).items():
@@ -116,9 +118,9 @@ async def erase(db: Database, erasing: PersonErasureContext, user_id: UserId) ->
 
 
 async def discard_files(db: Database, erasing: PersonErasureContext) -> None:
-    """Delete what files still have of people who were deleted: their pictures, and old pages in the logs of databases.
+    """Delete what files still contain of deleted people: their pictures, and old pages in the databases' logs.
 
-    What is interrupted, or cannot be done now, hourly tasks do.
+    Whatever is interrupted or cannot be done now is left to hourly tasks.
     """
     while await forget_unused(db, erasing.pictures) == ROUND:
         pass
@@ -128,14 +130,14 @@ async def discard_files(db: Database, erasing: PersonErasureContext) -> None:
 
 
 async def discard_logs(databases: Sequence[Database]) -> None:
-    """Truncate the write-ahead logs of SQLite files: they have pages as they were before something was deleted."""
+    """Truncate the write-ahead logs of SQLite files, because they contain pages from before the deletion."""
     for one in databases:
         if not await discard_deleted(one):
             log.warning("database.log_not_truncated")
 
 
 async def note_merges(db: Database, ledger: ErasureLedger) -> int:
-    """Note accounts that were merged in the ledger; returns how many."""
+    """Record merged accounts in the ledger; return how many."""
     noted = 0
     while True:
         async with db.reader() as reader:
@@ -150,7 +152,9 @@ async def note_merges(db: Database, ledger: ErasureLedger) -> int:
 
 
 async def note_requests(db: Database, ledger: ErasureLedger) -> None:
-    """Note requests, and those that were withdrawn, in the ledger: a backup may be older than they are."""
+    """Record new and withdrawn requests in the ledger, because a later restore may use a backup that is older than they
+    are.
+    """
     async with db.reader() as reader:
         withdrawn = await erasure_requests.withdrawn(reader)
         requests = await erasure_requests.every(reader)
@@ -166,9 +170,10 @@ async def note_requests(db: Database, ledger: ErasureLedger) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ErasedAgain:
-    """How many accounts were deleted, or merged, again; ``postponed``: how many other requests have a new grace period.
-    ``failed``: people for whom that could not be done; the log says why. ``requested``: how many requests are younger than the backup
-    and were made again; ``withdrawn``: how many of the backup had been withdrawn since.
+    """The result of ``erase_again``: how many accounts were deleted or merged again. ``postponed``: how many other
+    requests got a new grace period. ``failed``: people for whom this failed; the log has the reasons. ``requested``:
+    how many requests are newer than the backup and were made again. ``withdrawn``: how many requests in the backup had
+    been withdrawn later.
     """
 
     erased: int
@@ -180,10 +185,11 @@ class ErasedAgain:
 
 
 async def erase_again(db: Database, erasing: PersonErasureContext, grace: int) -> ErasedAgain:
-    """After a restore: delete and merge everybody again that the ledger lists, also those who were guests or strangers in
-    the backup. Other requests of the backup get a new grace period (microseconds): their people may have signed in since.
+    """After a restore: delete and merge again everybody that the ledger lists, including people who were guests or
+    strangers in the backup. Other requests in the backup get a new grace period (microseconds), because their people
+    may have signed in since.
 
-    Nobody waits for one who fails; a repetition does what is left.
+    A failure for one person does not stop the others. Running this again continues with what is left.
     """
     people = dict.fromkeys(erasing.ledger.people())
     failed: list[UserId] = []
@@ -191,12 +197,13 @@ async def erase_again(db: Database, erasing: PersonErasureContext, grace: int) -
     for user_id in people:
         try:
             erased += await _erase_one_again(db, erasing, user_id)
-        except Exception as failure:  # noqa: BLE001 - reported by number; the others are not to wait for one
+        except Exception as failure:  # noqa: BLE001 - reported by number; one failure must not stop the others
             log.error("account.deletion_failed", user_id=user_id, exc_info=failure)
             failed.append(user_id)
     for user_id, into in erasing.ledger.merged():
         if user_id in people:
-            continue  # the account that they were merged into was deleted since; a merge would withdraw what is left to do
+            # the account they were merged into was deleted since; a merge would withdraw the remaining deletions
+            continue
         try:
             merged += await ledger_catch_up.merge_again(db, user_id, into)
         except Exception as failure:  # noqa: BLE001 - as above
@@ -216,7 +223,7 @@ async def erase_again(db: Database, erasing: PersonErasureContext, grace: int) -
 async def _erase_one_again(db: Database, erasing: PersonErasureContext, user_id: UserId) -> bool:
     async with db.transaction() as tx:
         there = await users.by_id(tx, user_id)
-        # An emptied row tells no longer when it was made.
+        # A blanked row no longer has its creation time.
         if there is None or there.created_at == 0:
             return False
         asked = await erasure_requests.put(tx, user_id, Instant(tx.now))

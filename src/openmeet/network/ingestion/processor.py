@@ -1,8 +1,9 @@
-"""The event processor: from the queue into a tenant's database, a batch per transaction, acknowledged after the commit.
+"""Event processor: applies messages from the queue to a tenant's database, one batch per transaction, acknowledged
+after the commit.
 
-A failing batch is split, so that one message does not affect the others. An event that fails on a pending RSVP is
-applied without it (``retry``). A message that keeps failing becomes a dead letter with the reason, for an operator; so
-does an unreadable one.
+A failing batch is split, so that one message does not affect the others. An event that fails because of a pending RSVP
+is applied without it (``retry``). A message that keeps failing becomes a dead letter with the reason, for an operator;
+so does an unreadable one.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ from openmeet.outbox.kinds import JobKind
 
 # A transaction may last two seconds; a record takes about half a millisecond on an idle machine.
 BATCH = 400
-# The batch size before the pace is known.
+# The batch size before the speed is known.
 _FIRST_BATCH = 50
 _BATCH_SECONDS = 0.5
 LEASE_SECONDS = 60.0
@@ -45,7 +46,7 @@ PASSING_TRIES = 30
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """One tenant's processor; any number may run."""
+    """The processor of one tenant. Any number may run at the same time."""
 
     db: Database
     queue: Queue
@@ -55,7 +56,7 @@ class Processor:
 
 
 async def run(processor: Processor, stop: asyncio.Event) -> None:
-    """Take messages from the queue and apply them, batch after batch, until ``stop`` is set."""
+    """Take messages from the queue and apply them, batch by batch, until ``stop`` is set."""
     limit = _FIRST_BATCH
     while not stop.is_set():
         try:
@@ -70,9 +71,10 @@ async def run(processor: Processor, stop: asyncio.Event) -> None:
 
 
 def next_limit(limit: int, taken: int, seconds: float) -> int:
-    """The next batch size: what fits well into a transaction at the pace of the last batch; at most twice the last size.
+    """Return the next batch size: what fits well into a transaction at the speed of the last batch, and at most twice
+    the last size.
 
-    A batch that does not fit is split and applied again, which makes a slow machine slower.
+    A batch that does not fit is split and applied again, which makes a slow machine even slower.
     """
     if not taken:
         return limit
@@ -80,7 +82,7 @@ def next_limit(limit: int, taken: int, seconds: float) -> int:
 
 
 async def run_once(processor: Processor, *, limit: int = BATCH) -> int:
-    """Take one batch and complete every message of it; return how many there were."""
+    """Take one batch and complete every message in it; return how many there were."""
     elapsed = stopwatch()
     deliveries = await processor.queue.lease(limit, LEASE_SECONDS)
     if not deliveries:
@@ -104,7 +106,7 @@ async def _apply_batch(processor: Processor, batch: Sequence[tuple[Delivery, Rec
         outcomes = await _apply_or_take(processor, [message for _, message in batch])
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: whatever it is, the message must not be lost
         if len(batch) > 1:
-            # Halves, so that one bad message costs a few transactions and not one per neighbour.
+            # Split into halves, so that one bad message costs a few transactions instead of one for each other message.
             middle = len(batch) // 2
             await _apply_batch(processor, batch[:middle])
             await _apply_batch(processor, batch[middle:])
@@ -137,8 +139,9 @@ async def _apply_or_take(processor: Processor, messages: Sequence[RecordMessage 
 async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[IngestResult]:
     records = [message for message in messages if isinstance(message, RecordMessage)]
     hints = [message for message in messages if isinstance(message, Hint)]
-    # A batch is some forty statements, on SQLite more; each would otherwise be a hop between threads. Hints lock RSVPs
-    # and events of their own: the records' locks are released before. Records that were applied can be applied again.
+    # A batch takes about forty statements, more on SQLite, and otherwise each would switch threads. Hints lock other
+    # RSVPs and events, so the locks on the records are released first. Records that were already applied can be applied
+    # again.
     applied = iter(
         await processor.db.batch(lambda tx: apply(tx, processor.ingestion_context, records)) if records else []
     )
@@ -148,13 +151,13 @@ async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint])
 
 
 async def _ask(tx: Transaction, hints: Sequence[Hint]) -> None:
-    """Enqueue identity refreshes and repository reads; they run outside the batch. Each hint enqueues again."""
+    """Enqueue identity refreshes and repository reads, which run outside the batch. Each hint enqueues its job again."""
     unread = [hint for hint in hints if hint.kind is HintKind.REPOSITORY]
     revs = {(hint.did, hint.rev) for hint in unread if hint.rev is not None}
     locked = await reevaluate.lock_missed(tx, revs)
     await seen.mark_stale(tx, {hint.did for hint in hints})
     await repository_state.note_missed(tx, [(hint.did, hint.rev) for hint in unread])
-    # A read may have brought what was missed before the stream reported the gap.
+    # A read may have already brought what was missed, before the stream reported the gap.
     await reevaluate.reconsider_missed(tx, revs, locked)
     await enqueue_again(tx, JobKind.BACKFILL, {hint.did for hint in unread})
     await enqueue_again(
@@ -171,7 +174,7 @@ async def _failed(processor: Processor, delivery: Delivery, failure: Exception) 
         await _bury(processor, delivery, why)
         return
     processor.counting.result(delivery.message.routing_key, Result.RETRIED)
-    jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
+    jitter = random.random()  # noqa: S311 - spreads retries; not used for security
     await processor.queue.retry(delivery, retry.wait_seconds(attempts, jitter, policy=POLICY), why)
 
 

@@ -1,6 +1,6 @@
-"""Quarantined records: what could not be read, repaired or counted for a reason of its own, and why.
+"""Quarantined records: those that could not be read, repaired or counted because of their own content, and the reasons.
 
-A record in quarantine does not stop the others of its repository. The table is ``quarantined_records``.
+A record in quarantine does not block the other records of its repository. The table is ``quarantined_records``.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,7 +19,7 @@ from openmeet.network.records.reader import shortened
 from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox.kinds import JobKind
 
-# Characters of a reason: a database's message, without a record that somebody quotes in it.
+# Maximum number of characters of a reason: enough for a database's message, but not for a whole record quoted in it.
 _MOST_REASON: Final = 500
 
 
@@ -33,7 +33,7 @@ class FailedStep(StrEnum):
     COUNT = "counting"
 
 
-# What is read again to retry a step: the repository of the record; to count an RSVP, its event.
+# The job that retries a step: it reads the repository of the record or, to count an RSVP, its event.
 RETRY_JOB: Final = {
     FailedStep.APPLY: JobKind.BACKFILL,
     FailedStep.REPAIR: JobKind.RECONCILE,
@@ -45,7 +45,7 @@ RETRY_JOB: Final = {
 class RecordFailure:
     """A record version that failed, as of the rev of the read, and the error.
 
-    ``cid``: None if the record was to be deleted, or is unknown.
+    ``cid``: None if the record was to be deleted or is unknown.
     """
 
     uri: str
@@ -59,14 +59,14 @@ class RecordFailure:
         failure = cause if isinstance(cause, ForeignKeyViolated) else self.failure
         if isinstance(failure, Failure):
             return reason_of(failure)
-        # A driver's or parser's message may contain what no database stores.
+        # The message of a driver or parser may contain characters that no database stores.
         message = str(failure).replace("\0", "").encode(errors="replace").decode()
         return RecordReason.NOT_APPLIED(error=type(failure).__name__, detail=shortened(message, _MOST_REASON))
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedRecord:
-    """A quarantined record. ``found_at``: first failure; ``tried_at``: last; ``times``: number of failures."""
+    """A quarantined record. ``found_at``: first failure. ``tried_at``: last failure. ``times``: number of failures."""
 
     uri: str
     did: str
@@ -93,8 +93,8 @@ _IN_STEP: Final = (
 _REMOVE: Final = "delete from quarantined_records where uri in :uris"
 _RELEASE: Final = "delete from quarantined_records where uri in :uris and step = :step"
 
-# The stream has since applied this version or a newer one; a pending RSVP is effective, superseded or deleted by now.
-# The failure is history.
+# The failure is history: the stream has since applied this version or a newer one, or the pending RSVP is by now
+# effective, superseded or deleted.
 _IS_OBSOLETE: Final = """
     ((p.step = 'taking'
       and exists (select 1 from records r
@@ -117,9 +117,10 @@ _DELETE_OBSOLETE: Final = f"""
 
 
 def is_of_record(failure: Exception) -> bool:
-    """Whether a failure is the record's own and would come back each time: not an unreachable server, and no lost race.
+    """Whether a failure is caused by the record itself and would recur each time, as opposed to an unreachable server
+    or a lost race.
 
-    A missing foreign key may be a race with an account merge (``apply``). By then that has been retried.
+    A missing foreign key can be a race with an account merge (``apply``), but by now that has been retried.
     """
     if isinstance(failure, TransactionConflict) and isinstance(failure.__cause__, ForeignKeyViolated):
         return True
@@ -129,7 +130,7 @@ def is_of_record(failure: Exception) -> bool:
 async def store_result(
     tx: Transaction, did: str, step: FailedStep, collections: Collection[str], failed: Sequence[RecordFailure]
 ) -> None:
-    """Store which records of these collections failed in a step of a read; others that failed in it before are
+    """Store which records of these collections failed in a step of a read. Others that failed in that step before are
     released.
     """
     found = {one.uri: one for one in failed}
@@ -139,7 +140,7 @@ async def store_result(
 
 
 async def add(tx: Transaction, step: FailedStep, failed: Sequence[RecordFailure]) -> None:
-    """Quarantine records that failed in this step just now; others stay as they are."""
+    """Quarantine records that have just failed in this step. Other records are not affected."""
     rows: list[Mapping[str, object]] = []
     for one in sorted(failed, key=lambda some: some.uri):
         uri = parse_at_uri(one.uri)
@@ -155,13 +156,13 @@ async def release(tx: Transaction, step: FailedStep, uris: Sequence[str]) -> Non
 
 
 async def count(reader: Reader) -> int:
-    """How many records are quarantined."""
+    """Return the number of quarantined records."""
     row = await reader.fetch_one(_COUNT)
     return 0 if row is None else int(row["n"])
 
 
 async def page(reader: Reader, *, after: str = "", limit: int = 100) -> list[QuarantinedRecord]:
-    """Quarantined records after the URI ``after``, in URI order: those of one repository are together."""
+    """Return quarantined records after the URI ``after``, in URI order, so that those of one repository are together."""
     return [
         QuarantinedRecord(
             row["uri"],
@@ -188,13 +189,13 @@ async def retry(tx: Transaction, uris: Sequence[str]) -> None:
 
 
 async def remove(tx: Transaction, uris: Sequence[str]) -> None:
-    """Remove records from quarantine; a read that fails on one of them quarantines it again."""
+    """Remove records from quarantine. A read that fails on one of them quarantines it again."""
     if uris:
         await tx.execute(_REMOVE, uris=list(uris))
 
 
 async def delete_obsolete(tx: Transaction) -> int:
-    """Delete failures that newer messages have made up for, which are no longer shown; return how many."""
+    """Delete failures that newer messages have resolved and that are no longer shown; return their number."""
     return await tx.execute(_DELETE_OBSOLETE)
 
 

@@ -1,10 +1,10 @@
-"""Why something of the network could not be read or changed."""
+"""Reasons why something from the network could not be read or changed."""
 
 from groundwork.errors import Reason
 
 
 class IngestionReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/records.py``."""
+    """Reason codes. Their messages are in ``i18n/reasons/records.py``."""
 
     NO_SUCH_SERIES = "ingestion.no_such_series"
     HOSTS_ONLY = "ingestion.hosts_only"

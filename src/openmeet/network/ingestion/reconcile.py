@@ -1,11 +1,11 @@
 """Reconcile a repository with everything stored about it: records, publications, and the rows derived from them.
 
-Our collections are listed, and each compared record is read again with its proof. The repository decides: unknown
-records there are applied, known records that are proven absent are deleted, a publication that lost its record is
-marked so. Each published or imported row is compared with its record field by field (``content_check``). Events, RSVPs,
-series, groups and membership statements that lack their understood record, or differ from it, are derived again
-(``repair``). Discrepancies are counted (``discrepancies``), repaired or not. What fails for a reason of its own is
-quarantined (``quarantine``), and the rest is repaired.
+Our collections are listed, and each compared record is read again with its proof. The repository is authoritative:
+unknown records in it are applied, known records that are proven absent are deleted, and a publication that lost its
+record is marked as lost. Each published or imported row is compared with its record field by field (``content_check``).
+Events, RSVPs, series, groups and membership statements that lack their understood record, or differ from it, are
+derived again (``repair``). Discrepancies are counted (``discrepancies``), whether or not they are repaired. A record
+that fails for a reason of its own is quarantined (``quarantine``), and the rest is repaired.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -84,7 +84,7 @@ ROWLESS = """
      where r.did = :did and r.standing = 'mapped' and r.collection in :statements and s.uri is null
 """
 
-# RSVPs are in the repositories of their authors.
+# RSVPs are in their authors' repositories.
 RECORDLESS: Mapping[Engine, str] = {
     engine: f"""
     select e.record_uri as uri from events e left join records r on r.uri = e.record_uri and r.standing <> 'tombstone'
@@ -116,7 +116,7 @@ RECORDLESS: Mapping[Engine, str] = {
 class Reconciled:
     """The result for one repository. ``records`` is None if it is not served; then nothing was compared.
 
-    ``failed``: quarantined records; they are among ``unrepaired``, too.
+    ``failed``: quarantined records, which are also included in ``unrepaired``.
     """
 
     did: Did
@@ -127,16 +127,16 @@ class Reconciled:
 
     @property
     def agrees(self) -> bool:
-        """Whether it was compared, and there were no discrepancies."""
+        """Whether the repository was compared and had no discrepancies."""
         return self.records is not None and not (self.repaired or self.unrepaired or self.failed)
 
 
 @dataclass(frozen=True, slots=True)
 class ReconcileOptions:
-    """How repositories are asked. ``proves_each``: prove every record, not only those that seem to have changed.
+    """How repositories are queried. ``proves_each``: prove every record, not only those that seem to have changed.
 
-    ``pause`` waits so many seconds if the budget of a host is spent; None: raise TooMany instead. ``progress`` gets the
-    number of proven records and the total.
+    ``pause`` waits for a number of seconds if the budget of a host is spent; if None, TooMany is raised instead.
+    ``progress`` is called with the number of proven records and the total.
     """
 
     spend_on_host: SpendOnHost = unlimited
@@ -148,7 +148,9 @@ class ReconcileOptions:
 def reconcile_handler(
     db: Database, network: NetworkClients, context: IngestionContext, spend_on_host: SpendOnHost = unlimited
 ) -> JobHandler:
-    """The handler of ``JobKind.RECONCILE``: compares one repository with what is stored. The subject of a job is its DID."""
+    """Return the handler of ``JobKind.RECONCILE``, which compares one repository with what is stored. The subject of a
+    job is the DID.
+    """
 
     async def handle(job: Job) -> None:
         await reconcile(db, network, context, parse_did(job.subject), asking=ReconcileOptions(spend_on_host))
@@ -165,7 +167,7 @@ async def reconcile(
     is_dry_run: bool = False,
     asking: ReconcileOptions = ReconcileOptions(),
 ) -> Reconciled:
-    """Compare, repair, count. A dry run changes and counts nothing; all its discrepancies remain open.
+    """Compare, repair and count. A dry run changes and counts nothing; all its discrepancies remain open.
 
     Raises RemoteFailed, RemoteSlow, and TooMany if the budget of the host is spent.
     """
@@ -209,7 +211,7 @@ async def reconcile(
 async def _compare(
     db: Database, context: IngestionContext, did: Did, there: Mapping[str, str], rev: Tid
 ) -> list[RecordDiscrepancy]:
-    """The discrepancies, in URI order; nothing is changed."""
+    """Return the discrepancies, in URI order, without changing anything."""
     facts = await _facts(db, did)
     found = compare(there, rev, facts)
     disagreeing = {one.uri for one in found}
@@ -221,7 +223,7 @@ async def _compare(
 async def _proven(
     db: Database, network: NetworkClients, did: Did, listing: Listing, asking: ReconcileOptions
 ) -> list[RecordMessage]:
-    """Every record that is listed, or should be, with its proof. Those that cannot be proven are left out."""
+    """Return every record that is listed or should be listed, with its proof. Those that cannot be proven are left out."""
     async with db.reader() as reader:
         expected = await repository_state.not_newer_than(reader, did, listing.rev, sorted(CONCERNING))
     uris = [*listing.cids, *(uri for uri, _, _ in expected if uri not in listing.cids)]
@@ -255,7 +257,7 @@ async def _wait_or_raise(asking: ReconcileOptions, failure: Failure | None) -> N
 
 
 async def written_to(reader: Reader) -> list[Did]:
-    """The repositories that this site writes to."""
+    """Return the repositories that this site writes to."""
     rows = await reader.fetch("select did from identities where kind in ('connected', 'custodial') order by did")
     return [parse_did(row["did"]) for row in rows]
 
@@ -283,14 +285,14 @@ async def _facts(db: Database, did: Did) -> RepositoryFacts:
 
 
 async def _is_first(db: Database, did: Did) -> bool:
-    """Whether it was never read completely: then everything is new, and nothing went wrong."""
+    """Whether the repository was never read completely. In that case everything is new, and nothing went wrong."""
     async with db.reader() as reader:
         row = await reader.fetch_one("select synced_at from repositories where did = :did", did=did)
     return row is None or row["synced_at"] is None
 
 
 async def _worth_counting(db: Database, found: Sequence[RecordDiscrepancy]) -> list[RecordDiscrepancy]:
-    """Pending RSVPs to unknown events expire and come back by design: they are no discrepancies."""
+    """Return the discrepancies without pending RSVPs to unknown events, which expire and come back by design."""
     missing = [one.uri for one in found if one.kind is Discrepancy.RECORD_MISSING]
     async with db.reader() as reader:
         known = await seen.find_many(reader, missing)
@@ -306,7 +308,9 @@ async def _repair(
     found: Sequence[RecordDiscrepancy],
     asking: ReconcileOptions,
 ) -> list[RecordFailure]:
-    """Repair rows of this site that the read alone does not: it brings nothing new about them. Returns what failed."""
+    """Repair rows of this site that the read does not repair because it brings nothing new about them. Returns what
+    failed.
+    """
     failed: dict[str, RecordFailure] = {}
     for one in found:
         if one.uri in failed:
@@ -329,7 +333,7 @@ async def _repair_record(
     one: RecordDiscrepancy,
     asking: ReconcileOptions,
 ) -> None:
-    """Absence must be proven."""
+    """Repair one discrepancy. The absence of a record is proven first."""
     match one.kind:
         case Discrepancy.ROW_MISSING | Discrepancy.PUBLICATION_DIFFERS:
             async with db.transaction() as tx:
@@ -349,7 +353,7 @@ async def _repair_record(
                 if one.kind is Discrepancy.ROW_WITHOUT_RECORD:
                     await repair.detach_record(tx, context, did, one.uri, message.rev)
                 else:
-                    # If the read has done so already, nothing is published any longer and this changes nothing.
+                    # If the read has already done this, the publication is no longer published and nothing changes.
                     await repair.mark_not_published(tx, one.uri, message.rev)
         case Discrepancy.RECORD_MISSING | Discrepancy.RECORD_DIFFERS | Discrepancy.RECORD_GONE:
-            return  # the read has repaired it
+            return  # the read has already repaired it

@@ -1,7 +1,8 @@
-"""Pictures in other people's records: fetched from their author's PDS on first view, re-encoded, stored under their CID.
+"""Pictures in other people's records: fetched from their author's PDS on first view, re-encoded, and stored under their
+CID.
 
-A stranger's bytes are never served unchanged. The HTTP client reaches public addresses only (invariant 7); the size is
-limited, and the bytes must match the CID.
+Bytes from strangers are never served unchanged. The HTTP client reaches only public addresses (invariant 7), the size
+is limited, and the bytes must match the CID.
 """
 
 import asyncio
@@ -29,20 +30,22 @@ from openmeet.network.records.group import read_avatar
 from openmeet.network.records.places import MediaIn, read_media
 from openmeet.network.repositories.clients import NetworkClients
 
-# After a failure there is no new request for this long, however often the page is opened.
+# How long a failed picture is not requested again, however often the page is opened.
 ABSENT_FOR: Final = 10 * MINUTE
 MOST_ABSENT: Final = 1_000
-# Concurrent fetches: a picture is megabytes, and tens of megabytes while it is re-encoded.
+# Concurrent fetches. A picture takes megabytes, and tens of megabytes while it is re-encoded.
 AT_ONCE: Final = 4
 
 
 def blob_key(cid: str, size: Size, format_: PictureFormat) -> str:
-    """The storage key of one file of a record’s picture. ``cid``: of the blob in the record."""
+    """Return the storage key of one file of a record's picture. ``cid``: CID of the blob in the record."""
     return f"record-pictures/{cid}-{size.value}.{format_.value}"
 
 
 async def picture_of(reader: Reader, event: Event) -> MediaIn | None:
-    """The picture that the event's record names; None for an event with its own picture here, or without a record."""
+    """Return the picture that the event's record refers to; None if the event has its own picture here or has no
+    record.
+    """
     if event.content.picture is not None or event.record_uri is None:
         return None
     known = await seen.find(reader, event.record_uri)
@@ -51,7 +54,7 @@ async def picture_of(reader: Reader, event: Event) -> MediaIn | None:
 
 
 async def picture_of_group(reader: Reader, group: Group) -> MediaIn | None:
-    """The picture that another app has put into a group's record; None if the group has its own picture here."""
+    """Return the picture that another app has put into a group's record; None if the group has its own picture here."""
     is_theirs = group.is_read_only or group.network.avatar_cid is not None
     if not is_theirs or group.network.record_uri is None:
         return None
@@ -61,7 +64,9 @@ async def picture_of_group(reader: Reader, group: Group) -> MediaIn | None:
 
 
 class RecordPictures:
-    """Copies of the pictures that records refer to. Each is fetched once; a failure is not retried for a while."""
+    """Copies of the pictures that records refer to. Each is fetched once; after a failure it is not retried for a
+    while.
+    """
 
     def __init__(self, network: NetworkClients, store: BlobStore, workers: WorkerPool) -> None:
         self.store = store
@@ -72,7 +77,7 @@ class RecordPictures:
         self._absent: OrderedDict[str, Instant] = OrderedDict()
 
     async def ensure_stored(self, did: Did, cid: str, size: Size, format_: PictureFormat) -> None:
-        """Fetch the picture unless this file of it is stored. Raises NotFound if it is unavailable."""
+        """Fetch the picture unless this file of it is already stored. Raises NotFound if it is unavailable."""
         try:
             await self.store.size(blob_key(cid, size, format_))
         except NotFound:
@@ -87,7 +92,7 @@ class RecordPictures:
             task = self._under_way[cid] = asyncio.create_task(self._fetch(did, cid))
             task.add_done_callback(lambda _done: self._under_way.pop(cid, None))
         try:
-            # A client that disconnects does not cancel it for the others who wait.
+            # A client that disconnects does not cancel the fetch for others who wait for it.
             await asyncio.shield(task)
         except Failure as failure:
             log.warning("record_picture.not_had", did=did, cid=cid, reason=failure.why)
@@ -107,7 +112,7 @@ class RecordPictures:
             )
             if str(Cid.for_raw(answer.body)) != cid:
                 raise NotFound(IngestionReason.OTHER_BYTES)
-            # Counted for its author: the visitor of the page has not sent it.
+            # Charged to its author: the visitor of the page did not upload it.
             made = await self._workers.run(partial(prepare, answer.body), holders=[QuotaHolder(f"did:{did}")])
         for (size, format_), body in made.bodies.items():
             await put(self.store, blob_key(cid, size, format_), body)

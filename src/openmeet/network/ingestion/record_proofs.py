@@ -1,7 +1,7 @@
 """Prove records by their repository (``com.atproto.sync.getRecord``), one or many, within the budget of its host.
 
-A proof contains the nodes of the signed tree that lead to its record, and they hold other entries, too. Records that such nodes
-prove, and whose content was listed, are not requested.
+A proof contains the nodes of the signed tree that lead to its record. These nodes also hold other entries. Records that
+such nodes prove, and whose content was listed, are not requested.
 """
 
 import asyncio
@@ -26,15 +26,17 @@ from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import BadRecordProof, prove_record
 
-# Concurrent proofs of one repository.
+# Concurrent proof requests to one repository.
 SIDE_BY_SIDE = 4
-# Of nodes that are kept while the records of one repository are proven: those of a hundred thousand records.
+# Maximum size of the nodes kept while the records of one repository are proven: enough for a hundred thousand records.
 MAX_NODE_BYTES = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Proofs:
-    """What was proven, in order of request; records that cannot be proven; and the failure that ended it early."""
+    """What was proven, in order of request; the records that could not be proven; and the failure that ended it early,
+    if any.
+    """
 
     messages: Sequence[RecordMessage]
     failed: Sequence[RecordFailure]
@@ -42,10 +44,10 @@ class Proofs:
 
 
 async def fetch_proven(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) -> RecordMessage | None:
-    """The record, or its absence, as of the repository's present commit; None if the proof lacks the record.
+    """Return the record, or its absence, as of the repository's current commit; None if the proof lacks the record.
 
-    Raises TooMany if the budget of the host is spent, InvalidInput if this is not the URI of one record, and what
-    ``prove_record`` raises.
+    Raises TooMany if the budget of the host is spent, InvalidInput if this is not the URI of one record, and the errors
+    of ``prove_record``.
     """
     return message_of(uri, await _ask(network, uri, spend_on_host))
 
@@ -59,7 +61,7 @@ async def _ask(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) 
 
 
 class SignedTree:
-    """What proofs brought of one repository's tree, as of the commit of the newest of them."""
+    """The known part of one repository's tree, as of the newest commit among its proofs."""
 
     def __init__(self) -> None:
         self._commit: Commit | None = None
@@ -67,7 +69,7 @@ class SignedTree:
         self._room = MAX_NODE_BYTES
 
     def add(self, proof: RecordProof) -> None:
-        """Keep the nodes of a verified proof, as far as there is room."""
+        """Keep the nodes of a verified proof while there is room."""
         if self._commit is None or (proof.commit.rev or "") >= (self._commit.rev or ""):
             self._commit = proof.commit
         for node in proof.nodes:
@@ -76,14 +78,16 @@ class SignedTree:
                 self._room -= len(node.block)
 
     def prove(self, uri: AtUri, record: bytes | None) -> RecordProof | None:
-        """The proof of this record, or of its absence; None if the nodes do not suffice, or if it is not this record."""
+        """Return the proof of this record or of its absence; None if the nodes do not suffice, or if
+        ``record`` is not the proven record.
+        """
         if self._commit is None:
             return None
         path = f"{uri.collection}/{uri.rkey}"
         try:
             cid = Tree(self._commit.data, lambda _: None, self._nodes).get(path)
         except (MissingBlock, Malformed):
-            # An invalid tree is reported by the request for this record.
+            # An invalid tree will be reported by the request for this record.
             return None
         if cid is None:
             return RecordProof(self._commit, path, None, None)
@@ -95,9 +99,9 @@ class SignedTree:
 async def fetch_proven_each(
     network: NetworkClients, uris: Sequence[str], spend_on_host: SpendOnHost, listed: Mapping[str, bytes] | None = None
 ) -> Proofs:
-    """Prove records of one repository; a failure of one record does not stop the others.
+    """Prove records of one repository. A failure of one record does not stop the others.
 
-    ``listed``: encoded records by URI, as an unsigned listing has them.
+    ``listed``: encoded records by URI, from an unsigned listing.
     """
     slots = asyncio.Semaphore(SIDE_BY_SIDE)
     tree = SignedTree()
@@ -136,14 +140,16 @@ async def fetch_proven_each(
 
 
 def _apart(uris: Sequence[str]) -> Iterator[str]:
-    """Reorder the records so that those proven at the same time are far apart: neighbours share a node, and one proof covers both."""
+    """Reorder the records so that those proven at the same time are far apart. Neighbours share a node, so one proof
+    covers both.
+    """
     stretch = -(-len(uris) // SIDE_BY_SIDE)
     for first in range(stretch):
         yield from uris[first::stretch]
 
 
 def message_of(uri: AtUri, proven: RecordProof) -> RecordMessage | None:
-    """The result of a proof, as a message of its commit; None if it lacks the record."""
+    """Return the result of a proof as a message of its commit; None if it lacks the record."""
     is_cut = proven.cid is not None and proven.record is None
     if is_cut or proven.commit.rev is None or uri.collection is None or uri.rkey is None:
         return None

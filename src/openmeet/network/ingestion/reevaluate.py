@@ -1,9 +1,9 @@
-"""Decide RSVPs again when the time of a remote change becomes known: a read only says when the change was found.
+"""Decide RSVPs again when the time of a remote change becomes known. A read only tells when the change was found.
 
-An RSVP given here may be from after the change and before the read: then it is the latest after all, becomes effective
-again and is enqueued. The commit that made the change reveals its time; or, if no event announces the change itself (an
-older copy of the repository was imported, or commits were lost), the first commit after it. An unannounced change was
-made by that commit at the latest; if an announced one made it, that one arrives too, and decides.
+An RSVP given here may be later than the change and earlier than the read. In that case it is the latest after all,
+becomes effective again and is enqueued. The commit that made the change reveals its time. If no event announces the
+change itself (an older copy of the repository was imported, or commits were lost), the first commit after it does: it
+made the change, or came after it. If an announced commit made the change, that commit arrives as well, and decides.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,7 +31,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 
 
 async def reconsider_with(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> None:
-    """Decide an RSVP again when the commit of a version, or of a deletion, arrives that a read has brought before."""
+    """Decide an RSVP again when a commit arrives whose version or deletion a read has already brought."""
     if message.is_read or known is None or known.cid != message.cid or known.rev <= message.rev:
         return
     decision = await merge_decisions.of_commit(tx, uri=message.uri, field=FIELD, rev=message.rev)
@@ -40,9 +40,10 @@ async def reconsider_with(tx: Transaction, message: RecordMessage, known: SeenRe
 
 
 async def lock_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]]) -> dict[str, SeenRecord]:
-    """The RSVPs that ``reconsider_missed`` may decide again, by URI: all of them locked before their events, as batches do.
+    """Lock and return the RSVPs that ``reconsider_missed`` may decide again, by URI. All of them are locked before
+    their events, as in batches.
 
-    Call it at the beginning of a transaction that has locked nothing yet.
+    Call it at the beginning of a transaction that has not locked anything yet.
     """
     found = [
         one
@@ -62,14 +63,15 @@ async def reconsider_missed(
     """Decide RSVPs again whose change was missed by the stream, now that a later commit of each repository is known
     (``missed``).
 
-    The first decision that fits is taken: nothing says that it was a later one. ``locked``: by ``lock_missed``.
+    The first matching decision is used, because nothing indicates that a later one applies. ``locked``: the result of
+    ``lock_missed``.
     """
     for did, rev in sorted(missed):
         for decision in await merge_decisions.with_unknown_time(tx, did, field=FIELD, rev=rev):
             known = locked.get(decision.uri)
             if known is None or known.subject_uri is None:
                 continue
-            # A version that claims to be newer was written by another commit, which is yet to arrive.
+            # A version that claims to be newer was written by another commit, which has not arrived yet.
             if known.cid is None or written_at(known.precedence) <= moment_of_rev(rev, tx.now):
                 await _reconsider(tx, did, decision, known, rev)
 
@@ -82,7 +84,7 @@ async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, know
     mine = await attendance_queries.find(tx, event_id, person.user_id)
     owned = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
     if mine is None or owned is None or owned.revision != decision.ours_revision:
-        return  # another RSVP was given here since
+        return  # another RSVP has been given here since
     side = most_recent(facts_of(owned, owned.edited_at, moment_of_rev(rev, tx.now)))
     if side is decision.result:
         return
@@ -106,7 +108,9 @@ async def _undo_result(
     mine: Attendance,
     owned: LeasedPublication,
 ) -> bool:
-    """Undo the result of a commit that turned out not to be the right one; False if it is being sent to the repository already."""
+    """Undo the result of a commit that turned out not to be the right one. Returns False if the result is already being
+    sent to the repository.
+    """
     is_deleted = decision.theirs == DELETED
     if owned.state is PublicationState.SENDING or (is_deleted and owned.uri is not None):
         return False

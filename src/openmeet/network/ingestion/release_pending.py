@@ -1,4 +1,6 @@
-"""Count pending RSVPs: to an event that is here, or of a person who gained access to events. One that fails is quarantined."""
+"""Count pending RSVPs: those to an event that is now here, or of a person who gained access to events. RSVPs that fail
+are quarantined.
+"""
 
 from functools import partial
 from typing import Final
@@ -17,7 +19,7 @@ from openmeet.network.records import seen
 from openmeet.network.records.links import current_subject
 from openmeet.network.records.seen import SeenRecord
 
-# Pending RSVPs are limited per author (``records.seen``), so these are few. Missing events are fetched by other jobs.
+# Pending RSVPs are limited per author (``records.seen``), so there are few. Missing events are fetched by other jobs.
 _PENDING_HERE: Final = """
     select distinct r.subject_uri as uri from records r
       join identities i on i.did = r.did
@@ -29,7 +31,9 @@ _PENDING_HERE: Final = """
 
 
 def pending_handler(db: Database) -> JobHandler:
-    """Make the handler of ``JobKind.WAITING_ANSWERS``: it rechecks the pending RSVPs of the person who is its subject."""
+    """Return the handler of ``JobKind.WAITING_ANSWERS``, which rechecks the pending RSVPs of the person who is its
+    subject.
+    """
 
     async def handle(job: Job) -> None:
         await recheck(db, UserId(job.subject))
@@ -38,7 +42,7 @@ def pending_handler(db: Database) -> JobHandler:
 
 
 async def recheck(db: Database, user_id: UserId) -> None:
-    """Recheck a person's pending RSVPs. One transaction per event, because others may wait for the lock on it."""
+    """Recheck a person's pending RSVPs. Uses one transaction per event, because others may wait for the lock on it."""
     async with db.reader() as reader:
         rows = await reader.fetch(_PENDING_HERE, user_id=user_id)
     for row in rows:
@@ -48,10 +52,11 @@ async def recheck(db: Database, user_id: UserId) -> None:
 
 
 async def count_waiting(db: Database, uri: str) -> bool:
-    """Whether the event is here already; then RSVPs waited for admission, and need no network call.
+    """Count the pending RSVPs of an event if the event is already here; no network call is needed then. Returns whether
+    it is here.
 
-    If they fail together because of one of them, they are counted singly, and those that fail are quarantined. Raises
-    the last error if so many fail that single RSVPs are not the cause.
+    If they fail together because of one of them, they are counted individually, and those that fail are quarantined.
+    Raises the last error if so many fail that individual RSVPs cannot be the cause.
     """
     try:
         return await db.batch(partial(_count, uri, None))

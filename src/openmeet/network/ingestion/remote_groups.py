@@ -1,8 +1,9 @@
-"""Groups of other installations, and membership statements about any group: rows derived from the records alone.
+"""Groups of other installations, and membership statements about any group: rows that are derived only from the
+records.
 
-One side's statement counts for nothing alone, and nobody can give themselves a role: a membership exists if the
-member's statement and the acceptance in the group's repository agree. A group from the network is managed elsewhere;
-here its members are plain members, whatever role it gives them.
+A statement by one side alone has no effect, and nobody can give themselves a role: a membership exists if the member's
+statement and the acceptance in the group's repository agree. A group from the network is managed elsewhere; here its
+members are ordinary members, whatever role it gives them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,16 +53,17 @@ from openmeet.network.records.seen import RecordState
 from openmeet.outbox import publication_leases, publications
 from openmeet.outbox.publications import PublicationKind
 
-# Statements searched when a group arrives after them; further ones are applied with their author's next record.
+# Maximum number of statements searched when a group arrives after them. Further ones are applied with their author's
+# next record.
 MOST: Final = 500
-# Pending join requests of strangers to a group here, from the network alone: more is abuse.
+# Maximum number of pending join requests to a group here from strangers on the network. More would be abuse.
 MOST_ASKING: Final = 200
 # Maximum length of a chain of successor groups.
 _LONGEST_CHAIN: Final = 8
 
 
 async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, read: GroupRead) -> None:
-    """Apply the record of somebody else's group. A record of a group made here is not accepted as another's."""
+    """Apply the record of somebody else's group. The record of a group made here is not accepted."""
     known = await record_queries.by_any_record(tx, uri)
     if known is not None and not known.is_read_only:
         return
@@ -105,7 +107,7 @@ async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, read: Grou
 
 
 async def remove(tx: Transaction, uri: str) -> None:
-    """Remove the group of a deleted record; its events stay, as events of their own."""
+    """Remove the group of a deleted record. Its events stay, without a group."""
     group = await record_queries.by_record(tx, uri)
     locked = await queries.lock(tx, group.id) if group is not None and group.is_read_only else None
     if locked is None or locked.deleted_at is not None:
@@ -118,7 +120,7 @@ async def remove(tx: Transaction, uri: str) -> None:
 
 
 async def apply_statement(tx: Transaction, did: Did, uri: str, statement: GroupStatement) -> None:
-    """Derive what follows from a repository's statement about a group, together with others' statements."""
+    """Apply a repository's statement about a group: derive its effects together with other people's statements."""
     before = await record_queries.find(tx, uri)
     stated = MembershipStatement(uri, did, statement.group_uri, statement.about, statement.role, statement.refers_to)
     if before == stated:
@@ -130,14 +132,14 @@ async def apply_statement(tx: Transaction, did: Did, uri: str, statement: GroupS
 
 
 async def withdraw_statement(tx: Transaction, saying: StatementKind, uri: str) -> None:
-    """Derive what follows from the deletion of a repository's statement about a group."""
+    """Apply the deletion of a repository's statement about a group."""
     before = await record_queries.forget(tx, uri)
     if before is not None:
         await _follow_up(tx, saying, before, is_new=False)
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
-    """The account of a DID was deleted: remove its statements about groups and members, and its groups."""
+    """Remove the statements about groups and members of a DID whose account was deleted, and its groups."""
     for saying in StatementKind:
         for stated in await record_queries.erase_of(tx, did, saying.value):
             await _follow_up(tx, saying, stated, is_new=False)
@@ -150,25 +152,27 @@ async def erase_from(tx: Transaction, did: str) -> None:
         blank = replace(group.details, name="", description="", locality="", country="", join_question="")
         gone = replace(group, details=blank, deleted_at=tx.now, revision=group.revision + 1, updated_at=tx.now)
         await queries.update(tx, gone)
-        # A keyed hash of its URI stays (``records.repository_state``). A group from the network has a record, and this
-        # value does not reveal its owner.
+        # A keyed hash of the URI stays (``records.repository_state``). A group from the network must have a record URI,
+        # and this one does not reveal its owner.
         await record_queries.set_record(tx, group_id, f"erased://{group_id}/", None)
         await record_queries.set_predecessor(tx, group_id, "")
         await leave_network_group(tx, group_id)
 
 
 def named_by(readings: Iterable[ParsedMessage]) -> set[str]:
-    """Groups that these events name: whichever of the two arrives second sees the other."""
+    """Return the groups that these events refer to. Whichever of the two arrives second will find the other."""
     return {read_link(one.record) for one in readings if one.event is not None} - {""}
 
 
 def concerns_group(record: Mapping[str, object], event: Event, switches: Switches) -> bool:
-    """Whether a version of a network event names a group, or is a group's that it may no longer name."""
+    """Whether a version of a network event refers to a group, or the event belongs to a group that the version may no
+    longer refer to.
+    """
     return Flag.GROUPS in switches and (event.group is not None or bool(read_link(record)))
 
 
 async def attribute(tx: Transaction, event_id: EventId) -> None:
-    """Make a network event the group's if both sides say so; otherwise it is nobody's."""
+    """Assign a network event to its group if both sides state it; otherwise to no group."""
     event = await events.by_id(tx, event_id)
     known = None if event is None or event.record_uri is None else await seen.find(tx, event.record_uri)
     if event is None or known is None or event.origin is not RecordOrigin.NETWORK:
@@ -184,7 +188,9 @@ async def attribute(tx: Transaction, event_id: EventId) -> None:
 
 
 async def continues(reader: Reader, uri: str) -> list[str]:
-    """The records that this one succeeds, newest first: each names it, or its author among its backup admins."""
+    """Return the records that this one succeeds, newest first. Each one either names its successor or lists the
+    successor's author among its backup admins.
+    """
     found: list[str] = []
     here = uri
     while len(found) < _LONGEST_CHAIN:
@@ -218,7 +224,7 @@ async def _follow_up(tx: Transaction, saying: StatementKind, stated: MembershipS
 
 
 async def _derive(tx: Transaction, group: Group, did: str) -> None:
-    """Somebody's membership in a group of another installation: a pure function of both sides' statements."""
+    """Derive somebody's membership in a group of another installation, purely from the statements of both sides."""
     locked = await queries.lock(tx, group.id)
     uri = None if locked is None else locked.network.record_uri
     if locked is None or uri is None:
@@ -228,7 +234,7 @@ async def _derive(tx: Transaction, group: Group, did: str) -> None:
     stated = await record_queries.about(tx, StatementKind.MEMBERSHIP.value, [uri, *await continues(tx, uri)], dids)
     user_id = behind[0].user_id if behind else None
     mine = None if user_id is None else await queries.find_member(tx, locked.id, user_id)
-    # A statement written from here counts as long as its member wants it, also while it is being retracted.
+    # A statement written here counts only while its member wants it, including while it is being retracted.
     ours = await publication_leases.owned_among(tx, [one.uri for one in stated])
     stated = [one for one in stated if one.uri not in ours or (mine is not None and mine.sync_enabled)]
     answered = {one.uri: one for one in stated}
@@ -268,7 +274,7 @@ async def _put_inside(
 
 
 async def _put_outside(tx: Transaction, mine: Membership, *, has_stated: bool) -> None:
-    """A member with a statement from here that still exists becomes pending again; any other has left."""
+    """Make a member pending again if they have a statement from here that still exists; otherwise they have left."""
     role = GroupRole.PENDING if has_stated and mine.sync_enabled else GroupRole.LEFT
     after = replace(mine, role=role, network_role=None, revision=mine.revision + 1)
     await queries.put_member(tx, after if has_stated else replace(after, statement_uri=None))
@@ -278,7 +284,8 @@ async def _put_outside(tx: Transaction, mine: Membership, *, has_stated: bool) -
 
 
 async def _ask(tx: Transaction, group: Group, stated: MembershipStatement) -> None:
-    """Somebody states membership in a group of ours, or asks for it: the join policy decides, and strangers need approval.
+    """Handle a statement of membership, or a join request, for one of our groups: the join policy decides, and
+    strangers need approval.
 
     Banned people stay out, and nobody's role changes.
     """
@@ -291,7 +298,7 @@ async def _ask(tx: Transaction, group: Group, stated: MembershipStatement) -> No
     if before is GroupRole.BANNED:
         return
     if before in INSIDE or before is GroupRole.PENDING:
-        assert mine is not None  # noqa: S101  # who has this role has a membership
+        assert mine is not None  # noqa: S101  # everyone with this role has a membership
         await _note(tx, mine, stated)
         return
     try:
@@ -318,7 +325,9 @@ async def _ask(tx: Transaction, group: Group, stated: MembershipStatement) -> No
 
 
 async def _withdraw(tx: Transaction, group: Group, stated: MembershipStatement) -> None:
-    """Deleting the statement means leaving; an owner stays, and is only no longer listed publicly."""
+    """Apply the deletion of a membership statement: the member leaves. An owner stays and is only no longer listed
+    publicly.
+    """
     locked = await queries.lock(tx, group.id)
     mine = await record_queries.by_statement(tx, stated.uri)
     if locked is None or mine is None:
@@ -337,7 +346,9 @@ async def _note(tx: Transaction, mine: Membership, stated: MembershipStatement) 
 
 
 async def _derive_all(tx: Transaction, group: Group) -> None:
-    """The group arrived after statements about it, or names other predecessors."""
+    """Derive all memberships and events of a group that arrived after statements about it, or that has different
+    predecessors now.
+    """
     uri = group.network.record_uri or ""
     named = [uri, *await continues(tx, uri)]
     for did in await record_queries.subjects_in(tx, StatementKind.ACCEPTANCE.value, [uri], limit=MOST):
@@ -351,7 +362,7 @@ async def _derive_all(tx: Transaction, group: Group) -> None:
 
 
 async def _that_continue(tx: Transaction, uri: str) -> Sequence[Group]:
-    """Network groups that succeed this record."""
+    """Return the network groups that succeed this record."""
     later = await record_queries.claiming_to_continue(tx, uri, limit=_LONGEST_CHAIN)
     return [one for one in later if uri in await continues(tx, one.network.record_uri or "")]
 

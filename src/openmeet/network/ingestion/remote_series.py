@@ -1,7 +1,8 @@
-"""Events that claim to be dates of a series in the same repository: the newest at once, the others in batches, as a job.
+"""Events that claim to be dates of a series in the same repository. The newest are assigned at once, the others in
+batches by a job.
 
 A series may arrive after its dates, and a date may lose its event. Only the records say which events claim a date, and
-an author may have more of them than one transaction reads.
+an author can have more of them than one transaction can read.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -29,7 +30,7 @@ from openmeet.network.records.collections import EVENT, SERIES_COLLECTIONS
 from openmeet.network.records.series import LinkRead, SeriesRead, read_link, read_native
 from openmeet.outbox.kinds import JobKind
 
-# Records per transaction: each is decoded.
+# Records per transaction; each one is decoded.
 PIECE: Final = 500
 
 _NEWEST: Final = """
@@ -46,9 +47,9 @@ Claim = tuple[str, str]
 
 
 async def newest(tx: Transaction, did: Did, series_uris: Collection[str]) -> dict[str, list[Claim]]:
-    """(URI, name of the date) of the events that claim one, by these series of the repository, newest first.
+    """Return (URI, name of the date) of the events that claim a date of these series, newest first, by series.
 
-    Its records are read once, for all of these series. Older ones are left to a job if there may be any.
+    The repository's records are read once for all of these series. Older records, if any, are left to a job.
     """
     rows = await tx.fetch(_NEWEST, did=did, collection=EVENT, limit=PIECE)
     if len(rows) == PIECE:
@@ -62,7 +63,9 @@ async def newest(tx: Transaction, did: Did, series_uris: Collection[str]) -> dic
 
 
 def claimed_dates_handler(db: Database) -> JobHandler:
-    """The handler of ``JobKind.CLAIMED_DATES``; the subject is the record of a series. Every batch is its own transaction."""
+    """Return the handler of ``JobKind.CLAIMED_DATES``. The subject is the record of a series. Each batch is a separate
+    transaction.
+    """
 
     async def handle(job: jobs.Job) -> None:
         after: str | None = ""
@@ -74,7 +77,9 @@ def claimed_dates_handler(db: Database) -> JobHandler:
 
 
 async def _place_piece(tx: Transaction, series_uri: str, after: str) -> str | None:
-    """Assign the events of one batch to the dates they claim, if free; return the record after which the next one begins, or None."""
+    """Assign the events of one batch to the dates they claim, if those are free. Returns the record after which the
+    next batch begins, or None.
+    """
     found = await queries.by_record_uri(tx, series_uri)
     series = None if found is None else await queries.lock(tx, found.id)
     if series is None or not series.is_read_only or series.deleted_at is not None:
@@ -101,14 +106,15 @@ def _link_in(body: bytes) -> LinkRead | None:
 
 
 Freed = dict[str, set[str]]
-"""Names of dates that have lost their events in a batch, by the records of the series that were read."""
+"""Names of the dates that lost their events in a batch, by the URI of the series' record."""
 
 
 async def apply_record(tx: Transaction, *, did: Did, uri: str, read: SeriesRead, appeared: set[str]) -> None:
-    """Apply a series record of somebody else: the series is shown here, and their events that name it are its dates.
+    """Apply a series record of somebody else. The series is shown here, and their events that refer to it are its
+    dates.
 
-    ``appeared``: such records of a batch. Dates are assigned at the end of the batch (``fill``): an author with a
-    hundred series makes us read their events once.
+    ``appeared``: collects such records of a batch. Dates are assigned at the end of the batch (``fill``), so that the
+    events of an author with a hundred series are read only once.
     """
     owner_id, _ = await identities.who_wrote(tx, did)
     if await series_records.apply_from_network(
@@ -118,13 +124,13 @@ async def apply_record(tx: Transaction, *, did: Did, uri: str, read: SeriesRead,
 
 
 def named_by(readings: Iterable[ParsedMessage]) -> set[str]:
-    """Series records that these events name: whichever of the two arrives second sees the other."""
+    """Return the series records that these events refer to. Whichever of the two arrives second will find the other."""
     links = (read_link(one.record) for one in readings if one.event is not None)
     return {link.uri for link in links if link is not None and _is_series(link.uri)}
 
 
 def changes_recurrence(record: Mapping[str, object], event: Event, switches: Switches) -> bool:
-    """Whether an event's record starts or ends being recurring, in a way that is read at present."""
+    """Whether an event's record starts or stops being recurring, in a form that is currently read."""
     link = read_link(record)
     may_name = (link is not None and bool(link.uri)) or event.place_in_series is not None
     return (may_name and Flag.SERIES_LEXICON in switches) or Flag.NATIVE_RECURRENCE in switches
@@ -133,11 +139,11 @@ def changes_recurrence(record: Mapping[str, object], event: Event, switches: Swi
 async def place(
     tx: Transaction, version: Version, read: NetworkEvent, event_id: EventId, switches: Switches, freed: Freed
 ) -> None:
-    """Make an event the date of its author's series that it names, whichever arrives first; one with a rule starts a
-    series.
+    """Make an event the date that it claims in its author's series, no matter which arrives first. An event with a rule
+    starts a series.
 
-    Its former date is added to ``freed``. An app that publishes a rule with the next date moves it from record to
-    record: the first date's record no longer has one.
+    Its previous date is added to ``freed``. An app that publishes a rule with the next date moves the rule from record
+    to record, so the first date's record no longer has one.
     """
     record = _record(version.body)
     link = read_link(record)
@@ -152,7 +158,7 @@ async def place(
 
 
 async def _put_where_it_says(tx: Transaction, event_id: EventId, link: LinkRead | None, freed: Freed) -> None:
-    """Make it a date of the series that it names now, and no longer of the former one."""
+    """Make the event a date of the series that it refers to now, and remove it from its previous series."""
     event = await event_queries.by_id(tx, event_id)
     if event is None:
         return
@@ -181,9 +187,10 @@ async def leave(tx: Transaction, event: Event, freed: Freed) -> None:
 
 
 async def fill(tx: Transaction, freed: Freed, appeared: Collection[str] = frozenset()) -> None:
-    """Assign dates that lost their events to the author's other events that claim them; for ``appeared`` series, all dates.
+    """Assign dates that lost their events to the author's other events that claim them; for ``appeared`` series, assign
+    all dates.
 
-    Once at the end of a batch: an author who deletes a hundred dates makes us read their records once.
+    Called once at the end of a batch, so that the records of an author who deletes a hundred dates are read only once.
     """
     of_author: dict[Did, list[str]] = {}
     for uri in sorted({*freed, *appeared}):
@@ -211,14 +218,14 @@ async def _fill_all(tx: Transaction, uri: str, claims: Iterable[Claim], there: M
 
 
 async def _locked(tx: Transaction, uri: str) -> Series | None:
-    """The series of this record, unless it was removed in between."""
+    """Lock and return the series of this record; None if it was removed in the meantime."""
     known = await queries.by_record_uri(tx, uri)
     series = None if known is None else await queries.lock(tx, known.id)
     return series if series is not None and series.is_read_only and series.deleted_at is None else None
 
 
 def _named(claims: Iterable[Claim], names: Collection[str]) -> dict[str, str]:
-    """The claimed date names, by the URIs of the events that claim them."""
+    """Return the claimed date names, by the URIs of the events that claim them."""
     named = {event_uri: normal_name(claimed) for event_uri, claimed in claims}
     return {event_uri: name for event_uri, name in named.items() if name in names}
 
@@ -228,7 +235,7 @@ async def _fill(tx: Transaction, uri: str, wanted: Mapping[str, str], there: Map
     if series is None:
         return
     filled: set[str] = set()
-    # Of the existing ones, the smallest address gets it.
+    # If several events exist, the one with the smallest URI gets the date.
     for event_uri in sorted(wanted.keys() & there.keys(), key=lambda one: (there[one].is_gone, one)):
         name, event = wanted[event_uri], there[event_uri]
         if name not in filled and await series_records.place(tx, series, event.id, name):
@@ -236,7 +243,7 @@ async def _fill(tx: Transaction, uri: str, wanted: Mapping[str, str], there: Map
 
 
 async def _series_around(tx: Transaction, event: Event) -> Series | None:
-    """The series, from a record of its own, of which this is a date; locked."""
+    """Lock and return the series, with a record of its own, that this event is a date of."""
     if event.place_in_series is None:
         return None
     series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))

@@ -1,4 +1,4 @@
-"""Make rows agree with an understood record, or with its absence, if reading it again brings nothing new."""
+"""Make rows match an understood record, or its absence, when reading it again brings nothing new."""
 
 from dataclasses import replace
 
@@ -30,9 +30,9 @@ from openmeet.outbox.reasons import PublicationReason
 async def derive_anew(
     tx: Transaction, context: IngestionContext, did: Did, uri: str, *, forgets_base: bool = False
 ) -> None:
-    """Derive the rows of an understood record again, from its newest version.
+    """Derive the rows of an understood record again from its newest version.
 
-    ``forgets_base``: the row gets the record's content, whatever was agreed before; used to compare the two.
+    ``forgets_base``: the row gets the record's content, regardless of the agreed version. Used to compare the two.
     """
     await seen.lock_answers(tx, [uri])
     known = await seen.find(tx, uri)
@@ -69,9 +69,9 @@ async def derive_anew(
 
 
 async def detach_record(tx: Transaction, context: IngestionContext, did: Did, uri: str, rev: str) -> None:
-    """Neither the repository, as of ``rev``, nor we have this record: detach it from its row.
+    """Detach a record from its row: neither the repository, as of ``rev``, nor we have this record.
 
-    Its RSVP is withdrawn; an event, series or group of others is removed; one of ours stays, without a record.
+    Its RSVP is withdrawn. An event, series or group of somebody else is removed; one of ours stays, without a record.
     """
     await seen.lock_answers(tx, [uri])
     known = await seen.find(tx, uri)
@@ -105,9 +105,9 @@ async def detach_record(tx: Transaction, context: IngestionContext, did: Did, ur
 
 
 async def mark_not_published(tx: Transaction, uri: str, rev: str) -> None:
-    """A publication is marked published, but as of ``rev`` its record does not exist.
+    """Mark a publication as not published: it is marked published, but as of ``rev`` its record does not exist.
 
-    If the read has handled that already, this changes nothing.
+    Changes nothing if the read has already handled that.
     """
     owned = await _owned(tx, uri)
     if owned is None or owned.state is not PublicationState.PUBLISHED or (owned.base_rev or "") > rev:
@@ -120,7 +120,7 @@ async def mark_not_published(tx: Transaction, uri: str, rev: str) -> None:
 
 
 async def _owned(tx: Transaction, uri: str) -> LeasedPublication | None:
-    """The publication of this record, its row locked before it."""
+    """Return the publication of this record. Its row is locked first."""
     owned = await publication_leases.find_by_uri(tx, uri)
     if owned is None:
         return None

@@ -1,11 +1,12 @@
-"""Apply the results of a read in batches; quarantine a record that fails for a reason of its own, apply all others.
+"""Apply the results of a read in batches. Records that fail for a reason of their own are quarantined; all others are
+applied.
 
-The same holds for a record that was fetched singly or submitted, and for an event from the stream. A failing batch is
-split into halves, each in a transaction of its own, until a single record fails, of which nothing is kept. An event may
-fail on somebody else's pending RSVP: then it is applied without the pending ones, which are counted singly
-(``release_pending``). A failure that is no record's fault (an unreachable database, a lost race) fails the read, which
-is retried as a whole: what was applied until then stays. Splitting is safe: messages in any order end the same
-(``apply``).
+The same holds for a record that was fetched individually or submitted, and for an event from the stream. A failing
+batch is split into halves, each in a separate transaction, until a single record fails, of which nothing is kept. An
+event may fail because of somebody else's pending RSVP. It is then applied without the pending ones, which are counted
+individually (``release_pending``). A failure that no record causes (an unreachable database, a lost race) fails the
+read, which is retried as a whole; what was applied until then stays. Splitting is safe because the order of messages
+does not affect the result (``apply``).
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,10 +27,10 @@ from openmeet.network.records.collections import EVENTS
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.outbox.kinds import JobKind
 
-# Records per transaction: well below the two seconds that one may last.
+# Records per transaction: well below what fits into the two seconds that one may last.
 BATCH = 100
-# If more than these fail, single records are not the cause (most likely a bug of ours): the read fails, as with an
-# unreachable database, and an operator sees why.
+# If more records fail, individual records are not the cause (most likely it is a bug of ours). The read then fails, as
+# with an unreachable database, and an operator sees why.
 MOST_QUARANTINED: Final = 100
 
 # Written in the same transaction as the applied messages.
@@ -38,7 +39,7 @@ Along = Callable[[Transaction, Sequence[RecordMessage]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """Result of applying the messages of a read. ``is_whole``: nothing was skipped because its kind is switched off.
+    """The result of applying the messages of a read. ``is_whole``: nothing was skipped because its kind is turned off.
     ``failed``: records to quarantine.
     """
 
@@ -49,9 +50,9 @@ class ApplyResult:
 async def apply_each(
     db: Database, context: IngestionContext, messages: Sequence[RecordMessage], *, room: int = MOST_QUARANTINED
 ) -> ApplyResult:
-    """Apply the messages of one repository in order; ``room``: maximum number of failures, one more fails the call.
+    """Apply the messages of one repository in order. ``room``: how many may fail; with one more, the call fails.
 
-    Raises what the database raises if it is no record's fault.
+    Raises the database's errors if no record is the cause.
     """
     is_whole, failed = True, list[RecordFailure]()
     for start in range(0, len(messages), BATCH):
@@ -64,16 +65,18 @@ async def apply_each(
 
 
 async def apply_fetched(db: Database, context: IngestionContext, message: RecordMessage) -> None:
-    """Apply a singly fetched record, or quarantine it. Raises what the database raises if it is no record's fault."""
+    """Apply an individually fetched record, or quarantine it. Raises the database's errors if the record is not the
+    cause.
+    """
     await _quarantine(db, _failed_of(await _take(db, context, [message], _heal)))
 
 
 async def apply_submitted(
     db: Database, context: IngestionContext, messages: Sequence[RecordMessage]
 ) -> list[IngestResult | RecordFailure]:
-    """Apply submitted records in order, or quarantine them; return the outcome of each.
+    """Apply submitted records in order, or quarantine them; return the result of each.
 
-    Raises what the database raises if it is no record's fault, or if more than ``MOST_QUARANTINED`` fail.
+    Raises the database's errors if no record is the cause, or if more than ``MOST_QUARANTINED`` fail.
     """
     became = await _take(db, context, messages, _nothing)
     failed = _failed_of(became)
@@ -86,9 +89,10 @@ async def apply_submitted(
 async def apply_without_pending(
     db: Database, context: IngestionContext, message: RecordMessage, failure: Exception
 ) -> list[IngestResult]:
-    """Apply a failed event without its pending RSVPs, one of which may be the cause; they are counted singly.
+    """Apply a failed event without its pending RSVPs, one of which may be the cause. The RSVPs are counted
+    individually.
 
-    Raises ``failure`` if that does not apply, and the error without them.
+    Raises ``failure`` if this does not apply to the message, or the new error if the event fails even without them.
     """
     if message.collection not in EVENTS or message.body is None or not is_of_record(failure):
         raise failure
@@ -105,7 +109,7 @@ async def _take(
             raise
         if len(messages) == 1:
             return [*await _take_alone(db, context, messages[0], along, failure)]
-    # Halves, so that one bad record costs a few transactions and not one per neighbour.
+    # Split into halves, so that one bad record costs a few transactions instead of one for each other record.
     middle = len(messages) // 2
     first = await _take(db, context, messages[:middle], along)
     return first + await _take(db, context, messages[middle:], along)
@@ -114,7 +118,7 @@ async def _take(
 async def _take_alone(
     db: Database, context: IngestionContext, message: RecordMessage, along: Along, failure: Exception
 ) -> Sequence[IngestResult | RecordFailure]:
-    """The outcome of one record that failed on its own, or with its pending RSVPs."""
+    """Return the result of one record that failed on its own or together with its pending RSVPs."""
     if message.collection in EVENTS and message.body is not None:
         try:
             return await db.batch(partial(_apply_without_waiting, context, message, along))

@@ -1,8 +1,8 @@
 """Apply a new version of an RSVP record: derive a person's effective RSVP to an event from the existing records.
 
-One person may have several records for one event; the effective one is a function of those that exist, so the order of
-arrival does not matter, and deleting one uncovers the next. An RSVP given here is compared with it by time
-(``most_recent``).
+One person may have several records for one event. The effective one is a function of those that exist, so the order of
+arrival does not matter, and deleting one makes the next one effective. An RSVP given here is compared with the
+effective record by time (``most_recent``).
 """
 
 from collections.abc import Sequence
@@ -46,16 +46,17 @@ async def derive(
     event_id: EventId,
     read: tuple[str, RsvpRead] | None = None,
 ) -> None:
-    """Make the person's attendance agree with their records about this event; no effect if there are none.
+    """Make the person's attendance match their records about this event. Does nothing if there are none.
 
-    ``read`` is a record that was just parsed, with its CID: mostly the effective one, which need not be parsed twice.
+    ``read`` is a record that was just parsed, with its CID. It is usually the effective one and then does not have to
+    be parsed again.
     """
     person, answers = await answers_of(tx, did, subject_uri)
     if not answers:
         return
     user_id, effective = person.user_id, answers[0]
     if not person.is_shadow:
-        # Nothing is published for a person who never signed in here, so nothing here can conflict with their record.
+        # Nothing is published for a person who never signed in here, so nothing can conflict with their record.
         mine = await attendance_queries.find(tx, event_id, user_id)
         owned = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
         if owned is not None and mine is not None and not await gives_way(tx, owned, mine, effective):
@@ -75,7 +76,7 @@ async def adopt_effective(tx: Transaction, *, did: Did, subject_uri: str, event_
 
 @dataclass(frozen=True, slots=True)
 class PersonAndEvent:
-    """A person and an event with a changed record. The rest is as in ``derive``."""
+    """A person and an event with a changed record. The fields have the same meaning as in ``derive``."""
 
     did: Did
     subject_uri: str
@@ -84,9 +85,10 @@ class PersonAndEvent:
 
 
 async def derive_each(tx: Transaction, wanted: Sequence[PersonAndEvent]) -> None:
-    """``derive`` for several: in bulk for people with one DID, as strangers have; else singly.
+    """``derive`` for several people and events: in bulk for people with a single DID, as strangers have, otherwise one
+    by one.
 
-    One per event and person.
+    Each pair of person and event must occur only once.
     """
     people = await identity_queries.of_people_with(tx, {one.did for one in wanted})
     met = await identities.who_wrote_each(tx, {one.did for one in wanted} - people.keys())
@@ -123,7 +125,7 @@ def is_stranger(identities_of_one: Sequence[Identity]) -> bool:
 
 
 async def _apply(tx: Transaction, did: Did, subject_uri: str, recorded: RecordedRsvp) -> None:
-    """The effective record becomes the person's RSVP, or is pending until the event is visible to them."""
+    """Make the effective record the person's RSVP, or leave it pending until the event is visible to them."""
     saved = await attendance.apply_from_network(
         tx,
         event_id=recorded.event_id,
@@ -149,7 +151,7 @@ async def withdraw(
     event_id: EventId | None,
     after_rev: str = "",
 ) -> None:
-    """One record was deleted: withdraw its RSVP; the person's next older one becomes effective, if there is one."""
+    """Withdraw the RSVP of a deleted record. The person's next older RSVP, if any, becomes effective."""
     owned = await publication_leases.find_by_uri(tx, uri)
     if owned is not None and owned.may_be_deleted:
         known = await attendance_queries.by_record_uri(tx, uri)
@@ -157,7 +159,7 @@ async def withdraw(
             await attendance.forget_record(tx, known.id)
         return
     if owned is not None:
-        # The latest change wins: an RSVP given here after the deletion stays, and is written again.
+        # The latest change wins: an RSVP given here after the deletion stays and is written again.
         deleted_by = await latest_possible_commit(tx, did, rev, after_rev)
         is_newer = owned.is_pending and owned.edited_at > moment_of_rev(deleted_by, tx.now)
         if owned.is_pending and (not is_newer or deleted_by != rev):
@@ -186,10 +188,11 @@ async def withdraw(
 async def _is_latest_again(
     tx: Transaction, uri: str, event_id: EventId, user_id: UserId, left: Sequence[SeenRecord]
 ) -> bool:
-    """Whether an RSVP given here, which gave way to the deleted record before it was published, is the latest now.
+    """Whether an RSVP given here, which was overridden by the now deleted record before it was published, is the latest
+    again.
 
-    Their own record still holds what they said before that RSVP, so it is no substitute: the RSVP stands again and is
-    published. Another app's later record keeps it down, and takes the place of the deleted one.
+    Their own record still contains the RSVP from before, so it is no substitute: the RSVP given here becomes effective
+    again and is published. A later record of another app still overrides it, and takes the place of the deleted one.
     """
     mine = await attendance_queries.find(tx, event_id, user_id)
     owned = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
@@ -213,7 +216,7 @@ async def _is_latest_again(
 
 
 async def _is_outlived(tx: Transaction, *, did: Did, uri: str, rev: str, after_rev: str) -> bool:
-    """Whether an RSVP was given here after the deletion of a record that we no longer write to: then it stays."""
+    """Whether an RSVP was given here after the deletion of a record that we no longer write to. Such an RSVP stays."""
     mine = await attendance_queries.by_record_uri(tx, uri)
     if mine is None or mine.source is not RsvpSource.HERE:
         return False
@@ -221,7 +224,7 @@ async def _is_outlived(tx: Transaction, *, did: Did, uri: str, rev: str, after_r
     is_newer = mine.answered_at > moment_of_rev(deleted_by, tx.now)
     publication = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
     if publication is not None and after_rev not in {"", rev} and mine.answered_at > moment_of_rev(after_rev, tx.now):
-        # A read only knows a later time: the commit of the deletion reveals the exact one, if it arrives.
+        # A read only knows a later time. If the commit of the deletion arrives, it reveals the exact one.
         await store_deletion_decision(
             tx, publication, uri, rev, after_rev, MergeSide.OURS if is_newer else MergeSide.THEIRS
         )
@@ -241,7 +244,7 @@ def _answer_of(effective: SeenRecord, read: tuple[str, RsvpRead] | None) -> Rsvp
 
 
 async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[RecordAuthor, list[SeenRecord]]:
-    """The person, and the RSVPs under all their DIDs, the effective one first."""
+    """Return the person, and the RSVPs under all their DIDs, the effective one first."""
     theirs = await identity_queries.of_person_with(tx, did)
     user_id = theirs[0].user_id if theirs else await identities.person_for_did(tx, did)
     person = RecordAuthor(user_id, all(identity.kind is IdentityKind.SHADOW for identity in theirs))
@@ -252,25 +255,25 @@ async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[Recor
 FIELD: Final = "answer"
 DELETED: Final = "deleted"
 
-# Statuses that are never published, and yet may be the person's latest RSVP.
+# Statuses that are never published but can be the person's latest RSVP.
 UNPUBLISHED: Final = {AttendanceStatus.PENDING, AttendanceStatus.WAITLISTED}
 
 
 def read_of(answer: SeenRecord) -> RsvpRead:
-    """The content of an effective record."""
+    """Return the content of an effective record."""
     return read_rsvp(answer.collection, cbor.decode(answer.body or b""), rkey=answer.rkey)
 
 
 async def gives_way(tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord) -> bool:
-    """Whether the RSVP given here gives way to the effective record; the decision is stored if both changed."""
+    """Whether the effective record overrides the RSVP given here. The decision is stored if both changed."""
     is_own_record = effective.uri == owned.uri
     if is_own_record and effective.cid in {owned.base_cid, owned.chosen_cid}:
-        # Our own bytes: the local status may say more. If it came from another record, which is no longer effective,
-        # ours is uncovered.
+        # These are our own bytes, but the local status may be more specific. If the status came from another record
+        # that is no longer effective, ours becomes effective again.
         is_anothers = mine.source is RsvpSource.NETWORK and mine.record_uri != effective.uri
         return is_anothers and not owned.is_pending
     if mine.status is AttendanceStatus.INVITED and mine.record_uri is None and not is_own_record:
-        # An invitation is the host's, however new: the person's own RSVP is only in the record.
+        # An invitation comes from the host, however new it is. The person's own RSVP is only in the record.
         if owned.is_pending:
             await publication_echoes.abandon_revision(tx, owned)
         return True
@@ -287,7 +290,7 @@ async def gives_way(tx: Transaction, owned: LeasedPublication, mine: Attendance,
 async def _gives_way_unsent(
     tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord, read: RsvpRead
 ) -> bool:
-    """The same for an RSVP that was never published."""
+    """The same as ``gives_way``, for an RSVP that was never published."""
     said_at = await _answered_at(tx, effective)
     side = most_recent(facts_of(owned, owned.edited_at, said_at, effective.cid or ""))
     await _store_decision(tx, owned, mine.status.value, effective, read, side)
@@ -301,15 +304,16 @@ async def _gives_way_unsent(
 async def _is_newer_than_record(
     tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord, read: RsvpRead
 ) -> bool:
-    """Whether the RSVP given here, now published, is newer than another app's record that arrives only now.
+    """Whether the RSVP given here, which is already published, is newer than another app's record that arrives only
+    now.
 
-    By the time at which the person answered: a host's later change does not count. The result is published in that
-    record, or other apps, and everybody who reads the repository, would show an outdated RSVP.
+    Compares the time at which the person answered, so a later change by a host does not count. If ours is newer, it is
+    published in that record; otherwise other apps, and everybody who reads the repository, would show an outdated RSVP.
     """
     ours_at = mine.answered_at
     side = most_recent(facts_of(owned, ours_at, await _answered_at(tx, effective), effective.cid or ""))
     if side is MergeSide.OURS or _earliest(tx, effective) < ours_at:
-        # A version known only from a read may turn out to be older.
+        # The time of a version that is known only from a read may turn out to be earlier.
         await _store_decision(tx, owned, mine.status.value, effective, read, side)
     if side is MergeSide.OURS:
         await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[mine.id])
@@ -317,13 +321,13 @@ async def _is_newer_than_record(
 
 
 async def _adopt(tx: Transaction, effective: SeenRecord) -> None:
-    """Our own record has content that another app has written into it."""
+    """Adopt the content that another app has written into our own record."""
     if effective.cid is not None and effective.body is not None:
         await publication_echoes.adopt(tx, uri=effective.uri, cid=effective.cid, body=effective.body, rev=effective.rev)
 
 
 def facts_of(owned: LeasedPublication, ours_at: Instant, theirs_at: Instant, theirs_cid: str = "") -> MergeInput:
-    """What the merge of two RSVPs needs to know about their times."""
+    """Return the input for merging two RSVPs by time."""
     return MergeInput(
         origin=RecordOrigin.HERE,
         ours_at=ours_at,
@@ -334,7 +338,7 @@ def facts_of(owned: LeasedPublication, ours_at: Instant, theirs_at: Instant, the
 
 
 async def _answered_at(tx: Transaction, answer: SeenRecord) -> Instant:
-    """When it was written, not when it was last found: a read gives what it finds unchanged no newer time."""
+    """Return when the RSVP was written, not when it was last found: a read gives an unchanged record no newer time."""
     written = written_at(answer.precedence)
     rev = await latest_possible_commit(tx, parse_did(answer.did), answer.said_rev, answer.after_rev, written=written)
     latest = moment_of_rev(rev, tx.now)
@@ -342,15 +346,15 @@ async def _answered_at(tx: Transaction, answer: SeenRecord) -> Instant:
 
 
 def _earliest(tx: Transaction, answer: SeenRecord) -> Instant:
-    """The earliest time of this version: its own if its commit was seen."""
+    """Return the earliest possible time of this version. If its commit was seen, that is the commit's time."""
     return moment_of_rev(answer.after_rev, tx.now) if answer.after_rev else Instant(0)
 
 
 async def latest_possible_commit(tx: Transaction, did: Did, rev: str, after_rev: str, *, written: int = 0) -> str:
-    """The latest commit that can have written a version, or deleted it.
+    """Return the latest commit that can have written or deleted a version.
 
-    That is ``rev``; or, if a read found it (``SeenRecord.after_rev``), the first commit known to follow a gap. A commit
-    before the time ``written`` is not it.
+    That is ``rev`` or, if a read found the version (``SeenRecord.after_rev``), the first commit known to follow a gap.
+    A commit before the time ``written`` is ruled out.
     """
     if after_rev == rev:
         return rev
@@ -374,7 +378,7 @@ async def _store_decision(
 async def store_deletion_decision(
     tx: Transaction, owned: LeasedPublication, uri: str, rev: str, after_rev: str, side: MergeSide
 ) -> None:
-    """Store whether the RSVP given here gives way to the deletion of its record."""
+    """Store whether the RSVP given here is overridden by the deletion of its record."""
     mine = await attendance_queries.by_id(tx, AttendanceId(owned.subject_id))
     if mine is None:
         return

@@ -1,7 +1,7 @@
-"""Records submitted by services: in batches from processors run elsewhere, and singly from other systems.
+"""Records submitted by services: in batches from processors that run elsewhere, and individually from other systems.
 
-They count as unverified unless the service may vouch for them: a wrong record never overrules a verified one
-(``records.seen``). Merging is idempotent. An invalid record does not affect the others: it is refused with its reason.
+They count as unverified unless the service may vouch for them, so a wrong record never overrides a verified one
+(``records.seen``). Merging is idempotent. An invalid record is refused with its reason and does not affect the others.
 """
 
 from collections.abc import Collection, Sequence
@@ -52,7 +52,9 @@ class SubmittedRecord:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionResult:
-    """What happened to one submitted record; ``outcome`` is of ``ingestion.apply``, or ``refused`` with the reason."""
+    """The result for one submitted record. ``outcome`` is a result of ``ingestion.apply``, or ``refused`` with a
+    reason.
+    """
 
     uri: str
     outcome: OutcomeName
@@ -67,9 +69,10 @@ async def process(
     collections: Collection[Nsid],
     is_vouched: bool,
 ) -> list[SubmissionResult]:
-    """Apply a batch in order, in one transaction; one result each.
+    """Apply a batch in order, in one transaction; return one result each.
 
-    If that fails it is split (``retry``): what fails on its own is quarantined and refused, all others are applied.
+    If that fails, the batch is split (``retry``): a record that fails on its own is quarantined and refused, and all
+    others are applied.
     """
     readings = [_read(one, collections, is_vouched=is_vouched) for one in batch]
     messages = [one for one in readings if isinstance(one, RecordMessage)]
@@ -92,7 +95,7 @@ async def process(
 
 
 def message_of(one: SubmittedRecord, collections: Collection[Nsid], *, is_vouched: bool = False) -> RecordMessage:
-    """A submitted record as a message. Raises InvalidInput."""
+    """Return a submitted record as a message. Raises InvalidInput."""
     reading = _read(one, collections, is_vouched=is_vouched)
     if isinstance(reading, Explanation):
         raise InvalidInput("record", reading)
@@ -102,18 +105,18 @@ def message_of(one: SubmittedRecord, collections: Collection[Nsid], *, is_vouche
 async def delete_reported(
     db: Database, context: IngestionContext, uri: AtUri, message: RecordMessage
 ) -> Literal["gone", "doubted", "unknown"]:
-    """Another system reports a record as deleted: delete it, unless the author signed it; then ask their PDS.
+    """Delete a record that another system reports as deleted. If its author signed the record, ask their PDS instead.
 
-    Unknown records change nothing, so that a repeated deletion succeeds. A copy that was submitted before and is still
-    in the queue is refused, too.
+    Unknown records are ignored, so a repeated deletion succeeds. A copy that was submitted earlier and is still in the
+    queue is refused too.
     """
     async with db.transaction() as tx:
         await seen.lock_answers(tx, [str(uri)])
         known = await seen.find(tx, str(uri))
         is_here = known is not None and known.state is not RecordState.TOMBSTONE
         if known is not None and is_here and known.rev >= message.rev:
-            # The clock that made its rev is ahead of ours. This deletion is later anyway: it is about what is
-            # here.
+            # The clock that made its rev is ahead of ours. The deletion counts as later anyway, because it refers to
+            # the record that is here.
             message = replace(message, rev=from_microseconds(to_microseconds(parse_tid(known.rev)) + 1, 0))
         await apply(tx, context, [message])
         if known is None or not is_here:
@@ -122,7 +125,7 @@ async def delete_reported(
 
 
 def source_of(source_id: str, collections: Collection[Nsid]) -> AtUri:
-    """The AT URI of one record of these collections. Raises InvalidInput."""
+    """Parse the AT URI of a record in these collections. Raises InvalidInput."""
     try:
         uri = parse_at_uri(source_id)
         parse_did(uri.authority)
@@ -134,7 +137,7 @@ def source_of(source_id: str, collections: Collection[Nsid]) -> AtUri:
 
 
 def _read(one: SubmittedRecord, collections: Collection[Nsid], *, is_vouched: bool) -> RecordMessage | Explanation:
-    """The message, or why there is none."""
+    """Return the message, or the reason why the record is invalid."""
     try:
         did, collection = parse_did(one.did), parse_nsid(one.collection)
         rkey, rev = parse_record_key(one.rkey), parse_tid(one.rev)

@@ -1,7 +1,7 @@
-"""Scheduled tasks: enqueue reconciliation and identity refreshes, delete old discrepancies.
+"""Scheduled tasks: enqueue reconciliation and identity refreshes, and delete old discrepancies.
 
-Each repository that we write to is compared once a day (``reconcile``). Hidden accounts are asked about once a day, so
-that one whose return was never announced is shown again.
+Each repository that we write to is compared once a day (``reconcile``). The servers of hidden accounts are asked once a
+day, so that an account that came back unannounced is shown again.
 """
 
 from groundwork.clock import DAY
@@ -20,7 +20,9 @@ AWAY = "select did from identities where status <> 'active' and coalesce(checked
 
 
 async def reconcile(db: Database) -> int:
-    """Enqueue a comparison of every repository of ours that has not been read completely for a day; return how many."""
+    """Enqueue a comparison of every repository of ours that has not been read completely for a day; return their
+    number.
+    """
     async with db.transaction() as tx:
         unread = [row["did"] for row in await tx.fetch(UNREAD, before=tx.now - DAY)]
         for did in unread:
@@ -31,6 +33,8 @@ async def reconcile(db: Database) -> int:
 
 
 async def forget_discrepancies(db: Database) -> int:
-    """Delete discrepancies repaired long ago, and quarantined records that were superseded; return how many."""
+    """Delete discrepancies that were repaired long ago, and quarantined records that were superseded; return their
+    number.
+    """
     async with db.transaction() as tx:
         return await discrepancies.forget_old(tx) + await quarantine.delete_obsolete(tx)

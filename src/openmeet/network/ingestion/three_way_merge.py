@@ -1,4 +1,4 @@
-"""Three-way merge, field by field: which fields change together, and which side each takes. Pure."""
+"""Three-way merge by field: which fields change together, and which side wins. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -43,10 +43,10 @@ class MergeReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldDecision:
-    """One field that both sides changed, and the choice; values as text for people.
+    """A field that both sides changed, and the choice. Values are text for people.
 
-    ``ours_values``, ``theirs_values``: the same as stored by ``encode_edits``, so that a person can reverse the
-    decision; None if nobody can.
+    ``ours_values``, ``theirs_values``: the same values as stored by ``encode_edits``, so that a person can reverse the
+    decision; None if that is not possible.
     """
 
     field: str
@@ -63,8 +63,8 @@ class FieldDecision:
 class MergeInput:
     """Input of the merge rules.
 
-    ``ours_at``: the instant of the local change; ``theirs_at``: the time in the rev of the remote commit, capped at
-    now; ``ours_cid``, ``theirs_cid`` break ties.
+    ``ours_at``: the time of the local change. ``theirs_at``: the time in the rev of the remote commit, capped at now.
+    ``ours_cid`` and ``theirs_cid`` break ties.
     """
 
     origin: RecordOrigin
@@ -76,7 +76,7 @@ class MergeInput:
 
 @dataclass(frozen=True, slots=True)
 class MergeResult(Generic[T]):
-    """The merged value, and every decision."""
+    """The merged value and all decisions."""
 
     value: T
     decisions: tuple[FieldDecision, ...]
@@ -84,13 +84,13 @@ class MergeResult(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class MergeRule(Generic[T]):
-    """How values of one type are merged.
+    """The rules for merging values of one type.
 
-    ``groups``: fields that change together; the first of each names the group and decides whether it changed.
-    ``reversible``: those that a person can reverse. ``contradicting``: groups whose values contradict each other; if
-    sides were mixed, one side gives them all. ``decide`` (name, before, ours, theirs, facts): the side and value to
-    choose if both sides changed it differently; it is called for the first field of a group. ``shown``: a value for
-    people.
+    ``groups``: fields that change together; the first field of a group names it and decides whether it changed.
+    ``reversible``: fields that a person can reverse. ``contradicting``: groups whose values contradict each other in a
+    mixed result; one side then provides all of them. ``decide`` (name, before, ours, theirs, facts) returns the side
+    and value to use if both sides made different changes; it is called for the first field of a group. ``shown``
+    formats a value for people.
     """
 
     kind: type[T]
@@ -101,7 +101,7 @@ class MergeRule(Generic[T]):
     contradicting: Callable[[T], tuple[tuple[str, ...], ...]] = lambda _: ()
 
     def edits_between(self, base: T, ours: T) -> dict[str, Any]:
-        """The fields that were edited here, with our values: our side of ``merge``."""
+        """Return the fields that were edited here, with our values: the ``edits`` argument of ``merge``."""
         changed: dict[str, Any] = {}
         for group in self.groups:
             if getattr(base, group[0]) != getattr(ours, group[0]):
@@ -109,8 +109,8 @@ class MergeRule(Generic[T]):
         return changed
 
     def merge(self, base: T, edits: Mapping[str, Any], theirs: T, facts: MergeInput) -> MergeResult[T]:
-        """Merge three versions. Empty ``edits`` give ``theirs``; fields that only one side changed are taken without a
-        decision.
+        """Merge three versions. Without ``edits`` the result is ``theirs``. Fields that only one side changed are taken
+        without a decision.
         """
         result = theirs
         decisions: list[FieldDecision] = []
@@ -144,7 +144,7 @@ class MergeRule(Generic[T]):
         policy, side, _ = self.decide(field, getattr(base, field), ours[field], getattr(theirs, field), facts)
         one_side = ours if side is MergeSide.OURS else {name: getattr(theirs, name) for name in names}
         kept = [one for one in mixed.decisions if one.field not in names]
-        # If a person reverses one of them, all of them follow.
+        # If a person reverses one of these fields, the others follow.
         kept += [
             self.decision((*group, *names), getattr(base, group[0]), ours, theirs, policy, side)
             for group in groups
@@ -161,7 +161,7 @@ class MergeRule(Generic[T]):
         policy: MergeReason,
         side: MergeSide,
     ) -> FieldDecision:
-        """A decision about one group of fields, as stored. ``was``: the earlier value of its first field."""
+        """Build the decision about one group of fields, as stored. ``was``: the previous value of its first field."""
         field = group[0]
         kept: tuple[bytes | None, bytes | None] = (None, None)
         if field in self.reversible:
@@ -171,7 +171,7 @@ class MergeRule(Generic[T]):
         return FieldDecision(field, self.shown(was), self.shown(ours[field]), self.shown(their), policy, side, *kept)
 
     def encode(self, value: T) -> bytes:
-        """Encode a value for storage beside a publication."""
+        """Encode a value for storage with a publication."""
         return msgspec.json.encode(value)
 
     def decode(self, stored: bytes) -> T:
@@ -185,26 +185,26 @@ class MergeRule(Generic[T]):
 
 
 def encode_edits(edits: Mapping[str, Any]) -> bytes:
-    """Encode edits like a whole value, edited fields only."""
+    """Encode edits in the same way as a whole value, but only the edited fields."""
     return msgspec.json.encode(dict(edits))
 
 
 def most_recent(facts: MergeInput) -> MergeSide:
-    """Which side changed later; the greater CID if the times are equal."""
+    """Return the side that changed later. If the times are equal, the greater CID wins."""
     ours_later = (facts.ours_at, facts.ours_cid) > (facts.theirs_at, facts.theirs_cid)
     return MergeSide.OURS if ours_later else MergeSide.THEIRS
 
 
 def by_most_recent(ours: object, theirs: object, facts: MergeInput) -> tuple[MergeReason, MergeSide, Any]:
-    """Choose the side that changed later: the rule for every field without its own one."""
+    """Choose the side that changed later. This is the rule for all fields that have no special rule."""
     side = most_recent(facts)
     return MergeReason.MOST_RECENT, side, ours if side is MergeSide.OURS else theirs
 
 
-# Fields of our installations beyond the calendar Lexicon, in our own object.
+# Fields of our installations that are not part of the calendar Lexicon. They are stored in an object of our own.
 DETAILS: Final = EXTENDED
 
-# Fields that change together: the text of an instant is meaningless without the instant.
+# Fields that change together: the text of a time is meaningless without the time.
 _BEGINNING: Final = ("starts_at", "starts_text", "is_all_day")
 _END: Final = ("ends_at", "ends_text")
 GROUPS: tuple[tuple[str, ...], ...] = (
@@ -222,7 +222,7 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     *((name,) for name in DETAILS),
 )
 
-# Fields that we write into records, and so can reverse; links in a record belong to other apps.
+# Fields that we write into records and can therefore reverse. Links in a record belong to other apps.
 REVERSIBLE = frozenset(
     {"name", "description", "starts_at", "ends_at", "time_zone", "mode", "status", "venues", "online_url", *DETAILS}
 )
@@ -258,7 +258,9 @@ def _decide(field: str, was: Any, ours: Any, theirs: Any, facts: MergeInput) -> 
 
 
 def both_venues(was: tuple[Venue, ...], ours: tuple[Venue, ...], theirs: tuple[Venue, ...]) -> tuple[Venue, ...] | None:
-    """Combine both sides' changes in one venue if they changed different parts; None if they contradict."""
+    """Combine the changes of both sides to one venue if they changed different parts; None if they contradict each
+    other.
+    """
     if len(was) > 1 or len(ours) != 1 or len(theirs) < 1 or theirs[1:] != was[1:]:
         return None
     before = was[0] if was else NOWHERE
@@ -274,9 +276,10 @@ def both_venues(was: tuple[Venue, ...], ours: tuple[Venue, ...], theirs: tuple[V
 def union_of_venues(
     was: tuple[Venue, ...], ours: tuple[Venue, ...], theirs: tuple[Venue, ...]
 ) -> tuple[Venue, ...] | None:
-    """The venues that either side added, without those that either removed; ours first, the first being the event's own venue.
+    """Return the venues that either side added, without those that either side removed. Ours come first, beginning with
+    the event's own venue.
 
-    None if one side has none left, or both changed the first venue differently: then one of them is wrong.
+    None if one side has no venues left, or if both changed the first venue differently: then one of them must be wrong.
     """
     added = [one for one in theirs if one not in was and one not in ours]
     if not ours or not theirs or not added or ours[0] in was or share_a_part(ours[0], added[0]):
@@ -290,15 +293,16 @@ def ends_too_early(starts_at: Instant | None, ends_at: Instant | None) -> bool:
 
 
 def _contradicting(event: NetworkEvent) -> tuple[tuple[str, ...], ...]:
-    # One side moved the event, the other changed its length: neither meant an end before the start, or none.
+    # One side moved the event and the other changed its length. Neither intended an end that is before the start or has
+    # no start.
     return (_BEGINNING, _END) if ends_too_early(event.starts_at, event.ends_at) else ()
 
 
 def with_local_values(event: Event, ours: NetworkEvent, merged: NetworkEvent) -> NetworkEvent:
-    """The value for the events package: fields that the merge did not change keep the row's own values.
+    """Return the value for the events package: fields that the merge did not change keep the row's own values.
 
-    A record has less than the row (no join link for attendees, a country by code): writing the mapped value back would
-    reduce the row to what is public.
+    A record contains less than the row (no join link for attendees, countries as codes only). Writing the mapped value
+    back would reduce the row to what is public.
     """
     kept = NetworkEvent(
         name=event.title,
@@ -325,13 +329,15 @@ def with_local_values(event: Event, ours: NetworkEvent, merged: NetworkEvent) ->
         for name in group
     }
     if "venues" in changed and ours.venues[:1] == merged.venues[:1]:
-        # Only other venues were added after the row's own.
+        # The row's own venue did not change; only other venues were added after it.
         changed["venues"] = (*kept.venues, *merged.venues[1:])
     return replace(kept, **changed)
 
 
 def with_details_of(event: NetworkEvent, before: NetworkEvent) -> NetworkEvent:
-    """The event with the details of another version: its record was written by an app that does not know them."""
+    """Return the event with the details of another version, because its record was written by an app that does not know
+    them.
+    """
     return replace(event, **extension_of(before))
 
 
