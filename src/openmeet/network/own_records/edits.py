@@ -1,7 +1,7 @@
-"""The edit form of an event record: what it shows, and which fields somebody changed.
+"""The edit form of an event record: what it shows, and which fields were changed.
 
-Fields that nobody changed stay in the record exactly as they are, also if the form shows them shortened, to the minute
-or in another time zone.
+Unchanged fields stay in the record exactly as they are, even if the form shows them shortened, rounded to the minute or
+in another time zone.
 """
 
 from collections.abc import Mapping
@@ -37,9 +37,10 @@ STATUSES: Final[Mapping[str, LazyText]] = {
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """An event as the form shows it: times in a person's zone, to the minute; empty if there is none.
+    """An event as shown in the form: times in the person's time zone, rounded to the minute; empty if there is none.
 
-    ``mode`` and ``status`` are tokens of the calendar Lexicon, empty if the record has no known one; None: not asked.
+    ``mode`` and ``status`` are tokens of the calendar Lexicon, empty if the record has no known one. None means that
+    the form does not contain the field.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Form:
 
 
 def form_of(record: dict[str, Value], rkey: str, zone: str) -> Form:
-    """The values of the edit form, read from an event record. Raises Refused if the record is not a readable event."""
+    """Return the values of the edit form for an event record. Raises Refused if the record is not a readable event."""
     try:
         read = read_event(str(EVENT), record, rkey=rkey, indexed_at=Instant(0)).event
     except Unmappable as unmappable:
@@ -67,7 +68,9 @@ def form_of(record: dict[str, Value], rkey: str, zone: str) -> Form:
 
 
 def written(record: dict[str, Value], opened: Form | None, wanted: Form, zone: str) -> dict[str, Value]:
-    """The record with the fields that differ from the form as it was opened (None: a new record). Raises InvalidInput."""
+    """Return the record with the fields that differ from the form as it was opened (None: a new record). Raises
+    InvalidInput.
+    """
     changed = dict(record)
     shown = opened or Form("", "", "", "")
     if opened is None or _typed(wanted.name) != _typed(shown.name):
@@ -85,7 +88,7 @@ def written(record: dict[str, Value], opened: Form | None, wanted: Form, zone: s
     _choose(changed, "mode", shown.mode, wanted.mode, MODES)
     _choose(changed, "status", shown.status, wanted.status, STATUSES)
     is_moved = (wanted.starts, wanted.ends) != (shown.starts, shown.ends)
-    # The form may show the record's values less exactly than they are.
+    # The form may show the record's values with less precision.
     is_whole = bool(wanted.starts and wanted.ends)
     if is_moved and is_whole and _moment("ends", wanted.ends, zone) <= _moment("starts", wanted.starts, zone):
         raise InvalidInput("ends", OwnRecordReason.ENDS_BEFORE_START)
@@ -93,7 +96,7 @@ def written(record: dict[str, Value], opened: Form | None, wanted: Form, zone: s
 
 
 def _text_of(record: dict[str, Value]) -> str:
-    """The author's own text, complete: pages may show only its beginning."""
+    """Return the author's own text in full; pages may show only its beginning."""
     for key in ("description", "text"):
         text = text_of(record.get(key))
         if text is not None:
@@ -102,7 +105,7 @@ def _text_of(record: dict[str, Value]) -> str:
 
 
 def _known(token: object, words: Mapping[str, LazyText]) -> str:
-    """The short name of a token of the calendar Lexicon."""
+    """Return the short name of a token of the calendar Lexicon; empty if it is unknown."""
     namespace, _, word = token.rpartition("#") if isinstance(token, str) else ("", "", "")
     return word if namespace == EVENT and word in words else ""
 
@@ -118,7 +121,7 @@ def _choose(
 
 
 def _typed(text: str) -> str:
-    """Text as an untouched form submits it: browsers change line ends."""
+    """Normalize text as an unchanged form would submit it: browsers change line endings."""
     return "\n".join(text.strip().splitlines())
 
 

@@ -1,10 +1,10 @@
-"""Why a change of a person’s own record is refused."""
+"""Reasons why a change of a person's own record is refused."""
 
 from groundwork.errors import Reason
 
 
 class OwnRecordReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/records.py``."""
+    """Reason codes. Their messages are in ``i18n/reasons/records.py``."""
 
     CANNOT_BE_CHANGED = "own_record.cannot_be_changed"
     TITLE_NEEDED = "own_record.title_needed"

@@ -1,8 +1,8 @@
-"""A person's own calendar records at their PDS: listed and written there and nowhere else.
+"""A person's own calendar records at their PDS. They are listed and written there and nowhere else.
 
-No domain table is changed here. Writes come back by the firehose as everybody's records do; until then a record differs
-from its last seen version and is shown as waiting. Editing changes the fields that somebody changed in the form and
-keeps every other field exactly as it is, also if the form shows it less exactly.
+No domain table is changed here. Writes come back through the firehose like everybody else's records. Until then, a
+record differs from its last seen version and is shown as waiting. Editing changes only the fields that somebody changed
+in the form; every other field stays exactly as it is, even if the form shows it with less precision.
 """
 
 from collections.abc import Mapping
@@ -36,11 +36,11 @@ from openmeet.network.records.reader import Unmappable
 from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.clients import NetworkClients
 
-# The maximum page size of servers.
+# The maximum page size that servers support.
 PAGE = 100
 # Sorts after every valid record key.
 _NO_KEY = "\x7f"
-# Separates the last key of a page from the server's cursor; no key contains it.
+# Separates the last key of a page from the server's cursor. No key contains it.
 _BEHIND_THE_KEY = ","
 
 
@@ -48,15 +48,15 @@ class Whereabouts(StrEnum):
     """How a record at the PDS compares with its last seen version here."""
 
     HERE = "here"
-    WAITING = "waiting"  # written there, its echo not received yet
-    LEAVING = "leaving"  # deleted there, its echo not received yet
+    WAITING = "waiting"  # written there, but the echo has not arrived yet
+    LEAVING = "leaving"  # deleted there, but the echo has not arrived yet
 
 
 @dataclass(frozen=True, slots=True)
 class OwnRecord:
-    """One record. ``slug``: of its event's page here, empty if there is none yet; ``starts_at``: None if unknown.
+    """One record. ``slug``: slug of its event's page here, empty if there is none yet. ``starts_at``: None if unknown.
 
-    ``title``: the event's name, or the status of an RSVP; ``about``: the RSVP's event, if it is known here.
+    ``title``: the event's name, or the status of an RSVP. ``about``: title of the RSVP's event, if it is known here.
     """
 
     uri: AtUri
@@ -73,7 +73,7 @@ class OwnRecord:
 
 @dataclass(frozen=True, slots=True)
 class OwnPage:
-    """One page of the records of a collection. ``older``: where the next page begins; empty on the last page."""
+    """One page of the records of a collection. ``older``: start of the next page; empty on the last page."""
 
     records: tuple[OwnRecord, ...]
     older: str
@@ -81,7 +81,7 @@ class OwnPage:
 
 @dataclass(frozen=True, slots=True)
 class RecordVersion:
-    """One version of an event's record at the PDS, with the values for the form that edits it."""
+    """One version of an event's record at the PDS, with the values for its edit form."""
 
     cid: str
     form: Form
@@ -90,10 +90,11 @@ class RecordVersion:
 async def list_page(
     db: Database, network: NetworkClients, identity: Identity, collection: Nsid, after: str = ""
 ) -> OwnPage:
-    """One page of a collection in a repository, newest keys first, with records that were deleted there but are still here.
+    """Return one page of a collection in a repository, newest keys first, including records that were deleted there but
+    are still known here.
 
-    ``after``: ``OwnPage.older`` of the previous page; an invalid value begins with the newest record. Of deleted
-    records at most a page is shown: they will be deleted here too, and the others move up. Raises RemoteFailed and
+    ``after``: ``OwnPage.older`` of the previous page; an invalid value starts with the newest record. At most one page
+    of deleted records is shown; they will soon be deleted here too, and others then appear. Raises RemoteFailed and
     RemoteSlow.
     """
     client = XrpcClient(network.http, network.clock, identity.pds_url, circuits=network.circuits)
@@ -110,7 +111,7 @@ async def list_page(
     keys = [str(uri.rkey) for uri in at_server]
     following = answer.get("cursor")
     goes_on = isinstance(following, str) and bool(following) and bool(keys)
-    # A record's position is known if the server lists keys in order; otherwise only on a page that is the only one.
+    # A deleted record can be placed only if the server lists keys in order, or if there is only one page.
     in_order = keys == sorted(keys, reverse=True)
     between = (keys[-1] if goes_on else "", below if cursor else _NO_KEY)
     found = await _known(db, identity, collection, at_server, between if in_order or not (goes_on or cursor) else None)
@@ -120,7 +121,7 @@ async def list_page(
 
 
 async def read_own(network: NetworkClients, identity: Identity, rkey: str, zone: str) -> RecordVersion:
-    """An event's record at the PDS. Raises NotFound, and Refused if it cannot be changed without loss."""
+    """Read an event's record at the PDS. Raises NotFound, and Refused if it cannot be changed without loss."""
     current = await get_record(
         XrpcClient(network.http, network.clock, identity.pds_url, circuits=network.circuits),
         own_uri(identity, EVENT, rkey),
@@ -133,10 +134,10 @@ async def read_own(network: NetworkClients, identity: Identity, rkey: str, zone:
 async def create(
     db: Database, network: NetworkClients, tids: TidClock, identity: Identity, wanted: Form, zone: str, key: str = ""
 ) -> AtUri:
-    """Write a new event. ``key``: from the form, so that submitting it twice writes one record.
+    """Write a new event. ``key``: record key from the form, so that submitting the form twice writes only one record.
 
-    Raises InvalidInput, NotSignedIn, Forbidden (not allowed), Conflict (the key has another event), and what the PDS's
-    response raises.
+    Raises InvalidInput, NotSignedIn, Forbidden (not allowed), Conflict (the key belongs to another event), and the
+    errors of the PDS.
     """
     uri = own_uri(identity, EVENT, key or tids.next(network.clock.now()))
     record: dict[str, Value] = {"$type": str(EVENT), "createdAt": format_datetime(network.clock.now())}
@@ -145,7 +146,7 @@ async def create(
     try:
         await put_record(agent, uri, checked(EVENT, record, "name"), swap=None)
     except Conflict:
-        # The same form, submitted twice; or submitted again with other content after browser Back.
+        # The same form was submitted twice, or again with different content after browser Back.
         current = await get_record(agent, uri)
         if current is None or current.record | {"createdAt": record["createdAt"]} != record:
             raise
@@ -157,8 +158,8 @@ async def edit(
 ) -> None:
     """Change the fields of an event that differ from what the form showed; everything else stays.
 
-    ``version``: the CID that the form was opened with; empty: any version. Raises Conflict if the record changed
-    in between.
+    ``version``: the CID that the form was opened with; empty means any version. Raises Conflict if the record has
+    changed since.
     """
     agent = await agent_for(db, network, identity)
     uri = own_uri(identity, EVENT, rkey)
@@ -170,7 +171,7 @@ async def edit(
     record = written(current.record, form_of(current.record, rkey, zone), wanted, zone)
     if record == current.record:
         return
-    # A record of another app need not be valid; the PDS validates it.
+    # A record of another app does not have to be valid here; the PDS validates it.
     await put_record(
         agent, uri, checked(EVENT, record, "name") if _is_valid(current.record) else record, swap=current.cid
     )
@@ -196,7 +197,9 @@ async def _known(
     listed: Mapping[AtUri, dict[str, object]],
     between: tuple[str, str] | None,
 ) -> list[OwnRecord]:
-    """The listed records, and the deleted ones with a key ``between`` these two; no deleted ones if it is None."""
+    """Return the listed records, and deleted ones whose keys are ``between`` the two given keys (None: no deleted
+    ones).
+    """
     at_server = {str(uri): one for uri, one in listed.items()}
     async with db.reader() as reader:
         known = await seen.find_many(reader, list(at_server))
@@ -229,7 +232,7 @@ async def _known(
 
 
 def _is_of(uri: object, identity: Identity, collection: str) -> bool:
-    """Whether a URI is of this repository and collection: a server may return anything."""
+    """Whether a URI belongs to this repository and collection. A server may return anything."""
     try:
         named = parse_at_uri(uri) if isinstance(uri, str) else None
     except Malformed:
@@ -238,7 +241,7 @@ def _is_of(uri: object, identity: Identity, collection: str) -> bool:
 
 
 def _subject(value: object) -> str | None:
-    """The event of an RSVP."""
+    """Return the URI of an RSVP's event."""
     subject = value.get("subject") if isinstance(value, dict) else None
     uri = subject.get("uri") if isinstance(subject, dict) else None
     return uri if isinstance(uri, str) else None
@@ -267,7 +270,7 @@ _catalog = Catalog()
 
 
 def checked(collection: Nsid, record: dict[str, Value], field: str) -> dict[str, Value]:
-    """The record, if others can read it. Raises InvalidInput for this field of the form."""
+    """Return the record if other apps can read it. Raises InvalidInput for the given field of the form."""
     try:
         validate_record(_catalog, str(collection), record)
         json_form.to_json(record)
@@ -277,7 +280,7 @@ def checked(collection: Nsid, record: dict[str, Value], field: str) -> dict[str,
 
 
 def own_uri(identity: Identity, collection: Nsid, rkey: str) -> AtUri:
-    """The AT URI of a person's record. Raises NotFound for an invalid record key."""
+    """Return the AT URI of a person's record. Raises NotFound for an invalid record key."""
     try:
         return parse_at_uri(f"at://{identity.did}/{collection}/{rkey}")
     except Malformed:

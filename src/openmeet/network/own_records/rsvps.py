@@ -1,7 +1,7 @@
-"""A person's RSVP records at their PDS: written there and nowhere else, as ``repository`` does with events.
+"""A person's RSVP records at their PDS. They are written there and nowhere else, as in ``repository``.
 
-There is one record per event. Its key derives from the event's URI; an existing RSVP under another key is updated
-instead. Nothing is written about an event whose RSVPs are not public.
+There is one record per event. Its key is derived from the event's URI; if there is an RSVP under another key, that one
+is updated instead. Nothing is written about an event whose RSVPs are not public.
 """
 
 from urllib.parse import unquote, urlsplit
@@ -29,15 +29,15 @@ from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import prove_record
 
-# The choices of the page, and the tokens that are written.
+# The choices on the page, and the tokens that are written.
 CHOICES = {"going": GOING, "interested": INTERESTED, "notgoing": NOT_GOING}
 
 
 async def subject_at(db: Database, network: NetworkClients, address: str, public_url: str) -> AtUri:
-    """The event record at an address that a person typed: its AT URI (with a DID or a handle), or its page on this
-    site.
+    """Find the event record for an address that a person typed: its AT URI (with a DID or a handle), or its page on
+    this site.
 
-    Raises InvalidInput if the address names no event, or its RSVPs are not public.
+    Raises InvalidInput if the address does not refer to an event, or if the event's RSVPs are not public.
     """
     async with db.reader() as reader:
         uri = await _by_page(reader, address.strip(), public_url)
@@ -48,9 +48,9 @@ async def subject_at(db: Database, network: NetworkClients, address: str, public
 
 
 async def create(db: Database, network: NetworkClients, identity: Identity, subject: AtUri, choice: str) -> AtUri:
-    """Write a first RSVP to an event. Raises InvalidInput if there is one already with another status.
+    """Write a first RSVP to an event. Raises InvalidInput if there already is one with a different status.
 
-    Submitting the same form twice writes one record.
+    Submitting the same form twice writes only one record.
     """
     agent = await agent_for(db, network, identity)
     token = _token(choice)
@@ -73,7 +73,7 @@ async def create(db: Database, network: NetworkClients, identity: Identity, subj
 
 
 async def read_own(db: Database, network: NetworkClients, identity: Identity, rkey: str) -> tuple[str, str]:
-    """An RSVP record at the PDS: (the event's URI, which of ``CHOICES``, or its unknown token). Raises NotFound."""
+    """Read an RSVP record at the PDS: (the event's URI, one of ``CHOICES`` or an unknown token). Raises NotFound."""
     current = await get_record(await agent_for(db, network, identity), own_uri(identity, RSVP, rkey))
     if current is None:
         raise NotFound(OwnRecordReason.NO_SUCH_RECORD)
@@ -81,9 +81,9 @@ async def read_own(db: Database, network: NetworkClients, identity: Identity, rk
 
 
 async def edit(db: Database, network: NetworkClients, identity: Identity, rkey: str, choice: str) -> None:
-    """Change an RSVP there; fields of other apps stay.
+    """Change an RSVP at the PDS; fields of other apps stay.
 
-    Raises Conflict if it changed in between, InvalidInput if RSVPs are not public (any longer).
+    Raises Conflict if it has changed in the meantime, InvalidInput if RSVPs are not public (any longer).
     """
     agent = await agent_for(db, network, identity)
     uri, token = own_uri(identity, RSVP, rkey), _token(choice)
@@ -109,7 +109,7 @@ async def delete(db: Database, network: NetworkClients, identity: Identity, rkey
 
 
 async def _by_page(reader: Reader, address: str, public_url: str) -> AtUri | None:
-    """The record of the event with this page; None if it is not a page of ours. Raises InvalidInput."""
+    """Return the record of the event with this page; None if it is not one of our pages. Raises InvalidInput."""
     try:
         parts, own = urlsplit(address), urlsplit(public_url)
     except ValueError:
@@ -144,7 +144,9 @@ async def _check_is_for_everybody(db: Database, subject: AtUri) -> None:
 
 
 async def _cid_of(db: Database, network: NetworkClients, subject: AtUri) -> str:
-    """The CID of the event's record: from our verified index, else proven by its author's PDS. Raises InvalidInput."""
+    """Return the CID of the event's record: from our verified index, otherwise proven by its author's PDS. Raises
+    InvalidInput.
+    """
     async with db.reader() as reader:
         known = await seen.find(reader, str(subject))
     if known is not None and known.cid is not None and known.is_verified:
@@ -159,7 +161,9 @@ async def _cid_of(db: Database, network: NetworkClients, subject: AtUri) -> str:
 
 
 async def _stands(agent: XrpcClient, uri: AtUri, token: str) -> AtUri:
-    """The existing RSVP, if it has this status already: the form was submitted twice. Raises InvalidInput."""
+    """Return the existing RSVP if it already has this status, because the form was submitted twice. Raises
+    InvalidInput.
+    """
     current = await get_record(agent, uri)
     if current is not None and current.record.get("status") == token:
         return uri

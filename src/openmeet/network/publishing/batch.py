@@ -1,10 +1,10 @@
-"""Several first writes of one repository in one commit (``applyWrites``), at most 200.
+"""Batching: several first writes to one repository in one commit (``applyWrites``), at most 200.
 
-Each row has its own lease, key, CID and bytes, stored before anything is sent, as if it were written alone. The commit
-takes all writes or none, so there are three outcomes. Success: each row is completed. A refusal: each row is written
-alone, because one of them is the cause. Unknown: each row is read back when it is retried. Updates and retractions are
-never batched: they need ``swapRecord``, because keys can be reused and a late delete must not remove a newer record.
-Rows that failed before are not batched either: they would make the whole batch fail.
+Each row has its own lease, key, CID and bytes, stored before anything is sent, as if it were written individually. The
+commit accepts all writes or none, so there are three outcomes. Success: each row is completed. Refusal: each row is
+written individually, because one of them is the cause. Unknown: each row is read back when it is retried. Updates and
+retractions are never batched: they need ``swapRecord``, because keys can be reused and a late delete must not remove a
+newer record. Rows that failed before are not batched either, because they would make the whole batch fail.
 """
 
 import asyncio
@@ -36,9 +36,9 @@ from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationState
 
-# The protocol's limit on one commit.
+# The protocol's limit per commit.
 MAX_WRITES = 200
-# The reference PDS takes JSON bodies of 150 kB; larger batches are split into several calls.
+# The reference PDS accepts JSON bodies of up to 150 kB; larger batches are split into several calls.
 MAX_BODY_BYTES = 100_000
 
 
@@ -60,13 +60,15 @@ class _Create:
 
 
 async def deliver_batched(publisher: Publisher, leased: Sequence[LeasedPublication]) -> list[LeasedPublication]:
-    """Write what can be batched; return the rows to be written alone, as they are now. Raises no network errors."""
+    """Write everything that can be batched; return the rows that must be written individually, in their current state.
+    Raises no network errors.
+    """
     by_did: dict[str, list[_Create]] = defaultdict(list)
     alone: list[LeasedPublication] = []
     for one in leased:
         try:
             create = await _create_of(publisher, one)
-        except Exception as failure:  # noqa: BLE001 - one row that cannot be read must not keep the others from going out
+        except Exception as failure:  # noqa: BLE001 - a row that cannot be read must not block the others
             log.error("publication.failed_unforeseen", kind=one.kind.value, subject=one.subject_id, error=repr(failure))
             create = None
         if create is None:
@@ -79,7 +81,7 @@ async def deliver_batched(publisher: Publisher, leased: Sequence[LeasedPublicati
 
 
 async def _create_of(publisher: Publisher, leased: LeasedPublication) -> _Create | None:
-    """The first write of a row; None if the row needs something else."""
+    """Return the first write of a row; None if the row needs something else."""
     if leased.attempts > 0 or leased.may_be_deleted:
         return None
     async with publisher.db.reader() as reader:
@@ -89,7 +91,7 @@ async def _create_of(publisher: Publisher, leased: LeasedPublication) -> _Create
     try:
         draft = await drafting.first_draft(publisher, leased, decision)
     except Failure:
-        return None  # written alone it fails again, and its row stores the reason
+        return None  # written individually it will fail again, and then its row stores the reason
     return None if draft is None else _Create(leased, draft, encode_record(draft.record))
 
 
@@ -107,7 +109,7 @@ def _batches(creates: Sequence[_Create]) -> list[list[_Create]]:
 
 
 async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[_Create]) -> list[LeasedPublication]:
-    """Send one call; return the rows that are to be written alone."""
+    """Send one call; return the rows that must be written individually."""
     uris = {str(one.draft.uri) for one in batch}
     if len(batch) < 2 or len(uris) < len(batch):
         return [one.leased for one in batch]
@@ -143,9 +145,9 @@ async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[
 
 
 async def _fix(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
-    """Store what will be sent, each row under its lease; drop rows whose lease has passed to another worker.
+    """Store what will be sent, each row under its lease. Rows whose lease has passed to another worker are dropped.
 
-    Rows that were written too often are dropped, too: they wait for their owner, not for the end of the lease.
+    Rows that were written too often are dropped as well: they wait for their owner instead of the end of the lease.
     """
     fixed: list[_Create] = []
     too_often: list[tuple[_Create, int]] = []
@@ -157,7 +159,7 @@ async def _fix(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
             if writes is not None and writes <= MAX_WRITES_PER_HOUR:
                 fixed.append(one)
             elif writes is not None:
-                await in_flight.delete_answered(tx, one.sent)  # it is not sent
+                await in_flight.delete_answered(tx, one.sent)  # it will not be sent
                 too_often.append((one, writes))
     for one, writes in too_often:
         await write_record.stop_rewriting(publisher, one.leased, one.sent.uri, writes)
@@ -165,7 +167,7 @@ async def _fix(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
 
 
 async def _reloaded(publisher: Publisher, fixed: Sequence[_Create]) -> list[LeasedPublication]:
-    """Read the rows again, with the keys that were stored for them: a second key must never be chosen."""
+    """Read the rows again, including the keys that were stored for them, because a second key must never be chosen."""
     found: list[LeasedPublication] = []
     async with publisher.db.reader() as reader:
         for one in fixed:

@@ -1,6 +1,7 @@
-"""Pictures of events and groups as blobs. Re-encoded when they were uploaded here; sent to the PDS before their record.
+"""Pictures of events and groups as blobs. They were re-encoded on upload here, and are sent to the PDS before their
+record.
 
-If the PDS accepts less than we store, the picture is scaled down. If no usable picture is small enough, the record is
+If the PDS's limit is lower than our size, the picture is scaled down. If it cannot be made small enough, the record is
 published without it, and its owner sees why.
 """
 
@@ -48,7 +49,7 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class PictureToPublish:
-    """The picture to publish, if any. ``without``: why there is none; None if there is one or none was wanted."""
+    """The picture to publish, if any. ``without``: why there is none; None if there is one or if none was wanted."""
 
     blob: Blob | None
     without: Explanation | None = None
@@ -58,13 +59,13 @@ NO_PICTURE = PictureToPublish(None)
 
 
 async def blob_of(store: BlobStore | None, picture: Picture | None, limit: int | None) -> PictureToPublish:
-    """A public picture as a blob of at most ``limit`` bytes."""
+    """Return a public picture as a blob of at most ``limit`` bytes."""
     if store is None or picture is None:
         return NO_PICTURE
     try:
         body = b"".join([piece async for piece in store.read(blob_key(picture.key, Size.LARGE))])
     except NotFound:
-        # Whatever the cause, the record is published without it; the page shows no picture either.
+        # Whatever the cause, the record is published without the picture, which the page cannot show either.
         log.error("picture.missing", key=picture.key)
         return NO_PICTURE
     width, height = picture.width, picture.height
@@ -79,9 +80,9 @@ async def blob_of(store: BlobStore | None, picture: Picture | None, limit: int |
 
 
 async def upload(client: XrpcClient, blob: Blob) -> None:
-    """Upload the bytes to the PDS, which keeps them once a record names them. Idempotent.
+    """Upload the bytes to the PDS, which keeps them once a record refers to them. Idempotent.
 
-    Raises PictureTooLarge if the PDS does not take that many bytes, and whatever the call raises.
+    Raises PictureTooLarge if the PDS does not accept that many bytes, and the errors of the call.
     """
     try:
         answer = await client.upload("com.atproto.repo.uploadBlob", blob.body, blob.media.mime_type)
@@ -100,7 +101,8 @@ _UNSTATED: Final = b"-"
 
 
 async def limit_for(network: NetworkClients, pds_url: str, picture: Picture | None) -> int | None:
-    """The maximum size of a picture in bytes; None if it is unknown, or there is no picture (no server is asked then).
+    """Return the maximum size of a picture in bytes; None if it is unknown or there is no picture (then no server is
+    asked).
 
     Raises RemoteFailed and RemoteSlow if the server is unreachable.
     """
@@ -116,7 +118,7 @@ async def limit_for(network: NetworkClients, pds_url: str, picture: Picture | No
 
 
 async def store_lower_limit(network: NetworkClients, pds_url: str, limit: int) -> None:
-    """Remember a lower limit after the server refused a picture, whatever limit it states."""
+    """Remember a lower limit after the server refused a picture, regardless of the limit it states."""
     log.info("blob_limit.learned", pds=pds_url, limit=limit)
     await _put(network.cache, _key(pds_url), str(limit).encode(), LOWER_LIMIT_SECONDS)
 

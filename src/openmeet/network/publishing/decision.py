@@ -1,4 +1,4 @@
-"""The possible decisions about a publication: write the record, retract it, wait, or leave it as it is."""
+"""The possible decisions about a publication: write the record, retract it, wait, or leave it alone."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ from openmeet.network.records.group import Reference
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.reasons import PublicationReason
 
-# Makes the record from the address of this installation, the time, and the record that the PDS has. Raises Refused if
-# the PDS must have one and does not.
+# Builds the record from this installation's address, the time, and the record that the PDS has. Raises Refused if the
+# PDS must have one and does not.
 RecordWriter = Callable[[str, Instant, Mapping[str, Value] | None], dict[str, Value]]
 
 
@@ -37,7 +37,7 @@ class PublishEvent:
 
 @dataclass(frozen=True, slots=True)
 class PublishRsvp:
-    """Write the RSVP record; ``token`` is its status, ``event`` has a record."""
+    """Write the RSVP record. ``token`` is its status; ``event`` has a record."""
 
     attendance: Attendance
     event: Event
@@ -55,7 +55,7 @@ class PublishSeries:
 
 @dataclass(frozen=True, slots=True)
 class PublishGroup:
-    """Write the group's own record into this repository, with its picture if ``share`` allows that."""
+    """Write the group's own record into this repository, including its picture if ``share`` allows it."""
 
     group: Group
     identity: Identity
@@ -70,7 +70,7 @@ class PublishGroup:
 
 @dataclass(frozen=True, slots=True)
 class PublishPlain:
-    """Write a record that depends on our own rows alone. ``key``: None if the key is chosen once and never reused."""
+    """Write a record that depends only on our own rows. ``key``: None if the key is chosen once and never reused."""
 
     identity: Identity
     collection: Nsid
@@ -80,21 +80,21 @@ class PublishPlain:
 
 @dataclass(frozen=True, slots=True)
 class Withhold:
-    """It may not be public: retract a published record, and write none. ``why`` is shown to the person."""
+    """Must not be public: retract the record if it is published, and do not write one. ``why`` is shown to the person."""
 
     why: PublicationReason
 
 
 @dataclass(frozen=True, slots=True)
 class KeepEditsLocal:
-    """It may not be written, and another app wrote the record: do not delete it, and do not publish edits made here."""
+    """Must not be written, but another app wrote the record: do not delete it, and do not publish edits made here."""
 
     why: PublicationReason
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Its subject has no record yet, or an account is still being read. ``until``: when to check again, if known."""
+    """Wait: the subject has no record yet, or an account is still being read. ``until``: when to check again, if known."""
 
     why: PublicationReason
     until: Instant | None = None
@@ -102,38 +102,40 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class RetractDuplicate:
-    """Another, newer record of the person is about the same event: delete this one; the other one is updated."""
+    """The person has another, newer record about the same event: delete this one; the other one is updated."""
 
     why: PublicationReason
 
 
 @dataclass(frozen=True, slots=True)
 class DoNothing:
-    """Leave the repository as it is; nothing is due until something changes."""
+    """Leave the repository alone. Nothing is due until something changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitPermission:
-    """We may not write to the record's repository: it stays until its person connects that one or consents again."""
+    """We may not write to the record's repository. The record stays until its person connects that account or consents
+    again.
+    """
 
     why: PublicationReason
 
 
 @dataclass(frozen=True, slots=True)
 class ForgetRecord:
-    """The record is in a repository that we can no longer write to: forget the record, and decide again."""
+    """The record is in a repository that we can no longer write to: forget the record and decide again."""
 
 
 @dataclass(frozen=True, slots=True)
 class MoveBack:
-    """The record was to move to another repository and stays after all, under the URI that it has there."""
+    """The record was going to move to another repository but stays after all, under its existing URI."""
 
     uri: str
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitSwitch:
-    """It is to be published, but publishing of its kind is switched off: retry later. Retractions do not wait."""
+    """It should be published, but publishing of its kind is turned off: retry later. Retractions do not wait."""
 
 
 Publish = PublishEvent | PublishRsvp | PublishSeries | PublishGroup | PublishPlain
@@ -152,7 +154,7 @@ Decision = (
 
 
 async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Identity | None:
-    """The repository that has the record already, else the one for new records."""
+    """Return the repository that already has the record, or else the one for new records."""
     mine = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
     if did is not None:
         return next((one for one in mine if one.did == did), None)
@@ -162,7 +164,9 @@ async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Id
 async def target_repository(
     reader: Reader, user_id: UserId, leased: LeasedPublication
 ) -> Identity | Withhold | AwaitPermission:
-    """``repository_for`` a publication. If that one is disconnected, a retracted record is created in another one."""
+    """Return ``repository_for`` a publication. If that repository is disconnected, a retracted record is created in
+    another one.
+    """
     identity = await repository_for(reader, user_id, leased.did)
     if identity is None and leased.may_exist_remotely:
         return AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)

@@ -1,7 +1,8 @@
-"""Deliver one leased publication: decide from the present, write or retract, store the state. ``schedule`` leases.
+"""Deliver one leased publication: decide from the current state, write or retract, store the result. ``schedule``
+leases the rows.
 
-Two short transactions per record, with the network call between them. A worker that dies leaves a row with key, CID and
-bytes: the next one reads back before it sends again.
+There are two short transactions per record, with the network call in between. A worker that dies leaves a row with key,
+CID and bytes; the next worker reads back before it sends again.
 """
 
 import asyncio
@@ -56,18 +57,20 @@ from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationKind, PublicationState, recheck
 from openmeet.outbox.reasons import PublicationReason
 
-# Errors of servers that do not serve an account (any longer): these are not about the record.
+# Errors of servers that do not (or no longer) serve an account. They are not about the record.
 _ACCOUNT_IS_AWAY = frozenset(
     {"AccountDeactivated", "AccountTakedown", "RepoDeactivated", "RepoNotFound", "RepoSuspended", "RepoTakendown"}
 )
 
-# Rounds that a retraction waits for ingestion of another app's change: about two hours (``INGESTED_AFTER``, doubled
-# each time), including earlier merge rounds.
+# How many rounds a retraction waits for ingestion of another app's change: about two hours in total
+# (``INGESTED_AFTER``, doubled each time), including earlier merge rounds.
 _MAX_INGESTION_ROUNDS = 8
 
 
 async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: str, *, deadline_seconds: float) -> bool:
-    """Deliver a publication while the request that caused it waits; False if that takes too long (it stays enqueued)."""
+    """Deliver a publication while the request that caused it waits. Returns False if that takes too long; the
+    publication stays enqueued.
+    """
     async with publisher.db.transaction() as tx:
         before = await _prerequisites(tx, kind, subject_id)
         leased = [
@@ -76,7 +79,7 @@ async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: s
         ]
     due = [one for one in leased if one is not None]
     if due:
-        # If the request stops waiting, delivery goes on: it has its own lease.
+        # If the request stops waiting, delivery continues under its own lease.
         task = asyncio.create_task(_deliver_each(publisher, due))
         await asyncio.wait({task}, timeout=deadline_seconds)
     async with publisher.db.reader() as reader:
@@ -85,7 +88,9 @@ async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: s
 
 
 async def _prerequisites(reader: Reader, kind: PublicationKind, subject_id: str) -> list[tuple[PublicationKind, str]]:
-    """Records that must be written first because this one names them: for a date, its series."""
+    """Return the records that must be written first because this one refers to them: for an event of a series, the
+    series.
+    """
     event = await event_queries.by_id(reader, EventId(subject_id)) if kind is PublicationKind.EVENT else None
     return (
         []
@@ -100,7 +105,7 @@ async def _deliver_each(publisher: Publisher, due: Sequence[LeasedPublication]) 
 
 
 async def deliver_one(publisher: Publisher, leased: LeasedPublication) -> None:
-    """Handle one leased publication; every outcome is a state of its row, nothing is raised."""
+    """Handle one leased publication. Every outcome becomes a state of its row; nothing is raised."""
     try:
         with tracing.step("record.attempted", leased.subject_id, kind=leased.kind.value):
             await _apply_decision(publisher, leased)
@@ -118,7 +123,7 @@ async def _apply_decision(publisher: Publisher, leased: LeasedPublication) -> No
         decision = await decide(reader, leased, publisher.flags)
     is_retracting = leased.may_be_deleted
     if is_retracting and leased.state is not PublicationState.RETRACTING:
-        # It was blocked while its delete was not answered.
+        # It was blocked while its delete was still unanswered.
         async with publisher.db.transaction() as tx:
             if not await publication_leases.start_retracting(tx, leased):
                 return
@@ -164,17 +169,18 @@ async def _publish(publisher: Publisher, leased: LeasedPublication, decision: Pu
 
 
 async def _resume_publishing(publisher: Publisher, leased: LeasedPublication) -> None:
-    """The retraction is no longer wanted: finish it if the record is still the one that we know, then decide again. The
-    echo of the delete must find the RSVP here.
+    """Handle a retraction that is no longer wanted: finish it if the record is still the one that we know, then decide
+    again. The echo of the delete must find the RSVP here.
     """
     there = None if leased.uri is None else await proofs.fetch_proven_message(publisher, parse_at_uri(leased.uri))
     if there is not None and there.cid is None:
         await store_outcome.forget_record(publisher, leased, there)
     elif there is not None and there.cid in {leased.base_cid, leased.chosen_cid}:
-        # An unanswered delete may still be in flight; its effect would look like a deletion by somebody else.
+        # An unanswered delete may still be in flight. If it took effect later, it would look like a deletion by
+        # somebody else.
         await _retract(publisher, leased)
     else:
-        # Another version is there, which the delete would not touch.
+        # The record has another version, which the delete would not remove.
         await _decide_again(publisher, leased)
         return
     async with publisher.db.transaction() as tx:
@@ -182,10 +188,10 @@ async def _resume_publishing(publisher: Publisher, leased: LeasedPublication) ->
 
 
 async def _stop_retracting(publisher: Publisher, leased: LeasedPublication) -> None:
-    """Stop retracting: no write is wanted any more, whatever the repository has.
+    """Stop retracting: no write is wanted any more, whatever is in the repository.
 
-    A delete may still be in flight, and a record that stays needs a publication: a record that we wrote is deleted
-    first; one that its author wrote in another app keeps its publication.
+    A delete may still be in flight, and a record that stays needs a publication. A record that we wrote is therefore
+    deleted first; one that its author wrote in another app keeps its publication.
     """
     if leased.uri is None or leased.kind not in {PublicationKind.EVENT, PublicationKind.RSVP}:
         await store_outcome.forget_record(publisher, leased)
@@ -203,14 +209,14 @@ async def _stop_retracting(publisher: Publisher, leased: LeasedPublication) -> N
 
 
 async def _decide_again(publisher: Publisher, leased: LeasedPublication) -> None:
-    """Give up the retraction and make the publication due, to be decided again."""
+    """Give up the retraction and make the publication due, so that it is decided again."""
     async with publisher.db.transaction() as tx:
         await publication_leases.forget_delete(tx, leased)
         await publication_leases.set_state(tx, leased, PublicationState.DUE, reason=None)
 
 
 async def _withhold_or_retract(publisher: Publisher, leased: LeasedPublication, why: PublicationReason) -> None:
-    """It may not be public: retract what may have been published."""
+    """Retract what may have been published, because it must not be public."""
     if leased.uri is None or leased.did is None:
         if leased.state is PublicationState.RETRACTING:
             await store_outcome.forget_record(publisher, leased)
@@ -251,7 +257,7 @@ async def _retract(publisher: Publisher, retracting: LeasedPublication) -> None:
 
 
 async def _delete(publisher: Publisher, client: XrpcClient, retracting: LeasedPublication, uri: AtUri) -> str | None:
-    """``delete_record``, stored before it is sent: without a reply it may still take effect."""
+    """Call ``delete_record``. The delete is stored before it is sent, because it may take effect even without a reply."""
     async with publisher.db.transaction() as tx:
         await publication_leases.store_before_deleting(tx, retracting)
     try:
@@ -266,11 +272,11 @@ async def _delete(publisher: Publisher, client: XrpcClient, retracting: LeasedPu
 async def _waits_for_ingestion(
     publisher: Publisher, client: XrpcClient, retracting: LeasedPublication, uri: AtUri
 ) -> bool:
-    """Whether a retraction must wait, because the RSVP record has a change by another app that was not ingested yet.
+    """Whether a retraction must wait because the RSVP record has a change by another app that was not ingested yet.
 
-    That reply counts, although its record will be deleted: it is handed to ingestion first, which has two hours to
-    apply it, as long as it retries a message. Each round waits twice as long as the one before. Event records are not
-    waited for: they may contain what must not be public.
+    That RSVP counts even though its record will be deleted, so it is first handed to ingestion. Ingestion has two hours
+    to apply it, as long as it retries a message; each round waits twice as long as the previous one. Event records do
+    not wait: they may contain something that must not be public.
     """
     if retracting.kind is not PublicationKind.RSVP or retracting.merge_rounds >= _MAX_INGESTION_ROUNDS:
         return False
@@ -294,17 +300,17 @@ async def _waits_for_ingestion(
 
 
 async def _store_failure(publisher: Publisher, leased: LeasedPublication, failure: Failure) -> None:
-    """Store whether the row waits for the person, for a retry, or has failed."""
+    """Store whether the row waits for the person, waits for a retry, or has failed."""
     if isinstance(failure, NotSignedIn) or is_not_allowed(failure):
         why = reason_of(failure) if isinstance(failure, NotSignedIn) else PublicationReason.NOT_ALLOWED
         await store_outcome.end_lease(publisher, leased, PublicationState.BLOCKED, reason=why)
     elif failure.name in _ACCOUNT_IS_AWAY:
-        # The account has moved or is inactive: its identity is refreshed, and its person signs in at the new server.
+        # The account has moved or is inactive: refresh its identity. The person then signs in at the new server.
         await store_outcome.end_lease(publisher, leased, PublicationState.BLOCKED, reason=reason_of(failure))
         async with publisher.db.transaction() as tx:
             fixed = await publication_leases.find(
                 tx, leased.kind, leased.subject_id
-            )  # a first write chose its key since
+            )  # a first write has chosen its key since
             if fixed is not None and fixed.did is not None:
                 await enqueue(tx, JobKind.REFRESH_IDENTITY, fixed.did, int(tx.now))
     elif retry.is_worth_retrying(failure):
@@ -314,7 +320,9 @@ async def _store_failure(publisher: Publisher, leased: LeasedPublication, failur
 
 
 async def _session_refused(publisher: Publisher, identity: Identity, refused: NotSignedIn) -> NoReturn:
-    """The PDS no longer knows the session. Custodial accounts sign in at the next attempt; people are asked to."""
+    """Handle a session that the PDS no longer accepts. Custodial accounts sign in on the next attempt; people are asked
+    to sign in.
+    """
     await note_refused(publisher.db, publisher.network, identity, refused)
     if identity.kind is IdentityKind.CUSTODIAL:
         raise Unavailable(PublicationReason.SESSION_ENDED) from refused

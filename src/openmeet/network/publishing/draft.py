@@ -1,4 +1,4 @@
-"""Draft of a write: where it goes, and the record. Of the record that the PDS has, only our fields are changed."""
+"""Draft of a write: the target and the record. In a record that the PDS already has, only our own fields are changed."""
 
 from dataclasses import dataclass, replace
 from urllib.parse import quote
@@ -58,8 +58,8 @@ _MILLISECOND = 1_000
 class Draft:
     """The write to make: the URI, the version that it replaces, and the record.
 
-    ``is_up_to_date``: the PDS has all our fields already, so nothing is sent. ``picture``: what to upload first, if anything, or why the
-    record has no picture.
+    ``is_up_to_date``: the PDS already has all our fields, so nothing is sent. ``picture``: the picture to upload first,
+    if any, or why the record has no picture.
     """
 
     uri: AtUri
@@ -72,16 +72,16 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class ChangedElsewhere:
-    """Somebody else changed or deleted the record, and that was not ingested yet: merge first, then write."""
+    """Somebody else changed or deleted the record, and that has not been ingested yet: merge first, then write."""
 
     uri: AtUri
 
 
 @dataclass(frozen=True, slots=True)
 class KeyOccupied:
-    """The record of an event, series or group was retracted, and somebody else's record now has its key.
+    """The record of an event, series or group was retracted, and another record now has its key.
 
-    ``is_ours``: it is an abandoned create of ours that arrived late and is being deleted (``in_flight``).
+    ``is_ours``: that record is an abandoned create of ours that arrived late and is being deleted (``in_flight``).
     """
 
     uri: AtUri
@@ -89,10 +89,10 @@ class KeyOccupied:
 
 
 async def first_draft(publisher: Publisher, leased: LeasedPublication, decision: Publish) -> Draft | None:
-    """Draft a record that was never sent, and check it; None if it may exist already.
+    """Draft and check a record that was never sent; None if it may already exist.
 
-    Sends no request to find that out: a create fails if its key is taken. Raises Refused, as ``check_record`` does, and what
-    the calls raise.
+    Sends no request to find that out, because a create fails if its key is taken. Raises Refused, as ``check_record``
+    does, and the errors of the calls.
     """
     if leased.uri is not None:
         return None
@@ -104,7 +104,7 @@ async def first_draft(publisher: Publisher, leased: LeasedPublication, decision:
         draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
     elif isinstance(decision, PublishEvent):
         if not is_new or decision.event.content.picture is not None:
-            return None  # a record with a picture is not batched: the picture is uploaded first
+            return None  # a record with a picture is not batched, because the picture must be uploaded first
         ours, _ = await _publishable(publisher, decision.event, None)
         draft = Draft(uri, decision.identity, None, write_event(ours, None), is_up_to_date=False)
     elif isinstance(decision, PublishGroup):
@@ -132,16 +132,17 @@ async def first_draft(publisher: Publisher, leased: LeasedPublication, decision:
 async def draft_write(
     publisher: Publisher, client: XrpcClient, leased: LeasedPublication, decision: Publish, picture_bytes: int | None
 ) -> Draft | ChangedElsewhere | KeyOccupied:
-    """The record to write; ChangedElsewhere if something must be ingested first, KeyOccupied if the key is taken.
+    """Draft the record to write. Returns ChangedElsewhere if something must be ingested first, KeyOccupied if the key
+    is taken.
 
-    ``picture_bytes``: maximum size of a picture. Raises what the calls raise.
+    ``picture_bytes``: maximum size of a picture. Raises the errors of the calls.
     """
     uri, is_new = await _uri_for(publisher, leased, decision, decision.identity.did)
     if isinstance(decision, PublishRsvp) and leased.uri is None:
         uri = await _existing_rsvp_uri(publisher, client, decision, uri)
     current = None if is_new else await get_record(client, uri)
     if isinstance(decision, PublishRsvp) and leased.uri is None and current is not None:
-        # Whatever the merge decides, that record is the one to update from now on.
+        # Whatever the merge decides, this is now the record to update.
         async with publisher.db.transaction() as tx:
             await leases.attach_current(tx, leased, did=decision.identity.did, uri=str(uri))
     async with publisher.db.reader() as reader:
@@ -180,11 +181,12 @@ async def draft_write(
 
 
 def check_record(publisher: Publisher, draft: Draft, body: bytes) -> None:
-    """Raises Refused for a record that no server should take."""
+    """Raise Refused for a record that no server should accept."""
     if len(body) > MAX_RECORD_BYTES:
         raise Refused(PublicationReason.RECORD_TOO_LARGE, most=MAX_RECORD_BYTES)
     if draft.current is not None:
-        return  # a record of another app need not be valid; we change our fields in it, and the PDS validates it
+        # a record of another app does not have to be valid; we change our fields in it, and the PDS validates it
+        return
     try:
         validate_record(publisher.catalog, str(draft.uri.collection), draft.record)
     except Malformed as wrong:
@@ -193,7 +195,7 @@ def check_record(publisher: Publisher, draft: Draft, body: bytes) -> None:
 
 
 async def _publishable(publisher: Publisher, event: Event, limit: int | None) -> tuple[Publishable, PictureToPublish]:
-    """The content of the record, and the picture that it names."""
+    """Return the content of the record, and the picture that it refers to."""
     async with publisher.db.reader() as reader:
         series = await series_part(reader, event, publisher.instance)
         group_uri = await group_part(reader, event)
@@ -231,7 +233,7 @@ async def _series_record(
 def _made_unique(leased: LeasedPublication, record: dict[str, Value]) -> dict[str, Value]:
     """Make the bytes of a new record differ from earlier ones under its key, so that no late delete removes it.
 
-    See decision 0090. The milliseconds of ``createdAt`` are the number of leases.
+    See decision 0090. The lease number is added to ``createdAt`` as milliseconds.
     """
     created = record.get("createdAt")
     if not isinstance(created, str):
@@ -243,8 +245,8 @@ async def _rsvp_record(
     publisher: Publisher, leased: LeasedPublication, decision: PublishRsvp, previous: dict[str, Value] | None
 ) -> dict[str, Value]:
     answer, now = decision.attendance, publisher.network.clock.now()
-    # A record that is created again, after consent was withdrawn and given again, does not make the old RSVP newer. The
-    # milliseconds (the number of leases) keep two writes under one key from having the same bytes (decision 0090).
+    # If consent was withdrawn and given again, the re-created record must not make the old RSVP newer. The milliseconds
+    # (the lease number) keep two writes under one key from having the same bytes (decision 0090).
     said_at = min(answer.answered_at + leased.lease * _MILLISECOND, now) if answer.source is RsvpSource.HERE else now
     return write_rsvp(
         decision.token,
@@ -256,7 +258,7 @@ async def _rsvp_record(
 
 
 def _has_no_record(decision: Publish) -> bool:
-    """Whether no record of ours is known under the address that its event, series or group keeps."""
+    """Whether the event, series or group has no known record at the URI that it keeps."""
     match decision:
         case PublishEvent(event):
             return event.record_uri is None
@@ -274,7 +276,7 @@ def _decoded(body: bytes | None) -> dict[str, Value] | None:
 
 
 async def _uri_for(publisher: Publisher, leased: LeasedPublication, decision: Publish, did: Did) -> tuple[AtUri, bool]:
-    """Where the record is or will be, and whether nothing can be there yet."""
+    """Return the URI that the record has or will have, and whether it is certain that nothing exists there yet."""
     if leased.uri is not None:
         return parse_at_uri(leased.uri), False
     if isinstance(decision, PublishEvent):
@@ -299,7 +301,7 @@ async def _uri_for(publisher: Publisher, leased: LeasedPublication, decision: Pu
         return AtUri(did, decision.collection, decision.key), False
     subject = parse_at_uri(decision.event.record_uri or "")
     async with publisher.db.reader() as reader:
-        # Update an earlier RSVP, whatever its key: never write a second one.
+        # Update an earlier RSVP, whatever its key. A second one must never be written.
         known = await seen.answers_of(reader, subject_uri=str(subject), dids=[did], collections=sorted(RSVPS))
     mine = next((one for one in known if one.collection == RSVP), None)
     if mine is not None:
@@ -308,12 +310,12 @@ async def _uri_for(publisher: Publisher, leased: LeasedPublication, decision: Pu
 
 
 def _previous_or_new_uri(publisher: Publisher, did: Did, collection: Nsid, before: str | None) -> tuple[AtUri, bool]:
-    """The URI that the record had in this repository before, or a new one."""
+    """Return the URI that the record had in this repository before, or a new one."""
     return (_new_uri(publisher, did, collection), True) if before is None else (parse_at_uri(before), False)
 
 
 async def _existing_rsvp_uri(publisher: Publisher, client: XrpcClient, decision: PublishRsvp, uri: AtUri) -> AtUri:
-    """Find an existing RSVP to this event, under any key, in a repository that has not been read completely yet."""
+    """Find an existing RSVP to this event, under any key, in a repository that was not read completely yet."""
     async with publisher.db.reader() as reader:
         if await knows_all_rsvps(reader, decision.identity):
             return uri
@@ -328,7 +330,7 @@ def _new_uri(publisher: Publisher, did: Did, collection: Nsid) -> AtUri:
 
 
 async def _subject_cid(publisher: Publisher, event: Event) -> str:
-    """The CID of the event's record: from our verified index, else proven by its author's PDS."""
+    """Return the CID of the event's record: from our verified index, otherwise proven by its author's PDS."""
     uri = event.record_uri or ""
     async with publisher.db.reader() as reader:
         known = await seen.find(reader, uri)

@@ -1,4 +1,6 @@
-"""Decide whether a record may be published, and where, from the present each time its job runs (invariants 3, 11)."""
+"""Decide whether a record may be published, and where, from the current state each time its job runs (invariants 3,
+11).
+"""
 
 from collections.abc import Mapping
 
@@ -70,12 +72,12 @@ FLAG_OF = {
     PublicationKind.ACCEPTANCE: Flag.MEMBERSHIPS,
     PublicationKind.GROUP_EVENT: Flag.GROUPS,
 }
-# Most sites never enable these flags, so publications do not wait for them. They are woken when a flag is enabled.
+# Most sites never turn these flags on, so publications do not wait for them. They are woken when a flag is turned on.
 _RARELY_ON = frozenset({Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS})
 
 
 async def decide(reader: Reader, leased: LeasedPublication, flags: Switchboard) -> Decision:
-    """The decision about a publication, as of now."""
+    """Return the decision about a publication, as of now."""
     wanted = await _decide_without_flags(reader, leased)
     if (
         wanted in (Withhold(PublicationReason.NOT_AGREED), Withhold(PublicationReason.SPEAKER_NOT_AGREED))
@@ -83,7 +85,7 @@ async def decide(reader: Reader, leased: LeasedPublication, flags: Switchboard) 
         and not leased.is_withdrawn
     ):
         consent = await identity_queries.consent(reader, UserId(leased.user_id))
-        # Their consent ended when they disconnected an account: they did not withdraw it, and were not asked again.
+        # The consent ended when the person disconnected an account. They did not withdraw it and were not asked again.
         return wanted if consent.answered_at is not None else AwaitPermission(PublicationReason.NOT_AGREED)
     if not isinstance(wanted, Publish | RetractDuplicate):
         return wanted
@@ -94,7 +96,7 @@ async def decide(reader: Reader, leased: LeasedPublication, flags: Switchboard) 
 
 
 async def _decide_without_flags(reader: Reader, leased: LeasedPublication) -> Decision:
-    """The decision if all flags were on."""
+    """Return the decision as if all flags were on."""
     consent = await identity_queries.consent(reader, UserId(leased.user_id))
     preferences = await publication_consent.of_user(reader, UserId(leased.user_id))
     match leased.kind:
@@ -109,7 +111,7 @@ async def _decide_without_flags(reader: Reader, leased: LeasedPublication) -> De
             if event.removed_at is not None:
                 return DoNothing()
             if event.record_deleted_at is not None:
-                # Nothing is written until its host decides; checking again finds changes that nobody announced.
+                # Nothing is written until the host decides. Checking again finds changes that were not announced.
                 return Wait(PublicationReason.DELETED_ELSEWHERE, Instant(reader.now + DAY))
             is_hidden_by_moderators = event.is_hidden and await _is_hidden_by_moderation(reader, event)
             if is_hidden_by_moderators and not leased.may_exist_remotely:
@@ -131,8 +133,8 @@ async def _decide_without_flags(reader: Reader, leased: LeasedPublication) -> De
             if leased.is_withdrawn:
                 return Withhold(PublicationReason.WITHDRAWN)
             if is_hidden_by_moderators:
-                # A published record belongs to its author, who alone retracts it: it is hidden here, stays there and is
-                # not written again.
+                # A published record belongs to its author, and only the author retracts it. The event is hidden here,
+                # but the record stays and is not written again.
                 return DoNothing()
             if not event.is_published_by_policy:
                 return Withhold(PublicationReason.OTHER_DATE_PUBLISHED)
@@ -160,14 +162,15 @@ async def _decide_without_flags(reader: Reader, leased: LeasedPublication) -> De
 
 
 def _is_only_another_apps(event: Event, leased: LeasedPublication) -> bool:
-    """Whether another app wrote the record and we never wrote to it: only its author may delete it."""
+    """Whether another app wrote the record and we never wrote to it. Only its author may delete such a record."""
     return event.is_record_of_author and not leased.was_sent
 
 
 async def _target_of_event(reader: Reader, event: Event, leased: LeasedPublication) -> Decision:
-    """An existing record stays where it is; a new one of a group goes into the group's own repository, if it has one.
+    """Decide where the event's record is written. An existing record stays where it is; a new one goes into the
+    repository of the event's group, if the group has one.
 
-    A record from before an ownership transfer does not belong to this publication: it stays in the other repository.
+    A record from before an ownership transfer does not belong to this publication; it stays in the other repository.
     """
     record = None if event.record_uri is None else await superseded_records.find(reader, event.record_uri)
     is_moving = record is not None and record.uri != leased.uri
@@ -178,7 +181,8 @@ async def _target_of_event(reader: Reader, event: Event, leased: LeasedPublicati
     group = None if event.group is None else await group_queries.by_id(reader, event.group.id)
     account = None if group is None or share_of(group) is not Share.ALL else group.network.account_id
     if identity is None and not leased.may_exist_remotely and (event.record_uri is None or is_moving):
-        # An event that left its group gets a new record: the group's repository is not its author's.
+        # An event that left its group gets a new record, because the group's repository does not belong to the event's
+        # author.
         did, identity = None, await repository_for(reader, UserId(leased.user_id), None)
     has_consented = account is not None and (await identity_queries.consent(reader, account)).is_given
     if account is not None and has_consented and (did is None or identity is None):
@@ -198,7 +202,9 @@ async def _target_of_event(reader: Reader, event: Event, leased: LeasedPublicati
 
 
 async def _is_hidden_by_moderation(reader: Reader, event: Event) -> bool:
-    """Whether a moderation decision, or a pending one, hides it from others; the state of the account does not count."""
+    """Whether a moderation decision, made or pending, hides the event from others. The state of the account does not
+    count.
+    """
     place, group = event.place_in_series, event.group
     named = (
         event.id,
@@ -285,9 +291,10 @@ async def _decide_series(reader: Reader, leased: LeasedPublication, *, has_conse
 
 
 async def decide_superseded(reader: Reader, leased: LeasedPublication, *, has_consented: bool) -> Decision:
-    """The superseded record of an event or a series: it links to the present one.
+    """Decide about the superseded record of an event or a series, which links to the current one.
 
-    ``leased.subject_id``: its URI; ``leased.user_id``: its owner at that time; ``has_consented``: as of now.
+    ``leased.subject_id``: its URI. ``leased.user_id``: its owner at that time. ``has_consented``: whether that person
+    consents now.
     """
     former = await superseded_records.find(reader, leased.subject_id)
     if former is None:
@@ -315,7 +322,9 @@ async def decide_superseded(reader: Reader, leased: LeasedPublication, *, has_co
 
 
 async def _successor_of_event(reader: Reader, event_id: str, uri: str) -> tuple[str | None, PublicationReason | None]:
-    """The URI of the event's present record; and why its superseded record must be deleted, None if it may stay."""
+    """Return the URI of the event's current record, and why its superseded record must be deleted (None if it may
+    stay).
+    """
     event = await queries.by_id(reader, EventId(event_id))
     if event is None or event.deleted_at is not None:
         return None, PublicationReason.EVENT_DELETED
@@ -342,7 +351,7 @@ async def _successor_of_series(
 
 
 async def _is_minimal(reader: Reader, uri: str | None) -> bool:
-    """Whether the event's record, as last seen, holds no more than may be public; so it is where there is none."""
+    """Whether the event's record, as last seen, contains only the minimum; also true if there is no record."""
     known = None if uri is None else await seen.find(reader, uri)
     record = None if known is None or known.body is None else cbor.decode(known.body)
     return not isinstance(record, dict) or is_minimal(record)

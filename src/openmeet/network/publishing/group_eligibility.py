@@ -1,7 +1,7 @@
-"""Decide whether a group's records may be published, and where, from the present (invariants 3, 11).
+"""Decide whether a group's records may be published, and where, from the current state (invariants 3, 11).
 
-They are in one repository, which speaks for the group: its own or its owner's. These are the group's record, its
-superseded record in another repository, and its statements about its events and members.
+They are in one repository, which speaks for the group: the group's own or its owner's. The records are the group's
+record, its superseded record in another repository, and its statements about its events and members.
 """
 
 from collections.abc import Mapping
@@ -84,7 +84,7 @@ async def decide_group(reader: Reader, leased: LeasedPublication) -> Decision:
 
 
 async def decide_superseded(reader: Reader, leased: LeasedPublication, *, has_consented: bool) -> Decision:
-    """The superseded record of a group, in another repository: it points to its successor."""
+    """Decide about the superseded record of a group, in another repository. It points to its successor."""
     group_id = await record_queries.group_of_superseded(reader, leased.subject_id)
     group = None if group_id is None else await queries.by_id(reader, group_id)
     if group is None or group.deleted_at is not None:
@@ -109,7 +109,7 @@ async def decide_superseded(reader: Reader, leased: LeasedPublication, *, has_co
 
 
 async def decide_group_event(reader: Reader, leased: LeasedPublication) -> Decision:
-    """The group's statement that an event is its own."""
+    """Decide about the group's statement that an event is one of its events."""
     event = await event_queries.by_id(reader, EventId(leased.subject_id))
     group = None
     if event is not None and event.group is not None:
@@ -137,7 +137,7 @@ async def decide_group_event(reader: Reader, leased: LeasedPublication) -> Decis
 
 
 async def group_repository(reader: Reader, group: Group, leased: LeasedPublication) -> Identity | Decision:
-    """The repository that has the group's record; if it cannot be written, the decision instead."""
+    """Return the repository that has the group's record, or the decision to make if we cannot write there."""
     uri = group.network.record_uri
     if uri is None:
         why = PublicationReason.NO_GROUP_RECORD
@@ -161,7 +161,7 @@ async def decide_membership(reader: Reader, leased: LeasedPublication, *, has_co
     membership, group = found
     if not membership.sync_enabled:
         return Withhold(PublicationReason.MEMBERSHIP_PRIVATE)
-    # For a group of another installation the statement is also the request to join.
+    # For a group of another installation, the statement is also the request to join.
     asks = membership.role is GroupRole.PENDING and group.is_read_only
     if membership.role not in INSIDE and not asks:
         return Withhold(PublicationReason.YOU_NOT_A_MEMBER)
@@ -175,8 +175,8 @@ async def decide_membership(reader: Reader, leased: LeasedPublication, *, has_co
     if uri is None:
         why = PublicationReason.NO_GROUP_RECORD
         return Withhold(why) if leased.may_exist_remotely else Wait(why)
-    # A statement that they wrote in another app, in any of their accounts, is the one to update: never write a second
-    # one.
+    # If the member wrote a statement in another app, with any of their accounts, that one is updated. A second one must
+    # never be written.
     statement_uri = None if membership.statement_uri is None else parse_at_uri(membership.statement_uri)
     did = leased.did if leased.may_exist_remotely else None if statement_uri is None else statement_uri.authority
     identity = await repository_for(reader, UserId(leased.user_id), did)
@@ -199,7 +199,9 @@ async def decide_membership(reader: Reader, leased: LeasedPublication, *, has_co
 
 
 async def decide_acceptance(reader: Reader, leased: LeasedPublication) -> Decision:
-    """The group's statement about a member: never before the member's own statement, nor after that was withdrawn."""
+    """Decide about the group's statement about a member. It is never published before the member's own statement, nor
+    after that was withdrawn.
+    """
     found = await _membership_and_group(reader, leased)
     if found is None:
         return Withhold(PublicationReason.NOT_A_MEMBER)
@@ -226,7 +228,7 @@ async def decide_acceptance(reader: Reader, leased: LeasedPublication) -> Decisi
 
 
 async def _membership_and_group(reader: Reader, leased: LeasedPublication) -> tuple[Membership, Group] | None:
-    """The membership and its group; None if either is gone, or a moderator hides the group."""
+    """Return the membership and its group; None if either is gone, or if a moderator has hidden the group."""
     membership = next(iter((await members_by_ids(reader, [leased.subject_id])).values()), None)
     group = None if membership is None else await queries.by_id(reader, membership.group_id)
     if membership is None or group is None or group.deleted_at is not None or group.is_hidden:
@@ -235,7 +237,7 @@ async def _membership_and_group(reader: Reader, leased: LeasedPublication) -> tu
 
 
 async def _member_statement(reader: Reader, group: Group, membership: Membership) -> Reference | None:
-    """The member's own statement about this group, or about one that it continues, as their repository has it."""
+    """Return the member's own statement about this group, or about one that it succeeds, as in their repository."""
     known = None if membership.statement_uri is None else await seen.find(reader, membership.statement_uri)
     if known is None or known.cid is None or known.body is None or known.state is not seen.RecordState.MAPPED:
         return None

@@ -1,7 +1,7 @@
-"""Our own Lexicons as records of a repository, under an authority that an operator has in DNS.
+"""Our own Lexicons as records of a repository, under a domain whose DNS the operator controls.
 
-Source: Lexicon specification, "Lexicon Publication and Resolution". A record's key is its NSID; the domain of the NSID
-names the repository in a TXT record, under exactly that name.
+Source: Lexicon specification, "Lexicon Publication and Resolution". A record's key is its NSID. A TXT record under
+exactly that NSID's domain names the repository.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from openmeet.network.publishing.repository_calls import get_record, put_record
 
 @dataclass(frozen=True, slots=True)
 class PublishedLexicon:
-    """One of our Lexicons in the repository. ``is_changed``: it was missing or different, and was written."""
+    """One of our Lexicons in the repository. ``is_changed``: it was missing or different and has been written."""
 
     nsid: Nsid
     uri: str
@@ -34,7 +34,7 @@ class PublishedLexicon:
 
 
 def own_documents(authority: str) -> list[tuple[Nsid, dict[str, Value]]]:
-    """Every Lexicon of this project as the record to publish under an authority, by name."""
+    """Return every Lexicon of this project as the record to publish under an authority, by name."""
     catalog = Catalog(authority)
     found = []
     for name in catalog.names():
@@ -49,7 +49,7 @@ def own_documents(authority: str) -> list[tuple[Nsid, dict[str, Value]]]:
 
 
 async def publish(client: XrpcClient, did: Did, authority: str) -> list[PublishedLexicon]:
-    """Write Lexicons that are missing or different. Raises what the calls raise."""
+    """Write Lexicons that are missing or different. Raises the errors of the calls."""
     done = []
     for nsid, record in own_documents(authority):
         uri = AtUri(did, COLLECTION, parse_record_key(nsid))
@@ -62,7 +62,7 @@ async def publish(client: XrpcClient, did: Did, authority: str) -> list[Publishe
 
 
 def dns_entries(names: Sequence[Nsid], did: Did) -> list[str]:
-    """The zone file lines that point to these Lexicons. Raises Refused if a name is too long for DNS."""
+    """Return the zone file lines that point to these Lexicons. Raises Refused if a name is too long for DNS."""
     found: dict[str, None] = {}
     for nsid in names:
         name = authority_name(nsid)

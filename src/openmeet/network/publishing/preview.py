@@ -1,4 +1,6 @@
-"""Preview of consent: an example record, and how many records would be published, or still are after withdrawal."""
+"""Preview of consent: an example record, and how many records would be published or are still published after
+withdrawal.
+"""
 
 import json
 
@@ -26,8 +28,8 @@ NEWEST_PUBLIC = f"""
 """
 
 
-# What ``eligibility`` publishes once they consent. Records of their other apps are on the network already; those are
-# written only if they were changed here.
+# What ``eligibility`` will publish after consent. Records from the person's other apps are already on the network and
+# are written only if they were changed here.
 _HAS_PUBLICATION = "exists (select 1 from publications p where p.kind = '{}' and p.subject_id = {}.id)"
 COUNTS = f"""
     select (select count(*) from events
@@ -49,7 +51,7 @@ _RECORDED = [status.value for status in AttendanceStatus if not isinstance(statu
 
 
 async def preview(reader: Reader, user_id: UserId, *, instance: str) -> ConsentPreview:
-    """An example record, and how many records there are or would be."""
+    """Return an example record, and how many records there are or would be."""
     counted = await reader.fetch_one(COUNTS, user_id=user_id, recorded=_RECORDED)
     if counted is None:
         raise RuntimeError("a select without from or where answers one row")
@@ -58,7 +60,7 @@ async def preview(reader: Reader, user_id: UserId, *, instance: str) -> ConsentP
 
 
 async def _record(reader: Reader, user_id: UserId, instance: str) -> str:
-    """The record of their newest public event, else of an example."""
+    """Return the record of the person's newest public event, or of an example."""
     row = await reader.fetch_one(NEWEST_PUBLIC, user_id=user_id)
     event = None if row is None else await event_queries.by_id(reader, row["id"])
     if event is None:

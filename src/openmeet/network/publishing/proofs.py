@@ -1,4 +1,4 @@
-"""What a repository has under a URI, proven by its PDS, as messages for ingestion."""
+"""The content of a repository under a URI, proven by its PDS, as messages for ingestion."""
 
 from at_protocol.repo.proof import RecordProof
 from at_protocol.sync import verify
@@ -15,7 +15,8 @@ from openmeet.outbox.reasons import PublicationReason
 
 
 async def deletion_of(publisher: Publisher, uri: AtUri, rev: str | None = None) -> RecordMessage | None:
-    """The deletion of a record as a message, with the ``rev`` of the deleting commit; without a plausible rev it is proven.
+    """Return the deletion of a record as a message, with the ``rev`` of the deleting commit. Without a plausible rev,
+    the deletion is proven first.
 
     None if somebody has created another record since.
     """
@@ -30,14 +31,14 @@ async def deletion_of(publisher: Publisher, uri: AtUri, rev: str | None = None) 
 
 
 async def fetch_proven_message(publisher: Publisher, uri: AtUri) -> RecordMessage:
-    """The record or its absence, proven, as a message with the rev of the repository's newest commit."""
+    """Prove and return the record or its absence, as a message with the rev of the repository's newest commit."""
     return message_of(uri, await fetch_proof(uri, publisher))
 
 
 async def fetch_proof(uri: AtUri, publisher: Publisher) -> RecordProof:
     """Prove what the repository has under a URI.
 
-    Raises RemoteFailed also if its rev is in the future: it would take precedence over every change until then.
+    Also raises RemoteFailed if the rev is in the future, because it would take precedence over every change until then.
     """
     proven = await prove_record(publisher.network, parse_did(uri.authority), str(uri.collection), str(uri.rkey))
     if proven.commit.rev is not None and not is_plausible_rev(proven.commit.rev, publisher.network.clock.now()):
@@ -46,7 +47,7 @@ async def fetch_proof(uri: AtUri, publisher: Publisher) -> RecordProof:
 
 
 def message_of(uri: AtUri, proven: RecordProof) -> RecordMessage:
-    """The proof as a message with its commit's rev. Raises RemoteFailed if the commit has none."""
+    """Return the proof as a message with its commit's rev. Raises RemoteFailed if the commit has none."""
     if proven.commit.rev is None or uri.collection is None or uri.rkey is None:
         raise RemoteFailed(PublicationReason.NO_REV)
     is_gone = proven.cid is None or proven.record is None
@@ -64,14 +65,14 @@ def message_of(uri: AtUri, proven: RecordProof) -> RecordMessage:
 
 
 def rev_of(proven: RecordProof) -> str:
-    """The rev of the commit that a proof is as of. Raises RemoteFailed if it has none."""
+    """Return the rev of the commit that a proof refers to. Raises RemoteFailed if it has none."""
     if proven.commit.rev is None:
         raise RemoteFailed(PublicationReason.NO_REV)
     return proven.commit.rev
 
 
 def is_plausible_rev(text: str, now: Instant) -> bool:
-    """Whether this is a plausible rev: a TID, and not in the future."""
+    """Whether this is a plausible rev: a TID that is not in the future."""
     try:
         check_rev(text, now)
     except verify.MessageRejected:

@@ -1,4 +1,4 @@
-"""Dependencies of publishing, assembled once by ``programs/``, and its constants."""
+"""Dependencies of publishing, assembled once by ``programs/``, and constants."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,16 +21,16 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 LEASE_SECONDS = 60.0
 MAX_MERGE_ROUNDS = 3
 MAX_WRITES_PER_HOUR = 5
-# A waiting RSVP is woken when its event is published; this delay is for a missed wake-up.
+# A waiting RSVP is woken when its event is published. This delay covers a missed wake-up.
 RECHECK_AFTER = 10 * MINUTE
-# A job is due again when ingestion has applied what was found; this delay is for a message that was already known.
+# A job becomes due again when ingestion has applied what was found. This delay covers a message that was already known.
 INGESTED_AFTER = 30 * SECOND
-# A create costs three points of the hourly budget of a repository, an update two.
+# A create costs three points of a repository's hourly budget, an update two.
 WRITE_COST = 3
 
-# (create, update or delete; going, interested, notgoing or empty): an RSVP record was written.
+# Called when an RSVP record was written, with (create, update or delete; going, interested, notgoing or empty).
 CountRsvp = Callable[[str, str], None]
-# Kind and result of one record that was sent or failed.
+# Called with the kind and result of each record that was sent or failed.
 CountResult = Callable[[str, Result], None]
 
 Enqueue = Callable[[Sequence[RecordMessage]], Awaitable[None]]
@@ -38,9 +38,9 @@ Enqueue = Callable[[Sequence[RecordMessage]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """What publishing needs: database, network clients and callbacks. ``pictures``: the store of event pictures.
+    """Dependencies of publishing: database, network clients and callbacks. ``pictures``: the store of event pictures.
 
-    ``enqueue`` hands messages to ingestion and returns when they are durable; ``instance`` is our public address.
+    ``enqueue`` hands messages to ingestion and returns when they are durable. ``instance`` is our public address.
     """
 
     db: Database
@@ -56,11 +56,11 @@ class Publisher:
 
 
 def page_of(instance: str, event: Event) -> str:
-    """The event's page on this installation."""
+    """Return the URL of the event's page on this installation."""
     return f"{instance}/events/{quote(event.slug)}"
 
 
-# A record that waits, is withheld or is due again for its next revision counts as none of these.
+# A record that waits, is withheld or is already due for its next revision counts as none of these.
 RESULTS = {
     PublicationState.PUBLISHED: Result.SUCCESS,
     PublicationState.RETRACTED: Result.SUCCESS,

@@ -1,7 +1,8 @@
-"""Choose which of a person's repositories gets their RSVP, so that no app shows an outdated one from another of them.
+"""Choose which of a person's repositories gets their RSVP, so that no app shows an outdated RSVP from another
+repository.
 
-One RSVP is one record: of several records about the event, the effective one (``records.seen``) is updated. If another
-app has written a newer record, ours is deleted and that one is updated.
+There is one record per RSVP: if there are several records about the event, the effective one (``records.seen``) is
+updated. If another app has written a newer record, ours is deleted and that one is updated.
 """
 
 from typing import Final
@@ -22,17 +23,17 @@ from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
 
-# Nearly every repository is read within this time. The limit keeps an unreachable server from delaying RSVPs for long.
+# Nearly all repositories are read within this time. The limit keeps an unreachable server from delaying RSVPs for long.
 READ_WITHIN: Final = 10 * MINUTE
 
 
 async def repository_for_rsvp(
     reader: Reader, leased: LeasedPublication, subject_uri: str, source: RsvpSource
 ) -> Identity | Withhold | AwaitPermission | Wait | RetractDuplicate:
-    """Where to write the RSVP to the event with this record. ``source``: where the person replied last."""
+    """Return where to write the RSVP to the event with this record. ``source``: where the person answered last."""
     theirs = [one for one in await identity_queries.of_user(reader, UserId(leased.user_id)) if one.can_write]
     if not leased.may_exist_remotely and len(theirs) > 1 and (until := await _read_until(reader, theirs)) is not None:
-        # For a single account the server is asked (``write_record``); of several accounts some may be unreachable.
+        # With a single account, the server is asked (``write_record``). With several accounts, some may be unreachable.
         return Wait(PublicationReason.BEING_READ, until)
     dids = [one.did for one in theirs]
     known = await seen.answers_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
@@ -47,13 +48,15 @@ async def repository_for_rsvp(
 
 
 async def _is_signed_in(reader: Reader, identity: Identity) -> bool:
-    """Whether its server lets us write now: if not, updating our record is better than deleting it in vain."""
+    """Whether the account's server lets us write now. If not, it is better to update our record than to delete it in
+    vain.
+    """
     session = await session_queries.find_of(reader, identity.did, identity.user_id)
     return identity.kind is IdentityKind.CUSTODIAL or (session is not None and not session.needs_login)
 
 
 async def knows_all_rsvps(reader: Reader, identity: Identity) -> bool:
-    """Whether we know all RSVPs in a repository: only we write to custodial accounts, others are read at sign-in."""
+    """Whether we know all RSVPs in a repository. Only we write to custodial accounts; others are read at sign-in."""
     if identity.kind is not IdentityKind.CONNECTED:
         return True
     return (
@@ -63,19 +66,22 @@ async def knows_all_rsvps(reader: Reader, identity: Identity) -> bool:
 
 
 async def _read_until(reader: Reader, theirs: list[Identity]) -> Instant | None:
-    """How long to wait for the contents of these accounts; None if they are known or the wait is over."""
+    """Return until when to wait for the contents of these accounts; None if they are known or the wait is over."""
     connected = [one.did for one in theirs if one.kind is IdentityKind.CONNECTED]
     asked_at = await backfill_progress.waited_since(reader, connected)
     until = None if asked_at is None else Instant(asked_at + READ_WITHIN)
     return until if until is not None and until > reader.now else None
 
 
-# Statements of groups are in the repository that speaks for the group. If another one does, they are retracted there.
+# A group's statements are in the repository that speaks for the group. If another repository takes over, they are
+# retracted in the previous one.
 _WRITTEN_BY_GROUPS = frozenset({PublicationKind.ACCEPTANCE, PublicationKind.GROUP_EVENT})
 
 
 async def repository_to_clear(reader: Reader, leased: LeasedPublication) -> Identity | None:
-    """The repository that has the record, if we may delete it; None if it is not theirs (any longer)."""
+    """Return the repository that has the record, if we may delete the record there; None if the account is not theirs
+    (any longer).
+    """
     identity = None if leased.did is None else await identity_queries.find(reader, leased.did)
     if identity is None or not identity.can_write:
         return None

@@ -1,10 +1,11 @@
-"""Read and write records of events, series, groups and RSVPs in a repository. All writes of publishing are here.
+"""Calls that read and write records of events, series, groups and RSVPs in a repository. All writes of publishing are
+made here.
 
-``client`` comes from ``repositories.agents.agent_for_user``: it sends a DPoP proof with each request, repeats one whose
-nonce was old, and stays below the server's rate limits. A write names the version it replaces (``swap``, a CID; None:
-no record may exist), so that concurrent writers do not overwrite each other. Records are read first and only our fields
-are changed (``records.event_writer``, ``records.rsvp``, ``records.series``), so that other apps' fields stay. Each
-function raises what ``XrpcClient`` raises, and Conflict if another version is there.
+``client`` comes from ``repositories.agents.agent_for_user``: it sends a DPoP proof with each request, repeats requests
+whose nonce was old, and stays below the server's rate limits. A write states the version it replaces (``swap``, a CID;
+None: no record may exist), so that concurrent writers do not overwrite each other. Records are read first and only our
+fields are changed (``records.event_writer``, ``records.rsvp``, ``records.series``), so that other apps' fields stay.
+Each function raises the errors of ``XrpcClient``, and Conflict if the repository has another version.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -28,7 +29,7 @@ _APPLY = "com.atproto.repo.applyWrites"
 
 @dataclass(frozen=True, slots=True)
 class CurrentRecord:
-    """The record that the PDS has under a key now, with its CID and bytes."""
+    """The record that the PDS currently has under a key, with its CID and bytes."""
 
     record: dict[str, Value]
     cid: str
@@ -37,14 +38,14 @@ class CurrentRecord:
 
 @dataclass(frozen=True, slots=True)
 class WriteReceipt:
-    """The PDS's response to a write. ``rev`` is None if the write made no commit because nothing changed."""
+    """The PDS's response to a write. ``rev`` is None if nothing changed and no commit was made."""
 
     cid: str
     rev: str | None
 
 
 async def get_record(client: XrpcClient, uri: AtUri) -> CurrentRecord | None:
-    """The record as the PDS has it, or None. Raises Refused if it cannot be written back without loss."""
+    """Return the record as the PDS has it, or None. Raises Refused if it cannot be written back without loss."""
     try:
         answer = await client.query(
             "com.atproto.repo.getRecord",
@@ -61,15 +62,15 @@ async def get_record(client: XrpcClient, uri: AtUri) -> CurrentRecord | None:
         raise RemoteFailed(PublicationReason.ANSWER_WITHOUT_RECORD)
     body = cbor.encode(record)
     if str(Cid.for_cbor(body)) != cid:
-        # Writing it back would change it: do not touch it.
+        # Writing it back would change it, so it must not be touched.
         raise Refused(PublicationReason.CID_MISMATCH)
     return CurrentRecord(record, cid, body)
 
 
 async def put_record(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str | None) -> WriteReceipt:
-    """Write a record in place of the one with CID ``swap``; None: no record may exist.
+    """Write a record that replaces the version with CID ``swap`` (None: no record may exist).
 
-    Raises Conflict (``InvalidSwap``) if there is another version.
+    Raises Conflict (``InvalidSwap``) if the repository has another version.
     """
     answer = await client.procedure(
         "com.atproto.repo.putRecord",
@@ -86,7 +87,7 @@ async def put_record(client: XrpcClient, uri: AtUri, record: dict[str, Value], *
 
 @dataclass(frozen=True, slots=True)
 class AppliedCreates:
-    """The PDS's response to several creates: ``cids`` in their order, ``rev`` of the one commit."""
+    """The PDS's response to several creates: ``cids`` in the order of the creates, ``rev`` of their common commit."""
 
     cids: tuple[str | None, ...]
     rev: str | None
@@ -95,7 +96,7 @@ class AppliedCreates:
 async def apply_creates(
     client: XrpcClient, did: str, creates: Sequence[tuple[AtUri, dict[str, Value]]]
 ) -> AppliedCreates:
-    """Create records in one commit, all or none. One key that is taken fails all."""
+    """Create records in one commit, all or none. If one key is taken, all fail."""
     writes: list[dict[str, object]] = [
         {
             "$type": f"{_APPLY}#create",
@@ -113,10 +114,10 @@ async def apply_creates(
 
 
 async def delete_record(client: XrpcClient, uri: AtUri, *, expected: str | None) -> str | None:
-    """Delete a record in any version; return the rev of the commit, None if there was nothing to delete.
+    """Delete a record in any version; return the rev of the commit, or None if there was nothing to delete.
 
-    ``expected``: the CID that it most likely has. Each call names a CID: a delete that arrives late must not remove a
-    newer record.
+    ``expected``: the CID that it most likely has. Each call specifies a CID, so that a delete that arrives late cannot
+    remove a newer record.
     """
     if expected is None:
         current = await get_record(client, uri)
@@ -129,7 +130,7 @@ async def delete_record(client: XrpcClient, uri: AtUri, *, expected: str | None)
 
 
 async def delete_version(client: XrpcClient, uri: AtUri, cid: str) -> str | None:
-    """Delete a record only in this version; return the rev of the commit. Raises Conflict if that is not there."""
+    """Delete a record only if it has this version; return the rev of the commit. Raises Conflict otherwise."""
     return await _delete(client, uri, cid)
 
 
@@ -156,13 +157,13 @@ def _rev(answer: dict[str, object]) -> str | None:
 
 
 _PAGE: Final = 100
-# Maximum RSVPs of one person to search; larger repositories are read completely (``JobKind.BACKFILL``).
+# Maximum number of RSVPs of one person to search; larger repositories are read completely (``JobKind.BACKFILL``).
 MAX_RSVPS_LISTED: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteRsvp:
-    """An RSVP in a repository. ``subject`` is the event that it names; None if it names none."""
+    """An RSVP in a repository. ``subject`` is the event that it refers to, or None."""
 
     uri: AtUri
     cid: str
@@ -171,7 +172,9 @@ class RemoteRsvp:
 
 
 async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[RemoteRsvp]:
-    """The RSVPs in a repository, newest keys first, at most ``MAX_RSVPS_LISTED``; leaves out those not fully readable."""
+    """Yield the RSVPs in a repository, newest keys first, at most ``MAX_RSVPS_LISTED``. RSVPs that cannot be read
+    completely are left out.
+    """
     cursor: str | None = None
     for _ in range(MAX_RSVPS_LISTED // _PAGE):
         page = await client.query(

@@ -1,7 +1,7 @@
-"""Delivery rounds, one at a time per server: a slow server delays no others, and a failing one is not called.
+"""Delivery rounds, one at a time per server. A slow server does not delay the others, and a failing one is not called.
 
-Due rows are leased and grouped by server. While a server's round runs, no more of its rows are leased. If its circuit
-breaker is open (``at_network.circuits``), none are leased, and the rows stay as they are. If it is half open,
+Due rows are leased and grouped by server. While a server's round runs, no further rows for it are leased. If its
+circuit breaker is open (``at_network.circuits``), no rows are leased and they stay as they are. If it is half open,
 rows are tried one at a time until a call has tested the server.
 """
 
@@ -22,17 +22,19 @@ from openmeet.outbox import publication_leases
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
-# How long to wait for the rounds that were started before further ones start, for other servers.
+# How long to wait for started rounds before further ones are started for other servers.
 _WAIT_FOR_ROUNDS_SECONDS = 0.5
-# Maximum number of slow servers at a time; beyond that, new rounds wait for one of them.
+# Maximum number of slow servers at a time. When it is reached, new rounds wait for one of them.
 _MAX_ROUNDS = 50
-# Requests at once after a failed call: those in flight when the circuit breaker opens are lost.
+# Concurrent requests after a failed call. Those in flight when the circuit breaker opens are lost.
 _MOST_AFTER_FAILURE = 2
 _RETRY_AFTER = 5 * SECOND
 
 
 async def run_once(publisher: Publisher, *, limit: int = 20) -> int:
-    """Deliver what is due now; return how many publications were leased. First writes of one repository are batched."""
+    """Deliver what is due now; return how many publications were leased. First writes to the same repository are
+    batched.
+    """
     rounds = await _start_rounds(publisher, limit, busy=())
     await asyncio.gather(*rounds.values())
     return sum(one.result() for one in rounds.values())
@@ -41,14 +43,14 @@ async def run_once(publisher: Publisher, *, limit: int = 20) -> int:
 async def run(
     publisher: Publisher, stop: asyncio.Event, *, wake: asyncio.Event, idle_seconds: float = 1.0, limit: int = 20
 ) -> None:
-    """Deliver until ``stop`` is set, then finish what has started; ``wake`` ends the idle wait early."""
+    """Deliver until ``stop`` is set, then finish what has started. ``wake`` ends the idle wait early."""
     running: dict[str, asyncio.Task[int]] = {}
     while not stop.is_set():
         wake.clear()
         started: dict[str, asyncio.Task[int]] = {}
         try:
             started = await _start_rounds(publisher, limit, busy=running)
-        except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the rows remain
+        except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable; the rows stay
             log.error("publications.lease_failed", error=repr(failure))
         running |= started
         if started:
@@ -63,10 +65,10 @@ async def run(
 
 
 async def _start_rounds(publisher: Publisher, limit: int, *, busy: Iterable[str]) -> dict[str, "asyncio.Task[int]"]:
-    """One round for each server with due rows; each returns how many rows it had, and raises nothing."""
+    """Start one round for each server with due rows. Each round returns how many rows it had, and raises nothing."""
     known = publisher.network.circuits
     await circuits.load_changes(publisher.db, known)
-    # As identities spell them: with or without a trailing slash.
+    # Both spellings that identities use: with and without a trailing slash.
     excluded = [address for server in {*busy, *known.open_ones()} for address in (server, f"{server}/")]
     async with publisher.db.transaction() as tx:
         leased = await publication_leases.lease_due(tx, limit=limit, seconds=LEASE_SECONDS, excluded_servers=excluded)
@@ -81,11 +83,11 @@ async def _start_rounds(publisher: Publisher, limit: int, *, busy: Iterable[str]
 
 
 async def _round(publisher: Publisher, server: str, leased: Sequence[LeasedPublication], limit: int) -> int:
-    """Deliver everything that was leased for one server, and release the rows that are no longer tried."""
+    """Deliver everything that was leased for one server, and release the rows that were not tried."""
     known = publisher.network.circuits
     left = _in_order(leased)
     try:
-        # Half open: one row at a time, because some rows are completed without a call that tests the server.
+        # Half open: try one row at a time, because some rows are completed without a call that tests the server.
         while left and known.may_try(server):
             await deliver_one(publisher, left.pop(0))
         if known.state_of(server) is CircuitState.CLOSED:
@@ -101,13 +103,13 @@ async def _round(publisher: Publisher, server: str, leased: Sequence[LeasedPubli
             await _release(publisher, server, left)
         await circuits.store_changes(publisher.db, known)
         await count_results(publisher, leased)
-    except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the leases end
+    except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable; the leases expire
         log.error("publications.round_failed", server=server, error=repr(failure))
     return len(leased)
 
 
 def _in_order(leased: Sequence[LeasedPublication]) -> list[LeasedPublication]:
-    """Retractions first, and a series before its dates: their records name its record."""
+    """Sort retractions first, and a series before its events, because their records refer to the record of the series."""
     return sorted(
         leased, key=lambda one: (one.state is not PublicationState.RETRACTING, one.kind is not PublicationKind.SERIES)
     )
@@ -131,7 +133,7 @@ async def _deliver_all(publisher: Publisher, server: str, leased: Sequence[Lease
 
 
 async def _release(publisher: Publisher, server: str, leased: Sequence[LeasedPublication]) -> None:
-    """Release rows that were not tried: no attempt is counted, and they are due when the server is."""
+    """Release rows that were not tried. No attempt is counted, and they become due when the server can be called again."""
     if not leased:
         return
     circuit = publisher.network.circuits.of(server)

@@ -1,4 +1,6 @@
-"""Store the outcome of a write: each function that takes a ``publisher`` opens one short transaction and makes no network call."""
+"""Store the outcome of a write. Each function that takes a ``publisher`` opens one short transaction and makes no
+network call.
+"""
 
 import random
 
@@ -47,10 +49,10 @@ async def store_published(
     answered: InFlightWrite | None = None,
     lacks: Explanation | None = None,
 ) -> None:
-    """The PDS has these bytes as of ``rev``: store them as a seen version, and as the new base of the publication.
+    """Store that the PDS has these bytes as of ``rev``: as a seen version, and as the new base of the publication.
 
-    ``answered``: the write that was just answered; it is no longer in flight if this outcome is stored. ``lacks``: what
-    the record lacks of what its owner wanted, and why.
+    ``answered``: the write that was just answered; it is no longer in flight once this outcome is stored. ``lacks``:
+    what the owner wanted and the record does not contain, and why.
     """
     at = parse_at_uri(uri)
     if at.collection is None or at.rkey is None:
@@ -77,7 +79,8 @@ async def store_published(
     if leased.kind is PublicationKind.RSVP and cid != leased.base_cid:
         publisher.count_rsvp("create" if leased.base_cid is None else "update", _status_in(body))
     if overtaken_by is not None:
-        # Somebody edited right after us, and their version was ingested first: merge it again, now that ours is stored.
+        # Somebody edited the record right after us, and their version was ingested first: merge it again, now that ours
+        # is stored.
         await publisher.enqueue([overtaken_by])
 
 
@@ -94,7 +97,7 @@ async def mark_published(
 ) -> bool:
     """Mark the publication as published, and store in the domain table where its record is.
 
-    False if the lease has passed to another worker.
+    Returns False if the lease has passed to another worker.
     """
     await lock_row_of(tx, leased.kind, leased.subject_id)
     if not await leases.set_published(tx, leased, revision=revision, cid=cid, body=body, rev=rev, reason=lacks):
@@ -119,11 +122,11 @@ async def mark_published(
 
 
 async def forget_record(publisher: Publisher, leased: LeasedPublication, gone: RecordMessage | None = None) -> None:
-    """The publication has no record any more: we deleted it, found it gone, or may no longer write there. Clear where it was,
-    and decide again.
+    """Note that the publication no longer has a record: we deleted it, found it gone, or may no longer write there.
+    Clears its location and decides again.
 
-    ``gone`` has the rev of the deletion: older messages still on their way would otherwise look like somebody's new
-    record.
+    ``gone`` has the rev of the deletion. Without it, older messages still on their way would look like a new record by
+    somebody else.
     """
     async with publisher.db.transaction() as tx:
         if gone is not None:
@@ -144,11 +147,11 @@ async def forget_record(publisher: Publisher, leased: LeasedPublication, gone: R
         else:
             await links.note(tx, leased.kind, leased.subject_id, uri=None, cid=None)
             if leased.uri is not None:
-                # The deletion is stored before the stream reports it, so that nobody mistakes it for a withdrawal.
+                # The deletion is stored before the stream reports it, so that it is not mistaken for a withdrawal.
                 await record_queries.forget(tx, leased.uri)
         after = await leases.find(tx, leased.kind, leased.subject_id)
         if after is not None and isinstance(await decide(tx, after, publisher.flags), Publish | AwaitSwitch | Wait):
-            # From now on it may be public again, or be in another repository.
+            # It may be public again by now, or belong in another repository.
             await publications.recheck(tx, kind=leased.kind, subject_ids=[leased.subject_id])
     if leased.kind is PublicationKind.RSVP and leased.uri is not None:
         publisher.count_rsvp("delete", "")
@@ -156,7 +159,7 @@ async def forget_record(publisher: Publisher, leased: LeasedPublication, gone: R
 
 
 async def keep_in_repository(publisher: Publisher, leased: LeasedPublication, uri: str) -> None:
-    """A record that was to move stays in its repository after all: its publication belongs to its subject again."""
+    """Keep a record in its repository that was going to move: its publication belongs to its subject again."""
     async with publisher.db.transaction() as tx:
         await lock_row_of(tx, leased.kind, leased.subject_id)
         now = await leases.find(tx, leased.kind, leased.subject_id)
@@ -168,7 +171,7 @@ async def keep_in_repository(publisher: Publisher, leased: LeasedPublication, ur
         await publications.enqueue(
             tx, kind=leased.kind, subject_id=leased.subject_id, user_id=leased.user_id, revision=leased.revision
         )
-        # If the former record has been deleted, this row still belongs to the subject: it is decided again.
+        # If the former record was deleted, this row still belongs to the subject and is decided again.
         await leases.set_state(tx, leased, PublicationState.DUE)
 
 
@@ -182,7 +185,7 @@ async def end_lease(
     failed: bool = False,
     is_merge_round: bool = False,
 ) -> None:
-    """End the lease of a publication and set this state; no effect if another worker has the lease by now."""
+    """End the lease of a publication and set its state. Has no effect if another worker has taken over the lease."""
     async with publisher.db.transaction() as tx:
         await leases.set_state(
             tx, leased, state, reason=reason, due_at=due_at, failed=failed, is_merge_round=is_merge_round
@@ -192,10 +195,10 @@ async def end_lease(
 async def retry_later(
     publisher: Publisher, leased: LeasedPublication, reason: Explanation | Reason, asked_seconds: float | None
 ) -> None:
-    """Retry with back-off, never sooner than the PDS asked for."""
+    """Retry with back-off, but never sooner than the PDS asked."""
     seconds = retry.wait_seconds(
         leased.attempts + 1,
-        random.random(),  # noqa: S311 - spreads retries, guards nothing
+        random.random(),  # noqa: S311 - spreads retries; not used for security
         asked_seconds=asked_seconds,
     )
     state = PublicationState.RETRACTING if leased.state is PublicationState.RETRACTING else PublicationState.RETRYING
@@ -205,7 +208,7 @@ async def retry_later(
 
 
 async def refuse(publisher: Publisher, leased: LeasedPublication, reason: Explanation | Reason) -> None:
-    """Store that the PDS refuses the record; it is not retried. A refused retraction is, in an hour."""
+    """Store that the PDS refused the record. It is not retried, except for retractions, which are retried in an hour."""
     log.error("publication.refused", kind=leased.kind.value, subject=leased.subject_id, reason=str(reason))
     if leased.state is PublicationState.RETRACTING:
         due_at = Instant(publisher.network.clock.now() + HOUR)
@@ -215,7 +218,7 @@ async def refuse(publisher: Publisher, leased: LeasedPublication, reason: Explan
 
 
 async def _note_seen(tx: Transaction, leased: LeasedPublication, message: RecordMessage) -> bool:
-    """Store our version as if it came from the network; the echo will find it known."""
+    """Store our version as if it came from the network, so that its echo is already known."""
     await floors.hold(tx, [message.did])
     if leased.kind is not PublicationKind.RSVP:
         await seen.lock_subjects(tx, await links.uris_of(tx, [message.uri]))
@@ -227,7 +230,7 @@ async def _note_seen(tx: Transaction, leased: LeasedPublication, message: Record
 
 
 async def note_gone(tx: Transaction, gone: RecordMessage) -> None:
-    """Store as of which commit a record does not exist: older messages still on their way change nothing."""
+    """Store as of which commit a record does not exist, so that older messages still on their way change nothing."""
     await floors.hold(tx, [gone.did])
     await seen.lock_answers(tx, [gone.uri])
     known = await seen.find(tx, gone.uri)
@@ -237,7 +240,7 @@ async def note_gone(tx: Transaction, gone: RecordMessage) -> None:
 
 
 def _status_in(body: bytes) -> str:
-    """The status token of an RSVP record that we write; empty for every other record."""
+    """Return the status token of an RSVP record that we write; empty for any other record."""
     record = cbor.decode(body)
     status = record.get("status") if isinstance(record, dict) else None
     return (
@@ -246,7 +249,7 @@ def _status_in(body: bytes) -> str:
 
 
 async def _newer(tx: Transaction, ours: RecordMessage) -> RecordMessage | None:
-    """The version that overtook ours, as a message; None if it is ours."""
+    """Return the version that overtook ours, as a message; None if it is ours."""
     newest = await seen.find(tx, ours.uri)
     if newest is None or newest.cid == ours.cid or newest.rev <= ours.rev:
         return None

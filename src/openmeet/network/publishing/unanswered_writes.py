@@ -1,6 +1,8 @@
-"""Writes that were sent and not answered: stored before they are sent, removed once the publication has the answer.
+"""Writes that were sent but not answered. They are stored before they are sent, and removed once the publication has
+the answer.
 
-``publication_leases.store_before_sending`` stores them. A create that takes effect after its key was abandoned is deleted.
+``publication_leases.store_before_sending`` stores them. A create that takes effect after its key was abandoned is
+deleted.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -40,10 +42,10 @@ _NO_ANSWER = (RemoteFailed, RemoteSlow, Unavailable)
 
 @asynccontextmanager
 async def until_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -> AsyncIterator[None]:
-    """Wrap the request that sends these writes: if it is refused, they are no longer in flight.
+    """Context manager for the request that sends these writes. If it is refused, they are no longer in flight.
 
-    After a success they stay in flight until the row is updated (``store_outcome.mark_published``): another worker may have abandoned
-    the key since.
+    After a success they stay in flight until the row is updated (``store_outcome.mark_published``), because another
+    worker may have abandoned the key in the meantime.
     """
     try:
         yield
@@ -58,7 +60,7 @@ async def until_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) 
 
 
 async def note_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -> None:
-    """Remove writes that were answered, or were never sent."""
+    """Remove writes that were answered or were never sent."""
     if not writes:
         return
     async with publisher.db.transaction() as tx:
@@ -67,7 +69,9 @@ async def note_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -
 
 
 def abandoned_create_handler(publisher: Publisher) -> JobHandler:
-    """The handler of ``JobKind.LATE_CREATE``; the subject of the job is the record's AT URI, its authority a DID."""
+    """Return the handler of ``JobKind.LATE_CREATE``. The subject of the job is the record's AT URI, with a DID as its
+    authority.
+    """
 
     async def handle(job: Job) -> None:
         try:
@@ -80,22 +84,22 @@ def abandoned_create_handler(publisher: Publisher) -> JobHandler:
 
 
 async def delete_late_create(publisher: Publisher, uri: AtUri) -> None:
-    """Read what is under an abandoned key, and delete it if it is a create of ours that took effect late.
+    """Read what is stored under an abandoned key, and delete it if it is a create of ours that took effect late.
 
-    Raises what the calls raise: then the job stays enqueued.
+    Raises the errors of the calls; the job then stays enqueued.
     """
     async with publisher.db.reader() as reader:
         unanswered = await in_flight.of_uri(reader, str(uri))
         owned = await publication_leases.find_by_uri(reader, str(uri))
-        # Read in the same transaction as the in-flight write, which is removed when its person disconnects the account:
-        # nothing is deleted from a later owner's repository.
+        # Read in the same transaction as the in-flight write, which is removed when its person disconnects the account.
+        # Nothing is deleted from a later owner's repository.
         identity = await identity_queries.find(reader, parse_did(uri.authority))
     if unanswered is None or owned is not None:
-        return  # a publication that has the key handles whatever arrives
+        return  # a publication that has this key handles whatever arrives
     try:
         found = await proofs.fetch_proven_message(publisher, uri)
     except NotFound:
-        found = None  # no repository, or one that is not served at present: nobody can read the record there
+        found = None  # no repository, or one that is currently not served, so nobody can read the record there
     if found is not None and found.cid in unanswered.cids:
         found = await _delete_version(publisher, identity, uri, found.cid)
         log.warning("publication.late_create_deleted", uri=str(uri))
@@ -105,7 +109,7 @@ async def delete_late_create(publisher: Publisher, uri: AtUri) -> None:
 async def _delete_version(
     publisher: Publisher, identity: Identity | None, uri: AtUri, cid: str
 ) -> RecordMessage | None:
-    """Delete exactly this version; return its deletion as a message."""
+    """Delete exactly this version; return the deletion as a message."""
     if identity is None or not identity.can_write:
         raise Unavailable(PublicationReason.OWNER_MUST_SIGN_IN_WITH_ACCOUNT)
     try:
@@ -119,7 +123,7 @@ async def _delete_version(
 async def _forget_or_recheck(
     publisher: Publisher, uri: AtUri, unanswered: UnansweredWrites, found: RecordMessage | None
 ) -> None:
-    """Remove the in-flight writes if they can no longer arrive, else check again later."""
+    """Remove the in-flight writes if they can no longer arrive; otherwise check again later."""
     now = publisher.network.clock.now()
     async with publisher.db.transaction() as tx:
         if found is not None and found.cid is None:

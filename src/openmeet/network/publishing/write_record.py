@@ -1,7 +1,7 @@
 """Write one record: draft it (``draft``), store its key and CID, send it, store the PDS's response.
 
-A change found in the repository is handed to ingestion with its proof, and merged there. After three such rounds, or
-more than five writes in an hour without an edit by a person, a person must decide.
+A change found in the repository is handed to ingestion with its proof and merged there. After three such rounds, or
+more than five writes within an hour without an edit by a person, a person must decide.
 """
 
 from at_network.pacing import pause_seconds
@@ -35,7 +35,7 @@ from openmeet.outbox.reasons import PublicationReason
 
 
 async def complete_earlier_send(publisher: Publisher, leased: LeasedPublication) -> bool:
-    """An earlier write may have been sent without its response being stored: complete it here if it arrived."""
+    """Complete an earlier write that may have been sent without its response being stored. Returns whether it arrived."""
     if leased.uri is None or leased.chosen_cid is None or leased.chosen_body is None or leased.chosen_revision is None:
         return False
     if leased.chosen_cid == leased.base_cid:
@@ -62,9 +62,9 @@ async def write(
     decision: Publish,
     picture_bytes: int | None = None,
 ) -> None:
-    """Make the repository agree with the present. Raises what the calls raise; nothing is left half done.
+    """Make the repository match the current state. Raises the errors of the calls; nothing is left half done.
 
-    ``picture_bytes``: maximum size of a picture, because the server has just refused a larger one.
+    ``picture_bytes``: maximum size of a picture, set when the server has just refused a larger one.
     """
     draft = await draft_write(publisher, client, leased, decision, picture_bytes)
     if isinstance(draft, ChangedElsewhere):
@@ -82,7 +82,7 @@ async def write(
     try:
         await _send(publisher, client, leased, draft)
     except PictureTooLarge as refused:
-        # Halve the limit each time: after a few attempts the record is published with a small picture or with none.
+        # Halve the limit each time: after a few attempts, the record is published with a small picture or with none.
         await store_lower_limit(publisher.network, client.service, refused.size // 2)
         await write(publisher, client, leased, decision, refused.size // 2)
 
@@ -116,7 +116,7 @@ async def _send(publisher: Publisher, client: XrpcClient, leased: LeasedPublicat
 
 
 async def stop_rewriting(publisher: Publisher, leased: LeasedPublication, uri: str, writes: int) -> None:
-    """Stop sending a record that was written this often within an hour: its owner must decide."""
+    """Stop sending a record that was written too often within an hour. Its owner must decide."""
     log.error("publication.written_too_often", uri=uri, writes=writes)
     reason = PublicationReason.WRITTEN_TOO_OFTEN
     await store_outcome.end_lease(publisher, leased, PublicationState.CONFLICTED, reason=reason)
@@ -130,7 +130,7 @@ async def store_response(
     stored: WriteReceipt,
     lacks: Explanation | None = None,
 ) -> None:
-    """The PDS has accepted a write of these bytes: store its response, or read back what it really has."""
+    """Store the PDS's response to a write of these bytes, or read back what the PDS really has."""
     if (
         stored.cid == sent.cid
         and stored.rev is not None
@@ -148,8 +148,9 @@ async def store_response(
             lacks=lacks,
         )
         return
-    # No commit was made because nothing changed, or the PDS stores other bytes than were sent: its bytes are the base,
-    # or each comparison would fail. Or its rev is invalid: the rev stored beside a record orders all that follows.
+    # One of three things happened. No commit was made because nothing changed. Or the PDS stores other bytes than were
+    # sent: its bytes must be the base, or each comparison would fail. Or its rev is invalid, and the stored rev orders
+    # everything that follows.
     proven = await fetch_proof(parse_at_uri(sent.uri), publisher)
     if proven.cid is None or proven.record is None:
         raise RemoteFailed(PublicationReason.NOT_READABLE_BACK)
@@ -167,11 +168,11 @@ async def store_response(
 
 
 async def _adopt_current(publisher: Publisher, leased: LeasedPublication, draft: Draft, current: CurrentRecord) -> None:
-    """Store the PDS's version as the base without a write, because it has all our fields already."""
+    """Store the PDS's version as the base without a write, because it already has all our fields."""
     async with publisher.db.transaction() as tx:
         known = await seen.find(tx, str(draft.uri))
         if known is None:
-            return  # unreachable: ``draft_write`` found it; the lease ends and the row is checked again
+            return  # should not happen, because ``draft_write`` found it; the lease ends and the row is checked again
         await leases.attach_current(tx, leased, did=draft.identity.did, uri=str(draft.uri))
         await store_outcome.mark_published(
             tx,
@@ -186,7 +187,9 @@ async def _adopt_current(publisher: Publisher, leased: LeasedPublication, draft:
 
 
 async def _after_conflict(publisher: Publisher, leased: LeasedPublication, uri: AtUri, cid: str, body: bytes) -> None:
-    """The PDS has an unexpected version: complete the write if it is our own lost write, else hand it to ingestion."""
+    """Handle an unexpected version at the PDS: complete the write if it is our own lost write, otherwise hand the
+    version to ingestion.
+    """
     proven = await fetch_proof(uri, publisher)
     if str(proven.cid) == cid:
         await store_outcome.store_published(
@@ -199,9 +202,9 @@ async def _after_conflict(publisher: Publisher, leased: LeasedPublication, uri: 
 async def _enqueue_for_ingestion(
     publisher: Publisher, leased: LeasedPublication, uri: AtUri, proven: RecordProof | None = None
 ) -> None:
-    """Enqueue what the repository has, with its proof, as a message of that rev; the job is due after it."""
-    # A round is one merged version. A further attempt before ingestion has applied it is not counted: the row's reason
-    # shows that.
+    """Enqueue what the repository has, with its proof, as a message with that rev. The job is due afterwards."""
+    # A round is one merged version. Another attempt before ingestion has applied that version is not counted; the row's
+    # reason shows this.
     is_merge_round = leased.reason != PublicationReason.MERGING()
     if is_merge_round and leased.merge_rounds + 1 > MAX_MERGE_ROUNDS:
         reason = PublicationReason.CHANGED_TOO_OFTEN
