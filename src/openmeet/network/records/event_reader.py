@@ -1,7 +1,8 @@
-"""Tolerant reader: an event record of any dialect as ``NetworkEvent``.
+"""Tolerant reader: parses an event record of any dialect into a ``NetworkEvent``.
 
-Only what cannot be an event is rejected, and kept raw with the reason: not a map, another ``$type`` than its
-collection, above 1 MB, a start outside 1900 to 2200. Everything else is read as far as possible, and noted.
+Only records that cannot be an event are rejected and kept raw with the reason: not a map, a ``$type`` other than its
+collection, larger than 1 MB, a start outside the years 1900 to 2200. Everything else is read as far as possible, and
+noted.
 """
 
 from collections.abc import Mapping
@@ -45,11 +46,11 @@ _STATUSES = {status.value: status for status in EventStatus}
 # 1900-01-01 and the day after 2200-12-31, in UTC.
 _EARLIEST = parse_datetime(f"{FIRST_YEAR}-01-01T00:00:00Z")
 _TOO_LATE = parse_datetime(f"{LAST_YEAR + 1}-01-01T00:00:00Z")
-# TIDs were introduced in 2022; an older one is a key that only looks like a TID, or an event's own date.
+# TIDs were introduced in 2022. An older one is a key that only looks like a TID, or the event's own date.
 _FIRST_TIDS = parse_datetime("2022-01-01T00:00:00Z")
 _GRAPHEME = regex.compile(r"\X")
 
-# Keys that are read elsewhere, or that only their author's app needs.
+# Keys that are read elsewhere, or that only the app of the author needs.
 _READ_KEYS = frozenset(
     {
         "$type",
@@ -69,7 +70,7 @@ _READ_KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class OriginMark:
-    """The installation that claims to have written the record (``ingestion.origins``)."""
+    """The installation that the record claims it was written by (``ingestion.origins``)."""
 
     instance: str
     event_id: str
@@ -87,7 +88,7 @@ class EventRead:
 
 
 def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instant) -> EventRead:
-    """Read a decoded event record. Raises Unmappable with the sentence to store beside it."""
+    """Read a decoded event record. Raises Unmappable with the sentence to store with the record."""
     if not isinstance(record, Mapping):
         raise Unmappable(RecordReason.NOT_A_MAP)
     declared = record.get("$type")
@@ -131,7 +132,7 @@ def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instan
 
 
 def _details(record: Mapping[str, object], notes: Notes) -> RecordDetails:
-    """Our details beyond the Lexicon."""
+    """Read our details, which go beyond the Lexicon."""
     details = read_details(record)
     for name, value in stated_parts(details):
         notes.read(name, DETAILS_KEY, value)
@@ -141,7 +142,7 @@ def _details(record: Mapping[str, object], notes: Notes) -> RecordDetails:
 def _is_all_day(
     details: RecordDetails, starts_at: Instant | None, ends_at: Instant | None, zone: str, notes: Notes
 ) -> bool:
-    """Whether our details say all-day and the times agree: other apps change times and leave the flag."""
+    """Whether our details say all-day and the times agree. Other apps change the times but leave the flag."""
     if not details.is_all_day or starts_at is None or not wall_time.is_zone(zone):
         return False
     if not all_day.are_whole(starts_at, ends_at, zone):
@@ -152,7 +153,7 @@ def _is_all_day(
 
 
 def read_origin(record: Mapping[str, object], notes: Notes) -> OriginMark | None:
-    """Our own mark under any spelling that we ever wrote."""
+    """Read our own mark, in any spelling that we have ever written."""
     for key in ORIGIN_KEYS:
         mark = record.get(key)
         if not isinstance(mark, Mapping):
@@ -311,7 +312,9 @@ def _links(record: Mapping[str, object], notes: Notes) -> tuple[EventLink, ...]:
 def _online(
     places: RecordLocations, links: tuple[EventLink, ...], stated_mode: Mode | None, notes: Notes
 ) -> tuple[str, tuple[EventLink, ...]]:
-    """The join address and the links; online locations of an in-person event become links (tickets)."""
+    """Return the join address and the links. Online locations of an in-person event become links, because they are
+    tickets.
+    """
     if stated_mode is Mode.IN_PERSON:
         tickets = tuple(link for _, link in places.online if all(link.uri != known.uri for known in links))
         for link in tickets:
@@ -350,7 +353,7 @@ def _created(record: Mapping[str, object], rkey: str, indexed_at: Instant, notes
 
 
 def moment_of_key(rkey: str) -> Instant | None:
-    """The instant in a record key that is a plausible TID; None for every other key."""
+    """Return the time in a record key that is a plausible TID; None for any other key."""
     try:
         moment = to_microseconds(parse_tid(rkey))
     except Malformed:

@@ -1,8 +1,8 @@
-"""Write an event of ours as a record.
+"""Write one of our events as a record.
 
-Only fields that differ after mapping are changed; every other key, foreign or ours, stays exactly as it was: the same
-date text, list order, unknown locations, pictures, facets. Private content is never written: no join link that is for
-attendees only, and never the entry instructions.
+Only fields that differ after mapping are changed. Every other key, ours or another app's, stays exactly as it was: the
+text of dates, the order of lists, unknown locations, pictures, facets. Private content is never written: neither a join
+link that is for attendees only nor the entry instructions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ from openmeet.network.records.series import SeriesPart, put_native, put_series
 from openmeet.network.records.succession import NO_PREDECESSORS, Predecessors, put_predecessors
 from openmeet.recurrence.wall_time import zone_names
 
-# Replaces the description if only name, time and link are public: the event's page has more.
+# Replaces the description if only name, time and link are public. The event's page shows more.
 NOTES: Mapping[Circle, str] = {
     Circle.EVERYBODY: "More about it on its page: {}",
     Circle.WHO_HAS_THE_ADDRESS: "",
@@ -62,7 +62,7 @@ NOTES: Mapping[Circle, str] = {
     Circle.INVITED: "By invitation only. Who is invited sees more: {}",
 }
 
-# In the mark: the rule in the record is ours, so we may change and remove it.
+# Key in the mark that says that the rule in the record is ours, so that we may change and remove it.
 NATIVE = "native"
 
 _MODE_TOKENS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID: "hybrid"}
@@ -70,7 +70,7 @@ _MODE_TOKENS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID:
 
 @dataclass(frozen=True, slots=True)
 class WrittenRecord:
-    """A record with its bytes and their CID."""
+    """A record, its bytes and their CID."""
 
     record: dict[str, Value]
     body: bytes
@@ -105,9 +105,10 @@ class Publishable:
 def publishable(
     event: Event, *, instance: str, page_url: str, series: SeriesPart | None = None, group_uri: str | None = None
 ) -> Publishable:
-    """Reduce an event to what may be public, or to the minimum if its circle requires that.
+    """Reduce an event to what may be public, or to the minimum if its audience requires that.
 
-    ``series``: from ``series_part``, ``group_uri``: from ``group_part``, which decide what may be public of either.
+    ``series`` comes from ``series_part`` and ``group_uri`` from ``group_part``; those functions decide what may be
+    public of either.
     """
     is_minimal = reach_of(event) is PublishLevel.MINIMAL
     note = NOTES[circle_of(event.content.visibility, event.group)]
@@ -138,7 +139,7 @@ def publishable(
 
 
 def is_minimal(record: Mapping[str, Value]) -> bool:
-    """Whether a record of ours contains only the minimum that may be public of a restricted event."""
+    """Whether a record of ours contains only the minimum that may be public for a restricted event."""
     description = record.get("description")
     notes = [note.partition("{}")[0] for note in NOTES.values() if note]
     return not record.get("locations") and isinstance(description, str) and description.startswith(tuple(notes))
@@ -147,10 +148,10 @@ def is_minimal(record: Mapping[str, Value]) -> bool:
 def write_event(
     ours: Publishable, previous: Mapping[str, Value] | None, earlier: Earlier = ONE_OFF
 ) -> dict[str, Value]:
-    """Write an event into its record: returns the record to store in place of ``previous`` (what the PDS has now, or
+    """Write an event into its record: return the record to store in place of ``previous`` (what the PDS has now, or
     None).
 
-    Idempotent: the same call on its own result changes nothing.
+    Idempotent: calling it on its own result changes nothing.
     """
     ours = replace(ours, venue=_place_of(ours, previous, earlier))
     if previous is None:
@@ -179,11 +180,11 @@ def write_event(
 def _edited(
     ours: Publishable, previous: Mapping[str, Value], earlier: Earlier
 ) -> tuple[dict[str, Value], list[Value], str]:
-    """The record with our fields, and which location entries and which join link are ours."""
+    """Return the record with our fields, and which location entries and which join link are ours."""
     record = dict(previous)
     _put_texts(record, ours, _read(record, ours), earlier)
     _put_instant(record, "startsAt", ours.starts_at, _read(record, ours).event.starts_at)
-    # An end before the start is read as none: compare it once the start is written.
+    # An end before the start is read as no end, so compare the end after the start is written.
     _put_instant(record, "endsAt", ours.ends_at, _read(record, ours).event.ends_at)
     read = _read(record, ours)
     if ours.time_zone != read.event.time_zone and ours.time_zone in zone_names():
@@ -192,14 +193,15 @@ def _edited(
         record["status"] = f"{EVENT}#{ours.status.value}"
     entries = _put_venue(record, ours, read, earlier)
     link = _put_online(record, ours, read, earlier)
-    # Without its own field the mode follows from the locations: compare it once these are final.
+    # If the record has no mode, the mode follows from the locations, so compare it after these are final.
     return _in_mode(record, ours, _read(record, ours)), entries, link
 
 
 def _place_of(ours: Publishable, previous: Mapping[str, Value] | None, earlier: Earlier) -> Venue:
-    """An online event has no venue: an earlier address must not stay public (invariant 3).
+    """Return the venue to write. An online event has none, because an earlier address must not stay public (invariant
+    3).
 
-    Only a venue in a record that says online already was put there on purpose, and stays.
+    The exception is a venue in a record that already says online: it was put there on purpose and stays.
     """
     if ours.mode is not Mode.ONLINE:
         return ours.venue
@@ -212,16 +214,17 @@ def _place_of(ours: Publishable, previous: Mapping[str, Value] | None, earlier: 
 
 
 def is_up_to_date(ours: Publishable, current: Mapping[str, Value], earlier: Earlier = ONE_OFF) -> bool:
-    """Whether the record contains all our fields already: another CID alone never causes a write."""
+    """Whether the record already contains all our fields. A different CID alone never causes a write."""
     return write_event(ours, current, earlier) == dict(current)
 
 
 def ours_as_read(
     ours: Publishable, base: Mapping[str, Value], *, rkey: str, earlier: Earlier = ONE_OFF
 ) -> NetworkEvent:
-    """Our side as the reader would read it once written on ``base``: comparable field by field.
+    """Return our side as the reader would read it after writing it on ``base``, so that it can be compared field by
+    field.
 
-    The label of the link to our page derives from the title: it is no edit of the links.
+    The label of the link to our page is derived from the title, so it does not count as an edit of the links.
     """
     written, _, _ = _edited(replace(ours, venue=_place_of(ours, base, earlier)), base, earlier)
     put_details(written, ours.details)
@@ -229,7 +232,7 @@ def ours_as_read(
 
 
 def encode_record(record: dict[str, Value]) -> WrittenRecord:
-    """Fix the bytes of a record before anything is sent."""
+    """Fix the bytes and the CID of a record before anything is sent."""
     body = cbor.encode(record)
     return WrittenRecord(record, body, Cid.for_cbor(body))
 
@@ -307,10 +310,10 @@ def _put_texts(record: dict[str, Value], ours: Publishable, read: EventRead, ear
     held = record.get("description")
     text = ours.description
     if text != theirs:
-        # Facets refer to byte ranges of the old text; in another text they would mark the wrong words.
+        # Facets refer to byte ranges of the old text. In a different text they would mark the wrong words.
         record.pop("facets", None)
     elif isinstance(held, str):
-        # The text here may be only the beginning of the record's.
+        # The text stored here may be only the beginning of the record's text.
         text = without(held, sentence_before)
     wanted = with_sentence(text, _sentence_for(record, ours, earlier))
     if wanted != (held if isinstance(held, str) else read.event.description):
@@ -332,7 +335,7 @@ def _note_picture(record: dict[str, Value], key: str, ours: Publishable) -> None
 
 
 def _sentence_for(record: Mapping[str, Value], ours: Publishable, earlier: Earlier) -> str:
-    """The sentence to add; none if somebody changed or removed the one that was added before."""
+    """Return the sentence to add; empty if somebody changed or removed the one that was added before."""
     sentence_before = sentence_in(record) or sentence_in(earlier.written)
     text = record.get("description")
     if ours.series is None or (sentence_before and not ends_in(text if isinstance(text, str) else "", sentence_before)):
@@ -343,7 +346,7 @@ def _sentence_for(record: Mapping[str, Value], ours: Publishable, earlier: Earli
 def _note_sentence(
     record: dict[str, Value], key: str, ours: Publishable, previous: Mapping[str, Value], earlier: Earlier
 ) -> None:
-    """Keep in the mark which sentence is ours, also after somebody changed it: none is added again."""
+    """Keep in the mark which sentence is ours, even after somebody changed it, so that it is not added again."""
     sentence_before = sentence_in(previous) or sentence_in(earlier.written)
     sentence = _sentence_for(previous, ours, earlier) or (sentence_before if ours.series is not None else "")
     mark = record[key]
@@ -354,7 +357,9 @@ def _note_sentence(
 def _put_page_name(
     record: dict[str, Value], ours: Publishable, previous: Mapping[str, Value], earlier: Earlier
 ) -> None:
-    """Rename the link to the event's page with the event, if it had the event's name; other labels stay."""
+    """Rename the link to the event's page when the event is renamed, if the link had the event's name. Other labels
+    stay.
+    """
     uris = record.get("uris")
     if not isinstance(uris, list) or not ours.page_url:
         return
@@ -369,7 +374,7 @@ def _put_page_name(
 
 
 def _put_instant(record: dict[str, Value], key: str, ours: Instant | None, read: Instant | None) -> None:
-    # We write milliseconds, others any precision: a difference below a millisecond is no edit.
+    # We write milliseconds, others any precision. A difference below a millisecond is not an edit.
     if ours is not None and read is not None and ours // 1000 == read // 1000:
         return
     if ours == read:
@@ -381,10 +386,13 @@ def _put_instant(record: dict[str, Value], key: str, ours: Instant | None, read:
 
 
 def _put_venue(record: dict[str, Value], ours: Publishable, read: EventRead, earlier: Earlier) -> list[Value]:
-    """Replace our entries if our venue differs; other apps' entries keep their order. Returns our entries of the result."""
+    """Replace our entries if our venue differs; other apps' entries keep their order. Returns our entries in the
+    result.
+    """
     key, listed = list_of(record)
     first = first_place(read)
-    # A first location equal to ours is ours, whatever was agreed before; unless the mark says that it is another app's.
+    # A first location that equals ours is ours, whatever was agreed before, unless the mark says that it is another
+    # app's.
     known = replace(earlier, agreed=None) if is_same_place(first.venue, ours.venue) else earlier
     mine = our_place(record, read, EntryOwner(ours.instance, ours.event_id), known)
     if is_same_place(mine.venue, ours.venue):
@@ -395,10 +403,10 @@ def _put_venue(record: dict[str, Value], ours: Publishable, read: EventRead, ear
     theirs = [one for one in read.places.venues if one.entries != mine.entries]
     alike = next((one for one in theirs if entries and is_same_place(one.venue, ours.venue)), None)
     if alike is not None and mine.entries:
-        # The event moved to a place that another app has listed already: that entry serves for both.
+        # The event moved to a place that another app already listed: that entry serves both.
         record[key] = without_entries(listed, mine.entries)
         return [listed[index] for index in alike.entries]
-    # The first location is read as the event's venue, so ours comes before the others.
+    # The first location is read as the event's venue, so ours goes before the others.
     position = min((*mine.entries, *first.entries), default=len(listed))
     old = listed[mine.entries[0]] if mine.entries else None
     if entries and isinstance(old, dict) and old.get("$type") in {ADDRESS, GEO}:
@@ -409,7 +417,7 @@ def _put_venue(record: dict[str, Value], ours: Publishable, read: EventRead, ear
 
 
 def _with_foreign_keys(entry: Value, old: dict[str, Value]) -> Value:
-    """Our entry, with the keys that other apps added to the one it replaces."""
+    """Return our entry with the keys that other apps added to the one it replaces."""
     known = {
         "$type",
         "country",
@@ -428,11 +436,13 @@ def _with_foreign_keys(entry: Value, old: dict[str, Value]) -> Value:
 
 
 def _put_online(record: dict[str, Value], ours: Publishable, read: EventRead, earlier: Earlier) -> str:
-    """Put a public join link in the locations and among the links; remove the one it replaces from both. Returns our link."""
+    """Write a public join link to the locations and the links, and remove the one it replaces from both. Returns our
+    link.
+    """
     # An in-person event has nothing to join; its links are tickets.
     url = "" if ours.mode is Mode.IN_PERSON else ours.online_url
     link = read_link(read, ours.instance, ours.page_url)
-    # The first link is the join address of an online event, but not of a hybrid one: the new mode decides.
+    # The first link is the join address of an online event, but not of a hybrid one, so the new mode decides.
     if url in {link, read.event.online_url} and (
         not url or _read(_in_mode(record, ours, read), ours).event.online_url == url
     ):
@@ -460,13 +470,13 @@ def _put_online(record: dict[str, Value], ours: Publishable, read: EventRead, ea
 
 
 def _with_first_link(listed: list[Value], entry: Value) -> list[Value]:
-    """The list with our link before other apps' links, since the first is read as the event's."""
+    """Return the list with our link before other apps' links, because the first one is read as the event's."""
     online = online_entries(listed)
     position = online[0][0] if online else len(listed)
     return [*listed[:position], entry, *listed[position:]]
 
 
 def own_links(links: tuple[EventLink, ...], instance: str) -> tuple[EventLink, ...]:
-    """Links of a record without those to this installation's own pages, which every reader here has anyway."""
+    """Return a record's links without those to this installation's own pages, which every reader here has anyway."""
     root = instance.rstrip("/") + "/"
     return tuple(link for link in links if not link.uri.startswith(root))

@@ -1,7 +1,7 @@
-"""Event details for which the community Lexicon has no field (one object under our own key), and the older series link.
+"""Event details that have no field in the community Lexicon (one object under our own key), and the older series link.
 
-Written by key: what another installation, or a later version of ours, added to the object stays. It never contains
-restricted content. The reader skips invalid addresses, unknown tokens and what exceeds our limits.
+Written by key: whatever another installation, or a later version of ours, added to the object stays. It never contains
+restricted content. The reader skips invalid addresses, unknown tokens and anything over our limits.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ _FEATURES: Final[Mapping[str, AccessFeature]] = {one.value: one for one in Acces
 _CATEGORIES: Final[Mapping[str, Category]] = {one.value: one for one in Category}
 
 
-if TYPE_CHECKING:  # made from the field table at run time
+if TYPE_CHECKING:  # at run time it is made from the field table
 
     class _Details(msgspec.Struct, frozen=True):
         def __init__(self, *details: Any, **named: Any) -> None: ...
@@ -55,12 +55,12 @@ NOTHING_MORE: Final = RecordDetails()
 
 
 def details_in_record(event: Event) -> RecordDetails:
-    """The public part of these fields."""
+    """Return the public values of these fields."""
     return RecordDetails(event.is_all_day, **extension_of(event.content))
 
 
 def put_details(record: dict[str, Value], ours: RecordDetails) -> None:
-    """Write them into the record; an empty object is not added to a record without one."""
+    """Write the details into the record. An empty object is not added to a record that has none."""
     key = next((key for key in DETAILS_KEYS if isinstance(record.get(key), dict)), DETAILS_KEY)
     before = record.get(key)
     known: dict[str, Value] = dict(before) if isinstance(before, dict) else {}
@@ -81,7 +81,7 @@ def has_details(record: Mapping[str, Any]) -> bool:
 
 
 def read_details(record: Mapping[str, Any]) -> RecordDetails:
-    """The fields of a record, as far as they are understood."""
+    """Read the details of a record, as far as they are understood."""
     found = next((record[key] for key in DETAILS_KEYS if isinstance(record.get(key), Mapping)), None)
     if found is None:
         return NOTHING_MORE
@@ -90,7 +90,7 @@ def read_details(record: Mapping[str, Any]) -> RecordDetails:
 
 
 def stated_parts(details: RecordDetails) -> Iterator[tuple[str, str]]:
-    """The fields that say something, with their text for people who look into a record."""
+    """Yield the fields that have a value, with their text for people who inspect a record."""
     for field in _FIELDS:
         value = getattr(details, field.name)
         if value == getattr(NOTHING_MORE, field.name):
@@ -111,12 +111,12 @@ def _values(ours: RecordDetails) -> dict[str, Value]:
 
 
 def is_zero(value: object) -> bool:
-    """Whether this is the number, which says something, unlike an empty text or a false."""
+    """Whether this is the number zero, which is a value, unlike an empty text or False."""
     return value == 0 and not isinstance(value, bool)
 
 
 def reader_of(one: Input) -> Callable[[object], Any]:
-    """Reads what an input says in a record of anybody: what is not valid counts as nothing said."""
+    """Return a reader for one input's value in anybody's record. Invalid values count as missing."""
 
     def read(value: object) -> Any:
         problems: Problems = {}
@@ -151,18 +151,18 @@ def _categories(value: object) -> tuple[Category, ...]:
 
 
 def _tags(value: object) -> tuple[str, ...]:
-    # Folding can make a tag longer, so far too long tags are skipped before.
+    # Folding can make a tag longer, so tags that are far too long are skipped first.
     known = [normalised(text) for text in _texts(value) if len(text) <= 2 * MAX_TAG]
     return tuple(dict.fromkeys(tag for tag in known if 0 < len(tag) <= MAX_TAG))[:MAX_TAGS]
 
 
 def _languages(value: object) -> tuple[str, ...]:
-    # Names are for typing; records have codes.
+    # Names are only for typing; records contain codes.
     codes = [text.strip().lower() for text in _texts(value) if len(text) <= _LONGEST_CODE]
     return tuple(dict.fromkeys(filter(is_code, codes)))[:MAX_LANGUAGES]
 
 
-# Inputs of which a part of what others wrote counts, where a form would refuse all of it.
+# Inputs that accept the valid part of what others wrote, although a form would refuse all of it.
 _TOLERANT: Final[Mapping[str, Callable[[object], Any]]] = {
     "price": lambda value: line_of(value, MAX_PRICE),
     "ticket_url": _address,
@@ -185,20 +185,22 @@ _READERS: Final = tuple(
 
 
 MAX_NAME: Final = 200
-# A record may have a megabyte: this many are in memory at a time.
+# Records read into memory at a time, because a record can be a megabyte.
 _AT_ONCE: Final = 25
 
 _BODIES: Final = "select uri, body from records where uri in :uris and standing = 'mapped' order by uri"
 
 
 async def named_series(reader: Reader, uris: Sequence[str]) -> dict[str, str]:
-    """Series named in the older metadata of stored records, by record URI; records that name none are left out."""
+    """Return the series named in the older metadata of stored records, by record URI. Records that name none are left
+    out.
+    """
     mark = OLDER_META_KEY.encode()
     found: dict[str, str] = {}
     for start in range(0, len(uris), _AT_ONCE):
         for row in await reader.fetch(_BODIES, uris=list(uris[start : start + _AT_ONCE])):
             body = bytes(row["body"] or b"")
-            if mark not in body:  # a search in the bytes avoids decoding thousands of records that have none
+            if mark not in body:  # searching the bytes avoids decoding thousands of records that have none
                 continue
             record = cbor.decode(body)
             name = series_name(record.get(OLDER_META_KEY)) if isinstance(record, dict) else ""
@@ -208,14 +210,14 @@ async def named_series(reader: Reader, uris: Sequence[str]) -> dict[str, str]:
 
 
 def series_name(meta: object) -> str:
-    """The series that it names; empty if it names none, or says that the event is not recurring."""
+    """Return the name of the series; empty if the metadata names none or says that the event is not recurring."""
     if not isinstance(meta, Mapping) or meta.get("isRecurring") is False:
         return ""
     return line_of(meta.get("seriesSlug"), MAX_NAME)
 
 
 def note_older_meta(meta: object, notes: Notes) -> None:
-    """Note what was read of it, and why the rest is ignored."""
+    """Note what was read from the older metadata, and why the rest is ignored."""
     if not isinstance(meta, Mapping):
         notes.keep(OLDER_META_KEY, "is not a map")
         return

@@ -1,8 +1,9 @@
-"""Lock the floor of a repository: shared while versions are applied, exclusive when a repository read ends (``records.seen``).
+"""Locks on the floor of a repository: shared while versions are applied, exclusive when a repository read ends
+(``records.seen``).
 
-Without it a read could find nothing changed while an older message is being applied concurrently: with the floor above
-that message, every later correction would be ignored as history, and the older version would stay for good. SQLite has
-one writer, which holds all locks.
+Without the lock, a read could find nothing changed while an older message is being applied concurrently. With the floor
+above that message, every later correction would be ignored as history, and the older version would stay for good.
+SQLite has only one writer, which effectively holds all locks.
 """
 
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ MAKE = """
     values (:did, 0, '', 'active', null, null, :now)
         on conflict (did) do nothing
 """
-# A shared lock: any number of transactions may hold it.
+# A shared lock: any number of transactions can hold it.
 HOLD = "select did from repositories where did in :dids order by did for share"
 LOCK = "select did from repositories where did = :did for no key update"
 
@@ -25,14 +26,16 @@ async def expect(tx: Transaction, did: str) -> None:
 
 
 async def hold(tx: Transaction, dids: Iterable[str]) -> None:
-    """Lock the floors of these repositories: none rises until the transaction ends. Take it before every other lock."""
+    """Lock the floors of these repositories, so that none is raised until the transaction ends. Take this lock before
+    all others.
+    """
     ordered = sorted(set(dids))
     if tx.engine != "sqlite" and ordered:
         await tx.fetch(HOLD, dids=ordered)
 
 
 async def lock(tx: Transaction, did: str) -> None:
-    """Lock the floor of a repository whose read has ended: earlier writers have committed, later ones see the new
+    """Lock the floor of a repository whose read has ended: earlier writers have committed, and later ones see the new
     floor.
     """
     await expect(tx, did)

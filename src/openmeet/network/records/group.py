@@ -1,6 +1,6 @@
 """Group records: profile, join policy, roles and backup admins.
 
-Source: our Lexicon ``openmeet.lexicon.group``. Written by key: what others added, to the record or to a role in it,
+Source: our Lexicon ``openmeet.lexicon.group``. Written by key: whatever others added to the record or to a role in it
 stays.
 """
 
@@ -43,7 +43,7 @@ _MAX_PART: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A record at a version (``com.atproto.repo.strongRef``)."""
+    """A reference to a specific version of a record (``com.atproto.repo.strongRef``)."""
 
     uri: str
     cid: str
@@ -63,7 +63,7 @@ class GroupOut:
 
 @dataclass(frozen=True, slots=True)
 class GroupRead:
-    """The content of a record; empty values for missing fields."""
+    """The content of a record. Missing fields have empty values."""
 
     name: str
     description: str
@@ -79,7 +79,7 @@ class GroupRead:
     avatar: str = ""
 
 
-# Keys that we write, and their meanings. A minimal record has only the first two.
+# Keys that we write, and the fields that they stand for. A minimal record has only the first two.
 _MEANINGS: Final = (
     ("name", ("name",)),
     ("promotion", ("level",)),
@@ -94,10 +94,10 @@ _MEANINGS: Final = (
 def write_group(
     ours: GroupOut, previous: Mapping[str, Value] | None, agreed: Mapping[str, Value] | None = None
 ) -> dict[str, Value]:
-    """Write a group into its record: returns the record to store in place of ``previous``; idempotent.
+    """Write a group into its record: return the record to store in place of ``previous``. Idempotent.
 
-    A key with an unchanged meaning stays as another app wrote it. ``agreed``: the last version that was understood, if
-    ``previous`` is not: what was not changed here since then stays.
+    A key whose meaning did not change stays as another app wrote it. ``agreed``: the last version that was understood,
+    used if ``previous`` cannot be understood: whatever was not changed here since then stays.
     """
     details, is_all = ours.group.details, ours.share is Share.ALL
     before = previous or {}
@@ -121,7 +121,7 @@ def write_group(
             record.pop(name, None)
         else:
             record[name] = value
-    # A record that is written as the group's current one has no successor.
+    # A record that is written as the group's current record has no successor.
     record.pop("successor", None)
     record.setdefault("$type", GROUP)
     record.setdefault("createdAt", format_datetime(ours.group.created_at))
@@ -133,24 +133,24 @@ def write_group(
         )
     site, page = ours.page_url.rpartition("/")[0], before.get("website")
     if isinstance(page, str) and page.startswith(f"{site}/") and {**record, "website": page} == before:
-        # A former slug of the group leads to its page: that alone is no reason to write.
+        # The page can be reached under the group's former slug, so a changed slug alone is no reason to write.
         return dict(before)
     return record
 
 
 def read_avatar(record: Mapping[str, object]) -> MediaIn | None:
-    """The group's picture, for which the Lexicon has no field; None if the record names none."""
+    """Return the group's picture, for which the Lexicon has no field; None if the record has none."""
     cid = cid_of_blob(record.get("avatar"))
     return MediaIn(cid, "", 0, 0) if cid else None
 
 
 def write_former(successor_uri: str, previous: Mapping[str, Value]) -> dict[str, Value]:
-    """The record of a group with a successor: as it was, plus the successor."""
+    """Return the record of a group that has a successor: unchanged except for the successor."""
     return {**previous, "successor": successor_uri}
 
 
 def read_group(collection: str, record: object) -> GroupRead:
-    """Read a decoded group record. Raises Unmappable with the sentence to store beside it."""
+    """Read a decoded group record. Raises Unmappable with the sentence to store with the record."""
     if not isinstance(record, Mapping):
         raise Unmappable(RecordReason.NOT_A_MAP)
     declared = record.get("$type")
@@ -178,7 +178,7 @@ def read_group(collection: str, record: object) -> GroupRead:
 
 
 def uri_of_group(value: object) -> str:
-    """The URI of a group's record under a DID, in canonical form; empty for anything else."""
+    """Return the URI of a group's record under a DID in canonical form; empty for anything else."""
     try:
         uri = parse_at_uri(value) if isinstance(value, str) else None
         if uri is None or uri.rkey is None or uri.collection not in GROUP_COLLECTIONS:
@@ -206,7 +206,9 @@ def _avatar(ours: GroupOut, before: Mapping[str, Value]) -> Value:
 
 
 def _policy(value: object) -> JoinPolicy:
-    """Without a policy people must ask: nobody is admitted by a misunderstanding."""
+    """Read the join policy. Without a valid one people have to request membership, so that nobody is admitted by
+    mistake.
+    """
     word = token_of(value) if isinstance(value, str) else ""
     return JoinPolicy(word) if word in {policy.value for policy in JoinPolicy} else JoinPolicy.REQUEST
 
@@ -230,7 +232,7 @@ def _reference(to: Reference) -> Value:
 
 
 def _location(before: Mapping[str, Value], locality: str, country: str) -> Value:
-    """The address, if the country is known: the Lexicon of addresses requires one."""
+    """Return the address if the country is known, because the address Lexicon requires one."""
     found = next((entry for entry in entries_of(Venue(locality=locality, country=country))), None)
     known = before.get("location")
     if not isinstance(found, dict) or not isinstance(known, dict):
@@ -240,7 +242,7 @@ def _location(before: Mapping[str, Value], locality: str, country: str) -> Value
 
 
 def _roles(before: Value) -> Value:
-    """The existing roles and their permissions; roles that another app added stay, after ours."""
+    """Return the existing roles and their permissions. Roles that another app added stay, after ours."""
     known = {one.get("name"): one for one in before if isinstance(one, dict)} if isinstance(before, list) else {}
     ours: list[Value] = []
     for role in INSIDE:
@@ -264,12 +266,14 @@ _BY_WORD: Final = {role.value: role for role in INSIDE}
 
 
 def role_of(value: object) -> GroupRole:
-    """The role that a record names. An unknown role gives plain membership."""
+    """Return the role that a record names. An unknown role counts as plain membership."""
     return _BY_WORD.get(token_of(value), GroupRole.MEMBER) if isinstance(value, str) else GroupRole.MEMBER
 
 
 async def group_part(reader: Reader, event: Event) -> str | None:
-    """The group to name; None if only the minimum of the event is public, or little of the group."""
+    """Return the URI of the group to name in an event; None if only the minimum of the event is public, or if the group
+    is not fully public.
+    """
     if event.group is None or reach_of(event) is not PublishLevel.FULL:
         return None
     group = await queries.by_id(reader, event.group.id)

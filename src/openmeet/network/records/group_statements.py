@@ -1,9 +1,11 @@
-"""Statements about groups in repositories: a member's own, a group's about a member, and both sides' about an event.
+"""Statements about groups in repositories: by a member about their membership, by a group about a member, and by both
+sides about an event.
 
-No statement counts alone. A membership exists if the member's statement (``openmeet.lexicon.groupMembership``, in their
-repository) and the group's acceptance (``.groupAcceptance``, in the repository that has the group's record) agree; the
-role is the acceptance's. An event is a group's if it names the group (``.groupLink``) and the group lists it
-(``.groupEvent``, or the same repository). The author of a statement is its repository's, never what a record claims.
+No statement counts on its own. A membership exists if the member's statement (``openmeet.lexicon.groupMembership``, in
+their repository) and the group's acceptance (``.groupAcceptance``, in the repository that has the group's record)
+agree; the acceptance decides the role. An event belongs to a group if the event names the group (``.groupLink``) and
+the group lists the event (``.groupEvent``), or both are in the same repository. The author of a statement is the owner
+of its repository, never what a record claims.
 """
 
 from collections.abc import Mapping
@@ -35,7 +37,7 @@ from openmeet.network.records.reasons import RecordReason
 
 
 class StatementKind(StrEnum):
-    """What kind of statement it is."""
+    """The kind of a statement."""
 
     MEMBERSHIP = "membership"
     ACCEPTANCE = "acceptance"
@@ -51,11 +53,11 @@ OF_STATEMENTS: Final[Mapping[str, StatementKind]] = {
 
 @dataclass(frozen=True, slots=True)
 class GroupStatement:
-    """A record that connects a group with a member or an event: a membership, its acceptance, or the group's event.
+    """A record that connects a group with a member or an event: a membership, its acceptance, or an event of the group.
 
-    ``about``: the member's DID, or the event's URI. ``refers_to``: the member's statement that an acceptance accepts.
+    ``about``: the member's DID or the event's URI. ``refers_to``: the member's statement that an acceptance accepts.
 
-    ``role`` counts in an acceptance only; elsewhere it is that of a member.
+    ``role`` is only meaningful in an acceptance; elsewhere it is always ``member``.
     """
 
     saying: StatementKind
@@ -66,14 +68,14 @@ class GroupStatement:
 
 
 def write_membership(group_uri: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
-    """The membership record of a member; keeps foreign fields and ``createdAt`` of ``previous``."""
+    """Build a member's membership record. Keeps ``createdAt`` and other apps' fields of ``previous``."""
     return _written(MEMBERSHIP, {"group": group_uri}, now, previous)
 
 
 def write_acceptance(
     group_uri: str, member: Did, membership: Reference, role: str, now: Instant, previous: Mapping[str, Value] | None
 ) -> dict[str, Value]:
-    """The group's acceptance of a member's statement. ``role``: of ``group.VALUE_OF``."""
+    """Build the group's acceptance of a member's statement. ``role``: a value of ``group.VALUE_OF``."""
     answered: Value = _same_or_new((previous or {}).get("membership"), membership)
     ours: dict[str, Value] = {"group": group_uri, "member": member, "membership": answered, "role": role}
     return _written(ACCEPTANCE, ours, now, previous)
@@ -82,13 +84,15 @@ def write_acceptance(
 def write_group_event(
     group_uri: str, event: Reference, now: Instant, previous: Mapping[str, Value] | None
 ) -> dict[str, Value]:
-    """The group's statement that an event is its own."""
+    """Build the group's statement that an event is one of its events."""
     listed = _same_or_new((previous or {}).get("event"), event)
     return _written(GROUP_EVENT, {"group": group_uri, "event": listed}, now, previous)
 
 
 def read_statement(collection: str, did: Did, record: object) -> GroupStatement:
-    """What the repository ``did`` states by this record. Raises Unmappable with the sentence to store beside it."""
+    """Read what the repository ``did`` states with this record. Raises Unmappable with the sentence to store with the
+    record.
+    """
     if not isinstance(record, Mapping):
         raise Unmappable(RecordReason.NOT_A_MAP)
     of_kind = next(
@@ -121,7 +125,7 @@ def read_statement(collection: str, did: Did, record: object) -> GroupStatement:
 
 
 def put_link(record: dict[str, Value], group_uri: str | None) -> None:
-    """Write or remove the group that an event's record names; what others added to the object stays."""
+    """Write or remove the group that an event's record names. Whatever others added to the object stays."""
     key = next((key for key in GROUP_LINK_KEYS if isinstance(record.get(key), dict)), GROUP_LINK_KEY)
     before = record.get(key)
     if group_uri is None:
@@ -133,7 +137,7 @@ def put_link(record: dict[str, Value], group_uri: str | None) -> None:
 
 
 def read_link(record: Mapping[str, object]) -> str:
-    """The URI of the group that a record names as its own; empty if it names none."""
+    """Return the URI of the group that a record names; empty if it names none."""
     found = next((record[key] for key in GROUP_LINK_KEYS if isinstance(record.get(key), Mapping)), None)
     return uri_of_group(found.get("group")) if isinstance(found, Mapping) else ""
 
@@ -148,7 +152,7 @@ def _written(
 
 
 def _same_or_new(before: Value, to: Reference) -> Value:
-    """A reference to the same record stays unchanged: otherwise each edit of that record would cause a write."""
+    """Keep a reference to the same record unchanged. Otherwise each edit of that record would cause a write."""
     if isinstance(before, dict) and before.get("uri") == to.uri:
         return before
     return {"uri": to.uri, "cid": to.cid}

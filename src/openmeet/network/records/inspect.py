@@ -1,7 +1,7 @@
-"""Explain how records of calendars and groups are read: every field and its source, what was kept raw and why.
+"""Explain how calendar and group records are read: every field and its source, what was kept raw, and why.
 
-Accepts what people have: one record, a response of ``getRecord`` or ``listRecords``, a repository's list, or a file
-that wraps several. Other documents get the reason why they are no record.
+Accepts whatever people have: a single record, a response of ``getRecord`` or ``listRecords``, a repository's list, or a
+file that wraps several. For other documents, the result says why they are not a record.
 """
 
 from collections.abc import Iterator, Mapping
@@ -40,10 +40,10 @@ from openmeet.recurrence.describe import describe
 class InspectedRecord:
     """One record: how it is understood, and its CIDs.
 
-    ``understood_as`` is ``event``, ``rsvp``, ``series``, ``group``, a group statement (``group membership``, ``group
-    acceptance``, ``group event``), or empty with ``problem`` saying why. ``cid`` is that of the bytes these values have
-    in a repository, None if no repository can store them (``unrepresentable`` says why); ``cid_claimed`` is what the
-    file says.
+    ``understood_as`` is ``event``, ``rsvp``, ``series``, ``group`` or a group statement (``group membership``, ``group
+    acceptance``, ``group event``), or empty if it is not understood; ``problem`` then says why. ``cid`` is computed
+    from the bytes that these values have in a repository; None if no repository can store them (``unrepresentable``
+    says why). ``cid_claimed`` is the CID given in the file.
     """
 
     uri: str
@@ -59,7 +59,7 @@ class InspectedRecord:
 
 @dataclass(frozen=True, slots=True)
 class LocatedRecord:
-    """A record in the file: ``path`` says where."""
+    """A record in the file. ``path``: where it is."""
 
     path: str
     uri: str
@@ -79,13 +79,13 @@ def inspect_file(content: bytes, *, now: Instant) -> list[InspectedRecord]:
 
 
 def find_records(document: object) -> list[LocatedRecord]:
-    """The records in a document, in order; the whole document if nothing in it looks like a record."""
+    """Return the records in a document, in order; the whole document if nothing in it looks like a record."""
     found = list(_records_in(document, "", collection=""))
     return found or [LocatedRecord("", "", None, "", "", document)]
 
 
 def inspect_record(found: LocatedRecord, *, now: Instant) -> InspectedRecord:
-    """Read one record as ingestion would."""
+    """Read one record in the same way as ingestion."""
     notes = Notes()
     understood_as, problem = "", ""
     try:
@@ -126,7 +126,7 @@ def inspect_record(found: LocatedRecord, *, now: Instant) -> InspectedRecord:
 
 
 def lines_of(understood: InspectedRecord) -> Iterator[str]:
-    """An inspected record as lines for a terminal."""
+    """Format an inspected record as lines for a terminal."""
     yield f"{understood.uri or '(the document)'}"
     yield f"  understood as   {understood.understood_as or 'nothing: ' + understood.problem}"
     for one in understood.fields:
@@ -209,7 +209,7 @@ def _listed(found: LocatedRecord, key: str) -> list[Mapping[str, object]]:
 
 
 def _noted(found: LocatedRecord, fields: Mapping[str, tuple[str, object]]) -> Notes:
-    """The meaning of each key of the record; foreign keys are kept."""
+    """Return the meaning of each key of the record. Keys of other apps are kept."""
     notes = Notes()
     for key in found.value if isinstance(found.value, Mapping) else ():
         if key in fields:

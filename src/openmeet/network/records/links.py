@@ -1,7 +1,8 @@
-"""Which record an event, series or group has or had, and what follows when that changes.
+"""Links from events, series and groups to their current and former records, and the consequences when these change.
 
-RSVPs are stored under the current record URI of their event, whichever of its URIs they name: so they are one person's
-RSVPs to one event. Changing the URI needs the locks on all of them (``uris_of``), applying an RSVP the lock on its own.
+RSVPs are stored under the current record URI of their event, no matter which of its URIs they refer to, so that one
+person's RSVPs to the same event are found together. Changing the URI requires locks on all URIs (``uris_of``); applying
+an RSVP requires only the lock on its own.
 """
 
 from collections.abc import Collection
@@ -26,8 +27,8 @@ from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
 
 
 async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> None:
-    """Store where an event's record is. If the URI is new, RSVPs move to it, and publications that name it are decided
-    again.
+    """Store where an event's record is. If the URI is new, RSVPs move to it, and publications that refer to it are
+    decided again.
     """
     if not await events.note_record(tx, event_id, uri=uri, cid=cid, did=did):
         return
@@ -39,7 +40,7 @@ async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, 
 
 
 async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
-    """Store where the record of a series is; None: it has no record (any longer), and keeps the address of its last one."""
+    """Store where the record of a series is. None: it has no record (any longer), and the URI of its last one is kept."""
     before = await series_queries.by_id(tx, series_id)
     if uri is None and before is not None and before.record_uri is not None and before.deleted_at is None:
         await superseded_records.store(
@@ -51,7 +52,7 @@ async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
 
 
 async def note_superseded_gone(tx: Transaction, uri: str) -> None:
-    """Note that a superseded record was deleted or retracted: its successor no longer names it, and its address stays."""
+    """Note that a superseded record was deleted or retracted. Its successor no longer names it, and its URI is kept."""
     gone = await superseded_records.mark_gone(tx, uri)
     if gone is not None:
         if gone.kind is PublicationKind.EVENT:
@@ -60,13 +61,15 @@ async def note_superseded_gone(tx: Transaction, uri: str) -> None:
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
-    """A repository was deleted with its account: remove the successions of its records, and the references to them."""
+    """Remove the successions of a repository's records, and the references to them, after the repository was deleted
+    with its account.
+    """
     for gone in await superseded_records.erase(tx, did):
         await publications.recheck(tx, kind=gone.kind, subject_ids=[gone.subject_id], is_edit=True)
 
 
 async def uris_of(reader: Reader, uris: Collection[str]) -> set[str]:
-    """These records, and all others that their events have or had: what is locked together."""
+    """Return these records and all others that their events have or had. They are locked together."""
     if not uris:
         return set()
     rows = await reader.fetch(
@@ -81,22 +84,22 @@ async def uris_of(reader: Reader, uris: Collection[str]) -> set[str]:
 
 async def _note_current(tx: Transaction, kind: PublicationKind, subject_id: str, uri: str) -> None:
     await superseded_records.delete(tx, uri)
-    # Nothing is left of the superseded record: the record under this key is the current one of its subject again.
+    # The superseded record no longer exists as such: the record under this key is again the current one of its subject.
     await publications.forget_unsent(tx, kind=SUPERSEDED_KIND[kind], subject_ids=[uri])
     former = [one.uri for one in await superseded_records.of_subject(tx, kind, subject_id)]
     await publications.recheck(tx, kind=SUPERSEDED_KIND[kind], subject_ids=former, is_edit=True)
 
 
 async def predecessors_of(reader: Reader, kind: PublicationKind, subject_id: str) -> Predecessors:
-    """What its record must say about its predecessors."""
+    """Return what a record must state about its predecessors."""
     former = await superseded_records.of_subject(reader, kind, subject_id)
     return Predecessors(tuple(one.uri for one in former if one.is_there), frozenset(one.uri for one in former))
 
 
 async def lock_current(tx: Transaction, named: Collection[str], along: Collection[str] = ()) -> dict[str, str]:
-    """Lock the events of these URIs, and ``along``; return the current URI of each superseded one.
+    """Lock the events with these URIs, and ``along``; return the current URI of each superseded one.
 
-    Raises TransactionConflict if an event got another record at this moment: retry.
+    Raises TransactionConflict if an event has just moved to another record: retry.
     """
     before = await by_record.current(tx, named)
     await seen.lock_subjects(tx, {*along, *named, *before.values()})
@@ -106,12 +109,12 @@ async def lock_current(tx: Transaction, named: Collection[str], along: Collectio
 
 
 async def current_subject(tx: Transaction, named: str) -> str:
-    """``lock_current`` for one RSVP: its event's current record."""
+    """Return the current record URI of one RSVP's event, locked as in ``lock_current``."""
     return (await lock_current(tx, [named])).get(named, named)
 
 
 async def note(tx: Transaction, kind: PublicationKind, subject_id: str, *, uri: str | None, cid: str | None) -> None:
-    """A record of this kind is at ``uri``, or no longer exists."""
+    """Note that the record of this subject is at ``uri``, or no longer exists."""
     if kind is PublicationKind.GROUP:
         group_id = GroupId(subject_id)
         await _keep_address(tx, group_id, uri)
@@ -126,7 +129,7 @@ async def note(tx: Transaction, kind: PublicationKind, subject_id: str, *, uri: 
 
 
 async def _keep_address(tx: Transaction, group_id: GroupId, uri: str | None) -> None:
-    """The address of a retracted record stays the group's: members keep naming it, and publishing again writes there."""
+    """Keep the URI of a retracted record for its group: members still refer to it, and publishing again writes there."""
     if uri is not None:
         await record_queries.remove_superseded(tx, uri)
         return
@@ -138,7 +141,7 @@ async def _keep_address(tx: Transaction, group_id: GroupId, uri: str | None) -> 
 
 
 async def recheck_references(tx: Transaction, group_id: GroupId) -> None:
-    """Decide again every publication that names the group: members' statements, acceptances, events."""
+    """Decide again every publication that refers to the group: members' statements, acceptances, events."""
     await publication.enqueue_members(tx, group_id)
     former = await record_queries.superseded_uris(tx, group_id)
     await publications.recheck(tx, kind=PublicationKind.FORMER_GROUP, subject_ids=former, is_edit=True)

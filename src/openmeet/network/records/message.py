@@ -1,7 +1,7 @@
-"""Messages from the firehose, or from a repository read, to ingestion: one record, or one hint about a DID.
+"""Messages to ingestion from the firehose or a repository read: one record, or one hint about a DID.
 
-Encoded as DAG-CBOR, with the record as the bytes of its CID. Routing keys: docs/queues-and-jobs.md. Messages of one
-DID share a partition, so they are delivered in order.
+Encoded as DAG-CBOR, with the record as the bytes of its CID. Routing keys: docs/queues-and-jobs.md. Messages of one DID
+share a partition, so they are delivered in order.
 """
 
 from dataclasses import dataclass
@@ -36,10 +36,10 @@ class RecordOperation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecordMessage:
-    """One record as of ``rev``: of the commit that changed it, or at which it was read.
+    """One record as of ``rev``: the commit that changed it, or the one at which it was read.
 
     ``cid`` (text) and ``body`` (DAG-CBOR) are None for a delete. ``is_verified``: the commit's signature and the path
-    to the record were checked; an unverified version never overrules a verified one. ``is_read``: found by a read as of
+    to the record were checked; an unverified version never overrides a verified one. ``is_read``: found by a read as of
     ``rev``, so it was written by that commit or an earlier one.
     """
 
@@ -67,12 +67,12 @@ class RecordMessage:
 
     @property
     def message_id(self) -> str:
-        """The same for every copy of this change, from any source."""
+        """An id that is the same for every copy of this change, from any source."""
         return f"{self.uri}@{self.rev}"
 
 
 class HintKind(StrEnum):
-    """What a stream says changed about a DID."""
+    """What a stream says has changed about a DID."""
 
     IDENTITY = "identity"
     ACCOUNT = "account"
@@ -81,10 +81,10 @@ class HintKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A stream says that something about a DID changed: believed only after asking.
+    """A stream says that something about a DID has changed. This is trusted only after asking the account's server.
 
-    ``status`` is the stream's claim, for the log. ``rev``: the repository has a verified commit of this rev, and
-    something before it was missed; so a read must reach it.
+    ``status`` is the stream's claim and only logged. ``rev``: the repository has a verified commit with this rev, and
+    something before it was missed, so a read must reach this rev.
     """
 
     did: Did
@@ -95,7 +95,7 @@ class Hint:
 
     @property
     def routing_key(self) -> str:
-        # The routing keys have two nouns for DIDs; repository hints use the account's.
+        # Routing keys have two nouns for DIDs; repository hints use that of accounts.
         return "identity.update" if self.kind is HintKind.IDENTITY else "account.update"
 
     @property
@@ -119,7 +119,7 @@ def noun_of(collection: str) -> str:
 
 
 def encode(message: RecordMessage | Hint) -> bytes:
-    """The bytes that the queue keeps."""
+    """Return the bytes that the queue stores."""
     if isinstance(message, Hint):
         hint: dict[str, Value] = {
             "did": message.did,
@@ -155,7 +155,7 @@ def decode(data: bytes) -> RecordMessage | Hint:
                 HintKind(_text(value, "kind")),
                 _text(value, "said"),
                 _integer(value, "seq"),
-                # Messages of the previous release have none.
+                # Messages of the previous release do not have these.
                 None if value.get("rev") is None else parse_tid(_text(value, "rev")),
             )
         body, cid = value["body"], value["cid"]
@@ -172,7 +172,7 @@ def decode(data: bytes) -> RecordMessage | Hint:
             cid=cid if isinstance(cid, str) else None,
             body=body if isinstance(body, bytes) else None,
             is_verified=value["verified"] is True,
-            # Messages of the previous release lack it.
+            # Messages of the previous release do not have it.
             is_read=value.get("read") is True,
         )
     except (KeyError, ValueError) as wrong:
@@ -199,7 +199,7 @@ _NOTHING = object()
 
 
 def exact(document: object) -> Value:
-    """The value that a repository would store; None if it cannot be stored."""
+    """Return the value that a repository would store; None if it cannot be stored."""
     try:
         return json_form.from_json(document)
     except Malformed:
@@ -207,7 +207,7 @@ def exact(document: object) -> Value:
 
 
 def tolerable(document: object) -> Value:
-    """The nearest value that can be stored. Raises Malformed if it is nested too deeply or is no object."""
+    """Return the nearest value that can be stored. Raises Malformed if it is nested too deeply or is not an object."""
     value = _near(document, MAX_DEPTH)
     if not isinstance(value, dict):
         raise Malformed("record", document, "not an object")

@@ -1,14 +1,14 @@
-"""Which entries of an event record's lists are ours: recognized by their exact value, never by position alone.
+"""Which entries in an event record's lists are ours. They are recognized by their exact value, never by position alone.
 
-Readers take the first location and the first join link of a record for the event's. Mostly these are ours, adopted or
-written. If they are not (our venue cannot be written without a country, our link was removed and another app's is first
-now), the origin mark says so, or each later edit would remove one more entry of others:
+Readers take the first location and the first join link of a record as the event's. Usually these are ours, adopted or
+written by us. They are not if our venue cannot be written without a country, or if our link was removed and another
+app's is now first. The origin mark then says so; otherwise each later edit would remove one more entry of other apps:
 
-- ``read``: the digest of what is read first although it is not ours. Once another entry is first, the note is void:
-  ingestion has made that entry the event's.
-- ``ours``: the digests of the entries that are ours; none if nothing of ours is listed.
+- ``read``: the digest of the entry that is read first although it is not ours. Once a different entry is first, the
+  note is void, because ingestion has made that entry the event's.
+- ``ours``: the digests of the entries that are ours; empty if none of ours is listed.
 
-Digests, so that our mark does not preserve what another app removes later.
+Digests are stored so that our mark does not preserve what another app removes later.
 """
 
 import hashlib
@@ -29,19 +29,21 @@ LINK = "link"
 
 @dataclass(frozen=True, slots=True)
 class OwnEntryNote:
-    """A note of our mark about the locations, or about the join link."""
+    """A note in our mark about the locations, or about the join link."""
 
     read: str
     ours: tuple[str, ...]
 
     def as_value(self) -> Value:
-        """The note in the form in which the mark stores it."""
+        """Return the note in the form that the mark stores."""
         return {"read": self.read, "ours": list(self.ours)}
 
 
 @dataclass(frozen=True, slots=True)
 class EntryOwner:
-    """Whose notes in the mark are believed: another installation that shares the DID wrote about its own event."""
+    """The event whose notes in the mark are trusted. Another installation that shares the DID may have written about
+    its own event.
+    """
 
     instance: str
     event_id: str
@@ -51,25 +53,25 @@ class EntryOwner:
 class Earlier:
     """Earlier versions of the record, if they differ.
 
-    ``agreed``: the last one agreed with the repository; entries that were ours in it are ours wherever they are now.
-    ``written``: the last one that we wrote; its mark is believed if another app has removed the record's.
+    ``agreed``: the last one agreed with the repository. Entries that were ours in it are ours wherever they are now.
+    ``written``: the last one that we wrote. Its mark is used if another app has removed the record's mark.
     """
 
     agreed: Mapping[str, Value] | None = None
     written: Mapping[str, Value] | None = None
 
 
-# The present version is the agreed one, and ours if we wrote it.
+# The current version is the agreed one, and ours if we wrote it.
 ONE_OFF = Earlier()
 
 
 def digest(value: Value) -> str:
-    """A digest of the exact value."""
+    """Return a digest of the exact value."""
     return hashlib.sha256(cbor.encode(value)).hexdigest()[:16]
 
 
 def list_of(record: Mapping[str, Value]) -> tuple[str, list[Value]]:
-    """The key of the record's locations, and the list."""
+    """Return the key of the record's locations, and the list."""
     key = "location" if "locations" not in record and "location" in record else "locations"
     listed = record.get(key)
     if listed is None:
@@ -78,17 +80,17 @@ def list_of(record: Mapping[str, Value]) -> tuple[str, list[Value]]:
 
 
 def first_place(read: EventRead) -> ListedVenue:
-    """What is read as the event's venue; an empty venue without entries if nothing is."""
+    """Return what is read as the event's venue; an empty venue without entries if there is none."""
     return read.places.venues[0] if read.places.venues else ListedVenue(Venue(), ())
 
 
 def read_digest(listed: Sequence[Value], place: ListedVenue) -> str:
-    """The digest of all entries that a venue was read from."""
+    """Return the digest of all entries that a venue was read from."""
     return digest([listed[index] for index in place.entries])
 
 
 def our_place(record: Mapping[str, Value], read: EventRead, whose: EntryOwner, earlier: Earlier) -> ListedVenue:
-    """Our venue in the record and its entries, possibly none."""
+    """Return our venue in the record and its entries, which may be empty."""
     first = first_place(read)
     if not first.entries:
         return first
@@ -108,7 +110,7 @@ def our_place(record: Mapping[str, Value], read: EventRead, whose: EntryOwner, e
             return _place_at(listed, indexes)
         before = next((was.venue for was in read_places(agreed, Notes()).venues), Venue())
         if not share_a_part(before, first.venue):
-            # Not the agreed venue, changed by somebody, but another app's venue beside ours.
+            # The first venue is not a changed version of the agreed one but another app's, listed in addition to ours.
             return ListedVenue(Venue(), ())
     return first
 
@@ -116,9 +118,11 @@ def our_place(record: Mapping[str, Value], read: EventRead, whose: EntryOwner, e
 def venue_note(
     record: Mapping[str, Value], read: EventRead, ours: Venue, entries: Sequence[Value]
 ) -> OwnEntryNote | None:
-    """The note for the mark about the locations of a finished record, ``entries`` being ours; None if none is needed."""
+    """Return the note for the mark about the locations of a finished record; None if it is not needed. ``entries`` are
+    ours.
+    """
     first = first_place(read)
-    # If none of our entries is listed, an equal one is another app's of the same name.
+    # If none of our entries is listed, an equal one belongs to another app that lists the same place.
     if not first.entries or (entries and is_same_place(first.venue, ours)):
         return None
     _, listed = list_of(record)
@@ -126,14 +130,15 @@ def venue_note(
 
 
 def read_link(read: EventRead, instance: str, page_url: str) -> str:
-    """What is read as the join address; never our own page, although it is an online event's first link."""
+    """Return what is read as the join address. Our own page never counts, even if it is an online event's first link."""
     url = read.event.online_url
     is_page = url == page_url or (bool(instance) and url.startswith(instance.rstrip("/") + "/events/"))
     return "" if is_page and not read.places.online else url
 
 
 def our_link(record: Mapping[str, Value], link: str, whose: EntryOwner, earlier: Earlier, agreed_link: str) -> str:
-    """Our join link among those of the record, of which ``link`` is read first; empty if ours is not among them.
+    """Return our join link among those of the record; empty if it is not listed. ``link`` is the one that is read
+    first.
 
     ``agreed_link`` is the one that is read first in the agreed version.
     """
@@ -149,19 +154,19 @@ def our_link(record: Mapping[str, Value], link: str, whose: EntryOwner, earlier:
 
 
 def online_entries(listed: Sequence[Value]) -> tuple[tuple[int, EventLink], ...]:
-    """The join links in a list of locations, with the index of each."""
+    """Return the join links in a list of locations, with the index of each."""
     return read_places({"locations": list(listed)}, Notes()).online
 
 
 def link_note(read: EventRead, link: str, ours: str) -> OwnEntryNote | None:
-    """The note for the mark about the join link of a finished record, of which ``link`` is read first."""
+    """Return the note for the mark about the join link of a finished record. ``link`` is the one that is read first."""
     if not link or link == ours or read.event.mode is Mode.IN_PERSON:
         return None
     return OwnEntryNote(digest(link), (digest(ours),) if ours else ())
 
 
 def uri_of(entry: Value) -> str | None:
-    """The address in an entry of the locations or links, as the reader takes it."""
+    """Return the address in an entry of the locations or links, as the reader takes it."""
     if isinstance(entry, dict):
         return text_of(entry.get("uri") if "uri" in entry else entry.get("url"))
     return text_of(entry)
@@ -179,7 +184,7 @@ def _place_at(listed: Sequence[Value], indexes: tuple[int, ...]) -> ListedVenue:
 
 
 def _indexes(listed: Sequence[Value], digests: Sequence[str]) -> tuple[int, ...]:
-    """Indexes of entries with these digests, each counted once."""
+    """Return the indexes of entries with these digests, each used once."""
     found: list[int] = []
     known = [digest(entry) for entry in listed]
     for wanted in digests:
@@ -190,7 +195,7 @@ def _indexes(listed: Sequence[Value], digests: Sequence[str]) -> tuple[int, ...]
 
 
 def _note(record: Mapping[str, Value], earlier: Earlier, name: str, whose: EntryOwner) -> OwnEntryNote | None:
-    """The note in our mark, if it is ours."""
+    """Return the note in the mark, if the mark is ours."""
     mark = _mark(record)
     if mark is None and earlier.written is not None:
         mark = _mark(earlier.written)

@@ -1,7 +1,7 @@
 """Locations and media of an event record: read in every known dialect, written in the community's.
 
-A geo entry without a name next to one address is that address's point. Coordinates are decimal degrees as text, since
-the data model has no floats; numbers occur if an aggregator passed on JSON.
+A geo entry without a name, listed together with a single address, is that address's point. Coordinates are decimal
+degrees as text, because the data model has no floats; numbers occur if an aggregator passed on JSON.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ _ADDRESS_PARTS = (
 
 @dataclass(frozen=True, slots=True)
 class ListedVenue:
-    """A venue and its position: ``entries`` are the indexes of the entries it was read from."""
+    """A venue and its position. ``entries``: the indexes of the entries it was read from."""
 
     venue: Venue
     entries: tuple[int, ...]
@@ -46,7 +46,7 @@ class ListedVenue:
 
 @dataclass(frozen=True, slots=True)
 class RecordLocations:
-    """The content of a list of locations. ``online`` are the links among them, with the index of each."""
+    """The content of a list of locations. ``online``: the links among them, with the index of each."""
 
     venues: tuple[ListedVenue, ...] = ()
     online: tuple[tuple[int, EventLink], ...] = ()
@@ -86,7 +86,7 @@ def read_places(record: Mapping[str, object], notes: Notes) -> RecordLocations:
 
 
 def entries_of(venue: Venue) -> list[Value]:
-    """The entries that we write for a venue: an address if the country is known, then the point. May be empty."""
+    """Return the entries that we write for a venue: an address if the country is known, then the point. May be empty."""
     entries: list[Value] = []
     country = code_of(venue.country)
     if country is not None:
@@ -106,16 +106,16 @@ def entries_of(venue: Venue) -> list[Value]:
 
 
 def is_same_place(one: Venue, other: Venue) -> bool:
-    """Whether two venues would be written alike: a country may be given by code or by name."""
+    """Whether two venues would be written in the same way. A country may be given by code or by name."""
     return entries_of(one) == entries_of(other) and (
         bool(entries_of(one)) or replace(one, country="") == replace(other, country="")
     )
 
 
 def share_a_part(one: Venue, other: Venue) -> bool:
-    """Whether two venues may be one place, described differently.
+    """Whether two venues may be the same place, described differently.
 
-    They share name, street or point, or the town if one of them says no more than that.
+    They share name, street or point; or, if one of them has none of these, the town.
     """
     parts = ((one.name, other.name), (one.street, other.street), (_point(one), _point(other)))
     if any(mine and mine == theirs for mine, theirs in parts):
@@ -125,7 +125,7 @@ def share_a_part(one: Venue, other: Venue) -> bool:
 
 
 def online_entry(url: str) -> Value:
-    """A public join link as a location."""
+    """Build a location entry for a public join link."""
     return {"$type": URI, "uri": url}
 
 
@@ -198,12 +198,12 @@ def _read_online(
 
 
 def is_followable(uri: str) -> bool:
-    """Whether a link may be shown as one: never ``javascript:`` or ``data:``."""
+    """Whether this may be rendered as a link; never true for ``javascript:`` or ``data:``."""
     return is_web_address(uri) or (uri.startswith("at://") and not any(c.isspace() for c in uri))
 
 
 def without(entries: Sequence[Value], indexes: Sequence[int]) -> list[Value]:
-    """The list without the entries at these indexes, in order."""
+    """Return the list without the entries at these indexes, in order."""
     return [entry for index, entry in enumerate(entries) if index not in set(indexes)]
 
 
@@ -214,7 +214,7 @@ _ROLES: Final = ("header", "thumbnail")
 
 @dataclass(frozen=True, slots=True)
 class MediaOut:
-    """Our picture as a blob: its CID derives from its bytes, so it is known before the upload."""
+    """Our picture as a blob. Its CID is derived from its bytes, so it is known before the upload."""
 
     cid: Cid
     mime_type: str
@@ -226,7 +226,7 @@ class MediaOut:
 
 @dataclass(frozen=True, slots=True)
 class MediaIn:
-    """A picture that a record names. ``width`` and ``height`` are the record's claims, 0 if missing."""
+    """A picture that a record refers to. ``width`` and ``height`` are claimed by the record; 0 if missing."""
 
     cid: str
     alt: str
@@ -235,10 +235,10 @@ class MediaIn:
 
 
 def put_media(record: dict[str, Value], ours: MediaOut | None, known: str) -> None:
-    """Make the record show our picture, or none of ours. ``known``: the CID of the one that we wrote before, or empty."""
+    """Make the record show our picture, or remove ours. ``known``: the CID of the one that we wrote before, or empty."""
     listed = record.get("media")
     if listed is not None and not isinstance(listed, list):
-        return  # an unknown shape: nothing there is ours
+        return  # an unknown format, so nothing in it is ours
     entries: list[Value] = list(listed or [])
     at = next((index for index, entry in enumerate(entries) if known and _cid_in(entry) == known), None)
     if ours is None:
@@ -256,12 +256,12 @@ def put_media(record: dict[str, Value], ours: MediaOut | None, known: str) -> No
 
 
 def blob_value(ours: MediaOut) -> Value:
-    """The blob reference in a record."""
+    """Return the blob reference for a record."""
     return {"$type": "blob", "ref": ours.cid, "mimeType": ours.mime_type, "size": ours.size}
 
 
 def cid_of_blob(value: object) -> str:
-    """The CID of a blob reference; empty if it is none."""
+    """Return the CID of a blob reference; empty if this is not one."""
     reference = value.get("ref") if isinstance(value, Mapping) else None
     if isinstance(reference, Cid):
         return str(reference)
@@ -272,11 +272,11 @@ def cid_of_blob(value: object) -> str:
     try:
         return str(Cid.parse(reference))
     except Malformed:
-        return ""  # some apps write an invalid CID
+        return ""  # some apps write invalid CIDs
 
 
 def known_picture(*versions: Mapping[str, object] | None) -> str:
-    """The CID of our picture in the first of these versions that names one; empty if none does."""
+    """Return the CID of our picture from the first of these versions that has one; empty if none does."""
     for version in versions:
         value = mark_of(version).get(KEY)
         if isinstance(value, str):
@@ -285,7 +285,9 @@ def known_picture(*versions: Mapping[str, object] | None) -> str:
 
 
 def read_media(record: Mapping[str, object]) -> MediaIn | None:
-    """The event's picture: the header, else the thumbnail, else the first. None if no entry names a blob."""
+    """Return the event's picture: the header, otherwise the thumbnail, otherwise the first one. None if no entry refers
+    to a blob.
+    """
     listed = record.get("media")
     found: list[tuple[int, MediaIn]] = []
     for entry in listed if isinstance(listed, list) else []:
@@ -316,13 +318,15 @@ def _side(sides: Mapping[object, object], name: str) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 100_000 else 0
 
 
-# The Lexicon limits ``country`` to 2 to 10 bytes.
+# The Lexicon limits ``country`` to between 2 and 10 bytes.
 MIN_BYTES = 2
 MAX_BYTES = 10
 
 
 def code_of(country: str) -> str | None:
-    """The value to write for a country: two letters if we know them, else the text if it fits; None if it does not."""
+    """Return the value to write for a country: its two-letter code if we know it, otherwise the text if it fits,
+    otherwise None.
+    """
     text = country.strip()
     code = known_code(text)
     if code is not None:

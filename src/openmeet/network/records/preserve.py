@@ -1,4 +1,6 @@
-"""Keep keys whose meaning is unchanged byte for byte, however we would write them; and the sentence we add to a description."""
+"""Preserve what other apps wrote: keys whose meaning did not change stay byte for byte. Also handles the sentence that
+we add to a description.
+"""
 
 from collections.abc import Iterable, Mapping
 
@@ -11,7 +13,7 @@ def keep_what_means_the_same(
     before: Mapping[str, Value],
     meanings: Iterable[tuple[str, object, object]],
 ) -> None:
-    """Copy fields whose meaning has not changed from the old record, so that another app's spelling of them stays.
+    """Copy fields whose meaning did not change from the old record, so that another app's spelling of them stays.
 
     ``record`` will replace ``before``. ``meanings``: (key, its meaning before, its meaning now).
     """
@@ -29,13 +31,13 @@ _GAP = "\n\n"
 
 
 def sentence_in(record: Mapping[str, object] | None) -> str:
-    """The sentence that was added according to the record's mark; empty if none was."""
+    """Return the sentence that we added, according to the record's mark; empty if there is none."""
     text = mark_of(record).get(KEY)
     return text if isinstance(text, str) else ""
 
 
 def mark_of(record: Mapping[str, object] | None) -> Mapping[str, object]:
-    """The record's origin mark, under any spelling; empty if it has none."""
+    """Return the record's origin mark, in any spelling; empty if it has none."""
     for name in ORIGIN_KEYS if record is not None else ():
         mark = (record or {}).get(name)
         if isinstance(mark, Mapping):
@@ -44,19 +46,19 @@ def mark_of(record: Mapping[str, object] | None) -> Mapping[str, object]:
 
 
 def ends_in(description: str, sentence: str) -> bool:
-    """Whether the description ends in the unchanged sentence."""
+    """Whether the description ends with the unchanged sentence."""
     return bool(sentence) and (description == sentence or description.endswith(_GAP + sentence))
 
 
 def without(description: str, sentence: str) -> str:
-    """The description without the sentence that we added: the author's own text."""
+    """Return the description without the sentence that we added: the author's own text."""
     if not ends_in(description, sentence):
         return description
     return description[: -len(sentence)].removesuffix(_GAP)
 
 
 def with_sentence(description: str, sentence: str) -> str:
-    """The author's text, followed by our sentence."""
+    """Return the author's text followed by our sentence."""
     if not sentence:
         return description
     return f"{description}{_GAP}{sentence}" if description else sentence

@@ -1,4 +1,4 @@
-"""Notes of a reader beside the value: the source of each field, what was kept raw, and why.
+"""Notes that a reader returns with the value: the source of each field, what was kept raw, and why.
 
 Ingestion ignores the notes; ``records inspect`` and the operator's page show them.
 """
@@ -11,7 +11,7 @@ from openmeet.network.records.reasons import RecordReason
 
 
 class Unmappable(Exception):
-    """The record makes no row; ``why`` is stored beside the raw record for the operator."""
+    """The record cannot be turned into a row. ``why`` is stored with the raw record for the operator."""
 
     def __init__(self, why: RecordReason, **params: object) -> None:
         self.why = why(**params)
@@ -20,7 +20,7 @@ class Unmappable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FieldRead:
-    """Our field ``name`` was read from ``source`` (a path in the record, or a sentence) as ``value``."""
+    """Our field ``name`` was read from ``source`` (a path in the record, or a sentence) with the given ``value``."""
 
     name: str
     source: str
@@ -29,7 +29,7 @@ class FieldRead:
 
 @dataclass(frozen=True, slots=True)
 class KeptRaw:
-    """A part of the record that has no meaning for us or is unusable; it is written back unchanged."""
+    """A part of the record that has no meaning for us or is unusable. It is written back unchanged."""
 
     path: str
     why: str
@@ -43,7 +43,7 @@ class Notes:
     kept: list[KeptRaw] = field(default_factory=list)
 
     def read(self, name: str, source: str, value: object) -> None:
-        """Note that a field of ours was read from this place."""
+        """Note that one of our fields was read from this place."""
         self.fields.append(FieldRead(name, source, str(value)))
 
     def keep(self, path: str, why: str) -> None:
@@ -51,34 +51,34 @@ class Notes:
         self.kept.append(KeptRaw(path, why))
 
 
-# Characters of what a record calls itself.
+# Maximum number of characters shown of the type that a record declares.
 _MAX_DECLARED: Final = 200
 
 
 def of_another_type(declared: object, collection: str) -> Unmappable:
-    """The record's ``$type`` is not that of its collection."""
+    """Return the error for a record whose ``$type`` is not that of its collection."""
     return Unmappable(RecordReason.WRONG_TYPE, declared=shortened(repr(declared), _MAX_DECLARED), collection=collection)
 
 
 def text_of(value: object) -> str | None:
-    """Text as a database can store it: U+0000 is removed, PostgreSQL refuses it. None for anything but text."""
+    """Return text as a database can store it, without U+0000, which PostgreSQL rejects. None for anything but text."""
     if not isinstance(value, str):
         return None
     return value.replace("\x00", "") if "\x00" in value else value
 
 
 def line_of(value: object, limit: int) -> str:
-    """Text for one line of a page, shortened to ``limit`` characters. Empty for anything but text."""
+    """Return text for one line of a page, shortened to ``limit`` characters. Empty for anything but text."""
     line = one_line(text_of(value) or "")
     return shortened(line, limit)
 
 
 def shortened(text: str, limit: int) -> str:
-    """As much of a text as our own forms accept; the record has the rest."""
+    """Return as much of a text as our own forms accept. The record keeps all of it."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def token_of(text: str) -> str:
-    """The name of a token of any namespace: ``…#InPerson`` and ``in-person`` are both ``inperson``."""
+    """Return the name of a token in any namespace: ``…#InPerson`` and ``in-person`` both become ``inperson``."""
     word = text.rpartition("#")[2] or text
     return word.strip().lower().replace("-", "").replace("_", "").replace(" ", "")

@@ -1,10 +1,10 @@
-"""Why a record of the network is not applied here."""
+"""Reasons why a record from the network is not applied here."""
 
 from groundwork.errors import Reason
 
 
 class RecordReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/records.py``."""
+    """Reason codes. Their messages are in ``i18n/reasons/records.py``."""
 
     NOT_A_MAP = "record.not_a_map"
     WRONG_TYPE = "record.wrong_type"

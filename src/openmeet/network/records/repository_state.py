@@ -1,9 +1,9 @@
-"""State of repositories: hashes of erased records, missed revs, and queries over what is known of a repository.
+"""State of repositories: hashes of erased records, missed revs, and queries about what is known of a repository.
 
-An erased record leaves a keyed hash of its URI with its rev, from which nothing can be read. It has one purpose: a late
-or repeated message must not bring back what its author deleted. Each hash is a barrier: a message about this URI, or of
-this DID, counts only if its rev is greater. The keys derive from the sealing keys, newest first: the newest hashes, all
-are searched.
+An erased record leaves a keyed hash of its URI with its rev, from which nothing can be recovered. It has one purpose: a
+late or repeated message must not bring back what its author deleted. Each hash is a barrier: a message about this URI
+or from this DID counts only if its rev is greater. The keys are derived from the sealing keys, newest first. New hashes
+use the newest key; lookups try all of them.
 """
 
 import hashlib
@@ -25,7 +25,9 @@ FIND = "select hash, rev from erased_records where hash in :hashes"
 
 
 async def note(tx: Transaction, keys: Sequence[bytes], revs: Mapping[str, str]) -> None:
-    """Store up to which rev records are erased, by URI or by DID (all records of an account). Names are stored hashed."""
+    """Store the rev up to which records are erased, by URI or by DID (all records of an account). Names are stored as
+    hashes.
+    """
     if not keys:
         raise ValueError("erasing needs a key")
     rows = [{"hash": _hash(keys[0], name), "rev": rev, "now": tx.now} for name, rev in sorted(revs.items())]
@@ -33,7 +35,7 @@ async def note(tx: Transaction, keys: Sequence[bytes], revs: Mapping[str, str]) 
 
 
 async def barriers(reader: Reader, keys: Sequence[bytes], names: Iterable[str]) -> dict[str, str]:
-    """The rev up to which each of these names is erased; others are missing."""
+    """Return the rev up to which each of these names is erased. Names that are not erased are missing."""
     if not keys or await reader.fetch_one(ANY) is None:
         return {}
     hashes = {_hash(key, name): name for name in names for key in keys}
@@ -50,7 +52,7 @@ def _hash(key: bytes, name: str) -> bytes:
     return hmac.digest(key, name.encode(), hashlib.sha256)
 
 
-# Below every rev: how far a read must reach is unknown, and any read will do.
+# Below every rev: it is unknown how far a read must reach, so any read will do.
 ANY_REV = "2222222222222"
 
 NOTE = """
@@ -61,7 +63,7 @@ NOTE = """
      where excluded.missed_rev > repositories.missed_rev
 """
 
-# Maximum per repository: an author who announces many copies and lets nobody read fills nothing.
+# Maximum per repository, so that an author who announces many copies but blocks reads cannot fill the table.
 _MOST_REVS = 50
 NOTE_EACH = """
     insert into repository_gaps (did, rev)
@@ -85,7 +87,9 @@ async def note_missed(tx: Transaction, found: Iterable[tuple[Did, Tid | None]]) 
 
 
 async def _with_room(tx: Transaction, known: Collection[tuple[Did, Tid]]) -> list[tuple[Did, Tid]]:
-    """The new ones that fit below the maximum, first come first. The repository's row, stored before, makes concurrent calls wait."""
+    """Return the new revs that fit within the maximum, in order. The repository's row was written before this, which
+    makes concurrent calls wait.
+    """
     noted: dict[str, set[str]] = {did: set() for did, _ in known}
     for row in await fetch_each(tx, NOTED, [{"did": did} for did in sorted(noted)]):
         noted[row["did"]].add(row["rev"])
@@ -98,18 +102,18 @@ async def _with_room(tx: Transaction, known: Collection[tuple[Did, Tid]]) -> lis
 
 
 async def reach(tx: Transaction, did: Did, rev: Tid) -> None:
-    """Note that a read as of ``rev`` has been applied: changes missed before it are no longer missing."""
+    """Note that a read as of ``rev`` has been applied, so changes missed before it are no longer missing."""
     await tx.execute(REACH, did=did, rev=rev)
     await tx.execute("delete from repository_gaps where did = :did and rev <= :rev", did=did, rev=rev)
 
 
 async def forget(tx: Transaction, did: str) -> None:
-    """Delete the missed revs of a repository that starts anew: they say nothing about what comes."""
+    """Delete the missed revs of a repository that starts anew, because they no longer apply."""
     await tx.execute("delete from repository_gaps where did = :did", did=did)
 
 
 async def before(reader: Reader, did: Did) -> list[Tid]:
-    """The revs before which changes were missed, in order, as far as they are known."""
+    """Return the known revs before which changes were missed, in order."""
     rows = await reader.fetch("select rev from repository_gaps where did = :did order by rev", did=did)
     return [parse_tid(row["rev"]) for row in rows]
 
@@ -120,7 +124,7 @@ async def is_behind(reader: Reader, did: Did) -> bool:
     return row is not None and row["missed_rev"] != ""
 
 
-# What a complete read did not contain: only records that were not changed after it.
+# Candidates for records that a complete read did not contain: only those that were not changed after it.
 ABSENT = """
     select uri, collection, rkey from records
      where did = :did and collection in :collections and standing <> 'tombstone'
@@ -128,7 +132,7 @@ ABSENT = """
      order by uri
 """
 
-# Deletions and unmapped records are checked again by every read: what exists now, what is understood now.
+# Deletions and unmapped records are left out, so every read checks them again: they may exist or be understood by now.
 UNDERSTOOD = """
     select uri, cid from records
      where did = :did and collection in :collections and standing in ('mapped', 'parked') and is_verified = 1
@@ -136,7 +140,7 @@ UNDERSTOOD = """
      order by uri
 """
 
-# DIDs whose records are here, and those with another relation to somebody here.
+# DIDs with records here, and DIDs with another connection to somebody here.
 REFERRED_TO = """
     select given.did from each(did text) as given
      where exists (select 1 from records r where r.did = given.did and r.standing <> 'tombstone')
@@ -149,7 +153,7 @@ REFERRED_TO = """
                          or exists (select 1 from group_members m where m.user_id = u.id)))
 """
 
-# Keys of a collection between two keys, without those that are known to exist.
+# Record URIs of a collection with keys between two keys, without those that are known to exist.
 BETWEEN = """
     select uri from records
      where did = :did and collection = :collection and standing <> 'tombstone' and {rkey} > :above and {rkey} < :below
@@ -159,19 +163,19 @@ BETWEEN = """
 
 
 async def not_newer_than(reader: Reader, did: str, rev: str, collections: Sequence[str]) -> list[tuple[str, str, str]]:
-    """(URI, collection, key) of records that a complete read at ``rev`` must contain if they still exist."""
+    """Return (URI, collection, key) of records that a complete read at ``rev`` must contain if they still exist."""
     rows = await reader.fetch(ABSENT, did=did, rev=rev, collections=list(collections))
     return [(row["uri"], row["collection"], row["rkey"]) for row in rows]
 
 
 async def understood(reader: Reader, did: str, collections: Sequence[str]) -> dict[str, str]:
-    """CIDs by URI of verified, understood records, as last seen."""
+    """Return the CIDs of verified, understood records as last seen, by URI."""
     rows = await reader.fetch(UNDERSTOOD, did=did, collections=list(collections))
     return {row["uri"]: row["cid"] for row in rows}
 
 
 async def referred_to(reader: Reader, dids: Sequence[str]) -> set[str]:
-    """Those of these DIDs to which anything here refers."""
+    """Return those of the DIDs that anything here refers to."""
     rows = await fetch_each(reader, REFERRED_TO, [{"did": did} for did in dids])
     return {row["did"] for row in rows}
 
@@ -179,9 +183,10 @@ async def referred_to(reader: Reader, dids: Sequence[str]) -> set[str]:
 async def between(
     reader: Reader, did: str, collection: str, *, above: str, below: str, besides: Sequence[str], limit: int
 ) -> list[str]:
-    """URIs of a collection's known records with keys between these two, greatest first; at most ``limit``.
+    """Return URIs of a collection's known records with keys between the two given ones, greatest first; at most
+    ``limit``.
 
-    ``besides``: URIs to leave out. Keys are compared byte by byte, as servers list them.
+    ``besides``: URIs to leave out. Keys are compared byte by byte, in the order in which servers list them.
     """
     sql = BETWEEN.format(rkey=_bytewise("rkey", reader.engine))
     values = {"above": above, "below": below, "besides": list(besides), "limit": limit}
@@ -189,7 +194,7 @@ async def between(
 
 
 async def newest_of(reader: Reader, did: str, collection: str, *, limit: int) -> list[str]:
-    """URIs of a collection in a repository, newest keys first."""
+    """Return the URIs of a collection in a repository, newest keys first."""
     rows = await reader.fetch(
         "select uri from records where did = :did and collection = :collection and standing = 'mapped'"
         " order by uri desc limit :limit",
@@ -201,8 +206,9 @@ async def newest_of(reader: Reader, did: str, collection: str, *, limit: int) ->
 
 
 def _bytewise(column: str, engine: Engine) -> str:
-    """The column, compared and ordered byte by byte, as Python does, whatever the collation of the PostgreSQL database.
+    """Return the column with byte-by-byte comparison and ordering, as in Python, regardless of the PostgreSQL
+    database's collation.
 
-    PostgreSQL uses no index on the column for it; SQLite orders so anyway.
+    PostgreSQL cannot use an index on the column for this. SQLite orders this way anyway.
     """
     return f'{column} collate "C"' if engine == "postgresql" else column

@@ -1,7 +1,7 @@
-"""Lock order of a record and its row: the event's row first, the publication after it.
+"""Lock order of a record and its row: the event's row first, then the publication.
 
-Users' edits lock the event, then enqueue; storing a publication's outcome takes the same order, or the two would
-deadlock on PostgreSQL and one of them be rolled back.
+Edits by users lock the event and then enqueue. Storing a publication's outcome must use the same order, or the two
+would deadlock on PostgreSQL and one of them would be rolled back.
 """
 
 from groundwork.database.transaction import Transaction

@@ -1,4 +1,4 @@
-"""RSVP records: tolerant reader, and writer that keeps foreign fields."""
+"""RSVP records: tolerant reader, and a writer that keeps other apps' fields."""
 
 import hashlib
 from collections.abc import Mapping
@@ -40,10 +40,10 @@ _ANSWERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class RsvpRead:
-    """The content of an RSVP record. ``subject`` may still have a handle as authority: resolve it before comparing.
+    """The content of an RSVP record. The authority of ``subject`` may still be a handle: resolve it before comparing.
 
-    ``subject_cid`` is only stored. ``precedence`` orders several RSVPs of one DID to one event: the greatest text is
-    the effective one.
+    ``subject_cid`` is only stored. ``precedence`` orders several RSVPs of one DID to one event: the one with the
+    greatest text is effective.
     """
 
     subject: AtUri
@@ -55,7 +55,7 @@ class RsvpRead:
 
 
 def read_rsvp(collection: str, record: object, *, rkey: str) -> RsvpRead:
-    """Read a decoded RSVP record. Raises Unmappable with the sentence to store beside it."""
+    """Read a decoded RSVP record. Raises Unmappable with the sentence to store with the record."""
     if not isinstance(record, Mapping):
         raise Unmappable(RecordReason.NOT_A_MAP)
     declared = record.get("$type")
@@ -73,7 +73,7 @@ def read_rsvp(collection: str, record: object, *, rkey: str) -> RsvpRead:
 
 
 def subject_of(record: object) -> str | None:
-    """The URI that a record is about, unchanged; None if it names none."""
+    """Return the URI that a record is about, unchanged; None if it has none."""
     subject = record.get("subject") if isinstance(record, Mapping) else None
     return text_of(subject.get("uri") if isinstance(subject, Mapping) else subject)
 
@@ -116,7 +116,7 @@ def _answer(record: Mapping[str, object], notes: Notes) -> tuple[RsvpRecordStatu
 
 
 def _precedence(record: Mapping[str, object], rkey: str) -> str:
-    """(valid ``createdAt``, time of a TID key, key) as text that sorts the same way."""
+    """Return (valid ``createdAt``, time of a TID key, key) as text with the same sort order."""
     created = record.get("createdAt")
     try:
         claimed = parse_datetime(created) if isinstance(created, str) else 0
@@ -126,14 +126,14 @@ def _precedence(record: Mapping[str, object], rkey: str) -> str:
 
 
 def written_at(precedence: str) -> Instant:
-    """When an RSVP claims to be written, from its ``precedence``; 0 if there is no readable time."""
+    """Return when an RSVP claims to have been written, from its ``precedence``; 0 if there is no readable time."""
     return Instant(int(precedence.partition("/")[0] or 0))
 
 
 def record_key_for(subject: AtUri) -> Tid:
-    """The key of one's RSVP to an event: deterministic, and a valid TID.
+    """Return the record key of a person's RSVP to an event: deterministic, and a valid TID.
 
-    The first 64 bits of SHA-256 of the event's AT URI with the top bit cleared. It is not a time.
+    It is the first 64 bits of the SHA-256 of the event's AT URI, with the top bit cleared. It is not a time.
     """
     if not subject.authority.startswith("did:"):
         raise Malformed("at-uri", subject, "the key of an answer follows from a DID, not from a handle")
@@ -142,19 +142,19 @@ def record_key_for(subject: AtUri) -> Tid:
 
 
 def has_durable_subject(read: RsvpRead) -> bool:
-    """Whether the subject names a DID already."""
+    """Whether the subject already contains a DID."""
     return read.subject.authority.startswith("did:")
 
 
 class NoStatusToken(StrEnum):
-    """Why an RSVP has no status to publish. Undecided: an existing record stays until the decision."""
+    """Why an RSVP has no status to publish. ``UNDECIDED``: an existing record stays until the decision."""
 
     UNDECIDED = "undecided"
     NO_RECORD = "unsaid"  # no record may exist
 
 
 def status_token(status: AttendanceStatus, wanted: PublicationConsent = USUAL) -> str | NoStatusToken:
-    """What to publish of a status: the token of a record, or the reason for none."""
+    """Return what to publish for a status: the token for the record, or the reason why there is none."""
     match status:
         case AttendanceStatus.ATTENDING | AttendanceStatus.ATTENDED:
             return GOING
@@ -173,10 +173,10 @@ def status_token(status: AttendanceStatus, wanted: PublicationConsent = USUAL) -
 def write_rsvp(
     token: str, *, subject_uri: str, subject_cid: str, said_at: Instant, previous: Mapping[str, Value] | None
 ) -> dict[str, Value]:
-    """Write an RSVP into its record: foreign keys, ``createdAt`` and an unchanged RSVP stay. ``said_at``: ``createdAt``
-    of a new one.
+    """Write an RSVP into its record. Other apps' keys, ``createdAt`` and an unchanged RSVP stay. ``said_at``:
+    ``createdAt`` of a new record.
 
-    The subject's CID is refreshed only with a new RSVP, not with each edit of the event.
+    The subject's CID is refreshed only when the RSVP changes, not with each edit of the event.
     """
     subject: Value = {"uri": subject_uri, "cid": subject_cid}
     if previous is None:

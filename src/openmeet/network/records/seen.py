@@ -1,9 +1,9 @@
-"""Every relevant record of the network as last seen: a merge that is guarded in the SQL statement.
+"""Every relevant record of the network as last seen. A condition in the SQL statement guards each merge.
 
-A version replaces another only if its (is verified, epoch, rev) is greater: an unverified version never overrules a
-verified one, and gives way to it whatever rev it claims. Deletes leave a tombstone with their rev. After a complete
-read of a repository its ``floor_rev`` rises: what is at or below it is history and ignored. So any order and any
-repetition of messages produce the same rows.
+A version replaces another only if its (is verified, epoch, rev) is greater. An unverified version therefore never
+overrides a verified one, and gives way to it whatever rev it claims. Deletes leave a tombstone with their rev. After a
+complete read of a repository, its ``floor_rev`` is raised: messages at or below it are history and ignored. Any order
+and any repetition of messages therefore produce the same rows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,12 +20,12 @@ from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reasons import RecordReason
 
-# How long a pending RSVP waits for its event, and how many of one author may wait.
+# How long a pending RSVP waits for its event, and how many may wait per author.
 PARKED_FOR = 30 * DAY
 PARKED_PER_AUTHOR = 500
 
 
-# The condition holds for all of them: it lets this query, and no other, use the index that it is counted from.
+# The condition is always true. It makes the planner use the index on standing for this count, and for no other query.
 COUNT_BY_STATE = "select standing, count(*) as n from records where standing <> '' group by standing order by standing"
 
 
@@ -33,18 +33,18 @@ class RecordState(StrEnum):
     """State of a record here."""
 
     MAPPED = "mapped"
-    RAW = "raw"  # kept with the reason why it makes no row
+    RAW = "raw"  # kept with the reason why it could not be turned into a row
     PARKED = "parked"  # pending: an RSVP whose event has not been seen, or is not visible to its author
     TOMBSTONE = "tombstone"
 
 
 @dataclass(frozen=True, slots=True)
 class SeenRecord:
-    """A record as last seen. ``subject_uri``: for an event itself, for an RSVP its event.
+    """A record as last seen. ``subject_uri``: for an event the event itself, for an RSVP its event.
 
     ``said_rev``: the rev at which this version was first seen; ``rev`` advances with every read that finds it again.
-    ``after_rev``: the rev at which another version, or none, was known; equals ``said_rev`` if the writing commit was
-    seen.
+    ``after_rev``: the last rev at which another version, or none, was known; equal to ``said_rev`` if the commit that
+    wrote it was seen.
     """
 
     uri: str
@@ -95,12 +95,12 @@ PUT = f"""
 FIND = f"select {COLUMNS} from records where uri = :uri"
 FIND_MANY = f"select {COLUMNS} from records where uri in :uris"
 
-# Waits for concurrent inserts of the same row; and, in URI order, for locks on existing rows.
+# Waits for concurrent inserts of the same row and, in URI order, for locks on existing rows.
 MAKE_SUBJECTS = "insert into record_subjects (uri) select given.uri from each(uri text) as given where 1 = 1 on conflict (uri) do nothing"
 LOCK_SUBJECTS = "select uri from record_subjects where uri in :uris order by uri for update"
 
-# The same for many people with one DID each. Conditions on standing and collection would tempt a planner with few
-# statistics to begin with those, and to compare every record with every pair.
+# Like ``ANSWERS_OF``, for many people with one DID each. With conditions on standing and collection, a planner with few
+# statistics might start with those and compare every record with every pair.
 OF_PAIRS = f"""
     select {", ".join(f"r.{name.strip()}" for name in COLUMNS.split(","))}
       from each(subject_uri text, did text) as given
@@ -193,11 +193,11 @@ NEW_EPOCH = """
        set epoch = repositories.epoch + 1, floor_rev = '', missed_rev = '', stale_at = excluded.stale_at, updated_at = excluded.updated_at
 """
 
-# Tombstones of this very read stay until the next: the stream may still deliver the deletion itself, which is then
-# looked up here.
+# Tombstones of this same read stay until the next read, because the stream may still deliver the deletion itself, which
+# is then looked up here.
 DROP_OLD_TOMBSTONES = "delete from records where did = :did and standing = 'tombstone' and rev < :rev"
 
-# Including those without a record here: refused, or too old.
+# Also URIs without a record here, which were refused or too old.
 URIS_OF: Mapping[Engine, str] = {
     engine: f"""
     select uri from records where did = :did
@@ -217,7 +217,7 @@ LIST_RAW = f"""
 
 @dataclass(frozen=True, slots=True)
 class RecordUpdate:
-    """A version to apply, and its meaning."""
+    """A version to apply, and its parsed meaning."""
 
     message: RecordMessage
     state: RecordState
@@ -235,12 +235,12 @@ async def put(
     subject_uri: str | None = None,
     precedence: str = "",
 ) -> bool:
-    """Apply a version if it is the newest; False if it is not, and then nothing may be derived from it."""
+    """Apply a version if it is the newest. Returns False if it is not; then nothing may be derived from it."""
     return bool(await put_each(tx, [RecordUpdate(message, state, reason, subject_uri, precedence)]))
 
 
 async def put_each(tx: Transaction, versions: Sequence[RecordUpdate]) -> set[str]:
-    """``put`` for versions of different records; returns the URIs of those that are the newest."""
+    """``put`` for versions of different records. Returns the URIs of those that are the newest."""
     rows = [
         {
             "uri": one.message.uri,
@@ -263,22 +263,22 @@ async def put_each(tx: Transaction, versions: Sequence[RecordUpdate]) -> set[str
 
 
 async def find(reader: Reader, uri: str) -> SeenRecord | None:
-    """A record as last seen, tombstones included."""
+    """Return a record as last seen, including tombstones."""
     row = await reader.fetch_one(FIND, uri=uri)
     return None if row is None else _seen(row)
 
 
 async def find_many(reader: Reader, uris: Sequence[str]) -> dict[str, SeenRecord]:
-    """``find`` for several records, by URI; unknown ones are missing from the result."""
+    """``find`` for several records, by URI. Unknown ones are missing from the result."""
     if not uris:
         return {}
     return {row["uri"]: _seen(row) for row in await reader.fetch(FIND_MANY, uris=list(uris))}
 
 
 async def lock_answers(tx: Transaction, uris: Iterable[str]) -> None:
-    """Lock RSVPs by their own URI, in URI order and before any event: then their state can be read.
+    """Lock RSVPs by their own URI, in URI order and before any event, so that their state can be read.
 
-    Otherwise two versions about different events would be applied concurrently, and neither would undo the other's
+    Otherwise two versions about different events could be applied concurrently, and neither would undo the other's
     result.
     """
     await _lock(tx, uris)
@@ -287,7 +287,8 @@ async def lock_answers(tx: Transaction, uris: Iterable[str]) -> None:
 async def lock_subjects(tx: Transaction, uris: Iterable[str]) -> None:
     """Lock one row per event, in URI order, before events or pending RSVPs are read.
 
-    Without it PostgreSQL loses an RSVP that arrives beside its event: neither transaction sees the other's row.
+    Without this, PostgreSQL loses an RSVP that arrives at the same time as its event, because neither transaction sees
+    the other's row.
     """
     await _lock(tx, uris)
 
@@ -297,14 +298,14 @@ async def _lock(tx: Transaction, uris: Iterable[str]) -> None:
     is_locked = not ordered
     while not is_locked:
         await fetch_each(tx, MAKE_SUBJECTS, [{"uri": uri} for uri in ordered])
-        # SQLite has one writer, which holds all locks. A row that was erased concurrently is created again.
+        # SQLite has only one writer, so no lock is needed. If a row was erased concurrently, it is created again.
         is_locked = tx.engine == "sqlite" or len(await tx.fetch(LOCK_SUBJECTS, uris=ordered)) == len(ordered)
 
 
 async def answers_of(
     reader: Reader, *, subject_uri: str, dids: Sequence[str], collections: Sequence[str]
 ) -> list[SeenRecord]:
-    """The RSVPs of one person (all their DIDs) to one event, the effective one first."""
+    """Return the RSVPs of one person (all their DIDs) to one event, the effective one first."""
     rows = await reader.fetch(ANSWERS_OF, subject_uri=subject_uri, dids=list(dids), collections=list(collections))
     return sorted(map(_seen, rows), key=_precedence, reverse=True)
 
@@ -312,7 +313,7 @@ async def answers_of(
 async def effective_answers(
     reader: Reader, pairs: Iterable[tuple[str, str]], collections: Sequence[str]
 ) -> dict[tuple[str, str], SeenRecord]:
-    """The effective RSVP for each (URI of an event, DID of a person who has no other), if any."""
+    """Return the effective RSVP for each pair (URI of an event, DID of a person who has no other DID), if there is one."""
     rows = [{"subject_uri": subject_uri, "did": did} for subject_uri, did in sorted(set(pairs))]
     found = [_seen(row) for row in await fetch_each(reader, OF_PAIRS, rows)]
     counting = [
@@ -323,24 +324,24 @@ async def effective_answers(
 
 
 async def parked_for(reader: Reader, subject_uris: Sequence[str]) -> list[SeenRecord]:
-    """Pending RSVPs of these events, in order of first arrival."""
+    """Return pending RSVPs to these events, in order of first arrival."""
     if not subject_uris:
         return []
     return [_seen(row) for row in await reader.fetch(PARKED_FOR_SUBJECTS, subject_uris=list(subject_uris))]
 
 
 async def answered_among(reader: Reader, uris: Sequence[str]) -> list[str]:
-    """Which of these event records have effective RSVPs (for whatever they were the record of)."""
+    """Return those of these event records that effective RSVPs refer to, whatever they were the record of."""
     return sorted(row["uri"] for row in await fetch_each(reader, ANSWERED, [{"uri": uri} for uri in uris]))
 
 
 async def counted_for(reader: Reader, subject_uri: str) -> list[SeenRecord]:
-    """Effective RSVPs that name this record, in order of first arrival."""
+    """Return effective RSVPs that refer to this record, in order of first arrival."""
     return [_seen(row) for row in await reader.fetch(COUNTED_FOR, subject_uri=subject_uri)]
 
 
 async def subjects_waited_for(reader: Reader, subject_uris: Sequence[str]) -> set[str]:
-    """Which of these events have pending RSVPs."""
+    """Return those of these events that have pending RSVPs."""
     if not subject_uris:
         return set()
     rows = await reader.fetch(WAITED_FOR, subject_uris=list(subject_uris))
@@ -356,59 +357,59 @@ async def count_in(tx: Transaction, uris: Sequence[str]) -> None:
 async def park_answers(
     tx: Transaction, *, subject_uri: str, dids: Sequence[str], collections: Sequence[str], reason: RecordReason
 ) -> None:
-    """Make the RSVPs of one person (all their DIDs) to one event pending, with that reason."""
+    """Make the RSVPs of one person (all their DIDs) to one event pending, with this reason."""
     await tx.execute(
         PARK_ANSWERS, subject_uri=subject_uri, dids=list(dids), collections=list(collections), reason=packed(reason)
     )
 
 
 async def park_answers_to(tx: Transaction, subject_uris: Iterable[str], reason: RecordReason) -> None:
-    """Make all RSVPs to these events pending, with that reason."""
+    """Make all RSVPs to these events pending, with this reason."""
     await fetch_each(tx, PARK_ANSWERS_TO, [{"subject_uri": uri} for uri in sorted(subject_uris)], reason=packed(reason))
 
 
 async def resolve_subject(tx: Transaction, *, sloppy: str, durable: str) -> None:
-    """The handle in the subject of pending RSVPs resolves to this DID."""
+    """Replace the subject of pending RSVPs, whose handle has been resolved, by the URI with the DID."""
     await tx.execute(MOVE_SUBJECT, sloppy=sloppy, durable=durable)
 
 
 async def move_answers(tx: Transaction, former: Sequence[str], current: str) -> None:
-    """The event of these records has this one now: move RSVPs to it."""
+    """Move RSVPs from these former records of an event to its current one."""
     if former:
         await tx.execute(MOVE_ANSWERS, former=list(former), current=current, collections=sorted(RSVPS))
 
 
 async def parked_of(reader: Reader, dids: Iterable[str]) -> dict[str, int]:
-    """How many RSVPs of each of these authors are pending; the limit is ``PARKED_PER_AUTHOR``."""
+    """Return how many RSVPs of each of these authors are pending. The limit is ``PARKED_PER_AUTHOR``."""
     asked = sorted(set(dids))
     rows = await reader.fetch(COUNT_PARKED, dids=asked) if asked else []
     return {row["did"]: int(row["n"]) for row in rows}
 
 
 async def expire_parked(tx: Transaction) -> int:
-    """Delete pending RSVPs whose event never came; return how many."""
+    """Delete pending RSVPs whose event never arrived; return their number."""
     return await tx.execute(EXPIRE_PARKED, before=tx.now - PARKED_FOR)
 
 
 async def mark_stale(tx: Transaction, dids: Iterable[str]) -> None:
-    """Note that these accounts may have changed: their identities need a refresh."""
+    """Note that these accounts may have changed, so that their identities are refreshed."""
     await fetch_each(tx, MARK_STALE, [{"did": did} for did in sorted(set(dids))], now=tx.now)
 
 
 async def set_status(tx: Transaction, did: str, status: str) -> None:
-    """Store an account's status, as its own PDS states it. Status hides rows, it never edits them."""
+    """Store an account's status, as stated by its own PDS. The status hides rows but never edits them."""
     await tx.execute(TOUCH_REPOSITORY, did=did, now=tx.now)
     await tx.execute(SET_STATUS, did=did, status=status, now=tx.now)
 
 
 async def refers_to_event(reader: Reader, uri: str, subject_uri: str | None) -> bool:
-    """Whether this is the record of an effective RSVP to the event with that record."""
+    """Whether this is the record of an effective RSVP to the event with the given record."""
     known = await find(reader, uri)
     return known is not None and known.state is RecordState.MAPPED and known.subject_uri == subject_uri
 
 
 async def is_history(reader: Reader, did: str, rev: str) -> bool:
-    """Whether a complete read of this repository as of this rev, or later, has been applied."""
+    """Whether a complete read of this repository, as of this rev or later, has been applied."""
     row = await reader.fetch_one("select floor_rev from repositories where did = :did", did=did)
     return row is not None and rev <= row["floor_rev"]
 
@@ -420,21 +421,25 @@ async def was_read(reader: Reader, did: str) -> bool:
 
 
 async def raise_floor(tx: Transaction, did: str, rev: str) -> None:
-    """Note that a complete read as of ``rev`` was applied: delete older tombstones, ignore older messages from now on."""
+    """Note that a complete read as of ``rev`` was applied: delete older tombstones, and ignore older messages from now
+    on.
+    """
     await tx.execute(TOUCH_REPOSITORY, did=did, now=tx.now)
     await tx.execute(RAISE_FLOOR, did=did, rev=rev, now=tx.now)
     await tx.execute(DROP_OLD_TOMBSTONES, did=did, rev=rev)
 
 
 async def note_read(tx: Transaction, did: str) -> None:
-    """Note a read that was applied in part, or is unsigned: it need not be repeated soon, and the floor stays."""
+    """Note a read that was applied only in part or is unsigned. It does not have to be repeated soon, and the floor
+    stays.
+    """
     await tx.execute(TOUCH_REPOSITORY, did=did, now=tx.now)
     await tx.execute(NOTE_READ, did=did, now=tx.now)
 
 
 async def start_epoch(tx: Transaction, did: str) -> None:
-    """Start a new epoch of a repository that was re-created with lower revs: an operator confirms that new messages are
-    newer.
+    """Start a new epoch of a repository that was re-created with lower revs, after an operator confirmed that the new
+    messages are newer.
     """
     await tx.execute(NEW_EPOCH, did=did, now=tx.now)
     await repository_state.forget(tx, did)
@@ -452,17 +457,19 @@ async def erase(tx: Transaction, did: str) -> dict[str, str]:
 
 
 async def unmapped(reader: Reader, *, after: str = "", limit: int = 100) -> list[SeenRecord]:
-    """Records kept raw, for the operator, in URI order."""
+    """Return records kept raw, for the operator, in URI order."""
     return [_seen(row) for row in await reader.fetch(LIST_RAW, after=after, limit=limit)]
 
 
 async def counts(reader: Reader) -> dict[RecordState, int]:
-    """Number of records per state."""
+    """Return the number of records per state."""
     return {RecordState(row["standing"]): int(row["n"]) for row in await reader.fetch(COUNT_BY_STATE)}
 
 
 def _precedence(answer: SeenRecord) -> tuple[str, str]:
-    """Which of a person's RSVPs to one event is effective: the greatest, byte by byte, whatever the database's collation."""
+    """Return the sort key that decides which of a person's RSVPs to one event is effective: the greatest, compared byte
+    by byte regardless of the database's collation.
+    """
     return answer.precedence, answer.uri
 
 

@@ -1,7 +1,8 @@
-"""Series records: the rule of RFC 5545, its exceptions and dates, and the content; and series fields in event records.
+"""Series records: the rule of RFC 5545, its exceptions and dates, and the content. Also the series fields in event
+records.
 
-Source: our Lexicon ``openmeet.lexicon.series``. Local dates and times have no offset; they are those of ``timezone``.
-Written by key: what others added stays.
+Source: our Lexicon ``openmeet.lexicon.series``. Local dates and times have no offset; they are in the time zone
+``timezone``. Written by key: whatever others added stays.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,10 +56,10 @@ class SeriesRead:
 def write_series(
     series: Series, page_url: str, previous: Mapping[str, Value] | None, agreed: Mapping[str, Value] | None = None
 ) -> dict[str, Value]:
-    """Write a series into its record: returns the record to store in place of ``previous``; idempotent.
+    """Write a series into its record: return the record to store in place of ``previous``. Idempotent.
 
-    A key with an unchanged meaning stays as another app wrote it. ``agreed``: the last version that was understood, if
-    ``previous`` is not: what was not changed here since then stays.
+    A key whose meaning did not change stays as another app wrote it. ``agreed``: the last version that was understood,
+    used if ``previous`` cannot be understood: whatever was not changed here since then stays.
     """
     before = previous or {}
     shape, content = series.timing.pattern, series.content
@@ -90,7 +91,7 @@ def write_series(
 
 
 def read_series(collection: str, record: object) -> SeriesRead:
-    """Read a decoded series record. Raises Unmappable with the sentence to store beside it."""
+    """Read a decoded series record. Raises Unmappable with the sentence to store with the record."""
     if not isinstance(record, Mapping):
         raise Unmappable(RecordReason.NOT_A_MAP)
     declared = record.get("$type")
@@ -132,10 +133,11 @@ def read_series(collection: str, record: object) -> SeriesRead:
 
 
 def native_fields(shape: Pattern, since: datetime, apart: Sequence[datetime] = ()) -> dict[str, Value]:
-    """The rule, as fields of the event record that starts at ``since``; empty if no rule is left then.
+    """Return the rule as fields of the event record that starts at ``since``; empty if the rule has no dates left by
+    then.
 
-    ``apart``: later dates that this record does not cover. A COUNT becomes the equivalent UNTIL: it would start again
-    with another start.
+    ``apart``: later dates that this record does not cover. A COUNT is replaced by the equivalent UNTIL, because
+    counting would start again at the new start.
     """
     if shape.rule is None:
         return {}
@@ -159,7 +161,7 @@ def native_fields(shape: Pattern, since: datetime, apart: Sequence[datetime] = (
 def read_native(
     record: Mapping[str, object], title: str, description: str, zone: str, starts_at: Instant | None
 ) -> SeriesRead | None:
-    """The series that an event's record starts; None if it has no rule, or an unsupported one."""
+    """Return the series that an event's record starts; None if it has no rule, or an unsupported one."""
     rules = _texts(record.get("rrule"))
     if len(rules) != 1 or starts_at is None or zone not in zone_names():
         return None
@@ -174,7 +176,7 @@ def read_native(
 
 
 def _moments(value: object, zone: str) -> list[datetime]:
-    """Dates as local times: local ones unchanged, instants converted to the zone."""
+    """Return dates as local times. Local ones stay unchanged; those with an offset are converted to the time zone."""
     found = []
     for text in _texts(value):
         try:
@@ -187,7 +189,7 @@ def _moments(value: object, zone: str) -> list[datetime]:
 
 
 def _template(content: Content, page_url: str, before: Value) -> Value:
-    """The content of each date, by key: what others added to it, and to its lists, stays."""
+    """Return the content of each date, written by key: whatever others added to it and to its lists stays."""
     found: dict[str, Value] = dict(before) if isinstance(before, dict) else {"$type": _EVENT}
     if _mode(found.get("mode")) is not content.mode or "mode" not in found:
         found["mode"] = f"{_EVENT}#{_MODE_TOKENS[content.mode]}"
@@ -258,7 +260,9 @@ def _texts(value: object) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class SeriesPart:
-    """``recurrence_id``: the name of the date; ``record_uri``: of the series' own record, if it has one."""
+    """The series fields of an event record. ``recurrence_id``: the name of the date. ``record_uri``: URI of the series'
+    own record, if there is one.
+    """
 
     url: str
     sentence: str
@@ -268,10 +272,11 @@ class SeriesPart:
 
 
 async def series_part(reader: Reader, event: Event, instance: str) -> SeriesPart | None:
-    """The series fields to publish; None if it is no date of a public series, or only the minimum of the event is public.
+    """Return the series fields to publish; None if the event does not belong to a public series, or if only the minimum
+    of the event is public.
 
-    ``native``: the rule as fields of the record itself, for the date that represents the series, if that is enabled. It
-    leaves out dates that are cancelled, moved, or have a record of their own.
+    ``native``: the rule as fields of the record itself. Only for the date that represents the series, and only if this
+    is turned on. It leaves out dates that are cancelled, moved, or have a record of their own.
     """
     if event.place_in_series is None or reach_of(event) is not PublishLevel.FULL:
         return None
@@ -290,10 +295,11 @@ async def series_part(reader: Reader, event: Event, instance: str) -> SeriesPart
 
 
 async def _stands_for(reader: Reader, series: Series, event: Event) -> bool:
-    """Whether this date's record represents all following dates, with the rule in it: then no other record does.
+    """Whether this date's record contains the rule and represents all following dates, so that no other record does.
 
-    If a window of dates is published, each has a record, and none a rule: readers of rules would show them twice.
-    Neither has a moved or added date, from whose start the rule would produce other dates.
+    If a window of dates is published, each date has a record and none has a rule, because apps that read rules would
+    show the dates twice. A moved or added date has no rule either: starting there, the rule would produce different
+    dates.
     """
     if series.policy is not PublishPolicy.NEXT or series.status is not SeriesStatus.ACTIVE:
         return False
@@ -310,12 +316,12 @@ async def _stands_for(reader: Reader, series: Series, event: Event) -> bool:
 
 
 def series_page(instance: str, series: Series) -> str:
-    """The series' page on this installation."""
+    """Return the URL of the series' page on this installation."""
     return f"{instance}/series/{quote(series.slug)}"
 
 
 def put_series(record: dict[str, Value], part: SeriesPart | None) -> None:
-    """Write into the record of an event which date of which series it is; None removes that. What others added stays."""
+    """Write into an event's record which date of which series it is; None removes that. Whatever others added stays."""
     key = next((key for key in SERIES_LINK_KEYS if isinstance(record.get(key), dict)), SERIES_LINK_KEY)
     before = record.get(key)
     if part is None:
@@ -335,7 +341,7 @@ NATIVE_KEYS = ("rrule", "rdate", "exdate")
 
 
 def put_native(record: dict[str, Value], part: SeriesPart | None, *, was_ours: bool) -> None:
-    """Write the rule, or remove ours; a rule of another app stays if we write none."""
+    """Write the rule, or remove ours. A rule of another app stays if we do not write one."""
     native = {} if part is None else part.native
     if not native and not was_ours:
         return
@@ -348,14 +354,16 @@ def put_native(record: dict[str, Value], part: SeriesPart | None, *, was_ours: b
 
 @dataclass(frozen=True, slots=True)
 class LinkRead:
-    """Which date of which series a record claims to be; ``uri`` of the series' record, empty if none is named."""
+    """The date and series that a record claims to belong to. ``uri``: URI of the series' record; empty if none is
+    given.
+    """
 
     uri: str
     recurrence_id: str
 
 
 def read_link(record: Mapping[str, object]) -> LinkRead | None:
-    """The series link of a record, in every shape that we ever wrote."""
+    """Return the series link of a record, in any form that we have ever written."""
     found = next((record[key] for key in SERIES_LINK_KEYS if isinstance(record.get(key), Mapping)), None)
     if not isinstance(found, Mapping):
         return None
@@ -368,7 +376,7 @@ def read_link(record: Mapping[str, object]) -> LinkRead | None:
 
 def _sentence(series: Series, url: str) -> str:
     if series.status is SeriesStatus.ACTIVE and series.timing.pattern.rule is not None:
-        # A record has one text, no matter who causes it to be written.
+        # A record has only one text, so it does not depend on the language of the person whose action causes the write.
         with speaking(SOURCE):
             return f"{describe(series.timing.pattern)}. All dates: {url}"
     return f"One date of a series. All dates: {url}"

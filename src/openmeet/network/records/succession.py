@@ -1,7 +1,7 @@
 """Succession of a record after an ownership transfer: its successor and its predecessors.
 
-Source: our Lexicon ``openmeet.lexicon.succession``, an object in records of events and series. A step counts if both
-records confirm it: the old one names its successor, and that one names the old one.
+Source: our Lexicon ``openmeet.lexicon.succession``, an object in records of events and series. A step counts only if
+both records confirm it: the old one names its successor, and that one names the old one.
 """
 
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import normal_uri, parse_at_uri
 from openmeet.network.records.collections import EVENTS, SUCCESSION_KEY, SUCCESSION_KEYS
 
-# After more transfers only the latest records lead to the present one.
+# After more transfers than this, only the latest records lead to the current one.
 MOST_PREDECESSORS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class RecordSuccession:
-    """URIs of event records; ``successor`` is empty if none is named."""
+    """The succession stated in a record, as URIs of event records. ``successor`` is empty if there is none."""
 
     successor: str = ""
     predecessors: tuple[str, ...] = ()
@@ -27,7 +27,7 @@ class RecordSuccession:
 
 @dataclass(frozen=True, slots=True)
 class Predecessors:
-    """URIs of a record's predecessors. ``existing``: oldest first; ``every``: the deleted ones too."""
+    """URIs of a record's predecessors. ``existing``: oldest first. ``every``: including deleted ones."""
 
     existing: tuple[str, ...] = ()
     every: frozenset[str] = frozenset()
@@ -39,10 +39,10 @@ NO_PREDECESSORS: Final = Predecessors()
 def put_predecessors(
     record: dict[str, Value], predecessors: Predecessors, written: Mapping[str, Value] | None = None
 ) -> None:
-    """Write the latest predecessors into the current record; by key: what others added stays.
+    """Write the latest predecessors into the current record. Written by key: whatever others added stays.
 
-    A predecessor is not its successor (any longer), and neither is one that we named in our last version (``written``);
-    a successor that another installation names stays.
+    A successor is removed if it is one of the predecessors or if we named it in our last version (``written``). A
+    successor that another installation named stays.
     """
     key, succession = _succession(record)
     before = dict(succession)
@@ -60,13 +60,13 @@ def put_predecessors(
 
 
 def write_former(successor: str, previous: Mapping[str, Value]) -> dict[str, Value]:
-    """A superseded record: as it was, plus its successor."""
+    """Return a superseded record: unchanged except for its successor."""
     key, succession = _succession(previous)
     return {**previous, key: {"$type": key, **succession, "successor": successor}}
 
 
 def read_succession(record: Mapping[str, object]) -> RecordSuccession:
-    """The succession of an event record, as far as it is understood."""
+    """Read the succession of an event record, as far as it is understood."""
     found = next((record[key] for key in SUCCESSION_KEYS if isinstance(record.get(key), Mapping)), None)
     if not isinstance(found, Mapping):
         return RecordSuccession()

@@ -1,7 +1,7 @@
-"""Which app wrote a record, by the record's own claim: shown to people, never relied on.
+"""Which app wrote a record, according to the record itself. It is shown to people but never relied on.
 
-A record names its app in our origin mark, in ``createdWith``, by its collection, or by a link to its page in a known
-app.
+A record identifies its app in our origin mark, in ``createdWith``, by its collection, or by a link to its page in a
+known app.
 """
 
 import re
@@ -13,13 +13,13 @@ from at_protocol.data import cbor
 from groundwork.database.transaction import Reader
 from openmeet.network.records.collections import LEGACY_EVENT, ORIGIN_KEYS
 
-# Display names of known apps, by host; subdomains count.
+# Display names of known apps, by host. Subdomains count too.
 KNOWN: Final[Mapping[str, str]] = {
     "atmo.rsvp": "atmo.rsvp",
     "openmeet.net": "OpenMeet",
     "smokesignal.events": "Smoke Signal",
 }
-# Longer records are skipped: a list shows many. Only the first links are checked.
+# Longer records are skipped, because a list shows many. Only the first links are checked.
 MOST_BYTES: Final = 16_384
 MOST_LINKS: Final = 20
 
@@ -31,7 +31,9 @@ _BODIES: Final = """
 
 
 async def apps_of(reader: Reader, uris: Sequence[str], own_host: str) -> dict[str, str]:
-    """The names of the apps that wrote the records at these addresses; records that name none, or this site, are left out."""
+    """Return the names of the apps that wrote the records at these URIs. Records that name no app, or this site, are
+    left out.
+    """
     if not uris:
         return {}
     rows = await reader.fetch(_BODIES, uris=sorted(set(uris)), most=MOST_BYTES)
@@ -40,7 +42,7 @@ async def apps_of(reader: Reader, uris: Sequence[str], own_host: str) -> dict[st
 
 
 def app_of(collection: str, record: object) -> str:
-    """The display name of the app that wrote this record, or its host; empty if the record names none."""
+    """Return the display name of the app that wrote this record, or its host; empty if the record does not say."""
     if not isinstance(record, Mapping):
         return ""
     marks = [record.get(key) for key in ORIGIN_KEYS]
@@ -61,7 +63,7 @@ def _known(host: str) -> str:
 
 
 def _host(address: object) -> str:
-    """The host of a web address, or the host itself; empty if invalid."""
+    """Return the host of a web address, or the host itself; empty if it is invalid."""
     if not isinstance(address, str):
         return ""
     try:
