@@ -1,1 +1,1 @@
-"""The AT Protocol side of OpenMeet: read from and write to people's repositories."""
+"""The AT Protocol side of OpenMeet: reads from and writes to people's repositories."""

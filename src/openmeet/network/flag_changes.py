@@ -1,4 +1,4 @@
-"""Switch a feature flag, for page, API and command: with a reason and all consequences."""
+"""Switch a feature flag with a reason and all consequences. Used by the page, the API and the command."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ MAX_WHY: Final = 200
 
 
 def flag_named(name: str) -> Flag:
-    """The feature flag of this name. Raises NotFound."""
+    """Return the feature flag with this name. Raises NotFound."""
     try:
         return Flag(name)
     except ValueError:
@@ -24,9 +24,9 @@ def flag_named(name: str) -> Flag:
 async def switch_flag(
     db: Database, installation: Database, flag: Flag, *, is_on: bool, changed_by: str, why: str
 ) -> bool:
-    """Switch the flag; False, and nothing stored, if it had this value already.
+    """Switch the flag. Returns False and stores nothing if it already had this value.
 
-    ``changed_by`` and ``why`` are stored for later questions. Raises InvalidInput if no reason is given.
+    ``changed_by`` and ``why`` are stored for the record. Raises InvalidInput if no reason is given.
     """
     why = one_line(why)
     if not why or len(why) > MAX_WHY:

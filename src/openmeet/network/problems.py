@@ -1,4 +1,4 @@
-"""Problems that need an operator, in detail: failing servers, conflicting records, dead letters."""
+"""Problems that need an operator: failing servers, conflicting records, dead letters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from openmeet.network.repositories import circuits
 SHOWN = 50
 _PAGE = 500
 
-# Publications that wait for a failing server. A record that was never sent has no DID yet: it counts for its person's
-# first one.
+# Publications that wait for a failing server. A record that was never sent has no DID yet; it counts for its person's
+# default account.
 FAILING = """
     select i.pds_url as pds_url, count(*) as n, max(p.attempts) as attempts, min(p.due_at) as next_at,
            max(p.reason) as reason
@@ -40,10 +40,10 @@ OPEN_CONFLICTS = f"""
 
 @dataclass(frozen=True, slots=True)
 class FailingServer:
-    """A PDS that fails, or that records wait for; ``next_at`` is the earliest retry of all its records.
+    """A PDS that fails or that records are waiting for. ``next_at`` is the earliest retry among its records.
 
-    ``circuit``: whether the server is called at all; while the circuit breaker is open, ``next_at`` is when one call is
-    tried.
+    ``circuit``: whether the server is called at all. While the circuit breaker is open, ``next_at`` is the time of the
+    next trial call.
     """
 
     pds_url: str
@@ -56,9 +56,10 @@ class FailingServer:
 
 @dataclass(frozen=True, slots=True)
 class OpenConflict:
-    """A field that was changed here and elsewhere at once; a host can reverse the merge decision, and none has looked at it.
+    """A field that was changed here and elsewhere at the same time. A host can reverse the merge decision, but none has
+    reviewed it.
 
-    ``slug`` and ``title`` are of the event, if it is public.
+    ``slug`` and ``title`` belong to the event, if it is public.
     """
 
     uri: str
@@ -72,14 +73,16 @@ class OpenConflict:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A dead letter with its content: the record as JSON, or the beginning of the bytes if they cannot be decoded."""
+    """A dead letter with its content: the record as JSON, or the first bytes if it cannot be decoded."""
 
     letter: DeadLetterView
     content: str
 
 
 async def failing_servers(reader: Reader) -> list[FailingServer]:
-    """Servers by number of waiting records, most first; then servers with an open circuit that nothing waits for."""
+    """Return servers by number of waiting records, highest first, followed by servers with an open circuit that nothing
+    waits for.
+    """
     open_circuits = {one.service: one for one in await circuits.known(reader)}
     found = []
     for row in await reader.fetch(FAILING, limit=SHOWN):
@@ -102,7 +105,7 @@ async def failing_servers(reader: Reader) -> list[FailingServer]:
 
 
 async def open_conflicts(reader: Reader) -> list[OpenConflict]:
-    """Conflicts that no host has looked at, newest first."""
+    """Return conflicts that no host has reviewed, newest first."""
     return [
         OpenConflict(
             row["uri"],
@@ -118,7 +121,7 @@ async def open_conflicts(reader: Reader) -> list[OpenConflict]:
 
 
 async def open_dead_letter(queue: Queue, letter_id: str) -> Opened:
-    """A dead letter with its content. Raises NotFound if it was retried or discarded in between."""
+    """Return a dead letter with its content. Raises NotFound if it was retried or discarded in the meantime."""
     after = ""
     while letters := await queue.dead_letters(_PAGE, after):
         found = next((one for one in letters if one.letter_id == letter_id), None)
@@ -129,7 +132,7 @@ async def open_dead_letter(queue: Queue, letter_id: str) -> Opened:
 
 
 async def dead_letters_of(queue: Queue, *, after: str = "") -> tuple[Sequence[DeadLetterView], str]:
-    """One page of dead letters, and where the next page begins; empty on the last page."""
+    """Return one page of dead letters, and the start of the next page (empty on the last page)."""
     found = await dead_letters.show(queue, limit=SHOWN + 1, after=after)
     return found[:SHOWN], found[SHOWN - 1].letter_id if len(found) > SHOWN else ""
 

@@ -21,7 +21,9 @@ from openmeet.outbox import publication_counts
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """``quiet_seconds``: since the cursor of the source last moved behind confirmed messages; None if it never did."""
+    """State of one source. ``quiet_seconds``: seconds since its cursor last moved past confirmed messages; None if it
+    never did.
+    """
 
     url: str
     state: SourceState
@@ -32,7 +34,7 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class JobCount:
-    """Number of jobs of one kind and state; ``oldest_at`` is when the first of them was due."""
+    """Number of jobs of one kind and state. ``oldest_at``: when the first of them was due."""
 
     kind: str
     state: str
@@ -42,11 +44,11 @@ class JobCount:
 
 @dataclass(frozen=True, slots=True)
 class SyncStatus:
-    """Status of both directions in one value.
+    """Status of both directions.
 
     ``rejected``: frames kept for inspection. ``unresolved``: repositories to read once their identity resolves.
     ``discrepancies``: found but not repaired by reconciling, by kind. ``put_aside``: quarantined records. ``queue``:
-    None while the broker does not respond, which is when operators look here.
+    None while the broker does not respond, because operators look here in that case.
     """
 
     now: Instant
@@ -64,7 +66,7 @@ class SyncStatus:
     put_aside: int
 
     def heard_at(self, source: SourceStatus) -> Instant:
-        """When a message of a source was last delivered; now if there was none."""
+        """Return when a message of a source was last delivered; now if there was none."""
         return Instant(self.now - round((source.quiet_seconds or 0.0) * SECOND))
 
     @property
@@ -78,7 +80,7 @@ class SyncStatus:
 
 
 async def sync_status(db: Database, sync_dependencies: SyncDependencies) -> SyncStatus:
-    """Read the status of both directions now. Raises Unavailable if a database does not respond."""
+    """Read the current status of both directions. Raises Unavailable if a database does not respond."""
     depth = await _depth(sync_dependencies)
     async with sync_dependencies.installation.reader() as reader:
         sources = await _sources(reader)
@@ -113,10 +115,11 @@ async def sync_status(db: Database, sync_dependencies: SyncDependencies) -> Sync
 
 
 async def reading_late_since(sync_dependencies: SyncDependencies, late_after: int) -> Instant | None:
-    """Since when reading from other servers is late; None if it is on time. ``late_after``: in microseconds.
+    """Return since when reading from other servers has been late; None if it is on time. ``late_after``: in
+    microseconds.
 
-    Late are a source that fails or has stopped, a message that waits, and a broker that does not respond. A source that
-    is followed and quiet is on time: nobody may have written anything.
+    A source that fails or has stopped, a waiting message, and a broker that does not respond count as late. A source
+    that is followed but quiet is on time, because nobody may have written anything.
     """
     depth = await _depth(sync_dependencies)
     async with sync_dependencies.installation.reader() as reader:

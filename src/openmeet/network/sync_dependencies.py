@@ -11,7 +11,7 @@ from openmeet.network.ingestion.events import IngestionContext
 
 @dataclass(frozen=True, slots=True)
 class SyncDependencies:
-    """Dependencies of the pages and commands that show and steer synchronization, given by ``programs/``.
+    """Dependencies of the pages and commands that show and control synchronization, provided by ``programs/``.
 
     ``others``: tells whether the databases of other communities respond, if this community's operators may know.
     """

@@ -1,7 +1,7 @@
-"""Act for a person in their repository: the only place where a call gets their credentials.
+"""Agents act for a person in their repository. This is the only place where a call gets the person's credentials.
 
 An agent is an XRPC client bound to a session: by OAuth (a DPoP proof for each request, with the server's newest nonce),
-by app password, or by the password of a custodial account. It refreshes tokens itself, and obeys the rate limits that
+by app password, or by the password of a custodial account. It refreshes tokens itself and respects the rate limits that
 the server last stated: a write beyond them raises TooMany instead of being sent.
 """
 
@@ -25,23 +25,23 @@ from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.network.repositories.session_sealing import PdsSession
 
-# Errors for an expired access token: OAuth's name, 400 ExpiredToken of current servers, 401 of others.
+# Errors for an expired access token: OAuth's name, and those that servers use with status 400 or 401.
 _WORTH_REFRESHING = frozenset({"invalid_token", "ExpiredToken", "InvalidToken"})
-# The names of the reference PDS, ours, and RFC 6750's.
+# The error names of the reference PDS, of our own PDS, and of RFC 6750.
 _WANTS_PERMISSION = frozenset({"ScopeMissing", "ScopeMissingError", "insufficient_scope"})
-# Refresh this long before expiry, plus a random time up to as much again: two workers rarely refresh at the same
-# moment.
+# Refresh this long before expiry, plus a random time of up to the second value, so that two workers rarely refresh at
+# the same moment.
 _EARLY_SECONDS = 60
 _JITTER_SECONDS = 30
-# A token that was received a moment ago and is refused would be refused again.
+# A token this young that is refused would be refused again after a refresh.
 _YOUNG_SECONDS = 60
 
 
 async def agent_for_user(db: Database, network: NetworkClients, user_id: UserId, did: Did | None = None) -> XrpcClient:
-    """A client that acts for a person on their PDS: for this DID of theirs, or the one that gets new records.
+    """Return a client that acts for a person on their PDS: for the given DID, or for the account that gets new records.
 
-    Raises NotSignedIn if the person has no such DID or must sign in (again). Calls with it raise what ``XrpcClient``
-    raises; NotSignedIn then means that the session has ended.
+    Raises NotSignedIn if the person has no such DID or must sign in (again). Calls with the client raise the errors of
+    ``XrpcClient``; NotSignedIn then means that the session has ended.
     """
     async with db.reader() as reader:
         mine = [one for one in await queries.of_user(reader, user_id) if one.can_write and did in {None, one.did}]
@@ -51,7 +51,7 @@ async def agent_for_user(db: Database, network: NetworkClients, user_id: UserId,
 
 
 async def agent_for(db: Database, network: NetworkClients, identity: Identity) -> XrpcClient:
-    """The authenticated client for a repository whose identity is loaded."""
+    """Return the authenticated client for a repository whose identity is already loaded."""
     if identity.status != ACTIVE:
         raise NotSignedIn(RepositoryReason.ACCOUNT_INACTIVE, name="AccountInactive")
     session = await sessions.open_session(db, network, identity)
@@ -67,7 +67,9 @@ async def agent_for(db: Database, network: NetworkClients, identity: Identity) -
 
 
 def is_not_allowed(failure: Failure) -> bool:
-    """Whether a server refused a write because its person has not granted the scope: it waits until they do."""
+    """Whether a server refused a write because the person has not granted the scope. The write then waits until they
+    do.
+    """
     return isinstance(failure, Forbidden) and failure.name in _WANTS_PERMISSION
 
 
@@ -83,7 +85,9 @@ class _Acting:
         self._renewed_at: Instant | None = None
 
     async def headers(self, method: str, url: str) -> Mapping[str, str]:
-        """A proof for this one request; the token is refreshed first if it is about to expire."""
+        """Return the headers for this one request, including its proof. The token is refreshed first if it is about to
+        expire.
+        """
         if self._is_ending():
             await self._renew(self._session.access)
         session = self._session
@@ -104,13 +108,15 @@ class _Acting:
         self._network.nonces.store_nonce(url, headers)
 
     async def renew(self, refused: Mapping[str, str], status: int, error: ErrorBody) -> bool:
-        """The nonce is already stored; refresh the token unless that has happened since the request was sent."""
+        """Decide whether to repeat a refused request. A new nonce is already stored; the token is refreshed unless that
+        has happened since the request was sent.
+        """
         if self._session.key is not None and error.name == USE_NONCE:
             return True
         if status != 401 and error.name not in _WORTH_REFRESHING:
             return False
         if self._session.key is not None and error.name not in _WORTH_REFRESHING:
-            return False  # another refusal (a scope, a proof) that a fresh token would not change
+            return False  # another refusal (scope, proof) that a fresh token would not change
         access = refused.get("authorization", "").partition(" ")[2]
         if access == self._session.access and self._is_young():
             return False

@@ -1,10 +1,11 @@
 """OAuth sign-in at a person's authorization server: the request and the callback.
 
 Source: atproto OAuth profile; RFC 9126, 7636, 9449, 9207. Identity comes first: the typed name is resolved to a DID,
-its document names the PDS, the PDS its authorization server. In the callback no parameter is used before the state is
-checked: known, unused, from this browser, and the issuer is the one that was asked (mix-up attack). Then the code is
-exchanged. The account that the server names must be the expected one or, if only a server was named, one whose document
-points to this server. Pending requests are sealed, expire after ten minutes and work once.
+its document names the PDS, and the PDS names its authorization server. The callback uses no parameter before it has
+checked the state: it must be known, unused and from this browser, and the issuer must be the server that was asked
+(mix-up attack). Then the code is exchanged. The account that the server names must be the expected one or, if only a
+server was named, one whose document points to this server. Pending requests are sealed, expire after ten minutes and
+work only once.
 """
 
 import secrets
@@ -63,12 +64,12 @@ class AuthorizationPurpose(StrEnum):
     """Why somebody is sent to their server."""
 
     SIGN_IN = "sign_in"
-    LINK = "link"  # a further account of a signed-in user
-    PERMIT = "permit"  # more permissions than were asked for at first
+    LINK = "link"  # another account of a signed-in user
+    PERMIT = "permit"  # more permissions than were requested at first
 
 
 class Trouble(StrEnum):
-    """Why a callback is refused; pages have a sentence for each."""
+    """Why a callback is refused. Pages have a sentence for each value."""
 
     UNKNOWN = "unknown"  # no such state, or it was already used
     EXPIRED = "expired"
@@ -77,11 +78,11 @@ class Trouble(StrEnum):
     DENIED = "denied"
     SERVER_REFUSED = "server_refused"
     OTHER_ACCOUNT = "other_account"
-    NOT_THEIRS = "not_theirs"  # the account that the server names has another PDS
+    NOT_THEIRS = "not_theirs"  # the named account has a different PDS
 
 
 class NotLetIn(Forbidden):
-    """The callback is refused. ``typed`` is what the person typed at the beginning, if it is known."""
+    """The callback is refused. ``typed``: what the person typed at the beginning, if known."""
 
     def __init__(self, trouble: Trouble, why: Why, *, typed: str = "", next_path: str = "/") -> None:
         super().__init__(why, name=trouble.value)
@@ -92,9 +93,10 @@ class NotLetIn(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationOptions:
-    """The request: who it is for (``user_id`` of the signed-in user, when linking), from which page, and with which features.
+    """The options of a request. ``user_id``: the signed-in user, when linking an account. ``next_path``: the page to
+    return to. ``feature``: the feature to request permission for.
 
-    ``asks_login``: the server is to ask for the password, also somebody who is signed in there.
+    ``asks_login``: ask the server to prompt for the password, even if the person is signed in there.
     """
 
     purpose: AuthorizationPurpose
@@ -108,7 +110,7 @@ class AuthorizationOptions:
 
 @dataclass(frozen=True, slots=True)
 class ComingBack:
-    """What the browser sends to the callback: the parameters of the redirect, and the secret of its cookie."""
+    """What the browser sends to the callback: the parameters of the redirect, and the secret in its cookie."""
 
     state: str
     issuer: str
@@ -121,8 +123,8 @@ class ComingBack:
 class AuthorizedAccount:
     """A proven account: its verified handle (or ``""``), its PDS, and the session to store.
 
-    ``session``: None if the stored session is alive and has more permissions. ``asked_login``: the server was told to ask for
-    the password, and says of itself that it does.
+    ``session``: None if the stored session is alive and has more permissions. ``asked_login``: the server was told to
+    ask for the password, and claims to support that.
     """
 
     did: Did
@@ -136,7 +138,7 @@ class AuthorizedAccount:
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """What is stored between request and callback."""
+    """What is stored between the request and the callback."""
 
     purpose: AuthorizationPurpose
     issuer: str
@@ -155,9 +157,9 @@ class Pending(msgspec.Struct, frozen=True):
 
 
 async def begin(db: Database, network: NetworkClients, wish: AuthorizationOptions) -> str:
-    """The address to redirect the browser to.
+    """Return the address to redirect the browser to.
 
-    Raises InvalidInput and NotFound (``identifier``: unknown name, or the server supports no OAuth clients),
+    Raises InvalidInput and NotFound (``identifier``: unknown name, or the server does not support OAuth clients),
     RemoteFailed and RemoteSlow (a server does not respond), Refused (the authorization server refuses us).
     """
     if network.app is None:
@@ -178,7 +180,7 @@ async def begin(db: Database, network: NetworkClients, wish: AuthorizationOption
         "code_challenge": pkce.challenge_of(verifier),
         "code_challenge_method": pkce.METHOD,
         **({"login_hint": hint} if hint else {}),
-        # Pushed by us, so the browser cannot leave it out.
+        # We push the request ourselves, so the browser cannot leave this out.
         **({"prompt": LOGIN} if asks_login else {}),
     }
     request_uri = await network.oauth.push(server, client, key, parameters)
@@ -208,10 +210,12 @@ async def begin(db: Database, network: NetworkClients, wish: AuthorizationOption
 
 
 async def finish(db: Database, network: NetworkClients, back: ComingBack) -> AuthorizedAccount:
-    """The proven account of a callback. Raises NotLetIn, and RemoteFailed and RemoteSlow if a server does not respond."""
+    """Return the proven account of a callback. Raises NotLetIn, and RemoteFailed and RemoteSlow if a server does not
+    respond.
+    """
     pending = await _take(db, network, back)
     if back.issuer != pending.issuer:
-        # Nothing of this response is used: another server may want the code that was meant for the one that was asked
+        # Nothing in this response is used: another server may be after the code that was meant for the one we asked
         # (RFC 9207).
         log.warning("authorization.mixed_up", expected=pending.issuer)
         raise _not_let_in(Trouble.MIXED_UP, pending, RepositoryReason.OTHER_SERVER_ANSWERED)
@@ -237,7 +241,7 @@ async def finish(db: Database, network: NetworkClients, back: ComingBack) -> Aut
         await revoke_tokens(network, server, client, key, tokens.refresh or tokens.access)
         raise
     known = await _known(db, tokens.did)
-    # Carry over only refusals: a scope that was granted before and not asked for this time was not refused.
+    # Carry over refusals only. A scope that was granted before and not requested this time was not refused.
     said_no_to = [scope for feature in (refused_features(known) if known else ()) for scope in SCOPES[feature]]
     session = NewSession(
         tokens.did,
@@ -248,7 +252,7 @@ async def finish(db: Database, network: NetworkClients, back: ComingBack) -> Aut
         client_id=pending.client_id,
         client_key_id=pending.client_key_id,
         scope=tokens.scope,
-        # A refused scope stays stored as refused until it is asked for again and granted.
+        # A refused scope stays stored as refused until it is requested again and granted.
         asked_scope=" ".join(dict.fromkeys([*pending.scope.split(), *said_no_to])),
         access_ends_at=sessions.access_end(network, tokens.expires_in_seconds),
     )
@@ -269,9 +273,9 @@ async def finish(db: Database, network: NetworkClients, back: ComingBack) -> Aut
 
 
 def _lets_do_more(known: SealedSession, new: NewSession) -> bool:
-    """Whether a session has all scopes of the new one, and one that was not asked for this time.
+    """Whether the known session has all scopes of the new one, and at least one that was not requested this time.
 
-    If only a server was named, the account is known only in the callback, and the default scopes were asked for.
+    If only a server was named, the account is not known until the callback, so only the default scopes were requested.
     """
     if known.kind is not PdsSessionKind.OAUTH or known.needs_login or known.issuer != new.issuer:
         return False
@@ -280,7 +284,7 @@ def _lets_do_more(known: SealedSession, new: NewSession) -> bool:
 
 
 async def _is_alive(db: Database, network: NetworkClients, did: Did) -> bool:
-    """Whether the server still accepts our session of a DID: it is refreshed."""
+    """Whether the server still accepts our session of a DID. Tested by refreshing it."""
     try:
         await sessions.refresh(db, network, did)
     except Failure as failure:
@@ -292,7 +296,7 @@ async def _is_alive(db: Database, network: NetworkClients, did: Did) -> bool:
 async def revoke_tokens(
     network: NetworkClients, server: ServerMetadata, client: OAuthClientIdentity, key: p256.P256PrivateKey, token: str
 ) -> None:
-    """Revoke tokens. If the server does not take the request, they expire on their own."""
+    """Revoke tokens. If the server does not accept the request, they expire on their own."""
     try:
         await network.oauth.revoke(server, client, key, token)
     except Failure as failure:
@@ -300,7 +304,7 @@ async def revoke_tokens(
 
 
 async def _find(network: NetworkClients, named: Named) -> tuple[Did | None, str, ServerMetadata]:
-    """The expected DID (None if only a server was named), the login hint, and the authorization server."""
+    """Return the expected DID (None if only a server was named), the login hint, and the authorization server."""
     if isinstance(named, ServerOrigin):
         try:
             return None, "", await network.servers.at_address(named.origin)
@@ -315,7 +319,7 @@ async def _find(network: NetworkClients, named: Named) -> tuple[Did | None, str,
     pds = account.document.pds
     if pds is None:
         raise NotFound(RepositoryReason.NO_ACCOUNT_SERVER)
-    # A person who typed a DID is not refused because their handle is broken.
+    # Somebody who typed a DID is not refused because of a broken handle.
     hint = account.did if account.handle == INVALID else str(account.handle)
     try:
         return account.did, hint, await network.servers.guarding(pds)
@@ -332,7 +336,7 @@ def _unknown(named: Named, absent: NotFound) -> Explanation:
 
 
 async def _take(db: Database, network: NetworkClients, back: ComingBack) -> Pending:
-    """Take the pending request, if it is of this browser; it cannot be used again."""
+    """Take the pending request if it belongs to this browser. It cannot be used again."""
     state_hash = _hash(back.state)
     async with db.transaction() as tx:
         row = await authorization_queries.find(tx, state_hash)
@@ -353,7 +357,7 @@ async def _take(db: Database, network: NetworkClients, back: ComingBack) -> Pend
 
 
 async def _check_subject(network: NetworkClients, pending: Pending, tokens: Tokens) -> tuple[str, str]:
-    """The handle and PDS of the account that the server names, resolved afresh and not from that server."""
+    """Return the handle and PDS of the account that the server names, resolved afresh and not through that server."""
     if pending.did and tokens.did != pending.did:
         raise _not_let_in(Trouble.OTHER_ACCOUNT, pending, RepositoryReason.OTHER_ACCOUNT_SIGNED_IN)
     network.dids.recheck(tokens.did)
@@ -388,7 +392,7 @@ def _not_let_in(trouble: Trouble, pending: Pending, why: Why) -> NotLetIn:
 
 
 def _hash(secret: str) -> bytes:
-    """What is stored of a secret with 256 random bits: it cannot be guessed."""
+    """Hash a secret for storage. It has 256 random bits and cannot be guessed."""
     return sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 

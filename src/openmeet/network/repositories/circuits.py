@@ -1,7 +1,7 @@
-"""Circuit breakers of servers, stored where every program of an installation and its operator can read them.
+"""Circuit breakers of servers, stored where all programs of an installation and its operator can read them.
 
 Each program opens its own breakers (``at_network.circuits``); here they are shared. A row is an open or half-open
-breaker: a working server has none.
+breaker; a working server has no row.
 """
 
 from collections.abc import Sequence
@@ -25,12 +25,12 @@ KEEP = """
 
 CLOSE = "delete from circuit_breakers where service = :service"
 
-# No call was wanted since.
+# No call has been wanted since.
 FORGET_OLD = "delete from circuit_breakers where open_until < :before"
 
 
 async def known(reader: Reader) -> list[Circuit]:
-    """Open and half-open breakers; the newest first."""
+    """Return open and half-open breakers, newest first."""
     return [
         Circuit(
             row["service"],
@@ -72,7 +72,7 @@ async def load_changes(db: Database, circuits: Circuits) -> None:
 
 
 def counts(circuits: Sequence[Circuit], now: Instant) -> dict[CircuitState, int]:
-    """How many are open and half open; closed ones are not counted."""
+    """Return how many breakers are open and how many half open. Closed ones are not counted."""
     return {
         state: sum(1 for one in circuits if one.state(now) is state)
         for state in (CircuitState.OPEN, CircuitState.HALF_OPEN)
@@ -80,5 +80,5 @@ def counts(circuits: Sequence[Circuit], now: Instant) -> dict[CircuitState, int]
 
 
 async def forget_old(tx: Transaction) -> int:
-    """Delete breakers that nobody has needed for a week; return how many."""
+    """Delete breakers that nobody has needed for a week; return their number."""
     return await tx.execute(FORGET_OLD, before=tx.now - 7 * DAY)

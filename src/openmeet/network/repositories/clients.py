@@ -1,4 +1,4 @@
-"""Clients that reach other servers, opened once by ``programs/`` and passed down."""
+"""Clients that call other servers, opened once by ``programs/`` and passed down."""
 
 import asyncio
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ class OAuthApp:
         return "http://localhost?" + urlencode({"redirect_uri": self.redirect_uri, "scope": EVERY_SCOPE})
 
     def document(self) -> dict[str, object]:
-        """The client metadata served at ``DOCUMENT_PATH``. Its scope is the most that may ever be asked for."""
+        """The client metadata served at ``DOCUMENT_PATH``. Its scope is the maximum that may ever be requested."""
         return {
             "client_id": self.client_id,
             "client_name": self.name,
@@ -66,7 +66,7 @@ class OAuthApp:
 
 
 def app_of(public_url: str, name: str) -> OAuthApp | None:
-    """The OAuth client of a site; None if no such client is possible (plain http that is not loopback)."""
+    """Return the OAuth client of a site; None if the site cannot have one (plain http that is not loopback)."""
     parts = urlsplit(public_url)
     if parts.scheme == "https":
         return OAuthApp(public_url, name, is_confidential=True)
@@ -80,10 +80,10 @@ _OURSELVES = "openmeet"
 class NetworkClients:
     """HTTP client, resolvers, and the sealer of tokens and passwords.
 
-    ``app``: who we are to authorization servers; None if OAuth sign-in is impossible. ``cache`` is opened for the
-    tenant, and sealed values open for that tenant alone. ``refreshing``: tasks that must finish before the program
-    ends, because a token is spent and its successor not stored yet. ``workers`` read what strangers' servers send.
-    ``pds_keys``: shared secrets with our own PDSes, by address.
+    ``app``: our identity at authorization servers; None if OAuth sign-in is not possible. ``cache`` is opened for the
+    tenant, and sealed values can be opened only for that tenant. ``refreshing``: tasks that must finish before the
+    program ends, because a token has been used and its successor is not stored yet. ``workers`` parse what strangers'
+    servers send. ``pds_keys``: shared secrets with our own PDSes, by address.
     """
 
     http: HttpClient
@@ -110,14 +110,14 @@ class NetworkClients:
         return OAuthCalls(self.http, self.clock, self.nonces, self.circuits)
 
     def visitor_headers(self, pds: str, address: str) -> Mapping[str, str]:
-        """Headers of a sign-in for a visitor: our own PDS learns the visitor's address; for other servers the headers
-        say that we act for somebody.
+        """Headers of a sign-in for a visitor. Our own PDS is told the visitor's address; other servers are told that we
+        act for somebody.
         """
         key = self.pds_keys.get(pds.rstrip("/"))
         return FOR_SOMEBODY if key is None or not address else vouch(key, address)
 
     def custodial_headers(self, pds: str) -> Mapping[str, str]:
-        """Headers of a sign-in for a custodial account: our own PDS counts us apart from our visitors."""
+        """Headers of a sign-in for a custodial account, so that our own PDS counts us separately from our visitors."""
         key = self.pds_keys.get(pds.rstrip("/"))
         return {} if key is None else vouch(key, _OURSELVES)
 

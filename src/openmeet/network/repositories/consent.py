@@ -1,4 +1,4 @@
-"""Consent to publish: its state for a person, and the handle that comes with it. Shared by page and API."""
+"""Consent to publish: a person's current state, and the handle that comes with it. Shared by page and API."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from openmeet.outbox.kinds import JobKind
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """What consent to publish needs: the network clients, and the PDS of custodial repositories."""
+    """Dependencies of consent to publish: the network clients, and the PDS of custodial repositories."""
 
     network: NetworkClients
     keeper: Keeper
@@ -56,7 +56,7 @@ class ConsentState:
 
 
 async def state_of(reader: Reader, user_id: UserId) -> ConsentState:
-    """The consent state of one person, as of now."""
+    """Return the current consent state of one person."""
     mine = [one for one in await queries.of_user(reader, user_id) if one.can_write]
     return ConsentState(
         await queries.consent(reader, user_id),
@@ -69,7 +69,9 @@ async def state_of(reader: Reader, user_id: UserId) -> ConsentState:
 
 
 async def handle_for(network: NetworkClients, keeper: Keeper, state: ConsentState, typed: str) -> str:
-    """The handle they consent to: their own, or a free one on the custodial domain. Raises InvalidInput, Refused (it is taken)."""
+    """Return the handle that they consent to: their own, or a free one on the custodial domain. Raises InvalidInput,
+    Refused (it is taken).
+    """
     if state.identity is not None:
         return state.identity.handle or state.identity.did
     handle = check_handle(typed, keeper.handle_domain)

@@ -1,8 +1,8 @@
 """Cache of people's credentials, for at most an hour: ``{tenant}:bluesky:credentials:{user.id}``.
 
-Entries are sealed like the row that they repeat: anyone who reads the cache (a Redis without a password) gets ciphertext.
-An entry counts only for the version that the row has, so sign-out, a refresh elsewhere and a lost cache all fall back
-to the database.
+Entries are sealed like the row that they copy, so anyone who reads the cache (a Redis without a password) gets only
+ciphertext. An entry is valid only for the version that the row has, so sign-out, a refresh elsewhere and a lost cache
+all fall back to the database.
 """
 
 import msgspec
@@ -18,7 +18,7 @@ TTL_SECONDS = 3600.0
 
 
 class CachedCredentials(msgspec.Struct, frozen=True, rename="camel"):
-    """The DID and the tokens. ``key`` is the private half of the key that they are bound to, empty without one."""
+    """The DID and the tokens. ``key``: private half of the key that they are bound to; empty if there is none."""
 
     did: str
     handle: str
@@ -29,7 +29,7 @@ class CachedCredentials(msgspec.Struct, frozen=True, rename="camel"):
 
 
 async def get(network: NetworkClients, user_id: UserId, did: Did, version: int) -> CachedCredentials | None:
-    """The credentials of this version, if they are cached."""
+    """Return the credentials of this version, if they are cached."""
     try:
         kept = await network.cache.get(_name(user_id))
     except Unavailable as away:

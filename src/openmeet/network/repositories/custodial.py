@@ -1,8 +1,9 @@
-"""Custodial account: the repository of a person who consented, created once and only after consent (invariant 11).
+"""Custodial account: the repository of a person who consented. It is created once, and only after consent (invariant
+11).
 
 The parameters of the request (handle, address, password, recovery key) are stored first. If a response is lost, the
-same request is sent again; if the handle is taken by then, signing in with the stored password tells whether we took
-it.
+same request is sent again. If the handle is taken by then, signing in with the stored password tells whether we created
+the account.
 """
 
 import base64
@@ -44,8 +45,8 @@ _MAX_LABEL = 18  # maximum length of a handle's first label at the reference PDS
 class Keeper:
     """The PDS of custodial accounts, and how this service gets an invite code there.
 
-    ``admin_authorization`` is a Basic header that may create invite codes; empty if the PDS needs none.
-    ``handle_domain`` is like ``.town.example``. ``mail_domain`` is our own, and no e-mail is delivered to it.
+    ``admin_authorization`` is a Basic header that may create invite codes; empty if the PDS requires none.
+    ``handle_domain`` has the form ``.town.example``. ``mail_domain`` is one of our own domains that receives no e-mail.
     """
 
     pds_url: str
@@ -55,14 +56,14 @@ class Keeper:
 
 
 def suggest_handle(display_name: str, user_id: str, domain: str) -> str:
-    """A handle made from a person's display name; always valid, not checked to be free."""
+    """Return a handle made from a person's display name. It is always valid but may be taken."""
     plain = regex.sub(r"[^a-z0-9]+", "-", folded(display_name)).strip("-")[:_MAX_LABEL].strip("-")
     label = plain if len(plain) >= 3 else f"member-{user_id.replace('-', '')[-8:]}"
     return label + domain
 
 
 def check_handle(text: str, domain: str) -> str:
-    """The handle a person typed (first label or whole), on the domain of the PDS. Raises InvalidInput."""
+    """Return the handle that a person typed (first label or all of it), on the domain of the PDS. Raises InvalidInput."""
     name = text.strip().lower().removeprefix("@")
     if "." not in name:
         name += domain
@@ -77,7 +78,7 @@ def check_handle(text: str, domain: str) -> str:
 
 
 def custodial_account_handler(db: Database, network: NetworkClients, keeper: Keeper) -> JobHandler:
-    """The handler of ``JobKind.CUSTODIAL_ACCOUNT``; the subject is the user."""
+    """Return the handler of ``JobKind.CUSTODIAL_ACCOUNT``. The subject is the user."""
 
     async def deliver(job: Job) -> None:
         await make_account(db, network, keeper, UserId(job.subject))
@@ -86,7 +87,7 @@ def custodial_account_handler(db: Database, network: NetworkClients, keeper: Kee
 
 
 async def make_account(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId) -> None:
-    """Create the account if it is still wanted and does not exist. Raises Refused if the handle is taken."""
+    """Create the account if it is still wanted and does not exist yet. Raises Refused if the handle is taken."""
     fixed = await _fix(db, network, keeper, user_id)
     if fixed is None:
         return
@@ -97,7 +98,7 @@ async def make_account(db: Database, network: NetworkClients, keeper: Keeper, us
         tokens, handle = await _ask(network, keeper, account, recovery_key)
     except HandleTaken:
         if fixed.is_first or await _is_elses(network, keeper, account):
-            # No account came of it, so another handle needs to wait for nothing.
+            # No account was created, so a request with another handle does not have to wait.
             async with db.transaction() as tx:
                 await queries.note_refused(tx, account)
         raise
@@ -107,12 +108,12 @@ async def make_account(db: Database, network: NetworkClients, keeper: Keeper, us
 
 
 class HandleTaken(Refused):
-    """The server says that the handle is taken, or does not allow it."""
+    """The server says that the handle is taken or not allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class _FixedRequest:
-    """The parameters of a request. ``is_first``: none with them was sent before."""
+    """The parameters of a request. ``is_first``: no request with these parameters was sent before."""
 
     account: CustodialAccount
     is_first: bool
@@ -121,9 +122,9 @@ class _FixedRequest:
 async def _fix(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId) -> _FixedRequest | None:
     """Store the parameters of the request; None if there is nothing to create.
 
-    Raises Unavailable when another handle was chosen after a request that was not answered: the account that it may have made
-    has the same address, and is deleted first. It has the same password and recovery key as well: if its person chooses its
-    handle again before that, it is found by them.
+    Raises Unavailable if another handle was chosen after a request that was not answered: that request may have created
+    an account with the same address, which must be deleted first. Such an account also has the same password and
+    recovery key, so if the person chooses its handle again before the deletion, signing in finds it.
     """
     is_first = is_given_up = False
     async with db.transaction() as tx:
@@ -133,10 +134,10 @@ async def _fix(db: Database, network: NetworkClients, keeper: Keeper, user_id: U
         known = await queries.custodial_account(tx, user_id)
         if known is None or (known.did is None and known.handle != consent.handle):
             if known is not None and known.handle:
-                # Their server may have made that one although it did not answer.
+                # The server may have created that account although it did not answer.
                 await enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, known.handle, int(tx.now))
                 is_given_up = True
-            # Undeliverable on purpose: nobody reads the account's e-mail until its person takes it over.
+            # Undeliverable on purpose: nobody reads the account's e-mail until its person takes over the account.
             address = f"{user_id}@{keeper.mail_domain}" if known is None else known.email
             sealed = None if known is None else known.sealed_password
             await queries.put_custodial_account(
@@ -147,7 +148,7 @@ async def _fix(db: Database, network: NetworkClients, keeper: Keeper, user_id: U
                 sealed_password=sealed or seal_password(network, address, secrets.token_urlsafe(32)),
             )
             is_first = not is_given_up
-            # Nobody takes over the repository of a group: its recovery key would stay here for good.
+            # Nobody takes over the repository of a group, so its recovery key would stay here forever.
             is_person = (await kinds(tx, [user_id])).get(user_id) is UserKind.PERSON
             if is_person and await recovery_key_queries.unused(tx, user_id) is None:
                 await recovery_keys.make(tx, network, user_id)
@@ -161,7 +162,7 @@ async def _ask(
     network: NetworkClients, keeper: Keeper, account: CustodialAccount, recovery_key: str | None
 ) -> tuple[BearerTokens, str]:
     password = unseal_password(network, account)
-    # An earlier request may have arrived although its response did not: then these credentials work already.
+    # An earlier request may have arrived although its response did not. In that case these credentials already work.
     found = await _session_if_made(network, keeper, account, password)
     if found is not None:
         return found, account.handle
@@ -181,9 +182,9 @@ async def _ask(
 
 
 async def _is_elses(network: NetworkClients, keeper: Keeper, account: CustodialAccount) -> bool:
-    """Whether somebody else's account has this handle by now, so that an earlier request of ours made none.
+    """Whether somebody else's account has this handle by now, which means that our earlier request created none.
 
-    A handle that leads nowhere may be one that the server is still working on.
+    A handle that does not resolve may be one that the server is still creating.
     """
     client = XrpcClient(network.http, network.clock, keeper.pds_url)
     try:
@@ -216,7 +217,7 @@ async def _invite(network: NetworkClients, keeper: Keeper) -> str:
 
 
 async def offered_domain(network: NetworkClients, pds_url: str) -> str:
-    """The first domain on which a PDS offers handles, like ``.town.example``."""
+    """Return the first domain on which a PDS offers handles, such as ``.town.example``."""
     answer = await XrpcClient(network.http, network.clock, pds_url).query("com.atproto.server.describeServer")
     domains = answer.get("availableUserDomains")
     first = domains[0] if isinstance(domains, list) and domains else None
@@ -226,24 +227,26 @@ async def offered_domain(network: NetworkClients, pds_url: str) -> str:
 
 
 def mail_domain_of(public_url: str) -> str:
-    """A name below our own host, for addresses that never receive e-mail."""
+    """Return a name below our own host, for addresses that never receive e-mail."""
     host = urlsplit(public_url).hostname or "localhost"
     return f"no-mail.{host}" if "." in host and not host.replace(".", "").isdigit() else "no-mail.invalid"
 
 
 def admin_authorization(password: str) -> str:
-    """The Basic header of a PDS's administrator; empty without a password."""
+    """Return the Basic header of a PDS's administrator; empty without a password."""
     return "Basic " + base64.b64encode(f"admin:{password}".encode()).decode() if password else ""
 
 
 def as_administration(network: NetworkClients, keeper: Keeper) -> XrpcClient:
-    """A client with the PDS's admin password."""
+    """Return a client that uses the PDS's admin password."""
     credentials = Admin(keeper.admin_authorization, network.custodial_headers(keeper.pds_url))
     return XrpcClient(network.http, network.clock, keeper.pds_url, credentials=credentials)
 
 
 class Admin:
-    """Credentials of the service itself; they cannot be renewed. ``along``: headers by which the PDS tells us from our visitors."""
+    """Credentials of the service itself, which cannot be renewed. ``along``: headers that let the PDS distinguish us
+    from our visitors.
+    """
 
     def __init__(self, authorization: str, along: Mapping[str, str]) -> None:
         self._headers = {**along, "authorization": authorization}
@@ -270,13 +273,13 @@ MAX_PASSWORD = 256
 
 
 async def kept_for(reader: Reader, user_id: UserId) -> Identity | None:
-    """A person's custodial account, if it has been created."""
+    """Return a person's custodial account, if it has been created."""
     account = await queries.custodial_account(reader, user_id)
     return None if account is None or account.did is None else await queries.find(reader, account.did)
 
 
 def check_password(typed: str, again: str) -> str:
-    """A chosen password, typed twice. Raises InvalidInput."""
+    """Return the chosen password, which was typed twice. Raises InvalidInput."""
     if not MIN_PASSWORD <= len(typed) <= MAX_PASSWORD:
         raise InvalidInput("password", RepositoryReason.PASSWORD_LENGTH, least=MIN_PASSWORD, most=MAX_PASSWORD)
     if typed != again:
@@ -285,10 +288,9 @@ def check_password(typed: str, again: str) -> str:
 
 
 async def take_over(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId, password: str) -> Did:
-    """Hand the custodial account over to the person. It gets the proven address that they sign in with here.
+    """Hand the custodial account over to the person. Its e-mail becomes the proven address that they sign in with here.
 
-    Raises Refused (no custodial account, no address, or the PDS does not accept our admin password), and what the PDS's
-    response raises.
+    Raises Refused (no custodial account, no address, or no admin access to the PDS), and the errors of the PDS.
     """
     async with db.reader() as reader:
         kept = await kept_for(reader, user_id)

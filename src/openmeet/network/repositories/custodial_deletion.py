@@ -1,7 +1,7 @@
-"""Delete custodial accounts on their PDS: of people and groups that were deleted here.
+"""Delete custodial accounts on their PDS, for people and groups that were deleted here.
 
-A job of its own, so that a PDS that is away delays nothing else. It fails, and is listed for the operator, when the PDS
-was away for about ten days.
+This is a separate job, so that an unavailable PDS delays nothing else. It fails, and is listed for the operator, when
+the PDS was unavailable for about ten days.
 """
 
 from typing import Final
@@ -23,16 +23,16 @@ from openmeet.domain.users.model import UserId
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.custodial import Keeper, as_administration
 
-# The wait between two of them grows to three quarters of an hour on average.
+# The wait between two attempts grows to three quarters of an hour on average.
 MOST_TRIES: Final = 320
-# A request that was not answered is over by then, whatever the server did with it.
+# After this many attempts, a request that was not answered is over, whatever the server did with it.
 LOOKS_AGAIN: Final = 3
 LOOK_AFTER_SECONDS: Final = 1200.0
 
 
 def custodial_deletion_handler(db: Database, network: NetworkClients, keeper: Keeper) -> JobHandler:
-    """The handler of ``JobKind.DELETE_CUSTODIAL_ACCOUNT``; the subject is a DID, or the handle of an account whose
-    creation was not answered.
+    """Return the handler of ``JobKind.DELETE_CUSTODIAL_ACCOUNT``. The subject is a DID, or the handle of an account
+    whose creation was not answered.
     """
 
     async def deliver(job: Job) -> None:
@@ -56,14 +56,15 @@ async def _delete(db: Database, client: XrpcClient, keeper: Keeper, job: Job) ->
     try:
         await client.procedure("com.atproto.admin.deleteAccount", {"did": did})
     except NotFound:
-        log.info("custodial_account.gone_already")  # the answer of an earlier attempt was lost
+        log.info("custodial_account.gone_already")  # the response to an earlier attempt was lost
 
 
 async def _made_for_nobody(db: Database, client: XrpcClient, keeper: Keeper, job: Job) -> Did | None:
-    """The account with this handle if it is one that we asked for, for somebody who was deleted here since or chose another
-    handle before it was made. Raises Unavailable while the server may still be making it.
+    """Return the account with this handle if we requested it for somebody who has since been deleted here, or who chose
+    another handle before it was created. Raises Unavailable while the server may still be creating it.
 
-    Its address says who it was made for (``custodial.make_account``): the handle may be another person's by now.
+    The account's e-mail address tells who it was created for (``custodial.make_account``), because the handle may
+    belong to somebody else by now.
     """
     handle = job.subject
     try:

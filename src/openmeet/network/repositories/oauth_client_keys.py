@@ -1,4 +1,5 @@
-"""Keys that identify a site to authorization servers: created here, sealed at rest, rotated; public halves are served.
+"""Keys that identify a site to authorization servers: created here, sealed at rest and rotated. The public halves are
+served.
 
 Servers cache a client's key set for minutes and bind a session to its key. So a new key is served for a while before it
 signs anything, and an old one stays as long as a session uses it.
@@ -24,7 +25,7 @@ ROTATED_AFTER = 90 * DAY
 
 LIST = "select key_id, sealed, created_at from oauth_client_keys order by created_at desc, key_id"
 INSERT = "insert into oauth_client_keys (key_id, sealed, created_at) values (:key_id, :sealed, :now)"
-# A pending sign-in uses a key as well; it ends within minutes, and the day covers that.
+# A pending sign-in uses a key too, but it ends within minutes, which the day covers.
 FORGET_UNUSED = """
     delete from oauth_client_keys
      where created_at < :before
@@ -36,7 +37,7 @@ FORGET_UNUSED = """
 
 @dataclass(frozen=True, slots=True)
 class SealedClientKey:
-    """One key; its name derives from its public half."""
+    """One key. Its id is derived from its public half."""
 
     key_id: str
     sealed: bytes
@@ -44,7 +45,7 @@ class SealedClientKey:
 
 
 async def client_for_new_session(db: Database, network: NetworkClients) -> OAuthClientIdentity:
-    """Our client identity for a new sign-in. Raises Unavailable if the site has no OAuth client."""
+    """Return our client identity for a new sign-in. Raises Unavailable if the site has no OAuth client."""
     if network.app is None:
         raise Unavailable(RepositoryReason.SITE_NOT_TRUSTED)
     if not network.app.is_confidential:
@@ -55,14 +56,16 @@ async def client_for_new_session(db: Database, network: NetworkClients) -> OAuth
     if not keys:
         keys = [await add(db, network)]
     served = [key for key in keys if key.created_at <= now - SERVED_BEFORE_USE]
-    # The newest that all servers had time to load; at the very beginning, the first key.
+    # Use the newest key that all servers have had time to load or, at the very beginning, the first key.
     return _client(network, network.app.client_id, served[0] if served else keys[-1])
 
 
 async def client_of_session(
     db: Database, network: NetworkClients, *, client_id: str, key_id: str
 ) -> OAuthClientIdentity:
-    """Our client identity of an existing session: a server refreshes it for no other. NotSignedIn if that key is gone."""
+    """Return our client identity of an existing session. A server refreshes the session only for this identity. Raises
+    NotSignedIn if that key is gone.
+    """
     if not key_id:
         return OAuthClientIdentity(client_id)
     async with db.reader() as reader:
@@ -73,7 +76,7 @@ async def client_of_session(
 
 
 async def key_set(db: Database, network: NetworkClients) -> dict[str, object]:
-    """The public keys as a JWKS document (RFC 7517); never empty, or servers would cache that there are none."""
+    """Return the public keys as a JWKS document (RFC 7517). Never empty, or servers would cache that there are none."""
     async with db.reader() as reader:
         keys = await _all(reader, network)
     if not keys:
@@ -82,7 +85,7 @@ async def key_set(db: Database, network: NetworkClients) -> dict[str, object]:
 
 
 async def add(db: Database, network: NetworkClients) -> SealedClientKey:
-    """Create a key: it is served at once, and after a while new sessions use it."""
+    """Create a key. It is served at once; new sessions use it after a while."""
     private = p256.P256PrivateKey.from_random(secrets.token_bytes(RECOMMENDED_ENTROPY_BYTES))
     key_id = thumbprint(private.public)
     async with db.transaction() as tx:
@@ -94,7 +97,7 @@ async def add(db: Database, network: NetworkClients) -> SealedClientKey:
 
 
 async def rotate_when_due(db: Database, network: NetworkClients) -> bool:
-    """Create a key if the newest is old, and delete old ones that no session needs; return whether one was created."""
+    """Create a key if the newest is old, and delete old ones that no session needs. Returns whether one was created."""
     if network.app is None or not network.app.is_confidential:
         return False
     async with db.transaction() as tx:
@@ -112,12 +115,12 @@ async def forget_unused(tx: Transaction) -> int:
 
 
 def purpose_of(tenant: str, key_id: str) -> str:
-    """The sealing purpose of a key's private half."""
+    """Return the sealing purpose of a key's private half."""
     return f"openmeet/client_key/{tenant}/{key_id}"
 
 
 async def _all(reader: Reader, network: NetworkClients) -> list[SealedClientKey]:
-    """Newest first; without keys that no sealing key of ours opens any longer, which are unusable."""
+    """Return all keys, newest first, except those that none of our sealing keys can open any longer."""
     rows = await reader.fetch(LIST)
     keys = [SealedClientKey(row["key_id"], bytes(row["sealed"]), row["created_at"]) for row in rows]
     return [key for key in keys if _opens(network, key)]

@@ -1,6 +1,6 @@
-"""The picture in a person's profile (``app.bsky.actor.profile``), from their own PDS, when they ask for it.
+"""The picture in a person's profile (``app.bsky.actor.profile``), fetched from their own PDS when they ask for it.
 
-The HTTP client reaches public addresses only (invariant 7); the size is limited, and the bytes must match the CID.
+The HTTP client reaches only public addresses (invariant 7), the size is limited, and the bytes must match the CID.
 """
 
 from at_network.xrpc_client import XrpcClient
@@ -15,7 +15,7 @@ from openmeet.network.repositories.reasons import RepositoryReason
 
 
 async def profile_picture(network: NetworkClients, did: Did) -> bytes:
-    """The file as their PDS sent it: not decoded, whatever it is.
+    """Return the file as their PDS sent it, without decoding it, whatever it is.
 
     Raises Refused (``NoProfilePicture``), NotFound, RemoteFailed, RemoteSlow.
     """

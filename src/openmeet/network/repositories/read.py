@@ -1,4 +1,4 @@
-"""Read other people's repositories with proof: one record, or all of them. Nothing unverified is believed."""
+"""Read other people's repositories with proof: one record, or all of them. Nothing unverified is trusted."""
 
 import tempfile
 from collections.abc import Collection
@@ -24,12 +24,12 @@ from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.network.repositories.whole import WholeRepository, limits_of, read_whole
 
-# A record of 1 MB and the nodes on the way to it.
+# A record of 1 MB and the nodes on the path to it.
 MAX_PROOF_BYTES = 3_000_000
-# A repository of a hundred thousand records; larger ones are likely of bots.
+# A repository with a hundred thousand records; larger ones likely belong to bots.
 MAX_REPOSITORY_BYTES = 200_000_000
-# All whole reads share one place in the worker processes: people's files come first. Their processor time is what an operator
-# asked for.
+# All whole reads share one slot in the worker processes, because people's uploads come first. Their processor time is
+# on behalf of an operator.
 _WHOLE_READS = QuotaHolder("whole repositories", weight=1000)
 
 DELETED = "deleted"
@@ -38,7 +38,7 @@ _INACTIVE = frozenset({"RepoTakendown", "RepoSuspended", "RepoDeactivated"})
 
 @dataclass(frozen=True, slots=True)
 class AccountStatus:
-    """What the account's own PDS says about it; ``rev`` only while it is active."""
+    """What the account's own PDS says about it. ``rev`` is set only while it is active."""
 
     is_active: bool
     status: str
@@ -50,9 +50,9 @@ class BadRecordProof(RemoteFailed):
 
 
 async def prove_record(network: NetworkClients, did: Did, collection: str, rkey: str) -> RecordProof:
-    """The record, or proof of its absence, as of the repository's present commit.
+    """Return the record, or proof of its absence, as of the repository's current commit.
 
-    A wrong signature is checked again against a fresh DID document, because keys rotate. Raises NotFound (no such
+    A wrong signature is checked again with a fresh DID document, because keys rotate. Raises NotFound (no such
     repository, or not served), BadProof, RemoteFailed, RemoteSlow.
     """
     path = f"{collection}/{rkey}"
@@ -77,9 +77,10 @@ async def prove_record(network: NetworkClients, did: Did, collection: str, rkey:
 
 
 async def download_repository(network: NetworkClients, did: Did, collections: Collection[Nsid]) -> WholeRepository:
-    """The records of some collections from the whole repository, verified in a worker process.
+    """Return the records of some collections from the whole repository, verified in a worker process.
 
-    Raises NotFound (none, or not served now), RemoteFailed, RemoteSlow, AnswerTooLarge, JobStopped (reading it takes too much).
+    Raises NotFound (no repository, or not served now), RemoteFailed, RemoteSlow, AnswerTooLarge, JobStopped (reading it
+    takes too many resources).
     """
     document = await network.dids.resolve(did)
     client = XrpcClient(
@@ -112,10 +113,10 @@ async def download_repository(network: NetworkClients, did: Did, collections: Co
 
 
 async def account_status(network: NetworkClients, did: Did, pds: str) -> AccountStatus:
-    """What the PDS that the DID document names says now; no such repository counts as deleted.
+    """Return what the PDS named in the DID document says now. An unknown repository counts as deleted.
 
-    Raises RemoteFailed and RemoteSlow. A 404 without the protocol's error name is a proxy's or a wrong host's, and says
-    nothing about the account.
+    Raises RemoteFailed and RemoteSlow. A 404 without the protocol's error name comes from a proxy or a wrong host and
+    tells nothing about the account.
     """
     client = XrpcClient(network.http, network.clock, pds, circuits=network.circuits)
     try:
@@ -133,9 +134,10 @@ async def account_status(network: NetworkClients, did: Did, pds: str) -> Account
 
 
 async def profile_name(network: NetworkClients, did: Did, pds: str) -> str | None:
-    """The display name in their profile (``app.bsky.actor.profile``); empty if there is none, None if the PDS does not respond.
+    """Return the display name in their profile (``app.bsky.actor.profile``); empty if there is none, None if the PDS
+    does not respond.
 
-    Not verified: a display name proves nothing.
+    Not verified, because a display name proves nothing.
     """
     client = XrpcClient(network.http, network.clock, pds, circuits=network.circuits)
     profile = {"repo": did, "collection": PROFILE, "rkey": "self"}
@@ -153,7 +155,9 @@ async def profile_name(network: NetworkClients, did: Did, pds: str) -> str | Non
 
 
 def not_served(refused: Refused) -> Failure:
-    """The repository is not served because the account is inactive, which says nothing about its content."""
+    """Whether the error means that the repository is not served because the account is inactive, which tells nothing
+    about its content.
+    """
     return NotFound(refused.why, name=refused.name) if refused.name in _INACTIVE else refused
 
 

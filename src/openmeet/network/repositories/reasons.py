@@ -1,10 +1,10 @@
-"""Reasons of the package: why a sign-in, a session or a repository cannot be used."""
+"""Reasons why a sign-in, a session or a repository cannot be used."""
 
 from groundwork.errors import Reason
 
 
 class RepositoryReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/records.py``."""
+    """Reason codes. Their messages are in ``i18n/reasons/records.py``."""
 
     NOT_CONNECTED = "repository.not_connected"
     ACCOUNT_INACTIVE = "repository.account_inactive"

@@ -1,9 +1,9 @@
-"""The recovery key of a custodial account: created before the account, sealed until its person has it, then erased.
+"""Recovery key of a custodial account: created before the account, sealed until its person has it, then erased.
 
-A rotation key ranks before the server's from the first operation of a did:plc, or from a later one that needs a code
-from the account's e-mail; while the account is custodial nobody receives that e-mail. So the pair is created here and
-its public half is sent with ``createAccount``. The sealed key is bound to its public half, not to a person or a DID:
-the person may be merged with another, the DID is not known yet.
+A rotation key ranks above the server's if it is in the first operation of a did:plc, or in a later one that requires a
+code from the account's e-mail. While the account is custodial, nobody receives that e-mail. So the pair is created
+here, and its public half is sent with ``createAccount``. The sealed key is bound to its public half and not to a person
+or a DID, because the person may be merged with another one and the DID is not known yet.
 """
 
 import secrets
@@ -20,7 +20,7 @@ from openmeet.domain.identities.recovery_key_queries import WaitingKey
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories.clients import NetworkClients
 
-# If somebody took an account over and never came for the key, it is safer deleted than stored here.
+# If somebody took over an account and never collected the key, it is safer to delete it than to keep it here.
 KEPT_FOR = 30 * DAY
 
 # The format that `openmeet pds recover` reads.
@@ -46,7 +46,7 @@ With it the account moves to another server although the one that it is on is go
 
 
 async def make(tx: Transaction, network: NetworkClients, user_id: UserId) -> None:
-    """Create a pair for an account that will be requested."""
+    """Create a key pair for an account that will be requested."""
     key = p256.P256PrivateKey.from_random(secrets.token_bytes(48))
     public = format_did_key(key.public)
     sealed = network.sealer.seal(key.to_bytes(), purpose_of(public))
@@ -54,13 +54,13 @@ async def make(tx: Transaction, network: NetworkClients, user_id: UserId) -> Non
 
 
 def unseal(network: NetworkClients, waiting: WaitingKey) -> str:
-    """The private half as text, a secret. Raises CannotUnseal if the sealing key is gone."""
+    """Return the private half as text; this is a secret. Raises CannotUnseal if the sealing key is gone."""
     number = network.sealer.unseal(waiting.sealed, purpose_of(waiting.public_key))
     return format_private_multikey(p256.P256PrivateKey.from_bytes(number))
 
 
 def file_of(waiting: WaitingKey, private: str, identity: Identity | None, *, site: str, account_page: str) -> str:
-    """The file in which a person keeps the key: for people to read and print, and for the recovery command."""
+    """Return the file in which a person keeps the key, for people to read and print and for the recovery command."""
     return _FILE.format(
         identity=waiting.did,
         handle=(identity.handle if identity else "") or "(none)",
@@ -72,8 +72,8 @@ def file_of(waiting: WaitingKey, private: str, identity: Identity | None, *, sit
 
 
 async def erase_overdue(db: Database) -> int:
-    """Erase recovery keys that their person did not collect within ``KEPT_FOR`` of taking over the account; return how
-    many.
+    """Erase recovery keys that their person did not collect within ``KEPT_FOR`` after taking over the account; return
+    their number.
     """
     async with db.transaction() as tx:
         erased = await queries.erase_waiting_since(tx, Instant(tx.now - KEPT_FOR))
@@ -83,5 +83,5 @@ async def erase_overdue(db: Database) -> int:
 
 
 def purpose_of(public_key: str) -> str:
-    """The sealing purpose of a did:key's private half."""
+    """Return the sealing purpose of a did:key's private half."""
     return f"openmeet/recovery_key/{public_key}"

@@ -1,4 +1,6 @@
-"""Seal stored tokens and passwords, each for one purpose, tenant and account, so that no row opens in another's place."""
+"""Sealing of stored tokens and passwords. Each is bound to one purpose, tenant and account, so that no row can be
+opened in place of another.
+"""
 
 import base64
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ from openmeet.network.repositories.clients import NetworkClients
 
 @dataclass(frozen=True, slots=True)
 class PdsSession:
-    """An unsealed session. ``key`` is what OAuth tokens are bound to."""
+    """An unsealed session. ``key``: the key that OAuth tokens are bound to."""
 
     stored: SealedSession
     access: str = field(repr=False)
@@ -29,13 +31,13 @@ def seal(network: NetworkClients, did: str, access: str, refresh: str, key: p256
 
 
 def new_password_session(network: NetworkClients, pds_url: str, tokens: BearerTokens) -> NewSession:
-    """A session opened with a password, ready to be stored."""
+    """Return a session opened with a password, ready to be stored."""
     sealed = seal(network, tokens.did, tokens.access, tokens.refresh)
     return NewSession(tokens.did, PdsSessionKind.PASSWORD, pds_url, sealed)
 
 
 def unseal(network: NetworkClients, stored: SealedSession) -> PdsSession:
-    """The tokens of a stored session; raises CannotUnseal if they were sealed with a key that is gone."""
+    """Return the tokens of a stored session. Raises CannotUnseal if they were sealed with a key that is gone."""
     parts = msgspec.json.decode(
         network.sealer.unseal(stored.sealed, purpose_of(network.tenant, stored.did)), type=list[str]
     )
@@ -44,7 +46,7 @@ def unseal(network: NetworkClients, stored: SealedSession) -> PdsSession:
 
 
 def opens(network: NetworkClients, stored: SealedSession) -> bool:
-    """Whether the tokens of a stored session can be unsealed; False if they were sealed with a key that is gone."""
+    """Whether the tokens of a stored session can be unsealed. False if they were sealed with a key that is gone."""
     try:
         unseal(network, stored)
     except CannotUnseal:
@@ -62,10 +64,12 @@ def unseal_password(network: NetworkClients, account: CustodialAccount) -> str:
 
 
 def purpose_of(tenant: str, did: str) -> str:
-    """The sealing purpose of a DID's tokens."""
+    """Return the sealing purpose of a DID's tokens."""
     return f"openmeet/repository_session/{tenant}/{did}"
 
 
 def password_purpose_of(address: str) -> str:
-    """The sealing purpose of a custodial password: the user in its address, who may have been merged with another since."""
+    """Return the sealing purpose of a custodial password: the user in the account's address, who may have been merged
+    with another since.
+    """
     return f"openmeet/custodial_password/{address.partition('@')[0]}"

@@ -1,13 +1,13 @@
 """Sessions of repositories: sealed at rest, and refreshed by one worker at a time.
 
-A refresh token works once. A worker that wants to spend it first takes the row's lease, in a short transaction of its
-own, and stores the result by compare-and-set of the row's version; all others wait and find the new tokens there. A
-sent refresh is stored even if the request that wanted it is gone. A process that dies between the server's response and
-the store has spent the session's token: its lease ends, the next worker tries the old token, and if the server allows
-no second use the person signs in again. Nothing else is lost.
+A refresh token works only once. A worker that wants to use it first takes the row's lease, in a short separate
+transaction, and stores the result by compare-and-set on the row's version; all others wait and find the new tokens
+there. A refresh that was sent is stored even if the request that wanted it is gone. If a process dies between the
+server's response and the store, the session's token is used up: its lease ends, the next worker tries the old token,
+and if the server does not allow a second use, the person has to sign in again. Nothing else is lost.
 
-An ended session is marked so; a custodial account signs in again on its own, everybody else is asked to
-(``NotSignedIn``). An unreachable server ends no session.
+An ended session is marked as such. A custodial account signs in again on its own; everybody else is asked to
+(``NotSignedIn``). An unreachable server does not end a session.
 """
 
 import asyncio
@@ -39,20 +39,20 @@ from openmeet.network.repositories.session_sealing import (
     unseal_password,
 )
 
-# Errors of servers for an ended session, also for a token that was just received.
+# Errors that servers return for an ended session, even for a token that was just received.
 _ENDED = frozenset({"AuthMissing", "AuthenticationRequired", "ExpiredToken", "InvalidToken", "invalid_token"})
 
 # Longer than a refresh can take: two lookups, two requests of ten seconds each, and the store.
 LEASE_SECONDS = 60
-# A worker that finds the lease taken waits this long for the holder's tokens, checking this often.
+# A worker that finds the lease taken waits this long for the holder's tokens, checking at this interval.
 _WAIT_SECONDS = 25.0
 _LOOK_SECONDS = 0.05
-# Nothing slow happens between lease and request; a process that was suspended there must no longer send.
+# Nothing slow happens between lease and request. A process that was suspended in between must no longer send.
 _SEND_WITHIN_SECONDS = 30.0
 
 
 async def open_session(db: Database, network: NetworkClients, identity: Identity) -> PdsSession:
-    """The session in which we act for a DID. Raises NotSignedIn if its person must sign in (again)."""
+    """Return the session in which we act for a DID. Raises NotSignedIn if the person must sign in (again)."""
     async with db.reader() as reader:
         stored = await session_queries.find_of(reader, identity.did, identity.user_id)
         account = await queries.custodial_account(reader, identity.user_id)
@@ -74,7 +74,9 @@ async def open_session(db: Database, network: NetworkClients, identity: Identity
 
 
 async def refresh(db: Database, network: NetworkClients, did: str) -> None:
-    """Refresh the session of a DID. Raises NotSignedIn also if nobody here has that DID, otherwise as ``renew``."""
+    """Refresh the session of a DID. Also raises NotSignedIn if nobody here has that DID; otherwise the same errors as
+    ``renew``.
+    """
     async with db.reader() as reader:
         identity = await queries.find(reader, did)
     if identity is None:
@@ -83,10 +85,10 @@ async def refresh(db: Database, network: NetworkClients, did: str) -> None:
 
 
 async def renew(db: Database, network: NetworkClients, identity: Identity, session: PdsSession) -> PdsSession:
-    """The session with fresh tokens: those that another worker has got since, or new ones.
+    """Return the session with fresh tokens: those that another worker has obtained since, or new ones.
 
-    Raises NotSignedIn (it has ended), Unavailable (another worker is at it and does not finish), and what the server's
-    response raises.
+    Raises NotSignedIn (the session has ended), Unavailable (another worker is refreshing it and does not finish), and
+    the errors of the server.
     """
     lease = secrets.token_urlsafe(12)
     patience = time.monotonic() + _WAIT_SECONDS
@@ -104,7 +106,7 @@ async def renew(db: Database, network: NetworkClients, identity: Identity, sessi
             raise Unavailable(RepositoryReason.SESSION_BUSY)
         await asyncio.sleep(_LOOK_SECONDS)
     task = asyncio.create_task(_spend(db, network, identity, session, lease))
-    # Once sent, the response must be stored: the caller may disconnect, but the token is spent.
+    # Once the request is sent, the response must be stored: the caller may disconnect, but the token is used up.
     network.refreshing.add(task)
     task.add_done_callback(lambda done: _part_with(network, done))
     return await asyncio.shield(task)
@@ -112,7 +114,7 @@ async def renew(db: Database, network: NetworkClients, identity: Identity, sessi
 
 def _part_with(network: NetworkClients, done: "asyncio.Task[PdsSession]") -> None:
     network.refreshing.discard(done)
-    # If nobody waits any longer, nobody retrieves the exception, and the event loop would report that as a defect.
+    # If nobody waits any longer, nobody retrieves the exception, and the event loop would report it as an error.
     if not done.cancelled():
         done.exception()
 
@@ -120,7 +122,7 @@ def _part_with(network: NetworkClients, done: "asyncio.Task[PdsSession]") -> Non
 async def note_refused(db: Database, network: NetworkClients, identity: Identity, refused: NotSignedIn) -> None:
     """Note that the PDS no longer knows the session: the next use needs a login (automatic for a custodial account).
 
-    A refusal with another cause (a proof, say) ends no session.
+    A refusal with another cause, such as a proof, does not end the session.
     """
     if refused.name not in _ENDED:
         return
@@ -164,7 +166,8 @@ async def _spend(
         )
         stored = await session_queries.find(tx, identity.did)
     if stored is None:
-        # Its person signed out in between: the token that was revoked may be the one that this refresh replaced.
+        # The person signed out in the meantime, and the token that was revoked may be the one that this refresh
+        # replaced.
         await give_back(db, network, replace(session.stored, sealed=sealed))
         raise NotSignedIn(RepositoryReason.SIGN_IN_AGAIN)
     if not is_stored:
@@ -206,9 +209,9 @@ async def _ask(db: Database, network: NetworkClients, session: PdsSession, *, be
 
 
 async def _check_residence(network: NetworkClients, stored: SealedSession) -> None:
-    """Make sure that the account has not moved: no token is sent to its old server.
+    """Make sure that the account has not moved, so that no token is sent to its old server.
 
-    The document is resolved afresh; the cached one counts only if no server responds.
+    The document is resolved afresh; the cached one is used only if no server responds.
     """
     network.dids.recheck(stored.did)
     try:
@@ -220,7 +223,7 @@ async def _check_residence(network: NetworkClients, stored: SealedSession) -> No
 
 
 def access_end(network: NetworkClients, seconds: int | None) -> Instant | None:
-    """When an access token with this lifetime ends, from now."""
+    """Return when an access token with this lifetime, starting now, expires."""
     return None if seconds is None else Instant(network.clock.now() + seconds * SECOND)
 
 
@@ -283,7 +286,7 @@ async def give_back_all(db: Database, network: NetworkClients, user_id: UserId, 
 
 
 async def give_back(db: Database, network: NetworkClients, ended: SealedSession) -> None:
-    """Revoke a session at its server. A failure is logged; nothing here depends on it."""
+    """Revoke a session at its server. A failure is only logged; nothing here depends on it."""
     try:
         async with asyncio.timeout(REVOKE_SECONDS):
             await _revoke(db, network, ended)
@@ -297,7 +300,7 @@ async def _revoke(db: Database, network: NetworkClients, ended: SealedSession) -
     try:
         session = session_sealing.unseal(network, ended)
     except CannotUnseal:
-        return  # what cannot be unsealed cannot be used
+        return  # a session that cannot be unsealed cannot be used
     if session.key is None:
         tokens = BearerTokens(ended.did, session.access, session.refresh)
         await delete_session(network.http, network.clock, ended.pds_url, tokens)

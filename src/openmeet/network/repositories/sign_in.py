@@ -1,6 +1,6 @@
-"""Sign-in with the password of an AT Protocol account: proof that somebody controls a DID.
+"""Sign-in with the password of an AT Protocol account, which proves that somebody controls a DID.
 
-The password goes to the account's own PDS, found through its DID document, and is never stored; an app password
+The password is sent to the account's own PDS, found through its DID document, and never stored. An app password
 suffices.
 """
 
@@ -25,8 +25,8 @@ from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.network.repositories.session_sealing import new_password_session
 from openmeet.outbox.kinds import JobKind
 
-# Find or create the user of a proven DID: (transaction, DID, handle, PDS). Bound by ``programs/``: account merge knows
-# all domain tables.
+# Find or create the user of a proven DID: (transaction, DID, handle, PDS). Bound by ``programs/``, because account
+# merge knows all domain tables.
 Arrive = Callable[[Transaction, Did, str, str], Awaitable[UserId]]
 
 
@@ -37,7 +37,7 @@ async def find_or_create_user(tx: Transaction, did: Did, handle: str, pds_url: s
 
 @dataclass(frozen=True, slots=True)
 class PasswordSignIn:
-    """Who signed in. ``may_be_app_password``: the password is perhaps not the account's own."""
+    """Who signed in. ``may_be_app_password``: the password might not be the account's main password."""
 
     user_id: UserId
     may_be_app_password: bool
@@ -52,12 +52,13 @@ async def sign_in_with_password(
     client_address: str = "",
     arrive: Arrive = find_or_create_user,
 ) -> PasswordSignIn:
-    """Open a repository session for a handle or DID; return its user, created if needed. ``client_address``: of the visitor.
+    """Open a repository session for a handle or DID; return its user, who is created if necessary. ``client_address``:
+    the visitor's address.
 
-    A live OAuth session at the same server stays, and the password only identifies the person: scopes granted there are
-    never exchanged for full access without asking. Enqueues a read of their calendar (``JobKind.BACKFILL``). Raises
-    InvalidInput (not a handle), NotFound (unknown handle), NotSignedIn (wrong password, or a code is needed), TooMany,
-    RemoteFailed and RemoteSlow.
+    A live OAuth session at the same server stays, and the password then only identifies the person: scopes granted
+    there are never exchanged for full access without asking. Enqueues a read of their calendar (``JobKind.BACKFILL``).
+    Raises InvalidInput (not a handle), NotFound (unknown handle), NotSignedIn (wrong password, or a code is needed),
+    TooMany, RemoteFailed and RemoteSlow.
     """
     try:
         name = parse_at_identifier(identifier.strip().removeprefix("@"))
@@ -92,7 +93,7 @@ _HINT = RepositoryReason.HANDLE_OR_SERVER_NEEDED
 
 @dataclass(frozen=True, slots=True)
 class ServerOrigin:
-    """An origin: of a PDS or of an authorization server."""
+    """The origin of a PDS or of an authorization server."""
 
     origin: str
 
@@ -101,8 +102,8 @@ Named = Did | Handle | ServerOrigin
 
 
 def read_name(typed: str) -> Named:
-    """Parse a typed name. Raises InvalidInput (``identifier``) with what to write instead."""
-    # Handles copied from pages and messages contain invisible direction marks and joiners.
+    """Parse a typed name. Raises InvalidInput (``identifier``), which says what to type instead."""
+    # Handles copied from pages and messages can contain invisible direction marks and joiners.
     text = "".join(each for each in typed if unicodedata.category(each) not in {"Cf", "Cc"}).strip()
     text = text.removeprefix("at://").removeprefix("@")
     if not text:
@@ -120,7 +121,7 @@ def read_name(typed: str) -> Named:
 
 
 def text_of(named: Named) -> str:
-    """What somebody would type to name this account."""
+    """Return what somebody would type to name this account."""
     return named.origin if isinstance(named, ServerOrigin) else str(named)
 
 

@@ -1,4 +1,4 @@
-"""Read an exported repository in a worker process: verify all of it, keep the records of some collections."""
+"""Read an exported repository in a worker process: verify all of it, and keep the records of some collections."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -18,21 +18,23 @@ _READ_AT_ONCE: Final = 256 * 1024
 _CPU_SECONDS: Final = 30.0
 _CPU_SECONDS_PER_BYTE: Final = 1e-6
 _WALL_SECONDS_PER_CPU_SECOND: Final = 5.0
-# The blocks and their addresses: an estimate; small records take several times the bytes of the file.
+# Memory for the blocks and their CIDs: an estimate. Small records take several times the size of the file.
 _MEMORY_BYTES: Final = 512 * MEBIBYTE
 _MEMORY_BYTES_PER_BYTE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class WholeRepository:
-    """What is kept of a repository: the commit, its signature not verified yet, and ``(path, CID, record)``."""
+    """What is kept of a repository: the commit, whose signature is not verified yet, and tuples ``(path, CID,
+    record)``.
+    """
 
     commit: Commit
     records: Sequence[tuple[str, Cid, bytes]]
 
 
 def read_whole(path: Path, collections: Collection[Nsid]) -> WholeRepository:
-    """Run in a worker: read a CAR. Raises Malformed."""
+    """Read a CAR file. Runs in a worker process. Raises Malformed."""
     reader = car.CarReader()
     blocks: dict[Cid, bytes] = {}
     with path.open("rb") as file:
@@ -52,7 +54,7 @@ def read_whole(path: Path, collections: Collection[Nsid]) -> WholeRepository:
 
 
 def limits_of(size: int) -> JobLimits:
-    """Limits of reading a file of so many bytes."""
+    """Return the limits for reading a file of this many bytes."""
     cpu_seconds = _CPU_SECONDS + size * _CPU_SECONDS_PER_BYTE
     return JobLimits(
         cpu_seconds=cpu_seconds,
