@@ -54,8 +54,8 @@ async def change(
     expected_revision: int | None = None,
     undoes: ActId | None = None,
 ) -> ModerationPolicy:
-    """Store another policy; an equal one changes nothing. Raises PreconditionFailed (changed since
-    ``expected_revision``).
+    """Store a new policy. An equal one changes nothing. Raises PreconditionFailed if it changed since
+    ``expected_revision``.
     """
     before = await current(tx)
     if expected_revision is not None and before.revision != expected_revision:
@@ -85,19 +85,19 @@ async def change(
 
 
 def parsed(words: str) -> ModerationPolicy:
-    """Parse the policy in a log line."""
+    """Parse the policy stored in a log line."""
     given = dict(part.split("=") for part in words.split())
     numbers = {name: int(given[name]) for name in _NUMBERS}
     return ModerationPolicy(holds_first_events=given["holds_first_events"] == "1", **numbers)
 
 
 def words_of(policy: ModerationPolicy) -> str:
-    """The policy as a log line stores it."""
+    """Encode the policy for a log line."""
     return " ".join(f"{one.name}={int(getattr(policy, one.name))}" for one in fields(policy) if one.name in NAMES)
 
 
 async def is_moderator(reader: Reader, user_id: UserId, named: Sequence[str]) -> bool:
-    """Whether the caller is a moderator of the community. ``named``: the moderators in the settings."""
+    """Whether the caller is a moderator of the community. ``named``: the moderators listed in the settings."""
     if await named_as(reader, user_id, named) is not None:
         return True
     by_command = "select 1 as found from moderators where user_id = :user_id"
@@ -111,7 +111,7 @@ async def require_moderator(reader: Reader, caller: Caller, named: Sequence[str]
 
 
 async def name(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:
-    """Name a moderator; False if they are one already."""
+    """Appoint a moderator. False if they already are one."""
     made = await tx.execute(
         "insert into moderators (user_id, named_at) values (:user_id, :now) on conflict (user_id) do nothing",
         user_id=user_id,
@@ -125,7 +125,7 @@ async def name(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:
 
 
 async def unname(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:
-    """Remove a moderator named by the command; False if there is none. Those in the settings stay."""
+    """Dismiss a moderator whom the command appointed. False if there is none. Moderators listed in the settings stay."""
     gone = await tx.execute("delete from moderators where user_id = :user_id", user_id=user_id)
     if gone:
         await audit_log.add(
@@ -135,6 +135,6 @@ async def unname(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool
 
 
 async def listed(reader: Reader) -> list[UserId]:
-    """Moderators named by the command, oldest first."""
+    """Moderators appointed by the command, oldest first."""
     rows = await reader.fetch("select user_id from moderators order by named_at, user_id")
     return [UserId(row["user_id"]) for row in rows]

@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals and invalid input in moderation."""
 
 from groundwork.errors import Reason
 
 
 class ModerationReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/site.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/site.py``."""
 
     DECIDED_MEANWHILE = "moderation.decided_meanwhile"
     NOTHING_REPORTED = "moderation.nothing_reported"

@@ -15,7 +15,7 @@ _COLUMNS = "id, reporter_id, thing, subject, reason, words, created_at, closed_a
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """Open reports about one subject: how many, since when."""
+    """Number of open reports about one subject, and when the first was filed."""
 
     subject: Subject
     number: int
@@ -23,7 +23,7 @@ class Bundle:
 
 
 async def put(tx: Transaction, reporter_id: UserId, subject: Subject, reason: ReportReason, words: str) -> AbuseReport:
-    """File a report; a repetition updates the open one."""
+    """File a report. If the user already has an open one about the subject, update it."""
     row = await tx.fetch_one(
         f"""
         insert into reports ({_COLUMNS}, closed_by_act)
@@ -45,7 +45,7 @@ async def put(tx: Transaction, reporter_id: UserId, subject: Subject, reason: Re
 
 
 async def bundles(reader: Reader, *, after: tuple[Instant, str] | None, limit: int) -> list[Bundle]:
-    """Subjects with open reports, longest waiting first."""
+    """Subjects with open reports, the longest-waiting first."""
     clause = "" if after is None else "having (min(created_at), subject) > (:after_since, :after_subject)"
     values: dict[str, object] = {} if after is None else {"after_since": after[0], "after_subject": after[1]}
     rows = await reader.fetch(
@@ -91,7 +91,7 @@ async def open_by(reader: Reader, reporter_id: UserId, subject: str) -> AbuseRep
 
 
 async def close(tx: Transaction, subject: str, outcome: ReportOutcome, act_id: ActId) -> int:
-    """Close the open reports about a subject, referring to this action; returns how many."""
+    """Close the open reports about a subject with a reference to this action. Returns the number closed."""
     return await tx.execute(
         "update reports set closed_at = :now, outcome = :outcome, closed_by_act = :act_id"
         " where subject = :subject and closed_at is null",
@@ -103,7 +103,7 @@ async def close(tx: Transaction, subject: str, outcome: ReportOutcome, act_id: A
 
 
 async def reopen(tx: Transaction, act_id: ActId) -> int:
-    """Reopen reports that this action closed, unless the reporter has filed again; returns how many."""
+    """Reopen the reports that this action closed, unless the reporter has filed again. Returns the number reopened."""
     return await tx.execute(
         """
         update reports set closed_at = null, outcome = null, closed_by_act = null
@@ -116,7 +116,7 @@ async def reopen(tx: Transaction, act_id: ActId) -> int:
 
 
 async def count_open(reader: Reader) -> int:
-    """How many subjects have open reports."""
+    """Number of subjects with open reports."""
     row = await reader.fetch_one("select count(distinct subject) as number from reports where closed_at is null")
     return int(row["number"]) if row else 0
 

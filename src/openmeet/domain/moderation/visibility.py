@@ -1,7 +1,7 @@
-"""Moderation status in queries: the condition that leaves out withheld subjects, and SQL of the row per subject.
+"""Moderation status in queries: the condition that leaves out withheld subjects, and SQL for each subject's row.
 
-Only the visibility conditions of each package (``events.visibility.is_hidden`` and the equivalents of series and
-groups) use ``is_withheld``.
+``is_withheld`` is used only in the visibility conditions of each package (``events.visibility.is_hidden`` and its
+equivalents for series and groups).
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ _COLUMNS = "subject, thing, state, reason, decided_by, since"
 
 
 def is_withheld(*subjects: str, is_public: str) -> str:
-    """SQL condition: a subject in one of these columns is shown to its owner only.
+    """SQL condition: a subject in one of these columns is shown only to its owner.
 
-    ``FIRST_EVENT`` hides only a user's public events: ``is_public`` is the condition for that.
+    ``is_public`` is a condition for ``FIRST_EVENT``, which hides only a user's public events.
     """
     return (
         f"exists (select 1 from moderation_states w where w.subject in ({', '.join(subjects)}) and w.state <> 'trusted'"
@@ -26,7 +26,7 @@ def is_withheld(*subjects: str, is_public: str) -> str:
 
 
 def awaits_first(person: str) -> str:
-    """SQL condition: public events of this user (a column) wait for a moderator."""
+    """SQL condition: this user's (a column) public events wait for a moderator."""
     return (
         f"exists (select 1 from moderation_states w where w.subject = {person} and w.thing = 'person'"
         " and w.state = 'first_event')"
@@ -46,13 +46,13 @@ def is_blocked(*subjects: str) -> str:
 
 
 async def of(reader: Reader, subject: str) -> ModerationStatus | None:
-    """The status of a subject; None: never decided."""
+    """The status of a subject. None if nothing was ever decided about it."""
     found = await of_each(reader, [subject])
     return found.get(subject)
 
 
 async def of_each(reader: Reader, subjects: Sequence[str]) -> dict[str, ModerationStatus]:
-    """``of`` for several subjects."""
+    """Like ``of``, for several subjects."""
     if not subjects:
         return {}
     rows = await reader.fetch(
@@ -86,7 +86,7 @@ async def change(
     reason: str,
     by: UserId | None,
 ) -> bool:
-    """Compare and set: False if the status is no longer the expected one."""
+    """Set the status by compare-and-set. False if the status is no longer the expected one."""
     if after is SubjectVisibility.SHOWN:
         changed = await tx.execute(
             "delete from moderation_states where subject = :subject and state = :before",
@@ -112,7 +112,7 @@ async def change(
 
 
 async def hold(tx: Transaction, subjects: Sequence[Subject], state: SubjectVisibility) -> None:
-    """Withhold these subjects until a moderator decides. Subjects that have a status already keep it."""
+    """Withhold these subjects until a moderator decides. Subjects that already have a status keep it."""
     await tx.execute_many(
         """
         insert into moderation_states (subject, thing, state, reason, decided_by, since)
@@ -124,7 +124,7 @@ async def hold(tx: Transaction, subjects: Sequence[Subject], state: SubjectVisib
 
 
 async def release(tx: Transaction, subjects: Sequence[str], state: SubjectVisibility) -> int:
-    """Show subjects that still have this status; returns how many."""
+    """Show subjects that still have this status. Returns the number shown."""
     if not subjects:
         return 0
     return await tx.execute(
@@ -135,7 +135,7 @@ async def release(tx: Transaction, subjects: Sequence[str], state: SubjectVisibi
 
 
 async def keep_waiting(tx: Transaction, subjects: Sequence[str]) -> None:
-    """Newcomers held for some time now wait for a moderator."""
+    """Make newcomers who were held for some time wait for a moderator."""
     if subjects:
         await tx.execute(
             "update moderation_states set state = 'burst' where subject in :subjects and state = 'arrival'",

@@ -1,1 +1,1 @@
-"""What a moderator's decision changes in events, series, groups and accounts."""
+"""Effects of a moderator's decision on events, series, groups and accounts."""

@@ -1,4 +1,4 @@
-"""Moderators' actions with their consequences: notify owners, free capacity, reevaluate records for publication."""
+"""Moderators' actions with their consequences: notify owners, free capacity, enqueue records for review."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -25,14 +25,14 @@ from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publications
 
-# The status that a decision sets, by its name in forms and in the API.
+# The status that each decision sets, by the decision's name in forms and in the API.
 DECISIONS: Final[Mapping[str, SubjectVisibility]] = {
     "hide": SubjectVisibility.HIDDEN,
     "show": SubjectVisibility.SHOWN,
     "trust": SubjectVisibility.TRUSTED,
 }
 
-# Newcomers decided about per transaction.
+# Maximum number of newcomers to decide about per transaction.
 AT_ONCE = 200
 
 _WAITING = (SubjectVisibility.FIRST_EVENT, SubjectVisibility.ARRIVAL, SubjectVisibility.BURST)
@@ -41,7 +41,7 @@ _WAITING = (SubjectVisibility.FIRST_EVENT, SubjectVisibility.ARRIVAL, SubjectVis
 async def decide(
     tx: Transaction, moderator: Caller, subject: Subject, after: SubjectVisibility, reason: str
 ) -> StatusChange:
-    """Set the subject's status. ``reason`` is told to its owner. Raises NotFound, Refused, Conflict, InvalidForm."""
+    """Set the subject's status. ``reason`` is shown to its owner. Raises NotFound, Refused, Conflict, InvalidForm."""
     await _require_existing(tx, subject)
     is_told = after is SubjectVisibility.HIDDEN and subject.thing in {Thing.EVENT, Thing.SERIES, Thing.GROUP}
     step = await actions.decide(tx, moderator.user_id, subject, after, model.check_reason(reason, is_told=is_told))
@@ -52,7 +52,9 @@ async def decide(
 async def decide_waiting(
     tx: Transaction, moderator: Caller, after: SubjectVisibility, *, host: str, reason: str
 ) -> int:
-    """Show or block newcomers held for a moderator, of one host or all (empty); returns how many, up to ``AT_ONCE``."""
+    """Show or block newcomers who wait for a moderator, from one host or from all (empty). Returns the number, at most
+    ``AT_ONCE``.
+    """
     rows = await tx.fetch(
         """
         select w.subject from moderation_states w left join remote_authors n on n.did = w.subject
@@ -76,7 +78,10 @@ async def undo(tx: Transaction, moderator: Caller, act_id: ActId) -> None:
 
 
 async def _require_existing(reader: Reader, subject: Subject) -> None:
-    """A DID or host may be decided about before any of its content arrived; other subjects must exist."""
+    """Raise NotFound if the subject does not exist.
+
+    DIDs and hosts are exempt: moderators can decide about them before any of their content has arrived.
+    """
     if subject.thing in {Thing.DID, Thing.HOST}:
         return
     if not (await subjects.described(reader, [subject]))[subject.id].is_there:
@@ -117,7 +122,7 @@ async def _follow_person(tx: Transaction, person: UserId, step: StatusChange) ->
 
 
 async def _notify_host(tx: Transaction, event_id: EventId, step: StatusChange) -> None:
-    """Notify the author of the decision and its reason, and the listeners to event changes."""
+    """Notify the author of the decision and its reason, and subscribers to event changes."""
     event = await events.lock_for_update(tx, event_id)
     if event is None or event.is_gone:
         return
@@ -125,7 +130,7 @@ async def _notify_host(tx: Transaction, event_id: EventId, step: StatusChange) -
     if step.after is not SubjectVisibility.HIDDEN:
         await publications.recheck_unpublished_of(tx, event.author_id)
     if step.before in _WAITING and step.before is not SubjectVisibility.FIRST_EVENT:
-        # A held event from the network: nobody here was told that it is held.
+        # A held event from the network: nobody here was notified that it is held.
         return
     about = Moderated(is_hidden=step.after is SubjectVisibility.HIDDEN, reason=step.reason)
     to, revision = [event.author_id], int(tx.now)
@@ -133,7 +138,9 @@ async def _notify_host(tx: Transaction, event_id: EventId, step: StatusChange) -
 
 
 async def _notify_group(tx: Transaction, group_id: GroupId, step: StatusChange) -> None:
-    """Notify the group's admins. Once it is shown, publish its events' records that were due while it was hidden."""
+    """Notify the group's admins. If the group is shown, publish the records of its events that became due while it was
+    hidden.
+    """
     group = await groups.lock(tx, group_id)
     if group is None or group.deleted_at is not None:
         return
@@ -147,7 +154,7 @@ async def _notify_group(tx: Transaction, group_id: GroupId, step: StatusChange) 
 
 
 async def _notify_host_of_series(tx: Transaction, step: StatusChange) -> None:
-    """The notification is about its next date, which has a page."""
+    """Notify the author of a series. The notification is about its next date, because dates have pages."""
     held = [one.event for one in await date_queries.stored(tx, SeriesId(step.subject.id))]
     coming = [event for event in held if not event.is_gone and not event.is_over(tx.now)] or held[-1:]
     if coming:

@@ -1,9 +1,9 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals of moderators' decisions."""
 
 from groundwork.errors import Reason
 
 
 class ModerationEffectsReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/site.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/site.py``."""
 
     NO_SUCH_SUBJECT = "moderation_effects.no_such_subject"

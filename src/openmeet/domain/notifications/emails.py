@@ -1,8 +1,8 @@
-"""Bundling notifications into e-mails: the SQL of ``notification_emails``.
+"""Bundling of notifications into e-mails: the SQL of ``notification_emails``.
 
-At most one e-mail per user and subject is open (a constraint); later notifications join it until it is sent. The
-handler closes it at the first delivery attempt. From then on its contents are fixed, so that a retry sends the same
-text, and later notifications open another. Code that adds notifications holds the lock on the subject's row, which
+A constraint allows at most one open e-mail per user and subject; later notifications join it until it is sent. The
+handler closes it at the first delivery attempt. After that its contents are fixed, so that a retry sends the same text,
+and later notifications open another e-mail. Code that adds notifications holds the lock on the subject's row, which
 prevents deadlocks.
 """
 
@@ -23,8 +23,9 @@ from openmeet.outbox.emails import enqueue_emails
 
 @dataclass(frozen=True, slots=True)
 class DueNotification:
-    """An e-mail to one user, due not later than ``due_at``. ``is_bundled``: ``subject`` differs from the notifications'
-    own.
+    """An e-mail to one user, due no later than ``due_at``.
+
+    ``is_bundled``: ``subject`` is not the subject of the notifications themselves.
     """
 
     user_id: UserId
@@ -49,8 +50,8 @@ _OPEN = """
         on conflict (user_id, subject) where closed_at is null do nothing
 """
 
-# Together with the recipients' preferences, because others wait for the subject's row and each statement is a round
-# trip on PostgreSQL. SQLite has one writer, so there is nothing to lock.
+# Read in one statement with the recipients' preferences: others wait for the lock on the subject's row, and each
+# statement is a round trip on PostgreSQL. SQLite has a single writer, so nothing needs to be locked.
 _HELD = (
     "(select id, user_id, due_at from notification_emails"
     " where closed_at is null and user_id in :user_ids and subject = :subject order by user_id{lock})"
@@ -69,9 +70,10 @@ _WITH_HELD = {
 async def addressees_and_mails(
     tx: Transaction, user_ids: Sequence[UserId], topic: NotificationTopic, sources: Collection[str], subject: str
 ) -> list[tuple[NotificationRecipient, str | None, Instant | None]]:
-    """``preferences.addressees`` for a few users, each with their open e-mail about this subject and its due time.
+    """Like ``preferences.addressees``, for a few users, and also return the id and due time of each user's open e-mail
+    about this subject.
 
-    The e-mails are locked until the transaction ends.
+    The e-mails stay locked until the transaction ends.
     """
     if not user_ids:
         return []
@@ -89,11 +91,10 @@ async def addressees_and_mails(
 
 
 async def for_news(tx: Transaction, news: Sequence[DueNotification]) -> dict[UserId, str]:
-    """The open e-mail of each user for these notifications: the existing one about the subject, or a new one with its
-    job.
+    """Find or create the open e-mail of each user for these notifications. A new e-mail gets a job.
 
-    An urgent notification brings the due time of the waiting ones forward. The e-mails are locked, and the
-    notifications are not in them yet.
+    An urgent notification moves the due time of those already waiting forward. The e-mails are locked; the caller adds
+    the notifications to them.
     """
     found: dict[UserId, str] = {}
     for start in range(0, len(news), AT_ONCE):
@@ -126,7 +127,7 @@ async def _for_news(tx: Transaction, news: Sequence[DueNotification]) -> dict[Us
     )
     mail_of = {user_id: mail_id for user_id, (mail_id, _) in {**known, **fresh}.items()}
     now_open = await _find_open(tx, [one for _, one in fresh.values()]) if fresh else {}
-    # A writer without the lock on the subject may have opened one at the same moment: use that one.
+    # A writer that does not hold the lock on the subject may have opened an e-mail at the same moment. Use that one.
     others = [one for user_id, (mail_id, one) in fresh.items() if now_open.get(user_id) != mail_id]
     if others:
         mail_of |= await _for_news(tx, others)
@@ -144,7 +145,7 @@ async def _for_news(tx: Transaction, news: Sequence[DueNotification]) -> dict[Us
 
 
 async def _lock_open(tx: Transaction, news: Sequence[DueNotification]) -> dict[UserId, tuple[str, Instant]]:
-    """The open e-mail of each user about their subject, locked, and its due time."""
+    """Lock the open e-mail of each user about the subject, and return its id and due time."""
     ids = list((await _find_open(tx, news)).values())
     rows = await tx.fetch(_LOCK_OPEN, ids=ids) if ids else []
     return {UserId(row["user_id"]): (row["id"], row["due_at"]) for row in rows}
@@ -157,7 +158,7 @@ async def _find_open(tx: Transaction, news: Sequence[DueNotification]) -> dict[U
 
 
 async def last_sent(tx: Transaction, about: Collection[tuple[UserId, str]]) -> dict[tuple[UserId, str], Instant]:
-    """When the last e-mail of each (user, subject) was closed; without those who got none lately."""
+    """When the last e-mail to each user about the subject was closed. Pairs without a recent e-mail are missing."""
     if not about:
         return {}
     rows = await tx.fetch(
@@ -171,15 +172,16 @@ async def last_sent(tx: Transaction, about: Collection[tuple[UserId, str]]) -> d
 
 
 async def enqueue_digests(tx: Transaction, digests: Sequence[tuple[UserId, str, Instant]]) -> None:
-    """(user, day, send time): enqueue the digest of that day; its contents are chosen when it is sent.
+    """Enqueue digests, given as (user, day, send time). A digest's contents are chosen when it is sent.
 
-    If that digest was already sent, because the user now wants a later hour or has travelled west, enqueue another.
+    If the digest of that day was already sent, another is enqueued. This happens if the user has since chosen a later
+    hour or travelled west.
     """
     await enqueue_emails(tx, DIGEST_MAIL, digests, renews=True)
 
 
 async def close(tx: Transaction, mail_id: str) -> list[Notification]:
-    """Close an e-mail and fix its contents; empty if they went into another."""
+    """Close an e-mail and fix its contents. The result is empty if its notifications moved into another e-mail."""
     await tx.execute(
         "update notification_emails set closed_at = :now where id = :id and closed_at is null", id=mail_id, now=tx.now
     )
@@ -187,7 +189,7 @@ async def close(tx: Transaction, mail_id: str) -> list[Notification]:
 
 
 async def close_digest(tx: Transaction, user_id: UserId, day: str, revision: int) -> list[Notification]:
-    """Close the digest of a day and fix its contents. ``revision``: of the job, see ``enqueue_digests``."""
+    """Close the digest of a day and fix its contents. ``revision`` is the job's (see ``enqueue_digests``)."""
     mail_id = f"{day} {revision} {user_id}"
     is_first = await tx.execute(
         """
@@ -217,15 +219,15 @@ async def in_mail(reader: Reader, mail_id: str) -> list[Notification]:
 
 
 async def forget_closed(tx: Transaction, before: Instant) -> int:
-    """Drop e-mails that were sent long ago; the notifications stay."""
+    """Delete e-mails that were sent long ago. Their notifications stay."""
     return await tx.execute("delete from notification_emails where closed_at < :before", before=before)
 
 
-# As long as completed jobs are remembered: nothing needs the contents after that.
+# As long as completed jobs are kept; the contents are not needed after that.
 SENT_MAILS_KEPT = 30 * DAY
 
 
 async def forget_sent_mails(db: Database) -> int:
-    """Drop old assignments of notifications to e-mails; the notifications stay."""
+    """Delete old assignments of notifications to e-mails. The notifications stay."""
     async with db.transaction() as tx:
         return await forget_closed(tx, Instant(tx.now - SENT_MAILS_KEPT))

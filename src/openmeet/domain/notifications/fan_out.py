@@ -1,8 +1,9 @@
-"""Fan-out: notify very many people of one change, the first at once, the rest by a job.
+"""Fan-out: notify very many people of one change, the first ones at once and the rest by a job.
 
-Recipients are read when they are notified, so who left, blocked or muted in between is not; what they are told is kept
-as it was decided. Progress is stored in the transaction that notifies, so a handler that dies notifies nobody twice
-(invariant 10). Fan-outs of one subject run one after the other: nobody hears of a later change before an earlier one.
+Recipients are read when they are notified, so anyone who has left, blocked or muted meanwhile is skipped. The content
+of the notification does not change after the start. Progress is stored in the transaction that notifies, so a handler
+that dies notifies nobody twice (invariant 10). Fan-outs of one subject run one after the other, so nobody hears of a
+later change before an earlier one.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,7 +23,8 @@ from openmeet.outbox.kinds import JobKind
 
 FanOutId = NewType("FanOutId", str)
 
-# How many people a change notifies in its own transaction, and a handler in each of its own: 15 and 50 ms on a laptop.
+# How many people are notified in the transaction of the change, and in each transaction of the handler. They take 15
+# and 50 ms on a laptop.
 FIRST: Final = 100
 PIECE: Final = 500
 
@@ -30,7 +32,9 @@ _BEGINNING: Final = ""
 
 
 class FanOutSubject(Protocol):
-    """An event, series or group of whose change many people are notified. Its row is locked while they are notified."""
+    """An event, series or group with a change of which many people are notified. Its row is locked while they are
+    notified.
+    """
 
     @property
     def id(self) -> str: ...
@@ -42,8 +46,9 @@ N = TypeVar("N", bound=msgspec.Struct)
 
 @dataclass(frozen=True, slots=True)
 class RecipientPage:
-    """The next people, by kind. ``resume_after``: where the page after this begins, in the audience's own order; None
-    if this is the last.
+    """The next recipients, by kind of notification.
+
+    ``resume_after``: where the next page begins, in the audience's own order. None if this is the last page.
     """
 
     notices: Sequence[tuple[NotificationKind[Any], Sequence[Notice[Any]]]]
@@ -54,16 +59,17 @@ NOBODY_LEFT: Final = RecipientPage((), None)
 
 
 async def _nothing(_: Transaction, __: Sequence[str]) -> None:
-    """Lock nothing more: the subject's lock is enough."""
+    """Lock nothing else, because the subject's lock is enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class FanOutAudience(Generic[S, N]):
-    """Recipients of a change. ``name`` is stored, and so is a ``notice``: what they are notified of.
+    """Recipients of a change.
 
-    ``lock``: locks the subject; None if there is no such row any more. ``page``: the next people after a place in its
-    order (at first an empty string), at most so many. ``lock_others``: locks the rows that the notifications are about,
-    where they are not the subject; who starts a fan-out has locked them.
+    ``name`` is stored together with a ``notice``, the content of the notification. ``lock``: locks the subject; None if
+    its row no longer exists. ``page``: returns the recipients after a given position (at first an empty string), up to
+    a given number. ``lock_others``: locks the rows that the notifications are about, if they are not the subject; code
+    that starts a fan-out has already locked them.
     """
 
     name: str
@@ -74,7 +80,9 @@ class FanOutAudience(Generic[S, N]):
 
 
 async def start(tx: Transaction, audience: FanOutAudience[S, N], subject: S, notice: N) -> FanOutId | None:
-    """Notify everybody of a change of a locked subject. Returns the id of the rest, None if there is none."""
+    """Notify everybody of a change of a locked subject. Returns the id of the stored remainder, or None if everybody
+    was notified.
+    """
     resume_after: str | None = _BEGINNING
     if not await is_any_left(tx, subject.id):
         page = await audience.page(tx, subject, notice, _BEGINNING, FIRST)
@@ -86,7 +94,7 @@ async def start(tx: Transaction, audience: FanOutAudience[S, N], subject: S, not
 async def insert(
     tx: Transaction, audience: FanOutAudience[S, N], subject_id: str, notice: N, resume_after: str
 ) -> FanOutId:
-    """Store the rest of a fan-out of a locked subject, and enqueue it."""
+    """Store the remainder of a fan-out of a locked subject, and enqueue it."""
     left = FanOutId(new_id(tx.now))
     await tx.execute(
         """
@@ -105,13 +113,13 @@ async def insert(
 
 
 async def stop(tx: Transaction, fan_out_id: FanOutId) -> str | None:
-    """Stop a fan-out of a locked subject; returns its ``resume_after``, None if it was complete."""
+    """Stop a fan-out of a locked subject. Returns its ``resume_after``, or None if it was complete."""
     row = await tx.fetch_one("delete from fan_outs where id = :id returning resume_after", id=fan_out_id)
     return None if row is None else str(row["resume_after"])
 
 
 async def forget(tx: Transaction, subject_ids: Sequence[str]) -> None:
-    """Delete the fan-outs of subjects that are erased."""
+    """Delete the fan-outs of erased subjects."""
     await tx.execute_many("delete from fan_outs where subject_id = :id", [{"id": one} for one in subject_ids])
 
 
@@ -123,8 +131,8 @@ async def is_any_left(reader: Reader, subject_id: str) -> bool:
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Name the remaining account of a merged user in what running fan-outs notify of, so that it is not told of its own
-    change.
+    """Replace a merged user by the remaining account in the notices of running fan-outs, so that the account is not
+    notified of its own change.
     """
     await tx.execute(
         """
@@ -137,7 +145,7 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
 
 
 def fan_out_handler(db: Database, audiences: Sequence[FanOutAudience[Any, Any]]) -> JobHandler:
-    """Handler of ``JobKind.FAN_OUT``; the subject is the rest of a fan-out."""
+    """Return the handler of ``JobKind.FAN_OUT``. The job's subject is the stored remainder of a fan-out."""
     by_name = {one.name: one for one in audiences}
 
     async def handle(job: Job) -> None:
@@ -148,7 +156,7 @@ def fan_out_handler(db: Database, audiences: Sequence[FanOutAudience[Any, Any]])
 
 
 async def _go_on(tx: Transaction, audiences: Mapping[str, FanOutAudience[Any, Any]], fan_out_id: FanOutId) -> bool:
-    """Notify the next people of the oldest fan-out of the subject; True while this one is not complete."""
+    """Notify the next people of the oldest fan-out of the subject. True until the given fan-out is complete."""
     wanted = await tx.fetch_one("select subject_id, audience from fan_outs where id = :id", id=fan_out_id)
     if wanted is None:
         return False

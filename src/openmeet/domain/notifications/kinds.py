@@ -1,7 +1,8 @@
-"""The kinds of notifications, one row each: name, topic, subject, payload and urgency.
+"""The kinds of notifications, one entry each: name, topic, subject, payload and urgency.
 
-The words are in ``emails/notifications/templates/<name>.jinja``; a test requires a template for each row and a row for
-each template. Until when a kind still holds is in ``emails/notifications/conditions.py``. E-mails list the kinds in the order of this module, the most important first.
+The text is in ``emails/notifications/templates/<name>.jinja``; a test requires exactly one template per entry.
+``emails/notifications/conditions.py`` decides how long a notification remains valid. E-mails list the kinds in the
+order of this module, the most important first.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from openmeet.domain.users.model import UserId
 
 
 class SubjectType(StrEnum):
-    """What the stored subject id names. For those of a group the payload names the group, too."""
+    """What the stored subject id identifies. For kinds that belong to a group, the payload also has the group's id."""
 
     EVENT = "event"
     GROUP = "group"
@@ -28,21 +29,22 @@ class SubjectType(StrEnum):
 
 
 class Urgency(StrEnum):
-    """How soon a notification is mailed. "At once" ignores quiet hours; "bundled" waits half an hour for more."""
+    """How soon a notification is e-mailed. "At once" ignores quiet hours; "bundled" waits half an hour for more."""
 
-    EXPIRES = "expires"  # at once, and never in a digest: it lapses within hours
-    AT_ONCE = "at_once"  # somebody could travel, or stay at home, in vain
-    NEAR = "near"  # at once where the event starts within a day, else bundled
-    PROMPT = "prompt"  # as NEAR, but bundled with nothing: it waits for the end of quiet hours only
+    EXPIRES = "expires"  # at once, and never in a digest, because it expires within hours
+    AT_ONCE = "at_once"  # at once, because somebody could travel or stay at home for nothing
+    NEAR = "near"  # at once if the event starts within a day, otherwise bundled
+    PROMPT = "prompt"  # like NEAR, but without bundling: only quiet hours delay it
     BUNDLED = "bundled"
-    TALK = "talk"  # ten minutes later, if nobody has read it by then
-    BEFORE_START = "before_start"  # bundled; in a digest only if that leaves well before the start
+    TALK = "talk"  # after ten minutes, if it has not been read by then
+    BEFORE_START = "before_start"  # bundled; in a digest only if the digest is sent well before the start
 
 
 class Payload(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a text needs beside its subject, as of the notification's creation.
+    """What a text needs in addition to its subject, as of the notification's creation.
 
-    ``person_id`` did it, ``group_id`` is where: recipients may block or mute both.
+    ``person_id``: the user who acted. ``group_id``: the group in which it happened. Recipients may block or mute
+    either.
     """
 
     person_id: UserId | None = None
@@ -50,13 +52,14 @@ class Payload(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class DatesChanged(Payload, frozen=True):
-    """What an action did to a date, and to others of its series.
+    """What an action changed in a date, and in others of its series.
 
-    ``started`` and ``starts``: old and new start of a moved date; a new date has ``starts`` alone. ``was_at`` and
-    ``is_at``: old and new place as text, empty for none; both or neither. ``is_near``: the exact place changed, in a
-    text that not everybody may read. ``parts``: names of the other changed fields, and ``end``. ``more``: further dates, ``others``: their
-    next starts (new ones if moved), ``others_moved``: whether each was moved. ``repeats``: the new recurrence, if it
-    changed. ``reason``: why a series is paused. ``is_going``: the recipient has a standing RSVP.
+    ``started`` and ``starts``: old and new start of a moved date; a new date has only ``starts``. ``was_at`` and
+    ``is_at``: old and new place as text, empty for none; either both are set or neither. ``is_near``: the exact place
+    changed, in a text that not everybody may read. ``parts``: names of the other changed fields, and ``end``. ``more``:
+    number of further dates. ``others``: their next starts (the new ones if moved). ``others_moved``: whether each of
+    them was moved. ``repeats``: the new recurrence, if it changed. ``reason``: why a series is paused. ``is_going``:
+    the recipient has a standing RSVP.
     """
 
     started: When | None = None
@@ -91,7 +94,10 @@ class Approval(Payload, frozen=True):
 
 
 class Rejection(Payload, frozen=True):
-    """The event as the person knew it, for somebody who may no longer see it; ``title`` is empty for all others."""
+    """Payload of "your request was declined": the event as the person knew it, for people who may no longer see it.
+
+    ``title`` is empty for everybody else.
+    """
 
     title: str = ""
     starts: When | None = None
@@ -126,14 +132,14 @@ class Moderated(Payload, frozen=True):
 
 
 class SearchMatch(Payload, frozen=True):
-    """The saved search, and its name as of then."""
+    """Payload of a match of a saved search. ``search_name`` is the search's name at that time."""
 
     search_id: str | None = None
     search_name: str = ""
 
 
 class RoleDecided(Payload, frozen=True):
-    """Payload of "you have another role". ``role``: the new role in the group. ``before``: the role before."""
+    """Payload of "your role changed". ``role``: the new role in the group. ``before``: the previous role."""
 
     role: str = ""
     before: str = ""
@@ -146,8 +152,10 @@ class Succession(Payload, frozen=True):
 
 
 class ChatNews(Payload, frozen=True):
-    """Payload of news in a chat. ``message_id``: the message; of several in a room the first. ``is_answer``: hosts
-    answer the person of a direct room.
+    """Payload of new chat messages.
+
+    ``message_id``: the message, or the first of several in a room. ``is_answer``: hosts replied to the person in a
+    direct room.
     """
 
     message_id: str = ""
@@ -171,24 +179,24 @@ def worth_mail(_: Payload) -> bool:
 
 
 def newest(payloads: Sequence[P]) -> Sequence[P]:
-    """Merge by keeping the newest: a later notification of one kind about one subject replaces earlier ones."""
+    """Merge by keeping the newest: a later notification of a kind about a subject replaces earlier ones."""
     return payloads[-1:]
 
 
 def each(payloads: Sequence[P]) -> Sequence[P]:
-    """Merge by keeping all: a later notification replaces none."""
+    """Merge by keeping all: a later notification replaces none of the earlier ones."""
     return payloads
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class NotificationKind(Generic[P]):
-    """One kind. ``name`` is stored and names the template; ``topic`` is what people switch on and off.
+    """A kind of notification. ``name`` is stored and is the template's name; ``topic`` is what users turn on and off.
 
-    ``is_mailed``: whether it is worth an e-mail at all. ``merged``: of several
-    about one subject in one e-mail, what is said. ``has_author``: it comes from somebody that the recipient may block
+    ``is_mailed``: whether the notification is worth an e-mail at all. ``merged``: reduces several notifications about
+    one subject in an e-mail to those it mentions. ``has_author``: it comes from somebody whom the recipient may block
     or mute; kinds about one's own RSVPs and roles reach everybody. ``in_calendar``: it changes the recipient's
-    calendar. ``page``: the part of the group's pages that it links to. ``mail_gap``: the least time between two e-mails about
-    one subject, in microseconds.
+    calendar. ``page``: the part of the group's pages that it links to. ``mail_gap``: the minimum time between two
+    e-mails about one subject, in microseconds.
     """
 
     name: str
@@ -212,13 +220,13 @@ class NotificationKind(Generic[P]):
 
 
 def _newest_dates(payloads: Sequence[DatesChanged]) -> Sequence[DatesChanged]:
-    """The newest, with the last new recurrence."""
+    """Merge by keeping the newest, with the latest new recurrence."""
     repeats = next((one.repeats for one in reversed(payloads) if one.repeats), None)
     return [msgspec.structs.replace(payloads[-1], repeats=repeats)]
 
 
 def _net_change(payloads: Sequence[DatesChanged]) -> Sequence[DatesChanged]:
-    """From the last notified time and place to the present ones."""
+    """Merge into one change, from the time and place last announced to the present ones."""
     (last,) = _newest_dates(payloads)
     started = next((one.started for one in payloads if one.started is not None), None)
     was_at = next((one.was_at for one in payloads if one.was_at is not None), None)
@@ -227,7 +235,7 @@ def _net_change(payloads: Sequence[DatesChanged]) -> Sequence[DatesChanged]:
 
 
 def _is_move(payload: DatesChanged) -> bool:
-    """A corrected description is worth no e-mail, a new time or place is."""
+    """Whether the change is worth an e-mail: a new time or place is, a corrected description is not."""
     return payload.is_move
 
 

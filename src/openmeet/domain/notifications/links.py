@@ -1,8 +1,8 @@
 """Links in e-mails that work without signing in: one per user, purpose and subject, each revocable.
 
-The token is derived from the server's key and the row's serial, and only its hash is stored (invariant 8): a handler
-can render the same link repeatedly, and a copy of the database opens none. A new serial invalidates every earlier
-token.
+The token is derived from the server's key and the row's serial number, and only its hash is stored (invariant 8). So a
+handler can render the same link repeatedly, and a copy of the database contains no working link. A new serial number
+invalidates every earlier token.
 """
 
 import base64
@@ -16,14 +16,14 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.signing_key import SigningKey
 from openmeet.domain.users.model import UserId
 
-# How long a message can be answered from an e-mail.
+# How long a chat message can be answered from an e-mail.
 WRITE_BACK_FOR: Final = 7 * DAY
 
 
 class LinkPurpose(StrEnum):
-    """What a link allows; its subject is a topic, an event or a room.
+    """What a link allows. Its subject is a topic, an event or a room.
 
-    ``CHAT`` ends a week after the last e-mail that has it: it reads and writes.
+    ``CHAT`` expires a week after the last e-mail that contains it, because it allows reading and writing.
     """
 
     UNSUBSCRIBE = "unsubscribe"
@@ -33,7 +33,7 @@ class LinkPurpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EmailLink:
-    """Whose link it is and what it is about."""
+    """The user that a link belongs to, and its subject."""
 
     user_id: UserId
     purpose: LinkPurpose
@@ -41,7 +41,7 @@ class EmailLink:
 
 
 async def token_for(tx: Transaction, key: SigningKey, link: EmailLink) -> str:
-    """The token of the one link for this user, purpose and subject; creates the link if needed."""
+    """The token of the link for this user, purpose and subject. Creates the link if needed."""
     row = await tx.fetch_one(
         """
         insert into email_links (user_id, purpose, subject, serial, token_hash, created_at, expires_at)
@@ -61,7 +61,7 @@ async def token_for(tx: Transaction, key: SigningKey, link: EmailLink) -> str:
     def made(one: SigningKey) -> str:
         return base64.urlsafe_b64encode(one.digest(b"mail link\x00" + name.encode())).rstrip(b"=").decode()
 
-    # Keep the serial: links in earlier e-mails must go on working.
+    # Keep the serial number, because links in earlier e-mails must continue to work.
     token = key.fitting(made, lambda one: _hash(one) == row["token_hash"]) or made(key)
     await tx.execute(
         "update email_links set token_hash = :token_hash"
@@ -75,7 +75,7 @@ async def token_for(tx: Transaction, key: SigningKey, link: EmailLink) -> str:
 
 
 async def find(reader: Reader, token: str, purpose: LinkPurpose) -> EmailLink | None:
-    """The link behind a token; None if it is unknown, revoked, expired, or for another purpose."""
+    """The link behind a token. None if it is unknown, revoked, expired, or for another purpose."""
     row = await reader.fetch_one(
         "select user_id, subject from email_links where token_hash = :token_hash and purpose = :purpose"
         " and (expires_at is null or expires_at > :now)",
@@ -87,7 +87,7 @@ async def find(reader: Reader, token: str, purpose: LinkPurpose) -> EmailLink | 
 
 
 async def revoke_all(tx: Transaction, user_id: UserId) -> int:
-    """Revoke every link in earlier e-mails to this user."""
+    """Revoke all links in earlier e-mails to this user."""
     return await tx.execute(
         "update email_links set serial = serial + 1, token_hash = null where user_id = :user_id", user_id=user_id
     )

@@ -15,12 +15,12 @@ NotificationId = NewType("NotificationId", str)
 NewsMailId = NewType("NewsMailId", str)
 
 # Kinds of e-mail jobs (``outbox.emails``).
-NEWS_MAIL: Final = "news"  # its subject is a row of notification_emails
-DIGEST_MAIL: Final = "digest"  # its subject is the day in the user's zone; its revision the instant that it is due
+NEWS_MAIL: Final = "news"  # the subject is a row of notification_emails
+DIGEST_MAIL: Final = "digest"  # the subject is the day in the user's zone; the revision is the due time
 
 
 class NotificationTopic(StrEnum):
-    """What users choose about: kinds that belong together for them."""
+    """A group of related kinds that users turn on and off together."""
 
     CHANGES = "changes"
     WAITLIST = "waitlist"
@@ -49,12 +49,13 @@ class Channel(StrEnum):
     DIGEST = "digest"
 
 
-# Defaults: everything in the app and by e-mail, nothing twice. What affects nobody's plans yet waits for the digest.
+# Defaults: everything in the app and by e-mail, nothing twice. News that does not affect anybody's plans yet waits for
+# the digest.
 _DEFAULTS: Mapping[Channel, bool] = {Channel.IN_APP: True, Channel.EMAIL: True, Channel.DIGEST: False}
-# One's own action needs no notification; the e-mail is for what it carries.
+# People need no notification of their own actions; the e-mail is sent for its contents.
 _BY_MAIL: Mapping[Channel, bool] = {Channel.IN_APP: False, Channel.EMAIL: True, Channel.DIGEST: False}
 BY_MAIL_ALONE: Final = frozenset({NotificationTopic.OWN_ANSWERS})
-# What is said in a room that somebody reads is counted beside its name; more than that is sent on wish.
+# Unread messages are counted next to the room's name. Anything more is sent only to people who ask for it.
 _ON_WISH: Mapping[Channel, bool] = dict.fromkeys(Channel, False)
 _IN_DIGEST: Mapping[Channel, bool] = {Channel.IN_APP: True, Channel.EMAIL: False, Channel.DIGEST: True}
 
@@ -74,7 +75,9 @@ DIGEST_HOUR: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """When a user wants e-mail. ``quiet`` is (from, until) on the clock of ``time_zone``, possibly across midnight."""
+    """When a user wants e-mail. ``quiet`` is (from, until) as wall-clock times in ``time_zone``, possibly across
+    midnight.
+    """
 
     time_zone: str
     quiet: tuple[time, time] | None = None
@@ -83,7 +86,7 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class NotificationRecipient:
-    """One user's channels for one topic. ``has_address``: a confirmed e-mail address is known."""
+    """A user's channels for one topic. ``has_address``: they have a confirmed e-mail address."""
 
     user_id: UserId
     has_address: bool
@@ -93,7 +96,7 @@ class NotificationRecipient:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A moment and the zone to show it in; ``is_day``: show only the day."""
+    """A point in time and the zone to show it in. ``is_day``: show only the day."""
 
     at: Instant
     time_zone: str
@@ -102,7 +105,7 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """How a series repeats: its rule (RFC 5545) without an end, and the first start as wall-clock time."""
+    """How a series repeats: its rule (RFC 5545) without an end, and its first start as wall-clock time."""
 
     rule: str
     starts: datetime

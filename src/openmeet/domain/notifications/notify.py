@@ -1,4 +1,4 @@
-"""Create notifications and enqueue their delivery: in the app, by e-mail or in a digest, as each user chose."""
+"""Create notifications and enqueue their delivery in the app, by e-mail or in a digest, as each user chose."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +17,11 @@ from openmeet.domain.users.model import UserId
 
 @dataclass(frozen=True, slots=True)
 class Notice(Generic[P]):
-    """A notification about one subject for several users. ``starts_at`` and ``bundle`` as for ``notify``.
+    """A notification about one subject for several users. For ``starts_at`` and ``bundle``, see ``notify``.
 
-    ``sources``: users and groups that it comes from, besides those in the payload. Recipients who block or mute a
-    source, or are blocked by one, are skipped. ``is_shown`` False: by e-mail alone, if it still holds then.
+    ``sources``: users and groups that it comes from, in addition to those in the payload. Recipients who block or mute
+    a source, or are blocked by one, are skipped. If ``is_shown`` is False, it is sent only by e-mail, if it is still
+    valid then.
     """
 
     to: Sequence[UserId]
@@ -35,7 +36,7 @@ class Notice(Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class _RecipientChannel:
-    """One recipient, and whether an e-mail is sent at once or in a digest."""
+    """A recipient, and whether to send an e-mail at once or in a digest."""
 
     addressee: NotificationRecipient
     channel: Channel | None
@@ -58,17 +59,19 @@ async def notify(
     bundle: str = "",
     sources: Sequence[str] = (),
 ) -> None:
-    """Notify each of these users once about this revision of the subject; idempotent.
+    """Notify each of these users once about this revision of the subject. Idempotent.
 
-    ``starts_at``: when the event starts (if moved, the earlier time): e-mails about near events are sent at once. The
-    caller holds the lock on the subject's row. ``bundle``: the subject of the e-mail that these notifications join, if
-    not their own. ``sources``: see ``Notice``.
+    ``starts_at``: when the event starts; if it was moved, the earlier time. E-mails about events in the near future are
+    sent at once. ``bundle``: the subject of the e-mail that these notifications join, if not their own. ``sources``:
+    see ``Notice``. The caller holds the lock on the subject's row.
     """
     await notify_each(tx, kind, [Notice(to, subject_id, revision, payload, starts_at, bundle, sources)])
 
 
 async def notify_each(tx: Transaction, kind: NotificationKind[P], notices: Sequence[Notice[P]]) -> None:
-    """Notify of several subjects, in hardly more statements than of one. A user must not appear twice for one subject."""
+    """Notify of several subjects, with hardly more statements than for one. A user must not appear twice for one
+    subject.
+    """
     if not any(one.to for one in notices):
         return
     addressees = await _addressees(tx, kind, notices)
@@ -103,7 +106,7 @@ async def notify_each(tx: Transaction, kind: NotificationKind[P], notices: Seque
 async def _addressees(
     tx: Transaction, kind: NotificationKind[Any], notices: Sequence[Notice[Any]]
 ) -> list[list[NotificationRecipient]]:
-    """The recipients of each notice, without those who block or mute its sources."""
+    """The recipients of each notice, without those who block or mute one of its sources."""
     people = [user_id for one in notices for user_id in one.to]
     sources = [rules.sources_of(kind, one.payload, one.sources) for one in notices]
     are_alike = all(some == sources[0] for some in sources)
@@ -147,8 +150,9 @@ async def _waiting(
 async def notify_write(
     tx: Transaction, kind: NotificationKind[P], subject_id: str, to: Sequence[UserId], payload: P, *, revision: int
 ) -> Sequence[SqlWrite] | None:
-    """``notify`` as a statement that is combined with others, for a few users and notifications that join an open
-    e-mail; None if more than that is needed.
+    """Like ``notify``, but return statements that the caller combines with others.
+
+    Works for a few users whose notifications join an open e-mail. Returns None if more than that is needed.
     """
     writes: list[SqlWrite] = []
     sources = rules.sources_of(kind, payload, ())
@@ -168,21 +172,21 @@ async def notify_write(
 
 
 async def take_back(tx: Transaction, user_id: UserId, kind: NotificationKind[Any], subject_id: str) -> bool:
-    """Undo the newest notification of this kind about a subject; False if there is none, or the user may have read it.
+    """Undo the newest notification of this kind about a subject. False if there is none or the user may have read it.
 
-    The caller holds the lock on the subject's row. An e-mail left without notifications is not sent.
+    The caller holds the lock on the subject's row. An e-mail that is left without notifications is not sent.
     """
     return await queries.take_back(tx, user_id, kind, subject_id)
 
 
 async def mark_read_in(tx: Transaction, user_id: UserId, subject_id: str, revision: int) -> None:
-    """Mark the notifications of a user about a room as read, up to this number of its log."""
+    """Mark a user's notifications about a room as read, up to this number of the room's log."""
     of_rooms = [kind.name for kind in kinds.KINDS.values() if kind.subject is SubjectType.ROOM]
     await queries.mark_read_in(tx, user_id, of_rooms, subject_id, revision)
 
 
 async def reached(reader: Reader, people: Sequence[UserId], kind: NotificationKind[Any]) -> list[UserId]:
-    """Those of these users that a notification of this kind would reach, in the app or by e-mail, in order."""
+    """Those of these users whom a notification of this kind would reach, in the app or by e-mail, in order."""
     reachable = {
         one.user_id
         for one in await preferences.addressees(reader, people, kind.topic)
@@ -192,12 +196,12 @@ async def reached(reader: Reader, people: Sequence[UserId], kind: NotificationKi
 
 
 async def mark_all_read(tx: Transaction, user_id: UserId, *, until: Instant | None = None) -> None:
-    """Mark all notifications as read, or those that came until then."""
+    """Mark all notifications as read, or only those created until a given time."""
     await queries.mark_read(tx, user_id, tx.now if until is None else until)
 
 
 async def choose(tx: Transaction, user_id: UserId, chosen: Mapping[NotificationTopic, frozenset[Channel]]) -> None:
-    """Set the channels of these topics; other topics are unchanged."""
+    """Set the channels of these topics. Other topics do not change."""
     await preferences.put(
         tx,
         user_id,
@@ -206,19 +210,19 @@ async def choose(tx: Transaction, user_id: UserId, chosen: Mapping[NotificationT
 
 
 async def choose_hours(tx: Transaction, user_id: UserId, hours: Hours) -> None:
-    """Set quiet hours and digest hour; e-mails already due keep their time."""
+    """Set quiet hours and digest hour. E-mails that are already due keep their time."""
     await preferences.put_hours(tx, user_id, hours)
 
 
 async def stop_mail(tx: Transaction, user_id: UserId, topic: NotificationTopic) -> None:
-    """Turn off e-mail for a topic, also in digests; the app still shows it."""
+    """Turn off e-mail for a topic, including digests. The app still shows it."""
     await preferences.put(tx, user_id, {(topic, Channel.EMAIL): False, (topic, Channel.DIGEST): False})
 
 
 def _channel(
     kind: NotificationKind[Any], one: Notice[Any], addressee: NotificationRecipient, now: Instant
 ) -> Channel | None:
-    """How this is e-mailed to a recipient: at once also if the digest would come too late."""
+    """How to e-mail the notice to a recipient. If the digest would come too late, it is sent at once."""
     channel = rules.channel_of_mail(addressee)
     if channel is Channel.DIGEST:
         _, digest_at = rules.next_digest(addressee.hours, now)

@@ -19,7 +19,7 @@ from openmeet.domain.notifications.model import (
 )
 from openmeet.domain.users.model import UserId
 
-# Users per statement: engines limit the number of parameters.
+# Users per statement, because engines limit the number of parameters.
 AT_ONCE = 1000
 
 _HOURS = """
@@ -29,7 +29,7 @@ _HOURS = """
      where u.id in :user_ids and (u.kind = 'person' or g.email is not null) order by u.id
 """
 
-# The same, with one row per chosen channel, or one row in all.
+# The same with one row per chosen channel, or a single row if none was chosen.
 _ADDRESSEES = """
     select u.id, coalesce(u.email, g.email) as email, u.time_zone as own_zone, h.time_zone, h.quiet_from, h.quiet_until,
            h.digest_hour, p.channel, p.is_on, u.kind{columns}
@@ -41,9 +41,7 @@ _WILLING = f" and not {is_unwilling('u.id')}"
 
 
 def statement(*, has_sources: bool, columns: str = "", joined: str = "") -> str:
-    """The SQL that reads the preferences of users (``user_ids``) for a ``topic``, without those who block or mute a
-    source.
-    """
+    """SQL that reads the preferences of users (``user_ids``) for a ``topic``, without users who block or mute a source."""
     return _ADDRESSEES.format(columns=columns, joined=joined, willing=_WILLING if has_sources else "")
 
 
@@ -53,10 +51,10 @@ _STATEMENTS = {has_sources: statement(has_sources=has_sources) for has_sources i
 async def addressees(
     reader: Reader, user_ids: Sequence[UserId], topic: NotificationTopic, sources: Collection[str] = ()
 ) -> list[NotificationRecipient]:
-    """The preferences of each user for the topic, ordered by id, without shadow accounts.
+    """The preferences of each user for the topic, ordered by id. Shadow accounts are left out; guests with an address
+    are included.
 
-    Guests with an address are included. ``sources``: users and groups it comes from; who blocks or mutes one is left
-    out.
+    ``sources``: users and groups that the notification comes from. Users who block or mute one of them are left out.
     """
     found: list[NotificationRecipient] = []
     values = {"sources": sorted(sources)} if sources else {}
@@ -74,12 +72,12 @@ def by_person(rows: Sequence[Row]) -> Iterator[list[Row]]:
 
 
 def addressee_of(own: Sequence[Row], topic: NotificationTopic) -> NotificationRecipient:
-    """One user's preferences from their own rows."""
+    """Parse one user's preferences from their rows."""
     chosen = {Channel(row["channel"]): bool(row["is_on"]) for row in own if row["channel"] is not None}
     channels = frozenset(channel for channel, is_on in {**defaults_of(topic), **chosen}.items() if is_on)
     first = own[0]
     if first["kind"] != "person":
-        # Guests cannot sign in, so e-mail is all that reaches them.
+        # Guests cannot sign in, so only e-mail reaches them.
         channels -= {Channel.IN_APP}
     return NotificationRecipient(UserId(first["id"]), first["email"] is not None, channels, _hours_of(first))
 
@@ -100,7 +98,7 @@ async def of_person(reader: Reader, user_id: UserId) -> dict[NotificationTopic, 
 
 
 async def hours(reader: Reader, user_id: UserId) -> Hours | None:
-    """A user's hours; None if there is no such user."""
+    """A user's quiet hours and digest hour. None if there is no such user."""
     rows = await reader.fetch(_HOURS, user_ids=[user_id])
     return _hours_of(rows[0]) if rows else None
 
@@ -148,13 +146,15 @@ def _hours_of(row: Row) -> Hours:
 
 @dataclass(frozen=True, slots=True)
 class AudienceSize:
-    """How many people a change would notify: ``notified`` at all, ``mailed`` of those by e-mail, at once or in a digest."""
+    """How many people a change would notify. ``mailed`` counts those of ``notified`` who get an e-mail, at once or in a
+    digest.
+    """
 
     notified: int
     mailed: int
 
 
-# Shadow accounts have no address and read nothing here; guests cannot sign in, so e-mail is all that reaches them
+# Shadow accounts have no address and read nothing here. Guests cannot sign in, so only e-mail reaches them
 # (``preferences.addressee_of``).
 _COUNT: Final = """
       , topics as ({topics})
@@ -181,10 +181,10 @@ _TOPIC: Final = """select cast(:topic_{number} as text) as topic, cast(:in_app_{
 async def count(
     reader: Reader, recipients_sql: str, parameters: Mapping[str, object], topics: Collection[NotificationTopic]
 ) -> AudienceSize:
-    """Count the recipients of notifications; a user who appears several times counts once.
+    """Count the recipients of notifications. A user who appears several times counts once.
 
-    ``recipients_sql``: a ``with`` clause whose last part is ``recipients (user_id, topic, is_mailed)``: a recipient, the topic, and
-    whether it is worth an e-mail.
+    ``recipients_sql``: a ``with`` clause whose last part is ``recipients (user_id, topic, is_mailed)``. Each row has a
+    recipient, the topic, and whether the notification is worth an e-mail.
     """
     values = dict(parameters)
     rows = []

@@ -1,4 +1,4 @@
-"""SQL of notifications; ``preferences``, ``emails`` and ``links`` have the SQL of their tables."""
+"""SQL for notifications; ``preferences``, ``emails`` and ``links`` have the SQL of their tables."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Notification:
 
 
 def notification_of(row: Row) -> Notification:
-    """The value of a row with ``COLUMNS``."""
+    """Parse a row with ``COLUMNS``."""
     kind = KINDS[row["kind"]]
     return Notification(
         NotificationId(row["id"]),
@@ -71,9 +71,10 @@ def notification_of(row: Row) -> Notification:
 
 @dataclass(frozen=True, slots=True)
 class NotificationRow:
-    """One user's notification about one revision of a subject. ``is_shown``: it appears in the app.
+    """One user's notification about one revision of a subject, to be stored.
 
-    ``mail_id``: the e-mail it goes into, which is open and locked; ``is_for_digest``: it waits for the next digest.
+    ``is_shown``: it appears in the app. ``mail_id``: the e-mail it goes into, which is open and locked.
+    ``is_for_digest``: it waits for the next digest.
     """
 
     user_id: UserId
@@ -88,7 +89,7 @@ class NotificationRow:
 async def existing_among(
     tx: Transaction, kind: NotificationKind[Any], about: Sequence[tuple[UserId, str, int]]
 ) -> set[tuple[UserId, str, int]]:
-    """Which of these notifications (user, subject, revision) exist already. The subjects' rows are locked."""
+    """Those of these notifications (user, subject, revision) that already exist. The subjects' rows are locked."""
     found: set[tuple[UserId, str, int]] = set()
     for start in range(0, len(about), AT_ONCE):
         some = about[start : start + AT_ONCE]
@@ -103,7 +104,7 @@ async def existing_among(
 
 
 async def insert(tx: Transaction, kind: NotificationKind[Any], news: Sequence[NotificationRow]) -> None:
-    """Insert the notifications; existing ones are skipped."""
+    """Insert notifications and skip existing ones."""
     written = {one: msgspec.json.encode(one).decode() for one in {one.payload for one in news}}
     ids = new_ids(tx.now, len(news))
     rows = [_values(new, one, written[one.payload]) for new, one in zip(ids, news, strict=True)]
@@ -111,7 +112,7 @@ async def insert(tx: Transaction, kind: NotificationKind[Any], news: Sequence[No
 
 
 def insert_statement(tx: Transaction, kind: NotificationKind[Any], news: NotificationRow) -> SqlWrite:
-    """``insert`` of one, as part of a combined statement."""
+    """Like ``insert``, for one notification, as part of a combined statement."""
     values = _values(new_id(tx.now), news, msgspec.json.encode(news.payload).decode())
     return SqlWrite(_INSERT, {**values, "kind": kind.name, "now": tx.now})
 
@@ -130,7 +131,7 @@ def _values(new: str, one: NotificationRow, payload: str) -> dict[str, object]:
 
 
 async def take_back(tx: Transaction, user_id: UserId, kind: NotificationKind[Any], subject_id: str) -> bool:
-    """Delete the newest of these notifications if they were neither read nor e-mailed."""
+    """Delete the newest of these notifications if it was neither read nor e-mailed."""
     taken = await tx.execute(
         """
         delete from notifications
@@ -157,7 +158,7 @@ async def count_unread(reader: Reader, user_id: UserId) -> int:
 
 
 async def count_unread_of_each(reader: Reader, people: Collection[UserId]) -> dict[UserId, int]:
-    """``count_unread`` of several people in one statement."""
+    """Like ``count_unread``, for several people in one statement."""
     found = dict.fromkeys(people, 0)
     if not found:
         return found
@@ -172,7 +173,7 @@ async def count_unread_of_each(reader: Reader, people: Collection[UserId]) -> di
 
 
 async def count_unread_by_kind(reader: Reader, user_id: UserId) -> dict[str, int]:
-    """How many of each kind are unread."""
+    """Number of unread notifications of each kind."""
     rows = await reader.fetch(
         """
         select kind, count(*) as unread from notifications
@@ -192,8 +193,10 @@ async def newest(
     kinds: Collection[str] = (),
     is_unread: bool = False,
 ) -> list[Notification]:
-    """A user's notifications, newest first; ``before``: moment and id of the last one on the previous page. ``kinds``:
-    only these; ``is_unread``: only those that were not read.
+    """A user's notifications, newest first.
+
+    ``before``: time and id of the last one on the previous page. ``kinds``: only these kinds. ``is_unread``: only
+    unread ones.
     """
     rows = await reader.fetch(
         f"""
@@ -235,7 +238,9 @@ async def mark_read_in(tx: Transaction, user_id: UserId, kinds: Sequence[str], s
 async def waiting_among(
     reader: Reader, user_ids: Sequence[UserId], kind: NotificationKind[Any], subject_id: str, since: Instant
 ) -> set[UserId]:
-    """Which of these users have an unread notification of this kind about the subject that is not older."""
+    """Those of these users who have an unread notification of this kind about the subject, created after the
+    given time.
+    """
     rows = await reader.fetch(
         "select distinct user_id from notifications where user_id in :user_ids and kind = :kind and subject_id = :subject_id"
         " and read_at is null and created_at > :since order by user_id",

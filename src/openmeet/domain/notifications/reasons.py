@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals and invalid input in notifications."""
 
 from groundwork.errors import Reason
 
 
 class NotificationReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/site.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/site.py``."""
 
     NO_SUCH_PERSON = "notification.no_such_person"
     ZONE_NEEDED = "notification.zone_needed"

@@ -12,16 +12,16 @@ from openmeet.domain.notifications.model import Channel, Hours, NotificationReci
 from openmeet.domain.notifications.reasons import NotificationReason
 from openmeet.recurrence.wall_time import instant_of, local_of
 
-# How long notifications of one user about one subject are bundled.
+# How long notifications to one user about one subject are bundled.
 BUNDLED_FOR = 30 * MINUTE
 
-# Anyone who has read a message by then gets no e-mail about it.
+# Delay of e-mails about chat messages. Anyone who reads a message before that gets no e-mail about it.
 TALK_WAITS_FOR = 10 * MINUTE
 
-# The minimum time between a reminder in a digest and the start.
+# Minimum time between a digest with a reminder and the start of the event.
 REMINDED_BEFORE = 2 * HOUR
 
-# What is this near cannot wait for a bundle or the end of quiet hours.
+# Notifications about events that start this soon do not wait for bundling or for the end of quiet hours.
 NEAR = DAY
 
 _HOUR_AND_MINUTE = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
@@ -36,7 +36,7 @@ def sources_of(kind: NotificationKind[P], payload: P, others: Sequence[str]) -> 
 
 
 def is_urgent(kind: NotificationKind[Any], starts_at: Instant | None, now: Instant) -> bool:
-    """Whether it is mailed at once."""
+    """Whether to e-mail the notification at once."""
     match kind.urgency:
         case Urgency.EXPIRES | Urgency.AT_ONCE:
             return True
@@ -49,16 +49,18 @@ def is_urgent(kind: NotificationKind[Any], starts_at: Instant | None, now: Insta
 
 
 def channel_of_mail(addressee: NotificationRecipient) -> Channel | None:
-    """How e-mail is sent to them: at once, in the digest, or not at all. At once wins: nothing is sent twice."""
+    """How the recipient gets e-mail: at once, in the digest, or not at all. If both are chosen, only at once, so
+    nothing is sent twice.
+    """
     if not addressee.has_address:
         return None
     return next((one for one in (Channel.EMAIL, Channel.DIGEST) if one in addressee.channels), None)
 
 
 def is_too_late_in(digest_at: Instant, kind: NotificationKind[Any], starts_at: Instant | None, *, urgent: bool) -> bool:
-    """Whether a notification would come too late in a digest: the event has begun, or the offer has passed on.
+    """Whether a notification would come too late in a digest, because the event has begun or the offer has expired.
 
-    A reminder of something that begins at about that hour is too late as well.
+    A reminder of an event that begins around that time is too late as well.
     """
     if kind.urgency is Urgency.EXPIRES:
         return True
@@ -68,17 +70,17 @@ def is_too_late_in(digest_at: Instant, kind: NotificationKind[Any], starts_at: I
 
 
 def waits_for(kind: NotificationKind[Any]) -> int:
-    """How long it waits to be bundled, in microseconds."""
+    """How long to wait for more notifications to bundle, in microseconds."""
     return {Urgency.PROMPT: 0, Urgency.TALK: TALK_WAITS_FOR}.get(kind.urgency, BUNDLED_FOR)
 
 
 def mail_due_at(hours: Hours, now: Instant, *, urgent: bool, waits: int = BUNDLED_FOR) -> Instant:
-    """When an e-mail is sent that may wait for so many microseconds (``waits``)."""
+    """When to send an e-mail. ``waits``: how long it may wait, in microseconds."""
     return now if urgent else after_quiet(hours, Instant(now + waits))
 
 
 def after_quiet(hours: Hours, at: Instant) -> Instant:
-    """The instant itself, or the end of the quiet hours that contain it."""
+    """Return the instant, or the end of the quiet hours that contain it."""
     if hours.quiet is None:
         return at
     start, end = hours.quiet
@@ -88,23 +90,25 @@ def after_quiet(hours: Hours, at: Instant) -> Instant:
     if start == end or not is_quiet:
         return at
     ends_on = local.date() + timedelta(days=1) if clock >= end else local.date()
-    # If clocks were put back in between, the computed end may be in the past: then quiet hours are over.
+    # If the clocks are set back in between, the computed end may be in the past. Quiet hours are over then.
     return max(at, instant_of(local.combine(ends_on, end), hours.time_zone))
 
 
 def next_digest(hours: Hours, now: Instant) -> tuple[str, Instant]:
-    """The next digest that includes what happens now: its day (``YYYY-MM-DD`` in the user's zone) and instant."""
+    """The next digest that can include a notification created now: its day (``YYYY-MM-DD`` in the user's zone) and
+    time.
+    """
     local = local_of(now, hours.time_zone).replace(tzinfo=None)
     today = local.replace(hour=hours.digest_hour, minute=0, second=0, microsecond=0)
     for day in (today, today + timedelta(days=1)):
         at = instant_of(day, hours.time_zone)
         if at > now:
             return day.date().isoformat(), at
-    raise AssertionError  # the hour of tomorrow lies ahead in every zone
+    raise AssertionError  # tomorrow's digest hour is in the future in every zone
 
 
 def check_hours(typed: Mapping[str, str], known_zones: frozenset[str]) -> Hours:
-    """Validate quiet hours (``HH:MM``, both or neither), zone and digest hour; InvalidForm lists what is wrong."""
+    """Validate quiet hours (``HH:MM``, both or neither), zone and digest hour. Raises InvalidForm with all problems."""
     problems: dict[str, Why] = {}
     zone = typed.get("time_zone", "")
     if zone not in known_zones:
