@@ -1,7 +1,7 @@
 """Keyset pagination: the SQL clause that reads a page, and opaque cursors.
 
-A page starts after a row named by a number (mostly its creation time) and its id, so rows added or deleted between two
-requests shift nothing.
+A page starts after the row that the cursor identifies by a number (usually its creation time) and its id. Rows added or
+deleted between two requests therefore shift nothing.
 """
 
 import re
@@ -24,15 +24,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which page of a list is wanted. ``after``: number and id of the last row of the previous page. ``limit`` None:
-    everything.
+    """The requested page of a list.
+
+    ``after``: number and id of the last row of the previous page. ``limit``: None for everything.
     """
 
     limit: int | None
     after: tuple[int, str] | None = None
 
     def clause(self, number: str, row_id: str, *, newest_first: bool = True) -> str:
-        """The end of a statement: a further condition, the order, and a limit of one row more than the page has."""
+        """The end of a statement: an additional condition, the order, and a limit of one row more than the page has."""
         compared = f" and ({number}, {row_id}) {'<' if newest_first else '>'} (:page_number, :page_id)"
         way = " desc" if newest_first else ""
         return (
@@ -51,7 +52,7 @@ class Page:
         return found
 
     def cut(self, found: Sequence[T], mark: Callable[[T], tuple[int, str]]) -> tuple[list[T], str | None]:
-        """The page's rows from those that ``clause`` read, and the next cursor; None on the last page."""
+        """Return the page's rows from those that ``clause`` read, and the next cursor; None on the last page."""
         if self.limit is None or len(found) <= self.limit:
             return list(found), None
         page = list(found[: self.limit])
@@ -63,7 +64,7 @@ ALL_ROWS: Final = Page(None)
 
 
 def page_of(limit: str, cursor: str) -> Page:
-    """The page from query parameters. InvalidInput names ``limit`` or ``cursor``."""
+    """Parse the page from query parameters. Raises InvalidInput (``limit`` or ``cursor``)."""
     if not (limit.isascii() and limit.isdigit() and len(limit) <= 6 and 1 <= int(limit) <= MAX_LIMIT):
         raise InvalidInput("limit", GeneralReason.LIMIT_OUT_OF_RANGE, most=MAX_LIMIT)
     if not cursor:
@@ -78,7 +79,7 @@ def packed(text: str) -> str:
 
 
 def unpacked(form: re.Pattern[str], cursor: str) -> re.Match[str]:
-    """Decode a cursor into the given type. Raises InvalidInput (``InvalidCursor``) if it was not made here."""
+    """Decode a cursor into the given type. Raises InvalidInput (``InvalidCursor``) if this module did not make it."""
     try:
         found = form.fullmatch(base64url.decode(cursor).decode("ascii"))
     except (Malformed, UnicodeDecodeError):

@@ -17,7 +17,7 @@ from openmeet.domain.personal_data.model import (
 )
 
 _OWN = "user_id = :id"
-# The homeserver still has something that is to be taken back.
+# The homeserver still has data of the person that a job will remove.
 _IS_TAKEN_BACK = (
     "exists (select 1 from outbox_jobs j where j.kind = 'matrix_person' and j.subject = matrix_people.user_id"
     " and j.state <> 'completed')"

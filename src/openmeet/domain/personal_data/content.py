@@ -1,4 +1,4 @@
-"""Tables about events and series, and about answers to them."""
+"""Tables about events and series, and about RSVPs to them."""
 
 from typing import Final
 
@@ -23,7 +23,11 @@ _HOSTED = "subject_id in (select id from events where author_id = :id and origin
 
 
 def _of_content(*, is_free_text: bool, has_audience: bool | None = None) -> str:
-    """Columns of an event's content: what its host wrote, or chose; for people the host chose, or everyone who sees the event."""
+    """Names of the columns with an event's content.
+
+    ``is_free_text``: columns with text that the host wrote, or else with values that the host chose. ``has_audience``:
+    columns for people whom the host chose, or else for everyone who sees the event.
+    """
     return " ".join(
         name
         for field in FIELDS
@@ -268,7 +272,8 @@ ANSWERS: Final = (
         "attendances",
         "Answers to events, and invitations that nobody has answered, with the address that the host typed. What somebody wrote"
         " goes 30 days after they took their answer back (`OPENMEET_DELETED_KEPT_DAYS`); that they said no stays.",
-        # Beside their answers what hosts see of the address alone: such a row belongs to nobody (``attendance.invitations``).
+        # In addition to the person's RSVPs, includes rows in which hosts see only the address. Such a row belongs to
+        # nobody else (``attendance.invitations``).
         f"user_id = :id or invited_as = {ADDRESS} and status in ('invited', 'rejected')"
         " and user_id in (select user_id from guests where email is null)",
         Retention.ACCOUNT,

@@ -19,7 +19,7 @@ from openmeet.domain.personal_data.model import (
 )
 
 _OWN = "user_id = :id"
-# About the person, or about what they host.
+# Rows about the person, or about an event, series or group of theirs.
 _ABOUT = (
     "subject = :id or subject in (select id from events where author_id = :id and origin = 'here'"
     " union all select id from event_series where user_id = :id union all select id from groups where owner_id = :id)"

@@ -1,4 +1,4 @@
-"""Tables about what a person receives and brings in: notifications, webhooks, calendars, imports."""
+"""Tables about what a person receives and imports: notifications, webhooks, calendars, imports."""
 
 from typing import Final
 

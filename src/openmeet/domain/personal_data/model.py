@@ -1,4 +1,4 @@
-"""Vocabulary of the table of all columns."""
+"""Values that describe tables and columns."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -16,7 +16,10 @@ class ColumnContent(StrEnum):
 
 
 class Retention(StrEnum):
-    """How long a row or a column is kept. A shorter time wins: deleting the account ends all of them but the last two."""
+    """How long a row or a column is kept.
+
+    A shorter time wins: deleting the account ends all of these except the last two.
+    """
 
     ACCOUNT = "until the account is deleted"
     PARENT = "as long as the event, series or group"
@@ -31,7 +34,7 @@ class Retention(StrEnum):
 
 
 class ColumnAudience(StrEnum):
-    """Who may see a column, besides its person and the people who run the server."""
+    """Who may see a column, in addition to the person it is about and the people who run the server."""
 
     EVERYONE = "everyone"
     EVENT = "everybody who may see the event, series or group"
@@ -64,8 +67,10 @@ class PersonExport(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredColumns:
-    """Columns of one table that are alike. ``unique_with``: with which columns a column that names a person is unique
-    (empty: alone; None: it is not). ``kept``: where it differs from the table. ``is_exported``: part of the export.
+    """Columns of one table with the same properties.
+
+    ``unique_with``: for a column with a user id, the columns with which it is unique (empty: unique alone; None: not
+    unique). ``kept``: the retention, if it differs from the table's. ``is_exported``: included in a person's export.
     """
 
     names: tuple[str, ...]
@@ -78,9 +83,12 @@ class StoredColumns:
 
 @dataclass(frozen=True, slots=True)
 class StoredTable:
-    """``rows``: an SQL condition for the rows of the person ``:id``; empty where they are no single person's. ``export``:
-    in a person's export or not; ``not_exported`` says why not. ``export_rows``: where other rows are exported than erased.
-    ``stays_nevertheless``: what is not among ``rows`` and stays although it names the person, and why.
+    """A table and how it treats personal data.
+
+    ``rows``: an SQL condition for the rows that belong to the person ``:id``; empty if no row belongs to a single
+    person. ``export``: whether a person's export contains the rows; ``not_exported`` says why not. ``export_rows``: the
+    condition for export, if it differs from ``rows``. ``stays_nevertheless``: rows that name the person but are not in
+    ``rows`` and stay, and why.
     """
 
     name: str
@@ -100,7 +108,7 @@ class StoredTable:
 
     @property
     def after_deletion(self) -> str:
-        """What happens when an account is deleted, in words."""
+        """What happens when an account is deleted, as text."""
         return "; ".join(filter(None, (self.on_erasure.value, self.stays_nevertheless)))
 
     def column_names(self) -> tuple[str, ...]:
@@ -112,37 +120,39 @@ class StoredTable:
 
 
 def plain(names: str) -> StoredColumns:
-    """Nothing personal on its own: states, numbers, instants, settings."""
+    """Columns that are not personal on their own: states, numbers, instants, settings."""
     return StoredColumns(tuple(names.split()), ColumnContent.PLAIN, ColumnAudience.EVENT)
 
 
 def personal(audience: ColumnAudience, names: str, kept: Retention | None = None) -> StoredColumns:
-    """Said by a person or about one."""
+    """Columns with content by or about a person."""
     return StoredColumns(tuple(names.split()), ColumnContent.PERSONAL, audience, kept=kept)
 
 
 def person(audience: ColumnAudience, names: str, *, unique_with: str | None = None) -> StoredColumns:
-    """The id of a person. ``unique_with``: see ``StoredColumns``, separated by spaces."""
+    """Columns with a user id. ``unique_with``: see ``StoredColumns``, separated by spaces."""
     keys = None if unique_with is None else tuple(unique_with.split())
     return StoredColumns(tuple(names.split()), ColumnContent.PERSON, audience, unique_with=keys)
 
 
 def account(audience: ColumnAudience, names: str) -> StoredColumns:
-    """A DID, a handle, the URI of a record, which contains a DID, or an account server, which may have one account."""
+    """Columns with a DID, a handle, a record URI (which contains a DID), or an account server (which may have a single
+    account).
+    """
     return StoredColumns(tuple(names.split()), ColumnContent.ACCOUNT, audience)
 
 
 def secret(names: str) -> StoredColumns:
-    """A token, key or password, sealed or hashed."""
+    """Columns with a token, key or password, sealed or hashed."""
     return StoredColumns(tuple(names.split()), ColumnContent.SECRET, ColumnAudience.NOBODY)
 
 
 def unexported(columns: StoredColumns) -> StoredColumns:
-    """Columns that are left out of a person's export."""
+    """Leave these columns out of a person's export."""
     return replace(columns, is_exported=False)
 
 
-# The DIDs and the e-mail address of the person or guest ``:id``. Their rows are deleted last.
+# The DIDs and the e-mail address of the person or guest ``:id``. The tables that hold them are erased last.
 DIDS: Final = "(select did from identities where user_id = :id)"
 ADDRESS: Final = (
     "(select coalesce(u.email, g.email) from users u left join guests g on g.user_id = u.id where u.id = :id)"

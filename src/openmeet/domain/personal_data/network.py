@@ -1,4 +1,4 @@
-"""Tables about records in the network, publishing, jobs and the site itself."""
+"""Tables about network records, publishing, jobs and the site itself."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ _BY_DID = f"did in {DIDS}"
 
 
 def _of_repository(column: str) -> str:
-    """Rows whose URI is in a repository of the person."""
+    """Condition for rows whose URI is in a repository of the person."""
     return f"exists (select 1 from identities i where i.user_id = :id and {column} like 'at://' || i.did || '/%')"
 
 
@@ -172,9 +172,9 @@ PUBLISHING: Final = (
         "outbox_jobs",
         "Jobs: e-mails, records, calls. They name people and records by id, a sign-in code its e-mail address; texts are read when"
         " they are sent.",
-        # Parts of the name of an e-mail are separated like this (``outbox.emails``).
-        # A custodial account is deleted after its person, by a job that has nothing but the DID.
-        # What is to be taken back from a homeserver outlives the account as well.
+        # ``\x1f`` separates the parts of an e-mail job's subject (``outbox.emails``). A custodial account is deleted
+        # after its person, by a job that has only the DID. Jobs that remove data from a homeserver also outlive the
+        # account.
         "kind <> 'matrix_person' and subject like '%' || cast(:id as text) || '%'"
         f" or replace(subject, '\x1f' || {ADDRESS} || '\x1f', '') <> subject"
         f" or (kind <> 'delete_custodial_account' and (subject in {DIDS} or partition in {DIDS} or exists ("

@@ -1,4 +1,4 @@
-"""All tables, by name, and rows that pass from one user to another."""
+"""All tables, by name, and moving rows from one user to another."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -18,7 +18,7 @@ TABLES: Final[Mapping[str, StoredTable]] = {table.name: table for table in ALL_T
 
 
 def staying() -> tuple[StoredTable, ...]:
-    """Tables with more than plain columns of which rows stay when an account is deleted, or go only when they expire."""
+    """Tables with personal data whose rows stay when an account is deleted, or go only when they expire."""
     kept = {OnErasure.KEEP, OnErasure.EMPTY, OnErasure.EXPIRE}
     return tuple(
         table
@@ -29,9 +29,9 @@ def staying() -> tuple[StoredTable, ...]:
 
 
 def unique_with(table: str, column: str) -> tuple[str, ...] | None:
-    """With which columns a column that names a person is unique; None if it is not.
+    """The columns with which a column that holds a user id is unique. None if it is not unique.
 
-    Raises KeyError for a column that names no person.
+    Raises KeyError for a column that does not hold user ids.
     """
     for group in TABLES[table].columns:
         if column in group.names and group.content is ColumnContent.PERSON:
@@ -40,9 +40,10 @@ def unique_with(table: str, column: str) -> tuple[str, ...] | None:
 
 
 async def hand_over(tx: Transaction, table: str, column: str, from_user: UserId, to_user: UserId) -> int:
-    """Replace one user id by another in a column of a table; returns the number of rows. Names come from our code.
+    """Replace one user id by another in a column of a table. Returns the number of rows. Table and column names must
+    come from our code.
 
-    Where the column is unique, the row of ``to_user`` wins.
+    If the column is unique, the row of ``to_user`` wins.
     """
     keys = unique_with(table, column)
     if keys is not None:

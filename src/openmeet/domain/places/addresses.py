@@ -1,7 +1,8 @@
-"""Streets and venues as a geocoder names them, read from the answers of Photon and Nominatim. Pure.
+"""Parse streets and venues from responses of the geocoders Photon and Nominatim. Pure.
 
-The answers are a stranger's: what is malformed is left out, texts are cut and in one line, points are on the Earth. The time
-zone is not taken from them. ``https://github.com/komoot/photon``, ``https://nominatim.org/release-docs/latest/api/Output/``.
+The responses are untrusted: malformed parts are left out, texts are truncated and put on one line, and coordinates are
+checked. Time zones are not taken from them. Formats: ``https://github.com/komoot/photon``,
+``https://nominatim.org/release-docs/latest/api/Output/``.
 """
 
 import hashlib
@@ -16,21 +17,21 @@ from openmeet.i18n.markdown import one_line
 
 MAX_ADDRESSES: Final = 6
 _MAX_TEXT: Final = 200
-# So many entries of an answer are looked at.
+# Maximum number of entries read from a response.
 _MOST_READ: Final = 20
-# Here the number of a house stands before its street.
+# Countries in which the house number precedes the street.
 _NUMBER_FIRST: Final = frozenset({"AU", "CA", "FR", "GB", "IE", "IN", "LU", "NZ", "US", "ZA"})
 
 
 class GeocoderKind(StrEnum):
-    """Which program answers."""
+    """The program that the geocoder runs."""
 
     PHOTON = "photon"
     NOMINATIM = "nominatim"
 
 
 class StreetAddress(msgspec.Struct, frozen=True):
-    """A street, a house or a venue. ``country``: ISO 3166 code; ``zone``: IANA name, from the list of places."""
+    """A street, a house or a venue. ``country``: ISO 3166 code. ``zone``: IANA name, taken from the list of places."""
 
     name: str
     street: str
@@ -44,18 +45,18 @@ class StreetAddress(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """What tells it from other answers to the same question."""
+        """Identifies this address among the results of a query."""
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
 
     @property
     def line(self) -> str:
-        """In one line, without the country."""
+        """The address on one line, without the country."""
         town = " ".join(part for part in (self.postal_code, self.locality) if part)
         return ", ".join(part for part in (self.name, self.street, town) if part)
 
 
 def addresses_in(answer: object, kind: GeocoderKind) -> list[StreetAddress]:
-    """The addresses in an answer, in its order; of the same line one."""
+    """The addresses in a response, in order, without repeated lines."""
     read: Callable[[object], StreetAddress | None]
     if kind is GeocoderKind.PHOTON:
         entries, read = _mapping(answer).get("features"), _of_photon
@@ -89,7 +90,7 @@ def _of_photon(entry: object) -> StreetAddress | None:
     )
 
 
-# What Photon calls a place without a door: its name is the town's.
+# Photon's types for areas without house numbers. Their name is that of the town.
 _AREAS: Final = frozenset({"city", "district", "locality", "county", "state", "country"})
 
 
@@ -131,7 +132,7 @@ def _address(
         street=" ".join(part for part in parts if part) if street else "",
         postal_code=postal_code[:20],
         locality=locality,
-        # The state of a city that is one says nothing.
+        # For a city that is also a state, the state adds nothing.
         region="" if region == locality else region,
         country=code,
         latitude=latitude,
@@ -145,7 +146,7 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 def _text(about: Mapping[str, object], key: str) -> str:
     value = about.get(key)
-    # Commas part the line that people edit.
+    # Commas separate the parts of the line that people edit.
     return one_line(value[: 2 * _MAX_TEXT].replace(",", " "))[:_MAX_TEXT] if isinstance(value, str) else ""
 
 
@@ -158,7 +159,7 @@ def _found(about: Mapping[str, object], keys: tuple[str, ...]) -> Iterator[str]:
 
 
 def _degrees(value: object, most: float) -> float | None:
-    """Nominatim writes numbers as text."""
+    """Parse degrees, which Nominatim writes as text. None if they are out of range."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:

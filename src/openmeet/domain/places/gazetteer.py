@@ -1,6 +1,7 @@
-"""Look up places by name and by number, in the file that ``build`` writes. It belongs to the installation, not to a tenant.
+"""Look up places by name and by number in the file that ``build`` writes. The file belongs to the installation, not to
+a tenant.
 
-The file is read-only and small (20 MB), so a look-up by name or number takes well under a millisecond.
+It is read-only and small (20 MB), so a look-up by name or number takes well under a millisecond.
 """
 
 import asyncio
@@ -25,14 +26,15 @@ from openmeet.settings import Settings
 log = structlog.get_logger()
 
 MAX_CHOICES: Final = 10
-# The largest of several places is meant without asking if it has this many times the people of the next.
+# If several places match, the largest is chosen without asking if it has at least this many times the population of the
+# next.
 _MUCH_LARGER: Final = 10
 _SHORT: Final = 3
 _BUILDING_SECONDS: Final = 10
 _AGAIN_SECONDS: Final = 600
-# Words between a name and what tells it from others: ``Springfield near St. Louis``.
+# Words between a name and the part that tells places apart: ``Springfield near St. Louis``.
 _BETWEEN: Final = frozenset({"near", "in", "bei", "an", "am", "der"})
-# From these characters on, one is a word.
+# In scripts that begin at this character, a single character can be a word.
 _FIRST_UNSPACED: Final = "\u2e80"
 
 _COLUMNS = "p.id, p.name, p.country, p.region, p.region_code, p.near, p.latitude, p.longitude, p.population, p.zone"
@@ -40,7 +42,7 @@ _NAMED = f"""
     select {_COLUMNS}, n.rank from names n join places p on p.id = n.place_id
      where n.folded = :form order by p.population desc limit 200
 """
-# Beginnings: a range of the key.
+# Names that begin with a text: a range of the key.
 _BEGINNING = f"""
     select {_COLUMNS} from names n join places p on p.id = n.place_id
      where n.folded > :form and n.folded < :end and n.rank < {build.CODE}
@@ -59,15 +61,15 @@ _AROUND = f"""
      order by (p.latitude - :latitude) * (p.latitude - :latitude) + min(abs(p.longitude - :longitude), 360 - abs(p.longitude - :longitude)) * min(abs(p.longitude - :longitude), 360 - abs(p.longitude - :longitude)) * :shrink
      limit 1
 """
-# A place farther away says nothing about a point; about as many degrees of latitude are looked through.
+# A place farther away says nothing about a point. The query covers about as many degrees of latitude.
 _NEAREST_KM: Final = 200
 _NEAREST_DEGREES: Final = 1.8
-# Degrees of latitude from which on the largest places of all are looked through, not those between two latitudes.
+# For a taller area, in degrees of latitude, the query reads places by population instead of by latitude.
 _TALL: Final = 6
 
 
 def places_path(settings: Settings) -> Path:
-    """Where the file of an installation is."""
+    """The path of an installation's file of places."""
     return settings.places_file or settings.data_directory / build.FILE_NAME
 
 
@@ -75,7 +77,10 @@ CountryNames = Callable[[str], Sequence[str]]
 
 
 class Gazetteer:
-    """The places of an installation. The first question of all builds the file; until it is there, questions raise Unavailable."""
+    """The places of an installation.
+
+    The first query builds the file. Until then, ``require_ready`` raises Unavailable and look-ups find nothing.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -89,12 +94,12 @@ class Gazetteer:
         return self._open() is not None
 
     def require_ready(self) -> None:
-        """Raises Unavailable until names can be looked up, and sees to it that they soon can."""
+        """Raise Unavailable until names can be looked up. Starts the build if necessary."""
         if self.is_built:
             return
         now = asyncio.get_running_loop().time()
         if (self._building is None or self._building.done()) and now >= self._again_at:
-            # Where it fails it is not begun again by each question.
+            # After a failed build, queries do not start another one for a while.
             self._again_at = now + _AGAIN_SECONDS
             self._building = asyncio.create_task(self._build_logged(), name="places")
         raise Unavailable(PlaceReason.NOT_READY, after_seconds=_BUILDING_SECONDS)
@@ -106,7 +111,9 @@ class Gazetteer:
             log.warning("places.not_built", path=str(self._path), error=str(failure))
 
     async def build(self) -> None:
-        """Build the file in a process of its own. Raises OSError where none can be started, ChildProcessError where it fails."""
+        """Build the file in a separate process. Raises OSError if none can be started, ChildProcessError if the build
+        fails.
+        """
         building = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -127,21 +134,22 @@ class Gazetteer:
         log.info("places.built", path=str(self._path))
 
     def by_id(self, number: int) -> Place | None:
-        """The place with this GeoNames number."""
+        """Return the place with this GeoNames number."""
         rows = self._rows(f"select {_COLUMNS} from places p where p.id = :id", {"id": number})
         return _place(rows[0]) if rows else None
 
     def find(self, text: str, *, country: str = "", countries: CountryNames | None = None) -> Found:
-        """What a typed name means: ``Köln``, ``Springfield, IL``, ``Frankfurt Oder``.
+        """Find the place that a typed name means: ``Köln``, ``Springfield, IL``, ``Frankfurt Oder``.
 
-        One place, if only one has the name or the largest has ten times the people of the next; else the choices, those of
-        ``country`` first. ``countries``: further names of a country code, in the reader's language.
+        Returns one place if it is the only one with this name or has ten times the population of the next; otherwise
+        the choices, those in ``country`` first. ``countries``: returns further names of a country code, in the reader's
+        language.
         """
         text = text[:MAX_NAME]
         form = folded(text)
         named = self._named(form)
         if named and form.isascii() and len(form) <= _SHORT and form != folded(named[0].name):
-            # Three letters are many places' other name: ``Ber`` is one of Véroia.
+            # Many places have three letters as another name: ``Ber`` is a name of Véroia.
             return Found(None, tuple(self.suggest(text, country=country)))
         if not named:
             named = self._told_apart(text, countries)
@@ -153,7 +161,7 @@ class Gazetteer:
         return Found(None, tuple(likely[:MAX_CHOICES]))
 
     def find_town(self, name: str, *, region: str = "", country: str = "") -> Place | None:
-        """The place of an address: of this name, in this country and region where they are known, without doubt."""
+        """Find the town of an address by its name, and by country and region if known. None unless it is unambiguous."""
         named = self._named(folded(name[:MAX_NAME]))
         if country:
             named = [place for place in named if place.country == country]
@@ -165,7 +173,9 @@ class Gazetteer:
         return named[0]
 
     def suggest(self, text: str, *, country: str = "", limit: int = MAX_CHOICES) -> list[Place]:
-        """Places whose name is this or begins with it; those of ``country`` first, the larger first. Two letters at least."""
+        """Places whose name is or begins with this text, those in ``country`` first, larger ones first. Needs at least
+        two letters.
+        """
         form = folded(text[:MAX_NAME])
         if len(form) < 2 and not form >= _FIRST_UNSPACED:
             return []
@@ -177,7 +187,9 @@ class Gazetteer:
         return list(found.values())[:limit]
 
     def largest_in(self, south: float, west: float, north: float, east: float, *, limit: int) -> list[Place]:
-        """The largest places of a part of the map, in degrees; empty while the file is not there. ``east`` may exceed 180."""
+        """The largest places in a part of the map, given in degrees. ``east`` may exceed 180. Empty if the file is not
+        built yet.
+        """
         latitude = "+p.latitude" if north - south > _TALL else "p.latitude"
         return [
             _place(row)
@@ -188,12 +200,12 @@ class Gazetteer:
         ]
 
     def zone_at(self, latitude: float, longitude: float, *, country: str = "") -> str:
-        """The time zone of the nearest place; empty far from any."""
+        """The time zone of the nearest place. Empty if no place is near."""
         place = self.nearest(latitude, longitude, country=country)
         return "" if place is None else place.zone
 
     def nearest(self, latitude: float, longitude: float, *, country: str = "") -> Place | None:
-        """The nearest place within 200 km, of this country where there is one."""
+        """The nearest place within 200 km, preferably in this country."""
         here = spot(latitude, longitude)
         shrink = max(0.1, math.cos(math.radians(latitude)))
         for within in dict.fromkeys((country, "")):
@@ -215,7 +227,7 @@ class Gazetteer:
         return None
 
     async def close(self) -> None:
-        """End what is being built, and close the file."""
+        """Stop a running build and close the file."""
         if self._building is not None:
             self._building.cancel()
             await asyncio.wait({self._building})
@@ -224,13 +236,17 @@ class Gazetteer:
             self._connection = None
 
     def _named(self, form: str) -> list[Place]:
-        """Places of exactly this name, the largest first; those that have it as a code only where no other has it."""
+        """Places with exactly this name, the largest first. Places with this code are included only if no place has the
+        name.
+        """
         rows = self._rows(_NAMED, {"form": form}) if form else []
         words = [row for row in rows if row[-1] != build.CODE] or rows
         return [_place(row) for row in words]
 
     def _told_apart(self, text: str, countries: CountryNames | None) -> list[Place]:
-        """``Springfield, IL``: places named by the beginning whose region, country or neighbour has the other words."""
+        """Find places such as ``Springfield, IL``: the text starts with the name, and the region, country or neighbour
+        contains the other words.
+        """
         for name, rest in _splits(text):
             wanted = set(rest.split()) - _BETWEEN
             fitting = [place for place in self._named(name) if wanted <= _words_about(place, countries)]
@@ -247,14 +263,17 @@ class Gazetteer:
 
     def _open(self) -> sqlite3.Connection | None:
         if self._connection is None and self._path.exists():
-            # Immutable: no locks, and no look for a journal.
+            # Immutable: SQLite takes no locks and does not look for a journal.
             address = f"{self._path.absolute().as_uri()}?mode=ro&immutable=1"
             self._connection = sqlite3.connect(address, uri=True, check_same_thread=False)
         return self._connection
 
 
 def _splits(text: str) -> list[tuple[str, str]]:
-    """A text in two folded ones, the longest name first: at commas and parentheses if it has any, else between words."""
+    """All ways to split a text into a name and the rest, both folded, the longest name first.
+
+    Splits at commas and parentheses if there are any, otherwise between words.
+    """
     marks = [found.start() for found in re.finditer(r"[,(]", text)] or [
         found.start() for found in re.finditer(r"\s", text.strip())
     ]

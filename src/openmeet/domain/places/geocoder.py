@@ -1,7 +1,8 @@
-"""A geocoder that the operator chose: asked by this server, behind the list of places, for streets and venues.
+"""Geocoder for streets and venues, if the operator chose one. This server queries it in addition to the list of places.
 
-Off unless a setting names one. What is typed leaves, and the reader's language; nothing about the reader. Answers are cached.
-Failures are short: the list of places answers alone meanwhile. Never within a transaction, as every request.
+Off unless a setting names one. It receives the typed text and the reader's language, and nothing else about the reader.
+Responses are cached. While it fails, only the list of places is used. Like every request, it is never made inside a
+transaction.
 """
 
 import hashlib
@@ -29,16 +30,16 @@ log = structlog.get_logger()
 LEAST_LETTERS: Final = 3
 _ANSWER_BYTES: Final = 128 * 1024
 _KEPT_SECONDS: Final = 30 * 86_400.0
-# Nothing found may be somebody's new street.
+# Empty results are cached for a shorter time, because a new street may be added.
 _NOTHING_KEPT_SECONDS: Final = 86_400.0
-# After a failure it is left alone for so long, so that nobody waits for it again and again.
+# After a failure, the geocoder is not queried for this long, so that nobody waits for it again and again.
 _PAUSE: Final = 30 * SECOND
-# The usage policy of Nominatim's public server: one request a second for the whole site.
+# Nominatim's public server allows one request per second for the whole site (usage policy).
 _LIMITS: Final = {
     GeocoderKind.NOMINATIM: Limit("geocoder", 1, 1),
     GeocoderKind.PHOTON: Limit("geocoder", 10, 1),
 }
-# Languages in which a public Photon answers; it refuses others.
+# Languages that a public Photon server supports. It refuses others.
 _OF_PHOTON: Final = frozenset({"de", "en", "fr"})
 
 _NEVER: Final = Instant(0)
@@ -48,7 +49,11 @@ GeocoderState = Literal["unknown", "answers", "fails"]
 
 @dataclass(frozen=True, slots=True)
 class GeocoderSettings:
-    """``url``: without the path of its method. ``credit``: the line that its licence wants. ``while_typing``: it is asked for suggestions, too."""
+    """Settings of a geocoder.
+
+    ``url``: without the path of the method. ``credit``: the attribution that its licence requires. ``while_typing``:
+    also query it for suggestions.
+    """
 
     kind: GeocoderKind
     url: str
@@ -60,7 +65,7 @@ class GeocoderSettings:
 
 @dataclass(slots=True)
 class Geocoder:
-    """One geocoder of an installation."""
+    """The geocoder of an installation."""
 
     settings: GeocoderSettings
     http: HttpClient
@@ -69,7 +74,7 @@ class Geocoder:
     clock: Clock
     places: Gazetteer
     _silent_until: Instant = _NEVER
-    # What this process last heard, and why it failed.
+    # Result of this process's latest request, and the failure if it failed.
     state: GeocoderState = "unknown"
     failure: str = ""
 
@@ -78,7 +83,7 @@ class Geocoder:
         return urlsplit(self.settings.url).hostname or self.settings.url
 
     async def find(self, text: str, language: str) -> list[StreetAddress]:
-        """Streets and venues, the likeliest first. Raises Unavailable while it does not answer."""
+        """Find streets and venues, the most likely first. Raises Unavailable while the geocoder fails."""
         asked = " ".join(text.split())[:MAX_NAME]
         if len(asked) < LEAST_LETTERS:
             return []
@@ -94,7 +99,7 @@ class Geocoder:
         return [self._in_its_zone(one) for one in kept]
 
     async def check(self) -> GeocoderState:
-        """Whether it answers, asked now unless it was asked a moment ago."""
+        """Query the geocoder, unless it is paused or at its limit, and return its state."""
         with suppress(Unavailable):
             await self._ask("Berlin", "en")
         return self.state
@@ -111,7 +116,7 @@ class Geocoder:
                 PlaceReason.STREETS_NOT_ASKED, after_seconds=(self._silent_until - self.clock.now()) / SECOND
             )
         limit = _LIMITS[self.settings.kind]
-        # The counters are shared by processes where the cache is.
+        # Processes that share a cache also share these counters.
         counted = await self.counters.add(limit, self.settings.url, 1, self.clock.now())
         if counted.is_refused:
             raise Unavailable(PlaceReason.STREETS_NOT_ASKED, after_seconds=limit.window_seconds)

@@ -1,4 +1,4 @@
-"""Places and what a name may mean. Pure."""
+"""Places, and the comparison of their names. Pure."""
 
 import re
 import unicodedata
@@ -8,7 +8,7 @@ from typing import Final
 MAX_NAME: Final = 100
 CREDIT: Final = "GeoNames, CC BY 4.0"
 
-# Letters that decomposition leaves as they are. ``ß`` is casefolded to ``ss``.
+# Letters that Unicode decomposition does not change. ``ß`` is casefolded to ``ss``.
 _PLAIN: Final = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h"}
 )
@@ -18,8 +18,11 @@ _APART = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A town or a district. ``country``: ISO 3166 code; ``zone``: IANA name. ``region`` and its code: states of the United States, else empty; ``near``: the largest place around, by which places
-    of one name in one country are told apart; empty where the place is the largest.
+    """A town or a district.
+
+    ``country``: ISO 3166 code. ``zone``: IANA name. ``region`` and its code: a state of the United States, otherwise
+    empty. ``near``: the largest place around it, which tells apart places with the same name in the same country; empty
+    if this place is the largest.
     """
 
     id: int
@@ -36,14 +39,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a name means: the one place, or those among which a person has to choose (none: nothing has this name)."""
+    """The result of a look-up: one place, or the choices for a person (empty if no place has this name)."""
 
     place: Place | None
     choices: tuple[Place, ...] = ()
 
 
 def folded(name: str) -> str:
-    """The form in which names are compared: no case, marks or punctuation. ``Neukölln`` and ``NEUKOLLN`` are the same."""
+    """Fold a name for comparison, without case, diacritics and punctuation. ``Neukölln`` and ``NEUKOLLN`` are equal."""
     if name.isascii():
         return _APART.sub(" ", name.lower()).strip()
     bare = "".join(one for one in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(one))
@@ -51,5 +54,5 @@ def folded(name: str) -> str:
 
 
 def spelled_out(name: str) -> str:
-    """The folded form with ``ae``, ``oe`` and ``ue`` for umlauts: ``koeln``."""
+    """Fold a name with ``ae``, ``oe`` and ``ue`` for umlauts: ``koeln``."""
     return folded(name if name.isascii() else unicodedata.normalize("NFC", name.casefold()).translate(_UMLAUTS))

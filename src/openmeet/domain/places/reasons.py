@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons why a place is not found."""
 
 from groundwork.errors import Reason
 
 
 class PlaceReason(Reason):
-    """Why a place is not found. The messages of these codes are in ``i18n/reasons/events.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
 
     NOT_READY = "place.not_ready"
     UNKNOWN = "place.unknown"

@@ -20,7 +20,10 @@ from openmeet.domain.users.model import UserId
 
 
 class HostEventNotice(msgspec.Struct, frozen=True):
-    """A host has a new event. ``since``: when it became public; who follows them only since then is not notified."""
+    """Fan-out payload: a host has a new event.
+
+    ``since``: when it became public. People who started to follow the host later are not notified.
+    """
 
     since: Instant
 
@@ -41,7 +44,9 @@ async def _followers(tx: Transaction, event: Event, notice: HostEventNotice, aft
 
 
 async def _who_do_not_know(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:
-    """Those of these users who neither host the event, nor answered it, nor were notified of it by a group."""
+    """Those of these users who do not know the event yet: they neither host it, nor have an RSVP or invitation, nor
+    were notified of it by a group or a mention.
+    """
     if not people:
         return []
     rows = await reader.fetch(

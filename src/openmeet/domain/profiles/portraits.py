@@ -1,4 +1,4 @@
-"""People's own pictures: whose are shown to whom. A person's picture is theirs to choose; nothing chooses it for them."""
+"""Portraits of people, and who may see them. Only the person chooses their portrait."""
 
 from collections.abc import Collection
 from typing import Final
@@ -11,15 +11,15 @@ from openmeet.domain.moderation.visibility import is_blocked
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
-# Whose name is still read somewhere, such as by a host on an old list, is not looked at any more: of people who leave, whom a
-# moderator or a label hides, and of two of whom one has blocked the other.
+# A portrait is hidden even where the name still appears, such as in a host's old list: if the person is deleting their
+# account, if a moderator or a label hides them, or if the person or the viewer has blocked the other.
 _IS_SHOWN: Final = f"""u.portrait_key is not null and (u.id = :viewer or not (
     {is_leaving("u.id")} or {is_blocked("u.id")} or {hides_person("u.id")} or {are_apart(":viewer", "u.id")}
     or exists (select 1 from identities i where i.user_id = u.id and {is_blocked("i.did")})))"""
 
 
 async def shown(reader: Reader, viewer: UserId | None, people: Collection[UserId]) -> dict[UserId, PictureKey]:
-    """The pictures of these people that somebody may see, in one statement."""
+    """The portraits of these people that the viewer may see, in one statement."""
     if not people:
         return {}
     rows = await reader.fetch(
@@ -31,7 +31,7 @@ async def shown(reader: Reader, viewer: UserId | None, people: Collection[UserId
 
 
 async def is_shown(reader: Reader, viewer: UserId | None, key: str) -> bool:
-    """Whether this is the present picture of somebody whom the viewer may see."""
+    """Whether this is the current portrait of a person whose portrait the viewer may see."""
     found = await reader.fetch_one(
         f"select 1 as found from users u where u.portrait_key = :key and {_IS_SHOWN}", key=key, viewer=viewer or ""
     )
@@ -39,7 +39,7 @@ async def is_shown(reader: Reader, viewer: UserId | None, key: str) -> bool:
 
 
 async def put(tx: Transaction, user_id: UserId, key: PictureKey) -> None:
-    """Show this picture, which the person has uploaded, in place of the one before."""
+    """Show this picture, which the person has uploaded, instead of the previous one."""
     await _release(tx, user_id)
     await tx.execute(
         "update users set portrait_key = :key, revision = revision + 1, updated_at = :now where id = :id",
@@ -50,7 +50,7 @@ async def put(tx: Transaction, user_id: UserId, key: PictureKey) -> None:
 
 
 async def remove(tx: Transaction, user_id: UserId) -> None:
-    """Show the initial again."""
+    """Remove the portrait, so that the initial is shown again."""
     await _release(tx, user_id)
     await tx.execute(
         "update users set portrait_key = null, revision = revision + 1, updated_at = :now"
@@ -61,7 +61,7 @@ async def remove(tx: Transaction, user_id: UserId) -> None:
 
 
 async def _release(tx: Transaction, user_id: UserId) -> None:
-    """The task that deletes unused pictures takes the present one at its next turn."""
+    """Release the current picture, so that the next run of the cleanup task deletes it."""
     await tx.execute(
         "update pictures set created_at = 0 where key = (select portrait_key from users where id = :id)", id=user_id
     )

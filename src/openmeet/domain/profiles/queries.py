@@ -1,4 +1,4 @@
-"""Hosts' public profiles and followers: follow, unfollow, and all SQL about them."""
+"""Public profiles of hosts and their followers: follow, unfollow, and all SQL for them."""
 
 from collections.abc import Callable, Sequence
 
@@ -23,9 +23,9 @@ from openmeet.domain.users.queries import COLUMNS, user_of
 
 
 def _is_hosted_by(person: str, table: str = "e") -> str:
-    """SQL condition: the user (a column or parameter) hosts or co-hosts an event that is public.
+    """SQL condition: the event is public, and the user (a column or parameter) hosts or co-hosts it.
 
-    Independent of the viewer.
+    Does not depend on the viewer.
     """
     beside = f"select h.event_id from event_co_hosts h where h.user_id = {person} and h.state = 'accepted'"
     return (
@@ -35,7 +35,7 @@ def _is_hosted_by(person: str, table: str = "e") -> str:
 
 
 def seen_of_host(user_id: UserId) -> tuple[Callable[[str], str], dict[str, object]]:
-    """SQL condition on a table, with its values: a public event that the user hosts or co-hosts."""
+    """SQL condition on a table, and its parameters: a public event that the user hosts or co-hosts."""
     return lambda table: _is_hosted_by(":user_id", table), {"user_id": user_id}
 
 
@@ -44,14 +44,15 @@ def _is_coming(table: str) -> str:
 
 
 async def host(reader: Reader, user_id: UserId) -> User | None:
-    """The profile of a user who signed in here and hosts or has hosted a public event; None for everybody else, and for
-    somebody who is deleting their account.
+    """The profile of a user who has signed in here and hosts or hosted a public event.
+
+    None for everybody else, and for users who are deleting their account.
     """
     return next(iter(await hosts_among(reader, [user_id])), None)
 
 
 async def hosts_among(reader: Reader, user_ids: Sequence[UserId]) -> list[User]:
-    """Those of these users that ``host`` would find, ordered by id."""
+    """Those of these users for whom ``host`` finds a profile, ordered by id."""
     if not user_ids:
         return []
     rows = await reader.fetch(
@@ -63,12 +64,12 @@ async def hosts_among(reader: Reader, user_ids: Sequence[UserId]) -> list[User]:
 
 
 async def coming(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
-    """The public events of a host that are not over, by start."""
+    """The public events of a host that are not over, ordered by start."""
     return await _hosted(reader, user_id, "e.over_at > :now order by e.starts_at, e.id", limit, now=reader.now)
 
 
 async def coming_once(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
-    """``coming`` with only the next date of each series."""
+    """Like ``coming``, with only the next date of each series."""
     first = is_first_of_series("e", _is_coming, by="over_at")
     which = f"e.over_at > :now and {first} order by e.starts_at, e.id"
     return await _hosted(reader, user_id, which, limit, now=reader.now)
@@ -82,8 +83,8 @@ async def past(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
 async def since(
     reader: Reader, user_id: UserId, start: Instant, limit: int, *, besides: Sequence[str] = ()
 ) -> list[Event]:
-    """The public events of a host from a time on, by start, for calendar feeds. ``besides``: series whose dates are
-    left out.
+    """The public events of a host from a time on, ordered by start, for calendar feeds. ``besides``: series whose dates
+    are left out.
     """
     which = "e.over_at > :start order by e.starts_at, e.id"
     if not besides:
@@ -103,7 +104,7 @@ async def _hosted(reader: Reader, user_id: UserId, which: str, limit: int, **val
 
 
 async def public_groups(reader: Reader, user_id: UserId, limit: int) -> list[Group]:
-    """Public groups that the user is a member of, by name; the caller checks whether the user shows them."""
+    """Public groups that the user is a member of, ordered by name. The caller checks whether the user shows them."""
     rows = await reader.fetch(
         f"""
         select {GROUP_COLUMNS} from groups g join group_members m on m.group_id = g.id
@@ -147,7 +148,7 @@ async def is_following(reader: Reader, user_id: UserId, followed: UserId) -> boo
 
 
 async def followed_by(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[tuple[UserId, Instant]]:
-    """Profiles that a user follows, each with the time since when; newest first."""
+    """Profiles that a user follows, each with the time they started to; newest first."""
     rows = await reader.fetch(
         "select followed_id, created_at from profile_followers"
         f" where user_id = :user_id{page.clause('created_at', 'followed_id')}",
@@ -158,8 +159,9 @@ async def followed_by(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) ->
 
 
 async def followers(reader: Reader, followed: Sequence[UserId], since: Instant, after: str, limit: int) -> list[UserId]:
-    """Followers of these users since before ``since``, ordered by id, after ``after``; without pairs where either has
-    blocked the other.
+    """People who followed one of these users before ``since``, ordered by id, starting after ``after``.
+
+    Leaves out pairs in which either has blocked the other.
     """
     rows = await reader.fetch(
         f"""
@@ -183,12 +185,12 @@ async def drop_departed(tx: Transaction) -> int:
     )
 
 
-# Maximum follows per user; more would be no following any more.
+# Maximum follows per user. Nobody can really follow more.
 MAX_FOLLOWED = 1_000
 
 
 async def seen(reader: Reader, user_id: UserId) -> User:
-    """The host of a public profile. Raises NotFound, for unknown users and those who host nothing public alike."""
+    """The host of a public profile. Raises NotFound, both for unknown users and for those who host nothing public."""
     found = await host(reader, user_id)
     if found is None:
         raise NotFound(ProfileReason.NO_SUCH_PERSON)
@@ -196,7 +198,7 @@ async def seen(reader: Reader, user_id: UserId) -> User:
 
 
 async def follow(tx: Transaction, caller: Caller, followed: UserId) -> None:
-    """Follow a host; idempotent. Raises NotFound, Refused (``Oneself``, ``NotWelcome``, ``TooMany``)."""
+    """Follow a host. Idempotent. Raises NotFound, Refused (``Oneself``, ``NotWelcome``, ``TooMany``)."""
     found = await seen(tx, followed)
     if found.id == caller.user_id:
         raise Refused(ProfileReason.CANNOT_FOLLOW_ONESELF, name="Oneself")
@@ -207,6 +209,6 @@ async def follow(tx: Transaction, caller: Caller, followed: UserId) -> None:
 
 
 async def unfollow(tx: Transaction, caller: Caller, followed: UserId) -> None:
-    """Unfollow, also somebody without a profile now. Raises NotFound if they are not followed."""
+    """Stop following somebody, even if they no longer have a profile. Raises NotFound if they are not followed."""
     if not await drop_follower(tx, caller.user_id, followed):
         raise NotFound(ProfileReason.NOT_FOLLOWED)

@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals and invalid input with profiles."""
 
 from groundwork.errors import Reason
 
 
 class ProfileReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     NO_SUCH_PERSON = "profile.no_such_person"
     CANNOT_FOLLOW_ONESELF = "profile.cannot_follow_oneself"

@@ -17,7 +17,7 @@ from openmeet.domain.users.model import Caller, UserId
 async def report(
     tx: Transaction, caller: Caller, thing: Thing, address: str, reason: ReportReason, words: str
 ) -> AbuseReport:
-    """Report to the moderators; a repetition updates the open report. Raises NotFound, Refused (``OwnThing``)."""
+    """File a report to the moderators. A repetition updates the open report. Raises NotFound, Refused (``OwnThing``)."""
     meant = await subjects.by_address(tx, thing, address, caller.user_id)
     if meant.owner == caller.user_id:
         raise Refused(SafetyReason.OWN_CONTENT, name="OwnThing")
@@ -25,7 +25,8 @@ async def report(
 
 
 async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
-    """Block a user: their RSVPs to the caller's coming events end, and they no longer see what is not public.
+    """Block a user: their RSVPs to the caller's upcoming events end, and they can no longer see the caller's non-public
+    content.
 
     They stay in the caller's groups until removed there. False if already blocked. Raises NotFound, Refused
     (``Oneself``).
@@ -44,7 +45,7 @@ async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
 
 
 async def unblock(tx: Transaction, caller: Caller, other: UserId) -> None:
-    """Unblock: they may RSVP again; ended RSVPs are not restored. Raises NotFound."""
+    """Unblock a user, who may then RSVP again. Ended RSVPs are not restored. Raises NotFound."""
     if not await blocks.unblock(tx, caller.user_id, other):
         raise NotFound(SafetyReason.NOT_BLOCKED)
 
@@ -66,6 +67,6 @@ async def mute(tx: Transaction, caller: Caller, subject: Subject) -> Meant:
 
 
 async def unmute(tx: Transaction, caller: Caller, subject: Subject) -> None:
-    """Unmute. Raises NotFound."""
+    """Unmute a user or a group. Raises NotFound."""
     if not await blocks.unmute(tx, caller.user_id, subject.id):
         raise NotFound(SafetyReason.NOT_MUTED)

@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals of reports, blocks and mutes."""
 
 from groundwork.errors import Reason
 
 
 class SafetyReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     OWN_CONTENT = "safety.own_content"
     CANNOT_BLOCK_ONESELF = "safety.cannot_block_oneself"

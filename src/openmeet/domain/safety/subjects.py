@@ -1,4 +1,4 @@
-"""Resolve the event, series, group or user of a report: by address for those who see it, by id for moderators."""
+"""Resolve the event, series, group or user of a report: by slug for people who can see it, by id for moderators."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ from openmeet.domain.users.model import UserId
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """A subject and how to show it. ``owner``: its owner, or the user themselves. ``path``: its page, if it has one.
+    """A subject and how to show it.
 
-    ``group_id``: the group that it belongs to, or is. ``when`` and ``text`` are for moderators, who must see what they
-    judge.
+    ``owner``: its owner, or the user themselves. ``path``: its page, if it has one. ``group_id``: the group that it
+    belongs to, or is. ``when`` and ``text`` are for moderators, who must see what they decide about.
     """
 
     subject: Subject
@@ -50,7 +50,9 @@ class Meant:
 
 
 async def by_address(reader: Reader, thing: Thing, address: str, viewer: UserId | None) -> Meant:
-    """The subject at an address (slug, or a user's id), if this viewer sees it. Raises NotFound, also for hidden ones."""
+    """The subject with this slug (for a user, with this id) if the viewer can see it. Raises NotFound, also for hidden
+    subjects.
+    """
     match thing:
         case Thing.EVENT:
             event, _ = await visible_event(reader, EventSlug(address), viewer)
@@ -72,7 +74,7 @@ async def by_address(reader: Reader, thing: Thing, address: str, viewer: UserId 
 
 
 async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Meant]:
-    """Subjects as moderators see them, whatever their visibility; those that are gone have no title."""
+    """Subjects as moderators see them, whatever their visibility. Subjects that no longer exist have no title."""
     found = {subject.id: Meant(subject, "") for subject in subjects}
     ids = {thing: [subject.id for subject in subjects if subject.thing is thing] for thing in Thing}
     for event in await events.several(reader, [EventId(one) for one in ids[Thing.EVENT]]):
@@ -158,9 +160,9 @@ def _of_person(person: UserId) -> Meant:
 
 _INSIDE: Final = ", ".join(f"'{role.value}'" for role in sorted(INSIDE))
 
-# Hosts of public events; members of a common group; attendees of the viewer's events, and hosts of events that the
-# viewer answered or is invited to; non-private attendees of a common event; users that the viewer knew when blocking
-# them.
+# People whose name the viewer may learn: hosts of public events and owners of groups that are not private; members of a
+# common group; attendees of the viewer's events, and hosts of events that the viewer answered or is invited to;
+# non-private attendees of a common event; users whom the viewer knew when blocking them.
 _MAY_KNOW: Final = f"""
     select 1 as found from users u where u.id = :person and (
       u.id = :viewer
@@ -189,5 +191,5 @@ _MAY_KNOW: Final = f"""
 
 
 async def may_know(reader: Reader, viewer: UserId | None, person: UserId) -> bool:
-    """Whether the viewer may learn this user's name. False also if there is no such user."""
+    """Whether the viewer may learn this user's name. Also False if there is no such user."""
     return await reader.fetch_one(_MAY_KNOW, person=person, viewer=viewer or "") is not None
