@@ -1,5 +1,5 @@
-"""Saved searches: their owner is notified of each new matching event, once.
+"""Saved searches: their owner is notified once of each new matching event.
 
-The cost of an event depends on how many searches share a rare term with it, not on the total of searches or events (see
-``matching``). Events held for moderation are announced when they are shown.
+The cost per event depends on how many searches share a rare term with it, not on the total number of searches or events
+(see ``matching``). Events held for moderation are announced when they are shown.
 """

@@ -1,4 +1,4 @@
-"""Save, switch and remove searches."""
+"""Save searches, turn them on or off, and remove them."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ from openmeet.domain.users.model import Caller
 
 
 async def save(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> SavedSearch:
-    """Save a search; saving the same search again switches it on.
+    """Save a search. Saving the same search again turns it on.
 
     Raises InvalidForm (not a search), Refused (``TooWide``, ``OfGroups``, ``TooManySearches``).
     """
@@ -25,7 +25,7 @@ async def save(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> Sav
     if not keys:
         raise Refused(SavedSearchReason.TOO_WIDE, name="TooWide")
     asked = query.asked_again(typed)
-    # Two tabs at the same moment: the second finds what the first has made.
+    # Two tabs may save it at the same moment: the second finds the search that the first one made.
     await users.lock(tx, caller.user_id)
     known = await queries.by_asked(tx, caller.user_id, asked)
     if known is not None:
@@ -38,7 +38,7 @@ async def save(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> Sav
 
 
 async def switch(tx: Transaction, caller: Caller, search_id: SearchId, *, is_on: bool) -> SavedSearch:
-    """Switch notifications of a saved search on or off. Raises NotFound."""
+    """Turn notifications of a saved search on or off. Raises NotFound."""
     found = await queries.switch(tx, caller.user_id, search_id, is_on=is_on)
     if found is None:
         raise NotFound(SavedSearchReason.NO_SUCH_SEARCH)

@@ -17,12 +17,12 @@ from openmeet.domain.saved_searches import matching, queries
 from openmeet.domain.saved_searches.matching import SearchFacts
 from openmeet.domain.saved_searches.queries import QueuedEvent
 
-# How long a hidden event waits until it is looked at again, at least.
+# Minimum time before a hidden event is checked again.
 HIDDEN_FOR: Final = 2 * MINUTE
 
 
 class MatchNotice(msgspec.Struct, frozen=True):
-    """``QueuedEvent``, as it is stored."""
+    """Stored form of ``QueuedEvent``."""
 
     since: Instant
     before: SearchFacts | None
@@ -33,7 +33,7 @@ async def _lock(tx: Transaction, event_id: str) -> Event | None:
 
 
 async def _owners(tx: Transaction, event: Event, notice: MatchNotice, after: str, limit: int) -> RecipientPage:
-    """In order of the searches: the owners of those that match the event now, and did not match it before."""
+    """Owners of the searches that match the event now but did not match it before, in order of the searches."""
     if event.is_hidden:
         await queries.put_back(tx, event.id, QueuedEvent(notice.since, notice.before), Instant(tx.now + HIDDEN_FOR))
     if not await is_announced_to_strangers(tx, event):

@@ -1,8 +1,9 @@
-"""Whether an event matches a search, and the keys by which candidate searches are found. Pure.
+"""Match events with searches, and compute the keys that find candidate searches. Pure.
 
-One criterion of each search is its *key*: the presumably rarest; for a place, every grid cell that it touches. An event
-has the keys of all searches that it could match, and some hundreds more because of word prefixes: few enough to look
-each up. Matching uses the same words, cells and numbers as the SQL of ``search.search``; a test compares both.
+One criterion of each search is its *key*: presumably the rarest or, for a place, every grid cell that it touches. An
+event has the keys of all searches that it could match, and a few hundred more because of word prefixes, which is few
+enough to look each of them up. Matching uses the same words, cells and numbers as the SQL of ``search.search``; a test
+compares both.
 """
 
 from dataclasses import dataclass
@@ -16,16 +17,18 @@ from openmeet.domain.events.values import Mode
 from openmeet.domain.search.search import NARROWLY, TOWN_KM, EventOrigin, SearchQuery
 from openmeet.i18n.markdown import folded
 
-# Lengths of word prefixes used as keys: a longer prefix is cut to the next of these.
+# Lengths of word prefixes used as keys. A prefix of another length is shortened to the next of these.
 _LENGTHS: Final = (12, 8, 5, 3, 2, 1)
-# Shorter prefixes are too common.
+# Shorter prefixes are too common to be selective.
 _TELLING: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class SearchFacts:
-    """The event fields that searches use. ``words``: the column ``search_words``; ``starts_local`` in ISO form, in the
-    event's zone. ``is_of_town``: the position is derived from the town.
+    """The event fields that searches use.
+
+    ``words``: the column ``search_words``. ``starts_local``: in ISO form, in the event's zone. ``is_of_town``: the
+    position is only that of the town.
     """
 
     words: str
@@ -37,7 +40,9 @@ class SearchFacts:
 
 
 def keys_of(wanted: SearchQuery) -> tuple[str, ...]:
-    """The keys of a search: any match has one of them in ``keys_in``; empty if no criterion is selective enough."""
+    """The keys of a search. An event that matches has at least one of them in ``keys_in``. Empty if no criterion is
+    selective enough.
+    """
     forms = sorted(query_terms(folded(" ".join(wanted.words))), key=len)
     word = _beginning(forms[-1]) if forms else ""
     if len(word) >= _TELLING:
@@ -48,14 +53,14 @@ def keys_of(wanted: SearchQuery) -> tuple[str, ...]:
         width = NARROW if wanted.near.within_km <= NARROWLY else WIDE
         return tuple(_cell(cell, width) for cell in cells(here, line, width))
     if wanted.topics:
-        # In order of selectivity: a tag, a language, a category.
+        # In order of selectivity.
         order = ("tag", "access", "language", "category")
         return (topic_term(min(wanted.topics, key=lambda topic: order.index(topic.partition(":")[0]))),)
     return (word,) if word else ()
 
 
 def keys_in(facts: SearchFacts) -> list[str]:
-    """Every key that a search for such an event can have."""
+    """Every key that a search matching this event can have."""
     found: dict[str, None] = {}
     for word in facts.words.split():
         if "=" in word:
@@ -69,7 +74,7 @@ def keys_in(facts: SearchFacts) -> list[str]:
 
 
 def fits(wanted: SearchQuery, facts: SearchFacts) -> bool:
-    """Whether ``search.coming`` would find the event, apart from its visibility."""
+    """Whether ``search.coming`` would find the event, regardless of its visibility."""
     forms = query_terms(folded(" ".join(wanted.words)))
     return (
         bool(forms or not wanted.words)

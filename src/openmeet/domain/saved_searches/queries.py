@@ -1,4 +1,4 @@
-"""Saved searches and their matches: the values and all SQL about them."""
+"""Saved searches and their matches: values and all SQL for them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -18,14 +18,15 @@ from openmeet.domain.users.model import UserId
 
 SearchId = NewType("SearchId", str)
 
-# Searches per user: as many as anybody can keep track of.
+# Searches per user: as many as a person can keep track of.
 MAX_SEARCHES: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
 class SavedSearch:
-    """A saved search. ``asked``: its query string, as ``query.asked_again`` writes it. ``is_on``: its owner is notified
-    of matches.
+    """A saved search.
+
+    ``asked``: its query string, as ``query.asked_again`` writes it. ``is_on``: its owner is notified of matches.
     """
 
     id: SearchId
@@ -53,8 +54,9 @@ class SavedSearch:
 
 @dataclass(frozen=True, slots=True)
 class QueuedEvent:
-    """An event that became public or changed at ``since``. ``before``: what searches compared earlier; None if it is
-    new.
+    """An event that became public or changed at ``since``.
+
+    ``before``: the fields that searches compared earlier; None if the event is new.
     """
 
     since: Instant
@@ -66,7 +68,8 @@ _COLUMNS = "id, user_id, asked, is_on, created_at"
 # Engines limit the number of parameters.
 KEYS_AT_ONCE: Final = 10_000
 
-# Events that can match no search: over, deleted or cancelled.
+# Events that nobody can be notified of: over, deleted, cancelled, held or not public. Also all events while nobody has
+# a saved search or follows a host.
 _UNFINDABLE = """
     delete from saved_search_queue where event_id in (
       select n.event_id from saved_search_queue n join events e on e.id = n.event_id
@@ -78,7 +81,7 @@ _UNFINDABLE = """
        order by n.event_id limit :limit)
 """
 
-# Hosts and attendees know the event already, and so does everybody notified of it for another reason.
+# Hosts and attendees already know the event, and so does everybody who was notified of it for another reason.
 _CANDIDATES = """
     select s.id, s.user_id, s.asked, s.is_on, s.created_at from saved_searches s
      where s.id in (select k.search_id from saved_search_keys k where k.key in :keys and k.search_id > :after)
@@ -97,7 +100,7 @@ def _search_of(row: Row) -> SavedSearch:
 
 
 async def insert(tx: Transaction, one: SavedSearch, keys: Sequence[str]) -> bool:
-    """False if the user has saved the same search already."""
+    """Insert a search. False if the user has already saved the same one."""
     made = await tx.execute(
         "insert into saved_searches (id, user_id, asked, is_on, created_at)"
         " values (:id, :user_id, :asked, 1, :now) on conflict (user_id, asked) do nothing",
@@ -115,7 +118,7 @@ async def insert(tx: Transaction, one: SavedSearch, keys: Sequence[str]) -> bool
 
 
 async def of_person(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[SavedSearch]:
-    """A user's searches, newest first. There are ``MAX_SEARCHES`` at most."""
+    """A user's searches, newest first. There are at most ``MAX_SEARCHES``."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from saved_searches where user_id = :user_id{page.clause('created_at', 'id')}",
         user_id=user_id,
@@ -134,8 +137,9 @@ async def by_asked(reader: Reader, user_id: UserId, asked: str) -> SavedSearch |
 
 
 async def switch(tx: Transaction, user_id: UserId, search_id: SearchId, *, is_on: bool) -> SavedSearch | None:
-    """Switch on or off; None if the user has no such search. Switching on starts anew: events made in between are not
-    announced.
+    """Turn a search on or off. None if the user has no such search.
+
+    Turning it on again starts afresh: events made in between are not announced.
     """
     row = await tx.fetch_one(
         f"""
@@ -158,7 +162,7 @@ async def delete(tx: Transaction, user_id: UserId, search_id: SearchId) -> bool:
 
 
 async def those_on(reader: Reader, user_id: UserId, search_ids: Collection[str]) -> dict[str, SavedSearch]:
-    """Those of these searches that still exist and are on."""
+    """Those of these searches that still exist and are turned on."""
     if not search_ids:
         return {}
     rows = await reader.fetch(
@@ -170,12 +174,12 @@ async def those_on(reader: Reader, user_id: UserId, search_ids: Collection[str])
 
 
 async def drop_unfindable(tx: Transaction, limit: int) -> int:
-    """Drop queued events that can match no search."""
+    """Delete queued events that nobody can be notified of. Returns the number deleted."""
     return await tx.execute(_UNFINDABLE, now=tx.now, limit=limit)
 
 
 async def due(reader: Reader, limit: int) -> list[EventId]:
-    """Queued events that are due, longest waiting first."""
+    """Queued events that are due, the longest-waiting first."""
     rows = await reader.fetch(
         "select event_id from saved_search_queue where look_at <= :now order by look_at, event_id limit :limit",
         now=reader.now,
@@ -185,7 +189,7 @@ async def due(reader: Reader, limit: int) -> list[EventId]:
 
 
 async def queued(reader: Reader, event_id: EventId) -> QueuedEvent | None:
-    """The queued event; None if another worker has just taken it, or it is not due."""
+    """The queued event. None if another worker has just taken it or it is not due."""
     row = await reader.fetch_one(
         """
         select n.since, n.was_words as search_words, n.was_mode as mode, e.origin, n.was_starts_local as starts_local,
@@ -202,7 +206,9 @@ async def queued(reader: Reader, event_id: EventId) -> QueuedEvent | None:
 
 
 async def put_back(tx: Transaction, event_id: EventId, one: QueuedEvent, look_at: Instant) -> None:
-    """Queue an event again, of which not all owners of searches were notified; a later change counts with it."""
+    """Queue an event again because not all owners of searches were notified. A later change is announced together with
+    it.
+    """
     was = one.before
     x, y, z = (None, None, None) if was is None or was.spot is None else was.spot
     await tx.execute(
@@ -227,7 +233,7 @@ async def put_back(tx: Transaction, event_id: EventId, one: QueuedEvent, look_at
 
 
 async def facts(reader: Reader, event_id: EventId) -> SearchFacts:
-    """What searches look at in an event that exists."""
+    """The fields of an existing event that searches compare."""
     (row,) = await reader.fetch(
         "select search_words, mode, origin, starts_local, place_x, place_y, place_z, derived_from"
         " from events where id = :id",
@@ -251,11 +257,13 @@ def _facts_of(row: Row) -> SearchFacts:
 async def candidates(
     reader: Reader, event: Event, subject: str, keys: Sequence[str], *, since: Instant, after: str, limit: int
 ) -> list[SavedSearch]:
-    """Searches after one, saved before the event was made, that share a key with it, in order of their ids; without
-    those whose owner knows of it.
+    """Searches that share a key with the event and were saved before it was made, ordered by id, starting after
+    ``after``.
+
+    Leaves out searches whose owner already knows the event.
     """
     found: dict[str, SavedSearch] = {}
-    # The longest text has some fifty thousand keys: a handful of statements.
+    # The longest possible text has about fifty thousand keys, which take a handful of statements.
     for start in range(0, len(keys), KEYS_AT_ONCE):
         rows = await reader.fetch(
             _CANDIDATES,
@@ -281,7 +289,7 @@ async def note_found(tx: Transaction, found: Sequence[SavedSearch], subject: str
 
 
 async def is_first_of_series(reader: Reader, event: Event) -> bool:
-    """Whether no other date of its series was made before it, or together with it for an earlier day."""
+    """Whether this is the first date of its series: none was made before it, or together with it for an earlier day."""
     place = event.place_in_series
     if place is None:
         return True
@@ -307,5 +315,5 @@ async def drop(tx: Transaction, event_id: EventId) -> None:
 
 
 async def drop_departed(tx: Transaction) -> int:
-    """Delete searches of users whose accounts are gone."""
+    """Delete the searches of users whose accounts are gone."""
     return await tx.execute(f"delete from saved_searches where user_id in ({DEPARTED})")

@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals and invalid input with saved searches."""
 
 from groundwork.errors import Reason
 
 
 class SavedSearchReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     OF_GROUPS = "saved_search.of_groups"
     TOO_WIDE = "saved_search.too_wide"

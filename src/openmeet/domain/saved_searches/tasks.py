@@ -1,6 +1,8 @@
-"""Scheduled: announce each new public event, once, to followers of its hosts and owners of saved searches.
+"""Scheduled task: announce each new public event once to followers of its hosts and to owners of matching saved
+searches.
 
-A changed event is announced to owners of searches that it did not match before; followers of its host know it already.
+A changed event is announced only to owners of searches that it did not match before, because followers of its host
+already know it.
 """
 
 from typing import Final
@@ -16,13 +18,13 @@ from openmeet.domain.profiles.audience import PROFILE_FOLLOWERS, HostEventNotice
 from openmeet.domain.saved_searches import queries
 from openmeet.domain.saved_searches.audience import HIDDEN_FOR, SAVED_SEARCHES, MatchNotice
 
-# Events per run.
+# Maximum number of events per run.
 ROUND: Final = 200
 _DROPPED_AT_ONCE: Final = 5_000
 
 
 async def announce_public_events(db: Database, shown: FrontPagePolicy = FAMILIAR) -> int:
-    """Begin to announce events that are due; returns how many. ``shown``: the site's front page policy."""
+    """Start to announce events that are due. Returns their number. ``shown``: the site's front page policy."""
     while True:
         async with db.transaction() as tx:
             dropped = await queries.drop_unfindable(tx, _DROPPED_AT_ONCE)
@@ -37,19 +39,23 @@ async def announce_public_events(db: Database, shown: FrontPagePolicy = FAMILIAR
 
 
 async def forget_departed(db: Database) -> int:
-    """Delete follows and searches of users whose accounts are gone; returns how many rows."""
+    """Delete follows and searches of users whose accounts are gone. Returns the number of rows."""
     async with db.transaction() as tx:
         return await queries.drop_departed(tx) + await people.drop_departed(tx)
 
 
 async def _announce(tx: Transaction, event_id: EventId, shown: FrontPagePolicy) -> None:
-    """Notify the first people, and leave the rest to fan-outs: followers first, so that their searches stay silent."""
+    """Notify the first people and leave the rest to fan-outs.
+
+    Followers of hosts come first, so that their own saved searches do not notify them a second time.
+    """
     event = await lock_for_update(tx, event_id)
     one = await queries.queued(tx, event_id)
     if event is None or one is None:
         return
     if event.is_hidden:
-        # It is held for some time or for a moderator and is announced when it is shown: retry, but not forever.
+        # The event is held for some time or for a moderator. It is announced when it is shown: try again later, at
+        # growing intervals.
         await queries.put_off(tx, event_id, Instant(tx.now + max(HIDDEN_FOR, min(tx.now - one.since, DAY))))
         return
     await queries.drop(tx, event_id)

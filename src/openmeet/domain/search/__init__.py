@@ -1,1 +1,1 @@
-"""Search and lists of events: lists by time, full-text search, cursors, the front page's selection."""
+"""Search and lists of events: lists by time, full-text search, cursors, and the selection for the front page."""

@@ -1,4 +1,4 @@
-"""Lists of events, of one person and in general, with their keyset cursors."""
+"""Lists of a person's events, and cursors for all event lists."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from openmeet.domain.users.model import UserId
 
 @dataclass(frozen=True, slots=True)
 class EventCursor:
-    """End of a page of a list: start and id of the last event, and the part of the search result it was in."""
+    """The end of a page: start and id of the last event, and the part of the search result that it was in."""
 
     starts_at: Instant
     event_id: str
@@ -27,7 +27,7 @@ class EventCursor:
 
 
 class Mine(StrEnum):
-    """Lists of one's own events; ``UPCOMING`` combines hosting and going, the others are the tabs of "my events"."""
+    """Lists of a person's own events. ``UPCOMING`` combines hosting and going; the others are the tabs of "my events"."""
 
     UPCOMING = "upcoming"
     GOING = "going"
@@ -38,7 +38,7 @@ class Mine(StrEnum):
 
 
 async def mine(reader: Reader, user_id: UserId, which: Mine, after: EventCursor | None, limit: int) -> list[Event]:
-    """One person's events. Past ones latest first, all others soonest first, undated last."""
+    """A person's events. Past ones are sorted latest first, all others soonest first and undated ones last."""
     clauses = [_belongs_to(which)]
     values: dict[str, object] = {"user_id": user_id, "limit": limit}
     if which is not Mine.DRAFTS:
@@ -48,7 +48,8 @@ async def mine(reader: Reader, user_id: UserId, which: Mine, after: EventCursor 
         clauses.append(f"({key}, e.id) {'<' if down else '>'} (cast(:after_start as bigint), :after_id)")
         values |= {"after_start": after.starts_at, "after_id": after.event_id}
     direction = " desc" if down else ""
-    # Sorted before it is asked whether they are shown, which takes several look-ups for each: it is asked of as many as the page has.
+    # Sort before checking visibility, which takes several look-ups per event. This way only the events of the page are
+    # checked.
     rows = await reader.fetch(
         f"""
         select {columns_of("e")}
@@ -65,8 +66,10 @@ async def mine(reader: Reader, user_id: UserId, which: Mine, after: EventCursor 
 
 
 async def waiting_for(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
-    """Coming events that wait for this person: a place is held for them, it was moved since they answered, people ask to join
-    what they host, or they are invited. What ends soonest first.
+    """Upcoming events that need something from this person: a place is held for them, the event was moved since they
+    answered, people ask to join their event, or they are invited.
+
+    Ordered by deadline or start, the earliest first.
     """
     rows = await reader.fetch(
         f"""
@@ -86,8 +89,8 @@ async def waiting_for(reader: Reader, user_id: UserId, limit: int) -> list[Event
 
 
 async def with_requests(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
-    """Coming events that this person hosts and that people ask to join; what ends soonest first."""
-    # By the events of this person: with ``or`` and ``exists`` PostgreSQL may begin with all requests, or all events.
+    """Upcoming events that this person hosts and that have pending requests to join, ordered by start."""
+    # Start from this person's events. With ``or`` and ``exists``, PostgreSQL may start from all requests or all events.
     rows = await reader.fetch(
         f"""
         select {columns_of("e")} from events e
@@ -106,7 +109,7 @@ async def with_requests(reader: Reader, user_id: UserId, limit: int) -> list[Eve
 
 
 async def answered_among(reader: Reader, user_id: UserId, event_ids: Sequence[EventId]) -> set[EventId]:
-    """Those of these events that the person has answered, or was invited to."""
+    """Those of these events that the person has answered or was invited to."""
     if not event_ids:
         return set()
     rows = await reader.fetch(
@@ -118,7 +121,7 @@ async def answered_among(reader: Reader, user_id: UserId, event_ids: Sequence[Ev
 
 
 async def counts_of_mine(reader: Reader, user_id: UserId) -> dict[Mine, int]:
-    """How many events each list of ``mine`` has; one event may be in two."""
+    """Number of events in each list of ``mine``. An event may be in two lists."""
     sums = ", ".join(f"coalesce(sum(case when {_belongs_to(which)} then 1 else 0 end), 0) as {which}" for which in Mine)
     row = await reader.fetch_one(
         f"""
@@ -141,19 +144,19 @@ async def events_by_ids(reader: Reader, event_ids: Sequence[EventId]) -> dict[Ev
     return {event.id: event for event in map(event_of, rows)}
 
 
-# Looked up by the person's indexes: with an "or" over one row and its neighbor, every event would be checked.
+# Uses the person's indexes. With "or" over a row and a joined one, every event would be checked.
 _HOSTED_IDS: Final = f"select o.id as event_id from events o where o.author_id = :user_id union {HOSTED_BESIDE}"
-# Invited, offered a place, or asked again because it was moved.
+# The person is invited, was offered a place, or must confirm because the event was moved.
 _ASKED_IDS: Final = """
             select r.event_id from attendances r where r.user_id = :user_id and r.status in ('invited', 'waitlisted')
              union select r.event_id from attendances r join events n on n.id = r.event_id
                     where r.user_id = :user_id and r.status in ('attending', 'pending') and r.known_starts_at <> n.starts_at"""
 _ANSWERS: Final = "select r.event_id, r.status from attendances r where r.user_id = :user_id"
-# Events ``e`` with the status of the person's RSVP, ``a.status``, for a FROM.
+# Events ``e`` with the status of the person's RSVP, ``a.status``, for a FROM clause.
 _HOSTED: Final = f"""({_HOSTED_IDS}) h join events e on e.id = h.event_id
                        left join attendances a on a.event_id = e.id and a.user_id = :user_id"""
 _ANSWERED: Final = f"({_ANSWERS}) a join events e on e.id = a.event_id"
-# All their answers are read at once: looked up one by one they take as long as the events.
+# All of the person's RSVPs are read at once, because looking them up one by one takes as long as reading the events.
 _HOSTED_OR_ANSWERED: Final = f"""(
             select x.event_id, max(x.status) as status
               from (select h.event_id, '' as status from ({_HOSTED_IDS}) h union all {_ANSWERS}) x group by x.event_id) a
@@ -166,7 +169,8 @@ _SOURCES: Final = {
     Mine.WAITING: _ANSWERED,
     Mine.PAST: _HOSTED_OR_ANSWERED,
 }
-# More than anybody has: the limit keeps PostgreSQL from asking of all what it shall ask of the first ones.
+# More than anybody has. The limit keeps PostgreSQL from evaluating the outer conditions on all rows instead of only on
+# the first ones.
 _MOST_OF_ONE_PERSON: Final = 1_000_000
 _HOSTING = f"(e.author_id = :user_id or e.id in ({HOSTED_BESIDE}))"
 _COMING_UP = "(e.over_at is null or e.over_at > :now)"
@@ -174,7 +178,7 @@ _SHOWN_AS_MINE = (
     "e.deleted_at is null",
     "e.removed_at is null",
     f"({_HOSTING} or not {is_hidden('e')} and not {is_shut_out('e')})",
-    # People who block the host, or are blocked by the host, are not asked either.
+    # Invitations are not shown if the person has blocked the host or was blocked by the host.
     f"not (coalesce(a.status, '') = 'invited' and {are_apart('e.author_id', ':user_id')})",
 )
 
@@ -200,7 +204,7 @@ def _belongs_to(which: Mine) -> str:
             assert_never(which)
 
 
-# Later than every possible date of an event (the year 2200), and within a signed 64-bit integer.
+# Later than any possible start (the year 2200), and within a signed 64-bit integer.
 UNDATED = 9_000_000_000_000_000_000
 
 
@@ -219,7 +223,7 @@ def pack_place(place: int, at: Instant, row_id: str) -> str:
 
 
 def unpack_place(cursor: str) -> tuple[int, Instant, str] | None:
-    """Decode what ``pack_place`` encoded; None for an empty cursor. Raises InvalidInput."""
+    """Decode what ``pack_place`` encoded. None for an empty cursor. Raises InvalidInput."""
     if not cursor:
         return None
     found = unpacked(_PLACE, cursor)
@@ -232,7 +236,7 @@ def pack(position: EventCursor) -> str:
 
 
 def unpack(cursor: str) -> EventCursor | None:
-    """Decode a cursor; None for an empty one. Raises InvalidInput."""
+    """Decode a cursor. None for an empty one. Raises InvalidInput."""
     if not cursor:
         return None
     found = unpacked(_POSITION, cursor)

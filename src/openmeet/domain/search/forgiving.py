@@ -1,4 +1,4 @@
-"""Search that forgives: where nothing has the words as typed, their nearest known forms are searched for instead."""
+"""Search with spelling correction: if nothing matches the words as typed, search for the nearest known words instead."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +15,10 @@ from openmeet.i18n.markdown import folded
 
 @dataclass(frozen=True, slots=True)
 class ForgivenSearch:
-    """A search after typing errors were corrected. ``wanted``: what was searched for in the end. ``is_mended``: with
-    other words than those typed. ``shown``: these words as people write them; empty where only umlauts are spelled another way.
+    """The result of a search after spelling correction.
+
+    ``wanted``: the search that was run in the end. ``is_mended``: it has other words than those typed. ``shown``: these
+    words as people write them; empty if only the spelling of umlauts differs.
     """
 
     events: list[Event]
@@ -35,10 +37,10 @@ async def coming(
     is_name: bool = False,
     may_leave_out: bool = False,
 ) -> ForgivenSearch:
-    """Upcoming events as ``search.coming``, with typing errors corrected where nothing was found.
+    """Return upcoming events like ``search.coming``. If nothing is found, correct the spelling and search again.
 
-    ``is_name``: the words are a name, as of a place, and have no typing errors. ``may_leave_out``: words that nothing has are left out. The cursor of a corrected search continues it, though it
-    does not say so.
+    ``is_name``: the words are a name, such as that of a place, and have no typing errors. ``may_leave_out``: drop words
+    that match nothing. A cursor of a corrected search repeats the correction, because the cursor does not contain it.
     """
     found = await search.coming(reader, wanted, after, limit)
     if found or not wanted.words:
@@ -55,7 +57,7 @@ async def coming(
 
 @dataclass(frozen=True, slots=True)
 class MendedWords:
-    """Words to search for instead; ``shown`` as in ``ForgivenSearch``."""
+    """Words to search for instead. ``shown``: see ``ForgivenSearch``."""
 
     words: tuple[str, ...]
     shown: str
@@ -64,7 +66,7 @@ class MendedWords:
 async def mended_words(
     db: Database, reader: Reader, words: Sequence[str], *, is_name: bool = False, may_leave_out: bool = False
 ) -> MendedWords | None:
-    """The words corrected by what is known; None where there is nothing to correct, or no way to."""
+    """Correct words by known ones. None if there is nothing to correct or no correction is found."""
     typed = [folded(word) for word in words]
     sure = typed if is_name else [word for word in typed if topic_of([word]) is not None]
     mended = (await known_names(db, reader)).spelled.mended(typed, sure=sure, may_leave_out=may_leave_out)

@@ -1,4 +1,4 @@
-"""Events on the front page and in its feed, before anybody has searched: see ``events.trust``."""
+"""Events on the front page and in its feed, without a search: see ``events.trust``."""
 
 from dataclasses import replace
 from typing import Final
@@ -16,11 +16,12 @@ from openmeet.domain.search.event_lists import EventCursor
 from openmeet.domain.search.search import EventOrigin, SearchQuery
 from openmeet.domain.users.model import UserId
 
-# No event lasts longer.
+# No event lasts longer than this.
 _LONGEST: Final = 367 * DAY
 
 
-# Per repository, each by its index of starts: the cost grows with the number of people, not with what strangers write.
+# Each repository is read by its own index of starts, so the cost grows with the number of people here, not with the
+# amount that strangers write.
 def _fits(table: str) -> str:
     return f"""
         {table}.origin = '{RecordOrigin.NETWORK.value}' and {is_listed(table)} and {table}.over_at > :now
@@ -52,7 +53,7 @@ async def coming(
     once_per_series: bool = False,
     only_series: bool = False,
 ) -> list[Event]:
-    """Upcoming events by start, after ``after``, in the order of ``search.coming`` without words."""
+    """Upcoming events after ``after``, ordered by start like ``search.coming`` without words."""
     source = EventOrigin.ALL if shown.choice is FrontPageChoice.EVERYTHING else EventOrigin.OPENMEET
     wanted = SearchQuery(source=source, viewer=viewer, once_per_series=once_per_series, only_series=only_series)
     here = await search.coming(reader, wanted, after, limit)

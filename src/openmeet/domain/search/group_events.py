@@ -1,4 +1,4 @@
-"""Events of one group, as listed for members and for others; and events of the DIDs that it follows."""
+"""Events of a group, as listed for members and for others, and events of the DIDs that it follows."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,22 +19,23 @@ def _listed(table: str = "events") -> str:
 
 
 def _of_group(table: str) -> str:
-    # Leaves out events whose author shows them to everybody in the group except this member.
+    # Leaves out events whose author hides them from this member.
     return f"{table}.group_id = :group_id and not {is_kept_from(table)}"
 
 
 def _for_strangers(table: str) -> str:
-    # People who see the group see its public events: an unlisted group has no other list.
+    # Everyone who can see the group sees its public events, because an unlisted group appears in no other list.
     return f"{table}.group_id = :group_id and {table}.visibility = 'public'"
 
 
 def _followed(table: str) -> str:
-    # Look up the DIDs first: the planner uses the index of repositories for a list of DIDs, but not for a subquery.
+    # The DIDs are looked up beforehand, because the planner uses the index of repositories for a list of DIDs but not
+    # for a subquery.
     return f"{table}.record_did in :dids and ({table}.group_id is null or {table}.group_id <> :group_id) and {is_public(table)}"
 
 
 def _own(member: UserId | None) -> tuple[Callable[[str], str], dict[str, object]]:
-    """Condition on a table alias, and its parameters. ``member``: the viewer, if a member."""
+    """Return a condition on a table alias, and its parameters. ``member``: the viewer, if they are a member."""
     return (_for_strangers, {}) if member is None else (_of_group, {"user_id": member})
 
 
@@ -47,9 +48,10 @@ async def coming_in_group(
     member: UserId | None,
     once_per_series: bool = False,
 ) -> list[Event]:
-    """Upcoming events of a group by start: all of them for members, public ones for others who see it.
+    """Upcoming events of a group, ordered by start: all of them for members, public ones for others who can see the
+    group.
 
-    ``once_per_series``: of each series the next date alone.
+    ``once_per_series``: only the next date of each series.
     """
     which, values = _own(member)
     return await _coming(reader, group_id, which, after, limit, values, once_per_series=once_per_series)
@@ -58,7 +60,7 @@ async def coming_in_group(
 async def followed_in_group(
     reader: Reader, group_id: GroupId, after: EventCursor | None, limit: int, *, once_per_series: bool = False
 ) -> list[Event]:
-    """Upcoming public events of the DIDs that a group follows, by start."""
+    """Upcoming public events of the DIDs that a group follows, ordered by start."""
     dids = [did for did, _ in await followed(reader, group_id)]
     if not dids:
         return []
@@ -68,7 +70,10 @@ async def followed_in_group(
 async def shown_in_group(
     reader: Reader, group_id: GroupId, after: EventCursor | None, limit: int, *, member: UserId | None
 ) -> list[Event]:
-    """Both combined, of each series the next date: two statements, since each has an index that an "or" would not use."""
+    """Own and followed events together, with only the next date of each series.
+
+    Uses two statements, because each has an index that an "or" would not use.
+    """
     own = await coming_in_group(reader, group_id, after, limit, member=member, once_per_series=True)
     theirs = await followed_in_group(reader, group_id, after, limit, once_per_series=True)
     return _together(own, theirs, limit)
@@ -97,7 +102,9 @@ async def between_in_group(
     member: UserId | None,
     besides: Sequence[str] = (),
 ) -> list[Event]:
-    """Own and followed events that start within this time, by start. ``besides``: series whose dates are left out."""
+    """Own and followed events that start within this time, ordered by start. ``besides``: series whose dates are left
+    out.
+    """
     values: dict[str, object] = {"group_id": group_id, "start": start, "end": end, "limit": limit}
     within = [_listed(), "starts_at >= :start", "starts_at < :end"]
     which, more = _own(member)
@@ -114,20 +121,20 @@ async def between_in_group(
 
 
 def seen_in_group(group_id: GroupId, member: UserId | None) -> tuple[Callable[[str], str], dict[str, object]]:
-    """Condition, on a table alias, under which this viewer sees an event of the group, and its parameters."""
+    """Condition, on a table alias, under which this viewer can see an event of the group, and its parameters."""
     which, values = _own(member)
     return lambda table: f"{which(table)} and {_listed(table)}", {"group_id": group_id, **values}
 
 
 async def newest_in_group(reader: Reader, group_id: GroupId, limit: int, *, member: UserId | None) -> list[Event]:
-    """Own events, the latest created first."""
+    """The group's own events, most recently created first."""
     which, values = _own(member)
     values |= {"group_id": group_id, "limit": limit}
     return await _events(reader, [which("events"), _listed()], "created_at desc, id desc", values)
 
 
 async def effect_of_deleting(reader: Reader, group_id: GroupId) -> tuple[int, int]:
-    """How many upcoming events a group has, and how many of them only its members see."""
+    """Number of a group's upcoming events, and how many of them only members can see."""
     row = await reader.fetch_one(
         "select count(*) as coming, coalesce(sum(case when e.visibility = 'private' or g.visibility = 'private' then 1"
         " else 0 end), 0) as inner_ones from events e join groups g on g.id = e.group_id where e.group_id = :group_id"
@@ -173,8 +180,9 @@ async def _events(reader: Reader, clauses: Sequence[str], order: str, values: di
 
 
 async def next_of_groups(reader: Reader, group_ids: Sequence[GroupId], viewer: UserId | None) -> dict[GroupId, Instant]:
-    """Start of each group's next or current event, if not cancelled, that the viewer may see in lists; groups without one are
-    left out.
+    """Start of each group's next or current event that the viewer may see in lists and that is not cancelled.
+
+    Groups without such an event are left out.
     """
     if not group_ids:
         return {}

@@ -1,12 +1,12 @@
-"""Scan of search results in order of their starts, in few steps however many events there are.
+"""Read search results in order of their starts, in few steps however many events there are.
 
 Frequent terms are found quickly by scanning the index of starts; rare terms are looked up in the word index and sorted.
-So the next few hundred events are scanned, and again while that should be enough. The rest is looked up: among the
-events of a week, of two months, of more than a year, and so on. A range is eight times as long as the one before, or as
-long as that one's result suggests. So it has a few times as many matches as a page needs, whether one event in a
-hundred matches or one in a million. Where few events are left, they are scanned again.
+So the search first scans the next few hundred events, and repeats this as long as it is likely to be enough. The rest
+is looked up in ranges: the events of a week, then of two months, of more than a year, and so on. A range is eight times
+as long as the one before, or as long as the previous result suggests. It thus has a few times as many matches as a page
+needs, whether one event in a hundred matches or one in a million. If few events are left, they are scanned again.
 
-Every part of the result is earlier than the next, so that parts need no merging.
+All events of one part of the result start before those of the next, so parts need no merging.
 """
 
 from collections.abc import Mapping
@@ -18,18 +18,18 @@ from groundwork.database.transaction import Reader, Row
 from openmeet.domain.events.queries import columns_of
 from openmeet.domain.search.word_index import GRAIN, GRAINS_OF_PERIOD, Term, TermCounts, looked_up, worth_looking_up
 
-# Events per scan, and how many scans there are where that should be enough.
+# Number of events per scan, and the number of scans that must be enough for scanning to continue.
 _SOME: Final = 500
 _WALKS: Final = 4
-# Grains of the first lookup, the growth factor of the next, and the maximum.
+# Length of the first look-up in grains, growth factor, and maximum length.
 _FIRST: Final = 4
 _GROWTH: Final = 8
 _MOST: Final = 32 * GRAINS_OF_PERIOD
 
-# Conditions of the index of starts (``events_coming``) and of that of long events.
+# Conditions of the index of starts (``events_coming``) and of the index of long events.
 _LISTED: Final = ("e.visibility = 'public'", "e.is_held = 0", "e.removed_at is null", "e.deleted_at is null")
 
-# An expression for the start that no index matches, where another index is the right one.
+# An expression for the start that matches no index, for queries in which another index is the right one.
 _UNSORTED: Final = "e.starts_at + 0"
 
 Low = tuple[int, str]
@@ -37,9 +37,10 @@ Low = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class IndexQuery:
-    """What is searched: all terms, all clauses, starting in ``[since, until)``. Without ``since``: not over yet.
+    """A search: all terms and all clauses must hold, and the event starts in ``[since, until)``. Without ``since``: it
+    is not over yet.
 
-    ``is_listed``: public events only, as in the index of starts; otherwise the clauses name whose events they are.
+    ``is_listed``: public events only, as in the index of starts. Otherwise the clauses say whose events are searched.
     """
 
     clauses: tuple[str, ...]
@@ -51,7 +52,7 @@ class IndexQuery:
 
 
 async def answers(reader: Reader, question: IndexQuery, after: Low | None, limit: int) -> list[Row]:
-    """Rows for ``event_of``, by start and id, after ``after``."""
+    """Return rows for ``event_of`` after ``after``, ordered by start and id."""
     now = reader.now
     low = after or (0 if question.since is None else question.since, "")
     if question.since is not None:
@@ -82,7 +83,7 @@ class _Search:
         return len(self.found) >= self.limit
 
     async def sorted_at_once(self, low: Low) -> None:
-        """Search among few events, like those of one's groups."""
+        """Search among few events, such as those of a person's groups."""
         clauses = ["e.is_held = 0", "e.removed_at is null", "e.deleted_at is null", "e.starts_at is not null"]
         values: dict[str, object] = {}
         if self.question.since is None:
@@ -91,7 +92,7 @@ class _Search:
         await self._read(low, clauses, values, start=_UNSORTED)
 
     async def under_way(self, low: Low) -> None:
-        """Events under way: those that last for days by an index of their own, the rest by start."""
+        """Search events in progress: those that last for days by their own index, the others by start."""
         now, day_ago = self.reader.now, self.reader.now - DAY
         values: dict[str, object] = {"now": now, "day_ago": day_ago}
         is_long = f"e.over_at - e.starts_at > {DAY}"
@@ -104,7 +105,7 @@ class _Search:
             await self._read(low, clauses, {"now": now})
 
     async def ahead(self, low: Low) -> None:
-        """Events that start at ``low`` or later."""
+        """Search events that start at ``low`` or later."""
         question = self.question
         if not question.terms:
             await self._read(low, _LISTED, {})
@@ -130,12 +131,12 @@ class _Search:
             missing -= found
             is_common = is_common and found * _WALKS >= missing
             if low[0] >= grains.stop * GRAIN:
-                # Twice what should be enough: a longer range costs less than one more.
+                # Twice what should be enough, because a longer range costs less than another look-up.
                 enough = 2 * length * missing // found + 1 if found else _MOST
                 length = min(length * _GROWTH, enough, _MOST)
 
     async def _end_of_some(self, low: Low) -> Low | None:
-        """The last of the next few hundred events. None: there are not so many."""
+        """Position of the last of the next few hundred events. None if there are not that many."""
         clauses, values = self._next(low)
         row = await self.reader.fetch_one(
             f"select e.starts_at, e.id from events e where {clauses} order by e.starts_at, e.id limit 1 offset :before",
@@ -145,7 +146,9 @@ class _Search:
         return None if row is None else (row["starts_at"], row["id"])
 
     async def _last_some(self, low: Low) -> Low | None:
-        """Start of the last few hundred events: fewer are not worth a lookup. None: there are not so many."""
+        """Position at which the last few hundred events begin, which are not worth a look-up. None if there are not
+        that many.
+        """
         clauses, values = self._next(low)
         row = await self.reader.fetch_one(
             f"""
@@ -158,13 +161,13 @@ class _Search:
         return None if row is None else (row["starts_at"], row["id"])
 
     async def _walk(self, low: Low) -> None:
-        """Matches among the next few hundred events."""
+        """Scan the next few hundred events for matches."""
         clauses, values = self._next(low)
         next_ones = f"select e.* from events e where {clauses} order by e.starts_at, e.id limit :most"
         await self._read(low, (), {**values, "most": _SOME}, source=f"({next_ones}) e")
 
     async def _seen(self, low: Low, end: Low) -> TermCounts:
-        """Term counts of these few hundred events."""
+        """Count how many of the next few hundred events have each term."""
         terms = self.question.terms
         clauses, values = self._next(low)
         for term in terms:
@@ -185,7 +188,7 @@ class _Search:
         return TermCounts(_SOME, end[0] - low[0], tuple(row[f"c{number}"] for number in range(len(terms))))
 
     def _next(self, low: Low) -> tuple[str, dict[str, object]]:
-        """The candidate events after ``low``."""
+        """Condition for candidate events after ``low``, and its parameters."""
         clauses = [*_LISTED, *_behind("e.starts_at")]
         values: dict[str, object] = {"low": low[0], "low_id": low[1]}
         if self.question.until is not None:
@@ -194,7 +197,7 @@ class _Search:
         return " and ".join(clauses), values
 
     async def _look_up(self, low: Low, grains: range, seen: TermCounts) -> None:
-        """Look up the word index, among the events of these grains."""
+        """Search the word index among the events of these grains."""
         terms = worth_looking_up(self.question.terms, seen, grains)
         source, lookups = looked_up(terms, grains, self.reader.engine)
         values = {"lookups": lookups, "end": grains.stop * GRAIN}
@@ -209,7 +212,7 @@ class _Search:
         start: str = "e.starts_at",
         source: str = "events e",
     ) -> None:
-        """The next events in ``[low, …)`` with these clauses and those of the search."""
+        """Read the next events from ``low`` on that match these clauses and those of the search."""
         question = self.question
         wanted = [*clauses, *question.clauses, *(term.condition for term in question.terms)]
         wanted += _behind(start)
@@ -232,13 +235,14 @@ class _Search:
 
 
 def _behind(start: str) -> tuple[str, str]:
-    # Twice the same: only the first shows PostgreSQL how narrow the range is.
+    # The first condition is redundant, but only it shows PostgreSQL how narrow the range is.
     return f"{start} >= :low", f"({start}, e.id) > (:low, :low_id)"
 
 
 def _stretch(low: int, length: int) -> range:
-    """The next grains, so many; where they are longer than a period, to the end of one. Starts before 1970 are in the
-    first.
+    """The next ``length`` grains. A range of a period or more is extended to the end of a period.
+
+    Starts before 1970 belong to the first grain.
     """
     first = max(low // GRAIN, 0)
     last = first + max(length, 1)

@@ -1,7 +1,7 @@
-"""Words and names of what is coming up: finds hosts and series by name, and words by which searches are corrected.
+"""Words and names from upcoming events, to find hosts and series by name and to correct the spelling of searches.
 
-Read from the next public events and from public groups, at most every ten minutes and only for searches. It knows no
-more than the lists show; code that uses a name from it asks again whether it may be shown.
+Read from the next public events and from public groups, at most every ten minutes and only for searches. Contains only
+what lists show. Code that uses a name from here checks again whether it may be shown.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _GROUPS: Final = 1_000
 _TEXT: Final = 1_500
 _KEPT: Final = 10 * MINUTE
 _NAMES_AT_ONCE: Final = 500
-# Names are looked for by words of at least this many letters.
+# At least one word of a name search must have this many letters.
 _LEAST: Final = 3
 
 _WORDS = re.compile(r"\w+")
@@ -37,23 +37,23 @@ _ENCODED = re.compile(r"_([0-9a-f]+)_")
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """Names of hosts and series, and ``spelled``: the words of all that is known."""
+    """Folded names of hosts and titles of series. ``spelled``: all known words."""
 
     spelled: Known
     hosts: Mapping[UserId, str]
     series: Mapping[str, str]
 
     def hosts_named(self, words: Sequence[str], limit: int) -> list[UserId]:
-        """Hosts whose name has all these beginnings of words."""
+        """Hosts whose name matches all these word prefixes."""
         return list(itertools.islice((one for one, name in self.hosts.items() if has_name(name, words)), limit))
 
     def series_named(self, words: Sequence[str], limit: int) -> list[str]:
-        """Ids of series whose title has all these beginnings of words."""
+        """Ids of series whose title matches all these word prefixes."""
         return list(itertools.islice((one for one, name in self.series.items() if has_name(name, words)), limit))
 
 
 def has_name(name: str, words: Sequence[str]) -> bool:
-    """Whether a folded name has all these beginnings of words, one of them of three letters."""
+    """Whether a folded name matches all these word prefixes. At least one of them must have three letters."""
     wanted = [folded(word) for word in words]
     parts = name.split()
     return any(len(word) >= _LEAST for word in wanted) and all(
@@ -65,7 +65,7 @@ _kept: "WeakKeyDictionary[Database, tuple[Instant, KnownNames]]" = WeakKeyDictio
 
 
 async def known_names(db: Database, reader: Reader) -> KnownNames:
-    """What is known now, at most ten minutes old."""
+    """Return the known names, at most ten minutes old."""
     kept = _kept.get(db)
     if kept is not None and kept[0] <= reader.now < kept[0] + _KEPT:
         return kept[1]
@@ -92,7 +92,10 @@ async def known_names(db: Database, reader: Reader) -> KnownNames:
 def names_in(
     events: Iterable[tuple[str, str, str | None]], hosts: Mapping[UserId, str], groups: Sequence[str] = ()
 ) -> KnownNames:
-    """Collect the words of events, given as title, search words and series of each, and of names. Pure."""
+    """Collect the words of events and names. Pure.
+
+    ``events``: title, search words and series id of each event.
+    """
     words: Counter[str] = Counter()
     written: dict[str, str] = {}
     series: dict[str, str] = {}
@@ -107,10 +110,10 @@ def names_in(
 
 
 def _written_in(text: str, written: dict[str, str]) -> set[str]:
-    """The words of a text, folded. Also adds their original spelling to ``written``."""
+    """Return the words of a text, folded. Also adds their original spelling to ``written``."""
     found = {folded(word): word for word in _WORDS.findall(text)}
     for form, word in found.items():
-        # ``night`` rather than ``Night``, where both occur.
+        # Prefer ``night`` to ``Night`` if both occur.
         if form not in written or word.islower():
             written[form] = word
     return set(found)

@@ -1,4 +1,4 @@
-"""Parse a search form or query string into ``search.SearchQuery``; explain empty results. Pure."""
+"""Parse a search form or query string into ``search.SearchQuery``, and explain empty results. Pure."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.markdown import folded
 from openmeet.recurrence import wall_time
 
-# Before the point of a place that has a name: ``Berlin @52.52437,13.41053``.
+# Separates the name of a place from its coordinates: ``Berlin @52.52437,13.41053``.
 AT: Final = "@"
 MAX_QUERY = 200
 MAX_WITHIN: Final = 500
 WITHIN: Final = 25
 _MAX_TOPIC: Final = 40
 
-# Every field of the form and of the query string, in the order of the form.
+# All fields of the form and the query string, in the form's order.
 FIELDS: Final = (
     "q", "from", "to", "category", "tag", "language", "access", "mode", "source", "near", "within", "groups",
 )  # fmt: skip
@@ -43,7 +43,7 @@ _ALIASES: Final = {"bluesky": EventOrigin.ATPROTO.value}
 
 @dataclass(frozen=True, slots=True)
 class Empty:
-    """Why a search found nothing, in words, and the one next step."""
+    """Text that explains why a search found nothing, and one next step."""
 
     heading: str
     text: str
@@ -52,7 +52,9 @@ class Empty:
 
 
 def wanted_of(typed: Mapping[str, str], viewer: UserId | None = None) -> SearchQuery:
-    """Parse a search. Days are those of each event's own zone, ``to`` included. InvalidForm names the fields."""
+    """Parse a search. Days are in each event's own zone, and ``to`` is included. Raises InvalidForm with the invalid
+    fields.
+    """
     problems: dict[str, Why] = {}
     query = typed.get("q", "").strip()
     if len(query) > MAX_QUERY:
@@ -82,40 +84,40 @@ def wanted_of(typed: Mapping[str, str], viewer: UserId | None = None) -> SearchQ
 
 
 def source_or_none(text: str) -> EventOrigin | None:
-    """Origin filter for lists of groups or series; None for an unknown or missing one."""
+    """Parse the origin filter for lists of groups or series. None if it is unknown or missing."""
     text = _ALIASES.get(text.strip(), text.strip())
     return EventOrigin(text) if text in SOURCE_LABELS else None
 
 
 def kept_here(source: EventOrigin | None) -> bool | None:
-    """Whether only groups or series made here, or only others, are searched; None: both."""
+    """Convert the origin filter: True for groups or series made here, False for others, None for both."""
     return None if source in {None, EventOrigin.ALL} else source is EventOrigin.OPENMEET
 
 
 def asked_again(typed: Mapping[str, str], **changes: str) -> str:
-    """The query string of the same search with these fields changed."""
+    """The query string of the same search, with some fields changed."""
     fields = {name: typed.get(name, "").strip() for name in FIELDS} | changes
     return urlencode({name: value for name, value in fields.items() if value})
 
 
 def is_specific(wanted: SearchQuery) -> bool:
-    """Whether it has words, a topic or a place: a search without them matches nearly every event."""
+    """Whether the search has words, a topic or a place. Without any of these it matches nearly every event."""
     return bool(query_terms(folded(" ".join(wanted.words))) or wanted.topics or wanted.near)
 
 
 def name_of(typed: Mapping[str, str]) -> str:
-    """Name of this valid search in a feed reader: ``Events: jazz, Music, Online``."""
+    """The name of a valid search in a feed reader: ``Events: jazz, Music, Online``."""
     search_words = words_of(typed)
     return gettext("Events: %(search)s", search=search_words) if search_words else gettext("Coming events")
 
 
 def words_of(typed: Mapping[str, str]) -> str:
-    """What this valid search looks for: ``jazz, Music, Online``; empty for everything."""
+    """A valid search as text: ``jazz, Music, Online``. Empty if it has no criteria."""
     return ", ".join(words_by_filter(typed).values())
 
 
 def words_by_filter(typed: Mapping[str, str]) -> dict[str, str]:
-    """The same by field; days are one, of ``from``."""
+    """A valid search as text by field. Both days are under ``from``."""
     words: Mapping[str, Mapping[str, LazyText]] = {
         "category": {one.value: text for one, text in CATEGORY_LABELS.items()},
         "access": {one.value: text for one, text in ACCESS_LABELS.items()},
@@ -137,13 +139,13 @@ def words_by_filter(typed: Mapping[str, str]) -> dict[str, str]:
 
 
 def near_name(typed: Mapping[str, str]) -> str:
-    """The name of the place that is searched around, without its point; else the point itself."""
+    """The name of the place to search around, without its coordinates; the coordinates if it has no name."""
     name, _, point = _of(typed, "near").rpartition(AT)
     return name.strip() or point.strip()
 
 
 def is_point(near: str) -> bool:
-    """Whether this is a point, with a name or without, and so is no name to look up."""
+    """Whether the text has coordinates, with or without a name, so that no name needs to be looked up."""
     return _point(near.rpartition(AT)[2]) is not None
 
 
@@ -171,7 +173,10 @@ def _language_label(typed: Mapping[str, str]) -> str:
 
 
 def next_steps(typed: Mapping[str, str], *, is_name: bool = False) -> list[Empty]:
-    """What to say where this valid search found nothing, with one step each: the least change first, the last always helps."""
+    """Explanations for a valid search that found nothing, each with one next step.
+
+    The smallest change comes first. The last one always helps.
+    """
     query = _of(typed, "q")
     if query and not query_terms(folded(query)):
         return [
@@ -209,7 +214,7 @@ def _any_day(typed: Mapping[str, str]) -> Iterator[Empty]:
 
 def _unfiltered(typed: Mapping[str, str]) -> Iterator[Empty]:
     narrowing = [name for name in FIELDS if name not in {"q", "within"} and _of(typed, name)]
-    # Days and places were offered alone.
+    # Searching without days or without a place was already offered on its own.
     if narrowing and not set(narrowing) <= {"from", "to"}:
         yield Empty(
             gettext("Nothing matches all your filters"),
@@ -285,7 +290,7 @@ def _near(typed: Mapping[str, str], problems: dict[str, Why]) -> Near | None:
     found = _point(point)
     if found is None or len(name) > MAX_QUERY:
         problems["near"] = SearchReason.MALFORMED_POINT
-    # Without a valid number there is no radius.
+    # If the number is not valid, there is no radius.
     if found is None or "near" in problems or "within" in problems:
         return None
     return Near(*found, int(within or WITHIN))

@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals and invalid input in searches."""
 
 from groundwork.errors import Reason
 
 
 class SearchReason(Reason):
-    """Why a search is refused. The messages of these codes are in ``i18n/reasons/events.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
 
     QUERY_TOO_LONG = "search.query_too_long"
     LAST_DAY_BEFORE_FIRST = "search.last_day_before_first"

@@ -1,7 +1,7 @@
-"""Search for public events by words, days, place and kind; local and network events in one order.
+"""Search for public events by words, days, place and kind. Local and network events are in one order.
 
-Events with all words in the title come first, then those with them elsewhere, each by start. Nothing in this order
-depends on other events, so a cursor stays valid whatever is added in between.
+Events with all words in the title come first, followed by the other matches, each part ordered by start. The order of
+two events does not depend on any others, so cursors stay valid when events are added.
 """
 
 from dataclasses import dataclass, replace
@@ -25,9 +25,9 @@ from openmeet.domain.search.word_index import Term
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
 
-# The position of an event may be that of its town: searches are never narrower than towns are.
+# An event's position may only be that of its town, so searches always cover at least the size of a town.
 TOWN_KM = 5
-# Up to this many kilometers narrow cells are searched; of the wide ones there are never more than a hundred.
+# Up to this radius in kilometres, the narrow cells are searched. A search never needs more than a hundred wide cells.
 NARROWLY = 100
 
 
@@ -41,12 +41,13 @@ class EventOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """A search; all words must occur and all topics (``category:music``, as in ``events.content.topics_of``) must apply.
+    """A search. All words must occur, and all topics (``category:music``, as in ``events.content.topics_of``) must
+    apply.
 
-    ``first`` and ``last`` are days, both included, on which it starts in its own zone: those of the lists' headings.
-    ``since`` (inclusive) and ``until`` (exclusive) are instants instead. ``of_groups_of``: in the groups of this
-    person, where members see more than what is public. ``viewer``: whose blocks and mutes apply. ``once_per_series``:
-    of each series only the next match. ``only_series``: dates of series, no single events.
+    ``first`` and ``last``, both inclusive, are days in the event's own zone on which it starts, as in the headings of
+    lists. ``since`` (inclusive) and ``until`` (exclusive) are instants instead. ``of_groups_of``: search the groups of
+    this person, in which members see more than the public. ``viewer``: the user whose blocks and mutes apply.
+    ``once_per_series``: only the next match of each series. ``only_series``: only dates of series, no single events.
     """
 
     words: tuple[str, ...] = ()
@@ -65,13 +66,13 @@ class SearchQuery:
 
 
 def position_in(wanted: SearchQuery, event: Event) -> EventCursor:
-    """The cursor after this event of ``coming``."""
+    """The cursor after this event in the results of ``coming``."""
     forms = query_terms(folded(" ".join(wanted.words)))
     return position_of(event, 1 if forms and not is_in_title(folded(event.title), forms) else 0)
 
 
 async def coming(reader: Reader, wanted: SearchQuery, after: EventCursor | None, limit: int) -> list[Event]:
-    """Upcoming events. A ``first`` or ``since`` in the past includes past events: it was asked for."""
+    """Return upcoming events. If ``first`` or ``since`` is in the past, past events are included."""
     forms = query_terms(folded(" ".join(wanted.words)))
     if not wanted.words:
         return await _part(reader, wanted, (), (), after, limit)
@@ -95,7 +96,7 @@ async def _part(
     after: EventCursor | None,
     limit: int,
 ) -> list[Event]:
-    """Events with all words of one set and not all of the other, by start."""
+    """Events with all words of ``forms`` but not all of ``without``, ordered by start."""
     clauses, values = _clauses(wanted, "e")
     at = "strpos" if reader.engine == "postgresql" else "instr"
     if without:
@@ -118,7 +119,7 @@ async def _part(
 def _once(
     reader: Reader, question: IndexQuery, wanted: SearchQuery, forms: tuple[str, ...], without: tuple[str, ...], at: str
 ) -> IndexQuery:
-    """``_part`` with only the first match of each series; a series in the part before is not repeated."""
+    """Restrict a search to the first match of each series. A series in the previous part is not repeated."""
     by: Literal["over_at", "starts_at"] = "over_at" if question.since is None else "starts_at"
 
     def fits(table: str) -> str:
@@ -131,7 +132,7 @@ def _once(
     clause = is_first_of_series("e", fits, by=by)
     if without:
         titled = has_date("e", lambda table: f"{fits(table)} and {_has_all(table, at, 'without', len(without))}")
-        # A case expression, because the first half spares the second for nearly every date.
+        # A case expression, because the second condition need not be evaluated for most dates.
         clause = f"case when {clause} then not {titled} else false end"
     bounds = {"dates_after": reader.now, "dates_since": question.since, "dates_until": question.until}
     values = {**question.values, **{name: value for name, value in bounds.items() if f":{name}" in clause}}
@@ -139,7 +140,7 @@ def _once(
 
 
 def _terms(wanted: SearchQuery, forms: tuple[str, ...], at: str, table: str) -> tuple[Term, ...]:
-    """Conditions that the word index can answer, for ``events`` under this alias."""
+    """Conditions on ``table``, an alias of ``events``, that the word index can answer."""
     terms = [
         *(_written(f"form{number}", form, at, table, is_beginning=True) for number, form in enumerate(forms)),
         *(
@@ -164,7 +165,7 @@ def _has_all(table: str, at: str, name: str, number: int) -> str:
 
 
 def _written(name: str, word: str, at: str, table: str, *, is_beginning: bool) -> Term:
-    """A term of ``search_words``, whole or as a prefix."""
+    """A term that must occur in ``search_words``, as a whole word or as a prefix."""
     if is_beginning:
         clause = beginning_clause(f"{table}.search_words", at, name, word)
         return Term(clause, {name: f" {word}"}, (word,), is_beginning=True)
@@ -187,7 +188,7 @@ def _near(near: Near, table: str) -> Term:
 
 
 def _clauses(wanted: SearchQuery, table: str) -> tuple[list[str], dict[str, object]]:
-    """Conditions that the word index cannot answer: visibility, and the local day."""
+    """Conditions that the word index cannot answer, such as visibility and local days."""
     clauses = [f"not {is_hidden(table)}", is_public(table) if wanted.of_groups_of is None else is_of_own_group(table)]
     values: dict[str, object] = {}
     if wanted.of_groups_of is not None:
@@ -198,7 +199,8 @@ def _clauses(wanted: SearchQuery, table: str) -> tuple[list[str], dict[str, obje
     if wanted.viewer is not None:
         clauses.append(f"not {is_out_of_lists(f'{table}.author_id', f'{table}.group_id')}")
         values["viewer"] = wanted.viewer
-    # Local days have no index; UTC days, one wider on each side (no zone is further off), use that of starts.
+    # Local days have no index. The index of starts narrows the range to UTC days with one more on each side, because no
+    # zone is further off.
     if wanted.first is not None:
         clauses.append(f"{table}.starts_local >= :first")
         values["first"] = wanted.first.isoformat()

@@ -1,6 +1,6 @@
-"""Correct the words of a search by known ones: typing errors, endings, umlauts, compounds. Pure.
+"""Correct the words of a search by known words: typing errors, endings, umlauts, compounds. Pure.
 
-Words are folded: without case and marks. ``Known`` has the words, its callers the sources.
+All words are folded, without case and diacritics. ``Known`` holds the known words, which callers collect.
 """
 
 import re
@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-# Words this short are not mended; from the second length on two letters may be wrong.
+# Shorter words than the first length are not corrected. From the second length on, two letters may be wrong.
 _LEAST, _LONG = 4, 8
 _LEAST_STEM: Final = 3
-# Longer words are no words; their variants would be many.
+# Longer texts are not real words and would have too many variants.
 MOST_LETTERS: Final = 24
-# Endings of English and German words, the longest first.
+# Endings of English and German words, longest first.
 _ENDINGS: Final = (
     *("innen", "ungen", "ings", "ing", "ung", "ies", "ers", "est", "ern", "en", "er", "es", "em", "ed", "ly"),
     *("s", "n", "e", "y"),
@@ -26,7 +26,7 @@ _UMLAUT = re.compile("([aou])e")
 
 @dataclass(frozen=True, slots=True)
 class MendedWord:
-    """What is searched for instead of a word. ``shown``: as people read it."""
+    """What to search for instead of a word. ``shown``: the words as people write them."""
 
     forms: tuple[str, ...]
     shown: str
@@ -34,9 +34,11 @@ class MendedWord:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Words by which searches are corrected. ``words``: how often each occurs. ``variants``: words by what is left when
-    letters are taken out. ``umlauts``: words by their form without ``e`` behind ``a``, ``o`` and ``u``. ``written``: words as somebody
-    wrote them.
+    """Known words, to correct the words of searches.
+
+    ``words``: how often each word occurs. ``variants``: words by what remains of them after some letters are removed.
+    ``umlauts``: words by their form without ``e`` after ``a``, ``o`` and ``u``. ``written``: the original spelling of
+    words.
     """
 
     words: Mapping[str, int]
@@ -47,10 +49,10 @@ class Known:
     def mended(
         self, words: Sequence[str], *, sure: Collection[str] = (), may_leave_out: bool = False
     ) -> list[MendedWord] | None:
-        """The words, corrected; None where nothing was, or one is like no known word.
+        """Correct the words. None if nothing changes or if a word is like no known word.
 
-        ``sure``: words that have no typing errors, only endings. ``may_leave_out``: a word that is like no known one is left
-        out if another is known.
+        ``sure``: words that have no typing errors; only their endings may change. ``may_leave_out``: drop a word that
+        is like no known word, if another one is known.
         """
         found: list[MendedWord | None] = []
         rest = list(words)
@@ -58,7 +60,7 @@ class Known:
             word, *rest = rest
             joined = word + rest[0] if rest else ""
             if joined in self.words and not (word in self.words and rest[0] in self.words):
-                # ``wein probe`` for ``weinprobe``.
+                # Join ``wein probe`` to ``weinprobe``.
                 rest.pop(0)
                 found.append(MendedWord((joined,), self._shown(joined)))
             else:
@@ -76,7 +78,7 @@ class Known:
         other = self._other_spelling(typed)
         if other is not None:
             return MendedWord((other,), self._shown(other))
-        # Whole words first: ``running`` is rather ``run`` than the beginning of ``runners``.
+        # Prefer whole words: ``running`` becomes ``run`` rather than a prefix of ``runners``.
         endless = sorted(stems(typed), key=lambda stem: stem not in self.words)
         for stem in endless:
             if self._is_beginning(stem):
@@ -91,20 +93,20 @@ class Known:
         return word in self.words or any(known.startswith(word) for known in self.words)
 
     def _shown(self, form: str) -> str:
-        """A word as it was written; of a beginning the most frequent word."""
+        """The original spelling of a word; for a prefix, that of the most frequent word that begins with it."""
         if form not in self.words:
             form = max((word for word in self.words if word.startswith(form)), key=self.words.__getitem__, default=form)
         return self.written.get(form, form)
 
     def _other_spelling(self, word: str) -> str | None:
-        """``koeln`` for ``köln``, and the other way round."""
+        """Find the known spelling of a word with umlauts, such as ``koln`` for ``koeln`` or the other way round."""
         plain = without_umlauts(word)
         if plain != word and self._is_beginning(plain):
             return plain
         return next(iter(self.umlauts.get(plain, ())), None)
 
     def _parts(self, word: str) -> tuple[str, ...]:
-        """``bookclub`` for ``book club``."""
+        """Split ``bookclub`` into ``book`` and ``club``."""
         for at in range(_LEAST_STEM, len(word) - _LEAST_STEM + 1):
             if word[:at] in self.words and word[at:] in self.words:
                 return (word[:at], word[at:])
@@ -119,14 +121,14 @@ class Known:
             (distance, -self.words[known], known)
             for known in near
             if (distance := _distance(word, known)) <= most
-            # With two errors the beginning is right: ``klettern`` is not ``letters``.
+            # With two errors, the first letter must be right: ``klettern`` does not mean ``letters``.
             and (distance == 1 or _first_sound(word) == _first_sound(known))
         )
         return ranked[0][2] if ranked else None
 
 
 def known_in(words: Counter[str], written: Mapping[str, str]) -> Known:
-    """Prepare these words."""
+    """Index these words for corrections."""
     variants: dict[str, list[str]] = defaultdict(list)
     umlauts: dict[str, list[str]] = defaultdict(list)
     for word in words:
@@ -138,28 +140,28 @@ def known_in(words: Counter[str], written: Mapping[str, str]) -> Known:
 
 
 def is_word(word: str) -> bool:
-    """Whether it is corrected, and others by it."""
+    """Whether a text counts as a word, to be corrected or to correct others."""
     return len(word) <= MOST_LETTERS and _WORD.fullmatch(word) is not None
 
 
 def stems(word: str) -> Iterator[str]:
-    """The word without its ending, the shortest first."""
+    """The word without its ending, shortest form first."""
     for ending in _ENDINGS:
         stem = word.removesuffix(ending)
         if stem != word and len(stem) >= _LEAST_STEM:
             yield stem
             if stem[-1] == stem[-2] and len(stem) > _LEAST_STEM:
-                # ``running``: ``run``.
+                # ``running`` becomes ``run``.
                 yield stem[:-1]
 
 
 def without_umlauts(word: str) -> str:
-    """``koeln`` as ``koln``."""
+    """Turn ``koeln`` into ``koln``."""
     return _UMLAUT.sub(r"\1", word)
 
 
 def is_same_spelling(typed: Iterable[str], mended: Iterable[str]) -> bool:
-    """Whether words differ in the way in which umlauts are written alone."""
+    """Whether two lists of words differ at most in the spelling of umlauts."""
     return list(map(without_umlauts, typed)) == list(map(without_umlauts, mended))
 
 
@@ -172,7 +174,7 @@ def _errors_in(word: str) -> int:
 
 
 def _without_letters(word: str, most: int) -> set[str]:
-    """The word, and what is left of it without up to so many letters."""
+    """The word, and everything that remains of it when up to ``most`` letters are removed."""
     found = {word}
     for _ in range(most):
         found |= {one[:at] + one[at + 1 :] for one in found for at in range(len(one))}
@@ -180,7 +182,7 @@ def _without_letters(word: str, most: int) -> set[str]:
 
 
 def _distance(one: str, other: str) -> int:
-    """Letters to change, add, leave out, or swap with their neighbour (optimal string alignment)."""
+    """Number of letters to replace, insert, delete, or swap with their neighbour (optimal string alignment distance)."""
     before: list[int] = []
     line = list(range(len(other) + 1))
     for row, left in enumerate(one, 1):

@@ -1,7 +1,8 @@
-"""Events suggested to one person, each with its reason; and events like another one.
+"""Events suggested to a person, each with a reason, and events similar to another one.
 
-Computed for the page from what is stored anyway: who the person follows, where they went, and what those events were
-about. Nothing is kept, and nothing leaves the server. Every statement reads a bounded number of rows, by an index.
+Computed for each page view from data that is stored anyway: whom the person follows, where they went, and what those
+events were about. Nothing is stored, and nothing leaves the server. Every statement reads a bounded number of rows by
+an index.
 """
 
 from collections import Counter
@@ -23,22 +24,23 @@ from openmeet.domain.search import event_lists, search
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.users.model import UserId
 
-# How many hosts and groups are looked at, and of each how many events; the latest answers that say what somebody likes.
+# Maximum number of hosts and of groups to look at, of events for each of them, and of latest RSVPs that show what a
+# person likes.
 _MOST_SOURCES: Final = 12
 _OF_EACH: Final = 4
 _LATEST: Final = 40
 _TOPICS: Final = 2
 _OF_TOPIC: Final = 8
-# Two answers about something are a liking, one is chance.
+# Two RSVPs to events about a topic suggest that the person likes it. One may be chance.
 _LIKED: Final = 2
 _AHEAD: Final = 60 * DAY
 _NEAR_KM: Final = 60
-# A date in two weeks counts as much less as this.
+# An event loses score the later it starts, in steps of this length.
 _PATIENCE: Final = 14 * DAY
 
 
 class SuggestionReason(StrEnum):
-    """Why an event is suggested; the words stand on the page."""
+    """Why an event is suggested. The page contains the words."""
 
     FOLLOWED_HOST = "followed_host"
     FOLLOWED_GROUP = "followed_group"
@@ -56,7 +58,7 @@ _WEIGHTS: Final[Mapping[SuggestionReason, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """An event, why it is suggested, and ``about`` which host (an id), group (an id) or topic."""
+    """A suggested event and the reason. ``about``: the host (an id), the group (an id) or the topic."""
 
     event: Event
     reason: SuggestionReason
@@ -64,7 +66,7 @@ class Suggestion:
 
 
 async def for_person(reader: Reader, viewer: UserId, limit: int) -> list[Suggestion]:
-    """Coming public events for this person that they neither host nor have answered, the best first; of each series one."""
+    """Upcoming public events that this person neither hosts nor has answered, best first and only one of each series."""
     past = await _answered(reader, viewer)
     hosts = await _followed_hosts(reader, viewer)
     groups = await _followed_groups(reader, viewer)
@@ -95,7 +97,7 @@ async def for_person(reader: Reader, viewer: UserId, limit: int) -> list[Suggest
     best: list[Suggestion] = []
     seen: set[str] = set()
     for one in fresh:
-        # Of each series, and of events with one title, the best.
+        # Keep only the best event of each series, and of events with the same title.
         same = {_once(one.event), one.event.title}
         if seen.isdisjoint(same):
             best.append(one)
@@ -104,7 +106,10 @@ async def for_person(reader: Reader, viewer: UserId, limit: int) -> list[Suggest
 
 
 async def related(reader: Reader, event: Event, viewer: UserId | None, limit: int) -> list[Event]:
-    """Coming public events like this one: by its host or group, then about the same and near; of each series one."""
+    """Upcoming public events similar to this one, only one of each series.
+
+    Events of the same host or group come first, followed by those nearby about the same topic.
+    """
     found = await _coming_of(reader, "author_id", [event.author_id], viewer)
     if event.group is not None:
         found += await _coming_of(reader, "group_id", [event.group.id], viewer)
@@ -133,13 +138,13 @@ def _score(one: Suggestion, home: EventPosition | None, now: Instant) -> float:
 
 
 def _liked(past: Sequence[Event]) -> list[str]:
-    """The topics of several answers, the most frequent first."""
+    """Topics that occur in several of these events, the most frequent first."""
     counts = Counter(category.value for event in past for category in event.content.categories)
     return [topic for topic, number in counts.most_common(_TOPICS) if number >= _LIKED]
 
 
 async def _answered(reader: Reader, viewer: UserId) -> list[Event]:
-    """Events of the latest answers of this person, the latest first."""
+    """Events that this person most recently answered, latest first."""
     rows = await reader.fetch(
         """
         select event_id from attendances where user_id = :viewer and status in ('attending', 'attended', 'interested')
@@ -172,9 +177,10 @@ async def _followed_groups(reader: Reader, viewer: UserId) -> list[str]:
 
 
 async def _coming_of(reader: Reader, column: str, ids: Sequence[str], viewer: UserId | None) -> list[Event]:
-    """The next few public events of each of these hosts or groups, each found by its index of starts.
+    """The next few public events of each of these hosts or groups.
 
-    Two statements: the first has one short part per host, the second asks of their few events whether they may be shown.
+    Uses two statements. The first has a short part per host or group, which reads an index of starts. The second checks
+    which of the few events found may be shown.
     """
     if not ids:
         return []
@@ -205,7 +211,7 @@ async def _coming_of(reader: Reader, column: str, ids: Sequence[str], viewer: Us
 
 
 async def _about(reader: Reader, topic: str, home: EventPosition | None, viewer: UserId | None) -> list[Event]:
-    """The next public events about this topic; near a position, where there is one."""
+    """The next public events about this topic, near a position if one is known."""
     wanted = SearchQuery(
         since=reader.now,
         until=Instant(reader.now + _AHEAD),

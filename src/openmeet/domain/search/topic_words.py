@@ -1,6 +1,7 @@
-"""Words by which people look for a topic: ``concert``, ``Konzert`` and ``gig`` for music. Pure.
+"""Words that people type when they look for a topic, such as ``concert``, ``Konzert`` and ``gig`` for music. Pure.
 
-In English and German, folded. They lead to the topic beside what a search finds; they change no search.
+The words are in English and German, and folded. They offer the topic in addition to the search results, which they do
+not change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +41,7 @@ _TOPICS: Final[Mapping[str, Category]] = {
 
 
 def topic_of(words: Sequence[str]) -> Category | None:
-    """The topic that one of the words is about, if there is one alone."""
+    """The topic that the words are about. None if they match no topic or more than one."""
     found = {_TOPICS[form] for word in words for form in _forms(word) if form in _TOPICS}
     return found.pop() if len(found) == 1 else None
 

@@ -1,8 +1,9 @@
-"""Word index: lookup of terms among the events of a time range.
+"""Word index: look up terms among the events of a time range.
 
-On PostgreSQL each word of an event is prefixed with its period, so that each period is an index of its own: matches are
-adjacent and found in as few steps as if there were no other events. Words without a period give the start more finely.
-On SQLite, meant for a tenth of the events, words cover all time, and times are separate words.
+On PostgreSQL each word of an event is prefixed with its period, so that each period acts as a separate index: matches
+are adjacent, and finding them takes as few steps as if there were no other events. Words without a period give the
+start at a finer resolution. SQLite is meant for a tenth as many events: its words are not divided by time, and times
+are separate words.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,13 +13,14 @@ from typing import Final
 from groundwork.clock import DAY
 from groundwork.database.transaction import Engine
 
-# Starts in PostgreSQL's index (migration 0065): period, and grain within it; and in SQLite's (0042).
+# Resolution of starts: the period and the grain within it in PostgreSQL's index (migration 0065), then the two sizes in
+# SQLite's (0042).
 _PERIOD: Final = 16 * DAY
 GRAIN: Final = 2 * DAY
 GRAINS_OF_PERIOD: Final = _PERIOD // GRAIN
 _FINE, _COARSE = 8 * DAY, 64 * DAY
 
-# Cost of reading an event, in index entries below a prefix, or in lookups of whole words.
+# How many index entries under a prefix, and how many look-ups of whole words, cost as much as reading one event.
 _MEETINGS: Final = 25
 _WORDS: Final = 2
 
@@ -34,8 +36,8 @@ _VECTOR: Final = (
     f" || ' s=' || cast(greatest(e.starts_at, 0) / {GRAIN} as text)), ' '))"
 )
 
-# Events with the terms: on PostgreSQL one index query per period. ``cross join``: SQLite keeps this order and does not
-# scan all events to find a few.
+# Events with the terms. On PostgreSQL, one index query per period. On SQLite, ``cross join`` fixes the join order, so
+# that it does not scan all events to find a few.
 _ON_POSTGRESQL: Final = (
     f"unnest(string_to_array(:lookups, chr(10))) l (lookup) join events e on {_VECTOR} @@ cast(l.lookup as tsquery)"
 )
@@ -46,7 +48,7 @@ _ON_SQLITE: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A term that an event must have: the SQL condition, and its index words, any of which matches."""
+    """A term that an event must have: an SQL condition, and words of the index, any of which matches."""
 
     condition: str
     values: Mapping[str, object]
@@ -56,7 +58,10 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class TermCounts:
-    """Counts in a sample of the next events and its time span: how many have each term."""
+    """How many events in a sample of the next events have each term.
+
+    ``number``: size of the sample. ``lasting``: its time span in microseconds.
+    """
 
     number: int
     lasting: int
@@ -64,10 +69,11 @@ class TermCounts:
 
 
 def worth_looking_up(terms: Sequence[Term], seen: TermCounts, grains: range) -> list[Term]:
-    """The terms worth looking up in these grains: added one by one, cheapest result first, while the cost falls.
+    """Choose the terms worth looking up in these grains. Adds the term with the lowest total cost until the cost no
+    longer falls.
 
-    Looking a term up costs each of its words, and for a prefix all that the index has in the period. The index skips
-    what only whole words exclude.
+    Looking up a term costs one look-up per word, and for a prefix also reading all its entries in the period. Whole
+    words are cheaper, because the index can skip entries that they exclude.
     """
     of_grain = seen.number * GRAIN / max(seen.lasting, 1)
     periods = len(_periods(grains))
@@ -93,9 +99,9 @@ def _periods(grains: range) -> range:
 
 
 def looked_up(terms: Sequence[Term], grains: range, engine: Engine) -> tuple[str, str]:
-    """Events ``e`` of these grains that have all terms: SQL for ``from``, and its parameter ``lookups``.
+    """SQL for ``from`` that yields the events ``e`` of these grains with all terms, and its parameter ``lookups``.
 
-    SQLite also returns others that start shortly before or after.
+    On SQLite it also yields events that start shortly before or after.
     """
     if engine == "postgresql":
         return _ON_POSTGRESQL, "\n".join(_by_period(terms, grains))
@@ -118,5 +124,5 @@ def _by_period(terms: Sequence[Term], grains: range) -> Iterator[str]:
 
 
 def _any(words: Sequence[str], between: str, form: str) -> str:
-    # Words contain no character with a meaning in either engine's query language.
+    # Words contain no character with a special meaning in either engine's query language.
     return f"({between.join(map(form.format, words))})"
