@@ -1,1 +1,1 @@
-"""Event series: one recurrence rule and one template, any number of dates, each of which may differ."""
+"""Event series: a recurrence rule and a template, with any number of dates, each of which can differ from the template."""

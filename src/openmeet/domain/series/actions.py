@@ -1,6 +1,6 @@
 """Series actions of hosts and followers. Every action locks the series first, then its dates.
 
-Attendees of changed dates and followers are notified once per action, however many dates it concerns. Actions can be
+Attendees of changed dates and followers are notified once per action, however many dates it affects. Actions can be
 undone for a while (``undo``).
 """
 
@@ -64,7 +64,7 @@ from openmeet.recurrence.wall_time import instant_of, local_of
 
 
 class SeriesAlreadyCreated(Refused):
-    """The same submission key has already created a series with other content: the one with this ``slug``."""
+    """The submission key was already used to create a series with different content. ``slug`` is that series' slug."""
 
     def __init__(self, slug: SeriesSlug) -> None:
         super().__init__(
@@ -85,25 +85,26 @@ async def create(
     group: GroupOfEvent | None = None,
     ahead: Sequence[expansion.Occurrence] | None = None,
 ) -> Series:
-    """Create a series of the caller and store its nearest dates. The same ``submission_key`` again returns the first
-    one, as it is now.
+    """Create a series for the caller and store its nearest dates.
+
+    If the same ``submission_key`` is sent again, return the series it created, in its current state.
 
     ``group``: from ``group_events.group_for``, which checks the permission. ``ahead``: from
-    ``materialize.first_dates``; None: computed here.
+    ``materialize.first_dates``; computed here if None.
 
-    Raises RuleRefused for a rule without dates, and SeriesAlreadyCreated where the key came with other content before.
+    Raises RuleRefused for a rule without dates, and SeriesAlreadyCreated if the earlier request had different content.
     """
     if ahead is None:
         ahead = materialize.first_dates(timing, tx.now)
     series = new_series(tx.now, caller.user_id, content, timing, policy, group)
-    # Each upload of the same file is another picture.
+    # Each upload of the same file is stored as another picture.
     without_picture = replace(content, picture=None)
     digest = hashlib.sha256(msgspec.json.encode((without_picture, timing, group.id if group else None))).digest()
     if not await saving.insert(tx, series, submission=(submission_key, digest) if submission_key else None):
         found = await queries.by_submission(tx, caller.user_id, submission_key or "")
         assert found is not None  # noqa: S101  # the conflict is with it
         earlier, known = found
-        # Rows from before digests were stored have none.
+        # Rows from before digests were introduced have none.
         if known is not None and known != digest:
             raise SeriesAlreadyCreated(earlier.slug)
         return earlier
@@ -119,18 +120,17 @@ async def insert(
     policy: PublishPolicy,
     group: GroupOfEvent | None = None,
 ) -> Series:
-    """Store a new series without dates: existing events become its dates."""
+    """Store a new series without dates. The caller turns existing events into its dates."""
     series = new_series(tx.now, owner_id, content, timing, policy, group)
     await saving.insert(tx, series)
     return series
 
 
 async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, viewer: UserId | None = None) -> Event:
-    """The event of a date, stored if it was only computed; former names work, too (``date_addresses``). Raises
-    NotFound.
+    """Return the event of a date, and store it if it was only computed. Former names also work (``date_addresses``).
 
-    Also raised where the viewer does not see the series. Viewers cannot make it store dates that it does not make
-    itself: those of a paused or cancelled series, and dates beyond ``OPENED_AHEAD``.
+    Raises NotFound, also if the viewer cannot see the series. Viewers cannot make the series store dates that it would
+    not store itself: those of a paused or cancelled series, and dates beyond ``OPENED_AHEAD``.
     """
     place: Event | DateName | None
     original_date = checked_name(original_date)
@@ -143,7 +143,7 @@ async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, vi
             raise
     if isinstance(place, Event):
         return place
-    # Locked only now: after a split the date may be in the following series.
+    # Locked only now, because after a split the date may be in the following series.
     series, original_date = place.series, place.original_date
     series = await agenda.require_visible(tx, await queries.lock(tx, series.id), viewer)
     known = await date_queries.date_of(tx, series.id, original_date)
@@ -159,11 +159,10 @@ async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, vi
 async def lock_managed(
     tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
 ) -> Series:
-    """A series that the caller manages, locked: their own, or one of a group that they administer.
+    """Lock and return a series that the caller manages: their own, or one of a group in which they may do so.
 
-    For cancelling, transferring and managing people; use ``lock_to_change`` for making or changing dates.
-
-    Raises NotFound, Gone, Forbidden, Refused (a copy), PreconditionFailed.
+    Use it for cancelling, transferring and managing people. To make or change dates, use ``lock_to_change``. Raises
+    NotFound, Gone, Forbidden, Refused (a copy), PreconditionFailed.
     """
     series = await agenda.require_visible(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
     await agenda.require_host(tx, series, caller.user_id)
@@ -175,7 +174,9 @@ async def lock_managed(
 async def lock_to_change(
     tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
 ) -> Series:
-    """``lock_managed`` for changes of content: also Forbidden for a host who may no longer make events in its group."""
+    """Like ``lock_managed``, for changes of content. Also raises Forbidden for a host who may no longer create events
+    in the series' group.
+    """
     series = await lock_managed(tx, caller, slug, expected_revision=expected_revision)
     await agenda.require_editable(tx, series, caller.user_id)
     return series
@@ -184,14 +185,16 @@ async def lock_to_change(
 async def lock_for_undo(
     tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
 ) -> Series:
-    """``lock_to_change`` for the series whose last action made this one, or else for this one."""
+    """Like ``lock_to_change``, for the series that can be undone: the one whose last action created this series, or
+    this one.
+    """
     series = await queries.by_slug(tx, slug)
     found = None if series is None else await undo.open_undo(tx, series)
     if series is None or found is None or found.series_id == series.id:
         return await lock_to_change(tx, caller, slug, expected_revision=expected_revision)
     first = await reread(tx, found.series_id)
     locked = await lock_to_change(tx, caller, first.slug)
-    # The ETag that was sent is that of the new series.
+    # The client's ETag is that of the new series.
     await lock_managed(tx, caller, slug, expected_revision=expected_revision)
     return locked
 
