@@ -1,4 +1,6 @@
-"""Last e-mail before an account is deleted: until when it can be kept, and which records its owner has to delete."""
+"""The last e-mail before an account is deleted. It says how long the deletion can be cancelled, and which records the
+owner has to delete.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,12 +14,12 @@ from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.i18n.formatting import long_date
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
 
-# A person may have thousands: the page where they can still be deleted lists them all.
+# A person may have thousands of records. The page where they can still be deleted lists all of them.
 MOST_LISTED: Final = 50
 
 
 def deletion_composer(site_name: str, public_url: str) -> Composer:
-    """Composer of ``DELETION_MAIL``; nothing for somebody who signed in and keeps the account, or who has no address."""
+    """Composer of ``DELETION_MAIL``. Composes nothing if the person signed in and keeps the account, or has no address."""
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
@@ -42,7 +44,7 @@ def deletion_composer(site_name: str, public_url: str) -> Composer:
 
 
 def _records(left: Sequence[str]) -> str:
-    """Which records their account server still has, and what their owner can do."""
+    """Which records are still on the person's account server, and what the person can do about them."""
     said = ngettext(
         "Your account server still has this copy of something from here. We keep trying to delete it until then. Afterwards"
         " only you can: open its address in an app that shows what’s in your account, and delete it there.",

@@ -1,7 +1,8 @@
-"""Calendar file of an e-mail about an event: its entry, and cancelled entries under its former UIDs.
+"""Calendar file attached to an e-mail about an event: its entry, and cancelled entries for the UIDs it had before.
 
-Sources: RFC 5545, section 3.8.4.4 (RECURRENCE-ID), 3.8.7.4 (SEQUENCE); RFC 5546, section 3.2.1: what is published may
-be cancelled (STATUS), so cancelled entries and their replacements are in one file, which a program imports as a whole.
+Sources: RFC 5545, sections 3.8.4.4 (RECURRENCE-ID) and 3.8.7.4 (SEQUENCE); RFC 5546, section 3.2.1, which allows a
+published entry to be cancelled (STATUS). Cancelled entries and their replacements are therefore in one file, which a
+calendar program imports as a whole.
 """
 
 from collections.abc import Sequence
@@ -41,10 +42,11 @@ async def file_of(
     is_tentative: bool = False,
     also: Sequence[Event] = (),
 ) -> CalendarFile | None:
-    """The event as this person, who has it in their calendar, may see it; None while it has no date.
+    """The calendar file for somebody who has the event in their calendar, with what they may see. None if the event has
+    no date.
 
-    Includes their other dates of the same series that had other UIDs before. ``is_tentative``: their place is not
-    confirmed. ``also``: further dates that take place, to which they go.
+    Includes their other dates of the same series if those had other UIDs before. ``is_tentative``: their place is not
+    confirmed. ``also``: further dates that take place and that they attend.
     """
     others = await calendar_uids.moved_with(reader, event.id, user_id, IN_CALENDAR)
     events = await events_by_ids(reader, others)
@@ -58,7 +60,7 @@ async def file_of(
         entries[0] = replace(entries[0], is_tentative=True)
     is_cancelled = entries[0].is_cancelled and not also
     if is_cancelled:
-        # A file that cancels must not contain anything that takes place (RFC 5546, section 3.2.5).
+        # A file with METHOD:CANCEL must not contain entries that take place (RFC 5546, section 3.2.5).
         entries = [entry for entry in entries if entry.is_cancelled]
     known = {one.id: one for one in about}
     entries += [_ended(head, known[one.event_id], one) for one in await calendar_uids.of_dates(reader, list(known))]
@@ -69,9 +71,10 @@ async def file_of(
 async def end_of(
     reader: Reader, head: EmailContext, event: Event, mine: Attendance, *, is_shut_out: bool = False
 ) -> CalendarFile | None:
-    """The calendar file that removes an event from the calendar of somebody who no longer attends; None without a date.
+    """The calendar file that removes an event from the calendar of somebody who no longer attends. None if the event
+    has no date.
 
-    ``is_shut_out``: they may no longer see the event, and get its name and time only.
+    ``is_shut_out``: they may no longer see the event, so the file has only its name and time.
     """
     entries = await _entries(reader, head, [event], mine.user_id)
     ended = [replace(entry, is_cancelled=True, is_tentative=False) for entry in entries]
@@ -83,7 +86,7 @@ async def end_of(
 async def file_of_dates(
     reader: Reader, head: EmailContext, come: Sequence[Event], ended: Sequence[Event], user_id: UserId
 ) -> CalendarFile | None:
-    """The dates of a series that this person attends, and cancellations of those that they no longer attend."""
+    """The dates of a series that this person attends, and cancellations of the dates that they no longer attend."""
     entries = await _entries(reader, head, come, user_id)
     method = PUBLISH if entries else CANCEL
     ends = await _entries(reader, head, ended, user_id)
@@ -92,12 +95,12 @@ async def file_of_dates(
 
 
 async def _entries(reader: Reader, head: EmailContext, events: Sequence[Event], user_id: UserId) -> list[WrittenEvent]:
-    """Entries with the same SEQUENCE as in every other file; after a withdrawal, stamped with the time of the latest
-    RSVP.
+    """Entries with the same SEQUENCE as in every other calendar file. If the person ever withdrew, an entry is stamped
+    with the time of their latest RSVP.
 
-    Of two entries the higher SEQUENCE wins, then the later DTSTAMP (RFC 5546, section 2.1.5): so a withdrawal replaces
-    the entry before it, and a new yes replaces the withdrawal. Later edits by the host win over both, for everybody
-    alike.
+    The entry with the higher SEQUENCE wins, then the one with the later DTSTAMP (RFC 5546, section 2.1.5). So a
+    withdrawal replaces the entry before it, and a new "yes" replaces the withdrawal. A later edit by the host replaces
+    both, for everybody.
     """
     mine = await attendance.of_user(reader, user_id, [one.id for one in events])
     numbers = await sequences(reader, [one.id for one in events])
@@ -107,7 +110,7 @@ async def _entries(reader: Reader, head: EmailContext, events: Sequence[Event], 
         answer = mine.get(event.id)
         entry = await _entry(reader, head, event, answer, numbers[event.id], user_id)
         if entry is not None and answer is not None and left.get(answer.id):
-            # One second per change: stamps have whole seconds, and two RSVPs may fall into one.
+            # Add one second per change, because stamps have whole seconds and two RSVPs can fall into the same one.
             turns = 2 * left[answer.id] - (answer.status not in IN_CALENDAR)
             stamped_at = Instant(max(entry.stamped_at, answer.answered_at) + turns * SECOND)
             entry = replace(entry, stamped_at=stamped_at)
@@ -125,7 +128,7 @@ async def _entry(
 
 
 def _ended(head: EmailContext, event: Event, former: RetiredUid) -> WrittenEvent:
-    """A cancelled entry: the UID, and a SEQUENCE above every earlier one."""
+    """A cancelled entry for a former UID, with a SEQUENCE above every earlier one."""
     zone = former.time_zone if former.time_zone in zone_names() else "UTC"
     original = original_of(former.original_date) if former.original_date else None
     starts = original or local_of(event.starts_at or former.left_at, zone).replace(tzinfo=None, microsecond=0)
@@ -142,7 +145,7 @@ def _ended(head: EmailContext, event: Event, former: RetiredUid) -> WrittenEvent
 
 
 def newest_removal(news: Sequence[Notification], event: Event, mine: Attendance | None) -> Rejection | None:
-    """The newest of these notifications, if it says that the person was removed and they still are; else None. Pure."""
+    """The newest removal among these notifications; None if there is none or the person is no longer removed. Pure."""
     if mine is None or mine.status is not AttendanceStatus.REJECTED or event.is_gone or event.is_hidden:
         return None
     removals = [one.payload for one in news if isinstance(one.payload, Rejection) and one.payload.title]
@@ -150,7 +153,7 @@ def newest_removal(news: Sequence[Notification], event: Event, mine: Attendance 
 
 
 def as_known(event: Event, known: Rejection) -> Event:
-    """The event with the name and the time that they knew. Pure."""
+    """The event with the name and time that the removed person last knew. Pure."""
     said = replace(event, content=replace(event.content, title=known.title), ends_at=None)
     starts = known.starts
     if starts is None:
@@ -160,7 +163,7 @@ def as_known(event: Event, known: Rejection) -> Event:
 
 def bare(entry: WrittenEvent) -> WrittenEvent:
     """A calendar entry with name and time only. Pure."""
-    # Lists what is kept, so that a future field is left out by default.
+    # Lists the fields to keep, so that a field added later is left out by default.
     return WrittenEvent(
         uid=entry.uid,
         pattern=entry.pattern,

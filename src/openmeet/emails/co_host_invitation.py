@@ -19,8 +19,8 @@ from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
     """Composer of ``CO_HOST_MAIL``.
 
-    Composes nothing when the invitation was answered, revoked or has expired, when either has blocked the other, or
-    after an opt-out.
+    Composes nothing if the invitation was answered, was revoked or has expired, if either person has blocked the other,
+    or if the recipient has opted out.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:

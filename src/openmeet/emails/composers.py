@@ -1,4 +1,4 @@
-"""Composers of all kinds of e-mails, each in its recipient's language."""
+"""Composers of all kinds of e-mail. Each e-mail is in its recipient's language."""
 
 from collections.abc import Awaitable, Callable
 
@@ -37,12 +37,12 @@ from openmeet.emails.webhook_disabled import off_composer
 from openmeet.i18n.catalogue import is_known, speaking
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
-# The language of an e-mail's recipient; None if none is known.
+# Finds the language of an e-mail's recipient; None if it is not known.
 _LanguageOf = Callable[[Reader, DueEmail], Awaitable[str | None]]
 
 
 def composers(head: EmailContext) -> dict[str, Composer]:
-    """The composer of each kind of e-mail; each adds the HTML."""
+    """The composer of each kind of e-mail. Each adds the HTML version."""
     key, name, url = head.key, head.site_name, head.public_url
     of_users = {
         NEWS_MAIL: notification_composer(head),
@@ -61,7 +61,7 @@ def composers(head: EmailContext) -> dict[str, Composer]:
     found[CO_HOST_MAIL] = _in_language(head, _of_co_host, co_host_composer(key, name, url))
     found[INVITATION_MAIL] = _in_language(head, _of_group_invitation, invitation_composer(key, name, url))
     found[ARRIVAL_MAIL] = _in_language(head, _of_imported_person, import_composer(key, name, url))
-    # A code is what somebody needs who changes their mind.
+    # People who are leaving still get sign-in codes, because they need one to change their mind.
     silent = {kind: _unless_leaving(composer) for kind, composer in found.items()}
     return {
         CODE_MAIL: _in_language(head, _of_challenge, code_composer(key, name, url)),
@@ -71,7 +71,7 @@ def composers(head: EmailContext) -> dict[str, Composer]:
 
 
 def _unless_leaving(composer: Composer) -> Composer:
-    """No e-mail to somebody who asked for the deletion of their account."""
+    """Wrap a composer so that it composes nothing for people who asked for their account to be deleted."""
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:

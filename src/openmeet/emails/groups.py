@@ -1,4 +1,4 @@
-"""E-mails about groups: invitations, and notices to an absent owner that somebody will take over."""
+"""E-mails about groups: invitations, and notices to an absent owner that somebody else will take over."""
 
 from urllib.parse import quote
 
@@ -18,8 +18,8 @@ from openmeet.recurrence.wall_time import local_of
 
 
 def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
-    """Composer of ``INVITATION_MAIL``; nothing when the invitation is used, revoked or expired, or when either has
-    blocked the other.
+    """Composer of ``INVITATION_MAIL``. Composes nothing if the invitation was used, was revoked or has expired, or if
+    either person has blocked the other.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
@@ -66,8 +66,8 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
 
 
 def succession_composer(site_name: str, public_url: str) -> Composer:
-    """Composer of ``SUCCESSION_MAIL`` and ``LAST_CALL_MAIL``; nothing when the succession was cancelled, or the owner
-    has no address.
+    """Composer of ``SUCCESSION_MAIL`` and ``LAST_CALL_MAIL``. Composes nothing if the succession was cancelled or the
+    owner has no address.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:

@@ -1,4 +1,4 @@
-"""The one e-mail to a person on an imported guest list, with the text that the host has previewed."""
+"""The only e-mail that a person on an imported guest list gets, with the text that the host has previewed."""
 
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
@@ -19,8 +19,10 @@ from openmeet.recurrence.wall_time import local_of
 
 
 def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
-    """Composer of ``ARRIVAL_MAIL``; nothing for a person who has responded, also to an
-    earlier list or to an invitation of the same group, or when there is nothing left to attend.
+    """Composer of ``ARRIVAL_MAIL``.
+
+    Composes nothing if there is nothing left to attend, or if the person has already responded: to this list, to an
+    earlier one, or to another invitation of the same group.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
@@ -44,7 +46,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             text_of(host.display_name, event, group, person.message, site_name, f"{public_url}/arrivals/{token}")
             + "\n"
             + emails.opt_out_lines(email_suppressions.url_of(key, public_url, person.email)),
-            # Declining opts out of every further e-mail of that kind.
+            # Declining also opts out of all further e-mails of this kind.
             unsubscribe_url=f"{public_url}/mail/decline/list/{token}",
             thread=person.target,
         )
@@ -59,7 +61,7 @@ def subject_of(host: str, event: Event | None, group: Group | None) -> str:
 
 
 def text_of(host: str, event: Event | None, group: Group | None, message: str, site_name: str, link: str) -> str:
-    """The text as previewed by its host, with another link, and the opt-out below."""
+    """The text that the host previewed, with this person's link and an opt-out line below it."""
     when = ""
     if event is not None and event.starts_at is not None:
         when = f"{formatting.span(local_of(event.starts_at, event.time_zone), None)} ({event.time_zone})\n"

@@ -1,4 +1,4 @@
-"""Rendering of e-mails: templates, their common parts, and HTML for e-mails that are written as text."""
+"""Rendering of e-mails: templates, the parts that they share, and HTML for e-mails that are written as plain text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +19,10 @@ from openmeet.outbox.emails import OutgoingEmail
 
 @dataclass(frozen=True, slots=True)
 class EmailContext:
-    """What every composer of e-mails needs. ``key``: the tokens in links are derived from it. ``language``: for
-    recipients of whom none is known.
+    """Site-wide values that every composer of e-mails needs.
+
+    ``key``: the key from which link tokens are derived. ``language``: the language for recipients whose own is not
+    known.
     """
 
     key: SigningKey
@@ -33,15 +35,16 @@ class EmailContext:
         return urlsplit(self.public_url).hostname or "localhost"
 
 
-# Characters of a subject; phones show no more. Of a title at least some are left.
+# Maximum length of a subject line, because phones cut off the rest. A shortened title keeps at least this many
+# characters.
 _LONGEST_SUBJECT: Final = 60
 _SHORTEST_TITLE: Final = 12
 
 
 def subject_line(fact: str, title: str, day: str = "") -> str:
-    """``You’re going: Lightning talks, Tue 24 Nov``: what happened, to what, and its day.
+    """A subject line such as ``You’re going: Lightning talks, Tue 24 Nov``: what happened, the title, and the day.
 
-    Where that is too long, the title is cut, and the rest is not.
+    If it is too long, only the title is shortened.
     """
 
     def written(title: str) -> str:
@@ -56,8 +59,9 @@ def subject_line(fact: str, title: str, day: str = "") -> str:
 
 
 def cover_url(head: EmailContext, event: Event) -> str:
-    """Address of the event's picture, uploaded or drawn. It says nothing about the event, and anyone who has it may read
-    it: mail programs are not signed in.
+    """URL of the event's picture, either uploaded or generated.
+
+    The URL reveals nothing about the event. Anyone who has it can open it, because mail programs are not signed in.
     """
     picture = event.content.picture
     return head.public_url + (cover_for(event.content).png_path if picture is None else f"/media/{picture.key}/small")
@@ -65,7 +69,7 @@ def cover_url(head: EmailContext, event: Event) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EmailCard:
-    """What an e-mail about one event shows of it. ``links``: words and addresses, the main action first."""
+    """What an e-mail shows about one event. ``links``: pairs of label and URL, the main action first."""
 
     headline: str
     when: str
@@ -77,7 +81,7 @@ class EmailCard:
 
 
 def event_html(head: EmailContext, event: Event, subject: str, card: EmailCard, closing: str) -> str:
-    """The event with its cover and facts; ``closing``: the text below it."""
+    """HTML of an e-mail about one event, with its cover and details. ``closing``: the text below them."""
     shown = {
         "subject": subject,
         "cover_url": cover_url(head, event),
@@ -88,13 +92,13 @@ def event_html(head: EmailContext, event: Event, subject: str, card: EmailCard, 
     return TEMPLATES.get_template("event.html").render(shown)
 
 
-# Characters of a first line that is shown as a heading; longer ones are text.
+# A first line of at most this many characters is shown as a heading; a longer one as normal text.
 _LONGEST_HEADING: Final = 90
 
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Lines, or a link with its ``words``; ``is_main``: the main action of the e-mail."""
+    """Lines of text, or a link labelled ``words``. ``is_main``: the link is the main action of the e-mail."""
 
     lines: tuple[str, ...]
     url: str = ""
@@ -103,7 +107,7 @@ class Paragraph:
 
 
 def with_html(email: OutgoingEmail, public_url: str) -> OutgoingEmail:
-    """The e-mail with its text as HTML, unless it has some, and with its subject on one line."""
+    """The e-mail with an HTML version made from its text, unless it already has one, and with its subject on one line."""
     email = replace(email, subject=one_line(email.subject))
     if email.html:
         return email
@@ -116,7 +120,9 @@ def with_html(email: OutgoingEmail, public_url: str) -> OutgoingEmail:
 
 
 def paragraphs(text: str, public_url: str) -> list[Paragraph]:
-    """The text in paragraphs. A line that ends with a colon, followed by an address of ours, is one link."""
+    """Split the text into paragraphs. A line that ends with a colon and is followed by a URL of this site becomes one
+    link.
+    """
     found: list[Paragraph] = []
     for block in text.strip().split("\n\n"):
         *lines, last = block.strip("\n").split("\n")

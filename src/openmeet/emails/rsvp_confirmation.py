@@ -1,4 +1,4 @@
-"""E-mails about a person's own RSVP: confirmed or withdrawn, with the entry for the calendar."""
+"""E-mails about a person's own RSVP, confirmed or withdrawn, with the calendar entry."""
 
 from typing import Final
 
@@ -27,7 +27,7 @@ from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.markdown import one_line
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
 
-# A person who declined needs no e-mail about it.
+# A person who declined gets no e-mail about it.
 _SUBJECTS: Final = {
     AttendanceStatus.ATTENDING: lazy("You’re going"),
     AttendanceStatus.INTERESTED: lazy("Maybe"),
@@ -37,8 +37,8 @@ _SUBJECTS: Final = {
 
 
 def confirmed_composer(head: EmailContext) -> Composer:
-    """Composer of ``GUEST_CONFIRMED_MAIL``; nothing when the guest has an account, no longer attends, or the event is
-    gone.
+    """Composer of ``GUEST_CONFIRMED_MAIL``. Composes nothing if the guest has an account by now, no longer attends, or
+    the event is gone.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
@@ -50,7 +50,7 @@ def confirmed_composer(head: EmailContext) -> Composer:
 
 
 def answered_composer(head: EmailContext) -> Composer:
-    """Composer of ``ANSWERED_MAIL``; nothing after an opt-out, or when they no longer attend."""
+    """Composer of ``ANSWERED_MAIL``. Composes nothing if the person has opted out or no longer attends."""
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
@@ -62,7 +62,7 @@ def answered_composer(head: EmailContext) -> Composer:
 
 
 async def _email(tx: Transaction, head: EmailContext, due: DueEmail, to: EmailRecipient) -> OutgoingEmail | None:
-    """The status of the RSVP, where and when, how to get in as far as they may know, and the entry."""
+    """The status of the RSVP, when and where, how to get in if they may know it, and the calendar entry."""
     user_id = UserId(due.person)
     event = await event_by_id(tx, EventId(due.subject_id))
     mine = None if event is None else await answer_of(tx, event.id, user_id)
@@ -117,9 +117,10 @@ async def _email(tx: Transaction, head: EmailContext, due: DueEmail, to: EmailRe
 
 
 def withdrawn_composer(head: EmailContext) -> Composer:
-    """Composer of ``WITHDRAWN_MAIL``, which takes an event out of the calendar of somebody who no longer attends.
+    """Composer of ``WITHDRAWN_MAIL``, which removes an event from the calendar of somebody who no longer attends.
 
-    Composes nothing when they attend after all, the event is off, or they never got the entry by e-mail.
+    Composes nothing if they attend after all, if the event no longer takes place, or if no e-mail ever brought them the
+    entry.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
@@ -163,8 +164,9 @@ def withdrawn_composer(head: EmailContext) -> Composer:
 def answer_sentence(
     event: Event, registration_settings: RegistrationSettings, mine: Attendance | None, before: int, now: Instant
 ) -> str:
-    """The sentence of the answer bar for somebody who answered; empty without an RSVP. ``before``: people on the
-    waitlist before this one.
+    """The sentence that the answer bar shows to a person with an RSVP; empty without one.
+
+    ``before``: how many people are ahead of them on the waitlist.
     """
     if mine is None:
         return ""

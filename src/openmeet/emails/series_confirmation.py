@@ -1,4 +1,4 @@
-"""E-mails about a standing RSVP to a series: the dates, with one file of entries or of their cancellations."""
+"""E-mails about a standing RSVP to a series: the dates, and one calendar file with their entries or cancellations."""
 
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
@@ -23,8 +23,8 @@ from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
 
 
 def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
-    """Composer of ``SERIES_ANSWERED_MAIL``, and (``is_end``) of ``SERIES_WITHDRAWN_MAIL``; nothing when that has
-    changed.
+    """Composer of ``SERIES_ANSWERED_MAIL``, or of ``SERIES_WITHDRAWN_MAIL`` (``is_end``). Composes nothing if the
+    standing RSVP has changed since.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
@@ -76,7 +76,7 @@ def _going(title: str, goes: Sequence[Event], mine: Mapping[EventId, Attendance]
 
 
 def _end(title: str, ended: Sequence[Event], goes: Sequence[Event], page: str) -> list[str]:
-    """``goes``: dates to which they go anyway."""
+    """Paragraphs for the end of a standing RSVP. ``goes``: dates that the person still attends."""
     series = link(gettext("The series"), page)
     if not goes:
         end = gettext(
@@ -103,14 +103,14 @@ def _line(one: Event, mine: Attendance) -> str:
     return f"- {when}" if mine.is_seated else "- " + gettext("%(when)s (no place yet)", when=when)
 
 
-# The most dates of one window; later e-mails have the later ones.
+# The most dates in one e-mail. Later e-mails have the later dates.
 MOST = 60
 
 
 async def answered_dates(
     reader: Reader, series_id: SeriesId, user_id: UserId
 ) -> tuple[list[Event], dict[EventId, Attendance]]:
-    """The coming dates that this person has responded to and may see, in order, with their RSVPs."""
+    """The coming dates of a series that this person may see and has responded to, in order, and their RSVPs by event."""
     held = [one.event for one in await date_queries.stored(reader, series_id)]
     coming = [one for one in held if not (one.is_gone or one.is_cancelled or one.is_over(reader.now))]
     seen = await seen_by(reader, coming, user_id)
@@ -119,7 +119,10 @@ async def answered_dates(
 
 
 async def gone_to(reader: Reader, event: Event, user_id: UserId) -> tuple[list[Event], dict[EventId, Attendance]]:
-    """Dates of this event's series that belong into their calendar; all of them, so that a repeated e-mail is the same."""
+    """The dates of this event's series that belong in the person's calendar, and their RSVPs by event.
+
+    Returns all such dates, so that a repeated e-mail is the same.
+    """
     if event.place_in_series is None:
         return [], {}
     dates, mine = await answered_dates(reader, SeriesId(event.place_in_series.series_id), user_id)

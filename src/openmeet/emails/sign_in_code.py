@@ -12,7 +12,7 @@ LINK_PATH = "/sign-in/link"
 
 
 def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
-    """Composer of ``CODE_MAIL``; nothing when the code was used or has expired. Programs get no link."""
+    """Composer of ``CODE_MAIL``. Composes nothing if the code was used or has expired. Programs get no link."""
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:

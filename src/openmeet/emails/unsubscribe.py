@@ -1,4 +1,4 @@
-"""Recipients of e-mails about their own RSVPs; and unsubscribe links: what each stops, as text and in the database."""
+"""Recipients of e-mails about their own RSVPs; and unsubscribe links, with what each one turns off."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ from openmeet.outbox import emails as outbox_emails
 
 @dataclass(frozen=True, slots=True)
 class EmailRecipient:
-    """Who gets an e-mail about their own RSVP, and how it ends.
+    """The recipient of an e-mail about their own RSVP.
 
-    ``closing``: the last lines of the e-mail, which say how to unsubscribe; ``stop_url`` unsubscribes by one click (RFC
-    8058).
+    ``closing``: the last lines of the e-mail, which say how to unsubscribe. ``stop_url``: the one-click unsubscribe URL
+    (RFC 8058).
     """
 
     user_id: UserId
@@ -36,11 +36,11 @@ class EmailRecipient:
     closing: str
 
     async def answer_url(self, tx: Transaction, head: EmailContext, event_id: EventId) -> str:
-        """The link for changing their RSVP without signing in."""
+        """The URL where they can change their RSVP without signing in."""
         return f"{head.public_url}/mail/answer/{await self._token(tx, head, event_id)}"
 
     async def ticket_url(self, tx: Transaction, head: EmailContext, event_id: EventId) -> str:
-        """The link to their ticket, also without signing in."""
+        """The URL of their ticket, which also works without signing in."""
         return f"{head.public_url}/mail/ticket/{await self._token(tx, head, event_id)}"
 
     async def _token(self, tx: Transaction, head: EmailContext, event_id: EventId) -> str:
@@ -50,7 +50,7 @@ class EmailRecipient:
 async def addressee_of(
     tx: Transaction, head: EmailContext, user_id: UserId, *, is_asked_for: bool = False
 ) -> EmailRecipient | None:
-    """The recipient of an e-mail about their own RSVP; None without an address, or if they opted out of such e-mails.
+    """The recipient of an e-mail about their own RSVP. None if they have no address or have opted out of such e-mails.
 
     ``is_asked_for``: a guest has just confirmed an RSVP, and this e-mail has the only link to it.
     """
@@ -67,11 +67,11 @@ async def addressee_of(
     return EmailRecipient(user_id, address, guest is not None, stop_url, outbox_emails.link(words, stop_url))
 
 
-# The subject of a link that stops the digest as a whole.
+# The topic in a link that turns off the whole digest.
 DIGEST: Final = "digest"
 _SEARCH: Final = "search "
 _ROOM: Final = "room "
-# The subject of a link that stops every e-mail to a guest, who has no preferences page.
+# The topic in a link that turns off all e-mails to a guest, who has no preferences page.
 EVERYTHING: Final = "everything"
 
 _TOPIC_LABELS: Mapping[NotificationTopic, LazyText] = {
@@ -96,22 +96,22 @@ _TOPIC_LABELS: Mapping[NotificationTopic, LazyText] = {
 
 
 def unsubscribe_label(topic: NotificationTopic) -> str:
-    """The words of a link that unsubscribes from a topic."""
+    """The label of a link that unsubscribes from a topic."""
     return gettext("Stop e-mails about %(topic)s", topic=_TOPIC_LABELS[topic])
 
 
 def search_subject(search_id: str) -> str:
-    """The subject of a link that stops one saved search."""
+    """The topic in a link that turns off one saved search."""
     return f"{_SEARCH}{search_id}"
 
 
 def room_subject(room_id: str) -> str:
-    """The subject of a link that mutes one chat."""
+    """The topic in a link that mutes one chat."""
     return f"{_ROOM}{room_id}"
 
 
 def unsubscribed_topic(link: EmailLink) -> str:
-    """What the link stops, in words: ``mail about …`` , the digest, one saved search, one chat, or everything."""
+    """What the link turns off, in words: ``mail about …``, the digest, one saved search, one chat, or everything."""
     if link.subject.startswith(_SEARCH):
         return pgettext("what is stopped", "news from one of your saved searches")
     if link.subject.startswith(_ROOM):
@@ -124,7 +124,7 @@ def unsubscribed_topic(link: EmailLink) -> str:
 
 
 async def stop(tx: Transaction, link: EmailLink) -> None:
-    """Unsubscribe from what the link names; idempotent."""
+    """Unsubscribe the person from what the link names; idempotent."""
     if link.subject.startswith(_SEARCH):
         await searches.switch(tx, link.user_id, SearchId(link.subject.removeprefix(_SEARCH)), is_on=False)
     elif link.subject.startswith(_ROOM):

@@ -1,4 +1,4 @@
-"""E-mail that says that a webhook was disabled."""
+"""E-mail to the owner of a webhook that was disabled."""
 
 from urllib.parse import urlsplit
 
@@ -13,7 +13,9 @@ from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
 
 
 def off_composer(site_name: str, public_url: str) -> Composer:
-    """Composer of ``OFF_MAIL``; nothing when the webhook is enabled again or deleted, or its owner has no address."""
+    """Composer of ``OFF_MAIL``. Composes nothing if the webhook was enabled again or deleted, or if its owner has no
+    address.
+    """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:

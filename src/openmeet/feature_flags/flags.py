@@ -1,4 +1,4 @@
-"""Feature flags: defaults, switching, all SQL about them, and a cache for frequent reads."""
+"""Feature flags: defaults, switching, all SQL for them, and a cache for frequent reads."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from groundwork.uuid7 import new_id
 
 
 class Flag(StrEnum):
-    """One part of the synchronisation. "Out" is into people's repositories, "in" from the network."""
+    """One part of the synchronisation. "Out" means into people's repositories, "in" means from the network."""
 
     EVENTS_IN = "events-in"
     EVENTS_OUT = "events-out"
@@ -24,8 +24,8 @@ class Flag(StrEnum):
     DETECTION = "detection"
 
 
-# Off until an operator wants them, because no other program reads them yet: our own Lexicons, and fields that the
-# community's Lexicon has not adopted.
+# Off until an operator switches them on, because no other program reads these yet: our own Lexicons, and fields that
+# the community's Lexicon has not adopted.
 DEFAULTS: Final[Mapping[Flag, bool]] = {
     Flag.EVENTS_IN: True,
     Flag.EVENTS_OUT: True,
@@ -53,7 +53,7 @@ WHAT: Final[Mapping[Flag, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """All flags at one moment."""
+    """The state of all flags at one moment."""
 
     on: frozenset[Flag]
 
@@ -66,7 +66,7 @@ UNTOUCHED: Final = Switches(frozenset(flag for flag, is_on in DEFAULTS.items() i
 
 @dataclass(frozen=True, slots=True)
 class FlagChange:
-    """A change of a flag. ``changed_by``: the name of the person in the place where they changed it."""
+    """One change of a flag. ``changed_by``: the name of the person who changed it, in the program where they did."""
 
     id: str
     flag: Flag
@@ -76,16 +76,16 @@ class FlagChange:
     changed_at: Instant
 
 
-# Changes shown to operators.
+# How many changes operators are shown.
 SHOWN_CHANGES = 50
 
 _NAMES = frozenset(flag.value for flag in Flag)
-# After every change: no time is that late.
+# A cursor later than any real change.
 _LATEST = (2**62, "")
 
 SWITCHED = "select name, is_on from feature_flags order by name"
 
-# The statement checks the state itself: of two concurrent equal switches one is a change.
+# The statement itself checks the old state, so of two concurrent identical switches only one counts as a change.
 SWITCH = """
     insert into feature_flags (name, is_on, changed_at) values (:name, :is_on, :now)
     on conflict (name) do update set is_on = excluded.is_on, changed_at = excluded.changed_at
@@ -97,7 +97,7 @@ NOTE = """
     values (:id, :name, :is_on, :changed_by, :why, :now)
 """
 
-# Newest first; a row of a flag that this version does not know is left out.
+# Newest first. Flags that this version does not know are left out.
 CHANGES = """
     select id, name, is_on, changed_by, why, changed_at from feature_flag_changes
      where name in :names and (changed_at, id) < (:changed_at, :id) order by changed_at desc, id desc limit :limit
@@ -105,7 +105,7 @@ CHANGES = """
 
 
 async def switches(reader: Reader) -> Switches:
-    """The state of every flag. A row of a flag that this version does not know is ignored."""
+    """The state of every flag. Rows of flags that this version does not know are ignored."""
     states = dict(DEFAULTS)
     for row in await reader.fetch(SWITCHED):
         if row["name"] in _NAMES:
@@ -119,7 +119,7 @@ async def is_switched(reader: Reader, flag: Flag) -> bool:
 
 
 async def put_switch(tx: Transaction, flag: Flag, *, is_on: bool) -> bool:
-    """Store the state; False where it was so already."""
+    """Store the state. Returns False if the flag already had it."""
     return await tx.execute(SWITCH, name=flag, is_on=int(is_on), now=tx.now) == 1
 
 
@@ -131,7 +131,7 @@ async def note(tx: Transaction, flag: Flag, *, is_on: bool, changed_by: str, why
 async def changes(
     reader: Reader, *, before: tuple[int, str] | None = None, limit: int = SHOWN_CHANGES
 ) -> list[FlagChange]:
-    """Newest first, from the one after ``before`` on (a change's time and id)."""
+    """Changes, newest first. ``before``: start after the change with this time and id."""
     changed_at, change_id = before or _LATEST
     return [
         FlagChange(
@@ -147,9 +147,9 @@ async def changes(
 
 
 async def switch(tx: Transaction, flag: Flag, *, is_on: bool, changed_by: str, why: str = "") -> bool:
-    """Switch one flag; False, without a log entry, where it was so already.
+    """Switch one flag. Returns False, and logs nothing, if it already had this state.
 
-    Readers through a ``Switchboard`` see it within ``MAX_AGE``.
+    Readers that use a ``Switchboard`` see the change within ``MAX_AGE``.
     """
     if DEFAULTS[flag] is is_on and not await is_switched(tx, flag):
         return False
@@ -171,10 +171,10 @@ class Switchboard:
         self._read_at = Instant(0)
 
     async def switches(self, reader: Reader, wanted: Collection[Flag] = ()) -> Switches:
-        """All flags, at most ``MAX_AGE`` old; ``reader`` is used where the cache is older.
+        """All flags, at most ``MAX_AGE`` old; read with ``reader`` if the cache is older.
 
-        ``wanted``: flags without which the caller skips something. Where the cache says that one is off, it is read
-        again.
+        ``wanted``: flags without which the caller would skip work. If the cache says that one of them is off, the flags
+        are read again.
         """
         known = self._known
         if known is None or not 0 <= reader.now - self._read_at < MAX_AGE or not known.on.issuperset(wanted):
@@ -183,5 +183,5 @@ class Switchboard:
         return known
 
     async def is_on(self, reader: Reader, flag: Flag) -> bool:
-        """Whether one flag is on: a yes is at most ``MAX_AGE`` old, a no is fresh."""
+        """Whether one flag is on. True may be up to ``MAX_AGE`` old; False is always fresh."""
         return flag in await self.switches(reader, {flag})

@@ -1,1 +1,1 @@
-"""Languages: names of countries, languages and zones, formatting of dates and numbers, Markdown."""
+"""Languages: names of countries, languages and time zones, formatting of dates and numbers, and Markdown."""

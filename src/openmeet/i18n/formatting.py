@@ -1,6 +1,7 @@
-"""Dates and times as text, always in a named zone.
+"""Dates and times as text, always in a named time zone.
 
-The patterns of dates (Unicode LDML, part 4, "Date Format Patterns") are messages: German writes ``EEEE, d. MMMM y``.
+The date patterns (Unicode LDML, part 4, "Date Format Patterns") are translatable messages: German uses ``EEEE, d. MMMM
+y``.
 """
 
 from datetime import date, datetime, timedelta
@@ -28,12 +29,14 @@ iso = formatting.iso
 number = formatting.number
 
 
-# Up to two months ahead nobody takes January for the one that has passed.
+# For dates up to two months ahead, nobody mistakes January for last January.
 _NEAR: Final = timedelta(days=62)
 
 
 def day(moment: datetime | date, today: date | None = None) -> str:
-    """``Saturday 4 July 2026``. ``today``: without the year where it is this year, or less than two months ahead."""
+    """``Saturday 4 July 2026``. If ``today`` is given, the year is left out for dates in the same year or less than two
+    months ahead.
+    """
     of = moment.date() if isinstance(moment, datetime) else moment
     if today is not None and (of.year == today.year or today <= of <= today + _NEAR):
         return long_day(of)
@@ -41,17 +44,17 @@ def day(moment: datetime | date, today: date | None = None) -> str:
 
 
 def short_day(moment: datetime | date) -> str:
-    """A day in short, without the year: ``Sat 4 Jul``; in German ``Sa., 4. Juli``."""
+    """A short date without the year: ``Sat 4 Jul``; in German ``Sa., 4. Juli``."""
     return _in_words(moment, pgettext("pattern of a date", "EEE d MMM"))
 
 
 def relative_day(of: date, today: date) -> str:
-    """``Today`` and ``Tomorrow``; empty for any other day."""
+    """``Today`` or ``Tomorrow``; empty for any other day."""
     return {0: gettext("Today"), 1: gettext("Tomorrow")}.get((of - today).days, "")
 
 
 def long_day(moment: datetime | date) -> str:
-    """A day without the year: ``Saturday 4 July``."""
+    """A date without the year: ``Saturday 4 July``."""
     return _in_words(moment, pgettext("pattern of a date", "EEEE d MMMM"))
 
 
@@ -66,7 +69,7 @@ def month(moment: datetime | date) -> str:
 
 
 def weekdays() -> list[tuple[str, str]]:
-    """(``Monday``, ``Mon``) to Sunday."""
+    """The long and short names of the weekdays, from (``Monday``, ``Mon``) to Sunday."""
     long = get_day_names("wide", "stand-alone", locale=current().locale)
     short = get_day_names("abbreviated", "stand-alone", locale=current().locale)
     return [(long[number], short[number]) for number in range(7)]
@@ -83,15 +86,15 @@ def weekday(number: int) -> str:
 
 
 def country_of_zone(zone: str) -> str | None:
-    """The code of the country where this zone is (CLDR); None for a zone of no country."""
+    """The code of the country that a time zone belongs to (CLDR); None if it belongs to none."""
     found: str | None = get_global("zone_territories").get(zone)
     return found if found and found.isalpha() else None
 
 
 def first_weekday(zone: str) -> int:
-    """The first day of the week where this zone is (CLDR, supplemental week data): 0 is Monday.
+    """The first day of the week in the country of this time zone (CLDR, supplemental week data). 0 is Monday.
 
-    For a zone of no country, that of the language.
+    If the zone belongs to no country, the current language decides.
     """
     territory = country_of_zone(zone)
     try:
@@ -117,7 +120,7 @@ def clock(moment: datetime) -> str:
 
 
 def time_of_day(moment: datetime) -> str:
-    """The time in a sentence, or beside words: ``18:00``; in German ``18:00 Uhr``."""
+    """The time within a sentence or next to words: ``18:00``; in German ``18:00 Uhr``."""
     return pgettext("a time of day", "%(time)s", time=clock(moment))
 
 
@@ -134,7 +137,7 @@ def day_and_time(day_words: str, moment: datetime) -> str:
 @cache
 def _city_in(zone: str, locale: str) -> str:
     city = zone.rpartition("/")[2].replace("_", " ")
-    # English names of cities are those of the zones.
+    # In English, the city's name is the one in the zone's name.
     return city if locale == language(SOURCE).locale else get_timezone_location(zone, locale, return_city=True) or city
 
 
@@ -144,7 +147,7 @@ def _zone_city(zone: str) -> str:
 
 
 def zone_label(moment: datetime, zone: str) -> str:
-    """The zone beside a time: ``Berlin time``, ``UTC``; ``UTC+5:45`` for a zone that is only an offset."""
+    """The time zone shown next to a time: ``Berlin time``, ``UTC``; ``UTC+5:45`` for a zone that is only an offset."""
     if zone[0] not in "+-":
         return zone_of_series(zone)
     offset = moment.strftime("%z")
@@ -153,19 +156,19 @@ def zone_label(moment: datetime, zone: str) -> str:
 
 
 def zone_of_series(zone: str) -> str:
-    """The zone of dates in summer and winter: ``Berlin time``, ``UTC``."""
+    """The time zone of dates in both summer and winter: ``Berlin time``, ``UTC``."""
     return "UTC" if zone == "UTC" else gettext("%(city)s time", city=_zone_city(zone))
 
 
 def zone_name(zone: str) -> str:
-    """The zone in the list of zones: ``Europe/Berlin – Central European Time``."""
+    """A time zone as an entry of the zone list: ``Europe/Berlin – Central European Time``."""
     if zone == "UTC":
         return "UTC"
     return f"{zone.replace('_', ' ')} – {get_timezone_name(zone, width='long', locale=current().locale)}"
 
 
 def span(starts: datetime, ends: datetime | None, today: date | None = None) -> str:
-    """``Saturday 4 July 2026, 18:00–20:00``, or both days when it ends on another. ``today``: as for ``day``."""
+    """``Saturday 4 July 2026, 18:00–20:00``, or both days if it ends on another day. ``today``: see ``day``."""
     words = day(starts, today)
     if ends is None:
         return gettext("%(day)s, %(time)s", day=words, time=clock(starts))
@@ -175,7 +178,7 @@ def span(starts: datetime, ends: datetime | None, today: date | None = None) -> 
 
 
 def days(first: date, last: date) -> str:
-    """``Saturday 4 July 2026``, or both days where there are several."""
+    """``Saturday 4 July 2026``, or the first and last day if there are several."""
     return day(first) if first == last else f"{day(first)} – {day(last)}"
 
 
@@ -190,7 +193,7 @@ def time_tag(instant: Instant, words: str) -> Markup:
 
 
 def long_date(instant: Instant) -> str:
-    """The day of an instant, such as ``4 July 2026``; for places where neither the time nor the zone matters."""
+    """The day of an instant, such as ``4 July 2026``. For use where neither the time nor the time zone matters."""
     return _in_words(to_datetime(instant), pgettext("pattern of a date", "d MMMM y"))
 
 
@@ -200,17 +203,17 @@ def _in_words(moment: datetime | date, pattern: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _date_in_words(of: date, pattern: str, locale: str) -> str:
-    """Kept, because the dates of a page recur on it and on others; Babel parses locale and pattern each time."""
+    """Cached, because the same dates recur on many pages and Babel parses the locale and the pattern on every call."""
     return format_date(of, pattern, locale=locale)
 
 
 def capital(words: str) -> str:
-    """The words with a capital in front, and otherwise as they are: German nouns keep theirs."""
+    """The text with its first letter capitalised and the rest unchanged, because German nouns keep their capitals."""
     return f"{words[:1].upper()}{words[1:]}"
 
 
 def ago(instant: Instant, now: Instant) -> str:
-    """``3 hours ago``, ``in 2 days``; within a minute ``just now``."""
+    """``3 hours ago``, ``in 2 days``; ``just now`` within a minute."""
     return formatting.distance(instant, now) or gettext("just now")
 
 

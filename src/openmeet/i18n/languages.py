@@ -1,4 +1,4 @@
-"""Languages: names that people type, and the stored codes (BCP 47, primary subtags)."""
+"""Languages: the names that people type, and the stored codes (BCP 47, primary subtags)."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -7,13 +7,13 @@ from babel import Locale
 
 from openmeet.i18n.catalogue import current
 
-# Languages in which names of languages are understood, beside each language's own name for itself.
+# Language names are understood in these languages, and in each language itself.
 _UNDERSTOOD = ("en", "es", "fr", "de")
 
-# Codes in the table that are no language: undetermined, several, none.
+# Codes in the table that are not languages: undetermined, multiple, none.
 _NO_LANGUAGES = frozenset({"und", "mul", "zxx", "mis", "root"})
 
-# Languages whose own name for themselves is understood.
+# Languages whose names for themselves are understood.
 _BY_OWN_NAME = (
     "ar bg bn ca cs cy da de el en es et eu fa fi fr ga gl gu he hi hr hu hy id is it ja ka kn ko lt lv mk ml mr ms mt nb"
     " nl pa pl pt ro ru sk sl sq sr sv sw ta te th tr uk ur uz vi zh zu"
@@ -52,22 +52,22 @@ def _codes_in(locale: str) -> dict[str, str]:
 
 
 def is_code(text: str) -> bool:
-    """Whether this is a stored form of a language code."""
+    """Whether this is a language code in its stored form."""
     return text in _names()
 
 
 def known_code(text: str) -> str | None:
-    """The code of a language, typed as code or as name; None for an unknown one."""
+    """The code of a language that was typed as a code or a name; None if it is unknown."""
     typed = text.strip().casefold()
-    # Names in all languages are many tables, which take time to load.
+    # The names in all languages fill many tables, which take time to load.
     return typed if is_code(typed) else _codes().get(typed) or _codes_in(current().locale).get(typed)
 
 
 def name_of(code: str) -> str:
-    """``German`` for ``de``, in the current language; the code itself where it has no name."""
+    """The name of a language in the current one: ``German`` for ``de``. Returns the code if it has no name."""
     return _names_in(current().locale).get(code, code)
 
 
 def joined(codes: Sequence[str]) -> str:
-    """Names as shown in a form."""
+    """The names of several languages, as a form shows them."""
     return ", ".join(name_of(code) for code in codes)

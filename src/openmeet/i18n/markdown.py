@@ -1,8 +1,8 @@
-"""People's texts as safe HTML: Markdown without raw HTML or images, headings below the page's own.
+"""User-written text as safe HTML: Markdown without raw HTML or images, with headings below the page's own.
 
-Texts come from anybody's repository and are rendered on the event loop, so input that is slow for a Markdown parser is
-shown as plain paragraphs: very long texts, those full of brackets (quadratic time), and those that are little but markup
-(thousands of tokens).
+The text can come from anybody's repository and is rendered on the event loop. Text that would be slow to parse is
+therefore shown as plain paragraphs: very long text, text full of brackets (quadratic time), and text that is mostly
+markup (thousands of tokens).
 """
 
 import re
@@ -15,42 +15,44 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
-# h1 and h2 belong to the page; headings in a text start at h3.
+# The page uses h1 and h2, so headings in a text start at h3.
 _DEEPER = 2
 _DEEPEST = 6
 
-# The limit of our own form; longer texts come from the network only.
+# The limit of our own form. Longer texts come only from the network.
 _MAX_MARKDOWN = 20_000
 _MAX_BRACKETS = 400
-# Emphasis, code, escapes and entities: each is a token or more. The longest text that people write has some hundred.
+# Emphasis, code, escapes and entities each produce at least one token. The longest texts that people write have a few
+# hundred.
 _MAX_MARKS = 3_000
 _MARKS = "*_`<&\\"
 _MAX_LINES = 2_000
 _MAX_SHOWN = 50_000
-# Cached renderings: few pages are popular at any time; a list has a summary of each event.
+# Number of cached renderings: few pages are popular at any time, and a list shows a summary of each event.
 _KEPT = 128
 _KEPT_SUMMARIES = 1024
-# Brackets in the short text of a summary; a link has two pairs.
+# Maximum number of brackets in the short text of a summary; a link has two pairs.
 _MAX_SUMMARY_BRACKETS = 40
 _MAX_SUMMARY_MARKS = 300
 
 _TREACHEROUS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 
-# Hangul fillers and the empty Braille pattern: letters and symbols by category, but blank.
+# Hangul fillers and the empty Braille pattern: Unicode counts them as letters and symbols, but they are blank.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 
-# The first character of a host, so that punctuation alone is no address.
+# The first character of a host name, so that punctuation alone does not count as an address.
 _ADDRESS = re.compile(r"https?://[^\W_][^\s<>\"`]*")
 _LAST_MARKS = frozenset(".,;:!?'*_]}…")
 
-# Combinations that Unicode treats as one letter, as typed without that key.
+# Letters that do not decompose in Unicode, and how people type them without that key.
 _WITHOUT_MARKS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 
 _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).disable(["image", "html_block", "html_inline"])
 
 _TAGS = {"p", "br", "em", "strong", "ul", "ol", "li", "a", "code", "pre", "blockquote", "hr", "h3", "h4", "h5", "h6"}
 
-# Bullets and numbers stand on the side where the text itself begins; the style sheet aligns text only.
+# Without this, bullets and numbers would be on the wrong side of right-to-left text: the style sheet aligns only the
+# text.
 _WITH_A_SIDE = frozenset({"bullet_list_open", "ordered_list_open", "blockquote_open"})
 
 
@@ -81,28 +83,29 @@ def html_of(text: str) -> Markup:
         tags=_TAGS,
         attributes={"a": {"href"}, "ol": {"start", "dir"}, "ul": {"dir"}, "blockquote": {"dir"}},
         url_schemes={"http", "https", "mailto"},
-        # Links in people's texts must not send a referrer or get a handle on this window.
+        # Links in user-written text must not send a referrer or give the target access to this window.
         link_rel="nofollow ugc noopener",
     )
     return Markup(clean)  # noqa: S704  # sanitised in the line above
 
 
 def one_line(text: str) -> str:
-    """Text for a single line: normalized spaces, without characters that hide or reorder the words beside it.
+    """Text for a single line: spaces are normalised, and characters that could hide or reorder the words next to it are
+    removed.
 
-    Removed are control characters and the marks that override or isolate the direction of writing (UAX 9); joiners and
-    the weak direction marks stay, because languages and emoji need them.
+    These are control characters and the marks that override or isolate the writing direction (UAX 9). Joiners and the
+    weak direction marks stay, because languages and emoji need them.
     """
     return " ".join(_TREACHEROUS.sub("", text).split())
 
 
 def is_visible(text: str) -> bool:
-    """Whether anything of it is visible: letters, digits, marks and symbols are, spaces and format characters are not."""
+    """Whether the text shows anything: letters, digits, marks and symbols do; spaces and format characters do not."""
     return any(char not in _BLANK and unicodedata.category(char)[0] in "LNPS" for char in text)
 
 
 def folded(text: str) -> str:
-    """The text folded for search: without case and diacritics, so "zurich" finds "Zürich"."""
+    """The text folded for search, without case and diacritics, so that "zurich" finds "Zürich"."""
     apart = unicodedata.normalize("NFKD", text.casefold().translate(_WITHOUT_MARKS))
     return "".join(char for char in apart if not unicodedata.combining(char))
 
@@ -112,7 +115,7 @@ def _marks_in(text: str) -> int:
 
 
 def _linked(tokens: Sequence[Token]) -> list[Token]:
-    """The inline tokens, with bare web addresses as links; code and existing links stay as they are."""
+    """The inline tokens with bare web addresses turned into links. Code and existing links are unchanged."""
     found: list[Token] = []
     depth = 0
     for token in tokens:
@@ -136,9 +139,10 @@ def _text(content: str) -> Token:
 
 
 def _without_last_marks(address: str) -> str:
-    """The address without the punctuation that ends the sentence; a closing bracket stays if it was opened inside.
+    """The address without the punctuation that ends the sentence. A closing bracket stays if it was opened inside the
+    address.
 
-    One pass from the end: brackets are counted once, so thousands of them take linear time.
+    One pass from the end counts the brackets once, so that thousands of them take linear time.
     """
     end = len(address)
     unopened = address.count(")") - address.count("(")
@@ -149,7 +153,7 @@ def _without_last_marks(address: str) -> str:
 
 
 def _plain(text: str) -> Markup:
-    """Paragraphs and line breaks only."""
+    """The text as paragraphs and line breaks only."""
     shown = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + " …"
     paragraphs = (escape(part).replace("\n", Markup("<br>")) for part in re.split(r"\n\s*\n", shown.strip()))
     return Markup("").join(Markup("<p>{}</p>").format(part) for part in paragraphs)
@@ -157,7 +161,7 @@ def _plain(text: str) -> Markup:
 
 def summary_of(text: str, limit: int = 160) -> str:
     """The first words as plain text, for lists and cards."""
-    # Markup included, no summary needs more of a text.
+    # No summary needs more of the text than this, markup included.
     return _summary(text[: 5 * limit + 800], limit)
 
 

@@ -1,4 +1,4 @@
-"""Countries: those in forms, names that people type, and the two-letter codes of records (ISO 3166-1)."""
+"""Countries: the list for forms, the names that people type, and the two-letter codes of records (ISO 3166-1)."""
 
 from functools import cache
 from unicodedata import normalize
@@ -7,13 +7,13 @@ from babel import Locale
 
 from openmeet.i18n.catalogue import current
 
-# Languages in which names are understood, besides that of the page.
+# Country names are understood in these languages, and in the language of the page.
 _LANGUAGES = ("en", "es", "fr", "de")
 
-# Codes in the table that are no country: reserved for unions, for tests, and for "unknown".
+# Codes in the table that are not countries: they are reserved for unions, for tests and for "unknown".
 _NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
 
-# Common names that are in no table.
+# Common names that no table has.
 _ALSO_CALLED = {
     "america": "US",
     "czech republic": "CZ",
@@ -36,7 +36,7 @@ _ALSO_CALLED = {
 
 @cache
 def _names_in(locale: str) -> dict[str, str]:
-    """Code to name, in the language of a locale like ``en_GB``."""
+    """Country names by code, in the language of a locale such as ``en_GB``."""
     return {
         code: name
         for code, name in Locale.parse(locale).territories.items()
@@ -45,8 +45,8 @@ def _names_in(locale: str) -> dict[str, str]:
 
 
 def offered() -> tuple[tuple[str, str], ...]:
-    """(code, name) of every country, by its name in the current language."""
-    # Without accents: Österreich stands at O.
+    """Code and name of every country, sorted by name in the current language."""
+    # Sorted without accents, so that Österreich is listed under O.
     return tuple(sorted(_names_in(current().locale).items(), key=lambda one: normalize("NFKD", one[1]).casefold()))
 
 
@@ -65,11 +65,11 @@ def _codes() -> dict[str, str]:
 
 
 def name_of(country: str) -> str:
-    """The name of a country code in the current language; any other text is returned as it is."""
+    """The name of a country in the current language. Text that is not a country code is returned unchanged."""
     return _names_in(current().locale).get(country, country)
 
 
 def known_code(country: str) -> str | None:
-    """The code of a country, typed as code or as name; None for an unknown one."""
+    """The code of a country that was typed as a code or a name; None if it is unknown."""
     typed = country.strip().casefold()
     return _codes().get(typed) or _codes_in(current().locale).get(typed)

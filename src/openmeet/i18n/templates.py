@@ -1,4 +1,4 @@
-"""Messages in templates, and reasons, in the language current at rendering."""
+"""Make templates render messages and reasons in the current language."""
 
 import jinja2
 
@@ -9,7 +9,7 @@ from openmeet.i18n.reasons.messages import explain
 
 
 def speak(environment: jinja2.Environment) -> None:
-    """Let these templates speak the current language (``groundwork.i18n.templates``). A parameter may be a reason."""
+    """Make these templates use the current language (``groundwork.i18n.templates``). A parameter may be a reason."""
     templates.speak(environment, CATALOGUE, _shown)
 
 

@@ -1,1 +1,1 @@
-"""The text of every notification: for the page, the JSON API and e-mails."""
+"""The text of every notification, for the page, the JSON API and e-mails."""

@@ -1,4 +1,4 @@
-"""Rooms of chat in the texts of notifications: what their reader may read of them now."""
+"""Chat rooms in the text of notifications, limited to what the reader may read now."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -32,20 +32,20 @@ from openmeet.domain.users.model import UserId, unnamed
 from openmeet.emails.notifications.conditions import ChatPresent
 from openmeet.i18n.markdown import one_line, summary_of
 
-# About a message of the reader's own.
+# Notifications about one of the reader's own messages.
 DECISIONS: Final = frozenset({CHAT_REMOVED, CHAT_RESTORED, CHAT_UPHELD})
-# About the reader: also for people who can no longer read the room.
+# Notifications about the reader, which are also shown to people who can no longer read the room.
 SANCTIONS: Final = frozenset({CHAT_SANCTIONED, CHAT_LIFTED})
-# Messages of a room that an e-mail shows, and characters of each.
+# How many messages of a room an e-mail shows, and how many characters of each.
 _LINES: Final = 10
-# Where counting the unread messages of a room stops.
+# Unread messages of a room are counted up to this number.
 _COUNTED: Final = 1_000
 
 
 async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId) -> dict[NotificationId, ChatPresent]:
-    """What each of these notifications about chat shows: its room and message, as the viewer may see them now.
+    """For each of these chat notifications, the room and message as the viewer may see them now.
 
-    Left out: rooms that the viewer may not read, and messages that are gone.
+    Rooms that the viewer may not read and messages that are gone are left out.
     """
     payloads = {one.id: one.payload for one in news if isinstance(one.payload, ChatNews)}
     reached = await access_to_each(reader, {RoomId(one.subject_id) for one in news}, viewer)
@@ -75,7 +75,7 @@ async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
             continue
         message = messages.get(ChatMessageId(payloads[one.id].message_id))
         if one.kind in DECISIONS:
-            # About their own message: also for people who were banned.
+            # Notifications about the reader's own message are also shown if they were banned.
             if message is not None and message.user_id == viewer:
                 decision = _decision(one, message, removals.get(message.id), address, is_readable=room.id in readable)
                 if decision is not None:
@@ -104,7 +104,7 @@ async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
 def _decision(
     one: Notification, message: ChatMessage, removal: Removal | None, address: RoomAddress, *, is_readable: bool
 ) -> ChatPresent | None:
-    """A decision of moderators about the reader’s message; None where a later one has replaced it."""
+    """A moderator's decision about the reader’s message. None if a later decision has replaced it."""
     if one.kind is CHAT_RESTORED:
         path = f"/chat/messages/{message.id}" if is_readable else "/chat"
         return None if message.is_removed else ChatPresent(address.name, path, path, "", 1)
@@ -119,7 +119,7 @@ def _decision(
 def _sanctioned(
     one: Notification, payload: ChatSanctioned, held: Sequence[Sanction], address: RoomAddress
 ) -> ChatPresent | None:
-    """A mute or a ban of the reader, or its end; None where that no longer holds or a later decision has replaced it."""
+    """A mute or ban of the reader, or the end of one. None if it no longer applies or a later decision has replaced it."""
     if one.kind is CHAT_LIFTED:
         return None if held else ChatPresent(address.name, address.path, address.path, "", 1)
     for each in held:
@@ -131,13 +131,13 @@ def _sanctioned(
 
 @dataclass(frozen=True, slots=True)
 class _Unread:
-    """How many messages of a room are unread, at most 1,000; the first ten as lines."""
+    """The number of unread messages in a room, at most 1,000, and the first ten as lines of text."""
 
     number: int
     lines: tuple[str, ...]
 
 
-# SQL condition on ``m``, ``r`` and ``c``: the viewer has not read it.
+# SQL condition on ``m``, ``r`` and ``c``: the viewer has not read the message.
 _UNREAD: Final = f"""
     m.number > coalesce(c.read_number, 0) and {is_written()}
     and (m.user_id is null or m.user_id <> :viewer) and m.removed_at is null and m.held_at is null
@@ -148,7 +148,7 @@ _UNREAD: Final = f"""
 
 
 async def _unread_in(reader: Reader, rooms: Sequence[RoomId], viewer: UserId) -> dict[RoomId, _Unread]:
-    """Without one\u2019s own, and without what people say that the viewer blocked or muted."""
+    """Unread messages by room, without the viewer's own and without those of people whom the viewer blocked or muted."""
     if not rooms:
         return {}
     rows = await reader.fetch(
@@ -177,7 +177,7 @@ async def _unread_in(reader: Reader, rooms: Sequence[RoomId], viewer: UserId) ->
 
 
 async def _marks(reader: Reader, rooms: Sequence[RoomId], viewer: UserId) -> Mapping[RoomId, tuple[int, int]]:
-    """Up to where they read each room, and its number when they came."""
+    """By room, the number of the last message that the viewer has read, and of the last one when they joined."""
     rows = await reader.fetch(
         "select room_id, read_number, entered_number from chat_readers where user_id = :viewer and room_id in :rooms"
         " order by room_id",

@@ -1,4 +1,4 @@
-"""What is known when a notification is mailed or read, and what must hold of it then, by kind. Pure."""
+"""Conditions under which a notification of each kind is still mailed or shown. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ from openmeet.domain.users.model import UserId
 
 @dataclass(frozen=True, slots=True)
 class ChatPresent:
-    """A room as its reader finds it now, and the message that a notification is about.
+    """A chat room as its reader sees it now, and the message that a notification is about.
 
-    ``path``: of the message, or of the room where it is about several. ``text``: of the message; empty where an e-mail must not
-    carry it. ``unread``: how many messages the reader has not read, of those that it is about. ``lines``: the first ten of them.
-    ``until``: when a mute or a ban ends by itself.
+    ``path``: the path of the message, or of the room if the notification is about several messages. ``text``: the text
+    of the message, empty if an e-mail must not contain it. ``unread``: how many of the messages that the notification
+    is about are unread. ``lines``: the first ten of them. ``until``: when a mute or ban expires.
     """
 
     title: str
@@ -46,9 +46,10 @@ class ChatPresent:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """What is known when a notification is read or mailed: its subject and the reader's part in it.
+    """The current state that a notification is checked against when it is read or mailed: its subject, and the reader's
+    role in it.
 
-    ``together``: the kinds of the notifications about this subject that are mailed together, oldest first.
+    ``together``: the kinds of all notifications about this subject in the same e-mail, oldest first.
     """
 
     viewer: UserId
@@ -76,7 +77,7 @@ class Present:
 
     @property
     def is_waiting(self) -> bool:
-        """On the waitlist, without an offer."""
+        """Whether the reader is on the waitlist without an offered place."""
         mine = self.mine
         return mine is not None and mine.status is AttendanceStatus.WAITLISTED and not mine.has_offer(self.now)
 
@@ -85,7 +86,7 @@ class Present:
 
 
 def coming(_: Payload, present: Present) -> bool:
-    """An event takes place and is not over; a subject that is no event passes."""
+    """Whether the event takes place and is not over. True if the subject is not an event."""
     return present.event is None or (present.takes_place and not present.is_over)
 
 
@@ -98,7 +99,7 @@ def if_not_gone(_: Payload, present: Present) -> bool:
 
 
 def if_not_only_cancelled(_: Payload, present: Present) -> bool:
-    """News of a series holds unless the same e-mail says that this date is cancelled: then the rest matters to nobody."""
+    """Whether news about a series still matters: it does not if the same e-mail says that this date was cancelled."""
     event = present.event
     if event is None or event.is_gone:
         return False
@@ -118,7 +119,9 @@ def if_offered(payload: Payload, present: Present) -> bool:
 
 
 def if_waiting_again(payload: Payload, present: Present) -> bool:
-    """A place was offered and withdrawn before the e-mail is sent: the person never knew of it."""
+    """Whether a withdrawn offer is worth mentioning: not if the same e-mail contains the offer, because then the person
+    never knew of it.
+    """
     return coming(payload, present) and present.is_waiting and "seat_offered" not in present.together
 
 
@@ -151,17 +154,17 @@ def who_reads_announcements(_: Payload, present: Present) -> bool:
 
 
 def is_retimed(payload: DatesChanged, event: Event) -> bool:
-    """Whether the event starts at another time than it did."""
+    """Whether the start time differs from the one before the change."""
     return payload.started is not None and event.starts_at is not None and payload.started.at != event.starts_at
 
 
 def is_elsewhere(payload: DatesChanged, event: Event) -> bool:
-    """Whether the event is at another place than it was."""
+    """Whether the place differs from the one before the change."""
     return payload.was_at is not None and payload.was_at != ", ".join(event.place.lines)
 
 
 def _if_moved(payload: DatesChanged, present: Present) -> bool:
-    """Moved there and back is no move."""
+    """False if the event was moved and then moved back."""
     event = present.event
     if event is None or not coming(payload, present):
         return False
@@ -169,14 +172,14 @@ def _if_moved(payload: DatesChanged, present: Present) -> bool:
 
 
 def _if_decided(payload: Moderated, present: Present) -> bool:
-    """The last decision of a moderator still stands."""
+    """Whether this moderator's decision still applies."""
     if present.group is not None:
         return present.group.is_hidden is payload.is_hidden
     return present.takes_place and present.event is not None and present.event.is_hidden is payload.is_hidden
 
 
 def _if_last_status(kind: str) -> Callable[[DatesChanged, Present], bool]:
-    """Paused and resumed again cancel each other out."""
+    """Make a condition that fails if the series was paused and resumed again in the same e-mail."""
 
     def is_last(payload: DatesChanged, present: Present) -> bool:
         both = [one for one in present.together if one in {"series_paused", "series_resumed"}]
@@ -200,17 +203,17 @@ def _if_back(payload: DatesChanged, present: Present) -> bool:
 
 
 def _is_useful(payload: DatesChanged, present: Present) -> bool:
-    """A date that is over concerns nobody, unless other dates changed with it."""
+    """Whether anybody still needs to know: not if this date is over, unless other dates changed with it."""
     return bool(payload.others) or not present.is_over
 
 
 def _if_answered(payload: NewAnswer, present: Present) -> bool:
-    """Also of an event that is over."""
+    """Whether the RSVP is still worth reporting, which it is even after the event."""
     return payload.person_id is not None and present.takes_place
 
 
 def _if_role(payload: RoleDecided, present: Present) -> bool:
-    """The role did not change again."""
+    """Whether the person still has the role that the notification names."""
     return present.role is not None and present.role.value == payload.role
 
 
@@ -220,7 +223,7 @@ def _if_step_counts(payload: Succession, present: Present) -> bool:
         case "offered":
             return offer is not None and offer.heir_id == present.viewer
         case "asked":
-            # The owner gets an e-mail of their own about this, which no preference stops.
+            # The owner gets a separate e-mail about this, which no preference turns off.
             return False
         case "yours" | "passed_on":
             return present.role is GroupRole.OWNER
@@ -228,7 +231,7 @@ def _if_step_counts(payload: Succession, present: Present) -> bool:
             return True
 
 
-# Looked at when a notification is mailed. Of all other kinds: the event takes place and is not over.
+# Checked when a notification is mailed. All other kinds require that the event takes place and is not over.
 _STILL_TRUE: Final[Mapping[str, Callable[[Any, Present], bool]]] = {
     kinds.EVENT_DELETED.name: _if_gone,
     kinds.EVENT_CANCELLED.name: _if_cancelled,
@@ -265,7 +268,7 @@ _STILL_TRUE: Final[Mapping[str, Callable[[Any, Present], bool]]] = {
     kinds.CHAT_UNREAD.name: if_unread,
 }
 
-# Looked at whenever a notification is shown, in addition to whether the reader sees the event or group.
+# Checked whenever a notification is shown, in addition to whether the reader may see the event or group.
 _MAY_READ: Final[Mapping[str, Callable[[Any, Present], bool]]] = {
     kinds.JOIN_REQUEST.name: who_approves,
     kinds.ANNOUNCEMENT.name: who_reads_announcements,
@@ -274,10 +277,10 @@ _MAY_READ: Final[Mapping[str, Callable[[Any, Present], bool]]] = {
 
 
 def still_true(kind: NotificationKind[Any], payload: Payload, present: Present) -> bool:
-    """Whether a notification is worth mailing: what it says still holds."""
+    """Whether a notification is still true, and so worth mailing."""
     return _STILL_TRUE.get(kind.name, coming)(payload, present)
 
 
 def may_read(kind: NotificationKind[Any], payload: Payload, present: Present) -> bool:
-    """Whether the reader, who sees the group, may also read this notification about it."""
+    """Whether a reader who may see the group may also read this notification about it."""
     return _MAY_READ.get(kind.name, always)(payload, present)

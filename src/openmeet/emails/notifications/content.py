@@ -1,4 +1,4 @@
-"""Notifications as lines, for the page and JSON."""
+"""Notifications as lines of text, for the page and the JSON API."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -23,11 +23,12 @@ NEWS_SHOWN: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class NotificationLine:
-    """One line: the text before and after the link to ``path``, which is the title of the event or the name of the
-    group.
+    """One notification: the text before and after the link to ``path``. The link's text is the title of the event or
+    the name of the group.
 
-    ``slug`` is that of the event or group, empty for a chat. Both are empty where the person can open no page.
-    ``person_id``: who did it, with ``person``, their name; None where the reader may not know it.
+    ``slug`` is the slug of the event or group, and empty for a chat. Both are empty if the person cannot open a page
+    about it. ``person_id``: the person who caused the notification, and ``person`` their name; None if the reader may
+    not know.
     """
 
     before: str
@@ -50,8 +51,10 @@ async def some(
     kinds: Collection[str] = (),
     is_unread: bool = False,
 ) -> tuple[list[Notification], str | None]:
-    """A person's newest notifications, or those after a cursor; and the cursor of the page before, None on the first
-    page. ``kinds``: only these; ``is_unread``: only those that were not read.
+    """Return a person's newest notifications, or those after a cursor, and the cursor of the previous page (None on the
+    first page).
+
+    ``kinds``: return only these kinds. ``is_unread``: return only unread notifications.
 
     Raises InvalidInput (``InvalidCursor``).
     """
@@ -67,7 +70,7 @@ async def some(
 async def items(
     reader: Reader, news: Sequence[Notification], viewer: UserId
 ) -> list[tuple[Notification, NotificationLine]]:
-    """The texts of these notifications, in order; those the person may no longer see are left out."""
+    """The texts of these notifications, in order. Those that the person may no longer see are left out."""
     facts = await facts_of(reader, news, viewer)
     shown = ((one, _line_of(one, facts)) for one in news)
     return [(one, _with_person(one, item, facts)) for one, item in shown if item is not None]
@@ -100,7 +103,7 @@ def _of_event(one: Notification, facts: Facts) -> NotificationLine | None:
     if event.id in facts.seen:
         sentence = texts.line(one.kind, one.payload, facts.of_event(event), facts.names)
         return _item(one, sentence, event.slug, event.title, f"/events/{quote(event.slug)}", facts.now)
-    # A removed attendee reads only that, with the event's name as of then.
+    # A removed attendee sees only this, with the name that the event had at the time.
     if not isinstance(one.payload, Rejection) or not one.payload.title or event.is_hidden:
         return None
     sentence = texts.line(one.kind, one.payload, facts.of_event(event), facts.names, is_shut_out=True)

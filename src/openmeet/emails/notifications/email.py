@@ -1,4 +1,6 @@
-"""Notification e-mails: read the present, leave out what no longer holds, render text, HTML and calendar file."""
+"""Notification e-mails: read the current state, leave out what no longer applies, and render text, HTML and calendar
+file.
+"""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -38,19 +40,20 @@ from openmeet.i18n.markdown import one_line
 from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
-# Events in one digest; the page has them all.
+# The most events in one digest. The page lists all of them.
 _MOST_EVENTS = 50
-# Messages of one chat in an e-mail.
+# The most messages of one chat in an e-mail.
 _MOST_MESSAGES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One event, group or chat in an e-mail. ``url`` is empty without a page, ``answer_url`` without a possible RSVP.
+    """One event, group or chat in an e-mail.
 
-    ``is_shut_out``: the host has removed them, and they may no longer see the event. ``asks_for_answer``: the answer is
-    the main action, because they gave none for this time yet, or are offered a place. ``replies``: URL and label of each
-    reply they can choose, if they are asked for one; the page behind them asks for confirmation. ``cover_url``: the
+    ``url`` is empty if there is no page, ``answer_url`` if the recipient cannot RSVP. ``is_shut_out``: the host has
+    removed the recipient, who may no longer see the event. ``asks_for_answer``: the RSVP is the main action, because
+    they have not answered for the current time or have been offered a place. ``replies``: the URL and label of each
+    reply they can choose, if they are asked for one; the page behind the URL asks for confirmation. ``cover_url``: the
     event's picture, in an invitation.
     """
 
@@ -73,7 +76,7 @@ class Story:
 
 
 def notification_composer(head: EmailContext) -> Composer:
-    """Composer of ``NEWS_MAIL``: one event, or one change of a series, for one person."""
+    """Composer of ``NEWS_MAIL``: news about one event or one change of a series, for one person."""
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
@@ -84,7 +87,7 @@ def notification_composer(head: EmailContext) -> Composer:
 
 
 def digest_composer(head: EmailContext) -> Composer:
-    """Composer of ``DIGEST_MAIL``: what happened in a day."""
+    """Composer of ``DIGEST_MAIL``: the news of one day."""
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
@@ -103,7 +106,7 @@ async def _email(
     address = guest.email if guest else user.email if user else None
     if user is None or address is None:
         return None
-    # Switched off since: not sent, whatever is waiting.
+    # Leave out notifications whose topic has been switched off since they were created.
     chosen = await preferences.of_person(tx, user_id)
     wanted = [one for one in news if chosen[one.kind.topic] & {Channel.EMAIL, Channel.DIGEST}]
     never = "" if guest is None else email_suppressions.url_of(head.key, head.public_url, address)
@@ -123,7 +126,7 @@ async def _email(
     stops = [(unsubscribe_label(topic), await _stop_url(tx, head, user_id, topic)) for topic in topics]
     is_invited_guest = bool(never) and any(point.kind is kinds.INVITED for story in stories for point in story.points)
     if is_invited_guest:
-        # A recipient without an account: the link unsubscribes from every kind of e-mail that they get.
+        # The recipient has no account, so the link unsubscribes from every kind of e-mail that they get.
         stops.insert(0, (gettext("Never get e-mails that others send you through this site"), never))
     elif not is_digest and first.is_chat:
         room = wanted[0].subject_id
@@ -147,7 +150,7 @@ async def _email(
         "has_account": guest is None,
         "is_invited_guest": is_invited_guest,
     }
-    # New dates go into the calendar of a person with a standing RSVP.
+    # A person with a standing RSVP also gets the calendar entries of the new dates.
     goes_to_all = any(
         one.kind is kinds.NEW_DATE and isinstance(one.payload, DatesChanged) and one.payload.is_going for one in wanted
     )
@@ -165,16 +168,16 @@ async def _email(
 
 
 def _thread(story: Story, one: Notification) -> str:
-    """The id of the event, group or room."""
+    """The id of the event, group or room that the e-mail is about."""
     if story.event is not None:
         return story.event.id
     return (one.payload.group_id if one.kind.is_of_group else None) or one.subject_id
 
 
 def subject_of(story: Story) -> str:
-    """The subject of an e-mail whose first story this is."""
+    """The subject line of an e-mail that starts with this story."""
     point = story.points[0]
-    if story.event is None or point.kind is kinds.REMINDER:  # which begins with the day
+    if story.event is None or point.kind is kinds.REMINDER:  # a reminder's heading already begins with the day
         return subject_line(point.heading, story.title)
     return subject_line(point.heading, story.title, texts.short_day_label(story.event))
 
@@ -182,7 +185,7 @@ def subject_of(story: Story) -> str:
 async def _stories(
     tx: Transaction, head: EmailContext, user: User, news: list[Notification], facts: Facts, *, with_answer: bool
 ) -> list[Story]:
-    """``with_answer``: an e-mail about one event has a link to change the RSVP; a digest links to the pages only."""
+    """One story per event. ``with_answer``: include a link to change the RSVP. A digest links only to the pages."""
     about: dict[EventId, list[Notification]] = {}
     for one in news:
         if one.kind.subject is SubjectType.EVENT:
@@ -203,7 +206,7 @@ async def _stories(
 
 
 def _stories_of_groups(head: EmailContext, news: list[Notification], facts: Facts) -> list[Story]:
-    """One per group, with the notifications that still hold."""
+    """One story per group, with the notifications that still apply."""
     found: dict[GroupId, Story] = {}
     for one in news:
         present = facts.of_group(one) if one.kind.is_of_group else None
@@ -219,7 +222,10 @@ def _stories_of_groups(head: EmailContext, news: list[Notification], facts: Fact
 async def _stories_of_chats(
     tx: Transaction, head: EmailContext, user: User, news: list[Notification], facts: Facts, *, has_account: bool
 ) -> list[Story]:
-    """One per room, with what is still unread. Without an account the only way there is the link that writes back."""
+    """One story per room, with the messages that are still unread.
+
+    A recipient without an account can reach the room only by the reply link.
+    """
     found: dict[str, Story] = {}
     for one in news:
         present = facts.of_chat(one) if one.kind.subject is SubjectType.ROOM else None
@@ -254,8 +260,9 @@ async def _stories_of_chats(
 
 
 def _way_there(one: Notification, chat: ChatPresent, back: str, *, has_account: bool) -> tuple[str, str] | None:
-    """The path and the name of the link below what an e-mail says about a chat. ``back``: the path of the page that needs no
-    signing in; a page of its own about a decision needs it.
+    """The path and label of the link below a chat notification; None if the recipient can open no page about it.
+
+    ``back``: the path of the reply page, which needs no sign-in. The page about a moderator's decision does need one.
     """
     if one.kind is kinds.CHAT_SANCTIONED and not has_account and not chat.may_read:
         return "/help", gettext("Ask the people who run this site")
@@ -318,7 +325,9 @@ def _replies(bar: AnswerBar, answer_url: str) -> tuple[tuple[str, str], ...]:
 
 
 def _story_of_removal(event: Event, known: Rejection, facts: Facts) -> list[Story]:
-    """``event``: as they knew it; no story once it is over."""
+    """The story for a removed attendee, empty once the event is over. ``event``: the event as the attendee last knew
+    it.
+    """
     if event.is_over(facts.now):
         return []
     point = texts.point(kinds.ANSWER_DECLINED, known, facts.of_event(event), facts.names, is_shut_out=True)
@@ -334,9 +343,10 @@ async def _stop_url(tx: Transaction, head: EmailContext, user_id: UserId, topic:
 async def _calendar(
     tx: Transaction, head: EmailContext, story: Story, mine: Attendance | None, due: DueEmail, *, goes_to_all: bool
 ) -> CalendarFile | None:
-    """The calendar file for an attendee or a possible one, and the cancellation for a removed one; otherwise none.
+    """The calendar file for a person who attends or might attend, or the cancellation for a removed one; otherwise
+    None.
 
-    ``goes_to_all``: with all dates of its series to which they go.
+    ``goes_to_all``: include all dates of the series that they attend.
     """
     event = story.event
     if event is None:

@@ -1,4 +1,4 @@
-"""What the texts of one person's notifications need: their subjects as they are now, in a handful of statements."""
+"""Load everything that the texts of one person's notifications need, as it is now, in a handful of queries."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +28,9 @@ from openmeet.i18n.markdown import one_line
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Present facts for the notifications of ``viewer``. ``seen``: the events that they may see."""
+    """The current state of everything that the notifications of ``viewer`` are about. ``seen``: the events that they
+    may see.
+    """
 
     viewer: UserId
     now: Instant
@@ -46,12 +48,12 @@ class Facts:
         return Present(self.viewer, self.now, event=event, mine=self.answers.get(event.id))
 
     def of_chat(self, one: Notification) -> Present | None:
-        """None where the viewer may not read the room, or the message is gone."""
+        """The state for a chat notification. None if the viewer may not read the room, or if the message is gone."""
         chat = self.chats.get(one.id)
         return None if chat is None else Present(self.viewer, self.now, chat=chat)
 
     def of_group(self, one: Notification) -> Present | None:
-        """None where the viewer may not see the group, or not what the notification is about."""
+        """The state for a group notification. None if the viewer may not see the group or this notification about it."""
         group = self.groups.get(GroupId(one.payload.group_id or ""))
         role = self.roles.get(group.id) if group else None
         if group is None or not rules.may_see(group, role):
@@ -92,7 +94,9 @@ async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
 
 
 def points(news: Sequence[Notification], present: Present, names: Mapping[UserId, str]) -> list[Point]:
-    """What still holds of these notifications (oldest first, about one event), the most important first. Pure."""
+    """The points that still apply from these notifications about one event (given oldest first), the most important
+    first. Pure.
+    """
     of_kind: dict[str, list[Notification]] = {}
     for one in news:
         of_kind.setdefault(one.kind.name, []).append(one)

@@ -19,7 +19,7 @@ from openmeet.i18n.markdown import one_line
 
 @dataclass(frozen=True, slots=True)
 class EmailPreview:
-    """The template's context of the e-mail, and its subject."""
+    """The template context of the e-mail, and its subject."""
 
     subject: str
     story: Story
@@ -28,7 +28,9 @@ class EmailPreview:
 async def message_mail(
     reader: Reader, event: Event, writer: UserId, text: str, *, public_url: str, is_going: bool
 ) -> EmailPreview:
-    """The e-mail with a host's message: to an attendee, or to somebody who does not attend. Its links do not work yet."""
+    """Preview of the e-mail with a host's message, as an attendee or a non-attendee gets it. The links in it do not
+    work.
+    """
     names = {user_id: one_line(name) for user_id, name in (await shown_names(reader, [writer])).items()}
     payload, present = HostMessageReceived(person_id=writer, text=text), Present(writer, reader.now, event=event)
     seen = await private_details_for(reader, event, None, is_going=is_going)

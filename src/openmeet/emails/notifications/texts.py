@@ -1,8 +1,9 @@
-"""The text of notifications: renders the blocks of ``templates/<kind>.jinja``.
+"""Texts of notifications, rendered from the blocks of ``templates/<kind>.jinja``.
 
-``line`` is the sentence on the page and in JSON, ``subject`` the heading in an e-mail and before the title in its
-subject, ``text`` the sentences in the e-mail; each is put on one line. Two more blocks are optional: ``quote``, text that
-a person wrote, shown as it is; and ``action``, the label of the link to change one's RSVP.
+The block ``line`` is the sentence on the page and in JSON. ``subject`` is the heading in an e-mail, and also precedes
+the title in the subject line. ``text`` is the sentences in the e-mail. Each of the three is put on one line. Two more
+blocks are optional: ``quote``, a person's own words, shown unchanged; and ``action``, the label of the link to change
+one's RSVP.
 """
 
 import re
@@ -33,15 +34,16 @@ from openmeet.recurrence.describe import describe_inside
 TEMPLATES: Final = Path(__file__).parent / "templates"
 BLOCKS: Final = ("line", "subject", "text")
 
-# Stands for the title while a line is rendered. No stored text contains it: PostgreSQL takes no such character.
+# Placeholder for the title while a line is rendered. It cannot occur in stored text, because PostgreSQL rejects this
+# character.
 _TITLE: Final = "\x00"
-# Line breaks of templates are spaces. Other white space, such as a no-break space, was meant.
+# Line breaks in templates become spaces. Other white space, such as a no-break space, is intentional and stays.
 _BREAKS: Final = re.compile(r"[ \t\r\n]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """``label`` says what changed: when it starts, or where it is. ``was`` and ``now``: never empty."""
+    """A changed start time or place: ``label`` names it, ``was`` and ``now`` are its old and new value and never empty."""
 
     label: str
     was: str
@@ -50,8 +52,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One thing to say in an e-mail. ``heading`` precedes the title in its subject; ``quote`` was written by a person,
-    with line breaks; ``action``: label of the link to change one's RSVP, or empty.
+    """One piece of news in an e-mail.
+
+    ``heading`` precedes the title in the subject line. ``quote``: a person's own words, with line breaks. ``action``:
+    the label of the link to change one's RSVP, or empty.
     """
 
     kind: NotificationKind[Any]
@@ -70,7 +74,7 @@ def line(
     *,
     is_shut_out: bool = False,
 ) -> tuple[str, str]:
-    """The sentence before and after the title. ``is_shut_out``: the reader may no longer see the subject."""
+    """The text before and after the title. ``is_shut_out``: the reader may no longer see the subject."""
     context = _context(payload, [payload], present, names, _TITLE, is_shut_out=is_shut_out)
     before, _, after = _one_line(_block(kind, "line", context)).partition(_TITLE)
     return before, after
@@ -86,7 +90,7 @@ def point(
     title: str = "",
     is_shut_out: bool = False,
 ) -> Point:
-    """What an e-mail says about notifications of one kind. ``payloads``: of all of them, oldest first."""
+    """The text of an e-mail about notifications of one kind. ``payloads``: the payloads of all of them, oldest first."""
     context = _context(payload, payloads or [payload], present, names, title, is_shut_out=is_shut_out)
     heading, text, action = (_one_line(_block(kind, name, context)) for name in ("subject", "text", "action"))
     changes: tuple[Change, ...] = ()
@@ -96,11 +100,12 @@ def point(
 
 
 def _changes(payload: DatesChanged, event: Event) -> tuple[Change, ...]:
-    """What is otherwise than it was; what changed back is no change."""
+    """The start time and place, if they differ from what they were. A change that was reversed is left out."""
     found = []
     if conditions.is_retimed(payload, event) and payload.started is not None and event.starts_at is not None:
         started, starts = payload.started, When(event.starts_at, event.time_zone, event.is_all_day)
-        # The zone stands below, for the new time; the old one has it where it is another.
+        # The e-mail shows the new time's zone further down. The old time names its zone only if that is a different
+        # one.
         was = _date_time(started)
         if started.time_zone != starts.time_zone:
             was = f"{was}, {_zone(started)}"
@@ -119,7 +124,7 @@ def when_label(event: Event) -> str:
 
 
 def short_day_label(event: Event) -> str:
-    """``Tue 24 Nov`` where the event is; empty without a date."""
+    """The day in the event's time zone, such as ``Tue 24 Nov``; empty without a date."""
     return "" if event.starts_at is None else formatting.short_day(wall_time.local_of(event.starts_at, event.time_zone))
 
 
@@ -161,7 +166,7 @@ def _context(
 
 
 def _block(kind: NotificationKind[Any], name: str, context: Mapping[str, object]) -> str:
-    """The text of one block; empty where the template has no such block."""
+    """The rendered text of one block; empty if the template does not have it."""
     template = ENVIRONMENT.get_template(f"{kind.name}.jinja")
     block = template.blocks.get(name)
     return "" if block is None else "".join(block(template.new_context(dict(context))))
@@ -177,7 +182,7 @@ def _date_time(when: When) -> str:
 
 
 def _soon(when: When, now: Instant) -> str:
-    """``Tomorrow 19:00``, where it takes place; ``Sat 4 Jul 19:00`` if it is not that near."""
+    """The start in the event's time zone: ``Tomorrow 19:00``, or ``Sat 4 Jul 19:00`` if it is later than tomorrow."""
     local = wall_time.local_of(when.at, when.time_zone)
     today = wall_time.local_of(now, when.time_zone).date()
     day = formatting.relative_day(local.date(), today) or formatting.short_day(local)
@@ -185,13 +190,13 @@ def _soon(when: When, now: Instant) -> str:
 
 
 def _short(when: When, now: Instant) -> str:
-    """``Sat 4 Jul, 19:00``, where it takes place."""
+    """The start in the event's time zone: ``Sat 4 Jul, 19:00``."""
     day = _short_day(when, now)
     return day if when.is_day else formatting.day_and_time(day, wall_time.local_of(when.at, when.time_zone))
 
 
 def _short_day(when: When, now: Instant) -> str:
-    """``Sat 4 Jul``; with the year where it could be another one."""
+    """``Sat 4 Jul``, with the year if it would be ambiguous without."""
     of, today = (wall_time.local_of(at, when.time_zone).date() for at in (when.at, now))
     words = formatting.short_day(of)
     return words if formatting.day(of, today) == formatting.long_day(of) else f"{words} {of.year}"
@@ -206,22 +211,22 @@ def _zone(when: When) -> str:
 
 
 def _ended(text: str) -> str:
-    """The text with a full stop, unless it ends like a sentence."""
+    """The text with a full stop, unless it already ends with a full stop, exclamation mark or question mark."""
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _rule(repeats: Repeats) -> str:
-    """The rule inside of a sentence: ``every Tuesday at 18:00``."""
+    """The recurrence rule as part of a sentence: ``every Tuesday at 18:00``."""
     return describe_inside(repeats.pattern)
 
 
 def _fields(names: Sequence[str]) -> str:
-    """What changed, in words: ``title, description``."""
+    """The names of the changed fields: ``title, description``."""
     return ", ".join(map(changed_field_label, names))
 
 
 def _environment() -> jinja2.Environment:
-    # Plain text: pages and HTML e-mails escape what they insert.
+    # These templates produce plain text. Pages and HTML e-mails escape what they insert.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=False,  # noqa: S701

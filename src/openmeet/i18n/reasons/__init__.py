@@ -1,1 +1,1 @@
-"""A message for every reason code, by domain package; ``messages`` finds the one for an explanation."""
+"""The message of every reason code, by domain package. ``messages`` looks them up."""

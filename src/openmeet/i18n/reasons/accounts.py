@@ -1,4 +1,4 @@
-"""Messages of the reasons of accounts: signing in, profiles, settings and what people take with them."""
+"""Messages for the reasons of accounts: signing in, profiles, settings and data export."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""Messages of the reasons of calendars, recurrence rules and imported files."""
+"""Messages for the reasons of calendars, recurrence rules and imported files."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""Messages of the reasons of ``openmeet.domain.chat.reasons``."""
+"""Messages for the reasons in ``openmeet.domain.chat.reasons``."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""Messages of the reasons of events, their guests and their places."""
+"""Messages for the reasons of events, their guests and their places."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,11 +1,11 @@
-"""Messages of reasons: text with ``%(name)s`` for parameters, in one form or by number."""
+"""Message templates for reasons: text with ``%(name)s`` for each parameter, in one form or with plural forms."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Plural:
-    """A message whose form depends on the parameter ``by``."""
+    """A message whose plural form depends on the parameter ``by``."""
 
     one: str
     many: str
@@ -16,10 +16,10 @@ Message = str | Plural
 
 
 def mark(message: str) -> str:
-    """The message, which ``make messages`` puts into the catalogue."""
+    """Mark a message so that ``make messages`` adds it to the catalogue."""
     return message
 
 
 def plural(one: str, many: str, by: str = "number") -> Plural:
-    """``mark`` for a message that depends on a number."""
+    """Like ``mark``, for a message that depends on a number."""
     return Plural(one, many, by)

@@ -1,4 +1,4 @@
-"""The sentence for an explanation, in the current language."""
+"""Look up the sentence for a reason, in the current language."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -9,7 +9,7 @@ from openmeet.i18n.catalogue import current, gettext, ngettext
 from openmeet.i18n.reasons import accounts, attendance, calendars, chat, events, groups, records, series, site
 from openmeet.i18n.reasons.message import Message, Plural
 
-# By code. Every member of every enum of reasons has its message: a test compares.
+# Messages by code. A test checks that every member of every enum of reasons has one.
 MESSAGES: Final[Mapping[str, Message]] = {
     **accounts.MESSAGES,
     **attendance.MESSAGES,
@@ -24,7 +24,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
 
 
 def explain(why: Why | None) -> str:
-    """The sentence, empty for None. A text that is no reason is looked up, and returned as it is if nothing is found."""
+    """The sentence for a reason; empty for None. Other text is looked up in the catalogue and returned unchanged if it
+    is not there.
+    """
     if why is None:
         return ""
     if isinstance(why, Explanation):
@@ -45,7 +47,7 @@ def _sentence(code: str, params: Mapping[str, object]) -> str:
 
 
 def _text_of_value(value: object) -> str:
-    """A parameter as text: numbers by locale, reasons and messages in the current language."""
+    """A parameter as text: numbers in the current locale, reasons and messages in the current language."""
     match value:
         case Explanation() | Reason():
             return explain(value)

@@ -1,4 +1,4 @@
-"""Messages of the reasons of records, repositories and the network."""
+"""Messages for the reasons of records, repositories and the network."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""Messages of the reasons of ``openmeet.domain.series.reasons``."""
+"""Messages for the reasons in ``openmeet.domain.series.reasons``."""
 
 from collections.abc import Mapping
 from typing import Final

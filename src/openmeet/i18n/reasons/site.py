@@ -1,4 +1,4 @@
-"""Messages of the reasons of the whole site, its operation and its API."""
+"""Messages for the reasons of the whole site, its operation and its API."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from openmeet.i18n.reasons.message import Message, mark
 
 MESSAGES: Final[Mapping[str, Message]] = {
-    # reasons that several packages give
+    # reasons that several packages use
     "general.choose_from": mark("Choose from: %(choices)s."),
     "general.limit_out_of_range": mark("The limit is a whole number from 1 to %(most)s."),
     "general.invalid_cursor": mark("This cursor wasn’t made here. Start again without one."),
@@ -121,7 +121,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "moderation_effects.no_such_subject": mark("There is no such item."),
 }
 
-# Sentences of lower packages that pages show.
+# Sentences from lower packages that pages show.
 _OF_OTHERS: Final = (
     mark("There is nothing at this address."),
     mark("This address doesn’t support that method."),
