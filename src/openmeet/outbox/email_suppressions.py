@@ -1,8 +1,9 @@
-"""Suppressed e-mail addresses, as keyed hashes: of people who opted out, or declined the invitation of a group or event.
+"""Suppressed e-mail addresses, stored as keyed hashes: addresses that opted out, and addresses that declined an
+invitation to a group or event.
 
-The hash is HMAC-SHA-256 (RFC 2104) under a random key that is made once per community and stored sealed, so a copy of the
-database does not tell whether an address is in it. What is hashed is the SHA-256 of the address: rows from before there
-was a key have that alone, and are hashed again when the key is made.
+The hash is HMAC-SHA-256 (RFC 2104). Its random key is made once per community and stored sealed, so a copy of the
+database does not reveal whether an address is in it. The input of the hash is the SHA-256 of the address. Rows from
+before there was a key contain only that SHA-256, and are hashed with the key when it is made.
 """
 
 import binascii
@@ -25,33 +26,35 @@ _KEY_BYTES: Final = 32
 _KEY_NAME: Final = "addresses"
 _KEY_PURPOSE: Final = f"openmeet/address_keys/{_KEY_NAME}"
 _LINK_PURPOSE: Final = "openmeet/opt_out_link"
-# Of the longest address that is accepted (254 bytes), with room to spare.
+# Maximum length of the token for the longest accepted address (254 bytes), with room to spare.
 _MOST_TOKEN_CHARACTERS: Final = 512
 SEALED_KEY: Final = Sealed("address_keys", "name", "sealed", lambda _name: _KEY_PURPOSE)
 
 
 def sealer_of(key: SigningKey) -> Sealer:
-    """Seals the key of the hashes, and the addresses in opt-out links."""
+    """The sealer for the key of the hashes and for the addresses in opt-out links."""
     return key.sealer(b"openmeet/addresses")
 
 
 def url_of(key: SigningKey, public_url: str, email: str) -> str:
-    """Link by which the owner of an address opts out; for the header and the end of the e-mail."""
+    """The URL by which the owner of an address opts out, for the header and the last lines of an e-mail."""
     return f"{public_url}/mail/never/{token_of(key, email)}"
 
 
 def token_of(key: SigningKey, email: str) -> str:
-    """The token in an opt-out link: the address, sealed, so that logs of visited pages do not have it."""
+    """The token in an opt-out link. It contains the sealed address, so that access logs do not contain the address
+    itself.
+    """
     return _encoded(sealer_of(key).seal(email.encode(), _LINK_PURPOSE))
 
 
 def address_in(key: SigningKey, token: str) -> str | None:
-    """The address that an opt-out link is for; None for a forged link."""
+    """The address in an opt-out token; None if the token is forged."""
     if len(token) > _MOST_TOKEN_CHARACTERS:
         return None
     try:
         sealed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        # Base64 has several texts for the same bytes: only the one that was sent is a link.
+        # Base64 can encode the same bytes in several ways; accept only the token that was sent.
         if _encoded(sealed) != token:
             return None
         return sealer_of(key).unseal(sealed, _LINK_PURPOSE).decode()
@@ -83,14 +86,16 @@ async def opt_in(tx: Transaction, key: SigningKey, email: str) -> None:
     try:
         secret = await _key_in(tx, key)
     except CannotUnseal:
-        # Nobody is kept from signing up because an operator dropped a sealing key too early.
+        # An operator who drops a sealing key too early must not prevent people from signing up.
         log.error("address_key.lost")
         return
     await tx.execute("delete from email_suppressions where address_hash = :hash", hash=_hash(secret, email))
 
 
 async def decline(tx: Transaction, key: SigningKey, subject_id: str, email: str) -> None:
-    """Store that an address declined an invitation to this group or event, which no longer invites it; idempotent."""
+    """Store that an address declined an invitation to this group or event, so that it is not invited there again;
+    idempotent.
+    """
     await tx.execute(
         "insert into declined_addresses (subject_id, address_hash, declined_at) values (:subject, :hash, :now)"
         " on conflict (subject_id, address_hash) do nothing",
@@ -116,7 +121,7 @@ async def declined_among(reader: Reader, key: SigningKey, subject_id: str, email
 
 
 async def ensure_key(db: Database, key: SigningKey) -> None:
-    """Make the key if there is none yet; hash what was stored without one."""
+    """Make the key if there is none yet, and hash the rows that were stored without one."""
     async with db.transaction() as tx:
         await _ensure_key(tx, key)
 
@@ -126,7 +131,7 @@ def _encoded(sealed: bytes) -> str:
 
 
 def _hash(secret: bytes | None, email: str) -> AddressHash:
-    """Upper and lower case are the same. ``secret``: None as long as there is no key."""
+    """Hash an address, ignoring case. ``secret``: None as long as there is no key."""
     plain = hashlib.sha256(b"left alone\x00" + email.strip().casefold().encode()).hexdigest()
     return AddressHash(plain) if secret is None else _keyed(secret, plain)
 
@@ -136,7 +141,7 @@ def _keyed(secret: bytes, plain: str) -> AddressHash:
 
 
 async def _key_in(reader: Reader, key: SigningKey) -> bytes | None:
-    """Raises CannotUnseal if the sealing key that it was sealed with is gone."""
+    """Unseal the key. Raises CannotUnseal if the sealing key that it was sealed with is gone."""
     row = await reader.fetch_one("select sealed from address_keys where name = :name", name=_KEY_NAME)
     return None if row is None else sealer_of(key).unseal(row["sealed"], _KEY_PURPOSE)
 
@@ -153,7 +158,7 @@ async def _ensure_key(tx: Transaction, key: SigningKey) -> bytes:
         now=tx.now,
     )
     if made != 1:
-        # Another process was faster; its row is committed by now.
+        # Another process was faster. Its row is committed by now.
         return await _ensure_key(tx, key)
     for table in ("email_suppressions", "declined_addresses"):
         rows = await tx.fetch(f"select distinct address_hash from {table} order by address_hash")

@@ -1,8 +1,8 @@
 """E-mail jobs: one job per recipient, kind and subject, sent at most once per revision.
 
-The job names the e-mail, not its text: a composer reads the present when the job is handled, and may find that there is
-nothing left to say. The Message-ID is derived from the job, so that mail programs recognise an e-mail that had to be
-sent twice (invariant 10).
+The job names the e-mail but does not contain its text. A composer reads the current state when the job is handled, and
+may find that there is nothing left to say. The Message-ID is derived from the job, so that mail programs recognise an
+e-mail that had to be sent twice (invariant 10).
 """
 
 import hashlib
@@ -20,13 +20,15 @@ from groundwork.outbox.jobs import Job, Priority
 from openmeet.i18n.catalogue import gettext
 from openmeet.outbox.kinds import JobKind
 
-# Reason code of a job whose mail server took the message and did not answer.
+# Reason code of a job whose mail server accepted the message but did not reply.
 ANSWER_LOST = "AnswerLost"
 
 
 @dataclass(frozen=True, slots=True)
 class DueEmail:
-    """The kind of an e-mail and its recipient: ``person`` is a user id, or another id by which the composer finds the recipient."""
+    """An e-mail to be composed: its kind, recipient and subject. ``person`` is a user id, or another id by which the
+    composer finds the recipient.
+    """
 
     kind: str
     person: str
@@ -35,15 +37,16 @@ class DueEmail:
 
     @property
     def message_id_local(self) -> str:
-        """Local part of the Message-ID; the same for every attempt."""
+        """The local part of the Message-ID, the same for every attempt."""
         name = "\n".join((self.kind, self.person, self.subject_id, str(self.revision)))
         return hashlib.sha256(name.encode()).hexdigest()[:40]
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingEmail:
-    """A composed e-mail: address, plain text, the same as HTML, the unsubscribe link, a calendar file. ``thread``: the id
-    of what it is about; e-mails with the same are shown together.
+    """A composed e-mail: address, subject, plain text, HTML, unsubscribe link and calendar file.
+
+    ``thread``: the id of what the e-mail is about. Mail programs show e-mails with the same ``thread`` together.
     """
 
     to: str
@@ -56,15 +59,16 @@ class OutgoingEmail:
 
     @property
     def thread_local(self) -> str:
-        """Local part of the Message-ID that all e-mails of the thread refer to; empty without a thread."""
+        """The local part of the Message-ID that all e-mails of the thread refer to; empty without a thread."""
         return hashlib.sha256(f"thread\n{self.thread}".encode()).hexdigest()[:40] if self.thread else ""
 
 
-# Reads what it needs; None when there is nothing left to say (the code expired, the event was deleted).
+# Composes an e-mail from the database. Returns None if there is nothing left to say (the code expired, the event was
+# deleted).
 Composer = Callable[[Database, DueEmail], Awaitable[OutgoingEmail | None]]
 Sender = Callable[[OutgoingEmail, str], Awaitable[None]]
 
-_SEPARATOR = "\x1f"  # the ASCII unit separator occurs in no id, kind or address
+_SEPARATOR = "\x1f"  # the ASCII unit separator, which occurs in no id, kind or address
 
 
 async def enqueue_email(
@@ -76,9 +80,10 @@ async def enqueue_email(
     revision: int = 1,
     priority: Priority = Priority.NORMAL,
 ) -> None:
-    """Enqueue an e-mail; its text and address are read when it is sent.
+    """Enqueue an e-mail. Its text and the recipient's address are read when it is sent.
 
-    ``priority``: ``FIRST`` if somebody is waiting for it (a sign-in code): it goes before any bundle of notifications.
+    ``priority``: ``FIRST`` if somebody is waiting for it, as for a sign-in code. It is then sent before any bundle of
+    notifications.
     """
     await jobs.enqueue(tx, JobKind.MAIL, _name(kind, person, subject_id), revision, priority=priority)
 
@@ -86,16 +91,18 @@ async def enqueue_email(
 def enqueue_email_write(
     tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int, due_at: Instant
 ) -> SqlWrite:
-    """The SQL write of ``enqueue_email``, to be executed in one batch with its cause; due at ``due_at``."""
+    """The SQL write of ``enqueue_email``, for a batch together with the change that causes the e-mail. It is due at
+    ``due_at``.
+    """
     return jobs.enqueue_write(tx, JobKind.MAIL, _name(kind, person, subject_id), revision, due_at=due_at)
 
 
 async def enqueue_emails(
     tx: Transaction, kind: str, mails: Sequence[tuple[str, str, Instant]], *, renews: bool = False
 ) -> None:
-    """Enqueue e-mails to many: (person, subject, due at). Jobs that exist already stay as they are.
+    """Enqueue e-mails to many recipients, given as (person, subject, due at). Jobs that already exist are unchanged.
 
-    ``renews``: a job that exists is moved to a later time; its due time is then its revision.
+    ``renews``: move existing jobs to the later time; the due time is then the job's revision.
     """
     await jobs.enqueue_many(
         tx,
@@ -108,8 +115,8 @@ async def enqueue_emails(
 
 
 async def readdress(tx: Transaction, mails: Sequence[tuple[str, str]], *, from_person: str, to_person: str) -> None:
-    """Change the recipient of waiting e-mails, given as (kind, subject). If the new recipient has the same job already,
-    only one stays.
+    """Change the recipient of waiting e-mails, given as (kind, subject). If the new recipient already has the same job,
+    only one is kept.
     """
     await jobs.rename_many(
         tx,
@@ -125,17 +132,17 @@ def _name(*parts: str) -> str:
 
 
 def due_email_of(job: Job) -> DueEmail:
-    """Parse the subject of a job of kind ``MAIL``: kind of e-mail, recipient, subject."""
+    """Parse the subject of a ``MAIL`` job into kind of e-mail, recipient and subject."""
     kind, person, subject_id = job.subject.split(_SEPARATOR)
     return DueEmail(kind, person, subject_id, job.revision)
 
 
 def email_handler(db: Database, composers: Mapping[str, Composer], send: Sender) -> JobHandler:
-    """Handler of ``JobKind.MAIL``: ``composers`` by kind of e-mail; ``send`` gets the e-mail and the local part of its
-    Message-ID.
+    """Handler of ``JobKind.MAIL``.
 
-    ``send`` raises RemoteSlow only when the reply after the message was lost: then it is sent again, and a second
-    lost reply counts as sent, because a third copy helps nobody.
+    ``composers``: the composer of each kind of e-mail. ``send`` is called with the e-mail and the local part of its
+    Message-ID. It raises RemoteSlow only if the reply was lost after the message had been sent. The e-mail is then sent
+    again; a second lost reply counts as sent, because a third copy would help nobody.
     """
 
     async def deliver(job: Job) -> None:
@@ -154,10 +161,10 @@ def email_handler(db: Database, composers: Mapping[str, Composer], send: Sender)
 
 
 def opt_out_lines(url: str) -> str:
-    """Closing lines, with the opt-out link, of an e-mail that another person caused."""
+    """The closing lines, with the opt-out link, of an e-mail that another person caused."""
     return link(gettext("Stop all e-mails like this from this site, from anyone"), url) + "\n"
 
 
 def link(words: str, url: str) -> str:
-    """A link in a text; in HTML the words are the link."""
+    """A link in plain text; in HTML, the words become the link."""
     return f"{words}:\n{url}"

@@ -1,15 +1,19 @@
-"""In-flight writes: creates and updates whose outcome is unknown, stored before they are sent, deleted when answered.
+"""In-flight writes: creates and updates whose outcome is unknown. They are stored before they are sent and deleted when
+the response arrives.
 
-A request without an answer may take effect much later. While its key belongs to a publication, the echo is matched with
-that row. A key that has been abandoned (its subject became private or was deleted) belongs to no publication: a
-record that arrives there later is recognised by this table and deleted again (``publishing.unanswered_writes``).
+A request without a response may take effect much later. As long as its key belongs to a publication, the echo is
+matched with that row. A key that was abandoned, because its subject became private or was deleted, belongs to no
+publication. A record that appears there later is recognised by this table and deleted again
+(``publishing.unanswered_writes``).
 
-An update names the version that it replaces, and fails once that is gone. But an RSVP may return to the very same
-bytes: going, interested, going. An update of the first version that takes effect after the third is an outdated write
-of ours, not an edit in another app; both CIDs together tell them apart. After a delete, a record gets a new key, or
-bytes with another time. A late create may be followed by an update of it: both are ours, whichever of them is found.
+An update names the version that it replaces, and fails once that version is gone. But an RSVP can return to exactly the
+same bytes: going, interested, going. If an update of the first version takes effect after the third was written, it is
+an outdated write of ours and not an edit in another app; the two CIDs together identify it. After a delete, a record
+gets a new key, or bytes with another time. A late create may be followed by an update of the same record: both are
+ours, whichever is found.
 
-A create that arrived, but whose answer was lost, also stays here: it is unknown which of several equal ones it was.
+A create that arrived but whose response was lost also stays here, because it is unknown which of several identical
+creates it was.
 """
 
 from collections.abc import Sequence
@@ -21,8 +25,8 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox import jobs
 from openmeet.outbox.kinds import JobKind
 
-# A request carries an access token, and is refused after that expires: two hours for password sessions on the reference
-# PDS and on ours, less with OAuth. After this time no request of ours can still take effect.
+# A request carries an access token and is refused after the token expires: two hours for password sessions on the
+# reference PDS and on ours, less with OAuth. After this time no request of ours can take effect.
 MAY_ARRIVE_FOR: Final = DAY
 FIRST_LOOK_AFTER: Final = 5 * MINUTE
 
@@ -47,7 +51,7 @@ FORGET_LAST_UPDATE = f"delete from in_flight_updates where {_UPDATE} and sends =
 FORGET_ONE_UPDATE = f"update in_flight_updates set sends = sends - 1 where {_UPDATE} and sends > 1"
 FORGET_OLD_UPDATES = "delete from in_flight_updates where last_sent_at <= :before"
 
-# Where no create can arrive, no update under an abandoned key finds anything.
+# Under an abandoned key, an update can take effect only if a create can still arrive there first.
 _BEHIND_A_CREATE = "exists (select 1 from in_flight_creates c where c.uri = u.uri)"
 AMONG = f"""
     select uri, cid from in_flight_creates where uri in :uris
@@ -64,7 +68,7 @@ OF_URI = f"""
 FORGET_URI = "delete from in_flight_creates where uri = :uri and last_sent_at <= :before"
 FORGET_UPDATES = "delete from in_flight_updates where uri = :uri and last_sent_at <= :before"
 
-# Where a publication has the key, old rows are deleted without a check: none of those writes can still arrive.
+# If a publication has the key, old rows are deleted without a check, because those writes can no longer arrive.
 FORGET_OLD = """
     delete from in_flight_creates
      where last_sent_at <= :before and exists (select 1 from publications p where p.uri = in_flight_creates.uri)
@@ -77,7 +81,7 @@ ERASE_UPDATES = "delete from in_flight_updates where did = :did"
 
 @dataclass(frozen=True, slots=True)
 class InFlightWrite:
-    """A write under a key: the CID of the version that it writes, and of the one that it replaces; None for a create."""
+    """A write under a key: the CID of the version that it writes and of the one that it replaces (None for a create)."""
 
     uri: str
     cid: str
@@ -86,7 +90,7 @@ class InFlightWrite:
 
 @dataclass(frozen=True, slots=True)
 class UnansweredWrites:
-    """Writes that may still arrive under one key: their CIDs, and when the last of them was sent."""
+    """Writes that may still arrive under one key: their CIDs, and when the last one was sent."""
 
     cids: frozenset[str]
     last_sent_at: Instant
@@ -106,7 +110,7 @@ async def store(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
 
 
 async def delete_answered(tx: Transaction, sent: InFlightWrite) -> None:
-    """Delete a write that was answered, whatever the result: it cannot take effect later."""
+    """Delete a write that got a response, whatever the result, because it cannot take effect later."""
     if sent.replaced_cid is None:
         if await tx.execute(FORGET_LAST, uri=sent.uri, cid=sent.cid) == 0:
             await tx.execute(FORGET_ONE, uri=sent.uri, cid=sent.cid)
@@ -132,9 +136,9 @@ async def of_uri(reader: Reader, uri: str) -> UnansweredWrites | None:
 
 
 async def watch_key(tx: Transaction, uri: str, *, is_gone: bool) -> None:
-    """Enqueue checks of an abandoned key for late writes, until none can take effect.
+    """Enqueue checks of an abandoned key for late writes, until none can take effect any more.
 
-    ``is_gone``: it is proven that no record is there; otherwise the first check is due now.
+    ``is_gone``: it is certain that no record is there. Otherwise the first check is due now.
     """
     if await of_uri(tx, uri) is not None:
         await _enqueue_check(tx, uri, Instant(tx.now + FIRST_LOOK_AFTER) if is_gone else tx.now)
@@ -146,26 +150,32 @@ async def check_now(tx: Transaction, uri: str) -> None:
 
 
 async def recheck(tx: Transaction, uri: str, unanswered: UnansweredWrites) -> None:
-    """Check a key without a record again, at growing intervals, the last time when no write can take effect any more."""
+    """Check a key without a record again, at growing intervals. The last check is when no write can take effect any
+    more.
+    """
     waited = tx.now - unanswered.last_sent_at
     due_at = min(tx.now + max(waited, FIRST_LOOK_AFTER), max(unanswered.end_at, tx.now + FIRST_LOOK_AFTER))
     await _enqueue_check(tx, uri, Instant(due_at))
 
 
 async def _enqueue_check(tx: Transaction, uri: str, due_at: Instant) -> None:
-    """Enqueue another check, whatever was enqueued before. Two callers at once enqueue one, at one of their times."""
+    """Enqueue another check, whatever was enqueued before. Two concurrent callers enqueue one job, due at either
+    caller's time.
+    """
     before = await jobs.find(tx, JobKind.LATE_CREATE, uri)
     await jobs.enqueue(tx, JobKind.LATE_CREATE, uri, 1 if before is None else before.revision + 1, due_at=due_at)
 
 
 async def forget(tx: Transaction, uri: str, *, before: Instant) -> None:
-    """Delete the writes sent before an instant: they had no effect and can have none any more."""
+    """Delete the writes sent before an instant: they had no effect and can no longer have one."""
     await tx.execute(FORGET_URI, uri=uri, before=before)
     await tx.execute(FORGET_UPDATES, uri=uri, before=before)
 
 
 async def forget_old(tx: Transaction) -> int:
-    """Delete writes too old to take effect: updates, and creates under keys of publications. Returns how many."""
+    """Delete writes that are too old to take effect: all updates, and the creates whose key belongs to a publication.
+    Returns how many.
+    """
     before = tx.now - MAY_ARRIVE_FOR
     return await tx.execute(FORGET_OLD, before=before) + await tx.execute(FORGET_OLD_UPDATES, before=before)
 

@@ -1,4 +1,4 @@
-"""Which subjects have publications, and how many records are in each state: for metrics and the operator's page."""
+"""Counts of publications by state, for metrics and the operator's page, and which subjects have one."""
 
 from collections.abc import Sequence
 
@@ -10,21 +10,21 @@ COUNT = "select kind, state, count(*) as n, min(due_at) as oldest from publicati
 
 
 async def counts(reader: Reader) -> list[tuple[PublicationKind, PublicationState, int, Instant]]:
-    """Number of publications by kind and state, with the oldest due time: (kind, state, number, due at)."""
+    """Rows of (kind, state, number of publications, oldest due time)."""
     return [
         (PublicationKind(row["kind"]), PublicationState(row["state"]), row["n"], Instant(row["oldest"]))
         for row in await reader.fetch(COUNT)
     ]
 
 
-# Engines limit the parameters of one statement; SQLite's limit is the lowest, 32,766.
+# Databases limit the number of parameters of one statement. SQLite's limit is the lowest, 32,766.
 _AT_A_TIME = 1000
 
 
 async def subjects_with_publication(
     reader: Reader, kind: PublicationKind, subject_ids: Sequence[str]
 ) -> frozenset[str]:
-    """The subjects among these that have a publication, in any state."""
+    """Which of these subjects have a publication, in any state."""
     found: set[str] = set()
     for start in range(0, len(subject_ids), _AT_A_TIME):
         rows = await reader.fetch(

@@ -1,8 +1,8 @@
-"""What the network reports about records with a publication: an echo of our own write, an edit or deletion by somebody
+"""Apply what the network reports about published records: an echo of our own write, an edit or deletion by somebody
 else, a deleted account.
 
-Each statement moves a row only from the states that the graph allows; the result of a handler that holds its lease then
-changes nothing.
+Each statement changes a row only from the states that ``GRAPH`` allows. The result of a handler that still holds a
+lease on the row then changes nothing.
 """
 
 from dataclasses import dataclass
@@ -23,10 +23,12 @@ from openmeet.outbox.publications import (
 )
 from openmeet.outbox.reasons import PublicationReason
 
-# A row that is due or waits for a login may have to be retracted; an echo does not change that (invariant 3).
+# The record of a row that is due or waits for a login may have to be retracted. An echo does not change that (invariant
+# 3).
 _TO_BE_DECIDED = "(state in ('due', 'blocked') or (state = 'sending' and needs_recheck = 1))"
 
-# The echo: CID and uri match what was fixed for sending, and its rev is greater than that of the last completed write.
+# An echo: the CID and URI match what was fixed for sending, and the rev is greater than that of the last completed
+# write.
 COMPLETE_BY_ECHO = f"""
     update publications
        set state = case when revision > chosen_revision or is_withdrawn = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end,
@@ -38,9 +40,10 @@ COMPLETE_BY_ECHO = f"""
        and state in ({GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
 """
 
-# The same for an earlier write, which arrived after a later one had been fixed: later revisions are still due. Without
-# a base, the write may be older than the loss of the key (the record of an RSVP uses its key again). Where the same
-# bytes are the base again, it may be a version of ours in between.
+# The echo of an earlier write, which arrived after a later one had been fixed. Later revisions are still due.
+#
+# If there is no base, the write may be from before the record was lost, because the record of an RSVP reuses its key.
+# If the base has the same bytes again, the write may be one of our versions in between.
 COMPLETE_BY_LATE_ECHO = """
     update publications
        set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
@@ -53,11 +56,11 @@ COMPLETE_BY_LATE_ECHO = """
                         where d.uri = :uri and d.cid = :cid and d.instead_of = publications.base_cid))
 """
 
-# An echo of a write that is completed already, read again at a later rev: only the rev changes.
+# The echo of a write that is already completed, read again at a later rev. Only the rev changes.
 TOUCH_BASE = "update publications set base_rev = :rev where uri = :uri and base_cid = :cid and base_rev < :rev"
 
-# Somebody else deleted the record: there is no base any more. Edits that were never sent are kept beside it, with the
-# row's content of that time, because the record may come back and more edits may follow until then.
+# Somebody else deleted the record, so there is no base any more. Unsent edits are kept, together with the content that
+# the subject had, because the record may come back and be edited further before that.
 LOSE = f"""
     update publications
        set earlier_cids = '', state = case when cast(:is_due_again as integer) = 1 then 'due' else 'retracted' end, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
@@ -69,20 +72,20 @@ LOSE = f"""
        and state in ({GRAPH.sql_sources_of(PublicationState.RETRACTED)})
 """
 
-# The same where another app wrote the record, and nothing of ours was ever sent.
+# Keeps unsent edits of a record that another app wrote and for which nothing of ours was ever sent.
 KEEP_EDITS = """
     update publications set edits = :edits, merged = :merged where kind = :kind and subject_id = :subject_id and uri is null
 """
 
-# The record is back, and there are earlier edits that were never sent: a handler that ran in between had no record
-# to write them to.
+# The record is back, and there are earlier edits that were never sent, because a handler that ran meanwhile had no
+# record to write them to.
 ENQUEUE_AGAIN = """
     update publications
        set state = 'due', sent_revision = revision - 1, was_lost = 0, due_at = :now, changed_at = :now, reason = ''
      where uri = :uri and ((state = 'due' and was_lost = 1) or (state = 'withheld' and edits is not null))
 """
 
-# Leased, blocked and conflicted rows stay so; a row that waited for this message is due.
+# Leased, blocked and conflicted rows keep their state. A row that waited for this message becomes due.
 REMEMBER_MERGE = """
     update publications
        set edits = :edits, merged = :merged, was_merged = 1, due_at = :now, changed_at = :now, reason = '',
@@ -90,7 +93,7 @@ REMEMBER_MERGE = """
      where uri = :uri
 """
 
-# No base was ever agreed on for the fixed key, so "published" would be false.
+# There was never an agreed base for the fixed key, so the state "published" would be false.
 GIVE_UP_KEY = f"""
     update publications
        set sent_revision = revision, state = 'withheld', due_at = :now, changed_at = :now, reason = '', earlier_cids = '',
@@ -108,7 +111,7 @@ GIVE_UP_REVISION = f"""
        and (uri is not null or state in ({GRAPH.sql_sources_of(PublicationState.WITHHELD)}))
 """
 
-# A handler that runs at this moment holds an older lease: its result changes nothing.
+# Incrementing ``lease`` makes sure that the result of a handler that is running now changes nothing.
 ERASE = """
     update publications
        set earlier_cids = '', state = 'retracted', did = null, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
@@ -118,7 +121,7 @@ ERASE = """
      where did = :did
 """
 
-# A publication that became void with a deleted record is decided again: the record is back.
+# A publication that was retracted because its record was deleted is decided again, because the record is back.
 ATTACH = """
     update publications
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev,
@@ -128,8 +131,8 @@ ATTACH = """
      where kind = :kind and subject_id = :subject_id and uri is null
 """
 
-# The bytes that were sent last are forgotten: if they appear again, that is no echo of ours, somebody has reverted to
-# them. A publication that was withheld before its subject had a record stays withheld.
+# ``chosen_cid`` is cleared: if the bytes that we sent last appear again, somebody has reverted to them and it is not an
+# echo. A publication that was withheld before its subject had a record stays withheld.
 ADOPT = f"""
     update publications
        set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null, chosen_cid = null, earlier_cids = '',
@@ -143,8 +146,8 @@ ADOPT = f"""
 
 @dataclass(frozen=True, slots=True)
 class UnsentEdits:
-    """Local edits that no record contains, and all values of the subject when its record was deleted (encoded by
-    ``three_way_merge``).
+    """Local edits that no record contains, and all values that the subject had when its record was deleted. Both are
+    encoded by ``three_way_merge``.
     """
 
     edits: bytes
@@ -156,7 +159,8 @@ async def complete_by_echo(
 ) -> bool:
     """Mark a write as published because the firehose delivered our bytes under our key, whatever the response was.
 
-    ``is_deleted_since``: the record is known to have been deleted since; then only the write that is fixed now can be completed.
+    ``is_deleted_since``: the record is known to have been deleted after that. Then only the write that is currently
+    fixed can be completed.
     """
     if await tx.execute(COMPLETE_BY_ECHO, uri=uri, cid=cid, rev=rev, now=tx.now) == 1:
         return True
@@ -177,10 +181,10 @@ async def mark_lost(
     is_due_again: bool = False,
     unsent: UnsentEdits | None = None,
 ) -> bool:
-    """Mark a publication as void until its next edit, because somebody else deleted its record.
+    """Store that somebody else deleted the record. The publication stays without a record until its next edit.
 
-    ``is_due_again``: an edit was made here after the deletion, so a new record is due. ``unsent``: edits that are in no
-    record.
+    ``is_due_again``: an edit was made here after the deletion, so a new record is due. ``unsent``: edits that no record
+    contains.
     """
     changed = await tx.execute(
         LOSE,
@@ -198,17 +202,17 @@ async def mark_lost(
 
 
 async def keep_edits(tx: Transaction, owned: LeasedPublication, unsent: UnsentEdits) -> None:
-    """Keep unsent edits of an event whose record is deleted: they are applied to the record when it is back."""
+    """Keep the unsent edits of an event whose record was deleted. They are applied to the record if it comes back."""
     await tx.execute(KEEP_EDITS, kind=owned.kind, subject_id=owned.subject_id, edits=unsent.edits, merged=unsent.values)
 
 
 async def enqueue_again(tx: Transaction, uri: str) -> bool:
-    """Enqueue a publication that became void when its record was deleted: the record is back and attached to it."""
+    """Make a publication due whose record was deleted and is now back and attached to it."""
     return await tx.execute(ENQUEUE_AGAIN, uri=uri, now=tx.now) == 1
 
 
 async def erase(tx: Transaction, did: str) -> None:
-    """Mark all publications in a deleted account's repository as retracted, and delete their stored records."""
+    """Mark all publications in a deleted account's repository as retracted and delete their stored records."""
     await tx.execute(ERASE, did=did, reason=packed(PublicationReason.ACCOUNT_DELETED), now=tx.now)
     await in_flight.erase(tx, did)
 
@@ -216,8 +220,8 @@ async def erase(tx: Transaction, did: str) -> None:
 async def abandon_revision(tx: Transaction, owned: LeasedPublication) -> None:
     """Give up the revision that is due, because a later RSVP in another app made it obsolete.
 
-    A create that the PDS refused or never answered leaves no record: its key is abandoned, and late writes are looked
-    for.
+    If the PDS refused the create or did not respond, there is no record: its key is abandoned and watched for late
+    writes.
     """
     gave_up = await tx.execute(GIVE_UP_KEY, kind=owned.kind, subject_id=owned.subject_id, now=tx.now)
     if gave_up and owned.uri is not None:
@@ -239,7 +243,9 @@ async def remember_merge(tx: Transaction, *, uri: str, edits: bytes, merged: byt
 async def attach(
     tx: Transaction, *, kind: PublicationKind, subject_id: str, did: str, uri: str, cid: str, body: bytes, rev: str
 ) -> bool:
-    """Attach an existing record to a subject, from another app or from before a restore: updates go to this record."""
+    """Attach an existing record to a subject, so that updates go to this record. It was written by another app or
+    before a restore.
+    """
     return (
         await tx.execute(
             ATTACH, kind=kind, subject_id=subject_id, did=did, uri=uri, cid=cid, body=body, rev=rev, now=tx.now
@@ -259,13 +265,13 @@ _WAITING_OF: Final = f"""
 
 
 async def wake_switched_off(tx: Transaction, kind: PublicationKind) -> int:
-    """Make publications of a kind due that waited while its flag was off; returns how many."""
+    """Make the publications of a kind due that waited while its flag was off. Returns how many."""
     tx.after_commit(wake_dispatchers)
     kinds = [kind, SUPERSEDED_KIND.get(kind, kind)]
     return await tx.execute(_SWITCHED_OFF, kinds=kinds, reason=packed(PublicationReason.SWITCHED_OFF), now=tx.now)
 
 
 async def wake_waiting_of(tx: Transaction, user_id: str, kind: PublicationKind) -> int:
-    """Make a person's publications due that waited until an account of theirs was read; returns how many."""
+    """Make a person's publications due that waited until one of their accounts was read. Returns how many."""
     tx.after_commit(wake_dispatchers)
     return await tx.execute(_WAITING_OF, user_id=user_id, kind=kind, now=tx.now)

@@ -1,8 +1,8 @@
-"""What the publisher does to a publication: lease it, store what will be sent, store the answer.
+"""The publisher's statements on publications: lease a row, store what will be sent, store the response.
 
-Every statement names the lease number, so that the result of a handler whose lease ended changes nothing, and the
-states from which the graph allows the move. Record key, CID and bytes are stored *before* anything is sent. What a
-decision depends on may change while it is carried out: then ``needs_recheck`` is set, and the row is due again when it is
+Every statement checks the lease number, so that a handler whose lease ended changes nothing, and the states from which
+``GRAPH`` allows the move. Record key, CID and bytes are stored *before* anything is sent. If something that the
+decision depends on changes while it is carried out, ``needs_recheck`` is set, and the row becomes due again when it is
 completed.
 """
 
@@ -21,10 +21,10 @@ from openmeet.outbox.publications import GRAPH, PublicationKind, PublicationStat
 class LeasedPublication:
     """One publication as its handler sees it.
 
-    ``chosen_*``: fixed for the write in flight (or the last one); ``base_*``: the last version that we and the PDS
+    ``chosen_*``: fixed for the write in flight (or the last one). ``base_*``: the last version that we and the PDS
     agreed on. Earlier writes that may still arrive are stored by their CID. ``edits`` and ``merged``: see
     ``ingestion.three_way_merge``. ``merge_rounds``: how often a change by another app was merged since the last edit.
-    ``deleting_cid``: the version that a delete of ours was sent for, and not answered.
+    ``deleting_cid``: the version that we tried to delete without getting a response.
     """
 
     kind: PublicationKind
@@ -53,7 +53,9 @@ class LeasedPublication:
 
     @property
     def may_be_deleted(self) -> bool:
-        """Whether a delete of ours may have taken effect, or may still: then a deletion is no decision of anybody else."""
+        """Whether a delete of ours may have taken effect or may still do so. If the record disappears, nobody else need
+        have deleted it.
+        """
         is_unanswered = self.deleting_cid is not None and self.deleting_cid == self.base_cid
         return is_unanswered or self.state is PublicationState.RETRACTING
 
@@ -64,12 +66,12 @@ class LeasedPublication:
 
     @property
     def was_sent(self) -> bool:
-        """Whether we ever prepared a version of our own for its key; if not, another app wrote the record."""
+        """Whether we ever prepared a version of our own for its key. If not, another app wrote the record."""
         return self.chosen_revision is not None
 
     @property
     def may_exist_remotely(self) -> bool:
-        """Whether the PDS may hold a record: a key was chosen, so a request may have left."""
+        """Whether the PDS may hold a record. It may if a key was chosen, because a request may have been sent."""
         return self.uri is not None
 
 
@@ -83,7 +85,7 @@ FIND_BY_URI = f"select {COLUMNS} from publications where uri = :uri"
 
 OWNED_AMONG = "select uri from publications where uri in :uris"
 
-# An unanswered request may take effect much later: its CID is kept until there is a base again.
+# A request without a response may take effect much later, so its CID is kept until there is a base again.
 STORE_BEFORE_SENDING = """
     update publications
        set earlier_cids = case when chosen_cid is null or chosen_cid = coalesce(base_cid, '') or chosen_cid = :cid
@@ -97,8 +99,8 @@ STORE_BEFORE_SENDING = """
 
 _HELD = "kind = :kind and subject_id = :subject_id and lease = :lease and state in ('sending', 'retracting')"
 
-# Confirmed by the PDS's answer or by reading back; a newer revision makes it due again. Where the echo came first, the
-# row is completed already and this changes nothing.
+# The write is confirmed by the PDS's response or by reading the record back. A newer revision makes the row due again.
+# If the echo came first, the row is already completed and this changes nothing.
 SET_PUBLISHED = f"""
     update publications
        set state = case when revision > :revision or is_withdrawn = 1 or needs_recheck = 1 then 'due' else 'published' end,
@@ -118,7 +120,7 @@ MOVE = f"""
      where {_HELD} and state in (:from_a, :from_b)
 """
 
-# ``needs_recheck`` is ignored: the caller that forgets the record decides again in this transaction (``store_outcome.forget_record``).
+# ``needs_recheck`` is ignored, because the caller decides again in this transaction (``store_outcome.forget_record``).
 SET_RETRACTED = f"""
     update publications
        set earlier_cids = '', state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,
@@ -137,8 +139,8 @@ COMPLETE_WITHOUT_WRITE = f"""
 
 ATTACH_CURRENT = f"update publications set did = :did, uri = :uri where {_HELD} and state = 'sending' and uri is null"
 
-# Counts for this version only; a later one has another CID. The same bytes may be written again, though, so whatever ends
-# a publication clears it.
+# Applies to this version only; a later one has another CID. But the same bytes may be written again, so every statement
+# that ends a publication clears it.
 STORE_BEFORE_DELETING = f"update publications set deleting_cid = base_cid where {_HELD}"
 FORGET_DELETE = f"update publications set deleting_cid = null where {_HELD}"
 
@@ -152,13 +154,13 @@ async def find(reader: Reader, kind: PublicationKind, subject_id: str) -> Leased
 
 
 async def find_by_uri(reader: Reader, uri: str) -> LeasedPublication | None:
-    """The publication with this record; None for records that are not ours to write."""
+    """The publication with this record; None if we do not write the record."""
     row = await reader.fetch_one(FIND_BY_URI, uri=uri)
     return None if row is None else publication_of(row)
 
 
 async def owned_among(reader: Reader, uris: Sequence[str]) -> set[str]:
-    """Which of these records are ours to write."""
+    """Which of these records are written by us."""
     if not uris:
         return set()
     return {row["uri"] for row in await reader.fetch(OWNED_AMONG, uris=list(uris))}
@@ -167,10 +169,10 @@ async def owned_among(reader: Reader, uris: Sequence[str]) -> set[str]:
 async def store_before_sending(
     tx: Transaction, leased: LeasedPublication, sent: InFlightWrite, *, did: str, body: bytes
 ) -> int | None:
-    """Store what will be sent.
+    """Store what will be sent. From then on the write is in flight until there is a response.
 
-    Returns the writes of this record in the past hour without a local edit, this one included; None when the lease is
-    no longer ours and nothing may be sent. From now on the write is in flight, until it is answered.
+    Returns how often this record was written in the past hour without a local edit, including this write. Returns None
+    if the lease has been lost; then nothing may be sent.
     """
     row = await tx.fetch_one(
         STORE_BEFORE_SENDING,
@@ -201,9 +203,9 @@ async def set_published(
     rev: str,
     reason: Explanation | Reason | None = None,
 ) -> bool:
-    """Store that the PDS has these bytes, made of ``revision``, as of ``rev``; a newer revision stays due.
+    """Store that the PDS has these bytes, made of ``revision``, as of ``rev``. A newer revision stays due.
 
-    ``reason``: what the record lacks of what was asked for, and why.
+    ``reason``: which part of the requested content the record lacks, and why.
     """
     return (
         await tx.execute(
@@ -232,10 +234,10 @@ async def set_state(
     failed: bool = False,
     is_merge_round: bool = False,
 ) -> bool:
-    """Return the row in another state; False when the lease is no longer ours.
+    """Release the row in another state. Returns False if the lease has been lost.
 
-    A row that waits for a retry stays so; where the row is to be decided again, a decided state leaves it due. Raises
-    ImpossibleMove when the graph does not list the move.
+    A row that waits for a retry keeps waiting. A row with ``needs_recheck`` becomes due instead of getting a final
+    state. Raises ImpossibleMove if ``GRAPH`` does not allow the move.
     """
     waits = failed or is_merge_round or state is PublicationState.RETRACTING
     leased_as = PublicationState.RETRACTING if leased.state is PublicationState.RETRACTING else PublicationState.SENDING
@@ -259,7 +261,7 @@ async def set_state(
 
 
 async def complete_without_write(tx: Transaction, leased: LeasedPublication) -> bool:
-    """Settle this revision without a write, whatever the repository holds; False if the lease is no longer ours."""
+    """Complete this revision without a write, whatever the repository holds. Returns False if the lease has been lost."""
     return (
         await tx.execute(
             COMPLETE_WITHOUT_WRITE,
@@ -281,7 +283,7 @@ async def attach_current(tx: Transaction, leased: LeasedPublication, *, did: str
 
 
 async def start_retracting(tx: Transaction, leased: LeasedPublication) -> bool:
-    """Set the state to RETRACTING before the record is deleted, so that another worker continues if this one dies."""
+    """Set the state to RETRACTING before the record is deleted, so that another worker can continue if this one dies."""
     return (
         await tx.execute(
             START_RETRACTING, kind=leased.kind, subject_id=leased.subject_id, lease=leased.lease, now=tx.now
@@ -291,25 +293,27 @@ async def start_retracting(tx: Transaction, leased: LeasedPublication) -> bool:
 
 
 async def store_before_deleting(tx: Transaction, leased: LeasedPublication) -> None:
-    """Store that a delete is sent: without an answer, it may take effect while the row is in another state."""
+    """Store that a delete is about to be sent. Without a response, it may take effect when the row is already in
+    another state.
+    """
     await tx.execute(STORE_BEFORE_DELETING, kind=leased.kind, subject_id=leased.subject_id, lease=leased.lease)
 
 
 async def store_delete_refused(tx: Transaction, leased: LeasedPublication) -> None:
-    """Store that the delete was answered and not done, unless an earlier one was never answered."""
+    """Store that the delete was refused, unless an earlier delete never got a response."""
     if leased.deleting_cid is None:
         await forget_delete(tx, leased)
 
 
 async def forget_delete(tx: Transaction, leased: LeasedPublication) -> None:
-    """Forget the unanswered delete. If the record is deleted from now on, somebody else did it."""
+    """Forget a delete that never got a response. If the record disappears after this, somebody else deleted it."""
     await tx.execute(FORGET_DELETE, kind=leased.kind, subject_id=leased.subject_id, lease=leased.lease)
 
 
 async def set_retracted(tx: Transaction, leased: LeasedPublication, *, is_gone: bool) -> bool:
-    """Set the state to RETRACTED, and watch the key for late writes. ``is_gone``: see ``in_flight.watch_key``.
+    """Set the state to RETRACTED and watch the key for late writes. Returns False if the lease has been lost.
 
-    False if the lease is no longer ours.
+    ``is_gone``: see ``in_flight.watch_key``.
     """
     is_completed = (
         await tx.execute(
@@ -333,7 +337,7 @@ def in_retracting_state(leased: LeasedPublication) -> LeasedPublication:
 
 
 def publication_of(row: Row) -> LeasedPublication:
-    """Decode a row with ``COLUMNS``."""
+    """Decode a row with the columns ``COLUMNS``."""
     return LeasedPublication(
         PublicationKind(row["kind"]),
         row["subject_id"],
@@ -370,16 +374,17 @@ _READY = """(
         or (state = 'retracting' and due_at <= :now and leased_until is null)
         or (state in ('sending', 'retracting') and leased_until <= :now))"""
 
-# Leaves out people whose server is not called now, because it fails or a round for it is running. A record that was
-# never sent has no DID yet: its person's default one is used. Only this query here reads a table of a higher package.
+# Excludes people whose server is not called now, because its circuit is open or another round is calling it. A record
+# that was never sent has no DID yet; its person's default DID is used. This is the only query here that reads a table
+# of a higher package.
 _NOT_EXCLUDED = """not exists (
         select 1 from identities i
          where i.pds_url in :excluded_servers
            and (i.did = publications.did
                 or (publications.did is null and i.user_id = publications.user_id and i.is_default = 1)))"""
 
-# Retractions come first. The guard stands outside too: see groundwork/outbox/dispatcher.py. A row whose uri another row
-# of the same repository is sending cannot occur here: one row per record.
+# Retractions come first. The condition is repeated outside the subselect; groundwork/outbox/dispatcher.py says why. Two
+# rows cannot send the same record, because there is one row per record.
 LEASE = f"""
     update publications
        set state = case when state = 'retracting' then 'retracting' else 'sending' end,
@@ -391,7 +396,7 @@ LEASE = f"""
     returning {COLUMNS}
 """
 
-# More rows of the same people that can be sent in one call: rows that were never sent and never failed.
+# More rows of the same people that can be sent in the same call: rows that were never sent and never failed.
 _BATCHABLE = f"""{_READY} and attempts = 0 and state = 'due' and uri is null"""
 
 LEASE_BATCHABLE = f"""
@@ -411,7 +416,7 @@ SERVERS_OF = """
      where p.subject_id in :ids group by p.kind, p.subject_id order by p.kind, p.subject_id
 """
 
-# Matches no server: a list in a statement needs at least one element.
+# Matches no server. A list in a statement needs at least one element.
 _NO_SERVER = ["-"]
 
 LEASE_ONE = f"""
@@ -426,7 +431,9 @@ LEASE_ONE = f"""
 async def lease_due(
     tx: Transaction, *, limit: int, seconds: float, excluded_servers: Sequence[str] = ()
 ) -> list[LeasedPublication]:
-    """Lease what is due, retractions first, except for ``excluded_servers`` (with an open circuit, or being served)."""
+    """Lease rows that are due, retractions first, except for ``excluded_servers`` (those with an open circuit or being
+    called now).
+    """
     rows = await tx.fetch(
         LEASE,
         now=tx.now,
@@ -461,7 +468,7 @@ async def lease_batchable(
 
 
 async def servers_of(reader: Reader, leased: Sequence[LeasedPublication]) -> dict[tuple[PublicationKind, str], str]:
-    """PDS of each publication, by kind and subject; those of people without a repository are left out."""
+    """The PDS of each publication, by kind and subject. People without a repository are left out."""
     if not leased:
         return {}
     rows = await reader.fetch(SERVERS_OF, ids=sorted({one.subject_id for one in leased}))
@@ -471,7 +478,7 @@ async def servers_of(reader: Reader, leased: Sequence[LeasedPublication]) -> dic
 async def lease_one(
     tx: Transaction, *, kind: PublicationKind, subject_id: str, seconds: float
 ) -> LeasedPublication | None:
-    """Lease one publication if it is due, for a request that delivers its own publication at once."""
+    """Lease one publication if it is due. Used by a request that delivers its own publication immediately."""
     row = await tx.fetch_one(
         LEASE_ONE, kind=kind, subject_id=subject_id, now=tx.now, until=tx.now + int(seconds * SECOND)
     )

@@ -1,4 +1,4 @@
-"""Publications that move to another repository, another subject or a record that was found again; withdrawing them."""
+"""Moves of publications to another repository, to another subject or to a record that was found again; and withdrawals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from openmeet.outbox.publications import (
     recheck,
 )
 
-# Account merge.
+# Used when accounts are merged.
 REASSIGN = "update publications set user_id = :to_user where user_id = :from_user"
 
-# Two subjects turned out to be one: the publication that has a record is kept.
+# Two subjects turned out to be the same: keep the publication that has a record.
 DROP_UNSENT_TWIN = """
     delete from publications
      where kind = :kind and subject_id = :kept and uri is null
@@ -36,7 +36,7 @@ GIVE_TO_KEPT = """
 """
 
 
-# Only if nothing was ever sent, or if this very record was retracted here; not if a handler has the row, or has sent
+# Only if nothing was ever sent or this very record was retracted here, and only if no handler holds the row or has sent
 # something since.
 REATTACH = f"""
     update publications
@@ -46,8 +46,8 @@ REATTACH = f"""
        and (state <> 'retracted' or cast(:was_retracted_here as integer) = 1) and state <> 'sending' and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
 """
 
-# Somebody else deleted the record, and it is back: it is decided about like every other record. Edits made since
-# are published then. The subject still says that its record was deleted.
+# Somebody else deleted the record, and it is back. It is decided again like every other record, so edits made since are
+# published. The subject still says that its record was deleted.
 REATTACH_DELETED = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, was_lost = 0, attempts = 0, reason = '',
@@ -71,10 +71,11 @@ async def reattach(
     sent_revision: int,
     was_retracted_here: bool,
 ) -> bool:
-    """Attach a record again that was known before a database restore, or was retracted and is back, as the new base.
+    """Attach a record again, as the new base, that was known before a database restore, or that was retracted and is
+    back.
 
-    ``sent_revision``: the subject's revision that it represents; ``was_retracted_here``: we retracted this very record.
-    False if a write is in flight, or was sent.
+    ``sent_revision``: the subject's revision that the record represents. ``was_retracted_here``: we retracted this very
+    record. Returns False if a write is in flight or was sent.
     """
     changed = await tx.execute(
         REATTACH,
@@ -104,10 +105,10 @@ async def reattach_deleted(
     rev: str,
     awaits_host_decision: bool,
 ) -> bool:
-    """Attach a publication's record again, which somebody had deleted and which is back, as the new base.
+    """Attach a publication's record again, as the new base, after somebody deleted it and it came back.
 
-    ``awaits_host_decision``: the host has not yet decided what follows from the deletion. False where nothing was lost, or
-    where unsent edits are to be applied first (``publication_echoes.attach``).
+    ``awaits_host_decision``: the host has not yet decided what to do about the deletion. Returns False if no record was
+    lost, or if unsent edits have to be applied first (``publication_echoes.attach``).
     """
     changed = await tx.execute(
         REATTACH_DELETED,
@@ -125,7 +126,7 @@ async def reattach_deleted(
 
 
 async def move_to_user(tx: Transaction, kind: PublicationKind, subject_ids: Sequence[str], user_id: str) -> None:
-    """Move publications to another person's repository; each is decided again."""
+    """Move publications to another person's repository. Each is decided again."""
     await tx.execute_many(
         "update publications set user_id = :user_id where kind = :kind and subject_id = :subject_id",
         [{"kind": kind.value, "subject_id": one, "user_id": user_id} for one in subject_ids],
@@ -134,7 +135,7 @@ async def move_to_user(tx: Transaction, kind: PublicationKind, subject_ids: Sequ
 
 
 async def uri_of(reader: Reader, kind: PublicationKind, subject_id: str) -> str | None:
-    """URI of a subject's record, which may not be written yet; None if none was chosen."""
+    """URI of a subject's record; None if none was chosen. The record may not have been written yet."""
     row = await reader.fetch_one(
         "select uri from publications where kind = :kind and subject_id = :subject_id", kind=kind, subject_id=subject_id
     )
@@ -142,7 +143,7 @@ async def uri_of(reader: Reader, kind: PublicationKind, subject_id: str) -> str 
 
 
 async def holders_in(reader: Reader, kind: PublicationKind, did: str) -> frozenset[str]:
-    """Users whose records of this kind are, or were, in one repository."""
+    """Users whose records of this kind are, or once were, in a repository."""
     rows = await reader.fetch(
         "select distinct user_id from publications where kind = :kind and did = :did", kind=kind, did=did
     )
@@ -160,7 +161,7 @@ async def move_to_subject(
 ) -> None:
     """Give the record of a publication to another kind and subject.
 
-    A handler that runs at this moment holds an older lease: its result changes nothing.
+    If a handler is running at this moment, its lease is older and its result changes nothing.
     """
     new_kind, new_subject = to
     await tx.execute(
@@ -180,7 +181,7 @@ async def move_to_subject(
 async def create_for_record(
     tx: Transaction, kind: PublicationKind, subject_id: str, *, user_id: str, revision: int, record: tuple[str, str]
 ) -> None:
-    """Create a publication for a record (DID and URI) that was written by another app."""
+    """Create a publication for a record (DID and URI) that another app wrote."""
     did, uri = record
     await enqueue(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
     await tx.execute(ATTACH_RECORD, kind=kind, subject_id=subject_id, did=did, uri=uri)
@@ -189,7 +190,7 @@ async def create_for_record(
 async def undo_move_to_subject(
     tx: Transaction, kind: PublicationKind, subject_id: str, former: PublicationKind, uri: str, user_id: str
 ) -> None:
-    """Undo ``move_to_subject``: the former record is the one of this subject again, if a publication for it still exists."""
+    """Undo ``move_to_subject``: this subject gets its former record back, if there is still a publication for it."""
     held = await uri_of(tx, former, uri)
     if held is None:
         await tx.execute("delete from publications where kind = :kind and subject_id = :uri", kind=former, uri=uri)
@@ -205,8 +206,8 @@ async def undo_move_to_subject(
 
 @dataclass(frozen=True, slots=True)
 class JoinedSubjects:
-    """Two subjects to be merged into one. ``revision``: of the one that stays, greater than any enqueued for
-    either.
+    """Two subjects to be merged into one. ``revision``: the revision of the subject that stays, greater than any
+    enqueued for either.
     """
 
     kept: str
@@ -216,7 +217,9 @@ class JoinedSubjects:
 
 
 async def join_subjects(tx: Transaction, kind: PublicationKind, joined: Sequence[JoinedSubjects], user_id: str) -> None:
-    """Join the publications of merged subjects: one record has the content of ``kept``, a second one is retracted."""
+    """Join the publications of two merged subjects. One record gets the content of ``kept``; if there is a second, it
+    is retracted.
+    """
     if not joined:
         return
     subjects = [{"kind": kind, "kept": one.kept, "dropped": one.dropped} for one in joined]
@@ -229,8 +232,8 @@ async def join_subjects(tx: Transaction, kind: PublicationKind, joined: Sequence
     await enqueue_retractions(tx, kind=kind, subjects=retracted, records={})
 
 
-# A write in flight may still arrive, or come back as an echo or with somebody's edit: because of the mark the publisher
-# checks the row again then. Rows with the mark are never sent.
+# A write in flight may still arrive, or come back as an echo or with somebody's edit. The mark makes the publisher
+# check the row again in that case. Rows with the mark are never sent.
 _WITHDRAW = """
     update publications
        set is_withdrawn = 1, changed_at = :now,
@@ -246,8 +249,8 @@ ALLOW_ALL_OF = "update publications set is_withdrawn = 0 where user_id = :user_i
 
 
 async def withdraw(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
-    """Retract a record at its owner's request; it is not sent again before ``publications.retry_now``, or before they
-    consent to publishing again.
+    """Retract a record because its owner asked for it. It is not sent again until ``publications.retry_now`` is called
+    or the owner consents to publishing again.
     """
     tx.after_commit(wake_dispatchers)
     return await tx.execute(WITHDRAW, kind=kind, subject_id=subject_id, now=tx.now) == 1
@@ -256,7 +259,7 @@ async def withdraw(tx: Transaction, *, kind: PublicationKind, subject_id: str) -
 async def withdraw_record(
     tx: Transaction, *, kind: PublicationKind, subject_id: str, user_id: str, revision: int, record: tuple[str, str]
 ) -> None:
-    """``withdraw`` for a record (DID and URI) that another app wrote and that may have no publication yet."""
+    """Like ``withdraw``, for a record (DID and URI) that another app wrote and that may have no publication yet."""
     await publications.enqueue(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
     did, uri = record
     await tx.execute(ATTACH_RECORD, kind=kind, subject_id=subject_id, did=did, uri=uri)
@@ -271,10 +274,12 @@ async def withdraw_all_of(tx: Transaction, user_id: str) -> int:
 
 
 async def allow_all_of(tx: Transaction, user_id: str) -> int:
-    """Undo ``withdraw`` for everything of a person, because they consent (again). Returns the number of rows."""
+    """Undo ``withdraw`` for all of a person's publications, because they have consented again. Returns the number of
+    rows.
+    """
     return await tx.execute(ALLOW_ALL_OF, user_id=user_id)
 
 
 async def reassign(tx: Transaction, *, from_user: str, to_user: str) -> None:
-    """Account merge: give all publications to the account that stays."""
+    """Give all publications of a merged account to the account that stays."""
     await tx.execute(REASSIGN, from_user=from_user, to_user=to_user)

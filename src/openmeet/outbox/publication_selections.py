@@ -1,4 +1,4 @@
-"""Publications of subjects that a query selects: any number of them enqueued by one statement, without loading a row."""
+"""Enqueue the publications of all subjects that a query selects, in one statement and without loading a row."""
 
 from typing import Final
 
@@ -16,8 +16,8 @@ _ENQUEUE: Final = f"""
 
 
 async def enqueue_selected(tx: Transaction, *, kind: PublicationKind, chosen: str) -> None:
-    """``publications.enqueue`` for many subjects. ``chosen``: a trusted SQL select of ``id``, ``user_id`` and ``revision``,
-    ordered by id.
+    """Like ``publications.enqueue``, for many subjects. ``chosen``: a trusted SQL select of ``id``, ``user_id`` and
+    ``revision``, ordered by id.
     """
     tx.after_commit(wake_dispatchers)
     await tx.execute(_ENQUEUE.format(chosen), kind=kind, now=tx.now)

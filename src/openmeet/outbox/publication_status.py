@@ -1,4 +1,4 @@
-"""What a page shows about one record: the state of its publication, in words for its owner."""
+"""The status of one record's publication, as a page shows it to the record's owner."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from groundwork.errors import Explanation, unpacked
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason, RecordStatus
 
-# Shown instead of a state for a record that another app wrote.
+# Shown instead of a state if another app wrote the record.
 IMPORTED: Final = "imported"
 
-# Withheld rows that are sent once the person has consented and has a repository. All others stay here.
+# Withheld rows with these reasons are sent once the person has consented and has a repository. All others stay here.
 _PENDING: Final = frozenset(
     {
         PublicationReason.NOT_AGREED.value,
@@ -26,9 +26,9 @@ _PENDING: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class PublicationStatus:
-    """What a page shows about one record. ``due_at``: the next attempt; ``changed_at``: the last change of state.
+    """What a page shows about one record. ``due_at``: the next attempt. ``changed_at``: the last change of state.
 
-    ``is_withdrawn``: its owner retracted it, or withdrew their consent; it is not sent until they say otherwise.
+    ``is_withdrawn``: its owner retracted it or withdrew their consent. It is not sent until they consent again.
     """
 
     state: PublicationState
@@ -42,25 +42,25 @@ class PublicationStatus:
     is_withdrawn: bool = False
 
     def state_for_api(self, *, is_by_another_app: bool) -> str:
-        """The state in JSON: ``IMPORTED`` where the record is another app's and unchanged here, so that nothing is
-        withheld.
+        """The state in JSON. It is ``IMPORTED`` if another app wrote the record and nothing was changed here, so that
+        nothing is withheld.
         """
         is_untouched = self.uri is None and self.revision == 0 and self.state is PublicationState.WITHHELD
         return IMPORTED if is_by_another_app and is_untouched else self.state.value
 
     @property
     def _is_kept_here(self) -> bool:
-        """Whether the publisher decided that the record stays here: its host or author wants it off the network, or a
-        moderator reviews it.
+        """Whether the publisher decided that the record stays here, because its host or author wants it off the network
+        or a moderator is reviewing it.
         """
         return self.state is PublicationState.WITHHELD and self.reason is not None and self.reason.code not in _PENDING
 
     def shown(self, now: Instant, *, is_allowed: bool, is_by_another_app: bool = False) -> Explanation:
-        """The status as its owner sees it.
+        """The status that the owner is shown.
 
-        ``is_allowed``: its owner has consented and it is public, as of now. The state is that of the last check by the
-        publisher, so it may be older than a decision. ``is_by_another_app``: its record is in a repository, and
-        another app wrote it.
+        ``is_allowed``: the owner has consented and the subject is public, as of now. The state is the one from the
+        publisher's last check, so it can be older than a decision. ``is_by_another_app``: the record is in a repository
+        and another app wrote it.
         """
         if is_by_another_app and (self.uri is None or self.state is PublicationState.WITHHELD):
             if self.revision == 0:
@@ -104,7 +104,7 @@ class PublicationStatus:
         return status(problem=self.reason)
 
     def _shown_unwanted(self) -> Explanation:
-        """What is shown about a record that must not be on the PDS."""
+        """The status of a record that must not be on the PDS."""
         if self.state is PublicationState.RETRACTED:
             return RecordStatus.RETRACTED()
         if self.uri is None:
@@ -135,7 +135,7 @@ _SELECT: Final = """
 
 
 async def statuses(reader: Reader, kind: PublicationKind, subject_ids: Sequence[str]) -> dict[str, PublicationStatus]:
-    """The status of each subject; ``ONLY_HERE`` for those without a publication."""
+    """The status of each subject. Those without a publication have ``ONLY_HERE``."""
     found = dict.fromkeys(subject_ids, ONLY_HERE)
     if not found:
         return found

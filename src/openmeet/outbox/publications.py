@@ -1,8 +1,9 @@
-"""Publications: one row per record that is in a person's repository or may have to be, with declared states.
+"""Publications: one row per record that is, or may have to be, in a person's repository. Each has one of a fixed set of
+states.
 
-Domain code calls ``enqueue`` in the transaction of the edit; pages read ``publication_status``. What was sent, when and
-under which key is in ``publication_leases``, what the network reports in ``publication_echoes``. A row is out of date
-when its revision is above the one sent; times only say when to try.
+Domain code calls ``enqueue`` in the transaction of the edit; pages read ``publication_status``. ``publication_leases``
+stores what was sent, when and under which key; ``publication_echoes`` what the network reports. A row is out of date if
+its revision is greater than the one that was sent. Times only say when to try next.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,21 +19,21 @@ from groundwork.telemetry.logs import request_id
 
 
 class PublicationKind(StrEnum):
-    """Kind of a record and its subject: an event (event id), an RSVP (attendance id), a series (series id) …"""
+    """Kind of a record and of its subject: an event (event id), an RSVP (attendance id), a series (series id) …"""
 
     EVENT = "event"
     RSVP = "rsvp"
     SERIES = "series"
     GROUP = "group"  # group id
-    FORMER_GROUP = "former_group"  # URI of a superseded record of a group: it links to the present one
-    FORMER_EVENT = "former_event"  # URI of a superseded record of an event: it links to the present one
-    FORMER_SERIES = "former_series"  # the same of a series
-    MEMBERSHIP = "membership"  # membership id: what the member says
-    ACCEPTANCE = "acceptance"  # membership id: what the group says
-    GROUP_EVENT = "group_event"  # event id: that it is the group's
+    FORMER_GROUP = "former_group"  # URI of a superseded record of a group, which links to the current one
+    FORMER_EVENT = "former_event"  # URI of a superseded record of an event, which links to the current one
+    FORMER_SERIES = "former_series"  # URI of a superseded record of a series, which links to the current one
+    MEMBERSHIP = "membership"  # membership id: the member's record of the membership
+    ACCEPTANCE = "acceptance"  # membership id: the group's record of the membership
+    GROUP_EVENT = "group_event"  # event id: the group's record that the event is its own
 
 
-# A superseded record depends on its subject: when the subject is checked again, so are its superseded records.
+# Superseded records depend on their subject: when the subject is checked again, so are they.
 SUPERSEDED_KIND: Mapping[PublicationKind, PublicationKind] = {
     PublicationKind.EVENT: PublicationKind.FORMER_EVENT,
     PublicationKind.SERIES: PublicationKind.FORMER_SERIES,
@@ -42,25 +43,27 @@ SUPERSEDED_KIND: Mapping[PublicationKind, PublicationKind] = {
 class PublicationState(StrEnum):
     """State of a publication."""
 
-    WITHHELD = "withheld"  # visibility, settings, consent, not connected
-    WAITING = "waiting"  # its subject is not published yet, or an account of its person is not yet read
+    # because of its visibility, the settings, missing consent, or because no account is connected
+    WITHHELD = "withheld"
+    WAITING = "waiting"  # its subject is not published yet, or an account of its person has not been read yet
     DUE = "due"  # to be decided and carried out now
     SENDING = "sending"  # leased
     PUBLISHED = "published"
-    RETRYING = "retrying"  # tried again later: it failed, or its server is not called
-    BLOCKED = "blocked"  # we may not write there: its person must sign in again, grant access or reactivate the account
-    REFUSED = "refused"  # invalid, too large; the reason is kept
-    CONFLICTED = "conflicted"  # changed elsewhere, or written too often; its owner decides
+    RETRYING = "retrying"  # to be tried again later, because it failed or its server is not called now
+    # we may not write there until its person signs in again, grants access or reactivates the account
+    BLOCKED = "blocked"
+    REFUSED = "refused"  # invalid or too large; the reason is stored
+    CONFLICTED = "conflicted"  # changed elsewhere, or written too often; its owner has to decide
     RETRACTING = "retracting"  # its record is being deleted
     RETRACTED = "retracted"
 
 
 _S = PublicationState
 
-# Every move that is allowed. A handler may move a leased row to any state; ``sending -> due`` is the end of a lease or
-# a swap conflict, ``sending -> sending`` a new lease on a row whose lease ended. A row that never reached the PDS is
-# withheld, not retracted. Messages of the network move rows, too: an echo publishes, another app's edit becomes the
-# base, another app's deletion leaves nothing to retract, even if an edit made here must not be sent.
+# All allowed moves. A handler may move a leased row to any state. ``sending -> due`` is the end of a lease or a swap
+# conflict, ``sending -> sending`` a new lease on a row whose lease ended. A row that never reached the PDS is withheld,
+# not retracted. Messages from the network also move rows: an echo publishes; another app's edit becomes the base;
+# another app's deletion leaves nothing to retract, even if an edit made here must not be sent.
 GRAPH: Graph[PublicationState] = Graph(
     {
         _S.WITHHELD: frozenset({_S.DUE, _S.RETRACTED}),
@@ -77,8 +80,8 @@ GRAPH: Graph[PublicationState] = Graph(
     }
 )
 
-# What a new revision does to a row: these become due at once; a leased one stays leased (its handler sees the newer
-# revision when it completes); a blocked one waits for the login that it needs anyway.
+# Rows in these states become due immediately when there is a new revision. A leased row stays leased, because its
+# handler sees the newer revision when it completes. A blocked row waits for the login that it needs anyway.
 DUE_ON_NEW_REVISION = (
     _S.WITHHELD,
     _S.WAITING,
@@ -104,7 +107,7 @@ IF_NEWER = f"""
 """
 ENQUEUE = f"{INSERT_INTO} values (:kind, :subject_id, :user_id, 'due', :revision, :now, :edited_at, :now) {IF_NEWER}"
 
-# Only a row with a record key may have reached the PDS; the publisher withholds one without when it checks it.
+# Only a row with a record key may have reached the PDS. The publisher withholds a row without one when it checks it.
 RETRACT = f"""
     update publications set state = 'retracting', revision = :revision, due_at = :now, edited_at = :now, changed_at = :now,
            attempts = 0, reason = ''
@@ -117,7 +120,7 @@ ATTACH_RECORD = """
      where kind = :kind and subject_id = :subject_id and uri is null and leased_until is null
 """
 
-# A retraction that has started is finished first; then the row is decided again.
+# A retraction that has started is finished first. Then the row is decided again.
 RETRY_NOW = """
     update publications set state = case when state = 'retracting' then state else 'due' end, due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, writes = 0,
            reason = '', is_withdrawn = 0
@@ -126,7 +129,7 @@ RETRY_NOW = """
             or (state in ('retracting', 'retracted') and is_withdrawn = 1) or (state = 'retracted' and was_lost = 1))
 """
 
-# A handler that runs now may have decided before this change: because of the mark it leaves the row due.
+# A handler that is running now may have decided before this change. ``needs_recheck`` makes it leave the row due.
 MAYBE_LEASED = "state in ('sending', 'retracting')"
 DUE_OR_RECHECK = f"""state = case when {MAYBE_LEASED} then state else 'due' end,
            due_at = case when {MAYBE_LEASED} then due_at else :now end,
@@ -154,7 +157,7 @@ RECHECK_KIND = f"""
      where kind = :kind and (state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED})
 """
 _SUPERSEDED = "select f.uri from superseded_records f where f.kind = :subject_kind and f.subject_id in"
-# Engines limit the parameters of one statement; SQLite's limit is the lowest, 32,766.
+# Databases limit the number of parameters of one statement. SQLite's limit is the lowest, 32,766.
 _IDS_PER_STATEMENT = 1000
 
 
@@ -167,11 +170,12 @@ async def enqueue(
     revision: int,
     edited_at: Instant | None = None,
 ) -> None:
-    """Enqueue what makes the repository of ``user_id`` agree with this revision; the publisher decides how.
+    """Enqueue the work that brings the repository of ``user_id`` up to this revision. The publisher decides what that
+    is.
 
-    Call it with every edit of something that might be published, also if its record must now be deleted: what to do
-    (publish, retract, nothing) is decided from the present when the row is leased. Older or equal revisions change
-    nothing. ``edited_at``: the time of the edit, if not now.
+    Call it with every edit of something that might be published, even if its record must now be deleted: whether to
+    publish, retract or do nothing is decided when the row is leased, from the state at that time. Older or equal
+    revisions change nothing. ``edited_at``: the time of the edit, if it is not now.
     """
     await execute_together(
         tx,
@@ -190,9 +194,9 @@ def enqueue_write(
     revision: int,
     edited_at: Instant | None = None,
 ) -> SqlWrite:
-    """The statement of ``enqueue``, for one batch with the edit; superseded records are left alone."""
+    """The SQL write of ``enqueue``, for a batch together with the edit. It does not recheck superseded records."""
     tx.after_commit(wake_dispatchers)
-    # From here on the record can be traced by its subject, to the PDS and back (``record.published``,
+    # From here the record can be traced by its subject, to the PDS and back (``record.published``,
     # ``record.came_back``).
     request = request_id.get()
     tx.after_commit(
@@ -214,14 +218,14 @@ def enqueue_write(
 
 
 async def enqueue_many(tx: Transaction, *, kind: PublicationKind, subjects: Sequence[tuple[str, str, int]]) -> None:
-    """``enqueue`` for many: (subject, user id, revision)."""
+    """Like ``enqueue``, for many rows given as (subject, user id, revision)."""
     await enqueue_edits(tx, kind=kind, subjects=[(*one, tx.now) for one in subjects])
 
 
 async def enqueue_edits(
     tx: Transaction, *, kind: PublicationKind, subjects: Sequence[tuple[str, str, int, Instant]]
 ) -> None:
-    """``enqueue_many`` of edits that were made earlier, with the time of each."""
+    """Like ``enqueue_many``, for edits that were made earlier, with the time of each."""
     tx.after_commit(wake_dispatchers)
     await tx.execute_many(
         ENQUEUE,
@@ -253,7 +257,7 @@ async def enqueue_retraction(
 ) -> None:
     """Enqueue a retraction, because something was deleted or became private. Retractions are leased first.
 
-    ``record``: DID and URI of a record that another app wrote and that must be deleted, too.
+    ``record``: DID and URI of a record that another app wrote and that must also be deleted.
     """
     records = {} if record is None else {subject_id: record}
     await enqueue_retractions(tx, kind=kind, subjects=[(subject_id, user_id, revision)], records=records)
@@ -266,7 +270,9 @@ async def enqueue_retractions(
     subjects: Sequence[tuple[str, str, int]],
     records: Mapping[str, tuple[str, str]],
 ) -> None:
-    """``enqueue_retraction`` for many: (subject, user id, revision); ``records`` by subject, where there is one."""
+    """Like ``enqueue_retraction``, for many rows given as (subject, user id, revision). ``records``: by subject, if
+    there is one.
+    """
     tx.after_commit(wake_dispatchers)
     await tx.execute_many(
         RETRACT,
@@ -275,7 +281,7 @@ async def enqueue_retractions(
             for subject_id, _, revision in subjects
         ],
     )
-    # A row that is being retracted has this revision already, and nothing changes.
+    # A row that is already being retracted has this revision, so nothing changes.
     await enqueue_many(tx, kind=kind, subjects=subjects)
     await tx.execute_many(
         ATTACH_RECORD,
@@ -294,15 +300,17 @@ async def recheck_superseded(tx: Transaction, kind: PublicationKind, chosen: str
 
 
 async def retry_now(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
-    """Make a publication due now at a person's request, also if they retracted it or deleted its record in another app.
-    False if nothing waits.
+    """Make a publication due now because its owner asked for it, even if they had retracted it or deleted its record in
+    another app. Returns False if there is nothing to send.
     """
     tx.after_commit(wake_dispatchers)
     return await tx.execute(RETRY_NOW, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
 
 async def recheck_unpublished_of(tx: Transaction, user_id: str) -> int:
-    """Recheck what is not published of a person: they consented, connected an account, signed in again or are shown again."""
+    """Recheck a person's unpublished records, because they consented, connected an account, signed in again or are no
+    longer hidden.
+    """
     tx.after_commit(wake_dispatchers)
     return await tx.execute(RECHECK_UNPUBLISHED, user_id=user_id, now=tx.now)
 
@@ -310,8 +318,8 @@ async def recheck_unpublished_of(tx: Transaction, user_id: str) -> int:
 async def recheck(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str], is_edit: bool = False) -> None:
     """Make publications due, because something that the decision about them depends on has changed.
 
-    Also for rows that the PDS refused or that are in conflict: an earlier version may have to be deleted. ``is_edit``:
-    a person made the change, so the write does not count as one without an edit.
+    This includes rows that the PDS refused or that are in conflict, because an earlier version may have to be deleted.
+    ``is_edit``: a person made the change, so the write does not count as one without an edit.
     """
     tx.after_commit(wake_dispatchers)
     for start in range(0, len(subject_ids), _IDS_PER_STATEMENT):
@@ -321,26 +329,26 @@ async def recheck(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequen
 
 
 async def recheck_where(tx: Transaction, *, kind: PublicationKind, chosen: str, **parameters: object) -> None:
-    """``recheck`` for any number in one statement. ``chosen``: a trusted subselect of their subject ids."""
+    """Like ``recheck``, for any number of rows in one statement. ``chosen``: a trusted subselect of their subject ids."""
     tx.after_commit(wake_dispatchers)
     await tx.execute(_RECHECK.format(f"in ({chosen})"), kind=kind, is_edit=0, now=tx.now, **parameters)
     await recheck_superseded(tx, kind, f"({chosen})", **parameters)
 
 
 async def recheck_all_of(tx: Transaction, user_id: str) -> None:
-    """``recheck`` for everything of a person: their publishing settings changed."""
+    """Recheck everything of a person, because their publishing settings changed."""
     tx.after_commit(wake_dispatchers)
     await tx.execute(RECHECK_ALL_OF, user_id=user_id, now=tx.now)
 
 
 async def recheck_kind(tx: Transaction, kind: PublicationKind) -> None:
-    """``recheck`` for every record of a kind: publishing of that kind was switched on."""
+    """Recheck every record of a kind, because publishing of that kind was switched on."""
     tx.after_commit(wake_dispatchers)
     await tx.execute(RECHECK_KIND, kind=kind, now=tx.now)
 
 
 async def forget_unsent(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str]) -> None:
-    """Delete the rows of deleted subjects of which nothing was ever sent."""
+    """Delete the rows of deleted subjects for which nothing was ever sent."""
     await tx.execute_many(
         "delete from publications where kind = :kind and subject_id = :subject_id and uri is null",
         [{"kind": kind.value, "subject_id": one} for one in subject_ids],

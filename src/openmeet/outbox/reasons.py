@@ -1,10 +1,10 @@
-"""Why a record is not published, and the status of a publication as its owner sees it."""
+"""Reasons why a record is not published, and the status that its owner is shown."""
 
 from groundwork.errors import Reason
 
 
 class PublicationReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/records.py``."""
+    """Reason codes. Their messages are in ``i18n/reasons/records.py``."""
 
     NOT_AGREED = "publication.not_agreed"
     SPEAKER_NOT_AGREED = "publication.speaker_not_agreed"
@@ -91,7 +91,7 @@ class PublicationReason(Reason):
 
 
 class RecordStatus(Reason):
-    """What a page shows about one record; codes with messages beside those of ``PublicationReason``."""
+    """The status that a page shows for one record. These codes have messages, as those of ``PublicationReason`` do."""
 
     ON_THE_NETWORK = "publication_status.on_the_network"
     DELETED_IN_ANOTHER_APP = "publication_status.deleted_in_another_app"

@@ -1,4 +1,6 @@
-"""Superseded records: what an event, series or group had in repositories of earlier owners, linking to its successor."""
+"""Superseded records: records of an event, series or group in the repositories of earlier owners. Each links to its
+successor.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,10 +13,10 @@ from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
 
 @dataclass(frozen=True, slots=True)
 class SupersededRecord:
-    """A superseded record. ``kind``: that of its subject.
+    """A superseded record. ``kind``: the kind of its subject.
 
-    ``is_authors``: its former owner wrote it in another app, and only they may delete it. ``is_there``: the repository
-    still has it, as far as is known.
+    ``is_authors``: its former owner wrote it in another app, and only they may delete it. ``is_there``: as far as is
+    known, the repository still has it.
     """
 
     uri: str
@@ -56,7 +58,7 @@ async def find(reader: Reader, uri: str) -> SupersededRecord | None:
 
 
 async def subjects_of(reader: Reader, kind: PublicationKind, uris: Collection[str]) -> dict[str, str]:
-    """The subject that each superseded record belonged to, by URI; URIs of other records are left out."""
+    """The subject of each superseded record, by URI. URIs of other records are left out."""
     if not uris:
         return {}
     rows = await reader.fetch(
@@ -67,7 +69,7 @@ async def subjects_of(reader: Reader, kind: PublicationKind, uris: Collection[st
     return {row["uri"]: row["subject_id"] for row in rows}
 
 
-# A URI is free for a new record after its record was retracted, if the author wrote the event in another app, or if the
+# A URI can be used by a new record if its record was retracted, if the author wrote the event in another app, or if the
 # event was deleted here.
 _HELD = """
     select f.uri from superseded_records f left join events e on f.kind = 'event' and e.id = f.subject_id
@@ -78,7 +80,9 @@ _HELD = """
 
 
 async def owned_among(reader: Reader, uris: Collection[str]) -> set[str]:
-    """The URIs among these that still belong to a subject here: a record written there makes no new event or series."""
+    """The URIs that still belong to a subject here. A record that is written to one of them does not make a new event
+    or series.
+    """
     if not uris:
         return set()
     return {row["uri"] for row in await reader.fetch(_HELD, uris=sorted(uris))}
@@ -95,13 +99,13 @@ async def of_subject(reader: Reader, kind: PublicationKind, subject_id: str) -> 
 
 
 async def last_in_repository(reader: Reader, kind: PublicationKind, subject_id: str, did: str) -> str | None:
-    """URI of a subject's last superseded record in one repository; None if it had none there."""
+    """URI of the last superseded record that a subject had in one repository; None if it had none there."""
     here = [one.uri for one in await of_subject(reader, kind, subject_id) if one.uri.startswith(f"at://{did}/")]
     return here[-1] if here else None
 
 
 async def latest(reader: Reader, kind: PublicationKind, subject_ids: Collection[str]) -> dict[str, str]:
-    """URI of each subject's last superseded record; subjects without one are left out."""
+    """URI of each subject's last superseded record. Subjects without one are left out."""
     if not subject_ids:
         return {}
     rows = await reader.fetch(
@@ -113,7 +117,7 @@ async def latest(reader: Reader, kind: PublicationKind, subject_ids: Collection[
 
 
 async def assign(tx: Transaction, kind: PublicationKind, dropped: str, kept: str) -> None:
-    """Assign the superseded records of a dropped subject to the one that it was merged into."""
+    """Assign the superseded records of a subject that was merged into another one to that one."""
     await tx.execute(
         "update superseded_records set subject_id = :kept where kind = :kind and subject_id = :dropped",
         kind=kind,
@@ -123,12 +127,12 @@ async def assign(tx: Transaction, kind: PublicationKind, dropped: str, kept: str
 
 
 async def delete(tx: Transaction, uri: str) -> None:
-    """Delete a superseded record, because its subject has its record under this URI (again)."""
+    """Delete a superseded record, because its URI is (again) the URI of the subject's current record."""
     await delete_each(tx, [uri])
 
 
 async def delete_each(tx: Transaction, uris: Collection[str]) -> None:
-    """Delete several superseded records, as ``delete``."""
+    """Like ``delete``, for several superseded records."""
     if uris:
         await tx.execute("delete from superseded_records where uri in :uris", uris=sorted(uris))
 
@@ -136,14 +140,14 @@ async def delete_each(tx: Transaction, uris: Collection[str]) -> None:
 async def mark_gone(tx: Transaction, uri: str) -> SupersededRecord | None:
     """Store that the repository no longer has a superseded record. Its URI still leads to its subject.
 
-    Returns the record; None if it was known to be gone.
+    Returns the record; None if it was already known to be gone.
     """
     changed = await tx.execute("update superseded_records set is_there = 0 where uri = :uri and is_there = 1", uri=uri)
     return await find(tx, uri) if changed else None
 
 
 async def erase(tx: Transaction, did: str) -> list[SupersededRecord]:
-    """Delete the superseded records in a deleted account's repository, with their publications; returns them."""
+    """Delete the superseded records in a deleted account's repository, with their publications. Returns them."""
     rows = await tx.fetch(ERASE[tx.engine], did=did)
     await tx.execute_many(
         "delete from publications where kind = :kind and subject_id = :uri",

@@ -1,1 +1,1 @@
-"""Recurrence rules of RFC 5545: checked, expanded in wall-clock time, split, described in words. Pure."""
+"""Recurrence rules of RFC 5545: checked, expanded in wall-clock time, split, and described in words. Pure."""

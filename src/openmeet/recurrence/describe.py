@@ -1,7 +1,7 @@
-"""A pattern in words: "Every second week on Tuesday at 18:00, until 24 December 2026, except 8 December".
+"""A recurrence pattern in words: "Every second week on Tuesday at 18:00, until 24 December 2026, except 8 December".
 
-Nothing is joined outside a message: what one adds to a sentence is a message with the sentence as its parameter
-``repeats``, so that a translation may put it anywhere.
+Sentences are never assembled by joining strings. Each addition is a message of its own that takes the sentence as its
+parameter ``repeats``, so that a translation can put it anywhere.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _FROM_THE_END: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _ByInterval:
-    """A pattern: of each period or of every so many, and of every second one, which has a word of its own."""
+    """Messages for every period, for every n-th period, and for every second one, which many languages have a word for."""
 
     forms: Plural
     second: LazyText
@@ -94,21 +94,21 @@ _ONLY_SOME: Final = {
 _WORKING = tuple(Weekday(day) for day in range(5))
 _WEEKEND = (Weekday(5), Weekday(6))
 _WHOLE_WEEK = tuple(Weekday(day) for day in range(7))
-# More dates than this are counted instead of listed.
+# If there are more dates than this, they are counted instead of listed.
 _NAMED_DATES = 6
 
 
 def describe(pattern: Pattern) -> str:
-    """One sentence without a full stop. Times are in the series' zone, which is not named.
+    """One sentence without a full stop. Times are in the series' time zone, which the sentence does not name.
 
-    An exception that removes no date is not named either.
+    Exceptions that remove no date are left out.
     """
     text = describe_inside(pattern)
     return text[:1].upper() + text[1:]
 
 
 def describe_inside(pattern: Pattern) -> str:
-    """The same inside of a sentence: it begins with a small letter where the language writes one."""
+    """Like ``describe``, for use within a sentence: it begins with a small letter in languages that require one."""
     rule = pattern.rule
     if rule is None:
         return _single_dates(pattern)
@@ -132,7 +132,7 @@ def describe_inside(pattern: Pattern) -> str:
 
 
 def _single_dates(pattern: Pattern) -> str:
-    """Single dates, in order; where all are excluded, the first one as it was."""
+    """Single dates, in order. If all are excluded, the first one as it was."""
     dates = sorted({pattern.start, *pattern.added} - set(pattern.left_out)) or [pattern.start]
     first = date_in_words(dates[0].date())
     if not pattern.is_all_day:
@@ -144,7 +144,9 @@ def _single_dates(pattern: Pattern) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Repeats:
-    """How often. ``is_clause``: it ends with a clause that a comma closes."""
+    """How often the rule repeats, in words. ``is_clause``: the words end with a clause that has to be closed by a
+    comma.
+    """
 
     text: str
     is_clause: bool = False
@@ -165,7 +167,7 @@ def _how_often(rule: Rule, start: datetime) -> _Repeats:
 
 
 def _daily(rule: Rule) -> _Repeats:
-    # Seven weekdays are every day.
+    # Seven weekdays mean every day.
     limits = [gettext("a %(weekday)s", weekday=_weekdays(rule, "or"))] if rule.by_day not in {(), _WHOLE_WEEK} else []
     if rule.by_month_day:
         limits.append(gettext("%(days)s of the month", days=_month_days(rule.by_month_day, "or")))
@@ -207,8 +209,8 @@ def _weekdays(rule: Rule, joined: str) -> str:
 
 
 def _is_plain_monthly(rule: Rule) -> bool:
-    """Whether days of a month have a short wording: "Friday the 13th" has; "the second Friday, if it is the 13th" has
-    none.
+    """Whether there is a short wording for the days of a month. There is for "Friday the 13th", but not for "the second
+    Friday, if it is the 13th".
     """
     return not (rule.by_month_day and any(day.nth for day in rule.by_day))
 
@@ -236,7 +238,7 @@ def _days_of_month(rule: Rule, start: datetime) -> str:
 
 
 def _spelt_out(rule: Rule) -> str:
-    """The generic wording: every part, one after the other; a date must match all of them."""
+    """The generic wording: every part in turn, all of which a date must match."""
     is_of_year = rule.freq == "YEARLY" and not rule.by_month
     parts = []
     if rule.by_day not in {(), _WHOLE_WEEK}:
@@ -267,7 +269,9 @@ def _weekday_of_period(day: Weekday, *, is_of_year: bool) -> str:
 
 
 def _names_positions(rule: Rule) -> bool:
-    """Whether positions can be worded as "the last working day": of one month or year, and of days alone."""
+    """Whether positions can be worded like "the last working day". They can if they count days, not times, within one
+    month or year.
+    """
     is_one_period = rule.freq == "MONTHLY" or (rule.freq == "YEARLY" and len(rule.by_month) <= 1)
     times = max(1, len(rule.by_hour)) * max(1, len(rule.by_minute)) * max(1, len(rule.by_second))
     return (
@@ -280,7 +284,7 @@ def _names_positions(rule: Rule) -> bool:
 
 
 def _only_some(rule: Rule, repeats: str) -> str:
-    """With the positions after the set that they choose from, where the wording of the days does not include them."""
+    """Append the positions to the set that they select from, unless the wording of the days already includes them."""
     if not rule.by_position or _names_positions(rule):
         return repeats
     named = _list([gettext("the %(nth)s", nth=_ordinal(position)) for position in _in_order(rule.by_position)], "and")
@@ -316,14 +320,14 @@ def _ordinal(nth: int) -> str:
 
 
 def _numbered(nth: int) -> str:
-    # English has four endings; other languages translate all of them alike.
+    # English has four ordinal endings. Other languages translate all of them the same way.
     if 10 <= nth % 100 <= 20 or nth % 10 not in {1, 2, 3}:
         return gettext("%(number)sth", number=nth)
     return {1: lazy("%(number)sst"), 2: lazy("%(number)snd"), 3: lazy("%(number)srd")}[nth % 10].filled(number=nth)
 
 
 def _month_days(days: Sequence[int], joined: str) -> str:
-    """The last day stands behind the others."""
+    """The days of the month, with the last day at the end."""
     return _list([_month_day(day) for day in sorted(days, key=lambda day: day == -1)], joined)
 
 
@@ -334,7 +338,7 @@ def _month_day(day: int) -> str:
 def _yearly(rule: Rule, start: datetime) -> str:
     interval = rule.interval
     if rule.by_week:
-        # A week without a weekday means all of its days (``expand``).
+        # A week without a weekday means all days of that week (``expand``).
         days = _any_day() if rule.by_day in {(), _WHOLE_WEEK} else _weekday_list(rule.by_day)
         return _DAYS_OF_WEEKS.filled(interval, days=days, weeks=_weeks(rule, "and"))
     if rule.by_year_day:
@@ -368,7 +372,7 @@ def _weeks(rule: Rule, joined: str) -> str:
 
 
 def _weeks_begin(rule: Rule, weeks: str) -> str:
-    """With the first day of the week, where it differs from the default."""
+    """Append the first day of the week if it differs from the default."""
     if not rule.week_start:
         return weeks
     return gettext("%(weeks)s (weeks begin on %(weekday)s)", weeks=weeks, weekday=weekday(rule.week_start))
@@ -420,7 +424,7 @@ def date_in_words(day: date) -> str:
 
 
 def _dates(dates: Sequence[datetime], pattern: Pattern) -> str:
-    """The days; with times where these are not implied."""
+    """The days, with times unless they are implied."""
     if len(dates) > _NAMED_DATES:
         return gettext("%(number)s dates", number=number(len(dates)))
     usual = _times(pattern, pattern.rule)

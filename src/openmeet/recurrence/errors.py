@@ -1,4 +1,4 @@
-"""Refused recurrence rules, with a code for programs and a sentence for people."""
+"""Errors for refused recurrence rules: a code for programs and a sentence for people."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ FIELD = "recurrence"
 
 
 class RuleErrorCode(StrEnum):
-    """The reason. One per kind of mistake; each names the part that is wrong."""
+    """Why a rule was refused: one code per kind of mistake."""
 
     MISSING_FREQ = "MISSING_FREQ"
     UNSUPPORTED_FREQ = "UNSUPPORTED_FREQ"
@@ -41,7 +41,9 @@ class RuleErrorCode(StrEnum):
 
 
 class RuleRefused(InvalidInput):
-    """A recurrence rule that is not accepted. ``code``: what is wrong; ``part``: where (``BYDAY``; empty: the whole)."""
+    """A recurrence rule was refused. ``code``: what is wrong. ``part``: in which part of the rule (``BYDAY``; empty for
+    the whole rule).
+    """
 
     def __init__(self, code: RuleErrorCode, part: str, why: Why, **params: object) -> None:
         super().__init__(FIELD, why, name=code.value, **params)

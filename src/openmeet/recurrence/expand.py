@@ -1,10 +1,10 @@
-"""Expand a rule to wall-clock dates, period by period; ends and exclusions are applied by ``expansion``.
+"""Expand a rule to wall-clock dates, period by period. ``expansion`` applies its end and the exclusions.
 
-Source: RFC 5545, section 3.3.10, with the table of its BY… parts. There are only fourteen kinds of year (leap or not,
-and seven first weekdays), so the days that a rule names are computed once per kind, and a rule that names one day in a
-century costs no more than a weekly one. Positions (BYSETPOS) are computed, never enumerated.
+Source: RFC 5545, section 3.3.10, with the table of its BY… parts. There are only fourteen kinds of year (leap year or
+not, and seven weekdays for 1 January), so the days that a rule selects are computed once per kind, and a rule that
+selects one day in a century costs no more than a weekly one. Positions (BYSETPOS) are computed, never enumerated.
 
-The work is counted in steps: one for each year or week, one for each day that is tried, one for each date.
+The work is counted in steps: one for each year or week, one for each day that is tried, and one for each date.
 """
 
 import calendar
@@ -20,9 +20,10 @@ from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
 from openmeet.recurrence.reasons import RecurrenceReason
 from openmeet.recurrence.rule import Rule, Weekday
 
-# No dates after this day: a century after the last one that can be written.
+# No dates are returned after this day. It is a century after the last date that can be written.
 END: Final = datetime(2300, 1, 1)  # noqa: DTZ001  # wall time is naive here
-# A test over 275 years finds every rule with at most one time a day within these; sparser ones take a hundred of them.
+# Enough to find all dates of any rule with at most one time a day over 275 years, as a test checks. Sparser rules need
+# a hundredth of that.
 MAX_STEPS: Final = 250_000
 
 _Times: TypeAlias = tuple[time, ...]
@@ -30,13 +31,13 @@ _Times: TypeAlias = tuple[time, ...]
 
 @dataclass(slots=True)
 class Steps:
-    """Steps of one expansion, or of several that share a limit."""
+    """Step counter of one expansion, or of several that share a limit."""
 
     taken: int = 0
     most: int = MAX_STEPS
 
     def take(self, number: int = 1) -> None:
-        """Raises RuleRefused (TOO_MANY_DATES) beyond the limit."""
+        """Count steps. Raises RuleRefused (TOO_MANY_DATES) beyond the limit."""
         self.taken += number
         if self.taken > self.most:
             why = RecurrenceReason.TOO_MANY_STEPS
@@ -46,7 +47,7 @@ class Steps:
 def dates_by_rule(
     first: datetime, rule: Rule, begin: datetime, end: datetime, steps: Steps | None = None
 ) -> Iterator[datetime]:
-    """Dates in ``[begin, end)``, in order, none before ``first``, whose own time counts where the rule names it.
+    """Dates in ``[begin, end)``, in order, from ``first`` on. ``first`` itself is included only if the rule selects it.
 
     The end of the rule (COUNT, UNTIL) is ignored. Raises RuleRefused (TOO_MANY_DATES).
     """
@@ -72,14 +73,16 @@ def dates_by_rule(
 
 
 def _is_plain(rule: Rule) -> bool:
-    """Whether it is only "every n days", or every n weeks on these weekdays: nearly all rules of people."""
+    """Whether the rule is only "every n days", or "every n weeks on these weekdays", as nearly all rules are."""
     return rule == Rule(
         rule.freq, rule.interval, rule.count, rule.until, by_day=rule.by_day, week_start=rule.week_start
     ) and (rule.freq == "WEEKLY" or (rule.freq == "DAILY" and not rule.by_day))
 
 
 def _plain_days(first: datetime, rule: Rule, begin: date, end: date) -> Iterator[date]:
-    """The days of a plain rule, perhaps with a period more on either side, in a third of the general algorithm's time."""
+    """The days of a plain rule, possibly with one more period on either side. Takes a third of the time of the general
+    algorithm.
+    """
     if rule.freq == "DAILY":
         period, days = first.date(), [0]
         step = timedelta(days=rule.interval)
@@ -97,7 +100,7 @@ def _plain_days(first: datetime, rule: Rule, begin: date, end: date) -> Iterator
 
 
 def _spelt_out(first: datetime, rule: Rule) -> Rule:
-    """The rule with all defaults from its start filled in, and without parts that are the same for all its days."""
+    """The rule with the defaults from its start filled in, and without the parts that are the same for all its days."""
     if not (rule.by_week or rule.by_year_day or rule.by_month_day or rule.by_day):
         match rule.freq:
             case "YEARLY":
@@ -117,7 +120,7 @@ def _spelt_out(first: datetime, rule: Rule) -> Rule:
 
 
 def _by_weeks(first: datetime, rule: Rule, begin: date, end: date, steps: Steps) -> Iterator[tuple[date, _Times]]:
-    """Weeks do not divide a year: they are expanded one by one."""
+    """Expand week by week, because years do not consist of whole weeks."""
     times = _times(rule)
     week = first.date() - timedelta(days=(first.weekday() - rule.week_start) % 7)
     step = timedelta(weeks=rule.interval)
@@ -152,18 +155,19 @@ def _by_years(first: datetime, rule: Rule, begin: date, end: date, steps: Steps)
             yield date.fromordinal(base + number), times
 
 
-# A hundred common rules in all kinds of year; an entry has at most 366 days with at most 48 shared times.
+# Room for a hundred common rules in all kinds of year. An entry has at most 366 days, which share at most 48 times.
 @lru_cache(maxsize=2_000)
 def named_days(rule: Rule, weekday: int, *, is_leap: bool, was_leap: bool) -> tuple[tuple[int, int, _Times], ...]:
-    """The days of one kind of year, without INTERVAL: day number in the year from 0, month, times of the day.
+    """The days that a rule selects in one kind of year, ignoring INTERVAL: day number in the year (from 0), month,
+    times of the day.
 
-    ``weekday`` is that of the first of January; ``was_leap`` is of the year before, for the week that both share.
-    ``rule`` is a daily, monthly or yearly one with defaults filled in.
+    ``weekday`` is the weekday of 1 January. ``was_leap``: the year before was a leap year, which matters for the week
+    that both years share. ``rule`` is daily, monthly or yearly, with its defaults filled in.
     """
     times = _times(rule)
     days = [one for one in _days_of(weekday, is_leap=is_leap) if _is_named(rule, one, was_leap=was_leap)]
     found: list[tuple[int, int, _Times]] = []
-    # A day, a month or the year is one set, from which positions choose.
+    # Positions select from a set: a day, a month or the whole year.
     for _, some in groupby(days, key={"DAILY": _number, "MONTHLY": _month}.get(rule.freq, _nothing)):
         period = list(some)
         for which, own in _chosen(len(period), times, rule.by_position):
@@ -172,7 +176,7 @@ def named_days(rule: Rule, weekday: int, *, is_leap: bool, was_leap: bool) -> tu
 
 
 def _chosen(days: int, times: _Times, positions: tuple[int, ...]) -> Iterator[tuple[int, _Times]]:
-    """The days at the positions, of so many days of one period, each with all its times; days by number."""
+    """Which of the ``days`` of a period the positions select, as day numbers from 0, each with its selected times."""
     if not positions:
         yield from ((day, times) for day in range(days))
         return
@@ -192,7 +196,9 @@ def _times(rule: Rule) -> _Times:
 
 @dataclass(frozen=True, slots=True)
 class _Day:
-    """A day of a kind of year, with all that a rule can test. Numbers count from 0, ``day`` of the month from 1."""
+    """A day of a kind of year, with everything that a rule can test. ``number`` and ``weekday`` count from 0, ``month``
+    and ``day`` from 1.
+    """
 
     number: int
     month: int
@@ -231,14 +237,14 @@ def _is_among(numbers: Iterable[int], number: int, total: int) -> bool:
 def _is_weekday(rule: Rule, day: _Day, wanted: Weekday) -> bool:
     if day.weekday != wanted.day:
         return False
-    # The second Monday is one of the month, or of the year where a yearly rule names no month.
+    # "The second Monday" counts within the month, or within the year if a yearly rule has no BYMONTH.
     is_of_year = rule.freq == "YEARLY" and not rule.by_month
     number, total = (day.number + 1, day.year_days) if is_of_year else (day.day, day.month_days)
     return wanted.nth in {0, (number - 1) // 7 + 1, -((total - number) // 7 + 1)}
 
 
 def _week(day: _Day, week_start: int, *, was_leap: bool) -> tuple[int, int]:
-    """The number of a day's week, and how many weeks its year has: a week belongs to the year of its fourth day."""
+    """The number of a day's week, and how many weeks its year has. A week belongs to the year of its fourth day."""
     fourth = day.number - (day.weekday - week_start) % 7 + 3
     year_days = day.year_days
     if fourth < 0:
@@ -246,11 +252,12 @@ def _week(day: _Day, week_start: int, *, was_leap: bool) -> tuple[int, int]:
         fourth += year_days
     elif fourth >= year_days:
         return 1, _ANY_WEEKS
-    # A year has as many weeks as fourth days of weeks.
+    # A year has as many weeks as it contains fourth days of a week.
     return fourth // 7 + 1, (year_days - 1 - fourth) // 7 + fourth // 7 + 1
 
 
-# The first week of the next year: that year's number of weeks is left open, so the day is never in its week -52 or -53.
+# For days in the first week of the next year. That year's number of weeks is not computed, so the day is never in its
+# week -52 or -53.
 _ANY_WEEKS: Final = 200
 
 

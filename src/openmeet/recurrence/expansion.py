@@ -1,14 +1,14 @@
-"""Dates of a pattern: ``expand`` yields naive wall-clock times; this module maps them into the zone and applies ends
-and exclusions.
+"""Dates of a pattern: ``expand`` yields naive wall-clock times; this module maps them into the time zone and applies
+the end and the exclusions.
 
-Policies (RFC 5545, 3.3.5 and 3.3.10, and where it is silent the design): a time inside a DST gap is read with the
-offset before the gap and counts; an ambiguous time is the first of both; the start always counts, also towards COUNT;
-UNTIL is inclusive, and a local one is read in the zone; COUNT is applied before exclusions; two dates of one instant
-are one.
+Policies (RFC 5545, sections 3.3.5 and 3.3.10; our own decisions where it is silent): a time inside a DST gap is read
+with the offset before the gap and counts; an ambiguous time is the first of the two; the start always counts, also
+towards COUNT; UNTIL is inclusive, and a local UNTIL is read in the pattern's zone; COUNT is applied before exclusions;
+two dates at the same instant are one.
 
-The work is bounded for any rule: expansion begins at the window, never goes further than ``HORIZON_YEARS`` after it,
-and counts its steps (``expand.MAX_STEPS``). ``between`` caches its results, per pattern and calendar year; ``walk``
-computes lazily.
+The work is bounded for any rule: expansion begins at the window, never goes more than ``HORIZON_YEARS`` beyond it, and
+counts its steps (``expand.MAX_STEPS``). ``between`` caches its results per pattern and calendar year; ``walk`` computes
+lazily.
 """
 
 from bisect import bisect_left
@@ -35,12 +35,12 @@ from openmeet.recurrence.wall_time import instant_of, local_of, zone
 
 HORIZON_YEARS: Final = 100
 
-# A wall clock and the instant that it means differ by less than a day and a half anywhere on Earth, changes of the date
-# line included.
+# Anywhere on Earth, wall-clock time differs from UTC by less than a day and a half, even when a place changes its side
+# of the date line.
 _MARGIN = timedelta(days=2)
-# Room for the margin before it.
+# Leaves room to subtract the margin.
 _BEGIN = datetime(2, 1, 1)  # noqa: DTZ001  # wall time is naive
-# The most that clocks ever skipped is a day (Samoa, 2011).
+# The longest time that clocks ever skipped is one day (Samoa, 2011).
 _LONGEST_GAP = timedelta(hours=25)
 _MOMENT = timedelta(seconds=1)
 _MICROSECOND = timedelta(microseconds=1)
@@ -48,7 +48,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Occurrence:
-    """One date. ``original`` is its naive wall-clock time by the rule: its permanent identifier (RECURRENCE-ID)."""
+    """One date. ``original`` is its naive wall-clock time by the rule, which identifies it permanently (RECURRENCE-ID)."""
 
     at: Instant
     original: datetime
@@ -60,14 +60,14 @@ def between(pattern: Pattern, start: Instant, end: Instant, *, limit: int | None
     if end <= start:
         return found
     if limit is not None and _is_dense(pattern):
-        # One year of it has thousands of dates, of which few are wanted.
+        # One year has thousands of dates, and the caller wants only a few.
         far = min(max(_year(start), pattern.start.year - 1) + HORIZON_YEARS, END.year)
         return list(islice(walk(pattern, start, min(end, _begin(far))), limit))
     year = first_year = max(_year(start), pattern.start.year - 1)
     last_year = min(_year(Instant(end - 1)), year + HORIZON_YEARS, END.year)
     token = _token(pattern)
     while year <= last_year and (limit is None or len(found) < limit):
-        # Two years at a time, unless all are asked for at once: then in one pass.
+        # Two years at a time with a limit; without one, all years in one pass.
         for occurrences in _years(pattern, token, year, last_year if limit is None else min(year + 1, last_year)):
             # Only the first and last year can be partly outside the window.
             first = bisect_left(occurrences, start, key=_at) if year == first_year else 0
@@ -80,13 +80,13 @@ def between(pattern: Pattern, start: Instant, end: Instant, *, limit: int | None
 def walk(pattern: Pattern, start: Instant, end: Instant, steps: Steps | None = None) -> Iterator[Occurrence]:
     """The dates that begin in ``[start, end)``, in order, computed lazily.
 
-    ``steps``: a limit shared by several walks, each of which counts from its start. Raises RuleRefused (TOO_MANY_DATES)
-    beyond it.
+    ``steps``: a limit that several walks share; each of them expands from its pattern's start. Raises RuleRefused
+    (TOO_MANY_DATES) beyond it.
     """
     begin, behind = max(_wall(start), _BEGIN) - _MARGIN, min(_wall(end), END) + _MARGIN
     left_out = {_instant(pattern, at) for at in _within(pattern.left_out, begin - _MARGIN, behind + _MARGIN)}
     last: Instant | None = None
-    # A DST gap reverses the order of wall-clock times, by at most its length.
+    # Because of a DST gap, instants can be out of order by at most the length of the gap.
     early: list[Occurrence] = []
     for original in chain(_originals(pattern, begin, behind, steps), [None]):
         one = None if original is None else Occurrence(_instant(pattern, original), original)
@@ -100,7 +100,7 @@ def walk(pattern: Pattern, start: Instant, end: Instant, steps: Steps | None = N
 
 
 def _originals(pattern: Pattern, begin: datetime, end: datetime, steps: Steps | None) -> Iterator[datetime]:
-    """Wall-clock times in ``[begin, end)``, in order, perhaps twice; exclusions are not applied."""
+    """Wall-clock times in ``[begin, end)``, in order, possibly with duplicates and without applying exclusions."""
     rule = pattern.rule
     by_rule_: Iterable[datetime] = ()
     if rule is not None and rule.count is not None and steps is None:
@@ -114,7 +114,9 @@ def _originals(pattern: Pattern, begin: datetime, end: datetime, steps: Steps | 
 
 
 def following(pattern: Pattern, after: Instant, count: int) -> list[Occurrence]:
-    """The next ``count`` dates at or after an instant; fewer where the pattern ends, or has none for a hundred years."""
+    """The next ``count`` dates at or after an instant. Fewer if the pattern ends or has no more dates within a hundred
+    years.
+    """
     far = local_of(after, "UTC").replace(tzinfo=None)
     end = min(datetime(far.year + HORIZON_YEARS, 1, 1), END)  # noqa: DTZ001
     return between(pattern, after, instant_of(end, "UTC"), limit=count)
@@ -127,7 +129,7 @@ def is_date_of(pattern: Pattern, original: datetime) -> bool:
 
 
 def check_occurs(pattern: Pattern) -> None:
-    """Raises RuleRefused (NEVER_OCCURS) for a rule without a date within a hundred years of the start; its end is
+    """Raises RuleRefused (NEVER_OCCURS) if the rule has no date within a hundred years of the start. The rule's end is
     ignored.
     """
     rule = pattern.rule
@@ -140,9 +142,9 @@ def check_occurs(pattern: Pattern) -> None:
 
 
 def check_asked(pattern: Pattern) -> None:
-    """Raises RuleRefused for mistakes: a rule without a date, or one that ends before it begins.
+    """Check a rule that a person entered. Raises RuleRefused if it has no date, or if it ends before it begins.
 
-    The latter is accepted in imported data: there only the start remains.
+    The latter is accepted in imported data, where only the start is left.
     """
     check_occurs(pattern)
     until = None if pattern.rule is None else pattern.rule.until
@@ -158,20 +160,23 @@ def check_asked(pattern: Pattern) -> None:
         raise RuleRefused(RuleErrorCode.BAD_UNTIL, "UNTIL", why)
 
 
-@lru_cache(maxsize=32)  # used by the sentence, and by the preview around it
+@lru_cache(maxsize=32)  # called by the sentence and by the preview around it
 def idle_exceptions(pattern: Pattern) -> tuple[datetime, ...]:
-    """Exclusions that exclude nothing: on another day, or at another time of that day."""
+    """Exclusions that exclude nothing, because they are on another day or at another time of that day."""
     whole = replace(pattern, left_out=())
     return tuple(
         one
         for one in pattern.left_out
-        # Nearly all match as they are; any other may be the time that clocks showed instead.
+        # Nearly all exclusions match directly. Any other one may be the time that clocks showed instead of a skipped
+        # one.
         if not _occurrences(whole, one, one + _MOMENT) and _at_instant(whole, _instant(pattern, one)) is None
     )
 
 
 def starts_by_rule(pattern: Pattern) -> bool:
-    """Whether the rule names the start; if not, programs disagree whether the start counts towards COUNT."""
+    """Whether the rule selects the start. If it does not, programs disagree about whether the start counts towards
+    COUNT.
+    """
     if pattern.rule is None:
         return False
     until = replace(pattern.rule, count=None)
@@ -179,19 +184,19 @@ def starts_by_rule(pattern: Pattern) -> bool:
 
 
 def first_by_rule(pattern: Pattern) -> datetime | None:
-    """The first date that the rule names, at or after the start; None without a rule."""
+    """The first date that the rule selects, at or after the start; None without a rule."""
     if pattern.rule is None:
         return None
     return next(dates_by_rule(pattern.start, pattern.rule, pattern.start, END), None)
 
 
 def originals_with_count(pattern: Pattern) -> tuple[datetime, ...]:
-    """Every wall-clock time of a rule with COUNT, excluded or not."""
+    """Every wall-clock time of a rule with COUNT, including excluded ones."""
     return _counted(*_counting(pattern))
 
 
 def last_of(pattern: Pattern) -> Occurrence | None:
-    """The last date of a pattern that ends; None for one that does not, or has no date left."""
+    """The last date of a pattern; None if it never ends or has no date left."""
     if pattern.rule is not None and pattern.rule.count is None and pattern.rule.until is None:
         return None
     ends = [pattern.start, *pattern.added[-1:]]
@@ -200,7 +205,8 @@ def last_of(pattern: Pattern) -> Occurrence | None:
     elif pattern.rule is not None and pattern.rule.until is not None:
         ends.append(min(pattern.rule.until.at, END))
     token = _token(pattern)
-    # A zone can move a date into an adjacent year. From the end: in between there may be hundreds of thousands.
+    # A time zone can move a date into an adjacent year. Search from the end, because there may be hundreds of thousands
+    # of dates in between.
     for year in range(max(ends).year + 1, min(pattern.start, *pattern.added[:1], END).year - 2, -1):
         (occurrences,) = _years(pattern, token, year, year)
         if occurrences:
@@ -209,7 +215,7 @@ def last_of(pattern: Pattern) -> Occurrence | None:
 
 
 def clear() -> None:
-    """Clear the caches: for measurements."""
+    """Clear the caches, for measurements."""
     _kept.clear()
     _tokens.clear()
     _counted.cache_clear()
@@ -217,19 +223,21 @@ def clear() -> None:
     expand.named_days.cache_clear()
 
 
-# (token of a pattern, year of the instant in UTC) -> its occurrences. Bounded by their number, because a year has one
-# or thousands of them; one takes about 130 bytes, so all together stay below 30 MB. An empty year counts as one.
+# (token of a pattern, year of the instant in UTC) -> its occurrences. The size is limited by the number of occurrences,
+# because a year can have one or thousands. An occurrence takes about 130 bytes, so the cache stays below 30 MB. An
+# empty year counts as one.
 _kept: LRUCache[tuple[int, int], tuple[Occurrence, ...]] = LRUCache(200_000, getsizeof=lambda kept: len(kept) + 1)
 
-# Hashing a pattern is slow: it is done once per question, not once per year. The value is a token and the size: a
-# pattern is cached with it, and may have a thousand exclusions and a thousand additions. All together stay below 30 MB.
+# Hashing a pattern is slow, so it is done once per call and not once per year. The value is a token and the size,
+# because the pattern is cached with it and may have a thousand exclusions and a thousand additions. The cache stays
+# below 30 MB.
 _tokens: LRUCache[Pattern, tuple[int, int]] = LRUCache(400_000, getsizeof=itemgetter(1))
 _SHORTEST: Final = 8
 _next_token = count()
 
 
 def _token(pattern: Pattern) -> int:
-    """A number that identifies this pattern, and is never reused after eviction."""
+    """A number that identifies this pattern and is never reused, even after eviction."""
     known = _tokens.get(pattern)
     if known is None:
         known = _tokens[pattern] = next(_next_token), _SHORTEST + len(pattern.left_out) + len(pattern.added)
@@ -262,12 +270,14 @@ def _years(pattern: Pattern, token: int, first: int, last: int) -> list[tuple[Oc
 
 
 def _is_dense(pattern: Pattern) -> bool:
-    """Whether it meets several times a day: then one year has thousands of dates."""
+    """Whether the pattern has several dates a day. One year then has thousands of dates."""
     return pattern.rule is not None and bool(pattern.rule.by_hour or pattern.rule.by_minute or pattern.rule.by_second)
 
 
 def _at_instant(pattern: Pattern, at: Instant) -> Occurrence | None:
-    """The date of this very instant: the first of those that mean it, where clocks skipped an hour."""
+    """The date at exactly this instant. If several wall-clock times mean it because clocks skipped an hour, the first
+    of them.
+    """
     shown = local_of(at, pattern.zone_name or "UTC").replace(tzinfo=None)
     found = _occurrences(pattern, shown - _LONGEST_GAP, shown + _MOMENT)
     return next((one for one in found if one.at == at), None)
@@ -303,22 +313,23 @@ def _counting(pattern: Pattern) -> tuple[datetime, Rule]:
     return pattern.start, pattern.rule
 
 
-# Bounded by the number of dates, not of rules: one has up to ten thousand. All together stay below 30 MB.
+# Limited by the number of dates, not of rules, because a rule has up to ten thousand dates. The cache stays below 30
+# MB.
 @cached(LRUCache(500_000, getsizeof=len), lock=Lock())
 def _counted(start: datetime, rule: Rule) -> tuple[datetime, ...]:
-    """All dates of a rule with COUNT: the start is the first, whether the rule names it or not."""
+    """All dates of a rule with COUNT. The start is the first, whether the rule selects it or not."""
     return tuple(islice(_from_start(start, rule, Steps()), rule.count))
 
 
 def _from_start(start: datetime, rule: Rule, steps: Steps) -> Iterator[datetime]:
-    """The start, and the rule's dates after it; its end is ignored."""
+    """The start, and the rule's dates after it, ignoring the rule's end."""
     return chain([start], (at for at in dates_by_rule(start, rule, start, END, steps) if at != start))
 
 
 def _by_rule(
     pattern: Pattern, rule: Rule, start: datetime, end: datetime, steps: Steps | None = None
 ) -> Iterator[datetime]:
-    """Dates of a rule without COUNT in ``[start, end)`` by the wall clock, up to its UNTIL."""
+    """Dates of a rule without COUNT in ``[start, end)`` of wall-clock time, up to its UNTIL."""
     dates = dates_by_rule(pattern.start, rule, start, end, steps)
     until = rule.until
     if until is None:
@@ -338,12 +349,12 @@ def _instant(pattern: Pattern, local: datetime) -> Instant:
 
 @cache
 def _begin(year: int) -> Instant:
-    """When a year begins in UTC."""
+    """The beginning of a year in UTC."""
     return instant_of(datetime(year, 1, 1), "UTC")  # noqa: DTZ001  # read in UTC
 
 
 def _wall(at: Instant) -> datetime:
-    """A wall-clock time in UTC."""
+    """The wall-clock time of an instant in UTC."""
     return to_datetime(at).replace(tzinfo=None)
 
 

@@ -1,6 +1,6 @@
-"""Recurrence pattern: start, rule, exclusions and additions; all of it wall-clock time in one zone.
+"""Recurrence pattern: start, rule, exclusions and additions, all of them wall-clock times in one time zone.
 
-Occurrences are computed by ``expansion``. A pattern is a value: equal ones share the cached results.
+``expansion`` computes the occurrences. A pattern is a value: equal patterns share their cached results.
 """
 
 import re
@@ -21,10 +21,11 @@ _EXTENDED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """``start`` is naive wall-clock time in ``zone_name`` (None: floating, the same everywhere; read as UTC).
+    """A recurrence pattern. ``start`` is a naive wall-clock time in ``zone_name`` (None: floating, the same everywhere;
+    read as UTC).
 
-    ``left_out`` and ``added`` are naive, too, sorted and without duplicates. The start always counts, whether the rule
-    names it or not; without a rule the dates are the start and the added ones.
+    ``left_out`` and ``added`` are also naive, sorted and without duplicates. The start is always a date, whether the
+    rule selects it or not. Without a rule, the dates are the start and the added ones.
     """
 
     start: datetime
@@ -44,7 +45,7 @@ def pattern(
     added: Iterable[datetime] = (),
     is_all_day: bool = False,
 ) -> Pattern:
-    """A checked pattern. Raises RuleRefused (unknown zone, a rule with times for whole days, too many dates)."""
+    """Return a checked pattern. Raises RuleRefused (unknown zone, a rule with times for whole days, too many dates)."""
     if zone_name is not None and not is_zone(zone_name):
         raise RuleRefused(RuleErrorCode.UNKNOWN_ZONE, "zone", RecurrenceReason.UNKNOWN_ZONE, zone=zone_name[:60])
     if is_all_day:
@@ -62,7 +63,8 @@ def _day(at: datetime) -> datetime:
 
 
 def parse_date(text: str, zone_name: str | None) -> datetime:
-    """One value of EXDATE, RDATE or DTSTART as naive wall-clock time: basic or extended form, an instant if it ends in Z.
+    """Parse one value of EXDATE, RDATE or DTSTART, in basic or extended form, into a naive wall-clock time. A value
+    that ends in Z is an instant.
 
     Raises RuleRefused.
     """
@@ -82,16 +84,18 @@ def parse_date(text: str, zone_name: str | None) -> datetime:
             last=str(LAST_YEAR),
         )
     if moment.tzinfo is not None:
-        # Of an hour that comes twice only the first is a date here (``wall_time``).
+        # If an hour occurs twice, only the first one is a date here (``wall_time``).
         return moment.astimezone(zone(zone_name) if zone_name else UTC).replace(tzinfo=None, fold=0)
     return moment
 
 
 def parse_dates(text: str, zone_name: str | None) -> list[datetime]:
-    """Parse stored values: one property value of RFC 5545, separated by commas; empty text has none."""
+    """Parse stored values: one property value of RFC 5545, separated by commas. An empty text has no values."""
     return [parse_date(piece.strip(), zone_name) for piece in text.split(",") if piece.strip()]
 
 
 def format_dates(dates: Sequence[datetime], *, is_all_day: bool = False) -> str:
-    """The inverse of ``parse_dates``: ``20261224T180000,20261231T180000`` in the series' zone, or dates."""
+    """The inverse of ``parse_dates``: ``20261224T180000,20261231T180000`` in the series' time zone, or dates without a
+    time.
+    """
     return ",".join(at.strftime("%Y%m%d" if is_all_day else "%Y%m%dT%H%M%S") for at in dates)

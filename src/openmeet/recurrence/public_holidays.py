@@ -1,6 +1,7 @@
-"""Names of public holidays, from the package ``holidays``: those of a whole country, without its states.
+"""Names of public holidays, from the package ``holidays``. Only holidays of a whole country are included, not those of
+its states.
 
-The package is imported at the first question: it takes most of a second and 20 MB, so only worker processes ask.
+The package is imported on first use, because that takes most of a second and 20 MB. Only worker processes need it.
 """
 
 import importlib
@@ -8,21 +9,21 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final
 
-# Beyond these years a calendar is a guess: governments move holidays.
+# Outside these years a list of holidays is a guess, because governments move them.
 _YEARS_AHEAD: Final = 5
 
 
 def named(country: str, days: Iterable[date], today: date, language: str) -> Mapping[date, str]:
-    """The names of those of these days that are public holidays, in the language if the package speaks it.
+    """The names of the given days that are public holidays, in the language if the package supports it.
 
-    ``country``: two letters (ISO 3166-1); one that the package does not know has no holidays.
+    ``country``: two letters (ISO 3166-1). A country that the package does not know has no holidays.
     """
     holidays = importlib.import_module("holidays")
     wanted = {day for day in days if today.year - 1 <= day.year <= today.year + _YEARS_AHEAD}
     if not wanted or country not in holidays.list_supported_countries(include_aliases=False):
         return {}
     known = holidays.country_holidays(country).supported_languages
-    # Without a language the package speaks the country's own.
+    # Without a language, the package uses the country's own.
     spoken = next(
         (one for one in (language, f"{language}_GB", f"{language}_US", "en_GB", "en_US") if one in known), None
     )

@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class RecurrenceReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/calendars.py``."""
+    """Reason codes. Their messages are in ``i18n/reasons/calendars.py``."""
 
     TOO_LONG = "recurrence.too_long"
     EMPTY = "recurrence.empty"

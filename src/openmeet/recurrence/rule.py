@@ -1,8 +1,8 @@
-"""A recurrence rule as a value: parsed from RFC 5545 text and formatted back.
+"""A recurrence rule as a value, parsed from RFC 5545 text and formatted back.
 
-Source: RFC 5545, section 3.3.10. Stricter than libraries that expand rules: rules on which they would loop, or
-disagree, are refused here with the part's name. Frequencies below a day (``SECONDLY`` …) are refused: people do not
-meet so often, and two lines of such a rule keep a server busy for hours.
+Source: RFC 5545, section 3.3.10. This is stricter than libraries that expand rules: rules on which they would loop or
+disagree are refused here, with the name of the part. Frequencies below a day (``SECONDLY`` …) are refused, because
+people do not meet that often and two lines of such a rule can keep a server busy for hours.
 """
 
 import re
@@ -30,7 +30,9 @@ _UNTIL = re.compile(r"([0-9]{8})(?:T([0-9]{6})(Z)?)?")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Weekday:
-    """``day`` counts from Monday, 0; ``nth`` is the ordinal within month or year (``-1``: the last), 0 for every one."""
+    """A weekday in BYDAY. ``day`` counts from Monday, 0. ``nth`` is the ordinal within the month or year (``-1``: the
+    last; 0: every one).
+    """
 
     day: int
     nth: int = 0
@@ -38,7 +40,9 @@ class Weekday:
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """The last moment that counts. ``at`` is naive: UTC if ``is_utc``, else in the series' zone; midnight of a date."""
+    """The last moment that counts. ``at`` is naive: UTC if ``is_utc``, otherwise in the series' time zone. For a date,
+    it is midnight.
+    """
 
     at: datetime
     is_date: bool = False
@@ -47,7 +51,9 @@ class Until:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A checked rule. Lists are sorted and without duplicates, so equal rules are equal values and have one text."""
+    """A checked rule. Lists are sorted and have no duplicates, so that equivalent rules are equal values with the same
+    text.
+    """
 
     freq: str
     interval: int = 1
@@ -177,7 +183,9 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
 
 
 def checked(rule: Rule) -> Rule:
-    """The same rule. Raises RuleRefused where parts contradict one another (the table of RFC 5545, section 3.3.10)."""
+    """Return the rule unchanged. Raises RuleRefused if its parts contradict each other (the table of RFC 5545, section
+    3.3.10).
+    """
     if rule.count is not None and rule.until is not None:
         raise RuleRefused(RuleErrorCode.COUNT_AND_UNTIL, "UNTIL", RecurrenceReason.TWO_ENDS)
     if any(day.nth for day in rule.by_day) and (rule.freq not in {"MONTHLY", "YEARLY"} or rule.by_week):
@@ -214,7 +222,7 @@ def checked(rule: Rule) -> Rule:
 
 
 def format_rule(rule: Rule) -> str:
-    """The rule's canonical text, in the order in which people read it."""
+    """The rule's canonical text, with its parts in the order in which people read them."""
     parts = [f"FREQ={rule.freq}"]
     if rule.interval != 1:
         parts.append(f"INTERVAL={rule.interval}")
@@ -253,10 +261,10 @@ def format_until(until: Until) -> str:
 
 
 def until_date(day: date) -> Until:
-    """UNTIL a day, that day included."""
+    """UNTIL with a date; that day is included."""
     return Until(datetime(day.year, day.month, day.day), is_date=True)  # noqa: DTZ001  # wall time is naive here
 
 
 def until_instant(moment: datetime) -> Until:
-    """UNTIL an aware moment, that moment included."""
+    """UNTIL with an aware datetime; that moment is included."""
     return Until(moment.astimezone(UTC).replace(tzinfo=None, microsecond=0), is_utc=True)

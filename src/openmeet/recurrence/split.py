@@ -1,4 +1,4 @@
-"""Split a pattern, and map exclusions and dates to a changed rule: a cancelled week stays cancelled."""
+"""Split a pattern, and carry exclusions and dates over to a changed rule, so that a cancelled week stays cancelled."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -17,10 +17,10 @@ from openmeet.recurrence.wall_time import instant_of
 
 
 def split(pattern: Pattern, at: datetime) -> tuple[Pattern, Pattern]:
-    """The part before a date of the pattern, and the rest with this date as its first.
+    """Split a pattern at one of its dates: the part before that date, and the rest, which begins with it.
 
-    ``at`` is the date's wall-clock time by the rule; it may be excluded. Raises Refused where it is no date of the
-    pattern (``NoSuchDate``), or the first one (``FirstDate``): then the first part would be empty.
+    ``at`` is the date's wall-clock time by the rule; it may be excluded. Raises Refused if it is not a date of the
+    pattern (``NoSuchDate``), or if it is the first one (``FirstDate``), because the first part would be empty.
     """
     dates = (*pattern.added, *pattern.left_out)
     if at not in dates and not expansion.is_date_of(pattern, at):
@@ -40,7 +40,7 @@ def _before(pattern: Pattern, at: datetime) -> Pattern | None:
             return replace(pattern, added=added, left_out=left_out)
         if not added:
             return None
-        # The start is after an added date: that date becomes the first of its half.
+        # If an added date lies before the start of its half, it becomes the first date of that half.
         return replace(pattern, start=added[0], rule=None, added=added[1:], left_out=left_out)
     last = _last_by_rule(pattern, at)
     return replace(
@@ -80,7 +80,7 @@ def behind(pattern: Pattern, at: datetime) -> Pattern:
 
 
 def _last_by_rule(pattern: Pattern, at: datetime) -> datetime:
-    """The newest date by the rule before ``at``; the start is one."""
+    """The last date before ``at`` that the rule selects, or the start."""
     whole = replace(pattern, added=(), left_out=())
     zone = pattern.zone_name or "UTC"
     end = instant_of(at, zone)
@@ -99,12 +99,12 @@ _UNITS: Final = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 
 
 def still_left_out(old: Pattern, new: Pattern) -> tuple[datetime, ...]:
-    """Exclusions of the new pattern, so that nothing returns that the old one excluded; sorted.
+    """The sorted exclusions of the new pattern that keep everything excluded that the old pattern excluded.
 
-    An exclusion means its day, week, month or year, whichever is the shorter step of both rules. A date that the new
-    rule names, too, is excluded alone. Where all old dates of a period were excluded, all new ones are; where only some
-    were, the dates that replace them (``remap``). Exclusions without a counterpart are kept, in case the rule comes
-    back.
+    An exclusion applies to its day, week, month or year, whichever is the shorter period of the two rules. A date that
+    the new rule also selects is simply excluded again. If all old dates of a period were excluded, all new dates of
+    that period are; if only some were, the dates that replace them are (``remap``). Exclusions without a counterpart
+    are kept, in case the old rule is restored.
     """
     if old.rule is None or new.rule is None:
         return old.left_out
@@ -127,7 +127,7 @@ def still_left_out(old: Pattern, new: Pattern) -> tuple[datetime, ...]:
 
 
 def _period(at: datetime, unit: str) -> tuple[datetime, datetime]:
-    """The day, week, month or year of a wall-clock time: its begin and that of the next one."""
+    """The day, week, month or year that contains a wall-clock time: its beginning and the beginning of the next one."""
     day = at.replace(hour=0, minute=0, second=0)
     match unit:
         case "DAILY":
@@ -145,28 +145,28 @@ def _period(at: datetime, unit: str) -> tuple[datetime, datetime]:
 
 def _within(pattern: Pattern, begin: datetime, end: datetime) -> list[datetime]:
     zone = pattern.zone_name or "UTC"
-    # A wall clock and the instant that it means differ by less than two days.
+    # Wall-clock time differs from UTC by less than two days.
     found = expansion.between(
         pattern, Instant(instant_of(begin, zone) - 2 * DAY), Instant(instant_of(end, zone) + 2 * DAY)
     )
     return [one.original for one in found if begin <= one.original < end]
 
 
-# With fewer than two dates there is no usual distance: dates are never moved further than this.
+# With fewer than two dates there is no usual distance between dates. They are then moved by at most this much.
 _ALONE = timedelta(days=3)
 
 
 def remap(
     old: Sequence[datetime], new: Sequence[datetime], *, apart: Collection[datetime] = ()
 ) -> dict[datetime, datetime | None]:
-    """Old date -> new date, or None for one without a counterpart. No new date is used twice.
+    """Map each old date to a new one, or to None if it has no counterpart. No new date is used twice.
 
-    A date stays itself where it still exists; else it becomes the date on the same day; else the nearest free one that
-    is closer than half the usual distance between dates (a weekly meeting that moves from Tuesday to Wednesday),
-    keeping order.
+    A date that still exists maps to itself. Otherwise it maps to the date on the same day. Otherwise it maps to the
+    nearest free date that keeps the order and is closer than half the usual distance between dates, as when a weekly
+    meeting moves from Tuesday to Wednesday.
 
-    ``apart``: old dates that the rule no longer named. Such a date becomes one of the rule again where that names it or
-    its otherwise free day; it never takes a date on another day.
+    ``apart``: old dates that the old rule no longer selected. Such a date maps to a new one only at the same time or on
+    the same day, if no other date needs it.
     """
     free = sorted(set(new))
     found: dict[datetime, datetime | None] = dict.fromkeys(sorted(set(old)))

@@ -1,6 +1,7 @@
-"""Rules as JSON for programs that do not want to parse RFC 5545 text. Computed and accepted, never stored.
+"""Rules as JSON, for programs that do not want to parse RFC 5545 text. This form is computed and accepted, but never
+stored.
 
-Names follow JSCalendar's RecurrenceRule (RFC 8984, section 4.3.3) where it has one.
+Names follow JSCalendar's RecurrenceRule (RFC 8984, section 4.3.3) where it defines one.
 """
 
 import calendar
@@ -62,9 +63,10 @@ def to_json(rule: Rule) -> dict[str, Any]:
 
 
 def from_json(value: Mapping[str, Any]) -> Rule:
-    """The rule of such an object. Raises RuleRefused as ``parse_rule`` does, which it uses.
+    """The rule that a JSON object describes. Raises RuleRefused like ``parse_rule``, which it uses.
 
-    An unknown member, or one of another type, is refused: ignored or read as text, it would make another rule.
+    Unknown members and members of the wrong type are refused. Ignoring them or reading them as text would make a
+    different rule.
     """
     _known_only(value, _NAMES, RecurrenceReason.MEMBER_UNKNOWN)
     parts = [f"FREQ={_rule_text(value, 'frequency', RuleErrorCode.UNSUPPORTED_FREQ)}"] if "frequency" in value else []
@@ -89,7 +91,7 @@ def _known_only(value: Mapping[str, Any], known: frozenset[str], reason: Recurre
 
 
 def _rule_text(value: Mapping[str, Any], name: str, code: RuleErrorCode) -> str:
-    """A text that cannot end the part of the rule in which it stands."""
+    """Return the text if it cannot break out of the part of the rule in which it is inserted."""
     text = value[name]
     if not isinstance(text, str) or not text.isascii() or not text.isalnum():
         raise RuleRefused(code, name, _EXPECTED[name])
@@ -97,7 +99,7 @@ def _rule_text(value: Mapping[str, Any], name: str, code: RuleErrorCode) -> str:
 
 
 def _number(number: Any, code: RuleErrorCode, name: str) -> int:
-    # JSON's true is an int to Python.
+    # In Python, JSON's true is an int.
     if not isinstance(number, int) or isinstance(number, bool):
         raise RuleRefused(code, name, RecurrenceReason.NOT_A_NUMBER, member=name)
     return number
@@ -123,7 +125,7 @@ def _day(day: Any) -> str:
 
 
 def plain_choices(start: datetime) -> list[Rule]:
-    """Rules that fit the start, the likeliest first; ``describe`` words them."""
+    """Rules that fit the start, the most likely first. ``describe`` puts them into words."""
     weekday = start.weekday()
     nth = (start.day - 1) // 7 + 1
     days_in_month = calendar.monthrange(start.year, start.month)[1]

@@ -1,8 +1,9 @@
-"""Wall-clock time in a zone, and the instant that it means.
+"""Wall-clock time in a time zone, and the instant that it means.
 
-People say "18:00 in Berlin" and mean that; the instant follows. A time inside a DST gap is read with the offset before
-the gap (02:30 becomes 03:30; RFC 5545, section 3.3.5); an ambiguous time is the first of the two. Both are ``fold=0``
-(PEP 495). A zone is an IANA name, or a fixed offset ``+02:00`` as some records have.
+People say "18:00 in Berlin" and mean the wall-clock time; the instant is derived from it. A time inside a DST gap is
+read with the offset before the gap (02:30 becomes 03:30; RFC 5545, section 3.3.5); an ambiguous time is the first of
+the two. Both are ``fold=0`` (PEP 495). A zone is an IANA name, or a fixed offset such as ``+02:00``, which some records
+have.
 """
 
 import re
@@ -14,21 +15,23 @@ from groundwork.clock import Instant, from_datetime, to_datetime
 from groundwork.errors import InvalidInput
 from openmeet.recurrence.reasons import RecurrenceReason
 
-# The widest offset that ISO 8601 and Python allow is below a day.
+# ISO 8601 and Python allow offsets of less than a day.
 _OFFSET = re.compile(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])")
 _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
 
-# Names in the zone files that are no place: their meaning differs from machine to machine, or there is none.
+# Names in the zone files that are not places: their meaning differs between machines, or they have none.
 _NO_PLACES = frozenset({"Factory", "localtime", "posixrules"})
 
-# Years outside this range are typing errors, here as in the records of other apps.
+# Years outside this range are typing errors, both here and in the records of other apps.
 FIRST_YEAR = 1900
 LAST_YEAR = 2200
 
 
 @cache
 def zone_names() -> frozenset[str]:
-    """Every IANA name known here. Cached, because the standard library scans the zone files each time: 10 ms."""
+    """Every IANA name known here. Cached, because the standard library scans the zone files on each call, which takes
+    10 ms.
+    """
     return frozenset(available_timezones() - _NO_PLACES)
 
 
@@ -37,13 +40,13 @@ def is_zone(name: str) -> bool:
     return name in zone_names() or _OFFSET.fullmatch(name) is not None
 
 
-# Bounded, because strangers choose the names.
+# Bounded, because the names come from untrusted input.
 @lru_cache(maxsize=4_096)
 def zone(name: str) -> tzinfo:
-    """The zone of a name that ``is_zone`` accepts; UTC for any other.
+    """The zone of a name that ``is_zone`` accepts; UTC for any other name.
 
-    Zone files differ between machines: an event stored with a zone of another machine must not break pages that list
-    it.
+    Zone files differ between machines. An event that was stored with a zone that this machine lacks must not break the
+    pages that list it.
     """
     if match := _OFFSET.fullmatch(name):
         offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
@@ -52,7 +55,7 @@ def zone(name: str) -> tzinfo:
 
 
 def parse_local(text: str, field: str) -> datetime:
-    """A wall-clock time ``YYYY-MM-DDTHH:MM[:SS]``; InvalidInput names ``field``."""
+    """Parse a wall-clock time ``YYYY-MM-DDTHH:MM[:SS]``. Raises InvalidInput for ``field``."""
     if not _LOCAL.fullmatch(text):
         raise InvalidInput(field, RecurrenceReason.MALFORMED_LOCAL)
     try:
@@ -70,7 +73,7 @@ def instant_of(local: datetime, zone_name: str) -> Instant:
 
 
 def instead_of(local: datetime, zone_name: str) -> datetime | None:
-    """The time that clocks show instead of one inside a DST gap; None for a time that exists."""
+    """If a time is inside a DST gap, the time that clocks show instead; None for a time that exists."""
     read = local_of(instant_of(local, zone_name), zone_name).replace(tzinfo=None)
     return None if read == local else read
 
