@@ -1,5 +1,5 @@
-"""ASGI application of one community: pages that identify their user by a cookie, a JSON API that identifies its caller
-by a token.
+"""ASGI application of one community: pages that identify their user by a cookie, and a JSON API that identifies its
+caller by a token.
 """
 
 import contextlib
@@ -51,20 +51,22 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 API_PREFIX = "/api/"
 
-# Limits of uploads: a calendar file, and the form or JSON around it.
+# Upload limits: the calendar file alone, and the form or JSON around it.
 FILE_PATHS = frozenset({"/api/me/calendars", "/api/imports", "/import"})
 FILE_BYTES = MAX_BYTES + 1_000_000
 
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
-# The API ignores cookies, so pages of other sites may call it: anonymously, or with a token from their user.
+# The API ignores cookies, so pages of other sites may call it, either anonymously or with a token that their user gave
+# them.
 API_CORS = Cors((API_PREFIX,), exposed=("Location", *XRPC_EXPOSED))
 
 
 def create_app(site: Services, metrics: Metrics, *, health: ProgramHealth | None = None) -> Application:
-    """The whole site of one community.
+    """Return the application that serves the whole site of one community.
 
-    ``health``: of every community that this program serves; without it only whether this one's database answers.
+    ``health``: the health checks of all communities that this program serves. Without it, the check is only whether
+    this community's database answers.
     """
     settings, tenant = site.settings, site.tenant
     spoken = language.by_request(settings.language)
@@ -115,7 +117,7 @@ def create_app(site: Services, metrics: Metrics, *, health: ProgramHealth | None
 
 @functools.cache
 def _routes_of_every_site() -> tuple[Route, ...]:
-    """Routes that know their site by the request alone. Compiling their 600 paths takes 30 ms, so sites share them."""
+    """Routes that depend on nothing but the request. Compiling their 600 paths takes 30 ms, so all sites share them."""
     return (
         *(_counted(route, spend_on_picture) for route in pictures()),
         *atproto_pages.document_routes(),
@@ -132,20 +134,20 @@ _WITH_PICTURES = (
     *("/events/", "/api/events/", "/groups/", "/api/groups/", "/series/", "/api/series/", "/settings/", "/api/me/"),
 )
 
-# The pages that say something in a chat take pictures.
+# Pages with a chat form accept pictures.
 _CONVERSATION = re.compile(
     r"/(?:(?:events|series)/[^/]+/chat(?:/date)?|groups/[^/]+/chat/[^/]+|chat/(?:hosts|direct)/[^/]+/[^/]+)"
 )
 
 
 def _body_limit(scope: Scope) -> int:
-    """Whole calendars, pictures and batches of records are larger than typed input."""
+    """The maximum body size of a route: calendars, pictures and batches of records are larger than typed input."""
     path = scope["path"]
     if path in HANDED_IN_PATHS:
         return HANDED_IN_BYTES
     takes_picture = path.endswith("/picture") and path.startswith(_WITH_PICTURES)
     if takes_picture or path == "/events/new":
-        # Base64 adds a third, the form or JSON around it a little.
+        # Base64 adds a third, and the form or JSON around the file a little more.
         return MAX_UPLOAD_BYTES * 4 // 3 + 100_000
     if path.startswith("/api/chat/") and path.endswith("/pictures"):
         return MAX_UPLOAD_BYTES * 4 // 3 + 100_000
@@ -155,7 +157,7 @@ def _body_limit(scope: Scope) -> int:
 
 
 async def absent(request: Request) -> Response:
-    """Answer an unknown address or method: unlike the router's own 404, this page knows its user."""
+    """Answer an unknown path or method. Unlike the router's own 404, this page shows the signed-in user."""
     if not request.url.path.startswith(API_PREFIX):
         await identify_by_cookie(request)
     if allowed_methods(request.app.routes, request.scope):
@@ -191,12 +193,14 @@ def _page(route: Route) -> Route:
 
 
 def _embed(route: Route) -> Route:
-    """A page that other sites may frame: nobody's session is looked at, so it is the same for everybody and cached."""
+    """A page that other sites may show in a frame. It ignores the session, so it is the same for everybody and can be
+    cached.
+    """
     endpoint: Endpoint = route.endpoint
 
     async def answer(request: Request) -> Response:
         await spend_on_page(request)
-        # Its content policy says who may frame it; this header knows only "nobody".
+        # The content security policy says who may frame the page; this header cannot say anything but "nobody".
         leave_out_header(request, "x-frame-options")
         site = services(request)
         return await site.page_cache.answer(request, site.tenant.database, site.clock, endpoint)
@@ -209,7 +213,7 @@ def _api(operation: ApiOperation) -> Route:
 
     async def answer(request: Request) -> Response:
         await admit(request, operation)
-        # A misspelt filter that is ignored would return more than was asked for.
+        # If a misspelt filter were ignored, the response would contain more than the caller asked for.
         for name in request.query_params:
             if name not in known:
                 if known:

@@ -1,4 +1,4 @@
-"""Every route: the pages, the pictures and the operations of the JSON API, in the order in which they are matched."""
+"""All routes: the pages, the pictures and the operations of the JSON API, in the order in which they are matched."""
 
 from typing import Final
 
@@ -166,12 +166,12 @@ from openmeet.web.webhooks import pages as webhooks_pages
 
 
 def pictures() -> list[Route]:
-    """Routes of pictures: a page has many, so they have a limit of their own."""
+    """Routes of pictures. A page has many of them, so they have a separate rate limit."""
     return [*media_pages.routes(), *covers.routes(), *card_picture.routes()]
 
 
 def open_pages() -> list[Route]:
-    """Pages, feeds and files that are the same for everybody, or whose address itself grants access."""
+    """Pages, feeds and files that are the same for everybody, or whose URL itself grants access."""
     return [
         *email_links_pages.routes(),
         *email_chat_pages.routes(),
@@ -191,13 +191,13 @@ def embeds() -> list[Route]:
     return embed_pages.routes()
 
 
-# Pages that shared links lead to, cached for visitors who are not signed in (``web/site/page_cache.py``). They are the same for
-# all of them, and contain nothing random.
+# Pages that shared links lead to. They are cached for visitors who are not signed in (``web/site/page_cache.py``),
+# because they are the same for all of them and contain nothing random.
 CACHED_FOR_VISITORS: Final = frozenset({"/", "/events/{slug}", "/groups/{slug}", "/people/{userId}", "/series/{slug}"})
 
 
 def pages() -> list[Route]:
-    """Every page route. ``/events/new`` stands before ``/events/{slug}``; the same holds for groups."""
+    """All page routes. ``/events/new`` precedes ``/events/{slug}``; the same holds for groups."""
     return kept_forms.keep_forms(_pages())
 
 
@@ -296,7 +296,7 @@ def _pages() -> list[Route]:
 
 
 def operations() -> list[ApiOperation]:
-    """Every operation of the JSON API, in the order of its documentation."""
+    """All operations of the JSON API, in the order of its documentation."""
     return [
         *sign_in_api.OPERATIONS,
         *atproto_sign_in_api.OPERATIONS,
@@ -328,7 +328,7 @@ def operations() -> list[ApiOperation]:
         *saved_searches_api.OPERATIONS,
         *places_api.OPERATIONS,
         *profiles_api.OPERATIONS,
-        *list_pages.OPERATIONS,  # before the routes with a slug in this place
+        *list_pages.OPERATIONS,  # must precede the routes with a slug in this position
         *series_api.OPERATIONS,
         *series_hosting_api.OPERATIONS,
         *series_impact_api.OPERATIONS,

@@ -1,7 +1,7 @@
 """Every operator setting of the events platform, read once at start (``OPENMEET_…``).
 
-Every default suits a laptop. Settings that are dangerous with a public host name are in ``dangers`` and refused by
-``groundwork.startup_checks``; contradictory ones are in ``contradictions``.
+Every default suits a laptop. ``dangers`` lists the settings that are dangerous with a public host name, which
+``groundwork.startup_checks`` refuses. ``contradictions`` lists the settings that contradict each other.
 """
 
 import re
@@ -24,15 +24,15 @@ from groundwork.workers.limits import JobLimits
 from groundwork.workers.pool import PoolLimits
 
 PREFIX = "OPENMEET_"
-# What pages read of an upload.
+# How much of an upload the pages read.
 _LARGEST_PICTURE = 12_000_000
 _LEAST_WORKER_MEMORY = 256 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings of one installation, and of its default community; other communities have theirs from
-    ``tenants.configured``.
+    """Settings of one installation and of its default community. ``tenants.configured`` has those of the other
+    communities.
     """
 
     site_name: str = setting("OpenMeet", what="The name at the top of every page and in mail")
@@ -311,17 +311,17 @@ class Settings:
 
     @property
     def is_unlimited(self) -> bool:
-        """Whether rate limits are off: in development all requests come from one machine."""
+        """Whether rate limits are off. They are in development, where all requests come from one machine."""
         return self.dev_mode and not self.dev_limits
 
     @property
     def tenant_database_url(self) -> str:
-        """The database of this community."""
+        """The URL of this community's database."""
         return self.database_url or f"sqlite:///{(self.data_directory / 'openmeet.db').absolute()}"
 
     @property
     def installation_database_url(self) -> str:
-        """The ``network`` database: sources, cursors, dead letters, shared by all tenants."""
+        """The URL of the ``network`` database, which all tenants share: sources, cursors, dead letters."""
         return self.network_database_url or f"sqlite:///{(self.data_directory / 'network.db').absolute()}"
 
     @property
@@ -330,12 +330,12 @@ class Settings:
 
     @property
     def public_host(self) -> str:
-        """As in ``Host`` headers: lower-cased."""
+        """The host name in lower case, as in ``Host`` headers."""
         return urlsplit(self.public_url).hostname or ""
 
 
 def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
-    """Contradictions, one sentence each. ``sends_mail``: false for commands that send none."""
+    """Contradictory settings, one sentence each. ``sends_mail``: false for commands that send no mail."""
     found = []
     for name, value in (
         ("PUBLIC_URL", settings.public_url),

@@ -1,4 +1,4 @@
-"""Tenants: the community of a request is decided once, from its host name, and selects a database.
+"""Tenants: the host name of a request decides once which community it is for, and that selects the database.
 
-No query names a tenant, so none can forget to. Cookies, caches and locks belong to one tenant.
+No query contains a tenant id, so none can forget it. Cookies, caches and locks belong to one tenant.
 """

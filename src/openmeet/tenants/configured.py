@@ -17,26 +17,27 @@ from groundwork.telemetry.probes import Probes
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.settings import PREFIX, Settings, contradictions, dangers
 
-# The community used where none is named; the only one of most installations.
+# The community that is used if none is named. Most installations have no other.
 DEFAULT_TENANT: Final = "default"
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One community: its name in metrics and file names, its database, and its flags."""
+    """One community: its name (used in metrics and file names), its database, and its flags."""
 
     name: str
     database: Database
     flags: Switchboard = field(default_factory=Switchboard)
 
 
-# The table of the settings file, and the key in it with the communities' own tables.
+# The table of the settings file, and the key in it that holds the tables of the communities.
 TABLE: Final = "openmeet"
 KEY: Final = "tenants"
-# The same in the environment: [{ name = "village", public_url = "https://meet.village.net" }]
+# The same as an environment variable: [{ name = "village", public_url = "https://meet.village.net" }]
 VARIABLE: Final = f"{PREFIX}{KEY.upper()}"
 
-# Settings that a table may override. All others are shared: sources, broker, cache, keys, listening addresses.
+# Settings that a community's table can override. All others are shared: sources, broker, cache, keys, listening
+# addresses.
 OWN: Final = frozenset(
     {
         "site_name",
@@ -72,14 +73,12 @@ OWN: Final = frozenset(
     }
 )
 
-# It is part of folder, schema, queue and cache key names, and a label of metrics.
+# The name is part of the names of folders, schemas, queues and cache keys, and a label of metrics.
 _NAME = re.compile(r"[a-z](?:-?[a-z0-9]){0,29}")
 
 
 def read_tenants(table: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Settings]:
-    """The settings of every community by its name, the default one first. Raises ``SettingsRefused`` with every
-    problem.
-    """
+    """The settings of every community by name, the default one first. Raises ``SettingsRefused`` with every problem."""
     own_tables = _own_tables(table, environment)
     base = read_settings(
         Settings, prefix=PREFIX, environment=environment, table={key: table[key] for key in table if key != KEY}
@@ -98,8 +97,8 @@ def read_tenants(table: Mapping[str, Any], environment: Mapping[str, str]) -> di
 
 
 def checked(found: Mapping[str, Settings], *, sends_mail: bool = True) -> Mapping[str, Settings]:
-    """The same settings. Raises ``SettingsRefused`` with a sentence per problem: contradictions, dangers, shared
-    resources.
+    """Return the settings unchanged. Raises ``SettingsRefused`` with one sentence per problem: contradictions, dangers,
+    shared resources.
 
     ``sends_mail``: false for an operator's command, which needs no mail server.
     """
@@ -118,10 +117,10 @@ def checked(found: Mapping[str, Settings], *, sends_mail: bool = True) -> Mappin
 
 
 def _own_tables(table: Mapping[str, Any], environment: Mapping[str, str]) -> list[dict[str, Any]]:
-    """One table per community beside the default one, from the file or the environment.
+    """The tables of all communities except the default one, from the file or from the environment.
 
-    Elsewhere the environment overrides the file. Here each might list some, and a community left out would be forgotten
-    by the consumer: so all of them must be in one place.
+    For other settings the environment overrides the file. Here, each could list some of the communities, and the
+    consumer would forget a community that is left out. So all of them must be in one place.
     """
     in_file = table.get(KEY, [])
     if not _are_tables(in_file):
@@ -170,7 +169,7 @@ def _settings_of(base: Settings, name: str, own: Mapping[str, Any]) -> Settings:
         moderators=(),
         operators=(),
         data_directory=base.data_directory / "tenants" / name,
-        # One for all, wherever a community stores its own data.
+        # One shared value, in a place where each community can store its own data.
         network_database_url=base.installation_database_url,
         broker_name=f"{base.broker_name}-{name}",
     )
@@ -178,16 +177,16 @@ def _settings_of(base: Settings, name: str, own: Mapping[str, Any]) -> Settings:
         kept_apart = replace(kept_apart, database_schema=f"tenant_{name.replace('-', '_')}")
     else:
         kept_apart = replace(kept_apart, database_url="", database_schema="")
-    # Only if the community sets it: a database elsewhere has no schema of this name.
+    # Only if the community sets it, because a database elsewhere has no schema with this name.
     if "database_url" in own:
         kept_apart = replace(kept_apart, database_schema="")
     if "mail_from" in own:
         kept_apart = replace(kept_apart, mail_reply_to="")
     else:
-        # The installation's e-mail address, with this community's name.
+        # The installation's e-mail address with this community's name.
         kept_apart = replace(kept_apart, mail_from=parseaddr(base.mail_from)[1])
     if "pds_url" in own:
-        # A password for one server is not sent to another.
+        # A password for one server must not be sent to another.
         kept_apart = replace(
             kept_apart, pds_admin_password=Secret(""), pds_rate_limit_bypass_key=Secret(""), pds_handle_domain=""
         )
@@ -195,7 +194,7 @@ def _settings_of(base: Settings, name: str, own: Mapping[str, Any]) -> Settings:
 
 
 def _shared(found: Mapping[str, Settings]) -> list[str]:
-    """A sentence for each resource that two communities would share."""
+    """One sentence for each resource that two communities would share."""
     kinds: tuple[tuple[str, Callable[[Settings], object]], ...] = (
         ("the same host name", lambda one: one.public_host.lower().rstrip(".")),
         ("the same database", lambda one: _place(one.tenant_database_url, one.database_schema)),
@@ -219,7 +218,7 @@ def _shared(found: Mapping[str, Settings]) -> list[str]:
 
 
 def _place(url: str, schema: str) -> tuple[object, ...]:
-    """The location of a database, however its URL is spelled."""
+    """The location of a database, independent of how its URL is written."""
     if url.startswith(SQLITE):
         try:
             return (SQLITE, sqlite_path(url, schema).resolve())
@@ -231,7 +230,9 @@ def _place(url: str, schema: str) -> tuple[object, ...]:
 
 @dataclass(frozen=True, slots=True)
 class ProgramHealth:
-    """Inputs of a program's health; ``serving``: per community the names without which it is not served."""
+    """Inputs of a program's health check. ``serving``: by community, the names of the checks without which it is not
+    served.
+    """
 
     checks: Mapping[str, Check]
     probes: Probes | None
@@ -239,7 +240,7 @@ class ProgramHealth:
 
 
 def ready(tenant: Tenant) -> Check:
-    """Make the health check of a tenant: its database answers a query."""
+    """Make the health check of a tenant, which passes if its database answers a query."""
 
     async def check() -> None:
         async with tenant.database.reader() as reader:

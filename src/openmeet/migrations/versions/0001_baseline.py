@@ -1,8 +1,9 @@
-"""Every table, as SQL in the folder ``baseline``, and the search index.
+"""Create every table, from the SQL in the folder ``baseline``, and the search index.
 
-The search index holds all that events are chosen by: words and topics (the column ``search_words``, written by
-``groundwork.database.words``), mode (``m=``), origin (``o=``), place in cells of 262 km (``g=``) and 66 km (``h=``), and start.
-Each engine has the form in which it reads least, however common or rare the words are.
+The search index has everything that events are selected by: words and topics (the column ``search_words``, written by
+``groundwork.database.words``), mode (``m=``), origin (``o=``), the place as cells of 262 km (``g=``) and 66 km
+(``h=``), and the start. On each engine it has the form in which the engine reads least, however common or rare the
+words are.
 """
 
 from pathlib import Path
@@ -21,8 +22,9 @@ def _cells(row: str) -> str:
     return f"coalesce(' g=' || {_cell(row, 262_144)} || ' h=' || {_cell(row, 65_536)}, '')"
 
 
-# Each word has its period of 16 days before it: ``1298=tea`` is ``tea`` in an event that starts in period 1298. So a search
-# reads what has its words there and then, not all that ever had them. The grain of two days (``s=``) stands on its own.
+# Each word is prefixed with its period of 16 days: ``1298=tea`` is ``tea`` in an event that starts in period 1298. So a
+# search reads only events with its words in that period, not all events that ever had them. The two-day period (``s=``)
+# is a separate entry.
 _POSTGRESQL = f"""
 create index events_by_words on events using gin (array_to_tsvector(string_to_array(ltrim(
   replace(rtrim(search_words) || ' m=' || mode || ' o=' || origin || {_cells("")},
@@ -32,8 +34,8 @@ create index events_by_words on events using gin (array_to_tsvector(string_to_ar
 
 
 def _entry(row: str) -> str:
-    """The start stands in grains of 8 (``s=``), 64 (``r=``), 512 (``y=``) and 4,096 days (``z=``): a search reads fine ones where
-    there is much, and coarse ones where there is little.
+    """The start as periods of 8 (``s=``), 64 (``r=``), 512 (``y=``) and 4,096 days (``z=``). A search reads short
+    periods where there are many events, and long ones where there are few.
     """
     start = f"coalesce(max({row}.starts_at, 0), 0)"
     return (
@@ -48,8 +50,8 @@ _ADD = f"insert into search_index (rowid, words) select number, {_entry('new')} 
 _REMOVE = f"""insert into search_index (search_index, rowid, words)
         select 'delete', number, {_entry("old")} from search_numbers where event_id = old.id"""
 
-# Kept by triggers, so that every statement that writes an event keeps it in the same transaction. FTS5 counts in numbers that
-# a ``vacuum`` must not change, hence the table of numbers.
+# Maintained by triggers, so that every statement that writes an event also updates the index, in the same transaction.
+# FTS5 needs row numbers that a ``vacuum`` does not change, hence the table of numbers.
 _SQLITE = (
     "create table search_numbers (number integer primary key, event_id text not null unique)",
     """

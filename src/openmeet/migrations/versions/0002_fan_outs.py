@@ -1,4 +1,4 @@
-"""One table for what is left of fan-outs, no matter who hears of them."""
+"""One table for all unfinished fan-outs, whoever their recipients are."""
 
 from groundwork.database.revision import execute
 

@@ -1,4 +1,4 @@
-"""Jobs are found by their partition."""
+"""Index jobs by partition."""
 
 from groundwork.database.revision import execute
 

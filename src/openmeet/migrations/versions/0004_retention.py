@@ -1,4 +1,4 @@
-"""What the retention looks for: deleted rows that are not emptied yet, and answers with texts."""
+"""Indexes for the retention job: deleted rows that still have content, and answers with texts."""
 
 from groundwork.database.revision import execute
 

@@ -1,4 +1,4 @@
-"""Requested deletions of accounts."""
+"""Requests to delete an account."""
 
 from groundwork.database.revision import execute
 

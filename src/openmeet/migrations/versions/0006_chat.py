@@ -1,6 +1,7 @@
-"""Chat: rooms, messages, what people keep about a room, moderation, and the state of the Matrix bridge.
+"""Chat: rooms, messages, each person's state in a room, moderation, and the state of the Matrix bridge.
 
-The search index has a message's words, its room (``r=``) and its writer (``p=``), in the form of ``groundwork.database.words``.
+The search index has a message's words, its room (``r=``) and its author (``p=``), in the form of
+``groundwork.database.words``.
 """
 
 from groundwork.database.revision import engine, execute
@@ -272,7 +273,7 @@ _TABLES = (
 )
 
 _ANY_ROOM = "exists (select 1 from chat_rooms)"
-# Which column of which table names what may have changed for whom: user, event, series, group.
+# For each table, the column that says for which user, event, series or group something may have changed.
 _NOTED = (
     ("attendances", ("user_id", "event_id", None, None), "status, pending_for, user_id"),
     ("group_members", ("user_id", None, None, "group_id"), "role, user_id"),
@@ -336,7 +337,7 @@ _SEARCH_ON_POSTGRESQL = """
       using gin (array_to_tsvector(string_to_array(ltrim(rtrim(search_words)), ' '))) with (fastupdate = off)
       where search_words <> ''
 """
-# FTS5 counts in numbers that a ``vacuum`` must not change, hence the table of numbers.
+# FTS5 needs row numbers that a ``vacuum`` does not change, hence the table of numbers.
 _ADD = """insert into search_chat_index (rowid, words)
         select number, new.search_words from search_chat_numbers where message_id = new.id and new.search_words <> ''"""
 _REMOVE = """insert into search_chat_index (search_chat_index, rowid, words)

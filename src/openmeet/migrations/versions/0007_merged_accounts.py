@@ -1,4 +1,6 @@
-"""Merged accounts that are still to be noted in the ledger; and a way to find invitations by the address that was typed."""
+"""Merged accounts that have not been written to the ledger yet; and an index of invitations by the address that was
+typed.
+"""
 
 from groundwork.database.revision import execute
 

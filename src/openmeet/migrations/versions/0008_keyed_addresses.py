@@ -1,5 +1,5 @@
-"""Addresses that are left alone are keyed hashes. Those of declined invitations are hashed here; the program, which has the
-key, hashes them with it (``outbox/left_alone.py``).
+"""Store suppressed addresses as keyed hashes. Addresses of declined invitations are hashed here; the program, which has
+the key, then hashes them with it (``outbox/email_suppressions.py``).
 """
 
 import hashlib
@@ -36,7 +36,7 @@ ADD = """
 insert into declined_addresses (subject_id, address_hash, declined_at) values (:subject_id, :address_hash, :declined_at)
     on conflict (subject_id, address_hash) do nothing
 """
-# SQLite adds no constraint to a table that is there.
+# SQLite cannot add a constraint to an existing table.
 CONSTRAINT_SQLITE = """
 create table group_invitations_new (
   id text primary key,

@@ -1,4 +1,6 @@
-"""Notifications of chat: how far a room's log has been told of, and links in e-mails that answer a message for some days."""
+"""Notifications of chat: up to which message of a room people were notified, and e-mail links that can answer a message
+for some days.
+"""
 
 from groundwork.database.revision import execute
 
@@ -8,12 +10,12 @@ down_revision = "0008"
 
 def upgrade() -> None:
     execute("alter table chat_rooms add column told_number bigint not null default 0")
-    # What was said before is no news.
+    # Nobody is notified about messages from before this migration.
     execute("update chat_rooms set told_number = last_number")
     execute(
         "create index notification_emails_sent on notification_emails (user_id, subject, closed_at) where closed_at is not null"
     )
-    # SQLite cannot change a check.
+    # SQLite cannot change a check constraint.
     execute("alter table email_links rename to email_links_before")
     execute(
         """

@@ -1,4 +1,4 @@
-"""Indexes for what authors object to, and for what was done about a message of chat."""
+"""Indexes for objections by authors, and for moderation decisions about a chat message."""
 
 from groundwork.database.revision import execute
 

@@ -1,6 +1,6 @@
-"""Which messages and people of a chat the community's moderators decided about, so that hosts cannot undo it.
+"""Mark chat messages and people that the community's moderators decided about, so that hosts cannot undo the decision.
 
-A sanction of the community's moderators holds beside one of the hosts.
+A sanction by the community's moderators applies in addition to one by the hosts.
 """
 
 from groundwork.database.revision import execute

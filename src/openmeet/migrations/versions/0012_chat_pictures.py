@@ -1,7 +1,7 @@
-"""Pictures in messages of chat, and which events at the Matrix server show them.
+"""Pictures in chat messages, and the Matrix events that show them.
 
-A message lists its pictures in ``details``; a row here says which message the stored files belong to. A row of no message that
-waits for none is to be deleted, with its files.
+A message lists its pictures in ``details``. A row here says which message the stored files belong to. A row that
+belongs to no message, and is not waiting for one, will be deleted together with its files.
 """
 
 from groundwork.database.revision import execute

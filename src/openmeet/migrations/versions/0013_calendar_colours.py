@@ -1,4 +1,4 @@
-"""Subscribed calendars have a colour and can be hidden; people choose on which day their week begins."""
+"""Give subscribed calendars a colour and let people hide them; let people choose the first day of their week."""
 
 from groundwork.database.revision import execute
 
@@ -11,7 +11,7 @@ def upgrade() -> None:
     execute(
         "alter table subscribed_calendars add column is_shown integer not null default 1 check (is_shown in (0, 1))"
     )
-    # One after the other, as ``insert`` gives them to new ones.
+    # Assign the colours in turn, as ``insert`` does for new calendars.
     execute(
         """
         update subscribed_calendars

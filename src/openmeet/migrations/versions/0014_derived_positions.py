@@ -7,7 +7,7 @@ down_revision = "0013"
 
 
 def upgrade() -> None:
-    # The town that was looked up last: the position is its, or where it is not known there is none.
+    # The town that was looked up last. The position is that of this town; if the town is unknown, there is none.
     execute("alter table events add column derived_from text not null default ''")
     execute(
         """

@@ -1,4 +1,4 @@
-"""People who switched suggestions off."""
+"""Store which people have switched off suggestions."""
 
 from groundwork.database.revision import execute
 

@@ -1,4 +1,4 @@
-"""Indexes by which the rows of somebody who is deleted are found, and rows about an event or group that is emptied."""
+"""Indexes for finding the rows of a person who is deleted, and rows about an event or group whose content is erased."""
 
 from typing import Final
 

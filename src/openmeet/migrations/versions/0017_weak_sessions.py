@@ -1,4 +1,4 @@
-"""Which sessions were opened with an app password, or may have been: they prove nothing about who is there."""
+"""Mark sessions that were, or may have been, opened with an app password. They do not prove that the person is present."""
 
 from groundwork.database.revision import execute
 

@@ -1,4 +1,4 @@
-"""Withdrawn requests to delete an account, until the ledger has noted them."""
+"""Withdrawn requests to delete an account, kept until they have been written to the ledger."""
 
 from groundwork.database.revision import execute
 

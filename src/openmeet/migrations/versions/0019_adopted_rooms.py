@@ -1,4 +1,6 @@
-"""Rooms of an older installation that go on as the Matrix side of a chat: what was said there before is not read."""
+"""Matrix rooms of an older installation that are taken over as the Matrix side of a chat. Messages from before that are
+not read.
+"""
 
 from groundwork.database.revision import execute
 

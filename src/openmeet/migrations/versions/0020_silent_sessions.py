@@ -1,4 +1,6 @@
-"""Which sessions were opened at an account server that may have asked for no password: they do not prove who is there."""
+"""Mark sessions from an account server that may not have asked for a password. They do not prove that the person is
+present.
+"""
 
 from groundwork.database.revision import execute
 

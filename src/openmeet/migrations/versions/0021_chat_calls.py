@@ -1,4 +1,6 @@
-"""Mentions of many at once in chats, and pictures from Matrix that were tried in a room within a day, shown or not."""
+"""Mentions of many people at once in chats; and pictures from Matrix that were tried in a room within a day, whether
+shown or not.
+"""
 
 from groundwork.database.revision import execute
 

@@ -1,4 +1,4 @@
-"""Columns of publications have plain names."""
+"""Rename columns of publications."""
 
 from groundwork.database.revision import execute
 

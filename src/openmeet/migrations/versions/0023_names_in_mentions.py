@@ -1,4 +1,6 @@
-"""How a person was named in the text that mentions them, so that the text stays about them when they change their name."""
+"""Store the name by which a text mentions a person, so that the mention still works after the person changes their
+name.
+"""
 
 from groundwork.database.revision import execute
 

@@ -1,4 +1,4 @@
-"""Find the chats of a series and of a group, direct ones too: every page of somebody with attendances looks for them."""
+"""Index chats by series and by group, direct chats included: every page queries them for a person with attendances."""
 
 from groundwork.database.revision import execute
 

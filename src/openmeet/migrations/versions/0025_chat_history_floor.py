@@ -1,4 +1,6 @@
-"""From where newcomers read a chat whose history was once closed to them, and which chats the clock has closed."""
+"""Store from which message newcomers may read a chat whose history was once closed to them, and which chats were closed
+because their time was up.
+"""
 
 from groundwork.database.revision import execute
 

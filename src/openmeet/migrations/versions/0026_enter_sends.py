@@ -1,4 +1,4 @@
-"""Whether Enter sends a chat message, which each person chooses."""
+"""Each person's choice whether Enter sends a chat message."""
 
 from groundwork.database.revision import execute
 

@@ -1,4 +1,6 @@
-"""Guests from Matrix, which rooms people are invited to over there, since when a room is mirrored, and who hears of moderation."""
+"""Guests from Matrix, the Matrix rooms that people are invited to, when mirroring of a room began, and who is notified
+of moderation.
+"""
 
 from groundwork.database.revision import engine, execute
 
@@ -36,7 +38,8 @@ _TABLES = (
     "create index chat_messages_of_guest on chat_messages (matrix_sender, said_at) where matrix_sender is not null",
 )
 
-# A person, event or series that a moderator of the community hides or shows; with a DID, whoever it belongs to.
+# A person, event or series that a moderator of the community hides or shows. If it is given as a DID, all of that DID's
+# items.
 _ON_STATES = """
     insert into chat_access_changes (user_id, event_id, series_id, group_id)
     select case {row}.thing when 'person' then {row}.subject
@@ -44,7 +47,7 @@ _ON_STATES = """
            case {row}.thing when 'event' then {row}.subject end, case {row}.thing when 'series' then {row}.subject end,
            case {row}.thing when 'group' then {row}.subject end
      where {row}.thing in ('person', 'did', 'event', 'series', 'group') and exists (select 1 from chat_rooms)"""
-# What an event is called, and who may see it.
+# The name of an event, and who may see it.
 _ON_EVENTS = """
     insert into chat_access_changes (event_id)
     select {row}.id where exists (select 1 from chat_rooms r where r.event_id = {row}.id)"""
@@ -52,7 +55,7 @@ _ON_SERIES = """
     insert into chat_access_changes (series_id) select {row}.id where exists (select 1 from chat_rooms)"""
 _ON_GROUPS = """
     insert into chat_access_changes (group_id) select {row}.id where exists (select 1 from chat_rooms)"""
-# By what name somebody is spoken for in Matrix.
+# The name under which a person's messages appear in Matrix.
 _ON_NAMES = """
     insert into chat_access_changes (user_id)
     select {row}.id where exists (select 1 from matrix_people p where p.user_id = {row}.id)"""
@@ -72,7 +75,7 @@ _TRIGGERS = (
 
 
 def _changed(when: str) -> str:
-    """Condition: one of the columns has another value now. Every update of a row names them all."""
+    """SQL condition: one of the columns has a new value. It is needed because every update of a row sets all of them."""
     if not when.startswith("update of "):
         return ""
     different = "is distinct from" if engine() == "postgresql" else "is not"

@@ -1,4 +1,6 @@
-"""Errors of mirrored rooms are kept as reasons with parameters; what was kept as a code is found again at the next delivery."""
+"""Store errors of mirrored rooms as reasons with parameters. Old error codes are dropped, because the next delivery
+finds the error again.
+"""
 
 from groundwork.database.revision import execute
 

@@ -1,6 +1,7 @@
-"""Find records by what they are about, not by their state.
+"""Index records by what they are about instead of by their state.
 
-Most are in the same state. SQLite has no statistics that would tell it so, and read all applied records for each new event.
+Most records are in the same state. SQLite has no statistics that would show this, and so it read all applied records
+for each new event.
 """
 
 from groundwork.database.revision import execute
@@ -11,7 +12,7 @@ down_revision = "0028"
 
 def upgrade() -> None:
     execute("drop index records_by_standing")
-    # Only a query that repeats the condition can use it, which is the one that counts.
+    # Only a query that repeats this condition can use the index. The one query that matters does.
     execute("create index records_counted on records (standing) where standing <> ''")
     execute("create index records_raw on records (uri) where standing = 'raw'")
     execute("create index records_parked on records (first_seen_at) where standing = 'parked'")

@@ -1,4 +1,4 @@
-"""Remember a delete that was sent and not answered, whatever becomes of the publication meanwhile."""
+"""Remember a delete that was sent and got no response, whatever happens to the publication in the meantime."""
 
 from groundwork.database.revision import execute
 

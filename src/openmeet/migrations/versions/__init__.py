@@ -1,1 +1,1 @@
-"""The revisions, in order. Each is plain SQL that SQLite and PostgreSQL both run."""
+"""The revisions, in order. Each is plain SQL that both SQLite and PostgreSQL run."""
