@@ -34,7 +34,7 @@ from openmeet_client.transport import Query, Transport
 
 
 class Chat:
-    """Rooms and messages. A token needs ``chat:read``, and ``chat:write`` for what changes something."""
+    """Rooms and messages. The token needs ``chat:read``, and ``chat:write`` for changes."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -51,7 +51,9 @@ class Chat:
         archived: bool = False,
         per_page: int = 100,
     ) -> AsyncIterator[MyChatRoom]:
-        """One's own rooms, those with unread messages first, all pages; ``event``, ``series``, ``group``: by slug."""
+        """The caller's rooms, those with unread messages first, all pages. ``event``, ``series``, ``group``: the slug
+        of one to filter by.
+        """
         query: Query = {
             "q": q,
             "kind": kind,
@@ -76,8 +78,10 @@ class Chat:
         return await self._transport.get(f"/api/groups/{quote(slug, safe='')}/chat", SubjectRooms)
 
     async def open(self, kind: str, *, person: str | None = None, **about: str) -> ChatRoom:
-        """The room, opened if need be; ``about``: ``event``, ``series`` or ``group`` by slug, ``date``, ``name``. ``person``: of a
-        direct room, for hosts; without it the caller.
+        """Return the room, which is opened if necessary.
+
+        ``about``: ``event``, ``series`` or ``group`` with its slug, ``date``, ``name``. ``person``: the other person of
+        a direct room, for hosts. Without it, it is the caller's own direct room.
         """
         wanted = {"kind": kind, **about, **({"with": person} if person else {})}
         return await self._transport.change("POST", "/api/chat/rooms", ChatRoom, wanted)
@@ -86,7 +90,9 @@ class Chat:
         return await self._transport.get(_room(room), ChatRoom)
 
     async def change(self, room: str, settings: dict[str, object], *, if_match: int | None = None) -> ChatRoom:
-        """Change settings, for hosts: ``name``, ``about``, ``audience``, ``history``, ``slowSeconds``, ``retention`` …"""
+        """Change settings of a room, for hosts: ``name``, ``about``, ``audience``, ``history``, ``slowSeconds``,
+        ``retention`` …
+        """
         return await self._transport.change("PATCH", _room(room), ChatRoom, settings, if_match=if_match)
 
     async def archive(self, room: str, reason: str = "") -> ChatRoom:
@@ -98,7 +104,7 @@ class Chat:
     async def members(
         self, room: str, *, q: str | None = None, role: Access | None = None
     ) -> AsyncIterator[ChatMember]:
-        """People in the room whose names one may see, all pages; ``role``: only those with this access."""
+        """People in the room whose names the caller may see, all pages. ``role``: only those with this access."""
         path = f"{_room(room)}/members"
         async for page in self._transport.pages(path, ChatMemberPage, lambda page: page.cursor, {"q": q, "role": role}):
             for member in page.members:
@@ -120,7 +126,9 @@ class Chat:
         cursor: str | None = None,
         limit: int = 50,
     ) -> ChatMessagePage:
-        """A page of messages: the latest, or those before, after or around a number; only those that fit all else."""
+        """A page of messages: the latest, or those before, after or around a number, limited to those that match the
+        other arguments.
+        """
         query: Query = {
             "before": before,
             "after": after,
@@ -143,15 +151,15 @@ class Chat:
         return await self._transport.change("POST", f"{_room(room)}/messages", ChatMessage, wanted)
 
     async def signal(self, room: str, client_id: str, signal: Signal) -> ChatMessage:
-        """Tell the others with one tap where one is ("On my way"), from two hours before an event until its end."""
+        """Send a signal such as "On my way". Possible from two hours before an event until its end."""
         return await self.send(room, NewChatMessage(client_id, signal=signal))
 
     async def upload(self, room: str, image: bytes) -> UploadedPicture:
-        """Upload a JPEG, PNG, WebP or GIF; its ``id`` goes into a message."""
+        """Upload a JPEG, PNG, WebP or GIF picture. Use its ``id`` in a message."""
         return await self._transport.change("POST", f"{_room(room)}/pictures", UploadedPicture, {"image": image})
 
     async def picture(self, url: str) -> bytes:
-        """Download a message's picture; ``url`` is the picture's ``url`` or ``small_url``."""
+        """Download a message's picture. ``url`` is the picture's ``url`` or ``small_url``."""
         return await self._transport.get_file(url)
 
     async def edit(self, message: str, text: str, *, if_revision: int | None = None) -> ChatMessage:
@@ -159,7 +167,7 @@ class Chat:
         return await self._transport.change("PATCH", _message(message), ChatMessage, body)
 
     async def remove(self, message: str, reason: str = "") -> ChatMessage:
-        """Take one's own message back, or as a host remove another's with a reason."""
+        """Delete the caller's own message or, as a host, remove somebody else's with a reason."""
         return await self._transport.change("DELETE", _message(message), ChatMessage, {"reason": reason})
 
     async def react(self, message: str, emoji: str) -> ChatMessage:
@@ -177,24 +185,24 @@ class Chat:
         return await self._transport.change("POST", f"{_message(message)}/close", ChatMessage)
 
     async def report(self, message: str, reason: str, words: str = "", *, to_tenant: bool = False) -> None:
-        """Report a message to the hosts; ``to_tenant``: to the moderators of the site."""
+        """Report a message to the hosts or, with ``to_tenant``, to the moderators of the site."""
         body = {"reason": reason, "words": words, "toTenant": to_tenant}
         await self._transport.act("POST", f"{_message(message)}/report", body)
 
     async def removal(self, message: str) -> ChatRemoval:
-        """Why moderators removed one's message."""
+        """Why moderators removed one of the caller's messages."""
         return await self._transport.get(f"{_message(message)}/removal", ChatRemoval)
 
     async def object(self, message: str, words: str) -> ChatRemoval:
         return await self._transport.change("POST", f"{_message(message)}/objection", ChatRemoval, {"words": words})
 
     async def mark_read(self, room: str, number: int) -> int:
-        """Say up to where one has read; only forward. Returns the mark."""
+        """Mark messages as read up to a number. The mark never moves back. Returns the new mark."""
         path = f"{_room(room)}/read"
         return (await self._transport.change("PUT", path, ReadMark, ReadMark(number))).number
 
     async def notify(self, room: str, level: Level, muted_until: str | None = None) -> None:
-        """Choose which messages of a room one is notified of."""
+        """Choose which messages of a room the caller is notified of."""
         body = {"level": level, "mutedUntil": muted_until}
         await self._transport.act("PUT", f"{_room(room)}/notifications", body)
 
@@ -212,8 +220,8 @@ class Chat:
         date: str | None = None,
         has: str | list[str] | None = None,
     ) -> AsyncIterator[ChatMessage]:
-        """Messages in all one's rooms, all pages: of the rooms with the latest messages first. ``has``: ``link``, ``picture``,
-        ``mention``.
+        """Search messages in all of the caller's rooms, all pages. Rooms with the latest messages come first. ``has``:
+        ``link``, ``picture``, ``mention``.
         """
         query: Query = {"q": q, "room": room, "person": person, "from": since, "to": until, "date": date, "has": has}
         async for page in self._transport.pages("/api/chat/search", ChatFindings, lambda page: page.cursor, query):
@@ -221,9 +229,9 @@ class Chat:
                 yield message
 
     async def live(self, room: str, *, after: int | None = None) -> AsyncIterator[ChatEvent]:
-        """What happens in a room, from now on or after a number, until one may no longer read it.
+        """Events of a room, from now on or after a number, until the caller may no longer read it.
 
-        A lost connection is opened again behind the last event. Raises Problem and NoAnswer.
+        A lost connection is reopened after the last event. Raises Problem and NoAnswer.
         """
         query: Query = {"room": room, "after": after}
         async for name, data in self._transport.events("/api/chat/live", query):
@@ -234,24 +242,26 @@ class Chat:
 
 
 class ChatModerating:
-    """What hosts do in their rooms."""
+    """Moderation of rooms by their hosts."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     async def waiting(self, room: str) -> ChatModeration:
-        """Reports, objections and held messages of a room, and the latest acts."""
+        """Reports, objections and held messages of a room, and the latest actions of moderators."""
         return await self._transport.get(f"{_room(room)}/moderation", ChatModeration)
 
     async def acts(self, room: str) -> AsyncIterator[ChatAct]:
-        """What moderators did in a room, the newest first, all pages."""
+        """Actions of moderators in a room, newest first, all pages."""
         path = f"{_room(room)}/moderation"
         async for page in self._transport.pages(path, ChatModeration, lambda page: page.cursor):
             for act in page.acts:
                 yield act
 
     async def export(self, room: str, *, after: int = 0) -> AsyncIterator[ChatExportLine]:
-        """Every message of a room, the oldest first. ``after``: the number of the last line that came before a lost connection."""
+        """All messages of a room, oldest first. ``after``: the number of the last line that was received before the
+        connection was lost.
+        """
         async for line in self._transport.lines(f"{_room(room)}/export", {"after": after}):
             yield msgspec.json.decode(line, type=ChatExportLine)
 
@@ -260,11 +270,11 @@ class ChatModerating:
         return await self._transport.change("POST", f"{_message(message)}/restore", ChatMessage)
 
     async def uphold(self, message: str, reason: str = "") -> None:
-        """Decide against an objection: the message stays removed."""
+        """Reject an objection, so that the message stays removed."""
         await self._transport.act("POST", f"{_message(message)}/uphold", {"reason": reason})
 
     async def dismiss(self, message: str) -> None:
-        """Decide that nothing is wrong with a message that was reported."""
+        """Dismiss the reports about a message."""
         await self._transport.act("POST", f"{_message(message)}/dismiss")
 
     async def pin(self, message: str) -> ChatMessage:
@@ -285,7 +295,9 @@ class ChatModerating:
     async def sanction(
         self, room: str, person: str, kind: str, reason: str, *, until: str | None = None
     ) -> ChatSanction:
-        """Mute or ban a person (``kind``: ``mute`` or ``ban``), ``until`` an instant, or until it is lifted."""
+        """Mute or ban a person (``kind``: ``mute`` or ``ban``) until the instant ``until`` or, without it, until the
+        sanction is lifted.
+        """
         body = {"kind": kind, "reason": reason, "until": until}
         return await self._transport.change("PUT", _sanctions(room, person), ChatSanction, body)
 

@@ -1,4 +1,4 @@
-"""Chat: the API's values, as far as this client uses them; unknown members are ignored."""
+"""Chat: types of the API, as far as this client uses them. Unknown members are ignored."""
 
 from typing import Literal
 
@@ -11,14 +11,14 @@ Signal = Literal["running_late", "here", "where_are_you"]
 
 
 class NewChatPicture(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A picture to send. ``id``: of its upload. ``alt``: what it shows, for people who can’t see it."""
+    """A picture to send. ``id``: the id of its upload. ``alt``: what it shows, for people who can’t see it."""
 
     id: str
     alt: str = ""
 
 
 class UploadedPicture(msgspec.Struct, rename="camel"):
-    """An uploaded picture, to be sent with a message within a day."""
+    """An uploaded picture, which must be sent with a message within a day."""
 
     id: str
     width: int
@@ -26,7 +26,7 @@ class UploadedPicture(msgspec.Struct, rename="camel"):
 
 
 class ChatPicture(msgspec.Struct, rename="camel"):
-    """A picture of a message. ``url`` and ``small_url``: what ``Chat.picture`` fetches."""
+    """A picture of a message. Pass ``url`` or ``small_url`` to ``Chat.picture`` to download it."""
 
     id: str
     url: str
@@ -37,7 +37,9 @@ class ChatPicture(msgspec.Struct, rename="camel"):
 
 
 class NewChatPoll(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A poll, whose question is the text of the message. ``choices`` and ``dates`` of the series: 2 to 10 together."""
+    """A poll, whose question is the text of the message. It has 2 to 10 options: ``choices`` and ``dates`` of the
+    series together.
+    """
 
     choices: list[str] = []
     dates: list[str] = []
@@ -46,8 +48,8 @@ class NewChatPoll(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class NewChatMessage(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A message. ``client_id``: of your own choice; the same again has no second effect. ``about``: a date of the series.
-    ``signal`` instead of a text: around the time of an event.
+    """A message to send. ``client_id``: an id that you choose; sending the same one again has no effect. ``about``: a
+    date of the series. ``signal``: sent instead of a text, around the time of an event.
     """
 
     client_id: str
@@ -61,7 +63,7 @@ class NewChatMessage(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class ChatRoom(msgspec.Struct, rename="camel"):
-    """A room. ``last_number``: of its log. ``access``: of the caller."""
+    """A room. ``last_number``: the number of its last message. ``access``: what the caller may do."""
 
     id: str
     kind: str
@@ -73,7 +75,7 @@ class ChatRoom(msgspec.Struct, rename="camel"):
 
 
 class MyChatRoom(msgspec.Struct, rename="camel"):
-    """A room of the caller; ``unread`` and ``mentioned`` stop counting at 100."""
+    """A room of the caller. ``unread`` and ``mentioned`` are counted up to 100."""
 
     room: ChatRoom
     unread: int
@@ -81,21 +83,21 @@ class MyChatRoom(msgspec.Struct, rename="camel"):
 
 
 class ChatRoomPage(msgspec.Struct, rename="camel"):
-    """Rooms with unread messages first."""
+    """A page of rooms, those with unread messages first."""
 
     rooms: list[MyChatRoom]
     cursor: str | None
 
 
 class SubjectRooms(msgspec.Struct, rename="camel"):
-    """Rooms of an event, series or group. ``access``: what the caller could do in one that nobody has opened yet."""
+    """Rooms of an event, series or group. ``access``: what the caller could do in a room that has not been opened yet."""
 
     rooms: list[ChatRoom]
     access: Access
 
 
 class ChatReaction(msgspec.Struct, rename="camel"):
-    """How many reacted with an emoji. ``is_mine`` is unset in the live stream."""
+    """How many people reacted with an emoji. ``is_mine`` is not set in the live stream."""
 
     emoji: str
     number: int
@@ -103,7 +105,7 @@ class ChatReaction(msgspec.Struct, rename="camel"):
 
 
 class ChatReply(msgspec.Struct, rename="camel"):
-    """The message that another one answers."""
+    """The message that another one replies to."""
 
     id: str
     number: int
@@ -113,7 +115,7 @@ class ChatReply(msgspec.Struct, rename="camel"):
 
 
 class ChatChoice(msgspec.Struct, rename="camel"):
-    """A choice of a poll. ``date``: the date of the series, where it is one. ``is_mine`` is unset in the live stream."""
+    """An option of a poll. ``date``: the date of the series, if it is one. ``is_mine`` is not set in the live stream."""
 
     text: str
     date: str | None
@@ -130,7 +132,7 @@ class ChatPoll(msgspec.Struct, rename="camel"):
 
 
 class ChatMessage(msgspec.Struct, rename="camel"):
-    """A message. ``number``: its place in the room's log. ``text`` is empty where it was removed."""
+    """A message. ``number``: its position in the room's log. ``text`` is empty if it was removed."""
 
     id: str
     room_id: str
@@ -155,8 +157,8 @@ class ChatMessage(msgspec.Struct, rename="camel"):
 
 
 class ChatMessagePage(msgspec.Struct, rename="camel"):
-    """Messages in the order of their numbers; ``before`` and ``after`` ask for what is on either side, ``cursor`` for
-    earlier ones.
+    """Messages in the order of their numbers. Use ``before`` and ``after`` to read on in either direction, ``cursor``
+    for earlier ones.
     """
 
     messages: list[ChatMessage]
@@ -166,14 +168,14 @@ class ChatMessagePage(msgspec.Struct, rename="camel"):
 
 
 class ChatFindings(msgspec.Struct, rename="camel"):
-    """Messages found, the newest first."""
+    """Messages that match a search, newest first."""
 
     messages: list[ChatMessage]
     cursor: str | None
 
 
 class ChatMember(msgspec.Struct, rename="camel"):
-    """Somebody in the room; ``because``: ``hosting``, ``attendance``, ``group``, ``following``, ``direct``."""
+    """A person in the room. ``because``: ``hosting``, ``attendance``, ``group``, ``following``, ``direct``."""
 
     person_id: str
     display_name: str
@@ -182,7 +184,7 @@ class ChatMember(msgspec.Struct, rename="camel"):
 
 
 class ChatMemberPage(msgspec.Struct, rename="camel"):
-    """People by name. ``others``: how many more are in the room whose attendance is private."""
+    """A page of people, by name. ``others``: how many more people, whose attendance is private, are in the room."""
 
     members: list[ChatMember]
     others: int | None
@@ -190,7 +192,7 @@ class ChatMemberPage(msgspec.Struct, rename="camel"):
 
 
 class UnreadChat(msgspec.Struct, rename="camel"):
-    """What is unread in all rooms; counting stops at 1,000."""
+    """Number of unread messages in all rooms, counted up to 1,000."""
 
     messages: int
     mentions: int
@@ -249,7 +251,7 @@ class ChatObjection(msgspec.Struct, rename="camel"):
 
 
 class ChatAct(msgspec.Struct, rename="camel"):
-    """What a moderator did. ``person_id``: to whom; ``acted_by``: None where the program did it."""
+    """An action of a moderator. ``person_id``: whom it affects. ``acted_by``: None if the program did it."""
 
     id: str
     act: str
@@ -262,7 +264,7 @@ class ChatAct(msgspec.Struct, rename="camel"):
 
 
 class ChatExportLine(msgspec.Struct, rename="camel"):
-    """A message of an export. ``name``: of its author, or the number of somebody who answered privately."""
+    """A message of an export. ``name``: the author's name, or a number for a person who answered privately."""
 
     id: str
     number: int
@@ -277,7 +279,9 @@ class ChatExportLine(msgspec.Struct, rename="camel"):
 
 
 class ChatModeration(msgspec.Struct, rename="camel"):
-    """What waits for the hosts of a room, and a page of what they did, the newest first; ``held``: ids of messages."""
+    """What waits for a decision of a room's hosts, and a page of their actions, newest first. ``held``: ids of held
+    messages.
+    """
 
     acts: list[ChatAct]
     reports: list[ChatReport]
@@ -287,8 +291,8 @@ class ChatModeration(msgspec.Struct, rename="camel"):
 
 
 class ChatEvent(msgspec.Struct, rename="camel"):
-    """What happened in a room. ``name``: ``message``, ``edited``, ``removed``, ``reactions``, ``pins``, ``room``, or ``again``: read the
-    list of messages again, too much happened.
+    """An event in a room. ``name``: ``message``, ``edited``, ``removed``, ``reactions``, ``pins``, ``room``, or
+    ``again``, which means that too much has happened and the list of messages has to be read again.
     """
 
     name: str = ""

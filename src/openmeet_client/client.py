@@ -1,4 +1,4 @@
-"""The client: one server, one token, and its operations by noun."""
+"""The client of one server with one token. Its operations are grouped by noun."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,7 +28,9 @@ from openmeet_client.transport import TRIES, Query, Transport
 
 
 class OpenMeet:
-    """A client of one server: ``async with OpenMeet(url, token) as api``. Without a token only public data can be read."""
+    """A client of one server: ``async with OpenMeet(url, token) as api``. Without a token, only public data can be
+    read.
+    """
 
     def __init__(
         self,
@@ -62,7 +64,9 @@ class OpenMeet:
 
 
 class Events:
-    """Single events. ``if_match``: a revision; editing an event that was changed since raises Changed."""
+    """Single events. ``if_match``: a revision. If the event has been changed since that revision, editing it raises
+    Changed.
+    """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -70,14 +74,14 @@ class Events:
     async def coming(
         self, *, q: str | None = None, first_day: str | None = None, last_day: str | None = None, per_page: int = 100
     ) -> AsyncIterator[Event]:
-        """Upcoming public events, soonest first, all pages; days are ``YYYY-MM-DD``, both included."""
+        """Upcoming public events, soonest first, all pages. Days are ``YYYY-MM-DD``; the last one is included."""
         query: Query = {"q": q, "from": first_day, "to": last_day, "limit": per_page}
         async for page in self._transport.pages("/api/events", EventPage, lambda page: page.cursor, query):
             for event in page.events:
                 yield event
 
     async def mine(self, which: str = "going", *, per_page: int = 100) -> AsyncIterator[Event]:
-        """One's own events: ``hosting``, ``going``, ``waiting``, ``past``."""
+        """The caller's events: ``hosting``, ``going``, ``waiting``, ``past``."""
         query: Query = {"which": which, "limit": per_page}
         async for page in self._transport.pages("/api/my/events", EventPage, lambda page: page.cursor, query):
             for event in page.events:
@@ -109,26 +113,26 @@ class Events:
         return await self._transport.change("POST", f"{_event(slug)}/publish", Event, body, if_match=if_match)
 
     async def unpublish(self, slug: str, *, if_match: int | None = None) -> Event:
-        """Make a published event a draft again; only possible while nobody has answered."""
+        """Make a published event a draft again. Only possible as long as nobody has answered."""
         return await self._transport.change("POST", f"{_event(slug)}/unpublish", Event, if_match=if_match)
 
     async def duplicate(self, slug: str, starts_local: str, ends_local: str | None = None) -> Event:
-        """A copy with the same content, on another date and without answers."""
+        """Create a copy with the same content on another date, without answers."""
         body = {"startsLocal": starts_local} | ({} if ends_local is None else {"endsLocal": ends_local})
         return await self._transport.change("POST", f"{_event(slug)}/duplicate", Event, body)
 
     async def joining(self, slug: str) -> Joining:
-        """Registration settings: who can come and how."""
+        """Registration settings of an event: who can come and how."""
         found, revision = await self._transport.get_revision(f"{_event(slug)}/joining", Joining)
         return msgspec.structs.replace(found, revision=revision)
 
     async def set_joining(
         self, slug: str, wanted: Joining, *, for_series: bool = False, if_match: int | None = None
     ) -> Joining:
-        """Replace the settings; answers to a question stay if its ``question_id`` stays. ``if_match``: the ``revision`` that
-        was read.
+        """Replace the registration settings. Answers to a question are kept if its ``question_id`` is. ``if_match``:
+        the ``revision`` that was read.
 
-        ``for_series``: for every date of its series that has no settings of its own.
+        ``for_series``: also change all dates of its series that have no settings of their own.
         """
         path = f"{_event(slug)}/joining{'?scope=series' if for_series else ''}"
         body = msgspec.structs.replace(wanted, revision=UNSET)
@@ -137,13 +141,13 @@ class Events:
 
 
 class Answers:
-    """One's own answers."""
+    """The caller's own answers."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     async def give(self, slug: str, reply: Reply) -> Answer:
-        """Answer an event. ``going`` on a full event joins the waitlist at its end."""
+        """Answer an event. If the event is full, ``going`` puts the caller at the end of the waitlist."""
         return await self._transport.change("PUT", f"{_event(slug)}/answer", Answer, {"reply": reply})
 
     async def get(self, slug: str) -> Answer:

@@ -1,4 +1,4 @@
-"""Exceptions: the server's problem documents (RFC 9457), by their status, and network failures."""
+"""Exceptions: the server's problem documents (RFC 9457) by status, and network failures."""
 
 from collections.abc import Mapping
 
@@ -9,12 +9,12 @@ class OpenMeetError(Exception):
     """Base class of everything this client raises."""
 
 
-class NoAnswer(OpenMeetError):  # named for the fact
-    """The server could not be reached, or every attempt lost its answer."""
+class NoAnswer(OpenMeetError):
+    """The server could not be reached, or the response was lost on every attempt."""
 
 
-class Problem(OpenMeetError):  # RFC 9457's own word
-    """The server refused. ``title`` is the kind of failure, ``fields`` maps invalid fields to sentences."""
+class Problem(OpenMeetError):  # the term of RFC 9457
+    """The server refused the request. ``title``: the kind of failure. ``fields``: a sentence for each invalid field."""
 
     def __init__(
         self, status: int, title: str, detail: str, *, fields: Mapping[str, str] | None = None, request_id: str = ""
@@ -28,7 +28,7 @@ class Problem(OpenMeetError):  # RFC 9457's own word
 
 
 class Invalid(Problem):
-    """400: the input is invalid; ``fields`` says where."""
+    """400: the input is invalid. ``fields`` says where."""
 
 
 class NotSignedIn(Problem):
@@ -36,31 +36,31 @@ class NotSignedIn(Problem):
 
 
 class Forbidden(Problem):
-    """403: not allowed for this person, or the token lacks the scope."""
+    """403: this person may not do that, or the token lacks the scope."""
 
 
 class NotFound(Problem):
-    """404: it does not exist, or is not visible."""
+    """404: it does not exist or is not visible to the caller."""
 
 
 class Gone(NotFound):
-    """410: it was public, and was removed."""
+    """410: it was public and has been removed."""
 
 
 class Conflict(Problem):
-    """409: a concurrent change won."""
+    """409: somebody else made a conflicting change at the same time."""
 
 
 class Changed(Problem):
-    """412: it was changed since it was read; read it again."""
+    """412: it has been changed since it was read. Read it again."""
 
 
 class Refused(Problem):
-    """422: a rule refuses it, in a sentence."""
+    """422: a rule does not allow it. The message says why."""
 
 
 class TooManyRequests(Problem):
-    """429: after every retry."""
+    """429: too many requests, even after all retries."""
 
 
 _BY_STATUS: Mapping[int, type[Problem]] = {
@@ -84,7 +84,7 @@ class _Document(msgspec.Struct, rename="camel"):
 
 
 def problem_of(status: int, body: bytes) -> Problem:
-    """The exception for an answer; also for one that is no problem document."""
+    """The exception for a failed response, whether or not it is a problem document."""
     kind = _BY_STATUS.get(status, Problem)
     try:
         problem = msgspec.json.decode(body, type=_Document)

@@ -1,4 +1,4 @@
-"""Rooms that are mirrored to Matrix: for hosts, and for each person what they let us pass on and which account is theirs."""
+"""Rooms that are mirrored to Matrix: their settings for hosts, and each person's consent and linked account."""
 
 from typing import Literal
 from urllib.parse import quote
@@ -13,7 +13,9 @@ GuestState = Literal["invited", "removed", "banned"]
 
 
 class RoomMirror(msgspec.Struct, rename="camel"):
-    """Status of a room's mirror. ``alias``: on Matrix, None until it is created. ``waiting``: entries that are not sent yet."""
+    """Status of a room's mirror. ``alias``: the room's alias on Matrix, None until it is created. ``waiting``: entries
+    that have not been sent yet.
+    """
 
     state: Literal["off", "on", "ending"]
     room_id: str | None
@@ -26,7 +28,7 @@ class RoomMirror(msgspec.Struct, rename="camel"):
 
 
 class MatrixGuest(msgspec.Struct, rename="camel"):
-    """A guest without an account here. ``membership``: what the homeserver says; empty until it was asked."""
+    """A guest without an account here. ``membership``: as the homeserver reports it; empty until it has been asked."""
 
     address: str
     state: GuestState
@@ -37,7 +39,7 @@ class MatrixGuest(msgspec.Struct, rename="camel"):
 
 
 class MyMatrix(msgspec.Struct, rename="camel"):
-    """Whether the caller's messages are passed on to Matrix. ``answered_at`` None: they were not asked yet.
+    """Whether the caller's messages are passed on to Matrix. ``answered_at``: None if they have not been asked yet.
     ``account``: their own Matrix account, if it is linked.
     """
 
@@ -49,7 +51,7 @@ class MyMatrix(msgspec.Struct, rename="camel"):
 
 
 class MatrixRoomChoice(msgspec.Struct, rename="camel"):
-    """A mirrored room. ``invited``: whether it invites one's linked account."""
+    """A mirrored room. ``invited``: whether the caller's linked account is invited to it."""
 
     room_id: str
     name: str
@@ -57,7 +59,9 @@ class MatrixRoomChoice(msgspec.Struct, rename="camel"):
 
 
 class LinkCode(msgspec.Struct, rename="camel"):
-    """Send ``code`` to the Matrix user ``to`` in a direct chat, before ``expires_at``."""
+    """A code for linking a Matrix account. Send ``code`` to the Matrix user ``to`` in a direct chat before
+    ``expires_at``.
+    """
 
     code: str
     to: str
@@ -73,7 +77,7 @@ class _Choices(msgspec.Struct):
 
 
 class Matrix:
-    """The mirror of rooms to Matrix. A token needs ``chat:read``, and ``chat:write`` for what changes something."""
+    """Mirrored rooms. The token needs ``chat:read``, and ``chat:write`` for changes."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -83,12 +87,12 @@ class Matrix:
         return await self._transport.get(_mirror(room), RoomMirror)
 
     async def switch(self, room: str, *, enabled: bool, guests: bool = False, confirmed: bool = False) -> RoomMirror:
-        """Mirror a room or stop it, for its hosts. ``confirmed``: needed where the room is not public."""
+        """Start or stop mirroring a room, for its hosts. ``confirmed``: required if the room is not public."""
         body = {"enabled": enabled, "guests": guests, "confirmed": confirmed}
         return await self._transport.change("PUT", _mirror(room), RoomMirror, body)
 
     async def try_again(self, room: str) -> RoomMirror:
-        """Pass on what waits now, for hosts."""
+        """Pass on everything that is waiting now, for hosts."""
         return await self._transport.change("POST", f"{_mirror(room)}/again", RoomMirror)
 
     async def guests(self, room: str) -> list[MatrixGuest]:
@@ -98,30 +102,30 @@ class Matrix:
     async def change_guest(
         self, room: str, address: str, state: GuestState = "invited", reason: str = ""
     ) -> MatrixGuest:
-        """Invite somebody by their Matrix address, remove or ban them, for hosts."""
+        """Invite somebody by their Matrix address, or remove or ban them, for hosts."""
         body = {"address": address, "state": state, "reason": reason}
         return await self._transport.change("POST", f"{_mirror(room)}/guests", MatrixGuest, body)
 
     async def mine(self) -> MyMatrix:
-        """What one lets us pass on, and one's own account."""
+        """What the caller lets us pass on, and their linked account."""
         return await self._transport.get("/api/me/matrix", MyMatrix)
 
     async def decide(self, *, consent: Consent | None = None, invitations: Invitations | None = None) -> MyMatrix:
-        """Say what may be passed on, and which rooms invite; what is left out stays."""
+        """Choose what may be passed on and which rooms invite the caller. Arguments that are left out change nothing."""
         wanted = {"consent": consent, "invitations": invitations}
         body = {name: value for name, value in wanted.items() if value is not None}
         return await self._transport.change("PUT", "/api/me/matrix", MyMatrix, body)
 
     async def rooms(self) -> list[MatrixRoomChoice]:
-        """One's mirrored rooms, and which of them invite one's account."""
+        """The caller's mirrored rooms, and which of them invite their linked account."""
         return (await self._transport.get("/api/me/matrix/rooms", _Choices)).rooms
 
     async def choose(self, room: str, *, invited: bool) -> None:
-        """Ask to be invited to a room, also after leaving it in Matrix, or not to be."""
+        """Choose whether to be invited to a room. This also works after leaving it in Matrix."""
         await self._transport.act("PUT", f"/api/me/matrix/rooms/{quote(room, safe='')}", {"invited": invited})
 
     async def link(self) -> LinkCode:
-        """A code that links one's own Matrix account."""
+        """Get a code for linking the caller's Matrix account."""
         return await self._transport.change("POST", "/api/me/matrix/link", LinkCode)
 
     async def unlink(self) -> None:

@@ -1,4 +1,4 @@
-"""The API's values, as far as this client uses them; unknown members are ignored."""
+"""Types of the API, as far as this client uses them. Unknown members are ignored."""
 
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ Scope = Literal["this", "following", "all"]
 
 
 class Venue(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A place; coordinates are decimal degrees as text, both or neither."""
+    """A place. Coordinates are decimal degrees as text; either both are set or neither."""
 
     name: str = ""
     street: str = ""
@@ -25,7 +25,7 @@ class Venue(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class NewEvent(msgspec.Struct, rename="camel", omit_defaults=True):
-    """The whole event as its host wants it. Times are wall-clock times in ``time_zone``: ``2027-03-02T18:00``."""
+    """The complete content of an event. Times are wall-clock times in ``time_zone``: ``2027-03-02T18:00``."""
 
     title: str
     starts_local: str
@@ -42,7 +42,7 @@ class NewEvent(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Question(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A registration question; free text without ``choices``. ``question_id`` is assigned by the server."""
+    """A registration question, answered in free text unless it has ``choices``. The server assigns ``question_id``."""
 
     question: str
     choices: list[str] = []
@@ -51,10 +51,10 @@ class Question(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Joining(msgspec.Struct, rename="camel"):
-    """Registration settings: who can come and how. None is no limit, or no deadline; for ``foreign_answers`` None is
+    """Registration settings: who can come and how. None means no limit or no deadline; for ``foreign_answers`` it means
     the default.
 
-    ``revision`` is what was read, and is not sent.
+    ``revision`` is set when the settings are read, and is not sent.
     """
 
     limit_in_person: int | None = None
@@ -80,8 +80,8 @@ class Counts(msgspec.Struct, rename="camel"):
 
 
 class Event(msgspec.Struct, rename="camel", kw_only=True):
-    """An event. ``starts_at`` is RFC 3339 in UTC; ``counts`` and ``my_status`` are set when one event or a list was
-    read.
+    """An event. ``starts_at`` is RFC 3339 in UTC. ``counts`` and ``my_status`` are only set when a single event or a
+    list was read.
     """
 
     slug: str
@@ -112,7 +112,9 @@ class EventPage(msgspec.Struct, rename="camel"):
 
 
 class Answer(msgspec.Struct, rename="camel"):
-    """One's RSVP. ``waiting_before``: people ahead on the waitlist; None when not on it."""
+    """The caller's RSVP. ``waiting_before``: how many people are ahead of them on the waitlist; None if they are not on
+    it.
+    """
 
     id: str
     status: str
@@ -121,7 +123,7 @@ class Answer(msgspec.Struct, rename="camel"):
 
 
 class NewSeries(msgspec.Struct, rename="camel", omit_defaults=True):
-    """Content of each date, and when they are: ``recurrence`` is RFC 5545 text or the same as an object."""
+    """The content of each date, and when the dates are. ``recurrence`` is RFC 5545 text, or the same as an object."""
 
     title: str
     starts_local: str
@@ -137,7 +139,7 @@ class NewSeries(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Series(msgspec.Struct, rename="camel", kw_only=True):
-    """A series. ``sentence`` says its rule in words."""
+    """A series. ``sentence``: its rule in words."""
 
     slug: str
     url: str
@@ -151,7 +153,7 @@ class Series(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class SeriesDate(msgspec.Struct, rename="camel", kw_only=True):
-    """A date of a series; ``original_date`` identifies it permanently."""
+    """A date of a series. ``original_date`` identifies it permanently."""
 
     original_date: str
     is_stored: bool
@@ -167,10 +169,10 @@ class SeriesPage(msgspec.Struct, rename="camel"):
 
 
 class SeriesEdit(msgspec.Struct, rename="camel", omit_defaults=True):
-    """An edit of a series; fields that are not set stay.
+    """An edit of a series. Fields that are not set are unchanged.
 
-    ``this`` date, this and ``following``, or ``all``: the first two, and a new time, name the edited date
-    (``original_date``).
+    The scope is ``this`` date, this and ``following``, or ``all``. The first two require ``original_date``, and so does
+    a new time.
     """
 
     scope: Scope
@@ -190,7 +192,9 @@ class SeriesEdit(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Consequences(msgspec.Struct, rename="camel", kw_only=True):
-    """Effects of an edit on stored dates and people; with ``makes_new_series`` the edited dates belong to a new series."""
+    """Effects of an edit on stored dates and people. With ``makes_new_series``, the edited dates belong to a new
+    series.
+    """
 
     dates_changed: int
     dates_unchanged: int
@@ -205,7 +209,7 @@ class Consequences(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class EditedSeries(msgspec.Struct, rename="camel"):
-    """The series that the edited dates belong to now, and the effects."""
+    """The series to which the edited dates now belong, and the effects of the edit."""
 
     series: Series
     consequences: Consequences
@@ -219,8 +223,8 @@ class ChangedSeries(msgspec.Struct, rename="camel"):
 
 
 class Dates(msgspec.Struct, rename="camel", omit_defaults=True):
-    """Which dates of a series an action is for: single ones by their original dates, or a range from the first to the last
-    (original dates or days). Empty: the whole series.
+    """The dates of a series that an action applies to: single dates by their original dates, or a range from the first
+    to the last (original dates or days). If empty, the whole series.
     """
 
     dates: list[str] | None = None
@@ -233,7 +237,7 @@ class DatePage(msgspec.Struct, rename="camel"):
 
 
 class NewGroup(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A group as its administrators want it."""
+    """The complete content of a group."""
 
     name: str
     time_zone: str
@@ -263,6 +267,6 @@ class GroupPage(msgspec.Struct, rename="camel"):
 
 
 class Membership(msgspec.Struct, rename="camel"):
-    """One's membership of a group."""
+    """The caller's membership of a group."""
 
     role: str

@@ -23,13 +23,13 @@ WHOLE = Dates()
 
 
 class AllSeries:
-    """Series. ``if_match``: a revision; changing a series that was changed since raises Changed."""
+    """Series. ``if_match``: a revision. If the series has been changed since that revision, changing it raises Changed."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     async def mine(self, *, per_page: int = 100) -> AsyncIterator[Series]:
-        """Series that one hosts, all pages."""
+        """Series that the caller hosts, all pages."""
         query: Query = {"limit": per_page}
         async for page in self._transport.pages("/api/series", SeriesPage, lambda page: page.cursor, query):
             for series in page.series:
@@ -39,7 +39,7 @@ class AllSeries:
         return await self._transport.change("POST", "/api/series", Series, wanted)
 
     async def begin_with(self, event: str, recurrence: str) -> Series:
-        """Turn one's own event into the first date of a new series."""
+        """Turn one of the caller's events into the first date of a new series."""
         path = f"/api/events/{quote(event, safe='')}/series"
         return await self._transport.change("POST", path, Series, {"recurrence": recurrence})
 
@@ -47,24 +47,24 @@ class AllSeries:
         return await self._transport.get(_series(slug), Series)
 
     async def dates(self, slug: str, *, limit: int = 30) -> list[SeriesDate]:
-        """Upcoming dates, stored and computed ones."""
+        """Upcoming dates, both stored and computed."""
         return (await self._transport.get(f"{_series(slug)}/dates", DatePage, {"limit": limit})).dates
 
     async def open_date(self, slug: str, original_date: str) -> SeriesDate:
-        """The date with the slug of its event, which is materialized now if it was only computed."""
+        """The date with the slug of its event. If the date was only computed so far, its event is created now."""
         path = f"{_series(slug)}/dates/{quote(original_date, safe='')}"
         return await self._transport.change("POST", path, SeriesDate)
 
     async def plan(self, slug: str, wanted: SeriesEdit) -> Consequences:
-        """Preview an edit; nothing is changed."""
+        """Preview an edit without changing anything."""
         return await self._transport.change("POST", f"{_series(slug)}/plan", Consequences, wanted)
 
     async def edit(self, slug: str, wanted: SeriesEdit, *, if_match: int | None = None) -> EditedSeries:
-        """Edit a series. ``following`` splits it: the result is the new one."""
+        """Edit a series. ``following`` splits it, and the result is the new series."""
         return await self._transport.change("POST", f"{_series(slug)}/edit", EditedSeries, wanted, if_match=if_match)
 
     async def undo(self, slug: str, *, if_match: int | None = None) -> Series:
-        """Undo the last edit of a series; possible for ten minutes."""
+        """Undo the last edit of a series, which is possible for ten minutes."""
         return await self._transport.change("POST", f"{_series(slug)}/undo", Series, if_match=if_match)
 
     async def cancel(
@@ -80,12 +80,12 @@ class AllSeries:
     async def pause(
         self, slug: str, reason: str = "", *, is_silent: bool = False, if_match: int | None = None
     ) -> Series:
-        """Create no further dates until it is resumed."""
+        """Create no further dates until the series is resumed."""
         body = {"reason": reason, "isSilent": is_silent}
         return await self._transport.change("POST", f"{_series(slug)}/pause", Series, body, if_match=if_match)
 
     async def resume(self, slug: str, *, is_silent: bool = False, if_match: int | None = None) -> Series:
-        """Resume a paused series; for a cancelled one, restore the dates that were cancelled with it."""
+        """Resume a paused series. For a cancelled series, restore the dates that were cancelled with it."""
         body = {"isSilent": is_silent}
         return await self._transport.change("POST", f"{_series(slug)}/resume", Series, body, if_match=if_match)
 
@@ -96,7 +96,7 @@ class AllSeries:
         await self._transport.act("DELETE", f"{_series(slug)}/follow")
 
     async def delete(self, slug: str, *, keep_events: bool, if_match: int | None = None) -> None:
-        """Delete a series. ``keep_events``: upcoming dates stay as events of their own."""
+        """Delete a series. ``keep_events``: keep the upcoming dates as single events."""
         query = {"keepEvents": "true" if keep_events else "false"}
         await self._transport.act("DELETE", _series(slug), query=query, if_match=if_match)
 

@@ -1,4 +1,6 @@
-"""Requests: authenticated by the token, retried with one idempotency key, problem documents raised as exceptions."""
+"""HTTP requests: authenticated with the token, retried with the same idempotency key, problem documents raised as
+exceptions.
+"""
 
 import asyncio
 import uuid
@@ -15,7 +17,7 @@ T = TypeVar("T")
 TRIES: Final = 4
 _FIRST_WAIT_SECONDS: Final = 0.5
 _LONGEST_WAIT_SECONDS: Final = 30.0
-# A stream has no end of its own; the server sends at least a comment every 25 seconds.
+# A stream does not end by itself. The server sends at least a comment every 25 seconds.
 _STREAM: Final = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
 _WORTH_RETRYING: Final = frozenset({429, 502, 503, 504})
 
@@ -23,7 +25,7 @@ Query = Mapping[str, str | int | list[str] | None]
 
 
 class Transport:
-    """One server and one token. ``wait`` sleeps between attempts."""
+    """Connections to one server with one token. ``wait`` sleeps between attempts."""
 
     def __init__(
         self,
@@ -46,7 +48,7 @@ class Transport:
         await self._session.close()
 
     async def get(self, path: str, shape: type[T], query: Query | None = None) -> T:
-        """GET a resource. Raises Problem and NoAnswer, as everything here does."""
+        """GET a resource. Like all methods here, raises Problem and NoAnswer."""
         body, _ = await self._ask("GET", path, None, query, {})
         return msgspec.json.decode(body, type=shape)
 
@@ -56,7 +58,7 @@ class Transport:
         return body
 
     async def lines(self, path: str, query: Query | None = None) -> AsyncIterator[bytes]:
-        """The lines of a file that is written while it is read. A lost connection is not opened again."""
+        """Yield the lines of a file while the server is still writing it. A lost connection is not reopened."""
         params = {name: value for name, value in (query or {}).items() if value is not None}
         try:
             async with self._session.get(self._base + path, params=params, timeout=_STREAM) as response:
@@ -73,34 +75,36 @@ class Transport:
             raise NoAnswer(str(failure) or "The connection was lost.") from None
 
     async def get_revision(self, path: str, shape: type[T]) -> tuple[T, int | None]:
-        """GET a resource whose body lacks its revision; adds it from the ETag."""
+        """GET a resource whose body lacks its revision, and add the revision from the ETag."""
         body, tag = await self._ask("GET", path, None, None, {})
         return msgspec.json.decode(body, type=shape), _revision(tag)
 
     async def change(
         self, method: str, path: str, shape: type[T], body: object = None, *, if_match: int | None = None
     ) -> T:
-        """Send a change that has one effect even if it is retried. ``if_match``: only while this revision is the newest."""
+        """Send a change, which takes effect once even if it is retried. ``if_match``: only if this revision is still
+        the newest.
+        """
         found, _ = await self.change_revision(method, path, shape, body, if_match=if_match)
         return found
 
     async def change_revision(
         self, method: str, path: str, shape: type[T], body: object = None, *, if_match: int | None = None
     ) -> tuple[T, int | None]:
-        """As :meth:`change`, and returns the new revision from the ETag."""
+        """Like :meth:`change`, and also return the new revision from the ETag."""
         found, tag = await self._ask(method, path, body, None, _headers(if_match))
         return msgspec.json.decode(found, type=shape), _revision(tag)
 
     async def act(
         self, method: str, path: str, body: object = None, *, query: Query | None = None, if_match: int | None = None
     ) -> None:
-        """Send a change, as :meth:`change`, whose response has no body to be read."""
+        """Like :meth:`change`, without reading the body of the response."""
         await self._ask(method, path, body, query, _headers(if_match))
 
     async def pages(
         self, path: str, shape: type[T], next_of: Callable[[T], str | None], query: Query | None = None
     ) -> AsyncIterator[T]:
-        """Every page of a list."""
+        """Yield every page of a list."""
         cursor: str | None = None
         while True:
             page = await self.get(path, shape, {**(query or {}), "cursor": cursor})
@@ -110,9 +114,10 @@ class Transport:
                 return
 
     async def events(self, path: str, query: Query) -> AsyncIterator[tuple[str, bytes]]:
-        """Names and data of the events of a stream, which is opened again behind the last one where the connection is lost.
+        """Yield names and data of a stream's events. If the connection is lost, the stream is reopened after the last
+        event.
 
-        Raises Problem, and NoAnswer after as many failures in a row as other requests are tried.
+        Raises Problem, and NoAnswer after as many failures in a row as other requests have attempts.
         """
         params = {name: value for name, value in query.items() if value is not None}
         headers: dict[str, str] = {}
@@ -150,7 +155,7 @@ class Transport:
             sent["data"] = msgspec.json.encode(body)
             sent["headers"]["content-type"] = "application/json"
         if method != "GET":
-            # The same key on every attempt: the server executes it once.
+            # Every attempt has the same key, so the server executes the change once.
             sent["headers"]["idempotency-key"] = str(uuid.uuid4())
         lost = "The server did not answer."
         for number in range(self._tries):
@@ -162,7 +167,7 @@ class Transport:
             except (aiohttp.ClientError, TimeoutError) as failure:
                 lost = str(failure) or lost
             else:
-                if response.status < 400:  # no failure
+                if response.status < 400:  # not a failure
                     return found, response.headers.get("etag", "")
                 if is_last or response.status not in _WORTH_RETRYING:
                     raise problem_of(response.status, found)
@@ -174,7 +179,7 @@ class Transport:
 
 
 async def _fields(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[bytes, bytes]]:
-    """Names and values of the lines of an event stream; none of a response that is worth a retry."""
+    """Yield names and values of the lines of an event stream; nothing if the response should be retried."""
     if response.status < 400:
         async for line in response.content:
             field, _, value = line.rstrip(b"\n").partition(b": ")
@@ -182,7 +187,7 @@ async def _fields(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[bytes
 
 
 def _revision(tag: str) -> int | None:
-    """The number at the start of an ETag: ``"3-9f2c41d07b3e"``."""
+    """The number at the start of an ETag such as ``"3-9f2c41d07b3e"``."""
     number = tag.strip('"').partition("-")[0]
     return int(number) if number.isdecimal() else None
 
