@@ -1,1 +1,1 @@
-"""Program roles and operators' commands: one module of wiring per role; the only package that may import all others."""
+"""Program roles and operators' commands: one module per role that wires it up. Only this package may import all others."""

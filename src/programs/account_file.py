@@ -1,4 +1,4 @@
-"""Account archive as a file: read and verified down to every hash (``aurora_locus.accounts.archive`` writes them)."""
+"""Account archives as files: read, and verified down to every hash. ``aurora_locus.accounts.archive`` writes them."""
 
 import hashlib
 import zipfile
@@ -24,14 +24,14 @@ from programs.command_line import counted
 T = TypeVar("T")
 
 _PIECE_BYTES = 256 * 1024
-# Far more than an account or preferences can have; an archive may come from a stranger.
+# Far more than an account or preferences can contain. The limit is needed because an archive may come from a stranger.
 _MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 _IS_ENCRYPTED = 0x1
 _RAW_SHA256 = b"\x01\x55\x12\x20"
 
 
 class Owner(msgspec.Struct, frozen=True, rename="camel"):
-    """Content of ``account.json``: whose archive it is."""
+    """Content of ``account.json``: the account that the archive is of."""
 
     format: str
     version: int
@@ -59,8 +59,8 @@ class _Preferences(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class AccountFile:
-    """An open archive whose entries exist and whose documents were parsed. ``did`` and ``signing_key`` are its own
-    claims.
+    """An open archive that has all entries and whose documents could be parsed. ``did`` and ``signing_key`` are what
+    the archive claims; nothing has verified them.
     """
 
     zip: zipfile.ZipFile
@@ -72,19 +72,19 @@ class AccountFile:
     blobs: dict[Cid, zipfile.ZipInfo]
 
     def repository(self) -> bytes:
-        """The repository's CAR."""
+        """The repository's CAR file."""
         return self.zip.read(archive.REPOSITORY_ENTRY)
 
     @contextmanager
     def blob(self, cid: Cid) -> Iterator[IO[bytes]]:
-        """The bytes of a blob, to be read in chunks."""
+        """Open a blob for reading in chunks."""
         with self.zip.open(self.blobs[cid]) as entry:
             yield entry
 
 
 @contextmanager
 def open_account_file(path: Path) -> Iterator[AccountFile]:
-    """Open an archive. Raises Malformed for a file that is no account archive, or is truncated."""
+    """Open an archive. Raises Malformed if the file is not an account archive or is truncated."""
     try:
         with zipfile.ZipFile(path) as opened:
             yield _read(opened)
@@ -93,13 +93,13 @@ def open_account_file(path: Path) -> Iterator[AccountFile]:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file begins like a ZIP."""
+    """Whether a file begins like a ZIP file."""
     with path.open("rb") as file:
         return file.read(4) == b"PK\x03\x04"
 
 
 def check_blob(file: AccountFile, cid: Cid) -> int:
-    """Verify a blob against its CID; returns its size. Raises Malformed."""
+    """Verify a blob against its CID and return its size. Raises Malformed."""
     digest, size = hashlib.sha256(), 0
     with file.blob(cid) as entry:
         while piece := entry.read(_PIECE_BYTES):
@@ -111,10 +111,10 @@ def check_blob(file: AccountFile, cid: Cid) -> int:
 
 
 def check_blobs(file: AccountFile, snapshot: Snapshot) -> int:
-    """Verify all blobs; returns their total size.
+    """Verify all blobs and return their total size.
 
-    Raises Malformed for a wrong blob, and for one that a record refers to and that is neither here nor listed as
-    missing.
+    Raises Malformed for a wrong blob, and for a blob that a record refers to and that is neither in the archive nor
+    listed as missing.
     """
     size = sum(check_blob(file, cid) for cid in file.blobs)
     if (len(file.blobs), size) != (file.summary.blobs, file.summary.blob_bytes):
@@ -134,7 +134,7 @@ def wanted_blobs(snapshot: Snapshot) -> Iterator[BlobRef]:
 
 
 def check_repository(file: AccountFile) -> tuple[car.Car, Snapshot]:
-    """The verified repository of the archive's account. Raises Malformed."""
+    """Verify and return the repository of the archive's account. Raises Malformed."""
     blocks = car.read(file.repository())
     snapshot = read_snapshot(blocks)
     if snapshot.commit.did != file.did:
@@ -147,7 +147,8 @@ def _read(opened: zipfile.ZipFile) -> AccountFile:
     if len(entries) != len(opened.infolist()):
         raise Malformed("archive", None, "two entries have the same name")
     for name, entry in entries.items():
-        # Archives are stored so; a compressed or encrypted entry is not ours, and might be a decompression bomb.
+        # Our archives store entries uncompressed. A compressed or encrypted entry is not ours and might be a
+        # decompression bomb.
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & _IS_ENCRYPTED:
             raise Malformed("archive", name, "the entry is compressed or encrypted")
     for name in (archive.ACCOUNT_ENTRY, archive.REPOSITORY_ENTRY, archive.PREFERENCES_ENTRY, archive.SUMMARY_ENTRY):

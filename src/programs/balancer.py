@@ -1,6 +1,6 @@
-"""TCP load balancer before equal processes: round robin, skipping those that are down.
+"""TCP load balancer in front of several equal processes: round robin, skipping those that are down.
 
-For the distributed form on one machine; a real site has a reverse proxy in front, which speaks HTTP.
+It is for the distributed form on one machine. A real site has a reverse proxy in front, which speaks HTTP.
 """
 
 import asyncio
@@ -10,15 +10,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 _PIECE = 64 * 1024
-# A restarted process is back within seconds; no client waits longer for a connection.
+# A restarted process is back within seconds. No client waits longer than this for a connection.
 PATIENCE_SECONDS = 20.0
 _AGAIN_SECONDS = 0.2
 
 
 @asynccontextmanager
 async def balanced(host: str, port: int, behind: Sequence[int]) -> AsyncIterator[None]:
-    """Listen for the duration of the block; ``behind`` are ports of the same host. Raises OSError where the port is
-    taken.
+    """Listen for the duration of the block. ``behind``: ports of the same host to forward to. Raises OSError if the
+    port is taken.
     """
     turns = itertools.cycle(range(len(behind)))
     open_: set[asyncio.StreamWriter] = set()
@@ -53,7 +53,7 @@ async def balanced(host: str, port: int, behind: Sequence[int]) -> AsyncIterator
 async def _connect(
     host: str, behind: Sequence[int], first: int
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-    """Connect to the next port that answers; while none does, retry for a while."""
+    """Connect to the next port that answers. If none does, retry for a while."""
     deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
     while asyncio.get_running_loop().time() < deadline:
         for offset in range(len(behind)):
@@ -64,7 +64,7 @@ async def _connect(
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Copy until one side closes; then close the other."""
+    """Copy until one side closes, then close the other."""
     with contextlib.suppress(OSError):
         while piece := await reader.read(_PIECE):
             writer.write(piece)

@@ -1,11 +1,13 @@
-"""The ``openmeet`` command: a table of roles and nouns; only the chosen module is imported.
+"""The ``openmeet`` command: a table of roles and nouns, of which only the chosen module is imported.
 
 Roles are plain names (``openmeet up``, ``openmeet event-processor``); operators' commands are noun then verb
-(``openmeet records inspect``). ``openmeet pds`` is both: alone it serves, with a verb (``openmeet pds account list``)
-it works on that server. Each module of the table has a Typer application named ``app``. Nothing else is imported here,
-so ``--help`` is quick and a role loads only what it needs. Exit status: 0 done, 1 refused, 2 misused.
+(``openmeet records inspect``). ``openmeet pds`` is both: without a verb it serves, with a verb (``openmeet pds account
+list``) it operates on that server. Each module in the table has a Typer application named ``app``. Nothing else is
+imported here, so that ``--help`` is quick and a role loads only what it needs. Exit status: 0 done, 1 refused, 2
+misused.
 
-To add one: write the module, add its line. A test compares the table with the modules in ``programs/``.
+To add a command, write the module and add its line to the table. A test compares the table with the modules in
+``programs/``.
 """
 
 import contextlib
@@ -26,7 +28,7 @@ DONE: Final = 0
 REFUSED: Final = 1
 MISUSED: Final = 2
 
-# name -> (module, what it does)
+# name -> (module, description)
 ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "up": ("programs.up", "The whole network on this machine, in one process"),
     "cluster": ("programs.cluster", "The same as separate processes, with PostgreSQL, RabbitMQ and Redis"),
@@ -66,7 +68,7 @@ VERBS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {"pds": PDS_VERBS}
 
 
 def help_text() -> str:
-    """What ``openmeet --help`` prints."""
+    """The output of ``openmeet --help``."""
     width = max(len(name) for name in (*ROLES, *NOUNS)) + 2
     lines = [
         "Usage: openmeet COMMAND [OPTIONS]",
@@ -82,7 +84,7 @@ def help_text() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status. Installed as the console script ``openmeet``."""
+    """Run one command and return its exit status. Installed as the console script ``openmeet``."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given:
         print(help_text(), file=sys.stderr)
@@ -112,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def verbs_text(role: str, verbs: Mapping[str, tuple[str, str]]) -> str:
-    """The verbs in the help of a role."""
+    """The list of verbs in a role's help text."""
     width = max(len(name) for name in verbs) + 2
     lines = [f"Work on it (openmeet {role} VERB; VERB --help shows more):"]
     return "\n".join([*lines, *(f"  {name:{width}}{what}" for name, (_, what) in verbs.items())])
@@ -127,8 +129,8 @@ def _unknown(program: str, chosen: str, names: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _ending_when_asked() -> Iterator[None]:
-    """While a role is loaded, and until its event loop takes over, SIGINT and SIGTERM end the process: nothing is open
-    yet.
+    """Make SIGINT and SIGTERM end the process at once while a role is being loaded, because nothing is open yet. The
+    role's event loop then takes over.
     """
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
@@ -142,26 +144,27 @@ def _ending_when_asked() -> Iterator[None]:
 
 def _run(name: str, module: str, rest: list[str]) -> int:
     app = _load(module).app
-    from groundwork.errors import Failure  # here, because --help does not need it
+    from groundwork.errors import Failure  # imported here because --help does not need it
 
     try:
         app(rest, prog_name=name)
-    except SystemExit as finished:  # how Typer ends, with the status that the command chose
+    except SystemExit as finished:  # Typer ends this way, with the status that the command chose
         return finished.code if isinstance(finished.code, int) else REFUSED
     except Failure as failure:
-        from openmeet.i18n.reasons.messages import explain  # here, because only a refusal needs it
+        from openmeet.i18n.reasons.messages import explain  # imported here because only a refusal needs it
 
         print(f"{name}: {explain(failure.why)}", file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
-        return 130  # 128 + SIGINT, as shells count
+        return 130  # 128 + SIGINT, as in shells
     return DONE
 
 
 def _load(module: str) -> ModuleType:
-    """Import a module with the garbage collector off: it would scan the modules, which stay, again and again.
+    """Import a module with the garbage collector off. It would scan the imported modules again and again, though they
+    are never freed.
 
-    That took a fifth of the processor time in which a role starts.
+    That took a fifth of the processor time that a role needs to start.
     """
     gc.disable()
     try:

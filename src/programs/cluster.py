@@ -1,8 +1,10 @@
-"""``openmeet cluster``: the distributed form on one machine, every part a process, with external servers.
+"""``openmeet cluster``: the distributed form on one machine. Every part is a process, and the servers it uses are
+external.
 
-Two processes of each part that may run in several: web, event-processor, publisher, PDS; one directory, consumer and
-scheduler. The platform and the PDS store everything in PostgreSQL, communicate through RabbitMQ and share a Redis. A
-part that ends is restarted. Passwords and keys are in the folder, as with ``openmeet up``.
+There are two processes of each part that can run more than once: web, event-processor, publisher, PDS. There is one
+directory, one consumer and one scheduler. The platform and the PDS store everything in PostgreSQL, communicate through
+RabbitMQ and share a Redis. A part that ends is restarted. Passwords and keys are in the folder, as with ``openmeet
+up``.
 """
 
 import asyncio
@@ -53,7 +55,7 @@ _STOP_SECONDS = 30.0
 
 @dataclass(slots=True)
 class Member:
-    """One process: its address, and how often it was restarted."""
+    """One process of the cluster: its address, and how often it was restarted."""
 
     name: str
     role: str
@@ -64,7 +66,7 @@ class Member:
 
 
 class ClusterMember(msgspec.Struct, frozen=True):
-    """A process in ``members.json``."""
+    """A process as listed in ``members.json``."""
 
     role: str
     pid: int
@@ -77,7 +79,7 @@ ENVIRONMENT_FILE = "openmeet.env"
 
 
 class ClusterReady(msgspec.Struct, frozen=True):
-    """Content of ``members.json`` in the folder; written again whenever a member is started."""
+    """Content of ``members.json`` in the folder. The file is rewritten whenever a member is started."""
 
     openmeet: str
     communities: dict[str, str]
@@ -111,7 +113,7 @@ def main(
         typer.Option(help="Name of a further community, at http://NAME.localhost:PORT; may be repeated."),
     ] = None,
 ) -> None:
-    """Start every part as a process of its own and keep them running until Ctrl-C."""
+    """Start every part as a separate process and keep all of them running until Ctrl-C."""
     options = ClusterOptions(data.absolute(), database, broker, cache, name, pds_port, web_port, tuple(tenant or ()))
 
     async def run() -> None:
@@ -125,7 +127,9 @@ def main(
 
 @asynccontextmanager
 async def running(options: ClusterOptions, stop: asyncio.Event) -> AsyncIterator[ClusterReady]:
-    """The running cluster. Raises Refused where a part does not start, a port is taken, or ``stop`` is set before all answer."""
+    """Run the cluster for the duration of the block. Raises Refused if a part does not start, if a port is taken, or if
+    ``stop`` is set before all parts answer.
+    """
     async with AsyncExitStack() as stack:
         stack.enter_context(dev_accounts.alone_in(options.folder))
         home = dev_accounts.find_or_make(options.folder, options.pds_port)
@@ -140,7 +144,7 @@ async def running(options: ClusterOptions, stop: asyncio.Event) -> AsyncIterator
         over = asyncio.Event()
         watches: list[asyncio.Task[None]] = []
         stack.push_async_callback(_stop, over, watches, members)
-        # The first process of each kind that migrates, one after another; then all others.
+        # Start the first process of each kind that migrates a database, one after another; then all others.
         firsts = [next(one for one in members if one.role == kind) for kind in ("plc", "pds", "web")]
         for together in (*([one] for one in firsts), [one for one in members if one not in firsts]):
             for member in together:
@@ -181,7 +185,9 @@ class _MembersFile:
         private_file.write(self.options.folder / "members.json", msgspec.json.encode(self.ready()))
 
     def write_environment(self) -> None:
-        """Write the shell environment for commands that work on the cluster. It has the administrator's password."""
+        """Write a shell file with the environment for commands that operate on the cluster. It contains the
+        administrator's password.
+        """
         variables = {name: value for kind in ("pds", "scheduler") for name, value in self._of(kind).items()}
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items())]
         private_file.write(self.options.folder / ENVIRONMENT_FILE, "".join(lines).encode())
@@ -214,15 +220,13 @@ def _members(options: ClusterOptions, home: DevAccounts) -> tuple[list[Member], 
             environment = environment_of(kind, options, home, port=port, plc_url=plc_url, keys=keys)
             name = f"{kind}-{index + 1}" if number > 1 else kind
             if kind == "web":
-                read_installation_settings(
-                    None, environment
-                )  # invalid settings are reported before anything is started
+                read_installation_settings(None, environment)  # report invalid settings before anything is started
             members.append(Member(name, kind, environment, f"http://{HOST}:{port}{path}"))
     return members, ports
 
 
 def _keys(folder: Path) -> str:
-    """Shared by all processes: a value sealed by one must open in another."""
+    """Sealing keys, shared by all processes: a value that one of them sealed must be readable by the others."""
     path = folder / "sealing.keys"
     if not path.exists():
         private_file.write(path, fresh_key().encode())
@@ -246,7 +250,7 @@ async def _start(options: ClusterOptions, member: Member) -> None:
 
 
 async def _until_ready(options: ClusterOptions, member: Member, stop: asyncio.Event) -> None:
-    """Wait until every member answers. Raises Refused with the log to look at."""
+    """Wait until every member answers. Raises Refused, naming the log to look at."""
     deadline = asyncio.get_running_loop().time() + READY_SECONDS
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
         while member.process is not None and member.process.returncode is None:
@@ -263,7 +267,7 @@ async def _until_ready(options: ClusterOptions, member: Member, stop: asyncio.Ev
 
 
 async def _keep(options: ClusterOptions, member: Member, shown: _MembersFile, over: asyncio.Event) -> None:
-    """Restart it whenever it ends, until the cluster stops."""
+    """Restart the member whenever it ends, until the cluster stops."""
     while member.process is not None:
         status = await member.process.wait()
         if over.is_set():
@@ -278,7 +282,7 @@ async def _keep(options: ClusterOptions, member: Member, shown: _MembersFile, ov
 
 
 async def _stop(over: asyncio.Event, watches: list[asyncio.Task[None]], members: list[Member]) -> None:
-    """Stop the members in reverse order; kill those that do not end in time."""
+    """Stop the members in reverse order, and kill those that do not end in time."""
     over.set()
     alive = [one.process for one in reversed(members) if one.process is not None and one.process.returncode is None]
     for process in alive:
@@ -295,7 +299,7 @@ async def _stop(over: asyncio.Event, watches: list[asyncio.Task[None]], members:
 
 
 def greeting(ready: ClusterReady, folder: Path) -> str:
-    """Text for the terminal when every part answers."""
+    """Text that the terminal shows when every part answers."""
     command, kept = os.path.relpath(sys.argv[0]), os.path.relpath(folder / ENVIRONMENT_FILE)
     parts = "\n".join(f"  {name:20}{one.pid:8}  {one.ready_url}" for name, one in ready.members.items())
     communities = "".join(f"  {name:13}{address}\n" for name, address in ready.communities.items())

@@ -1,4 +1,4 @@
-"""Environment of each process of ``openmeet cluster``, as a deployment would set it."""
+"""Environment variables of each process of ``openmeet cluster``, as a deployment would set them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,25 +10,26 @@ from openmeet.tenants.configured import VARIABLE
 from programs.dev_accounts import DevAccounts
 
 HOST = "127.0.0.1"
-# Beside the PDS's own, aurora_locus.
+# The platform's database. The PDS has its own, aurora_locus.
 OPENMEET_SCHEMA = "openmeet"
 NETWORK_SCHEMA = "openmeet_network"
-# A dozen processes share one server on one machine, which allows a hundred connections by default.
+# A dozen processes share one server on one machine, which by default allows a hundred connections.
 FEW_CONNECTIONS = "3"
-# Each further community is a pool in each of eight processes: they fit with one connection less.
+# Each additional community adds a pool to each of eight processes. With one connection less per pool they fit.
 FEWER_CONNECTIONS = "2"
 
 
-# Anyone who signs up with this address runs the site: everyone here can read its e-mail in the development mailbox.
+# Whoever signs up with this address runs the site. Everyone on this machine can read its e-mail in the development
+# mailbox.
 OPERATOR = "operator@example.test"
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions:
-    """Options of a cluster. ``name`` keeps several clusters on one broker apart; each has a database of its own.
+    """Options of a cluster. ``name`` keeps several clusters on one broker apart; each has its own database.
 
-    ``communities``: names of those beside the default one. ``environment`` overrides what is set here, in every
-    process.
+    ``communities``: names of the communities in addition to the default one. ``environment``: overrides variables in
+    every process.
     """
 
     folder: Path
@@ -42,14 +43,14 @@ class ClusterOptions:
     environment: dict[str, str] = field(default_factory=dict)
 
     def address_of(self, community: str) -> str:
-        """Below ``localhost`` every name resolves to this machine, in browsers and in curl."""
+        """The URL of a server. All names under ``localhost`` resolve to this machine, in browsers and in curl."""
         return f"http://{community}.localhost:{self.web_port}"
 
 
 def environment_of(
     kind: str, options: ClusterOptions, home: DevAccounts, *, port: int, plc_url: str, keys: str
 ) -> dict[str, str]:
-    """The environment of a process of this kind that listens on this port; ``keys``: the shared sealing keys."""
+    """The environment of a process of this kind that listens on this port. ``keys``: the shared sealing keys."""
     match kind:
         case "plc":
             own = _directory(options, port)
@@ -111,7 +112,7 @@ def _platform(options: ClusterOptions, home: DevAccounts, plc_url: str, keys: st
 
 
 def _community(options: ClusterOptions, name: str) -> str:
-    """A community's table, inline; JSON strings are valid TOML strings."""
+    """A community's settings as an inline TOML table. JSON strings are valid TOML strings."""
     values = {"name": name, "public_url": options.address_of(name), "site_name": name.replace("-", " ").capitalize()}
     return "{ " + ", ".join(f"{key} = {msgspec.json.encode(text).decode()}" for key, text in values.items()) + " }"
 

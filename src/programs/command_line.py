@@ -1,6 +1,6 @@
-"""Common behaviour of all Typer applications here: no shell completion is installed, a bug shows a plain traceback.
+"""Settings shared by all Typer applications here: no shell completion is installed, and a bug shows a plain traceback.
 
-``role`` makes an application that starts at once, ``noun`` one that needs a verb; without any it shows its help.
+``role`` makes an application that starts immediately, ``noun`` one that needs a verb. Without a verb it shows its help.
 """
 
 import re
@@ -18,32 +18,32 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, f
 
 
 def role() -> typer.Typer:
-    """Make the command of a role: its module gives it one command, which takes the options itself."""
+    """Make the command of a role. Its module adds one command, which takes the options itself."""
     return typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def noun(what: str) -> typer.Typer:
-    """Make the command of a noun; its module adds the verbs."""
+    """Make the command of a noun. Its module adds the verbs."""
     app = typer.Typer(help=what, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-    # With a callback a noun of one verb is still a noun: `openmeet repo verify`.
+    # The callback keeps a noun with a single verb a noun: `openmeet repo verify`.
     app.callback()(_nothing_of_its_own)
     return app
 
 
 def print_json(value: object) -> None:
-    """The one document of ``--json``, in one line."""
+    """Print the single JSON document of ``--json`` on one line."""
     typer.echo(msgspec.json.encode(value))
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """A number with its noun; ``many`` where an s does not make the plural."""
+    """A number with its noun. ``many``: the plural, if it is not formed with an s."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print text that strangers may have written, without control characters, which would act on the terminal.
+    """Print text that may come from strangers, without control characters, which could change the terminal.
 
-    Line breaks stay; marks that change the direction of writing are removed like control characters.
+    Line breaks stay. Marks that change the direction of writing are removed, too.
     """
     typer.echo(_ACTS_ON_TERMINALS.sub("\ufffd", text), err=err)
 

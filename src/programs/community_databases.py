@@ -1,7 +1,7 @@
-"""Open the databases and queues of all communities at start. A community is served when both of its databases are open.
+"""Open the databases and queues of all communities at start. A community is served when both are open.
 
-One that does not answer does not stop the others: it is opened as soon as it answers. The start fails where the only
-community's database is away, or where none of several answers.
+A database that does not answer does not stop the other communities: it is opened as soon as it answers. The start fails
+if the only community's database is unavailable, or if none of several answers.
 """
 
 import asyncio
@@ -22,23 +22,26 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.settings import Settings
 from programs.community_queues import tables_of
 
-# A server that is gone without closing the connection delays nobody longer than a restart takes.
+# The longest time that the start waits for a server that is gone without closing the connection: as long as a restart
+# takes.
 PATIENCE_SECONDS = 10.0
 AGAIN_SECONDS = 5.0
-# Missing databases are logged repeatedly, because operators read the newest lines.
+# An unavailable database is logged repeatedly, because operators read the newest lines.
 _REPORTED_EVERY = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Storage of a community. ``queue_tables``: of an embedded queue, else None."""
+    """The open databases of a community. ``queue_tables``: the database of an embedded queue; None if the queue is on a
+    broker.
+    """
 
     db: Database
     queue_tables: Database | None
 
 
 def away_gauge(metrics: Metrics) -> Gauge:
-    """1 where a community's database does not answer, else 0."""
+    """A gauge that is 1 if a community's database does not answer, otherwise 0."""
     return metrics.gauge("databases_away", "Whether a community's database does not answer", ["tenant"])
 
 
@@ -46,17 +49,19 @@ Prepare = Callable[[Settings, Database], Awaitable[object]]
 
 
 async def _as_it_is(_settings: Settings, _db: Database) -> None:
-    """Nothing is to be done."""
+    """The default ``prepare``, which does nothing."""
 
 
 @asynccontextmanager
 async def open_databases(
     settings: Mapping[str, Settings], clock: Clock, metrics: Metrics, prepare: Prepare = _as_it_is
 ) -> AsyncIterator[Mapping[str, Stores]]:
-    """Open the database and the queue of every community, migrated, by community name; closed at the end of the block.
+    """Open and migrate the database and the queue of every community, by community name. They are closed at the end of
+    the block.
 
-    ``prepare``: what is done with each database before anybody uses it; one with which that fails is opened later. One that cannot be reached is opened later, in the background. Raises the first error if none can be reached;
-    Refused and ValueError for wrong settings.
+    ``prepare``: called with each database before anybody uses it. If it fails, or a database cannot be reached, that
+    database is opened later, in the background. Raises the first error if none can be reached, and Refused or
+    ValueError for wrong settings.
     """
     opening = _Opening(clock, away_gauge(metrics), asyncio.Lock(), prepare)
     async with AsyncExitStack() as stack:
@@ -92,7 +97,7 @@ async def open_databases(
 
 
 class _Opening:
-    """One community's opening; migrations run one at a time, because Alembic allows only one."""
+    """Opens the databases of the communities. Migrations run one at a time, because Alembic does not allow more."""
 
     def __init__(self, clock: Clock, away: Gauge, turn: asyncio.Lock, prepare: Prepare) -> None:
         self.away = away
@@ -101,12 +106,12 @@ class _Opening:
         self._turn = turn
 
     async def try_queue(self, name: str, settings: Settings) -> Database | None:
-        """The tables of its queue; None where that is on a broker. Raises on failure."""
+        """Open the database of an embedded queue; None if the queue is on a broker. Raises on failure."""
         async with self._turn:
             return await tables_of(name, settings, self._clock)
 
     async def try_beside(self, queue: Database | BaseException | None, settings: Settings) -> Database:
-        """``try_`` where the queue is open; else its error."""
+        """Open the database if the queue could be opened; otherwise raise the queue's error."""
         if isinstance(queue, BaseException):
             raise queue
         return await self.try_(settings)
@@ -114,7 +119,7 @@ class _Opening:
     async def try_(self, settings: Settings) -> Database:
         """Open the database. Raises on failure."""
         url, schema = settings.tenant_database_url, settings.database_schema
-        # Only the connection has a timeout here; a migration reports its own progress.
+        # Only the connection has a timeout here. A migration reports its own progress.
         async with asyncio.timeout(PATIENCE_SECONDS):
             await current_revision(url, schema, "openmeet")
         async with self._turn:
@@ -131,7 +136,9 @@ class _Opening:
     async def until_there(
         self, name: str, settings: Settings, late: DeferredDatabase, late_queue: DeferredDatabase | None
     ) -> None:
-        """Retry until it answers; the queue comes first, so that an open database means that both are open."""
+        """Retry until the database answers. The queue is opened first, so if the database is open, the queue is open,
+        too.
+        """
         tries = 0
         while not late.is_open.is_set():
             await asyncio.sleep(AGAIN_SECONDS)
@@ -153,7 +160,7 @@ class _Opening:
 
 
 def _is_our_fault(failure: BaseException) -> bool:
-    """Errors that waiting does not repair: the settings, or a stop."""
+    """Whether the error is one that waiting does not fix: wrong settings, or a request to stop."""
     return isinstance(failure, (Refused, ValueError)) or not isinstance(failure, Exception)
 
 

@@ -1,4 +1,4 @@
-"""Each community's queue. An embedded one has a database of its own, because its writes come in bursts."""
+"""Each community's queue. An embedded queue has its own database, because its writes come in bursts."""
 
 from groundwork.clock import DAY, SECOND, Clock
 from groundwork.database.open_ import SQLITE
@@ -12,7 +12,7 @@ from openmeet.tenants.configured import DEFAULT_TENANT
 
 
 async def tables_of(name: str, settings: Settings, clock: Clock) -> Database | None:
-    """The database of the community's queue, created if needed; None where the queue is on a broker."""
+    """The database of the community's queue, created if needed; None if the queue is on a broker."""
     if settings.broker_url != EMBEDDED:
         return None
     url, schema = _place(name, settings)
@@ -39,7 +39,9 @@ async def queue_over(name: str, settings: Settings, tables: Database | None, clo
 
 
 async def open_queue_alone(name: str, settings: Settings, clock: Clock) -> Queue:
-    """The queue of one community, for a program that needs nothing else of it; closing it closes its database."""
+    """Open the queue of one community, for a program that needs nothing else from it. Closing the queue closes its
+    database.
+    """
     return await queue_over(name, settings, await tables_of(name, settings, clock), clock)
 
 

@@ -1,6 +1,7 @@
 """Development accounts: the administrator's password and ready-made accounts of a local network, kept between starts.
 
-Made once, at the first start, in one file that only its owner can read. A second start finds it and changes nothing.
+They are made at the first start, in one file that only its owner can read. Later starts use the same file and change
+nothing.
 """
 
 import fcntl
@@ -18,12 +19,12 @@ from groundwork.errors import Refused
 FILE_NAME = "household.json"
 LOCK_NAME = ".lock"
 
-# Under `.test`, which is reserved for this and never resolves (RFC 2606).
+# Under `.test`, which is reserved for testing and never resolves (RFC 2606).
 PEOPLE = ("ana.test", "ben.test", "cleo.test")
 
 
 class DevAccount(msgspec.Struct, frozen=True):
-    """A ready-made account on the PDS; the password also opens a session in OpenMeet."""
+    """A ready-made account on the PDS. Its password can also be used to sign in to OpenMeet."""
 
     handle: str
     email: str
@@ -31,7 +32,7 @@ class DevAccount(msgspec.Struct, frozen=True):
 
 
 class DevAccounts(msgspec.Struct, frozen=True):
-    """Every password of one local network, and the port of its PDS, which the identities name."""
+    """All passwords of one local network, and the port of its PDS, which is part of the identities."""
 
     admin_password: str
     people: tuple[DevAccount, ...]
@@ -39,7 +40,7 @@ class DevAccounts(msgspec.Struct, frozen=True):
 
 
 def make(pds_port: int) -> DevAccounts:
-    """New passwords for a new network."""
+    """Generate passwords for a new network."""
     return DevAccounts(
         admin_password=secrets.token_urlsafe(18),
         people=tuple(
@@ -50,7 +51,7 @@ def make(pds_port: int) -> DevAccounts:
 
 
 def find_or_make(folder: Path, pds_port: int) -> DevAccounts:
-    """The accounts stored in ``folder``, made at the first call. Raises Refused when the file is damaged."""
+    """The accounts stored in ``folder``, made on the first call. Raises Refused if the file is damaged."""
     path = folder / FILE_NAME
     if path.exists():
         try:
@@ -68,7 +69,7 @@ def find_or_make(folder: Path, pds_port: int) -> DevAccounts:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Lock the folder for one process. Raises Refused while another network runs in it, or when it cannot be used."""
+    """Lock the folder for one process. Raises Refused if another network is running in it or it cannot be used."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)

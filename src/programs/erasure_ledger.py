@@ -1,4 +1,4 @@
-"""The ledger of deletions that the settings name, and a database that is older than it."""
+"""Apply the ledger of deletions to a database that may be older than the ledger."""
 
 from groundwork.clock import SECOND
 from groundwork.database.transaction import Database
@@ -9,7 +9,7 @@ from openmeet.settings import Settings
 
 
 def ledger_of(settings: Settings) -> ErasureLedger:
-    """All communities share one file: ids are random."""
+    """The ledger named in the settings. All communities share one file, which works because ids are random."""
     path = settings.erasure_ledger or settings.data_directory / "erasures.jsonl"
     return ErasureLedger(path.absolute())
 

@@ -1,4 +1,4 @@
-"""``openmeet event-processor``: apply each community's queue to its database. Any number may run."""
+"""``openmeet event-processor``: apply each community's queue to its database. Any number of processes can run."""
 
 import asyncio
 

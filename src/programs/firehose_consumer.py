@@ -1,7 +1,7 @@
-"""``openmeet firehose-consumer``: event streams of PDSes and relays into the queues of the tenants, read and verified
-once.
+"""``openmeet firehose-consumer``: read and verify the event streams of PDSes and relays once, and put them into the
+queues of the tenants.
 
-Also labels of labelers, into the databases of the communities that chose them.
+Also reads labels of labelers into the databases of the communities that chose them.
 """
 
 import asyncio
@@ -33,7 +33,8 @@ _AGAIN_SECONDS = 5.0
 async def work(installation: Installation, stop: asyncio.Event) -> None:
     """Follow every configured source, and the labelers of every community, until ``stop`` is set."""
     platform = installation.default
-    # A community whose queue is away is new when it comes back: a backfill replaces the messages it missed.
+    # A community whose queue was unavailable counts as new when it comes back: a backfill replaces the messages that it
+    # missed.
     keeping = [one.tenant for one in installation.platforms if one.keeps_messages]
     known = await delivery.ensure_default_interests(platform.installation, keeping)
     counts = counting(platform.metrics)
@@ -71,7 +72,7 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
 async def _community(
     installation: Installation, own: Platform, known: Interests, labels: Counter, stop: asyncio.Event
 ) -> None:
-    """Work that needs a community's own database, started once that is open: its subscription and its labelers."""
+    """The work that needs a community's own database, started once that is open: its subscription and its labelers."""
     is_new = own.tenant.name not in known.seated
     labelling = LabelerContext(own.db, own.network.http, own.clock, own.network.dids, labels)
     while await until_opened(own.db, stop):
@@ -81,7 +82,7 @@ async def _community(
                 is_new = False
             await follow_labelers(labelling, own.settings.labellers, stop)
         except Unavailable as away:
-            # An error of one community only: the shared stream is read on.
+            # An error of one community must not stop the shared stream.
             log.warning("labellers.wait", tenant=own.tenant.name, reason=away.why)
         else:
             return

@@ -1,4 +1,4 @@
-"""Gauges for operators: read every few seconds from the databases and the queue, exposed at ``/metrics``."""
+"""Gauges for operators, read every few seconds from the databases and the queue and exposed at ``/metrics``."""
 
 import asyncio
 import contextlib
@@ -30,13 +30,13 @@ from programs.community_databases import away_gauge
 from programs.platform import Installation, Platform
 
 EVERY_SECONDS = 10.0
-# Scheduled work that may be overdue.
+# Scheduled work that can be overdue.
 OVERDUE = frozenset({PublicationState.DUE, PublicationState.RETRYING, PublicationState.RETRACTING})
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramGauges:
-    """Gauges of one program."""
+    """The gauges of one program."""
 
     jobs: Gauge
     oldest_job: Gauge
@@ -56,7 +56,7 @@ class ProgramGauges:
 
 
 def registered(metrics: Metrics) -> ProgramGauges:
-    """Gauges of one program, for all its communities."""
+    """Register the gauges of one program, for all its communities."""
     return ProgramGauges(
         metrics.gauge("jobs", "Outbox jobs that are not completed", ["tenant", "kind", "state"]),
         metrics.gauge("jobs_oldest_age_seconds", "How long the most overdue job has been due", ["tenant", "kind"]),
@@ -105,8 +105,8 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
 
 
 async def show(platform: Platform, gauges: ProgramGauges) -> None:
-    """Set every gauge of a community; where a store is away they keep their values, and one reports a database that is
-    away.
+    """Set every gauge of a community. If a store is unavailable, the gauges keep their values, and another gauge
+    reports an unavailable database.
     """
     away = gauges.away.labels(platform.tenant.name)
     try:
@@ -119,7 +119,7 @@ async def show(platform: Platform, gauges: ProgramGauges) -> None:
 
 
 async def read(platform: Platform, gauges: ProgramGauges) -> None:
-    """Set every gauge of a community to its current value. Raises Unavailable where a store is away."""
+    """Set every gauge of a community to its current value. Raises Unavailable if a store is unavailable."""
     tenant = platform.tenant.name
     await _count_jobs(platform, gauges.jobs, gauges.oldest_job)
     await _publications(platform, gauges.records, gauges.oldest_record)
@@ -162,7 +162,7 @@ async def _heard(platform: Platform, quiet: Gauge) -> None:
 
 
 def _show(gauge: Gauge, values: Mapping[tuple[str, ...], float], *, of: tuple[str, ...] = ()) -> None:
-    """Set these values, and remove others whose labels begin with ``of``, so that an alert ends with its cause."""
+    """Set these values and remove all others whose labels begin with ``of``, so that an alert ends when its cause does."""
     for sample in next(iter(gauge.collect())).samples:
         known = tuple(sample.labels.values())
         if known[: len(of)] == of and known not in values:

@@ -1,4 +1,4 @@
-"""The Matrix bridge of one community, as far as the settings name a homeserver: its job handlers and its reader."""
+"""The Matrix bridge of one community, if the settings name a homeserver: its job handlers and its reader."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -24,13 +24,13 @@ from programs.running import VERSION
 
 # A homeserver that comes back is noticed within a minute.
 _RETRY = RetryPolicy(first_seconds=2.0, longest_seconds=60.0)
-# A room with a long log takes a while; its job is leased alone.
+# A room with a long log takes a while, so its job is leased alone.
 _LEASE_SECONDS = 600.0
 
 
 @asynccontextmanager
 async def open_bridge(platform: Platform) -> AsyncIterator[Bridge | None]:
-    """The bridge, or None where no homeserver is configured. Raises Refused where its token is missing."""
+    """Open the bridge; None if no homeserver is configured. Raises Refused if its token is missing."""
     settings = platform.settings
     if not settings.matrix_url:
         yield None
@@ -60,14 +60,14 @@ async def open_bridge(platform: Platform) -> AsyncIterator[Bridge | None]:
 
 
 def matrix_deliveries(platform: Platform, bridge: Bridge | None) -> Mapping[str, JobDelivery]:
-    """The kinds of jobs that talk to the homeserver. Without one they wait for an operator to configure it."""
+    """The kinds of jobs that call the homeserver. Without one, they wait until an operator configures it."""
     events, _ = _metrics(platform)
     if bridge is None:
         waiting = one_by_one(_not_configured)
         return dict.fromkeys((JobKind.MATRIX_ROOM, JobKind.MATRIX_PERSON, JobKind.MATRIX_CALL), waiting)
     passed_on = events.labels(platform.tenant.name, "out")
     return {
-        # Each room is a partition: none waits for another.
+        # Each room is a partition, so that no room waits for another.
         JobKind.MATRIX_ROOM: one_by_one(
             room_handler(bridge, lambda _kind: passed_on.inc()),
             partitions_at_once=50,
@@ -80,7 +80,7 @@ def matrix_deliveries(platform: Platform, bridge: Bridge | None) -> Mapping[str,
 
 
 async def read_until_stopped(platform: Platform, bridge: Bridge | None, stop: asyncio.Event) -> None:
-    """Read from the homeserver until ``stop`` is set, in one process of the community at a time."""
+    """Read from the homeserver until ``stop`` is set. Only one process of the community does so at a time."""
     if bridge is None:
         return
     name = platform.tenant.name

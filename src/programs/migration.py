@@ -1,6 +1,6 @@
-"""Account migration at a terminal: prompts for passwords, progress bars, the token from the e-mail.
+"""Account migration in a terminal: prompts for passwords, progress bars, and the token from the e-mail.
 
-Secrets come from a prompt or the environment, never from arguments, which every user of a machine can read.
+Secrets come from a prompt or the environment, never from arguments, which every user of the machine can read.
 """
 
 import os
@@ -47,7 +47,7 @@ _STEP_LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class MigrationOptions:
-    """Command-line options of an account migration that its state file does not store: codes and keys used once."""
+    """Options of an account migration that are not stored in its state file: codes and keys that are used once."""
 
     invite_code: str | None
     recovery_key: str | None
@@ -58,11 +58,11 @@ class MigrationOptions:
 
 
 async def run(http: HttpClient, state: MoveState, asked: MigrationOptions) -> None:
-    """The whole migration, or the rest of it. Raises Refused where input is needed and there is no terminal."""
+    """Run the whole migration, or the rest of it. Raises Refused if input is needed and there is no terminal."""
     clock = SystemClock()
     old = await _sign_in(http, clock, state)
     state.did = old.did
-    # Before any account is made: an unwritable state file is noticed now.
+    # Done before any account is created, so that a state file that cannot be written is noticed now.
     _keep(asked, state)
     wanted = account.NewAccount(
         state.handle,
@@ -104,7 +104,7 @@ async def _sign_in(http: HttpClient, clock: SystemClock, state: MoveState) -> Mi
 
 
 async def _token(old: MigrationServer, new: MigrationServer, state: MoveState) -> str | None:
-    """The token with which the old server signs; None where none is needed. Raises Refused where the person must
+    """The token that the old server needs for signing; None if it needs none. Raises Refused if the person has to
     request it first.
     """
     if await identity.names_new_server(new):
@@ -130,7 +130,7 @@ async def _token(old: MigrationServer, new: MigrationServer, state: MoveState) -
 
 
 def secret(variable: str, question: str) -> str:
-    """A secret from the environment or a hidden prompt. Raises Refused where there is no terminal."""
+    """A secret from the environment or a hidden prompt. Raises Refused if there is no terminal."""
     given = os.environ.get(variable)
     if given:
         return given
@@ -140,7 +140,9 @@ def secret(variable: str, question: str) -> str:
 
 
 def _confirm(asked: MigrationOptions, state: MoveState, outcome: MigrationResult) -> None:
-    """The last confirmation. Raises Refused for a no, and for missing data that the person has not accepted."""
+    """Ask for the last confirmation. Raises Refused if the answer is no, or if data is missing and the person has not
+    accepted that.
+    """
     is_whole = not outcome.missing_blobs and not outcome.differences
     if asked.is_confirmed or (is_whole and not sys.stdin.isatty()):
         return
@@ -176,7 +178,7 @@ def _tell_of(outcome: MigrationResult) -> None:
 
 @contextmanager
 def _shown() -> Iterator[OnProgress]:
-    """Progress bars on a terminal, and otherwise a line for each completed step."""
+    """Show progress bars in a terminal, otherwise a line for each completed step."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description:10}"),

@@ -1,7 +1,6 @@
-"""State file of a migration, so that it can be resumed by naming that file alone. It has no secrets.
+"""State file of a migration, which makes it possible to resume by naming only that file. It contains no secrets.
 
-The progress is known from both servers (``at_network.migration``); the file repeats only what people want to read
-afterwards.
+Both servers know the progress (``at_network.migration``). The file repeats only what people want to read afterwards.
 """
 
 from pathlib import Path
@@ -13,7 +12,7 @@ from groundwork.errors import Refused
 
 
 class MoveState(msgspec.Struct, forbid_unknown_fields=True):
-    """One migration. ``identifier`` is the handle or DID at the old server; ``old`` and ``new`` are origins."""
+    """One migration. ``identifier``: the handle or DID on the old server. ``old`` and ``new``: origins."""
 
     identifier: str
     old: str
@@ -29,7 +28,7 @@ class MoveState(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def read(path: Path) -> MoveState:
-    """Raises Refused for a file that is no state file."""
+    """Read a state file. Raises Refused if the file is not one."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=MoveState)
     except OSError as error:
@@ -39,5 +38,5 @@ def read(path: Path) -> MoveState:
 
 
 def write(path: Path, state: MoveState) -> None:
-    """Write atomically, readable by the owner alone, because it has an address."""
+    """Write atomically, readable only by the owner because the file contains an e-mail address."""
     private_file.write(path, msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n")

@@ -1,4 +1,4 @@
-"""``openmeet publisher``: handles the platform's outbox jobs. Each job kind has its handler here."""
+"""``openmeet publisher``: handles the platform's outbox jobs. This module binds each job kind to its handler."""
 
 import asyncio
 import secrets
@@ -57,7 +57,7 @@ from programs.platform import Platform, keeper_of
 from programs.probes import PUBLISHER
 from programs.worker import for_each, worker_role
 
-# Who hears of a change that many people have to hear of.
+# The audiences of changes that many people have to be notified of.
 AUDIENCES: Final[tuple[FanOutAudience[Any, Any], ...]] = (
     ATTENDEES,
     CONCERNED_BY_SERIES,
@@ -80,7 +80,7 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
 
 
 def publisher(platform: Platform) -> Publisher:
-    """Build a community's publisher of records; changes that it finds in a repository go through the queue."""
+    """Build a community's publisher of records. Changes that it finds in a repository go through the queue."""
 
     async def enqueue(messages: Sequence[RecordMessage]) -> None:
         await platform.queue.publish(
@@ -108,7 +108,7 @@ def publisher(platform: Platform) -> Publisher:
 
 
 def deliveries(platform: Platform, keeper: Keeper, bridge: Bridge | None = None) -> dict[str, JobDelivery]:
-    """Every job kind and its delivery; a test compares the kinds with ``JobKind``."""
+    """The delivery of every job kind. A test compares the kinds with ``JobKind``."""
     db, network, context = platform.db, platform.network, platform.ingestion_context
     spend_on_host = spending(platform.counters, platform.clock)
     unknown = unknown_identities(platform.metrics)
@@ -143,14 +143,16 @@ def deliveries(platform: Platform, keeper: Keeper, bridge: Bridge | None = None)
         JobKind.FREED_SEATS: one_by_one(freed_seats_handler(db)),
         # One date after the other, because they lock the row of their series.
         JobKind.STANDING_ANSWERS: one_by_one(standing_rsvps_handler(db), batch=1, lease_seconds=600.0),
-        # All recipients of a change are notified in one run, page by page; a second subject does not wait for that.
+        # All recipients of a change are notified in one run, page by page. A second subject does not have to wait for
+        # that.
         JobKind.FAN_OUT: one_by_one(fan_out_handler(db, AUDIENCES), batch=2, partitions_at_once=2, lease_seconds=600.0),
         JobKind.CHAT_NEWS: one_by_one(chat_news_handler(db), lease_seconds=600.0),
         JobKind.MOVE_RECORDS: one_by_one(moving_handler(db), batch=1, lease_seconds=600.0),
         JobKind.RECONCILE: one_by_one(
             reconcile_handler(db, network, context, spend_on_host), batch=1, lease_seconds=600.0
         ),
-        # A repository may be large: few at a time, with a lease as long as reading large ones one after another takes.
+        # A repository can be large, so only a few are read at a time, with a lease long enough to read large ones one
+        # after another.
         JobKind.BACKFILL: one_by_one(
             backfill_handler(db, network, context, spend_on_host), batch=AT_A_TIME, lease_seconds=1800.0
         ),
@@ -172,7 +174,7 @@ def email_context(platform: Platform) -> EmailContext:
 
 
 def sender(mailer: Mailer, public_url: str) -> Sender:
-    """Passes e-mails to the mailer; the domain of each Message-ID is the site's host."""
+    """Passes e-mails to the mailer. The domain of each Message-ID is the site's host."""
     host = urlsplit(public_url).hostname or "localhost"
 
     async def send(email: OutgoingEmail, name: str) -> None:

@@ -1,4 +1,6 @@
-"""``openmeet pds``: Aurora Locus alone, configured by the environment (``PDS_…``) and the ``[pds]`` table of a TOML file."""
+"""``openmeet pds``: Aurora Locus alone, configured by environment variables (``PDS_…``) and the ``[pds]`` table of a
+TOML file.
+"""
 
 import os
 from dataclasses import replace

@@ -18,10 +18,10 @@ def person_erasing(platform: Platform) -> PersonErasureContext:
 
 
 def other_databases(platform: Platform) -> list[Database]:
-    """Databases beside the community's that may name people: those of an embedded queue and of the installation."""
+    """Other databases that can contain data about people: those of an embedded queue and of the installation."""
     return [platform.installation, *([platform.queue_tables] if platform.queue_tables is not None else [])]
 
 
 async def discard_old_pages(platform: Platform) -> None:
-    """Hourly, also of what was deleted by other tasks: nothing of it stays in the logs of SQLite for long."""
+    """Every hour, remove deleted data from SQLite's logs, including what other tasks deleted."""
     await discard_logs([platform.db, *other_databases(platform)])

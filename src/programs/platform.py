@@ -1,4 +1,4 @@
-"""The events platform opened for any role: every community's database, queue, mail. Closed in reverse order."""
+"""The events platform, opened for any role: the database, queue and mail of every community. Closed in reverse order."""
 
 import hashlib
 import hmac
@@ -44,10 +44,10 @@ from programs.shared import Shared, open_shared
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """One community's site: what every role needs to work for it. ``installation``: the database shared by all
-    communities.
+    """One community's site: everything that a role needs to work for it. ``installation``: the database that all
+    communities share.
 
-    ``queue_tables``: of an embedded queue, else None.
+    ``queue_tables``: the database of an embedded queue; None if the queue is on a broker.
     """
 
     settings: Settings
@@ -74,7 +74,7 @@ class Platform:
 
     @property
     def keeps_messages(self) -> bool:
-        """Whether its queue stores messages; not while a queue that was away at start has not come back."""
+        """Whether its queue stores messages. It does not if the queue was unavailable at start and has not come back."""
         return not isinstance(self.queue_tables, DeferredDatabase) or self.queue_tables.is_open.is_set()
 
 
@@ -86,16 +86,16 @@ class Installation:
 
     @property
     def default(self) -> Platform:
-        """The default community; its settings say where a program listens."""
+        """The default community. Its settings say where a program listens."""
         return self.platforms[0]
 
 
 @asynccontextmanager
 async def open_installation(settings: Mapping[str, Settings], clock: Clock) -> AsyncIterator[Installation]:
-    """Migrate and open everything; ``settings``: by the community's name, the default one first.
+    """Migrate and open everything. ``settings``: by community name, the default one first.
 
-    A community whose database does not answer is included and refuses until it does, unless none answers. A database that was
-    restored from a backup first learns who was deleted since.
+    A community whose database does not answer is included and refuses requests until it does; if no database answers,
+    opening fails. A database that was restored from a backup is first updated with the deletions of people since then.
     """
     async with AsyncExitStack() as stack:
         shared = await stack.enter_async_context(open_shared(settings, clock))
@@ -144,7 +144,7 @@ async def _open_site(name: str, settings: Settings, shared: Shared, stores: Stor
             mailer=mailer,
             pictures=open_pictures(settings, name),
             metrics=shared.metrics,
-            # Both web and publisher deliver records; under `openmeet up` they are one process.
+            # Both web and publisher deliver records. Under `openmeet up`, they are one process.
             rsvp_operations=shared.metrics.counter_called(
                 "bluesky_rsvp_operations", "Records of answers written", ["tenant", "operation", "status"]
             ),
@@ -167,19 +167,19 @@ def _code_key(keys: list[bytes], name: str) -> SigningKey:
 
 
 def _derived(key: bytes, purpose: str, name: str) -> bytes:
-    """A key for one purpose of one community; the default community's label is the purpose alone, for compatibility."""
+    """A key for one purpose of one community. For compatibility, the default community's label is the purpose alone."""
     label = purpose if name == DEFAULT_TENANT else f"{purpose}/{name}"
     return hmac.digest(key, label.encode(), hashlib.sha256)
 
 
 def _believed(settings: Settings) -> frozenset[str]:
-    """Origins of the PDSes that the operator named: they are trusted sources."""
+    """Origins of the PDSes that the operator named as trusted sources."""
     named = (settings.pds_url, *(url.partition("=")[2] or url for url in settings.firehose_urls))
     return frozenset(map(origin_of, named))
 
 
 def run_on_platform(settings_file: Path | None, tenant: str, work: Callable[[Platform], Awaitable[None]]) -> None:
-    """Run an operator's command for the community of this name; e-mails that it enqueues are sent by the site. Raises
+    """Run an operator's command for the community with this name. The site sends the e-mails that it enqueues. Raises
     NotFound.
     """
     found = read_installation_settings(settings_file, sends_mail=False)
@@ -214,14 +214,14 @@ def _mailer(settings: Settings, clock: Clock) -> Mailer:
 
 
 async def keeper_of(platform: Platform) -> Keeper:
-    """The PDS for custodial accounts; asks it for its handle domain where no setting names one."""
+    """The PDS for custodial accounts. If no setting gives its handle domain, the PDS is asked for it."""
     settings, network = platform.settings, platform.network
     domain = settings.pds_handle_domain
     if not domain:
         try:
             domain = await offered_domain(network, settings.pds_url)
         except Failure:
-            # The PDS is away: the site works without it, and most of them offer this domain.
+            # The PDS is unavailable. The site works without it, and this is the domain that most PDSes offer.
             domain = f".{urlsplit(settings.pds_url).hostname}"
     return Keeper(
         pds_url=settings.pds_url,

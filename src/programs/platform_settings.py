@@ -1,4 +1,4 @@
-"""Settings of the events platform: of every community of an installation, from the environment and one file."""
+"""Settings of every community of an installation, from the environment and one file."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,8 @@ from openmeet.tenants.configured import TABLE, checked, read_tenants
 def read_installation_settings(
     file: Path | None = None, environment: Mapping[str, str] = os.environ, *, sends_mail: bool = True
 ) -> Mapping[str, Settings]:
-    """Settings by the community's name, the default one first; contradictory, dangerous and shared ones are refused.
+    """Settings by community name, the default one first. Contradictory and dangerous settings and shared resources are
+    refused.
 
     ``sends_mail``: false for an operator's command, which needs no mail server.
     """
@@ -26,9 +27,10 @@ def read_installation_settings(
 def read_settings_of_installation(
     file: Path | None, tenant: str, environment: Mapping[str, str] = os.environ
 ) -> Settings:
-    """One community's settings for operators' commands that serve and send nothing: only those for finding the data.
+    """One community's settings, for operators' commands that serve and send nothing: only the settings that say where
+    the data is.
 
-    Raises Refused where there is no data yet, NotFound for an unknown community.
+    Raises Refused if there is no data yet, and NotFound for an unknown community.
     """
     table: Mapping[str, Any] = read_file(file).get(TABLE, {})
     settings = named(read_tenants(table, environment), tenant)

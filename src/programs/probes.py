@@ -1,4 +1,4 @@
-"""Probes of each role of the platform, run every few seconds: see ``groundwork.telemetry.probes``."""
+"""Probes of each role of the platform, run every few seconds (see ``groundwork.telemetry.probes``)."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -10,16 +10,17 @@ from groundwork.telemetry.probes import Probe
 from openmeet.tenants.configured import DEFAULT_TENANT, check_name, checks_of
 from programs.platform import Installation, Platform
 
-# A picture store may be a bucket, which charges per request.
+# A picture store can be a bucket, which charges per request.
 _PICTURES_SECONDS: Final = 30.0
 _NETWORK: Final = "network writes"
 
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """What a role needs in every community; ``of_network``: in the shared database, without which it serves nobody.
+    """What a role needs in every community. ``of_network``: what it needs in the shared database; without that it
+    serves no community.
 
-    A community is served without what is only ``wished``: its health is then ``degraded``.
+    ``wished``: what a community is served without. If it is missing, the community's health is ``degraded``.
     """
 
     of_each: Collection[str]
@@ -49,7 +50,7 @@ def probes_of(installation: Installation, needed: Needed) -> dict[str, Probe]:
 
 
 def serving_of(installation: Installation, needed: Needed) -> list[list[str]]:
-    """Per community the names of checks and probes without which it is not served."""
+    """By community, the names of the checks and probes without which it is not served."""
     shared = [_NETWORK] if needed.of_network else []
     return [
         [check_name(one.tenant.name), *(_named(kind, one) for kind in needed.of_each), *shared]

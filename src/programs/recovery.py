@@ -1,10 +1,10 @@
-"""Account recovery: move an account with its recovery key while its server is gone or refuses.
+"""Account recovery: move an account with its recovery key when its server is gone or refuses.
 
-Source: did:plc specification (operations signed by any rotation key, recovery within 72 hours), the account migration
-guide ("adversarial" migration). The directory is called directly. Two operations are needed: the new server accepts an
-account only from the holder of the identity's atproto key, which the old server has, so the recovery key first becomes
-that key; then the identity gets the new server's recommended credentials. Each step can be repeated: completed steps
-are detected and skipped.
+Source: the did:plc specification (operations signed by any rotation key, recovery within 72 hours) and the account
+migration guide ("adversarial" migration). The directory is called directly. Two operations are needed. The new server
+accepts an account only from the holder of the identity's atproto key, which the old server has, so the recovery key
+first becomes that key. Then the identity gets the credentials that the new server recommends. Each step can be
+repeated: completed steps are detected and skipped.
 """
 
 import secrets
@@ -32,7 +32,7 @@ from groundwork.http.client import HttpClient
 from programs.account_file import AccountFile, check_repository, wanted_blobs
 from programs.command_line import counted
 
-# Time for a repository of a hundred megabytes over a slow connection.
+# Enough time for a repository of a hundred megabytes over a slow connection.
 LONG_SECONDS = 600.0
 CREATE_ACCOUNT = Nsid("com.atproto.server.createAccount")
 _PREFERENCES = "app.bsky."
@@ -42,7 +42,7 @@ Print = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class RecoveryTarget:
-    """The account on the new server; ``service`` is that server's origin."""
+    """The account on the new server. ``service``: that server's origin."""
 
     service: str
     handle: str
@@ -53,7 +53,7 @@ class RecoveryTarget:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryContext:
-    """What a recovery works with."""
+    """Everything that a recovery works with."""
 
     http: HttpClient
     clock: Clock
@@ -64,8 +64,8 @@ class RecoveryContext:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """The operation to build on. ``overrules`` newer ones that do not list the key, which the directory allows within
-    72 hours.
+    """The operation to build on. ``overrules``: it overrides newer operations that do not list the key, which the
+    directory allows within 72 hours.
     """
 
     operation: PlcOperation
@@ -74,7 +74,7 @@ class Basis:
 
 
 async def basis(means: RecoveryContext) -> Basis:
-    """The newest operation under which this key may sign. Raises Refused when there is none."""
+    """The newest operation after which this key may sign. Raises Refused if there is none."""
     own = format_did_key(means.key.public)
     log = await means.directory.log(means.did)
     for overrules, newest in enumerate(reversed(log)):
@@ -87,7 +87,7 @@ async def basis(means: RecoveryContext) -> Basis:
 
 
 def change(means: RecoveryContext, present: Basis, **fields: Any) -> PlcOperation:
-    """A signed operation that changes these fields."""
+    """Make a signed operation that changes these fields."""
     changed = replace(present.operation, **fields, prev=str(present.cid), sig=None)
     signed = plc_operation.sign(changed, means.key)
     plc_operation.check_limits(signed)
@@ -102,9 +102,10 @@ async def point_at(
     rotation_keys: tuple[str, ...],
     also_known_as: tuple[str, ...] = (),
 ) -> PlcOperation:
-    """The operation that names ``service`` as the account's server; the recovery key stays first. Not yet submitted.
+    """Make, but do not submit, the operation that names ``service`` as the account's server. The recovery key stays
+    first.
 
-    Without ``also_known_as`` the names stay as they are.
+    Without ``also_known_as``, the names are unchanged.
     """
     present = await basis(means)
     own = format_did_key(means.key.public)
@@ -122,9 +123,9 @@ async def point_at(
 async def move(
     means: RecoveryContext, wanted: RecoveryTarget, file: AccountFile | None, say: Print
 ) -> Mapping[str, object]:
-    """Make the account on the new server, import the archive, and change the identity.
+    """Create the account on the new server, import the archive, and change the identity.
 
-    Returns the new server's final counts (``checkAccountStatus``). Raises the failures of either server; it can be run
+    Returns the new server's final counts (``checkAccountStatus``). Raises the failures of either server. It can be run
     again with the same arguments.
     """
     client = await _open(means, wanted, say)
@@ -145,7 +146,7 @@ async def move(
 
 
 async def _open(means: RecoveryContext, wanted: RecoveryTarget, say: Print) -> XrpcClient:
-    """A session of the account on the new server; the account is created unless an earlier attempt did that."""
+    """Open a session of the account on the new server. The account is created unless an earlier attempt has done so."""
     try:
         tokens = await create_session(means.http, means.clock, wanted.service, means.did, wanted.password)
         say(f"account    is at {wanted.service} already")
@@ -183,7 +184,7 @@ async def _make(means: RecoveryContext, wanted: RecoveryTarget, say: Print) -> N
 
 
 async def _bring(side: MigrationServer, file: AccountFile, say: Print) -> None:
-    """Import repository, blobs and preferences of the archive, as far as they are missing."""
+    """Import those parts of the archive (repository, blobs, preferences) that the new server does not have yet."""
     client = side.client
     _, snapshot = check_repository(file)
     status = await client.query("com.atproto.server.checkAccountStatus")
@@ -208,14 +209,14 @@ async def _bring(side: MigrationServer, file: AccountFile, say: Print) -> None:
         await client.procedure("app.bsky.actor.putPreferences", {"preferences": preferences})
         say(f"private    {len(preferences)} preferences brought")
     except Failure as failure:
-        # A server without preferences for this app is no reason to stop.
+        # A server that does not support this app's preferences is no reason to stop.
         if kind_of(failure).worth_retrying:
             raise
         say(f"private    preferences stay in the archive: {failure.why}")
 
 
 def _recommended(answer: Mapping[str, object]) -> dict[str, Any]:
-    """The arguments of :func:`point_at` as a server recommends them. Raises RemoteFailed."""
+    """The arguments of :func:`point_at` that a server recommends. Raises RemoteFailed."""
     try:
         keys, names = answer["rotationKeys"], answer["alsoKnownAs"]
         method, service = answer["verificationMethods"], answer["services"]

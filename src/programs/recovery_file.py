@@ -35,14 +35,14 @@ With it the account moves to another server although the one that it is on is go
 
 @dataclass(frozen=True, slots=True)
 class RecoveryKey:
-    """A key and, where the file names it, its identity."""
+    """A key and, if the file names it, its identity."""
 
     key: PrivateKey
     identity: str | None
 
 
 def read(path: Path) -> RecoveryKey:
-    """The key of a file, or of a file with nothing but the key. Raises InvalidInput, without the content."""
+    """Read the key from a file, which may contain nothing but the key. Raises InvalidInput, without the file's content."""
     with path.open("rb") as file:
         text = file.read(MAX_BYTES).decode("utf-8", "replace")
     line = _LINE.search(text)
@@ -55,7 +55,7 @@ def read(path: Path) -> RecoveryKey:
 
 
 def write(path: Path, key: PrivateKey, identity: str) -> None:
-    """Write a key into a new file, readable by its owner alone."""
+    """Write a key to a new file that only its owner can read."""
     text = _TEXT.format(
         identity=identity or "(not said)", public=format_did_key(key.public), private=format_private_multikey(key)
     )

@@ -1,6 +1,7 @@
-"""Scheduled resealing of the platform's database under the newest sealing key.
+"""Scheduled resealing of the platform's database with the newest sealing key.
 
-A value whose key is gone is skipped: its person signs in again, its webhook reports it.
+A value whose key is gone is skipped. If it is a session, its person has to sign in again; if it belongs to a webhook,
+the webhook reports it.
 """
 
 from groundwork.database.resealing import Sealed, reseal
@@ -17,7 +18,7 @@ from programs.platform import Platform
 
 
 def sealed_columns(tenant: str) -> tuple[Sealed, ...]:
-    """Columns sealed with the keys of the installation; a test looks for more in the schema."""
+    """Columns that are sealed with the keys of the installation. A test looks for others in the schema."""
     return (
         Sealed("repository_sessions", "did", "sealed", lambda did: session_sealing.purpose_of(tenant, did)),
         Sealed("custodial_accounts", "email", "sealed_password", session_sealing.password_purpose_of),
@@ -42,7 +43,7 @@ def columns_of_code_key(key: SigningKey) -> tuple[tuple[Sealer, Sealed], ...]:
 
 
 async def reseal_stale(platform: Platform) -> int:
-    """Returns how many were stale."""
+    """Reseal values that have an older key. Returns how many there were."""
     network = platform.network
     _, stale = await reseal(platform.db, network.sealer, sealed_columns(network.tenant), passes_over_lost=True)
     for sealer, column in columns_of_code_key(platform.code_key):

@@ -1,4 +1,6 @@
-"""Run a role: configure logs, one event loop (uvloop where available), a clean and bounded stop on Ctrl-C or SIGTERM."""
+"""Run a role: configure logs, one event loop (uvloop if available), and a clean stop within a time limit on Ctrl-C or
+SIGTERM.
+"""
 
 import asyncio
 import ctypes
@@ -22,12 +24,12 @@ else:
 
 VERSION = metadata.version("openmeet")
 
-# M_MMAP_THRESHOLD of mallopt(3): larger blocks are mapped on their own, and setting it keeps glibc from raising it.
+# M_MMAP_THRESHOLD of mallopt(3): larger blocks are mapped separately. Setting it also prevents glibc from raising it.
 _M_MMAP_THRESHOLD = -3
 _LARGE_BYTES = 4 << 20
 
-# A process that was asked to stop ends within this time, whatever its clients, threads and the network do. Longer than
-# the servers' grace time; shorter than the 30 seconds after which a service manager kills.
+# A process that was asked to stop ends within this time, whatever its clients, its threads and the network do. This is
+# longer than the servers' grace period and shorter than the 30 seconds after which a service manager kills the process.
 STOP_SECONDS = 25.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -35,8 +37,8 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def run_until_stopped(work: Callable[[], Awaitable[None]]) -> None:
     """Run a role to its end, with logs as configured. Raises SettingsRefused.
 
-    SIGINT and SIGTERM cancel it until it waits for them itself (``stopping``), so that a starting role also ends
-    cleanly.
+    SIGINT and SIGTERM cancel it until it handles them itself (``stopping``), so that a role also ends cleanly while it
+    is starting.
     """
 
     async def until_asked() -> None:
@@ -60,7 +62,7 @@ def run_until_stopped(work: Callable[[], Awaitable[None]]) -> None:
 
 
 def run_command(work: Callable[[], Awaitable[None]]) -> None:
-    """Run an operator's command; its log has warnings only, because its output is what it prints."""
+    """Run an operator's command. It logs warnings only, because its output is what it prints."""
     os.environ.setdefault("OPENMEET_LOG_LEVEL", "warning")
     _run(work)
 
@@ -78,7 +80,9 @@ def _run(work: Callable[[], Awaitable[None]]) -> None:
 
 
 def _configure_logs() -> None:
-    """``OPENMEET_LOG_FORMAT`` and ``OPENMEET_LOG_LEVEL``; where no format is set, a terminal gets ``console``."""
+    """Configure logs from ``OPENMEET_LOG_FORMAT`` and ``OPENMEET_LOG_LEVEL``. If no format is set, a terminal gets
+    ``console``.
+    """
     log_format = os.environ.get("OPENMEET_LOG_FORMAT") or ("console" if sys.stderr.isatty() else "json")
     level = os.environ.get("OPENMEET_LOG_LEVEL") or "info"
     problems = []
@@ -92,10 +96,10 @@ def _configure_logs() -> None:
 
 
 def collect_seldom() -> None:
-    """Tune the garbage collector so that it does not stop the loop for tens of milliseconds under load.
+    """Tune the garbage collector so that it does not block the event loop for tens of milliseconds under load.
 
-    Caches hold many small values without cycles; by default all are scanned every few hundred requests (writes: p99 of
-    110 ms, 35 ms with these thresholds). Imported modules are never garbage.
+    Caches hold many small values without cycles. By default, all of them are scanned every few hundred requests. For
+    writes, the p99 is 110 ms by default and 35 ms with these thresholds. Imported modules are never garbage.
     """
     gc.collect()
     gc.freeze()
@@ -105,7 +109,8 @@ def collect_seldom() -> None:
 def _return_large_blocks() -> None:
     """Make glibc return blocks of some megabytes to the system when they are freed.
 
-    By default it keeps the first of each size for reuse: 19 MiB per thread that has once hashed a password.
+    By default it keeps the first block of each size for reuse, which costs 19 MiB per thread that has ever hashed a
+    password.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -114,10 +119,10 @@ def _return_large_blocks() -> None:
 
 @asynccontextmanager
 async def stopping(within_seconds: float = STOP_SECONDS) -> AsyncIterator[asyncio.Event]:
-    """An event that SIGINT and SIGTERM set; a second signal ends the process at once.
+    """An event that SIGINT and SIGTERM set. A second signal ends the process at once.
 
-    From the first signal on the process has ``within_seconds`` to live. Where that is not enough it prints each
-    thread's stack and ends with status 1: as after a crash, nothing that was acknowledged is lost.
+    After the first signal the process has ``within_seconds`` to end. If that is not enough, it prints the stack of each
+    thread and ends with status 1. As after a crash, nothing that was acknowledged is lost.
     """
     stop = asyncio.Event()
     _on_stop_signals(stop.set, within_seconds)
@@ -125,7 +130,9 @@ async def stopping(within_seconds: float = STOP_SECONDS) -> AsyncIterator[asynci
 
 
 def _on_stop_signals(begin: Callable[[], None], within_seconds: float) -> None:
-    """The first SIGINT or SIGTERM begins a stop of at most ``within_seconds``, a second one ends the process at once."""
+    """The first SIGINT or SIGTERM begins a stop that takes at most ``within_seconds``. A second one ends the process at
+    once.
+    """
     loop = asyncio.get_running_loop()
     has_begun = False
 
@@ -134,7 +141,8 @@ def _on_stop_signals(begin: Callable[[], None], within_seconds: float) -> None:
         if has_begun:
             os._exit(128 + number)
         has_begun = True
-        # In C, on a thread of its own: neither a blocked loop nor a thread joined at interpreter exit can delay it.
+        # This runs in C on its own thread, so neither a blocked event loop nor a thread that is joined at interpreter
+        # exit can delay it.
         faulthandler.dump_traceback_later(within_seconds, exit=True)
         begin()
 
@@ -143,7 +151,7 @@ def _on_stop_signals(begin: Callable[[], None], within_seconds: float) -> None:
 
 
 def free_port(host: str) -> int:
-    """A free port of this address."""
+    """A free port on this address."""
     with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         return int(probe.getsockname()[1])
 

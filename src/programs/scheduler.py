@@ -50,7 +50,7 @@ from programs.probes import SCHEDULER
 from programs.resealing import reseal_stale
 from programs.worker import for_each, worker_role
 
-# Completed jobs are kept for a while: an e-mail that is enqueued again in the meantime is not sent twice.
+# Completed jobs are kept for a while, so that an e-mail that is enqueued again in that time is not sent twice.
 COMPLETED_JOBS_KEPT = 30 * DAY
 
 
@@ -63,7 +63,7 @@ class Chore:
 
 
 async def _derive_positions(platform: Platform) -> int:
-    """Give events with a town and no point the position of their town."""
+    """Give events that have a town but no coordinates the position of their town."""
     gazetteer = Gazetteer(places_path(platform.settings))
     try:
         return await town_positions.derive(platform.db, gazetteer)
@@ -114,7 +114,7 @@ CHORES: dict[str, Chore] = {
     "derived_positions": Chore(20, _derive_positions),
     "search_finds": Chore(60, lambda platform: announce_public_events(platform.db, _shown(platform.settings))),
     "searches_of_departed": Chore(3600, lambda platform: forget_departed(platform.db)),
-    # Changes here wake a room at once; this finds what was changed on the Matrix side.
+    # Changes made here wake a room at once. This task finds changes made on the Matrix side.
     "mirrored_rooms": Chore(86400, lambda platform: reconcile_rooms(platform.db)),
     "newcomers": Chore(30, lambda platform: decide_due(platform.db)),
     "expired_parked_answers": Chore(3600, lambda platform: _expire_parked(platform.db)),
@@ -179,14 +179,14 @@ async def _forget_completed(db: Database) -> int:
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
-    """Run each task at its own interval, until ``stop`` is set."""
+    """Run each task at its own interval until ``stop`` is set."""
     async with asyncio.TaskGroup() as group:
         for name, chore in {**CHORES, "series_windows": Chore(600, _rolling(platform))}.items():
             group.create_task(_again(name, chore, platform, stop))
 
 
 def _rolling(platform: Platform) -> Callable[[Platform], Awaitable[object]]:
-    """Materialize further dates of series, and count the stored ones."""
+    """Create further dates of series, and count the stored ones."""
     made = platform.metrics.counter("occurrences_generated", "Dates of series that were stored ahead")
     seconds = platform.metrics.histogram("occurrences_generation_seconds", "One round of storing dates ahead")
 

@@ -1,6 +1,6 @@
-"""Shared by all communities of an installation: the HTTP client, the network database, rate limit counters.
+"""What all communities of an installation share: the HTTP client, the network database, and rate limit counters.
 
-None of it depends on a community: data that another server gives to one community stays in that community's database
+Nothing in it depends on a community. Data that another server gives to one community stays in that community's database
 and cache.
 """
 
@@ -29,13 +29,15 @@ from openmeet.settings import PREFIX, Settings
 from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.running import VERSION
 
-# Methods that take a password, or a token from an e-mail instead of one.
+# Methods that take a password, or a token from an e-mail instead of a password.
 _PROOFS = frozenset(f"/xrpc/com.atproto.server.{name}" for name in ("createSession", "deleteAccount", "resetPassword"))
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """Opened once. ``keys``: the sealing keys, newest first; ``network``: the database of sources and cursors."""
+    """Resources that all communities share. ``keys``: the sealing keys, newest first. ``network``: the database of
+    sources and cursors.
+    """
 
     clock: Clock
     keys: list[bytes]
@@ -53,7 +55,9 @@ class Shared:
 
 @asynccontextmanager
 async def open_shared(settings: Mapping[str, Settings], clock: Clock) -> AsyncIterator[Shared]:
-    """Open what all communities share. ``settings``: by name of the community. The first start creates keys and folders."""
+    """Open the resources that all communities share. ``settings``: by community name. The first start creates keys and
+    folders.
+    """
     base = settings[DEFAULT_TENANT]
     async with AsyncExitStack() as stack:
         keys = _sealing_keys(base)
@@ -68,13 +72,14 @@ async def open_shared(settings: Mapping[str, Settings], clock: Clock) -> AsyncIt
         stack.push_async_callback(http.close)
         dids = DidResolver(http, clock, DidSettings(base.plc_url, base.second_plc_url, is_development=base.dev_mode))
         stack.push_async_callback(dids.close)
-        # On a laptop handles end in .test, which has no DNS: the development PDSes are asked instead.
+        # On a laptop, handles end in .test, which has no DNS, so the development PDSes are asked instead.
         through = tuple(dict.fromkeys(one.pds_url for one in settings.values())) if base.dev_mode else ()
         handles = HandleResolver(http, dids, clock, HandleSettings(base.dev_mode, through))
         stack.push_async_callback(handles.close)
         servers = OAuthServers(http, clock, is_development=base.dev_mode)
         stack.push_async_callback(servers.close)
-        # A shared cache also shares rate limit counters, across all communities, because client addresses are shared.
+        # If the cache is shared, so are the rate limit counters, across all communities, because they count client
+        # addresses.
         counters = open_counters(base.cache_url, prefix="openmeet:limits")
         stack.push_async_callback(counters.close)
         metrics = Metrics("openmeet")
@@ -106,10 +111,10 @@ def _sealing_keys(base: Settings) -> list[bytes]:
 
 
 def uncounted(settings: Mapping[str, Settings]) -> dict[str, dict[str, str]]:
-    """Headers that exempt us from the rate limits of our own PDSes: everything that people publish comes from this
-    address.
+    """Headers that exempt our requests from the rate limits of our own PDSes, because everything that people publish
+    comes from this address.
 
-    A community that names a PDS without its key does not affect another that has it.
+    A community that names a PDS without its key does not affect another community that has the key.
     """
     keyed = {
         one.pds_url: one.pds_rate_limit_bypass_key.reveal()
@@ -120,7 +125,7 @@ def uncounted(settings: Mapping[str, Settings]) -> dict[str, dict[str, str]]:
 
 
 def pds_keys(settings: Mapping[str, Settings]) -> dict[str, Secret]:
-    """Secrets shared with our own PDSes, by their address."""
+    """Secrets shared with our own PDSes, by their URL."""
     return {
         one.pds_url.rstrip("/"): one.pds_rate_limit_bypass_key
         for one in settings.values()
@@ -129,7 +134,9 @@ def pds_keys(settings: Mapping[str, Settings]) -> dict[str, Secret]:
 
 
 def proves_password(target: URL, headers: Mapping[str, str]) -> bool:
-    """Whether a request checks a password: guesses may come through us, so it is counted like anybody's."""
+    """Whether a request checks a password. Such requests are rate-limited as usual, because somebody may be guessing
+    passwords through us.
+    """
     is_basic = any(
         name.lower() == "authorization" and value.lower().startswith("basic ") for name, value in headers.items()
     )

@@ -1,7 +1,7 @@
-"""Kinds of the sources given at the command line, which decide how far each is trusted.
+"""Find out the kinds of the sources given on the command line. The kind decides how far a source is trusted.
 
-A PDS answers ``com.atproto.server.describeServer`` with its DID and speaks for its own accounts alone. A relay does
-not, and forwards anybody's commits. A Jetstream server is recognised by its path, ``/subscribe``.
+A PDS answers ``com.atproto.server.describeServer`` with its DID and speaks only for its own accounts. A relay does not
+answer it, and forwards anybody's commits. A Jetstream server is recognised by its path, ``/subscribe``.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Sources:
 
 
 async def find_out(http: HttpClient, clock: Clock, urls: Sequence[str]) -> Sources:
-    """The kind of each address. Raises InvalidInput for one that is no address, and for one that does not answer."""
+    """The kind of each address. Raises InvalidInput if an address is malformed or does not answer."""
     pdses, relays, jetstreams = dict[str, None](), dict[str, None](), dict[str, None]()
     for url in urls:
         origin = url.rstrip("/").removesuffix(_JETSTREAM_PATH)
@@ -56,5 +56,5 @@ async def _is_pds(http: HttpClient, clock: Clock, origin: str) -> bool:
             return False
         raise InvalidInput("source", f"--source {origin} does not answer: {away.why} Start it first.") from away
     except Failure:
-        return False  # it answers, but not as a PDS
+        return False  # it answers, but not as a PDS does
     return isinstance(described.get("did"), str)

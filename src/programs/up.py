@@ -1,6 +1,6 @@
-"""``openmeet up``: the whole network in one process on SQLite: directory, PDS, platform with its workers.
+"""``openmeet up``: the whole network in one process on SQLite: directory, PDS, and platform with its workers.
 
-Its data is in one folder, so that a second start continues; with ``--ephemeral`` nothing is kept.
+Its data is in one folder, so that the next start continues with it. With ``--ephemeral``, nothing is kept.
 """
 
 import contextlib
@@ -71,14 +71,14 @@ SETTINGS_FILE = "settings.toml"
 
 @dataclass(frozen=True, slots=True)
 class FurtherSources:
-    """Sources beside the network's own PDS, and the directory of their accounts."""
+    """Sources in addition to the network's own PDS, and the directory of their accounts."""
 
     sources: tuple[str, ...] = ()
     plc_url: str = ""
 
 
 class NetworkReady(msgspec.Struct, frozen=True):
-    """Content of ``--ready-file``, for programs that test against this network."""
+    """Content of ``--ready-file``, for programs that run tests against this network."""
 
     openmeet: str
     pds: str
@@ -134,7 +134,7 @@ def main(
 
 
 def ports_of(default: Ports, **wanted: int | None) -> Ports:
-    """The requested ports, and the default of each that is None. Raises InvalidInput that names the option."""
+    """The requested ports, with the default for each that is None. Raises InvalidInput, naming the option."""
     given = {name: port for name, port in wanted.items() if port is not None}
     for name, port in given.items():
         if not 1 <= port <= MAX_PORT:
@@ -143,7 +143,7 @@ def ports_of(default: Ports, **wanted: int | None) -> Ports:
 
 
 def free_ports() -> Ports:
-    """Three free ports, held until all are chosen, so that they differ."""
+    """Three different free ports. Each is held until all are chosen."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
         for one in sockets:
@@ -161,12 +161,14 @@ async def network(
     further: FurtherSources = FurtherSources(),
     with_demo: bool = False,
 ) -> AsyncIterator[NetworkReady]:
-    """The running network. The parts communicate over sockets only. ``with_demo``: the demo town is written first."""
+    """Run the network for the duration of the block. Its parts communicate only over sockets. ``with_demo``: the demo
+    town is written first.
+    """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         stack.enter_context(dev_accounts.alone_in(folder))
         home = dev_accounts.find_or_make(folder, ports.pds)
-        # A development network makes and changes identities faster than the public directory would allow.
+        # A development network creates and changes identities faster than the public directory would allow.
         plc_settings = PlcSettings(
             port=ports.plc, data_directory=folder / "plc", hourly_limit=0, daily_limit=0, weekly_limit=0
         )
@@ -174,7 +176,7 @@ async def network(
         plc = await listen(directory, "plc", ports.plc)
         stack.push_async_callback(plc.stop)
 
-        uncounted = Secret(secrets.token_hex(16))  # known to the two servers only, as long as they run
+        uncounted = Secret(secrets.token_hex(16))  # only the two servers know it, for as long as they run
         pds_settings = replace(_pds(folder, ports.pds, plc.url, home), rate_limit_bypass_key=uncounted)
         pds = await stack.enter_async_context(open_server(pds_settings, clock, version=VERSION))
         pds_url = pds_settings.url
@@ -218,7 +220,7 @@ async def network(
 
 
 async def listen(app: ASGIApp, name: str, port: int) -> Serving:
-    """Serve one part. Raises Refused that names the option for another port."""
+    """Serve one part. Raises Refused, naming the option for another port."""
     try:
         # All clients are on this machine and share one address.
         return await serve(app, HOST, port, connections_of_address=MAX_CONNECTIONS)
@@ -227,7 +229,7 @@ async def listen(app: ASGIApp, name: str, port: int) -> Serving:
 
 
 def _pds(folder: Path, port: int, plc_url: str, home: DevAccounts) -> pds_settings.PdsSettings:
-    """Raises SettingsRefused for an environment variable that makes no sense."""
+    """Settings of the PDS. Raises SettingsRefused for an invalid environment variable."""
     chosen = read_settings(
         pds_settings.PdsSettings,
         prefix=pds_settings.PREFIX,
@@ -248,13 +250,13 @@ def _pds(folder: Path, port: int, plc_url: str, home: DevAccounts) -> pds_settin
 
 
 def _platform(folder: Path, ports: Ports, pds_url: str, plc_url: str, home: DevAccounts) -> Settings:
-    """Raises SettingsRefused for an environment variable that makes no sense."""
+    """Settings of the platform. Raises SettingsRefused for an invalid environment variable."""
     return replace(
         read_settings(Settings, prefix=PREFIX, environment=_only("OPENMEET_DEV_LIMITS")),
         public_url=f"http://{HOST}:{ports.web}",
         port=ports.web,
         data_directory=folder / "openmeet",
-        # A first look is for one's own records, written with any tool.
+        # People who try this out want to see their own records, whichever tool wrote them.
         network_shown="everything",
         dev_mode=True,
         dev_mailbox=True,
@@ -268,12 +270,14 @@ def _platform(folder: Path, ports: Ports, pds_url: str, plc_url: str, home: DevA
 
 
 def _only(name: str) -> dict[str, str]:
-    """That variable of the environment; the others are for installations, and this network chooses its own settings."""
+    """Only this variable of the environment. The others are for installations, and this network chooses its own
+    settings.
+    """
     return {name: os.environ[name]} if name in os.environ else {}
 
 
 async def _listening_to(chosen: Settings, further: FurtherSources) -> Settings:
-    """Raises InvalidInput for a source that is no address or does not answer."""
+    """Sort the further sources by kind. Raises InvalidInput if one is not a URL or does not answer."""
     http = HttpClient(DEVELOPMENT)
     try:
         found = await find_out(http, SystemClock(), further.sources)
@@ -289,9 +293,10 @@ async def _listening_to(chosen: Settings, further: FurtherSources) -> Settings:
 
 
 async def create_dev_accounts(registry: Registry, home: DevAccounts) -> tuple[str, ...]:
-    """Create the development accounts that are missing; returns the DID of the first, who also runs the site.
+    """Create the missing development accounts. Returns the DID of the first one, whose owner also runs the site.
 
-    Empty where no account has that handle any more: accounts may be deleted or renamed, and are not restored.
+    Returns an empty tuple if no account has that handle any more. Accounts may be deleted or renamed, and are not
+    restored.
     """
     for person in home.people:
         async with registry.db.reader() as reader:
@@ -311,7 +316,7 @@ async def create_dev_accounts(registry: Registry, home: DevAccounts) -> tuple[st
 
 
 def keep_settings(settings: Settings, pds: pds_settings.PdsSettings, plc: PlcSettings, path: Path) -> None:
-    """Write the settings of operators' commands for this network. It has the administrator's password."""
+    """Write the settings for operators' commands on this network. The file contains the administrator's password."""
     tables: dict[str, dict[str, object]] = {
         "openmeet": {
             "data_directory": str(settings.data_directory),
@@ -354,7 +359,9 @@ def keep_settings(settings: Settings, pds: pds_settings.PdsSettings, plc: PlcSet
 
 
 def greeting(ready: NetworkReady, *, is_kept: bool = True, has_town: bool = False) -> str:
-    """Text for the terminal when every part answers. ``has_town``: with one of the demo town’s people to sign in as."""
+    """Text that the terminal shows when every part answers. ``has_town``: include one of the demo town’s people to sign
+    in as.
+    """
     ana = ready.people[0]
     collection = "community.lexicon.calendar.event"
     now = datetime.now(UTC)

@@ -73,9 +73,9 @@ def main(settings_file: SettingsFile = None) -> None:
 
 @asynccontextmanager
 async def sites(installation: Installation) -> AsyncIterator[Hosts]:
-    """Every community's site, by its host name; probes run until the block ends."""
+    """Every community's site by its host name. Probes run until the block ends."""
     catalogue.read_all()
-    # Communities share their workers. People wait for these jobs: previews of forms, pictures, calendars.
+    # Communities share these workers, for jobs that people wait for: previews of forms, pictures, calendars.
     installation.default.workers.keep_ready([one.__name__ for one in (recurrence_form, pictures, fetch)])
     checks = checks_of(one.tenant for one in installation.platforms)
     async with probing(probes_of(installation, WEB), installation.default.metrics) as probes:
@@ -102,10 +102,10 @@ async def sites(installation: Installation) -> AsyncIterator[Hosts]:
 
 @asynccontextmanager
 async def open_geocoder(platform: Platform, places: Gazetteer) -> AsyncIterator[Geocoder | None]:
-    """The geocoder that the operator chose; None where they chose none.
+    """The geocoder that the operator chose; None if they chose none.
 
-    One with https on the usual port is called at public addresses only, as strangers' servers are. Another one is in the operator's
-    own network, by their word. No redirect is followed.
+    If its URL is https on the usual port, it is called only at public addresses, as all servers of strangers are. With
+    any other URL, the operator says that it is in their own network. Redirects are not followed.
     """
     settings = platform.settings
     if not settings.geocoder:
@@ -129,7 +129,7 @@ async def open_geocoder(platform: Platform, places: Gazetteer) -> AsyncIterator[
 
 
 def show_streams(platform: Platform, live_rooms: LiveRooms, live_pages: LivePages) -> None:
-    """How many live streams this process has open for a community, and how many of each kind it would take."""
+    """Set the gauges of live streams: how many this process has open for a community, and its limit for each kind."""
     name, metrics = platform.tenant.name, platform.metrics
     open_now = metrics.gauge("live_streams", "Live streams of chats that are open", ["tenant"])
     open_now.labels(name).set_function(partial(_count, live_rooms))
@@ -153,12 +153,14 @@ async def site(
     places: Gazetteer | None = None,
     geocoder: Geocoder | None = None,
 ) -> Application:
-    """One community's site over an open platform; ``health``: of every community that the program serves. ``live_rooms``,
-    ``live_pages``: its streams, for who ends them. ``places`` and ``geocoder``: shared by all communities.
+    """One community's site over an open platform.
+
+    ``health``: the health checks of all communities that the program serves. ``live_rooms`` and ``live_pages``: its
+    live streams, for the caller who ends them. ``places`` and ``geocoder``: shared by all communities.
     """
     checks = health.checks if health else {}
     own = check_name(platform.tenant.name)
-    # The default community's operators run the installation; names of other communities are shown to nobody else.
+    # The default community's operators run the installation. Nobody else is shown the names of other communities.
     others = {name: one for name, one in checks.items() if name != own and platform.tenant.name == DEFAULT_TENANT}
 
     live_rooms, live_pages = live_rooms or LiveRooms(), live_pages or LivePages()

@@ -1,4 +1,4 @@
-"""A worker as a role of its own: open, monitor (``/health``, ``/metrics`` where a port is set), stop cleanly."""
+"""A worker as a separate role: open the platform, serve ``/health`` and ``/metrics`` if a port is set, stop cleanly."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -27,7 +27,7 @@ Work = Callable[[Installation, asyncio.Event], Awaitable[None]]
 def for_each(work: Callable[[Platform, asyncio.Event], Coroutine[Any, Any, None]]) -> Work:
     """Run the same work for every community concurrently, so that a slow database or PDS delays only its own community.
 
-    Where a database is away, the work begins when it is back; queued messages wait and use up no attempts.
+    If a database is unavailable, the work begins when it is back. Queued messages wait and use up no attempts.
     """
 
     async def for_one(platform: Platform, stop: asyncio.Event) -> None:
@@ -43,9 +43,9 @@ def for_each(work: Callable[[Platform, asyncio.Event], Coroutine[Any, Any, None]
 
 
 def worker_role(work: Work, what: str, needed: Needed) -> typer.Typer:
-    """The CLI command that runs one worker in a process of its own.
+    """The CLI command that runs one worker as a separate process.
 
-    ``what`` is its help text; ``needed`` are the services that its health check depends on.
+    ``what``: its help text. ``needed``: the services that its health check depends on.
     """
     app = role()
 
@@ -57,7 +57,7 @@ def worker_role(work: Work, what: str, needed: Needed) -> typer.Typer:
 
 
 def run_worker(work: Work, what: str, needed: Needed, settings_file: Path | None) -> None:
-    """Run the worker until the process is asked to stop; ``what`` describes it in a sentence."""
+    """Run the worker until the process is asked to stop. ``what`` describes it in a sentence."""
     settings = read_installation_settings(settings_file)
 
     async def run() -> None:
@@ -75,7 +75,7 @@ def run_worker(work: Work, what: str, needed: Needed, settings_file: Path | None
 
 @asynccontextmanager
 async def watched(installation: Installation, needed: Needed) -> AsyncIterator[None]:
-    """Serve health and metrics on a port of its own, where one is set."""
+    """Serve health and metrics on a separate port, if one is set."""
     settings, metrics = installation.default.settings, installation.default.metrics
     if not settings.operations_port:
         yield

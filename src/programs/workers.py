@@ -1,4 +1,4 @@
-"""The platform's workers together in one process, for ``openmeet up``; each alone is a role of its own."""
+"""All of the platform's workers in one process, for ``openmeet up``. Each can also run alone as a role."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ WORKERS: dict[str, Work] = {
 
 @asynccontextmanager
 async def running(installation: Installation) -> AsyncIterator[None]:
-    """Run every worker until the block ends; running work may finish."""
+    """Run every worker until the block ends. Work that has begun is finished."""
     stop = asyncio.Event()
     tasks = [
         asyncio.create_task(_watched(name, work, installation, stop), name=f"openmeet {name}")
@@ -34,7 +34,7 @@ async def running(installation: Installation) -> AsyncIterator[None]:
 
 
 async def _watched(name: str, work: Work, installation: Installation, stop: asyncio.Event) -> None:
-    """A worker that ends early is a bug; the others continue, and the log reports it."""
+    """Log a worker that ends early, which is a bug. The others continue."""
     try:
         await work(installation, stop)
     except Exception as failure:  # noqa: BLE001 - the edge of a worker

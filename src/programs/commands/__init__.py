@@ -1,1 +1,1 @@
-"""Operators' work by noun and verb: one Typer app per noun."""
+"""Operators' commands by noun and verb: one Typer app per noun."""

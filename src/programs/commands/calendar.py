@@ -1,4 +1,4 @@
-"""``openmeet calendar inspect FILE.ics``: what the importer understands of a calendar file, component by component."""
+"""``openmeet calendar inspect FILE.ics``: how the importer reads a calendar file, component by component."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +45,7 @@ def inspect(
 
 
 def lines_of(calendar: ReadCalendar) -> Iterator[str]:
-    """The lines that describe a calendar on the terminal."""
+    """The lines that describe a calendar in the terminal."""
     about = [calendar.zone_name or "no time zone of its own", f"{len(calendar.events)} events"]
     if calendar.method:
         about.append(calendar.method)
@@ -67,7 +67,7 @@ def lines_of(calendar: ReadCalendar) -> Iterator[str]:
 
 
 def _strays(calendar: ReadCalendar) -> list[ReadEvent]:
-    """Series of which the file has only single dates, in the form in which they are imported."""
+    """Series that the file contains only as single dates, in the form in which they are imported."""
     whole = {event.uid for event in calendar.events if event.overrides is None}
     return [one for one in masters(calendar.events) if one.uid not in whole and one.overrides is None]
 
@@ -124,7 +124,7 @@ def _calendar(calendar: ReadCalendar) -> dict[str, Any]:
         "method": calendar.method,
         "zones": calendar.zones,
         "events": [_event(event) for event in calendar.events],
-        # Series of which the file has single dates only, as they are imported.
+        # Series that the file contains only as single dates, in the form in which they are imported.
         "gathered": [_event(event) for event in _strays(calendar)],
         "leftOut": [{"component": number, "kind": kind} for number, kind in calendar.others],
         "warnings": calendar.warnings,

@@ -1,4 +1,4 @@
-"""``openmeet export``: a whole site, or one person's data, as a file that ``openmeet import`` reads elsewhere."""
+"""``openmeet export``: write a whole site, or one person's data, to a file that ``openmeet import`` can read elsewhere."""
 
 import os
 import tempfile
@@ -27,7 +27,7 @@ Person = Annotated[str, typer.Option("--person", help="Only export the data of t
 
 @app.command()
 def export(to: To, person: Person = "", tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """Export the whole site, or one person's data, to a file that only its owner can read."""
+    """Export the whole site, or one person's data, to a file that only you can read."""
     if to.exists():
         raise Refused(f"{to} already exists. Choose another name.")
     if person:

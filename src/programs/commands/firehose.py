@@ -1,4 +1,4 @@
-"""``openmeet firehose …``: watching event streams and checking captured ones."""
+"""``openmeet firehose …``: watch event streams and check captured ones."""
 
 from programs.command_line import noun
 from programs.commands.firehose_tail import tail

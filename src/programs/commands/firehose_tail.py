@@ -1,6 +1,6 @@
-"""``openmeet firehose tail [URL]``: live decoded operations of a PDS or relay, one line each.
+"""``openmeet firehose tail [URL]``: show the decoded operations of a PDS or relay live, one per line.
 
-Nothing is verified here (``firehose verify`` does that): what the host sends is shown.
+Nothing is verified here: this command shows what the host sends, and ``firehose verify`` checks captured frames.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from programs.command_line import print_json, say
 
-# Where `openmeet up` and `openmeet pds` listen unless told otherwise.
+# Where `openmeet up` and `openmeet pds` listen by default.
 HERE = "http://localhost:3000"
 
 Line = dict[str, object]
@@ -78,9 +78,9 @@ def _print_lost(failure: Failure | None, seconds: float) -> None:
 
 
 def lines_of(message: Message | None, collections: frozenset[str]) -> Iterator[Line]:
-    """Output of one firehose message: a line per operation of a commit, or one line for any other message.
+    """Output for one firehose message: a line per operation of a commit, or one line for any other message.
 
-    With ``collections`` only operations in them are shown, and no other messages.
+    With ``collections``, only operations in these collections are shown, and no other messages.
     """
     match message:
         case CommitMessage():
@@ -123,7 +123,7 @@ def _record(blocks: dict[Cid, bytes], cid: Cid) -> object:
 
 
 def as_text(line: Line) -> str:
-    """A line for a terminal: number, operation, author, uri, and the record's first words."""
+    """A line for the terminal: number, operation, author, URI, and the first words of the record."""
     parts = [f"{line['seq']}", f"{line['kind']:8}", str(line["did"])]
     parts += [str(line[name]) for name in ("path", "handle", "status") if line.get(name)]
     record = line.get("record")

@@ -1,7 +1,7 @@
 """``openmeet firehose verify FILE.frames.bin --did-docs FILE``: verify captured frames.
 
-Each frame in the file is preceded by its length, four bytes, little-endian; the documents are one JSON object, DID to
-DID document.
+In the file, each frame is preceded by its length as four little-endian bytes. The DID documents are one JSON object
+that maps each DID to its document.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ from at_protocol.syntax.did import parse_did
 from groundwork.clock import SystemClock
 from programs.command_line import AsJson, print_json, say
 
-# Errors that are found only after the signature was verified.
+# Errors that can only be found after the signature has been verified.
 _BEHIND_THE_SIGNATURE = frozenset(
     {
         RejectionReason.BAD_OPERATIONS,
@@ -45,7 +45,9 @@ _BEHIND_THE_SIGNATURE = frozenset(
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of the frames. ``wrong`` has one sentence per invalid frame; ``gaps`` are no error of a frame."""
+    """Counts of the frames. ``wrong``: one sentence per invalid frame. ``gaps``: missing numbers, which are not an
+    error of a frame.
+    """
 
     frames: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
@@ -90,7 +92,7 @@ def verify(
 
 
 def read_documents(data: bytes) -> dict[str, PublicKey | None]:
-    """The signing key of each DID, None where its document has none. Raises Malformed."""
+    """The signing key of each DID; None if its document has none. Raises Malformed."""
     try:
         documents = msgspec.json.decode(data)
     except msgspec.DecodeError as error:
@@ -138,7 +140,7 @@ def frames_in(data: bytes) -> Iterator[bytes]:
 
 
 def count(tally: Tally, position: StreamPosition, message: Message | ErrorFrame | None) -> None:
-    """Count the frame's kind, and check that its number is greater than the one before."""
+    """Count the frame by kind, and check that its number is greater than that of the frame before."""
     match message:
         case None:
             tally.kinds["unknown"] += 1
@@ -188,7 +190,7 @@ def check(
 
 
 def summary(tally: Tally) -> dict[str, object]:
-    """The counts for programs."""
+    """The counts as JSON."""
     return {
         "frames": tally.frames,
         "first_seq": tally.first_seq,
@@ -204,7 +206,7 @@ def summary(tally: Tally) -> dict[str, object]:
 
 
 def lines_of(tally: Tally) -> Iterator[str]:
-    """The counts for people."""
+    """The counts as lines of text."""
     yield f"frames      {tally.frames}, seq {tally.first_seq} to {tally.last_seq}"
     for kind, number in sorted(tally.kinds.items()):
         yield f"            {number:6} {kind}"

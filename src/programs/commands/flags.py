@@ -1,4 +1,4 @@
-"""``openmeet flags …``: feature flags of the synchronisation, switched while everything runs."""
+"""``openmeet flags …``: feature flags of the synchronisation, which can be switched while everything is running."""
 
 import getpass
 from pathlib import Path
@@ -38,7 +38,7 @@ def list_(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None,
 
 @app.command()
 def on(flag: Name, why: Why, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """Switch a flag on: what waited for it continues, and what was skipped is read."""
+    """Switch a flag on. Work that waited for it continues, and records that were skipped are read."""
     _switch(flag, why, tenant, settings_file, is_on=True)
 
 

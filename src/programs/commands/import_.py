@@ -1,4 +1,4 @@
-"""``openmeet import``: read what ``openmeet export`` wrote: a whole site into an empty database, or one person's data."""
+"""``openmeet import``: read a file from ``openmeet export``: a whole site into an empty database, or one person's data."""
 
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -17,10 +17,10 @@ from programs.running import run_command
 
 app = role()
 
-# One person's document is read whole.
+# One person's document is read into memory as a whole.
 MAX_DOCUMENT = 500_000_000
 
-# Fields that were left out of a row, and reasons why rows were skipped: docs/arriving.md has both.
+# Fields that were left out of a row, and the reasons why rows were skipped. docs/arriving.md explains both.
 _LET_GO: Final = {
     "pictures": "without their picture; the file says under `pictures` where each is fetched",
     "records": "without their record: they get it back when they sign in with the repository that holds it",
@@ -40,7 +40,7 @@ From = Annotated[Path, typer.Argument(help="The file that `openmeet export` wrot
 
 @app.command()
 def import_(source: From, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """Import a site (into an empty database) or one person's data, whichever the file contains."""
+    """Import a whole site (into an empty database) or one person's data, whichever the file contains."""
     person = _person_in(source)
     if person is None:
         _site(source, tenant, settings_file)
@@ -72,7 +72,9 @@ def _site(source: Path, tenant: str, settings_file: Path | None) -> None:
 
 
 def _person_in(source: Path) -> dict[str, Any] | None:
-    """The document, if it is one person's; None for a site's lines, of which only the first is read."""
+    """The parsed document if the file contains one person's data; None if it is a site's lines, of which only the first
+    is read.
+    """
     with source.open("rb") as file:
         beginning = file.read(300)
         if b'"kind":"tenant"' in beginning.replace(b" ", b""):

@@ -1,4 +1,4 @@
-"""``openmeet jobs …``: the operator's view of outbox jobs, above all of those that failed."""
+"""``openmeet jobs …``: list, retry and drop outbox jobs, especially failed ones."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -29,7 +29,7 @@ def list_(
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List failed jobs, or those in another state, with the reason."""
+    """List failed jobs with the reason, or the jobs in another state."""
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
@@ -53,7 +53,7 @@ def retry(
     tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Make failed jobs due again; the publisher delivers them."""
+    """Make failed jobs due again. The publisher then delivers them."""
     if everything == bool(kind and subject):
         raise typer.BadParameter("Name a job by kind and subject, or say --all.")
 
@@ -79,7 +79,7 @@ def drop(
     tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Delete a waiting or failed job: it is not delivered, unless it is enqueued again."""
+    """Delete a waiting or failed job, so that it is not delivered unless it is enqueued again."""
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:

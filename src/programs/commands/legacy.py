@@ -1,4 +1,4 @@
-"""``openmeet legacy …``: import a database of the older model of recurring events: analyse, import, roll back."""
+"""``openmeet legacy …``: analyse, import and roll back a database with the older model of recurring events."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,7 +37,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only report what would 
 
 @app.command()
 def analyse(source: From, schema: Schema = "public", zone: Zone = "UTC", as_json: AsJson = False) -> None:
-    """Report what the import would do, and irregularities. Writes nothing; works without an installation."""
+    """Report what the import would do, and any irregularities. Writes nothing and needs no installation."""
     chosen = _zone(zone)
 
     async def look() -> None:
@@ -56,7 +56,7 @@ def import_(
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import the database, or continue after an interruption. Repeatable. Exits with 1 if the counts differ."""
+    """Import the database, or continue after an interruption. Can be repeated. Exits with 1 if the counts differ."""
     if dry_run:
         analyse(source, schema, zone, as_json)
         return
@@ -87,7 +87,7 @@ def import_(
 def rollback(
     source: From, schema: Schema = "public", tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
 ) -> None:
-    """Remove everything that was imported from this source; refused once people have changed or answered it."""
+    """Remove everything that was imported from this source. Refused if people have changed or answered any of it since."""
 
     async def act(platform: Platform) -> None:
         with _progress(is_shown=True) as on_progress:
@@ -122,7 +122,7 @@ def _zone(text: str) -> str:
 
 @contextmanager
 def _progress(*, is_shown: bool) -> Iterator[OnProgress]:
-    """Show a progress bar per step, on standard error if it is a terminal."""
+    """Show a progress bar per step on standard error, if that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not is_shown or not console.is_terminal) as bars:

@@ -1,4 +1,4 @@
-"""``openmeet lexicon …``: this project's own Lexicons, as records that other servers find by DNS."""
+"""``openmeet lexicon …``: publish this project's own Lexicons as records that other servers can find by DNS."""
 
 import os
 from pathlib import Path

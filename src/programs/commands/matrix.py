@@ -41,7 +41,7 @@ Renew = Annotated[bool, typer.Option("--renew", help="Replace existing files wit
 def registration_(
     out: Out = Path("openmeet-registration.yaml"), renew: Renew = False, settings_file: SettingsFile = None
 ) -> None:
-    """Write the file that the homeserver needs, and our token. Both are readable by you alone."""
+    """Write the file that the homeserver needs and the file with our token. Only you can read them."""
     settings = named(read_installation_settings(settings_file, sends_mail=False), DEFAULT_TENANT)
     if not settings.matrix_server_name:
         raise Refused("Set OPENMEET_MATRIX_URL and OPENMEET_MATRIX_SERVER_NAME first.")
@@ -55,7 +55,7 @@ def registration_(
 
 @app.command()
 def check(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Say whether the bridge works, and if not, why not."""
+    """Check whether the bridge works, and if not, say why."""
     settings = named(read_installation_settings(settings_file, sends_mail=False), tenant)
 
     async def act() -> None:
@@ -80,7 +80,7 @@ def check(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None,
 
 @app.command()
 def rooms(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """List mirrored rooms, those with a problem first: what waits for the homeserver, and the last error."""
+    """List mirrored rooms, those with problems first, with what waits for the homeserver and the last error."""
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
@@ -99,7 +99,9 @@ def rooms(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None,
 
 @app.command()
 def reconcile(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """Compare every mirrored room with the homeserver now: members, powers, name, and what is not passed on."""
+    """Compare every mirrored room with the homeserver now: members, power levels, name, and messages that were not
+    passed on.
+    """
 
     async def act(platform: Platform) -> None:
         if not platform.settings.matrix_url:
@@ -126,7 +128,9 @@ def adopt(
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take over rooms of an older installation, whose data were imported. Without --apply it says what would happen to each."""
+    """Take over the rooms of an older installation whose data was imported. Without --apply, show what would happen to
+    each room.
+    """
 
     async def act(platform: Platform) -> None:
         async with open_bridge(platform) as bridge:
@@ -172,7 +176,7 @@ def adopt(
 
 
 def _tell(as_json: bool) -> Callable[[AdoptionReport, int, int], None]:
-    """A line per room while it runs."""
+    """Print a line per room as it is done."""
 
     def tell(one: AdoptionReport, place: int, number: int) -> None:
         if not as_json:

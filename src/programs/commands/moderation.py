@@ -1,4 +1,4 @@
-"""``openmeet moderation …``: moderators of the site, and their open work."""
+"""``openmeet moderation …``: moderators of the site, and their open cases."""
 
 from typing import Annotated, Any
 
@@ -47,7 +47,7 @@ def unname(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsF
 
 @app.command()
 def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """List the moderators, and count what is waiting for a decision."""
+    """List the moderators, and count the cases that wait for a decision."""
 
     async def act(platform: Platform) -> None:
         async with platform.db.reader() as reader:

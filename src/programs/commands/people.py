@@ -1,4 +1,4 @@
-"""``openmeet people …``: delete accounts, with a report; apply deletions again after a restore."""
+"""``openmeet people …``: delete accounts, with a report, and repeat deletions after a restore."""
 
 import asyncio
 from collections.abc import Mapping
@@ -43,9 +43,10 @@ def erase(
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete an account: after the grace period, or now. Shows who that is and asks; then prints what was deleted, what stays, and why.
+    """Delete an account, either after the grace period or now. Shows who it is and asks for confirmation, then prints
+    what was deleted, what stays, and why.
 
-    Guests and people known only from the network have no account to keep: for them --now is needed.
+    Guests and people known only from the network have no account that could be kept, so they need --now.
     """
 
     async def act(platform: Platform) -> None:
@@ -60,7 +61,7 @@ def erase(
             )
         if not yes:
             await _ask(platform, person, now=now, as_json=as_json)
-        # The scheduler leaves it alone while account servers are waited for.
+        # The scheduler leaves the request alone while this command waits for account servers.
         grace = int((wait if now else platform.settings.erasure_grace) * SECOND)
         asked = await actions.begin(platform.db, person.id, grace)
         if not now:
@@ -92,8 +93,8 @@ def erase(
 
 @app.command(name="erase-again")
 def erase_again(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """After a restore: delete everybody again that the ledger lists. Requests from before the backup get a new grace
-    period: their people may have signed in since.
+    """After a restore, delete everybody in the ledger again. Requests from before the backup get a new grace period,
+    because those people may have signed in since.
     """
 
     async def act(platform: Platform) -> None:
@@ -120,7 +121,9 @@ def erase_again(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile =
 
 
 async def _ask(platform: Platform, person: User, *, now: bool, as_json: bool) -> None:
-    """Show who is meant: a handle may have had another owner when it was last read. Raises Refused without a yes."""
+    """Show who will be deleted and ask for confirmation, because a handle may have had another owner when it was last
+    read. Raises Refused unless the answer is yes.
+    """
     if as_json:
         raise Refused("With --json, nobody can be asked. Check who it is without --json first, then add --yes.")
     async with platform.db.reader() as reader:
@@ -145,19 +148,21 @@ async def _ask(platform: Platform, person: User, *, now: bool, as_json: bool) ->
     try:
         is_meant = typer.confirm(question)
     except typer.Abort:
-        is_meant = False  # no terminal, or Ctrl-C
+        is_meant = False  # there is no terminal, or Ctrl-C was pressed
     if not is_meant:
         raise Refused("Nothing was deleted. To delete without being asked, add --yes.")
 
 
 def _masked(email: str) -> str:
-    """Enough to recognize an address by; the terminal's log is not to keep it."""
+    """Enough of an address to recognise it by. Terminal logs must not contain the whole address."""
     name, _, domain = email.rpartition("@")
     return f"{name[:1]}…@{domain}"
 
 
 async def _wait_for_records(platform: Platform, user_id: UserId, seconds: int) -> None:
-    """The publisher retracts records, and takes back what went to Matrix; records that are left are listed in the report."""
+    """Wait until the publisher has retracted the person's records and withdrawn what was sent to Matrix. The report
+    lists records that are left.
+    """
     for _ in range(seconds):
         async with platform.db.reader() as reader:
             if not await actions.undeleted_records(reader, user_id) and not await is_withdrawing(reader, user_id):
@@ -166,7 +171,8 @@ async def _wait_for_records(platform: Platform, user_id: UserId, seconds: int) -
 
 
 def _print(who: str, report: ErasureReport, stays: Mapping[str, int], *, as_json: bool) -> None:
-    # What is of nobody in particular cannot be looked up: it is in no report, but in the document.
+    # Rows in these tables belong to no particular person and cannot be counted per person, so this lists only the
+    # tables.
     elsewhere = [table for table in staying() if table.name not in stays]
     if as_json:
         print_json(

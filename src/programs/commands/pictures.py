@@ -15,7 +15,7 @@ from programs.running import run_command
 
 app = noun("Move pictures of events, groups and people between a folder and a bucket.")
 
-# Pictures between two progress lines.
+# Number of pictures between two progress lines.
 REPORTED_EVERY = 100
 
 Back = Annotated[bool, typer.Option("--back", help="Move from the bucket to the folder instead.")]
@@ -28,9 +28,9 @@ Remove = Annotated[
 def move(
     back: Back = False, remove: Remove = False, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
 ) -> None:
-    """Copy a community's pictures to the bucket that the settings name; pictures that are there already are skipped.
+    """Copy a community's pictures to the bucket named in the settings, skipping those that are already there.
 
-    Run it with the new settings while the site still runs with the old ones, restart the site, and run it again.
+    Run it with the new settings while the site still runs with the old ones, then restart the site and run it again.
     """
     settings = named(read_installation_settings(settings_file, sends_mail=False), tenant)
     if not settings.blobs:

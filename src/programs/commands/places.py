@@ -1,4 +1,4 @@
-"""``openmeet places …``: the list of towns by which searches find a place."""
+"""``openmeet places …``: the list of towns in which searches look up a place."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ Name = Annotated[str, typer.Argument(help="A name as people type it: Köln, or S
 
 @app.command()
 def build(settings_file: SettingsFile = None) -> None:
-    """Build the list now, which takes about ten seconds; otherwise the first search by name does it."""
+    """Build the list now, which takes about ten seconds. Otherwise the first search by name builds it."""
     path = places_path(read_installation_settings(settings_file, sends_mail=False)[DEFAULT_TENANT])
     build_file(path)
     typer.echo(f"{path} ({path.stat().st_size / 1_000_000:.0f} MB). Places: {CREDIT}.")
@@ -28,7 +28,7 @@ def build(settings_file: SettingsFile = None) -> None:
 
 @app.command()
 def find(name: Name, settings_file: SettingsFile = None) -> None:
-    """Show which places a name could mean, likeliest first."""
+    """Show which places a name could mean, the most likely first."""
     places = Gazetteer(places_path(read_installation_settings(settings_file, sends_mail=False)[DEFAULT_TENANT]))
 
     async def run() -> None:

@@ -1,4 +1,4 @@
-"""``openmeet queue …``: waiting messages between the firehose and the database, and dead letters."""
+"""``openmeet queue …``: messages that wait between the firehose and the database, and dead letters."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC
@@ -25,7 +25,7 @@ All = Annotated[bool, typer.Option("--all", help="All dead letters.")]
 
 @app.command()
 def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Show how many messages are waiting, since when, and how many dead letters there are."""
+    """Show how many messages are waiting, how long they have waited, and how many dead letters there are."""
 
     async def show(queue: Queue) -> None:
         depth = await queue.depth()
@@ -47,7 +47,7 @@ def dead(
     after: Annotated[str, typer.Option(help="Continue after this dead letter.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters: messages that could not be applied, with the reason."""
+    """List dead letters (messages that could not be applied) with the reason."""
 
     async def show(queue: Queue) -> None:
         letters = await dead_letters.show(queue, limit=limit, after=after)

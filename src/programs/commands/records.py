@@ -1,4 +1,4 @@
-"""``openmeet records inspect FILE.json``: how calendar records are understood, and what is kept unmapped."""
+"""``openmeet records inspect FILE.json``: how calendar records are read, and which fields are stored unmapped."""
 
 from pathlib import Path
 from typing import Annotated
@@ -26,9 +26,10 @@ def inspect(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Show how each record is read: every field, where it came from, and what is stored without being mapped, and why.
+    """Show how each record is read: every field and where it came from, and what is stored without being mapped, and
+    why.
 
-    Exits with 1 when the file is not JSON or nothing in it is a calendar record.
+    Exits with 1 if the file is not JSON or contains no calendar record.
     """
     try:
         understood = inspect_file(file.read_bytes(), now=SystemClock().now())

@@ -32,7 +32,7 @@ DidDocumentFile = Annotated[
 
 @dataclass(slots=True)
 class RepositoryCheck:
-    """Findings in the order of the checks; ``wrong`` is the first error."""
+    """Findings in the order of the checks. ``wrong``: the first error."""
 
     found: dict[str, object] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
@@ -49,9 +49,9 @@ def verify(
     did_doc: DidDocumentFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check header, every block's hash, the tree's shape, every record and the commit's signature.
+    """Check the header, the hash of every block, the shape of the tree, every record and the commit's signature.
 
-    Exits with 1 and the reason when anything is wrong.
+    Exits with 1 and the reason if anything is wrong.
     """
     document = None if did_doc is None else did_doc.read_bytes()
     report = examine_archive(file, document) if is_archive(file) else examine(file.read_bytes(), document)
@@ -66,7 +66,7 @@ def verify(
 
 
 def examine(data: bytes, did_document: bytes | None) -> RepositoryCheck:
-    """Check the bytes of a file, and the author's DID document if there is one, up to the first error."""
+    """Check the bytes of a file up to the first error, using the author's DID document if there is one."""
     report = RepositoryCheck()
     try:
         file = car.read(data)
@@ -82,8 +82,8 @@ def examine(data: bytes, did_document: bytes | None) -> RepositoryCheck:
 def examine_archive(path: Path, did_document: bytes | None) -> RepositoryCheck:
     """Check an account archive up to the first error.
 
-    Without a DID document the signature is checked with the key that the archive itself names: that finds damage, not
-    forgery.
+    Without a DID document, the signature is checked with the key that the archive itself names. That detects damage,
+    but not forgery.
     """
     report = RepositoryCheck()
     try:
@@ -108,13 +108,13 @@ def examine_archive(path: Path, did_document: bytes | None) -> RepositoryCheck:
             note_belongings(report, file, snapshot)
     except Malformed as wrong:
         report.wrong = str(wrong)
-    except (BadZipFile, OSError) as damaged:  # a checksum of the ZIP, a disk
+    except (BadZipFile, OSError) as damaged:  # a wrong checksum in the ZIP file, or a disk error
         report.wrong = str(damaged)
     return report
 
 
 def note_belongings(report: RepositoryCheck, file: AccountFile, snapshot: Snapshot) -> None:
-    """Blobs, whose hashes are checked here, and preferences."""
+    """Add the findings about blobs, whose hashes are checked here, and preferences."""
     size = check_blobs(file, snapshot)
     missing, withheld = len(file.summary.missing), len(file.summary.withheld)
     gaps = f"; {missing} already missing there" if missing else ""
@@ -130,7 +130,7 @@ def note_belongings(report: RepositoryCheck, file: AccountFile, snapshot: Snapsh
 
 
 def note_file(report: RepositoryCheck, file: car.Car) -> None:
-    """Header and blocks, whose hashes were checked while reading."""
+    """Add the findings about the header and the blocks. Their hashes were checked while reading."""
     repeated = file.section_count - len(file.blocks)
     roots = ", ".join(map(str, file.roots)) or "none"
     report.note(f"header     CAR version 1, root {roots}", roots=[str(root) for root in file.roots])
@@ -142,7 +142,7 @@ def note_file(report: RepositoryCheck, file: car.Car) -> None:
 
 
 def note_snapshot(report: RepositoryCheck, file: car.Car, snapshot: Snapshot) -> None:
-    """Commit, tree and records, whose form was checked while reading."""
+    """Add the findings about the commit, the tree and the records. Their form was checked while reading."""
     commit = snapshot.commit
     report.note(
         f"commit     {commit.did}, revision {commit.rev or 'none'}, version {commit.version}",
@@ -175,7 +175,7 @@ def note_snapshot(report: RepositoryCheck, file: car.Car, snapshot: Snapshot) ->
 
 
 def note_signature(report: RepositoryCheck, commit: Commit, did_document: bytes | None) -> None:
-    """The commit's signature, by the key of the account's document. Raises Malformed."""
+    """Check the commit's signature with the key in the account's DID document. Raises Malformed."""
     if did_document is None:
         report.note("signature  not checked: give the account's DID document with --did-doc", signature="not checked")
         return

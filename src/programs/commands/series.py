@@ -1,4 +1,4 @@
-"""``openmeet series …``: preview the dates of a rule (no database); publish the records of all series at once."""
+"""``openmeet series …``: preview the dates of a rule (no database), or publish the records of all series at once."""
 
 from datetime import datetime
 from typing import Annotated
@@ -31,7 +31,8 @@ MOST_DATES = 5_000
 
 @app.command()
 def publish(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """Publish a record for every series and link its published dates to it; their records and RSVPs stay.
+    """Publish a record for every series and link its published dates to it. The records of the dates and RSVPs are
+    kept.
 
     Exits with 1 if neither `series-lexicon` nor `native-recurrence` is on (`openmeet flags`).
     """
@@ -92,7 +93,7 @@ def preview(
 
 def _pattern(dtstart: str, timezone: str, rrule: str | None, exdate: list[str], rdate: list[str]) -> Pattern:
     rule = None if rrule is None else parse_rule(rrule)
-    # The zone is checked before dates are read in it.
+    # Check the time zone before reading dates in it.
     pattern(datetime(2000, 1, 1), timezone)  # noqa: DTZ001  # wall time is naive
     made = pattern(
         parse_date(dtstart, timezone),

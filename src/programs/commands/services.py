@@ -1,4 +1,4 @@
-"""``openmeet services …``: service tokens of programs that work for the installation, such as external processors."""
+"""``openmeet services …``: credentials of programs that work for the installation, such as external processors."""
 
 from typing import Annotated
 
@@ -26,7 +26,7 @@ def make(
     tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Create a credential. It is shown only now."""
+    """Create a credential. It is shown only once."""
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:

@@ -1,4 +1,4 @@
-"""``openmeet sync …``: status and repair of both directions of the synchronisation, for the operator."""
+"""``openmeet sync …``: inspect and repair both directions of the synchronisation."""
 
 import asyncio
 from collections import Counter
@@ -48,7 +48,7 @@ Chosen = Annotated[
 
 @app.command()
 def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Show how far each source was read, queue length, records, publications and jobs by state, and discrepancies."""
+    """Show how far each source was read, the queue length, records, publications and jobs by state, and discrepancies."""
 
     async def show(platform: Platform) -> None:
         now = await sync_status(
@@ -161,7 +161,7 @@ def read(
     tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Read a repository's records that concern this site again, or only some collections, and apply what was missed."""
+    """Read a repository's calendar records again, or only some collections of it, and apply what was missed."""
     known, chosen = _did(did), chosen_collections(collection or [])
     if chosen and whole_repository:
         raise InvalidInput("collection", "Choose collections, or the whole repository.")
@@ -183,9 +183,10 @@ def discover(
     tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Find all accounts on a host that have calendar records, and read them: for records older than this site.
+    """Find all accounts on a host that have calendar records, and read them. Use this for records that are older than
+    this site.
 
-    With `--collection` only accounts with records of these collections are read, and only these records. If the host
+    With `--collection`, only accounts with records in these collections are read, and only these records. If the host
     cannot list such accounts, all its accounts are read one after the other, within its rate limits.
     """
     chosen = chosen_collections(collection or [])
@@ -299,7 +300,7 @@ def _as_json(found: RecordDiscrepancy) -> dict[str, object]:
 
 
 def _counted(done: list[Reconciled]) -> dict[str, int]:
-    """Differences by kind."""
+    """The number of differences by kind."""
     return dict(sorted(Counter(found.kind.value for one in done for found in [*one.repaired, *one.unrepaired]).items()))
 
 
@@ -332,7 +333,9 @@ def _line(found: RecordDiscrepancy) -> str:
 
 @app.command()
 def reset(did: RepositoryDid, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """Read a repository from scratch after its PDS recreated it with lower revs: what is stored about it counts as old."""
+    """Read a repository from scratch after its PDS recreated it with lower revs. Everything stored about it is then
+    treated as old.
+    """
     known = _did(did)
 
     async def act(platform: Platform) -> None:
@@ -359,8 +362,8 @@ def _did(text: str) -> Did:
 async def _require_resolvable(
     platform: Platform, did: Did, *, otherwise: str = "The publisher will try again."
 ) -> None:
-    """Check that a DID resolves. Raises NotFound and InvalidInput. ``otherwise``: what happens next where that is
-    unknown now.
+    """Check that a DID resolves. Raises NotFound and InvalidInput. ``otherwise``: what happens next if this cannot be
+    found out now.
     """
     try:
         await platform.network.dids.resolve(did)
@@ -373,7 +376,7 @@ async def _require_resolvable(
         typer.echo(f"Could not check whether {did} exists: {away.why} {otherwise}", err=True)
 
 
-# Where the key that programs read is not the word for people.
+# Keys for programs whose name for people is a different one.
 _HEADINGS: Final = {"debts": "jobs"}
 
 
@@ -384,7 +387,7 @@ def _as_text(found: dict[str, object]) -> str:
             case dict():
                 lines.append(_HEADINGS.get(heading, heading).replace("_", " "))
                 width = max([22, *map(len, content)]) + 2
-                # Kinds and states appear as other commands accept them; these are words for people.
+                # Kinds and states are shown as other commands accept them; these words are added for people.
                 shown = {name.replace("_", " "): n for name, n in content.items()} if heading == "queue" else content
                 lines += [f"  {name:{width}}{number}" for name, number in shown.items()] or ["  none"]
             case None:

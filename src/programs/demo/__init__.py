@@ -1,1 +1,3 @@
-"""A believable town for trying things out and for screenshots: people, groups, series, events and answers, from a seed."""
+"""The demo town for trying things out and for screenshots: believable people, groups, series, events and answers,
+generated from a seed.
+"""

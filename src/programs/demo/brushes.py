@@ -1,4 +1,4 @@
-"""What the scenes of the demo town are drawn with: gradients, mixed colours, hills, and skies by the hour."""
+"""Drawing primitives for the scenes of the demo town: gradients, mixed colours, hills, and skies by time of day."""
 
 import random
 from itertools import pairwise
@@ -7,7 +7,7 @@ from typing import Final
 WIDTH: Final = 1500
 HEIGHT: Final = 1000
 
-# Sky from the top down, the sun, hills from afar to near.
+# Colours: the sky from top to bottom, the sun, the hills from far to near.
 HOURS: Final = (
     ("#f7c59f", "#fbe3c0", "#fff3d6", "#c8a2a8", "#3e3b52"),
     ("#7fb2d9", "#bcdcec", "#fff7e0", "#9cc2b5", "#27523f"),
@@ -18,7 +18,7 @@ HOURS: Final = (
 
 
 def fade(name: str, *stops: str, is_round: bool = False) -> str:
-    """A gradient from the top to the bottom, or from the middle outwards; a stop is ``#rgb`` or ``#rgb/opacity``."""
+    """A gradient from top to bottom, or from the middle outwards. A stop is ``#rgb`` or ``#rgb/opacity``."""
     inner = "".join(
         f'<stop offset="{number / (len(stops) - 1)}" stop-color="{stop.partition("/")[0]}" stop-opacity="{stop.partition("/")[2] or 1}"/>'
         for number, stop in enumerate(stops)
@@ -35,13 +35,13 @@ def whole(fill: str) -> str:
 
 
 def mix(one: str, other: str, part: float) -> str:
-    """A colour between two."""
+    """A mixture of two colours."""
     pairs = zip(bytes.fromhex(one[1:]), bytes.fromhex(other[1:]), strict=True)
     return "#" + bytes(round(a + (b - a) * part) for a, b in pairs).hex()
 
 
 def ridge(dice: random.Random, y: int, height: int, steps: int) -> str:
-    """A smooth line of hills across the picture, down to its bottom."""
+    """A smooth line of hills across the picture, filled down to the bottom."""
     width = WIDTH / steps
     points = [(number * width, y - dice.random() * height) for number in range(steps + 1)]
     path = f"M0 {HEIGHT}L0 {points[0][1]:.0f}"

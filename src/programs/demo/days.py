@@ -1,4 +1,4 @@
-"""What happens in the demo town by day: workshops, walks, sports, gardens and children. All of it is invented."""
+"""Daytime events of the demo town: workshops, walks, sports, gardens and children. All of it is invented."""
 
 from typing import Final
 

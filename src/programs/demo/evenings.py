@@ -1,4 +1,4 @@
-"""What happens in the demo town in the evening: tables, stages, screens, games and talk. All of it is invented."""
+"""Evening events of the demo town: dinners, stages, screens, games and talks. All of it is invented."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Fill an empty database with the demo town, by the same actions that the pages use."""
+"""Fill an empty database with the demo town, using the same functions as the pages."""
 
 import random
 from collections.abc import Collection, Sequence
@@ -42,21 +42,24 @@ from programs.demo.town import CLUBS, COUNTRY, GATHERINGS, LOOKS, PEOPLE, REASON
 
 EVENTS: Final = 220
 WEEKS: Final = 6
-# Events of one transaction: short enough that the pages keep answering, and that a busy machine ends it in time.
+# Events per transaction: few enough that pages stay responsive, and that a busy machine finishes the transaction in
+# time.
 _CHUNK: Final = 4
 _TRIES: Final = 40
-# Who hosts single events; the others only go.
+# How many people host single events. The others only attend.
 _HOSTS: Final = 28
-# So few places are taken in no time.
+# Few enough places that they fill up and a waitlist forms.
 _FEW: Final = 21
-# So many of a hundred events are old news.
+# After this percentage of the events has been written, everybody's notifications are marked as read.
 _READ: Final = 90
-# Of events that have a picture; the others have their generated cover.
+# The share of events with an uploaded picture. The others have their generated cover.
 _WITH_PICTURE: Final = 0.45
 
 
 class Plan(NamedTuple):
-    """A single event before it is written. ``number``: in the order of writing, which decides what becomes of it."""
+    """A single event before it is written. ``number``: its place in the order of writing, which decides whether it is
+    cancelled, moved and so on.
+    """
 
     number: int
     host: Caller
@@ -70,10 +73,11 @@ class Plan(NamedTuple):
 async def fill(
     db: Database, *, seed: int = 1, number_of_events: int = EVENTS, pictures: TownPictures | None = None
 ) -> bool:
-    """Write the town, in the coming six weeks. False, and nothing written, where the database has people already.
+    """Write the demo town with events in the coming six weeks. Returns False, and writes nothing, if the database
+    already has the town's people.
 
-    The same seed makes the same town; only its dates move with today. ``pictures``: draws them and stores them; without it there
-    are none.
+    The same seed makes the same town; only its dates depend on today. ``pictures`` draws and stores the pictures;
+    without it there are none.
     """
     dice = random.Random(seed)  # noqa: S311 - chooses what a demonstration shows
     async with db.transaction() as tx:
@@ -110,7 +114,7 @@ async def fill(
 async def _write(
     db: Database, dice: random.Random, people: Sequence[Caller], plans: Sequence[Plan], pictures: TownPictures | None
 ) -> None:
-    """Some events, and what becomes of them: answers, talk, a new time, an end."""
+    """Write some events and what happens to them: answers, chat, changes of time, cancellations."""
     shown = [await _picture(db, pictures, plan.host, f"event {plan.number}", plan.scene) for plan in plans]
     async with db.transaction() as tx:
         made = []
@@ -139,14 +143,18 @@ async def _write(
 
 
 async def _picture(db: Database, pictures: TownPictures | None, who: Caller, about: str, scene: str) -> Picture | None:
-    """What they upload, if anything. The dice of the town do not turn for it: with and without pictures it is the same."""
+    """The uploaded picture, if there is one. This does not use the town's random generator, so the town is the same
+    with and without pictures.
+    """
     if pictures is None or not scene:
         return None
     return await pictures.upload(db, random.Random(about), who.user_id, scene)  # noqa: S311 - names a file
 
 
 def _plans(dice: random.Random, people: Sequence[Caller], number_of_events: int, today: datetime) -> list[Plan]:
-    """Every title once, then again from the beginning, on other days. What a club does regularly is the club's."""
+    """Plan each title once, then again from the beginning on other days. Titles of a club's regular events are left
+    out.
+    """
     of_clubs = {club.title for club in CLUBS}
     all_of_them = [
         (place, gathering, title, text)
@@ -165,7 +173,7 @@ def _plans(dice: random.Random, people: Sequence[Caller], number_of_events: int,
                 break
             day = _day(dice, gathering, today)
         taken.add((title, day))
-        # Similar things are hosted by the same two people.
+        # The same two people host similar events.
         host = people[(2 * place + number % 2) % _HOSTS]
         scene = dice.choice(gathering.scenes) if dice.random() < _WITH_PICTURE else ""
         plans.append(Plan(number, host, gathering, title, text, day, scene))
@@ -173,7 +181,7 @@ def _plans(dice: random.Random, people: Sequence[Caller], number_of_events: int,
 
 
 def _moved(dice: random.Random, event: Event) -> Details:
-    """The same an hour later, or on the next day."""
+    """The event's details, moved by an hour or a day."""
     typed = Submission(**values_of_event(event))
     later = timedelta(hours=1) if dice.random() < 0.5 else timedelta(days=1)
     starts, ends = (
@@ -183,7 +191,9 @@ def _moved(dice: random.Random, event: Event) -> Details:
 
 
 async def _drop_mails(db: Database, people: Collection[UserId]) -> None:
-    """Drop the mails about all this: in the mailbox they would bury the code of whoever signs in."""
+    """Delete the e-mails that filling the town caused. In the development mailbox they would bury people's sign-in
+    codes.
+    """
     after = ("", "")
     while True:
         async with db.transaction() as tx:
@@ -202,7 +212,7 @@ def address_of(name: str) -> str:
 
 
 def _day(dice: random.Random, gathering: Gathering, today: datetime) -> datetime:
-    """A day of the coming weeks, nearer ones more often."""
+    """A random day in the coming weeks; nearer days are more likely."""
     ahead = 1 + int(WEEKS * 7 * dice.random() ** 1.5)
     if gathering.weekday >= 0:
         ahead += (gathering.weekday - (today + timedelta(days=ahead)).weekday()) % 7
@@ -241,7 +251,10 @@ def _details(dice: random.Random, gathering: Gathering, title: str, text: str, d
 async def _answers(
     tx: Transaction, dice: random.Random, others: Sequence[Caller], event: Event, sought_by: int
 ) -> list[Caller]:
-    """People answer; ``sought_by``: so many would all like to come, more than there are places. Returns who comes."""
+    """Let people answer, and return those who have a place.
+
+    ``sought_by``: if not 0, this many people want to attend, which is more than there are places.
+    """
     going = []
     for person in dice.sample(others, sought_by or dice.choice((0, 1, 2, 3, 5, 8, 13))):
         (reply,) = dice.choices((RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.DECLINED), (76, 17, 7))
@@ -255,7 +268,7 @@ async def _answers(
 async def _chat(
     tx: Transaction, dice: random.Random, people: Sequence[Caller], kind: RoomKind, subject: RoomSubject
 ) -> None:
-    """A short conversation for so many people; the first of them hosts."""
+    """Write a short conversation among these people, of whom the first is the host."""
     fitting = [one for one in CONVERSATIONS if all(who < len(people) for who, _ in one)]
     room, _ = await rooms.open_room(tx, people[0], await rooms.target_of(tx, kind, subject))
     for who, text in dice.choice(fitting):
@@ -283,7 +296,7 @@ async def _club(
         (one, title, text) for one in GATHERINGS for title, text in one.happenings if title == club.title
     )
     details_of_date = _details(dice, gathering, title, text, today + timedelta(days=1))
-    # Begins on the first date that the rule itself names.
+    # Starts on the first date that the rule itself selects.
     rule = parse_rule(club.rule)
     tomorrow = datetime.fromisoformat(details_of_date.starts_local)
     begins = expansion.first_by_rule(pattern(tomorrow, ZONE, rule)) or tomorrow

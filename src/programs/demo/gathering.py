@@ -1,4 +1,4 @@
-"""Something that happens in the demo town, under several titles."""
+"""A kind of event in the demo town, which takes place under several titles."""
 
 from typing import NamedTuple
 
@@ -12,9 +12,9 @@ class TownVenue(NamedTuple):
 
 
 class Gathering(NamedTuple):
-    """``venues``: none for online. ``start``: HH:MM; ``length``: minutes. ``scenes``: what its pictures show.
-    ``happenings``: titles with their descriptions; the first is what a club does. ``places``: of a limit, 0 for none.
-    ``weekday``: 0 is Monday, -1 any day.
+    """A kind of event. ``venues``: empty if it is online. ``start``: HH:MM. ``length``: in minutes. ``scenes``:
+    possible subjects of its picture. ``happenings``: titles and descriptions, of which a club uses the first.
+    ``places``: the capacity, 0 for unlimited. ``weekday``: 0 is Monday, -1 any day.
     """
 
     topic: str

@@ -1,4 +1,6 @@
-"""Scenes in rooms: stages, tables, shelves, workshops. Each draws SVG of 1500 by 1000 with its dice."""
+"""Indoor scenes: stages, tables, shelves, workshops. Each function draws an SVG of 1500 by 1000 from its random
+generator.
+"""
 
 import random
 

@@ -1,4 +1,6 @@
-"""Events that neighbours of the demo town made in other apps: records in their own repositories, which the site reads."""
+"""Events that neighbours of the demo town created in other apps: records in their own repositories, which the site
+reads.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,7 +18,7 @@ _PROFILE: Final = "app.bsky.actor.profile"
 
 
 class OtherAppEvent(NamedTuple):
-    """An event of somebody's other app. ``days``: from today; ``hour``: in UTC."""
+    """An event that somebody created in another app. ``days``: days from today. ``hour``: in UTC."""
 
     name: str
     text: str
@@ -26,7 +28,7 @@ class OtherAppEvent(NamedTuple):
     status: str = "scheduled"
 
 
-# By the place of their author among the people of the development network; the first one operates the site.
+# By the index of the author among the people of the development network. The first of them operates the site.
 EVENTS: Final[tuple[tuple[int, OtherAppEvent], ...]] = (
     (1, OtherAppEvent("AT Protocol meetup: whose data is it?", "Three short talks, then pizza. Newcomers sit in front.", 4, 18, ("Werkhof 47", "Skalitzer Straße 47"))),
     (1, OtherAppEvent("Fotowalk: Brutalismus am Mehringplatz", "Zwei Stunden Beton. Jede Kamera zählt, auch die im Telefon.", 9, 13, ("Mehringplatz, U-Bahn", "Mehringplatz 1"))),
@@ -40,7 +42,7 @@ NAMES: Final = {1: "Ben Sommer", 2: "Cleo Marchetti"}
 
 
 async def write(clock: Clock, pds_url: str, people: Sequence[DevAccount]) -> None:
-    """Sign in as each of these people, as another app does, and write their profile and events."""
+    """Sign in as each of these people, as another app would, and write their profile and events."""
     http = HttpClient(DEVELOPMENT)
     try:
         for number, name in NAMES.items():
@@ -95,7 +97,7 @@ def _text(at: datetime) -> str:
 
 
 class _Bearer:
-    """The access token of a session that lasts as long as this module needs it."""
+    """The access token of a session, which is valid for as long as this module needs it."""
 
     def __init__(self, access: str) -> None:
         self._headers = {"authorization": f"Bearer {access}"}
@@ -104,7 +106,7 @@ class _Bearer:
         return self._headers
 
     async def store_nonce(self, _url: str, _headers: object) -> None:
-        """Bearer tokens have none."""
+        """Does nothing, because bearer tokens have no nonce."""
 
     async def renew(self, _refused: object, _status: int, _error: object) -> bool:
         return False

@@ -1,4 +1,6 @@
-"""Scenes under the sky: water, hills, a street, a garden, the stars. Each draws SVG of 1500 by 1000 with its dice."""
+"""Outdoor scenes: water, hills, a street, a garden, the stars. Each function draws an SVG of 1500 by 1000 from its
+random generator.
+"""
 
 import random
 

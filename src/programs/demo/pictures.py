@@ -1,4 +1,4 @@
-"""The pictures of the demo town: drawn in worker processes while its rows are written, and stored as uploads are."""
+"""Pictures of the demo town. Worker processes draw them while the rows are written, and they are stored like uploads."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ from openmeet.domain.users.model import UserId
 from programs.demo.portraits import Look, portrait
 from programs.demo.scenes import SCENES, scene
 
-# Drawings of each scene: two events with the same one look alike, but not the same.
+# Drawings per scene, so that two events with the same scene look similar but not identical.
 VARIANTS: Final = 3
 _AT_ONCE: Final = 4
 
@@ -34,7 +34,7 @@ def _portrayed(look: Look, name: str) -> dict[int, bytes]:
 
 @dataclass(slots=True)
 class TownPictures:
-    """Where they are stored, and who draws. Each is drawn once, from the moment it is asked for."""
+    """Draws and stores the pictures of the town. Each is drawn once, starting when it is first requested."""
 
     store: BlobStore
     workers: WorkerPool
@@ -42,14 +42,14 @@ class TownPictures:
     _scenes: dict[tuple[str, int], asyncio.Task[Prepared]] = field(default_factory=dict)
 
     def begin(self) -> None:
-        """Have every scene drawn."""
+        """Start drawing all scenes."""
         for variant in range(VARIANTS):
             for kind in SCENES:
                 drawing = self._drawn(partial(_painted, kind, variant))
                 self._scenes[kind, variant] = asyncio.create_task(drawing)
 
     async def portray(self, db: Database, dice: random.Random, user_id: UserId, look: Look, name: str) -> None:
-        """Draw a person’s portrait and show it."""
+        """Draw a portrait and make it the person’s profile picture."""
         made = await self._drawn(partial(_portrayed, look, name))
         key, side = _key(dice), max(made)
         for length, body in made.items():
@@ -59,7 +59,7 @@ class TownPictures:
             await shown_portraits.put(tx, user_id, key)
 
     async def upload(self, db: Database, dice: random.Random, user_id: UserId, kind: str) -> Picture:
-        """A picture of a scene, which this person uploads."""
+        """Store a picture of a scene as this person's upload."""
         made = await self._scenes[kind, dice.randrange(VARIANTS)]
         key = _key(dice)
         for (size, format_), body in made.bodies.items():
@@ -75,5 +75,5 @@ class TownPictures:
 
 
 def _key(dice: random.Random) -> PictureKey:
-    """The same town has the same addresses: its pictures are no secret."""
+    """The storage key, which is the same for the same town. The pictures are not secret."""
     return PictureKey(f"{dice.getrandbits(128):032x}")

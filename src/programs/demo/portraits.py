@@ -1,4 +1,4 @@
-"""Portraits of the demo town's people, drawn as SVG: nothing is photographed, and nothing fetched."""
+"""Portraits of the demo town's people, drawn as SVG. There are no photographs, and nothing is downloaded."""
 
 import random
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Final
 
 import resvg_py
 
-# Skin, its shadow, and what is red of it: lips and cheeks.
+# Colours of the skin, its shadow, and of lips and cheeks.
 _SKINS: Final = (
     ("#f8d9c0", "#e8bb9b", "#dd8a76"),
     ("#f1c7a3", "#dba982", "#cf7f68"),
@@ -24,7 +24,7 @@ _HAIRS: Final = {
     "grey": ("#a9a6a2", "#c6c4c0"),
     "white": ("#e3e0da", "#f3f1ec"),
 }
-# What stands behind somebody, and what they wear with it.
+# Colours of the background and of the clothes that go with it.
 _GROUNDS: Final = (
     ("#f3c969", "#2e5e6e"),
     ("#a8cdbd", "#c0503a"),
@@ -41,7 +41,7 @@ SIDE: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How somebody looks. ``skin``: from light (0) to dark (5). ``wears``: glasses, a beard and the like."""
+    """What a person looks like. ``skin``: from light (0) to dark (5). ``wears``: glasses, a beard and so on."""
 
     skin: int
     colour: str
@@ -50,7 +50,7 @@ class Look:
 
 
 def portrait(look: Look, name: str) -> bytes:
-    """The portrait as PNG: by the look, and for the rest by the name."""
+    """The portrait as PNG. Details that ``Look`` does not specify follow from the name."""
     return bytes(resvg_py.svg_to_bytes(svg_string=_svg(look, random.Random(name)), width=SIDE, height=SIDE))  # noqa: S311 - a drawing
 
 
@@ -153,7 +153,7 @@ def _curls(around: tuple[tuple[int, int, int], ...], fill: str = "{hair}") -> st
 
 
 _TOP: Final = "M62 112Q58 38 128 38T194 112Q190 92 182 84"
-# Behind the head, and in front of it.
+# Hair behind the head, and in front of it.
 _HAIR: Final = {
     "crop": (
         "",

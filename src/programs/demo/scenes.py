@@ -1,4 +1,6 @@
-"""Pictures that the demo town's hosts might have taken, drawn as SVG from a seed: nothing is photographed, and nothing fetched."""
+"""Pictures that the demo town's hosts might have taken, drawn as SVG from a seed. There are no photographs, and nothing
+is downloaded.
+"""
 
 import random
 from collections.abc import Callable
@@ -9,12 +11,12 @@ import resvg_py
 from programs.demo import indoors, outdoors
 from programs.demo.brushes import HEIGHT, WIDTH
 
-# Of the file: as large as the page of an event shows it on a good screen.
+# Size of the file: as large as the page of an event shows it on a high-resolution screen.
 _SCALE: Final = 0.7
 
 
 class Scene(NamedTuple):
-    """How it is drawn, and what it shows in words."""
+    """The function that draws a scene, and a description of what it shows."""
 
     draw: Callable[[random.Random], str]
     alt: str
@@ -42,7 +44,7 @@ SCENES: Final[dict[str, Scene]] = {
 
 
 def scene(kind: str, seed: str) -> bytes:
-    """A scene as PNG. ``kind``: a key of ``SCENES``."""
+    """Draw a scene as PNG. ``kind``: a key of ``SCENES``."""
     dice = random.Random(f"{kind} {seed}")  # noqa: S311 - a drawing
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">{SCENES[kind].draw(dice)}</svg>'
     return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=round(WIDTH * _SCALE), height=round(HEIGHT * _SCALE)))

@@ -1,4 +1,4 @@
-"""What people write in the chats of the demo town: who says it, and what. 0 is the host, the others are guests."""
+"""Chat conversations of the demo town, as pairs of speaker and text. Speaker 0 is the host, the others are guests."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Who lives in the demo town, and which clubs they have. All of it is invented."""
+"""The people and clubs of the demo town. All of it is invented."""
 
 from typing import Final, NamedTuple
 
@@ -12,7 +12,7 @@ COUNTRY: Final = "DE"
 
 GATHERINGS: Final = (*EVENINGS, *DAYS)
 
-# Who they are and how they look; some have no picture, as everywhere.
+# The people and what they look like. As on any site, some have no picture.
 LOOKS: Final[dict[str, Look | None]] = {
     "Eva Kowalska": Look(0, "chestnut", "bob", ("studs",)),
     "Nora Lindqvist": Look(0, "blond", "fringe", ("frames",)),
@@ -57,7 +57,7 @@ LOOKS: Final[dict[str, Look | None]] = {
 }
 PEOPLE: Final = tuple(LOOKS)
 
-# Why an event is cancelled.
+# Reasons for cancelling an event.
 REASONS: Final = (
     "The room has a burst pipe. We’ll look for another day.",
     "I’m ill, sorry. See you at the next one.",
@@ -67,8 +67,8 @@ REASONS: Final = (
 
 
 class Club(NamedTuple):
-    """A group, and what it does regularly: the first title of a gathering. ``rule``: an RRULE. ``scene``: what its picture shows;
-    empty for its generated cover.
+    """A group and its regular event, which is the first title of a gathering. ``rule``: an RRULE. ``scene``: the
+    subject of its picture; empty if it has its generated cover.
     """
 
     name: str

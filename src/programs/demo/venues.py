@@ -1,4 +1,4 @@
-"""Where things happen in the demo town. The names are invented, the streets are not."""
+"""Venues of the demo town. The names are invented, the streets are real."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The server's address: name, certificate, health, description, headers for browsers."""
+"""Checks of the server's address: name, certificate, health, description, headers for browsers."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -12,12 +12,12 @@ from groundwork.http.reach import AddressRefused
 from programs.doctor.finding import CheckFinding, good, note, skipped, wrong
 from programs.doctor.target import CheckedHost
 
-# Others refuse revisions and tokens with a larger clock error (sync specification: five minutes ahead).
+# Other servers refuse revisions and tokens if the clock is off by more (sync specification: five minutes ahead).
 CLOCK_SECONDS = 60.0
 
 
 async def reachable(host: CheckedHost) -> AsyncIterator[CheckFinding]:
-    """Whether the server answers at all, over TLS with a trusted certificate."""
+    """Check that the server answers at all, over TLS with a trusted certificate."""
     about = "address"
     try:
         answer = await host.http.get(f"{host.url}/xrpc/_health")
@@ -71,7 +71,7 @@ def _clock(host: CheckedHost, date: str | None) -> CheckFinding:
 
 
 async def described(host: CheckedHost) -> AsyncIterator[CheckFinding]:
-    """describeServer, the server's own DID, and CORS."""
+    """Check describeServer, the server's own DID, and CORS."""
     about = "description"
     try:
         host.described = await host.xrpc.query("com.atproto.server.describeServer")
@@ -140,7 +140,7 @@ async def _browsers(host: CheckedHost) -> AsyncIterator[CheckFinding]:
 
 
 async def sign_in(host: CheckedHost) -> AsyncIterator[CheckFinding]:
-    """OAuth metadata, by which apps find the authorization server."""
+    """Check the OAuth metadata, by which apps find the authorization server."""
     about = "sign-in"
     try:
         resource = (await host.http.get(f"{host.url}/.well-known/oauth-protected-resource")).expect_ok().json()

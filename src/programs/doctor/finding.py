@@ -1,11 +1,11 @@
-"""The result of a check, and how to repair what is wrong."""
+"""The result of a check, and how to fix what is wrong."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class CheckVerdict(StrEnum):
-    """Result of a check. ``NOTE`` is no error, but somebody may want to know it."""
+    """Result of a check. ``NOTE`` is not an error, but may be worth knowing."""
 
     GOOD = "good"
     NOTE = "note"
@@ -15,7 +15,7 @@ class CheckVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckFinding:
-    """One sentence about one thing; ``mend`` says how to repair it where it is wrong."""
+    """One sentence about one thing. ``mend``: how to fix it, if it is wrong."""
 
     about: str
     verdict: CheckVerdict

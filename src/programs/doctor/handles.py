@@ -1,4 +1,4 @@
-"""Handles below the server's own domains: each needs DNS, a certificate and an answer."""
+"""Checks of handles under the server's own domains: each needs DNS, a certificate and a response."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from programs.doctor.target import CheckedHost
 
 
 async def handle_domains(host: CheckedHost) -> AsyncIterator[CheckFinding]:
-    """Resolve a handle that nobody has: the server itself must answer that."""
+    """Resolve a handle that nobody has. The server itself must say that it does not exist."""
     domains = host.described.get("availableUserDomains")
     for domain in domains if isinstance(domains, list) else []:
         if isinstance(domain, str) and domain.startswith("."):

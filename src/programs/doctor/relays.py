@@ -9,7 +9,7 @@ from programs.doctor.target import CheckedHost
 
 
 async def read_by(host: CheckedHost, relay: str) -> AsyncIterator[CheckFinding]:
-    """Ask a relay for its status of this host (``com.atproto.sync.getHostStatus``)."""
+    """Ask a relay for the status of this host (``com.atproto.sync.getHostStatus``)."""
     about = "relay"
     name = relay.partition("://")[2] or relay
     if host.is_own_machine:

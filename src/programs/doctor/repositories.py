@@ -1,4 +1,6 @@
-"""Accounts of the server: listed, resolved in both directions, and one repository fetched and verified."""
+"""Checks of the server's accounts: they are listed and resolve in both directions, and one repository is downloaded and
+verified.
+"""
 
 from collections.abc import AsyncIterator
 
@@ -18,7 +20,7 @@ MAX_REPOSITORY_BYTES = 200_000_000
 
 
 async def enumerated(host: CheckedHost) -> AsyncIterator[CheckFinding]:
-    """listRepos, which relays call first."""
+    """Check listRepos, which relays call first."""
     about = "accounts"
     try:
         page = await host.xrpc.query("com.atproto.sync.listRepos", {"limit": 100})
@@ -40,7 +42,7 @@ async def enumerated(host: CheckedHost) -> AsyncIterator[CheckFinding]:
 
 
 async def named(host: CheckedHost, identifier: str) -> AsyncIterator[CheckFinding]:
-    """One account given by the caller instead of the first ones."""
+    """Check one account given by the caller instead of the first ones."""
     try:
         given = identifier.removeprefix("@")
         did = parse_did(given) if given.startswith("did:") else await host.handles.resolve(parse_handle(given.lower()))

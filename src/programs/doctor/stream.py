@@ -1,4 +1,4 @@
-"""The firehose, read as by a relay: from the beginning of its backfill window, each commit verified."""
+"""Check of the firehose, read as a relay reads it: from the beginning of its backfill window, verifying each commit."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -17,7 +17,7 @@ from programs.doctor.finding import CheckFinding, good, note, wrong
 from programs.doctor.target import CheckedHost
 
 FRAMES = 200
-# Timeout of one frame, and of all together.
+# Timeouts in seconds: for one frame, and for all of them together.
 SILENCE_SECONDS = 3.0
 READING_SECONDS = 30.0
 
@@ -30,7 +30,7 @@ _ABOUT = "firehose"
 
 @dataclass
 class StreamSample:
-    """Messages read from the stream."""
+    """The messages read from the stream."""
 
     frames: int = 0
     verified: int = 0
@@ -71,9 +71,9 @@ async def firehose(host: CheckedHost) -> AsyncIterator[CheckFinding]:
 
 
 async def messages(host: CheckedHost, cursor: int | None) -> AsyncGenerator[Message | ErrorFrame, None]:
-    """Messages until none came for ``SILENCE_SECONDS``, or for ``READING_SECONDS`` in all.
+    """Yield messages until none has come for ``SILENCE_SECONDS``, or for ``READING_SECONDS`` in all.
 
-    Raises Malformed for a frame that cannot be read; RemoteFailed and RemoteSlow as ``read_frames``.
+    Raises Malformed for a frame that cannot be decoded, and RemoteFailed and RemoteSlow like ``read_frames``.
     """
     url = stream_url(host.url, SUBSCRIBE_REPOS, {"cursor": cursor})
     loop = asyncio.get_running_loop()
@@ -96,7 +96,7 @@ async def _look(host: CheckedHost, seen: StreamSample, message: Message | ErrorF
             seen.wrong.append(f"the stream ended with {message.error}: {message.message or 'without a word'}")
             return
         case InfoMessage():
-            return  # OutdatedCursor: its backfill window need not reach back to 0
+            return  # OutdatedCursor: the backfill window does not have to reach back to 0
     if seen.last is not None and message.seq <= seen.last:
         seen.wrong.append(f"number {message.seq} comes behind {seen.last}.")
         return
@@ -118,7 +118,7 @@ async def _verify(host: CheckedHost, seen: StreamSample, message: Sequenced) -> 
     try:
         key = (await host.dids.resolve(did)).signing_key
     except Failure:
-        return  # an account that left need not resolve
+        return  # an account that left does not have to resolve
     if key is None:
         return
     now = host.clock.now()
@@ -126,7 +126,7 @@ async def _verify(host: CheckedHost, seen: StreamSample, message: Sequenced) -> 
         _verify_with(message, key, now)
     except MessageRejected as refusal:
         if refusal.reason is RejectionReason.BAD_SIGNATURE:
-            return  # signed before the key was changed, which is no error of the server
+            return  # signed before the key was changed, which is not an error of the server
         raise
     seen.verified += 1
 

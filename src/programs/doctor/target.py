@@ -1,4 +1,4 @@
-"""The checked host, and what the checks have learnt of it so far."""
+"""The host that is checked, and what the checks have found out about it so far."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,9 @@ PUBLIC_DIRECTORY = "https://plc.directory"
 
 @dataclass
 class CheckedHost:
-    """Opened by ``async with``. ``url`` is an origin; ``described`` is the answer of describeServer, once there is one."""
+    """The host that is checked, opened with ``async with``. ``url`` is an origin. ``described`` is the response of
+    describeServer, once there is one.
+    """
 
     url: str
     host: str
@@ -49,9 +51,9 @@ class CheckedHost:
 
 
 def target(address: str, clock: Clock, *, directory_url: str = PUBLIC_DIRECTORY) -> CheckedHost:
-    """Parse a host: a bare name means https. Raises InvalidInput where it is no origin.
+    """Parse a host; a bare name means https. Raises InvalidInput if it is not an origin.
 
-    Only a host on this machine may be reached by plain http or at a private address.
+    Plain http and private addresses are allowed only for hosts on this machine.
     """
     text = address if "://" in address else f"https://{address}"
     parts = urlsplit(text)

@@ -1,4 +1,4 @@
-"""All checks in their order. A check that depends on a failed one is skipped, and reported so."""
+"""All checks in their order. A check that depends on a failed one is skipped and reported as skipped."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from programs.doctor.target import CheckedHost
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """Options beyond the public checks. With a password a record is written and deleted."""
+    """Options for more than the public checks. With a password, a record is written and deleted."""
 
     account: str | None = None
     password: str | None = field(default=None, repr=False)
@@ -18,7 +18,7 @@ class CheckOptions:
 
 
 async def examine(host: CheckedHost, options: CheckOptions) -> AsyncIterator[CheckFinding]:
-    """Findings as they are made."""
+    """Yield the findings as they are made."""
     reached = False
     async for finding in address.reachable(host):
         reached = reached or (finding.about == "address" and finding.verdict is CheckVerdict.GOOD)

@@ -1,4 +1,4 @@
-"""Write check: a record is created, seen on the firehose, read back and deleted. Only on request."""
+"""Write check: create a record, see it on the firehose, read it back and delete it. Only on request."""
 
 import asyncio
 from collections.abc import AsyncIterator

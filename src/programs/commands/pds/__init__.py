@@ -1,1 +1,1 @@
-"""``openmeet pds VERB``: operators' commands for an Aurora Locus; each verb is a module here, and a line of ``verbs``."""
+"""``openmeet pds VERB``: operators' commands for an Aurora Locus. Each verb is a module here and a line in ``verbs``."""

@@ -1,4 +1,4 @@
-"""``openmeet pds account …``: accounts of the running server, over its administration API."""
+"""``openmeet pds account …``: manage accounts of the running server, over its administration API."""
 
 import secrets
 import sys
@@ -33,7 +33,7 @@ def create(
     url: ServerUrl = "",
     as_json: AsJson = False,
 ) -> None:
-    """Create an account without an invite code. Without a given password one is generated and shown once."""
+    """Create an account without an invite code. If no password is given, one is generated and shown once."""
     password, is_made = _password(from_input=password_stdin)
 
     async def act(server: AdministrationClient) -> None:
@@ -56,7 +56,7 @@ def list_accounts(
     url: ServerUrl = "",
     as_json: AsJson = False,
 ) -> None:
-    """List accounts in the order of their DIDs."""
+    """List accounts, ordered by DID."""
 
     async def show(server: AdministrationClient) -> None:
         found = [one async for one in _all(server, email)]
@@ -109,7 +109,7 @@ def reset_password(
     url: ServerUrl = "",
     as_json: AsJson = False,
 ) -> None:
-    """Set a new password and end all sessions of the account. A password that is not given is generated and shown once."""
+    """Set a new password and end all sessions of the account. If no password is given, one is generated and shown once."""
     password, is_made = ("", False) if by_email else _password(from_input=password_stdin)
 
     async def act(server: AdministrationClient) -> None:
@@ -142,7 +142,7 @@ def takedown(
     url: ServerUrl = "",
     as_json: AsJson = False,
 ) -> None:
-    """Take accounts down: nothing of theirs is served. Their owners can still export their data and move away."""
+    """Take accounts down, so that none of their data is served. Their owners can still export it and move away."""
     decision = {"applied": True} | ({"ref": reference} if reference else {})
     _each(identifiers, "taking down", settings_file, url, _decide(decision), as_json=as_json)
 
@@ -192,7 +192,7 @@ def _each(
     *,
     as_json: bool,
 ) -> None:
-    """Run it for every account; failures are listed at the end and do not stop the others."""
+    """Run an action for every account. Failures do not stop the others and are listed at the end."""
 
     async def run(server: AdministrationClient) -> None:
         done: list[dict[str, str]] = []
@@ -225,7 +225,7 @@ async def _find(server: AdministrationClient, identifier: str) -> str:
         return identifier.strip()
     name, part = ("email", text) if "@" in text.lstrip("@") else ("handle", "")
     wanted = text if name == "email" else text.removeprefix("@")
-    # Handles of inactive accounts do not resolve: the administration API lists them all.
+    # Handles of inactive accounts do not resolve, but the administration API lists all of them.
     async for one in _all(server, part):
         if one.get(name) == wanted:
             return str(one["did"])
@@ -244,7 +244,9 @@ async def _all(server: AdministrationClient, email: str) -> AsyncIterator[dict[s
 
 
 def _password(*, from_input: bool) -> tuple[str, bool]:
-    """The password, and whether it was generated. Passwords are no arguments: other users of the machine see those."""
+    """The password, and whether it was generated. Passwords are never arguments, because other users of the machine can
+    see those.
+    """
     if not from_input:
         return secrets.token_urlsafe(15), True
     line = sys.stdin.readline().rstrip("\r\n")

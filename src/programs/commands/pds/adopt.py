@@ -45,7 +45,7 @@ def main(
 ) -> None:
     """Import accounts, passwords, sessions, repositories, blobs, invites and the firehose's numbers, byte for byte.
 
-    The old folder is only read. Exits with 1 when something is damaged; nothing is then written.
+    The old folder is only read. If something in it is damaged, nothing is written and the exit status is 1.
     """
     if into is None and not dry_run:
         raise typer.BadParameter("Name the new folder with --into, or look first with --dry-run.")
@@ -80,7 +80,7 @@ def main(
 
 
 def _environment(folder: Path, given: Path | None) -> dict[str, str]:
-    """Settings of the old server. Raises Refused, naming the expected files, where there is no PDS."""
+    """Read the settings of the old server. Raises Refused, naming the expected files, if there is no PDS in the folder."""
     usual = folder / "pds.env"
     if given is None and not usual.exists():
         why = "it has no environment file pds.env (name it with --environment where it is elsewhere)"
@@ -133,7 +133,9 @@ def _duration(seconds: float) -> str:
 
 @contextmanager
 def _progress(what: str, *, is_shown: bool) -> Iterator[OnProgress]:
-    """Progress on the error stream, so that output stays data: a bar, or for a log a line every few seconds."""
+    """Show progress on standard error, which keeps it out of the output: a bar in a terminal, a line every few seconds
+    in a log.
+    """
     console = Console(stderr=True)
     if is_shown and not console.is_terminal:
         yield _lines(what)

@@ -1,4 +1,4 @@
-"""``openmeet pds backup``: make a backup now, beside the running server, and verify it."""
+"""``openmeet pds backup``: make a backup now, while the server is running, and verify it."""
 
 from aurora_locus.blobs.place import open_store
 from aurora_locus.maintenance import backup as backups

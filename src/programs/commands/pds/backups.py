@@ -1,4 +1,4 @@
-"""``openmeet pds backups``: list the backups and the age of the newest."""
+"""``openmeet pds backups``: list the backups and show the age of the newest."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ def main(
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the backups, or verify one again. Exits with 1 if something is wrong, or if there is no backup."""
+    """List the backups, or verify one again. Exits with 1 if something is wrong or there is no backup."""
     settings = read_settings(settings_file)
 
     async def run() -> None:

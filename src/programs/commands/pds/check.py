@@ -42,9 +42,9 @@ def main(
     plc: Annotated[str, typer.Option(help="The directory of did:plc identities.")] = PUBLIC_DIRECTORY,
     as_json: AsJson = False,
 ) -> None:
-    """Check a server as relays, other servers and apps see it; report what is wrong and how to fix it.
+    """Check a server the way relays, other servers and apps see it, and report what is wrong and how to fix it.
 
-    Exits with 1 when anything is wrong.
+    Exits with 1 if anything is wrong.
     """
     if write and account is None:
         raise typer.BadParameter("--write needs --account: the record is written as somebody.")
@@ -82,7 +82,7 @@ async def _examine(url: str, options: CheckOptions, plc: str, *, as_json: bool) 
 
 
 def lines_of(finding: CheckFinding) -> list[str]:
-    """The lines that show a finding on the terminal."""
+    """The lines that show a finding in the terminal."""
     lines = [f"{_MARKS[finding.verdict]:6}{finding.about:16}  {finding.found}"]
     if finding.mend is not None:
         lines.append(f"{'':24}→ {finding.mend}")

@@ -1,4 +1,4 @@
-"""``openmeet pds export DID FILE.car``: a repository as a file."""
+"""``openmeet pds export DID FILE.car``: write a repository to a file."""
 
 from pathlib import Path
 from typing import Annotated

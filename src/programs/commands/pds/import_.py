@@ -1,4 +1,4 @@
-"""``openmeet pds import DID FILE.car``: replace a repository by a file."""
+"""``openmeet pds import DID FILE.car``: replace a repository with the content of a file."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,7 +25,7 @@ def main(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CAR file of this account's repository.")],
     settings_file: SettingsFile = None,
 ) -> None:
-    """Replace all records of a repository by those of the file, in one commit, and announce it."""
+    """Replace all records of a repository with those of the file, in one commit, and announce it."""
     whose = did_of(did)
 
     async def run(repositories: Repositories, settings: PdsSettings) -> None:

@@ -1,4 +1,4 @@
-"""``openmeet pds invite …``: invite codes of the running server, over its administration API."""
+"""``openmeet pds invite …``: manage invite codes of the running server, over its administration API."""
 
 from typing import Annotated, Any
 
@@ -69,7 +69,7 @@ def disable(
     settings_file: SettingsFile = None,
     url: ServerUrl = "",
 ) -> None:
-    """Disable invite codes. Codes that this server never made are listed at the end, with exit status 1."""
+    """Disable invite codes. Codes that this server never issued are listed at the end; the exit status is then 1."""
 
     async def act(server: AdministrationClient) -> None:
         known = {one["code"] for one in await _all(server, "recent")}

@@ -59,7 +59,9 @@ def move_in(
     yes: Yes = False,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Move an account to this server. After a failure the same command, or --state alone, continues where it stopped."""
+    """Move an account to this server. After a failure, run the same command again, or use --state alone, to continue
+    where it stopped.
+    """
     settings = read_settings(settings_file)
     state = _state(state_file, who, old, new or settings.url, handle, email)
     _go(settings, state, state_file, invite_code, recovery_key, delete_after, is_confirmed=yes)
@@ -86,8 +88,8 @@ def move_out(
 
 
 def _state(path: Path, who: str, old: str, new: str, handle: str, email: str) -> MoveState:
-    """The state of the migration: as requested now, or as stored when it began. Raises BadParameter for missing
-    options, Refused for another migration.
+    """The state of the migration, from the options or as it was stored at the beginning. Raises BadParameter if options
+    are missing, and Refused if the file belongs to another migration.
     """
     if path.exists():
         state = migration_state.read(path)
@@ -146,7 +148,7 @@ def _go(
 
 
 async def _server_of(http: HttpClient, settings: PdsSettings, identifier: str) -> str:
-    """The server that the identity names. Raises Refused where it names none."""
+    """The server that the identity names. Raises Refused if it names none."""
     clock = SystemClock()
     dids = DidResolver(http, clock, DidSettings(settings.did_plc_url, is_development=settings.dev_mode))
     handles = HandleResolver(http, dids, clock, HandleSettings(settings.dev_mode))

@@ -1,4 +1,4 @@
-"""Open the repositories of a PDS without serving them: for commands beside the server, or while it is stopped."""
+"""Open the repositories of a PDS without serving them, for commands that run next to the server or while it is stopped."""
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,12 +25,12 @@ from programs.commands.pds.reaching import run_on_database
 
 
 def sealer_of(settings: PdsSettings) -> Sealer:
-    """A sealer with the server's own keys."""
+    """A sealer with the server's keys."""
     return Sealer(list(sealing_keys(settings.sealing_keys.reveal(), settings.data_directory)))
 
 
 async def open_repositories(db: Database, settings: PdsSettings) -> Repositories:
-    """Open the repositories without the start-up clean-up, which would delete temporary files of a running server."""
+    """Open the repositories without the clean-up at start, which would delete temporary files of a running server."""
     blobs = BlobService(db, open_store(settings), UploadLimits(settings.blob_upload_limit, settings.blob_quota))
     keys = SigningKeys(db, sealer_of(settings))
     live = await open_live(db)
@@ -43,7 +43,7 @@ async def open_repositories(db: Database, settings: PdsSettings) -> Repositories
         clock_id=secrets.randbelow(1024),
         node_cache_bytes=settings.node_cache,
         json_cache_bytes=settings.record_cache,
-        # Readable by the server.
+        # Pin the exported blocks in the database, because the server may be running and must not delete them.
         pins_exports=True,
     )
 
@@ -51,7 +51,7 @@ async def open_repositories(db: Database, settings: PdsSettings) -> Repositories
 def run_on_repositories(
     settings_file: Path | None, work: Callable[[Repositories, PdsSettings], Awaitable[None]]
 ) -> None:
-    """Run an operator's command on the repositories themselves."""
+    """Run an operator's command directly on the repositories."""
 
     async def run(db: Database, settings: PdsSettings) -> None:
         repositories = await open_repositories(db, settings)
@@ -75,7 +75,7 @@ def did_of(text: str) -> Did:
 
 @asynccontextmanager
 async def bars(*, hidden: bool) -> AsyncIterator[Callable[[str, int, int], None]]:
-    """A progress bar per task, on standard error; nothing for programs."""
+    """Show a progress bar per task on standard error; nothing if the output is for programs."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description:14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=hidden or not console.is_terminal) as progress:

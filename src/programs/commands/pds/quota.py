@@ -1,4 +1,4 @@
-"""``openmeet pds quota DID``: how much room an account's blobs may take, and take."""
+"""``openmeet pds quota DID``: the storage quota of an account's blobs, and how much of it is used."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ def main(
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the storage quota and usage of an account's blobs, or set a quota for it."""
+    """Show the storage quota and usage of an account's blobs, or set the account's quota."""
     if max_bytes is not None and reset:
         raise typer.BadParameter("--set and --reset contradict each other.")
     whose = did_of(did)

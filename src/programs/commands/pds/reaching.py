@@ -1,7 +1,8 @@
-"""Access of a verb to its Aurora Locus: over the administration API, or in the database.
+"""How a command gets access to its Aurora Locus: through the administration API or in the database.
 
-Changes of accounts go to the running server, whose caches and firehose must know of them, with the administrator's
-password from the same settings. Verbs that only read, or that need the server to be stopped, open the database.
+Changes of accounts go through the running server, because its caches and firehose must know about them. They use the
+administrator's password from the same settings. Commands that only read, or that need the server to be stopped, open
+the database.
 """
 
 import base64
@@ -33,12 +34,12 @@ ServerUrl = Annotated[
     typer.Option("--url", help="Address of the server. Default: this machine, with the port in its settings."),
 ]
 
-# Addresses that a server listens on and that cannot be called.
+# Addresses that a server can listen on but a client cannot connect to.
 _EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not listened on
 
 
 class AdministrationClient:
-    """The administration API of one running server."""
+    """Client of the administration API of one running server."""
 
     def __init__(self, http: HttpClient, url: str, password: str) -> None:
         self.url = url
@@ -47,14 +48,14 @@ class AdministrationClient:
         self._xrpc = XrpcClient(http, SystemClock(), url, credentials=SentAlong(self.headers), timeout_seconds=60.0)
 
     async def query(self, nsid: str, parameters: Parameters | None = None) -> dict[str, Any]:
-        """Raises Refused when nobody answers there, and what the server says."""
+        """Call a query. Raises Refused if the server does not answer, and the failure that the server reports."""
         try:
             return await self._xrpc.query(nsid, parameters)
         except RemoteFailed as failure:
             raise self._unreachable(failure) from None
 
     async def procedure(self, nsid: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """Raises Refused when nobody answers there, and what the server says."""
+        """Call a procedure. Raises Refused if the server does not answer, and the failure that the server reports."""
         try:
             return await self._xrpc.procedure(nsid, body)
         except RemoteFailed as failure:
@@ -74,9 +75,7 @@ def read_settings(settings_file: Path | None) -> PdsSettings:
 def run_on_server(
     settings_file: Path | None, url: str, work: Callable[[AdministrationClient], Awaitable[None]]
 ) -> None:
-    """Run an operator's command through the running server. Raises Refused where the password would be sent in the
-    clear.
-    """
+    """Run an operator's command through the running server. Raises Refused if the password would be sent unencrypted."""
     settings = read_settings(settings_file)
     where = (url or _local_address(settings)).rstrip("/")
     parts = urlsplit(where)
@@ -96,7 +95,7 @@ def run_on_server(
 
 
 def run_on_database(settings_file: Path | None, work: Callable[[Database, PdsSettings], Awaitable[None]]) -> None:
-    """Run an operator's command in the server's database, without migrating it. Raises Refused where there is none."""
+    """Run an operator's command in the server's database, without migrating it. Raises Refused if there is no database."""
     settings = read_settings(settings_file)
 
     async def run() -> None:
@@ -108,7 +107,7 @@ def run_on_database(settings_file: Path | None, work: Callable[[Database, PdsSet
 
 @asynccontextmanager
 async def open_existing(settings: PdsSettings) -> AsyncIterator[Database]:
-    """The database of a server that has been started before. Raises Refused."""
+    """The database of a server that has been started before. Raises Refused if there is none."""
     if settings.database.startswith(SQLITE) and not sqlite_path(settings.database).exists():
         why = f"There is no Aurora Locus at {sqlite_path(settings.database)}."
         raise Refused(f"{why} Name its settings file with --settings, or set PDS_DATA_DIRECTORY.")

@@ -47,8 +47,8 @@ def main(
 ) -> None:
     """Create the account on a new server, import the archive, and point the identity there.
 
-    The old server is not asked: it may be gone. After a failure the same command continues where it stopped. If the account is
-    on the new server already, use `openmeet pds repoint`.
+    The old server is not contacted, because it may be gone. After a failure, the same command continues where it
+    stopped. If the account is already on the new server, use `openmeet pds repoint`.
     """
     wanted = RecoveryTarget(to.rstrip("/"), handle.removeprefix("@").lower(), email, password, invite_code)
 

@@ -1,4 +1,4 @@
-"""``openmeet pds recovery-key``: make a recovery key on one's own machine, or show its public part."""
+"""``openmeet pds recovery-key``: make a recovery key on your own machine, or show its public part."""
 
 import secrets
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Common parts of commands that work with a recovery key: options, key, access to the directory."""
+"""Shared parts of commands that work with a recovery key: options, the key, and access to the directory."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -29,7 +29,9 @@ Development = Annotated[bool, typer.Option("--dev", help="Allow servers on this 
 def run_with_key(
     identity: str, key_file: Path, plc_url: str, work: Callable[[RecoveryContext], Awaitable[None]], *, dev: bool
 ) -> None:
-    """Run ``work`` as the holder of the key. Raises Refused for the key of another identity, and what ``work`` raises."""
+    """Run ``work`` as the holder of the key. Raises Refused if the key belongs to another identity, and whatever
+    ``work`` raises.
+    """
     did, kept = _did(identity), recovery_file.read(key_file)
     if kept.identity is not None and kept.identity != did:
         raise Refused(f"The key in {key_file} is that of {kept.identity}, not of {did}.")

@@ -15,7 +15,7 @@ from groundwork.errors import NotFound
 from programs.command_line import SettingsFile, role, say
 from programs.commands.pds.reaching import run_on_database
 
-# A person with access to the server's files has no user name of its own.
+# Whoever has access to the server's files has no user name there, so this one is logged.
 DEED = AuditContext(ADMINISTRATION, "openmeet pds release-handle")
 
 app = role()
@@ -26,7 +26,7 @@ def main(
     handle: Annotated[str, typer.Argument(help="The handle to release.")],
     settings_file: SettingsFile = None,
 ) -> None:
-    """Let anybody take a handle before PDS_HANDLE_QUARANTINE has passed since its owner gave it up."""
+    """Make a handle available to anybody before PDS_HANDLE_QUARANTINE has passed since its owner gave it up."""
     try:
         name = parse_handle(handle.strip().removeprefix("@").lower())
     except Malformed as error:

@@ -20,7 +20,8 @@ def main(
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rebuild index and counts from the blocks, or the tree from the index if nodes are lost, and sign a new commit.
+    """Rebuild the index and counts from the blocks, or the tree from the index if nodes are lost, and sign a new
+    commit.
 
     Lists the records that are lost. Exits with 1 if something is still wrong afterwards.
     """

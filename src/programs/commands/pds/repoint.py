@@ -1,4 +1,4 @@
-"""``openmeet pds repoint``: change an account's server in the directory with a recovery key; nothing else."""
+"""``openmeet pds repoint``: change an account's server in the directory with a recovery key, and nothing else."""
 
 from typing import Annotated
 

@@ -12,7 +12,7 @@ app = role()
 
 @app.command()
 def main(settings_file: SettingsFile = None, url: ServerUrl = "", as_json: AsJson = False) -> None:
-    """Ask every relay in the settings to crawl this server; at most once in twenty minutes."""
+    """Ask every relay in the settings to crawl this server, at most once every twenty minutes."""
     settings = read_settings(settings_file)
     hostname = urlsplit(settings.url).netloc.lower()
 

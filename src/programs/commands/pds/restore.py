@@ -1,4 +1,4 @@
-"""``openmeet pds restore``: restore a PDS from a backup into an empty place."""
+"""``openmeet pds restore``: restore a PDS from a backup into empty storage."""
 
 from typing import Annotated
 
@@ -31,9 +31,11 @@ def main(
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Restore a backup into the empty locations of the settings. At its start the server announces every repository.
+    """Restore a backup into the locations in the settings, which must be empty. When the server starts, it announces
+    every repository.
 
-    After an interruption no server starts on the incomplete data; run it again. Exits with 1 if anything is wrong.
+    If the restore is interrupted, no server starts on the incomplete data; run the command again. Exits with 1 if
+    anything is wrong.
     """
     settings = read_settings(settings_file)
 

@@ -31,7 +31,7 @@ def account(
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Replace an account's signing key in the directory and here, and announce it. The server must be running."""
+    """Replace an account's signing key in the directory and here, and announce the change. The server must be running."""
     whose = did_of(did)
 
     async def run(server: AdministrationClient) -> None:
@@ -48,9 +48,9 @@ def account(
 
 @app.command()
 def sealing(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Encrypt stored secrets with the first of PDS_SEALING_KEYS (or of sealing.key) instead of older keys.
+    """Re-encrypt stored secrets that use an older key with the first of PDS_SEALING_KEYS (or of sealing.key).
 
-    Before, put the new key first and restart every server. Afterwards, remove the old keys.
+    First put the new key first in the list and restart every server. Afterwards, remove the old keys.
     """
 
     async def run(db: Database, settings: PdsSettings) -> None:
@@ -65,9 +65,9 @@ def sealing(settings_file: SettingsFile = None, as_json: AsJson = False) -> None
 
 @app.command()
 def server(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Replace the server's rotation key in every identity here. Stop the server before, and start it afterwards.
+    """Replace the server's rotation key in every identity here. Stop the server first, and start it again afterwards.
 
-    It can be interrupted and run again. Recovery keys of owners stay where they are.
+    The command can be interrupted and run again. The recovery keys of account owners keep their position.
     """
 
     async def run(db: Database, settings: PdsSettings) -> None:

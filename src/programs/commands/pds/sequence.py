@@ -1,4 +1,4 @@
-"""``openmeet pds sequence …``: the event log as it is stored, beside a running server or without one."""
+"""``openmeet pds sequence …``: inspect the stored event log, whether or not the server is running."""
 
 from datetime import UTC
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ PAGE = 500
 
 @app.command()
 def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Show the newest sequence number, how far old events were deleted, and the number of events by kind."""
+    """Show the newest sequence number, up to which number old events were deleted, and the number of events by kind."""
 
     async def show(db: Database, _settings: PdsSettings) -> None:
         found: dict[str, Any] = {

@@ -12,7 +12,9 @@ app = role()
 
 @app.command()
 def main(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Remove blobs without a record and files without a database row, if older than an hour; move taken-down blobs."""
+    """Delete blobs without a record and files without a database row if they are older than an hour. Move blobs of
+    taken-down accounts.
+    """
 
     async def run(repositories: Repositories, settings: PdsSettings) -> None:
         now = repositories.clock.now()

@@ -1,14 +1,14 @@
-"""Verbs of ``openmeet pds VERB``. Without a verb it serves.
+"""Verbs of ``openmeet pds VERB``. Without a verb, it serves.
 
-Each module has a Typer application named ``app``: one command (``openmeet pds backup``), or a noun of several
-(``openmeet pds account list``). To add one: write the module here, add its line. A test compares the table with the
+Each module has a Typer application named ``app``, with one command (``openmeet pds backup``) or several (``openmeet pds
+account list``). To add a verb, write the module here and add its line to the table. A test compares the table with the
 folder.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
-# name -> (module, what it does), in the order in which help shows them
+# name -> (module, description), in the order in which the help shows them
 VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "adopt": ("programs.commands.pds.adopt", "Import the data folder of a stopped reference PDS"),
     "check": ("programs.commands.pds.check", "Check from outside whether a PDS is set up correctly"),

@@ -1,4 +1,4 @@
-"""``openmeet pds verify``: verify all stored data, beside a running server, without writing."""
+"""``openmeet pds verify``: verify all stored data without writing anything, even while the server is running."""
 
 from typing import Annotated
 
@@ -50,7 +50,7 @@ def main(
 
 
 def show(report: IntegrityReport, *, as_json: bool) -> None:
-    """Print the findings; exits with status 1 when something is wrong."""
+    """Print the findings. Exits with status 1 if something is wrong."""
     counts = {
         name: getattr(report, name)
         for name in ("repositories", "records", "blocks", "blobs", "missing_blobs", "events")
