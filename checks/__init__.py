@@ -1,1 +1,1 @@
-"""House checks beside the linter, the types and the import contracts."""
+"""Checks of house rules that the linter, the type checker and the import contracts do not cover."""

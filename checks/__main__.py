@@ -1,4 +1,4 @@
-"""Run every check side by side and print what fails: ``python -m checks``."""
+"""Run all checks in parallel and print those that fail: ``python -m checks``."""
 
 import subprocess
 import sys
@@ -20,14 +20,14 @@ COMMANDS: dict[str, list[str]] = {
 
 
 def run(name: str) -> tuple[str, bool, str, float]:
-    """One check: its name, whether it passed, what it printed, how many seconds it took."""
+    """Run one check. Returns its name, whether it passed, its output, and how many seconds it took."""
     started = time.monotonic()
     done = subprocess.run(COMMANDS[name], capture_output=True, text=True, check=False)
     return name, done.returncode == 0, done.stdout + done.stderr, time.monotonic() - started
 
 
 def main() -> int:
-    """Exit status 0 when all checks pass."""
+    """Run all checks. The exit status is 0 if all pass."""
     failed = False
     types_cache.forget_if_stale()
     with ThreadPoolExecutor(max_workers=len(COMMANDS) + 1) as pool:

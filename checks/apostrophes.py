@@ -1,8 +1,8 @@
-"""Straight apostrophes in what people read: pages, letters, and the sentences that pages take from the code.
+"""Find straight apostrophes in text that people read: pages, e-mails, and sentences in the code that pages show.
 
-An apostrophe of language stands within a word (``group's``, ``isn't``) or behind a plural (``authors'``) that no quotation mark opened,
-so that values of SQL are told apart from it. What programs read stays as their formats want it: failures of the protocol and of OAuth,
-whose descriptions are ASCII (RFC 6749, 5.2), and what is written to a terminal.
+An apostrophe stands within a word (``group's``, ``isn't``) or after a plural (``authors'``) that no quotation mark
+opened, which distinguishes it from SQL string literals. Text for programs is not checked: errors of the protocol and of
+OAuth, whose descriptions are ASCII (RFC 6749, section 5.2), and output to a terminal.
 """
 
 import ast
@@ -10,31 +10,31 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-# Rooms whose sentences end on pages and in letters; of the others only the templates do.
+# Packages whose strings appear on pages and in e-mails. In all other packages, only the templates do.
 ROOMS = ("src/openmeet/", "src/aurora_locus/account_pages/", "src/aurora_locus/administration/pages/")
-# What was migrated says what it said.
+# Migrations are not changed any more.
 BUT = ("src/openmeet/migrations/",)
 
 _STRAIGHT = re.compile(r"(?<=[^\W_])'(?:s|t|re|ve|ll|d|m)\b|(?<=[^\W_]s)'(?!\w)")
-# What a quotation mark opens, behind no letter, it closes: a value of SQL, an argument in a template.
+# A quotation mark that does not follow a letter opens a quoted string: an SQL literal or an argument in a template.
 _QUOTED = re.compile(r"(?<!\w)'[^'\n]*'")
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 
 
 def places(text: str) -> list[int]:
-    """Where in a text straight apostrophes of language stand."""
+    """The positions of straight apostrophes in a text."""
     shown = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), text)
     return [found.start() for found in _STRAIGHT.finditer(shown)]
 
 
 def in_template(text: str) -> list[int]:
-    """Line numbers in a template, its comments aside."""
+    """Line numbers of straight apostrophes in a template, except in its comments."""
     shown = _COMMENT.sub(lambda comment: re.sub(r"[^\n]", " ", comment[0]), text)
     return [shown.count("\n", 0, at) + 1 for at in places(shown)]
 
 
 def in_python(text: str) -> list[int]:
-    """Line numbers of texts in a module that hold one; what documents the code is none of them."""
+    """Line numbers of strings with a straight apostrophe in a module, except docstrings."""
     tree = ast.parse(text)
     documents = {id(one.value) for one in ast.walk(tree) if isinstance(one, ast.Expr)}
     return sorted(
@@ -50,7 +50,7 @@ def in_python(text: str) -> list[int]:
 
 
 def found_in(root: Path) -> Iterator[str]:
-    """``path:line`` of each."""
+    """Yield ``path:line`` of each straight apostrophe."""
     for path in sorted((root / "src").rglob("*")):
         name = path.relative_to(root).as_posix()
         if "/templates/" in name and path.suffix in {".html", ".txt"}:

@@ -1,4 +1,6 @@
-"""The house rules that no linter knows: sizes, names, imports inside functions, what must not stand in the tree."""
+"""House rules that no linter knows: file sizes, names, imports inside functions, and text that must not be in the
+repository.
+"""
 
 import ast
 import re
@@ -13,16 +15,16 @@ FORBIDDEN_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "ma
 # `programs/cli.py` imports only the chosen role, inside a function (docs/layout.md, "Who may import whom").
 MAY_IMPORT_INSIDE_FUNCTIONS = frozenset({"src/programs/cli.py"})
 
-# Written so that this file does not contain what it forbids.
+# Written so that this file does not match its own pattern.
 FORBIDDEN_TEXT = re.compile(r"py[p]i\.org|pythonhos[t]ed|npm[j]s\.(org|com)|deb\.debi[a]n\.org|/(work|farm)/[a-z.]")
 
-# The fields of a statement that hold further statements.
+# The fields of a statement that contain other statements.
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
-# A comment may cite a document, if the reader can open it.
+# A comment may refer to a document if the reader can open it.
 DOCUMENT = re.compile(r"[\w./-]*[\w-]\.md\b")
 DOCUMENTS_WRITTEN_LATER = frozenset({"docs/soak.md", "soak.md"})
-# In a folder of the operator's own: OPENMEET_TEXTS_DIRECTORY.
+# Files in a folder that the operator chooses: OPENMEET_TEXTS_DIRECTORY.
 DOCUMENTS_OF_OPERATORS = frozenset({"about.md", "accessibility.md", "privacy.md", "terms.md", "terms.de.md"})
 
 
@@ -39,7 +41,7 @@ def tracked() -> list[Path]:
 
 
 def imports_inside_functions(tree: ast.Module) -> list[int]:
-    """Line numbers of import statements that are not at the top level of the module (or a guard at its top)."""
+    """Line numbers of import statements that are not at the top level of the module or in a guard at its top."""
     found = []
     waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
     while waiting:
@@ -47,13 +49,13 @@ def imports_inside_functions(tree: ast.Module) -> list[int]:
         if is_inside and isinstance(node, ast.Import | ast.ImportFrom):
             found.append(node.lineno)
         is_inside = is_inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        # Only statements contain imports: expressions, which are most of a tree, are not walked.
+        # Only statements contain imports. Expressions, which make up most of a tree, are skipped.
         waiting += [(one, is_inside) for field in _BLOCKS for one in getattr(node, field, ())]
     return sorted(found)
 
 
 def missing_documents(text: str) -> list[str]:
-    """Documents that are named and stand neither at the root nor in ``docs/``."""
+    """Documents that the text names and that are neither in the root nor in ``docs/``."""
     if ".md" not in text:
         return []
     named = set(DOCUMENT.findall(text)) - DOCUMENTS_WRITTEN_LATER - DOCUMENTS_OF_OPERATORS
@@ -61,7 +63,7 @@ def missing_documents(text: str) -> list[str]:
 
 
 def problems_of_python(path: Path, name: str, text: str) -> list[str]:
-    """What is wrong with one Python file."""
+    """The problems of one Python file."""
     found = []
     lines = text.count("\n")
     if lines > MAX_LINES:
@@ -79,7 +81,7 @@ def problems_of_python(path: Path, name: str, text: str) -> list[str]:
 
 
 def problems() -> list[str]:
-    """Every broken house rule, one line each."""
+    """All broken house rules, one line each."""
     found = []
     for path in tracked():
         name = path.relative_to(ROOT).as_posix()

@@ -1,7 +1,8 @@
-"""What a run of the suite held: its tests, and what PostgreSQL was asked and refused in it.
+"""Inventory of a run of the suite: its tests, the SQL statements that PostgreSQL executed, and the constraints that
+were violated.
 
-``python -m checks.suite --inventory FILE`` writes it, ``python -m checks.inventory BEFORE AFTER`` compares two. The server of the run
-logs every statement, so those of programs that tests start are in it, too.
+``python -m checks.suite --inventory FILE`` writes it; ``python -m checks.inventory BEFORE AFTER`` compares two. The
+run's PostgreSQL server logs every statement, including those of programs that tests start.
 """
 
 import json
@@ -13,20 +14,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-# What makes the server log what is read here.
+# Settings that make the server log what this module reads.
 SERVER_SETTINGS: Final = {"log_statement": "all", "log_error_verbosity": "verbose", "log_line_prefix": ""}
 
 _ENTRY = re.compile(r"([A-Z][A-Z ]*):  (.*)", re.DOTALL)
 _VIOLATION = re.compile(r"23\w{3}: (.* violates .*)", re.DOTALL)
 _STATEMENT = re.compile(r"\d{5}: (?:statement|execute [^:]*): (.*)", re.DOTALL)
-# Names of schemas and databases that tests make, and lists of as many parameters as there are rows.
+# Names of schemas and databases that tests create, and lists with one parameter per row. Both differ between runs.
 _OWN_NAME = re.compile(r'"[a-z_]*\d\w*"')
 _PARAMETERS = re.compile(r"\$\d+(?:, ?\$\d+)+")
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Sorted, each once. Cases are tests and their subtests, skipped ones as well."""
+    """Sorted lists without duplicates. ``cases``: tests and their subtests, including skipped ones."""
 
     cases: list[str]
     statements: list[str]
@@ -34,7 +35,7 @@ class Inventory:
 
 
 def inventory_of(cases: Iterable[str], log: Path | None) -> Inventory:
-    """``log``: of the server, None where the tests used another one."""
+    """Make the inventory of a run. ``log``: the server's log; None if the tests used another server."""
     statements: set[str] = set()
     constraints: set[str] = set()
     for kind, text in _entries(log) if log is not None else ():
@@ -54,7 +55,9 @@ def read(file: Path) -> Inventory:
 
 
 def missing(before: Inventory, after: Inventory) -> list[str]:
-    """What the later run did not hold. A function may give up parameters for as many subtests."""
+    """Entries of the earlier run that the later one lacks. A function may replace parametrized cases with the same
+    number of subtests.
+    """
     had, has = _per_function(before.cases), _per_function(after.cases)
     return [
         *(
@@ -68,7 +71,7 @@ def missing(before: Inventory, after: Inventory) -> list[str]:
 
 
 def _entries(log: Path) -> Iterator[tuple[str, str]]:
-    """(kind, text) of each entry; lines that begin with a tab continue one."""
+    """(kind, text) of each entry. A line that begins with a tab continues the entry before it."""
     entry: list[str] = []
     with log.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:

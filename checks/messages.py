@@ -1,6 +1,7 @@
-"""The catalogues of messages: ``python -m checks.messages`` extracts them and updates every language of each server.
+"""Message catalogues: ``python -m checks.messages`` extracts the messages and updates every language of each server.
 
-A template (``openmeet.pot``) names no files or lines and is sorted, so that moving code does not change it.
+A template (``openmeet.pot``) contains no file names or line numbers and is sorted, so that moving code does not change
+it.
 """
 
 import re
@@ -19,7 +20,7 @@ from babel.messages.pofile import read_po, write_po
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that has a catalogue; its domain is the name of its package."""
+    """A server that has a catalogue. The domain of the catalogue is the name of its package."""
 
     domain: str
     name: str
@@ -62,16 +63,16 @@ _OPTIONS: Final = {
     "trim_blocks": "true",
     "lstrip_blocks": "true",
 }
-# Reading a Python file for its messages takes much longer than seeing that it has none.
+# Parsing a Python file takes much longer than checking that it contains no messages.
 _CALLS: Final = re.compile(rb"\b(?:" + "|".join(KEYWORDS).encode() + rb")\(")
-# Headers of a language's file that differ from run to run, or say nothing.
+# Headers of a language's file that differ between runs or contain no information.
 _CHANGING_HEADERS: Final = re.compile(
     rb'^"(?:POT-Creation-Date|PO-Revision-Date|Report-Msgid-Bugs-To|Generated-By): [^\n]*\n', re.MULTILINE
 )
 
 
 def extracted(server: Server) -> Catalog:
-    """Every message of a server's sources. Raises jinja2.TemplateSyntaxError for a template that cannot be read."""
+    """All messages in a server's sources. Raises jinja2.TemplateSyntaxError for a template that cannot be parsed."""
     catalog = Catalog(
         project=server.name, charset="utf-8", header_comment=f"# Messages of {server.name}: made by make messages."
     )
@@ -86,7 +87,7 @@ def _messages(sources: Path) -> Iterator[tuple[str | tuple[str, ...], str | None
 
 
 def files(sources: Path) -> Iterator[Path]:
-    """Modules and templates that may have messages."""
+    """Modules and templates that can contain messages."""
     for path in sorted(sources.rglob("*")):
         if path.suffix == ".py" or (path.parent.name == "templates" and path.suffix in {".html", ".txt", ".jinja"}):
             yield path
@@ -109,7 +110,7 @@ def messages_of(path: Path, source: bytes) -> Iterator[tuple[str | tuple[str, ..
 
 
 def written(catalog: Catalog) -> bytes:
-    """The catalogue as a file: sorted, without dates and places, which would change with every run."""
+    """The text of a catalogue file, sorted and without dates and locations, which would change between runs."""
     made = BytesIO()
     omit_header = catalog.locale is None
     write_po(
@@ -119,7 +120,7 @@ def written(catalog: Catalog) -> bytes:
 
 
 def _updated(path: Path, catalog: Catalog) -> bytes:
-    """The file of a language with the messages that the sources have now; what is new has no translation yet."""
+    """The file of a language, updated with the current messages of the sources. New messages have no translation yet."""
     with path.open("rb") as file:
         known = read_po(file, locale=path.parent.parent.name)
     known.update(catalog, no_fuzzy_matching=True)
@@ -127,7 +128,7 @@ def _updated(path: Path, catalog: Catalog) -> bytes:
 
 
 def _fresh() -> dict[Path, bytes]:
-    """What each file contains when it is up to date."""
+    """The up-to-date content of each file."""
     fresh = {}
     for server in SERVERS:
         catalog = extracted(server)
@@ -137,7 +138,7 @@ def _fresh() -> dict[Path, bytes]:
 
 
 def problems() -> list[str]:
-    """What is stale, one sentence each."""
+    """One sentence per outdated file."""
     try:
         fresh = _fresh()
     except jinja2.TemplateSyntaxError as wrong:

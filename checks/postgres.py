@@ -1,7 +1,8 @@
-"""A PostgreSQL server for one run of the tests: of the version that is installed, in memory where there is room, gone afterwards.
+"""Start a PostgreSQL server for one run of the tests. It uses the installed version, keeps its data in memory if there
+is enough, and is deleted afterwards.
 
-Nobody needs what is in it after a crash, so it never waits for a disk: making the tables of a test means more than a hundred such waits
-on a server that somebody's data are on, and dropping a database makes one write all that it holds.
+Its data does not have to survive a crash, so the server never waits for a disk. On a normal server, creating the tables
+for a test means more than a hundred such waits, and dropping a database writes all of its data.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-# What tests read: the URL of the server to use. Without it they use the one on port 5432.
+# The variable with the URL of the server that tests use. Without it, they use the server on port 5432.
 VARIABLE = "OPENMEET_TEST_POSTGRES"
 
 _DEBIAN = Path("/usr/lib/postgresql")
@@ -40,9 +41,10 @@ _PARENT_DIES = 1  # PR_SET_PDEATHSIG of prctl(2)
 def throw_away_server(
     memory: Path | None, *, settings: Mapping[str, str] = SETTINGS, log: Path | None = None
 ) -> Iterator[str | None]:
-    """The URL of a server that ends with the context; None where this machine has no ``initdb``, or root no user to run it as.
+    """Yield the URL of a server that stops at the end of the block. Yields None if this machine has no ``initdb``, or
+    if we are root and there is no user to run it as.
 
-    ``log``: where it logs, if that is wanted afterwards.
+    ``log``: the file for its log, if it is needed afterwards.
     """
     programs, identity = server_programs(), _identity()
     if programs is None or identity is None:
@@ -75,13 +77,13 @@ def throw_away_server(
                 print(f"{problem}\nThe tests use the PostgreSQL server on port 5432.", file=sys.stderr)
             yield None if problem else f"postgresql://postgres@127.0.0.1:{port}/postgres"
         finally:
-            # At once: nothing of it is kept.
+            # Stop immediately, because none of the data is kept.
             server.send_signal(signal.SIGQUIT)
             server.wait()
 
 
 def server_programs() -> Path | None:
-    """The folder of the newest ``initdb``: Debian keeps it off the path."""
+    """The folder of the newest ``initdb``, which Debian does not put on the path."""
     versions = sorted((int(found.parent.parent.name), found.parent) for found in _DEBIAN.glob("[0-9]*/bin/initdb"))
     if versions:
         return versions[-1][1]
@@ -90,7 +92,7 @@ def server_programs() -> Path | None:
 
 
 def _identity() -> dict[str, Any] | None:
-    """As whom the server runs: it refuses root."""
+    """The user that the server runs as, because PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return {}
     try:
@@ -101,7 +103,7 @@ def _identity() -> dict[str, Any] | None:
 
 
 def _end_with_parent() -> None:
-    """Also where the run is killed."""
+    """Make the server end with its parent process, even if that is killed."""
     ctypes.CDLL(None).prctl(_PARENT_DIES, signal.SIGQUIT)
 
 
@@ -111,7 +113,9 @@ def _free_port() -> int:
 
 
 def _wait_for(server: "subprocess.Popen[bytes]", port: int, log: Path) -> str:
-    """Why it does not answer, with what it said; empty once it does. Another program may have taken the port meanwhile."""
+    """Wait until the server answers. Returns an empty text, or the reason and its output if it does not. Another
+    program may have taken the port in the meantime.
+    """
     ends = time.monotonic() + _START_SECONDS
     while server.poll() is None and time.monotonic() < ends:
         if b"ready to accept connections" in log.read_bytes():

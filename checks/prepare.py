@@ -1,7 +1,8 @@
-"""Before the tests: see what this machine has, install what can be installed, say what cannot.
+"""Preparation for the tests: find out what this machine has, install what can be installed, and report what is missing.
 
-Debian's ``chromium`` (in CI also two web servers and promtool) is installed by apt where we are root and it is missing. Nothing else
-is installed outside the project's own folders. What cannot be had is an error with ``CI=true`` where the Makefile requires it, a sentence elsewhere.
+Debian's ``chromium`` (in CI also two web servers and promtool) is installed with apt if it is missing and we are root.
+Nothing else is installed outside the project's folders. If something cannot be installed, that is an error with
+``CI=true`` where the Makefile requires it, and a message everywhere else.
 """
 
 import os
@@ -13,9 +14,10 @@ from checks import reference, synapse
 
 
 def debian_packages() -> None:
-    """Install Debian's packages that are missing, when we may.
+    """Install missing Debian packages, if we are allowed to.
 
-    The reverse proxies and Prometheus only where nobody lives (CI): installing one starts a server on port 80 or 9090.
+    The reverse proxies and Prometheus are installed only in CI, because installing one starts a server on port 80 or
+    9090.
     """
     wanted = {"chromium": "chromium"}
     if os.environ.get("CI") == "true":
@@ -35,7 +37,7 @@ def debian_packages() -> None:
 
 
 def peers() -> int:
-    """Install the servers that tests talk to, the reference PDS and Synapse; the exit status."""
+    """Install the servers that tests talk to: the reference PDS and Synapse. Returns the exit status."""
     status = 0
     for name, what, install in (
         ("reference", "REFERENCE PDS", reference.install),

@@ -1,6 +1,6 @@
-"""``docs/privacy.md``: the tables below its marker are made from ``openmeet.domain.personal_data``.
+"""Generate the tables in ``docs/privacy.md`` below its marker from ``openmeet.domain.personal_data``.
 
-``python -m checks.privacy`` writes them; ``--check`` says whether they are current.
+``python -m checks.privacy`` writes them; ``--check`` tells whether they are up to date.
 """
 
 import sys
@@ -73,7 +73,7 @@ def _seen_by(group: StoredColumns) -> str:
 
 
 def problems() -> list[str]:
-    """What is stale, one sentence each."""
+    """One sentence per outdated part."""
     before, found, _ = PAGE.read_text().partition(MARKER)
     if not found or PAGE.read_text() != before + made():
         return [f"{PAGE} is stale: run make privacy"]

@@ -1,8 +1,9 @@
-"""All checks and the tests that a change can have broken, in two minutes: ``python -m checks.quick``.
+"""Run all checks, and the tests that a change could break, within two minutes: ``python -m checks.quick``.
 
-Changed is what differs from ``main`` or is not committed. A test file is chosen when its imports reach a changed module; what starts
-whole programs or needs a browser, another engine or another server is left to ``make test``. No file starts that would not end in time,
-by the times that are recorded, and what was left out is counted by folder.
+A module counts as changed if it differs from ``main`` or is not committed. A test file is chosen if its imports lead to
+a changed module. Tests that start whole programs, or that need a browser, another database engine or another server,
+are left to ``make test``. A file is started only if it will end in time, according to the recorded durations. Files
+that were left out are counted by folder.
 """
 
 import functools
@@ -19,14 +20,14 @@ from checks import __main__ as checks
 from checks.suite import read_record
 
 SECONDS = 110.0
-# Also where the checks took longer than usual.
+# The tests get at least this long, even if the checks took longer than usual.
 LEAST_SECONDS_OF_TESTS = 30.0
 FILES_AT_ONCE = 6
 LEFT_TO_THE_SUITE = ("simulation", "attack", "interop", "system", "browser", "soak", "bench", "deploy")
 
 
 def modules() -> dict[str, Path]:
-    """Every module of src, checks and tests by its name."""
+    """All modules of src, checks and tests, by name."""
     files = [(Path("src"), file) for file in Path("src").rglob("*.py")]
     files += [
         (Path(), file)
@@ -39,7 +40,8 @@ def modules() -> dict[str, Path]:
     }
 
 
-# Reading the syntax of two thousand files takes eight seconds, this half a second; what it finds besides chooses a test too many.
+# Parsing two thousand files takes eight seconds, this half a second. It can find too much, which only runs a few tests
+# more.
 _FROM = re.compile(r"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^(\n]*)", re.MULTILINE)
 _IMPORT = re.compile(r"^[ \t]*import[ \t]+([^\n]+)", re.MULTILINE)
 _STRING = re.compile(r"""["']([\w.]+)["']""")
@@ -47,7 +49,9 @@ _NAME = re.compile(r"[\w.]+")
 
 
 def imports(file: Path, known: AbstractSet[str]) -> set[str]:
-    """The modules that this one imports, also within its functions, or names in a string: they are imported, or patched, by name."""
+    """The modules that this one imports, including imports within functions and module names in strings, which tests
+    import or patch.
+    """
     text = file.read_text(encoding="utf-8")
     found = set(_STRING.findall(text))
     for module, names in _FROM.findall(text):
@@ -58,14 +62,14 @@ def imports(file: Path, known: AbstractSet[str]) -> set[str]:
 
 
 def reached(changed: Iterable[str], imported_by_each: Mapping[str, set[str]]) -> list[str]:
-    """The changed modules and all that import one of them, directly or not; the nearest first."""
+    """The changed modules and all modules that import one of them, directly or indirectly. The closest come first."""
     importers: dict[str, set[str]] = {}
     for module, imported in imported_by_each.items():
         for name in imported:
             importers.setdefault(name, set()).add(module)
     found = dict.fromkeys(sorted(changed))
     queue = list(found)
-    for name in queue:  # grows while it is walked
+    for name in queue:  # grows during the loop
         more = sorted(importers.get(name, set()) - found.keys())
         found |= dict.fromkeys(more)
         queue += more
@@ -74,10 +78,11 @@ def reached(changed: Iterable[str], imported_by_each: Mapping[str, set[str]]) ->
 
 @functools.cache
 def graph() -> dict[str, set[str]]:
-    """What each module imports, and the conftests that hold for it."""
+    """The modules that each module imports, and the conftests that apply to it."""
     files = modules()
     found = {name: imports(file, files.keys()) for name, file in files.items()}
-    # A fixture of a conftest is used without an import. The one above all tests reaches everything, and would choose everything.
+    # A fixture from a conftest is used without an import. The top-level conftest is left out, because it imports so
+    # much that every test would be chosen.
     for name in files:
         folder = name.split(".")[:-1]
         parents = (".".join([*folder[:length], "conftest"]) for length in range(2, len(folder) + 1))
@@ -86,7 +91,7 @@ def graph() -> dict[str, set[str]]:
 
 
 def chosen(changed_files: set[str]) -> list[str]:
-    """The test files to run, those nearest to the change first."""
+    """The test files to run, those closest to the change first."""
     files = modules()
     changed = {name for name, file in files.items() if file.as_posix() in changed_files}
     return [
@@ -97,7 +102,7 @@ def chosen(changed_files: set[str]) -> list[str]:
 
 
 def changed_files() -> set[str]:
-    """Paths that differ from where this branch left ``main``, and those that git does not know yet."""
+    """Paths that differ from the point where this branch left ``main``, and untracked files."""
     base = _git("merge-base", "main", "HEAD") or ["HEAD"]
     return {*_git("diff", "--name-only", base[0]), *_git("ls-files", "--others", "--exclude-standard")}
 
@@ -107,7 +112,9 @@ def _git(*arguments: str) -> list[str]:
 
 
 def in_time(files: Iterable[str], expected: Mapping[str, float], seconds: float) -> list[str]:
-    """The first files that together end within so many seconds, at most ``FILES_AT_ONCE``; a file of unknown length takes one second."""
+    """The first files that together take at most this many seconds, and at most ``FILES_AT_ONCE`` of them. A file of
+    unknown duration counts as one second.
+    """
     found: list[str] = []
     for file in files:
         takes = expected.get(file, 1.0)
@@ -118,7 +125,7 @@ def in_time(files: Iterable[str], expected: Mapping[str, float], seconds: float)
 
 
 def main() -> int:
-    """Exit status 0 when nothing that ran failed."""
+    """Run the checks and the chosen tests. The exit status is 0 if nothing failed."""
     began = time.monotonic()
     failed = checks.main() != 0
     ends = max(began + SECONDS, time.monotonic() + LEAST_SECONDS_OF_TESTS)
@@ -128,7 +135,7 @@ def main() -> int:
     while now := in_time(left, expected, ends - time.monotonic()):
         left = [file for file in left if file not in now]
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not postgresql", *now]
-        # 5: of these files nothing is left without PostgreSQL.
+        # Pytest's exit status 5: none of these files has a test that runs without PostgreSQL.
         failed |= subprocess.run(command, check=False).returncode not in {0, 5}
     print(f"{len(files) - len(left)} of {len(files)} test files that the change reaches were run, on SQLite.")
     if left:

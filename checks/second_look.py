@@ -1,8 +1,9 @@
-"""A second look at a test that failed: alone, in a process of its own, once; what passes then is unsteady, and named.
+"""Run failed tests again, once, each alone in a separate process. A test that passes then is reported as unsteady.
 
-Why, and what is never looked at twice: docs/decisions/0116-run-failed-tests-again-alone.md.
+The reasons, and which tests are never run again: docs/decisions/0116-run-failed-tests-again-alone.md.
 """
 
+import contextlib
 import re
 import signal
 import subprocess
@@ -12,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# More are no accident.
+# If more tests than this fail, it is no accident, and none is run again.
 MOST = 6
-# They search for rare failures: a failure that goes away is what they are for.
+# These tests search for rare failures, so a failure that goes away is exactly what they are for.
 SEARCHING = ("tests/simulation/", "tests/soak/")
 FOLDER = Path("var/unsteady")
-# A test may take fifteen minutes (pyproject.toml); what it leaves behind may hang.
+# A test may take fifteen minutes (pyproject.toml), and the process may hang after that.
 SECONDS = 1000.0
 
 _PASSED = re.compile(r"^1 passed\b", re.MULTILINE)
@@ -25,7 +26,9 @@ _PASSED = re.compile(r"^1 passed\b", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """``name`` says what failed. ``test``: as pytest knows it; empty for what is no test, such as a file that cannot be imported."""
+    """A failure. ``name``: what failed. ``test``: pytest's id of the test, empty if it is not a test, such as a file
+    that cannot be imported.
+    """
 
     name: str
     test: str
@@ -34,7 +37,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Unsteady:
-    """A test that failed beside others and passed alone; ``text`` is how it failed."""
+    """A test that failed next to others and passed alone. ``text``: how it failed."""
 
     test: str
     text: str
@@ -42,7 +45,7 @@ class Unsteady:
 
 
 def worth_a_look(failures: Sequence[Failure]) -> list[str]:
-    """The tests to be run again: all that failed, or none of them."""
+    """The tests to run again: either all that failed or none."""
     tests = list(dict.fromkeys(failure.test for failure in failures))
     if len(tests) > MOST or not all(_may_be_run_again(failure) for failure in failures):
         return []
@@ -56,7 +59,9 @@ def _may_be_run_again(failure: Failure) -> bool:
 def look_again(
     failures: Sequence[Failure], options: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[list[Failure], list[Unsteady]]:
-    """What still counts as failed, and what is unsteady. A file about each of those is written into ``FOLDER``."""
+    """Run failed tests again. Returns the failures that remain and the unsteady tests. A file about each unsteady test
+    is written to ``FOLDER``.
+    """
     unsteady: list[Unsteady] = []
     for test in worth_a_look(failures):
         done = run_alone(test, options, environment)
@@ -70,9 +75,10 @@ def look_again(
 
 
 def run_alone(test: str, options: Sequence[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
-    """One test in a process of its own; ``options`` go to pytest."""
+    """Run one test in a separate process. ``options``: further arguments for pytest."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, test]
-    # A file, not a pipe: a program that outlives the test would hold the pipe open, and nobody would see its end.
+    # Write to a file, not a pipe: a program that outlives the test would keep the pipe open, and reading it would never
+    # end.
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=dict(environment)
@@ -80,19 +86,24 @@ def run_alone(test: str, options: Sequence[str], environment: Mapping[str, str])
         try:
             process.wait(SECONDS)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGABRT)  # faulthandler writes where it is
+            # On SIGABRT, faulthandler writes the stacks. A process that ignores the signal is killed.
+            process.send_signal(signal.SIGABRT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
             process.wait()
         output.seek(0)
         return subprocess.CompletedProcess(command, process.returncode, output.read())
 
 
 def has_passed(done: "subprocess.CompletedProcess[str]") -> bool:
-    """A test that was skipped has not."""
+    """Whether the test passed. A skipped test has not passed."""
     return done.returncode == 0 and _PASSED.search(done.stdout) is not None
 
 
 def named(folder: Path = FOLDER) -> list[str]:
-    """The tests about which there is a file."""
+    """The tests that have a file in the folder."""
     return sorted({file.read_text(encoding="utf-8").partition("\n")[0] for file in folder.glob("*.txt")})
 
 

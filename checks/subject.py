@@ -1,26 +1,28 @@
-"""Checks the subject of a commit message: ``area: imperative summary``, at most 72 characters. A hook of git runs it."""
+"""Check the subject of a commit message: ``area: imperative summary``, at most 72 characters. Run by a git hook."""
 
 import re
 import sys
 from pathlib import Path
 
 MAX_CHARACTERS = 72
-# What git writes itself.
+# Subjects that git writes itself.
 _WRITTEN_BY_GIT = re.compile(r"(Merge|Revert|Reapply|fixup!|squash!|amend!) ")
 _SUBJECT = re.compile(r"[\w.][^:]*: (?P<verb>[a-z][\w-]*) .*[^.\s]")
-# "added", "adding", "adds": no imperative, unless the verb itself ends so.
+# "added", "adding" and "adds" are not imperatives, unless the verb itself ends like that.
 _OTHER_FORM = re.compile(r".*([^e]ed|ing|[^aius]s)")
 _IMPERATIVES = frozenset({"bring", "embed", "fling", "ring", "shed", "shred", "sing", "spring", "string", "swing"})
 
 
 def subject_of(message: str) -> str:
-    """The first line that is no comment; empty if there is none."""
+    """The first line that is not a comment; empty if there is none."""
     lines = (line.strip() for line in message.splitlines())
     return next((line for line in lines if line and not line.startswith("#")), "")
 
 
 def fault(subject: str) -> str | None:
-    """What is wrong with a subject, or None. A subject that git writes is right, and so is an empty one, which git refuses."""
+    """The problem of a subject, or None. Subjects that git writes are accepted, and so is an empty one, which git
+    itself refuses.
+    """
     if not subject or _WRITTEN_BY_GIT.match(subject):
         return None
     if len(subject) > MAX_CHARACTERS:
@@ -35,7 +37,7 @@ def fault(subject: str) -> str | None:
 
 
 def main() -> int:
-    """Check the message in the file that git names."""
+    """Check the message in the file that git passes as an argument."""
     subject = subject_of(Path(sys.argv[1]).read_text(encoding="utf-8"))
     why = fault(subject)
     if why is not None:

@@ -1,10 +1,12 @@
-"""The whole suite on several workers: ``python -m checks.suite``.
+"""Run the whole test suite on several workers: ``python -m checks.suite``.
 
-Each worker is one pytest process that asks for a file, collects it, runs it and asks again (``checks/suite_worker.py``): nothing is
-collected twice, and whoever is free takes what is left. Long files come first, by the times recorded in ``checks/durations.json``.
+Each worker is a pytest process that asks for a file, collects it, runs it and asks again (``checks/suite_worker.py``).
+So no file is collected twice, and a free worker always gets the next file. Long files come first, according to the
+durations recorded in ``checks/durations.json``.
 
-A failing test fails the run. Where at most six failed, they are run again, each alone: docs/decisions/0116-run-failed-tests-again-alone.md.
-Why a runner of our own: docs/decisions/0096-let-each-test-worker-collect-only-the-files-it-runs.md.
+A failed test fails the run. If at most six tests fail, each is run again alone:
+docs/decisions/0116-run-failed-tests-again-alone.md. Why we have our own runner:
+docs/decisions/0096-let-each-test-worker-collect-only-the-files-it-runs.md.
 """
 
 import argparse
@@ -28,22 +30,25 @@ from typing import Any
 
 from checks import inventory, postgres, second_look
 
-# Every commit of a database waits for the disk, tens of thousands of times; what lies in memory is as safe from a program's end.
+# On a disk, each of tens of thousands of database commits would wait for it. Data in memory survives the end of a
+# program just as well.
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 << 30
 
 DURATIONS = Path("checks/durations.json")
-# A file that takes longer is spread over the workers, test by test.
+# The tests of a file that takes longer are distributed over the workers.
 SPREAD_SECONDS = 45.0
-# A worker reports each test, and a test may take fifteen minutes (pyproject.toml): one that is silent for longer hangs.
+# A worker reports each test, and a test may take fifteen minutes (pyproject.toml). A worker that is silent for longer
+# is stuck.
 SILENT_SECONDS = 1000.0
-# Where nothing is recorded: files of these folders take minutes, others seconds.
+# Estimates for files without a recorded duration: files in these folders take minutes, others seconds.
 LONG = ("tests/simulation/", "tests/attack/", "tests/interop/", "tests/system/")
 LONG_SECONDS, SHORT_SECONDS = 60.0, 1.0
 
-# Files that one worker runs one after the other: what they start is shared between them, or is too much for a machine twice at once.
-# Of PostgreSQL's hundred connections those of "cluster" leave few. Two groups start whole installations, so that two run at a time:
-# with four, servers took longer to start than the tests wait for them.
+# Groups of files that one worker runs one after the other, because they share what they start, or because two of them
+# at once are too much for the machine. The group "cluster" leaves few of PostgreSQL's hundred connections. Only two
+# groups start whole installations, so at most two run at a time: with four, servers took longer to start than the tests
+# wait for them.
 TOGETHER = {
     "tests/aurora_locus/reference_import/test_reference_import.py": "reference",
     "tests/system/test_account_merge.py": "up",
@@ -64,7 +69,7 @@ TOGETHER = {
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Every ``of``-th test of a file, beginning with number ``first``; the file is the name as pytest gives it."""
+    """Every ``of``-th test of a file, starting with test number ``first``. ``file``: its name as in pytest."""
 
     file: str
     first: int = 0
@@ -73,7 +78,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What a worker takes at once; ``seconds`` is how long it took last time."""
+    """Work that a worker takes at once. ``seconds``: its expected duration."""
 
     seconds: float
     parts: tuple[Part, ...]
@@ -81,9 +86,10 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Seconds by file. ``wall`` decides about order, since a worker is taken by what waits, too; ``cpu`` is what runs are compared by.
+    """Durations in seconds, by file.
 
-    ``pace``: of the machine, see ``measured_pace``; 0 where nothing is recorded.
+    ``wall`` decides the order, because a waiting test also occupies a worker. ``cpu`` is used to compare runs.
+    ``pace``: the pace of the machine (``measured_pace``); 0 if nothing is recorded.
     """
 
     pace: float
@@ -91,7 +97,7 @@ class Record:
 
 
 def plan(files: Iterable[str], durations: Mapping[str, float], workers: int) -> list[Unit]:
-    """All tests of all files, each once; the longest units first."""
+    """Distribute the tests of all files over units, each test once. The longest units come first."""
     units: list[Unit] = []
     groups: dict[str, list[str]] = {}
     for file in sorted(files):
@@ -116,7 +122,7 @@ def _estimate(file: str) -> float:
 
 @dataclass
 class Outcome:
-    """What the workers have reported; each of them writes here from a thread of its own."""
+    """What the workers have reported. Each of them writes here from its own thread."""
 
     passed: int = 0
     failed: list[second_look.Failure] = field(default_factory=list)
@@ -128,8 +134,8 @@ class Outcome:
     broken: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def hear(self, report: dict[str, Any]) -> None:
-        """One phase of one test, or a file that cannot be collected."""
+    def add(self, report: dict[str, Any]) -> None:
+        """Add the report about one phase of one test, or about a file that cannot be collected."""
         with self.lock:
             file = report["id"].partition("::")[0]
             self.seconds[file] += report["seconds"]
@@ -148,7 +154,7 @@ class Outcome:
 
 
 class Suite:
-    """One run: the units that nobody has taken yet, and what has been reported."""
+    """One run: the units that no worker has taken yet, and the reports so far."""
 
     def __init__(self, units: list[Unit], folder: Path, arguments: list[str]) -> None:
         self.outcome = Outcome()
@@ -172,28 +178,30 @@ class Suite:
                 pass_fds=[there.fileno()],
             )
             there.close()
-            heard = _Heard(time.monotonic())
-            watch = threading.Thread(target=_watch, args=(process, here, heard))
+            last = _LastMessage(time.monotonic())
+            watch = threading.Thread(target=_watch, args=(process, here, last))
             watch.start()
-            running, has_failed = self._converse(stream, heard)
+            running, has_failed = self._converse(stream, last)
             status = process.wait()
             watch.join()
-        # 5: it came too late to get a test.
+        # Pytest's exit status 5: the worker started too late to get a test.
         if running is not None or status not in ({1} if has_failed else {0, 5}):
             text = log.read_text(encoding="utf-8", errors="replace")[-20_000:]
             with self.outcome.lock:
                 self.outcome.broken.append(f"worker {number} ended with {status}, running {running}")
                 print(f"\nWORKER {number} ended with {status}, running {running}\n{text}", flush=True)
 
-    def _converse(self, stream: Any, heard: "_Heard") -> tuple[str | None, bool]:
-        """Answer a worker until it falls silent: what it was doing then (None at its end), and whether it reported a failure."""
+    def _converse(self, stream: Any, last: "_LastMessage") -> tuple[str | None, bool]:
+        """Answer a worker until it closes the connection. Returns what it was running then (None if it came to its
+        end), and whether it reported a failure.
+        """
         running: str | None = "nothing yet"
         has_failed = False
         for line in stream:
-            heard.at = time.monotonic()
+            last.at = time.monotonic()
             message = json.loads(line)
             if "report" in message:
-                self.outcome.hear(message["report"])
+                self.outcome.add(message["report"])
                 has_failed |= message["report"]["outcome"] == "failed"
             elif "running" in message:
                 running = message["running"]
@@ -217,32 +225,33 @@ class Suite:
 
 
 @dataclass
-class _Heard:
-    """When a worker last said something."""
+class _LastMessage:
+    """The time of a worker's last message."""
 
     at: float
 
 
-def _watch(process: "subprocess.Popen[bytes]", here: socket.socket, heard: _Heard) -> None:
-    """End a worker that hangs, after it has written where; and the conversation once it has ended.
-
-    A program that it forked and that outlives it holds the other end of the socket, so the end of the stream would never come.
+def _watch(process: "subprocess.Popen[bytes]", here: socket.socket, last: _LastMessage) -> None:
+    """Kill a worker that hangs, after it has written its stacks. Once it has exited, close the socket: a process that
+    the worker forked may live on and hold the other end, so waiting for the end of the stream could take for ever.
     """
     while process.poll() is None:
-        if time.monotonic() - heard.at > SILENT_SECONDS:
-            # Pytest has asked faulthandler to write the stack of every thread.
+        if time.monotonic() - last.at > SILENT_SECONDS:
+            # Pytest has enabled faulthandler, which writes the stack of every thread.
             process.send_signal(signal.SIGABRT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(10)
             process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(1)
-    # What it has sent can still be read.
+    # Messages that the worker has sent can still be read.
     here.shutdown(socket.SHUT_RDWR)
 
 
 def main() -> int:
-    """Exit status 0 when every test of every file passed or was skipped, and every worker came to its end."""
+    """Run the suite. The exit status is 0 if every test of every file passed or was skipped and every worker came to
+    its end.
+    """
     parser = argparse.ArgumentParser(prog="python -m checks.suite", description=__doc__)
     parser.add_argument("paths", nargs="*", default=["tests"], help="folders and files; all tests without any")
     parser.add_argument("--workers", type=int, default=4)
@@ -280,7 +289,9 @@ def main() -> int:
 
 
 def has_grown_by_a_fifth(recorded: Record, ran: Record) -> bool:
-    """Say both; whether it is so. Of files that are in both, as this machine would have taken for what is recorded."""
+    """Print and compare the processor time of the files that both runs contain. The recorded time is converted to the
+    pace of this machine.
+    """
     both = recorded.files.keys() & ran.files.keys()
     before = sum(recorded.files[file]["cpu"] for file in both) * ran.pace / (recorded.pace or 1.0)
     now = sum(ran.files[file]["cpu"] for file in both)
@@ -292,9 +303,10 @@ def has_grown_by_a_fifth(recorded: Record, ran: Record) -> bool:
 
 
 def measured_pace() -> float:
-    """How many seconds of processor time a fixed piece of work takes: the least of several tries.
+    """Processor time in seconds for a fixed piece of work, as the minimum of several tries.
 
-    Processor time says more of the tests than wall time, and less of what else a machine does; but machines differ in it, too.
+    Processor time depends less than wall time on what else a machine is doing, so it says more about the tests. But
+    machines also differ in it.
     """
     tries = []
     for _ in range(5):
@@ -310,7 +322,7 @@ def _all_processor_seconds() -> float:
 
 
 def read_record() -> Record:
-    """Empty where nothing has been recorded."""
+    """The recorded durations; empty if there are none."""
     if not DURATIONS.is_file():
         return Record(0.0, {})
     found = json.loads(DURATIONS.read_text())
@@ -318,9 +330,11 @@ def read_record() -> Record:
 
 
 def write_record(before: Record, ran: Record) -> None:
-    """What ran, and what is known of other files that are still there; folders may be recorded one after the other."""
+    """Write the durations of this run, and keep those of other files that still exist. Folders can be recorded one
+    after the other.
+    """
     pace = before.pace or ran.pace
-    # In the time of the machine that has recorded the others.
+    # Converted to the pace of the machine that recorded the others.
     now = {file: {"wall": times["wall"], "cpu": times["cpu"] * pace / ran.pace} for file, times in ran.files.items()}
     files = {file: times for file, times in {**before.files, **now}.items() if Path(file).is_file()}
     rounded = {file: {kind: round(spent, 1) for kind, spent in files[file].items()} for file in sorted(files)}
@@ -334,7 +348,9 @@ def _files(paths: Iterable[str]) -> set[str]:
 
 @contextlib.contextmanager
 def folder_of_tests() -> Iterator[list[str]]:
-    """What tells pytest to put its folders into memory, where there is room; they go with the run."""
+    """Yield the pytest options that put temporary folders in memory, if there is enough. They are deleted after the
+    run.
+    """
     if not _has_room():
         yield []
         return
@@ -347,7 +363,9 @@ def _has_room() -> bool:
 
 
 def _bring_postgres(stack: contextlib.ExitStack, log: Path | None) -> None:
-    """A server of the run's own where the tests are not told of another. ``log``: where it logs each statement, if it shall."""
+    """Start a server for this run, unless the environment names one for the tests. ``log``: a file in which it logs
+    each statement.
+    """
     if postgres.VARIABLE in os.environ:
         if log is not None:
             raise SystemExit(f"unset {postgres.VARIABLE}: an inventory needs the log of a server of its own")
@@ -359,9 +377,10 @@ def _bring_postgres(stack: contextlib.ExitStack, log: Path | None) -> None:
 
 
 def _environment() -> dict[str, str]:
-    # Without them each worker, and each program that a test starts, compiles all it imports anew.
+    # Without compiled files, each worker, and each program that a test starts, would compile all imported modules
+    # again.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    # The order of sets is the same in every run; ``make soak`` tries others.
+    # With this, sets have the same order in every run. ``make soak`` tries other orders.
     environment.setdefault("PYTHONHASHSEED", "0")
     return environment
 

@@ -1,7 +1,8 @@
-"""A worker of the suite, as a plugin of pytest: it runs the files that ``checks/suite.py`` hands out, and reports each test.
+"""Worker of the suite, as a pytest plugin: it runs the files that ``checks/suite.py`` hands out and reports each test.
 
-The conversation goes over a socket, a line of JSON each: ``{}`` asks for work and is answered with parts (file, first test, every
-how many); an empty answer is the end. ``{"running": test}`` and ``{"report": …}`` are told and not answered.
+They communicate over a socket, with one JSON value per line. ``{}`` asks for work; the response is a list of parts
+(file, first test, every how many), which is empty if nothing is left. ``{"running": test}`` and ``{"report": …}`` have
+no response.
 """
 
 import json
@@ -14,7 +15,7 @@ import pytest
 
 
 class _More(pytest.Item):
-    """Stands for the next test while nobody has collected it: what belongs to the whole session is kept until the end."""
+    """Placeholder for the next test before that is collected. It makes pytest keep session fixtures until the end."""
 
     def runtest(self) -> None:
         raise AssertionError("it is never run")
@@ -29,23 +30,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Worker:
-    """Collects lazily: the files are known from the start, a file is imported when its turn has come."""
+    """Collects lazily: all files are known from the start, but each is imported only when it is its turn."""
 
     def __init__(self, descriptor: int) -> None:
         self._stream = socket.socket(fileno=descriptor).makefile("rw", encoding="utf-8")
         self._files: dict[str, pytest.Collector] = {}
         self._spread: dict[str, list[pytest.Item]] = {}
-        self._cpu_told = _cpu_seconds()
+        self._cpu_reported = _cpu_seconds()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool:
-        """Walk the folders for their files and conftests, and import no test."""
+        """Find the test files and conftests in the folders without importing any test."""
         session.perform_collect(genitems=False)
         return True
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[Any]) -> None:
-        """The first call comes with folders. Afterwards pytest forgets conftests whose folders nobody has read."""
+        """Find the files on the first call, which has the folders. Later, pytest forgets the conftests of folders that
+        have not been read.
+        """
         if not self._files:
             for folder in items:
                 self._find(session, folder)
@@ -64,21 +67,21 @@ class Worker:
         more = _More.from_parent(session, name="more")
         while parts := self._ask():
             for file, first, of in parts:
-                self._tell(running=f"the collection of {file}")
+                self._send({"running": f"the collection of {file}"})
                 items = self._spread.pop(file, None) or self._items(session, file)
                 if of > 1:
                     self._spread[file] = items
                 items = items[first::of]
                 for item, following in zip(items, [*items[1:], more], strict=False):
-                    self._tell(running=item.nodeid)
+                    self._send({"running": item.nodeid})
                     item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        self._tell(running="the end of the session")
+        self._send({"running": "the end of the session"})
         try:
             session._setupstate.teardown_exact(None)  # noqa: SLF001 — pytest does the same afterwards, and reports nothing
-        except Exception:  # noqa: BLE001 — whatever it is, it is told
+        except Exception:  # noqa: BLE001 — reported, whatever it is
             session.testsfailed += 1
             self._report("the end of the session", "teardown", "failed", 0.0, traceback.format_exc())
-        self._tell(running=None)
+        self._send({"running": None})
         return True
 
     def _items(self, session: pytest.Session, file: str) -> list[pytest.Item]:
@@ -87,7 +90,8 @@ class Worker:
         items = list(session.genitems(self._files[file]))
         session.testscollected += len(items)
         session.config.hook.pytest_collection_modifyitems(session=session, config=session.config, items=items)
-        # Fixtures, marks and modules that many files have collected live as long as the process.
+        # Without this, the fixtures, marks and modules of all collected files would stay in memory until the process
+        # ends.
         session._collection_cache.clear()  # noqa: SLF001
         return items
 
@@ -95,9 +99,6 @@ class Worker:
         self._send({})
         answer = self._stream.readline()
         return [(file, first, of) for file, first, of in json.loads(answer)] if answer else []
-
-    def _tell(self, **what: Any) -> None:
-        self._send(what)
 
     def _send(self, message: dict[str, Any]) -> None:
         self._stream.write(json.dumps(message) + "\n")
@@ -115,17 +116,17 @@ class Worker:
             text = report.longrepr[2] if isinstance(report.longrepr, tuple) else "fails as expected"
         elif report.outcome == "failed":
             text = "\n".join([report.longreprtext, *(f"--- {name} ---\n{said}" for name, said in report.sections)])
-        context = getattr(report, "context", None)  # a subtest has one, and what it is about in it
+        context = getattr(report, "context", None)  # only a subtest has one; it describes the subtest
         name = report.nodeid if context is None else f"{report.nodeid} {context.msg or ''} {dict(context.kwargs)}"
         self._report(name, report.when, report.outcome, report.duration, text, test=report.nodeid)
 
     def _report(self, nodeid: str, when: str, outcome: str, seconds: float, text: str, **more: object) -> None:
-        # Since the last report, so that importing a file counts for its first test.
-        cpu, self._cpu_told = self._cpu_told, _cpu_seconds()
-        told = {"id": nodeid, "when": when, "outcome": outcome, "seconds": seconds, "text": text}
-        self._tell(report={**told, **more, "cpu": self._cpu_told - cpu})
+        # Processor time since the last report, so that importing a file counts towards its first test.
+        cpu, self._cpu_reported = self._cpu_reported, _cpu_seconds()
+        report = {"id": nodeid, "when": when, "outcome": outcome, "seconds": seconds, "text": text}
+        self._send({"report": {**report, **more, "cpu": self._cpu_reported - cpu}})
 
 
 def _cpu_seconds() -> float:
-    """Of this process and of those that it started and that have ended."""
+    """Processor time of this process and of its child processes that have ended."""
     return sum(os.times()[:4])

@@ -1,7 +1,9 @@
-"""Install Synapse, a Matrix homeserver, for the tests of the Matrix bridge, in ``.synapse`` with a Python environment of its own.
+"""Install Synapse, a Matrix homeserver, for the tests of the Matrix bridge, in a separate Python environment in
+``.synapse``.
 
-Synapse is AGPL-3.0 and a separate program: the bridge speaks HTTP with it and never imports it. Its packages come from
-wheels alone, with the hashes of ``requirements/synapse.txt``. The stamp is written last and names what is installed.
+Synapse is AGPL-3.0 and a separate program: the bridge talks to it over HTTP and never imports it. Its packages are
+installed only from wheels, with the hashes in ``requirements/synapse.txt``. The stamp file is written last and names
+what is installed.
 """
 
 import fcntl
@@ -16,12 +18,12 @@ FOLDER = ROOT / ".synapse"
 _LOCK = ROOT / "requirements/synapse.txt"
 _STAMP = FOLDER / ".installed"
 
-# It takes about half a minute on a quiet machine; an installation that hangs counts as failed.
+# Installing takes about half a minute on an idle machine. An installation that takes longer than this counts as failed.
 _TIMEOUT_SECONDS = 600
 
 
 class CannotInstallSynapse(Exception):
-    """What failed and what it printed last."""
+    """Says what failed and what it printed last."""
 
 
 def python() -> Path:
@@ -30,12 +32,14 @@ def python() -> Path:
 
 
 def is_installed() -> bool:
-    """Whether the installed packages are those of the lock."""
+    """Whether the installed packages are those of the lock file."""
     return _STAMP.is_file() and _STAMP.read_text() == _fingerprint()
 
 
 def install() -> None:
-    """Install it unless it is installed; programs that ask at the same time wait for one another. Raises CannotInstallSynapse."""
+    """Install Synapse unless it is installed. Programs that do this at the same time wait for each other. Raises
+    CannotInstallSynapse.
+    """
     if is_installed():
         return
     with _LOCK.open() as lock:

@@ -1,7 +1,8 @@
-"""What mypy remembers between runs, forgotten when something was installed or taken away.
+"""Delete mypy's cache when a package was installed or removed.
 
-A package that was not there is remembered as one whose parts are unknown, and mypy does not notice that it has come: a namespace
-package has no file of its own whose time could tell. So the memory is kept together with what was installed when it was made.
+Mypy caches a missing package as one of unknown type, and does not notice when it is installed: a namespace package has
+no file whose time could tell. So the cache is stored together with the list of packages that were installed when it was
+made.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ _MARK = CACHE / "installed"
 
 
 def forget_if_stale() -> None:
-    """Remove the cache where other packages are installed than when it was made."""
+    """Delete the cache if the installed packages differ from those at the time when it was made."""
     installed = sorted(f"{one.metadata['Name']} {one.version}" for one in distributions())
     now = hashlib.sha256("\n".join(installed).encode()).hexdigest()
     if _MARK.is_file() and _MARK.read_text() == now:

@@ -1,4 +1,4 @@
-"""Tests that failed beside others are looked at once more: real runs of the suite in a folder of their own."""
+"""Tests that failed next to others are run again alone: real runs of the suite, each in its own folder."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from checks.second_look import Failure
 from checks import second_look
 from tests.checks.test_suite import run
 
-# Fails the first time only.
+# Fails only the first time.
 ONCE = """
 from pathlib import Path
 

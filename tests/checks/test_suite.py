@@ -1,4 +1,4 @@
-"""How the suite is run: real runs of pytest in a folder of their own."""
+"""Tests of the suite runner: real runs of pytest, each in its own folder."""
 
 import json
 import os
@@ -17,24 +17,24 @@ def run(folder: Path, name: str, story: str, workers: int = 1, *more: str) -> "s
     file = folder / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(story)
-    # The plugins that happen to be installed are not what is looked at here, and importing them takes seconds.
+    # Installed plugins are not part of these tests, and importing them takes seconds.
     (folder / "pytest.ini").write_text("[pytest]\n")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "PYTHONHASH"))}
     environment |= {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    # Nor does any of these tests need a database.
+    # None of these tests needs a database.
     environment.setdefault(postgres.VARIABLE, "postgresql://nobody.asks")
     command = [sys.executable, "-m", "checks.suite", "--workers", str(workers), *more]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_the_order_of_sets_is_the_same_in_every_run(tmp_path: Path):
-    """What is drawn from a set of texts does not depend on chance."""
+    """An element taken from a set of strings is the same in every run."""
     told = "import os\ndef test_it():\n    assert os.environ['PYTHONHASHSEED'] == '0'\n"
     assert run(tmp_path, "tests/other/test_story.py", told).returncode == 0
 
 
 def test_what_is_imported_is_compiled_once(tmp_path: Path):
-    """Whatever the machine says: workers and hundreds of programs import the same."""
+    """Even if the environment forbids it, because workers and hundreds of programs import the same modules."""
     assert run(tmp_path, "tests/other/test_story.py", "def test_it():\n    pass\n").returncode == 0
     assert list((tmp_path / "tests/other/__pycache__").iterdir())
 
@@ -76,7 +76,7 @@ def test_it(number, shared):
 
 
 def test_every_test_of_a_spread_file_runs_once_and_a_session_ends_once_per_worker(tmp_path: Path):
-    """A long file is taken apart; what belongs to a session outlives the files, and is ended."""
+    """The tests of a long file are distributed. Session fixtures outlive the files and are torn down at the end."""
     (tmp_path / "tests/other").mkdir(parents=True)
     (tmp_path / "tests/other/test_second.py").write_text(SEVERAL)
     (tmp_path / "tests/conftest.py").write_text(SHARED)
@@ -104,7 +104,7 @@ def test_a_worker_that_dies_fails_the_run_and_its_test_is_named(tmp_path: Path):
 
 
 def test_a_program_that_outlives_its_worker_does_not_hold_up_the_run(tmp_path: Path):
-    """It was forked, so it has the worker's end of the conversation, too."""
+    """The worker forked it, so it also holds the worker's end of the socket."""
     story = """
 import os
 import time
@@ -124,7 +124,7 @@ def test_it():
 
 
 def test_a_worker_that_hangs_is_ended_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Where not even a signal reaches Python, as in a lock of a library."""
+    """The test hangs where Python cannot handle a signal, as in a lock of a C library."""
     file = "tests/other/test_it.py"
     story = "import ctypes\n\ndef test_it():\n    while True:\n        ctypes.PyDLL(None).pause()\n"
     (tmp_path / "tests/other").mkdir(parents=True)
@@ -141,7 +141,7 @@ def test_a_worker_that_hangs_is_ended_and_says_where(tmp_path: Path, monkeypatch
 
 
 def test_what_fails_after_the_last_test_fails_the_run(tmp_path: Path):
-    """A fixture of the session that cannot be ended."""
+    """A session fixture whose teardown fails."""
     story = """
 import pytest
 
@@ -177,7 +177,7 @@ def test_what_was_recorded_counts_more_than_an_estimate():
 
 
 def test_a_plan_holds_every_file_once_the_longest_first():
-    """Groups stay whole, long files are taken apart."""
+    """Groups stay together; the tests of long files are distributed."""
     group = [file for file, name in suite.TOGETHER.items() if name == "cluster"]
     files = [*group, "tests/a/test_short.py", "tests/a/test_slow.py", "tests/a/test_very_slow.py"]
     units = suite.plan(files, {"tests/a/test_slow.py": 40.0, "tests/a/test_very_slow.py": 200.0}, 2)
@@ -201,7 +201,7 @@ def test_it():
 
 
 def test_what_a_run_cost_is_recorded_and_compared_when_asked(tmp_path: Path):
-    """Processor time: what waits costs nothing, and a busy machine makes nothing dearer. Without the switch nothing fails."""
+    """Processor time is compared: waiting costs nothing, and a busy machine changes nothing. Nothing fails without the option."""
     (tmp_path / "checks").mkdir()
     name = "tests/other/test_story.py"
     assert run(tmp_path, name, COSTLY.format(seconds=0.5), 1, "--record").returncode == 0
@@ -227,7 +227,7 @@ def test_only_files_that_are_recorded_are_compared_and_in_the_time_of_the_machin
 
 
 def test_folders_are_recorded_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """In the time of the machine that recorded the first; what is no longer there is forgotten."""
+    """Times are converted to the pace of the machine that recorded first. Files that no longer exist are dropped."""
     monkeypatch.chdir(tmp_path)
     for name in ("checks", "tests"):
         (tmp_path / name).mkdir()
