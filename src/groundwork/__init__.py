@@ -1,1 +1,1 @@
-"""Infrastructure that both servers use: a package per purpose, a module per driver."""
+"""Infrastructure that both servers use. Each package has one purpose, and each driver has its own module."""

@@ -1,4 +1,4 @@
-"""The only clock. Instants are integer microseconds since 1970 in UTC; tests set the clock by hand."""
+"""The clock of the program. Instants are integer microseconds since 1970 in UTC; tests set the clock by hand."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ class SystemClock:
 
 
 class HandClock:
-    """Clock for tests: it moves only when it is turned."""
+    """Clock for tests. It moves only when ``turn`` is called."""
 
     def __init__(self, start: Instant) -> None:
         self._now = start
@@ -37,17 +37,17 @@ class HandClock:
         return self._now
 
     def turn(self, microseconds: int) -> None:
-        """Move the clock; negative values step back, as real clocks do."""
+        """Move the clock. Negative values move it back, which real clocks also do."""
         self._now = Instant(self._now + microseconds)
 
 
 def to_datetime(instant: Instant) -> datetime:
-    """An aware UTC datetime, exact to the microsecond."""
+    """Convert an instant to an aware UTC datetime, exact to the microsecond."""
     return _EPOCH + timedelta(microseconds=instant)
 
 
 def from_datetime(moment: datetime) -> Instant:
-    """The instant of an aware datetime, exact to the microsecond. Naive ones raise ValueError."""
+    """Convert an aware datetime to an instant, exact to the microsecond. Raises ValueError for a naive datetime."""
     if moment.tzinfo is None:
         raise ValueError("a datetime without zone is not an instant")
     return Instant((moment - _EPOCH) // timedelta(microseconds=1))

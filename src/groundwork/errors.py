@@ -1,8 +1,8 @@
-"""Kinds of failure. The kind alone decides status, retry and what a person is shown.
+"""Types of failure. The type alone decides the status, whether to retry, and what a person sees.
 
-Raise a kind where the fact is known; only an edge (HTTP, XRPC, worker, page) translates it, by ``KINDS``. Why it failed
-is a ``Reason`` with parameters where the program has a catalogue of messages, and an English sentence elsewhere. Neither
-contains secrets or other people's data.
+Raise a failure where the problem is known. Only an edge (HTTP, XRPC, worker, page) translates it, using ``KINDS``. The
+explanation is a ``Reason`` with parameters if the program has a catalogue of messages, and otherwise an English
+sentence. Neither contains secrets or other people's data.
 """
 
 from collections.abc import Mapping
@@ -14,39 +14,39 @@ import msgspec
 
 
 class Reason(StrEnum):
-    """Base of reason codes. A package has one enum of them, with values like ``event.full``.
+    """Base of reason codes. Each package has one enum of them, with values such as ``event.full``.
 
-    The values are stored and sent to clients: they stay, whatever the sentence becomes.
+    The values are stored and sent to clients, so they must not change even if the sentence does.
     """
 
     def __call__(self, **params: object) -> "Explanation":
-        """The reason with its parameters."""
+        """Return the reason with parameters."""
         return Explanation(self.value, params)
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The code of a reason and the parameters of its sentence. The edge turns it into the reader's language."""
+    """A reason code and the parameters of its sentence. The edge translates it into the reader's language."""
 
     code: str
     params: Mapping[str, object] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """For logs: ``event.full places=3``."""
+        """Format for logs: ``event.full places=3``."""
         return " ".join([self.code, *(f"{name}={value}" for name, value in self.params.items())])
 
 
-# Why something failed: a reason, or a sentence where there is no catalogue.
+# Why something failed: a reason, or a sentence if there is no catalogue.
 Why = str | Explanation
 
 
 def explanation(why: Why) -> Why:
-    """A reason as an explanation without parameters; everything else unchanged."""
+    """Return a reason as an explanation without parameters, and anything else unchanged."""
     return Explanation(why.value) if isinstance(why, Reason) else why
 
 
 def packed(why: Explanation | Reason | None) -> str:
-    """The form in which a database keeps it: JSON of code and parameters, empty for None. Sentences are not stored."""
+    """Return the form stored in the database: JSON of code and parameters, empty for None. Sentences are not stored."""
     if why is None:
         return ""
     plain = Explanation(why.value) if isinstance(why, Reason) else why
@@ -54,7 +54,7 @@ def packed(why: Explanation | Reason | None) -> str:
 
 
 def unpacked(text: str) -> Explanation | None:
-    """What ``packed`` made the text of."""
+    """Parse the text that ``packed`` returned."""
     return _of_members(msgspec.json.decode(text)) if text else None
 
 
@@ -91,12 +91,12 @@ def _of_plain(value: Any) -> object:
 
 
 class Failure(Exception):
-    """A failure with a kind.
+    """Base class of failures.
 
-    ``stored_reason`` is the code of a failure whose ``why`` is a sentence, where the sentence itself must not be stored.
+    ``params`` are the parameters of a reason. ``name`` overrides the protocol's error name if a Lexicon defines one.
+    ``headers`` are added to the HTTP response (rate limit state, an authentication challenge).
 
-    ``params`` are those of a reason. ``name`` overrides the protocol's error name where a Lexicon gives one;
-    ``headers`` go on the HTTP response (a rate limit's state, an authentication challenge).
+    ``stored_reason`` is set if ``why`` is a sentence that must not be stored; it is the code to store instead.
     """
 
     def __init__(
@@ -110,12 +110,14 @@ class Failure(Exception):
 
     @property
     def quoted(self) -> Why:
-        """What another sentence quotes: the reason, which is in the reader's language, or else the sentence."""
+        """The explanation for use inside another sentence: the reason, which is in the reader's language, or else
+        ``why``.
+        """
         return self.stored_reason or self.why
 
 
 class InvalidInput(Failure):
-    """What was sent cannot be read as what it should be; ``field`` says where (``""`` for the whole)."""
+    """The input cannot be parsed or is not valid. ``field`` is the field in question (``""`` for the whole input)."""
 
     def __init__(self, field: str, why: Why, *, name: str | None = None, **params: object) -> None:
         super().__init__(why, name=name, headers=None, **params)
@@ -123,7 +125,7 @@ class InvalidInput(Failure):
 
 
 class InvalidForm(InvalidInput):
-    """Several fields of one form are wrong at once; ``problems`` maps each field's name to why."""
+    """Several fields of one form are wrong. ``problems`` maps the name of each field to the explanation."""
 
     def __init__(self, problems: Mapping[str, Why]) -> None:
         first = next(iter(problems))
@@ -132,39 +134,39 @@ class InvalidForm(InvalidInput):
 
 
 class NotSignedIn(Failure):
-    """Nobody is signed in, or the token cannot be used; ``name`` says which (``ExpiredToken`` …)."""
+    """Nobody is signed in, or the token cannot be used. ``name`` says which (``ExpiredToken`` …)."""
 
 
 class Forbidden(Failure):
-    """Signed in, but not allowed to do this."""
+    """The caller is signed in but is not allowed to do this."""
 
 
 class NotFound(Failure):
-    """There is no such thing, or the caller must not learn that there is."""
+    """The thing does not exist, or the caller must not learn that it exists."""
 
 
 class Gone(NotFound):
-    """A public thing that was deleted: no secret, unlike what is absent or hidden."""
+    """A public thing was deleted. Unlike for absent or hidden things, this is not a secret."""
 
 
 class Conflict(Failure):
-    """The thing changed since the caller last saw it."""
+    """The thing has changed since the caller last saw it."""
 
 
 class PreconditionFailed(Conflict):
-    """``If-Match`` named a version that is no longer the current one."""
+    """``If-Match`` named a version that is no longer current."""
 
 
 class Refused(Failure):
-    """A rule of the domain says no; ``name`` is the rule."""
+    """A rule of the domain does not allow this. ``name`` is the rule."""
 
 
 class TooLarge(Failure):
-    """More bytes or items than the limit, which the message names."""
+    """More bytes or items than the limit, which the message states."""
 
 
 class TooMany(Failure):
-    """Too many requests; ``after_seconds`` says when to come back, ``headers`` tell a client the limit."""
+    """Too many requests. ``after_seconds`` is when to retry; ``headers`` tell a client the limit."""
 
     def __init__(
         self,
@@ -180,7 +182,7 @@ class TooMany(Failure):
 
 
 class RemoteFailed(Failure):
-    """Another server answered with a failure or an invalid response. ``status`` is its HTTP status where there was one."""
+    """Another server returned an error or an invalid response. ``status`` is its HTTP status, if there was one."""
 
     def __init__(self, why: Why, *, name: str | None = None, status: int | None = None, **params: object) -> None:
         super().__init__(why, name=name, headers=None, **params)
@@ -188,12 +190,12 @@ class RemoteFailed(Failure):
 
 
 class RemoteSlow(Failure):
-    """Another server did not answer in time; whether the request took effect is unknown."""
+    """Another server did not answer in time. It is unknown whether the request took effect."""
 
 
 class Unavailable(Failure):
-    """We cannot serve this at the moment (store or broker away); retry later, after ``after_seconds`` where that is
-    known.
+    """The server cannot do this at the moment, for example because a store or broker is down. Retry after
+    ``after_seconds``, if known.
     """
 
     def __init__(
@@ -210,12 +212,12 @@ class Unavailable(Failure):
 
 
 class NotAsked(Unavailable):
-    """Another server was not called, because it keeps failing; ``after_seconds`` says when to retry."""
+    """Another server was not called, because it keeps failing. ``after_seconds`` is when to retry."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorKind:
-    """How one kind of failure is answered: HTTP status, XRPC status and default error name, worker behaviour."""
+    """How one type of failure is handled: HTTP status, XRPC status and default error name, worker behaviour."""
 
     http_status: int
     xrpc_status: int
@@ -223,8 +225,8 @@ class ErrorKind:
     worth_retrying: bool
 
 
-# The one table: docs/errors.md is compared with it by a test. Looked up by walking the class's MRO, so a subclass
-# inherits its parent's row unless it has its own.
+# A test compares docs/errors.md with this table. It is looked up along the class's MRO, so a subclass inherits its
+# parent's row unless it has its own.
 KINDS: dict[type[Failure], ErrorKind] = {
     InvalidInput: ErrorKind(400, 400, "InvalidRequest", worth_retrying=False),
     NotSignedIn: ErrorKind(401, 401, "AuthenticationRequired", worth_retrying=False),
@@ -241,12 +243,12 @@ KINDS: dict[type[Failure], ErrorKind] = {
     Unavailable: ErrorKind(503, 503, "NotEnoughResources", worth_retrying=True),
 }
 
-# Deployed clients refresh their session on a 400 with one of these names, not on a 401.
+# Deployed clients refresh their session on a 400 with one of these names, but not on a 401.
 NAMES_ANSWERED_WITH_400 = frozenset({"ExpiredToken", "InvalidToken"})
 
 
 def kind_of(failure: Failure) -> ErrorKind:
-    """The row of ``KINDS`` for a failure."""
+    """Return the row of ``KINDS`` for a failure."""
     for parent in type(failure).__mro__:
         kind = KINDS.get(parent)
         if kind is not None:
@@ -255,7 +257,7 @@ def kind_of(failure: Failure) -> ErrorKind:
 
 
 class FailureReason(Reason):
-    """What is stored of a failure that has a sentence and no reason: its kind. The log has the sentence."""
+    """Codes stored for failures that have a sentence and no reason. The sentence itself is only in the log."""
 
     INVALID_INPUT = "failure.invalid_input"
     NOT_SIGNED_IN = "failure.not_signed_in"
@@ -299,15 +301,16 @@ F = TypeVar("F", bound=Failure)
 
 
 def coded(failure: F, reason: Explanation) -> F:
-    """The failure, with what may be stored of it beside its sentence."""
+    """Return the failure with the reason to store instead of its sentence."""
     failure.stored_reason = reason
     return failure
 
 
 def reason_of(raised: Exception) -> Explanation:
-    """What may be stored of an exception: its reason, or the code of its kind.
+    """Return the reason to store for an exception: its own reason, or the code of its type.
 
-    Nothing of the text of an exception without a kind: that is for the log, and its class is enough to find it there.
+    The text of an exception that is not a Failure is never stored. It belongs in the log, and its class name is enough
+    to find it there.
     """
     if isinstance(raised, Failure):
         if isinstance(raised.why, Explanation):

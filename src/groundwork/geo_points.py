@@ -1,7 +1,7 @@
 """Points for searches by distance: metres from the Earth's centre along three axes. Pure.
 
 The chord between two points grows with their distance on the ground, also across the date line and at the poles, and
-needs only multiplication in SQL.
+SQL can compute it with multiplication alone.
 """
 
 import itertools
@@ -11,12 +11,13 @@ from typing import Final
 
 EARTH: Final = 6_371_000
 
-# Grid cells in space, for the index: wide ones for wide searches. Half the grid's width makes coordinates positive.
+# Grid cells in space, for the index. Wide searches use wide cells. Adding half the grid's width makes coordinates
+# positive.
 HALF: Final = 6_553_600
 WIDE: Final = 262_144
 NARROW: Final = 65_536
 
-# Half the circumference of the Earth: no point is further away.
+# Half the circumference of the Earth. No two points are further apart.
 MAX_WITHIN_KM: Final = 20_000
 
 Spot = tuple[int, int, int]
@@ -24,7 +25,7 @@ Spot = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """At most this distance from a point, in decimal degrees."""
+    """A search area: a point in decimal degrees and the maximum distance from it."""
 
     latitude: float
     longitude: float
@@ -43,7 +44,7 @@ def near_in(text: str) -> Near | None:
 
 
 def spot_in(latitude: str, longitude: str) -> Spot | None:
-    """The point of decimal degrees as text; None where they are invalid."""
+    """Parse a point given as decimal degrees. None if it is invalid."""
     try:
         north, east = float(latitude), float(longitude)
     except ValueError:
@@ -52,7 +53,7 @@ def spot_in(latitude: str, longitude: str) -> Spot | None:
 
 
 def spot(latitude: float, longitude: float) -> Spot:
-    """The point of decimal degrees."""
+    """Convert decimal degrees to a point."""
     north, east = math.radians(latitude), math.radians(longitude)
     return (
         round(EARTH * math.cos(north) * math.cos(east)),
@@ -62,24 +63,24 @@ def spot(latitude: float, longitude: float) -> Spot:
 
 
 def degrees_of(point: Spot) -> tuple[float, float]:
-    """Latitude and longitude of a point, to about a metre."""
+    """Return the latitude and longitude of a point, accurate to about a metre."""
     x, y, z = point
     return math.degrees(math.asin(max(-1.0, min(1.0, z / EARTH)))), math.degrees(math.atan2(y, x))
 
 
 def kilometres(one: Spot, other: Spot) -> float:
-    """The distance on the ground."""
+    """Return the distance on the ground."""
     line = math.dist(one, other)
     return 2 * EARTH * math.asin(min(1.0, line / (2 * EARTH))) / 1_000
 
 
 def chord(metres: float) -> int:
-    """The chord, in metres, of a distance on the ground."""
+    """Return the length, in metres, of the chord for a distance on the ground."""
     return math.ceil(2 * EARTH * math.sin(min(metres / (2 * EARTH), math.pi / 2)))
 
 
 def cells(centre: Spot, line: int, width: int) -> list[tuple[int, int, int]]:
-    """The cells of this width that contain ground points within a chord of ``centre``."""
+    """Return the cells of this width that contain points on the ground within a chord of ``centre``."""
     ranges = [range((axis - line + HALF) // width, (axis + line + HALF) // width + 1) for axis in centre]
     found = []
     for cell in itertools.product(ranges[0], ranges[1], ranges[2]):
@@ -89,7 +90,7 @@ def cells(centre: Spot, line: int, width: int) -> list[tuple[int, int, int]]:
         )
         inside = math.hypot(*(max(low, 0, -high) for low, high in bounds))
         outside = math.hypot(*(max(abs(low), abs(high)) for low, high in bounds))
-        # Rounded coordinates are up to a metre off the ground.
+        # Because coordinates are rounded, points can be up to a metre above or below the ground.
         if nearest <= line and inside <= EARTH + 1 and outside >= EARTH - 1:
             found.append(cell)
     return found

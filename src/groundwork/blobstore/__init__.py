@@ -1,4 +1,5 @@
-"""Storage of large immutable values: blobs of repositories, pictures. Written whole or not at all, read in chunks.
+"""Storage of large immutable values, such as repository blobs and pictures. Values are written whole or not at all and
+read in chunks.
 
-The contract is in ``contract``; ``disk`` keeps files in a folder, ``s3`` objects in a bucket.
+``contract`` has the interface. ``disk`` stores files in a folder; ``s3`` stores objects in a bucket.
 """

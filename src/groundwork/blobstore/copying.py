@@ -1,6 +1,7 @@
-"""Copy one store to another, resumably: values that are there already are not sent again.
+"""Copy one blob store to another, resumably: values that already exist in the target are not sent again.
 
-Values never change under their key, and appear whole or not at all; so a value of the same size is the same value.
+The value of a key never changes and appears whole or not at all, so a value with the same key and size is the same
+value.
 """
 
 import asyncio
@@ -10,13 +11,13 @@ from dataclasses import dataclass
 from groundwork.blobstore.contract import BlobStore, StoredBlob
 from groundwork.errors import NotFound, Unavailable
 
-# A bucket is slow per request, and takes many at once.
+# Each request to a bucket is slow, but a bucket handles many at the same time.
 AT_ONCE = 8
 
 
 @dataclass
 class Copied:
-    """Progress of a copy: values and bytes sent, values that were there already, values deleted in between."""
+    """Progress of a copy: values and bytes sent, values that already existed, and values deleted in the meantime."""
 
     sent: int = 0
     sent_bytes: int = 0
@@ -29,13 +30,13 @@ class Copied:
 
 
 async def copy_missing(source: BlobStore, target: BlobStore, on_progress: Callable[[Copied], None]) -> Copied:
-    """Copy what the target lacks; ``on_progress`` is called for each value that was checked.
+    """Copy the values that the target lacks. ``on_progress`` is called for each value that was checked.
 
-    Raises Unavailable where either store cannot work; what was copied by then stays, and the next run continues after
-    it.
+    Raises Unavailable if either store does not work. The values copied so far are kept, and the next run continues from
+    there.
     """
     copied = Copied()
-    # A fixed number is in progress, however many are listed.
+    # Limits how many copies are in progress, however many values are listed.
     places = asyncio.Semaphore(AT_ONCE)
 
     async def one(stored: StoredBlob) -> None:
@@ -56,7 +57,7 @@ async def copy_missing(source: BlobStore, target: BlobStore, on_progress: Callab
 
 
 async def remove_copied(source: BlobStore, target: BlobStore) -> int:
-    """Delete from the source what the target holds in the same size; returns how many. The rest stays."""
+    """Delete the values from the source that the target holds in the same size. Returns how many were deleted."""
     removed = 0
     async for stored in source.list():
         if await _size(target, stored.key) == stored.size:
@@ -76,7 +77,7 @@ async def _copy(source: BlobStore, target: BlobStore, stored: StoredBlob, copied
                 raise Unavailable(f"{stored.key} has {upload.size} bytes, and not {stored.size} as the store says.")
             await upload.keep(stored.key)
     except NotFound:
-        copied.gone += 1  # nothing refers to it any more
+        copied.gone += 1  # nothing refers to it any longer
         return
     copied.sent += 1
     copied.sent_bytes += stored.size

@@ -1,8 +1,8 @@
 """Blobs as files in a folder. A file appears under its name only when it is complete and fsynced.
 
-Order: write to ``incoming/``, fsync the file, rename, fsync the folder; without the last step a power cut could lose
-the name of a blob whose record is already committed (invariant 1). A crash leaves files in ``incoming/``; they are
-removed when the store is opened a day later.
+The order is: write to ``incoming/``, fsync the file, rename it, fsync the folder. Without the last step, a power
+failure could lose the name of a blob whose record is already committed (invariant 1). A crash leaves files in
+``incoming/``; they are removed when the store is opened at least a day later.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from typing import BinaryIO
 from groundwork.blobstore.contract import PIECE_BYTES, StoredBlob, check_key
 from groundwork.errors import NotFound, Unavailable
 
-# Longer than any upload takes; another process may be receiving one right now.
+# Longer than any upload takes, because another process might be receiving one right now.
 _LEFT_BEHIND_SECONDS = 24 * 3600
 
 _LIST_PAGE = 500
@@ -43,11 +43,11 @@ class DiskUpload:
         self._path = path
         self._file: BinaryIO | None = None
         self._is_discarded = False
-        # A cancelled caller goes on while the thread that works for it is still at it.
+        # A cancelled caller continues while the thread that works for it is still running.
         self._lock = threading.Lock()
 
     def open(self) -> None:
-        """Create the file, unless the upload has been discarded in between."""
+        """Create the file, unless the upload has been discarded in the meantime."""
         with self._lock:
             if not self._is_discarded:
                 self._file = self._path.open("xb")
@@ -82,22 +82,23 @@ class DiskUpload:
             _sync_folder(target.parent)
 
     def discard(self) -> None:
-        """Close the upload, and remove its file unless it was kept."""
+        """Close the upload, and remove its file if it was not kept."""
         with self._lock:
             self._is_discarded = True
             if self._file is None:
                 return
-            # Closing flushes the buffer: on a full disk that fails again, and nobody needs those bytes.
+            # Closing flushes the buffer, which fails again on a full disk. Those bytes are not needed.
             with contextlib.suppress(OSError):
                 self._file.close()
             self._path.unlink(missing_ok=True)
 
 
 class DiskBlobStore:
-    """A folder with ``blobs/`` and ``incoming/`` in it, or two folders given one by one.
+    """A blob store in a folder that contains ``blobs/`` and ``incoming/``, or in two folders given separately.
 
-    ValueError where the two are on different file systems: an upload could then not be renamed atomically.
-    ``may_be_away``: the file system may be mounted later; the folders are made with the first upload.
+    Raises ValueError if the two are on different file systems, because an upload could then not be renamed atomically.
+    ``may_be_away`` means that the file system might be mounted later; the folders are then created with the first
+    upload.
     """
 
     def __init__(
@@ -116,12 +117,12 @@ class DiskBlobStore:
         _make_folder(self._incoming)
         if self._blobs.stat().st_dev != self._incoming.stat().st_dev:
             raise ValueError(f"{self._blobs} and {self._incoming} are on different disks")
-        # File times come from the machine's clock, not from the program's.
+        # File times come from the machine's clock, not from the program's clock.
         remove_left_behind(self._incoming, older_than=time.time() - _LEFT_BEHIND_SECONDS)
         self._is_prepared = True
 
     def path_of(self, key: str) -> Path:
-        """The path of a key; ValueError for an invalid one."""
+        """Return the path of a key. Raises ValueError for an invalid key."""
         return self._blobs / check_key(key)
 
     @asynccontextmanager
@@ -135,7 +136,7 @@ class DiskBlobStore:
                 raise _no_room() from error
             yield upload
         finally:
-            # Shielded: who is cancelled a second time must not take this out of the queue for a thread.
+            # Shielded: if the caller is cancelled a second time, the discard must stay in the executor's queue.
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, upload.discard))
 
     async def size(self, key: str) -> int:
@@ -150,7 +151,8 @@ class DiskBlobStore:
         at = start
         while end is None or at < end:
             wanted = PIECE_BYTES if end is None else min(PIECE_BYTES, end - at)
-            # Opened per chunk, so that an abandoned reader holds no file. The bytes of a key do not change.
+            # The file is opened for each chunk, so that an abandoned reader holds no open file. The bytes of a key do
+            # not change.
             piece = await asyncio.to_thread(_read_at, path, at, wanted)
             if piece:
                 yield piece
@@ -185,7 +187,7 @@ class DiskBlobStore:
 
 
 def _rename(source: Path, target: Path) -> None:
-    source.stat()  # before a folder is made for nothing
+    source.stat()  # fails before a folder is created for nothing
     _make_folder(target.parent)
     source.replace(target)
     _sync_folder(target.parent)
@@ -202,14 +204,14 @@ def _read_at(path: Path, start: int, size: int) -> bytes:
 
 
 def _walk(folder: Path, root: Path) -> Iterator[StoredBlob]:
-    """Files below a folder, listing one folder at a time; files deleted in between are skipped."""
+    """Yield the files below a folder, listing one folder at a time. Files deleted in the meantime are skipped."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except FileNotFoundError:
         return
     for entry in entries:
         if entry.name.startswith("."):
-            continue  # no key: unfinished uploads, where their folder is inside this one
+            continue  # not a key: unfinished uploads, if their folder is inside this one
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(Path(entry.path), root)
         else:
@@ -225,7 +227,7 @@ def _take(walking: Iterator[StoredBlob], count: int) -> list[StoredBlob]:
 
 
 def _make_folder(folder: Path) -> None:
-    """Create a folder and make its name durable in its parent, all the way up."""
+    """Create a folder and its parents, making each name durable in its parent."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)
@@ -248,4 +250,4 @@ def remove_left_behind(incoming: Path, *, older_than: float) -> None:
             if path.stat().st_mtime < older_than:
                 path.unlink()
         except FileNotFoundError:
-            continue  # another process was quicker
+            continue  # another process was faster

@@ -12,10 +12,11 @@ from groundwork.settings import Secret
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A bucket and its access. Without keys those of the machine are used (``AWS_…``, an instance's role).
+    """A bucket and its credentials. Without keys, those of the machine are used (``AWS_…``, or the role of an
+    instance).
 
-    ``endpoint`` is the service's address without the bucket; empty: Amazon's of that region. ``prefix`` is a folder in
-    the bucket.
+    ``endpoint`` is the URL of the service without the bucket. If it is empty, Amazon's endpoint for the region is used.
+    ``prefix`` is a folder in the bucket.
     """
 
     name: str
@@ -29,7 +30,9 @@ class Bucket:
 
 
 def named_in(url: str) -> tuple[str, str]:
-    """Bucket and folder of ``s3://bucket/folder``; the folder may be empty. Raises ValueError for anything else."""
+    """Return the bucket and the folder in ``s3://bucket/folder``. The folder can be empty. Raises ValueError for
+    anything else.
+    """
     parts = urlsplit(url)
     folder = parts.path.strip("/")
     if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
@@ -43,16 +46,16 @@ def named_in(url: str) -> tuple[str, str]:
 
 
 def open_folder(folder: Path) -> BlobStore:
-    """A folder with nothing but blobs under their keys, and unfinished uploads in ``.incoming``; made when first
-    needed.
+    """Open a folder that contains only blobs under their keys, and unfinished uploads in ``.incoming``. It is created
+    when first needed.
     """
     return DiskBlobStore(folder, blobs=folder, incoming=folder / ".incoming", may_be_away=True)
 
 
 def open_bucket(bucket: Bucket) -> BlobStore:
-    """A bucket; first contacted when it is used. ValueError: its library is not installed."""
+    """Open a bucket. It is not contacted until it is used. Raises ValueError if the client library is not installed."""
     try:
-        # Its library is an optional extra.
+        # The client library is an optional extra.
         s3 = importlib.import_module("groundwork.blobstore.s3")
     except ModuleNotFoundError as missing:
         raise ValueError("S3 needs the extra: pip install 'openmeet[s3]'") from missing

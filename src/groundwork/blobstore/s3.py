@@ -1,8 +1,8 @@
 """Blobs as objects of an S3-compatible bucket.
 
-An upload is buffered in memory, or above one mebibyte in an unnamed file, and sent when it gets its name: an object
-appears whole or not at all. A crash leaves nothing in the bucket but parts of a multipart upload, which the bucket's
-life-cycle rule removes.
+An upload is buffered in memory, or in an unnamed file above one mebibyte, and is sent when it gets its key. Objects
+therefore appear whole or not at all. A crash leaves nothing in the bucket except parts of a multipart upload, which the
+bucket's life-cycle rule removes.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from groundwork.errors import NotFound, Unavailable
 
 _IN_MEMORY_BYTES = 1024 * 1024
 _CONNECT_SECONDS = 5
-# For a whole response: a reader on a slow connection takes its time, and one chunk at a time is in memory.
+# Timeout for a whole response. Long, because readers can be slow; only one chunk at a time is in memory.
 _ANSWER_SECONDS = 600
 _RETRIES = 3
 _LIST_PAGE = 500
-# The library answers some requests with one of them, some with the other.
+# The library reports a missing object with one code or the other, depending on the request.
 _ABSENT = (NotFoundError, FileNotFoundError)
 
 
@@ -51,7 +51,7 @@ class S3Upload:
 
 
 class S3BlobStore:
-    """Blobs in an S3 bucket, or below a prefix of it."""
+    """A blob store in an S3 bucket, or below a prefix in it."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._upload_seconds = bucket.upload_timeout_seconds
@@ -84,7 +84,7 @@ class S3BlobStore:
             yield S3Upload(self, spool)
 
     async def send(self, key: str, spool: "tempfile.SpooledTemporaryFile[bytes]") -> None:
-        """Store the buffered upload under its name."""
+        """Store the buffered upload under its key."""
         spool.seek(0)
         with _meaning():
             try:
@@ -101,7 +101,7 @@ class S3BlobStore:
         check_key(key)
         if end is not None and start >= end:
             return
-        if start and start >= await self.size(key):  # otherwise the service answers with an invalid range
+        if start and start >= await self.size(key):  # otherwise the service rejects the range as invalid
             return
         with _meaning():
             options: Any = {}
@@ -122,7 +122,7 @@ class S3BlobStore:
     async def delete(self, key: str) -> bool:
         with _meaning():
             try:
-                # The service does not say whether it had the object.
+                # The service does not report whether the object existed.
                 await obstore.head_async(self._store, check_key(key))
             except _ABSENT:
                 return False
@@ -147,14 +147,14 @@ class S3BlobStore:
 
 
 def _endpoint(bucket: Bucket) -> str:
-    """The endpoint of the service; for virtual hosts the library wants the bucket in its name."""
+    """Return the endpoint of the service. For virtual hosts, the library expects the bucket in the host name."""
     url = urlsplit(bucket.endpoint.rstrip("/"))
     return url.geturl() if bucket.force_path_style else url._replace(netloc=f"{bucket.name}.{url.netloc}").geturl()
 
 
 @contextmanager
 def _meaning() -> Iterator[None]:
-    """Translate the library's errors, whose texts contain keys and addresses."""
+    """Translate the library's errors. Their texts contain keys and addresses and are not passed on."""
     try:
         yield
     except _ABSENT:

@@ -4,7 +4,7 @@ from cachetools import TLRUCache
 
 from groundwork.clock import SECOND, Clock
 
-# Overhead of an entry in Python objects, besides its key and value.
+# Overhead of an entry in Python objects, in addition to its key and value.
 _ENTRY_BYTES = 250
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -19,7 +19,7 @@ def _cost(entry: tuple[bytes, float]) -> int:
 
 
 class InProcessCache:
-    """One process, one cache; all operations are atomic because nothing is awaited inside them."""
+    """A cache within one process. All operations are atomic because they never await."""
 
     def __init__(self, clock: Clock, *, max_bytes: int = MAX_BYTES) -> None:
         self._entries: TLRUCache[str, tuple[bytes, float]] = TLRUCache(

@@ -1,4 +1,4 @@
-"""Open the cache that a URL names: ``embedded:`` or ``redis://host:port/number``."""
+"""Open a cache by URL: ``embedded:`` or ``redis://host:port/number``."""
 
 import importlib
 from typing import cast
@@ -13,7 +13,7 @@ REDIS = ("redis://", "rediss://", "unix://")
 
 
 def open_cache(url: str, *, prefix: str, clock: Clock) -> Cache:
-    """Open the cache; ``prefix`` keeps tenants and programs apart. Raises ``Refused``."""
+    """Open the cache. ``prefix`` separates the keys of tenants and programs. Raises ``Refused``."""
     if url == EMBEDDED:
         return InProcessCache(clock)
     if url.startswith(REDIS):

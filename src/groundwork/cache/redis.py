@@ -1,4 +1,4 @@
-"""Cache in Redis, shared by processes. Every key has the prefix of its tenant or program."""
+"""Cache in Redis, shared by several processes. Every key has the prefix of its tenant or program."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,10 +8,10 @@ from redis.exceptions import RedisError
 
 from groundwork.errors import Unavailable
 
-# A cache that takes longer than this is slower than computing the value again.
+# Timeout: a slower cache would take longer than computing the value again.
 _PATIENCE_SECONDS = 2.0
 
-# Compare and delete must be atomic: in between, another process could have taken the lock.
+# Compare and delete must be atomic, because another process could take the lock in between.
 
 
 @asynccontextmanager
@@ -61,5 +61,5 @@ def _milliseconds(ttl_seconds: float) -> int:
 
 
 def _bytes(value: bytes | str | None) -> bytes | None:
-    # The client is opened without decoding; its types allow both.
+    # The client is opened without decoding, but its types allow both bytes and text.
     return value.encode() if isinstance(value, str) else value

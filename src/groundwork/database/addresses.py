@@ -1,7 +1,8 @@
-"""SQL that finds rows by the authority of a URL column, ``scheme://authority/…``, independent of the collation.
+"""SQL that finds rows by the authority of a URL column, ``scheme://authority/…``, independently of the collation.
 
-A range from one authority's first URL to the next one's includes others in most collations, or misses some. The engines
-have different functions to split texts; an index on the authority uses the same expression, without the table's name.
+A range of URLs does not work: in most collations, the range of one authority includes URLs of others or misses some.
+The engines have different functions to split text. An index on the authority uses the same expression without the
+table's name.
 """
 
 from typing import Final
@@ -12,7 +13,7 @@ ENGINES: Final[tuple[Engine, ...]] = ("sqlite", "postgresql")
 
 
 def authority_of(engine: Engine, column: str) -> str:
-    """The part between the second slash and the third, of URLs that have both."""
+    """Return the SQL expression for the part between the second and third slash. All URLs must have both."""
     if engine == "postgresql":
         return f"split_part({column}, '/', 3)"
     behind = f"substr({column}, instr({column}, '://') + 3)"

@@ -1,8 +1,8 @@
-"""Named locks shared by the processes on one PostgreSQL database, on a few connections of their own.
+"""Named locks shared by the processes that use one PostgreSQL database. They have a few connections of their own.
 
-Connections are opened when a lock is asked for and closed when none has been for a while. A caller that waits for a lock
-waits here and holds no connection of the main pool. A lock ends with its connection, so the lock of a dead process is
-free at once. Waiters get it in the order in which they came. Source: PostgreSQL, 13.3.5 Advisory Locks.
+Connections are opened on demand and closed after a while without requests. A caller that waits for a lock does not
+occupy a connection of the main pool. A lock ends with its connection, so the lock of a dead process is free at once.
+Waiters get it in order of arrival. Source: PostgreSQL, 13.3.5 Advisory Locks.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ CONNECTIONS = 4
 _IDLE_SECONDS = 60.0
 _RELEASE_SECONDS = 2.0
 _NONE_LEFT_SECONDS = 0.1
-# The last resort for a process that hangs while it holds a lock.
+# The last resort if a process hangs while it holds a lock.
 _HELD_SECONDS = 30.0
 
 _LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class AdvisoryLocks:
-    """Locks of one schema of one database. Made inside the event loop that will use it; close it at the end."""
+    """Locks of one schema of one database. Create it inside the event loop that will use it, and close it at the end."""
 
     def __init__(self, url: str, schema: str, *, connections: int = CONNECTIONS) -> None:
         self._schema = schema
@@ -48,18 +48,18 @@ class AdvisoryLocks:
         self._is_open = False
 
     def key(self, name: str) -> int:
-        """The number of this lock in PostgreSQL; ``pg_advisory_xact_lock`` takes it."""
+        """Return the number of this lock in PostgreSQL, as ``pg_advisory_xact_lock`` takes it."""
         return int.from_bytes(sha256(f"{self._schema}\n{name}".encode()).digest()[:8], signed=True)
 
     @asynccontextmanager
     async def hold(self, name: str, *, seconds: float) -> AsyncIterator[None]:
-        """Hold the lock, exclusively among all processes. Raises Unavailable after so many seconds of waiting."""
+        """Hold the lock, exclusively among all processes. Raises Unavailable after waiting for this many seconds."""
         require_none_open()
         connection = await self._take(name, seconds)
         try:
             yield
         finally:
-            # Shielded: a cancelled caller must not keep the others waiting.
+            # Shielded, so that a cancelled caller does not keep the others waiting.
             await asyncio.shield(self._let_go(connection))
 
     async def close(self) -> None:
@@ -88,7 +88,8 @@ class AdvisoryLocks:
                 )
             except BaseException as failure:
                 await asyncio.shield(self._drop(connection))
-                # The server may have closed a pooled connection in between: another one is tried while there is time.
+                # The server might have closed a pooled connection in the meantime. Another one is tried while there is
+                # time.
                 if not isinstance(failure, _LOST):
                     raise
                 await asyncio.sleep(min(_NONE_LEFT_SECONDS, left))
@@ -111,7 +112,7 @@ class AdvisoryLocks:
             await self._pool.release(connection)
 
     async def _drop(self, connection: "PoolConnectionProxy[Any]") -> None:
-        """Remove the connection from the pool, which ends the lock that it holds or waits for."""
+        """Remove the connection from the pool. This ends the lock that it holds or waits for."""
         with contextlib.suppress(asyncpg.InterfaceError):
             connection.terminate()
         await self._pool.release(connection)

@@ -1,11 +1,11 @@
-"""Run the callbacks that wait for a durable commit."""
+"""Callbacks that run after a durable commit."""
 
 import asyncio
 from collections.abc import Callable, Iterable
 
 
 def run_calls(calls: Iterable[Callable[[], None]]) -> None:
-    """Call them in order on the event loop; one that raises, although it must not, does not stop the others."""
+    """Run the callbacks in order on the event loop. They must not raise, but if one does, the others still run."""
     for call in calls:
         try:
             call()

@@ -1,8 +1,9 @@
-"""Run Alembic over a package's revisions; imported only by ``migrate``, and only when a database is behind.
+"""Run Alembic over a package's revisions. Imported only by ``migrate``, and only if a database is out of date.
 
-Alembic keeps its current context in module globals, so one run at a time per process. Processes exclude each other by
-an advisory lock on PostgreSQL, on SQLite by the write lock. There all revisions are one transaction: between two of
-them another process could apply the second, and this one, which has read the old revision, would apply it again.
+Alembic keeps its current context in module globals, so only one run at a time is possible per process. Processes
+exclude each other with an advisory lock on PostgreSQL and with the write lock on SQLite. On SQLite, all revisions run
+in one transaction: otherwise another process could apply a revision between two of them, and this process, which has
+read the old revision number, would apply it again.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from groundwork import private_file
 from groundwork.database.open_ import POSTGRES, sqlite_path
 from groundwork.database.postgres import check_schema_name
 
-# How long a process waits for one that migrates the same file.
+# How long a process waits for another one that migrates the same file.
 _TURN_SECONDS = 600
 
 _ENVIRONMENT = Path(__file__).parent / "alembic_environment"
@@ -30,7 +31,7 @@ _one_at_a_time = threading.Lock()
 
 
 def upgrade(database_url: str, schema: str, versions: Path, version_table: str, target: str) -> None:
-    """Bring the database to a revision (``head``: the newest). Blocks; called in a thread without an event loop."""
+    """Bring the database to a revision (``head`` is the newest). Blocks; call it in a thread without an event loop."""
     with _one_at_a_time:
         if database_url.startswith(POSTGRES):
             asyncio.run(
@@ -45,10 +46,10 @@ async def _upgrade_postgres(url: str, schema: str, versions: Path, version_table
     engine = create_async_engine(
         address, poolclass=NullPool, connect_args={"server_settings": {"search_path": f'"{schema}"'}}
     )
-    # Signed 32 bits: pg_advisory_lock(key, key) takes two of them. The second is a hash of what is locked.
+    # pg_advisory_lock(key, key) takes two signed 32-bit numbers. The second is a hash of the schema's name.
     keys = [zlib.crc32(text.encode()) - 2**31 for text in ("openmeet.migrate", schema)]
     try:
-        # The lock is on a connection of its own, because each revision ends the transaction of the other one.
+        # The lock has its own connection, because each revision ends a transaction on the other one.
         async with engine.connect() as holder:
             await holder.exec_driver_sql(f"select pg_advisory_lock({keys[0]}, {keys[1]})")
             await holder.exec_driver_sql(f'create schema if not exists "{schema}"')
@@ -73,10 +74,12 @@ def _upgrade_sqlite(path: Path, versions: Path, version_table: str, target: str)
 
 
 def _on_connect(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # we begin ourselves: the driver would let DDL escape the transaction
+    # this code issues BEGIN itself, because the driver would run DDL outside the transaction
+    connection.isolation_level = None
     connection.execute("pragma journal_mode = wal").fetchall()
     connection.execute("pragma synchronous = full")
-    # Off, so that a revision may rebuild a table that others refer to; checked before each commit instead.
+    # Foreign keys are off so that a revision can rebuild a table that others refer to. They are checked before each
+    # commit instead.
     connection.execute("pragma foreign_keys = off")
 
 
@@ -88,7 +91,7 @@ def _run(connection: Connection, versions: Path, version_table: str, target: str
     config = Config(attributes={"connection": connection, "version_table": version_table})
     config.set_main_option("script_location", str(_ENVIRONMENT).replace("%", "%%"))
     config.set_main_option("version_locations", str(versions).replace("%", "%%"))
-    # Of lists of folders; the default is a space, which a folder's name may have.
+    # Separator for lists of folders. The default is a space, which can occur in the name of a folder.
     config.set_main_option("path_separator", "os")
     command.upgrade(config, target)
     connection.commit()

@@ -1,13 +1,15 @@
-"""``Database.batch``: work over a transaction that takes few hops between threads, or few commits.
+"""``Database.batch``: run work in a transaction with few hops between threads, or with few commits.
 
-Without a key it runs on the database thread, one hop for all its statements instead of one for each. Actions are async
-functions over a ``Transaction``: a hundred of them are some thousand statements, whose hops would cost more than the
-statements. Inside, each verb answers at once, so the coroutine never suspends and is driven to its end without an event loop.
+Without a key, the work runs on the database thread: one hop for all its statements instead of one for each. Actions are
+async functions that take a ``Transaction``. A hundred of them are about a thousand statements, whose hops would cost
+more than the statements. Inside, every database call returns at once, so the coroutine never suspends and can be run to
+its end without an event loop.
 
-With a key, work that waits for one row shares one row lock and one commit: several pieces run in arrival order in one
-transaction. On PostgreSQL a piece that is refused before it wrote anything is left out. When one fails later, the batch is
-run again, each piece in its own savepoint, so that only the failed one is undone. Callers are answered after the commit,
-because each piece has read what earlier ones wrote. On SQLite the writer groups whatever waits (docs/decisions/0003).
+With a key, pieces of work that wait for the same row share one row lock and one commit: several pieces run in order of
+arrival in one transaction. On PostgreSQL, a piece that is rejected before it wrote anything is left out. If one fails
+later, the batch runs again with each piece in its own savepoint, so that only the failed one is undone. Callers get
+their results after the commit, because each piece has read what earlier ones wrote. On SQLite the writer groups all
+waiting work (docs/decisions/0003).
 """
 
 import asyncio
@@ -36,17 +38,17 @@ from groundwork.database.transaction import (
 
 T = TypeVar("T")
 
-# A batch ends when nothing waits, or at these limits: the first caller must not wait for a hundred others, other
-# processes wait for the row, and PostgreSQL caches 64 savepoints of a transaction.
+# A batch ends when no work waits, or at these limits: the first caller must not wait for a hundred others, other
+# processes wait for the row, and PostgreSQL caches 64 savepoints per transaction.
 GROUP_MEMBERS = 48
 GROUP_SECONDS = 0.1
 
-# Failures that no savepoint could have isolated.
+# Failures that affect the whole transaction, even with savepoints.
 _OF_ALL = (TransactionTooLong, DatabaseUnavailable)
 
 
 class _AtOnce:
-    """A ``Transaction`` over a ``Writer``: nothing here suspends."""
+    """A ``Transaction`` over a ``Writer``. None of its methods suspends."""
 
     __slots__ = ("_engine", "_writer")
 
@@ -79,7 +81,7 @@ class _AtOnce:
 
 
 async def at_once(db: Database, work: Work[T]) -> T:
-    """``Database.batch`` without a key."""
+    """Implements ``Database.batch`` without a key."""
     context = contextvars.copy_context()
     return await db.write(lambda writer: context.run(_drive, work(_AtOnce(writer, db.engine))))
 
@@ -99,7 +101,7 @@ def _drive(running: Coroutine[Any, Any, T]) -> T:
 
 
 class PartedTransaction(Transaction, Protocol):
-    """A transaction that can undo a part of itself, as a batch needs it."""
+    """A transaction that can undo a part of itself, as batches need it."""
 
     failure: BaseException | None
 
@@ -107,7 +109,7 @@ class PartedTransaction(Transaction, Protocol):
 
 
 class PartedDatabase(Protocol):
-    """A database whose transactions can undo a part of themselves, as a batch needs it."""
+    """A database whose transactions can undo a part of themselves, as batches need it."""
 
     def transaction(self, *, keeps_plans: bool = False) -> AbstractAsyncContextManager[PartedTransaction]: ...
 
@@ -128,7 +130,7 @@ _serving: set[asyncio.Task[None]] = set()
 
 
 async def in_turn(db: PartedDatabase, row: str, work: Work[T]) -> T:
-    """``Database.batch`` with a key: ``work`` runs after all earlier work with the same name of a ``row``."""
+    """Implements ``Database.batch`` with a key: ``work`` runs after all earlier work for the same ``row``."""
     require_none_open()
     member = _Member(work, contextvars.copy_context(), asyncio.get_running_loop().create_future())
     name = (id(db), row)
@@ -136,7 +138,7 @@ async def in_turn(db: PartedDatabase, row: str, work: Work[T]) -> T:
         _lines[name].append(member)
     else:
         _lines[name] = deque([member])
-        # In no caller's context: it works for all of them, and continues when the first is gone.
+        # The task has an empty context, because it works for all callers and continues when the first one is gone.
         task = asyncio.get_running_loop().create_task(_serve(db, name), context=contextvars.Context())
         _serving.add(task)
         task.add_done_callback(_serving.discard)
@@ -145,7 +147,7 @@ async def in_turn(db: PartedDatabase, row: str, work: Work[T]) -> T:
 
 
 async def _serve(db: PartedDatabase, name: tuple[int, str]) -> None:
-    """Run batches until no work waits."""
+    """Run batches until no work is waiting."""
     line = _lines[name]
     group: list[_Member] = []
     has_savepoints = False
@@ -162,7 +164,7 @@ async def _serve(db: PartedDatabase, name: tuple[int, str]) -> None:
             for member in again:
                 await _alone(db, member)
     except BaseException:
-        # The event loop is ending: no caller may be left waiting.
+        # The event loop is shutting down, so all waiting callers are cancelled.
         for member in (*group, *line):
             member.done.cancel()
         raise
@@ -171,13 +173,15 @@ async def _serve(db: PartedDatabase, name: tuple[int, str]) -> None:
 
 
 class _Spoilt(Exception):
-    """A member failed after it had written, without a savepoint: nobody was answered, and all run again."""
+    """A member failed without a savepoint after it had written. No caller has a result yet, and all members run again."""
 
 
 async def _together(
     db: PartedDatabase, line: deque[_Member], group: list[_Member], *, has_savepoints: bool
 ) -> list[_Member]:
-    """Run part of the queue in one transaction and answer the callers; returns those that must run again, alone."""
+    """Run part of the queue in one transaction and send the results. Returns the members that must run again,
+    separately.
+    """
     ends_at = time.monotonic() + GROUP_SECONDS
     lost_with: _Member | None = None
     try:
@@ -189,14 +193,14 @@ async def _together(
                 group.append(member)
                 await _part(tx, member, has_savepoint=has_savepoints)
                 if tx.failure is not None:
-                    # It took too long, the connection is gone, or it can only be undone with everything: earlier work
-                    # is lost as well.
+                    # The transaction took too long, the connection was lost, or the failure can only be undone with the
+                    # whole transaction. Earlier work is lost as well.
                     lost_with = member
                     break
     except Exception as failure:  # noqa: BLE001 - an edge: it is handed to the callers that it concerns
         if lost_with is None:
-            # There is no connection, which concerns everything that waits; or no commit, which also concerns work that
-            # was refused because of what it had read.
+            # Either there is no connection, which affects all waiting work, or the commit failed, which also affects
+            # work that was rejected because of what it had read.
             if not group:
                 group.extend(line)
                 line.clear()
@@ -238,7 +242,7 @@ async def _alone(db: PartedDatabase, member: _Member) -> None:
 
 
 async def _marked(work: Work[T], tx: Transaction) -> T:
-    """Run in the caller's context, marked as inside this transaction while it lasts."""
+    """Run in the caller's context, marked as inside this transaction for the duration."""
     mark = mark_open()
     try:
         return await work(tx)

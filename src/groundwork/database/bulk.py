@@ -1,11 +1,12 @@
-"""One round trip for many rows, with one plan, and for several writes.
+"""Statements for many rows, and several writes, in one round trip.
 
-The rows are a table in the statement, ``each(uri text, rev text) as given``: its columns with PostgreSQL's types, and
-its alias. PostgreSQL gets an array per column. SQLite, which has no round trips, runs the statement once per row; so
-what it does to one row must not depend on the others.
+The rows are a table in the statement, ``each(uri text, rev text) as given``: its columns with PostgreSQL types, and its
+alias. PostgreSQL gets an array per column and makes one plan. SQLite, which has no round trips, runs the statement once
+per row, so the effect on one row must not depend on the others.
 
-Several writes (``execute_together``) are one statement on PostgreSQL, ``with … as (insert …)``, whose parts all see the rows from
-before it and must not change the same row; an error undoes all. SQLite runs them one after another, in one hop to its thread.
+Several writes (``execute_together``) are one statement on PostgreSQL, ``with … as (insert …)``. All its parts see the
+rows as they were before the statement and must not change the same row, and an error undoes all of them. SQLite runs
+them one after another, in one hop to its thread.
 """
 
 import functools
@@ -26,10 +27,10 @@ _WRITTEN = re.compile(rf"\bselect\s(?P<values>[^;]*?)\sfrom\s+{_EACH.pattern}\s+
 async def fetch_each(
     reader: Reader, sql: str, rows: Sequence[Mapping[str, object]], /, **shared: object
 ) -> Sequence[Row]:
-    """The returned rows, in no order; ``shared`` are parameters that are the same for all rows.
+    """Return the resulting rows, in no particular order. ``shared`` are parameters that are the same for all rows.
 
-    ``insert … select … from each(…)`` needs a ``where`` before ``on conflict``: SQLite would read it as a join
-    condition.
+    ``insert … select … from each(…)`` needs a ``where`` before ``on conflict``; otherwise SQLite would read it as a
+    join condition.
     """
     if not rows:
         return []
@@ -41,8 +42,8 @@ async def fetch_each(
 
 
 async def execute_each(tx: Transaction, sql: str, rows: Sequence[Mapping[str, object]], /, **shared: object) -> None:
-    """``fetch_each`` of ``insert … select … from each(…) as given where 1 = 1 …``, each column as ``given.column``,
-    without results.
+    """Run ``insert … select … from each(…) as given where 1 = 1 …`` without results. Each column is written as
+    ``given.column``.
 
     SQLite runs it with one ``executemany``.
     """
@@ -56,7 +57,7 @@ async def execute_each(tx: Transaction, sql: str, rows: Sequence[Mapping[str, ob
 
 
 def insert_rows_sql(table: str, columns: Mapping[str, str]) -> str:
-    """``insert into`` a table from rows that have these columns (name to type)."""
+    """Return an ``insert into`` statement for rows that have these columns (name to type)."""
     names, given = ", ".join(columns), ", ".join(f"given.{name}" for name in columns)
     typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     return f"insert into {table} ({names}) select {given} from each({typed}) as given where 1 = 1"
@@ -76,7 +77,7 @@ def for_many(sql: str) -> tuple[str, tuple[str, ...]]:
 
 @functools.lru_cache(maxsize=256)
 def _with_values(sql: str) -> str:
-    """Selecting the row to write would double the cost on SQLite."""
+    """Rewrite the statement with ``values`` for SQLite, because selecting the row to write would double the cost."""
     found = _WRITTEN.search(sql)
     if found is None:
         raise ValueError(
@@ -104,7 +105,7 @@ class SqlWrite:
 
 
 async def execute_together(tx: Transaction, writes: Sequence[SqlWrite]) -> None:
-    """Run several writes in one round trip; none may depend on what another did."""
+    """Run several writes in one round trip. No write may depend on the effect of another."""
     if isinstance(tx, SqliteTransaction) and len(writes) > 1:
         await tx.execute_together([(one.sql, one.parameters) for one in writes])
         return

@@ -1,6 +1,6 @@
 """Deferred open: a database that did not answer at start raises DatabaseUnavailable until it has been opened.
 
-What depends on it is wired once, and needs no other case than a database that goes away later.
+Code that uses the database is wired once, and an unopened database looks the same as one that goes away later.
 """
 
 import asyncio
@@ -32,13 +32,13 @@ class DeferredDatabase:
         self.is_open = asyncio.Event()
 
     def open_as(self, found: Database) -> None:
-        """Use this database from now on; it is closed together with this one."""
+        """Use this database. Closing this object also closes it."""
         self._found = found
         self.is_open.set()
 
     @property
     def opened(self) -> Database:
-        """The opened database. Raises DatabaseUnavailable while there is none."""
+        """The opened database. Raises DatabaseUnavailable if there is none yet."""
         if self._found is None:
             raise DatabaseUnavailable("the database does not answer yet")
         return self._found
@@ -71,12 +71,12 @@ class DeferredDatabase:
 
 
 def opened(db: Database) -> Database:
-    """The real database behind a deferred one. Raises DatabaseUnavailable until it is open."""
+    """Return the real database behind a deferred one. Raises DatabaseUnavailable until it is open."""
     return db.opened if isinstance(db, DeferredDatabase) else db
 
 
 async def until_opened(db: Database, stop: asyncio.Event) -> bool:
-    """Returns True as soon as the database is open, which is usually at once; False where ``stop`` was set first."""
+    """Wait for the database to be open, which it usually is at once. Returns True, or False if ``stop`` was set first."""
     if not isinstance(db, DeferredDatabase) or db.is_open.is_set():
         return not stop.is_set()
     waiting = [asyncio.ensure_future(db.is_open.wait()), asyncio.ensure_future(stop.wait())]

@@ -1,4 +1,6 @@
-"""What SQLite keeps of deleted rows outside the tables: word indexes and the write-ahead log. PostgreSQL vacuums."""
+"""Remove the data of deleted rows that SQLite keeps outside its tables, in word indexes and the write-ahead log.
+PostgreSQL vacuums.
+"""
 
 import asyncio
 import sqlite3
@@ -7,17 +9,18 @@ from contextlib import closing
 
 from groundwork.database.transaction import Database
 
-# A checkpoint that waits for readers keeps the writer waiting, so it waits for a moment only, and often.
+# A checkpoint that waits for readers also blocks the writer, so each attempt waits only for a moment, and there are
+# many attempts.
 _WAIT_SECONDS = 0.025
 _PAUSE_SECONDS = 0.1
 _ATTEMPTS = 50
 
 
 async def discard_deleted(db: Database, word_indexes: Sequence[str] = ()) -> bool:
-    """Rewrite these FTS5 indexes and truncate the write-ahead log, so that the files hold nothing of deleted rows.
+    """Rewrite these FTS5 indexes and truncate the write-ahead log, so that the files no longer contain deleted rows.
 
-    The pages of deleted rows are overwritten anyway (``pragma secure_delete``). Returns False if readers of an old snapshot
-    kept the log as it is for five seconds: the next call truncates it.
+    Pages of deleted rows in tables are overwritten anyway (``pragma secure_delete``). Returns False if readers with an
+    old snapshot prevented the truncation for five seconds; the next call does it.
     """
     if db.engine != "sqlite":
         return True
@@ -37,5 +40,5 @@ def _truncate_log(path: str) -> bool:
         try:
             ((is_busy, _, _),) = connection.execute("pragma wal_checkpoint(truncate)").fetchall()
         except sqlite3.OperationalError:
-            return False  # somebody else is at it
+            return False  # another caller is doing this
     return not is_busy

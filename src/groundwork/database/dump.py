@@ -1,7 +1,8 @@
-"""Read a whole database as one snapshot, table by table, and load it into an empty one of either engine.
+"""Read a whole database as one snapshot, table by table, and load it into an empty database of either engine.
 
-For backups. Values are integers, text, bytes and null only, so a dump of one engine can be loaded into the other.
-Tables come in the order of their foreign keys. Alembic's version tables are left out: the reader states the revision.
+Used for backups. Values are only integers, text, bytes and null, so a dump from one engine can be loaded into the
+other. Tables are in the order of their foreign keys. Alembic's version tables are left out; the reader provides the
+revision.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -23,26 +24,26 @@ class Contents(Protocol):
     def tables(self) -> Sequence[DatabaseTable]: ...
 
     def rows(self, table: DatabaseTable) -> AsyncIterator[Rows]:
-        """All rows of a table, a few thousand at a time, in the order of its columns."""
+        """Yield all rows of a table, a few thousand at a time, in the order of its columns."""
         ...
 
 
 class Loading(Protocol):
-    """An empty database that is being filled; rolled back unless its block ends without an error."""
+    """An empty database that is being filled. Rolled back if its block ends with an error."""
 
     async def put(self, table: str, columns: Sequence[str], rows: Rows, /) -> None: ...
 
 
 def read_contents(url: str, schema: str, scratch: Path) -> AbstractAsyncContextManager[Contents]:
-    """A snapshot as of the moment of opening. ``scratch`` is a folder with room for a copy of an SQLite file."""
+    """Open a snapshot of the current contents. ``scratch`` is a folder with room for a copy of an SQLite file."""
     if url.startswith(POSTGRES):
         return postgres_dump.reading(url, schema)
     return sqlite_dump.reading(sqlite_path(url, schema), scratch)
 
 
 def load_contents(url: str, schema: str) -> AbstractAsyncContextManager[Loading]:
-    """Fill a migrated database, replacing rows that migrations inserted. Raises ValueError for a foreign key without
-    its row.
+    """Fill a migrated database, replacing the rows that migrations inserted. Raises ValueError for a broken foreign
+    key.
     """
     if url.startswith(POSTGRES):
         return postgres_dump.loading(url, schema)

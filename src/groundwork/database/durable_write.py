@@ -13,28 +13,28 @@ from groundwork.database.migrate import version_table
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Unavailable
 
-# SQLite keeps 32 bits of it, signed.
+# SQLite keeps a signed 32-bit number.
 _MOST: Final = 2**31 - 1
-# The log of an SQLite file keeps its allocated size, so a few pages can be written to a disk that is otherwise full.
+# The write-ahead log of SQLite keeps its allocated size, so a few pages can be written even if the disk is full.
 LEAST_ROOM_BYTES: Final = 1024 * 1024
-# What one commit of a record with some text writes to a large repository: tree nodes, indexes and event.
+# What one commit of a record with some text writes to a large repository: tree nodes, indexes and the event.
 COMMIT_BYTES: Final = 64 * 1024
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 async def write_durably(db: Database, package: str) -> None:
-    """Commit one changed page that nobody reads; ``package``: whose migrations made the tables.
+    """Commit a change to one page that nobody reads. ``package`` is the package whose migrations created the tables.
 
-    Beside an SQLite file a file of the size of a commit is written, too, and removed once it is on the disk: a quota,
-    or blocks reserved for another user, show in no figure of free space.
+    For SQLite, a file of the size of a commit is also written next to the database and then removed. This finds quotas
+    and blocks reserved for another user, which do not show up in the amount of free space.
 
-    Raises Unavailable; the message says why (``the disk is full``).
+    Raises Unavailable. The message gives the reason (``the disk is full``).
     """
     async with db.transaction() as tx:
         if db.engine == "sqlite":
-            # A number in the file's header that SQLite leaves to applications. A row whose value stays the same is not
-            # written at all.
+            # A number in the file's header that SQLite leaves to applications. It must change, because an unchanged
+            # value is not written at all.
             await tx.execute(f"pragma user_version = {tx.now // SECOND % _MOST}")
             (place,) = await tx.fetch("pragma database_list")
         else:
@@ -48,7 +48,7 @@ def _require_room(folder: Path) -> None:
     if free < LEAST_ROOM_BYTES:
         raise Unavailable(f"the disk is full: {free} bytes are left")
     try:
-        # Unnamed where the system supports it, so that a process that dies leaves nothing behind.
+        # The file is unnamed if the system supports it, so that a process that dies leaves nothing behind.
         with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
             left = memoryview(os.urandom(COMMIT_BYTES))
             while left:

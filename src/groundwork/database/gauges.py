@@ -8,9 +8,11 @@ from groundwork.telemetry.metrics import Metrics
 
 
 def show_wal(metrics: Metrics, databases: Mapping[str, Database]) -> None:
-    """Add the gauge ``database_wal_bytes``, labelled by the given names; PostgreSQL manages its own log.
+    """Add the gauge ``database_wal_bytes``, labelled with the given names. PostgreSQL manages its own log and has no
+    gauge.
 
-    On SQLite it stays near ``WAL_BOUND_BYTES``; a larger log is held back by a reader in another process.
+    On SQLite the value stays near ``WAL_BOUND_BYTES``. If it is larger, a reader in another process prevents the log
+    from shrinking.
     """
     gauge = metrics.gauge("database_wal_bytes", "Size of SQLite's write-ahead log", ["database"])
     for name, database in databases.items():

@@ -4,9 +4,10 @@ import hashlib
 
 
 def joint_revision(*revised: tuple[str, int]) -> int:
-    """A number that combines the revisions of these rows: (id, revision) of each that exists; 0 for none.
+    """Combine the revisions of several rows into one number: (id, revision) of each row that exists; 0 if there are
+    none.
 
-    It changes when one of them has a new revision or is replaced by another row. It does not grow monotonically.
+    The number changes when a row gets a new revision or is replaced by another row. It does not always increase.
     """
     if not revised:
         return 0

@@ -1,9 +1,9 @@
-"""Migrate a database to the revision that the code needs, creating file, folder or schema first.
+"""Migrate a database to the revision that the code needs, creating the file, folder or schema first.
 
-Each package has its own version table (``schema_revision_<package>``) in the schema, so several packages may share one.
-An up-to-date database costs one query: Alembic is imported only when there is work. A database newer than the code is
-left alone, because old code may run beside a new schema. A database from before the baseline is refused: its tables have
-other names, and no revision leads from them to these.
+Each package has its own version table (``schema_revision_<package>``) in the schema, so several packages can share a
+schema. An up-to-date database costs one query: Alembic is imported only when there is work. A database newer than the
+code is left alone, because old code may run on a new schema. A database from before the baseline is rejected: its
+tables have other names, and no revision leads from them to the current ones.
 """
 
 import asyncio
@@ -25,19 +25,19 @@ from groundwork.errors import Refused
 
 _REVISION_FILE = re.compile(r"(\d{4})_\w+\.py")
 VERSION_TABLE_PREFIX: Final = "schema_revision_"
-# What these tables were called before the baseline.
+# The names of the version tables before the baseline.
 _PREFIX_BEFORE: Final = "alembic_version_"
 
-# Alembic takes a third of a second to import, which an up-to-date start must not pay.
+# Importing Alembic takes a third of a second, which an up-to-date start should not pay.
 _RUNNER = "groundwork.database.alembic_run"
 
 
 async def migrate(database_url: str, schema: str, package: str, *, to: str | None = None) -> None:
-    """Apply the missing revisions of ``<package>/migrations/versions``; ``to`` stops at one.
+    """Apply the missing revisions of ``<package>/migrations/versions``. ``to`` is the last one to apply (default: all).
 
-    On PostgreSQL each is a transaction, on SQLite all together are one. Concurrent migrations wait for each other.
-    Raises Refused for a database from before the baseline, DatabaseUnavailable where it cannot be reached, and the
-    database's own error where a revision fails; that revision is then rolled back.
+    On PostgreSQL each revision is a transaction; on SQLite all revisions together are one. Concurrent migrations wait
+    for each other. Raises Refused for a database from before the baseline, DatabaseUnavailable if it cannot be reached,
+    and the database's own error if a revision fails, in which case that revision is rolled back.
     """
     versions = versions_folder(package)
     if await current_revision(database_url, schema, package) >= (to or head(versions)):
@@ -47,21 +47,23 @@ async def migrate(database_url: str, schema: str, package: str, *, to: str | Non
 
 
 async def migrate_apart(database_url: str, schema: str, package: str) -> None:
-    """``migrate`` in a process of its own, for programs that run for months: Alembic's memory (30 MB) is given back.
+    """Run ``migrate`` in a separate process, for programs that run for months: Alembic's memory (30 MB) is freed when
+    it exits.
 
-    Errors are ignored here: :func:`migrate` tries again and says why.
+    Errors are ignored here, because the caller then runs :func:`migrate`, which tries again and reports them.
     """
     if await current_revision(database_url, schema, package) >= head(versions_folder(package)):
         return
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", __name__, schema, package, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
-    # The URL may have a password: not on a command line, where every user of the machine sees it.
+    # The URL can contain a password, so it is not passed on the command line, where every user of the machine could see
+    # it.
     await child.communicate(database_url.encode())
 
 
 def versions_folder(package: str) -> Path:
-    """The folder with the Alembic revisions of a package. Raises ValueError for an unknown package."""
+    """Return the folder with the Alembic revisions of a package. Raises ValueError for an unknown package."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(f"there is no package {package}")
@@ -69,19 +71,19 @@ def versions_folder(package: str) -> Path:
 
 
 def version_table(package: str) -> str:
-    """The name of the table that holds a package's revision."""
+    """Return the name of the table that holds a package's revision."""
     return VERSION_TABLE_PREFIX + package.replace(".", "_")
 
 
 def head(versions: Path) -> str:
-    """The number of the newest revision file, ``""`` if there is none."""
+    """Return the number of the newest revision file, or ``""`` if there is none."""
     numbers = [match[1] for path in versions.glob("*.py") if (match := _REVISION_FILE.fullmatch(path.name))]
     return max(numbers, default="")
 
 
 async def current_revision(database_url: str, schema: str, package: str) -> str:
-    """The database's revision, ``""`` if it has none or does not exist yet. Raises Refused and DatabaseUnavailable as
-    ``migrate`` does.
+    """Return the database's revision, or ``""`` if it has none or does not exist yet. Raises Refused and
+    DatabaseUnavailable as ``migrate`` does.
     """
     if database_url.startswith(POSTGRES):
         return await _current_in_postgres(database_url, check_schema_name(schema or "public"), package)

@@ -1,4 +1,4 @@
-"""PostgreSQL LISTEN on a connection of its own, which is opened again whenever it is lost."""
+"""PostgreSQL LISTEN on its own connection, which is reopened whenever it is lost."""
 
 import asyncio
 import contextlib
@@ -9,13 +9,14 @@ import asyncpg
 from groundwork.telemetry.logs import log
 
 _AGAIN_SECONDS = 1.0
-# Polled, because a server that is gone without closing the connection is noticed only so.
+# Interval for polling the connection. This is the only way to notice a server that disappeared without closing it.
 _ASK_SECONDS = 30.0
 
 
 async def listen(url: str, channel: str, on_notification: Callable[[str], None]) -> None:
-    """Call ``on_notification`` with each notification, and with ``""`` after each connect, because some may have been missed.
-    Never returns.
+    """Call ``on_notification`` with each notification. Never returns.
+
+    It is also called with ``""`` after each connect, because some notifications might have been missed.
     """
     while True:
         try:

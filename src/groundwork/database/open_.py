@@ -1,4 +1,4 @@
-"""Open a database by URL; no other module knows which engine runs.
+"""Open a database by URL. No other module knows which engine is used.
 
 - ``sqlite:///abs/path.db``: that file. ``sqlite:///abs/folder/``: the file ``<schema>.db`` in that folder.
 - ``postgresql://user:password@host:port/name``: the given schema of that database (default ``public``).
@@ -24,9 +24,9 @@ async def open_database(
     reader_seconds: float = 10.0,
     connections: int = CONNECTIONS,
 ) -> Database:
-    """Open the database; ``connections``: the most to a PostgreSQL server.
+    """Open the database. ``connections`` is the maximum number of connections to a PostgreSQL server.
 
-    ValueError: not such a URL; DatabaseUnavailable: it does not answer.
+    Raises ValueError for any other URL, and DatabaseUnavailable if the database does not answer.
     """
     if url.startswith(SQLITE):
         return open_sqlite(
@@ -45,7 +45,7 @@ async def open_database(
 
 
 def sqlite_path(url: str, schema: str = "") -> Path:
-    """The file of an SQLite URL; what follows ``sqlite://`` is an absolute path."""
+    """Return the file of an SQLite URL. The part after ``sqlite://`` is an absolute path."""
     text = url.removeprefix(SQLITE)
     if not text.startswith("/"):
         raise ValueError("an SQLite URL holds an absolute path: sqlite:///var/lib/openmeet/openmeet.db")

@@ -1,7 +1,7 @@
-"""Run a plain function over an asynchronous transaction, so that one function serves both engines.
+"""Run a plain function on an asynchronous transaction, so that the same function works with both engines.
 
-The function runs in a greenlet; each verb switches to the coroutine that drives it, which awaits the driver and
-switches back with the result. The technique is that of SQLAlchemy's asyncio extension.
+The function runs in a greenlet. Each database call switches to the coroutine that drives it, which awaits the driver
+and switches back with the result. SQLAlchemy's asyncio extension uses the same technique.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class BridgedWriter:
-    """The ``Writer`` over an asynchronous transaction; usable only inside ``run_plain``."""
+    """A ``Writer`` over an asynchronous transaction. It can be used only inside ``run_plain``."""
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
@@ -50,7 +50,7 @@ class BridgedWriter:
 
 
 async def run_plain(work: Callable[[Writer], T], transaction: Transaction) -> T:
-    """Call ``work`` with a writer over the transaction and return what it returns."""
+    """Call ``work`` with a writer for the transaction and return its result."""
     writer = BridgedWriter(transaction)
     child = greenlet(work)
     try:

@@ -1,12 +1,12 @@
 """The database port on a schema of a PostgreSQL database (14 or newer), through asyncpg.
 
-- Connections have an empty search path of their own; every transaction begins with ``set local search_path`` to its
-  schema, in the same round trip as BEGIN, so a forgotten schema finds nothing instead of another tenant's rows.
-- A transaction is READ COMMITTED: races are settled by constraints and row locks. A reader is REPEATABLE READ, READ
-  ONLY. A statement that fails dooms its transaction, or the part of it that is in a savepoint of its own.
-- ``write`` runs its function again, up to three times, when the transaction lost a deadlock or serialization; an
-  interactive transaction raises TransactionConflict, since its block cannot be run again from here.
-- A connection lost during COMMIT leaves unknown whether it happened; DatabaseUnavailable then says so.
+- Connections have an empty search path. Every transaction begins with ``set local search_path`` to its schema, in the
+  same round trip as BEGIN, so a forgotten schema finds nothing instead of another tenant's rows.
+- A transaction is READ COMMITTED; constraints and row locks settle races. A reader is REPEATABLE READ, READ ONLY. A
+  statement that fails dooms its transaction, or only its part if that part has its own savepoint.
+- ``write`` runs its function again, up to three times, if the transaction lost a deadlock or a serialization conflict.
+  An interactive transaction raises TransactionConflict, because its block cannot be run again from here.
+- If the connection is lost during COMMIT, it is unknown whether the commit happened; DatabaseUnavailable says so.
 """
 
 import asyncio
@@ -51,37 +51,39 @@ from groundwork.errors import InvalidInput
 
 T = TypeVar("T")
 
-Connection = PoolConnectionProxy  # what a pool hands out
+Connection = PoolConnectionProxy  # the type that a pool hands out
 
 _SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _RETRIES = 3
 _RETRY_SECONDS = 0.005
-# Default number of connections of one process to one database.
+# Default number of connections from one process to one database.
 CONNECTIONS = 8
-# A request that waits longer for a connection has lost its user.
+# By then, the user behind the request has given up.
 _ACQUIRE_SECONDS = 10.0
 _ROLLBACK_SECONDS = 2.0
 _NONE_LEFT_SECONDS = 0.2
 _TOO_LONG = "the transaction was open for too long; nothing was saved"
 _KEEPS_PLANS = "set local plan_cache_mode to force_generic_plan"
 _PART_ENDED = RuntimeError("this part of the transaction has ended")
-# How a connection that cannot be used again is closed.
+# Exceptions that can occur while closing a connection that cannot be used again.
 _LOST = (DatabaseUnavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class _Stale(DatabaseUnavailable):
-    """A pooled connection that the server closed while it was idle."""
+    """The server closed this pooled connection while it was idle."""
 
 
 class _PlainConnection(asyncpg.Connection):
-    """asyncpg resets a returned connection in a round trip; ours carry no state beyond their transaction."""
+    """A connection without asyncpg's reset, which costs a round trip. Our connections have no state beyond their
+    transaction.
+    """
 
     def get_reset_query(self) -> str:
         return ""
 
 
 class PostgresTransaction:
-    """One PostgreSQL transaction, the ``Transaction`` (or ``Reader``) of one ``async with`` block."""
+    """One PostgreSQL transaction: the ``Transaction`` (or ``Reader``) of one ``async with`` block."""
 
     def __init__(self, connection: Connection, clock: Clock, limit_seconds: float, too_long: type[Exception]) -> None:
         self._connection = connection
@@ -121,7 +123,7 @@ class PostgresTransaction:
         text, values = _bind(sql, parameters)
         self._has_written = True
         status: str = await self._run(lambda seconds: self._connection.execute(text, *values, timeout=seconds))
-        # "INSERT 0 1", "UPDATE 3", "CREATE TABLE": the last word counts rows where the command has any.
+        # "INSERT 0 1", "UPDATE 3", "CREATE TABLE": the last word is the number of rows, if the command has one.
         count = status.rpartition(" ")[2]
         return int(count) if count.isdecimal() else 0
 
@@ -138,10 +140,11 @@ class PostgresTransaction:
 
     @asynccontextmanager
     async def part(self, *, has_savepoint: bool = True) -> AsyncIterator["PostgresTransaction"]:
-        """A part in a savepoint: an error in it undoes that part alone, and is raised.
+        """Run a part in a savepoint. An error in it undoes only that part, and is raised.
 
-        An error of the whole transaction (too long, connection lost) dooms the transaction, too. Without a savepoint,
-        which costs a round trip, any error dooms it once the part has written something: nothing else would undo it.
+        An error of the whole transaction (too long, connection lost) also dooms the transaction.
+        ``has_savepoint=False`` saves a round trip, but then any error dooms the transaction once the part has written
+        something, because nothing else could undo the part.
         """
         if has_savepoint:
             await self.execute("release savepoint part; savepoint part" if self._has_parts else "savepoint part")
@@ -166,22 +169,22 @@ class PostgresTransaction:
         self.held = part.held
 
     def end(self, why: BaseException) -> None:
-        """Refuse everything from now on with ``why``, unless an earlier failure is stored."""
+        """Reject all further calls with ``why``, unless an earlier failure is stored."""
         self._timer.cancel()
         self._doom(why)
 
     async def _run(self, call: Callable[[float], Awaitable[Any]]) -> Any:
-        async with self._turn:  # a connection does one thing at a time
+        async with self._turn:  # a connection can do only one thing at a time
             if self.failure is not None:
                 raise self.failure
             try:
                 return await call(max(self._deadline - self._loop.time(), 0.001))
             except asyncio.CancelledError:
-                # It is unknown whether the statement ran: such a transaction must not be committed.
+                # It is unknown whether the statement ran, so the transaction must not be committed.
                 self._doom(RuntimeError("a statement of this transaction was cancelled"))
                 raise
             except TimeoutError:
-                # asyncpg has cancelled the statement; release its locks now, not when the block ends.
+                # asyncpg has cancelled the statement. Release its locks now instead of at the end of the block.
                 why = self._doom(self._too_long(_TOO_LONG))
                 with contextlib.suppress(*_LOST):
                     await self._connection.execute("rollback", timeout=_ROLLBACK_SECONDS)
@@ -195,7 +198,7 @@ class PostgresTransaction:
         return self.failure
 
     def _expire(self) -> None:
-        """Time limit reached. A running statement has its own timeout; between statements locks and snapshot are
+        """Called at the time limit. A running statement has its own timeout; between statements, locks and snapshot are
         released at once.
         """
         self._doom(self._too_long(_TOO_LONG))
@@ -204,7 +207,7 @@ class PostgresTransaction:
 
 
 class PostgresDatabase:
-    """One schema. Made by ``open_postgres`` inside the event loop that will use it."""
+    """One schema of a PostgreSQL database. Created by ``open_postgres`` inside the event loop that will use it."""
 
     def __init__(
         self,
@@ -231,8 +234,10 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def transaction(self, *, keeps_plans: bool = False) -> AsyncIterator[PostgresTransaction]:
-        """``keeps_plans``: for statements that find a few rows by key. The server reuses generic plans instead of
-        planning for each list of keys, which costs several times as much as finding the rows.
+        """Open a transaction. ``keeps_plans`` is for statements that find a few rows by key.
+
+        The server then reuses generic plans. Planning for each list of keys would cost several times as much as finding
+        the rows.
         """
         require_none_open()
         connection = await self._connect(f"{self._begin}; {_KEEPS_PLANS}" if keeps_plans else self._begin)
@@ -248,7 +253,7 @@ class PostgresDatabase:
             raise
         else:
             failed = transaction.failure
-            # Shielded: cancelling the caller now does not cancel a commit that has begun.
+            # Shielded, because cancelling the caller now must not cancel a commit that has begun.
             await asyncio.shield(self._finish(transaction, connection, commit=failed is None))
             if failed is not None:
                 raise failed
@@ -273,7 +278,7 @@ class PostgresDatabase:
         return await (at_once(self, work) if key is None else in_turn(self, key, work))
 
     async def state(self) -> str:
-        # Two equal snapshots show the same rows: they name every transaction that is not visible.
+        # Two equal snapshots see the same rows, because a snapshot lists every transaction that is not visible.
         async with self.reader() as reader:
             row = await reader.fetch_one("select cast(pg_current_snapshot() as text) as snapshot")
         return "" if row is None else str(row["snapshot"])
@@ -283,7 +288,7 @@ class PostgresDatabase:
             try:
                 return await self._write_once(work)
             except TransactionConflict:
-                # The winner needs a moment; jitter keeps two losers from colliding again.
+                # The winner needs a moment. Jitter keeps two losers from colliding again.
                 await asyncio.sleep(_RETRY_SECONDS * 2**attempt * (0.5 + random.random()))  # noqa: S311 - no secret
         return await self._write_once(work)
 
@@ -302,12 +307,12 @@ class PostgresDatabase:
             return value
 
     async def _connect(self, begin: str) -> Connection:
-        """A connection in a new transaction; connections that the server has closed in between are skipped."""
+        """Return a connection in a new transaction. Connections that the server has closed in the meantime are skipped."""
         for _ in range(self._pool.get_max_size()):
             try:
                 return await self._connect_once(begin)
             except _Stale:
-                continue  # nothing was executed on it, and it has left the pool
+                continue  # nothing was executed on the connection, and it is no longer in the pool
         return await self._connect_once(begin)
 
     async def _connect_once(self, begin: str) -> Connection:
@@ -326,8 +331,10 @@ class PostgresDatabase:
         return connection
 
     async def _drop(self, connection: Connection) -> None:
-        """Remove it from the pool. A closed connection belongs to the pool again and cannot be terminated a second
-        time; nor can it be given back to a pool that was terminated in between.
+        """Remove a connection from the pool.
+
+        Errors are ignored: a closed connection belongs to the pool again and cannot be terminated a second time, and a
+        pool that was terminated in the meantime does not take connections back.
         """
         with contextlib.suppress(asyncpg.InterfaceError):
             connection.terminate()
@@ -335,7 +342,7 @@ class PostgresDatabase:
             await self._pool.release(connection)
 
     def _finish(self, transaction: PostgresTransaction, connection: Connection, *, commit: bool) -> asyncio.Task[None]:
-        """End the transaction in a task of its own, which survives cancellation of the caller."""
+        """End the transaction in a separate task, which survives cancellation of the caller."""
         task = asyncio.create_task(self._end(transaction, connection, commit=commit))
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
@@ -348,14 +355,14 @@ class PostgresDatabase:
                 await _commit(connection)
                 run_calls(transaction.calls)
             else:
-                # After a cancelled statement the server's reply may never come, so the wait is bounded.
+                # After a cancelled statement, the server's reply might never come, so the wait is limited.
                 await connection.execute("rollback", timeout=_ROLLBACK_SECONDS)
         except _LOST as failure:
             await self._drop(connection)
             if commit:
                 raise meaning(failure) from failure
         except BaseException:
-            # Its state is unknown, so it must not be used again.
+            # The state of the connection is unknown, so it must not be used again.
             await self._drop(connection)
             raise
         else:
@@ -363,8 +370,8 @@ class PostgresDatabase:
 
 
 async def _as_soon_as_one_is_free(connect: Callable[[], Awaitable[T]]) -> T:
-    """Retry while the server has no free connection, which ends when any client closes one. Raises the last error of
-    ``connect``.
+    """Retry while the server has no free connection; one becomes free when any client disconnects. Raises the last
+    error of ``connect``.
     """
     loop = asyncio.get_running_loop()
     gives_up_at = loop.time() + _ACQUIRE_SECONDS
@@ -396,7 +403,7 @@ def _bind(sql: str, parameters: Mapping[str, object]) -> tuple[str, list[object]
 
 
 def meaning(failure: BaseException) -> BaseException:
-    """Translate an asyncpg error to the port's; others, such as a syntax error, stay unchanged."""
+    """Translate an asyncpg error to the port's error. Others, such as a syntax error, are returned unchanged."""
     translated: BaseException
     match failure:
         case asyncpg.UniqueViolationError():
@@ -412,9 +419,9 @@ def meaning(failure: BaseException) -> BaseException:
         case (
             asyncpg.SerializationError()
             | asyncpg.DeadlockDetectedError()
-            # The server, or our role, has a lock_timeout: the holder of the row will release it.
+            # The server or our role has a lock_timeout. The transaction that holds the row will release it.
             | asyncpg.LockNotAvailableError()
-            # A revision changed a table under a prepared statement, which asyncpg has now dropped.
+            # A migration changed a table under a prepared statement, which asyncpg has now dropped.
             | asyncpg.InvalidCachedStatementError()
             | asyncpg.OutdatedSchemaCacheError()
         ):
@@ -438,7 +445,7 @@ def meaning(failure: BaseException) -> BaseException:
         case asyncpg.NumericValueOutOfRangeError():
             translated = InvalidInput("", UNSTORABLE_NUMBER)
         case asyncpg.InternalClientError():
-            # The server is closing this connection; asyncpg has received that and not yet acted on it.
+            # The server is closing this connection, and asyncpg has received that but not handled it yet.
             translated = DatabaseUnavailable("the connection to the database was lost")
         case asyncpg.InterfaceError() if "closed" in str(failure) or "released" in str(failure):
             translated = DatabaseUnavailable("the connection to the database was lost")
@@ -449,15 +456,19 @@ def meaning(failure: BaseException) -> BaseException:
 
 
 def check_schema_name(schema: str) -> str:
-    """The name of a schema: lower-case letters, digits and underscores, so that quoting is never in question."""
+    """Return the schema name if it is valid: lower-case letters, digits and underscores, so that it never needs
+    quoting.
+    """
     if not _SCHEMA_NAME.fullmatch(schema):
         raise ValueError(f"a schema is named by lower-case letters, digits and underscores, not {schema!r}")
     return schema
 
 
 def open_pool(url: str, *, connections: int, hung_seconds: float) -> "asyncpg.Pool[Any]":
-    """A pool, to be awaited, that serves any schema of the database. ``hung_seconds``: an open transaction in which nothing
-    happens for as long is ended by the server, the last resort for a process that hangs.
+    """Return a connection pool, to be awaited, that can serve any schema of the database.
+
+    ``hung_seconds``: the server ends an open transaction that is idle for this long, as the last resort for a process
+    that hangs.
     """
     return asyncpg.create_pool(
         url,
@@ -468,11 +479,12 @@ def open_pool(url: str, *, connections: int, hung_seconds: float) -> "asyncpg.Po
         server_settings={
             "search_path": "",
             "timezone": "UTC",
-            # Statements here take milliseconds; JIT compilation or parallel workers take hundreds, and the planner
-            # chooses them where it overestimates the rows.
+            # Statements here take milliseconds. JIT compilation and parallel workers take hundreds, and the planner
+            # chooses them if it overestimates the number of rows.
             "jit": "off",
             "max_parallel_workers_per_gather": "0",
-            # With the default of 4 MB a search for a common word forgets which rows matched, and reads whole pages.
+            # With the default of 4 MB, a search for a common word no longer tracks single rows and has to read whole
+            # pages.
             "work_mem": "32MB",
             "idle_in_transaction_session_timeout": str(int(hung_seconds * 1000)),
         },
@@ -488,7 +500,7 @@ async def open_postgres(
     transaction_seconds: float = 2.0,
     reader_seconds: float = 10.0,
 ) -> PostgresDatabase:
-    """Open a pool of connections for one schema. Raises DatabaseUnavailable where the server does not answer."""
+    """Open a connection pool for one schema. Raises DatabaseUnavailable if the server does not answer."""
     check_schema_name(schema)
     try:
         hung_seconds = max(transaction_seconds, reader_seconds) * 2

@@ -1,6 +1,6 @@
-"""Dump of a PostgreSQL schema: read in one REPEATABLE READ transaction, loaded by COPY.
+"""Dump of a PostgreSQL schema: read in one REPEATABLE READ transaction, loaded with COPY.
 
-Needs no program of the server (``pg_dump``) and does not block writers.
+It needs no server program such as ``pg_dump`` and does not block writers.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -33,7 +33,7 @@ _REFERENCES = """
 
 
 class PostgresContents:
-    """A schema in a transaction with one snapshot."""
+    """The contents of a schema, read in a transaction with one snapshot."""
 
     def __init__(self, connection: "asyncpg.Connection[Any]", schema: str, tables: Sequence[DatabaseTable]) -> None:
         self._connection = connection
@@ -49,7 +49,7 @@ class PostgresContents:
 
 @asynccontextmanager
 async def reading(url: str, schema: str) -> AsyncIterator[PostgresContents]:
-    """The schema as it is now."""
+    """Open a snapshot of the schema."""
     check_schema_name(schema)
     async with _connected(url) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         yield PostgresContents(connection, schema, await _tables(connection, schema))
@@ -70,13 +70,13 @@ class PostgresLoading:
 
 @asynccontextmanager
 async def loading(url: str, schema: str) -> AsyncIterator[PostgresLoading]:
-    """Load a dump in place of a schema's rows, in one transaction. Raises ValueError for broken references."""
+    """Replace the rows of a schema with a dump, in one transaction. Raises ValueError for broken references."""
     check_schema_name(schema)
     async with _connected(url) as connection:
         try:
             async with connection.transaction():
                 for table in reversed(await _tables(connection, schema)):
-                    # Rows that migrations inserted. Append-only tables refuse deletes, and are empty.
+                    # Remove the rows that migrations inserted. Append-only tables reject deletes and are empty.
                     if await connection.fetchval(f'select exists (select 1 from "{schema}"."{table.name}")'):
                         await connection.execute(f'delete from "{schema}"."{table.name}"')
                 yield PostgresLoading(connection, schema)
@@ -108,7 +108,7 @@ async def _tables(connection: "asyncpg.Connection[Any]", schema: str) -> list[Da
 
 
 async def drop_schema(url: str, schema: str) -> None:
-    """Drop a schema with everything in it, if it exists."""
+    """Drop a schema with everything in it. Does nothing if it does not exist."""
     check_schema_name(schema)
     async with _connected(url) as connection:
         await connection.execute(f'drop schema if exists "{schema}" cascade')

@@ -1,4 +1,4 @@
-"""Reseal columns under the newest sealing key, so that an older key can be dropped."""
+"""Reseal columns with the newest sealing key, so that an older key can be removed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A column of sealed values: the column that identifies the row, and the purpose its value was sealed for."""
+    """A column of sealed values, with the column that identifies the row and the purpose for which the values were
+    sealed.
+    """
 
     table: str
     name: str
@@ -22,10 +24,10 @@ class Sealed:
 async def reseal(
     db: Database, sealer: Sealer, columns: Sequence[Sealed], *, passes_over_lost: bool = False
 ) -> tuple[int, int]:
-    """Reseal values sealed by an older key; returns how many values there are and how many were stale.
+    """Reseal the values that were sealed with an older key. Returns how many values exist and how many were stale.
 
-    Can be run again at any time, beside programs that know both keys. Raises CannotUnseal for a value whose key is
-    gone, unless such values are skipped.
+    It can be repeated at any time, also while programs that know both keys are running. Raises CannotUnseal for a value
+    whose key is gone, unless such values are skipped.
     """
     seen = stale = 0
     for kind in columns:
@@ -61,7 +63,7 @@ def _page(w: Writer, sealer: Sealer, kind: Sealed, after: str, passes_over_lost:
             raise
         resealed += 1
         w.execute(
-            # Another process may have given the row a new value since.
+            # Another process might have given the row a new value since.
             f"update {table} set {column} = :fresh where {name} = :name and {column} = :sealed",
             fresh=fresh,
             name=row["name"],

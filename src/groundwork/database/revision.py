@@ -45,8 +45,8 @@ def apply(script: str) -> None:
 
 
 def apply_folder(folder: Path) -> None:
-    """Run every ``*.sql`` file of a folder in the order of their names; ``*.sqlite.sql`` and ``*.postgresql.sql`` are for one
-    engine only.
+    """Run every ``*.sql`` file of a folder in the order of their names. ``*.sqlite.sql`` and ``*.postgresql.sql`` are
+    for one engine only.
     """
     own = engine()
     for path in sorted(folder.glob("*.sql")):
@@ -60,12 +60,14 @@ def execute(statement: str) -> None:
 
 
 def engine() -> str:
-    """``sqlite`` or ``postgresql``, for the rare revision where the engines differ."""
+    """Return ``sqlite`` or ``postgresql``, for the rare revision where the engines differ."""
     return str(op.get_bind().dialect.name)
 
 
 def _with_whole_triggers(script: str) -> Iterator[str]:
-    """Statements in a trigger of SQLite end in semicolons, too: it ends where SQLite itself says so."""
+    """Yield statements, keeping SQLite triggers whole. Statements inside a trigger also end with semicolons, so SQLite
+    decides where it ends.
+    """
     begun = ""
     for piece in statements.split(script):
         begun += f"{piece};\n"

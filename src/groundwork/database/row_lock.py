@@ -1,4 +1,4 @@
-"""Row locks that are taken once per transaction, also when many pieces of work in it ask for the same row."""
+"""Row locks that are taken at most once per transaction, even if several pieces of work in it request the same row."""
 
 from collections.abc import Collection
 
@@ -7,9 +7,9 @@ from groundwork.database.transaction import Transaction
 
 
 async def hold(tx: Transaction, table: str, column: str, value: str) -> None:
-    """Lock the row until the transaction ends; no error where it does not exist.
+    """Lock a row until the transaction ends. It is not an error if the row does not exist.
 
-    The statement returns nothing of the row: read it afterwards. SQLite has one writer, so there is nothing to lock.
+    The statement returns nothing from the row, so read it afterwards. SQLite has only one writer and needs no lock.
     """
     if tx.engine == "sqlite":
         return
@@ -22,7 +22,7 @@ async def hold(tx: Transaction, table: str, column: str, value: str) -> None:
 
 
 async def hold_each(tx: Transaction, table: str, column: str, values: Collection[str]) -> None:
-    """``hold`` for several rows, in the order of their primary key ``id``."""
+    """Do the same as ``hold`` for several rows, in the order of their primary key ``id``."""
     if tx.engine == "sqlite" or not values:
         return
     await tx.fetch(
@@ -31,10 +31,10 @@ async def hold_each(tx: Transaction, table: str, column: str, values: Collection
 
 
 async def take_turn(tx: Transaction, name: str) -> bool:
-    """Take the lock with this name until the transaction ends; False where another transaction has it.
+    """Try to take the lock with this name until the transaction ends. Returns False if another transaction has it.
 
-    For what is counted before it is done and has no row to lock: requests at the same moment would all find the same
-    number. SQLite has one writer, so there it is always free.
+    Used to count something before adding to it when there is no row to lock: concurrent requests would all see the same
+    count. SQLite has only one writer, so there the lock is always free.
     """
     if tx.engine == "sqlite":
         return True

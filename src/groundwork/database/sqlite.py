@@ -1,4 +1,7 @@
-"""The database port on an SQLite file: one writer thread with group commit, a few readers, one for short reads (docs/decisions/0003)."""
+"""The database port on an SQLite file (docs/decisions/0003).
+
+One writer thread with group commit, a few readers, and one thread for short reads.
+"""
 
 import asyncio
 import sqlite3
@@ -29,7 +32,7 @@ _ENDED = RuntimeError("this transaction's block has ended")
 
 
 class SqliteTransaction:
-    """The ``Transaction`` of one block: each verb is one hop to the writer thread."""
+    """The ``Transaction`` of one block. Each call is one hop to the writer thread."""
 
     def __init__(self, member: Interactive) -> None:
         self._member = member
@@ -69,11 +72,13 @@ class SqliteTransaction:
         self._member.calls.append(call)
 
     def begin(self, now: Instant) -> None:
-        """The writer thread has opened it, and may have rolled it back already, where the event loop was busy for long."""
+        """Called when the writer thread has opened the transaction. If the event loop was busy for long, it might
+        already be rolled back.
+        """
         self._now = now
 
     def end(self, why: BaseException) -> None:
-        """Refuse everything from now on with ``why``, unless an earlier failure is stored."""
+        """Reject all further calls with ``why``, unless an earlier failure is stored."""
         why = self._doom(why)
         for answer in self._pending:
             if not answer.done():
@@ -93,11 +98,12 @@ class SqliteTransaction:
         try:
             return await answer
         except asyncio.CancelledError:
-            # It is unknown whether the statement ran: such a transaction must not be committed.
+            # It is unknown whether the statement ran, so the transaction must not be committed.
             self._doom(RuntimeError("a statement of this transaction was cancelled"))
             raise
         except Exception as failure:
-            # Concurrent requests get no answer where the whole transaction was lost.
+            # If the whole transaction was lost, other requests in flight get no answer from the writer thread, so they
+            # fail here.
             self.end(failure)
             raise
         finally:
@@ -105,7 +111,7 @@ class SqliteTransaction:
 
 
 class SqliteDatabase:
-    """One SQLite file. Made by ``open_sqlite`` inside the event loop that will use it."""
+    """One SQLite file. Created by ``open_sqlite`` inside the event loop that will use it."""
 
     def __init__(self, writer: WriterThread, readers: ReaderPool, short_reads: ShortReads) -> None:
         self._writer = writer
@@ -132,7 +138,7 @@ class SqliteDatabase:
         try:
             transaction.begin(await opened)
         except BaseException:
-            # Cancelled while queued: the writer thread skips it, or finds this if it has just begun.
+            # Cancelled while queued. The writer thread skips the member, or finds this request if it has just begun.
             member.asks.put(WriterRequest(Verb.ROLLBACK, "", None, done))
             _give_up(done)
             raise
@@ -151,7 +157,7 @@ class SqliteDatabase:
             failed = transaction.failure
             transaction.end(_ENDED)
             member.asks.put(WriterRequest(Verb.COMMIT if failed is None else Verb.ROLLBACK, "", None, done))
-            # Cancelling this wait does not cancel the commit: the writer thread goes on.
+            # Cancelling this wait does not cancel the commit, because the writer thread continues.
             await done
             if failed is not None:
                 raise failed
@@ -168,7 +174,8 @@ class SqliteDatabase:
         return value
 
     async def state(self) -> str:
-        # ``data_version`` counts commits of other connections (sqlite.org/pragma.html); that of short reads makes none.
+        # ``data_version`` counts the commits of other connections (sqlite.org/pragma.html). The connection for short
+        # reads makes none itself.
         return str(await self.read(lambda reader: _one(reader, "pragma data_version")))
 
     async def write(self, work: Callable[[Writer], T], /) -> T:
@@ -181,7 +188,9 @@ class SqliteDatabase:
         return await at_once(self, work)
 
     def wal_bytes(self) -> int:
-        """Size of the write-ahead log: a metric with a bound (``WAL_BOUND_BYTES`` and one reader's limit of writes)."""
+        """Size of the write-ahead log, as a metric. It is bounded by ``WAL_BOUND_BYTES`` plus what is written during
+        one reader's time limit.
+        """
         return self._writer.wal_bytes()
 
     async def close(self) -> None:
@@ -197,13 +206,15 @@ def _one(reader: PlainReader, sql: str) -> object:
 
 
 def _give_up(done: "asyncio.Future[None]") -> None:
-    """Nobody will await this future: mark its exception as retrieved, so that it is not reported."""
+    """Mark the exception of a future that nobody will await as retrieved, so that asyncio does not report it."""
     if not done.cancel() and not done.cancelled():
         done.exception()
 
 
 async def _listen(done: "asyncio.Future[None]", failure: BaseException) -> None:
-    """Wait for the end of a failed member's group; rows that it read in a rolled-back group never existed."""
+    """Wait for the end of a failed member's group. If the group is rolled back, rows that the member read never
+    existed.
+    """
     try:
         await done
     except Exception as lost:
@@ -222,7 +233,8 @@ def open_sqlite(
     wal_bound_bytes: int = WAL_BOUND_BYTES,
 ) -> SqliteDatabase:
     """Open an SQLite file, creating it and its folder if needed. Call it inside the event loop that will use it."""
-    # Its log and index get the mode of the file: password hashes and e-mail addresses are private to this user.
+    # The write-ahead log and its index get the file's mode. Password hashes and e-mail addresses must be private to
+    # this user.
     private_file.touch(path)
     return SqliteDatabase(
         WriterThread(path, clock, transaction_seconds, wal_bound_bytes),

@@ -1,7 +1,8 @@
 """Opening SQLite files, running statements, and translating SQLite errors.
 
-WAL with ``synchronous=FULL``: every COMMIT is on the disk before it returns. Foreign keys are on. Other processes
-(``openmeet pds check`` beside a running server) may write the same file: the busy timeout waits for them.
+The mode is WAL with ``synchronous=FULL``: every COMMIT is on the disk before it returns. Foreign keys are on. Other
+processes can write the same file (such as ``openmeet pds check`` while the server is running); the busy timeout waits
+for them.
 """
 
 import sqlite3
@@ -24,12 +25,12 @@ from groundwork.errors import InvalidInput
 
 BUSY_TIMEOUT_MS = 5000
 
-# What SQLite stores.
+# The types of values that SQLite stores.
 _Stored = str | bytes | int | float | None
 
 _UNIQUE = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID"}
 _CHECK = {"SQLITE_CONSTRAINT_CHECK", "SQLITE_CONSTRAINT_NOTNULL", "SQLITE_CONSTRAINT_DATATYPE"}
-# Primary result codes (the low byte of the extended ones) that say the store, not the statement, is at fault.
+# Primary result codes (the low byte of the extended ones) that mean the store is at fault and not the statement.
 _STORE_FAULTS = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -44,13 +45,13 @@ _STORE_FAULTS = {
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
-    """Open (and create) the file for its one writer. Only the writer thread may use it."""
+    """Open (and create) the file for its only writer. Only the writer thread may use the connection."""
     connection = _connect(f"{path.absolute().as_uri()}?mode=rwc", cached_statements=1024)
     connection.execute("pragma journal_mode = wal").fetchall()
     connection.execute("pragma synchronous = full")
     connection.execute("pragma foreign_keys = on")
     connection.execute("pragma cache_size = -8000")
-    # What is deleted is overwritten: somebody may have asked for it to be gone.
+    # Deleted data is overwritten, because someone may have asked for it to be erased.
     connection.execute("pragma secure_delete = on").fetchall()
     return connection
 
@@ -73,7 +74,7 @@ def _connect(uri: str, *, cached_statements: int) -> sqlite3.Connection:
         cached_statements=cached_statements,
     )
     connection.row_factory = sqlite3.Row
-    # SQLite's own knows the letters of ASCII alone: names with others were found on PostgreSQL only.
+    # SQLite's own function knows only ASCII letters, so names with other letters would be found on PostgreSQL only.
     connection.create_function("lower", 1, _lower, deterministic=True)
     return connection
 
@@ -83,12 +84,12 @@ def _lower(value: _Stored) -> _Stored:
 
 
 def fetch(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, object]) -> list[sqlite3.Row]:
-    """All rows of one statement."""
+    """Run one statement and return all its rows."""
     return run(connection, sql, parameters).fetchall()
 
 
 def execute(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, object]) -> int:
-    """Run one statement; the number of rows that it touched."""
+    """Run one statement and return the number of rows that it changed."""
     cursor = run(connection, sql, parameters)
     if cursor.description is not None:
         return len(cursor.fetchall())
@@ -113,7 +114,7 @@ def run(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, objec
     return connection.execute(statement.text, parameters)
 
 
-# Errors that an operator can repair, in words.
+# Errors that an operator can fix, as sentences.
 _EXPLANATIONS = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_READONLY: "its file or disk is read-only",
@@ -127,13 +128,13 @@ def _require_fitting(statement: statements.SqlStatement, parameters: Mapping[str
     if parameters.keys() != statement.wanted:
         statement.check(parameters)
     for value in parameters.values():
-        # SQLite would store it, and PostgreSQL refuse the same row.
+        # SQLite would store this text, but PostgreSQL would reject the same row.
         if type(value) is str and "\0" in value:
             raise InvalidInput("", UNSTORABLE_TEXT)
 
 
 def meaning(failure: BaseException) -> BaseException:
-    """Translate an sqlite3 error to the port's; others, such as a syntax error, stay unchanged."""
+    """Translate an sqlite3 error to the port's error. Others, such as a syntax error, are returned unchanged."""
     if isinstance(failure, UnicodeEncodeError):
         return InvalidInput("", UNSTORABLE_TEXT)
     if isinstance(failure, OverflowError):
@@ -144,7 +145,7 @@ def meaning(failure: BaseException) -> BaseException:
     code = getattr(failure, "sqlite_errorcode", 0) & 0xFF
     translated: BaseException
     if code == sqlite3.SQLITE_CONSTRAINT:
-        # "UNIQUE constraint failed: events.slug": SQLite tells no more than what follows the colon.
+        # "UNIQUE constraint failed: events.slug": SQLite reports only what follows the colon.
         constraint = str(failure).partition(": ")[2] or str(failure)
         if name in _UNIQUE:
             translated = UniqueViolated(constraint)

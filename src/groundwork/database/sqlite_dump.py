@@ -1,6 +1,6 @@
 """Dump of an SQLite file: copied page by page as one snapshot while others write, then read from the copy.
 
-The copy holds one snapshot while it runs (some hundred megabytes a second); without that, every commit would restart
+The copy holds one snapshot while it runs (some hundred megabytes a second). Without that, every commit would restart
 the copy, and on a busy server it would never end. Writes made during the copy stay in the write-ahead log.
 """
 
@@ -17,12 +17,12 @@ from groundwork.database.sqlite_connection import meaning
 from groundwork.database.table_order import DERIVED_PREFIX, ROWS_AT_ONCE, DatabaseTable, Rows, in_order
 from groundwork.threads import on_thread
 
-# Interval at which a cancelled caller is noticed.
+# Interval at which the copy checks whether its caller was cancelled.
 _PAGES_AT_ONCE = 4096
 
 
 class SqliteContents:
-    """A copy that has no writer."""
+    """The contents of a copy that nobody writes."""
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
@@ -35,7 +35,7 @@ class SqliteContents:
             while rows := await on_thread(cursor.fetchmany, ROWS_AT_ONCE):
                 yield rows
         finally:
-            # A cancelled reader may arrive after the copy and its cursor were closed.
+            # A cancelled reader can get here after the copy and its cursor were closed.
             with contextlib.suppress(sqlite3.ProgrammingError):
                 cursor.close()
 
@@ -45,10 +45,10 @@ class SqliteContents:
 
 @asynccontextmanager
 async def reading(path: Path, scratch: Path) -> AsyncIterator[SqliteContents]:
-    """The file as of now; the copy is removed at the end of the block."""
+    """Open a copy of the current file. The copy is removed at the end of the block."""
     copy = scratch / "contents.db"
     try:
-        # A thread that went on would leave a copy of everything behind.
+        # A thread that continued would leave a complete copy behind.
         await on_thread(copy_file, path, copy)
         contents = SqliteContents(copy)
         try:
@@ -61,7 +61,7 @@ async def reading(path: Path, scratch: Path) -> AsyncIterator[SqliteContents]:
 
 
 def copy_file(path: Path, copy: Path) -> None:
-    """Copy a database that may be in use. Raises the port's failures."""
+    """Copy a database that might be in use. Raises the port's failures."""
     copy.unlink(missing_ok=True)
     private_file.touch(copy)
     try:
@@ -72,7 +72,7 @@ def copy_file(path: Path, copy: Path) -> None:
             source.execute("begin")
             source.execute("select count(*) from sqlite_master").fetchone()
             source.backup(target, pages=_PAGES_AT_ONCE)
-            # The copy is one file: it is read once, then deleted or moved.
+            # The copy is a single file without a write-ahead log: it is read once and then deleted or moved.
             target.execute("pragma journal_mode = delete").fetchone()
     except sqlite3.Error as failure:
         copy.unlink(missing_ok=True)
@@ -80,7 +80,7 @@ def copy_file(path: Path, copy: Path) -> None:
 
 
 def tables_of(connection: sqlite3.Connection) -> list[DatabaseTable]:
-    """The tables of a file, in order."""
+    """Return the tables of a file, in order."""
     names = [
         row[0]
         for row in connection.execute("select name from sqlite_master where type = 'table'")
@@ -92,7 +92,7 @@ def tables_of(connection: sqlite3.Connection) -> list[DatabaseTable]:
 
 
 class SqliteLoading:
-    """A file that nobody else has open."""
+    """A file that nobody else has open, being filled."""
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
@@ -109,8 +109,8 @@ class SqliteLoading:
         await on_thread(self._put, statement, rows)
 
     def _put(self, statement: str, rows: Rows) -> None:
-        # Closed on this thread: a cursor that another thread releases resets the statement, which the connection reuses
-        # for the next rows, while they are being written.
+        # The cursor is closed on this thread. If another thread released it, that would reset the statement, which the
+        # connection already reuses for the next rows.
         self._connection.executemany(statement, rows).close()
 
     def commit(self) -> None:
@@ -124,7 +124,7 @@ class SqliteLoading:
 
 @asynccontextmanager
 async def loading(path: Path) -> AsyncIterator[SqliteLoading]:
-    """All rows in one transaction."""
+    """Load all rows in one transaction."""
     load = SqliteLoading(path)
     try:
         await on_thread(load.begin)

@@ -1,8 +1,8 @@
 """Readers of an SQLite file: a few read-only connections, each with its own thread.
 
-A reader has its connection to itself inside its ``async with`` block and sees one consistent state, that of its first
-statement. It holds a snapshot from then to the end of the block, which keeps the write-ahead log from shrinking: after
-``limit_seconds`` it is closed with ReadTooLong. Longer reads use pages.
+Inside its ``async with`` block, a reader has its connection to itself and sees one consistent state, that of its first
+statement. It holds this snapshot until the end of the block, which prevents the write-ahead log from shrinking. After
+``limit_seconds`` it is therefore closed with ReadTooLong. Longer reads use pages.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from groundwork.clock import Clock, Instant
 from groundwork.database import sqlite_connection as driver
 from groundwork.database.transaction import DatabaseUnavailable, Engine, ReadTooLong, TransactionTooLong
 
-# Virtual machine steps between two checks for a cancelled caller, about a millisecond.
+# Virtual machine steps between two checks for a cancelled caller; about a millisecond.
 _STEPS_BETWEEN_CHECKS = 50_000
 
 _TOO_LONG = "the read took too long; read in pages"
@@ -44,13 +44,13 @@ class _ReaderThread:
         self._running: _ReaderRequest | None = None
         self.ended: asyncio.Future[None] = loop.create_future()
         self.connection = driver.connect_reader(path)
-        # Unlike ``interrupt``, which is lost when it comes just before the statement starts, this is polled.
+        # Polled. In contrast, a call to ``interrupt`` is lost if it comes just before the statement starts.
         self.connection.set_progress_handler(self._is_unwanted, _STEPS_BETWEEN_CHECKS)
         self._thread = threading.Thread(target=self._run, name=f"sqlite-reader {path.name}", daemon=True)
         self._thread.start()
 
     def ask(self, work: Callable[[], Any], is_unwanted: Callable[[], bool]) -> "asyncio.Future[Any]":
-        """Run ``work`` on the thread; it stops when its caller is cancelled or ``is_unwanted`` says so."""
+        """Run ``work`` on the thread. It stops if its caller is cancelled or ``is_unwanted`` returns True."""
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._asks.put(_ReaderRequest(work, answer, is_unwanted))
         return answer
@@ -76,7 +76,7 @@ class _ReaderThread:
         return ask is not None and (ask.answer.cancelled() or ask.is_unwanted())
 
     def _call_in_loop(self, future: "asyncio.Future[Any]", value: object, failure: BaseException | None) -> None:
-        if not self._loop.is_closed():  # else there is no caller any more
+        if not self._loop.is_closed():  # otherwise there is no caller any longer
             self._loop.call_soon_threadsafe(_resolve, future, value, failure)
 
 
@@ -102,7 +102,7 @@ class SqliteReader:
         try:
             rows: list[sqlite3.Row] = await self._thread.ask(lambda: self._fetch(sql, parameters), self._is_over)
         except TransactionTooLong:
-            # A statement with a caller is stopped by age only.
+            # While the caller waits for a statement, only the time limit stops it.
             raise ReadTooLong(_TOO_LONG) from None
         return rows
 
@@ -111,7 +111,7 @@ class SqliteReader:
         return rows[0] if rows else None
 
     def expire(self) -> None:
-        """Release the snapshot before the block has ended."""
+        """End the reader at its time limit, before its block has ended."""
         self.end(ReadTooLong(_TOO_LONG))
 
     def end(self, why: BaseException) -> None:
@@ -137,7 +137,7 @@ class SqliteReader:
 
 
 class ReaderPool:
-    """Pool of read-only connections, most recently used first; waiters in FIFO order."""
+    """Pool of read-only connections, most recently used first. Waiting callers are served in FIFO order."""
 
     def __init__(self, path: Path, clock: Clock, *, size: int, limit_seconds: float) -> None:
         self._path = path
@@ -151,7 +151,7 @@ class ReaderPool:
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[SqliteReader]:
-        """A reader for the duration of the block."""
+        """Open a reader for the duration of the block."""
         thread = await self._take()
         reader = SqliteReader(thread, self._clock.now())
         timer = asyncio.get_running_loop().call_later(self._limit, reader.expire)
@@ -163,7 +163,7 @@ class ReaderPool:
             self._give(thread)
 
     async def close(self) -> None:
-        """End every thread; readers that are in use finish first."""
+        """End every thread. Readers in use finish first."""
         self._closed = True
         while self._waiting:
             waiter = self._waiting.popleft()

@@ -1,7 +1,7 @@
 """Short reads of an SQLite file: plain functions, one hop each, on one connection with its own thread.
 
 A hop between threads costs more than finding a row. Reads that were requested while the thread was busy run together
-and are answered together, so that under load they share a hop. Long reads do not belong here, because the others wait
+and are answered together, so that they share a hop under load. Long reads do not belong here, because the others wait
 for them; they use a reader and pages.
 """
 
@@ -18,10 +18,10 @@ from groundwork.clock import Clock, Instant
 from groundwork.database import sqlite_connection as driver
 from groundwork.database.transaction import DatabaseUnavailable, PlainReader, ReadTooLong, TransactionTooLong
 
-# Virtual machine steps between two checks of the time, about a millisecond.
+# Virtual machine steps between two checks of the time; about a millisecond.
 _STEPS_BETWEEN_CHECKS = 50_000
 
-# The first caller waits for the last.
+# Limits of a group, because its first caller waits for its last.
 _TOGETHER = 16
 
 
@@ -37,7 +37,7 @@ class _ShortReadResult(NamedTuple):
 
 
 class _Connected:
-    """``PlainReader`` of one function."""
+    """The ``PlainReader`` of one function."""
 
     __slots__ = ("_connection", "_now")
 
@@ -58,7 +58,7 @@ class _Connected:
 
 
 class ShortReads:
-    """The thread; it starts with the first read."""
+    """The thread for short reads. It starts with the first read."""
 
     def __init__(self, path: Path, clock: Clock, *, limit_seconds: float) -> None:
         self._path = path
@@ -72,7 +72,7 @@ class ShortReads:
         self._ended: asyncio.Future[None] = self._loop.create_future()
 
     def ask(self, work: Callable[[PlainReader], Any]) -> "asyncio.Future[Any]":
-        """Queue a short read; returns the future of what ``work`` returns. Raises DatabaseUnavailable after
+        """Queue a short read and return a future for the result of ``work``. Raises DatabaseUnavailable after
         :meth:`close`.
         """
         if self._is_closed:
@@ -88,7 +88,7 @@ class ShortReads:
         return answer
 
     async def close(self) -> None:
-        """End the thread; what was asked before is answered."""
+        """End the thread. Reads that were queued before are answered."""
         if not self._is_closed:
             self._is_closed = True
             self._asks.put(None)
@@ -128,7 +128,7 @@ class ShortReads:
         return _ShortReadResult(ask.answer, value, failure)
 
     def _call_in_loop(self, call: Callable[[Any], None], about: object) -> None:
-        if not self._loop.is_closed():  # else there is no caller any more
+        if not self._loop.is_closed():  # otherwise there is no caller any longer
             self._loop.call_soon_threadsafe(call, about)
 
 

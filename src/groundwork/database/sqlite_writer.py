@@ -1,14 +1,14 @@
-"""The one writer of an SQLite file: a thread that runs members one after another and commits them in groups.
+"""The only writer of an SQLite file: a thread that runs members one after another and commits them in groups.
 
-A member is a plain function (``Plain``) or an interactive transaction (``Interactive``), each in a savepoint of its
-own. Members that wait when one ends join its group; one COMMIT, one fsync, makes the group durable. Only then are
-callers answered: a member that failed may have read rows of earlier members, so it waits too.
+A member is a plain function (``Plain``) or an interactive transaction (``Interactive``), each in its own savepoint.
+Members that are waiting when one ends join its group. One COMMIT, with one fsync, makes the group durable. Only then do
+callers get their results. This includes failed members, because they might have read rows of earlier members.
 
-- A member that fails rolls back its savepoint alone. When COMMIT fails, or SQLite rolled back the whole transaction
+- A member that fails rolls back only its own savepoint. If COMMIT fails, or SQLite rolled back the whole transaction
   (disk full), every member of the group fails and no ``after_commit`` callback runs.
 - A member has ``limit_seconds``; then it is rolled back with TransactionTooLong. A statement that reaches the limit is
-  interrupted; if it was writing, SQLite rolls back the whole group.
-- The event loop's side of a member (futures, callbacks after the commit) is touched by the event loop only.
+  interrupted. If it was writing, SQLite rolls back the whole group.
+- Only the event loop touches its side of a member (futures, callbacks after the commit).
 """
 
 import asyncio
@@ -29,28 +29,29 @@ from groundwork.database import sqlite_connection as driver
 from groundwork.database.after_commit import run_calls
 from groundwork.database.transaction import DatabaseUnavailable, TransactionTooLong, Writer
 
-# A group ends when no member waits, or at these limits: the first caller must not wait for a hundred others.
+# A group ends when no member is waiting, or at these limits, because the first caller must not wait for a hundred
+# others.
 GROUP_MEMBERS = 512
 GROUP_SECONDS = 0.005
 
-# Virtual machine steps between two checks of the time, about a millisecond.
+# Virtual machine steps between two checks of the time; about a millisecond.
 _STEPS_BETWEEN_CHECKS = 50_000
 
-# The log is checkpointed every 1000 pages (SQLite's default). A reader's snapshot can prevent that; above this size the
-# writer waits a moment for readers, twice a second, until it could truncate the log. Readers are closed after their
-# limit, so the log is bounded by this and what is written during one such limit.
+# The write-ahead log is checkpointed every 1000 pages (SQLite's default). A reader's snapshot can prevent that. Above
+# this size, the writer waits a moment for readers, twice a second, until it can truncate the log. Readers are closed at
+# their time limit, so the log cannot exceed this size plus what is written during one such limit.
 WAL_BOUND_BYTES = 32 * 1024 * 1024
 _TRUNCATE_WAIT_MS = 25
 _TRUNCATE_EVERY_SECONDS = 0.5
 
 
 class Verb(Enum):
-    """What the event loop can ask of an open interactive transaction."""
+    """The requests that the event loop can make to an open interactive transaction."""
 
     FETCH = auto()
     EXECUTE = auto()
     EXECUTE_MANY = auto()
-    # Several statements, each with its parameters; in place of ``sql`` nothing.
+    # Several statements, each with its parameters. ``sql`` is empty.
     EXECUTE_TOGETHER = auto()
     COMMIT = auto()
     ROLLBACK = auto()
@@ -58,7 +59,7 @@ class Verb(Enum):
 
 @dataclass(slots=True, eq=False)
 class WriterRequest:
-    """One request to an open interactive transaction; ``answer`` is resolved on the event loop."""
+    """One request to an open interactive transaction. ``answer`` is resolved on the event loop."""
 
     verb: Verb
     sql: str
@@ -76,7 +77,9 @@ class Plain:
 
 @dataclass(slots=True, eq=False)
 class Interactive:
-    """An interactive transaction in the queue. ``opened`` gets the instant, ``done`` the result of the group."""
+    """An interactive transaction in the queue. ``opened`` gets the instant at which it began, ``done`` the result of
+    the group.
+    """
 
     opened: "asyncio.Future[Instant]"
     done: "asyncio.Future[Any]"
@@ -87,7 +90,7 @@ class Interactive:
 
 @dataclass(slots=True, eq=False)
 class _Outcome:
-    """How a member ended; reported when its group has ended."""
+    """How a member ended. Reported when its group has ended."""
 
     done: "asyncio.Future[Any]"
     value: Any = None
@@ -132,7 +135,7 @@ class _PlainWriter:
         self.calls.append(call)
 
     def require_sound(self, value: object) -> None:
-        """Raise if a statement failed, swallowed or not, or if the function was not a plain one."""
+        """Raise if a statement failed, even if the function caught the error, or if the function was an async one."""
         if self.failure is not None:
             raise self.failure
         if inspect.iscoroutine(value):
@@ -145,13 +148,13 @@ class _PlainWriter:
         try:
             return verb(self._connection, sql, parameters)
         except Exception as failure:  # noqa: BLE001 - kept and raised again: it dooms the member
-            # Kept, so that a function that swallows it cannot commit half of its work.
+            # Kept, so that a function that catches the error cannot commit half of its work.
             self.failure = driver.meaning(failure)
             raise self.failure from None
 
 
 class WriterThread:
-    """Owner of the writing connection. ``put`` members from the event loop; results come back to it."""
+    """Owner of the writing connection. Call ``put`` from the event loop; results are delivered there too."""
 
     def __init__(self, path: Path, clock: Clock, limit_seconds: float, wal_bound_bytes: int) -> None:
         self._loop = asyncio.get_running_loop()
@@ -176,7 +179,7 @@ class WriterThread:
         self._members.put(member)
 
     def stop(self) -> None:
-        """Finish what is queued, then end; ``ended`` says when."""
+        """Finish the queued members, then end. ``ended`` is resolved when the thread has ended."""
         self._stopping = True
         self._members.put(None)
 
@@ -200,7 +203,9 @@ class WriterThread:
             self._call_in_loop(self._end)
 
     def _end(self) -> None:
-        """On the event loop, which alone appends members: no caller waits for a thread that has ended."""
+        """Runs on the event loop, the only one that appends members, so that no caller waits for a thread that has
+        ended.
+        """
         self._stopping = True
         while not self._members.empty():
             member = self._members.get_nowait()
@@ -212,7 +217,9 @@ class WriterThread:
             self.ended.set_result(None)
 
     def _run_group(self, member: Plain | Interactive | None) -> bool:
-        """Run members until none waits or the group is full, commit, report. False: stop."""
+        """Run members until none is waiting or the group is full, then commit and report. Returns False if the thread
+        must stop.
+        """
         group: list[_Outcome] = []
         failure: BaseException | None = None
         try:
@@ -222,8 +229,8 @@ class WriterThread:
                 if not member.done.cancelled():
                     group.append(self._run_plain(member) if isinstance(member, Plain) else self._serve(member))
                 if not self._connection.in_transaction:
-                    # SQLite rolled back the whole transaction (disk full, interrupted while writing): every member is
-                    # lost.
+                    # SQLite rolled back the whole transaction (disk full, interrupted while writing), so every member
+                    # is lost.
                     raise group[-1].failure or DatabaseUnavailable("the group was rolled back")  # noqa: TRY301 - as COMMIT
                 if len(group) >= GROUP_MEMBERS or time.monotonic() > ends_at or self._members.empty():
                     break
@@ -233,7 +240,8 @@ class WriterThread:
             failure = caught
             self._roll_back_group()
             if member is not None and (not group or group[-1].done is not member.done):
-                # It failed outside its own work (BEGIN, SAVEPOINT); an interactive one still waits to be opened.
+                # The failure is outside the member's own work (BEGIN, SAVEPOINT). An interactive member is still
+                # waiting to be opened.
                 group.append(_Outcome(member.done))
                 if isinstance(member, Interactive):
                     group.append(_Outcome(member.opened))
@@ -259,7 +267,7 @@ class WriterThread:
         return _Outcome(member.done, value, calls=writer.calls)
 
     def _serve(self, member: Interactive) -> _Outcome:
-        """Answer an interactive transaction until it ends or reaches its limit."""
+        """Handle the requests of an interactive transaction until it ends or reaches its limit."""
         connection = self._connection
         connection.execute("savepoint member")
         self._deadline = time.monotonic() + self._limit
@@ -303,7 +311,7 @@ class WriterThread:
                 return driver.execute_many(self._connection, ask.sql, ask.parameters)
 
     def _roll_back_group(self) -> None:
-        # Where even this fails, the next BEGIN fails too and reports it to its members.
+        # If even this fails, the next BEGIN fails as well and reports it to its members.
         with contextlib.suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("rollback")
@@ -320,18 +328,18 @@ class WriterThread:
             return
         self._truncate_after = now + _TRUNCATE_EVERY_SECONDS
         self._connection.execute(f"pragma busy_timeout = {_TRUNCATE_WAIT_MS}")
-        # A busy reader makes this return "busy"; where the disk is full, the next COMMIT reports it to its members.
+        # A busy reader makes this return "busy". If the disk is full, the next COMMIT reports it to its members.
         with contextlib.suppress(sqlite3.OperationalError):
             self._connection.execute("pragma wal_checkpoint(truncate)").fetchall()
         self._connection.execute(f"pragma busy_timeout = {driver.BUSY_TIMEOUT_MS}")
 
     def _call_in_loop(self, call: Callable[..., None], *arguments: object) -> None:
-        if not self._loop.is_closed():  # else there is no caller any more
+        if not self._loop.is_closed():  # otherwise there is no caller any longer
             self._loop.call_soon_threadsafe(call, *arguments)
 
 
 def _finish_group(group: Iterable[_Outcome], failure: BaseException | None) -> None:
-    """On the event loop: run the callbacks of a durable group in commit order, then answer every member."""
+    """Runs on the event loop: run the callbacks of a durable group in commit order, then resolve every member."""
     for member in group:
         if failure is None and member.failure is None:
             run_calls(member.calls)

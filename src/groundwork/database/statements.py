@@ -1,8 +1,8 @@
-"""One syntax for statements, translated to each driver's, once per text.
+"""One syntax for SQL statements, translated to each driver's syntax once per text.
 
-``:name`` is a parameter; inside strings, quoted identifiers, comments and dollar quotes it is text, and ``::`` is
-PostgreSQL's cast. ``in :names`` and ``not in :names`` take a list or tuple of any length up to 32,766, also an empty
-one. Outside the common subset, and not understood: array slices with a parameter (``a[x:y]``), backslash strings.
+``:name`` is a parameter. Inside strings, quoted identifiers, comments and dollar quotes it is plain text, and ``::`` is
+PostgreSQL's cast. ``in :names`` and ``not in :names`` take a list or tuple of up to 32,766 values, which can be empty.
+Array slices with a parameter (``a[x:y]``) and backslash strings are outside the common subset and not supported.
 """
 
 import functools
@@ -22,16 +22,16 @@ _TOKENS = re.compile(
     re.VERBOSE | re.DOTALL | re.IGNORECASE | re.ASCII,
 )
 
-# SQLite's SQLITE_MAX_VARIABLE_NUMBER since 3.32; PostgreSQL takes a list as one array.
+# SQLite's SQLITE_MAX_VARIABLE_NUMBER since 3.32. PostgreSQL takes a list as one array.
 MAX_LIST = 32_766
 
 
 @dataclass(frozen=True, slots=True)
 class SqlStatement:
-    """A translated statement: the driver's text and the names of its parameters in the order the driver wants them.
+    """A translated statement: the driver's text and the names of its parameters in the order that the driver expects.
 
-    ``wanted`` are the same names as a set; ``lists`` those that stand after ``in``; ``pieces`` (SQLite only) is the
-    text cut at those places.
+    ``wanted`` are the same names as a set, and ``lists`` are those after ``in``. ``pieces`` (SQLite only) is the text
+    cut at those places.
     """
 
     text: str
@@ -41,7 +41,9 @@ class SqlStatement:
     pieces: tuple[str, ...] = ()
 
     def check(self, parameters: Mapping[str, object]) -> None:
-        """Raise TypeError unless exactly the named parameters are given, and lists where lists belong."""
+        """Raise TypeError unless exactly the expected parameters are given, with lists where the statement expects
+        lists.
+        """
         if parameters.keys() != self.wanted:
             odd = ", ".join(sorted(parameters.keys() ^ self.wanted))
             raise TypeError(f"parameters that do not fit the statement: {odd}")
@@ -76,7 +78,9 @@ def for_postgres(sql: str) -> SqlStatement:
 
 @functools.lru_cache(maxsize=4096)
 def for_sqlite(sql: str) -> SqlStatement:
-    """SQLite reads ``:name`` itself; only the places of lists are remembered, to be filled by ``spread``."""
+    """Translate a statement for SQLite. SQLite reads ``:name`` itself, so only the places of lists are recorded;
+    ``spread`` fills them.
+    """
     names: dict[str, None] = {}
     lists: list[str] = []
     pieces: list[str] = []
@@ -94,10 +98,10 @@ def for_sqlite(sql: str) -> SqlStatement:
 
 
 def spread(statement: SqlStatement, parameters: Mapping[str, object]) -> tuple[str, dict[str, object]]:
-    """SQLite's text and values for a statement with lists.
+    """Return SQLite's text and values for a statement with lists.
 
-    Lengths are rounded up to a power of two by repeating the last value, which changes no ``in`` and lets SQLite's
-    cache of prepared statements work.
+    Lengths are rounded up to a power of two by repeating the last value. This does not change the meaning of ``in`` and
+    lets SQLite's cache of prepared statements work.
     """
     values = {name: value for name, value in parameters.items() if name not in statement.lists}
     sizes = []
@@ -110,17 +114,17 @@ def spread(statement: SqlStatement, parameters: Mapping[str, object]) -> tuple[s
         sizes.append(min(1 << max(len(items) - 1, 0).bit_length(), MAX_LIST) if items else 0)
     text, slots = _with_slots(statement, tuple(sizes))
     for name, own in zip(statement.lists, slots, strict=True):
-        items = cast("Sequence[object]", parameters[name])  # as seen above
+        items = cast("Sequence[object]", parameters[name])  # checked above
         values.update(zip(own, items, strict=False))
         if items:
             values.update(dict.fromkeys(own[len(items) :], items[-1]))
     return text, values
 
 
-# Few sizes, because lengths are rounded.
+# There are only a few sizes, because lengths are rounded.
 @functools.lru_cache(maxsize=1024)
 def _with_slots(statement: SqlStatement, sizes: tuple[int, ...]) -> tuple[str, tuple[tuple[str, ...], ...]]:
-    """The text with this many placeholders in each list, and their names."""
+    """Return the text with this many placeholders in each list, and the names of the placeholders."""
     text = [statement.pieces[0]]
     slots = []
     for name, piece, size in zip(statement.lists, statement.pieces[1:], sizes, strict=True):
@@ -131,12 +135,12 @@ def _with_slots(statement: SqlStatement, sizes: tuple[int, ...]) -> tuple[str, t
 
 
 def renamed(sql: str, ending: str) -> str:
-    """The same statement with parameters whose names have this ending."""
+    """Return the statement with this suffix added to the names of its parameters."""
     return _TOKENS.sub(lambda match: f"{match[0]}{ending}" if match["name"] or match["list"] else match[0], sql)
 
 
 def split(script: str) -> Iterator[str]:
-    """The statements of a script, cut at semicolons outside strings and comments; empty ones are left out."""
+    """Split a script into statements at semicolons outside strings and comments. Empty statements are left out."""
     done = 0
     for match in _TOKENS.finditer(script):
         if match["end"]:

@@ -1,16 +1,16 @@
-"""Order tables by their foreign keys: each comes after those that it refers to."""
+"""Order tables by their foreign keys: each table comes after those that it refers to."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-# Of one table, in the order of its columns.
+# Rows of one table, in the order of its columns.
 Rows = Sequence[Sequence[int | str | bytes | None]]
 
-# Rows in memory at once.
+# Number of rows in memory at once.
 ROWS_AT_ONCE = 1000
 
-# Tables of one engine alone, filled by triggers on other tables: a search index.
+# Tables that exist in one engine only and are filled by triggers on other tables, such as a search index.
 DERIVED_PREFIX = "search_"
 
 
@@ -23,7 +23,7 @@ class DatabaseTable:
 
 
 def in_order(columns: Mapping[str, Sequence[str]], references: Iterable[tuple[str, str]]) -> list[DatabaseTable]:
-    """Order tables so that each comes after those it refers to. ``references`` are pairs (table, the table that it
+    """Order tables so that each comes after those that it refers to. ``references`` are pairs (table, table that it
     refers to).
     """
     sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(sorted(columns), ()))

@@ -1,31 +1,32 @@
 """Words of the search index and of queries, in one form for both engines. Pure.
 
-The engines' own text parsers are not used: they differ, and neither handles scripts without spaces. A word is written
-with ASCII letters and digits; every other character is ``_``, its number in hexadecimal, ``_``. So no engine folds,
-splits or interprets it, and a prefix of a word is a prefix of its form. A word of the title is stored a second time
-with the prefix ``t=``; exact terms (a category, a tag) have the prefix ``k=``.
+The engines' own text parsers are not used, because they differ and do not handle scripts without spaces. A word is
+written with ASCII letters and digits. Every other character becomes ``_``, its code point in hexadecimal, and ``_``. No
+engine folds, splits or interprets this form, and a prefix of a word is a prefix of its form. Words of the title are
+stored a second time with the prefix ``t=``. Exact terms (a category, a tag) have the prefix ``k=``.
 """
 
 import functools
 import unicodedata
 from collections.abc import Iterator
 
-# More words than anybody searches for.
+# More words than people search for.
 MAX_WORDS = 8
-# A prefix of one or two letters matches many rows; further ones narrow little.
+# A prefix of one or two letters matches many rows, and more of them hardly narrow the result.
 _MAX_SHORT = 4
 _SHORT = 2
-# Longer words are cut, in texts and queries alike. PostgreSQL takes 2,046 bytes; a character has 9 at most.
+# Longer words are cut, both in texts and in queries. PostgreSQL accepts 2,046 bytes, and a character takes at most 9.
 _MAX_WORD = 60
-# PostgreSQL's ``tsvector`` holds 1 MB; twice nine bytes for each character of a script without spaces stay below it.
+# PostgreSQL's ``tsvector`` holds 1 MB. Nine bytes for each character of a script without spaces, twice, stay below
+# this.
 _MAX_TEXT = 40_000
 
 TITLE = "t="
 _TOPIC = "k="
-# Letters that prefixed words begin with, too.
+# The letters of the prefixes, which ordinary words can also start with.
 _MARKS = frozenset({TITLE[0], _TOPIC[0]})
 
-# Scripts without spaces between words: pairs of characters serve as words.
+# Scripts without spaces between words. Pairs of characters are used as words.
 _UNSPACED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Myanmar
@@ -38,17 +39,17 @@ _UNSPACED = (
     (0x20000, 0x3FFFF),
 )
 _FIRST_UNSPACED = chr(_UNSPACED[0][0])
-# Variation selectors: they choose how the character before is drawn.
+# Variation selectors, which choose how the previous character is drawn.
 _VARIATIONS = range(0xFE00, 0xFE10)
 
 
-# All dates of a series have the same text, and are written together.
+# Cached because all dates of a series have the same text and are written together.
 @functools.lru_cache(maxsize=4)
 def words_of(title: str, text: str, topics: tuple[str, ...] = ()) -> str:
-    """The column ``search_words``: each word once, between spaces. Both are folded; ``text`` includes the title's
-    words.
+    """Return the value of the column ``search_words``: each word once, between spaces.
 
-    Without a text it is empty: such a row is not found.
+    Both arguments are folded, and ``text`` includes the title's words. If there is no text, the result is empty and the
+    row is never found.
     """
     if not text:
         return ""
@@ -59,15 +60,15 @@ def words_of(title: str, text: str, topics: tuple[str, ...] = ()) -> str:
 
 
 def topic_term(topic: str) -> str:
-    """An exact term, like ``category:music``."""
+    """Return an exact term, such as ``category:music``."""
     return f"{_TOPIC}{_form(topic)}"
 
 
 def query_terms(query: str) -> tuple[str, ...]:
-    """The terms of a folded query: each is a prefix of a word that must occur. Empty where the query has only
+    """Return the terms of a folded query. Each is the prefix of a word that must occur. Empty if the query has only
     punctuation.
 
-    Of prefixes of one or two letters those after the fourth are ignored, like words after the eighth.
+    Words after the eighth are ignored, and so are prefixes of one or two letters after the fourth.
     """
     found = list(dict.fromkeys(form for run in _runs(query) for form in _asked(run)))[:MAX_WORDS]
     short = [form for form in found if len(form) <= _SHORT]
@@ -75,7 +76,7 @@ def query_terms(query: str) -> tuple[str, ...]:
 
 
 def has_beginning(words: str, form: str) -> bool:
-    """Whether a word in ``search_words`` has this prefix; the marks ``t=`` and ``k=`` do not count."""
+    """Whether a word in ``search_words`` has this prefix. The marks ``t=`` and ``k=`` are not part of the word."""
     return f" {form}" in (_without_mark(words, form) if form in _MARKS else words)
 
 
@@ -84,14 +85,16 @@ def _without_mark(words: str, letter: str) -> str:
 
 
 def beginning_clause(column: str, at: str, parameter: str, form: str) -> str:
-    """``has_beginning`` in SQL; ``at`` is the engine's position function, the parameter has a space before the term."""
-    # The letter is one of two of ours: no user input is in the statement.
+    """Return ``has_beginning`` as SQL. ``at`` is the engine's position function; the parameter must be a space and the
+    term.
+    """
+    # ``form`` is one of our two letters here, so the statement contains no user input.
     text = f"replace({column}, ' {form}=', ' =')" if form in _MARKS else column
     return f"{at}({text}, :{parameter}) > 0"
 
 
 def is_in_title(title: str, wanted: tuple[str, ...]) -> bool:
-    """Whether all terms are in the folded title: such rows are listed first."""
+    """Whether all terms are in the folded title. Such rows are listed first."""
     words = list(_indexed(title))
     return all(any(word.startswith(one) for word in words) for one in wanted)
 
@@ -99,7 +102,7 @@ def is_in_title(title: str, wanted: tuple[str, ...]) -> bool:
 def _indexed(text: str) -> Iterator[str]:
     for run in _runs(text[:_MAX_TEXT]):
         if _is_unspaced(run[0]):
-            # The last character alone is a word, too, so that a single character is found.
+            # The last character is also a word of its own, so that a single character can be found.
             yield from (_form(run[at : at + 2]) for at in range(len(run)))
         else:
             yield _form(run)
@@ -113,11 +116,11 @@ def _asked(run: str) -> Iterator[str]:
 
 
 def _runs(text: str) -> Iterator[str]:
-    """Runs of letters and digits of one kind of script; a symbol such as an emoji is one on its own."""
+    """Yield runs of letters and digits in one kind of script. A symbol such as an emoji is a run of its own."""
     run = ""
     for char in text:
         kind = unicodedata.category(char)
-        # Joiners, direction marks and soft hyphens are invisible, so they separate nothing.
+        # Joiners, direction marks and soft hyphens are invisible, so they do not separate words.
         if kind == "Cf" or ord(char) in _VARIATIONS:
             continue
         if kind[0] in "LNM":

@@ -1,5 +1,6 @@
-"""HTTP both ways: ``application`` and ``server`` answer, ``client`` asks (public addresses only, never inside a transaction).
+"""HTTP in both directions: ``application`` and ``server`` for incoming requests, ``client`` for outgoing ones.
 
-Below ``application`` stand its parts: ``faults`` (failure to response), ``bodies`` (limits while streaming),
-``json_bodies``, ``forms``, ``etags``, ``security_headers``, ``cors``, ``operations`` (health and metrics routes).
+The client calls only public addresses, and never inside a transaction. The parts of ``application`` are ``faults``
+(failure to response), ``bodies`` (limits while streaming), ``json_bodies``, ``forms``, ``etags``, ``security_headers``,
+``cors``, and ``operations`` (health and metrics routes).
 """

@@ -1,9 +1,9 @@
 """A server program as one ASGI application: its routes, and what every request needs.
 
-In one layer, because each layer costs every request: request id, client address behind trusted proxies, CORS, body
-limit, error responses, security headers, metrics by route template, one access log line. Routes raise kinds of failure
-(``groundwork.errors``) and never build error responses. There is no ASGI lifespan: ``programs/`` opens and closes what
-an application needs.
+All of the following is in one layer, because every layer costs time on every request: request id, client address behind
+trusted proxies, CORS, body limit, error responses, security headers, metrics by route template, one access log line.
+Routes raise failures (``groundwork.errors``) and never build error responses. There is no ASGI lifespan: ``programs/``
+opens and closes what an application needs.
 """
 
 import asyncio
@@ -41,13 +41,13 @@ from groundwork.http.security_headers import API_HEADERS
 from groundwork.telemetry.logs import log, request_id
 from groundwork.telemetry.metrics import Metrics
 
-# The reference PDS's limit for a JSON body. Routes that accept more say so through `body_limit`.
+# The reference PDS's limit for a JSON body. Routes that accept more declare it with `body_limit`.
 JSON_BODY_BYTES = 150 * 1024
 
-# Path and query together; longer ones are answered with 414.
+# For path and query together. Longer ones are answered with 414.
 MAX_TARGET_BYTES = 8 * 1024
 
-# Metric labels come from closed sets; an unknown method is counted as OTHER.
+# Metric labels come from closed sets, so an unknown method is counted as OTHER.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _EXTRA_HEADERS = "groundwork.headers"
@@ -57,7 +57,7 @@ _ROUTE_NAME = "groundwork.route"
 _PROXIES_PASSED = "groundwork.proxies_passed"
 
 
-# The route template for every address without a route.
+# The route template that matches every path without a route.
 ANYWHERE = "/{path:path}"
 
 
@@ -67,7 +67,7 @@ def add_header(connection: HTTPConnection, name: str, value: str) -> None:
 
 
 def add_headers_late(connection: HTTPConnection, make: Callable[[], Mapping[str, str]]) -> None:
-    """``add_header`` for headers that are known only when the response begins; a header of the response itself wins."""
+    """Add headers that are not known until the response begins. A header of the response itself takes precedence."""
     connection.scope.setdefault(_LATE_HEADERS, []).append(make)
 
 
@@ -77,46 +77,50 @@ def leave_out_header(connection: HTTPConnection, name: str) -> None:
 
 
 def name_route(connection: HTTPConnection, name: str) -> None:
-    """Count this request under ``name`` instead of its route's template; names come from a closed set (NSIDs)."""
+    """Count this request under ``name`` instead of its route's template. Names must come from a closed set (NSIDs)."""
     connection.scope[_ROUTE_NAME] = name
 
 
 def client_address(connection: HTTPConnection) -> str:
-    """The client's address behind the configured number of proxies; empty where there is none."""
+    """Return the client's address, taking the configured number of proxies into account. Empty if there is none."""
     return connection.client.host if connection.client else ""
 
 
 def client_network(connection: HTTPConnection) -> str:
-    """Whom a rate limit counts: ``client_address``, of IPv6 its /64 network, whose addresses one client has all of."""
+    """Return the key that rate limits count by: the IPv4 address, or the /64 network of an IPv6 address.
+
+    One client usually controls a whole /64.
+    """
     return network_of(client_address(connection))
 
 
 def has_personal_address(connection: HTTPConnection) -> bool:
-    """Whether ``client_address`` belongs to one person: seen by the configured proxies, or directly."""
+    """Whether ``client_address`` belongs to one person, because the configured proxies or this server saw it directly."""
     application: Application = connection.scope["app"]
     forwarded_for = len(_forwarded_for(connection.scope))
     headers, address = dict(connection.scope["headers"]), client_address(connection)
     if connection.scope.get(_PROXIES_PASSED):
-        # The number of proxies is not configured: only without proxy headers is the address known to be the visitor's.
+        # The number of proxies is not configured, so the address is known to be the visitor's only without proxy
+        # headers.
         return not is_private(address) and is_personal(headers, forwarded_for, address, hops=1)
     return is_personal(headers, forwarded_for, address, hops=application.hops)
 
 
 def is_local(connection: HTTPConnection) -> bool:
-    """Whether a program on this machine makes the request itself, through no proxy."""
+    """Whether the request comes from a program on this machine and not through a proxy."""
     headers = dict(connection.scope["headers"])
     return is_from_this_machine(headers, len(_forwarded_for(connection.scope)), client_address(connection))
 
 
 def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
-    """Every method that some route answers at this address, for ``Allow`` (RFC 9110, section 15.5.6).
+    """Return every method that a route answers at this path, for ``Allow`` (RFC 9110, section 15.5.6).
 
-    A router of Starlette names only the methods of the first matching route, where each method has a route of its own.
+    If each method has its own route, Starlette's router lists only the methods of the first matching route.
     """
     found: set[str] = set()
     for route in routes:
         methods = getattr(route, "methods", None)
-        # A route that matches every address says nothing about this one.
+        # A route that matches every path says nothing about this one.
         if methods and getattr(route, "path", "") != ANYWHERE and route.matches(scope)[0] is not Match.NONE:
             found |= methods
     return sorted(found)
@@ -142,7 +146,9 @@ class Application:
         explain: Explain = str,
         around: Callable[[Scope], AbstractContextManager[None]] | None = None,
     ) -> None:
-        """``explain`` finds the sentence for a reason; a request is answered within the context that ``around`` makes."""
+        """``explain`` returns the sentence for a reason. Each request is handled inside the context manager that
+        ``around`` returns.
+        """
         self.state = State()
         self.routes = list(routes)
         self._router = RouteIndex(routes)
@@ -157,8 +163,8 @@ class Application:
         self.hops = trusted_proxy_hops
         self._trusted_private_proxies = trusted_private_proxies
         self._access_log = access_log
-        # Unpredictable across process starts, ordered within one: enough to find a log line, cheap enough for every
-        # request.
+        # The ids cannot be predicted across process starts and are ordered within one. This is enough to find a log
+        # line, and cheap.
         self._id_start = secrets.token_hex(6)
         self._id_count = itertools.count(1)
         self._seconds = _Seconds(
@@ -204,10 +210,11 @@ class Application:
             exchange.scope = inner
             await self._answering(inner, bounded, exchange.send)
         except ClientDisconnect:
-            pass  # the client is gone
+            pass  # the client has disconnected
         except Exception as error:  # noqa: BLE001  # the edge: whatever was raised becomes an answer
             fault = self._note(error)
-            # After the first byte the connection must break instead of ending cleanly: returning unfinished does that.
+            # After the first byte, the connection must break instead of ending cleanly. Returning without finishing
+            # does that.
             if not exchange.status:
                 if fault.kind == "HTTP" and fault.http_status == HTTPStatus.METHOD_NOT_ALLOWED:
                     fault = replace(fault, headers={"allow": ", ".join(allowed_methods(self.routes, exchange.scope))})
@@ -242,7 +249,7 @@ class Application:
             await send({"type": "websocket.http.response.body", "body": bytes(response.body)})
 
     def _note(self, error: Exception) -> Fault:
-        """The fault for an error; logged where an operator should look."""
+        """Return the fault for an error. Bugs and status 500 or above are logged for the operator."""
         fault = fault_of(error, request_id.get(), self._translations, self._explain)
         if fault.kind == "Bug":
             log.error("request.failed", kind=fault.kind, exc_info=error)
@@ -253,9 +260,9 @@ class Application:
     def _account(self, exchange: "_Exchange", fault: Fault | None, seconds: float) -> None:
         scope = exchange.scope
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        # The template, never the path: paths hold identifiers and single-purpose tokens (invariant 8).
+        # The template and never the path, because paths contain identifiers and single-purpose tokens (invariant 8).
         route = scope.get(_ROUTE_NAME) or getattr(scope.get("route"), "path", None) or "unmatched"
-        status = exchange.status or 499  # the client disconnected; the number is nginx's
+        status = exchange.status or 499  # the client disconnected; nginx also uses this number
         self._seconds.observe(method, route, status, seconds)
         if self._access_log:
             line: dict[str, Any] = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)}
@@ -294,7 +301,7 @@ class _Exchange:
 
 
 class _Seconds:
-    """The request histogram with cached children: a lookup by labels costs more than an observation."""
+    """The request histogram with cached children, because looking up the labels costs more than an observation."""
 
     __slots__ = ("_children", "_histogram")
 
@@ -311,10 +318,10 @@ class _Seconds:
 
 
 def see_through_proxies(scope: Scope, hops: int) -> None:
-    """Replace the peer's address by the one that the outermost *trusted* proxy saw.
+    """Replace the peer's address with the one that the outermost *trusted* proxy saw.
 
-    Each proxy appends the address that it saw to ``X-Forwarded-For``; the last ``hops`` entries are ours. Entries
-    before them were written by the client and are ignored.
+    Each proxy appends the address that it saw to ``X-Forwarded-For``, so the last ``hops`` entries are from our
+    proxies. Earlier entries were written by the client and are ignored.
     """
     addresses = _forwarded_for(scope)
     if len(addresses) >= hops:
@@ -322,7 +329,7 @@ def see_through_proxies(scope: Scope, hops: int) -> None:
 
 
 def see_through_private_proxies(scope: Scope) -> None:
-    """Replace the peer's address by the visitor's, as reported by proxies in private networks."""
+    """Replace the peer's address with the visitor's, as reported by proxies in private networks."""
     client = scope.get("client")
     address, passed = behind_private_proxies(client[0] if client else "", _forwarded_for(scope))
     if passed:
@@ -336,7 +343,7 @@ def _forwarded_for(scope: Scope) -> list[str]:
 
 
 def _leave(token: Token[str]) -> None:
-    # A cancelled request may be unwound in another context, where there is nothing to restore.
+    # A cancelled request might end in another context, where there is nothing to restore.
     try:
         request_id.reset(token)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Request bodies, limited while they are read; the limit counts *decoded* bytes.
+"""Request bodies, limited while they are read. The limit counts *decoded* bytes.
 
-The application wraps ``receive`` once, so every way of reading (stream, whole, form) is bounded and sees plain bytes. A
-compressed body is decompressed in small chunks: a decompression bomb costs its limit, never its size.
+The application wraps ``receive`` once, so that every way of reading (stream, whole body, form) is limited and sees
+plain bytes. A compressed body is decompressed in small chunks, so a decompression bomb costs only as much as the limit.
 """
 
 import zlib
@@ -12,28 +12,29 @@ from starlette.types import Message, Receive, Scope
 
 from groundwork.errors import InvalidInput, TooLarge
 
-# The most that one call of ``receive`` decompresses.
+# The most bytes that one call of ``receive`` decompresses.
 _PIECE_BYTES: Final = 256 * 1024
 
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
 
 def too_large(limit: int) -> TooLarge:
-    """The failure for a body over its limit."""
+    """Return the failure for a body that exceeds its limit."""
     return TooLarge(f"The body is larger than the {limit} bytes allowed here.")
 
 
 def limit_body(scope: Scope, receive: Receive, limit: int) -> tuple[Scope, Receive]:
-    """The scope and ``receive`` to pass on; raises ``TooLarge`` at once when ``Content-Length`` says so.
+    """Return the scope and ``receive`` to pass on. Raises ``TooLarge`` at once if ``Content-Length`` exceeds the limit.
 
-    With a ``Content-Encoding`` the new scope lacks that header and the length, which describe other bytes.
+    If there is a ``Content-Encoding``, the new scope omits that header and the length, which describe the encoded
+    bytes.
     """
     encoding = b""
     length = b""
     chunked = False
     for name, value in scope["headers"]:
         if name == b"content-encoding":
-            # Repeated headers are one list (RFC 9110 5.3), and a list of two encodings is not supported below.
+            # Repeated headers form one list (RFC 9110 5.3), and a list of two encodings is not supported below.
             encoding = encoding + b"," + value if encoding else value
         elif name == b"content-length":
             length = value
@@ -43,7 +44,7 @@ def limit_body(scope: Scope, receive: Receive, limit: int) -> tuple[Scope, Recei
         return scope, receive
     encoding = encoding.strip().lower()
     if length.isdigit() and int(length) > limit:
-        # Compressed data above the limit is above it decompressed, too.
+        # Compressed data above the limit also exceeds it when decompressed.
         raise too_large(limit)
     if encoding in (b"", b"identity"):
         return scope, _Counted(receive, limit)
@@ -61,7 +62,7 @@ def limit_body(scope: Scope, receive: Receive, limit: int) -> tuple[Scope, Recei
 
 
 class _Counted:
-    """Plain bodies: count and pass on."""
+    """Counts plain bodies and passes them on."""
 
     __slots__ = ("_left", "_limit", "_receive")
 
@@ -80,7 +81,7 @@ class _Counted:
 
 
 class _Unfolded:
-    """Compressed bodies: pass on decoded chunks; refuse bodies that are too large, broken or truncated."""
+    """Passes on the decoded chunks of compressed bodies. Rejects bodies that are too large, corrupt or truncated."""
 
     __slots__ = ("_inside", "_left", "_limit", "_more", "_receive", "_unfold", "_waiting")
 
@@ -89,8 +90,8 @@ class _Unfolded:
         self._limit = limit
         self._left = limit
         self._unfold = unfold
-        self._waiting = b""  # received, not yet given to zlib
-        self._inside = False  # zlib may hold output that did not fit into the last piece
+        self._waiting = b""  # received, but not passed to zlib yet
+        self._inside = False  # zlib might hold output that did not fit into the last chunk
         self._more = True
 
     async def __call__(self) -> Message:

@@ -1,10 +1,11 @@
-"""Limits on the size and duration of a request's head, on slow bodies and on slow readers ("slow loris").
+"""Limits on the size and duration of request heads, on slow bodies and on slow readers ("slow loris").
 
-uvicorn's parser itself buffers any number of megabytes, and waits for ever for the rest of a request. Counted are bytes
-since the parser's last progress: request line, headers, trailers. The size of a body is limited in ``bodies``; here it
-must arrive at a minimum rate while the application waits for it, and little of it is read once the response is out
-(RFC 9112 section 9.6: a server that closes goes on reading for a while, or the client may lose the response). A client that does not read its response is
-disconnected, because the rest stays in memory.
+uvicorn's parser itself buffers any number of megabytes and waits forever for the rest of a request. This module counts
+the bytes since the parser's last progress: request line, headers, trailers. ``bodies`` limits the size of a body; here
+it must arrive at a minimum rate while the application waits for it, and only a limited amount of it is read once the
+response has been sent (RFC 9112 section 9.6: a server that closes continues reading for a while, because otherwise the
+client might lose the response). A client that does not read its response is disconnected, because the rest stays in
+memory.
 """
 
 import asyncio
@@ -12,19 +13,20 @@ from typing import Final
 
 from groundwork.http.joined_writes import JoiningProtocol
 
-# Cookies, tokens and proofs together stay below 16 KiB; one read may exceed the limit by its own size.
+# Cookies, tokens and proofs together stay below 16 KiB. One read can exceed the limit by its own size.
 MAX_HEAD_BYTES: Final = 64 * 1024
 
-# A head fits into a few packets. A body over a bad mobile connection arrives at some kilobytes a second.
+# A head fits into a few packets. A body over a bad mobile connection arrives at a few kilobytes per second.
 HEAD_SECONDS = 30.0
 BODY_SECONDS = 60.0
 LEAST_BODY_BYTES_PER_SECOND = 1000
-# How much and how long a client may go on sending a body whose response is out: programs send all of it before they read.
+# How many bytes and for how long a client may continue sending a body after the response was sent. Some programs send
+# the whole body before they read.
 LEFTOVER_BYTES: Final = 64 * 1024 * 1024
 LEFTOVER_SECONDS = 60.0
-# How long a client may read nothing, or less than the system's buffers take, of a waiting response.
+# How long a client may read nothing of a waiting response, or less than the system's buffers hold.
 READING_SECONDS = 120.0
-# Interval of the checks: so much later than the limits things may end.
+# Interval of the checks. Connections can end up to this much later than the limits say.
 LOOK_SECONDS = 10.0
 
 _TOO_LONG: Final = (
@@ -44,16 +46,16 @@ class BoundedHeads(JoiningProtocol):
 
     _without_progress = 0
     _looking: asyncio.TimerHandle | None = None
-    # When the current request began: the connection, its head or, after that, its body.
+    # When the current request began: the time of the connection, of its head or, after that, of its body.
     _began_at = 0.0
     _body_bytes = 0
-    # What came of the body since its response was complete, and since when.
+    # How many body bytes arrived after the response was complete, and since when.
     _leftover_bytes = 0
     _leftover_since: float | None = None
     _has_begun = False
     _is_arriving = True
     _is_body = False
-    # Since when more waits to be sent than the client reads or, while the connection closes, anything at all.
+    # Since when there has been more to send than the client reads or, while the connection closes, anything at all.
     _unread_since: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -92,7 +94,7 @@ class BoundedHeads(JoiningProtocol):
         self._without_progress = 0
         self._body_bytes += len(body)
         super().on_body(body)
-        # None, in spite of its type, where the first request is an upgrade.
+        # None, despite its type, if the first request is an upgrade.
         if self.cycle is not None and self.cycle.response_complete:  # type: ignore[redundant-expr]
             self._leftover_bytes += len(body)
             self._leftover_since = self._leftover_since or self.loop.time()
@@ -121,7 +123,7 @@ class BoundedHeads(JoiningProtocol):
             self.transport.abort()
             return
         if not is_closing and self._is_arriving and self._is_late(now):
-            # A client that has sent nothing gets no response: browsers open connections for later.
+            # A client that has sent nothing gets no response, because browsers open connections for later use.
             if self._has_begun and not (self._is_body and self.cycle.response_started):
                 self.transport.write(_TOO_SLOW)
             self.transport.close()
@@ -133,7 +135,7 @@ class BoundedHeads(JoiningProtocol):
         if self._leftover_since is not None and now - self._leftover_since > LEFTOVER_SECONDS:
             return True
         if self.flow.read_paused or self.cycle.waiting_for_100_continue:
-            # The application has not asked for the rest yet: the sender is not slow.
+            # The application has not asked for the rest yet, so the sender is not slow.
             self._began_at, self._body_bytes = now, 0
             return False
         return now - self._began_at > BODY_SECONDS + self._body_bytes / LEAST_BODY_BYTES_PER_SECOND

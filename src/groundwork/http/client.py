@@ -1,13 +1,13 @@
-"""HTTP client, the only way to call another server. Every URL from outside is hostile (invariant 7).
+"""HTTP client, the only way to call another server. Every URL from outside is treated as hostile (invariant 7).
 
-- https to public unicast addresses on the default port, by name. Each address of a name is checked when it is resolved
-  and again when the socket is opened, so a second DNS answer or an odd spelling of an address changes nothing.
+- Only https to public unicast addresses on the default port, by name. Each address of a name is checked when it is
+  resolved and again when the socket is opened, so a second DNS answer or an odd spelling of an address changes nothing.
 - No cookies, no proxies from the environment, no credentials across origins; at most three redirects, each checked.
 - A total timeout and a limit on the decoded body, enforced while reading.
-- Never inside a database transaction: that would hold a lock for as long as a stranger likes.
+- Never inside a database transaction, because the other server could then hold a lock for as long as it likes.
 
-Responses of any status are returned; ``RemoteFailed`` and ``RemoteSlow`` mean that there was none. Certificates are
-checked against the system's list, or ``SSL_CERT_FILE``.
+Responses of any status are returned. ``RemoteFailed`` and ``RemoteSlow`` mean that there was no response. Certificates
+are checked against the system's list, or ``SSL_CERT_FILE``.
 """
 
 import asyncio
@@ -38,27 +38,27 @@ from groundwork.http.reach import (
 )
 from groundwork.tls import trusted_authorities
 
-# The reference PDS's limits for fetching a stranger's document: 512 KiB and 10 s in total.
+# The reference PDS's limits for fetching an untrusted document: 512 KiB and 10 s in total.
 ANSWER_BYTES = 512 * 1024
 TOTAL_SECONDS = 10.0
 MAX_REDIRECTS = 3
 
-# Shorter than servers keep idle connections, so that no request meets a closing socket.
+# Shorter than servers keep idle connections, so that no request uses a connection that is being closed.
 _KEEP_ALIVE_SECONDS = 15.0
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
-# For one origin only; removed on a redirect to another.
+# Headers for one origin only. They are removed on a redirect to another.
 _PRIVATE_HEADERS = ("authorization", "cookie", "dpop", "proxy-authorization")
 
 
 class NetworkInsideTransaction(RuntimeError):
-    """A bug of ours: a call to another server while this task has a database transaction open."""
+    """A bug in our code: it called another server while this task had a database transaction open."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A whole response. ``url`` is where it came from after redirects."""
+    """A complete response. ``url`` is its URL after redirects."""
 
     status: int
     headers: CIMultiDictProxy[str]
@@ -70,14 +70,14 @@ class HttpResponse:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """The body as JSON, parsed strictly; raises ``RemoteFailed`` where it is invalid."""
+        """Parse the body as strict JSON. Raises ``RemoteFailed`` if it is invalid."""
         try:
             return parse_json(self.body)
         except InvalidInput as bad:
             raise RemoteFailed(f"{_host(self.url)} did not answer with JSON: {bad.why}", status=self.status) from None
 
     def expect_ok(self) -> "HttpResponse":
-        """The response itself, or ``RemoteFailed`` with its status."""
+        """Return the response itself, or raise ``RemoteFailed`` with its status if that is not a success."""
         if not self.is_ok:
             host = _host(self.url)
             failed = RemoteFailed(f"{host} answered with status {self.status}.", status=self.status)
@@ -87,7 +87,7 @@ class HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class StreamedAnswer:
-    """A response whose body is read chunk by chunk; usable inside its block only."""
+    """A response whose body is read chunk by chunk. It can be used only inside its block."""
 
     status: int
     headers: CIMultiDictProxy[str]
@@ -96,8 +96,9 @@ class StreamedAnswer:
 
 
 class HttpClient:
-    """A connection pool with one set of allowed targets. Make one per program, inside its event loop; ``close`` it at
-    the end.
+    """A connection pool with one set of allowed targets.
+
+    Create one per program, inside its event loop, and ``close`` it at the end.
     """
 
     def __init__(
@@ -112,9 +113,9 @@ class HttpClient:
         origin_headers: Mapping[str, Mapping[str, str]] | None = None,
         is_without: Callable[[URL, Mapping[str, str]], bool] = lambda _target, _headers: False,
     ) -> None:
-        """``origin_headers``: headers for every request to one server, by ``scheme://host[:port]``.
+        """``origin_headers`` are headers for every request to one server, by ``scheme://host[:port]``.
 
-        ``is_without``: requests (URL and headers) that are sent without them.
+        ``is_without`` is called with URL and headers, and returns True for requests that are sent without them.
         """
         self._is_without = is_without
         self._reach = reach
@@ -137,7 +138,7 @@ class HttpClient:
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=decompress,
             trust_env=False,
-            # A signed or hashed URL is sent as it is spelled.
+            # Signed or hashed URLs must be sent exactly as they are written.
             requote_redirect_url=False,
         )
 
@@ -157,7 +158,7 @@ class HttpClient:
     ) -> HttpResponse:
         """Send a request and read the whole response. ``redirects`` (at most 3) are followed for GET and HEAD only.
 
-        Raises ``AddressRefused``, ``RemoteFailed`` (no connection, broken response, too large) and ``RemoteSlow``.
+        Raises ``AddressRefused``, ``RemoteFailed`` (no connection, invalid response, too large) and ``RemoteSlow``.
         """
         with _as_failures(url):
             async with asyncio.timeout(timeout_seconds):
@@ -175,7 +176,7 @@ class HttpClient:
         max_bytes: int = ANSWER_BYTES,
         redirects: int = 0,
     ) -> HttpResponse:
-        """``request`` with GET."""
+        """Do the same as ``request`` with GET."""
         return await self.request(
             "GET", url, headers=headers, timeout_seconds=timeout_seconds, max_bytes=max_bytes, redirects=redirects
         )
@@ -189,7 +190,7 @@ class HttpClient:
         timeout_seconds: float = TOTAL_SECONDS,
         max_bytes: int = ANSWER_BYTES,
     ) -> HttpResponse:
-        """``request`` with POST and a JSON body."""
+        """Do the same as ``request`` with POST and a JSON body."""
         return await self.request(
             "POST",
             url,
@@ -212,9 +213,9 @@ class HttpClient:
         max_bytes: int,
         redirects: int = 0,
     ) -> AsyncIterator[StreamedAnswer]:
-        """Send a request and read the body chunk by chunk: large repositories, proxied responses.
+        """Send a request and read the body chunk by chunk, for large repositories and proxied responses.
 
-        ``header_seconds`` is the timeout until the headers are here, ``silence_seconds`` that between two chunks.
+        ``header_seconds`` is the timeout for the response headers, ``silence_seconds`` the timeout between two chunks.
         """
         with _as_failures(url):
             async with asyncio.timeout(header_seconds):
@@ -244,10 +245,10 @@ class HttpClient:
         heartbeat_seconds: float | None = 30.0,
         is_deflated: bool = False,
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        """Open a WebSocket with the same checks. Iterate over it for messages; leaving the block closes it.
+        """Open a WebSocket with the same checks. Iterate over it to read messages; leaving the block closes it.
 
-        ``is_deflated``: offer permessage-deflate; ``max_message_bytes`` limits decompressed messages. ``RemoteFailed``
-        carries the HTTP status when the server answered without upgrading.
+        ``is_deflated`` offers permessage-deflate. ``max_message_bytes`` limits decompressed messages. ``RemoteFailed``
+        carries the HTTP status if the server answered without upgrading.
         """
         target = check_target(url, SOCKETS, self._reach)
         _refuse_inside_transaction()
@@ -259,7 +260,7 @@ class HttpClient:
                     max_msg_size=max_message_bytes,
                     heartbeat=heartbeat_seconds,
                     compress=15 if is_deflated else 0,
-                    # The close handshake waits for the peer, which may never answer.
+                    # The close handshake waits for the peer, which might never answer.
                     timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
                 )
         try:
@@ -275,7 +276,7 @@ class HttpClient:
         body: bytes | AsyncIterator[bytes] | None,
         redirects: int,
     ) -> tuple[aiohttp.ClientResponse, URL]:
-        """Send, follow redirects, return the response with its headers read."""
+        """Send the request, follow redirects, and return the response after reading its headers."""
         _refuse_inside_transaction()
         target = check_target(url, WEB, self._reach)
         sent = CIMultiDict(headers or {})
@@ -310,7 +311,7 @@ def _refuse_inside_transaction() -> None:
 
 
 class AnswerTooLarge(RemoteFailed):
-    """The response is longer than the caller reads."""
+    """The response exceeds the caller's limit."""
 
 
 async def _pieces(response: aiohttp.ClientResponse, at: URL, max_bytes: int) -> AsyncIterator[bytes]:
@@ -330,7 +331,7 @@ def _host(url: str) -> str:
 
 
 class _as_failures:  # noqa: N801  # reads as a phrase: `with _as_failures(url):`
-    """Translate errors of aiohttp and the operating system into kinds of failure, without URLs or internal text."""
+    """Translate errors of aiohttp and the operating system into failures without URLs or internal text."""
 
     def __init__(self, url: str) -> None:
         self._url = url

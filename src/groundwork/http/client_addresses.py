@@ -1,9 +1,9 @@
 """Client addresses: where a request comes from, and whether the address belongs to one person.
 
-Behind a proxy that was not configured everybody has the proxy's address, and behind a web service that signs people in
-everybody has the service's. Such an address may be counted for limits, never trusted. A service that shares a secret
-with this server names its visitor's address in a signed header; one that does not says with an obfuscated identifier
-(RFC 7239, section 6.3) that it acts for others.
+Behind a proxy that is not configured, all visitors have the proxy's address. Behind a web service that signs people in,
+they have the service's address. Such an address can be counted for limits but never trusted. A service that shares a
+secret with this server sends its visitor's address in a signed header. One that does not share a secret sends an
+obfuscated identifier (RFC 7239, section 6.3), which says that it acts for others.
 """
 
 import hmac
@@ -15,10 +15,10 @@ from hashlib import sha256
 from groundwork.settings import Secret
 
 CLIENT_ADDRESS = b"x-client-address"
-# Header of requests on behalf of people, to servers that share no secret with us.
+# Header of requests on behalf of people, for servers that share no secret with us.
 FOR_SOMEBODY = {"forwarded": "for=_visitor"}
 
-# Headers by which these proxies identify themselves, beside X-Forwarded-For.
+# Headers, in addition to X-Forwarded-For, by which proxies identify themselves.
 _OF_PROXIES = (b"forwarded", b"via", b"x-real-ip", CLIENT_ADDRESS)
 
 _MAX_ADDRESS = 64
@@ -39,12 +39,12 @@ _PRIVATE = tuple(
 
 
 def vouch(key: Secret, address: str) -> dict[str, str]:
-    """The header by which a service names its visitor's address to a server with the same key."""
+    """Return the header with which a service sends its visitor's address to a server with the same key."""
     return {CLIENT_ADDRESS.decode(): f"{address} {_mac(key, address)}"}
 
 
 def vouched_address(key: Secret, headers: Mapping[bytes, bytes]) -> str:
-    """The visitor's address as named by a service with our key; empty where there is none, or the signature is wrong."""
+    """Return the visitor's address from a service with our key. Empty if there is none or the signature is wrong."""
     address, _, mac = headers.get(CLIENT_ADDRESS, b"").decode("latin-1").partition(" ")
     if not key or not address or len(address) > _MAX_ADDRESS or not address.isascii():
         return ""
@@ -52,7 +52,7 @@ def vouched_address(key: Secret, headers: Mapping[bytes, bytes]) -> str:
 
 
 def is_from_this_machine(headers: Mapping[bytes, bytes], forwarded_for: int, peer: str) -> bool:
-    """Whether a program on the server's own machine makes the request itself: proxies name their client."""
+    """Whether the request comes from a program on this machine. A proxy would add headers about its client."""
     if forwarded_for or any(name in headers for name in _OF_PROXIES):
         return False
     try:
@@ -62,10 +62,11 @@ def is_from_this_machine(headers: Mapping[bytes, bytes], forwarded_for: int, pee
 
 
 def is_personal(headers: Mapping[bytes, bytes], forwarded_for: int, peer: str, *, hops: int) -> bool:
-    """Whether ``peer`` is a person's address, as far as can be known: no proxies but the ``hops`` configured ones.
+    """Whether ``peer`` is the address of one person, as far as this can be known: there are no proxies except the
+    ``hops`` configured ones.
 
-    ``forwarded_for``: how many addresses the request's ``X-Forwarded-For`` has. Without configured proxies a private
-    address is not a person's: containers and port forwarding give all visitors the same one.
+    ``forwarded_for`` is the number of addresses in ``X-Forwarded-For``. Without configured proxies, a private address
+    does not count as a person's, because containers and port forwarding give all visitors the same one.
     """
     if hops:
         forwarded = headers.get(b"forwarded", b"").lower()
@@ -85,7 +86,7 @@ def is_personal(headers: Mapping[bytes, bytes], forwarded_for: int, peer: str, *
 
 @lru_cache(8192)
 def is_private(address: str) -> bool:
-    """Whether the network is internal: loopback, link-local, or the private ranges of RFC 1918 and RFC 4193."""
+    """Whether the address is internal: loopback, link-local, or in the private ranges of RFC 1918 and RFC 4193."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -96,9 +97,10 @@ def is_private(address: str) -> bool:
 
 
 def without_port(forwarded: str) -> str:
-    """An entry of ``X-Forwarded-For`` without the port that some proxies append (``192.0.2.1:4711``, ``[2001:db8::1]:4711``).
+    """Remove the port that some proxies append to an entry of ``X-Forwarded-For`` (``192.0.2.1:4711``,
+    ``[2001:db8::1]:4711``).
 
-    Each connection has another port: counted with it, a client would never reach a limit.
+    Each connection has a different port. If it were part of the key, a client would never reach a rate limit.
     """
     if forwarded.startswith("["):
         return forwarded[1:].partition("]")[0]
@@ -107,11 +109,11 @@ def without_port(forwarded: str) -> str:
 
 
 def behind_private_proxies(peer: str, forwarded_for: Sequence[str]) -> tuple[str, int]:
-    """The nearest address that is not private, and how many proxies stand between it and us.
+    """Return the nearest address that is not private, and the number of proxies between it and this server.
 
-    ``forwarded_for``: the value of ``X-Forwarded-For``, to which each proxy appends what it saw; a proxy with a private
-    address is trusted. Where all are private it is the farthest. Express does the same with ``trust proxy`` set to
-    ``loopback, linklocal, uniquelocal``.
+    ``forwarded_for`` are the addresses in ``X-Forwarded-For``, to which each proxy appends the address that it saw. A
+    proxy with a private address is trusted. If all addresses are private, the farthest one is returned. Express does
+    the same with ``trust proxy`` set to ``loopback, linklocal, uniquelocal``.
     """
     nearest, passed = peer, 0
     for farther in reversed(forwarded_for):

@@ -1,8 +1,9 @@
-"""Response compression with Brotli or gzip, whichever the client prefers (RFC 9110, section 12.5.3; RFC 7932, RFC 1952).
+"""Response compression with Brotli or gzip, whichever the client prefers (RFC 9110, section 12.5.3; RFC 7932, RFC
+1952).
 
-Only for responses that are large enough. The PDS compresses whole bodies with gzip by :func:`fold`; its block streams are
-hashes and signatures, which do not shrink. A site wraps its routes with :func:`compressed`. Without the package ``brotli``, which
-needs a C compiler where there is no wheel, everything is gzip.
+Only large responses are compressed. The PDS compresses whole bodies with gzip using :func:`fold`; its block streams are
+hashes and signatures, which do not compress. A site wraps its routes with :func:`compressed`. Without the package
+``brotli``, which needs a C compiler on platforms without a wheel, only gzip is used.
 """
 
 import asyncio
@@ -17,33 +18,33 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 try:
     import brotli
-except ImportError:  # a platform without a wheel and without a compiler
+except ImportError:  # a platform without a wheel or a compiler
     brotli = None
 
-# A smaller body saves one packet at most; compressing costs more.
+# For a smaller body, compression saves at most one packet and costs more than that.
 MIN_BYTES: Final = 2048
-# Above it compression takes milliseconds of the event loop.
+# Above this size, compression would block the event loop for milliseconds.
 _ON_A_THREAD_BYTES: Final = 256 * 1024
-# The fastest level: JSON gets to a fifth of its size with it, and to a sixth with the slowest.
+# The fastest level. It reduces JSON to a fifth of its size; the slowest level reduces it to a sixth.
 _LEVEL: Final = 1
 
-# HTML is repetitive: half a millisecond more for a tenth less than at the fastest level.
+# HTML is repetitive: for half a millisecond more, the result is a tenth smaller than at the fastest level.
 _PAGE_LEVEL: Final = 4
-# As long as gzip at twice its level, for a tenth less than gzip has at its best.
+# Takes as long as gzip at twice this level, and the result is a tenth smaller than gzip's best.
 _PAGE_QUALITY: Final = 5
-# For files that are compressed once and kept: the slowest. Brotli takes 0.2 s for 100 kB of CSS.
+# For files that are compressed once and kept: the slowest level. Brotli takes 0.2 s for 100 kB of CSS.
 _FILE_LEVEL: Final = 9
 _FILE_QUALITY: Final = 11
 
 
 class Encoding(StrEnum):
-    """Content codings that we write, as ``Content-Encoding`` names them."""
+    """The content codings that we use, as ``Content-Encoding`` names them."""
 
     BROTLI = "br"
     GZIP = "gzip"
 
 
-# The preferred first, where a client has no preference.
+# In order of our preference, for clients without one.
 ENCODINGS: Final = tuple(Encoding) if brotli is not None else (Encoding.GZIP,)
 
 _NAMES: Final[Mapping[str, Encoding]] = {"br": Encoding.BROTLI, "gzip": Encoding.GZIP, "x-gzip": Encoding.GZIP}
@@ -52,9 +53,10 @@ _MOST_CODINGS: Final = 20
 
 
 def chosen_encoding(header: str) -> Encoding | None:
-    """The coding for an ``Accept-Encoding``: the one with the highest weight, Brotli before gzip; None for none of ours.
+    """Return the coding for an ``Accept-Encoding`` header, or None if it allows none of ours.
 
-    A bare ``*`` asks for nothing in particular, and no browser sends one: such a client gets the plain body.
+    The one with the highest weight wins, Brotli before gzip. A bare ``*`` names no coding, and no browser sends it, so
+    such a client gets the plain body.
     """
     weights: dict[Encoding, float] = {}
     for part in header.split(",")[:_MOST_CODINGS]:
@@ -63,14 +65,14 @@ def chosen_encoding(header: str) -> Encoding | None:
         if encoding is None or encoding not in ENCODINGS:
             continue
         weight = _WEIGHT.fullmatch(parameter)
-        # What cannot be read is no wish.
+        # Invalid entries are ignored.
         weights[encoding] = float(weight[1]) if weight else 0.0 if parameter.strip() else 1.0
     best = max(ENCODINGS, key=lambda one: weights.get(one, 0.0))
     return best if weights.get(best, 0.0) > 0 else None
 
 
 def accepts_gzip(header: bytes | None) -> bool:
-    """Whether an ``Accept-Encoding`` allows gzip; without the header only the plain body is safe."""
+    """Whether an ``Accept-Encoding`` header allows gzip. If it is missing, only the plain body is safe."""
     if header is None or b"gzip" not in header.lower():
         return False
     without_brotli = ",".join(part for part in header.decode("latin-1").split(",") if not part.strip().startswith("br"))
@@ -78,17 +80,17 @@ def accepts_gzip(header: bytes | None) -> bool:
 
 
 async def fold(body: bytes) -> bytes:
-    """Compress the body with gzip, fast."""
+    """Compress a body with gzip at the fastest level."""
     return await _placed(_gzipped, body, _LEVEL)
 
 
 async def encoded(body: bytes, encoding: Encoding) -> bytes:
-    """The body in this coding, as pages are compressed."""
+    """Compress a body with this coding, at the levels for pages."""
     return await _placed(_COMPRESS[encoding], body, _PAGE[encoding])
 
 
 def file_bodies(body: bytes) -> dict[Encoding, bytes]:
-    """A file in every coding, as small as can be; slow."""
+    """Compress a file with every coding, as small as possible. Slow."""
     return {one: _COMPRESS[one](body, _FILE[one]) for one in ENCODINGS}
 
 
@@ -113,11 +115,11 @@ _FILE: Final = {Encoding.BROTLI: _FILE_QUALITY, Encoding.GZIP: _FILE_LEVEL}
 
 
 def compressed(app: ASGIApp) -> ASGIApp:
-    """The same application with compressed responses where the client accepts it; pictures, archives and event streams stay
-    plain.
+    """Wrap an application to compress its responses if the client accepts it. Pictures, archives and event streams stay
+    uncompressed.
 
-    Not compressed are responses to requests that another site made a signed-in browser send: anyone who can choose part of
-    a response and see its compressed length could guess the secrets in it (BREACH, CVE-2013-3587).
+    Responses are not compressed if another site made a signed-in browser send the request: someone who can choose part
+    of a response and see its compressed length could guess secrets in it (BREACH, CVE-2013-3587).
     """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,7 +141,7 @@ def _responder(app: ASGIApp, encoding: Encoding | None) -> ASGIApp:
 
 
 class _BrotliResponder(IdentityResponder):
-    """Starlette's compression of responses, with Brotli."""
+    """Starlette's response compression, with Brotli added."""
 
     content_encoding = Encoding.BROTLI.value
     _compressor: Any = None

@@ -1,9 +1,10 @@
 """Connection limit of a server, so that no client can use up all connections.
 
-When all are in use, a new one replaces a connection whose client keeps the server waiting: idle between two requests,
-slow to send one, slow to read a response. It is the longest waiting one of the address with most such connections. One
-address may hold a part of all; its further connections replace its own. A request in progress is never cut off; when
-nothing else is left, a new connection gets 503. WebSockets may take half of the connections, and half of an address's.
+If all connections are in use, a new one replaces a connection that is waiting for its client: idle between two
+requests, slow to send one, or slow to read a response. The replaced connection is the longest waiting one of the
+address with most such connections. One address may hold only a share of all connections; its further connections
+replace its own. A request in progress is never cut off. If no connection can be replaced, a new one gets 503.
+WebSockets may use half of all connections, and half of an address's share.
 """
 
 import asyncio
@@ -24,7 +25,8 @@ MAX_CONNECTIONS: Final = 4_000
 LEAST_CONNECTIONS: Final = 16
 """What an operator may ask for: one browser opens six."""
 
-# The share of one address, unless the operator says otherwise: an office behind one address needs far less.
+# One address may hold a quarter of the connections unless the operator configures a number. Even an office behind one
+# address needs far fewer.
 _SHARE_OF_ADDRESS: Final = 4
 
 # The remaining file descriptors are for databases, other servers and files.
@@ -39,8 +41,8 @@ _NO_ROOM: Final = (
 
 
 def affordable(wanted: int) -> int:
-    """How many connections a server may have: ``wanted``, or as many as the system's limit on open files allows; at
-    least two.
+    """Return how many connections a server can have: ``wanted``, or fewer if the system's limit on open files requires
+    it. At least two.
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted if soft == resource.RLIM_INFINITY else min(wanted, int(soft * _SHARE_OF_OPEN_FILES))
@@ -48,7 +50,9 @@ def affordable(wanted: int) -> int:
 
 
 def per_address(limit: int, wanted: int = 0) -> int:
-    """How many of ``limit`` connections one address may hold when an operator sets ``wanted``; 0: a quarter of them."""
+    """Return how many of ``limit`` connections one address may hold. ``wanted`` is the operator's setting; 0 means a
+    quarter.
+    """
     return max(min(wanted or limit // _SHARE_OF_ADDRESS, limit), 2)
 
 
@@ -57,15 +61,15 @@ IsProxy = Callable[[str], bool]
 
 
 def is_no_proxy(_address: str) -> bool:
-    """For a server that clients reach directly."""
+    """Always False, for a server that clients reach directly."""
     return False
 
 
 class ConnectionLimit:
-    """Shared state of all connections of one server.
+    """State shared by all connections of one server.
 
-    ``limit``: how many there may be, WebSockets included. ``of_address``: how many from one address (IPv6: one /64),
-    except for proxies.
+    ``limit`` is the maximum number of connections, including WebSockets. ``of_address`` is the maximum for one address
+    (IPv6: one /64), except for proxies.
     """
 
     def __init__(self, limit: int, of_address: int, is_proxy: IsProxy = is_no_proxy) -> None:
@@ -79,11 +83,11 @@ class ConnectionLimit:
         self._warned_at: dict[str, float] = {}
 
     def protocol(self, **arguments: Any) -> "LimitedConnection":
-        """Protocol factory for a new connection, with uvicorn's arguments."""
+        """Create the protocol of a new connection. Takes uvicorn's arguments."""
         return LimitedConnection(self, **arguments)
 
     def stream(self, **arguments: Any) -> "CountedStream":
-        """Protocol factory for a WebSocket, with uvicorn's arguments."""
+        """Create the protocol of a WebSocket. Takes uvicorn's arguments."""
         return CountedStream(self, **arguments)
 
     def has_room_for_stream(self, address: str, *, is_proxy: bool) -> bool:
@@ -93,23 +97,23 @@ class ConnectionLimit:
         return is_proxy or self.streams[address] < self.of_address // 2
 
     def warn(self, event: str, now: float, limit: int) -> None:
-        """Log once a minute: an operator should see that it happens."""
+        """Log a warning at most once a minute, so that an operator notices."""
         if now - self._warned_at.get(event, -_SECONDS_BETWEEN_WARNINGS) >= _SECONDS_BETWEEN_WARNINGS:
             self._warned_at[event] = now
             log.warning(event, limit=limit)
 
 
 class _WaitingConnections:
-    """Connections whose clients have the next move, by address, longest first. Each operation takes constant time."""
+    """Connections that wait for their clients, by address, longest first. Each operation takes constant time."""
 
     def __init__(self) -> None:
         self._of: dict[str, dict[LimitedConnection, None]] = {}
-        # Addresses by their number of such connections.
+        # Addresses by how many such connections they have.
         self._addresses: dict[int, dict[str, None]] = {}
         self._most = 0
 
     def add(self, one: "LimitedConnection") -> None:
-        """Add as the newest; a connection that is there already becomes the newest of its address."""
+        """Add a connection as the newest of its address, even if it was already there."""
         own = self._of.setdefault(one.address, {})
         if one in own:
             del own[one]
@@ -134,7 +138,7 @@ class _WaitingConnections:
         return next(iter(self._of.get(address, ())), None)
 
     def longest(self) -> "LimitedConnection | None":
-        """The longest waiting connection of the address that has most of them."""
+        """Return the longest waiting connection of the address that has most of them."""
         address = next(iter(self._addresses.get(self._most, ())), None)
         return None if address is None else self.longest_of(address)
 
@@ -197,7 +201,7 @@ class LimitedConnection(BoundedHeads):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        # None, in spite of its type, where the first request is an upgrade.
+        # None, despite its type, if the first request is an upgrade.
         if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]
             self._among.waiting.discard(self)
 
@@ -216,7 +220,7 @@ class LimitedConnection(BoundedHeads):
             self._among.waiting.discard(self)
 
     def _wait(self) -> None:
-        """From now on the client has the next move."""
+        """Mark the connection as waiting for its client."""
         if self._is_counted and not self.transport.is_closing():
             self._among.waiting.add(self)
 
@@ -228,7 +232,7 @@ class LimitedConnection(BoundedHeads):
         return True
 
     def _leave(self) -> None:
-        """Stop counting it; a connection that became a WebSocket is counted as one."""
+        """Stop counting this connection. If it became a WebSocket, it is counted there."""
         self._among.waiting.discard(self)
         if self._is_counted:
             self._is_counted = False

@@ -1,4 +1,4 @@
-"""CORS for APIs without cookies: any origin may call, none gets credentials."""
+"""CORS for APIs without cookies: any origin may call them, and none gets credentials."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ XRPC_EXPOSED = (
     "atproto-repo-rev",
     "atproto-content-labelers",
     "atproto-upstream-lag",
-    # Response headers of files, in part or whole.
+    # Response headers for files and parts of files.
     "Accept-Ranges",
     "Content-Disposition",
     "Content-Range",
@@ -28,7 +28,9 @@ XRPC_EXPOSED = (
 
 @dataclass(frozen=True, slots=True)
 class Cors:
-    """Paths below ``prefixes`` are open. ``request_headers`` empty means: whatever the browser asks for."""
+    """CORS rules for paths below ``prefixes``. If ``request_headers`` is empty, all headers that the browser asks for
+    are allowed.
+    """
 
     prefixes: tuple[str, ...]
     exposed: tuple[str, ...] = ()
@@ -39,15 +41,16 @@ class Cors:
         return path.startswith(self.prefixes)
 
     def response_headers(self) -> list[tuple[bytes, bytes]]:
-        """Headers of every response, failures included: a script cannot read an error without them."""
+        """Return the headers of every response, including errors, because a script cannot read an error without them."""
         headers = [(b"access-control-allow-origin", b"*")]
         if self.exposed:
             headers.append((b"access-control-expose-headers", ", ".join(self.exposed).encode("latin-1")))
         return headers
 
     def preflight_headers(self, scope: Scope) -> list[tuple[bytes, bytes]] | None:
-        """The whole response to a preflight, or None for another request. Every ``OPTIONS`` counts: nothing else here
-        answers it.
+        """Return the whole response to a preflight, or None for another request.
+
+        Every ``OPTIONS`` request counts as a preflight, because nothing else here answers it.
         """
         if scope["method"] != "OPTIONS":
             return None
@@ -65,5 +68,5 @@ class Cors:
 
 
 def rule_for(rules: Iterable[Cors], path: str) -> Cors | None:
-    """The first rule that covers the path."""
+    """Return the first rule that covers the path."""
     return next((rule for rule in rules if rule.covers(path)), None)

@@ -1,8 +1,8 @@
-"""Error responses: the kind of failure decides the status (``groundwork.errors.KINDS``), a renderer the format.
+"""Error responses: the type of failure decides the status (``groundwork.errors.KINDS``), and a renderer the format.
 
-A ``Fault`` holds what a renderer may show. The text of an unexpected exception is never in it: a stranger gets the
-request id, the log has the rest. Lower layers add their own exceptions by a translation table: ``{Malformed: lambda
-error: InvalidInput("", error.why)}``.
+A ``Fault`` contains only what a renderer may show. It never contains the text of an unexpected exception: clients get
+the request id, and the log has the details. Programs add exceptions of lower layers with a translation table:
+``{Malformed: lambda error: InvalidInput("", error.why)}``.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ from groundwork.http.json_names import json_name
 
 Translations = Mapping[type[Exception], Callable[[Exception], Failure]]
 
-# Refused by the router or the protocol before any handler ran: (error name, sentence).
+# Requests that the router or the protocol rejected before any handler ran: (error name, sentence).
 _OF_HTTP = {
     400: ("InvalidRequest", "The request is unreadable."),
     404: ("NotFound", "There is nothing at this address."),
@@ -46,8 +46,10 @@ _OF_HTTP = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What may be shown of a failure, in the reader's language. ``problems`` maps form fields to sentences; ``kind`` is a
-    log and metric label; ``facts`` are for programs; ``cause`` is for the log: the reason's code with its parameters.
+    """The parts of a failure that may be shown, in the reader's language.
+
+    ``problems`` maps form fields to sentences. ``kind`` is a label for logs and metrics. ``facts`` are for programs.
+    ``cause`` is for the log: the reason's code with its parameters.
     """
 
     kind: str
@@ -63,14 +65,14 @@ class Fault:
     cause: str = ""
 
 
-# The sentence for an explanation, in the reader's language.
+# Returns the sentence for an explanation, in the reader's language.
 Explain = Callable[[Why], str]
 
 Renderer = Callable[[HTTPConnection, Fault], Response]
 
 
 def fault_of(error: Exception, request_id: str, translations: Translations, explain: Explain = str) -> Fault:
-    """The fault for an exception; an exception without a kind is a bug, and its fault has no details."""
+    """Return the fault for an exception. An exception that is not a Failure is a bug, and its fault has no details."""
     if not isinstance(error, Failure):
         for parent in type(error).__mro__:
             if parent in translations:
@@ -106,7 +108,8 @@ def _of_failure(failure: Failure, request_id: str, explain: Explain) -> Fault:
     )
 
 
-# Parameters of a reason that programs need beside the sentence: until when (ISO 8601), how many seconds, how many at most.
+# Parameters of a reason that programs need in addition to the sentence: a time (ISO 8601), a number of seconds, a
+# maximum.
 _FACTS: Final[Mapping[str, type]] = {"until": str, "seconds": int, "most": int}
 
 
@@ -118,7 +121,7 @@ def _facts_of(failure: Failure) -> dict[str, object]:
 
 
 def headers_of(failure: Failure) -> dict[str, str]:
-    """Headers of an error response: the failure's own, and Retry-After where that is known."""
+    """Return the headers of an error response: the failure's own, and Retry-After if known."""
     headers = dict(failure.headers)
     if isinstance(failure, TooMany | Unavailable) and failure.after_seconds is not None:
         headers["retry-after"] = str(max(1, -int(-failure.after_seconds // 1)))  # whole seconds, rounded up
@@ -126,12 +129,16 @@ def headers_of(failure: Failure) -> dict[str, str]:
 
 
 def form_status_of(failure: Failure) -> int:
-    """The status of a page that shows a form again: 400, unless the request was too large or too frequent."""
+    """Return the status of a page that shows a form again: 400, unless the request was too large or too frequent, or
+    the server unavailable.
+    """
     return kind_of(failure).http_status if isinstance(failure, TooLarge | TooMany | Unavailable) else 400
 
 
 def render_problem(_connection: HTTPConnection, fault: Fault) -> Response:
-    """RFC 9457 ``application/problem+json``, for our own JSON APIs; fields under their JSON names, facts as extension members."""
+    """Render RFC 9457 ``application/problem+json``, for our own JSON APIs. Fields have their JSON names; facts are
+    extension members.
+    """
     body: dict[str, object] = {
         "type": "about:blank",
         "title": fault.name,
@@ -149,18 +156,18 @@ def render_problem(_connection: HTTPConnection, fault: Fault) -> Response:
 
 
 def render_xrpc(_connection: HTTPConnection, fault: Fault) -> Response:
-    """``{"error", "message"}``, as every client of the AT Protocol expects (HTTP API specification, "Error Responses")."""
+    """Render ``{"error", "message"}``, as every AT Protocol client expects (HTTP API specification, "Error Responses")."""
     body = msgspec.json.encode({"error": fault.name, "message": fault.why})
     return Response(body, fault.xrpc_status, _with_challenge(fault, fault.xrpc_status), "application/json")
 
 
 def _with_challenge(fault: Fault, status: int) -> dict[str, str]:
-    """The fault's headers, and with every 401 an authentication challenge (RFC 9110, section 11.6.1)."""
+    """Return the fault's headers, with an authentication challenge for every 401 (RFC 9110, section 11.6.1)."""
     return {**({"www-authenticate": "Bearer"} if status == 401 else {}), **fault.headers}
 
 
 def by_path(shapes: Mapping[str, Renderer], otherwise: Renderer) -> Renderer:
-    """A renderer that chooses by the longest matching path prefix."""
+    """Return a renderer that chooses by the longest matching path prefix."""
     prefixes = sorted(shapes, key=len, reverse=True)
 
     def render(connection: HTTPConnection, fault: Fault) -> Response:

@@ -1,8 +1,9 @@
-"""HTML forms: parse posted fields, refuse cross-site posts, keep typed values and problems for showing the form again.
+"""HTML forms: parse posted fields, reject cross-site posts, and keep typed values and problems to show the form again.
 
-A form of another origin is refused before its body is read: browsers send ``Sec-Fetch-Site`` or ``Origin`` with every
-POST. A request with neither comes from no browser and carries no cookie that a browser would have added. An origin is
-scheme, host and port (RFC 6454, section 4); ``null`` matches no site, and plain http does not match a site in https.
+A form from another origin is rejected before its body is read, because browsers send ``Sec-Fetch-Site`` or ``Origin``
+with every POST. A request with neither header does not come from a browser and has no cookie that a browser added. An
+origin is scheme, host and port (RFC 6454, section 4). ``null`` matches no site, and plain http does not match an https
+site.
 """
 
 from collections.abc import Mapping
@@ -15,16 +16,16 @@ from groundwork.errors import Forbidden, InvalidForm, InvalidInput, Why
 
 _USUAL_PORTS = {"http": 80, "https": 443}
 
-# Longer than any text we accept; the server's body limit bounds the whole.
+# Longer than any text we accept. The server's body limit applies to the whole form.
 MAX_FIELDS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """Content of a shown form: the texts in its fields, their problems, and what somebody else changed them to
-    in between.
+    """The content of a form: the values in its fields, their problems, and values that someone else saved in the
+    meantime.
 
-    A problem is a reason or a sentence, Markup where a link says what to do. ``others`` has only the fields that differ.
+    A problem is a reason or a sentence, or Markup if it contains a link. ``others`` has only the fields that differ.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class Typed:
         return self.problems.get(name, "")
 
     def other(self, name: str) -> str | None:
-        """The value stored for this field now; None where it is what was typed."""
+        """The value that is stored for this field now, or None if it equals the typed one."""
         return self.others.get(name)
 
 
@@ -46,7 +47,7 @@ EMPTY = Typed()
 
 
 def require_same_origin(request: Request, public_url: str) -> None:
-    """Forbidden when the request was made by a page of another origin."""
+    """Raise Forbidden if the request was made by a page of another origin."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site in {"same-origin", "none"} or (site is None and origin is None):
         return
@@ -56,9 +57,7 @@ def require_same_origin(request: Request, public_url: str) -> None:
 
 
 def _is_ours(origin: str, public_url: str, host: str) -> bool:
-    """Compare with the public address, because a proxy may use another host and port; a laptop's server has several
-    names.
-    """
+    """Compare with the public URL, because a proxy can use another host and port, and with the Host header."""
     theirs, ours = _origin(origin), _origin(public_url)
     if theirs is None or theirs == ours:
         return theirs is not None
@@ -68,7 +67,9 @@ def _is_ours(origin: str, public_url: str, host: str) -> bool:
 
 
 def _origin(url: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port (the default one if absent); None for ``null`` and for anything that is no web address."""
+    """Return scheme, host and port (the default port if absent), or None for ``null`` and anything that is not a web
+    address.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port or _USUAL_PORTS[parts.scheme]
@@ -78,7 +79,7 @@ def _origin(url: str) -> tuple[str, str, int] | None:
 
 
 async def read_form(request: Request, *, max_fields: int = MAX_FIELDS) -> dict[str, str]:
-    """The posted fields as text; files are refused, and the last of repeated names counts."""
+    """Return the posted fields as text. Files are rejected, and the last of repeated names counts."""
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
         raise InvalidInput("", "This address expects a form.")
@@ -90,9 +91,9 @@ async def read_form(request: Request, *, max_fields: int = MAX_FIELDS) -> dict[s
 
 
 def local_path(text: str, otherwise: str = "/") -> str:
-    r"""A path on this site to redirect to; anything that could lead elsewhere becomes ``otherwise``.
+    r"""Return a path on this site to redirect to. Anything that could lead elsewhere is replaced by ``otherwise``.
 
-    Browsers read ``//host`` and ``/\host`` as another host, and drop tabs and line breaks before parsing.
+    Browsers treat ``//host`` and ``/\host`` as another host, and remove tabs and line breaks before parsing.
     """
     if not text.startswith("/") or text.startswith(("//", "/\\")) or any(ord(char) < 0x20 for char in text):
         return otherwise
@@ -100,6 +101,6 @@ def local_path(text: str, otherwise: str = "/") -> str:
 
 
 def typed_again(values: Mapping[str, str], wrong: InvalidInput) -> Typed:
-    """Show a form again, with what was typed and its problems."""
+    """Show a form again, with the typed values and their problems."""
     problems: Mapping[str, Why] = wrong.problems if isinstance(wrong, InvalidForm) else {wrong.field: wrong.why}
     return Typed(values, problems)

@@ -1,8 +1,8 @@
-"""Joined writes: everything written to a connection in one iteration of the event loop leaves in one system call.
+"""Joined writes: everything written to a connection in one iteration of the event loop is sent in one system call.
 
-uvicorn writes the head and the body of a response separately, and every WebSocket message on its own; uvloop sends each
-at once. A system call costs more than making a small response, so a firehose that sends sixteen frames of one commit to
-a hundred subscribers would spend most of its time in them.
+uvicorn writes the head and the body of a response separately and each WebSocket message on its own, and uvloop sends
+each write at once. A system call costs more than creating a small response, so a firehose that sends sixteen frames of
+one commit to a hundred subscribers would spend most of its time in system calls.
 """
 
 import asyncio
@@ -10,12 +10,12 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# Above this size data is passed on at once, so that flow control works.
+# Data above this size is passed on at once, so that flow control works.
 MAX_JOINED_BYTES = 64 * 1024
 
 
 class JoinedWrites:
-    """A transport for uvicorn's protocols, in front of the real one; everything but writing is the real one's."""
+    """A transport for uvicorn's protocols that wraps the real one and changes only writing."""
 
     __slots__ = ("_loop", "_pending", "_pending_bytes", "_transport")
 
@@ -26,7 +26,7 @@ class JoinedWrites:
         self._pending_bytes = 0
 
     def write(self, content: bytes) -> None:
-        """Send together with everything else written in this iteration."""
+        """Buffer data and send it together with everything else written in this iteration."""
         if not self._pending:
             self._loop.call_soon(self._flush)
         self._pending.append(content)
@@ -35,7 +35,7 @@ class JoinedWrites:
             self._flush()
 
     def close(self) -> None:
-        """Close after what was written."""
+        """Close after sending the buffered data."""
         self._flush()
         self._transport.close()
 
@@ -49,7 +49,7 @@ class JoinedWrites:
 
 
 class JoiningProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol over such a transport; a WebSocket takes over the transport with the connection."""
+    """uvicorn's HTTP protocol on such a transport. A WebSocket takes over the transport with the connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", JoinedWrites(cast("asyncio.Transport", transport))))

@@ -1,8 +1,8 @@
-"""JSON requests and responses. Input is parsed strictly: whatever two parsers could read differently is refused.
+"""JSON requests and responses. Input is parsed strictly: anything that two parsers could read differently is rejected.
 
-Refused are duplicate keys, ``NaN`` and ``Infinity``, lone surrogates, bad UTF-8 and nesting beyond 128 levels (more
-where several documents come in one body, each with a limit of its own). Schemas are msgspec types; a value of the wrong
-type names its field.
+This includes duplicate keys, ``NaN`` and ``Infinity``, lone surrogates, invalid UTF-8 and more than 128 nested levels
+(the limit is higher if one body contains several documents that each have their own limit). Schemas are msgspec types.
+The error for a value of the wrong type names the field.
 """
 
 import json
@@ -24,7 +24,7 @@ MAX_DEPTH = 128
 # Far below the depth at which the recursive parser would fail (a thousand).
 MAX_DEPTH_OF_MANY = 512
 
-# msgspec names the place at the end of its message: "Expected `int`, got `str` - at `$.limit`"
+# msgspec ends its message with the place: "Expected `int`, got `str` - at `$.limit`"
 _WHERE = re.compile(r"^(?P<why>.*?) - at `\$\.?(?P<path>[^`]*)`$", re.DOTALL)
 
 
@@ -42,7 +42,7 @@ def _constant(name: str) -> NoReturn:
 
 
 def _depth_is_fine(body: bytes, max_depth: int) -> bool:
-    # A quick upper bound first: fewer brackets cannot nest so deep.
+    # A quick upper bound first: with fewer brackets, the nesting cannot be that deep.
     if body.count(b"[") + body.count(b"{") <= max_depth:
         return True
     depth = deepest = 0
@@ -66,7 +66,7 @@ def _depth_is_fine(body: bytes, max_depth: int) -> bool:
 
 
 def parse_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
-    """Parse a JSON value strictly; raises ``InvalidInput``."""
+    """Parse a JSON value strictly. Raises ``InvalidInput``."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
@@ -76,20 +76,20 @@ def parse_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
         if "\\u" in text:
-            # Only an escape can contain half a surrogate pair; encoding finds it anywhere.
+            # Only an escape sequence can contain an unpaired surrogate, and encoding the text finds it anywhere.
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError as error:
         raise InvalidInput("", f"The body is not JSON: {error.msg} at line {error.lineno}.") from None
     except UnicodeEncodeError:
         raise InvalidInput("", "The JSON contains half a character (a lone surrogate).") from None
     except ValueError:
-        # int() refuses more than 4300 digits, and json passes that error on.
+        # int() rejects more than 4300 digits, and json passes that error on.
         raise InvalidInput("", "The JSON contains a number that is too long.") from None
     return value
 
 
 def shape_json(value: Any, shape: type[T]) -> T:
-    """Convert a JSON value to a msgspec type; raises ``InvalidInput`` that names the field."""
+    """Convert a JSON value to a msgspec type. Raises ``InvalidInput`` that names the field."""
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
@@ -101,7 +101,7 @@ def shape_json(value: Any, shape: type[T]) -> T:
 
 
 def _allowed(shape: object, path: str) -> list[str]:
-    """The values allowed at this path of a schema; none where it is no closed set."""
+    """Return the values that a schema allows at this path, or nothing if it is not a closed set."""
     found = [msgspec.inspect.type_info(shape)]
     for name in re.findall(r"[^.\[\]]+|\[", path):
         found = [part for one in found for part in _parts(one, name)]
@@ -127,9 +127,9 @@ def _alternatives(types: list[msgspec.inspect.Type]) -> list[msgspec.inspect.Typ
 
 
 async def read_json(request: Request, shape: type[T], *, is_optional: bool = False, max_depth: int = MAX_DEPTH) -> T:
-    """The body as ``shape``; it must be declared as JSON, so that a form of another site cannot post here.
+    """Return the body as ``shape``. It must be declared as JSON, so that a form on another site cannot post here.
 
-    ``is_optional``: a missing body is an object without fields.
+    With ``is_optional``, a missing body is treated as an empty object.
     """
     if is_optional and not await request.body():
         return shape_json({}, shape)
@@ -140,8 +140,8 @@ async def read_json(request: Request, shape: type[T], *, is_optional: bool = Fal
 
 
 async def keeping(request: Request, wanted: S, now: Mapping[str, object]) -> S:
-    """Complete a body: fields that it leaves out keep the values of ``now``, so that an omission never makes anything
-    public.
+    """Complete a body with values of ``now`` for the fields that it leaves out, so that an omission never makes
+    anything public.
     """
     sent = parse_json(await request.body())
     names = dict(zip(wanted.__struct_fields__, wanted.__struct_encode_fields__, strict=True))
@@ -150,5 +150,5 @@ async def keeping(request: Request, wanted: S, now: Mapping[str, object]) -> S:
 
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON answer; dataclasses and msgspec structs are fine."""
+    """Return a JSON response. Dataclasses and msgspec structs can be passed as they are."""
     return Response(msgspec.json.encode(value), status, headers, "application/json")

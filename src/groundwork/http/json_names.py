@@ -1,6 +1,6 @@
-"""Names in our own JSON APIs: lowerCamelCase. Inside they are Python's, with underscores.
+"""Names in our own JSON APIs are lowerCamelCase. In Python they have underscores.
 
-Schemas are renamed by msgspec (``rename="camel"``); this does the same for a name that is a value, such as the field of
+msgspec renames schemas (``rename="camel"``). This module does the same for a name that is a value, such as the field of
 a problem.
 """
 
@@ -10,7 +10,7 @@ _JOINT = re.compile(r"_([a-z0-9])")
 
 
 def json_name(name: str) -> str:
-    """The name of a field in JSON: ``venue.postal_code`` becomes ``venue.postalCode``; a name without underscores
-    stays.
+    """Return the name of a field in JSON: ``venue.postal_code`` becomes ``venue.postalCode``. Names without underscores
+    stay the same.
     """
     return _JOINT.sub(lambda found: found[1].upper(), name)

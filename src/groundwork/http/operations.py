@@ -24,13 +24,14 @@ def operations_routes(
     serving: Sequence[Collection[str]] = (),
     metrics_token: str = "",
 ) -> list[Route]:
-    """The three routes. ``/metrics`` answers private addresses, and requests with the bearer token.
+    """Return the three routes. ``/metrics`` answers private addresses and requests with the bearer token.
 
     A check runs per request, unless a probe has the same name: then the probe's last result and its age are returned,
-    so that a slow machine delays nobody. ``serving``: the check names that each served thing (a community) needs; one
-    complete group is enough to be ready, and if some are not, the answer says ``degraded``. Without it every check is
-    needed. Names of several communities are shown only to those who may read the metrics. Behind a proxy the configured
-    number of hops decides the address; without it every client looks local.
+    so that a slow machine does not delay the response. ``serving`` lists the check names that each community needs. One
+    complete group is enough to be ready; if others fail, the status is ``degraded``. Without ``serving``, every check
+    must pass. If there are several communities, the results of the checks are shown only to clients that may read the
+    metrics. Behind a proxy, the configured number of hops determines the client's address; without that setting, every
+    client looks local.
     """
 
     def is_operator(request: Request) -> bool:

@@ -1,6 +1,6 @@
-"""Allowed targets of the HTTP client, and two checks: of the URL first, then of every address that it resolves to.
+"""Allowed targets of the HTTP client, and two checks: first of the URL, then of every address that it resolves to.
 
-Enforces invariant 7. The checks raise below aiohttp, which wraps what they raise; ``leads_inside`` finds it again.
+Enforces invariant 7. The checks raise inside aiohttp, which wraps the exception; ``leads_inside`` finds it again.
 """
 
 import ipaddress
@@ -16,23 +16,25 @@ from yarl import URL
 from groundwork.errors import Refused
 from groundwork.http.addresses import is_public
 
-# LDH labels and underscores; other characters only reach a resolver as punycode (RFC 1123 2.1, RFC 5890).
+# LDH labels and underscores. Other characters reach a resolver only as punycode (RFC 1123 2.1, RFC 5890).
 _NAME = re.compile(
     r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?"
 )
 
-# Scheme to whether it is secure.
+# Maps each scheme to whether it is secure.
 WEB = {"http": False, "https": True}
 SOCKETS = {"ws": False, "wss": True}
 
 
 class AddressRefused(Refused):
-    """The URL may not be called: wrong scheme or port, an IP literal, or a name that resolves into a private network."""
+    """The URL must not be called: wrong scheme or port, an IP literal, or a name that resolves to a private network."""
 
 
 @dataclass(frozen=True, slots=True)
 class AllowedTargets:
-    """What may be called. The default is for strangers' URLs; the rest is for development and for our own servers."""
+    """The targets that may be called. The default is for untrusted URLs; the other options are for development and for
+    our own servers.
+    """
 
     private_addresses: bool = False
     plain_http: bool = False
@@ -44,7 +46,7 @@ DEVELOPMENT = AllowedTargets(private_addresses=True, plain_http=True, any_port=T
 
 
 def check_target(url: str, schemes: Mapping[str, bool], reach: AllowedTargets) -> URL:
-    """The URL, if its scheme, port and host may be called at all; names are checked when they are resolved."""
+    """Return the URL if its scheme, port and host may be called. Host names are checked again when they are resolved."""
     try:
         target = URL(url, encoded=True)
         host, port = target.host, target.port
@@ -71,18 +73,18 @@ def _is_literal(host: str) -> bool:
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        # `127.1`, `0x7f.1` and `2130706433` are addresses for the operating system, though not for us.
+        # The operating system accepts `127.1`, `0x7f.1` and `2130706433` as addresses, but we do not.
         last = host.rstrip(".").rpartition(".")[2].lower()
         return last.isdigit() or last.startswith("0x")
     return True
 
 
 class _NotPublic(OSError):
-    """Raised below aiohttp, which wraps it; found again by walking the causes."""
+    """Raised inside aiohttp, which wraps it. It is found again by walking the causes."""
 
 
 class PublicNames(AbstractResolver):
-    """Resolver that refuses a name if any of its addresses is not public."""
+    """A resolver that rejects a name if any of its addresses is not public."""
 
     def __init__(self, inner: AbstractResolver) -> None:
         self._inner = inner
@@ -100,7 +102,7 @@ class PublicNames(AbstractResolver):
 
 
 def public_socket(found: tuple[Any, ...]) -> socket.socket:
-    """The last check: of the very address that the socket is about to connect to."""
+    """The last check, of the exact address to which the socket is about to connect."""
     family, kind, proto, _, address = found
     if not is_public(address[0]):
         raise _NotPublic
@@ -108,7 +110,7 @@ def public_socket(found: tuple[Any, ...]) -> socket.socket:
 
 
 def leads_inside(error: BaseException | None) -> bool:
-    """Whether our own check is among the causes of what aiohttp raised."""
+    """Whether one of our own checks is among the causes of an aiohttp exception."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, _NotPublic) or isinstance(getattr(error, "os_error", None), _NotPublic):

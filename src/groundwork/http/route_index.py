@@ -1,6 +1,6 @@
-"""Find the routes for an address without trying all of them.
+"""Index that finds the routes for a path without trying all of them.
 
-Starlette's router tries one route after the other. With 700 routes that takes longer than answering from a cache.
+Starlette's router tries one route after another. With 700 routes, that takes longer than answering from a cache.
 """
 
 from collections.abc import Sequence
@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Receive, Scope, Send
 
-# The first two segments and their number tell routes apart well enough: at most some dozens agree in them.
+# The first two segments and the number of segments tell routes apart well enough: at most a few dozen share them.
 _DEPTH = 2
-# Addresses may have more segments than any route; routers are kept for no more than this.
+# Paths can have more segments than any route. This limits how many routers are kept.
 _MOST_SEGMENTS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """Of an address: the first segments that it shares with some route, at most two, and how many segments it has.
+    """The key by which routes are found.
 
-    Of a route: the segments before its first parameter, at most two, and how many an address has; None for any number.
+    For a path: the first segments that it shares with some route, at most two, and how many segments it has. For a
+    route: the segments before its first parameter, at most two, and how many segments a matching path has (None for any
+    number).
     """
 
     start: tuple[str, ...]
@@ -27,11 +29,11 @@ class _Shape:
 
 
 class RouteIndex:
-    """An ASGI application that answers like one router with all of ``routes``."""
+    """An ASGI application that behaves like a single router with all of ``routes``."""
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
         self._routes = [(_shape(route), route) for route in routes]
-        # Every beginning, so that an address finds the longest that it shares with a route.
+        # Every prefix of a route, so that a path finds the longest one that it shares with a route.
         self._starts = {shape.start[:length] for shape, _ in self._routes for length in range(_DEPTH + 1)} | {()}
         self._routers: dict[_Shape, Router] = {}
 
@@ -44,7 +46,9 @@ class RouteIndex:
         return _Shape(next(start for start in beginnings if start in self._starts), len(segments))
 
     def _router(self, shape: _Shape) -> Router:
-        """The routes that addresses of this shape may match, in their order; made when it is first needed."""
+        """Return a router with the routes that paths of this shape can match, in order. It is created when first
+        needed.
+        """
         if shape not in self._routers:
             fitting = [
                 route

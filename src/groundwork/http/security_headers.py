@@ -1,8 +1,8 @@
-"""Security headers of responses. Scripts and styles are files: the policy forbids inline ones."""
+"""Security headers of responses. Scripts and styles must be files, because the policy forbids inline ones."""
 
 from collections.abc import Mapping
 
-# `form-action` also limits redirects after a form: OAuth pages add the client's origin there.
+# `form-action` also limits redirects after a form, so OAuth pages add the client's origin there.
 _POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
@@ -18,12 +18,14 @@ _POLICY = {
 
 
 def content_policy(**changes: str) -> str:
-    """The policy text; ``content_policy(form_action="'self' https://app.example")`` replaces one directive."""
+    """Return the text of the policy. ``content_policy(form_action="'self' https://app.example")`` replaces one
+    directive.
+    """
     policy = _POLICY | {name.replace("_", "-"): value for name, value in changes.items()}
     return "; ".join(f"{name} {value}" for name, value in policy.items())
 
 
-# For every response of an API. A JSON response opened in a browser can do nothing at all.
+# For every response of an API. A JSON response that is opened in a browser can do nothing.
 API_HEADERS: Mapping[str, str] = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -32,10 +34,10 @@ API_HEADERS: Mapping[str, str] = {
 
 
 def page_headers(*, is_https: bool) -> dict[str, str]:
-    """Headers of every response of a server with pages. A header set by the route wins."""
+    """Return headers for every response of a server with pages. A header set by the route takes precedence."""
     headers = {
         "x-content-type-options": "nosniff",
-        # Not "no-referrer": browsers then send `Origin: null` with forms, and the CSRF check needs the origin.
+        # Not "no-referrer", because browsers then send `Origin: null` with forms, and the CSRF check needs the origin.
         "referrer-policy": "same-origin",
         "content-security-policy": content_policy(),
         "x-frame-options": "DENY",

@@ -1,9 +1,9 @@
 """Serve applications inside the running event loop: uvicorn with uvloop, httptools and websockets.
 
-``serve`` returns when the socket listens, with the bound port (port 0 picks a free one). Nothing here handles signals:
-``programs/`` decides when to stop. Stopping is graceful: no new connections, WebSockets get 1012 (service restart),
-running requests may finish within the grace time. What a client holds open beyond it (half an upload, an unread
-download or stream) is cut off, so no client decides how long a stop takes.
+``serve`` returns when the socket is listening, with the bound port (port 0 picks a free one). Nothing here handles
+signals: ``programs/`` decides when to stop. Stopping is graceful: new connections are rejected, WebSockets get 1012
+(service restart), and running requests may finish within the grace time. Anything that a client keeps open longer (an
+incomplete upload, an unread download or stream) is cut off, so that no client determines how long a stop takes.
 """
 
 import asyncio
@@ -25,22 +25,23 @@ from groundwork.http.connection_limit import (
     per_address,
 )
 
-# Interval of WebSocket pings, and timeout for their reply: streams may be silent for hours, and a middlebox may drop an
-# idle connection, or the peer may be gone without a word.
+# Interval of WebSocket pings, and timeout for their reply. Streams can be silent for hours; meanwhile a middlebox might
+# drop the idle connection, or the peer might disappear without closing it.
 PING_SECONDS = 20.0
 
-# uvicorn renews the Date header once per second.
+# uvicorn updates the Date header once per second.
 _TICK_SECONDS = 1.0
 
-# Longer than our clients keep an idle connection, so that the client closes it: the other way round a request can meet
-# a closing socket.
+# Longer than our clients keep an idle connection, so that the client closes it. Otherwise a request could arrive on a
+# connection that is being closed.
 KEEP_ALIVE_SECONDS = 75
 
-# Container runtimes kill after ten seconds: before that, acknowledged work is answered and files are closed.
+# Container runtimes kill the process after ten seconds. Before that, acknowledged work must be answered and files
+# closed.
 GRACE_SECONDS = 5.0
-# For cancelled tasks to release what they hold.
+# Time for cancelled tasks to release their resources.
 _LETTING_GO_SECONDS = 2.0
-# Open connections are checked soon, then ever more rarely: idle ones close at once.
+# Open connections are checked soon and then less and less often, because idle ones close at once.
 _FIRST_LOOK_SECONDS = 0.002
 _LATER_LOOK_SECONDS = 0.1
 
@@ -58,22 +59,22 @@ class Serving:
 
     @property
     def url(self) -> str:
-        """``http://host:port`` without a slash at the end."""
+        """``http://host:port`` without a trailing slash."""
         shown = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{shown}:{self.port}"
 
     @property
     def connections(self) -> int:
-        """How many clients are connected."""
+        """The number of connected clients."""
         return len(self._server.server_state.connections)
 
     async def stop(self) -> None:
-        """Stop gracefully; returns when all connections are closed. Can be called twice."""
+        """Stop gracefully. Returns when all connections are closed. Can be called twice."""
         self._stopping.set()
         await asyncio.shield(self._done)
 
     async def _run(self) -> None:
-        # uvicorn's own main loop wakes ten times a second to look for a signal; here an event ends the wait.
+        # uvicorn's main loop wakes ten times a second to check for a signal. Here an event ends the wait.
         while not self._stopping.is_set():
             await self._server.on_tick(0)
             try:
@@ -82,7 +83,8 @@ class Serving:
             except TimeoutError:
                 continue
         await self._let_finish()
-        # What ran beyond the grace time is cancelled; otherwise its sockets would stay open until the peer closes them.
+        # Tasks that run beyond the grace time are cancelled; otherwise their sockets would stay open until the peer
+        # closes them.
         state = self._server.server_state
         running = set(state.tasks)
         for task in running:
@@ -93,7 +95,8 @@ class Serving:
             await asyncio.wait(running, timeout=_LETTING_GO_SECONDS)
 
     async def _let_finish(self) -> None:
-        """Refuse new connections and announce the stop on each; returns when all have ended, or after the grace time.
+        """Reject new connections and announce the stop on each open one. Returns when all have ended, or after the
+        grace time.
 
         Replaces uvicorn's own shutdown, which sleeps for a tenth of a second before its first check.
         """
@@ -144,11 +147,11 @@ async def serve(
     connections_of_address: int = 0,
     is_proxy: IsProxy = is_no_proxy,
 ) -> Serving:
-    """Listen and serve in the background. Raises ``Refused`` with a sentence when the port is not available.
+    """Listen and serve in the background. Raises ``Refused`` with a sentence if the port is not available.
 
-    ``connections``: how many may be open at once; fewer where the system allows fewer open files.
-    ``connections_of_address``: from one address, 0 for a quarter of them; addresses for which ``is_proxy`` is true are
-    exempt.
+    ``connections`` is the maximum number of open connections, which is reduced if the system allows fewer open files.
+    ``connections_of_address`` is the maximum from one address; 0 means a quarter of all. Addresses for which
+    ``is_proxy`` returns True are exempt.
     """
     listener = _listen(host, port)
     most = affordable(connections)
@@ -156,11 +159,11 @@ async def serve(
     config = uvicorn.Config(
         app,
         loop="none",
-        # uvicorn calls it like a class.
+        # uvicorn calls this argument like a class.
         http=cast("type[asyncio.Protocol]", limit.protocol),
         ws=cast("type[asyncio.Protocol]", limit.stream),
         ws_max_size=websocket_message_bytes,
-        # Frames of signed blocks do not compress, and trying would cost CPU for every subscriber.
+        # Frames of signed blocks do not compress, and trying to would cost CPU for every subscriber.
         ws_per_message_deflate=False,
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PING_SECONDS,
@@ -172,7 +175,8 @@ async def serve(
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(grace_seconds)),
-        # Connections are accepted in bursts, before any of them is read: a burst must not evict its own first ones.
+        # Connections are accepted in bursts before any of them is read. A burst must not evict its own first
+        # connections.
         backlog=min(2048, max(1, most // 2)),
     )
     config.load()
@@ -191,7 +195,7 @@ async def serving(
     connections: int = MAX_CONNECTIONS,
     connections_of_address: int = 0,
 ) -> AsyncIterator[Serving]:
-    """A server for the length of a block, on a free loopback port by default."""
+    """Run a server for the duration of a block, on a free loopback port by default."""
     server = await serve(
         app, host, port, grace_seconds=1, connections=connections, connections_of_address=connections_of_address
     )

@@ -1,4 +1,6 @@
-"""Static files of a release, cacheable for ever: each is served under the hash of its content, compressed once."""
+"""Static files of a release, which clients may cache forever: each is served under the hash of its content and
+compressed once.
+"""
 
 import asyncio
 import hashlib
@@ -22,11 +24,12 @@ _TYPES = {
     ".woff2": "font/woff2",
 }
 _COMPRESSED_TYPES = frozenset({".css", ".js", ".svg"})
-# Within one packet anyway.
+# Fits into one packet without compression.
 _LEAST_BYTES = 1024
 _HASH_CHARACTERS = 12
 _FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
-# In scripts only comments that have their lines for themselves: what stands behind code may be part of a string.
+# In scripts, only comments on lines of their own are removed. After code, the same characters could be part of a
+# string.
 _COMMENTS = {
     ".css": re.compile(rb"/\*.*?\*/\n?", re.DOTALL),
     ".js": re.compile(rb"^[ \t]*//.*\n", re.MULTILINE),
@@ -35,12 +38,12 @@ _REFERENCE = re.compile(rb'url\("([a-z0-9.-]+)"\)')
 
 
 class StaticFiles:
-    """The stylesheets, scripts, pictures and fonts of some folders, read once, because they belong to the release.
+    """The stylesheets, scripts, pictures and fonts in some folders. They belong to the release, so they are read once.
 
-    ``bundles``: name of a stylesheet or script to the names of those it is made of, in their order, so that a page asks for
-    one. The scripts of a bundle are modules that import nothing; names of one are not known to the others. ``more``: files
-    that are generated at start (name to content). What a stylesheet names by ``url("name")`` is one of these files. Comments
-    are not served. Raises ValueError if two folders have a file of the same name.
+    ``bundles`` maps the name of a stylesheet or script to the names of its parts, in order, so that a page requests a
+    single file. The scripts of a bundle are modules that import nothing and do not share names. ``more`` are files that
+    are generated at start (name to content). In stylesheets, ``url("name")`` refers to one of these files. Comments are
+    removed. Raises ValueError if two folders have a file with the same name.
     """
 
     def __init__(
@@ -60,7 +63,7 @@ class StaticFiles:
         self._files: dict[str, tuple[bytes, str]] = {}
         self._compressed: dict[str, dict[Encoding, bytes]] = {}
         self._compressing = threading.Lock()
-        # Stylesheets last: their content has the addresses of the others.
+        # Stylesheets come last, because their content includes the URLs of the others.
         for name, content in sorted((contents | dict(more or {})).items(), key=lambda one: one[0].endswith(".css")):
             served = _REFERENCE.sub(self._address, content) if name.endswith(".css") else content
             self._files[name] = (served, hashlib.sha256(served).hexdigest()[:_HASH_CHARACTERS])
@@ -69,15 +72,15 @@ class StaticFiles:
         return f'url("{self.url(reference[1].decode())}")'.encode()
 
     def url(self, name: str) -> str:
-        """The address of a file of this release; it changes with the content. Raises KeyError."""
+        """Return the URL of a file of this release, which changes with the content. Raises KeyError."""
         return f"/static/{self._files[name][1]}/{name}"
 
     def routes(self) -> list[Route]:
-        """The one route, ``/static/{hash}/{name}``."""
+        """Return the only route, ``/static/{hash}/{name}``."""
         return [Route("/static/{hash}/{name}", self.serve, methods=["GET"])]
 
     async def serve(self, request: Request) -> Response:
-        """The file, under its current address only. Raises NotFound."""
+        """Serve a file, under its current URL only. Raises NotFound."""
         name = request.path_params["name"]
         content, tag = self._files.get(name, (b"", ""))
         if not tag or tag != request.path_params["hash"]:
@@ -96,7 +99,7 @@ class StaticFiles:
         return Response(content, media_type=_TYPES[suffix], headers=headers)
 
     def _compress(self, name: str, content: bytes) -> dict[Encoding, bytes]:
-        """The file in every coding: compressed for whoever asks first, because it takes too long for a start."""
+        """Compress a file with every coding. This happens on the first request, because it takes too long at start."""
         if name not in self._compressed:
             with self._compressing:
                 if name not in self._compressed:
@@ -105,7 +108,7 @@ class StaticFiles:
 
 
 def _bundled(name: str, parts: Sequence[bytes]) -> bytes:
-    """One file of several: each script is a block, so that its constants and functions stay its own."""
+    """Join several files into one. Each script becomes a block, so that its constants and functions stay private."""
     return b"".join(parts) if name.endswith(".css") else b"".join(b"{\n" + part + b"}\n" for part in parts)
 
 

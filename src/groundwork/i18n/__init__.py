@@ -1,1 +1,1 @@
-"""Messages in the reader's language (gettext), for every server: each has a catalogue of its own."""
+"""Messages in the reader's language (gettext), for every server. Each has its own catalogue."""

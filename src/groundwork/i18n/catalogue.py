@@ -1,10 +1,11 @@
-"""Messages in the reader's language: gettext catalogues, and which language a request or an e-mail speaks.
+"""Messages in the reader's language: gettext catalogues, and the choice of language for a request or an e-mail.
 
-A whole number that a message names is a count, and written by locale: ``20,000 going``. Years and ids are passed as text.
+A whole number in a message is a count and is formatted for the locale: ``20,000 going``. Years and ids are passed as
+text.
 
-The sources are English, so English needs no catalogue. A server has one ``Catalogue``; ``<language>/LC_MESSAGES/<domain>.po``
-in its folder adds a language without code. Files are compiled in memory when they are first used, or by ``read_all``. ``make
-messages`` keeps them up to date.
+The sources are English, so English needs no catalogue. A server has one ``Catalogue``. Adding
+``<language>/LC_MESSAGES/<domain>.po`` to its folder adds a language without code. Files are compiled in memory when
+they are first used, or by ``read_all``. ``make messages`` keeps them up to date.
 """
 
 import gettext as standard_gettext
@@ -30,13 +31,13 @@ T = TypeVar("T")
 # The language of the sources.
 SOURCE: Final = "en"
 
-# Dates and numbers of the source language are written as in Britain: the day first, 24 hours.
+# Dates and numbers of the source language use the British form: day first, 24 hours.
 _FORMATS: Final = {SOURCE: "en_GB", pseudo.TAG: "en_GB", pseudo.MIRRORED: "en_GB"}
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A language of a server. ``tag`` is for ``lang`` attributes (BCP 47), ``locale`` for dates and numbers."""
+    """A language of a server. ``tag`` is for ``lang`` attributes (BCP 47); ``locale`` is for dates and numbers."""
 
     tag: str
     locale: str
@@ -45,7 +46,7 @@ class Language:
 
     @property
     def name(self) -> str:
-        """The language's name in itself: ``Deutsch``."""
+        """The language's own name for itself, such as ``Deutsch``."""
         if self.tag in pseudo.TAGS:
             return "Pseudo"
         found = Locale.parse(self.tag, sep="-").get_display_name()
@@ -63,19 +64,19 @@ _CURRENT: ContextVar[Language | None] = ContextVar("language", default=None)
 
 
 def current_locale() -> str:
-    """The locale in which dates and numbers are written now; that of the source language outside of requests and e-mails."""
+    """Return the locale for dates and numbers now. Outside of requests and e-mails, it is that of the source language."""
     language = _CURRENT.get()
     return _FORMATS[SOURCE] if language is None else language.locale
 
 
 def number(value: float) -> str:
-    """A number with separators: ``1,000``."""
+    """Format a number with separators: ``1,000``."""
     return str(format_decimal(value, locale=current_locale()))
 
 
 def shown_number(value: object) -> object:
-    """A parameter of a message: a whole number by locale, anything else as it is."""
-    # Below a thousand the digits are the same in every language that there is.
+    """Format a parameter of a message: a whole number for the locale, anything else unchanged."""
+    # Below a thousand, the digits are the same in every language.
     return number(value) if type(value) is int and abs(value) >= 1_000 else value
 
 
@@ -85,21 +86,21 @@ def _shown_params(params: dict[str, object]) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The messages of a server: ``<folder>/<language>/LC_MESSAGES/<domain>.po``, one file a language."""
+    """The messages of a server: ``<folder>/<language>/LC_MESSAGES/<domain>.po``, one file per language."""
 
     domain: str
     folder: Path
 
     def available(self) -> tuple[str, ...]:
-        """Tags of the languages that people may choose: the source language, and those that have a file."""
+        """Return the tags of the languages that people can choose: the source language and those that have a file."""
         return _available(self.domain, self.folder)
 
     def language(self, tag: str) -> Language:
-        """The language with this tag; its file is read once. Raises KeyError for one that is not available."""
+        """Return the language with this tag. Its file is read once. Raises KeyError if it is not available."""
         return _language(self, tag)
 
     def read_all(self) -> None:
-        """Read the file of every language, about a second each: before a program answers anybody."""
+        """Read the file of every language, which takes about a second each. Called before a program answers requests."""
         for tag in self.available():
             self.language(tag)
 
@@ -108,9 +109,9 @@ class Catalogue:
         return tag in pseudo.TAGS or tag in self.available()
 
     def negotiated(self, accept_language: str, default: str) -> str:
-        """The best of the available languages for an Accept-Language header (RFC 9110, section 12.5.4).
+        """Return the best available language for an Accept-Language header (RFC 9110, section 12.5.4).
 
-        ``de-AT`` matches ``de``; what names no available language gets the default.
+        ``de-AT`` matches ``de``. A header that names no available language gets the default.
         """
         known = {tag.lower(): tag for tag in self.available()}
         best, weight = default, 0.0
@@ -123,7 +124,7 @@ class Catalogue:
         return best
 
     def current(self) -> Language:
-        """The language of this request or e-mail; the source language outside of both."""
+        """Return the language of this request or e-mail; outside of both, the source language."""
         language = _CURRENT.get()
         if language is not None and language.catalogue is self:
             return language
@@ -132,54 +133,58 @@ class Catalogue:
 
     @contextmanager
     def speaking(self, tag: str) -> Iterator[None]:
-        """Speak this language; the source language instead of one that is not available."""
+        """Use this language inside the block, or the source language if it is not available."""
         before = _CURRENT.get()
         _CURRENT.set(self.language(tag if self.is_known(tag) else SOURCE))
         try:
             yield
         finally:
-            # Not by a token: a cancelled request may be unwound in another context.
+            # The context variable is not reset by its token, because a cancelled request might end in another context.
             _CURRENT.set(before)
 
     def in_language(self, tag: str, work: Callable[[], T]) -> T:
-        """Do the work in this language: a worker process does not know that of its caller."""
+        """Do the work in this language. For worker processes, which do not know the language of their caller."""
         with self.speaking(tag):
             return work()
 
     def switch_to(self, tag: str) -> None:
-        """Speak this language until the end of the ``speaking`` around it, unless it is not available."""
+        """Use this language until the end of the enclosing ``speaking`` block. Does nothing if it is not available."""
         if self.is_known(tag):
             _CURRENT.set(self.language(tag))
 
     def choices(self, default: str) -> list[tuple[str, str]]:
-        """Tag and name of the languages that people may choose. A pseudo-locale is one where it is the site's default."""
+        """Return tag and name of the languages that people can choose. A pseudo-locale is included only if it is the
+        site's default.
+        """
         tags = [*self.available(), *([default] if default in pseudo.TAGS else [])]
         return [(tag, self.language(tag).name) for tag in tags]
 
     def gettext(self, message: str, /, **params: object) -> str:
-        """The message in the current language, ``%(name)s`` replaced by the parameters and ``%%`` by a percent sign."""
+        """Return the message in the current language. ``%(name)s`` is replaced by the parameters and ``%%`` by a
+        percent sign.
+        """
         return self.current().messages.gettext(message) % _shown_params(params)
 
     def ngettext(self, one: str, many: str, number: int, /, **params: object) -> str:
-        """The message in the form for this number, which is also the parameter ``number``."""
+        """Return the message in the plural form for this number, which is also the parameter ``number``."""
         return self.current().messages.ngettext(one, many, number) % _shown_params({"number": number, **params})
 
     def pgettext(self, context: str, message: str, /, **params: object) -> str:
-        """``gettext`` where the same English word means two things; ``context`` says which."""
+        """Do the same as ``gettext`` for an English word with two meanings. ``context`` says which one is meant."""
         return self.current().messages.pgettext(context, message) % _shown_params(params)
 
     def lazy(self, message: str, /, **params: object) -> "LazyText":
-        """A message for a table of a module; ``str()`` of it, or a template, finds its words."""
+        """Return a message for a table in a module. It is translated when ``str()`` or a template uses it."""
         return LazyText(self, message, "", tuple(params.items()))
 
     def plazy(self, context: str, message: str, /) -> "LazyText":
-        """``lazy`` where the same English word means two things; ``context`` says which."""
+        """Do the same as ``lazy`` for an English word with two meanings. ``context`` says which one is meant."""
         return LazyText(self, message, context)
 
 
 @dataclass(frozen=True, slots=True)
 class LazyText:
-    """A message that a module names and a page or e-mail shows, in the language that is current then."""
+    """A message that is defined in a module and translated when a page or e-mail shows it."""
 
     catalogue: Catalogue = field(repr=False)
     message: str
@@ -193,7 +198,7 @@ class LazyText:
         return self.catalogue.gettext(self.message, **params)
 
     def filled(self, **params: object) -> str:
-        """The message with its parameters."""
+        """Return the message with its parameters filled in."""
         return str(LazyText(self.catalogue, self.message, self.context, tuple(params.items())))
 
     def __html__(self) -> Markup:

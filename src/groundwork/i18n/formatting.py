@@ -12,15 +12,16 @@ number = catalogue.number
 
 
 def iso(instant: Instant) -> str:
-    """An instant for ``<time datetime>`` and JSON: UTC with ``Z``, no fraction unless there is one."""
+    """Format an instant for ``<time datetime>`` and JSON: UTC with ``Z``, and a fraction only if there is one."""
     moment = to_datetime(instant)
     precision = "milliseconds" if instant % 1_000_000 else "seconds"
     return moment.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
 
 def distance(instant: Instant, now: Instant) -> str:
-    """The distance of an instant from now: ``3 hours ago``, ``in 2 days``; empty within a minute, for which languages
-    have words of their own.
+    """Format the distance of an instant from now: ``3 hours ago``, ``in 2 days``.
+
+    Empty within a minute, because languages have special words for that.
     """
     apart = to_datetime(instant) - to_datetime(now)
     if abs(apart) < timedelta(minutes=1):

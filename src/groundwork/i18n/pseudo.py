@@ -1,8 +1,4 @@
-"""The pseudo-locale: English with a mark around every message, which shows what is not in the catalogue.
-
-``Save %(name)s`` becomes ``[Šàvë %(name)s]``. Parameters and HTML tags stay as they are. The language is no file and is
-never offered; a test or a setting chooses it by its tag. The mirrored one is the same from right to left.
-"""
+"""The pseudo-locale: English with a mark around every message, which reveals texts that are not in the catalogue."""
 
 import gettext
 import re

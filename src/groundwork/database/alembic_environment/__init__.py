@@ -1,1 +1,1 @@
-"""The folder that Alembic calls its environment: ``env.py`` runs the revisions of whichever package is migrated."""
+"""Alembic's environment folder. ``env.py`` runs the revisions of the package that is being migrated."""

@@ -1,4 +1,4 @@
-"""Executed by Alembic for each command: runs the revisions on the connection that ``alembic_run`` has opened."""
+"""Executed by Alembic for each command. Runs the revisions on the connection that ``alembic_run`` has opened."""
 
 from alembic import context
 from alembic.runtime.migration import MigrationContext
@@ -11,7 +11,7 @@ def refuse_broken_references(
     heads: object,  # noqa: ARG001
     run_args: object,  # noqa: ARG001
 ) -> None:
-    """Raise ValueError if a revision leaves rows whose foreign key finds nothing: on SQLite keys are off while it runs."""
+    """Raise ValueError if a revision leaves broken foreign keys. On SQLite, foreign keys are off while it runs."""
     connection = ctx.connection
     if connection is None or connection.dialect.name != "sqlite":
         return
@@ -21,12 +21,12 @@ def refuse_broken_references(
 
 
 def run(connection: Connection, version_table: str) -> None:
-    """Run the revisions of the command under way."""
+    """Run the revisions of the current command."""
     context.configure(
         connection=connection,
         version_table=version_table,
         transaction_per_migration=connection.dialect.name != "sqlite",
-        # Alembic believes that SQLite cannot do this; it can, once the driver's own BEGIN is out of the way.
+        # Alembic assumes that SQLite cannot do this. It can if the driver does not issue its own BEGIN.
         transactional_ddl=True,
         on_version_apply=refuse_broken_references,
     )
