@@ -1,4 +1,4 @@
-"""Files with secrets: readable by their owner alone, and written atomically."""
+"""Files with secrets: readable only by their owner, and written atomically."""
 
 import contextlib
 import os
@@ -6,22 +6,22 @@ from pathlib import Path
 
 
 def touch(path: Path) -> None:
-    """Make an empty file and its folder, unless they exist: for a caller that fills it afterwards."""
+    """Create an empty file and its folder if they do not exist, for a caller that fills it afterwards."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def write(path: Path, content: bytes) -> None:
-    """Replace the file's content; durable when this returns."""
+    """Replace the file's content. It is durable when this returns."""
     _draft(path, content).replace(path)
 
 
 def write_once(path: Path, content: bytes) -> None:
-    """Write the file unless it exists: of several programs at once the first one wins."""
+    """Write the file if it does not exist. If several programs do this at once, the first one wins."""
     draft = _draft(path, content)
     with contextlib.suppress(FileExistsError):
-        os.link(draft, path)  # unlike a rename this never replaces a file that another process has written in between
+        os.link(draft, path)  # unlike a rename, this never replaces a file that another process has just written
     draft.unlink()
 
 

@@ -1,9 +1,10 @@
-"""Encryption of long values under a passphrase, in chunks, so that any length takes little memory.
+"""Encryption of long values with a passphrase, in chunks, so that values of any length need little memory.
 
-A passphrase becomes a master key by scrypt (RFC 7914); each value has a key of its own, derived from the master key, a
-random salt and the value's name (HKDF, RFC 5869), so that a value under another name does not open. A stream is ``magic
-(4) | salt (16) | chunks``; a chunk is 64 KiB under AES-256-GCM with the nonce ``counter (11) | last (1)``: chunks that
-were swapped, left out or cut off do not open (the STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizár).
+scrypt (RFC 7914) turns a passphrase into a master key. Each value has its own key, derived from the master key, a
+random salt and the value's name (HKDF, RFC 5869), so a value stored under another name cannot be decrypted. A stream is
+``magic (4) | salt (16) | chunks``. A chunk is 64 KiB encrypted with AES-256-GCM and the nonce ``counter (11) | last
+(1)``, so chunks that were swapped, left out or cut off cannot be decrypted (the STREAM construction of Hoang,
+Reyhanitabar, Rogaway and Vizár).
 """
 
 import hashlib
@@ -24,30 +25,30 @@ PIECE_BYTES = 64 * 1024
 _TAG_BYTES = 16
 _KEY_BYTES = 32
 
-# 64 MiB and some 150 ms per guess (RFC 7914 2: N is the cost of processor and memory).
+# 64 MiB and about 150 ms per guess (RFC 7914 2: N is the cost of processor and memory).
 _SCRYPT_N = 1 << 16
 _SCRYPT_R = 8
 _SCRYPT_P = 1
 
 
 def master_key(passphrase: str, salt: bytes) -> bytes:
-    """Derive the master key from a passphrase; takes a sixth of a second, so not on the event loop."""
+    """Derive the master key from a passphrase. Takes a sixth of a second, so do not call it on the event loop."""
     return Scrypt(salt=salt, length=_KEY_BYTES, n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P).derive(passphrase.encode())
 
 
 def keyed_name(master: bytes, text: str) -> bytes:
-    """A keyed hash of 32 bytes: the same for the same text under one key, and it reveals nothing of the text."""
+    """Return a keyed hash of 32 bytes. The same text and key give the same hash, which reveals nothing about the text."""
     return hmac.digest(master, b"groundwork.sealed_stream name\x00" + text.encode(), hashlib.sha256)
 
 
 def sealed_size(size: int) -> int:
-    """How many bytes a value of this size takes when it is sealed."""
+    """Return the size in bytes that a value of this size has when sealed."""
     pieces = max(1, -(-size // PIECE_BYTES))
     return len(MAGIC) + SALT_BYTES + size + pieces * _TAG_BYTES
 
 
 class SealingStream:
-    """Seals one value: ``feed`` its bytes, then ``finish``; concatenate everything that they return."""
+    """Seals one value: call ``feed`` with its bytes, then ``finish``, and concatenate everything that they return."""
 
     def __init__(self, master: bytes, name: str) -> None:
         salt = os.urandom(SALT_BYTES)
@@ -57,18 +58,18 @@ class SealingStream:
         self._header = MAGIC + salt
 
     def feed(self, data: bytes) -> bytes:
-        """The next part of the sealed value; often empty."""
+        """Return the next part of the sealed value, which is often empty."""
         self._pending += data
         sealed = [self._header]
         self._header = b""
-        # The last chunk is sealed differently, so a full one waits until more data follows.
+        # The last chunk is sealed differently, so a full chunk waits until more data follows.
         while len(self._pending) > PIECE_BYTES:
             sealed.append(self._seal(bytes(self._pending[:PIECE_BYTES]), is_last=False))
             del self._pending[:PIECE_BYTES]
         return b"".join(sealed)
 
     def finish(self) -> bytes:
-        """The end of the sealed value."""
+        """Return the end of the sealed value."""
         header, self._header = self._header, b""
         return header + self._seal(bytes(self._pending), is_last=True)
 
@@ -79,7 +80,7 @@ class SealingStream:
 
 
 class OpeningStream:
-    """Opens one value; what ``feed`` returns is authentic, but only ``finish`` proves that it is complete.
+    """Opens one value. What ``feed`` returns is authentic, but only ``finish`` proves that the value is complete.
 
     Both raise CannotUnseal.
     """
@@ -92,7 +93,7 @@ class OpeningStream:
         self._counter = 0
 
     def feed(self, data: bytes) -> bytes:
-        """The next part of the value; often empty."""
+        """Return the next part of the value, which is often empty."""
         self._pending += data
         opened = []
         if self._cipher is None:
@@ -105,7 +106,7 @@ class OpeningStream:
         return b"".join(opened)
 
     def finish(self) -> bytes:
-        """The end of the value."""
+        """Return the end of the value."""
         if self._cipher is None:
             raise CannotUnseal("the sealed value is cut off")
         return self._open(bytes(self._pending), is_last=True)

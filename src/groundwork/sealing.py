@@ -1,10 +1,11 @@
-"""Encryption of secrets at rest: signing keys, tokens of other servers, anything that a stolen database file must not
+"""Encryption of secrets at rest: signing keys, tokens of other servers, and anything that a stolen database must not
 reveal.
 
 A sealed value is ``version (1) | key id (4) | nonce (12) | AES-256-GCM ciphertext and tag``. The purpose is
-authenticated with it: name the column and the row (``"aurora_locus/signing_key/did:plc:…"``), so that a value copied
-into another row does not open there. The first key seals, every key opens; to rotate, put a new key first, reseal what
-``is_stale`` says, then drop the old key. Nonces are random: NIST SP 800-38D 8.3 allows 2^32 messages per key.
+authenticated with it. It names the column and the row (``"aurora_locus/signing_key/did:plc:…"``), so that a value
+copied into another row cannot be opened there. The first key seals, and every key opens. To rotate keys, put a new key
+first, reseal the values for which ``is_stale`` is True, then remove the old key. Nonces are random: NIST SP 800-38D 8.3
+allows 2^32 messages per key.
 """
 
 import base64
@@ -27,11 +28,11 @@ KEY_BYTES = 32
 
 
 class CannotUnseal(Exception):
-    """The value was not sealed with any of our keys for this purpose, or has been changed since."""
+    """The value was not sealed with any of our keys for this purpose, or has been changed since then."""
 
 
 class Sealer:
-    """Seals and opens with a list of 32-byte keys, newest first."""
+    """Seals and opens values with a list of 32-byte keys, newest first."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         if not keys:
@@ -42,14 +43,14 @@ class Sealer:
         self._newest = _key_id(keys[0])
 
     def seal(self, plaintext: bytes, purpose: str) -> bytes:
-        """Encrypt under the newest key."""
+        """Encrypt a value with the newest key."""
         header = _VERSION + self._newest
         nonce = os.urandom(_NONCE_BYTES)
         ciphertext = self._ciphers[self._newest].encrypt(nonce, plaintext, header + purpose.encode())
         return header + nonce + ciphertext
 
     def unseal(self, sealed: bytes, purpose: str) -> bytes:
-        """Decrypt; raises ``CannotUnseal`` without saying which of key, purpose or bytes was wrong."""
+        """Decrypt a value. Raises ``CannotUnseal`` without saying whether the key, the purpose or the bytes were wrong."""
         header, nonce = sealed[:_HEADER_BYTES], sealed[_HEADER_BYTES : _HEADER_BYTES + _NONCE_BYTES]
         cipher = self._ciphers.get(header[1:])
         if header[:1] != _VERSION or cipher is None or len(nonce) != _NONCE_BYTES:
@@ -60,17 +61,17 @@ class Sealer:
             raise CannotUnseal("the sealed value was changed, or sealed for another purpose") from None
 
     def is_stale(self, sealed: bytes) -> bool:
-        """True when an older key sealed it: reseal it before that key is dropped."""
+        """True if the value was sealed with an older key. Reseal it before that key is removed."""
         return sealed[1:_HEADER_BYTES] != self._newest
 
 
 def _key_id(key: bytes) -> bytes:
-    # The key id is a hash, which reveals nothing of the key; 32 bits are plenty for a handful of keys.
+    # The key id is a hash, which reveals nothing about the key. 32 bits are plenty for a handful of keys.
     return hashlib.sha256(b"groundwork.sealing key id\x00" + key).digest()[:_KEY_ID_BYTES]
 
 
 def parse_keys(text: str) -> list[bytes]:
-    """Read a comma-separated list of base64url keys, newest first. Raises ValueError with a sentence."""
+    """Parse a comma-separated list of base64url keys, newest first. Raises ValueError with a sentence."""
     keys = []
     for part in (piece.strip() for piece in text.split(",")):
         if not part:
@@ -88,14 +89,15 @@ def parse_keys(text: str) -> list[bytes]:
 
 
 def fresh_key() -> str:
-    """A new key as text, for a key file or an environment variable."""
+    """Return a new key as text, for a key file or an environment variable."""
     return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode().rstrip("=")
 
 
 def keys_of_file(path: Path) -> list[bytes]:
-    """The keys of a file that only its owner can read; a missing file is made with a new key.
+    """Read the keys from a file that only its owner can read. A missing file is created with a new key.
 
-    Two first starts at once agree on one key. Raises ValueError with a sentence when the file is damaged.
+    If two programs start for the first time at once, both use the same key. Raises ValueError with a sentence if the
+    file is damaged.
     """
     if not path.exists():
         private_file.write_once(path, f"{fresh_key()}\n".encode("ascii"))

@@ -1,9 +1,9 @@
-"""Typed, frozen settings, read once in ``programs/`` from the environment and one TOML file; errors are sentences.
+"""Typed, frozen settings, read once in ``programs/`` from the environment and one TOML file. Errors are sentences.
 
-A program's settings are a frozen dataclass whose fields are made by ``setting``. The name in the environment is the
-prefix and the field's name in capitals (``PDS_HOSTNAME``), or one of the older ``names``; in the file it is the field's
-name in the program's table. The environment goes before the file, the file before the default. Durations (``5m``) and
-sizes (``5MiB``) carry units. All errors are collected, so that one start reports everything.
+The settings of a program are a frozen dataclass whose fields are created by ``setting``. In the environment, the name
+is the prefix and the field's name in capitals (``PDS_HOSTNAME``), or one of the older ``names``. In the file, it is the
+field's name in the program's table. The environment takes precedence over the file, and the file over the default.
+Durations (``5m``) and sizes (``5MiB``) have units. All errors are collected, so that one start reports all of them.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ Bytes = Annotated[int, _Unit.BYTES]
 
 
 class Secret:
-    """A value that does not print, compare or pickle by accident; ``reveal`` at the one place that needs it."""
+    """A value that cannot be printed, compared or pickled by accident. Call ``reveal`` only where the value is needed."""
 
     __slots__ = ("_text",)
 
@@ -56,7 +56,7 @@ class Secret:
 
 
 class SettingsRefused(Refused):
-    """The settings cannot be used; ``sentences`` says all that is wrong, each naming its setting."""
+    """The settings cannot be used. ``sentences`` lists all problems, each with the name of its setting."""
 
     def __init__(self, sentences: Sequence[str]) -> None:
         super().__init__("\n".join(sentences))
@@ -75,12 +75,12 @@ class _About:
 
 
 def setting(default: Any = _MISSING, *, what: str, names: tuple[str, ...] = (), least: float | None = None) -> Any:
-    """A field of a settings dataclass: default, description, older environment names (in full), minimum."""
+    """Declare a field of a settings dataclass: default, description, older environment names (in full), minimum."""
     return dataclasses.field(default=default, metadata={_KEY: _About(what, names, least)})
 
 
 def too_small(settings: Any, prefix: str) -> list[str]:
-    """A sentence for each setting below its minimum."""
+    """Return a sentence for each setting below its minimum."""
     return [
         f"{prefix}{field.name.upper()} must be at least {least:g}."
         for field in dataclasses.fields(settings)
@@ -98,7 +98,7 @@ class DescribedSetting:
 
 
 def describe(kind: type, prefix: str) -> list[DescribedSetting]:
-    """Every setting of a program with its environment name, default and meaning."""
+    """Return every setting of a program with its environment name, default and meaning."""
     described = []
     for field in dataclasses.fields(kind):
         about: _About = field.metadata[_KEY]
@@ -108,13 +108,13 @@ def describe(kind: type, prefix: str) -> list[DescribedSetting]:
 
 
 def names_of(kind: type, prefix: str) -> frozenset[str]:
-    """Every environment name that a program's settings may be given by, older ones included."""
+    """Return every environment name that a program's settings can have, including older ones."""
     fields = dataclasses.fields(kind)
     return frozenset(name for field in fields for name in (prefix + field.name.upper(), *field.metadata[_KEY].names))
 
 
 def read_file(path: Path | None) -> Mapping[str, Any]:
-    """The tables of the TOML file; empty when there is none. Raises ``SettingsRefused``."""
+    """Return the tables of the TOML file, empty if there is no file. Raises ``SettingsRefused``."""
     if path is None:
         return {}
     try:
@@ -130,8 +130,8 @@ def read_settings(
 ) -> S:
     """Build ``kind`` from the environment and its table of the file. Raises ``SettingsRefused`` with every problem.
 
-    An empty environment variable counts as absent. Two names of one setting with different values are refused, and so
-    are unknown keys of the table: a misspelt limit must not be silently unlimited.
+    An empty environment variable counts as absent. Two names of the same setting with different values are an error. So
+    are unknown keys of the table, because a misspelt limit must not silently mean "unlimited".
     """
     table = table or {}
     hints = typing.get_type_hints(kind, include_extras=True)
@@ -155,9 +155,9 @@ def read_settings(
 
 
 def override(settings: S, table: Mapping[str, Any], *, allowed: Collection[str], where: str) -> S:
-    """Replace settings by those of a table of the file. Raises ``SettingsRefused`` with every problem.
+    """Replace settings with those from a table of the file. Raises ``SettingsRefused`` with every problem.
 
-    ``allowed``: the fields that the table may set; ``where`` names the table in error sentences.
+    ``allowed`` are the fields that the table may set. ``where`` is the name of the table in error sentences.
     """
     hints = typing.get_type_hints(type(settings), include_extras=True)
     values: dict[str, Any] = {}
@@ -180,7 +180,7 @@ def override(settings: S, table: Mapping[str, Any], *, allowed: Collection[str],
 def _find(
     prefix: str, field: "dataclasses.Field[Any]", environment: Mapping[str, str], table: Mapping[str, Any]
 ) -> tuple[str, Any] | None:
-    """The name under which a value was given, and the value as given; None when it was not."""
+    """Return the name under which a value was given, and the value as given; None if there was none."""
     about: _About = field.metadata[_KEY]
     names = (prefix + field.name.upper(), *about.names)
     given = [(name, environment[name]) for name in names if environment.get(name, "").strip()]
@@ -195,7 +195,7 @@ def _find(
 
 
 def _convert(name: str, value: Any, wanted: Any) -> Any:
-    """The value as the field's type, or ``SettingsRefused`` with a sentence that names the setting."""
+    """Convert the value to the field's type. Raises ``SettingsRefused`` with a sentence that names the setting."""
     origin = typing.get_origin(wanted)
     if origin in (typing.Union, types.UnionType):
         (inner,) = [option for option in typing.get_args(wanted) if option is not type(None)]
@@ -265,7 +265,7 @@ _AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([A-Za-z]*)")
 
 
 def parse_seconds(text: str) -> float:
-    """Parse a duration: ``"5m"`` is 300.0; a number without a unit is refused."""
+    """Parse a duration: ``"5m"`` is 300.0. A number without a unit is rejected."""
     match = _AMOUNT.fullmatch(text)
     if match is None or match[2] not in _SECONDS_BY_UNIT:
         if text == "0":

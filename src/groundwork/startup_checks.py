@@ -1,7 +1,7 @@
-"""Dangers in public: a pure table of settings that no server with a public host name may have.
+"""Startup checks: settings that are dangerous on a server with a public host name. Pure.
 
-A program states its host names and which dangerous options are on, by which setting. Each pair is refused with a
-sentence that names the setting.
+A program passes its host names and the dangerous options that are switched on, with the setting of each. Each
+combination of a public host and a danger is rejected with a sentence that names the setting.
 """
 
 import ipaddress
@@ -10,7 +10,9 @@ from enum import StrEnum
 
 
 class Danger(StrEnum):
-    """Acceptable on a laptop, dangerous in public; the value says why, as the end of a sentence."""
+    """An option that is acceptable on a laptop but dangerous in public. The value is the reason, as the end of a
+    sentence.
+    """
 
     BUILT_IN_DIRECTORY = "uses the built-in PLC directory, whose identities nobody else knows"
     DEVELOPMENT_MAILBOX = "shows everybody's mail on a page instead of sending it"
@@ -25,7 +27,7 @@ _LOCAL_SUFFIXES = ("localhost", "test", "example", "invalid", "local", "internal
 
 
 def is_public_host(host: str) -> bool:
-    """Whether strangers could reach this host: a name in public DNS, or a public address."""
+    """Whether this host can be reached from outside: a name in public DNS, or a public address."""
     bare = host.strip().rstrip(".").lower().strip("[]")
     if not bare:
         return False
@@ -39,7 +41,7 @@ def is_public_host(host: str) -> bool:
 
 
 def is_own_machine(host: str) -> bool:
-    """Whether this host is the machine itself, whatever names the network has."""
+    """Whether this host is the machine itself, without looking up names in the network."""
     bare = host.strip().rstrip(".").lower().strip("[]")
     try:
         return ipaddress.ip_address(bare).is_loopback
@@ -48,7 +50,7 @@ def is_own_machine(host: str) -> bool:
 
 
 def dangers_of(hosts: Iterable[str], switched_on: Mapping[Danger, str]) -> list[str]:
-    """One sentence per danger; ``switched_on`` maps each to the setting that causes it."""
+    """Return one sentence per danger. ``switched_on`` maps each danger to the setting that causes it."""
     public = next((host for host in hosts if is_public_host(host)), None)
     if public is None:
         return []

@@ -1,4 +1,4 @@
-"""Work on a thread that its caller cleans up after."""
+"""Work on a thread whose caller cleans up afterwards."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,9 @@ T = TypeVar("T")
 
 
 async def on_thread(work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-    """Run this on a thread. A cancelled caller waits for its end, because it closes or removes what the thread works on."""
+    """Run a function on a thread. A cancelled caller waits for its end, because it closes or removes what the thread
+    works on.
+    """
     running = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **options))
     try:
         return await asyncio.shield(running)

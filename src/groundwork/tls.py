@@ -1,4 +1,4 @@
-"""TLS towards servers: the certificates of authorities that this machine trusts."""
+"""TLS for outgoing connections: the certificate authorities that this machine trusts."""
 
 import os
 import ssl
@@ -6,10 +6,10 @@ from functools import lru_cache
 
 
 def trusted_authorities() -> ssl.SSLContext:
-    """The TLS context of clients, with the authorities from OpenSSL's paths, or from ``SSL_CERT_FILE`` and
+    """Return the TLS context of clients, with the authorities from OpenSSL's paths, or ``SSL_CERT_FILE`` and
     ``SSL_CERT_DIR``.
 
-    Loading takes 20 ms, so the clients of a process share one context: do not change it.
+    Loading takes 20 ms, so all clients of a process share one context. Do not change it.
     """
     return _trusted(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 

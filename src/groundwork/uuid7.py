@@ -1,7 +1,7 @@
 """UUIDv7: the identifier of every row of the platform (RFC 9562, section 5.7).
 
-The time comes first, so new rows are at the end of an index. Within one process identifiers strictly grow, even when
-many are made in one microsecond or the clock steps back (RFC 9562, section 6.2, method 3 with a carry into the
+The time comes first, so new rows are at the end of an index. Within a process, identifiers always increase, even if
+many are created in one microsecond or the clock goes back (RFC 9562, section 6.2, method 3 with a carry into the
 fraction).
 """
 
@@ -15,12 +15,12 @@ _last = 0
 
 
 def new_id(now: Instant) -> str:
-    """A new id: 36 characters, lower-case hexadecimal with hyphens."""
+    """Return a new id: 36 characters, lower-case hexadecimal with hyphens."""
     return new_ids(now, 1)[0]
 
 
 def new_ids(now: Instant, count: int) -> list[str]:
-    """Make several ids at once, growing."""
+    """Return several new ids in increasing order."""
     global _last  # noqa: PLW0603  # "within one process" is what the guarantee is about
     milliseconds, microseconds = divmod(now, 1000)
     # Twelve bits of sub-millisecond fraction: 4096 steps for 1000 microseconds.

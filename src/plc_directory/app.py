@@ -44,7 +44,7 @@ MAX_EXPORT = 1000
 async def open_directory(
     settings: PlcSettings, clock: Clock, *, version: str, access_log: bool = True
 ) -> AsyncIterator[Application]:
-    """Migrate and open the database; yields the application, and closes the database at the end of the block."""
+    """Migrate and open the database. Yields the application, and closes the database at the end of the block."""
     await migrate(settings.database, "plc_directory", "plc_directory")
     db = await open_database(settings.database, schema="plc_directory", clock=clock)
     try:
@@ -57,7 +57,7 @@ async def open_directory(
 
 
 def probes_of(db: Database) -> dict[str, Probe]:
-    """Health checks, run in the background: reading the database, and writing to it."""
+    """Return the health checks, which run in the background: reading the database, and writing to it."""
 
     async def answers() -> None:
         async with db.reader() as reader:
@@ -79,7 +79,9 @@ def create_app(
     access_log: bool = True,
     stream_send_seconds: float = SEND_SECONDS,
 ) -> Application:
-    """The directory over its database. ``probes``: health checks (``probes_of``); without them it is not monitored."""
+    """Create the directory's application. ``probes`` are the health checks (``probes_of``); without them it is not
+    monitored.
+    """
     stream = ExportStream(db, send_seconds=stream_send_seconds)
     app = Application(
         [
@@ -111,7 +113,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _render(_connection: HTTPConnection, fault: Fault) -> Response:
-    # The directory's own error shape; violated rules are 400 there, whatever our kind says.
+    # The directory has its own error format, in which violated rules are 400, whatever the type of the failure.
     status = 400 if fault.http_status == 422 else fault.http_status
     return json_response({"message": fault.why}, status, fault.headers)
 
@@ -212,7 +214,7 @@ async def _export(request: Request) -> Response:
 
 
 def _number(digits: str) -> int:
-    # More than 19 digits are no operation number, and int() refuses thousands of them.
+    # No operation number has more than 19 digits, and int() rejects thousands of them.
     if len(digits) > 19 or int(digits) > MAX_INTEGER:
         raise InvalidInput("after", "There is no such number.")
     return int(digits)

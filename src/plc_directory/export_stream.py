@@ -1,8 +1,8 @@
-"""``/export/stream``: the export as a WebSocket, one operation a message, first those after a cursor, then new ones.
+"""``/export/stream``: the export as a WebSocket, one operation per message: first those after a cursor, then new ones.
 
-Source: did:plc method 0.3, "HTTP API". There is no queue per subscriber: each reads the database, a page at a time, at
-its own speed, so that it gets every number in order and a slow one costs a page. An operation accepted by this process
-wakes all subscribers; those of other processes on the same database are found by polling.
+Source: did:plc method 0.3, "HTTP API". There is no queue per subscriber. Each reads the database, a page at a time, at
+its own speed, so that it gets every number in order and a slow subscriber costs only a page. An operation accepted by
+this process wakes all subscribers. Operations from other processes on the same database are found by polling.
 """
 
 import asyncio
@@ -20,19 +20,19 @@ from plc_directory import store
 from plc_directory.lines import sequenced
 from plc_directory.store import Exported
 
-# How old a cursor may be; older subscribers catch up with /export.
+# Maximum age of a cursor. Older subscribers catch up with /export.
 WINDOW = 7 * DAY
 
 _PAGE = 200
 _LOOK_SECONDS = 5.0
-# Time for a subscriber to accept a message, and then the close reason.
+# Timeout for a subscriber to accept a message, and then the close reason.
 SEND_SECONDS = 30.0
 _FAREWELL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Farewell:
-    """Close reason of the socket. RFC 6455 7.4.1: 1008, a policy of the endpoint was violated."""
+    """Close reasons of the socket. RFC 6455 7.4.1: 1008, a policy of the endpoint was violated."""
 
     reason: str
     code: int = 1008
@@ -44,7 +44,7 @@ TOO_SLOW = Farewell("ConsumerTooSlow")
 
 
 class ExportStream:
-    """The stream's subscribers in this process."""
+    """The subscribers of the stream in this process."""
 
     def __init__(self, db: Database, *, send_seconds: float = SEND_SECONDS) -> None:
         self._db = db
@@ -53,12 +53,12 @@ class ExportStream:
         self.subscribers = 0
 
     def announce(self) -> None:
-        """Wake all subscribers, because an operation was accepted."""
+        """Wake all subscribers because an operation was accepted."""
         self._news.set()
         self._news = asyncio.Event()
 
     async def serve(self, socket: WebSocket) -> None:
-        """Serve one subscriber until either side ends it; an invalid cursor is refused before the upgrade."""
+        """Serve one subscriber until either side ends the connection. An invalid cursor is rejected before the upgrade."""
         await socket.receive()
         cursor = _parse(socket.query_params.get("cursor"))
         if isinstance(cursor, str):
@@ -79,7 +79,7 @@ class ExportStream:
             if gone.done():
                 return
             farewell = feeding.result()
-            # A subscriber that stopped reading may never accept this; the connection is then cut.
+            # A subscriber that stopped reading might never accept this. The connection is then cut.
             async with asyncio.timeout(min(_FAREWELL_SECONDS, self._send_seconds)):
                 await socket.close(farewell.code, farewell.reason)
         except TimeoutError:
@@ -94,7 +94,7 @@ class ExportStream:
         if isinstance(position, Farewell):
             return position
         while True:
-            # Before the page is read: an operation accepted from here on wakes us, or is in the page.
+            # Taken before the page is read: an operation accepted after this either wakes us or is in the page.
             news = self._news
             page = await self._page(position)
             try:
@@ -108,7 +108,7 @@ class ExportStream:
                 await _heard(news)
 
     async def _begin(self, cursor: int | None) -> int | Farewell:
-        """The number after which reading begins; no cursor means from now on."""
+        """Return the number after which reading begins. Without a cursor, only new operations are sent."""
         async with self._db.reader() as reader:
             last = await store.last_number(reader)
             if cursor is None:
@@ -129,14 +129,14 @@ async def _heard(news: asyncio.Event) -> None:
         async with asyncio.timeout(_LOOK_SECONDS):
             await news.wait()
     except TimeoutError:
-        return  # Time to poll for operations of other processes.
+        return  # it is time to poll for operations from other processes
 
 
 def _parse(text: str | None) -> int | str | None:
-    """The cursor, None if not given, or a sentence about what is wrong with it."""
+    """Return the cursor, None if not given, or a sentence about what is wrong with it."""
     if text is None:
         return None
-    # More than 19 digits are no operation number, and int() refuses thousands of them.
+    # No operation number has more than 19 digits, and int() rejects thousands of them.
     if not (text.isascii() and text.isdigit() and len(text) <= 19) or int(text) > MAX_INTEGER:
         return "cursor is the number of an operation: a whole number, zero or above."
     return int(text)
@@ -149,6 +149,6 @@ async def _refuse(send: Send, why: str) -> None:
 
 
 async def _until_gone(receive: Receive) -> None:
-    """Read and drop whatever the subscriber sends, until it disconnects."""
+    """Read and drop everything that the subscriber sends, until it disconnects."""
     while (await receive())["type"] != "websocket.disconnect":
         continue

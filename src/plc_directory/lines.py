@@ -5,7 +5,7 @@ from plc_directory.store import Exported
 
 
 def sequenced(line: Exported) -> dict[str, object]:
-    """A line of the export in the current format, with a sequence number to resume from."""
+    """Return an export line in the current format, with a sequence number to resume from."""
     return {
         "type": "sequenced_op",
         "operation": line.operation,
@@ -17,7 +17,7 @@ def sequenced(line: Exported) -> dict[str, object]:
 
 
 def timed(line: Exported) -> dict[str, object]:
-    """A line of the export in the older format, ordered by time alone."""
+    """Return an export line in the older format, which is ordered by time alone."""
     return {
         "did": line.did,
         "operation": line.operation,

@@ -1,7 +1,7 @@
-"""Operation store: every accepted operation of every identity, in one order for all.
+"""Operation store: every accepted operation of every identity, in one global order.
 
-An operation is verified and stored in one transaction; of two that race for the same head one fails, because the head
-moves only from the value that was verified.
+An operation is verified and stored in one transaction. If two operations race for the same head, one fails, because the
+head moves only from the value that was verified.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ _BY_TIME = """
 
 @dataclass(frozen=True, slots=True)
 class OperationLimits:
-    """How many operations of one DID are accepted in an hour, a day, a week; 0 is no limit."""
+    """How many operations of one DID are accepted per hour, day and week. 0 means no limit."""
 
     hourly: int = 10
     daily: int = 30
@@ -63,14 +63,15 @@ def _to_entry(row: Row) -> PlcLogEntry:
 
 
 async def log_of(reader: Reader, did: Did) -> list[PlcLogEntry]:
-    """Every operation accepted for the DID, nullified ones included; empty if it is not registered."""
+    """Return every operation accepted for the DID, including nullified ones. Empty if the DID is not registered."""
     return [_to_entry(row) for row in await reader.fetch(_LOG, did=did)]
 
 
 async def submit(db: Database, did: Did, operation: AnyOperation, limits: OperationLimits) -> None:
-    """Accept an operation or raise: OperationRefused (a rule of did:plc), Refused (too many), Conflict (lost a race).
+    """Accept an operation. Raises OperationRefused (a rule of did:plc), Refused (too many) or Conflict (lost a race).
 
-    The same operation sent again while it is the newest is accepted silently: its first answer may have been lost.
+    If the newest operation is sent again, it is accepted silently, because the response to its first submission might
+    have been lost.
     """
     plc_operation.check_limits(operation)
     await db.write(lambda w: _accept(w, did, operation, limits))
@@ -114,19 +115,19 @@ def _require_patience(log: Sequence[PlcLogEntry], now: Instant, limits: Operatio
 
 
 async def last_number(reader: Reader) -> int:
-    """The number of the newest operation; 0 before the first."""
+    """Return the number of the newest operation, or 0 if there is none."""
     row = await reader.fetch_one(_LAST)
     assert row is not None, "the migrations have run"  # noqa: S101 - a row that the migration inserts
     return int(row["last"])
 
 
 async def export_after_seq(reader: Reader, after: int, count: int) -> list[Exported]:
-    """Operations with a number above ``after``."""
+    """Return operations with a number above ``after``."""
     return [_to_exported(row) for row in await reader.fetch(_BY_SEQ, after=after, count=count)]
 
 
 async def export_after_time(reader: Reader, after: Instant, count: int) -> list[Exported]:
-    """Operations accepted after an instant, in the older export format."""
+    """Return operations accepted after an instant, for the older export format."""
     return [_to_exported(row) for row in await reader.fetch(_BY_TIME, after=after, count=count)]
 
 

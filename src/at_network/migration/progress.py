@@ -11,19 +11,19 @@ class MigrationStep(StrEnum):
     """The steps of a migration, in order."""
 
     ACCOUNT = "account"
-    """A hidden account at the new server."""
+    """Create a hidden account at the new server."""
     REPOSITORY = "repository"
-    """All records, as one file."""
+    """Copy all records, as one file."""
     BLOBS = "blobs"
-    """Pictures and files that records refer to."""
+    """Copy the pictures and files that records refer to."""
     PREFERENCES = "preferences"
-    """What apps keep privately for the owner."""
+    """Copy what apps store privately for the owner."""
     IDENTITY = "identity"
-    """The identity names the new server and its key."""
+    """Point the identity to the new server and its key."""
     ACTIVATION = "activation"
-    """The new server shows the account."""
+    """Make the new server show the account."""
     DEACTIVATION = "deactivation"
-    """The old server hides it."""
+    """Make the old server hide the account."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from at_protocol.crypto.did_key import PrivateKey, PublicKey
 from at_protocol.failures import Malformed
 
 MAX_LENGTH = 16_384
-"""Characters; service tokens have a few hundred, DPoP proofs and access tokens one or two thousand."""
+"""In characters. Service tokens have a few hundred, DPoP proofs and access tokens one or two thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Token:
     header: dict[str, object]
     claims: dict[str, object]
     signed: bytes
-    """The first two parts with their dot: what the signature is over."""
+    """The first two parts with their dot, which the signature covers."""
     signature: bytes
 
     @property

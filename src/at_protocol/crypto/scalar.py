@@ -3,7 +3,7 @@
 from at_protocol.failures import Misuse
 
 RECOMMENDED_ENTROPY_BYTES = 40
-"""With 64 bits more than the order has, the remainder below favours no number noticeably."""
+"""With 64 bits more than the order, the remainder below has no noticeable bias."""
 
 
 def scalar_from(entropy: bytes, order: int) -> bytes:

@@ -11,10 +11,10 @@ from at_protocol.data.cid import Cid
 Value: TypeAlias = "bool | int | str | bytes | Cid | list[Value] | dict[str, Value] | None"
 
 MAX_DEPTH: Final = 32
-"""Containers within containers; the outermost counts."""
+"""Maximum number of nested containers, including the outermost."""
 MAX_ENTRIES: Final = 131_072
-"""Entries of one list or map."""
+"""Maximum number of entries in one list or map."""
 MAX_KEY_BYTES: Final = 8_192
-"""UTF-8 bytes of a map key; the empty key is a key."""
+"""Maximum length of a map key in bytes of UTF-8. A key can be empty."""
 MIN_INTEGER: Final = -(2**63)
 MAX_INTEGER: Final = 2**63 - 1

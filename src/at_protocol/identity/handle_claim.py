@@ -12,7 +12,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import INVALID, Handle
 
 MAX_BODY_BYTES = 2048
-"""A DID has at most 2048 characters; nobody needs to send more."""
+"""A DID has at most 2048 characters, so no response needs to be longer."""
 _PREFIX = b"did="
 _MAX_DNS_NAME = 253
 

@@ -20,7 +20,7 @@ ALGORITHMS: Final = ("ES256", "ES256K")
 TYPE: Final = "dpop+jwt"
 
 MAX_AGE_SECONDS: Final = 60
-"""How far a proof's time may be from ours, either way. The nonce bounds its age as well."""
+"""How far a proof's time may differ from ours, in either direction. The nonce also limits its age."""
 
 _MAX_TOKEN_ID_LENGTH: Final = 256
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}

@@ -17,7 +17,7 @@ from at_protocol.syntax.nsid import Nsid, parse_nsid
 
 ANY: Final = "*"
 ATPROTO: Final = "atproto"
-"""Must be in every grant; alone it tells who somebody is and nothing else."""
+"""Required in every grant. On its own, it reveals only the identity of the account."""
 
 
 class Writing(StrEnum):

@@ -13,7 +13,7 @@ from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
 
 MAX_READ_BYTES = 4 * 1024 * 1024
-"""Larger blocks are carried and never decoded."""
+"""Larger blocks are kept but never decoded."""
 
 # "Parsers: at least 1 MiB" (data validation guide): the most that consumers accept.
 _MAX_RECORD_BYTES = 1_048_576

@@ -44,15 +44,15 @@ class SyncVerdict(StrEnum):
     """What a consumer does with a message."""
 
     APPLY = "apply"
-    """It holds: act on it."""
+    """The message is valid: act on it."""
     DROP = "drop"
-    """Old news, or of an inactive or desynchronized account: nothing to do."""
+    """The message is outdated, or its account is inactive or desynchronized: ignore it."""
     REJECT = "reject"
-    """It is wrong: count it, keep it for inspection, do not act on it."""
+    """The message is invalid: count it, keep it for inspection, and do not act on it."""
     HOLD = "hold"
-    """Its repository is being fetched: give it again when that has ended."""
+    """The repository is being fetched: pass the message again when that has ended."""
     RESYNC = "resync"
-    """It shows that messages were missed: fetch the repository."""
+    """Messages were missed: fetch the repository."""
 
 
 @dataclass(frozen=True, slots=True)

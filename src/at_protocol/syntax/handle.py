@@ -12,7 +12,7 @@ from at_protocol.failures import Malformed
 Handle = NewType("Handle", str)
 
 INVALID = Handle("handle.invalid")
-"""Shown where an account has no handle that was verified; never accepted as input."""
+"""Shown if an account has no verified handle. Never accepted as input."""
 
 MAX_LENGTH = 253
 _SYNTAX = re.compile(

@@ -20,10 +20,10 @@ from groundwork.http.bounded_heads import BoundedHeads
 from groundwork.telemetry.logs import log
 
 MAX_CONNECTIONS: Final = 4_000
-"""Each takes some kilobytes while it is idle, some hundred at most while it sends or reads."""
+"""Each takes a few kilobytes while idle, and at most a few hundred while it sends or reads."""
 
 LEAST_CONNECTIONS: Final = 16
-"""What an operator may ask for: one browser opens six."""
+"""The lowest value that an operator may set. A single browser opens six connections."""
 
 # One address may hold a quarter of the connections unless the operator configures a number. Even an office behind one
 # address needs far fewer.
@@ -57,7 +57,7 @@ def per_address(limit: int, wanted: int = 0) -> int:
 
 
 IsProxy = Callable[[str], bool]
-"""Whether an address that connects is that of a proxy, and so of everybody behind it."""
+"""Whether a connecting address belongs to a proxy and thus to all clients behind it."""
 
 
 def is_no_proxy(_address: str) -> bool:

@@ -1,32 +1,37 @@
-"""The pseudo-locale: English with a mark around every message, which reveals texts that are not in the catalogue."""
+"""The pseudo-locale: English with a mark around every message, which reveals texts that are not in the catalogue.
+
+``Save %(name)s`` becomes ``[Šàvë %(name)s]``. Parameters and HTML tags are not changed. The language has no file and is
+never offered to people; a test or a setting chooses it by its tag. The mirrored pseudo-locale is the same, written from
+right to left.
+"""
 
 import gettext
 import re
 from typing import Final
 
-# The usual tag of a pseudo-locale with accents.
+# The usual tag of an accented pseudo-locale.
 TAG: Final = "en-XA"
-# That of one which is written from right to left.
+# The usual tag of a right-to-left pseudo-locale.
 MIRRORED: Final = "ar-XB"
 TAGS: Final = frozenset({TAG, MIRRORED})
 
 _LETTERS: Final = str.maketrans("AEIOUSaeiouscnyz", "ÀËÎÖÛŠàëîöûščñýž")
 
-# The context of messages that are no text, but say how a date is written.
+# The context of messages that are date patterns and not text.
 _PATTERNS: Final = "pattern of a date"
 
-# What is no text: ``%(name)s``, ``%%``, tags with their attributes, entities.
+# Parts that are not text: ``%(name)s``, ``%%``, tags with their attributes, entities.
 _KEPT: Final = re.compile(r"(%\(\w+\)[sd]|%%|<[^>]*>|&\w+;)")
 
 
 def marked(text: str) -> str:
-    """The text as the pseudo-locale writes it."""
+    """Return the text as the pseudo-locale writes it."""
     pieces = _KEPT.split(text)
     return "[" + "".join(piece if at % 2 else piece.translate(_LETTERS) for at, piece in enumerate(pieces)) + "]"
 
 
 class Translations(gettext.NullTranslations):
-    """A catalogue that marks what it is asked for."""
+    """A catalogue that marks the messages that it is asked for."""
 
     def gettext(self, message: str) -> str:
         return marked(message)

@@ -1,4 +1,4 @@
-"""Messages in templates: ``_()``, ``ngettext()`` and ``{% trans %}``, in the language current at rendering."""
+"""Messages in templates: ``_()``, ``ngettext()`` and ``{% trans %}``, in the language that is current when rendering."""
 
 from collections.abc import Callable
 
@@ -12,16 +12,16 @@ from groundwork.i18n.catalogue import Catalogue, number, shown_number
 def speak(
     templates: jinja2.Environment, catalogue: Catalogue, shown: Callable[[object], object] = lambda value: value
 ) -> None:
-    """Let these templates speak the current language. They need the extension ``jinja2.ext.i18n``.
+    """Make these templates use the current language. They need the extension ``jinja2.ext.i18n``.
 
-    Parameters are escaped; the message itself may have tags. Every value that is shown, also as a parameter, passes ``shown``
-    first. Numbers in messages are written by locale; a count beside a message, by the filter ``number``. (Not every number
-    outside of messages is a count: widths and ids are not.)
+    Parameters are escaped; the message itself can contain tags. Every value that is shown, including parameters, is
+    passed to ``shown`` first. Numbers in messages are formatted for the locale. A count outside of a message needs the
+    filter ``number``, because not every such number is a count: widths and ids are not.
     """
     templates.policies["ext.i18n.trimmed"] = True
     templates.finalize = shown
     templates.filters["number"] = number
-    # The environment is made once; the language is looked up at each rendering.
+    # The environment is created once, but the language is looked up at each rendering.
     functions = {name: _looked_up(catalogue, name) for name in ("gettext", "ngettext", "pgettext", "npgettext")}
     templates.install_gettext_callables(newstyle=True, **functions)  # type: ignore[attr-defined]  # added by the extension
     for name in functions:
@@ -37,13 +37,13 @@ def _looked_up(catalogue: Catalogue, name: str) -> Callable[..., str]:
 
 
 def _with_shown(translated: Callable[..., str], shown: Callable[[object], object]) -> Callable[..., str]:
-    """The parameters of a message bypass ``finalize``, so they pass ``shown`` here."""
+    """Pass the parameters of a message to ``shown``, because they bypass ``finalize``."""
 
     @jinja2.pass_context
     def translate(context: jinja2.runtime.Context, *messages: object, **params: object) -> str:
         by_name = {name: shown_number(shown(value)) for name, value in params.items()}
         if "num" not in by_name and isinstance(messages[-1], int):
-            # Jinja makes the number that chose the form a parameter, too.
+            # Jinja also makes the number that chose the plural form a parameter.
             by_name["num"] = shown_number(messages[-1])
         return translated(context, *messages, **by_name)
 
@@ -51,8 +51,8 @@ def _with_shown(translated: Callable[..., str], shown: Callable[[object], object
 
 
 def _without_parameters_first(look_up: Callable[..., str], translated: Callable[..., str]) -> Callable[..., str]:
-    """A message without parameters is only looked up. Jinja formats it, too, which takes longer than all else of it; fifty of them are on
-    a page.
+    """Look up a message without parameters directly. Jinja would also format it, which takes longer than the rest, and
+    a page has about fifty of them.
     """
 
     @jinja2.pass_context

@@ -1,4 +1,4 @@
-"""Outgoing e-mail: one contract; ``folder`` stores it for a page (development), ``smtp`` sends it.
+"""Outgoing e-mail with two drivers: ``folder`` stores it for a page (development), ``smtp`` sends it.
 
 E-mails are sent by outbox jobs, never from inside a request.
 """

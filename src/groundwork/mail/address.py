@@ -1,7 +1,7 @@
-"""E-mail addresses and their one parser.
+"""E-mail addresses and their parser.
 
-Accepted is the common ``addr-spec`` (RFC 5321 4.1.2 without quoted local parts and address literals); the domain is
-lower-cased, the local part is kept, because only its own server may interpret it.
+It accepts the common ``addr-spec`` (RFC 5321 4.1.2 without quoted local parts and address literals). The domain is
+converted to lower case. The local part is kept, because only its own server may interpret it.
 """
 
 import re
@@ -14,12 +14,12 @@ _LABEL = re.compile(r"(?!-)[^\W_](?:[\w-]{0,61}[^\W_])?", re.UNICODE)
 
 
 def parse_address(text: str) -> EmailAddress:
-    """The address; ValueError with a sentence."""
+    """Return the parsed address. Raises ValueError with a sentence."""
     stripped = text.strip()
     local, at, domain = stripped.rpartition("@")
     if not at or not local or not domain:
         raise ValueError("An e-mail address looks like name@example.org.")
-    if len(stripped.encode()) > 254:  # RFC 5321 4.5.3.1.3: a path has 256 octets, its brackets included
+    if len(stripped.encode()) > 254:  # RFC 5321 4.5.3.1.3: a path has at most 256 octets, including its brackets
         raise ValueError("The e-mail address is too long.")
     if not _LOCAL.fullmatch(local) or local.startswith(".") or local.endswith(".") or ".." in local:
         raise ValueError("The part before the @ isn’t valid in an e-mail address.")

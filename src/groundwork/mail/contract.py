@@ -14,7 +14,7 @@ from groundwork.mail.address import EmailAddress
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """The sender of our e-mail: name and address, and where replies go, if elsewhere."""
+    """The sender of our e-mail: name and address, and the reply address if it differs."""
 
     name: str
     address: EmailAddress
@@ -23,7 +23,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class CalendarFile:
-    """An iCalendar file beside the text; ``method`` is the one inside it (RFC 6047, section 2.4)."""
+    """An attached iCalendar file. ``method`` is the one inside the file (RFC 6047, section 2.4)."""
 
     content: bytes
     method: str
@@ -35,8 +35,9 @@ class Mail:
     """One e-mail to one person.
 
     ``message_id`` (``<something@our.host>``) is derived from the job, so that a second attempt carries the same one
-    (invariant 10). ``unsubscribe_url`` works with one click and without signing in (RFC 8058). ``thread_id`` is of the
-    same form, and names no e-mail: all about one thing have it, so that mail programs show them together.
+    (invariant 10). ``unsubscribe_url`` works with one click and without signing in (RFC 8058). ``thread_id`` has the
+    same form as ``message_id`` but belongs to no e-mail. All e-mails about one thing share it, so that mail programs
+    group them.
     """
 
     to: EmailAddress
@@ -50,21 +51,23 @@ class Mail:
 
 
 class _WholeLine(UnstructuredHeader, BaseHeader):
-    """A header on one line: folding encodes a long URL into encoded words, which changes it (RFC 8058 needs a plain
-    URI).
+    """A header on a single line. Folding would encode a long URL into encoded words and change it (RFC 8058 needs a
+    plain URI).
     """
 
     def fold(self, *, policy: Policy) -> str:
         return f"{self.name}: {self}{policy.linesep}"
 
 
-# Characters of a line (RFC 5322, section 2.1.1).
+# Characters per line (RFC 5322, section 2.1.1).
 _LONGEST_LINE: Final = 78
 
 
 class _Verbatim(UnstructuredHeader, BaseHeader):
-    """A text that people wrote. The library reads encoded words (RFC 2047) even in a new value: their line breaks would
-    end the header and begin another, or the body. Here the text stays what it is, and such words are encoded again.
+    """A header text that people wrote, kept exactly as it is.
+
+    The library would decode encoded words (RFC 2047) even in a new value; line breaks inside them could end the header
+    and begin another one, or the body. Here such words are encoded again instead.
     """
 
     @classmethod
@@ -86,23 +89,25 @@ _POLICY = SMTP.clone(header_factory=_HEADERS)
 
 
 class Mailer(Protocol):
-    """Contract of a mailer. Raises ``Refused`` (this e-mail will never be accepted), ``RemoteFailed`` (perhaps later)
-    or ``RemoteSlow``.
+    """Contract of a mailer.
 
-    ``RemoteSlow`` means that the reply after the text was lost: it may have been accepted.
+    Raises ``Refused`` (this e-mail will never be accepted), ``RemoteFailed`` (might work later) or ``RemoteSlow``.
+    ``RemoteSlow`` means that the reply after the text was lost, so the e-mail might have been accepted.
     """
 
     async def send(self, mail: Mail) -> None: ...
 
     async def check(self) -> None:
-        """Go as far as before the text of an e-mail, to learn at start whether e-mail can be sent."""
+        """Do everything up to sending the text of an e-mail, to find out at start whether e-mail can be sent."""
 
     async def close(self) -> None: ...
 
 
 def compose(mail: Mail, sender: Sender, now: Instant) -> EmailMessage:
-    """Encode the message. Line breaks in a header value are refused by the policy (ValueError), and encoded words are
-    not read, so nothing can be injected.
+    """Encode the message.
+
+    Nothing can be injected: line breaks in a header value are rejected by the policy (ValueError), and encoded words
+    are not decoded.
     """
     message = EmailMessage(policy=_POLICY)
     local, _, domain = sender.address.rpartition("@")
@@ -113,7 +118,7 @@ def compose(mail: Mail, sender: Sender, now: Instant) -> EmailMessage:
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(to_datetime(now))
     message["Message-ID"] = mail.message_id
-    # RFC 3834 5: asks vacation responders to keep quiet.
+    # RFC 3834 5: asks auto-responders not to reply.
     message["Auto-Submitted"] = "auto-generated"
     if mail.thread_id:
         message["In-Reply-To"] = mail.thread_id

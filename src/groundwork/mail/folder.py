@@ -1,6 +1,8 @@
-"""Development mailbox: e-mail is stored in a folder instead of being sent, and shown on a page to loopback only.
+"""Development mailbox: e-mail is stored in a folder instead of being sent, and shown on a page that only loopback can
+see.
 
-One ``.eml`` file per e-mail, named so that names sort by time. In public it is a danger (``startup_checks``).
+There is one ``.eml`` file per e-mail, and sorting by name sorts by time. On a public server this is dangerous
+(``startup_checks``).
 """
 
 import asyncio
@@ -16,13 +18,13 @@ from groundwork.errors import NotFound
 from groundwork.mail.contract import Mail, Sender, compose
 from groundwork.uuid7 import new_id
 
-# Enough for an afternoon of tests; the oldest are deleted.
+# Enough for an afternoon of tests. The oldest e-mails are deleted.
 MAX_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class KeptMail:
-    """One e-mail of the mailbox, read back from its file."""
+    """One e-mail in the mailbox, read back from its file."""
 
     id: str
     to: str
@@ -34,7 +36,7 @@ class KeptMail:
 
 
 class FolderMailbox:
-    """Stores e-mail; ``newest`` lists the newest first."""
+    """Stores e-mail in a folder. ``newest`` lists the newest first."""
 
     def __init__(self, folder: Path, sender: Sender, clock: Clock) -> None:
         self._folder = folder
@@ -47,11 +49,11 @@ class FolderMailbox:
         await asyncio.to_thread(self._keep, new_id(now), content)
 
     async def newest(self, limit: int = 50, *, to: str = "") -> list[KeptMail]:
-        """The newest e-mails first, to one address if given."""
+        """Return the newest e-mails first, optionally only those to one address."""
         return await asyncio.to_thread(self._newest, limit, to.lower())
 
     async def find(self, mail_id: str) -> KeptMail:
-        """One e-mail by its identifier; raises ``NotFound``."""
+        """Return one e-mail by its identifier. Raises ``NotFound``."""
         known = await asyncio.to_thread(self._names)
         if mail_id not in known:
             raise NotFound("There is no such mail.")

@@ -1,11 +1,11 @@
-"""Mailer of a process that sends nothing: an operator's command only enqueues e-mails, and the site sends them."""
+"""Mailer for a process that sends nothing: an operator's command only enqueues e-mails, and the site sends them."""
 
 from groundwork.errors import Unavailable
 from groundwork.mail.contract import Mail
 
 
 class NoMailer:
-    """The mailer without a mail server: sending raises Unavailable, so that no e-mail counts as sent."""
+    """A mailer without a mail server. Sending raises Unavailable, so that no e-mail counts as sent."""
 
     async def send(self, mail: Mail) -> None:
         raise Unavailable(f"No mail server is set up here: a mail with the id {mail.message_id} waits.")

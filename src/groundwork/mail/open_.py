@@ -1,5 +1,5 @@
-"""Open a mailer by URL: ``folder:/abs/path`` (development), ``smtp://…`` or ``smtps://…``; empty for a process that
-sends nothing.
+"""Open a mailer by URL: ``folder:/abs/path`` (development), ``smtp://…`` or ``smtps://…``. An empty URL is for a
+process that sends nothing.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ FOLDER = "folder:"
 
 
 def open_mailer(url: str, sender: Sender, clock: Clock) -> Mailer:
-    """The mailer that a URL names; ValueError with a sentence for an invalid URL."""
+    """Open the mailer for a URL. Raises ValueError with a sentence for an invalid URL."""
     if url.startswith(FOLDER):
         return FolderMailbox(Path(url.removeprefix(FOLDER)), sender, clock)
     if not url:

@@ -1,6 +1,6 @@
-"""E-mail through an SMTP server, one connection per e-mail: our volume does not justify a pool.
+"""E-mail through an SMTP server, with one connection per e-mail, because our volume does not justify a pool.
 
-One setting, a URL: ``smtp://user:password@host:587`` (STARTTLS where offered, required with a password) or
+The only setting is a URL: ``smtp://user:password@host:587`` (STARTTLS if offered, required with a password) or
 ``smtps://host:465`` (implicit TLS).
 """
 
@@ -16,7 +16,7 @@ from groundwork.mail.contract import Mail, Sender, compose
 from groundwork.settings import Secret
 from groundwork.tls import trusted_authorities
 
-# RFC 5321 4.5.3.2 allows minutes per step; a worker's lease is shorter.
+# RFC 5321 4.5.3.2 allows minutes per step, but a worker's lease is shorter.
 _STEP_SECONDS = 30.0
 
 
@@ -32,7 +32,7 @@ class SmtpServer:
 
 
 def parse_smtp_url(url: str) -> SmtpServer:
-    """Read an ``smtp://`` or ``smtps://`` URL; ValueError with a sentence that does not repeat the password."""
+    """Parse an ``smtp://`` or ``smtps://`` URL. Raises ValueError with a sentence that does not repeat the password."""
     parts = urlsplit(url)
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path.strip("/"):
         raise ValueError("A mail URL looks like smtp://user:password@host:587 or smtps://host:465.")
@@ -47,7 +47,7 @@ def parse_smtp_url(url: str) -> SmtpServer:
 
 
 class SmtpMailer:
-    """Delivers to one server."""
+    """Sends e-mail through one server."""
 
     def __init__(self, server: SmtpServer, sender: Sender, clock: Clock) -> None:
         self._server = server
@@ -76,20 +76,20 @@ class SmtpMailer:
             hostname=self._server.host,
             port=self._server.port,
             use_tls=self._server.uses_tls,
-            # A password is never sent in the clear; without one, encryption is used where it is offered.
+            # A password is never sent unencrypted. Without a password, encryption is used if it is offered.
             start_tls=False if self._server.uses_tls else (True if self._server.password else None),
             timeout=_STEP_SECONDS,
             tls_context=trusted_authorities(),
         )
 
     async def _greet(self, client: aiosmtplib.SMTP) -> None:
-        """Connect and sign in; if this fails, the e-mail has not been sent."""
+        """Connect and sign in. If this fails, the e-mail has not been sent."""
         try:
             await client.connect()
             if self._server.password:
                 await client.login(self._server.user, self._server.password.reveal())
         except aiosmtplib.SMTPAuthenticationError as error:
-            # An operator can repair this, and then the e-mail can be sent: the job must not fail.
+            # An operator can fix this, and then the e-mail can be sent, so the job must not fail.
             raise RemoteFailed("The mail server refuses our user name or password.", status=error.code) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise RemoteFailed("The mail server cannot be reached.") from error
@@ -104,15 +104,15 @@ class SmtpMailer:
         except aiosmtplib.SMTPNotSupported as error:
             raise Refused("The mail server cannot deliver to this address.", name="MailRefused") from error
         except (aiosmtplib.SMTPException, OSError) as error:
-            # Perhaps after the text: then it may have been accepted.
+            # The timeout might have been after the text, so the e-mail might have been accepted.
             raise RemoteSlow("The mail server did not say whether it took the mail.") from error
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no connection is held open."""
 
 
 def _for_code(code: int, what: str) -> Refused | RemoteFailed:
-    """4yz is temporary, 5yz permanent (RFC 5321 4.2.1)."""
+    """Return the failure for an SMTP code: 4yz is temporary, 5yz permanent (RFC 5321 4.2.1)."""
     if code >= 500:
         return Refused(f"The mail server refuses {what} (code {code}).", name="MailRefused")
     return RemoteFailed(f"The mail server cannot take {what} now (code {code}).", status=code)

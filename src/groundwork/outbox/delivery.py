@@ -1,4 +1,4 @@
-"""How jobs of one kind are delivered, and what may become of each of them."""
+"""How jobs of one kind are delivered, and the possible results of a delivery."""
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,18 +11,18 @@ from groundwork.outbox import retry
 from groundwork.outbox.jobs import CAUSE, Job
 from groundwork.outbox.retry import DEFAULT, RetryPolicy
 
-# The code of an exception of no kind.
+# The code for an exception that is not a Failure.
 UNFORESEEN: Final = "unforeseen"
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """Nothing is left to do for this revision."""
+    """There is nothing left to do for this revision."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
-    """It failed and may succeed later: it is due after a back-off, and no sooner than ``after_seconds``."""
+    """The job failed and might succeed later. It is due again after a back-off of at least ``after_seconds``."""
 
     reason: Explanation
     after_seconds: float | None = None
@@ -30,7 +30,9 @@ class RetryLater:
 
 @dataclass(frozen=True, slots=True)
 class NotAttempted:
-    """Nothing was tried (the server's circuit is open): it is due after ``after_seconds``, and no attempt is counted."""
+    """Nothing was tried, because the server's circuit is open. The job is due again after ``after_seconds``, and no
+    attempt is counted.
+    """
 
     reason: Explanation
     after_seconds: float
@@ -38,7 +40,7 @@ class NotAttempted:
 
 @dataclass(frozen=True, slots=True)
 class JobFailed:
-    """It cannot succeed, or failed too often: it waits for an operator."""
+    """The job cannot succeed, or it failed too often. It waits for an operator."""
 
     reason: Explanation
 
@@ -47,7 +49,7 @@ Result = Completed | RetryLater | NotAttempted | JobFailed
 Deliver = Callable[[Sequence[Job]], Awaitable[Sequence[Result]]]
 JobHandler = Callable[[Job], Awaitable[None]]
 
-# Where nobody says when the circuit is half open.
+# Used if it is not known when the circuit will be half open.
 _NOT_ASKED_FOR_SECONDS = 30.0
 
 
@@ -56,11 +58,11 @@ class JobDelivery:
     """How jobs of one kind are delivered.
 
     ``deliver`` gets up to ``jobs_per_call`` jobs of one partition, the most urgent first, outside any transaction, and
-    returns a result for each. What it raises is the result of all of them. A lease may end before it returns, so it
-    must tolerate a second call for the same revision.
+    returns a result for each. If it raises, that is the result for all of them. The lease can end before it returns, so
+    it must tolerate a second call for the same revision.
 
-    ``batch``: jobs leased at a time; their calls run at once. ``partitions_at_once``: while this many partitions are
-    delivered to, no others are begun.
+    ``batch`` is how many jobs are leased at a time; their calls run concurrently. ``partitions_at_once``: while this
+    many partitions have a delivery in progress, no others are started.
     """
 
     deliver: Deliver
@@ -79,7 +81,7 @@ def one_by_one(
     lease_seconds: float = 60.0,
     retry: RetryPolicy = DEFAULT,
 ) -> JobDelivery:
-    """A delivery by a function of one job, which completes the job by returning."""
+    """Return a delivery that calls ``handler`` for each job. A job is completed when the handler returns."""
 
     async def deliver(jobs: Sequence[Job]) -> Sequence[Result]:
         for job in jobs:
@@ -92,14 +94,16 @@ def one_by_one(
 
 
 def reason_of(failure: Failure) -> Explanation:
-    """Why it failed. Where there is only a sentence, which is for the log, the code is the failure's name or kind."""
+    """Return why a job failed. If there is only a sentence, which belongs in the log, the code is the failure's name or
+    type.
+    """
     if isinstance(failure.why, Explanation):
         return failure.why
     return Explanation(failure.name or type(failure).__name__, {CAUSE: packed(stored_reason_of(failure))})
 
 
 def result_of(failure: Failure) -> Result:
-    """What becomes of a job whose delivery raised this, by the table of ``groundwork.errors``."""
+    """Return the result for a job whose delivery raised this failure, using the table of ``groundwork.errors``."""
     if isinstance(failure, NotAsked):
         seconds = _NOT_ASKED_FOR_SECONDS if failure.after_seconds is None else failure.after_seconds
         return NotAttempted(reason_of(failure), seconds)
@@ -109,16 +113,16 @@ def result_of(failure: Failure) -> Result:
 
 
 def result_of_bug(raised: Exception, attempts: int, policy: RetryPolicy) -> Result:
-    """What becomes of a job whose handler raised an exception of no kind: a few retries, then an operator must look.
+    """Return the result for a job whose handler raised an exception that is not a Failure.
 
-    ``attempts``: those before it.
+    It is retried a few times; then an operator has to look at it. ``attempts`` is the number of earlier failures.
     """
     reason = Explanation(UNFORESEEN, {CAUSE: packed(stored_reason_of(raised))})
     return RetryLater(reason) if attempts + 1 < policy.unforeseen_tries else JobFailed(reason)
 
 
 def wait_seconds(result: RetryLater | NotAttempted, attempts: int, policy: RetryPolicy) -> float:
-    """Seconds until the job is due again, after ``attempts`` earlier failures."""
+    """Return the seconds until the job is due again, after ``attempts`` earlier failures."""
     if isinstance(result, NotAttempted):
         return result.after_seconds
     return retry.wait_seconds(

@@ -1,7 +1,8 @@
 """Dispatcher: lease due jobs, call their delivery outside any transaction, store the results.
 
-A kind never waits for another one, nor a partition of a kind for another partition: each has a round of its own, and
-while that runs no more of its jobs are leased. A result counts only under the lease with which the job was taken.
+A kind never waits for another kind, and a partition of a kind never waits for another partition. Each partition has its
+own round, and while it runs, no more jobs of that partition are leased. A result counts only if the job is still under
+the lease with which it was taken.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from groundwork.telemetry.logs import log
 
 
 async def run_once(db: Database, deliveries: Mapping[str, JobDelivery]) -> int:
-    """Deliver what is due now, one batch of each kind, kind by kind; returns how many jobs were taken."""
+    """Deliver the jobs that are due now, one batch of each kind, kind by kind. Returns how many jobs were leased."""
     taken = 0
     for kind, delivery in deliveries.items():
         by_partition = await lease(db, kind, delivery)
@@ -45,8 +46,9 @@ async def run(
     wake: asyncio.Event,
     idle_seconds: float = 1.0,
 ) -> None:
-    """Deliver until ``stop`` is set, then finish what has begun; ``wake`` (set when this process commits a job) cuts
-    the idle wait short.
+    """Deliver jobs until ``stop`` is set, then finish the rounds in progress.
+
+    ``wake`` is set when this process commits a job; it ends the idle wait early.
     """
     running: dict[tuple[str, str], asyncio.Task[None]] = {}
     try:
@@ -79,7 +81,7 @@ async def idle(stop: asyncio.Event, wake: asyncio.Event, seconds: float) -> None
 
 
 async def lease(db: Database, kind: str, delivery: JobDelivery, *, busy: Sequence[str] = ()) -> dict[str, list[Job]]:
-    """Take what a delivery is to get next, by partition."""
+    """Lease the next jobs of a kind and return them by partition."""
     async with db.transaction() as tx:
         until = Instant(tx.now + int(delivery.lease_seconds * SECOND))
         taken = await jobs.lease(tx, kind, limit=delivery.batch, until=until, busy=sorted(set(busy)))
@@ -95,7 +97,9 @@ async def _begin(
     running: dict[tuple[str, str], asyncio.Task[None]],
     wake: asyncio.Event,
 ) -> int:
-    """Begin a round for each partition with due jobs that has none; returns how many. Its end sets ``wake``."""
+    """Begin a round for each partition that has due jobs and no round yet. Returns how many; the end of a round sets
+    ``wake``.
+    """
     busy: dict[str, list[str]] = {kind: [] for kind in deliveries}
     for kind, partition in running:
         busy[kind].append(partition)
@@ -127,7 +131,7 @@ def _ends(
 
 
 async def _round_of_one(db: Database, delivery: JobDelivery, leased: Sequence[Job]) -> None:
-    """``_round`` as a task that nobody awaits: results that cannot be stored are lost with their leases."""
+    """Run ``_round`` as a task that nobody awaits. Results that cannot be stored are lost, and the leases expire."""
     try:
         await _round(db, delivery, leased)
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the leases end
@@ -135,7 +139,9 @@ async def _round_of_one(db: Database, delivery: JobDelivery, leased: Sequence[Jo
 
 
 async def _round(db: Database, delivery: JobDelivery, leased: Sequence[Job]) -> None:
-    """Deliver what was leased of one partition. When every call is over, raises what storing a result raised."""
+    """Deliver the leased jobs of one partition. After all calls have ended, raises the first error from storing a
+    result.
+    """
     size = delivery.jobs_per_call
     calls = [leased[start : start + size] for start in range(0, len(leased), size)]
     ended = await asyncio.gather(*(_call(db, delivery, some) for some in calls), return_exceptions=True)
@@ -149,7 +155,7 @@ async def _call(db: Database, delivery: JobDelivery, some: Sequence[Job]) -> Non
         results = await delivery.deliver(some)
     except Failure as failure:
         if isinstance(failure.why, str):
-            # Jobs keep a code of it.
+            # The job stores only a code for it.
             log.warning("jobs.delivery_failed", kind=some[0].kind, subject=some[0].subject, why=failure.why)
         results = [result_of(failure)] * len(some)
     except Exception as raised:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the job must not be lost

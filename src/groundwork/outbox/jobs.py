@@ -1,7 +1,7 @@
 """Queries on the outbox table ``outbox_jobs``: one row per (kind, subject), with the newest revision enqueued.
 
-Enqueuing the same revision twice is one job; a newer revision makes the row due again, whatever the state of the older.
-Each server that has an outbox creates the table in its own migrations.
+Enqueuing the same revision twice creates one job. A newer revision makes the row due again, whatever the state of the
+older one. Each server that has an outbox creates the table in its own migrations.
 """
 
 import functools
@@ -18,12 +18,12 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Explanation, FailureReason, unpacked
 from groundwork.outbox.wakeup import wake_dispatchers
 
-# The parameter of a reason whose code is a failure's name or kind: what else may be stored of it, ``packed``.
+# If the code of a reason is a failure's name or type, this parameter holds the reason that may be stored, ``packed``.
 CAUSE: Final = "cause"
 
 
 class JobState(StrEnum):
-    """State of a job. ``failed``: it waits for an operator, and its reason is kept."""
+    """State of a job. A ``failed`` job waits for an operator, and its reason is kept."""
 
     DUE = "due"
     LEASED = "leased"
@@ -32,7 +32,7 @@ class JobState(StrEnum):
 
 
 class Priority(IntEnum):
-    """Which of the due jobs of a kind goes first, whatever is due longer."""
+    """Priority among the due jobs of a kind. It takes precedence over how long a job has been due."""
 
     FIRST = 0
     EARLY = 1
@@ -43,9 +43,9 @@ class Priority(IntEnum):
 class Job:
     """One job. ``attempts`` counts earlier failures of this revision.
 
-    ``partition``: what is slow or down together, for example the address of a server; empty where nothing is.
-    ``lease``: the number of the lease under which it was taken. ``reason_code`` and ``reason_params``: of the last
-    failure.
+    ``partition`` groups jobs that are slow or fail together, for example by the address of a server; it can be empty.
+    ``lease`` is the number of the lease under which the job was taken. ``reason_code`` and ``reason_params`` describe
+    the last failure.
     """
 
     kind: str
@@ -62,19 +62,19 @@ class Job:
 
     @property
     def why(self) -> Explanation | None:
-        """Why it failed last; None if it did not fail."""
+        """The reason of the last failure, or None if the job has not failed."""
         cause = self.reason_params.get(CAUSE)
         if isinstance(cause, str):
             return unpacked(cause)
         if "sentence" in self.reason_params:
-            # Stored by an earlier version, which had no code for it.
+            # Stored by an earlier version, which had no code for this reason.
             return FailureReason.UNFORESEEN(error=self.reason_code)
         return Explanation(self.reason_code, self.reason_params) if self.reason_code else None
 
 
 @dataclass(frozen=True, slots=True)
 class JobUpdate:
-    """A leased job and what becomes of it: its next state, when it is due, and the failures of this revision."""
+    """A leased job and its result: its next state, when it is due, and the number of failures of this revision."""
 
     job: Job
     state: JobState
@@ -112,7 +112,7 @@ ENQUEUE_ONE = f"""
     {_IF_NEWER}
 """
 
-# ``chosen``: a subselect that names each subject once, in order.
+# ``chosen`` is a subselect that contains each subject once, in order.
 _ENQUEUE_SELECTED = f"""
     {_INTO}
     select cast(:kind as text), chosen.subject, cast(:revision as bigint), {_PLAIN},
@@ -121,7 +121,7 @@ _ENQUEUE_SELECTED = f"""
     {_IF_NEWER}
 """
 
-# Two requests in the same instant, or by clocks that differ, are two requests.
+# Two requests at the same instant, or from clocks that differ, must count as two requests.
 _NEXT_REVISION: Final = f"""
     on conflict (kind, subject) do update
        set revision = case when excluded.revision > outbox_jobs.revision then excluded.revision
@@ -146,7 +146,7 @@ _ENQUEUE_SELECTED_AGAIN = f"""
     {_NEXT_REVISION}
 """
 
-# A job that is leased at this moment is completed under its old subject.
+# A job that is currently leased is completed under its old subject.
 RENAME = """
     update outbox_jobs set subject = :after
      where kind = :kind and subject = :before and state = 'due'
@@ -187,7 +187,7 @@ COUNT = """
      group by kind, state
 """
 
-# Each priority on its own, so that an index gives the first ones however many are due.
+# Each priority has its own subselect, so that an index finds the first jobs, however many are due.
 _BY_PRIORITY: Final = " union all ".join(
     f"""
         select * from (
@@ -200,8 +200,8 @@ _BY_PRIORITY: Final = " union all ".join(
 )
 _READY: Final = "((state = 'due' and due_at <= :now) or (state = 'leased' and leased_until <= :now))"
 
-# The guards stand in the outer statement too: two workers on PostgreSQL may choose the same rows, and the second
-# sees the first one's lease only when its own row check runs again.
+# The conditions are repeated in the outer statement: two workers on PostgreSQL can choose the same rows, and the second
+# one sees the lease of the first only when its own row check runs again.
 LEASE = f"""
     update outbox_jobs set state = 'leased', lease = lease + 1, leased_until = :until
      where kind = :kind and {_READY}
@@ -216,8 +216,8 @@ LEASE = f"""
     returning {COLUMNS}
 """
 
-# A newer revision was enqueued while this one was delivered: whatever became of this one, that one starts afresh, at
-# its own time. Where this one is to be retried, it waits as long.
+# If a newer revision was enqueued during this delivery, the job is due again for it, whatever the result, at its own
+# time and with its own attempts. Only if this revision is to be retried, the newer one waits as long.
 STORE_RESULT = """
     update outbox_jobs
        set state = case when revision > :revision then 'due' else cast(:state as text) end,
@@ -239,7 +239,7 @@ async def enqueue(
     priority: Priority = Priority.NORMAL,
     due_at: Instant | None = None,
 ) -> None:
-    """Enqueue a job; due now unless ``due_at`` is later. A revision that was completed is not enqueued again."""
+    """Enqueue a job. It is due now unless ``due_at`` is later. A revision that was completed is not enqueued again."""
     due_at = tx.now if due_at is None else due_at
     await enqueue_many(tx, kind, [(subject, revision, due_at)], partitions={subject: partition}, priority=priority)
 
@@ -252,8 +252,10 @@ async def enqueue_many(
     partitions: Mapping[str, str] | None = None,
     priority: Priority = Priority.NORMAL,
 ) -> None:
-    """``enqueue`` for many (subject, revision, due_at) in one statement; in order of subjects, so that two writers do
-    not deadlock. ``partitions``: by subject; without one, the partition is empty.
+    """Enqueue many (subject, revision, due_at) in one statement, ordered by subject, so that two writers do not
+    deadlock.
+
+    ``partitions`` maps subjects to partitions; the default is an empty partition.
     """
     newest = {subject: (revision, due_at) for subject, revision, due_at in sorted(subjects)}
     rows = [
@@ -273,9 +275,9 @@ async def enqueue_many(
 async def enqueue_selected(
     tx: Transaction, kind: str, chosen: str, revision: int, *, due_at: Instant | None = None, **parameters: object
 ) -> None:
-    """``enqueue`` for any number of subjects, as one statement that loads no row.
+    """Enqueue any number of subjects in one statement that loads no rows.
 
-    ``chosen``: a select of ours that names each ``subject`` once, in order.
+    ``chosen`` is a select, written by us, that contains each ``subject`` once, in order.
     """
     await tx.execute(
         _ENQUEUE_SELECTED.format(chosen),
@@ -289,8 +291,9 @@ async def enqueue_selected(
 
 
 async def enqueue_again(tx: Transaction, kind: str, subjects: Iterable[str]) -> None:
-    """Enqueue work that depends on the present alone (fetch, re-read): due now, and again if a handler has it
-    already.
+    """Enqueue work that depends only on the current state (fetch, re-read).
+
+    It is due now, and due again if a handler is already working on it.
     """
     rows = [{"subject": subject} for subject in sorted(set(subjects))]
     if rows:
@@ -299,16 +302,17 @@ async def enqueue_again(tx: Transaction, kind: str, subjects: Iterable[str]) -> 
 
 
 async def enqueue_again_selected(tx: Transaction, kind: str, chosen: str, **parameters: object) -> None:
-    """``enqueue_again`` for any number of subjects, as one statement that loads no row.
+    """Do the same as ``enqueue_again`` for any number of subjects, in one statement that loads no rows.
 
-    ``chosen``: a select of ours of each ``subject`` once, in order, with its ``partition`` and ``priority``.
+    ``chosen`` is a select, written by us, that contains each ``subject`` once, in order, with its ``partition`` and
+    ``priority``.
     """
     await tx.execute(_ENQUEUE_SELECTED_AGAIN.format(chosen), kind=str(kind), now=tx.now, **parameters)
     tx.after_commit(wake_dispatchers)
 
 
 def enqueue_write(tx: Transaction, kind: str, subject: str, revision: int, *, due_at: Instant) -> SqlWrite:
-    """The statement of ``enqueue``, to be written together with the change that causes the job."""
+    """Return the statement of ``enqueue``, to be executed together with the change that causes the job."""
     tx.after_commit(wake_dispatchers)
     return SqlWrite(
         ENQUEUE_ONE,
@@ -325,7 +329,9 @@ def enqueue_write(tx: Transaction, kind: str, subject: str, revision: int, *, du
 
 
 def enqueue_again_write(tx: Transaction, kind: str, subject: str, *, partition: str = "") -> SqlWrite:
-    """The statement of ``enqueue_again`` for one subject, to be written together with the change that causes the job."""
+    """Return the statement of ``enqueue_again`` for one subject, to be executed together with the change that causes
+    the job.
+    """
     tx.after_commit(wake_dispatchers)
     return SqlWrite(
         _ENQUEUE_ONE_AGAIN,
@@ -340,7 +346,7 @@ def enqueue_again_write(tx: Transaction, kind: str, subject: str, *, partition: 
 
 
 async def kinds_due(reader: Reader, kinds: Sequence[str]) -> list[str]:
-    """Which of these kinds have a job that is due, or whose lease has ended; in their order."""
+    """Return which of these kinds have a job that is due or whose lease has expired, in the given order."""
     names = {f"k{number}": str(kind) for number, kind in enumerate(kinds)}
     rows = await reader.fetch(_kinds_due(len(kinds)), now=reader.now, **names)
     found = {row["kind"] for row in rows}
@@ -360,7 +366,9 @@ def _kinds_due(number: int) -> str:
 
 
 async def lease(tx: Transaction, kind: str, *, limit: int, until: Instant, busy: Sequence[str] = ()) -> list[Job]:
-    """Take jobs of a kind that are due, or whose lease has ended, the most urgent first; none of ``busy`` partitions."""
+    """Lease jobs of a kind that are due or whose lease has expired, the most urgent first. Skips due jobs of ``busy``
+    partitions.
+    """
     return _by_urgency(await tx.fetch(LEASE, kind=str(kind), now=tx.now, until=until, busy=list(busy), limit=limit))
 
 
@@ -369,7 +377,7 @@ def _by_urgency(rows: Sequence[Row]) -> list[Job]:
 
 
 async def store_results(tx: Transaction, updates: Sequence[JobUpdate]) -> None:
-    """Store the results of leased jobs. A job that another worker has leased since is left unchanged."""
+    """Store the results of leased jobs. Jobs that another worker has leased since then are left unchanged."""
     await tx.execute_many(
         STORE_RESULT,
         [
@@ -390,7 +398,7 @@ async def store_results(tx: Transaction, updates: Sequence[JobUpdate]) -> None:
 
 
 async def find(reader: Reader, kind: str, subject: str) -> Job | None:
-    """The job of a subject, whatever its state."""
+    """Return the job of a subject, whatever its state."""
     row = await reader.fetch_one(FIND, kind=str(kind), subject=subject)
     return None if row is None else job_of(row)
 
@@ -398,7 +406,7 @@ async def find(reader: Reader, kind: str, subject: str) -> Job | None:
 async def in_state(
     reader: Reader, state: JobState, *, kind: str = "", after: tuple[str, str] = ("", ""), limit: int = 100
 ) -> list[Job]:
-    """Jobs in this state, of one kind or of all, in (kind, subject) order after the keyset ``after``."""
+    """Return jobs in this state, of one kind or all kinds, in (kind, subject) order after the keyset ``after``."""
     rows = await reader.fetch(
         LIST, state=state.value, kind=str(kind), after_kind=after[0], after_subject=after[1], limit=limit
     )
@@ -406,46 +414,46 @@ async def in_state(
 
 
 async def wake(tx: Transaction, kind: str, subject: str) -> bool:
-    """Make a waiting or failed job due now; False when there is none."""
+    """Make a due or failed job due now. Returns False if there is none."""
     tx.after_commit(wake_dispatchers)
     return await tx.execute(WAKE, kind=str(kind), subject=subject, now=tx.now) == 1
 
 
 async def drop(tx: Transaction, kind: str, subject: str) -> bool:
-    """An operator decided that a waiting or failed job is not to be done; False when there is none."""
+    """Delete a due or failed job that an operator does not want to run. Returns False if there is none."""
     return await tx.execute(DROP, kind=str(kind), subject=subject) == 1
 
 
 async def complete_failed(tx: Transaction, kind: str, subjects: Sequence[str]) -> None:
-    """These jobs are no longer needed: complete those that failed, so that no operator has to look at them."""
+    """Mark failed jobs as completed because they are no longer needed, so that no operator has to look at them."""
     if subjects:
         await tx.execute(COMPLETE_FAILED, kind=str(kind), subjects=list(subjects))
 
 
 async def rename_many(tx: Transaction, kind: str, subjects: Sequence[tuple[str, str]]) -> None:
-    """Give jobs another subject (before, after), unless that subject has a job already."""
+    """Give jobs another subject (before, after), unless that subject already has a job."""
     await tx.execute_many(RENAME, [{"kind": str(kind), "before": before, "after": after} for before, after in subjects])
 
 
 async def forget(tx: Transaction, kind: str, subject: str, *, revision: int | None = None) -> bool:
-    """Delete a job: its subject is gone. ``revision``: not if a newer one is enqueued."""
+    """Delete a job because its subject is gone. With ``revision``, it is kept if a newer revision is enqueued."""
     return await tx.execute(FORGET, kind=str(kind), subject=subject, revision=revision) == 1
 
 
 async def forget_completed(tx: Transaction, before: Instant) -> int:
-    """Delete completed jobs that were enqueued before an instant; returns how many."""
+    """Delete completed jobs that were enqueued before an instant. Returns how many."""
     return await tx.execute(FORGET_COMPLETED, before=before)
 
 
 async def waiting(reader: Reader) -> list[tuple[str, JobState, int, Instant]]:
-    """(kind, state, count, oldest due) of every job that is not completed, for metrics and the operator's page."""
+    """Return (kind, state, count, oldest due) of all jobs that are not completed, for metrics and the operator's page."""
     return [
         (row["kind"], JobState(row["state"]), row["n"], Instant(row["oldest"])) for row in await reader.fetch(COUNT)
     ]
 
 
 def job_of(row: Row) -> Job:
-    """A row of ``COLUMNS`` as a value."""
+    """Convert a row of ``COLUMNS`` to a job."""
     return Job(
         row["kind"],
         row["subject"],

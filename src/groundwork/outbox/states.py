@@ -1,7 +1,7 @@
-"""State graph: every allowed move is declared once; any other move is a programming error.
+"""State graph: every allowed transition is declared once, and any other transition is a programming error.
 
-Statements that move a row carry ``sources_of(target)`` in their ``where`` clause, so the database refuses what the
-graph does not list, also under concurrency.
+Statements that change the state of a row have ``sources_of(target)`` in their ``where`` clause. The database therefore
+rejects transitions that the graph does not list, also under concurrency.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,12 +13,12 @@ State = TypeVar("State", bound=StrEnum)
 
 
 class ImpossibleMove(Exception):
-    """A change of state that the graph does not list."""
+    """A state transition that the graph does not list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Graph(Generic[State]):
-    """Allowed changes of state. ``moves`` maps each state to the states that may follow it; a state may list itself."""
+    """Allowed state transitions. ``moves`` maps each state to the states that may follow it, which can include itself."""
 
     moves: Mapping[State, frozenset[State]]
 
@@ -27,19 +27,19 @@ class Graph(Generic[State]):
         return following in self.moves[current]
 
     def require(self, current: State, following: State) -> None:
-        """Raises ImpossibleMove unless the move is declared."""
+        """Raise ImpossibleMove unless the transition is declared."""
         if not self.allows(current, following):
             raise ImpossibleMove(f"{current} cannot become {following}")
 
     def sources_of(self, target: State) -> tuple[State, ...]:
-        """Every state from which ``target`` can be reached in one move, in the order of the enumeration."""
+        """Return every state from which ``target`` can be reached in one transition, in the order of the enum."""
         return tuple(state for state in self.moves if target in self.moves[state])
 
     def sql_sources_of(self, target: State) -> str:
-        """The same as a list of SQL literals. States are names of an enumeration in our code, never input."""
+        """Do the same as ``sources_of`` as a list of SQL literals. States are enum members in our code, never input."""
         return sql_literals(self.sources_of(target))
 
 
 def sql_literals(states: Iterable[StrEnum]) -> str:
-    """``'a', 'b'``: for a fixed ``in (…)`` clause, made of an enumeration of ours."""
+    """Return ``'a', 'b'`` for an ``in (…)`` clause, from members of one of our enums."""
     return ", ".join(f"'{state.value}'" for state in states)

@@ -1,6 +1,6 @@
-"""Wake the dispatchers of this process after a commit that enqueued a job. Only a hint: other processes poll.
+"""Wake the dispatchers of this process after a commit that enqueued a job. This is only a hint: other processes poll.
 
-``new_wakeup`` makes an event that ``wake_dispatchers`` sets. An event that is no longer referenced is dropped.
+``new_wakeup`` creates an event that ``wake_dispatchers`` sets. An event that is no longer referenced is dropped.
 """
 
 import asyncio
@@ -10,13 +10,15 @@ _BELLS: WeakSet[asyncio.Event] = WeakSet()
 
 
 def new_wakeup() -> asyncio.Event:
-    """An event that is set whenever a job of this process has been committed; the dispatcher that holds it clears it."""
+    """Return an event that is set whenever this process has committed a job. The dispatcher that holds it clears it."""
     made = asyncio.Event()
     _BELLS.add(made)
     return made
 
 
 def wake_dispatchers() -> None:
-    """A job was enqueued. Call it on the event loop, after the commit (``Transaction.after_commit``)."""
+    """Wake the dispatchers because a job was enqueued. Call it on the event loop after the commit
+    (``Transaction.after_commit``).
+    """
     for one in _BELLS:
         one.set()

@@ -7,14 +7,14 @@ from typing import Protocol
 from groundwork.clock import Instant
 from groundwork.errors import Unavailable
 
-# A longer delay blocks a partition, and a broker closes a channel whose message stays unacknowledged for too long.
+# A longer delay would block a partition, and a broker closes a channel whose message stays unacknowledged for too long.
 MAX_RETRY_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message. ``routing_key`` says what it is about (``event.create``), ``partition`` is the DID whose messages stay
-    in order.
+    """A message. ``routing_key`` is its topic (``event.create``), and ``partition`` is the DID whose messages stay in
+    order.
     """
 
     routing_key: str
@@ -27,7 +27,7 @@ class Message:
 class Delivery:
     """A message leased to one worker. ``attempts`` counts earlier retries.
 
-    ``receipt`` belongs to the driver; after the lease has ended and the message was leased again, it has no effect.
+    ``receipt`` belongs to the driver. It has no effect after the lease has expired and the message was leased again.
     """
 
     message: Message
@@ -37,7 +37,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that failed for good, why and when. ``letter_id`` identifies it until it is retried or discarded."""
+    """A message that failed permanently, with the reason and the time. ``letter_id`` identifies it until it is retried
+    or discarded.
+    """
 
     letter_id: str
     message: Message
@@ -48,7 +50,9 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How full a queue is. ``waiting``: published and not acknowledged, leased ones included. ``oldest_at``: when the
+    """How full a queue is.
+
+    ``waiting`` counts published messages that are not acknowledged, including leased ones. ``oldest_at`` is when the
     oldest was published, if known.
     """
 
@@ -58,18 +62,18 @@ class Depth:
 
 
 class QueueFull(Unavailable):
-    """The queue is at its limit; nothing of the call was published, unless the driver says otherwise."""
+    """The queue is at its limit. No message of the call was published, unless the driver says otherwise."""
 
 
 class QueueUnavailable(Unavailable):
-    """The broker does not answer; whether the last call had an effect is unknown, so repeat it."""
+    """The broker does not answer. It is unknown whether the last call had an effect, so repeat it."""
 
 
 class Queue(Protocol):
-    """One queue. Safe to use from many tasks of one event loop."""
+    """One queue. Many tasks of one event loop can use it safely."""
 
     async def publish(self, messages: Sequence[Message], /) -> None:
-        """Add messages, in this order; they are durable when this returns. Raises QueueFull, QueueUnavailable."""
+        """Add messages in this order. They are durable when this returns. Raises QueueFull, QueueUnavailable."""
         ...
 
     async def lease(self, limit: int, lease_seconds: float) -> list[Delivery]:
@@ -81,49 +85,51 @@ class Queue(Protocol):
         ...
 
     async def wait(self, timeout_seconds: float) -> None:
-        """Return when a message may be available, at the latest after ``timeout_seconds``."""
+        """Return when a message might be available, or after ``timeout_seconds``."""
         ...
 
     async def ack(self, deliveries: Sequence[Delivery], /) -> None:
-        """Acknowledge messages that were applied: the next of their partitions may be delivered."""
+        """Acknowledge messages that were applied. The next messages of their partitions can then be delivered."""
         ...
 
     async def retry(self, delivery: Delivery, after_seconds: float, reason: str) -> None:
-        """Deliver again after at least ``after_seconds`` (at most ``MAX_RETRY_SECONDS``); its partition waits."""
+        """Deliver a message again after at least ``after_seconds`` (at most ``MAX_RETRY_SECONDS``). Its partition
+        waits.
+        """
         ...
 
     async def bury(self, delivery: Delivery, reason: str) -> None:
-        """Make a message a dead letter with the reason; its partition goes on."""
+        """Turn a message into a dead letter with the reason. Its partition continues."""
         ...
 
     async def dead_letters(self, limit: int, after: str = "") -> list[DeadLetter]:
-        """Dead letters in the order of burial, after the one named ``after``."""
+        """Return dead letters in the order of burial, after the one with the id ``after``."""
         ...
 
     async def retry_dead(self, letter_ids: Sequence[str], /) -> int:
-        """Publish dead letters again, at the end of their partitions; returns how many there were."""
+        """Publish dead letters again, at the end of their partitions. Returns how many there were."""
         ...
 
     async def discard_dead(self, letter_ids: Sequence[str], /) -> int:
-        """Delete dead letters; returns how many there were."""
+        """Delete dead letters. Returns how many there were."""
         ...
 
     async def forget(self, partition: str, is_over: Callable[[bytes], bool], /) -> int:
-        """Delete the dead letters of a partition, and its waiting messages whose body ``is_over`` accepts; returns how
+        """Delete the dead letters of a partition and its waiting messages whose body ``is_over`` accepts. Returns how
         many.
 
-        A driver that cannot single out waiting messages leaves them: in a broker they expire.
+        A driver that cannot select single waiting messages leaves them; in a broker they expire.
         """
         ...
 
     async def depth(self) -> Depth:
-        """How many messages wait."""
+        """Return how many messages are waiting."""
         ...
 
     async def try_round_trip(self) -> None:
-        """Probe: have the broker store a message that nobody receives. Raises QueueUnavailable and storage errors."""
+        """Probe: make the broker store a message that nobody receives. Raises QueueUnavailable and storage errors."""
         ...
 
     async def close(self) -> None:
-        """Disconnect from the queue; leased messages go back to it."""
+        """Disconnect from the queue. Leased messages are returned to it."""
         ...

@@ -1,8 +1,8 @@
-"""Queue in three tables of a database: nothing to install, durable by the database's own commit.
+"""Queue in three tables of a database: nothing has to be installed, and the database's own commit makes it durable.
 
-Every change begins with an update of the one row of ``queue_counters``. On PostgreSQL this lock serialises publishers,
-leases and acknowledgements; without it a message published while the last one of its partition is being acknowledged
-would stay blocked for ever.
+Every change begins with an update of the only row of ``queue_counters``. On PostgreSQL this lock serialises publishers,
+leases and acknowledgements. Without it, a message published while the last one of its partition is being acknowledged
+would stay blocked forever.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ COUNT = """
      where only_row = 1 returning positions, leases, waiting
 """
 
-# Null ("not first") if the partition has a message already; the rows of one call see the rows before them.
+# Null ("not first") if the partition already has a message. The rows of one call see the rows before them.
 PUBLISH = """
     insert into queue_messages
            (position, partition_by, routing_key, message_id, body, published_at, available_at, lease, attempts, reason)
@@ -78,7 +78,7 @@ DEPTH = """
 
 
 class EmbeddedQueue:
-    """Queue in a database that has the tables of ``groundwork.queue``; closing the queue closes the database."""
+    """Queue in a database that has the tables of ``groundwork.queue``. Closing the queue closes the database."""
 
     def __init__(self, database: Database, clock: Clock, *, max_waiting: int = 1_000_000) -> None:
         self._database = database
@@ -98,12 +98,12 @@ class EmbeddedQueue:
             rows = writer.fetch(LEASE, now=now, until=until, lease=number, limit=limit)
             return [Delivery(_message(row), row["attempts"], (number, row["position"])) for row in rows]
 
-        # Cleared before looking: a message published from now on wakes the next waiter.
+        # Cleared before looking, so that a message published after this wakes the next waiter.
         self._news.clear()
         deliveries = await self._database.write(work)
         if len(deliveries) == limit:
-            self._news.set()  # there may be more for another worker
-        # RETURNING has no order; the order of positions is that of publishing.
+            self._news.set()  # there might be more for another worker
+        # RETURNING has no order. Sorting by position restores the order of publishing.
         return sorted(deliveries, key=lambda delivery: delivery.receipt[1])
 
     async def wait(self, timeout_seconds: float) -> None:
@@ -146,7 +146,7 @@ class EmbeddedQueue:
     async def retry_dead(self, letter_ids: Sequence[str], /) -> int:
         def work(writer: Writer) -> int:
             rows = writer.fetch(TAKE_DEAD, positions=_positions(letter_ids))
-            # A dead letter leaves its partition; dead letters keep their order among each other.
+            # A dead letter leaves its partition. Dead letters keep their order among themselves.
             self._add(writer, [_message(row) for row in sorted(rows, key=lambda row: row["position"])], bounded=False)
             return len(rows)
 
@@ -179,7 +179,7 @@ class EmbeddedQueue:
         return Depth(row["waiting"], row["dead"], None if row["oldest_at"] is None else Instant(row["oldest_at"]))
 
     async def close(self) -> None:
-        await self._database.close()  # leases end on their own
+        await self._database.close()  # leases expire by themselves
 
     def _add(self, writer: Writer, messages: Sequence[Message], *, bounded: bool = True) -> None:
         if not messages:
@@ -206,7 +206,7 @@ class EmbeddedQueue:
         writer.after_commit(self._news.set)
 
     def _take(self, writer: Writer, deliveries: Sequence[Delivery]) -> list[Row]:
-        """Delete what these receipts still hold, and make the next message of each partition available."""
+        """Delete the messages that these receipts still hold, and make the next message of each partition available."""
         _count(writer)
         by_lease: dict[int, list[int]] = {}
         for delivery in deliveries:
@@ -244,5 +244,7 @@ def _columns(row: Row) -> dict[str, object]:
 
 
 def _positions(letter_ids: Iterable[str]) -> list[int]:
-    """A dead letter is identified by its position; an unknown identifier matches nothing."""
+    """Convert identifiers to positions. A dead letter is identified by its position; an unknown identifier matches
+    nothing.
+    """
     return [int(letter_id) for letter_id in letter_ids if letter_id.isascii() and letter_id.isdecimal()]

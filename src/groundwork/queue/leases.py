@@ -1,7 +1,9 @@
-"""Messages that a broker has delivered to this worker and that are not acknowledged yet, leased to callers by partition.
+"""Messages that a broker has delivered to this worker and that are not acknowledged yet, leased to callers by
+partition.
 
-A broker such as RabbitMQ pushes many messages; this keeps their order, hands out the first of each partition, and
-forgets everything when the connection is lost, because the broker then delivers them again. Pure: times are arguments.
+A broker such as RabbitMQ pushes many messages. This module keeps their order, leases the first of each partition, and
+forgets everything when the connection is lost, because the broker then delivers the messages again. Pure: callers pass
+in the time.
 """
 
 import heapq
@@ -15,7 +17,7 @@ from groundwork.queue.contract import Delivery, Message
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """A message as delivered by the broker; ``tag`` is the broker's delivery tag."""
+    """A message as delivered by the broker. ``tag`` is the broker's delivery tag."""
 
     tag: int
     message: Message
@@ -25,19 +27,19 @@ class Item:
 
 @dataclass(slots=True, eq=False)
 class _Line:
-    """The messages of one partition. The first is available from ``available_at``; ``stamp`` numbers its lease."""
+    """The messages of one partition. ``stamp`` numbers the lease of the first one."""
 
     items: deque[Item] = field(default_factory=deque)
     stamp: int = 0
 
 
 class LeaseBook:
-    """Leases of this worker. Lease numbers never repeat, also across connections, so an old receipt finds nothing."""
+    """Leases of this worker. Lease numbers are never reused, even after a reconnect, so an old receipt finds nothing."""
 
     def __init__(self) -> None:
         self._lines: dict[str, _Line] = {}
         self._given: dict[tuple[int, int], _Line] = {}
-        # (available at, order, partition, the partition's stamp then): an entry with an old stamp is void.
+        # A heap of (available at, order, partition's messages, stamp at that time). An entry with an old stamp is void.
         self._available: list[tuple[int, int, _Line, int]] = []
         self._stamps = itertools.count(1)
         self._order = itertools.count()
@@ -47,7 +49,7 @@ class LeaseBook:
         return self._size
 
     def add(self, item: Item) -> None:
-        """Append a delivered message to the in-memory line of its partition, where it waits to be leased."""
+        """Append a delivered message to its partition, where it waits to be leased."""
         line = self._lines.setdefault(item.message.partition, _Line())
         line.items.append(item)
         self._size += 1
@@ -55,14 +57,14 @@ class LeaseBook:
             self._offer(line, Instant(0))
 
     def take(self, limit: int, now: Instant, until: Instant) -> list[Delivery]:
-        """Lease up to ``limit`` available messages, one per partition, until an instant."""
+        """Lease up to ``limit`` available messages, one per partition, until the instant ``until``."""
         taken: list[Delivery] = []
         while len(taken) < limit and self._available and self._available[0][0] <= now:
             _, _, line, stamp = heapq.heappop(self._available)
             if stamp != line.stamp or not line.items:
                 continue
             self._given.pop((line.stamp, line.items[0].tag), None)
-            # If it is not acknowledged by then, it is leased again.
+            # If it is not acknowledged by then, it becomes available again.
             self._offer(line, until)
             item = line.items[0]
             receipt = (line.stamp, item.tag)
@@ -71,12 +73,12 @@ class LeaseBook:
         return taken
 
     def find(self, delivery: Delivery) -> Item | None:
-        """The message, if this delivery still holds it."""
+        """Return the message if this delivery still holds it."""
         line = self._given.get(delivery.receipt)
         return None if line is None else line.items[0]
 
     def complete(self, delivery: Delivery) -> None:
-        """The message is done; the next of its partition is available."""
+        """Remove a message that is done. The next one of its partition becomes available."""
         line = self._given.pop(delivery.receipt, None)
         if line is None:
             return
@@ -89,7 +91,7 @@ class LeaseBook:
             del self._lines[delivery.message.partition]
 
     def postpone(self, delivery: Delivery, until: Instant) -> None:
-        """Make it available again from an instant, as one more attempt."""
+        """Make a message available again at the instant ``until``, counted as one more attempt."""
         line = self._given.pop(delivery.receipt, None)
         if line is None:
             return
@@ -97,11 +99,11 @@ class LeaseBook:
         self._offer(line, until)
 
     def oldest_at(self) -> Instant | None:
-        """When the oldest held message was published."""
+        """Return when the oldest held message was published."""
         return min((line.items[0].published_at for line in self._lines.values()), default=None)
 
     def clear(self) -> None:
-        """The connection is lost: the broker delivers everything again."""
+        """Forget everything because the connection is lost. The broker delivers the messages again."""
         self._lines.clear()
         self._given.clear()
         self._available.clear()

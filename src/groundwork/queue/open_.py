@@ -1,4 +1,4 @@
-"""Opens the queue that a URL names: ``embedded:`` (tables in a database of its own) or ``amqp://…`` (RabbitMQ)."""
+"""Open a queue by URL: ``embedded:`` (tables in its own database) or ``amqp://…`` (RabbitMQ)."""
 
 import importlib
 
@@ -17,7 +17,7 @@ PACKAGE = "groundwork.queue"
 async def open_embedded(
     database_url: str, schema: str, clock: Clock, *, max_waiting: int = 1_000_000, connections: int = CONNECTIONS
 ) -> Queue:
-    """The queue in a database of its own, made if it is not there; closing the queue closes the database."""
+    """Open a queue in its own database, which is created if it does not exist. Closing the queue closes the database."""
     database = await open_tables(database_url, schema, clock, connections=connections)
     return EmbeddedQueue(database, clock, max_waiting=max_waiting)
 
@@ -39,17 +39,17 @@ async def open_queue(
     connections: int = CONNECTIONS,
     keep_seconds: float | None = None,
 ) -> Queue:
-    """The queue that a URL names.
+    """Open the queue for a URL.
 
-    ``database_url``, ``schema`` and ``connections`` (the most) are for the tables of an embedded queue, ``name`` is the
-    prefix on a broker and ``keep_seconds`` how long messages stay there. ``amqp://user:password@host/vhost`` connects when the queue is first used. ValueError: not such
-    a URL, or its library is not installed.
+    ``database_url``, ``schema`` and ``connections`` (the maximum) are for the tables of an embedded queue. ``name`` is
+    the prefix on a broker, and ``keep_seconds`` is how long messages stay there. ``amqp://user:password@host/vhost``
+    connects when the queue is first used. Raises ValueError for other URLs, or if the client library is not installed.
     """
     if url == EMBEDDED:
         return await open_embedded(database_url, schema, clock, max_waiting=max_waiting, connections=connections)
     if url.startswith(("amqp://", "amqps://")):
         try:
-            # Its library is an optional extra.
+            # The client library is an optional extra.
             rabbitmq = importlib.import_module("groundwork.queue.rabbitmq")
         except ModuleNotFoundError as missing:
             raise ValueError("amqp:// needs the extra: pip install 'openmeet[rabbitmq]'") from missing

@@ -1,18 +1,18 @@
 """Queue on RabbitMQ (3.10 or newer): a topic exchange, quorum queues, a dead-letter exchange.
 
-- The exchange ``<name>`` takes ``<routing key>.b<bucket>``; the bucket is a hash of the partition. Each of a fixed
-  number of quorum queues ``<name>.<bucket>`` has one active consumer at a time, so a partition has one worker, and
-  order is kept when a worker dies and another takes over. Others may bind queues of their own, for example to
-  ``event.#``.
-- Publishing waits for the broker's confirmation. A full queue refuses (``reject-publish``): some messages of the call
-  may have been taken, and the caller repeats the whole call.
-- Leases and delays are kept by the worker (``leases.py``) while the broker holds the message unacknowledged. When the
-  connection is lost the broker delivers again, and ``attempts`` counts that too.
-- Dead letters go to ``<name>.dead`` with reason headers; the broker itself sends there what was delivered too often.
-  Listing takes them out and puts them back, so only one process should list at a time.
-- A message that waits for ``keep_seconds`` becomes a dead letter, and one that a worker buried is deleted after as long, also
-  while no program of ours runs.
-- AMQP does not tell what other workers hold: ``depth`` counts what is ready and what this process holds.
+- The exchange ``<name>`` takes ``<routing key>.b<bucket>``, where the bucket is a hash of the partition. There is a fixed
+  number of quorum queues ``<name>.<bucket>``, and each has one active consumer at a time. A partition therefore has one
+  worker, and order is kept when a worker dies and another takes over. Other programs can bind their own queues, for
+  example to ``event.#``.
+- Publishing waits for the broker's confirmation. A full queue rejects messages (``reject-publish``): some messages of the
+  call might have been accepted, and the caller repeats the whole call.
+- The worker keeps leases and delays (``leases.py``) while the broker holds the message unacknowledged. If the connection
+  is lost, the broker delivers the message again, which also counts in ``attempts``.
+- Dead letters go to ``<name>.dead`` with reason headers. The broker itself sends messages there that were delivered too
+  often. Listing takes them out and puts them back, so only one process should list at a time.
+- A message that waits for ``keep_seconds`` becomes a dead letter, and one that a worker buried is deleted after the same
+  time, even while no program of ours is running.
+- AMQP does not report what other workers hold: ``depth`` counts messages that are ready and those that this process holds.
 """
 
 import asyncio
@@ -49,11 +49,12 @@ from groundwork.queue.contract import (
 )
 from groundwork.queue.leases import Item, LeaseBook
 
-# Messages of one bucket that a worker holds: enough to keep it busy, few enough to move quickly to another worker.
+# Messages of one bucket that a worker holds: enough to keep it busy, and few enough to move to another worker quickly.
 PREFETCH = 500
-# Deliveries of one message that ended with a lost worker before the broker dead-letters it. Restarts count, so not few.
+# After how many deliveries that ended with a lost worker the broker dead-letters a message. Restarts count too, so the
+# number is not small.
 DELIVERY_LIMIT = 100
-# Dead letters that one call lists.
+# The number of dead letters that one call lists.
 MAX_LETTERS = 10_000
 
 _CONNECT_SECONDS = 10.0
@@ -62,7 +63,7 @@ _FAULTS = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
 
 
 class RabbitQueue:
-    """One queue of a broker. Connects when first used, and again when the connection was lost."""
+    """One queue of a broker. It connects when first used, and again after the connection was lost."""
 
     def __init__(
         self,
@@ -105,7 +106,7 @@ class RabbitQueue:
     async def lease(self, limit: int, lease_seconds: float) -> list[Delivery]:
         async with self._broker():
             await self._consume()
-        # Cleared before looking: a message that arrives from now on wakes the next waiter.
+        # Cleared before looking, so that a message that arrives after this wakes the next waiter.
         self._news.clear()
         now = self._clock.now()
         deliveries = self._leases.take(limit, now, Instant(now + round(lease_seconds * SECOND)))
@@ -144,7 +145,7 @@ class RabbitQueue:
                 "attempts": item.attempts,
                 "buried_at": now,
             }
-            # Publish first, then acknowledge: a crash between the two leaves both copies, never none.
+            # Publish first, then acknowledge: a crash in between leaves two copies, never none.
             await dead.publish(letter, self._route(item.message), timeout=_CONFIRM_SECONDS)
             await self._complete(delivery)
 
@@ -178,7 +179,7 @@ class RabbitQueue:
         return Depth(sum(counts[:-1]) + len(self._leases), counts[-1], self._leases.oldest_at())
 
     async def try_round_trip(self) -> None:
-        """Publish a message to a queue of this connection's own, and read it back."""
+        """Publish a message to a queue that belongs to this connection, and read it back."""
         async with self._broker():
             await self._ready()
             if self._connection is None:
@@ -193,7 +194,7 @@ class RabbitQueue:
             raise QueueUnavailable("the broker loses messages")
 
     async def close(self) -> None:
-        """Disconnect; the broker gives unacknowledged messages to another worker at once."""
+        """Disconnect. The broker gives unacknowledged messages to another worker at once."""
         connection, self._connection = self._connection, None
         self._forget()
         if connection is not None:
@@ -231,8 +232,8 @@ class RabbitQueue:
         self._forget()
         if self._connection is not None:
             await self._connection.close()
-        # Stored before it connects: a connection that failed must be closed too, or its finalizer tries that in any
-        # thread.
+        # Stored before connecting, because a connection that failed must also be closed. Otherwise its finalizer would
+        # do that in any thread.
         self._connection = aio_pika.Connection(make_url(self._url))
         await self._connection.connect(_CONNECT_SECONDS)
         self._connection.close_callbacks.add(self._lost)
@@ -247,7 +248,7 @@ class RabbitQueue:
             await queue.bind(self._exchange, f"#.b{bucket}")
 
     async def _consume(self) -> None:
-        """Begin to take messages; a process that only publishes never does."""
+        """Start consuming messages. A process that only publishes never does this."""
         await self._ready()
         async with self._connecting:
             if _is_usable(self._connection, self._consuming) or self._connection is None:
@@ -263,7 +264,7 @@ class RabbitQueue:
     async def _arrived(self, channel: AbstractChannel, message: AbstractIncomingMessage) -> None:
         tag = message.delivery_tag
         if tag is None or channel is not self._consuming:
-            return  # of a channel that was lost in between: the broker delivers it again
+            return  # from a channel that has been lost; the broker delivers it again
         self._incoming[tag] = message
         attempts = message.headers.get("x-delivery-count", 0)
         published_at = Instant(_number(message.headers.get("published_at")))
@@ -294,7 +295,7 @@ class RabbitQueue:
 
     @asynccontextmanager
     async def _dead_messages(self) -> AsyncIterator[list[tuple[DeadLetter, AbstractIncomingMessage]]]:
-        """Dead letters in the order of burial; those not acknowledged inside the block are put back."""
+        """Yield dead letters in the order of burial. Those not acknowledged inside the block are put back."""
         await self._ready()
         async with self._looking:
             if self._connection is None:
@@ -329,7 +330,7 @@ class RabbitQueue:
         )
 
     def _route(self, message: Message) -> str:
-        # Not Python's hash, which differs between processes.
+        # Python's hash cannot be used because it differs between processes.
         return f"{message.routing_key}.b{zlib.crc32(message.partition.encode()) % self._buckets}"
 
     def _queue_names(self) -> list[str]:
@@ -348,7 +349,7 @@ class RabbitQueue:
 
 
 async def _all(calls: Any) -> None:
-    """Run concurrently, wait for all, then raise the first failure: no task is left unawaited."""
+    """Run the awaitables concurrently, wait for all, then raise the first failure, so that no task is left unawaited."""
     for result in await asyncio.gather(*calls, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
@@ -358,7 +359,7 @@ def _dead_queue_arguments(connection: AbstractConnection) -> dict[str, Any]:
     arguments: dict[str, Any] = {"x-queue-type": "quorum"}
     version = _server_version(connection)
     if version >= 4:
-        # From 4.0 on a quorum queue drops a message that was returned twenty times, unless told not to.
+        # From version 4.0, a quorum queue drops a message that was returned twenty times, unless configured otherwise.
         arguments["x-delivery-limit"] = -1
     return arguments
 
@@ -397,7 +398,7 @@ def _letter(message: AbstractIncomingMessage) -> DeadLetter:
             _number(headers.get("attempts")),
             Instant(_number(headers.get("buried_at"))),
         )
-    # Dead-lettered by the broker: reason and time are in x-death, and there is no identifier.
+    # Dead-lettered by the broker. Reason and time are in x-death, and there is no identifier.
     deaths = headers.get("x-death")
     death: Any = deaths[0] if isinstance(deaths, list) and deaths else {}
     time = death.get("time")

@@ -14,7 +14,7 @@ from groundwork.errors import TooMany
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A rate limit: ``points`` per window. ``name`` keeps counters of different limits apart and is a metric label."""
+    """A rate limit: ``points`` per window. ``name`` separates the counters of different limits and is a metric label."""
 
     name: str
     points: int
@@ -32,14 +32,14 @@ class LimitState:
 
 
 class Counters(Protocol):
-    """Counts points; several processes may share one."""
+    """Counts points. Several processes can share the counters."""
 
     async def add(self, limit: Limit, key: str, points: int, now: Instant) -> LimitState:
-        """Count ``points`` for the key. A refused attempt uses up no points."""
+        """Count ``points`` for the key. A rejected attempt uses up no points."""
         ...
 
     async def add_each(self, charges: Sequence[tuple[Limit, str]], points: int, now: Instant) -> list[LimitState]:
-        """``add`` for several limits at once, in their order."""
+        """Call ``add`` for several limits at once, in order."""
         ...
 
     async def close(self) -> None:
@@ -50,10 +50,9 @@ class Counters(Protocol):
 async def spend(
     counters: Counters, charges: Sequence[tuple[Limit, str]], *, now: Instant, points: int = 1
 ) -> LimitState:
-    """Count one attempt against every limit that applies; returns the tightest state, for ``headers_of``.
+    """Count one attempt against every limit that applies. Returns the tightest state, for ``headers_of``.
 
-    Raises ``TooMany`` when any of them is used up; ``after_seconds`` says when the last of the refusing ones opens
-    again.
+    Raises ``TooMany`` if any limit is used up. ``after_seconds`` is when the last of the exceeded limits resets.
     """
     states = await counters.add_each(charges, points, now)
     refused = [state for state in states if state.is_refused]
@@ -64,7 +63,7 @@ async def spend(
 
 
 class RateLimited(TooMany):
-    """A limit is used up; the response carries its headers like any other."""
+    """A limit is used up. The response has rate limit headers like any other."""
 
     def __init__(self, state: LimitState, after_seconds: float) -> None:
         limit = state.limit
@@ -75,7 +74,9 @@ class RateLimited(TooMany):
 
 
 def _duration_label(seconds: int) -> str:
-    """In the largest unit of which there are two, rounded up: a client that comes back then is not too early."""
+    """Format a duration in the largest unit of which there are at least two, rounded up, so that a client is not too
+    early.
+    """
     for words, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{-(-seconds // length)} {words}"
@@ -83,7 +84,7 @@ def _duration_label(seconds: int) -> str:
 
 
 def headers_of(state: LimitState) -> dict[str, str]:
-    """The ``RateLimit-*`` headers of the reference PDS, on every response of a limited route; the reset is in epoch
+    """Return the ``RateLimit-*`` headers of the reference PDS for responses of a limited route. The reset is in epoch
     seconds.
     """
     return {

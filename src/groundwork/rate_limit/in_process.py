@@ -1,4 +1,4 @@
-"""Counters in this process's memory, bounded: least recently used keys are evicted first."""
+"""Counters in this process's memory, limited in number: least recently used keys are evicted first."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from groundwork.clock import SECOND, Instant
 from groundwork.rate_limit.contract import Limit, LimitState
 
-# About 200 bytes each: a flood from many addresses costs 20 MB at most.
+# About 200 bytes each, so a flood from many addresses costs at most 20 MB.
 MAX_KEYS = 100_000
 
 
 class InProcessCounters:
-    """One process, one set of counters."""
+    """Counters within one process."""
 
     def __init__(self, max_keys: int = MAX_KEYS) -> None:
         self._max_keys = max_keys
-        # (limit, key) to (points used, end of the window)
+        # Maps (limit, key) to (points used, end of the window).
         self._windows: OrderedDict[tuple[str, str], tuple[int, Instant]] = OrderedDict()
 
     async def add(self, limit: Limit, key: str, points: int, now: Instant) -> LimitState:

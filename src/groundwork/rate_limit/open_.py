@@ -1,4 +1,4 @@
-"""Open the counters that a URL names: ``embedded:`` or ``redis://host:port/number``."""
+"""Open rate limit counters by URL: ``embedded:`` or ``redis://host:port/number``."""
 
 import importlib
 from typing import cast
@@ -12,7 +12,7 @@ REDIS = ("redis://", "rediss://", "unix://")
 
 
 def open_counters(url: str, *, prefix: str) -> Counters:
-    """Open the counters; ``prefix`` keeps programs apart. Raises ``Refused``."""
+    """Open the counters. ``prefix`` separates the keys of programs. Raises ``Refused``."""
     if url == EMBEDDED:
         return InProcessCounters()
     if url.startswith(REDIS):

@@ -1,8 +1,9 @@
 """Counters in Redis, shared by processes.
 
-A window is a hash of the points used and its end, changed by one script, so that concurrent processes never exceed the
-limit. The caller's clock decides the end; Redis only expires keys that are no longer used. While Redis cannot be
-reached, each process counts on its own: too wide a limit for a while is better than a server that answers nobody.
+A window is a hash with the points used and the end of the window. One script changes it, so that concurrent processes
+never exceed the limit. The caller's clock determines the end; Redis only expires keys that are no longer used. While
+Redis cannot be reached, each process counts on its own: a limit that is too high for a while is better than a server
+that answers nobody.
 """
 
 from collections.abc import Sequence
@@ -18,8 +19,8 @@ from groundwork.telemetry.logs import log
 
 _PATIENCE_SECONDS = 1.0
 
-# KEYS[1]; ARGV: points asked for, points of the limit, now and length of the window in microseconds.
-# Returns the points used, the end of the window, and whether this attempt was refused.
+# KEYS[1]; ARGV: points requested, points of the limit, now and length of the window in microseconds. Returns the points
+# used, the end of the window, and whether this attempt was rejected.
 _ADD = """
 local held = redis.call('hmget', KEYS[1], 'used', 'over')
 local used, over, now = tonumber(held[1] or '0'), tonumber(held[2] or '0'), tonumber(ARGV[3])

@@ -1,6 +1,6 @@
-"""Health of a program: alive (its event loop answers) and ready (its dependencies answer, too).
+"""Health of a program: live (its event loop answers) and ready (its dependencies also answer).
 
-*Live* decides about restarts, so it checks nothing outside the process: a restart does not repair a database. *Ready*
+*Live* decides about restarts, so it checks nothing outside the process: a restart does not fix a database. *Ready*
 decides about routing and checks everything that a request needs.
 """
 
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from groundwork.errors import Failure
 from groundwork.telemetry.logs import log
 
-# A check returns when all is well and raises otherwise; a Failure's sentence is shown, other errors are only logged.
+# A check returns if all is well and raises otherwise. A Failure's sentence is shown; other errors are only logged.
 Check = Callable[[], Awaitable[None]]
 
-# A load balancer's timeout is a few seconds; this answers well before.
+# A load balancer's timeout is a few seconds. This timeout is well below that.
 CHECK_SECONDS = 1.5
 
 OK = "ok"
@@ -22,7 +22,7 @@ OK = "ok"
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """The outcome per check: ``"ok"`` or a sentence."""
+    """The outcome of each check: ``"ok"`` or a sentence."""
 
     checks: dict[str, str]
 

@@ -1,7 +1,8 @@
-"""Structured log lines: ``log.info("record.published", uri=…)``. Events are ``noun.past_verb`` with fields, never prose.
+"""Structured log lines: ``log.info("record.published", uri=…)``. Events are ``noun.past_verb`` with fields, never
+prose.
 
-Every line carries the request id of the task that wrote it, and passes through ``redaction`` last. Libraries that log
-through the standard library arrive as ``library.said``. Call ``configure`` once, in ``programs/``.
+Every line has the request id of the task that wrote it, and ``redaction`` is its last step. Log records of libraries
+that use the standard library appear as ``library.said``. Call ``configure`` once, in ``programs/``.
 """
 
 import contextlib
@@ -17,7 +18,8 @@ import structlog
 
 from groundwork.telemetry.redaction import redact_line
 
-# Set by the HTTP edge, by workers per message, by commands once; empty outside of all of them.
+# The request id. The HTTP edge sets it per request, workers set it per message, and commands set it once. Otherwise it
+# is empty.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -44,7 +46,7 @@ def _to_json(line: MutableMapping[str, Any], **_options: Any) -> str:
     return msgspec.json.encode(line, enc_hook=str).decode()
 
 
-# Limit per message of a library within a period: a stranger decides how often a server sees an invalid request.
+# Limit of lines per library message and period, because clients decide how often a server sees an invalid request.
 _SAME_LINES = 5
 _SAME_SECONDS = 60.0
 _MOST_DIFFERENT = 200
@@ -53,20 +55,20 @@ _MOST_DIFFERENT = 200
 class _FromStandardLibrary(logging.Handler):
     """Routes log records of libraries (uvicorn, asyncio, alembic) into the same pipeline.
 
-    A repeated message is counted instead: its first line of the next minute says how often it was left out
-    (``unsaid``).
+    A message that is repeated too often is not written but counted. Its first line after the period says how many were
+    left out (``unsaid``).
     """
 
     def __init__(self, level: int) -> None:
         super().__init__(level)
-        # (logger, message) -> start of the period, count.
+        # Maps (logger, message) to (start of the period, count).
         self._written: dict[tuple[str, str], tuple[float, int]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         write = log.error if record.levelno >= logging.ERROR else log.warning
         try:
             message = record.getMessage()
-            # Each traceback may differ, so all are kept.
+            # Tracebacks can differ, so all of them are written.
             unsaid = 0 if record.exc_info else self._unsaid(record.name, message, record.created)
             if unsaid is None:
                 return
@@ -76,7 +78,7 @@ class _FromStandardLibrary(logging.Handler):
             self.handleError(record)
 
     def _unsaid(self, library: str, message: str, at: float) -> int | None:
-        """None when this message has reached its limit; else how many lines were left out before this one."""
+        """Return how many lines were left out before this one, or None if this message has reached its limit."""
         since, count = self._written.pop((library, message), (at, 0))
         is_new_window = at - since >= _SAME_SECONDS
         while len(self._written) >= _MOST_DIFFERENT:
@@ -88,9 +90,9 @@ class _FromStandardLibrary(logging.Handler):
 
 
 class _Lossy:
-    """A stream that drops lines it cannot write, for example on a full disk, so that logging never stops the work.
+    """A stream that drops lines that it cannot write, for example on a full disk, so that logging never stops the work.
 
-    Standard error is where a failure to log would be reported, so nothing is.
+    The problem is not reported, because it would have to be reported to standard error.
     """
 
     def __init__(self, out: TextIO) -> None:
@@ -107,7 +109,7 @@ class _Lossy:
 
 
 def configure(log_format: LogFormat = LogFormat.JSON, *, level: str = "info", stream: TextIO | None = None) -> None:
-    """Set up logging for the process. Lines go to ``stream`` (standard error when not given)."""
+    """Set up logging for the process. Lines go to ``stream`` (default: standard error)."""
     out = stream or sys.stderr
     if log_format is LogFormat.JSON:
         rendering: list[Any] = [structlog.processors.format_exc_info, redact_line]
@@ -121,7 +123,7 @@ def configure(log_format: LogFormat = LogFormat.JSON, *, level: str = "info", st
         processors=[structlog.processors.add_log_level, stamp, _add_request_id, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Lossy(out))),
-        # Caching would pin the first configuration for the whole process, tests included.
+        # Caching would keep the first configuration for the whole process, including tests.
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()

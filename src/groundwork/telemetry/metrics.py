@@ -1,8 +1,8 @@
 """Metrics of one program. Names are ``<prefix>_<noun>_<unit>``; labels come from closed sets only.
 
-Each program has a registry of its own, so that several in one process do not mix. Within a program, the module that measures a
-metric declares it; repeated declarations (one per tenant) return the same metric. The names are listed in
-``docs/metrics.md``; a test compares it with what a registry holds.
+Each program has its own registry, so that several programs in one process do not mix. Within a program, the module that
+measures a metric declares it. Repeated declarations (one per tenant) return the same metric. ``docs/metrics.md`` lists
+the names, and a test compares it with the registry.
 """
 
 import time
@@ -20,7 +20,7 @@ SECONDS_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 
 
 class Metrics:
-    """One program's registry. ``prefix`` (``openmeet``) is put before every name."""
+    """One program's registry. Every name starts with ``prefix`` (``openmeet``)."""
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
@@ -34,7 +34,9 @@ class Metrics:
     def _once(
         self, kind: type[M], name: str, what: str, labels: Sequence[str], buckets: Sequence[float] | None = None
     ) -> M:
-        """The metric of this name, created at its first declaration. ValueError: it was declared differently before."""
+        """Return the metric with this name, created at its first declaration. Raises ValueError if it was declared
+        differently.
+        """
         declaration = (kind, what, tuple(labels), None if buckets is None else tuple(buckets))
         if name not in self._declared:
             extra: dict[str, Any] = {} if buckets is None else {"buckets": buckets}
@@ -45,19 +47,19 @@ class Metrics:
         return metric
 
     def counter(self, name: str, what: str, labels: Sequence[str] = ()) -> Counter:
-        """A number that only grows; the exposition ends its name in ``_total``."""
+        """Declare a number that only increases. The exposition adds ``_total`` to its name."""
         return self._once(Counter, self._name(name), what, labels)
 
     def counter_called(self, name: str, what: str, labels: Sequence[str] = ()) -> Counter:
-        """A counter whose full name is prescribed (``docs/decisions``)."""
+        """Declare a counter whose full name is prescribed (``docs/decisions``)."""
         return self._once(Counter, name, what, labels)
 
     def gauge(self, name: str, what: str, labels: Sequence[str] = ()) -> Gauge:
-        """A number that goes up and down: what waits, how far behind."""
+        """Declare a number that goes up and down, such as a queue length or a lag."""
         return self._once(Gauge, self._name(name), what, labels)
 
     def gauge_of(self, name: str, what: str, read: Callable[[], float]) -> Gauge:
-        """A gauge that is computed when it is read."""
+        """Declare a gauge that is computed when it is read."""
         gauge = Gauge(self._name(name), what, registry=self.registry)
         gauge.set_function(read)
         return gauge
@@ -65,15 +67,15 @@ class Metrics:
     def histogram(
         self, name: str, what: str, labels: Sequence[str] = (), buckets: Sequence[float] = SECONDS_BUCKETS
     ) -> Histogram:
-        """A distribution, of seconds unless buckets say otherwise."""
+        """Declare a distribution, in seconds unless the buckets say otherwise."""
         return self._once(Histogram, self._name(name), what, labels, buckets=buckets)
 
     def exposition(self) -> bytes:
-        """The metrics as text, which ``/metrics`` answers."""
+        """Return the metrics as text, as ``/metrics`` serves it."""
         return generate_latest(self.registry)
 
 
 def stopwatch() -> Callable[[], float]:
-    """Start measuring; calling the result returns the seconds that have passed (monotonic clock)."""
+    """Start measuring. Calling the result returns the elapsed seconds (monotonic clock)."""
     started = time.perf_counter()
     return lambda: time.perf_counter() - started

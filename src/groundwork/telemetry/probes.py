@@ -1,9 +1,9 @@
-"""Probes: what a program does, tried in small every few seconds in the background, so that its health is known and not
-assumed.
+"""Probes: small trials of what a program does, run every few seconds in the background, so that its health is measured.
 
-A database that answers ``select 1`` may have a full disk, and an unused broker looks the same as a working one. So each
-probe does the real thing (a durable write, a round trip through the broker, a stored blob). A health request reads the
-last result and its age; a result that is too old counts as failed. Requests cost nothing, however many there are.
+A database that answers ``select 1`` can have a full disk, and an unused broker looks the same as a working one. Each
+probe therefore does the real thing (a durable write, a round trip through the broker, storing a blob). A health request
+reads the last result and its age; a result that is too old counts as failed. The probes cost the same however many
+health requests there are.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 
 EVERY_SECONDS: Final = 5.0
-# A busy machine is slow, not broken; after this time a commit counts as failed.
+# A busy machine is slow but not broken. After this time, a commit counts as failed.
 PATIENCE_SECONDS: Final = 10.0
-# After so many missed rounds the last result no longer counts.
+# After this many missed rounds, the last result no longer counts.
 _MISSED_ROUNDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A small trial of what a program does: ``check`` leaves nothing behind, and raises when it fails."""
+    """A small trial of something the program does. ``check`` leaves nothing behind and raises if it fails."""
 
     check: Check
     every_seconds: float = EVERY_SECONDS
@@ -34,7 +34,9 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """Result of a probe. ``outcome``: ``"ok"`` or a sentence. ``age_seconds``: since the check; None: never checked."""
+    """Result of a probe. ``outcome`` is ``"ok"`` or a sentence. ``age_seconds`` is the time since the check, or None
+    before the first.
+    """
 
     outcome: str
     age_seconds: float | None
@@ -55,7 +57,7 @@ class Probes:
         self._tried_at = metrics.gauge("probe_tried_timestamp_seconds", "When the probe last ended", ["probe"])
 
     async def try_one(self, name: str) -> None:
-        """Run the probe and store its result; never raises."""
+        """Run the probe and store its result. Never raises."""
         found = await look({name: self._probes[name].check}, timeout_seconds=PATIENCE_SECONDS)
         outcome = found.checks[name]
         before = self._last.get(name, (OK, 0.0))[0]
@@ -66,11 +68,11 @@ class Probes:
         self._tried_at.labels(name).set_to_current_time()
 
     async def try_all(self) -> None:
-        """Run all of them concurrently."""
+        """Run all probes concurrently."""
         await asyncio.gather(*map(self.try_one, self._probes))
 
     def outcomes(self) -> dict[str, ProbeResult]:
-        """The last result of each; a probe that has not returned for several rounds has failed."""
+        """Return the last result of each probe. A probe that has not returned for several rounds has failed."""
         return {name: self._outcome(name, probe) for name, probe in self._probes.items()}
 
     def _outcome(self, name: str, probe: Probe) -> ProbeResult:
@@ -82,7 +84,7 @@ class Probes:
         return ProbeResult(f"no outcome for {age:.0f} s" if is_stale else outcome, round(age, 1))
 
     async def run(self) -> None:
-        """Run each at its own interval until cancelled, independently of the others."""
+        """Run each probe at its own interval, independently of the others, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for name, probe in self._probes.items():
                 group.create_task(self._again(name, probe), name=f"probe {name}")
@@ -95,7 +97,7 @@ class Probes:
 
 @asynccontextmanager
 async def probing(probes: Mapping[str, Probe], metrics: Metrics) -> AsyncIterator[Probes]:
-    """Run all once before the block begins, then in the background until it ends."""
+    """Run all probes once before the block begins, then in the background until it ends."""
     found = Probes(probes, metrics)
     await found.try_all()
     task = asyncio.create_task(found.run(), name="probes")

@@ -1,7 +1,7 @@
-"""Redaction of log lines: credentials, e-mail addresses and private content never reach a log (invariants 3, 8).
+"""Redaction of log lines: credentials, e-mail addresses and private content must never reach a log (invariants 3, 8).
 
-Two filters, both run on every line as the last processor: fields whose *name* says that the value is secret, and text
-that *looks* like a secret. The patterns err on the side of hiding.
+Two filters run on every line as the last processor: one hides fields whose *name* says that the value is secret, and
+one hides text that *looks* like a secret. When in doubt, the patterns hide.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any
 
 HIDDEN = "[redacted]"
 
-# A field is hidden when one of these words stands in its name: `access_token`, `smtp_password`, `set-cookie`.
+# A field is hidden if its name contains one of these words: `access_token`, `smtp_password`, `set-cookie`.
 SECRET_WORDS = (
     "authorization",
     "cookie",
@@ -25,11 +25,11 @@ SECRET_WORDS = (
     "token",
 )
 
-# Numbers about secrets (`token_count`, `password_seconds`) say nothing; only text and containers can hold one.
+# Numbers about secrets (`token_count`, `password_seconds`) reveal nothing. Only text and containers can hold a secret.
 _HARMLESS = (bool, int, float, type(None))
 
 _SHAPES = (
-    # e-mail address; the local part may contain nearly anything but spaces and brackets (RFC 5321 4.1.2)
+    # e-mail address; the local part can contain nearly anything except spaces and brackets (RFC 5321 4.1.2)
     re.compile(r"[^\s<>\"'(),;:\\/@]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"),
     # JWS or JWE in compact form: base64url of `{"` is always `eyJ`
     re.compile(r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){1,4}"),
@@ -43,7 +43,7 @@ _USERINFO = re.compile(r"(?<=://)[^/\s@:]+:[^/\s@]+(?=@)")
 
 
 def redact_text(text: str) -> str:
-    """The text with everything that looks like a secret replaced."""
+    """Return the text with everything that looks like a secret replaced."""
     text = _USERINFO.sub(HIDDEN, text)
     for shape in _SHAPES:
         text = shape.sub(HIDDEN, text)
@@ -51,9 +51,9 @@ def redact_text(text: str) -> str:
 
 
 def redact(value: Any) -> Any:
-    """Any loggable value with secrets replaced, containers included."""
+    """Return any loggable value with secrets replaced, including inside containers."""
     if isinstance(value, str):
-        # Most values are short words and identifiers that no pattern can match.
+        # Most values are short words and identifiers, which no pattern can match.
         return redact_text(value) if "@" in value or "=" in value or " " in value or "eyJ" in value else value
     if isinstance(value, _HARMLESS):
         return value
@@ -75,7 +75,7 @@ def _redact_field(name: str, value: Any) -> Any:
 
 
 def redact_line(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The structlog processor; stands directly before the renderer."""
+    """The structlog processor. It must be the last one before the renderer."""
     for name, value in line.items():
         if name not in ("event", "level", "at"):
             line[name] = _redact_field(name, value)

@@ -1,9 +1,9 @@
-"""Tracing by subject: a log line at each step, and a span where OpenTelemetry is installed (extra ``otel``).
+"""Tracing by subject: a log line at each step, and a span if OpenTelemetry is installed (extra ``otel``).
 
 A traced subject (an RSVP, an event) has a UUID, which is in each of its log lines as ``subject``. The same sixteen
-bytes are the trace id. So a page, a publisher and a processor behind a broker write into one trace, and no context has
-to pass through the outbox, another person's server and the firehose. OpenTelemetry's own variables configure the export
-(``opentelemetry-instrument openmeet web``).
+bytes are the trace id. A page, a publisher and a processor behind a broker therefore write to the same trace, without
+passing a context through the outbox, another server and the firehose. OpenTelemetry's own variables configure the
+export (``opentelemetry-instrument openmeet web``).
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _NAME = "openmeet"
 
 
 def trace_id_of(subject: str) -> int:
-    """A UUID's own bytes; for any other name the first sixteen of its SHA-256."""
+    """Return a UUID's bytes, or for any other name the first sixteen bytes of its SHA-256."""
     try:
         return uuid.UUID(subject).int
     except ValueError:
@@ -33,12 +33,13 @@ def trace_id_of(subject: str) -> int:
 
 @contextmanager
 def step(name: str, subject: str, **attributes: str) -> Iterator[None]:
-    """A span of a subject's trace; a no-op where OpenTelemetry is not installed."""
+    """Open a span in a subject's trace. Does nothing if OpenTelemetry is not installed."""
     if not _is_here:
         yield
         return
     trace_id = trace_id_of(subject)
-    # The parent of all steps: it has no span of its own, because no process lives from the first to the last.
+    # The common parent of all steps. It has no span of its own, because no process runs from the first step to the
+    # last.
     root = trace.SpanContext(
         trace_id, trace_id & (1 << 64) - 1 or 1, is_remote=True, trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED)
     )
@@ -54,7 +55,7 @@ def note(event: str, subject: str, **fields: object) -> None:
 
 
 def request_headers() -> Mapping[str, str]:
-    """The ``traceparent`` header of the current step (W3C Trace Context); none outside of any."""
+    """Return the ``traceparent`` header of the current step (W3C Trace Context). Empty outside of a step."""
     if not _is_here or not trace.get_current_span().get_span_context().is_valid:
         return {}
     carrier: dict[str, str] = {}

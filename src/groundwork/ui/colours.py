@@ -1,4 +1,4 @@
-"""Colours that people choose, made readable: contrast by WCAG 2.2 (success criteria 1.4.3 and 1.4.11)."""
+"""Make colours that people choose readable: contrast by WCAG 2.2 (success criteria 1.4.3 and 1.4.11)."""
 
 from typing import Final
 
@@ -6,19 +6,20 @@ Rgb = tuple[int, int, int]
 
 WHITE: Final[Rgb] = (255, 255, 255)
 BLACK: Final[Rgb] = (0, 0, 0)
-# WCAG asks for 4.5; links also appear on the page background, which is a little closer to the colour than the surface.
+# WCAG requires 4.5. Links also appear on the page background, which is a little closer to the colour than the surface
+# is.
 _LEAST_CONTRAST: Final = 5.0
 _STEPS: Final = 40
 
 
 def contrast(one: Rgb, other: Rgb) -> float:
-    """The contrast ratio of two colours, 1 to 21 (WCAG 2.2, "contrast ratio")."""
+    """Return the contrast ratio of two colours, 1 to 21 (WCAG 2.2, "contrast ratio")."""
     brighter, darker_one = sorted((_luminance(one), _luminance(other)), reverse=True)
     return (brighter + 0.05) / (darker_one + 0.05)
 
 
 def readable_on(ground: Rgb, colour: Rgb) -> Rgb:
-    """The colour, made darker on a light ground or lighter on a dark one until text in it can be read there."""
+    """Return the colour, darkened on a light background or lightened on a dark one until text in it is readable."""
     step = darker if _luminance(ground) > 0.5 else lighter
     for _ in range(_STEPS):
         if contrast(colour, ground) >= _LEAST_CONTRAST:
@@ -28,7 +29,7 @@ def readable_on(ground: Rgb, colour: Rgb) -> Rgb:
 
 
 def text_on(colour: Rgb) -> Rgb:
-    """White or black, whichever reads better on the colour."""
+    """Return white or black, whichever is more readable on the colour."""
     return WHITE if contrast(WHITE, colour) >= contrast(BLACK, colour) else BLACK
 
 
@@ -43,12 +44,12 @@ def lighter(colour: Rgb, percent: int = 6) -> Rgb:
 
 
 def rgb(text: str) -> Rgb:
-    """The parts of ``#rrggbb``. Raises ValueError."""
+    """Return the components of ``#rrggbb``. Raises ValueError."""
     return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 
 def hex_of(colour: Rgb) -> str:
-    """A colour as ``#rrggbb``."""
+    """Return a colour as ``#rrggbb``."""
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 

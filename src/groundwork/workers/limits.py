@@ -1,4 +1,4 @@
-"""Limits of a job, and reasons why one was stopped."""
+"""Limits of a job, and reasons for stopping one."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,10 +11,10 @@ MEBIBYTE: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class JobLimits:
-    """Limits of one job. ``memory_bytes`` bounds the address space of its process (Linux; macOS accepts the limit and
+    """Limits of one job. ``memory_bytes`` limits the address space of its process (Linux; macOS accepts the limit and
     ignores it).
 
-    ``result_bytes`` bounds its result.
+    ``result_bytes`` limits the size of its result.
     """
 
     cpu_seconds: float = 10.0

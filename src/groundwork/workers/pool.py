@@ -1,7 +1,8 @@
-"""Pool of worker processes: a few processes, a bounded queue, fair shares and a CPU quota per person or address.
+"""Pool of worker processes: a few processes, a bounded queue, fair shares, and a CPU quota per person or address.
 
-Processes start with the first jobs, are reused, end after an idle time, and die with the program. Where people wait for
-jobs, one process is kept ready (``keep_ready``). The pool is not bound to an event loop; one is enough for a program.
+Processes start with the first jobs, are reused, end after an idle time, and die with the program. If people wait for
+the results of jobs, one process is kept ready (``keep_ready``). The pool is not bound to an event loop, and a program
+needs only one.
 """
 
 import asyncio
@@ -31,8 +32,8 @@ _RETRY_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    """Limits of a pool. ``cpu_seconds_per_person``: within ten minutes (``quota``). ``job``: the default limits of a
-    job.
+    """Limits of a pool. ``cpu_seconds_per_person`` applies to ten minutes (``quota``). ``job`` are the default limits
+    of a job.
     """
 
     processes: int = 2
@@ -43,17 +44,17 @@ class PoolLimits:
 
 @dataclass(frozen=True, slots=True)
 class ChargedPool:
-    """A pool, and whose quotas its jobs are charged to."""
+    """A pool, and the holders whose quotas its jobs are charged to."""
 
     pool: "WorkerPool"
     holders: tuple[QuotaHolder, ...]
 
     async def run(self, job: Callable[[], T], limits: JobLimits | None = None) -> T:
-        """``WorkerPool.run``, charged to these holders."""
+        """Call ``WorkerPool.run``, charged to these holders."""
         return await self.pool.run(job, holders=self.holders, limits=limits)
 
     def require_quota(self) -> None:
-        """Raises TooMany where a quota is used up, before a file is received in vain."""
+        """Raise TooMany if a quota is used up, so that no file is uploaded in vain."""
         self.pool.require_quota(self.holders)
 
 
@@ -78,12 +79,12 @@ class WorkerPool:
         self._quota = Quota(self.limits.cpu_seconds_per_person)
         self._idle: list[tuple[Worker, float]] = []
         self._busy: set[Worker] = set()
-        # Started workers without a user yet; ``close`` ends those that are still here.
+        # Workers that were started and have no job yet. ``close`` ends those that are left.
         self._starting: set[asyncio.Future[Worker]] = set()
         self._running = 0
         self._running_of: Counter[str] = Counter()
         self._waiting: deque[_Turn] = deque()
-        # What a process that is ready has imported; None where none is kept.
+        # The job that imports the modules of the process that is kept ready; None if none is kept.
         self._ready: Callable[[], object] | None = None
         self._preparing: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -95,27 +96,27 @@ class WorkerPool:
 
     @property
     def running(self) -> int:
-        """Jobs in progress."""
+        """The number of jobs in progress."""
         return self._running
 
     @property
     def waiting(self) -> int:
-        """Jobs in the queue."""
+        """The number of jobs in the queue."""
         return len(self._waiting)
 
     @property
     def pids(self) -> list[int]:
-        """The processes that there are now."""
+        """The ids of the current processes."""
         return [worker.pid for worker in (*self._busy, *(one for one, _ in self._idle))]
 
     async def run(
         self, job: Callable[[], T], *, holders: Sequence[QuotaHolder] = (), limits: JobLimits | None = None
     ) -> T:
-        """Run a job in a worker process and return its value. ``job`` is a function of a module, or a ``partial`` of
+        """Run a job in a worker process and return its value. ``job`` is a module-level function, or a ``partial`` of
         one.
 
-        Raises JobStopped where it exceeded its limits, TooMany where a holder's quota or share of the queue is used up,
-        Unavailable where the queue is full, and what the job raises. Cancelling the caller kills the job.
+        Raises JobStopped if it exceeded its limits, TooMany if a holder's quota or share of the queue is used up,
+        Unavailable if the queue is full, and whatever the job raises. Cancelling the caller kills the job.
         """
         ended = await self._ended(job, tuple(holders), limits or self.limits.job)
         if ended.stopped is not None:
@@ -126,10 +127,10 @@ class WorkerPool:
         return value
 
     def keep_ready(self, modules: Sequence[str]) -> None:
-        """Start a process that imports these modules, and from now on keep one that has.
+        """Start a process that imports these modules, and keep such a process ready from then on.
 
-        To start a process takes seconds on a busy machine, most of them for imports. Without this, whoever sends the first job
-        after a quiet minute, or after a job that was stopped, would wait for that.
+        Starting a process takes seconds on a busy machine, mostly for imports. Without this, the first caller after a
+        quiet minute, or after a job that was stopped, would wait for that.
         """
         self._ready = partial(import_modules, tuple(modules))
         self._prepare()
@@ -144,21 +145,21 @@ class WorkerPool:
         try:
             await self._ended(ready, (), self.limits.job)
         except (TooMany, Unavailable) as refused:
-            # All processes are busy: the next one that is done stays.
+            # All processes are busy. The next one that finishes its job is kept.
             log.info("worker.not_prepared", why=str(refused))
         finally:
             self._preparing = None
 
     def require_quota(self, holders: Sequence[QuotaHolder]) -> None:
-        """Raises TooMany if one of these holders has used up their quota."""
+        """Raise TooMany if one of these holders has used up their quota."""
         self._quota.check(holders, self._clock())
 
     def charged_to(self, *holders: QuotaHolder) -> ChargedPool:
-        """The same pool, for jobs whose CPU time is charged to the quotas of these holders."""
+        """Return the same pool for jobs whose CPU time is charged to the quotas of these holders."""
         return ChargedPool(self, holders)
 
     async def close(self) -> None:
-        """End every process, also those that are starting. Running jobs are stopped."""
+        """End every process, including those that are starting. Running jobs are stopped."""
         self._is_closed = True
         if self._preparing is not None:
             self._preparing.cancel()
@@ -187,7 +188,7 @@ class WorkerPool:
             self._count("quota" if isinstance(refused, TooMany) else "queue_full")
             raise
         started = self._clock()
-        # The processor time of a cancelled caller's job is unknown.
+        # The processor time is unknown if the caller is cancelled.
         taken: float | None = None
         try:
             ended = await self._in_worker(job, limits)
@@ -224,7 +225,9 @@ class WorkerPool:
         return ended
 
     async def _take(self) -> Worker:
-        """The most recently used worker, or a new one. Raises Unavailable, also where the pool closes while one starts."""
+        """Return the most recently used worker, or a new one. Raises Unavailable, also if the pool closes while one
+        starts.
+        """
         while self._idle:
             worker, _ = self._idle.pop()
             if worker.is_alive:
@@ -243,14 +246,14 @@ class WorkerPool:
             log.error("worker.not_started", why=str(error))
             raise Unavailable("Files cannot be read at the moment. Try again in a minute.", after_seconds=60) from None
         if self._is_closed:
-            raise _stopping()  # ``close`` ends it
+            raise _stopping()  # ``close`` ends the worker
         self._starting.discard(starting)
         return worker
 
     def _keep_started(self, started: asyncio.Future[Worker]) -> None:
-        """The caller was cancelled while it started: the next caller gets it."""
+        """Called if the caller was cancelled while the worker started. The next caller gets the worker."""
         if self._is_closed:
-            return  # ``close`` ends it
+            return  # ``close`` ends the worker
         self._starting.discard(started)
         if not started.cancelled() and started.exception() is None:
             self._keep(started.result())
@@ -262,7 +265,7 @@ class WorkerPool:
     def _retire_idle(self) -> None:
         """End workers that have been idle for a while."""
         since = self._clock() - IDLE_SECONDS
-        # The one that is kept ready is the most recently used.
+        # The process that is kept ready is the most recently used one.
         kept = self._idle[-1:] if self._ready is not None else []
         retired = [worker for worker, idle_since in self._idle[: len(self._idle) - len(kept)] if idle_since <= since]
         self._idle = [one for one in self._idle if one[0] not in retired]
@@ -292,13 +295,15 @@ class WorkerPool:
             if turn in self._waiting:
                 self._waiting.remove(turn)
             elif turn.granted.done() and not turn.granted.cancelled():
-                self._release(holders)  # its turn came in the same moment
+                self._release(holders)  # the process was granted at the same moment
             if isinstance(error, TimeoutError):
                 raise _too_busy() from None
             raise
 
     def _may_run(self, holders: Sequence[QuotaHolder]) -> bool:
-        """Whether a process is free, and is not the last one that these holders would take from everybody else."""
+        """Whether a process is free for these holders. They may not occupy all processes: one is left for everyone
+        else.
+        """
         own = max(1, self.limits.processes - 1)
         return self._running < self.limits.processes and all(self._running_of[holder.key] < own for holder in holders)
 
@@ -315,7 +320,7 @@ class WorkerPool:
         self._grant()
 
     def _grant(self) -> None:
-        """Give free processes to waiting callers in order, skipping holders with enough of them."""
+        """Give free processes to waiting callers in order, skipping holders that already have their share."""
         for turn in list(self._waiting):
             if self._running >= self.limits.processes:
                 return

@@ -1,11 +1,11 @@
-"""Main loop inside a worker process: take a job, keep its limits, answer, repeat.
+"""Main loop inside a worker process: take a job, enforce its limits, send the answer, repeat.
 
-It imports nothing but the standard library until a job names its function. It ends with its parent: an idle worker sees
-the end of its socket, a busy one has a thread that sees the end of standard input, and a job that blocks all threads
-ends at its processor limit.
+It imports only the standard library until a job names its function. It ends with its parent: an idle worker notices
+that its socket was closed, a busy one has a thread that notices the end of standard input, and a job that blocks all
+threads ends at its processor limit.
 
-A request is ``HEADER`` and a pickled function without arguments, an answer ``ANSWER_HEADER`` and the pickled value of
-``Answered``.
+A request is ``HEADER`` and a pickled function without arguments. An answer is ``ANSWER_HEADER`` and a pickled pair
+of a ``JobEnding`` and the value or, for RAISED, a ``Raised``.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ class JobEnding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """An exception to be raised in the parent, whatever arguments its constructor takes."""
+    """An exception to be raised in the parent. It works whatever arguments the constructor takes."""
 
     kind: type[Exception]
     arguments: tuple[Any, ...]
@@ -50,7 +50,7 @@ class Raised:
     trace: str
 
     def rebuilt(self) -> Exception:
-        """The exception again, with the traceback of the worker as a note."""
+        """Return the exception with the worker's traceback as a note."""
         error = self.kind.__new__(self.kind)
         error.args = self.arguments
         error.__dict__.update(self.attributes)
@@ -59,8 +59,8 @@ class Raised:
 
 
 def main(descriptor: int) -> None:
-    """Serve until the parent closes its end."""
-    # A signal to the program reaches the parent, which finishes running jobs and then ends its workers.
+    """Serve jobs until the parent closes its end."""
+    # Signals are ignored here. The parent gets them too, finishes running jobs and then ends its workers.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -78,7 +78,7 @@ def main(descriptor: int) -> None:
 
 
 def import_modules(names: tuple[str, ...]) -> None:
-    """The job of a process that is kept ready."""
+    """The job that is run to get a process ready."""
     for name in names:
         importlib.import_module(name)
 
@@ -90,20 +90,20 @@ def _end_with_parent() -> None:
 
 
 def _limit(memory_bytes: int, cpu_seconds: float) -> float:
-    """Set the limits of the next job; returns the processor time used before it."""
+    """Set the limits of the next job. Returns the processor time used before it."""
     _set_limit(resource.RLIMIT_AS, memory_bytes)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     used = usage.ru_utime + usage.ru_stime
-    # The kernel counts whole seconds of the whole process, and ends it with SIGXCPU at any point.
+    # The kernel counts whole seconds of the whole process, and sends SIGXCPU at any point of the job.
     _set_limit(resource.RLIMIT_CPU, int(used + cpu_seconds) + 1)
     return used
 
 
 def _set_limit(kind: int, wanted: int) -> None:
-    """Set the soft limit only, so that the next job may have another. Never above the program's own limit."""
+    """Set only the soft limit, so that the next job can have another one. Never exceeds the program's own limit."""
     hard = resource.getrlimit(kind)[1]
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    with contextlib.suppress(ValueError, OSError):  # macOS does not enforce RLIMIT_AS, and refuses some values
+    with contextlib.suppress(ValueError, OSError):  # macOS does not enforce RLIMIT_AS and rejects some values
         resource.setrlimit(kind, (allowed, hard))
 
 
@@ -117,7 +117,7 @@ def _answer(parent: socket.socket, size: int) -> bytes:
         outcome = JobEnding.NESTING
     except Exception as error:  # noqa: BLE001  # the edge: whatever was raised is the parent's
         return _raised(error)
-    # Outside of the handlers, where the job's memory is free again.
+    # Outside of the exception handlers, where the job's memory has been freed.
     return pickle.dumps((outcome, None))
 
 
@@ -132,7 +132,7 @@ def _raised(error: Exception) -> bytes:
 
 
 def _received(parent: socket.socket, size: int) -> bytes:
-    """Read so many bytes; empty where the parent has closed its end."""
+    """Read exactly this many bytes. Returns an empty result if the parent has closed its end."""
     found = bytearray()
     while len(found) < size:
         piece = parent.recv(min(_CHUNK, size - len(found)))
@@ -145,10 +145,10 @@ def _received(parent: socket.socket, size: int) -> bytes:
 
 
 def _most_bytes() -> int:
-    """Peak memory of this process.
+    """Return the peak memory of this process in bytes.
 
-    Not getrusage's on Linux: that includes what the parent held when it started us, and with a large parent each worker
-    would look worn out after one job.
+    On Linux, getrusage is not used: its value includes what the parent held when it started this process, so with a
+    large parent each worker would look worn out after one job.
     """
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123  # pathlib costs a tenth of the start

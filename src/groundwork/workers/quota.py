@@ -1,4 +1,4 @@
-"""CPU quota per person and address: jobs use it up, and it refills with time."""
+"""CPU quota per person and address. Jobs use it up, and it refills over time."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -7,15 +7,16 @@ from typing import Final
 
 from groundwork.errors import TooMany
 
-# An entry takes some 200 bytes; an evicted holder has the whole quota again.
+# An entry takes about 200 bytes. An evicted holder has the whole quota again.
 _MOST_KEYS: Final = 50_000
 WINDOW_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaHolder:
-    """Whose quota a job is charged to. ``weight``: multiple of one person's quota (an address may stand for many
-    people).
+    """The person or address whose quota a job is charged to.
+
+    ``weight`` is a multiple of one person's quota, because an address can stand for many people.
     """
 
     key: str
@@ -23,23 +24,24 @@ class QuotaHolder:
 
 
 def person(user_id: str) -> QuotaHolder:
-    """A person, from any address."""
+    """Return the quota holder for a person, whatever their address."""
     return QuotaHolder(f"person:{user_id}")
 
 
 class Quota:
-    """Quotas of ``cpu_seconds`` per ``WINDOW_SECONDS``. A job's cost is known only at its end: one may overdraw, the
-    next waits.
+    """Quotas of ``cpu_seconds`` per ``WINDOW_SECONDS``.
+
+    The cost of a job is known only at its end, so a job can overdraw the quota; the next one waits.
     """
 
     def __init__(self, cpu_seconds: float) -> None:
         self._allowance = cpu_seconds
-        # key: (seconds used and not refilled yet, time of that value)
+        # Maps key to (seconds used and not refilled yet, time of that value).
         self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def check(self, holders: Sequence[QuotaHolder], now: float) -> None:
-        """Raise TooMany if one of these holders has used up its quota. ``now`` and all times are of one monotonic
-        clock.
+        """Raise TooMany if one of these holders has used up its quota. ``now`` and all other times are from one
+        monotonic clock.
         """
         wait = max((self._wait(holder, now) for holder in holders), default=0.0)
         if wait > 0:
@@ -51,7 +53,7 @@ class Quota:
             )
 
     def charge(self, holders: Sequence[QuotaHolder], cpu_seconds: float, now: float) -> None:
-        """Add the processor time of a finished job to what its holders have used."""
+        """Charge the processor time of a finished job to its holders."""
         for holder in holders:
             self._used[holder.key] = (self._left_over(holder, now) + cpu_seconds, now)
             self._used.move_to_end(holder.key)
@@ -63,7 +65,7 @@ class Quota:
         return max(0.0, used - (now - at) * self._allowance * holder.weight / WINDOW_SECONDS)
 
     def _wait(self, holder: QuotaHolder, now: float) -> float:
-        """Seconds until a tenth of the quota is available; 0 where it is not used up."""
+        """Return the seconds until a tenth of the quota is available, or 0 if the quota is not used up."""
         allowance = self._allowance * holder.weight
         over = self._left_over(holder, now) - allowance
         return 0.0 if over < 0 else (over + allowance / 10) * WINDOW_SECONDS / allowance

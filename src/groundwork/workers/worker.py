@@ -1,6 +1,6 @@
-"""Handle of one worker process: one job at a time; killed whenever a job does not end as it should.
+"""Handle of one worker process. It runs one job at a time and is killed if a job does not end properly.
 
-Not bound to an event loop: an idle worker serves whichever loop asks next.
+It is not bound to an event loop: an idle worker can be used from any loop.
 """
 
 import asyncio
@@ -21,15 +21,16 @@ from typing import Any, Final
 from groundwork.workers.limits import MEBIBYTE, JobLimits, StopReason
 from groundwork.workers.process import ANSWER_HEADER, HEADER, JobEnding, Raised
 
-# Uses no environment variables and no module path but this program's own, so that secrets in the environment stay out
-# of it.
+# The worker gets only a few environment variables and this program's own module path, so that it does not see secrets
+# in the environment.
 _BEGINNING: Final = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from groundwork.workers.process import main; main(int(sys.argv[2]))"
 _ENVIRONMENT: Final = {"MALLOC_ARENA_MAX": "1", "LANG": "C.UTF-8"}
 _KEPT_VARIABLES: Final = ("PYTHONTZPATH", "TZDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "COVERAGE_PROCESS_START")
 _CHUNK: Final = 1 << 18
-# Longer values are unpickled on a thread.
+# Longer results are unpickled on a thread.
 _LONG_RESULT: Final = MEBIBYTE
-# A process that has ever held this much is replaced: memory kept by the allocator would count against later jobs.
+# A process that has ever used this much is replaced, because memory kept by the allocator would count against later
+# jobs.
 _LARGE_BYTES: Final = 256 * MEBIBYTE
 # Small leaks of decoders end with their process.
 _MOST_JOBS: Final = 500
@@ -37,8 +38,8 @@ _MOST_JOBS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class FinishedJob:
-    """How a job ended: its value, or what it raised, or why it was stopped. A stopped job's worker still runs, or is
-    dead.
+    """How a job ended: its value, the exception it raised, or why it was stopped. The worker of a stopped job is still
+    running or dead.
     """
 
     cpu_seconds: float
@@ -48,15 +49,15 @@ class FinishedJob:
 
 
 class Worker:
-    """A process that was started. Raises OSError where the system starts no more."""
+    """A worker process that was started. Raises OSError if the system cannot start another one."""
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
         kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
         with contextlib.ExitStack() as on_failure, theirs:
             on_failure.callback(ours.close)
-            # Standard input tells the worker that this program lives: never written to, closed by the system when the
-            # program dies.
+            # Standard input shows the worker that this program is alive. It is never written to, and the system closes
+            # it when the program dies.
             self._process = subprocess.Popen(  # noqa: S603  # this interpreter, with our own module
                 [
                     sys.executable,
@@ -90,11 +91,11 @@ class Worker:
 
     @property
     def is_worn(self) -> bool:
-        """Whether the process has run so many jobs, or grown so large, that another should take its place."""
+        """Whether the process has run so many jobs, or grown so large, that it should be replaced."""
         return self._jobs >= _MOST_JOBS or self._most_bytes >= _LARGE_BYTES
 
     async def run(self, job: Callable[[], Any], limits: JobLimits) -> FinishedJob:
-        """Run one job. If it was stopped, or the caller is cancelled, the caller must kill the worker."""
+        """Run one job. If it was stopped or the caller is cancelled, the caller must kill the worker."""
         self._jobs += 1
         self._is_asked = True
         started = time.monotonic()
@@ -111,7 +112,7 @@ class Worker:
             self._is_asked = False
             if self._is_killed:
                 self._socket.close()
-        # A dead process does not report its processor time; a job uses one processor at most.
+        # A dead process does not report its processor time, but a job uses at most one processor.
         return FinishedJob(min(time.monotonic() - started, limits.cpu_seconds), stopped=reason)
 
     async def _exchange(self, job: Callable[[], Any], limits: JobLimits) -> FinishedJob:
@@ -152,14 +153,15 @@ class Worker:
         status = await asyncio.to_thread(self._process.wait)
         if status == -signal.SIGXCPU:
             return StopReason.CPU
-        # We did not kill it: the system did, because it was out of memory.
+        # We did not kill it, so the system did, because it was out of memory.
         return StopReason.MEMORY if status == -signal.SIGKILL else StopReason.CRASH
 
     def kill(self) -> None:
-        """Kill it now. ``wait`` reaps it."""
+        """Kill the process now. ``wait`` reaps it."""
         self._is_killed = True
         if self._is_asked:
-            # This wakes the reader, which then closes the socket: closing a socket under its reader wakes nobody.
+            # This wakes the reader, which then closes the socket. Closing a socket while another thread reads it does
+            # not wake that thread.
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
         else:
@@ -167,7 +169,7 @@ class Worker:
         self._process.kill()
 
     def wait(self) -> None:
-        """Reap a killed worker; a large one takes the system a moment."""
+        """Reap a killed worker. For a large one, the system takes a moment."""
         self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
