@@ -1,4 +1,4 @@
-"""The moderation console: the queue, what is held for review, what is hidden, the log and the site's policy.
+"""Moderation console: the queue, content held for review, hidden content, the log and the site's policy.
 
-``domain.moderation.policy`` decides who moderates.
+``domain.moderation.policy`` decides who is a moderator.
 """

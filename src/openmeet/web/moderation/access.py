@@ -1,4 +1,4 @@
-"""Moderator authorization, once per request."""
+"""Authorization of moderators, checked once per request."""
 
 from starlette.requests import Request
 
@@ -14,14 +14,14 @@ from openmeet.web.site.services import services
 
 
 async def moderator_of(reader: Reader, request: Request) -> Caller:
-    """The caller, if a moderator. Raises NotSignedIn, Forbidden."""
+    """The caller, who must be a moderator. Raises NotSignedIn, Forbidden."""
     caller = caller_of(request)
     await policy.require_moderator(reader, caller, services(request).settings.moderators)
     return caller
 
 
 def subject_of(thing: str, subject_id: str) -> Subject:
-    """The subject in a request. Raises NotFound for an unknown kind, InvalidInput for an invalid host."""
+    """The subject that a request names. Raises NotFound for an unknown kind, InvalidInput for an invalid host."""
     if thing not in set(Thing):
         raise NotFound(ModerationReason.NO_SUCH_SUBJECT)
     if thing == Thing.HOST:
@@ -30,7 +30,7 @@ def subject_of(thing: str, subject_id: str) -> Subject:
 
 
 def position_of(cursor: str) -> tuple[Instant, str] | None:
-    """Decode a cursor; raises InvalidInput."""
+    """Decode a cursor. Raises InvalidInput."""
     if not cursor:
         return None
     at, _, subject = cursor.partition(":")

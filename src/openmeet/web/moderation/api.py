@@ -1,4 +1,4 @@
-"""Moderation as JSON: the queue, statuses, actions and their undo, the log, the site's policy."""
+"""Moderation, as JSON: the queue, statuses, actions and their undo, the log, the site's policy."""
 
 from typing import ClassVar, Literal
 
@@ -38,7 +38,7 @@ _LIMIT = Parameter("limit", f"How many per page, 1 to {_MOST}", shape=int)
 
 
 class ReportText(msgspec.Struct, rename="camel"):
-    """One report. Only moderators see the reporter."""
+    """One report. Only moderators see who made it."""
 
     reporter_id: str
     reason: ReportReason
@@ -47,9 +47,10 @@ class ReportText(msgspec.Struct, rename="camel"):
 
 
 class LabelIssued(msgspec.Struct, rename="camel"):
-    """A label: ``value`` about ``subject`` (a DID, or a record's URI; ``cid``: this version alone).
+    """A label with this ``value`` on ``subject``, which is a DID or the URI of a record. With ``cid``, it applies to
+    that version of the record only.
 
-    ``hides``: labels of this value hide their subject; others warn.
+    ``hides`` says whether labels with this value hide their subject. Other labels only warn.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {
@@ -72,7 +73,7 @@ class LabelIssued(msgspec.Struct, rename="camel"):
 
 
 class ReportedThing(msgspec.Struct, rename="camel"):
-    """A subject with its reports."""
+    """A subject and the reports about it."""
 
     thing: Thing
     subject_id: str
@@ -83,14 +84,14 @@ class ReportedThing(msgspec.Struct, rename="camel"):
 
 
 class ModerationQueue(msgspec.Struct, rename="camel"):
-    """A page, longest waiting first; ``cursor`` is null on the last."""
+    """One page, longest waiting first. ``cursor`` is null on the last page."""
 
     entries: list[ReportedThing]
     cursor: str | None
 
 
 class SubjectStatusOutput(msgspec.Struct, rename="camel"):
-    """The status of a subject: an id, a DID, or the origin of a PDS. ``reason`` is what its owner is told."""
+    """The status of a subject, which is an id, a DID, or the origin of a PDS. The owner can read ``reason``."""
 
     thing: Thing
     subject_id: str
@@ -102,7 +103,7 @@ class SubjectStatusOutput(msgspec.Struct, rename="camel"):
 
 
 class LabelledThing(msgspec.Struct, rename="camel"):
-    """A DID or an event hidden by labels; for an event, labels of its host are included."""
+    """A DID or an event that labels hide. For an event, the labels of its host are included."""
 
     thing: Thing
     subject_id: str
@@ -111,24 +112,24 @@ class LabelledThing(msgspec.Struct, rename="camel"):
 
 
 class LabelledList(msgspec.Struct, rename="camel"):
-    """A page of labeled subjects, latest label first; ``cursor`` is null on the last."""
+    """One page of labelled subjects, latest label first. ``cursor`` is null on the last page."""
 
     subjects: list[LabelledThing]
     cursor: str | None
 
 
 class StandingList(msgspec.Struct, rename="camel"):
-    """A page, the oldest first; ``cursor`` is null on the last."""
+    """One page, oldest first. ``cursor`` is null on the last page."""
 
     subjects: list[SubjectStatusOutput]
     cursor: str | None
 
 
 class ModerationActionInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``hide`` hides an event, series or group and blocks a user, DID or host; ``show`` ends that; ``trust`` releases
-    what is held.
+    """``hide`` hides an event, series or group, and blocks a user, DID or host. ``show`` reverses that. ``trust``
+    releases content that is held.
 
-    ``dismiss`` closes the reports. Hiding needs a ``reason`` (at most 500 characters), which the owner reads.
+    ``dismiss`` closes the reports. Hiding requires a ``reason`` of at most 500 characters, which the owner can read.
     """
 
     act: Literal["hide", "show", "trust", "dismiss"]
@@ -138,13 +139,13 @@ class ModerationActionInput(msgspec.Struct, rename="camel", forbid_unknown_field
 
 
 class ActMade(msgspec.Struct, rename="camel"):
-    """The log entry."""
+    """The log entry of the action."""
 
     id: str
 
 
 class HeldNewcomersInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Newcomers held as a burst, on one host (``bsky.network``) or on all."""
+    """Newcomers that are held because many arrived at once, from one host (``bsky.network``) or from all hosts."""
 
     act: Literal["accept", "block"]
     host: str = ""
@@ -152,13 +153,15 @@ class HeldNewcomersInput(msgspec.Struct, rename="camel", forbid_unknown_fields=T
 
 
 class WaitingDecided(msgspec.Struct, rename="camel"):
-    """How many were decided about; at most 200 per request."""
+    """The number of newcomers decided about, at most 200 per request."""
 
     number: int
 
 
 class ModerationLine(msgspec.Struct, rename="camel"):
-    """A log entry. ``actorId`` is null for rules and commands; ``undoes`` is the entry that this one undoes."""
+    """A log entry. ``actorId`` is null for actions by rules and commands. ``undoes`` is the entry that this one
+    reverses.
+    """
 
     id: str
     at: str
@@ -173,14 +176,14 @@ class ModerationLine(msgspec.Struct, rename="camel"):
 
 
 class ModerationLogOutput(msgspec.Struct, rename="camel"):
-    """A page, newest first; ``cursor`` is null on the last."""
+    """One page, newest first. ``cursor`` is null on the last page."""
 
     entries: list[ModerationLine]
     cursor: str | None
 
 
 class PolicyInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """What is held before it is shown; see the page of the site's rules."""
+    """Which content is held before it is shown. The page of the site's rules explains the fields."""
 
     holds_first_events: bool
     new_account_days: int
@@ -192,7 +195,7 @@ class PolicyInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class PolicyOutput(PolicyInput, rename="camel"):
-    """The policy and its revision; 0 if nobody has changed it."""
+    """The policy and its revision, which is 0 if nobody has changed the policy."""
 
     revision: int
 

@@ -1,6 +1,6 @@
-"""Messages of chat that wait for the community’s moderators, as JSON: the list, one message with its context, and decisions.
+"""Chat messages that wait for the site’s moderators, as JSON: the list, one message with its context, and decisions.
 
-Like the pages, it shows what was reported to them and a few messages around it, and nothing else.
+Like the pages, it shows only messages that were reported to these moderators and a few messages around each.
 """
 
 from typing import Final
@@ -32,12 +32,12 @@ from openmeet.web.site.tenant_routing import database_of
 
 _PAGE: Final = 25
 _MOST: Final = 100
-# Messages before and after the reported one.
+# Number of messages shown before and after the reported one.
 _AROUND: Final = 5
 
 
 class SiteReportShown(msgspec.Struct, rename="camel"):
-    """A report to the moderators of the site. Who made it stays unknown."""
+    """A report to the moderators of the site. It does not say who made it."""
 
     reason: ReportReason
     words: str
@@ -46,8 +46,8 @@ class SiteReportShown(msgspec.Struct, rename="camel"):
 
 
 class WaitingMessage(msgspec.Struct, rename="camel"):
-    """A message that waits. ``room``: the name of its chat. ``since``: of the first report or the objection. ``objection``: what its
-    author says against a removal by the site; null for nothing.
+    """A message that waits for a decision. ``room`` is the name of its chat. ``since`` is the time of the first report
+    or of the objection. ``objection`` is the author's objection to a removal by the site, or null.
     """
 
     message_id: str
@@ -58,14 +58,14 @@ class WaitingMessage(msgspec.Struct, rename="camel"):
 
 
 class WaitingMessages(msgspec.Struct, rename="camel"):
-    """A page, the longest waiting first; ``cursor`` is null on the last."""
+    """One page, longest waiting first. ``cursor`` is null on the last page."""
 
     messages: list[WaitingMessage]
     cursor: str | None
 
 
 class ContextMessage(msgspec.Struct, rename="camel"):
-    """A message near the reported one, or that one itself. ``text`` is empty where it was removed."""
+    """The reported message or one near it. ``text`` is empty if it was removed."""
 
     id: str
     number: int
@@ -77,9 +77,9 @@ class ContextMessage(msgspec.Struct, rename="camel"):
 
 
 class ReportedMessage(msgspec.Struct, rename="camel"):
-    """A reported message with ``context`` around it and at most 100 ``reports``. ``removedText``: what it said, for 30 days.
-    ``removedBySite``: the moderators of the site removed it, and only they bring it back. ``isAuthorBanned``: by them, from
-    this chat.
+    """A reported message with the messages around it in ``context`` and at most 100 ``reports``. ``removedText`` is the
+    text of a removed message, available for 30 days. ``removedBySite`` means that the moderators of the site removed
+    it, and only they can restore it. ``isAuthorBanned`` means that they have banned the author from this chat.
     """
 
     message_id: str
@@ -95,8 +95,9 @@ class ReportedMessage(msgspec.Struct, rename="camel"):
 
 
 class ChatDecision(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """``act``: ``remove`` and ``ban`` need a reason, which the author is told; ``restore`` and ``unban`` undo them. ``dismiss``: nothing
-    is wrong with it. ``uphold``: after an objection, it stays removed.
+    """The decision ``act``. ``remove`` and ``ban`` require a reason, which the author can read. ``restore`` and
+    ``unban`` reverse them. ``dismiss`` means that nothing is wrong with the message. ``uphold`` rejects an objection,
+    so the message stays removed.
     """
 
     act: SiteDecision
@@ -152,7 +153,7 @@ async def _decided(tx: Transaction, request: Request, wanted: ChatDecision, seal
 
 
 async def _reported(reader: Reader, message_id: ChatMessageId, sealer: Sealer) -> ReportedMessage:
-    """Raises NotFound where the message was not reported to the community's moderators."""
+    """The reported message. Raises NotFound if it was not reported to the moderators of the site."""
     reports = (await objections.reports_to_site(reader, [message_id])).get(message_id, [])
     message = (await by_ids(reader, [message_id])).get(message_id)
     if message is None or not (reports or message.removed_by_site):

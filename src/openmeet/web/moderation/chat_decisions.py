@@ -1,4 +1,4 @@
-"""Decisions of the community’s moderators about a message that was reported to them, by page and by JSON."""
+"""Decisions of the site’s moderators about a message that was reported to them. Shared by the pages and the API."""
 
 from enum import StrEnum
 
@@ -13,7 +13,7 @@ from openmeet.domain.users.model import Caller
 
 
 class SiteDecision(StrEnum):
-    """What they can decide."""
+    """The possible decisions."""
 
     REMOVE = "remove"
     RESTORE = "restore"
@@ -26,9 +26,11 @@ class SiteDecision(StrEnum):
 async def decide(
     tx: Transaction, moderator: Caller, message: ChatMessageId, act: SiteDecision, reason: str, sealer: Sealer
 ) -> None:
-    """Decide about a message, or about its author’s place in that chat. ``moderator``: who was checked to be one.
+    """Decide about a message, or about whether its author may stay in that chat. The caller has checked that
+    ``moderator`` is one.
 
-    Raises NotFound where nothing was reported to them, or nobody can be banned; InvalidForm, InvalidInput, Refused.
+    Raises NotFound if nothing was reported to the moderators or there is nobody to ban. Also raises InvalidForm,
+    InvalidInput, Refused.
     """
     one, room = await messages.lock_moderated_message(tx, moderator, message, of_site=True)
     match act:

@@ -1,7 +1,7 @@
-"""Messages of chat that were reported to the community\u2019s moderators: the list, and one message with its context.
+"""Chat messages reported to the site\u2019s moderators: the list, and one message with its context.
 
-They see a message only if it was reported to them, with a few messages around it, and decide about it and its author\u2019s place in
-that room. What they do is in the room\u2019s log.
+Moderators see a message only if it was reported to them, with a few messages around it. They decide about the message
+and whether its author may stay in that room. Their actions are written to the room\u2019s log.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/moderation/chat"
 _PAGE: Final = 25
-# Messages before and after the reported one.
+# Number of messages shown before and after the reported one.
 _AROUND: Final = 5
 _LABELS: Final = {"reason": lazy("Why")}
 
@@ -53,7 +53,7 @@ def routes() -> list[Route]:
 
 
 async def show_reported(request: Request) -> Response:
-    """What waits for a decision, the longest waiting first."""
+    """The messages that wait for a decision, longest waiting first."""
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         after = position_of(request.query_params.get("after", ""))
@@ -134,7 +134,7 @@ async def _show_message(request: Request, typed: Typed, status: int = 200) -> Re
                 now=reader.now,
                 may_write=False,
                 is_linked=False,
-                # Of what was not reported they read the words, and see no picture.
+                # Moderators see pictures of the reported message only. Of the other messages they see the text.
                 pictures_at=pictures_at if one.id == message_id else "",
             )
             for one in near
@@ -175,7 +175,7 @@ async def _show_message(request: Request, typed: Typed, status: int = 200) -> Re
 
 
 async def show_picture(request: Request) -> Response:
-    """A picture of a reported message, also of a removed one as long as it can be restored. Raises NotFound."""
+    """A picture of a reported message. Available for a removed message as long as it can be restored. Raises NotFound."""
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         reports = (await objections.reports_to_site(reader, [_id(request)])).get(_id(request), [])
@@ -187,7 +187,7 @@ async def show_picture(request: Request) -> Response:
 
 
 def _is_theirs(reports: Sequence[objections.SiteReport], message: ChatMessage) -> bool:
-    """Whether the community's moderators may look at it."""
+    """Whether the site's moderators may see the message."""
     return bool(reports) or message.removed_by_site
 
 

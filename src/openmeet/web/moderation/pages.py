@@ -1,4 +1,4 @@
-"""The moderation console's pages: queue, held content, hidden content, log, policy, and decisions about one subject."""
+"""Pages of the moderation console: queue, held content, hidden content, log, policy, and decisions about one subject."""
 
 from dataclasses import replace
 from typing import Final
@@ -97,7 +97,7 @@ async def _show_listed(
 
 
 async def find(request: Request) -> Response:
-    """Redirect to the page of an account or host to block, whether known here or not."""
+    """Redirect to the page of an account or host to block. It does not have to be known here."""
     typed = await read_form(request)
     named = typed.get("subject", "").strip()
     try:
@@ -111,7 +111,7 @@ async def find(request: Request) -> Response:
 
 
 async def decide_waiting(request: Request) -> Response:
-    """Show or block all newcomers of a burst."""
+    """Show or block all newcomers that are held because they arrived together."""
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
@@ -230,7 +230,9 @@ async def _context(reader: Reader, tab: str) -> dict[str, object]:
 
 
 async def tabs_of(reader: Reader, tab: str) -> list[tuple[str, LazyText, int, bool]]:
-    """The tabs of the console: address, words, how much waits, and whether it is this one."""
+    """The tabs of the console. Each has its URL, its label, the number of waiting items, and whether it is the current
+    one.
+    """
     counts = {
         "": await reports.count_open(reader),
         "waiting": await visibility.count(reader, _WAITING),
@@ -252,5 +254,5 @@ def _numbers() -> list[str]:
 
 
 def _number(text: str) -> int:
-    # Text that is no number counts as out of range, so that the error names the range.
+    # Text that is not a number counts as out of range, so that the error states the range.
     return int(text) if text.isascii() and text.strip().isdigit() and len(text) < 10 else -1

@@ -1,4 +1,4 @@
-"""Views of the moderation console: reports, held and hidden content, log. Templates only place the values."""
+"""View models of the moderation console: reports, held and hidden content, log. Templates only place the values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,9 +25,9 @@ from openmeet.domain.safety import subjects
 from openmeet.domain.safety.subjects import Meant
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 
-# Reports read per page of the queue; a subject with more is clear enough.
+# Maximum number of reports read per subject. A subject with more is a clear case.
 MOST_REPORTS: Final = 500
-# Events of a newcomer shown for a decision.
+# Number of a newcomer's events that are shown for a decision.
 MOST_SHOWN: Final = 5
 
 THING_LABELS: Final = {
@@ -98,7 +98,7 @@ class SubjectCard:
 
 @dataclass(frozen=True, slots=True)
 class ModerationLogRow:
-    """A log entry as text. ``undo_id`` is empty if it was undone, or cannot be undone here."""
+    """A log entry as text. ``undo_id`` is empty if the action was already undone or cannot be undone here."""
 
     at: Instant
     who: str
@@ -113,12 +113,12 @@ class ModerationLogRow:
 
 
 def path_of(subject: Subject) -> str:
-    """The page on which moderators decide about it."""
+    """The page on which moderators decide about a subject."""
     return f"/moderation/things/{subject.thing.value}/{quote(subject.id, safe='')}"
 
 
 async def cards(reader: Reader, listed: Sequence[Subject]) -> list[SubjectCard]:
-    """Cards of these subjects, in order, with open reports, and events of held authors."""
+    """Cards of these subjects, in order, with their open reports and, for held authors, their events."""
     meant = await subjects.described(reader, listed)
     stand = await visibility.of_each(reader, [subject.id for subject in listed])
     labels = await of_each(reader, listed)
@@ -185,7 +185,7 @@ async def lines(reader: Reader, entries: Sequence[LogEntry]) -> list[ModerationL
     ]
 
 
-# Of the rules of a site, on their page and in the log.
+# Labels of a site's rules, on their page and in the log.
 RULE_LABELS: Final[Mapping[str, LazyText]] = {
     "holds_first_events": lazy("Review the first public event of new accounts"),
     "new_account_days": lazy("An account is new for"),
@@ -225,21 +225,21 @@ def _change(one: LogEntry) -> str:
 
 
 def _said(value: int) -> str:
-    """A number, or whether something is so."""
+    """The value of a rule: a number, or yes or no."""
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
     return str(value)
 
 
 def next_after(found: Sequence[ModerationStatus], limit: int) -> str:
-    """The cursor of the next page of subjects with this status; empty on the last."""
+    """The cursor of the next page of subjects with this status. Empty on the last page."""
     return f"{found[limit - 1].since}:{found[limit - 1].subject.id}" if len(found) > limit else ""
 
 
-# Subjects per page of held content; decided ones make room for the next.
+# Maximum number of subjects per page of held content. Once some are decided, the next ones appear.
 MOST_LISTED: Final = 25
 
-# Per subject the latest label in force among those that hide.
+# Selects, for each subject, the latest label in force that hides it.
 _IS_NEWEST: Final = """
     l.hides = 1 and l.negated = 0 and not exists (
       select 1 from labels lo where lo.subject = l.subject and lo.hides = 1 and lo.negated = 0
@@ -250,7 +250,9 @@ _IS_NEWEST: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """The labels of one subject. ``is_held``: they hide it, or what the account hosts, from everybody else."""
+    """The labels of one subject. ``is_held``: they hide the subject, or the events that the account hosts, from
+    everyone else.
+    """
 
     words: list[tuple[str, Instant]]
     is_held: bool
@@ -258,7 +260,7 @@ class Labelled:
 
 
 async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labelled]:
-    """By subject id; an event's host is included. Subjects without labels are missing."""
+    """The labels by subject id, including those of an event's host. Subjects without labels are left out."""
     names = await _names(reader, subjects)
     issued = await labels.about(reader, [name for known in names.values() for name in known])
     held = await _held(reader, [one for one in subjects if any(name in issued for name in names.get(one.id, ()))])
@@ -273,8 +275,8 @@ async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labe
 
 
 async def waiting(reader: Reader, page: Page) -> tuple[list[Subject], str | None]:
-    """A page of accounts and events that labels hide, and the cursor; events of a labeled account belong to the
-    account.
+    """One page of accounts and events that labels hide, and the cursor. Events of a labelled account are listed with
+    the account.
 
     Latest label first. Each subject is read at its latest label, so that the database can stop at the end of the page.
     """
@@ -299,7 +301,7 @@ async def waiting(reader: Reader, page: Page) -> tuple[list[Subject], str | None
 
 
 async def _names(reader: Reader, subjects: Sequence[Subject]) -> Mapping[str, list[str]]:
-    """The names of subjects in labels: DIDs and record URIs."""
+    """The DIDs and record URIs by which labels refer to these subjects."""
     found: dict[str, list[str]] = {one.id: [one.id] for one in subjects if one.thing is Thing.DID}
     events = [one.id for one in subjects if one.thing is Thing.EVENT]
     persons = [one.id for one in subjects if one.thing is Thing.PERSON]
@@ -320,7 +322,7 @@ async def _names(reader: Reader, subjects: Sequence[Subject]) -> Mapping[str, li
 
 
 async def _held(reader: Reader, subjects: Sequence[Subject]) -> set[str]:
-    """Those that a label hides, or whose events it hides."""
+    """The subjects that a label hides or whose events it hides."""
     held: set[str] = set()
     for thing, sql in (
         (Thing.EVENT, f"select e.id as id from events e where e.id in :ids and {hides_event('e')}"),
@@ -334,7 +336,7 @@ async def _held(reader: Reader, subjects: Sequence[Subject]) -> set[str]:
 
 
 def _label_line(subject: Subject, label: NetworkLabel) -> str:
-    """Which labeler says what; an event's labels are told apart from its host's."""
+    """The label as a line that names its labeller. Labels on an event are distinguished from those on its host."""
     whom = gettext(" (its host)") if subject.thing is Thing.EVENT and label.subject.startswith("did:") else ""
     which = gettext(" (one version of it)") if label.cid else ""
     return f"{label.value}{whom}{which}, by {label.source}"

@@ -1,4 +1,4 @@
-"""The caller's notifications as JSON, newest first."""
+"""The caller's notifications, as JSON, newest first."""
 
 import msgspec
 from starlette.requests import Request
@@ -18,7 +18,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class NotificationOutput(msgspec.Struct, rename="camel"):
-    """One notification; ``sentence`` is its text on the page, ``path`` its subject's page.
+    """One notification. ``sentence`` is its text on the page, ``path`` the page of its subject.
 
     ``path`` and ``slug`` are empty if the caller may no longer see the subject.
     """
@@ -34,7 +34,9 @@ class NotificationOutput(msgspec.Struct, rename="camel"):
 
 
 class NewsPage(msgspec.Struct, rename="camel"):
-    """The newest, or those before ``cursor``, and the number of unread ones; ``cursor`` is null on the last page."""
+    """The newest notifications or those before ``cursor``, and the number of unread ones. ``cursor`` is null on the
+    last page.
+    """
 
     items: list[NotificationOutput]
     unread: int

@@ -1,4 +1,4 @@
-"""``/notifications``: what the viewer was told, newest first, and marking it as read."""
+"""``/notifications``: the viewer's notifications, newest first, and marking them as read."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ _EARLIER: Final = lazy("Earlier")
 
 
 class NotificationFilter(StrEnum):
-    """What the list shows; the value stands in the URL."""
+    """What the list shows. The value is used in the URL."""
 
     ALL = ""
     UNREAD = "unread"
@@ -100,7 +100,7 @@ _FILTER_BY_KIND: Final = {name: _filter_of(kind) for name, kind in KINDS.items()
 
 @dataclass(frozen=True, slots=True)
 class FilterLink:
-    """A filter above the list, with the number of unread notifications behind it."""
+    """A filter above the list, with its number of unread notifications."""
 
     words: LazyText
     path: str
@@ -110,9 +110,10 @@ class FilterLink:
 
 @dataclass(frozen=True, slots=True)
 class NewsBundle:
-    """A row: the newest line, and older ones of the same kind about the same thing. ``picture``: empty for what has none.
+    """A row: the newest notification, and older ones of the same kind about the same subject. ``picture`` is empty if
+    the subject has none.
 
-    ``faces``: of those who did it, where it is several people.
+    If several people are involved, ``faces`` shows them.
     """
 
     line: NotificationLine
@@ -131,7 +132,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    """The list. The page marks it as read on its own; without scripts a button does."""
+    """The list. A script marks it as read automatically. Without scripts there is a button."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         cursor = request.query_params.get("before", "")
@@ -157,9 +158,9 @@ async def show(request: Request) -> Response:
             "parts_shown": _by_time(bundles, reader.now, await _zone(request, reader, caller.user_id)),
             "older": older,
             "is_older": bool(cursor),
-            # Reading one filter says nothing about the others.
+            # Reading a filtered list must not mark the rest as read.
             "has_unread": bool(unread) and shows in {NotificationFilter.ALL, NotificationFilter.UNREAD},
-            # Another process's clock may be ahead of this one's.
+            # The clock of another process may be ahead of this one's.
             "until": max([reader.now, *(one.created_at for one, _ in items)]),
         }
     return page(request, "notifications/list.html", context)
@@ -188,7 +189,7 @@ async def _zone(request: Request, reader: Reader, user_id: UserId) -> str:
 
 
 def _by_time(bundles: Sequence[NewsBundle], now: Instant, zone: str) -> list[tuple[LazyText, list[NewsBundle]]]:
-    """What is unread first, then by day in the reader's zone; without empty parts."""
+    """Unread ones first, then grouped by age in the reader's time zone. Empty groups are left out."""
     today = wall_time.local_of(now, zone).date()
     parts: dict[LazyText, list[NewsBundle]] = {_NEW: [], _SINCE_YESTERDAY: [], _THIS_WEEK: [], _EARLIER: []}
     for one in bundles:
@@ -203,7 +204,9 @@ def _bundles(
     pictures: Mapping[str, tuple[str, int]],
     portraits: Portraits,
 ) -> list[NewsBundle]:
-    """One row for all of one kind about one thing, read or not read, where its newest one is."""
+    """Bundle notifications of one kind about one subject into one row, separately for read and unread ones. The row
+    takes the place of its newest notification.
+    """
     found: dict[tuple[str, str, bool], list[NotificationLine]] = {}
     looks: dict[tuple[str, str, bool], tuple[str, int]] = {}
     newest: dict[tuple[str, str, bool], Instant] = {}
@@ -231,7 +234,7 @@ async def _pictures(reader: Reader, news: Sequence[Notification]) -> dict[str, t
 
 
 async def mark_read(request: Request) -> Response:
-    """Mark what came until the page was made; what came since stays new."""
+    """Mark everything as read that existed when the page was rendered. Later notifications stay unread."""
     caller = caller_of(request)
     until = (await read_form(request)).get("until", "")
     if not (until.isascii() and until.isdigit() and len(until) <= 18):

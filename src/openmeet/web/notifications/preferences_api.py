@@ -31,16 +31,16 @@ _CHANNELS: dict[Mail, frozenset[Channel]] = {
 
 
 class TopicPreference(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """One topic: whether it appears in the list, and how it is e-mailed."""
+    """One topic: whether it appears in the list, and how it is sent by e-mail."""
 
     in_app: bool
     mail: Mail
 
 
 class NotificationPreferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """All preferences. ``ownAnswers`` are e-mailed at once or not at all, and are in no list. Quiet hours are ``HH:MM``
-    in ``timeZone``, both or neither; ``digestHour`` is 0 to 23. ``chat``: mentions and replies; ``direct``: questions to hosts and
-    their answers; ``rooms``: unread messages.
+    """All preferences. ``ownAnswers`` are e-mailed at once or not at all, and never appear in the list. Quiet hours are
+    ``HH:MM`` in ``timeZone``; set both or neither. ``digestHour`` is 0 to 23. ``chat`` covers mentions and replies,
+    ``direct`` questions to hosts and their answers, ``rooms`` unread messages.
     """
 
     changes: TopicPreference

@@ -1,4 +1,4 @@
-"""Notification preferences: topics, channels and hours."""
+"""Notification preferences: topics, channels and times."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +18,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 PATH = "/settings/notifications"
 
-# One table row each: the topic's label, and when it is sent.
+# One table row for each: the topic's label, and when a notification is sent.
 _TOPICS = (
     (
         lazy("Events you go to"),
@@ -142,7 +142,7 @@ async def save(request: Request) -> Response:
 
 
 async def revoke_links(request: Request) -> Response:
-    """Revoke the links in all earlier e-mails."""
+    """Revoke the links in all e-mails sent so far."""
     async with database_of(request).transaction() as tx:
         await links.revoke_all(tx, caller_of(request).user_id)
     return go(PATH, flash="links_revoked")

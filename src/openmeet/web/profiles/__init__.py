@@ -1,1 +1,1 @@
-"""Hosts' public profiles."""
+"""Public profiles of hosts."""

@@ -1,4 +1,4 @@
-"""Host profiles as JSON, and following hosts."""
+"""Host profiles, as JSON, and following hosts."""
 
 import msgspec
 from starlette.requests import Request
@@ -19,8 +19,8 @@ from openmeet.web.site.tenant_routing import database_of
 class HostProfile(msgspec.Struct, rename="camel"):
     """A host of public events.
 
-    ``about`` and ``groups`` (slugs of public ones) are empty unless the host shows them; ``events``: slugs of coming
-    public ones.
+    ``about`` and ``groups`` (slugs of public groups) are empty unless the host shows them. ``events`` has the slugs of
+    coming public events.
     """
 
     user_id: str
@@ -33,7 +33,7 @@ class HostProfile(msgspec.Struct, rename="camel"):
 
 
 class FollowedPeople(msgspec.Struct, rename="camel"):
-    """People the caller follows, newest first; ``cursor`` is null on the last page."""
+    """People whom the caller follows, newest first. ``cursor`` is null on the last page."""
 
     user_ids: list[str]
     cursor: str | None

@@ -1,4 +1,4 @@
-"""A host's profile page, its calendar file and feeds, and the button to follow them."""
+"""Profile page of a host, its calendar file and feeds, and the follow button."""
 
 from typing import Final
 from urllib.parse import quote
@@ -97,14 +97,14 @@ async def follow(request: Request) -> Response:
 
 
 async def show_followed(request: Request) -> Response:
-    """People the caller follows; visible to the caller only."""
+    """People whom the caller follows. Only the caller can see the list."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         found = [person for person, _ in await queries.followed_by(reader, caller.user_id)]
         hosts = {one.id for one in await queries.hosts_among(reader, found)}
         names = await shown_names(reader, sorted(hosts))
         portraits = await portraits_of(reader, caller.user_id, hosts)
-    # Do not name hosts without a public profile now; they can still be unfollowed.
+    # Do not name hosts who no longer have a public profile. They can still be unfollowed.
     people = [
         (one, names[one], _path(one), avatar_of(one, names[one], portraits)) if one in hosts else (one, "", "", None)
         for one in found
@@ -139,7 +139,7 @@ async def serve_json(request: Request) -> Response:
 
 
 async def _feed(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
-    """A host's public events, in the view of a stranger."""
+    """A host's public events, as a stranger sees them."""
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
         person = await queries.seen(reader, _id(request))
@@ -156,7 +156,7 @@ async def _named(reader: Reader, person: User, public_url: str, kind: str) -> Fe
 
 
 async def _whole_series(reader: Reader, user_id: UserId, since: Instant) -> list[WholeSeries]:
-    """The host's public series, each with what is public of its dates from then on."""
+    """The host's public series, with their public dates from ``since`` onward."""
     seen, values = queries.seen_of_host(user_id)
     known = [
         one
@@ -167,7 +167,7 @@ async def _whole_series(reader: Reader, user_id: UserId, since: Instant) -> list
 
 
 async def _person(reader: Reader, user_id: UserId, viewer: UserId | None) -> tuple[User, bool]:
-    """The host, and whether others see the profile; one's own is always shown to oneself."""
+    """The host, and whether other people can see the profile. People always see their own. Raises NotFound."""
     found = await queries.host(reader, user_id)
     if found is not None:
         return found, True

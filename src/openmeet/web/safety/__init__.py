@@ -1,1 +1,1 @@
-"""Reporting, blocking and muting."""
+"""Report, block and mute."""

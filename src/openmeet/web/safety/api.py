@@ -1,4 +1,4 @@
-"""Reports, blocks and mutes of the caller, as JSON."""
+"""The caller's reports, blocks and mutes, as JSON."""
 
 from collections.abc import Awaitable, Callable
 from typing import Literal
@@ -21,14 +21,14 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class ReportInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The report; ``words`` are required if the reason is ``other``. At most 2,000 characters."""
+    """A report. ``words`` has at most 2,000 characters and is required if the reason is ``other``."""
 
     reason: ReportReason
     words: str = ""
 
 
 class ReportOutput(msgspec.Struct, rename="camel"):
-    """A report of the caller. ``outcome``: ``acted`` or ``dismissed``; null until a moderator decides."""
+    """A report that the caller made. ``outcome`` is ``acted`` or ``dismissed``, and null until a moderator decides."""
 
     id: str
     thing: Thing
@@ -40,7 +40,7 @@ class ReportOutput(msgspec.Struct, rename="camel"):
 
 
 class ReportList(msgspec.Struct, rename="camel"):
-    """The newest first; ``cursor`` is null on the last page."""
+    """Newest first. ``cursor`` is null on the last page."""
 
     reports: list[ReportOutput]
     cursor: str | None
@@ -55,7 +55,7 @@ class BlockOutput(msgspec.Struct, rename="camel"):
 
 
 class BlockList(msgspec.Struct, rename="camel"):
-    """The newest first; ``cursor`` is null on the last page."""
+    """Newest first. ``cursor`` is null on the last page."""
 
     blocks: list[BlockOutput]
     cursor: str | None
@@ -70,7 +70,7 @@ class MuteOutput(msgspec.Struct, rename="camel"):
 
 
 class MuteList(msgspec.Struct, rename="camel"):
-    """The newest first; ``cursor`` is null on the last page."""
+    """Newest first. ``cursor`` is null on the last page."""
 
     mutes: list[MuteOutput]
     cursor: str | None

@@ -1,4 +1,4 @@
-"""Report something, block or mute, and the lists of one's blocks and mutes."""
+"""Report something, block or mute somebody, and the lists of one's own blocks and mutes."""
 
 from typing import Final
 
@@ -88,7 +88,7 @@ async def show(request: Request) -> Response:
     context = {
         "blocked": kept_away,
         "muted": named,
-        # Names the viewer may no longer see are not shown.
+        # Names that the viewer may no longer see are not shown.
         "reports": [
             (_THING_CODES[one.subject.thing], one.created_at, REASON_LABELS[one.reason], _OUTCOMES[one.outcome])
             for one in reports_made
@@ -99,9 +99,9 @@ async def show(request: Request) -> Response:
 
 
 async def _shown(reader: Reader, meant: Meant, viewer: UserId) -> tuple[str, str]:
-    """The name of a person or a group and the path of its page, as far as the viewer may still see it.
+    """The name of a person or a group and the path of their page, if the viewer may still see them.
 
-    The page tells people of the same name apart.
+    The path distinguishes people who have the same name.
     """
     if meant.subject.thing is Thing.GROUP:
         group = await by_group_id(reader, GroupId(meant.subject.id))
@@ -114,7 +114,7 @@ async def _shown(reader: Reader, meant: Meant, viewer: UserId) -> tuple[str, str
 
 
 async def change(request: Request) -> Response:
-    """Block or mute, or end that; then back to the page of the button."""
+    """Block or mute, or end a block or mute. Then return to the page with the button."""
     caller = caller_of(request)
     typed = await read_form(request)
     what, subject = typed.get("act", ""), typed.get("subject", "")
@@ -153,7 +153,7 @@ async def _show_report(request: Request, typed: Typed, *, status: int = 200) -> 
         "owner": owner,
         "is_own": owner is None,
         "is_known": known is not None,
-        # Shown after a report: what happens next, and what one can do oneself.
+        # Shown after a report: what happens next, and what the reporter can do themselves.
         "is_sent": known is not None and not typed.problems and "sent" in request.query_params,
         "safety_path": PATH,
         "keeps_away": keeps_away,
@@ -166,7 +166,7 @@ async def _show_report(request: Request, typed: Typed, *, status: int = 200) -> 
 
 
 def _asked(request: Request) -> tuple[Thing, str]:
-    """The kind of subject, by the first path segment, and its id."""
+    """The kind of subject, given by the first path segment, and its id."""
     first = request.url.path.split("/")[1]
     thing = next(thing for path, thing in _PLACES.items() if path.split("/")[1] == first)
     return thing, request.path_params.get("slug") or request.path_params["userId"]

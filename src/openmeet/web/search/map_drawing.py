@@ -1,7 +1,7 @@
-"""The map of a search, drawn by the server: pins of events, names of places, and tiles where an operator has them.
+"""Map of a search, drawn on the server: pins of events, names of places, and tiles if the operator has any.
 
-Positions are pixels of the usual Web Mercator tiles of 256 pixels. Pure. Without tiles the map shows the
-largest towns and districts, tinted by their number of people, and rings of equal distance around the middle.
+Positions are in pixels of the usual Web Mercator tiles of 256 pixels. Pure. Without tiles, the map shows the largest
+towns and districts, with a tint that grows with their population, and rings of equal distance around the centre.
 """
 
 import math
@@ -14,21 +14,21 @@ from openmeet.domain.places.model import Place
 
 TILE: Final = 256
 MIN_ZOOM, MAX_ZOOM = 1, 16
-# Where nothing says how near to look: a town with its districts, and a single event with its streets.
+# Default zoom levels: one that shows a town with its districts, and one for a single event that shows its streets.
 TOWN_ZOOM: Final = 11
 _ALONE_ZOOM: Final = 13
 _MERCATOR: Final = 85.0511
 _METRES_OF_PIXEL: Final = 156_543.034
 _MARGIN: Final = 48
-# Pixels: of a pin with its label, of a letter, and of the name of a place.
+# Sizes in pixels: a pin with its label, a letter, and the name of a place.
 _PIN_HEIGHT: Final = 30
 _LETTER: Final = 7.4
 _NAME_LETTER: Final = 6.8
 _NAME_HEIGHT: Final = 18
 _SCALE_PIXELS: Final = 110
-# Rings from the middle to the nearer edge, at least.
+# Minimum number of rings between the centre and the nearer edge.
 _FEWEST_RINGS: Final = 2
-# How densely people live: the tint of a town covers that much ground.
+# Assumed population density, which turns a town's population into the area of its tint.
 _PEOPLE_PER_KM2: Final = 13_000
 
 
@@ -46,7 +46,7 @@ DESK: Final = MapSize(720, 700)
 
 @dataclass(frozen=True, slots=True)
 class MapView:
-    """What a map shows: its centre in degrees, and its zoom."""
+    """The part of the world that a map shows: its centre in degrees, and its zoom."""
 
     latitude: float
     longitude: float
@@ -54,14 +54,14 @@ class MapView:
 
     @property
     def text(self) -> str:
-        """The view as it is written into addresses."""
+        """The view as it is written in URLs."""
         return f"{self.latitude:.4f},{self.longitude:.4f},{self.zoom}"
 
     def zoomed(self, by: int) -> "MapView":
         return MapView(self.latitude, self.longitude, max(MIN_ZOOM, min(MAX_ZOOM, self.zoom + by)))
 
     def moved(self, east: float, south: float, size: MapSize) -> "MapView":
-        """The view moved by parts of the map's width and height."""
+        """The view, moved by these fractions of the map's width and height."""
         x, y = pixels(self.latitude, self.longitude, self.zoom)
         latitude, longitude = degrees(x + east * size.width, y + south * size.height, self.zoom)
         return MapView(latitude, longitude, self.zoom)
@@ -69,7 +69,9 @@ class MapView:
 
 @dataclass(frozen=True, slots=True)
 class MapEvent:
-    """An event on the map. ``label``: what its pin says; ``spoken``: its accessible name; ``place``: in words."""
+    """An event on the map. ``label`` is the text of its pin, ``spoken`` its accessible name, and ``place`` the place in
+    words.
+    """
 
     position: EventPosition
     label: str
@@ -80,7 +82,9 @@ class MapEvent:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """One event, or several at one place. ``x`` and ``y``: the tip; ``width``: of the label; ``radius``: of a town's ring, else 0."""
+    """A pin for one event, or for several at the same place. ``x`` and ``y`` are the position of its tip, ``width`` the
+    width of its label. If only the town is known, ``radius`` is that of a ring around the town, otherwise 0.
+    """
 
     x: int
     y: int
@@ -90,13 +94,13 @@ class Pin:
 
     @property
     def is_one_spot(self) -> bool:
-        """Whether zooming in would not part them."""
+        """True if all events are at the same position, so that zooming in would not separate them."""
         return len({one.position for one in self.events}) == 1
 
 
 @dataclass(frozen=True, slots=True)
 class MapName:
-    """A town or district: its dot, and its name unless it would cover another. ``radius``: of its tint."""
+    """A town or district: its dot, and its name unless that would cover another name. ``radius`` is that of its tint."""
 
     x: int
     y: int
@@ -114,7 +118,7 @@ class MapTile:
 
 @dataclass(frozen=True, slots=True)
 class MapScale:
-    """A length on the ground and in pixels."""
+    """A distance in kilometres and its length in pixels."""
 
     kilometres: float
     pixels: int
@@ -122,8 +126,8 @@ class MapScale:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A map of one size. ``circle``: centre and radius of the searched area. ``rings``: of equal distances, each with its radius,
-    around ``centre``: the searched place, or the middle of a map without one.
+    """A map of one size. ``circle`` is the centre and radius of the searched area. ``rings`` mark equal distances
+    around ``centre``, which is the searched place or, without one, the centre of the map.
     """
 
     view: MapView
@@ -138,7 +142,7 @@ class Drawing:
 
 
 def view_in(text: str) -> MapView | None:
-    """Parse ``MapView.text``; None for anything else."""
+    """Parse ``MapView.text``. None for any other text."""
     try:
         north, east, zoom = text.split(",")
         view = MapView(float(north), float(east), int(zoom))
@@ -149,10 +153,10 @@ def view_in(text: str) -> MapView | None:
 
 
 def fitting(positions: Sequence[EventPosition], size: MapSize) -> MapView | None:
-    """The nearest look at all of them; None for none. The map is cut at the date line's other side."""
+    """The closest view that shows all positions, or None if there are none. It can extend across the date line."""
     if not positions:
         return None
-    # Shift what is across the date line, where that makes the part of the world narrower.
+    # Shift positions across the date line if that makes the shown part of the world narrower.
     east = [one.longitude for one in positions]
     shifted = [one % 360 for one in east]
     chosen = shifted if max(shifted) - min(shifted) < max(east) - min(east) else east
@@ -167,7 +171,7 @@ def fitting(positions: Sequence[EventPosition], size: MapSize) -> MapView | None
 
 
 def around(latitude: float, longitude: float, within_km: float, size: MapSize) -> MapView:
-    """The nearest look at a circle."""
+    """The closest view that shows a whole circle."""
     room = min(size.width, size.height) / 2 - 8
     for zoom in range(_ALONE_ZOOM, MIN_ZOOM, -1):
         if within_km * 1_000 / metres_of_pixel(latitude, zoom) <= room:
@@ -176,26 +180,26 @@ def around(latitude: float, longitude: float, within_km: float, size: MapSize) -
 
 
 def pixels(latitude: float, longitude: float, zoom: int) -> tuple[float, float]:
-    """A point as pixels of the whole world at this zoom, from the north-west."""
+    """The position of a point in pixels of the whole world at this zoom, counted from the north-west."""
     world = TILE * 2**zoom
     sine = math.sin(math.radians(max(-_MERCATOR, min(_MERCATOR, latitude))))
     return (longitude + 180) / 360 * world, (0.5 - math.log((1 + sine) / (1 - sine)) / (4 * math.pi)) * world
 
 
 def degrees(x: float, y: float, zoom: int) -> tuple[float, float]:
-    """The reverse of ``pixels``; longitudes within 180 degrees."""
+    """The inverse of ``pixels``. Longitudes are between -180 and 180 degrees."""
     world = TILE * 2**zoom
     latitude = math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * max(0.0, min(float(world), y)) / world))))
     return latitude, (x / world * 360 % 360 + 360) % 360 - 180
 
 
 def metres_of_pixel(latitude: float, zoom: int) -> float:
-    """How much ground a pixel covers."""
+    """The number of metres on the ground per pixel."""
     return _METRES_OF_PIXEL * math.cos(math.radians(latitude)) / float(2**zoom)
 
 
 def bounds(view: MapView, size: MapSize) -> tuple[float, float, float, float]:
-    """South, west, north and east of what is seen; east is greater than west, also across the date line."""
+    """South, west, north and east of the visible area. East is always greater than west, even across the date line."""
     x, y = pixels(view.latitude, view.longitude, view.zoom)
     north, _ = degrees(x, y - size.height / 2, view.zoom)
     south, _ = degrees(x, y + size.height / 2, view.zoom)
@@ -213,7 +217,9 @@ def drawn(
     has_tiles: bool = False,
     ring_km: float = 4,
 ) -> Drawing:
-    """The map. ``within``: latitude, longitude and kilometres of the searched circle. ``ring_km``: radius of a town."""
+    """Draw the map. ``within`` is the latitude, longitude and radius in kilometres of the searched circle. ``ring_km``
+    is the radius of the ring around a town.
+    """
     centre = pixels(view.latitude, view.longitude, view.zoom)
     circle = None
     if within is not None:
@@ -223,7 +229,7 @@ def drawn(
     is_seen = circle is not None and 0 <= circle[0] <= size.width and 0 <= circle[1] <= size.height
     around = circle[:2] if circle is not None and is_seen else (size.width // 2, size.height // 2)
     rings = () if has_tiles else _rings(view, size, around)
-    # Their words are below the centre.
+    # The labels of the rings are below the centre.
     taken = [(around[0] - 24, around[1] + one.pixels - 12, around[0] + 24, around[1] + one.pixels + 8) for one in rings]
     return Drawing(
         view,
@@ -239,7 +245,7 @@ def drawn(
 
 
 def _rings(view: MapView, size: MapSize, around: tuple[int, int]) -> tuple[MapScale, ...]:
-    """As far as the farthest corner."""
+    """Rings out to the farthest corner."""
     step = _scale(view, min(size.width, size.height) // 2 // _FEWEST_RINGS)
     x, y = around
     count = math.ceil(math.hypot(max(x, size.width - x), max(y, size.height - y)) / step.pixels)
@@ -249,7 +255,9 @@ def _rings(view: MapView, size: MapSize, around: tuple[int, int]) -> tuple[MapSc
 def _seen(
     latitude: float, longitude: float, view: MapView, size: MapSize, centre: tuple[float, float]
 ) -> tuple[float, float]:
-    """A point as pixels of the map; of its repetitions across the date line the nearest to the middle."""
+    """The position of a point in pixels of the map. Points repeat across the date line; the repetition nearest to the
+    centre is used.
+    """
     x, y = pixels(latitude, longitude, view.zoom)
     world = TILE * 2**view.zoom
     east = (x - centre[0] + world / 2) % world - world / 2
@@ -259,7 +267,7 @@ def _seen(
 def _pins(
     events: Sequence[MapEvent], view: MapView, size: MapSize, centre: tuple[float, float], ring_km: float
 ) -> tuple[Pin, ...]:
-    """Pins in the order of the events; those whose labels would cover each other are one."""
+    """Pins in the order of the events. Events whose labels would cover each other share one pin."""
     groups: list[tuple[float, float, list[MapEvent]]] = []
     for one in events:
         x, y = _seen(one.position.latitude, one.position.longitude, view, size, centre)
@@ -277,7 +285,7 @@ def _pins(
         metres = metres_of_pixel(several[0].position.latitude, view.zoom)
         radius = max(10, min(90, round(ring_km * 1_000 / metres))) if is_town else 0
         width = _width(several[0].label if len(several) == 1 else "0 events")
-        # A label at the edge stays whole.
+        # Keep labels at the edge fully visible.
         held = max(width / 2 + 2, min(size.width - width / 2 - 2, x))
         found.append(Pin(round(held), round(max(_PIN_HEIGHT + 10, y)), width, radius, tuple(several)))
     return tuple(found)
@@ -295,12 +303,12 @@ def _names(
     pins: Sequence[Pin],
     others: Sequence[tuple[float, float, float, float]],
 ) -> tuple[MapName, ...]:
-    """The places with their names, the largest first; a name that would cover another, a pin or other words is left out."""
+    """The places and their names, largest first. A name that would cover another one, a pin or other text is left out."""
     taken: list[tuple[float, float, float, float]] = [
         *others,
         *((pin.x - pin.width / 2, pin.y - _PIN_HEIGHT - 10, pin.x + pin.width / 2, pin.y + 4) for pin in pins),
     ]
-    # The corner with the controls, and that of the button.
+    # The corners with the controls and with the button.
     taken += [(0, 0, 190, 56), (size.width - 104, 0, size.width, 156)]
     found = []
     for number, place in enumerate(places):
@@ -343,7 +351,7 @@ def _tiles(view: MapView, size: MapSize, centre: tuple[float, float]) -> tuple[M
 
 
 def _scale(view: MapView, most: int = _SCALE_PIXELS) -> MapScale:
-    """The largest round length that is short enough."""
+    """The largest round distance that fits."""
     metres = metres_of_pixel(view.latitude, view.zoom)
     lengths = [number * 10**power for power in range(-1, 5) for number in (1, 2, 5)]
     length = max((one for one in lengths if one * 1_000 / metres <= most), default=lengths[0])

@@ -1,4 +1,4 @@
-"""The map of a search, beside its list: the same events in the same order. And the tiles that an operator has put here."""
+"""Map of a search, shown next to its list with the same events in the same order. Also serves the operator's map tiles."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,16 +30,18 @@ _MOST_NAMES: Final = 160
 _TILE_SECONDS: Final = 7 * 86_400
 _STEP: Final = 0.5
 _DIGITS: Final = 7
-# Kilometres below which a distance is said in metres, and with one decimal.
+# Below these numbers of kilometres, a distance is shown in metres, or with one decimal.
 _IN_METRES: Final = 0.95
 _IN_TENTHS: Final = 9.95
-# Kilometres around a place where several events are.
+# Search radius in kilometres around a place with several events.
 _HERE_KM: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
 class PinView:
-    """A pin as the template places it. ``path`` leads to the event, closer, or to the list of this spot."""
+    """A pin as the template needs it. ``path`` leads to the event, to a closer view, or to the list of events at this
+    place.
+    """
 
     pin: Pin
     label: str
@@ -49,7 +51,7 @@ class PinView:
 
 @dataclass(frozen=True, slots=True)
 class MapControl:
-    """A link that zooms or moves."""
+    """A link that zooms or moves the map."""
 
     name: str
     words: str
@@ -58,7 +60,7 @@ class MapControl:
 
 @dataclass(frozen=True, slots=True)
 class MapPicture:
-    """A map of one size. ``name``: of the size, for the style sheet. ``ring_words``: the distance of each ring."""
+    """A map of one size. ``name`` identifies the size in the stylesheet. ``ring_words`` has the distance of each ring."""
 
     name: str
     drawing: Drawing
@@ -70,7 +72,9 @@ class MapPicture:
 
 @dataclass(frozen=True, slots=True)
 class MapOfSearch:
-    """The map of a search. ``area_path``: the search of what is seen; ``unplaced``: how many events are not on it."""
+    """The map of a search. ``area_path`` searches the visible area. ``unplaced`` says how many events are not on the
+    map.
+    """
 
     pictures: tuple[MapPicture, ...]
     spoken: str
@@ -84,10 +88,10 @@ def routes() -> list[Route]:
 
 
 async def show_tile(request: Request) -> Response:
-    """A tile of the operator's folder: ``zoom/x/y.png``, or ``.jpg`` or ``.webp``."""
+    """A tile from the operator's folder: ``zoom/x/y.png``, or ``.jpg`` or ``.webp``."""
     folder = services(request).settings.map_tiles
     zoom, x, y = (request.path_params[name] for name in ("zoom", "x", "y"))
-    # Numbers alone: no path leads out of the folder.
+    # Only digits are accepted, so no path can lead out of the folder.
     if folder is not None and all(one.isascii() and one.isdigit() and len(one) <= _DIGITS for one in (zoom, x, y)):
         for ending in ("png", "jpg", "webp"):
             path = Path(folder) / zoom / x / f"{y}.{ending}"
@@ -97,8 +101,8 @@ async def show_tile(request: Request) -> Response:
 
 
 def of_search(request: Request, events: Sequence[Event], near: Near | None, asked: str) -> MapOfSearch | None:
-    """The map of these events; None where nothing says what part of the world to show. ``asked``: the query string of
-    the search, which links keep.
+    """The map of these events. None if neither the events nor the search say which part of the world to show. ``asked``
+    is the query string of the search, which links keep.
     """
     positions = {event.id: found for event in events if (found := position_of(event)) is not None}
     shown = [_map_event(event, positions[event.id]) for event in events if event.id in positions]
@@ -132,14 +136,16 @@ def _overview_label(request: Request) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """How far an event is from the searched place. ``label``: in words, as exact as its position."""
+    """The distance of an event from the searched place. ``label`` is in words and only as exact as the event's
+    position.
+    """
 
     kilometres: float
     label: str
 
 
 def distances(events: Sequence[Event], near: Near) -> dict[EventId, Distance]:
-    """Of each event with a position."""
+    """The distances of all events that have a position."""
     here = spot(near.latitude, near.longitude)
     found = {}
     for event in events:
@@ -205,7 +211,9 @@ def _picture(
 
 
 def _usual_view(events: Sequence[MapEvent], near: Near | None, size: MapSize) -> MapView:
-    """The view that fits the events; the surroundings of the searched place if there are none, or if they are spread all over it."""
+    """The view that fits the events. If there are none, or if they are spread over the whole searched area, the view of
+    that area.
+    """
     close = map_drawing.fitting([one.position for one in events], size)
     if near is None:
         return close or MapView(30, 10, map_drawing.MIN_ZOOM)
@@ -253,7 +261,7 @@ def _at(view: MapView, asked: str) -> str:
 
 
 def _area_path(request: Request, view: MapView, asked: str) -> str:
-    """The search around the middle of what is seen, as far as its nearer edge, named by the place that is nearest to it."""
+    """The URL of a search around the centre of the visible area, out to its nearer edge, named after the nearest place."""
     gazetteer = services(request).places
     place = None if gazetteer is None else gazetteer.nearest(view.latitude, view.longitude)
     name = "" if place is None else f"{place.name} "

@@ -1,4 +1,4 @@
-"""Names of places in searches: what a typed name means, and how a place is called."""
+"""Place names in searches: which place a typed name means, and how places are labelled."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,18 +20,19 @@ from openmeet.i18n.catalogue import current, gettext
 from openmeet.web.site.services import services
 
 _BY_NUMBER: Final = "geonames:"
-# In these languages, beside the reader's, names of countries are understood.
+# Country names are understood in these languages and in the reader's.
 _UNDERSTOOD: Final = ("en", "de", "fr", "es")
-# Each of these may ask another server.
+# Each of these look-ups may send a request to another server.
 _ASKED_OUTSIDE: Final = Limit("addresses", 20, 60)
-# Words of a search name places of this many people anywhere.
+# Words of a text search mean a place with at least this population, wherever it is.
 _LARGE: Final = 100_000
 
 
 def add_point(request: Request, typed: dict[str, str]) -> dict[str, str]:
-    """The same search with the point of the place that ``near`` names, as ``query`` keeps it.
+    """The same search, with the coordinates of the place that ``near`` names, in the form that ``query`` expects.
 
-    Raises InvalidForm if no place has the name, or several have; Unavailable while the list of places is being built.
+    Raises InvalidForm if no place or several places have this name, and Unavailable while the place list is being
+    built.
     """
     near = typed.get("near", "").strip()
     if not near or query.is_point(near) or services(request).places is None:
@@ -46,7 +47,7 @@ def add_point(request: Request, typed: dict[str, str]) -> dict[str, str]:
 
 
 def places_of(request: Request) -> Gazetteer:
-    """The places that this site knows. Raises NotFound if it knows none, Unavailable while the list is being built."""
+    """The site's place list. Raises NotFound if the site has none, and Unavailable while it is being built."""
     found = services(request).places
     if found is None:
         raise NotFound(PlaceReason.NO_SUCH_PLACE)
@@ -55,9 +56,9 @@ def places_of(request: Request) -> Gazetteer:
 
 
 def resolve_place(request: Request, text: str) -> Found:
-    """The place with this name, or those among which to choose. Raises Unavailable.
+    """The place with this name, or the places to choose from. Raises Unavailable.
 
-    A number is a place's only behind ``geonames:``: alone it may be a postal code.
+    A number is a GeoNames id only if ``geonames:`` precedes it. On its own it could be a postal code.
     """
     places = places_of(request)
     number = text.removeprefix(_BY_NUMBER)
@@ -67,9 +68,10 @@ def resolve_place(request: Request, text: str) -> Found:
 
 
 def meant_place(request: Request, text: str, zone: str) -> Place | None:
-    """The place that these words of a search name: a large one, or one in the country of this time zone with this very name.
+    """The place that these words of a search name. It must be large, or in the country of this time zone and have
+    exactly this name.
 
-    None also while the list of places is not there: a search for words does not build it.
+    Also None if the place list has not been built yet; a text search does not trigger the build.
     """
     known = services(request).places
     if known is None or not known.is_built or len(text) > MAX_NAME:
@@ -82,7 +84,9 @@ def meant_place(request: Request, text: str, zone: str) -> Place | None:
 
 
 def typed_name(place: Place, text: str) -> str:
-    """What somebody called this place: ``München``, though the list has Munich. Its own name where only case or marks differ."""
+    """The name by which the user called this place: ``München`` although the list has Munich. If only case or accents
+    differ, the place's own name.
+    """
     is_number = text.startswith(_BY_NUMBER)
     if is_number or folded(text) in {folded(place.name), spelled_out(place.name)}:
         return place.name
@@ -90,13 +94,13 @@ def typed_name(place: Place, text: str) -> str:
 
 
 def home_country(zone: str) -> str:
-    """The code of the country in which this time zone is; empty for UTC."""
+    """The code of the country that this time zone belongs to. Empty for UTC."""
     return str(get_global("zone_territories").get(zone, ""))
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceLink:
-    """A place among which a person chooses, and the search around it."""
+    """A place to choose from, and the path of the search around it."""
 
     label: str
     path: str
@@ -104,14 +108,16 @@ class PlaceLink:
 
 @dataclass(frozen=True, slots=True)
 class PlaceLinks:
-    """What a name may mean. ``credit``: what must stand beside streets and venues; empty for towns."""
+    """What a name could mean. ``credit`` is the attribution to show with streets and venues; empty for towns."""
 
     links: tuple[PlaceLink, ...] = ()
     credit: str = ""
 
 
 async def links(request: Request, typed: Mapping[str, str]) -> PlaceLinks:
-    """The search around each town, or else street or venue, that ``near`` may mean. Raises as ``addresses``."""
+    """A search around each town that ``near`` could mean. If there is no such town, around each street or venue. Raises
+    the same errors as ``addresses``.
+    """
     near = typed.get("near", "").strip()
     if not near or query.is_point(near) or services(request).places is None:
         return PlaceLinks()
@@ -135,9 +141,9 @@ def _link(typed: Mapping[str, str], label: str, near: str) -> PlaceLink:
 
 
 async def addresses(request: Request, text: str) -> list[StreetAddress]:
-    """Streets and venues of this name, from the operator's geocoder; none where there is none.
+    """Streets and venues with this name, from the operator's geocoder. Empty if there is no geocoder.
 
-    Raises Unavailable while it does not answer, TooMany.
+    Raises Unavailable while the geocoder does not respond, and TooMany.
     """
     site = services(request)
     if site.geocoder is None:
@@ -153,12 +159,14 @@ def address_label(address: StreetAddress) -> str:
 
 
 def near_value(place: Place, name: str = "") -> str:
-    """A place as a search keeps it: ``Berlin @52.52437,13.41053``. It means the same for ever, whatever the list of places becomes."""
+    """A place as it is stored in a search: ``Berlin @52.52437,13.41053``. Later changes of the place list do not affect
+    its meaning.
+    """
     return f"{name or place.name} {query.AT}{place.latitude},{place.longitude}"
 
 
 def labels(places: Sequence[Place]) -> list[str]:
-    """What places of one name are called so that they can be told apart: ``Springfield (Illinois, United States)``."""
+    """Labels that distinguish places with the same name: ``Springfield (Illinois, United States)``."""
     short = [_label(place, [place.region or _near(place)]) for place in places]
     return [
         _label(place, [_near(place), place.region]) if short.count(one) > 1 else one
@@ -167,13 +175,13 @@ def labels(places: Sequence[Place]) -> list[str]:
 
 
 def country_names(code: str) -> list[str]:
-    """Names of a country that readers may type."""
+    """The names of a country that readers might type."""
     languages = dict.fromkeys((*_UNDERSTOOD, current().locale))
     return [name for language in languages if (name := Locale.parse(language).territories.get(code))]
 
 
 def country_name(code: str) -> str:
-    """The country's name for the reader."""
+    """The country's name in the reader's language."""
     return str(Locale.parse(current().locale).territories.get(code, code))
 
 

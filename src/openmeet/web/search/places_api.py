@@ -1,4 +1,4 @@
-"""Places by name as JSON, for fields in which people type a town."""
+"""Places by name, as JSON, for fields in which people type a town."""
 
 from typing import Final
 
@@ -17,12 +17,14 @@ from openmeet.web.search.places import country_name, labels, places_of
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
 
-# One answers while somebody types.
+# Clients send a request while somebody types.
 LIMIT: Final = Limit("places", 60, 60)
 
 
 class PlaceOutput(msgspec.Struct, rename="camel"):
-    """A town or a district. ``label``: its name with what tells it from others of that name. ``country``: its code. ``timeZone``: IANA name."""
+    """A town or a district. ``label`` is its name, extended so that it differs from places with the same name.
+    ``country`` is a country code, ``timeZone`` an IANA name.
+    """
 
     place_id: int
     name: str
@@ -36,7 +38,7 @@ class PlaceOutput(msgspec.Struct, rename="camel"):
 
 
 class PlaceList(msgspec.Struct, rename="camel"):
-    """Places that a name may mean, the likeliest first. ``credit`` must be shown with them."""
+    """Places that a name could mean, most likely first. ``credit`` must be shown with them."""
 
     places: list[PlaceOutput]
     credit: str
@@ -62,13 +64,15 @@ async def show_place(request: Request) -> Response:
 
 
 def _kept(request: Request) -> dict[str, str]:
-    """Labels are in the reader's language: shared only where that is the browser's."""
+    """Cache headers. Labels are in the reader's language, so shared caches may only keep responses whose language comes
+    from the browser.
+    """
     whose = "public" if caller_or_none(request) is None else "private"
     return {"cache-control": f"{whose}, max-age=86400", "vary": "Accept-Language"}
 
 
 async def spend_of(request: Request) -> None:
-    """Count a look-up of this client; raises TooMany."""
+    """Count one look-up by this client. Raises TooMany."""
     site = services(request)
     if not site.settings.is_unlimited:
         await spend(site.counters, [(LIMIT, client_network(request))], now=site.clock.now())

@@ -1,4 +1,4 @@
-"""Saved searches as JSON."""
+"""Saved searches, as JSON."""
 
 from urllib.parse import parse_qsl
 
@@ -19,8 +19,8 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class SearchOutput(msgspec.Struct, rename="camel"):
-    """A saved search. ``query``: the query string of listEvents with the same results; ``isOn``: whether matches are
-    announced.
+    """A saved search. ``query`` is the query string of listEvents that gives the same results. ``isOn`` says whether
+    new matches are announced.
     """
 
     id: str
@@ -31,14 +31,14 @@ class SearchOutput(msgspec.Struct, rename="camel"):
 
 
 class SearchList(msgspec.Struct, rename="camel"):
-    """The caller's saved searches, newest first; ``cursor`` is null on the last page."""
+    """The caller's saved searches, newest first. ``cursor`` is null on the last page."""
 
     searches: list[SearchOutput]
     cursor: str | None
 
 
 class SearchInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``query``: search parameters of listEvents as a query string: ``q=jazz&near=52.52,13.40&within=25``."""
+    """``query`` has the search parameters of listEvents as a query string: ``q=jazz&near=52.52,13.40&within=25``."""
 
     query: str
 

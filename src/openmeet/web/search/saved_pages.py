@@ -1,4 +1,4 @@
-"""Saved searches on pages: save from the results, list, switch off, remove."""
+"""Pages of saved searches: save one from the results, list them, switch one off, remove one."""
 
 from typing import Final
 

@@ -1,7 +1,7 @@
 """Sitemap and robots.txt: public events and groups, and the pages that list them.
 
-Sources: sitemaps.org, "Sitemap protocol 0.9" (at most 50,000 URLs in 50 MB); RFC 9309 (robots.txt). Network events are
-included only if the site shows them on its own (``events.trust``).
+Sources: sitemaps.org, "Sitemap protocol 0.9" (at most 50,000 URLs in 50 MB); RFC 9309 (robots.txt). Events from the
+network are included only if the site shows them by default (``events.trust``).
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 MOST_EVENTS = 20_000
 MOST_GROUPS = 5_000
-# Events over for longer are of no use to searchers.
+# Events that ended longer ago are of no use in search engines.
 PAST = 30 * DAY
 
 _XMLNS = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -56,7 +56,7 @@ async def sitemap(request: Request) -> Response:
 
 
 async def robots(request: Request) -> Response:
-    """Everything public may be crawled; pages behind a session or a secret URL may not."""
+    """Everything public may be crawled. Pages that need a session or have a secret URL may not."""
     public_url = services(request).settings.public_url
     closed = "".join(f"Disallow: /{path}/\n" for path in ("api", "settings", "my", "mail", "answers", "calendar"))
     text = f"User-agent: *\n{closed}\nSitemap: {public_url}/sitemap.xml\n"
@@ -64,7 +64,7 @@ async def robots(request: Request) -> Response:
 
 
 async def _addresses(reader: Reader, shown: FrontPagePolicy) -> list[tuple[str, Instant]]:
-    """Paths with the instant of their last change: groups, then events, the next one first."""
+    """Paths with the instant of their last change: groups first, then events, soonest first."""
     groups = await reader.fetch(_GROUPS, most=MOST_GROUPS)
     which = {"stands": stands_by_itself("e", shown), "public": is_public("e"), "hidden": is_hidden("e")}
     events = await reader.fetch(_EVENTS.format(**which), since=Instant(reader.now - PAST), most=MOST_EVENTS)
