@@ -1,1 +1,1 @@
-"""Series: pages and API for dates, edits of this, the following or all dates, followers, detection."""
+"""Series: pages and API for dates, edits of one, following or all dates, followers, detection."""

@@ -1,4 +1,4 @@
-"""Series as JSON: create, read and preview; their dates; RSVPs to and followers of all dates."""
+"""Series, as JSON: create, read and preview a series, its dates, and RSVPs to and followers of all dates."""
 
 import re
 from functools import partial
@@ -64,7 +64,7 @@ _FROM = Parameter("from", "First instant or wall-clock time in the series’ zon
 _TO = Parameter("to", "Where the window ends, not included; absent: as far as the limit reaches")
 _LIMIT = Parameter("limit", f"Dates per answer, 1 to {MAX_DATES}", shape=int)
 
-# The instant of the next date, and how many dates of that instant were in the pages before.
+# The instant of the next date, and how many dates with the same instant were on earlier pages.
 _CURSOR_FORM = re.compile(r"([0-9]{1,18})\.([0-9]{1,3})")
 
 
@@ -104,7 +104,7 @@ async def preview(request: Request) -> Response:
     await _spend_on_preview(request)
     body = await read_json(request, TimingInput)
     _, timing = parse.whole_of(parse.untitled(body))
-    # Anybody may call it, and a rule with many times a day takes a third of a second.
+    # Anyone can call this, and a rule with many times a day takes a third of a second.
     explained = partial(summary_of, timing, services(request).clock.now(), PREVIEWED)
     meaning = await workers_of_anybody(request).run(explained)
     return json_response(present.preview_of(timing, meaning))
@@ -204,7 +204,7 @@ async def answer_all(request: Request) -> Response:
 
 
 async def answer(request: Request, tx: Transaction, series: Series, *, status: int = 200) -> Response:
-    """The series as its host sees it, with its ETag."""
+    """Respond with the series as its host sees it and its ETag."""
     shown = await present.shown(tx, series, caller_of(request).user_id, services(request).settings.public_url)
     headers = {**etag_of(series.revision), "location": f"/api/series/{quote(series.slug)}"}
     return json_response(shown, status, headers)
@@ -221,7 +221,7 @@ def _viewer(request: Request) -> UserId | None:
 
 
 def _begin(request: Request, series: Series, now: Instant) -> tuple[Instant, int]:
-    """The cursor: where the page begins, and how many dates of that instant were shown before."""
+    """Parse the cursor: the instant at which the page begins, and how many dates of that instant were already shown."""
     cursor = request.query_params.get("cursor", "")
     if not cursor:
         return _instant(request, "from", series, now), 0
@@ -335,17 +335,17 @@ OPERATIONS = (
 )
 
 
-# Previews are the only expensive computation that anonymous clients may request. A form asks while somebody types, at most
-# twice a second; one response costs up to a hundred times a page view.
+# Previews are the only expensive computation that anonymous clients can request. A form requests them while somebody
+# types, at most twice a second. One response costs up to a hundred times as much as a page view.
 _PREVIEW_WINDOW_SECONDS: Final = 60
 _PREVIEW_SHARE: Final = 5
 
 
 async def _spend_on_preview(request: Request) -> None:
-    """Count one preview of this address. Raises TooMany with the time at which to retry."""
+    """Count one preview of this address. Raises TooMany with the time after which to retry."""
     site = services(request)
     points = site.settings.api_requests_per_minute
-    # In development all clients share one address; without an API limit there is none here either.
+    # In development all clients share one address. If the API has no limit, previews have none either.
     if site.settings.is_unlimited or not points:
         return
     limit = Limit("series_previews", max(1, points // _PREVIEW_SHARE), _PREVIEW_WINDOW_SECONDS)

@@ -27,9 +27,9 @@ async def in_form(
     but: SeriesId | None = None,
     first: Event | None = None,
 ) -> list[str]:
-    """For each date that a form previews, the viewer's conflicts, empty for none.
+    """The viewer's conflict at each date that a form previews, as text. Empty for dates without one.
 
-    ``but``: the edited series; ``first``: the event that becomes its first date.
+    ``but`` is the series that is edited. ``first`` is the event that becomes the first date.
     """
     caller = caller_or_none(request)
     if caller is None or meaning is None:
@@ -41,7 +41,7 @@ async def in_form(
         held += [] if but is None else [one.event for one in await date_queries.stored(reader, but)]
         found = await conflicts(reader, caller.user_id, times)
     own = {event.id for event in held}
-    # A subscribed feed of this series has them, too.
+    # A calendar feed that the viewer subscribes to may contain copies of these events.
     copies = {(event.title, event.starts_at) for event in held}
     return [
         next((one.title for one in some if one.key not in own and (one.title, one.starts_at) not in copies), "")
@@ -50,11 +50,11 @@ async def in_form(
 
 
 def _length(typed: Mapping[str, str]) -> timedelta:
-    """The duration of each date, as typed; nothing if the end is invalid."""
+    """The duration of each date, as typed. Zero if the end is invalid."""
     starts, ends = typed.get("starts", ""), typed.get("ends", "")
     try:
         if typed.get("all_day"):
-            # The last day is included; without one it is the first.
+            # The last day is included. If it is missing, it equals the first day.
             first, last = at_midnight(starts), at_midnight(ends or starts)
             return max(parse_local(last, "ends") - parse_local(first, "starts"), timedelta()) + timedelta(days=1)
         length = parse_local(ends, "ends") - parse_local(starts, "starts")

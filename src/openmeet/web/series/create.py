@@ -28,7 +28,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 @dataclass(frozen=True, slots=True)
 class StartedSeries:
-    """The series made from a draft: its page, the flash message, and its first date."""
+    """A series created from a draft: its page, the flash message, and its first date."""
 
     path: str
     flash: str
@@ -37,20 +37,22 @@ class StartedSeries:
 
 @dataclass(frozen=True, slots=True)
 class CheckedTiming:
-    """A timing with its first dates, computed before a transaction is open."""
+    """A timing with its first dates, which are computed before a transaction is opened."""
 
     timing: Timing
     ahead: Sequence[Occurrence]
 
 
 async def checked(request: Request, timing: Timing) -> CheckedTiming:
-    """Compute the first dates, in a thread. Raises RuleRefused for a rule without dates."""
+    """Compute the first dates in a thread. Raises RuleRefused if the rule has no dates."""
     now = services(request).clock.now()
     return CheckedTiming(timing, await asyncio.to_thread(materialize.first_dates, timing, now))
 
 
 async def make(request: Request, typed: Mapping[str, str], details: Details, timing: Timing) -> Response:
-    """One form makes one series, however often it is submitted. Raises AlreadyMade if its content has changed."""
+    """Create the series. One form creates one series, however often it is submitted. Raises AlreadyMade if it was
+    submitted before with different content.
+    """
     known = await checked(request, timing)
     async with database_of(request).transaction() as tx:
         key = typed.get("submission", "")[:MAX_KEY] or None
@@ -68,7 +70,7 @@ async def make(request: Request, typed: Mapping[str, str], details: Details, tim
 async def of_draft(
     tx: Transaction, caller: Caller, draft: Event, details: Details, known: CheckedTiming
 ) -> StartedSeries:
-    """Turn a locked draft into a series in its group, with picture, links and registration settings."""
+    """Turn a locked draft into a series in its group, with its picture, links and registration settings."""
     content = copy.with_what_nobody_types(details, draft).content
     series = await actions.create(tx, caller, content, known.timing, group=draft.group, ahead=known.ahead)
     await registration.copy_of_event(tx, draft, series.id)

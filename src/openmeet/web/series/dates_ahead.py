@@ -1,6 +1,6 @@
-"""The dates of a rule in a form: the rule as a sentence with its end, and its next dates, also those that are skipped. Pure.
+"""Preview of a rule in a form: the rule as a sentence with its end, and its next dates, including skipped ones. Pure.
 
-The answer is computed in a worker process, where alone the calendars of public holidays are loaded.
+It is computed in a worker process, because only worker processes load the calendars of public holidays.
 """
 
 from collections.abc import Iterator
@@ -19,17 +19,19 @@ from openmeet.recurrence.describe import date_in_words, describe
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import instant_of, local_of
 
-# Half a year of a weekly series: whoever plans one in autumn sees what falls on the holidays at the end of the year.
+# Half a year of a weekly series, so that somebody who plans one in autumn sees which dates fall on the holidays at the
+# end of the year.
 PREVIEWED: Final = 26
-# More dates than a form can ask for are not counted: the last one is named alone.
+# A form cannot request more dates than this. If a rule has more, the sentence names only the last one.
 _MOST_COUNTED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class DateAhead:
-    """A date in the preview. ``day``: for the buttons. ``place``: among the dates that take place; None if skipped.
+    """A date in the preview. ``day`` is the value of its buttons. ``place`` is its number among the dates that take
+    place; None if it is skipped.
 
-    ``holiday``: the names of the public holidays of that day.
+    ``holiday`` has the names of the public holidays on that day.
     """
 
     words: str
@@ -45,7 +47,9 @@ class DateAhead:
 
 @dataclass(frozen=True, slots=True)
 class DatesAhead:
-    """``notes``: messages about dates that do not exist and a start that is not in the rule."""
+    """The preview. ``notes`` are messages about dates that do not exist, and about a start that does not match the
+    rule.
+    """
 
     meaning: RuleSummary
     sentence: str
@@ -54,7 +58,7 @@ class DatesAhead:
 
 
 def dates_ahead(timing: Timing, country: str | None, now: Instant, *, may_skip: bool) -> DatesAhead:
-    """The preview of a timing. Raises RuleRefused. ``country``: whose holidays are named; None for nobody's."""
+    """The preview of a timing. Holidays of ``country`` are named; None means no holidays. Raises RuleRefused."""
     meaning = summary_of(timing, now, PREVIEWED)
     pattern = timing.pattern
     taking_place = [(one.original, one.starts) for one in meaning.dates]
@@ -83,9 +87,9 @@ def dates_ahead(timing: Timing, country: str | None, now: Instant, *, may_skip: 
 
 
 def _skipped(pattern: Pattern, meaning: RuleSummary, now: Instant) -> list[datetime]:
-    """Skipped dates among those that are shown."""
+    """The skipped dates within the range that is shown."""
     zone = pattern.zone_name or "UTC"
-    # Behind the last one shown there may be more, which are not shown either.
+    # There may be more skipped dates after the last date shown. They are not shown either.
     last = meaning.dates[-1].original if len(meaning.dates) == PREVIEWED else None
     return [
         at
@@ -95,7 +99,7 @@ def _skipped(pattern: Pattern, meaning: RuleSummary, now: Instant) -> list[datet
 
 
 def _sentence(pattern: Pattern, meaning: RuleSummary) -> str:
-    """``Every second Thursday at 19:00, 10 dates, the last on 4 March 2027``; skipped dates do not count."""
+    """``Every second Thursday at 19:00, 10 dates, the last on 4 March 2027``. Skipped dates are not counted."""
     assert pattern.rule is not None  # noqa: S101  # forms have rules only
     endless = replace(pattern.rule, count=None, until=None)
     repeats = describe(replace(pattern, rule=endless, left_out=()))

@@ -1,4 +1,6 @@
-"""Single dates of a series, for its host: cancel, reinstate, remove, add; consequences are shown before confirmation."""
+"""Single dates of a series, for its host: cancel, reinstate, remove, add. The page shows the consequences before
+confirmation.
+"""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -31,16 +33,16 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# Dates listed individually; a range reaches further.
+# Maximum number of dates listed individually. A range can include later ones.
 OFFERED = 30
-# Further ones are collapsed.
+# Dates beyond this number are collapsed.
 _LISTED = 12
 
 _DATE = "date_"
 
 
 class DateAction(StrEnum):
-    """What can be done to selected dates."""
+    """What can be done with selected dates."""
 
     CANCEL = "cancel"
     REINSTATE = "reinstate"
@@ -49,7 +51,7 @@ class DateAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DateChoice:
-    """One selectable date. ``answers``: attendance as text; ``chips``: pairs of text and tone."""
+    """One selectable date. ``answers`` is the attendance as text. ``chips`` are pairs of text and tone."""
 
     field: str
     name: str
@@ -76,7 +78,7 @@ async def show(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """Show the consequences first; carry out after confirmation."""
+    """Show the consequences first, and carry out the action after confirmation."""
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_managed(tx, caller_of(request), _slug(request))
@@ -85,7 +87,7 @@ async def change(request: Request) -> Response:
             reason = check_reason(typed.get("reason", ""))
         except InvalidForm as wrong:
             return await _page(request, tx, typed_again(typed, wrong), status=400)
-        # By now a range may include other dates than those shown.
+        # A range may now include different dates from those that were shown.
         if not typed.get("confirmed") or typed.get("meant", _digest(names)) != _digest(names):
             return await _confirm(request, tx, series, act, names, typed)
         notifies = not typed.get("is_silent")
@@ -124,7 +126,7 @@ async def undo(request: Request) -> Response:
 
 
 async def publish(request: Request) -> Response:
-    """The owner approves co-hosts' changes: publish them to the owner's repository."""
+    """Approve co-hosts' changes, for the owner: publish them to the owner's repository."""
     async with database_of(request).transaction() as tx:
         series = await record_settings.agree(tx, caller_of(request), _slug(request))
     return go(_path(series), flash="series_agreed")
@@ -162,7 +164,7 @@ _CONFIRMATIONS = {
 
 
 async def _chosen(tx: Transaction, series: Series, typed: Mapping[str, str]) -> tuple[DateAction, list[str]]:
-    """The action and the selected dates: ticked ones, and a range. Raises InvalidForm."""
+    """The action and the selected dates: those that are ticked, and a range. Raises InvalidForm."""
     wish = typed.get("act", "")
     if wish not in set(DateAction):
         raise InvalidForm({"dates": SeriesReason.ACTION_NEEDED})
@@ -188,7 +190,7 @@ async def _confirm(
 ) -> Response:
     heading, lead, button = _CONFIRMATIONS[act]
     effect = await impact.impact_of_action(tx, series, await date_queries.named(tx, series.id, names), _HEARD_AS[act])
-    # Carry a range by its ends: its dates could exceed the number of form fields.
+    # A range is passed on as its two ends, because listing its dates could exceed the number of form fields.
     fields = {name: "yes" for name in typed if name.startswith(_DATE)}
     fields |= {name: typed[name] for name in ("first", "last") if typed.get(name)}
     context = {
@@ -243,7 +245,7 @@ def _offered(series: Series, line: AgendaOccurrence, now: Instant) -> DateChoice
 
 
 def _answers(line: AgendaOccurrence) -> str:
-    """``8 of 8 going, 2 waiting``; a date without RSVPs shows its capacity."""
+    """``8 of 8 going, 2 waiting``. A date without RSVPs shows its capacity."""
     counts, places = line.counts, line.details.content.capacity
     found = []
     if places is not None:
@@ -260,7 +262,7 @@ def _answers(line: AgendaOccurrence) -> str:
 
 
 def _chips(line: AgendaOccurrence) -> list[tuple[str, str]]:
-    """What differs from the other dates."""
+    """How the date differs from the other dates."""
     found = []
     if line.is_cancelled:
         found.append((gettext("Cancelled"), "warn"))

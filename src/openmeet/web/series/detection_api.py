@@ -1,4 +1,4 @@
-"""Series detected among the caller's single events, as JSON, and the caller's decision."""
+"""Series detected among the caller's single events, as JSON, and the caller's decision about them."""
 
 from typing import Literal
 
@@ -24,13 +24,13 @@ State = Literal["suggested", "linked", "accepted", "refused"]
 
 
 class DetectedSeriesOutput(msgspec.Struct, rename="camel"):
-    """Single events that look like dates of one series. ``confidencePercent``: confidence; ``exdates``: dates of the
-    rule without an event.
+    """Single events that look like dates of one series. ``confidencePercent`` says how likely that is. ``exdates`` are
+    dates of the rule that have no event.
 
     ``rule`` is empty if the records themselves name one series and no rule fits its dates.
 
-    ``state``: ``linked`` ones are already shown together, ``suggested`` ones are not; neither materializes dates before
-    the author accepts. ``slug``: of the series, if there is one.
+    ``state`` is ``linked`` if the events are already shown together, and ``suggested`` if not. No further dates are
+    created before the author accepts. ``slug`` is the slug of the series, if there is one.
     """
 
     id: str
@@ -46,17 +46,17 @@ class DetectedSeriesOutput(msgspec.Struct, rename="camel"):
 
 
 class FoundList(msgspec.Struct, rename="camel"):
-    """Detected series, highest confidence first; ``cursor`` is null on the last page."""
+    """Detected series, highest confidence first. ``cursor`` is null on the last page."""
 
     found: list[DetectedSeriesOutput]
     cursor: str | None = None
 
 
 class FoundAnswer(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``accept``: make a series with this rule. ``refuse``: keep single events, and do not ask again.
+    """``accept`` creates a series with this rule. ``refuse`` keeps single events, and the question is not asked again.
 
-    ``undo``: revert the decision, even if the series was split since; dates with RSVPs stay, and parts that have
-    another host.
+    ``undo`` reverts the decision, even if the series was split since. Dates with RSVPs stay, and so do parts that now
+    have another host.
     """
 
     answer: Literal["accept", "refuse", "undo"]

@@ -1,4 +1,4 @@
-"""Series detected among one's single events: accept, refuse, or undo either."""
+"""Series detected among a user's single events: accept or refuse one, or undo that decision."""
 
 from collections.abc import Sequence
 from urllib.parse import quote
@@ -20,11 +20,11 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# Dates listed on the page; the others are counted.
+# Maximum number of dates listed on the page. Further ones are counted.
 SHOWN = 6
 _NEXT = 3
 
-# By whether dates with RSVPs stay, and whether a part stays that has another host.
+# Keys: whether dates with RSVPs stay, and whether a part that has another host stays.
 _FLASH_OF_UNDO = {
     (False, False): "detection_undone",
     (True, False): "detection_undone_answered",

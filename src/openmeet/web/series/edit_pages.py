@@ -1,4 +1,4 @@
-"""Edit a series: first the changes, then their scope, with the consequences of each scope."""
+"""Edit a series: the user first makes the changes, then chooses their scope. The consequences of each scope are shown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -41,13 +41,15 @@ from openmeet.web.site.tenant_routing import database_of
 _CHANGED_MEANWHILE = SeriesReason.CHANGED_WHILE_OPEN
 
 
-# New dates listed by name.
+# Maximum number of new dates listed by name.
 _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeOption:
-    """One scope ("this", "following", "all") with its counts, or why it is unavailable. ``dates``: how many change."""
+    """One scope ("this", "following", "all") with its counts, or the reason why it is unavailable. ``dates`` is the
+    number of dates that change.
+    """
 
     value: str
     words: LazyText
@@ -88,14 +90,14 @@ async def show_edit(request: Request) -> Response:
 
 
 async def save(request: Request) -> Response:
-    """Submit the edit, then again with its scope. Each time the plan is computed from the current state."""
+    """Submit the edit, then submit it again with its scope. The plan is computed from the current state each time."""
     caller = caller_of(request)
     typed = place_field.read(request, await read_form(request))
     shown = {**values_of(submission_of(typed)), **typed}
     place = place_field.NOT_ASKED
     if place_field.is_asked(typed):
         shown, place = await place_field.answered(request, shown)
-    # Before the series is locked, because the lock must not wait for a worker process.
+    # Done before the series is locked, because nobody should wait for that lock while a worker process computes.
     repeats = await recurrence_preview.asked(request, shown, may_skip=False)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller, _slug(request))
@@ -150,7 +152,7 @@ async def _ask_scope(
     status: int = 200,
 ) -> Response:
     reaches, single_changes, notified, mailed = [], 0, 0, 0
-    # Once for all scopes: a long series has thousands.
+    # Read once for all scopes, because a long series has thousands of dates.
     stored: Sequence[StoredOccurrence] = await date_queries.stored(tx, series.id)
     for scope in EditScope:
         if scope is EditScope.THIS and edit.rewritten is not None:
@@ -200,7 +202,7 @@ async def _plan(
     *,
     drops: bool,
 ) -> tuple[EditPlan, Sequence[StoredOccurrence]]:
-    """The plan, and the stored dates, which may have become one more."""
+    """The plan and the stored dates. If the edited date was not stored yet, it is stored first."""
     assert edit.date is not None  # noqa: S101  # the form carries it
     if scope is EditScope.THIS and not any(_is_named(held, edit.date) for held in stored):
         await materialize.vivify(tx, series, edit.date)
@@ -215,12 +217,12 @@ def _is_named(held: StoredOccurrence, name: str) -> bool:
 
 
 def _edit(typed: Mapping[str, str], series: Series, before: Details, event: Event | None) -> Edit:
-    """The form's changes. Raises InvalidForm."""
+    """The changes made in the form. Raises InvalidForm."""
     known = values_of_event(before)
     submitted = values_of(submission_of(typed))
     typed_changes = {name: text for name, text in submitted.items() if name in typed and _plain(text) != known[name]}
     if "starts" in typed_changes:
-        # A form sends both times: an unchanged end is meant as a time, not as a duration.
+        # A form always sends both times, so an unchanged end is meant as a time and not as a duration.
         typed_changes.setdefault("ends", submitted["ends"])
     try:
         details, changed = (
@@ -243,7 +245,7 @@ def _plain(text: str) -> str:
 
 
 def _differences(series: Series, edit: Edit, before: Details) -> list[EditDifference]:
-    """The changed fields with old and new values."""
+    """The changed fields, with their old and new values."""
     found = []
     if edit.details is not None:
         old, new = values_of_event(before), values_of_event(edit.details)
@@ -254,7 +256,7 @@ def _differences(series: Series, edit: Edit, before: Details) -> list[EditDiffer
         ]
     if edit.rewritten is not None:
         pattern = series.timing.pattern
-        # Excluded and added dates are no form fields.
+        # Excluded and added dates are not form fields.
         plain = replace(pattern, left_out=(), added=())
         after = describe(replace(plain, rule=edit.rewritten.rule))
         found.append(EditDifference(recurrence_form.LABELS["repeats"], describe(plain), after))
@@ -313,7 +315,7 @@ def _counted(counted: EditConsequences) -> str:
 
 
 def _notified_words(counted: EditConsequences) -> str:
-    """``5 people notified, 2 by mail``: of those who are notified."""
+    """``5 people notified, 2 by e-mail``. The second number is part of the first."""
     if not counted.people_mailed:
         return ngettext(
             "%(number)s person notified, none by e-mail",
@@ -353,7 +355,7 @@ def _form(
 
 
 async def _date(request: Request, reader: Reader, series: Series) -> str:
-    """The edited date: the one in the URL, else the next one."""
+    """The date to edit: the one in the URL, or else the next one."""
     name = request.query_params.get("date", "")
     if name:
         return checked_name(name)

@@ -1,9 +1,9 @@
-"""A series as a feed, and as a calendar file: one event with its rule, and one more per date that differs or is
+"""A series as a feed and as a calendar file: one event with its rule, plus one event for each date that differs or is
 cancelled.
 
-Subscribers continue after a split: "this and following" edits make a new series, and the older file includes it under
-its own UID. Subscribers of both get each date once. Join links are in no feed, because subscriptions last. The output
-is deterministic, so its ETag holds.
+Subscriptions survive a split: an edit of "this and following" creates a new series, and the older file includes it
+under the new series' own UID. People who subscribe to both get each date once. Join links are never included, because
+subscriptions last. The output is deterministic, so the ETag of an unchanged file stays the same.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -33,13 +33,15 @@ from openmeet.recurrence.split import behind
 from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.web.events.feeds import Feed
 
-# Dates stay in the file this long after they are over: calendars keep what they have read.
+# How long dates stay in the file after they are over. Calendar programs keep what they have read.
 PAST = 366 * DAY
 
 
 @dataclass(frozen=True, slots=True)
 class WholeSeries:
-    """``stored``: dates that begin, or that the rule names, since ``begins``. ``seen``: those that the reader may see."""
+    """A series with its stored dates. ``stored`` has the dates whose start, or whose start according to the rule, is
+    after ``begins``. ``seen`` are those that the reader may see.
+    """
 
     series: Series
     stored: Sequence[Event]
@@ -48,7 +50,7 @@ class WholeSeries:
 
     @classmethod
     def of(cls, series: Series, dates: Sequence[tuple[Event, bool]], begins: Instant) -> "WholeSeries":
-        """From its dates, each with whether the reader may see it."""
+        """Build it from dates, each with whether the reader may see it."""
         return cls(series, [one for one, _ in dates], frozenset(one.id for one, is_seen in dates if is_seen), begins)
 
     @property
@@ -63,10 +65,10 @@ def calendar_of(
     now: Instant,
     public_url: str,
 ) -> bytes:
-    """The file of the first series and those split off it, with all stored dates. Deleted ones are needed to exclude
-    them.
+    """The file of the first series and of those split off it. Pass all stored dates; deleted ones are needed to exclude
+    them from the rule.
 
-    ``numbers``: SEQUENCE numbers from ``calendar_uids``.
+    ``numbers`` are the SEQUENCE numbers from ``calendar_uids``.
     """
     found = [entry for series, stored in parts for entry in entries(series, stored, numbers, now, public_url)]
     page = f"{public_url}/series/{quote(parts[0][0].slug)}"
@@ -83,12 +85,12 @@ def entries(
     seen: Collection[EventId] | None = None,
     begins: Instant | None = None,
 ) -> list[WrittenEvent]:
-    """The series with its rule, its revision as SEQUENCE, and each date that differs or is cancelled; nothing of hidden
-    dates.
+    """The series with its rule and its revision as SEQUENCE, and each date that differs or is cancelled. Hidden dates
+    reveal nothing.
 
-    ``seen``: the dates that the reader may see; None: those that are not private. ``stored`` must have every other
-    stored date, also past ones, because the rule would show them. ``begins``: the file omits everything before it, also
-    from the rule, and ``stored`` is complete since.
+    ``seen`` are the dates that the reader may see. None means all that are not private. ``stored`` must contain every
+    other stored date too, including past ones, because the rule would show them otherwise. With ``begins``, the file
+    omits everything before that instant, including dates of the rule, and ``stored`` must be complete from then on.
     """
     seen = {event.id for event in stored if event.visibility is not Visibility.PRIVATE} if seen is None else seen
     listed = [event for event in stored if not event.is_gone and event.id in seen]
@@ -104,14 +106,14 @@ def entries(
         first = expansion.following(replace(pattern, left_out=()), begins, 1)
         if not first and not names:
             return []
-        # If the rule has no date left, only dates moved to a later time remain.
+        # If the rule has no dates left, only dates that were moved to a later time remain.
         pattern = behind(pattern, first[0].original if first else min(names))
         hidden += [event for event in listed if _original(event) not in names]
     if series.status is not SeriesStatus.ACTIVE:
         if not names:
             return []
         pattern = _stored_only(pattern, names, now)
-    # Add a date that is no longer in the rule: an override without a rule date would not be shown.
+    # Add dates that are no longer in the rule. Calendar programs do not show an override without a date to override.
     foreign = {name for name in names if not expansion.is_date_of(pattern, name)}
     whole = replace(
         pattern,
@@ -132,7 +134,7 @@ def entries(
         mode=content.mode,
         coordinates=geo_of(_place(content)),
         url=f"{public_url}/series/{quote(series.slug)}",
-        # Past and reinstated dates are not cancelled with the series; cancelled dates have their own component.
+        # Past and reinstated dates are not cancelled along with the series. Cancelled dates have their own component.
         is_cancelled=series.status is SeriesStatus.CANCELLED and all(event.is_cancelled for event in shown),
         comment=series.status_reason if series.status is SeriesStatus.CANCELLED else "",
         sequence=series.revision,
@@ -147,7 +149,7 @@ def entries(
 
 
 def entries_of(one: WholeSeries, numbers: Mapping[EventId, int], now: Instant, public_url: str) -> list[WrittenEvent]:
-    """``entries`` for a file of several series: empty if all is long over, or hidden from the reader."""
+    """``entries`` for a file with several series. Empty if all dates ended long ago or are hidden from the reader."""
     found = entries(one.series, one.stored, numbers, now, public_url, seen=one.seen, begins=one.begins)
     if len(found) != 1 or expansion.following(found[0].pattern, Instant(now - PAST), 1):
         return found
@@ -155,11 +157,11 @@ def entries_of(one: WholeSeries, numbers: Mapping[EventId, int], now: Instant, p
 
 
 def _stored_only(pattern: Pattern, names: set[datetime], now: Instant) -> Pattern:
-    """The pattern of a series that materializes no dates: only its stored ones."""
+    """A pattern that matches only the stored dates, for a series that creates no further ones."""
     first, *others = sorted(names)
     last = max(names)
     if pattern.start > last:
-        # Its rule begins after all of them, with an excluded date.
+        # All stored dates are before the start of the rule, so write them without the rule.
         return replace(pattern, start=first, rule=None, left_out=(), added=tuple(others))
     whole = replace(pattern, left_out=(), added=())
     by_rule = [name for name in names if expansion.is_date_of(whole, name)]
@@ -177,13 +179,15 @@ def _stored_only(pattern: Pattern, names: set[datetime], now: Instant) -> Patter
 
 
 def feed_of(series: Series, public_url: str, kind: str, since: Instant) -> Feed:
-    """The feed, as ``kind``: ``atom`` or ``json``. ``since``: the last change of the series or of one split off it."""
+    """The feed as ``kind``: ``atom`` or ``json``. ``since`` is the last change of the series or of one split off it."""
     address = f"{public_url}/series/{quote(series.slug)}"
     return Feed(series.content.title, f"urn:uuid:{series.id}", address, f"{address}.{kind}", since)
 
 
 def may_be_read(series: Series, *, is_host: bool) -> bool:
-    """Whether a caller may read the feed of a series. Of a private one only the host may: calendar programs have no session."""
+    """Whether a caller may read the feed of a series. Only the host may read that of a private series, because calendar
+    programs have no session.
+    """
     return is_host or series.visibility is not Visibility.PRIVATE
 
 
@@ -222,26 +226,26 @@ def _original(event: Event) -> datetime:
 
 
 def _place(content: Content) -> Venue:
-    """The place, as far as it is public."""
+    """The public part of the place."""
     return NOWHERE if content.mode is Mode.ONLINE else public_place(content.venue, content.place_audience)
 
 
-# Limits per file; beyond them, past dates are left out first, and then whole series.
+# Limits per file. If they are exceeded, past dates are left out first, and then whole series.
 MOST_SERIES: Final = 200
 MOST_DATES: Final = 5_000
-# A date that has begun is shown for a day, even if the past is left out.
+# A date that has started is shown for one more day even if the past is left out.
 _RECENT: Final = DAY
-# A date may be at another time than its name, in a zone ahead of UTC.
+# Tolerance between a date's name, which is a local time, and its actual start.
 _MARGIN: Final = timedelta(days=2)
 
-# SQL condition for the events that the reader may see, by table name.
+# Given a table name, the SQL condition for events that the reader may see.
 Seen = Callable[[str], str]
 
 
 async def candidates(
     reader: Reader, column: Literal["group_id", "user_id"], owner: str, seen: Seen, values: Mapping[str, object]
 ) -> list[Series]:
-    """Series that were not deleted; those with the next visible date first, then the newest."""
+    """Series that were not deleted. Those with a coming visible date are first, then the newest."""
     rows = await reader.fetch(
         f"select {COLUMNS} from event_series where event_series.{column} = :owner and deleted_at is null"
         f" order by case when exists (select 1 from events e where e.series_id = event_series.id and e.over_at > :now and {seen('e')})"
@@ -257,7 +261,9 @@ async def candidates(
 async def gathered(
     reader: Reader, series: Sequence[Series], since: Instant, seen: Seen, values: Mapping[str, object]
 ) -> list[WholeSeries]:
-    """The series that fit into the file, with their dates from ``since`` on, or from now on; two or three statements."""
+    """The series that fit into the file, with their dates from ``since`` onward, or only recent and coming ones if
+    those do not fit. Runs three statements at most.
+    """
     recent = Instant(reader.now - _RECENT)
     counts = await _counts(reader, series, since, recent)
     left = MOST_DATES
@@ -280,7 +286,7 @@ async def gathered(
 async def _counts(
     reader: Reader, series: Sequence[Series], since: Instant, recent: Instant
 ) -> dict[str, tuple[int, int]]:
-    """The number of dates per series, with and without its past."""
+    """The number of dates of each series, with and without its past."""
     if not series:
         return {}
     rows = await reader.fetch(
@@ -296,7 +302,7 @@ async def _counts(
 async def _dates(
     reader: Reader, series_ids: Sequence[str], since: Instant, seen: Seen, values: Mapping[str, object]
 ) -> list[tuple[Event, bool]]:
-    """All stored dates since then, by series and start, and whether the reader may see each."""
+    """All stored dates after ``since``, ordered by series and start, each with whether the reader may see it."""
     rows = await reader.fetch(
         f"select {columns_of('e')}, case when {seen('e')} then 1 else 0 end as is_seen from events e"
         f" where e.series_id in :ids and {_since('since')} order by e.series_id, e.starts_at, e.id",
@@ -308,7 +314,7 @@ async def _dates(
 
 
 def _since(name: str) -> str:
-    """A date that begins, or whose name lies, after that."""
+    """SQL condition: the date starts after this instant, or its name is not before that day."""
     return f"(e.starts_at > :{name} or e.original_date >= :{name}_day)"
 
 

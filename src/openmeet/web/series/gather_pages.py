@@ -1,4 +1,4 @@
-"""Add existing events to a series, on pages: one starts a new series, or joins an existing one."""
+"""Pages that turn existing events into dates of a series: an event starts a new series, or joins an existing one."""
 
 from urllib.parse import quote
 
@@ -25,7 +25,7 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# Own events offered for selection, the next ones first.
+# Maximum number of the host's own events offered, soonest first.
 OFFERED = 50
 
 
@@ -44,7 +44,7 @@ async def show_repeat(request: Request) -> Response:
 
 
 async def repeat(request: Request) -> Response:
-    """The event becomes the first date of a series; its URL and RSVPs stay."""
+    """Make the event the first date of a series. Its URL and RSVPs stay."""
     event = await _own(request)
     typed = await read_form(request)
     if skipped_dates.is_pressed(typed):

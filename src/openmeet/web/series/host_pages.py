@@ -1,4 +1,4 @@
-"""Actions on a series' page: follow, RSVP to all dates; for its host: cancel, pause, resume, delete."""
+"""Actions on a series' page: follow, RSVP to all dates. For its host also: cancel, pause, resume, delete."""
 
 from urllib.parse import quote
 
@@ -22,7 +22,7 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# Dates listed individually on the cancellation page.
+# Maximum number of dates listed individually on the cancellation page.
 OFFERED = 20
 
 _DATE = "date_"
@@ -56,7 +56,9 @@ async def follow(request: Request) -> Response:
 
 
 async def answer_all(request: Request) -> Response:
-    """RSVP to all coming and new dates, or withdraw; dates with limited capacity only if ticked."""
+    """RSVP to all coming and new dates, or withdraw. Dates with limited capacity are included only if their box is
+    ticked.
+    """
     caller, slug = caller_of(request), _slug(request)
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
@@ -140,7 +142,7 @@ async def delete(request: Request) -> Response:
 
 async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> Response:
     series = await _own(request)
-    # Read only, before any change: counting recipients must not block writers.
+    # Uses a reader, before any change, because counting recipients must not block writers.
     async with database_of(request).reader() as reader:
         coming = await agenda.coming(reader, series, caller_of(request).user_id, limit=OFFERED)
         planned = [one for one in await date_queries.coming(reader, series.id) if not one.event.is_cancelled]
@@ -175,7 +177,7 @@ async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> R
 
 
 async def _own(request: Request) -> Series:
-    """The caller's series."""
+    """The series, which the caller must own."""
     async with database_of(request).reader() as reader:
         return await agenda.find_for_host(reader, _slug(request), caller_of(request).user_id)
 

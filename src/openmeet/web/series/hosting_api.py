@@ -61,7 +61,7 @@ async def edit(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await to_change(request, tx)
         found = await _plan(tx, series, body)
-        # Counted before the change: afterwards nothing differs any more.
+        # Counted before the change, because afterwards nothing differs any more.
         done = await present.consequences(tx, series, found)
         after = await actions.apply(tx, series, found, notifies=not body.is_silent)
         shown = await present.shown(tx, after, after.owner_id, services(request).settings.public_url)
@@ -167,7 +167,7 @@ async def to_change(request: Request, tx: Transaction) -> Series:
 
 
 async def _plan(tx: Transaction, series: Series, body: EditInput) -> EditPlan:
-    """The plan for the request, computed from the current state under the series' lock."""
+    """The plan for the request, computed from the current state while the series is locked."""
     event = before = None
     name = None if body.original_date is None else checked_name(body.original_date)
     if name is not None:
@@ -178,7 +178,7 @@ async def _plan(tx: Transaction, series: Series, body: EditInput) -> EditPlan:
         before = series_details_at(series, name) if event is None else details_in(event)
         _require_expected_revision(body, None if event is None else event.revision)
     elif EditScope(body.scope) is EditScope.ALL:
-        # Changes to all dates refer to the first date, unless another was edited.
+        # Changes to all dates are relative to the first date, unless another date was edited.
         before = series_details_at(series, original_text(series.timing.pattern.start))
     edit_wanted = parse.edit_of(body, before, event, series.timing.pattern)
     parse.check_moved(body, edit_wanted, before, tx.now)
@@ -193,7 +193,7 @@ def _require_expected_revision(body: EditInput, revision: int | None) -> None:
 async def named(
     tx: Transaction, series: Series, dates: Sequence[str] | None, first: str | None, last: str | None
 ) -> list[str] | None:
-    """The dates of a request; None for the whole series. A range includes computed dates."""
+    """The dates that a request names. None means the whole series. A range includes dates that are not stored yet."""
     if dates is not None and (first is not None or last is not None):
         raise InvalidInput("dates", SeriesReason.DATES_OR_RANGE)
     if dates is not None:
@@ -209,7 +209,7 @@ async def named(
 
 
 def few(names: Sequence[str]) -> list[str]:
-    """Names of single dates, deduplicated. Raises InvalidInput."""
+    """The names of single dates, without duplicates. Raises InvalidInput."""
     if not names or len(names) > agenda.MOST_IN_RANGE:
         raise InvalidInput("dates", SeriesReason.DATES_OUT_OF_RANGE, most=agenda.MOST_IN_RANGE)
     return [checked_name(name) for name in dict.fromkeys(names)]

@@ -1,4 +1,4 @@
-"""The impact of an action on a series, as JSON: cancel, pause, remove dates, delete. Nothing is saved."""
+"""Impact of an action on a series, as JSON: cancel, pause, remove dates, delete. Nothing is saved."""
 
 from dataclasses import asdict
 
@@ -24,10 +24,12 @@ _FAILURES = (403, 404, 412, 422)
 
 
 class ActPlanned(msgspec.Struct, rename="camel"):
-    """The impact. ``dates``: affected ones, including computed ones that are named.
+    """The impact. ``dates`` is the number of affected dates, including dates that the request names but that are not
+    stored yet.
 
-    ``answers``: RSVPs to them; ``singleChanges``: how many of them override the series. ``peopleTold`` are notified,
-    unless the host turns that off; ``peopleMailed`` of them by e-mail, at once or in a digest.
+    ``answers`` is the number of RSVPs to them, and ``singleChanges`` the number of dates that override the series.
+    ``peopleTold`` are notified unless the host turns that off. ``peopleMailed`` of them get an e-mail, at once or in a
+    digest.
     """
 
     dates: int
@@ -79,7 +81,7 @@ async def plan_deletion(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await own(request, tx)
         if wish == "true":
-            # Nobody is notified: the dates they answered take place.
+            # Nobody is notified, because the dates that they answered still take place.
             return _shown(series, SeriesImpact(0, 0, 0, 0, 0))
         return _shown(
             series,

@@ -1,4 +1,4 @@
-"""Public series with a coming date, made here or in other apps: list by next date, and search."""
+"""Public series that have a coming date, from this site or other apps: a list ordered by next date, and a search."""
 
 from urllib.parse import urlencode
 

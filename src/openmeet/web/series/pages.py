@@ -1,4 +1,4 @@
-"""A series' page, its calendar file and feeds, and the URLs of dates that are not materialized yet."""
+"""Page of a series, its calendar file and feeds, and the URLs of dates that are not stored yet."""
 
 from urllib.parse import quote
 
@@ -151,7 +151,7 @@ async def show_series(request: Request) -> Response:
         "can_end": can_end,
         "badges": shown_badges[0],
         "kept_back": kept_back,
-        # Detected among single events, and not confirmed by their author.
+        # Detected among single events and not confirmed by their author.
         "is_inferred": series.is_read_only and series.record_uri is None,
         "labelled": labelled,
         "asks_to_publish": asks_to_publish,
@@ -166,7 +166,7 @@ async def show_series(request: Request) -> Response:
 
 
 async def _viewer(reader: Reader, request: Request) -> UserId | None:
-    """Who looks; nobody, if a host asks to see the page as a stranger."""
+    """The viewer, or None if a host asks to see the page as a stranger."""
     caller = caller_or_none(request)
     if caller is not None and viewing_as.asked(request) is OtherViewer.STRANGER:
         series = await queries.by_slug(reader, _slug(request))
@@ -177,7 +177,7 @@ async def _viewer(reader: Reader, request: Request) -> UserId | None:
 
 
 async def _group(reader: Reader, series: Series, viewer: UserId | None) -> Group | None:
-    """Its group, if the viewer may see it."""
+    """The group of the series, if the viewer may see it."""
     if series.group is None:
         return None
     group = await groups.by_id(reader, series.group.id)
@@ -186,7 +186,7 @@ async def _group(reader: Reader, series: Series, viewer: UserId | None) -> Group
 
 
 async def _kept_back(reader: Reader, series: Series) -> ModerationStatus | None:
-    """Its moderation status, for its hosts, if moderation hides it from others."""
+    """The series' moderation status, for its hosts, if moderation hides the series from others."""
     if not series.is_hidden:
         return None
     named = [one for one in (series.id, series.group.id if series.group else None, series.owner_id) if one is not None]
@@ -197,7 +197,7 @@ async def _kept_back(reader: Reader, series: Series) -> ModerationStatus | None:
 
 
 async def _asks_to_publish(reader: Reader, request: Request, series: Series, viewer: UserId | None) -> bool:
-    """Whether its host has not yet decided about publishing."""
+    """Whether the host has not decided about publishing yet."""
     if viewer != series.owner_id or series.visibility is not Visibility.PUBLIC or series.is_read_only:
         return False
     is_on = series.status is not SeriesStatus.CANCELLED and services(request).asks_to_publish
@@ -205,13 +205,13 @@ async def _asks_to_publish(reader: Reader, request: Request, series: Series, vie
 
 
 async def _waits_for_its_owner(reader: Reader, series: Series) -> bool:
-    """Whether the owner's repository has, or would have, an older version than a co-host's edit."""
+    """Whether the owner's repository has, or would have, a version without a co-host's edit."""
     is_out = reach(series.content.visibility, series.group, series.record) is not PublishLevel.NOTHING
     return series.needs_author_approval and is_out and (await consent(reader, series.owner_id)).is_given
 
 
 async def open_date(request: Request) -> Response:
-    """The page of a date. Opening it materializes the date: the documented exception to "GET writes nothing"."""
+    """The page of a date. Opening it stores the date, which is the documented exception to "GET writes nothing"."""
     caller = caller_or_none(request)
     name = checked_name(request.path_params["original_date"])
     async with database_of(request).transaction() as tx:
@@ -234,7 +234,7 @@ async def serve_calendar(request: Request) -> Response:
         ]
         numbers = await sequences(reader, [event.id for _, stored in parts for event in stored])
         file = series_feed.calendar_of(parts, numbers, reader.now, services(request).settings.public_url)
-        # When a private date changed is not disclosed.
+        # Do not disclose when a private date was changed.
         listed = [event for _, stored in parts for event in stored if event.visibility is not Visibility.PRIVATE]
         changed = feeds.changed_at(listed, reader.now, max(one.updated_at for one, _ in parts))
     return feeds.served(
@@ -251,7 +251,7 @@ async def serve_json(request: Request) -> Response:
 
 
 async def _news(request: Request, kind: str) -> Response:
-    """The next stored dates; computed ones have no news yet. Always the public view."""
+    """The next stored dates, always in the public view. Dates that are not stored yet have nothing to report."""
     async with database_of(request).reader() as reader:
         series = await agenda.visible(reader, _slug(request), None)
         parts = await splits.with_continuations(reader, series, None)
@@ -270,7 +270,7 @@ def _slug(request: Request) -> SeriesSlug:
 
 
 def _start(request: Request, series: Series) -> Instant | None:
-    """The start of a page of later dates; None for the next ones."""
+    """The instant at which a page of later dates starts. None for the next dates."""
     text = request.query_params.get("from", "")
     if not text:
         return None

@@ -1,4 +1,4 @@
-"""Parse series input (JSON or form); errors name the fields that were sent. Pure."""
+"""Parse series input from JSON or a form. Errors use the field names that the client sent. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ from openmeet.recurrence.rule import Rule, parse_rule
 from openmeet.recurrence.structured import from_json
 from openmeet.web.series.schemas import EditInput, RuleInput, SeriesInput, TimingInput
 
-# Form field names and their API names.
+# Maps names of form fields to their names in the API.
 NAMES = {
     "starts": "startsLocal",
     "ends": "endsLocal",
@@ -42,7 +42,7 @@ _TIMES = {"starts_local": "starts", "ends_local": "ends", "time_zone": "time_zon
 
 
 def rule_of(wanted: RuleInput) -> Rule | None:
-    """Parse a recurrence rule given as RFC 5545 text or as an object; None for none. Raises RuleRefused."""
+    """Parse a recurrence rule given as RFC 5545 text or as an object. None if there is none. Raises RuleRefused."""
     match wanted:
         case None:
             return None
@@ -53,10 +53,10 @@ def rule_of(wanted: RuleInput) -> Rule | None:
 
 
 def dates_in(texts: Sequence[str], zone: str, field: str) -> list[datetime]:
-    """Dates as wall-clock time in the series' zone. Raises RuleRefused naming ``field``."""
+    """Dates as wall-clock times in the time zone of the series. Raises RuleRefused, which names ``field``."""
     try:
         if len(set(texts)) > MAX_DATES:
-            # Checked before any date is parsed, so that a list of any length is refused fast.
+            # Checked before any date is parsed, so that a very long list is refused quickly.
             raise RuleRefused(RuleErrorCode.TOO_MANY_DATES, "", RecurrenceReason.TOO_MANY_DATES, most=MAX_DATES)  # noqa: TRY301  # named below
         return [parse_date(text, zone) for text in texts]
     except RuleRefused as wrong:
@@ -95,7 +95,7 @@ def untitled(wanted: TimingInput) -> SeriesInput:
 
 
 def first_of(wanted: SeriesInput) -> Details:
-    """The first date's content, validated by the rules of events. Raises InvalidForm."""
+    """The content of the first date, validated by the rules for events. Raises InvalidForm."""
     return _checked(
         Submission(
             starts=wanted.starts_local,
@@ -108,9 +108,9 @@ def first_of(wanted: SeriesInput) -> Details:
 
 
 def whole_of(wanted: SeriesInput) -> tuple[Details, Timing]:
-    """The first date's content, and the timing.
+    """The content of the first date, and the timing.
 
-    Raises InvalidForm with all errors, and RuleRefused if only the rule or a date is invalid.
+    Raises InvalidForm with all errors, or RuleRefused if only the rule or a date is invalid.
     """
     try:
         first = first_of(wanted)
@@ -120,7 +120,9 @@ def whole_of(wanted: SeriesInput) -> tuple[Details, Timing]:
 
 
 def _wrong_in_dates(wanted: SeriesInput, known: Mapping[str, Why]) -> dict[str, Why]:
-    """Errors in rule and dates while other fields are invalid, too: without a zone no date can be parsed."""
+    """Errors in the rule and dates, to be reported with those of other fields. Without a valid time zone no date can be
+    parsed, so dates are skipped then.
+    """
     found: dict[str, Why] = {}
     reads: list[Callable[[], object]] = [lambda: rule_of(wanted.recurrence)]
     if "timeZone" not in known:
@@ -137,7 +139,7 @@ def _wrong_in_dates(wanted: SeriesInput, known: Mapping[str, Why]) -> dict[str, 
 
 
 def edit_of(wanted: EditInput, before: Details | None, event: Event | None, known: Pattern) -> Edit:
-    """The requested edit of a date with content ``before``. ``event``: that date if it is stored.
+    """The requested edit of a date whose content is ``before``. ``event`` is that date, if it is stored.
 
     Raises InvalidForm and RuleRefused.
     """
@@ -157,9 +159,10 @@ def edit_of(wanted: EditInput, before: Details | None, event: Event | None, know
 
 
 def changed_details(typed: Mapping[str, str], before: Details, event: Event | None) -> tuple[Details, frozenset[str]]:
-    """A date's content after changes of these form fields, and the changed fields of ``Content`` and ``Details``.
+    """The content of a date after changes to these form fields, and the names of the fields of ``Content`` and
+    ``Details`` that changed.
 
-    A new start moves the end, too, unless that was also sent. Raises InvalidForm.
+    A new start also moves the end, unless an end was sent too. Raises InvalidForm.
     """
     keeps_length = "starts" in typed and "ends" not in typed and before.ends_at is not None
     values = {**values_of_event(before), **typed}
@@ -170,7 +173,7 @@ def changed_details(typed: Mapping[str, str], before: Details, event: Event | No
         details = replace(
             details, ends_at=end_after(details.starts_at, length, details.time_zone, is_all_day=details.is_all_day)
         )
-    # Links and pictures are not form fields: they stay.
+    # Links and pictures are not form fields, so they are kept.
     content = replace(details.content, links=before.content.links, picture=before.content.picture)
     details = replace(details, content=content)
     changed = {*differing(content, before.content), *_times_changed(details, before)}
@@ -186,17 +189,17 @@ def _times_changed(details: Details, before: Details) -> set[str]:
 
 
 def check_moved(wanted: EditInput, edit: Edit, before: Details | None, now: Instant) -> None:
-    """Moving coming dates into the past must be confirmed. Raises InvalidForm."""
+    """Raises InvalidForm if coming dates would move into the past without confirmation."""
     if edit.details is None or before is None or wanted.allow_past or "starts_local" not in edit.changed:
         return
     is_of_many = edit.scope is not EditScope.THIS
-    # A new time for all dates may be given on a past one.
+    # A new time for all dates may be entered on a past date.
     if rules.starts_in_the_past(edit.details, before, now) and not (is_of_many and before.starts_at < now):
         raise InvalidForm({"startsLocal": SeriesReason.START_IN_PAST_SEND_AGAIN})
 
 
 def _typed(wanted: EditInput) -> dict[str, str]:
-    """The sent fields as a form submission."""
+    """The fields that were sent, by the names of form fields."""
     times = {name: getattr(wanted, field) for field, name in _TIMES.items()}
     return {name: value or "" for name, value in times.items() if value is not UNSET} | wanted.typed()
 
@@ -209,7 +212,7 @@ def _checked(typed: Submission, event: Event | None) -> Details:
 
 
 def _under(wrong: RuleRefused, field: str) -> RuleRefused:
-    """The same error under another field."""
+    """The same error, reported under another field."""
     if wrong.field == FIELD:
         wrong.field = field
     return wrong

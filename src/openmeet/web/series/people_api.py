@@ -1,4 +1,4 @@
-"""People of a series as JSON: followers, standing RSVPs, ownership transfer."""
+"""People of a series, as JSON: followers, standing RSVPs, transfer of ownership."""
 
 import re
 from urllib.parse import quote, unquote
@@ -35,7 +35,7 @@ from openmeet.web.site.tenant_routing import database_of
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 
-# Cursor of a list by name: the name, URL-encoded, and the id.
+# Cursor of a list ordered by name: the URL-encoded name and the id.
 _NAME_CURSOR = re.compile(r"([!-~]{0,4000}) ([!-~]{1,100})")
 
 _CURSOR = Parameter("cursor", "nextCursor of the page before")
@@ -70,7 +70,7 @@ async def list_heirs(request: Request) -> Response:
     after = None
     if cursor := request.query_params.get("cursor", ""):
         mark = unpacked(_NAME_CURSOR, cursor)
-        # PostgreSQL's text has no NUL.
+        # Text in PostgreSQL cannot contain NUL.
         after = (unquote(mark[1]).replace("\x00", ""), mark[2])
     async with database_of(request).reader() as reader:
         series = await agenda.find_for_host(reader, slug_of(request), caller.user_id)

@@ -1,4 +1,4 @@
-"""People of a series on pages: followers, ownership transfer, and the list of one's own series."""
+"""People pages of a series: followers, transfer of ownership, and the list of one's own series."""
 
 from urllib.parse import quote
 
@@ -83,9 +83,7 @@ async def show_followers(request: Request) -> Response:
 
 
 async def show_offer(request: Request) -> Response:
-    """The page of an ownership offer: for the host the list of possible new owners, for the recipient the offer to
-    answer.
-    """
+    """The page of an ownership offer. The host sees possible new owners, the recipient sees the offer to answer."""
     async with database_of(request).reader() as reader:
         return await _offer_page(request, reader, EMPTY)
 

@@ -22,7 +22,7 @@ async def put_picture(request: Request) -> Response:
     wanted = await read_json(request, PictureInput)
     db = database_of(request)
     async with db.reader() as reader:
-        # Check permission before re-encoding the picture.
+        # Check permission before the picture is re-encoded.
         await agenda.editable(reader, slug_of(request), caller.user_id)
     alt = check_alt(wanted.alt)
     key, made = await media.keep(

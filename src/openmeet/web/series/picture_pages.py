@@ -1,4 +1,4 @@
-"""The form for a series' picture."""
+"""Form for a series' picture."""
 
 from urllib.parse import quote
 

@@ -1,4 +1,4 @@
-"""JSON views of series, dates, previews and consequences for one viewer."""
+"""JSON views of series, dates, previews and consequences, for one viewer."""
 
 from dataclasses import asdict
 from urllib.parse import quote
@@ -42,7 +42,9 @@ from openmeet.web.series.schemas import (
 
 
 async def shown(reader: Reader, series: Series, viewer: UserId | None, public_url: str) -> SeriesOutput:
-    """The series as this viewer sees it: the join link is for the host, and for everybody only if the host chose that."""
+    """The series as this viewer sees it. The join link is for the host only, unless the host chose to show it to
+    everyone.
+    """
     content, pattern = series.content, series.timing.pattern
     before = None if series.split_from is None else await queries.by_id(reader, series.split_from)
     origin = await splits.visible_part(reader, series, before, viewer)
@@ -54,7 +56,7 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
     (source,) = await sources_of(reader, [(not series.is_read_only, series.record_uri)])
     undo = await undoing.open_undo(reader, series) if can_edit else None
     is_host = can_edit or viewer == series.owner_id
-    # The join link is shown from a time before each date: a series has no such time.
+    # The join link appears some time before each date. A series as a whole has no such time.
     is_open = content.online_url_audience is Audience.EVERYONE and content.online_url_from is None
     place = content.venue if is_host else public_place(content.venue, content.place_audience)
     return SeriesOutput(
@@ -96,7 +98,7 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
 
 
 def date_shown(slug: SeriesSlug, line: AgendaOccurrence, now: Instant, public_url: str) -> DateOutput:
-    """One date of the series with this slug; opening the URL of a computed one materializes it."""
+    """One date of the series with this slug. Opening the URL of a date that is not stored yet stores it."""
     event, details = line.event, line.details
     address = f"events/{quote(event.slug)}" if event else f"series/{quote(slug)}/dates/{line.original_date}"
     return DateOutput(
@@ -148,7 +150,7 @@ def preview_of(timing: Timing, meaning: RuleSummary) -> RulePreview:
 
 
 async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditConsequences:
-    """Convert the counted consequences of a plan to JSON."""
+    """The counted consequences of a plan, as JSON."""
     changed = plan.dates_changed
     made = await materialize.dates_added_by(reader, series, plan)
     reached = await impact.impact_of_plan(reader, series, plan, makes_dates=bool(made))

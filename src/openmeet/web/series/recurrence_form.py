@@ -1,4 +1,4 @@
-"""The recurrence part of a form: presets that follow from the start, a custom rule, and an end. Pure."""
+"""Recurrence part of a form: presets derived from the start, a custom rule, and an end. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -45,7 +45,7 @@ FIELDS = (
 
 UNITS = (("DAILY", lazy("days")), ("WEEKLY", lazy("weeks")), ("MONTHLY", lazy("months")), ("YEARLY", lazy("years")))
 
-# Presets before a start is chosen; the start fills in what they leave open.
+# Presets that are offered before a start is chosen. The start later fills in the day.
 _BEFORE_A_START = (
     ("FREQ=WEEKLY", lazy("Every week")),
     ("FREQ=WEEKLY;INTERVAL=2", lazy("Every two weeks")),
@@ -61,8 +61,8 @@ def _weekdays() -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True, slots=True)
 class RecurrenceFormState:
-    """The form's state. ``meaning``, ``sentence``, ``dates`` and ``notes`` are those of ``DatesAhead``; empty while there
-    is no rule. ``skipped``: the value of the field of skipped dates.
+    """The state of the form. ``meaning``, ``sentence``, ``dates`` and ``notes`` are those of ``DatesAhead``, and empty
+    while there is no rule. ``skipped`` is the value of the field with skipped dates.
     """
 
     options: list[tuple[str, str | LazyText, str]]
@@ -78,7 +78,7 @@ class RecurrenceFormState:
 
 
 def rule_typed(typed: Mapping[str, str], start: datetime) -> Rule | None:
-    """The rule that the form requests; None for a single event. Raises InvalidForm."""
+    """The rule that the form requests, or None for a single event. Raises InvalidForm."""
     wish = typed.get("repeats", "")
     if not wish:
         return None
@@ -91,16 +91,16 @@ def rule_typed(typed: Mapping[str, str], start: datetime) -> Rule | None:
                 rule = replace(rule, until=None, count=_number(typed.get("ends_after", ""), "ends_after", 10_000))
             case _:
                 rule = replace(rule, until=None, count=None)
-        # Through the one parser, so that forms and files accept the same rules.
+        # Always uses the same parser, so that forms and files accept the same rules.
         return parse_rule(str(rule))
     except RuleRefused as wrong:
         raise InvalidForm({"repeats": wrong.why}) from None
 
 
 def timing_typed(typed: Mapping[str, str], details: Details) -> Timing | None:
-    """The timing of a series with this first date; None for a single event. Raises InvalidForm.
+    """The timing of a series with this first date, or None for a single event. Raises InvalidForm.
 
-    Whether it has any dates takes longer to compute (``recurrence_preview.timing_of``).
+    It does not check whether the rule has any dates, because that takes longer (``recurrence_preview.timing_of``).
     """
     start = datetime.fromisoformat(details.starts_local)
     rule = rule_typed(typed, start)
@@ -115,15 +115,16 @@ def timing_typed(typed: Mapping[str, str], details: Details) -> Timing | None:
 
 
 def asked_in(language: str, typed: Mapping[str, str], now: Instant, *, may_skip: bool) -> RecurrenceFormState:
-    """``asked``, in a worker process, which does not know the language of the request."""
+    """``asked`` for a worker process, which does not know the language of the request."""
     with speaking(language):
         return asked(typed, now, may_skip=may_skip)
 
 
 def asked(typed: Mapping[str, str], now: Instant, *, may_skip: bool = False, instead: Why = "") -> RecurrenceFormState:
-    """The state for current input, valid or not: errors are reported elsewhere. ``may_skip``: the series is new.
+    """The state for the current input, whether valid or not. Errors are reported elsewhere. Dates can be skipped if
+    ``may_skip``, which is for new series.
 
-    ``instead``: text in place of the dates, which take long to compute (``recurrence_preview.asked``).
+    ``instead`` is a message to show in place of the dates, which take long to compute (``recurrence_preview.asked``).
     """
     start, zone = _start(typed), typed.get("time_zone", "")
     chosen = typed.get("repeats", "")
@@ -160,7 +161,7 @@ def values_of(known: Pattern) -> dict[str, str]:
 
 
 def is_changed(typed: Mapping[str, str], known: Pattern) -> bool:
-    """Whether the form has another rule than when it was opened."""
+    """Whether the rule in the form differs from the one it was opened with."""
     before = values_of(known)
     typed = {**typed, "repeats": _spelt_out(typed.get("repeats", before["repeats"]), known.start)}
     names = ["repeats", "ends_how", *({"on": ["ends_on"], "after": ["ends_after"]}.get(typed.get("ends_how", ""), []))]
@@ -176,12 +177,12 @@ def _own() -> tuple[str, str, str]:
 
 
 def _spelt_out(text: str, start: datetime) -> str:
-    """A preset that left its day to the start, with that day filled in; anything else unchanged."""
+    """A preset without a day, with the day of the start filled in. Any other rule is returned unchanged."""
     return dict(zip((value for value, _ in _BEFORE_A_START), _same(start), strict=True)).get(text, text)
 
 
 def _same(start: datetime) -> list[str]:
-    """The presets from before a start was known, with it filled in; in order."""
+    """The presets of ``_BEFORE_A_START``, in the same order, with the day of the start filled in."""
     weekday = (Weekday(start.weekday()),)
     rules = (
         Rule("WEEKLY", by_day=weekday),
@@ -194,7 +195,7 @@ def _same(start: datetime) -> list[str]:
 
 
 def _kept(start: datetime, zone: str, text: str) -> list[tuple[str, str, str]]:
-    """A rule of another start, or from another client, stays an option."""
+    """Option for a rule that is not a preset, because it comes from another start or from another client."""
     try:
         return [(text, _rule_label(start, zone, parse_rule(text)), "")]
     except InvalidInput:
@@ -202,7 +203,7 @@ def _kept(start: datetime, zone: str, text: str) -> list[tuple[str, str, str]]:
 
 
 def _rule_label(start: datetime, zone: str, rule: Rule) -> str:
-    # All-day dates show no time.
+    # All-day, so that the label has no time.
     return describe(Pattern(start, zone, replace(rule, count=None, until=None), is_all_day=True))
 
 
@@ -219,7 +220,7 @@ def _ahead(typed: Mapping[str, str], start: datetime, zone: str, now: Instant, *
 
 
 def _country(typed: Mapping[str, str], zone: str) -> str | None:
-    """The country whose holidays are worth a mark: that of the place, or else of the time zone."""
+    """The country whose holidays are marked: that of the place, or else of the time zone."""
     return names.known_code(typed.get("country", "")) or formatting.country_of_zone(zone)
 
 

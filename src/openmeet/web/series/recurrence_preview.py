@@ -1,5 +1,5 @@
-"""Expand a form's rule in worker processes, counted per client, because a rule may take a third of a second; and show its
-dates while somebody types.
+"""Preview of a form's dates while somebody types. Rules are expanded in worker processes and counted per client,
+because a rule can take a third of a second.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ NOT_CHECKED = SeriesReason.DATES_NOT_CHECKED
 
 
 async def asked(request: Request, typed: Mapping[str, str], *, may_skip: bool = True) -> RecurrenceFormState:
-    """``recurrence_form.asked``; without dates if no worker is free. Must not be called inside a transaction."""
+    """``recurrence_form.asked``, without dates if no worker is free. Must not be called inside a transaction."""
     now = services(request).clock.now()
     if not typed.get("repeats"):
         return recurrence_form.asked(typed, now, may_skip=may_skip)
@@ -45,8 +45,8 @@ async def asked(request: Request, typed: Mapping[str, str], *, may_skip: bool = 
 
 
 async def timing_of(request: Request, typed: Mapping[str, str], details: Details) -> Timing | None:
-    """``recurrence_form.timing_typed`` for a rule with dates. Raises InvalidForm. Must not be called inside a
-    transaction.
+    """``recurrence_form.timing_typed``, which also checks that the rule has dates. Raises InvalidForm. Must not be
+    called inside a transaction.
     """
     timing = recurrence_form.timing_typed(typed, details)
     if timing is None:
@@ -68,18 +68,19 @@ def routes() -> list[Route]:
 
 
 def path_for(*, event: str = "", series: str = "") -> str:
-    """Where a form fetches its dates. ``event``, ``series``: the slug of what it edits."""
+    """The URL from which a form fetches its dates. ``event`` or ``series`` is the slug of the object that it edits."""
     about = {name: slug for name, slug in (("event", event), ("series", series)) if slug}
     return f"{PATH}?{urlencode(about)}" if about else PATH
 
 
 async def show(request: Request) -> Response:
-    """A fragment: the recurrence part of a form with its next dates. The query has the fields of the form.
+    """An HTML fragment: the recurrence part of a form with its next dates. The query contains the fields of the form.
 
-    ``event``, ``series`` in the query: slug of what the form edits, which does not conflict with itself.
+    ``event`` or ``series`` in the query is the slug of the object that the form edits. It does not conflict with
+    itself.
     """
     typed = dict(request.query_params)
-    # Dates of a series that exists are cancelled one by one, with the people who answered told.
+    # Dates of an existing series cannot be skipped. They are cancelled one by one, and attendees are notified.
     repeats = await asked(request, typed, may_skip=not typed.get("series"))
     first = series_id = None
     if repeats.meaning is not None and (typed.get("event") or typed.get("series")):

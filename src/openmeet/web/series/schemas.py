@@ -19,14 +19,15 @@ PolicyName = Literal["next", "window", "none"]
 SeriesStatusName = Literal["active", "paused", "cancelled"]
 ScopeName = Literal["this", "following", "all"]
 
-# RFC 5545 text (``FREQ=WEEKLY;BYDAY=TU``), the same as an object (docs of ``recurrence.structured``), or null: single dates only.
+# RFC 5545 text (``FREQ=WEEKLY;BYDAY=TU``), the same as an object (see ``recurrence.structured``), or null for single
+# dates only.
 RuleInput = str | dict[str, Any] | None
 
 
 class TimingInput(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """When a series meets. ``startsLocal`` and ``endsLocal`` are of the first date, wall-clock times in ``timeZone``.
+    """When a series meets. ``startsLocal`` and ``endsLocal`` are wall-clock times of the first date in ``timeZone``.
 
-    ``rdates`` are added and ``exdates`` excluded dates: ``2026-12-24T18:00``, or an instant that ends in ``Z``.
+    ``rdates`` are added dates and ``exdates`` excluded ones: ``2026-12-24T18:00``, or an instant that ends in ``Z``.
     """
 
     starts_local: str
@@ -38,12 +39,12 @@ class TimingInput(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_f
 
 
 class SeriesInput(EventFieldsInput, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A series as its host wants it: the dates' content and timing. ``publish``: which dates become records.
+    """A whole series: the content and the timing of its dates. ``publish`` says which dates become records.
 
-    ``group``: the slug of its group, whose visibility limits its own.
+    ``group`` is the slug of its group, whose visibility limits that of the series.
     """
 
-    # The fields of ``TimingInput``: a struct has one base.
+    # The fields of ``TimingInput``. They are repeated because a struct can have only one base.
     starts_local: str
     ends_local: str | None = None
     time_zone: str
@@ -55,7 +56,7 @@ class SeriesInput(EventFieldsInput, kw_only=True, rename="camel", forbid_unknown
 
 
 class SeriesFromEvent(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The recurrence; everything else is taken from the event."""
+    """The recurrence. Everything else is taken from the event."""
 
     recurrence: RuleInput
     rdates: list[str] = []
@@ -70,7 +71,7 @@ class EventAdded(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class DatePreview(msgspec.Struct, rename="camel"):
-    """A future date. ``insteadOf``: the rule's wall-clock time, if a DST change skips it on that day."""
+    """A future date. If a DST change skips the rule's wall-clock time on that day, ``insteadOf`` is that time."""
 
     original_date: str
     starts_at: str
@@ -80,10 +81,10 @@ class DatePreview(msgspec.Struct, rename="camel"):
 
 
 class RulePreview(msgspec.Struct, rename="camel"):
-    """The meaning of a rule. ``silentMonths``: months (``2027-02``) in which the rule's day does not exist.
+    """What a rule means. ``silentMonths`` are months (``2027-02``) in which the day of the rule does not exist.
 
-    ``startFits``: whether the start is in the rule; if not, ``betterStart`` is the rule's first date, null if that is
-    years ahead. ``exdatesWithoutDate``: exclusions that match no date.
+    ``startFits`` says whether the start matches the rule. If not, ``betterStart`` is the first date that does, or null
+    if that is years ahead. ``exdatesWithoutDate`` are exclusions that match no date.
     """
 
     sentence: str
@@ -99,16 +100,16 @@ class RulePreview(msgspec.Struct, rename="camel"):
 
 
 class UndoableActionOutput(msgspec.Struct, rename="camel"):
-    """The host's last action, which can be undone until then."""
+    """The host's last action, and until when it can be undone."""
 
     act: str
     until: str
 
 
 class MyDatesOutput(msgspec.Struct, rename="camel"):
-    """The coming stored dates that take place and that the caller may see, by RSVP.
+    """Coming stored dates that take place and that the caller can see, by RSVP.
 
-    ``limited``: unanswered dates with limited capacity; ``unanswered``: the other unanswered dates.
+    ``limited`` are unanswered dates with limited capacity, ``unanswered`` the other unanswered dates.
     """
 
     dates: int
@@ -120,10 +121,11 @@ class MyDatesOutput(msgspec.Struct, rename="camel"):
 
 
 class SeriesOutput(SaidOfDates, kw_only=True, rename="camel"):
-    """A series. ``sentence`` is the rule in words, ``rule`` as RFC 5545 text, ``structured`` as an object.
+    """A series. ``sentence`` is the rule in words, ``rule`` the rule as RFC 5545 text, and ``structured`` the rule as
+    an object.
 
-    ``isGoingToAll``: the caller has a standing RSVP "going" for new dates; ``myDates``: their RSVPs, null if not signed
-    in.
+    ``isGoingToAll`` means that the caller has a standing RSVP "going", which also applies to new dates. ``myDates`` are
+    the caller's RSVPs; null if not signed in.
     """
 
     slug: str
@@ -158,16 +160,17 @@ class SeriesOutput(SaidOfDates, kw_only=True, rename="camel"):
 
 
 class SeriesList(msgspec.Struct, rename="camel"):
-    """One's own series, the newest first; ``cursor`` is null on the last page."""
+    """The caller's series, newest first. ``cursor`` is null on the last page."""
 
     series: list[SeriesOutput]
     cursor: str | None
 
 
 class DateOutput(msgspec.Struct, kw_only=True, rename="camel"):
-    """A date of a series. ``originalDate`` is its permanent name; ``slug`` is null while it is computed only.
+    """A date of a series. ``originalDate`` is its permanent name. ``slug`` is null while the date is computed from the
+    rule and not stored.
 
-    ``differsIn``: the fields that override the series.
+    ``differsIn`` lists the fields that override the series.
     """
 
     original_date: str
@@ -190,15 +193,15 @@ class DateOutput(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class ExtraDate(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A date to add to those of the rule: its wall-clock start in the series' zone."""
+    """A date to add to those of the rule: its wall-clock start in the time zone of the series."""
 
     starts_local: str
     is_silent: bool = False
 
 
 class DateList(msgspec.Struct, rename="camel"):
-    """Dates in order. ``cursor`` leads to later dates, ``next`` is the instant of the first of those; null on the last
-    page.
+    """Dates in order. ``cursor`` leads to later dates, and ``next`` is the instant of the first of them. Both are null
+    on the last page.
     """
 
     dates: list[DateOutput]
@@ -207,11 +210,12 @@ class DateList(msgspec.Struct, rename="camel"):
 
 
 class EditInput(EventFieldsEdit, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The changes, and their scope. Fields left out are unchanged.
+    """The changes and their scope. Fields left out are unchanged.
 
-    ``originalDate`` names the edited date: required for ``this`` and ``following``, and if times change. ``recurrence``
-    is another rule. ``expectedDateRevision``: refused if that date was changed since. A new start in the past is
-    refused without ``allowPast``, and so is one further ahead than dates can be opened (``TooFarAhead``).
+    ``originalDate`` names the edited date. It is required for ``this`` and ``following``, and if times change.
+    ``recurrence`` is a new rule. The edit is refused if the revision of that date is no longer
+    ``expectedDateRevision``, if the new start is in the past without ``allowPast``, or if it is further ahead than
+    dates can be opened (``TooFarAhead``).
     """
 
     scope: ScopeName
@@ -229,7 +233,9 @@ class EditInput(EventFieldsEdit, kw_only=True, rename="camel", forbid_unknown_fi
 
 
 class DateChange(msgspec.Struct, rename="camel"):
-    """One stored date before and after. ``fields``: changed; ``keepsOwn``: fields in which it overrides the series."""
+    """One stored date before and after the edit. ``fields`` lists the changed fields, ``keepsOwn`` those in which the
+    date overrides the series.
+    """
 
     original_date: str
     new_original_date: str
@@ -251,20 +257,20 @@ class DateTouched(msgspec.Struct, rename="camel"):
 
 
 class DateMade(msgspec.Struct, rename="camel"):
-    """A new date, or one that was only computed before."""
+    """A new date, or one that was only computed from the rule before."""
 
     original_date: str
     starts_at: str
 
 
 class EditConsequences(msgspec.Struct, rename="camel"):
-    """The consequences of an edit. Numbers are of stored dates; computed ones always follow the series.
+    """The consequences of an edit. Numbers count stored dates. Dates that are not stored always follow the series.
 
-    ``stranded``: dates that stay as exceptions, because they have RSVPs or overrides; ``vanishing``: dates without,
-    which are removed. ``made``: new dates of the next two months. ``peopleTold``: people notified, once each;
-    ``peopleMailed``: those of them e-mailed, too, at once or in a digest: of a new time or place, not of a new
-    description. ``peopleOverLimit``: have a place beyond a lowered limit, and keep it; ``partiesTooLarge``: wait with a
-    party that no longer fits.
+    ``stranded`` dates stay as exceptions because they have RSVPs or overrides. ``vanishing`` dates have neither and are
+    removed. ``made`` are the new dates of the next two months. ``peopleTold`` counts the people who are notified, each
+    once. ``peopleMailed`` of them also get an e-mail, at once or in a digest, if the time or place changed. A new
+    description is not e-mailed. ``peopleOverLimit`` counts people who have a place beyond a lowered limit; they keep
+    it. ``partiesTooLarge`` counts waiting parties that no longer fit.
     """
 
     scope: ScopeName
@@ -287,7 +293,7 @@ class EditConsequences(msgspec.Struct, rename="camel"):
 
 
 class EditDone(msgspec.Struct, rename="camel"):
-    """The series of the edited dates (a new one after ``following``), and the applied changes."""
+    """The series of the edited dates, which is a new one after ``following``, and the changes that were applied."""
 
     series: SeriesOutput
     consequences: EditConsequences
@@ -301,9 +307,10 @@ class DatesNamed(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class Cancellation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """What to cancel, and why: single ``dates``, those from ``fromDate`` to ``toDate``, or the series.
+    """What to cancel, and why: single ``dates``, those from ``fromDate`` to ``toDate``, or the whole series.
 
-    Both ends of a range are included: names of dates, or days (``2027-03-30``). Dates already cancelled are unchanged.
+    A range includes both ends, which are names of dates or days (``2027-03-30``). Dates that are already cancelled are
+    unchanged.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {
@@ -319,7 +326,7 @@ class Cancellation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class Reinstatement(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """What to reinstate, named as for a cancellation."""
+    """What to reinstate. Dates are named as for a cancellation."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"fromDate": "2027-03-02T18:00:00", "toDate": "2027-03-30T18:00:00"}
 
@@ -330,27 +337,27 @@ class Reinstatement(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class StatusReason(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The reason; shown to everybody."""
+    """The reason. Everyone can read it."""
 
     reason: str = ""
     is_silent: bool = False
 
 
 class Resumption(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """How to resume a series; without a body, the people concerned are notified."""
+    """How to resume a series. Without a body, the people affected are notified."""
 
     is_silent: bool = False
 
 
 class SeriesAfterEdit(msgspec.Struct, rename="camel"):
-    """The series afterwards, and how many dates were changed."""
+    """The series after the edit, and the number of dates that were changed."""
 
     series: SeriesOutput
     dates_changed: int
 
 
 class FollowInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``notifies``: be notified of new, moved and cancelled dates."""
+    """With ``notifies``, the caller is notified of new, moved and cancelled dates."""
 
     notifies: bool = True
 
@@ -363,14 +370,14 @@ class FollowOutput(msgspec.Struct, rename="camel"):
 
 
 class AnswerAll(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """One reply for every coming date; ``skipLimited`` leaves out dates with limited capacity."""
+    """One reply for every coming date. ``skipLimited`` leaves out dates with limited capacity."""
 
     reply: Literal["going", "interested", "declined"]
     skip_limited: bool = False
 
 
 class AnswerOutcome(msgspec.Struct, rename="camel"):
-    """The result for one date: a status, or the name of the refusal with a sentence."""
+    """The result for one date: a status, or the name of the error with a sentence."""
 
     original_date: str
     slug: str
@@ -386,7 +393,7 @@ class AnswersOutput(msgspec.Struct, rename="camel"):
 
 
 class FollowerOutput(msgspec.Struct, rename="camel"):
-    """A follower of the series; ``notifies``: with notifications."""
+    """A follower of the series. ``notifies`` says whether they get notifications."""
 
     user_id: str
     name: str
@@ -394,7 +401,7 @@ class FollowerOutput(msgspec.Struct, rename="camel"):
 
 
 class FollowerList(msgspec.Struct, rename="camel"):
-    """A page of followers, and how many there are."""
+    """One page of followers, and how many there are in total."""
 
     followers: list[FollowerOutput]
     count: int
@@ -415,21 +422,21 @@ class HeirOutput(msgspec.Struct, rename="camel"):
 
 
 class HeirList(msgspec.Struct, rename="camel"):
-    """Possible new owners, by name. ``cursor`` is null on the last page."""
+    """Possible new owners, ordered by name. ``cursor`` is null on the last page."""
 
     people: list[HeirOutput]
     cursor: str | None
 
 
 class OfferInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The new owner to offer the series to."""
+    """The person to offer the series to."""
 
     user_id: str
 
 
 class OfferedSeries(msgspec.Struct, rename="camel"):
-    """A series offered to the caller, who may accept it (``acceptSeries``) or decline (``dropSeriesOffer``), and by
-    whom.
+    """A series that is offered to the caller, and who offers it. The caller can accept it (``acceptSeries``) or decline
+    it (``dropSeriesOffer``).
     """
 
     slug: str
@@ -440,14 +447,14 @@ class OfferedSeries(msgspec.Struct, rename="camel"):
 
 
 class OfferedList(msgspec.Struct, rename="camel"):
-    """The oldest first; ``cursor`` is null on the last page."""
+    """Oldest first. ``cursor`` is null on the last page."""
 
     offers: list[OfferedSeries]
     cursor: str | None
 
 
 class OfferOutput(msgspec.Struct, rename="camel"):
-    """The user that the series is offered to, and since when."""
+    """The user to whom the series is offered, and since when."""
 
     user_id: str
     created_at: str

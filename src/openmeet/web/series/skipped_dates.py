@@ -1,6 +1,6 @@
-"""Dates that a new series leaves out: days in one field of the form, and the buttons that add and remove one. Pure.
+"""Dates that a new series skips: days in one form field, and the buttons that add and remove a day. Pure.
 
-Days and not times: they stay skipped when the start moves to another hour.
+They are days and not times, so that they stay skipped if the start moves to another hour.
 """
 
 import re
@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final
 
-# The field, and the names of the buttons beside a date.
+# Names of the field and of the buttons next to a date.
 FIELD: Final = "skipped"
 SKIP: Final = "skip"
 PUT_BACK: Final = "put_back"
 
-# Two years of a weekly series. What is typed is read no further.
+# Two years of a weekly series. Any further input is ignored.
 MOST_SKIPPED: Final = 100
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -21,7 +21,7 @@ _LENGTH: Final = len("2026-12-24,")
 
 
 def days_in(typed: Mapping[str, str]) -> tuple[date, ...]:
-    """The skipped days after the button that was pressed, in order; anything that is no day is left out."""
+    """The skipped days, in order, after applying the button that was pressed. Text that is not a day is ignored."""
     days = {day for text in typed.get(FIELD, "")[: MOST_SKIPPED * _LENGTH].split(",") if (day := _day(text))}
     if (more := _day(typed.get(SKIP, ""))) and len(days) < MOST_SKIPPED:
         days.add(more)
@@ -35,12 +35,16 @@ def packed(days: tuple[date, ...]) -> str:
 
 
 def is_pressed(typed: Mapping[str, str]) -> bool:
-    """Whether a button was pressed that shows the form again with its dates: the preview, or one beside a date."""
+    """Whether a button was pressed that only shows the form again with its dates: the preview button, or one next to a
+    date.
+    """
     return any(typed.get(name) for name in ("preview", SKIP, PUT_BACK))
 
 
 def left_out(typed: Mapping[str, str], start: datetime) -> list[datetime]:
-    """The skipped dates of a series with this start. The start itself is not skipped: the host chooses another one."""
+    """The skipped dates of a series with this start. The start itself cannot be skipped; the host has to choose another
+    one.
+    """
     days = (datetime.combine(day, start.time()) for day in days_in(typed))
     return [at for at in days if at > start]
 

@@ -1,4 +1,4 @@
-"""The series page for one viewer: all decisions are made here, the template only places the values."""
+"""View model of the series page for one viewer. All decisions are made here; the template only places the values."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,8 +37,9 @@ _DIFFERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class OccurrenceListItem:
-    """One date in the list; ``path`` is empty while it is too far ahead for a page. ``chips`` are pairs of text and
-    tone, what the viewer answered last. ``short_when``: beside the tile, which has the day. ``reply``: the answer of its button, if it has one.
+    """One date in the list. ``path`` is empty if the date is too far ahead to have a page. ``chips`` are pairs of text
+    and tone; the last one is the viewer's answer. ``short_when`` is shown next to the tile, which already has the day.
+    ``reply`` is the reply that its button sends, if it has a button.
     """
 
     path: str
@@ -64,8 +65,8 @@ def rows_of(
     standing_rsvp: StandingRsvp | None = None,
     cases: Mapping[EventId, AnswerCase] = MappingProxyType({}),
 ) -> list[OccurrenceListItem]:
-    """The list of dates, in order. ``standing_rsvp``: the viewer has a standing RSVP for dates materialized later. ``cases``: of the dates
-    that can be answered in the list.
+    """The list of dates, in order. ``standing_rsvp`` is the viewer's RSVP for dates that are stored later. ``cases``
+    has the dates that can be answered in the list.
     """
     return [_row(series, line, now, standing_rsvp, cases) for line in lines]
 
@@ -78,7 +79,9 @@ def view_of(
     limited_ids: Collection[EventId],
     limits_new: bool,
 ) -> dict[str, object]:
-    """The page's header. ``limited_ids``: stored dates with limited capacity; ``limits_new``: so are new dates."""
+    """The header of the page. ``limited_ids`` are stored dates with limited capacity. ``limits_new``: new dates have
+    limited capacity too.
+    """
     content = series.content
     exact = NOWHERE if content.mode is Mode.ONLINE else content.venue
     place = exact if is_host else public_place(exact, content.place_audience)
@@ -106,7 +109,7 @@ def view_of(
 
 
 def _few(lines: Sequence[AgendaOccurrence]) -> str:
-    """The first of them as text: ``Tue 3 March, Tue 10 March and 4 more``."""
+    """The first of these dates as text: ``Tue 3 March, Tue 10 March and 4 more``."""
     named = [formatting.short_day(local_of(line.details.starts_at, line.details.time_zone)) for line in lines[:3]]
     more = len(lines) - len(named)
     dates = ", ".join(named)
@@ -115,13 +118,15 @@ def _few(lines: Sequence[AgendaOccurrence]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Undoable:
-    """The host's last action, and until when it can be undone: with the zone, because hosts are anywhere."""
+    """The host's last action, and until when it can be undone. The time includes its zone, because hosts can be
+    anywhere.
+    """
 
     act: LazyText
     until: Markup
 
 
-# What they are called in "You can undo … until 18:00".
+# The actions as phrases for "You can undo … until 18:00".
 _UNDOABLE: Final = {
     UndoableAction.EDIT: lazy("the edit"),
     UndoableAction.SPLIT: lazy("the edit of this and following dates"),
@@ -137,7 +142,7 @@ _UNDOABLE: Final = {
 
 
 def undo_of(undo: Undo, series: Series) -> Undoable:
-    """What the undo button of a series undoes, and until when."""
+    """The action that the undo button of a series would undo, and until when."""
     until = local_of(undo.expires_at, series.zone_name)
     words = f"{formatting.time_of_day(until)} {formatting.zone_label(until, series.zone_name)}"
     return Undoable(_UNDOABLE[undo.act], formatting.time_tag(undo.expires_at, words))
@@ -192,7 +197,7 @@ def _row(
 
 
 def _seats(line: AgendaOccurrence) -> str:
-    """``5 of 24 going``; ``24 places left`` while nobody is going; without a limit how many are going."""
+    """``5 of 24 going``, or ``24 places left`` while nobody is going. Without a limit, the number of people going."""
     event = line.event
     if event is None or event.is_cancelled:
         return ""
@@ -206,7 +211,7 @@ def _seats(line: AgendaOccurrence) -> str:
             if waiting
             else gettext("Full")
         )
-    # Places that are held for somebody are taken, but nobody goes there yet.
+    # Places held for somebody are taken, but nobody is going on them yet.
     if not going:
         return ngettext("%(number)s place left", "%(number)s places left", left)
     return gettext("%(number)s of %(places)s going", number=going, places=event.content.capacity)
