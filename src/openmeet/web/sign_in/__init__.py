@@ -1,1 +1,1 @@
-"""Signing in and out: e-mail code, PDS password, AT Protocol OAuth."""
+"""Sign in and out: e-mail code, PDS password, AT Protocol OAuth."""

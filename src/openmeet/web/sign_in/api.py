@@ -1,4 +1,4 @@
-"""Sessions for programs: a bearer token for an e-mail code or the password of one's own PDS account."""
+"""Sessions for programs: a bearer token in exchange for an e-mail code or the password of the user's PDS account."""
 
 import msgspec
 from starlette.requests import Request
@@ -31,7 +31,7 @@ _REVOKE = Parameter(
 
 
 class CodeInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The address for a code. ``displayName`` is used if the address is new here."""
+    """The address to send a code to. ``displayName`` is used if the address is new here."""
 
     email: str
     display_name: str = ""
@@ -61,7 +61,7 @@ class SessionPerson(msgspec.Struct, rename="camel"):
 
 
 class SessionOpened(msgspec.Struct, rename="camel"):
-    """``token`` goes into ``Authorization: Bearer …``; it is shown only here."""
+    """A new session. Send ``token`` in ``Authorization: Bearer …``. It is shown only in this response."""
 
     token: str
     expires_at: str
@@ -129,7 +129,9 @@ async def close_session(request: Request) -> Response:
 
 
 async def _tell_servers(request: Request, response: Response) -> Response:
-    """After the commit; a replayed response of a repeated request has nothing left to do."""
+    """Notify the servers after the commit. If a stored response is replayed for a repeated request, there is nothing
+    left to do.
+    """
     await sign_out.revoke_at_servers(request, caller_of(request).user_id, getattr(request.state, "ended", []))
     return response
 

@@ -1,7 +1,7 @@
-"""Sign-in through one's own PDS: whether the site offers it, and the browser's cookie until it ends.
+"""Sign-in through the user's own PDS: whether the site offers it, and the cookie that lasts until it is complete.
 
-A browser that goes to another server gets a secret by which it is recognized on return: nobody can finish a sign-in
-that somebody else began.
+A browser that is sent to another server gets a secret that identifies it when it returns, so that nobody can finish a
+sign-in that somebody else began.
 """
 
 import secrets
@@ -17,12 +17,12 @@ from openmeet.web.site.cookies import read_cookie, set_cookie
 from openmeet.web.site.services import services
 
 _BROWSER = "openmeet_authorizing"
-# Deleting the account (``account/deletion_pages.py``).
+# The page that deletes the account (``account/deletion_pages.py``).
 _PAGES_WITH_PROOF = frozenset({"/settings/delete"})
 
 
 def network_of(connection: HTTPConnection) -> NetworkClients:
-    """The network clients for signing in with an AT Protocol account. Raises NotFound if this site does not offer that."""
+    """The network clients for signing in with an AT Protocol account. Raises NotFound if this site does not offer it."""
     found = services(connection).network
     if found is None:
         raise NotFound(SignInReason.NO_NETWORK_SIGN_IN, name="NoNetworkSignIn")
@@ -36,18 +36,18 @@ def is_offered(connection: HTTPConnection) -> bool:
 
 
 def needs_proof(next_path: str) -> bool:
-    """Whether a sign-in leads to a page that asks for a fresh proof of who is there."""
+    """Whether the page to open after sign-in requires a fresh proof of identity."""
     return urlsplit(next_path).path in _PAGES_WITH_PROOF
 
 
 def browser_secret(connection: HTTPConnection) -> str:
-    """The browser's secret; a new one if it has none. Concurrent sign-ins of one browser share it."""
+    """The browser's secret, or a new one if it has none. Concurrent sign-ins in one browser share it."""
     known = known_browser(connection)
     return known if len(known) >= 32 else secrets.token_urlsafe(32)
 
 
 def known_browser(connection: HTTPConnection) -> str:
-    """``browser_secret``, but empty if the browser has none."""
+    """The browser's secret, or an empty string if it has none."""
     return read_cookie(connection, _BROWSER)
 
 

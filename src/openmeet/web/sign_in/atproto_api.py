@@ -1,7 +1,7 @@
-"""Start a sign-in at one's own PDS, for pages and programs: ``/api/auth/login-bsky``.
+"""Start a sign-in at the user's own PDS, for pages and programs: ``/api/auth/login-bsky``.
 
-A browser is redirected there; a client that asks for JSON gets the URL and opens the user's browser itself. Either way
-the response sets the cookie by which the browser is recognized on return.
+A browser is redirected there. A client that asks for JSON gets the URL and opens the user's browser itself. In both
+cases the response sets the cookie that identifies the browser when it returns.
 """
 
 import msgspec
@@ -20,7 +20,7 @@ from openmeet.web.site.services import services
 
 
 class Departure(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A handle, a DID, or the URL of a PDS; and where to go afterwards."""
+    """A handle, a DID, or the URL of a PDS, and the page to open afterwards."""
 
     handle: str
     next: str = "/"
@@ -40,7 +40,7 @@ async def ask(request: Request) -> Response:
 async def send(request: Request) -> Response:
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared == FORM:
-        # Another site's form can send this, but not JSON.
+        # A form on another site could send this body, but it cannot send JSON.
         require_same_origin(request, services(request).settings.public_url)
         typed = await read_form(request)
         return await _answer(request, typed.get("handle", ""), typed.get("next", "/"))

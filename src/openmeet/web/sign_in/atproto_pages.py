@@ -1,8 +1,8 @@
-"""OAuth sign-in at one's own PDS, in a browser: departure and callback.
+"""OAuth sign-in at the user's own PDS, in a browser: departure and callback.
 
-The content security policy forbids forms that lead to another site, redirects included, so departure is a page of its
-own: it names the destination and goes there on its own. The callback always redirects, so that the URL with the code is
-never displayed.
+The content security policy forbids forms that lead to another site, even through a redirect. So departure is a separate
+page that names the destination and redirects to it automatically. The callback always redirects, so that the URL with
+the code is never displayed.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# Public, and the same for everybody; servers cache them about as long.
+# Public and the same for everyone. Servers cache them for about as long.
 _DOCUMENT_HEADERS = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
 
 HEADINGS = {
@@ -84,16 +84,16 @@ HEADINGS = {
 
 ACCOUNTS_PATH: Final = "/sign-in/network"
 PASSWORD_PATH: Final = "/sign-in/handle"  # noqa: S105  # a path
-# Its own server asks who somebody is, so no handle has to be typed.
+# The server of the account asks for the user's name, so no handle has to be typed here.
 _BLUESKY: Final = "https://bsky.social"
 
-# /events/{slug} and the pages below it; not the form for a new one.
+# Matches /events/{slug} and the pages below it, but not the form for a new event.
 _EVENT_PATH: Final = re.compile(r"/events/(?!new(?:[?#]|$))([^/?#]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class ShownEvent:
-    """The event for which somebody signs in."""
+    """The event that somebody signs in for."""
 
     title: str
     when: str
@@ -112,7 +112,7 @@ def routes() -> list[Route]:
 
 
 def document_routes() -> list[Route]:
-    """The client metadata documents that authorization servers fetch; without a viewer."""
+    """The client metadata documents that authorization servers fetch. They need no sign-in."""
     return [
         Route(DOCUMENT_PATH, show_document, methods=["GET"]),
         Route(KEYS_PATH, show_keys, methods=["GET"]),
@@ -133,7 +133,7 @@ async def begin_sign_in(request: Request) -> Response:
 
 
 async def send_to_server(request: Request, typed: Mapping[str, str], next_path: str) -> Response:
-    """Send the browser to the server of the account that was typed, or show what is wrong with it."""
+    """Send the browser to the server of the account that was typed, or show the form again with the error."""
     try:
         named = read_name(typed.get("identifier", ""))
         return await depart(
@@ -154,10 +154,10 @@ async def send_to_server(request: Request, typed: Mapping[str, str], next_path: 
 
 
 def problem_of(wrong: Failure) -> tuple[int, dict[str, Why]]:
-    """The form error for a sign-in that could not start. Reraises errors unrelated to the input."""
+    """The form error for a sign-in that could not start. Reraises errors that the input did not cause."""
     match wrong:
         case InvalidInput():
-            # Every problem with the name belongs to this one field.
+            # Every problem with the name is shown at this field.
             return 400, {FIELD: wrong.why}
         case NotFound():
             return 400, {FIELD: wrong.why}
@@ -172,7 +172,7 @@ def problem_of(wrong: Failure) -> tuple[int, dict[str, Why]]:
 
 
 async def depart(request: Request, wish: AuthorizationOptions) -> Response:
-    """The page that sends the browser to the user's PDS. Raises what ``authorize.begin`` raises, and TooMany."""
+    """The page that sends the browser to the user's PDS. Raises the errors of ``authorize.begin``, and TooMany."""
     where = await begin(request, wish)
     context = {"where": where, "host": urlsplit(where).netloc}
     response = page(request, "sign_in/leaving.html", context)
@@ -181,13 +181,13 @@ async def depart(request: Request, wish: AuthorizationOptions) -> Response:
 
 
 async def begin(request: Request, wish: AuthorizationOptions) -> str:
-    """Begin an authorization at somebody’s account server; returns the URL to send their browser to. Raises TooMany."""
+    """Begin an authorization at a user’s account server. Returns the URL to send their browser to. Raises TooMany."""
     await spend_on(request, limits.DEPARTURES)
     return await authorize.begin(database_of(request), network_of(request), wish)
 
 
 async def come_back(request: Request) -> Response:
-    """Finish the request: sign in, link an account, or store the granted permissions."""
+    """Complete the authorization: sign in, link an account, or store the granted permissions."""
     network = network_of(request)
     await spend_on(request, limits.RETURNS)
     asked = request.query_params
@@ -229,7 +229,7 @@ def _confidential(request: Request) -> tuple[NetworkClients, OAuthApp]:
 
 
 async def start_page(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:
-    """The page that asks who somebody is. Whoever comes for a public event sees that it is kept in mind."""
+    """The sign-in page. If the visitor came from a public event, the page mentions that event."""
     context = {
         "typed": typed,
         "next_path": next_path,
@@ -248,13 +248,13 @@ async def accounts_page(request: Request, typed: Typed, next_path: str, *, statu
 
 
 async def password_page(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:
-    """The page for accounts whose server offers passwords only."""
+    """The sign-in page for accounts whose server supports only passwords."""
     context = {"typed": typed, "next_path": next_path, "event": await _event_of(request, next_path)}
     return page(request, "sign_in/password.html", context, status=status)
 
 
 async def _event_of(request: Request, next_path: str) -> ShownEvent | None:
-    """The event that this address is about, if everybody may see it."""
+    """The event that this path is about, if everyone may see it."""
     found = _EVENT_PATH.match(next_path)
     if found is None:
         return None
@@ -299,7 +299,7 @@ async def _finish_sign_in(request: Request, network: NetworkClients, proven: Aut
 
 
 def signed_in(request: Request, session: OpenedSession, finished: RedirectAfterSignIn) -> Response:
-    """Redirect into the site with a new session, after the resumed click."""
+    """Carry out the stored click and redirect into the site with a new session."""
     response = go(finished.path, flash="account_kept" if session.keeps_account else finished.flash)
     site_session.set_cookie(request, response, session)
     forget_click(request, response)
@@ -309,19 +309,19 @@ def signed_in(request: Request, session: OpenedSession, finished: RedirectAfterS
 async def _finish_for(
     request: Request, network: NetworkClients, proven: AuthorizedAccount, caller: Caller | None
 ) -> Response:
-    """For a user who was signed in at departure: it must be the same user."""
+    """Complete an authorization that a signed-in user started. The same user must still be signed in."""
     if caller is None or caller.user_id != proven.user_id:
         raise NotLetIn(Trouble.OTHER_BROWSER, RepositoryReason.SIGNED_IN_AS_ANOTHER)
     async with database_of(request).transaction() as tx:
         replaced = None if proven.session is None else await session_queries.find(tx, proven.did)
-        # Newly granted permissions also release pending publications.
+        # Newly granted permissions also release waiting publications.
         whose = await sign_in_with_did(
             tx, proven.did, handle=proven.handle, pds_url=proven.pds_url, caller=caller.user_id
         )
         if proven.session is not None:
             await session_queries.put(tx, proven.session)
         if proven.purpose is AuthorizationPurpose.LINK and not whose.claim:
-            # New records go there from now on: anyone who links an account wants to use it.
+            # New records go to this account from now on, because people link an account in order to use it.
             await queries.make_default(tx, caller.user_id, proven.did)
     _give_back_later(network, request, replaced)
     flash = "identity_linked" if proven.purpose is AuthorizationPurpose.LINK else "identity_permitted"
@@ -334,7 +334,7 @@ def _claim_page(claim: str) -> str:
 
 
 def _give_back_later(network: NetworkClients, request: Request, replaced: SealedSession | None) -> None:
-    """The replaced session is ended at its server in the background."""
+    """End the replaced session at its server, in the background."""
     if replaced is None or replaced.needs_login:
         return
     task = asyncio.create_task(give_back(database_of(request), network, replaced))

@@ -1,4 +1,6 @@
-"""Rate limits per client network for codes and passwords; ``domain.sign_in.model`` has the limits per e-mail address."""
+"""Rate limits per client network for codes and passwords. The limits per e-mail address are in
+``domain.sign_in.model``.
+"""
 
 from starlette.requests import Request
 
@@ -6,16 +8,16 @@ from groundwork.http.application import client_address, client_network, has_pers
 from groundwork.rate_limit.contract import Limit
 from openmeet.web.site.rate_limits import spend_on
 
-# A household or a small office behind one address can sign up together; a script that mails strangers cannot.
+# Enough for a household or a small office that shares one address. Too few for a script that sends e-mail to strangers.
 CODES = Limit("codes", 20, 600)
-# Tries are limited per code; this bounds guessing at many codes at once.
+# Attempts are already limited per code. This limits guessing at many codes at once.
 CODE_TRIES = Limit("code_tries", 60, 600)
-# Starting or finishing OAuth: each makes requests to several servers.
+# Starting or finishing OAuth. Each makes requests to several servers.
 DEPARTURES = Limit("departures", 30, 300)
 RETURNS = Limit("returns", 60, 300)
 PASSWORDS = Limit("passwords", 30, 300)
-# Per client network, so that a stranger's guesses at a handle do not lock its owner out. The PDS itself limits guesses
-# from everywhere.
+# Counted per client network, so that a stranger who guesses at a handle does not lock out its owner. The PDS itself
+# limits attempts from everywhere.
 PASSWORDS_OF_ONE = Limit("passwords_of_one", 10, 300)
 
 
@@ -26,5 +28,5 @@ async def spend_on_password(request: Request, handle: str) -> None:
 
 
 def visitors_address(request: Request) -> str:
-    """The client's address; empty if unknown, behind a proxy that was not configured."""
+    """The client's address. Empty if unknown because of a proxy that is not configured."""
     return client_address(request) if has_personal_address(request) else ""

@@ -1,4 +1,4 @@
-"""Sign in or sign up, code, first name, sign out."""
+"""Pages to sign in or sign up, enter a code, enter a first name, and sign out."""
 
 from collections.abc import Mapping
 from urllib.parse import urlencode
@@ -54,19 +54,20 @@ def routes() -> list[Route]:
 
 async def show_sign_in(request: Request) -> Response:
     next_path = local_path(request.query_params.get("next", "/"))
-    # A signed-in user may have to enter the password of their handle again, to restore the repository session.
+    # A user who is signed in may have to enter the password for their handle again, to restore the session with the
+    # repository.
     if caller_or_none(request) and not request.query_params.get("again"):
         return go(next_path)
     return await start_page(request, Typed({FIELD: request.query_params.get(FIELD, "")}), next_path)
 
 
 async def redirect_sign_up(request: Request) -> Response:
-    """One page signs in and signs up."""
+    """Redirect to the sign-in page, which is also for signing up."""
     return go("/sign-in?" + urlencode({"next": local_path(request.query_params.get("next", "/"))}))
 
 
 async def begin(request: Request) -> Response:
-    """What was typed decides: an e-mail address gets a code, an account goes to its own server."""
+    """Start a sign-in. An e-mail address gets a code, a handle is sent to the server of its account."""
     typed = await read_form(request)
     next_path = local_path(typed.get("next", "/"))
     name = typed.get(FIELD, "").strip()
@@ -102,7 +103,7 @@ async def answer_code(request: Request) -> Response:
             challenge_id,
             typed.get("code", ""),
             SessionTransport.BROWSER,
-            # The user did not type it: an unknown zone is not their mistake.
+            # A script sent it, so an unknown time zone is not the user's mistake.
             time_zone=zone if (zone := typed.get("time_zone", "")) in ZONES else None,
         )
     if answered.session is None:
@@ -114,7 +115,7 @@ async def answer_code(request: Request) -> Response:
 
 
 async def show_link(request: Request) -> Response:
-    """The page behind a sign-in link. It asks for confirmation, because mail scanners open links too."""
+    """The page that a sign-in link opens. It asks for confirmation, because mail scanners open links too."""
     return await _link_page(request)
 
 
@@ -136,7 +137,7 @@ async def follow_link(request: Request) -> Response:
 
 
 async def _enter(request: Request, answered: CodeResult, session: OpenedSession) -> Response:
-    """Redirect into the site, after the resumed click; new users enter their name first."""
+    """Carry out the stored click and redirect into the site. New users enter their name first."""
     following = await _finished(request, session.user_id, answered.next_path)
     if answered.is_new:
         finished = RedirectAfterSignIn("/welcome?" + urlencode({"next": following.path}), flash="")
@@ -154,7 +155,7 @@ async def sign_in_with_handle(request: Request) -> Response:
     if not handle:
         problems["handle"] = SignInReason.HANDLE_NEEDED
     if not password:
-        problems["password"] = SignInReason.PASSWORD_NEEDED  # a sentence
+        problems["password"] = SignInReason.PASSWORD_NEEDED  # a message, not a secret
     if problems or services(request).network is None:
         return await password_page(request, Typed(shown, problems), next_path, status=400)
     try:
@@ -178,7 +179,7 @@ async def sign_in_with_handle(request: Request) -> Response:
 
 
 async def show_done(request: Request) -> Response:
-    """After signing in beside a tab that holds a form (``site/kept_forms.py``)."""
+    """Shown after signing in while another tab still has an unsaved form (``site/kept_forms.py``)."""
     caller_of(request)
     return page(request, "sign_in/done.html")
 
@@ -209,17 +210,17 @@ async def choose_name(request: Request) -> Response:
                 caller.user_id,
                 Profile(name, user.bio, user.time_zone, user.shows_about, user.shows_groups, user.language),
             )
-    # Whoever came for something goes on with it; anybody else is asked what they like.
+    # People who came for a certain page go there. Everyone else is asked about their interests.
     if next_path in {"/", "/home"}:
         return go("/welcome/start", flash="welcome")
     return go(next_path, flash="welcome")
 
 
 async def sign_out(request: Request) -> Response:
-    """End this browser's session. Sessions at the PDS stay for pending publications (decision 0075), unless the user
-    chooses otherwise. ``next``: where they want to be after signing in again.
+    """End this browser's session. Sessions at the PDS continue, for publications that are waiting (decision 0075),
+    unless the user chooses to end them. ``next`` is the page to open after signing in again.
     """
-    # Signing out must always work, also without a valid form.
+    # Signing out must always work, even without a valid form.
     typed = await read_form(request) if "content-type" in request.headers else {}
     at_servers = typed.get("revoke") == "true"
     flash = await signing_out.end_browser(request, caller_or_none(request), at_servers=at_servers)
@@ -249,7 +250,7 @@ async def _send_code(request: Request, typed: Mapping[str, str], next_path: str)
 
 
 async def _finished(request: Request, user_id: UserId, next_path: str) -> RedirectAfterSignIn:
-    """Resume what was clicked before sign-in; returns where to go."""
+    """Carry out what was clicked before sign-in. Returns where to redirect."""
     async with database_of(request).reader() as reader:
         user = await by_id(reader, user_id)
     caller = Caller(user_id, user.display_name if user else "")
@@ -267,7 +268,7 @@ def _code_page(request: Request, typed: Typed, challenge: str, *, status: int = 
 
 
 async def _link_page(request: Request, *, status: int = 200) -> Response:
-    """The options for this link: sign in, use the browser that requested it, or request another e-mail."""
+    """The options for this sign-in link: sign in, switch to the browser that requested it, or request another e-mail."""
     key, token = services(request).code_key, request.path_params["token"]
     async with database_of(request).reader() as reader:
         works = await actions.find_link(reader, key, token) is not None

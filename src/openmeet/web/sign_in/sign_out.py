@@ -1,7 +1,7 @@
-"""End sessions: of a browser, of a program, or all; and optionally ours at the PDS.
+"""End sessions of a browser, of a program, or all of them, and optionally our sessions at the PDS.
 
-Sessions here end in one transaction. Servers are notified afterwards, so that an unavailable one keeps nobody signed
-in.
+Sessions on this site end in one transaction. Other servers are notified afterwards, so that an unavailable server
+cannot keep anyone signed in.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,9 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 async def end_browser(request: Request, caller: Caller | None, *, at_servers: bool) -> str:
-    """End this browser's session, and with ``at_servers`` ours at the PDS of each account. Returns the flash message."""
+    """End this browser's session. With ``at_servers``, also end our sessions at the PDS of each account. Returns the
+    flash message.
+    """
     token, goes_on = session.cookie_token(request), False
     ended: Sequence[SealedSession] = ()
     if token:
@@ -38,7 +40,7 @@ async def end_browser(request: Request, caller: Caller | None, *, at_servers: bo
 
 
 async def end_everywhere(request: Request, caller: Caller) -> None:
-    """End every session: of browsers and programs here, and ours at the PDS of each account."""
+    """End every session: those of browsers and programs on this site, and our session at the PDS of each account."""
     async with database_of(request).transaction() as tx:
         ended = await sessions.forget_all(tx, caller.user_id)
         await actions.close_sessions_of(tx, caller.user_id)
@@ -46,7 +48,7 @@ async def end_everywhere(request: Request, caller: Caller) -> None:
 
 
 async def revoke_at_servers(request: Request, user_id: UserId, ended: Sequence[SealedSession]) -> None:
-    """End the dropped sessions at their servers; a site without network access lets them expire."""
+    """End the dropped sessions at their servers. A site without network access lets them expire."""
     network = services(request).network
     if ended and network is not None:
         await sessions.give_back_all(database_of(request), network, user_id, ended)
