@@ -1,1 +1,1 @@
-"""What every page shares: layout, session, forms, errors, tenant routing, static files."""
+"""Shared by all pages: layout, session, forms, errors, tenant routing, static files."""

@@ -1,4 +1,4 @@
-"""The caller of a request, set by the outermost layer; packages read it here and never look at cookies or headers."""
+"""The caller of a request. The outermost layer sets it; packages read it here and never look at cookies or headers."""
 
 from starlette.requests import HTTPConnection
 
@@ -9,7 +9,9 @@ from openmeet.web.site.reasons import SiteReason
 
 
 def set_caller(connection: HTTPConnection, caller: Caller | None) -> None:
-    """Set once per request, by ``site.session`` or ``api.authentication``; from here on it speaks the caller's language."""
+    """Set the caller and switch to their language. Called once per request, by ``site.session`` or
+    ``api.authentication``.
+    """
     connection.scope["openmeet.caller"] = caller
     if caller is not None and caller.language is not None:
         switch_to(caller.language)

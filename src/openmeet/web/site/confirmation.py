@@ -1,7 +1,7 @@
-"""Confirmation questions of forms: each is asked once, about exactly what it names.
+"""Confirmation questions in forms. Each is asked once, about exactly the value that it names.
 
-A hidden field carries the confirmed value, so that any other value is asked about again. Submitting the form with an
-error in another field confirms nothing.
+A hidden field carries the confirmed value, so any other value triggers the question again. Submitting a form that has
+an error in another field confirms nothing.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from groundwork.errors import InvalidForm, Why
 
 
 class NeedsConfirmation(InvalidForm):
-    """Valid input that needs confirmation. ``name``: of the hidden field; ``key``: its value when confirmed."""
+    """Valid input that needs confirmation. ``name`` is the hidden field, and ``key`` its value once confirmed."""
 
     def __init__(self, field: str, why: Why, *, name: str, key: str) -> None:
         super().__init__({field: why})
@@ -19,6 +19,8 @@ class NeedsConfirmation(InvalidForm):
 
 
 def confirmation_field(typed: Mapping[str, str], name: str, wrong: InvalidForm) -> dict[str, str]:
-    """The hidden field of this name for the form shown again: the new question's key, else the earlier value."""
+    """The hidden field of this name, for the form shown again. Its value is the key of the new question or, without
+    one, the earlier value.
+    """
     asked = wrong.key if isinstance(wrong, NeedsConfirmation) and wrong.name == name else typed.get(name, "")
     return {name: asked}

@@ -1,22 +1,22 @@
-"""Short-lived cookies of this host: over https their names begin with ``__Host-`` (RFC 6265bis, section 4.1.3.2)."""
+"""Short-lived cookies of this host. Over https their names begin with ``__Host-`` (RFC 6265bis, section 4.1.3.2)."""
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from openmeet.web.site.services import services
 
-# The time for sign-in at another server, or for reading an e-mail, and a little more.
+# Enough time to sign in at another server or to read an e-mail.
 _SECONDS = 2400
 
 
 def read_cookie(connection: HTTPConnection, name: str) -> str:
-    """The cookie's value; empty if absent."""
+    """The cookie's value. Empty if it is absent."""
     return connection.cookies.get(_full_name(connection, name), "")
 
 
 def set_cookie(connection: HTTPConnection, response: Response, name: str, value: str) -> None:
     """Set a cookie for 40 minutes."""
-    # Lax: the return is a link from another site, and must bring the cookie.
+    # Lax, because the user returns through a link from another site, which must send the cookie.
     response.set_cookie(
         _full_name(connection, name),
         value,

@@ -1,4 +1,4 @@
-"""The mailbox of a development site, shown to this machine only: e-mails that were not sent."""
+"""Mailbox of a development site: e-mails that were not sent. Only visible on this machine."""
 
 from urllib.parse import urlsplit
 
@@ -42,7 +42,7 @@ async def show_mailbox(request: Request) -> Response:
 
 
 async def show_mail(request: Request) -> Response:
-    """An e-mail as mail programs show it: with its own styles, with pictures of this site, and without scripts."""
+    """An e-mail as mail programs show it: with its own styles and pictures of this site, but without scripts."""
     mail = await _mailbox(request).find(request.path_params["mail"])
     if not mail.html:
         raise NotFound(SiteReason.NOTHING_HERE)
@@ -53,14 +53,15 @@ async def show_mail(request: Request) -> Response:
 
 
 def require_development(request: Request) -> None:
-    """Raises NotFound unless this machine asks a development site."""
+    """Raises NotFound unless this is a development site and the request comes from this machine."""
     _mailbox(request)
 
 
 def _mailbox(request: Request) -> FolderMailbox:
-    """The mailbox of a development site. Raises NotFound elsewhere.
+    """The mailbox of a development site. Raises NotFound on any other site.
 
-    Hidden from other machines, because it shows other people's codes. A site that sends its e-mail does not have it.
+    It is hidden from other machines because it contains other people's codes. A site that really sends its e-mail has
+    no mailbox.
     """
     mailbox = services(request).dev_mailbox
     is_local = is_loopback(client_address(request)) and _is_local_host(request.headers.get("host", ""))
@@ -70,10 +71,10 @@ def _mailbox(request: Request) -> FolderMailbox:
 
 
 def _is_local_host(host: str) -> bool:
-    """Whether the ``Host`` names this machine.
+    """Whether ``Host`` names this machine.
 
-    Against DNS rebinding: a foreign page can point its own name at this machine's address and read the response, but
-    ``Host`` then still has that name.
+    This protects against DNS rebinding: a foreign page can point its own name at this machine's address and read the
+    response, but ``Host`` still contains the foreign name.
     """
     try:
         name = urlsplit(f"//{host}").hostname or ""

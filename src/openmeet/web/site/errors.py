@@ -1,4 +1,4 @@
-"""Failures as pages: one sentence about what happened, one next step. No internal details."""
+"""Error pages: one sentence about what happened and one next step. No internal details."""
 
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -33,7 +33,7 @@ _HEADINGS = {
     504: lazy("Another server took too long"),
 }
 
-# Of forms that were not read at all: a browser that goes back still has what was typed.
+# Forms that were refused without being read. A browser that goes back still has what was typed.
 _UNREAD_FORMS: Final = {
     400: lazy("Something in the form may be too long to read. Go back: your browser still has what you typed."),
     413: lazy(
@@ -42,13 +42,13 @@ _UNREAD_FORMS: Final = {
     ),
 }
 
-# The drawing above the heading: the motif says a little, the seed only how it looks.
+# Illustrations above the heading. The motif fits the error; the seed only varies the drawing.
 _SEED: Final = 0xF5E8_31D0_7A2C_4B96
 _PICTURES: Final = {403: Motif.STREET, 404: Motif.GAMES, 410: Motif.BOOKS, 429: Motif.CALM}
 
 
 def render_page(connection: HTTPConnection, fault: Fault) -> Response:
-    """The page for a failure; NotSignedIn redirects to sign-in and back."""
+    """The error page. NotSignedIn redirects to sign-in, which returns here afterwards."""
     if fault.http_status == 401 and connection.scope["method"] == "GET":
         return RedirectResponse(f"/sign-in?next={quote(_address_of(connection), safe='')}", 303)
     heading: LazyText | str = _HEADINGS.get(fault.http_status, lazy("That didn’t work"))
@@ -60,19 +60,19 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
             "If somebody sent it to you, ask them for an invitation."
         )
     )
-    # Refused before any handler ran, without a reason of ours.
+    # Refused before any handler ran, so there is no reason code.
     is_unread = fault.kind == "HTTP" or (fault.http_status == 413 and fault.cause == fault.why)
     if is_unread and connection.scope["method"] == "POST" and fault.http_status in _UNREAD_FORMS:
         why = str(_UNREAD_FORMS[fault.http_status])
     if fault.name == INVALID_LINK:
-        # Holders of an old link know that it existed: tell them how to get the new one.
+        # People with an old link already know that the page existed. Tell them how to get the new link.
         heading, why = gettext("This link doesn’t work"), fault.why
     if fault.name == TOO_FAR_AHEAD:
         heading, why = gettext("Not yet"), fault.why
     is_read = connection.scope["method"] in {"GET", "HEAD"}
     again = ""
     if fault.kind == "Bug":
-        # The page shows the request id below.
+        # The page shows the request id at the bottom.
         why = (
             gettext("Nothing you wrote is lost. Try again, or come back in a minute.")
             if is_read
@@ -100,7 +100,7 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
 
 
 def _before(connection: HTTPConnection) -> str:
-    """The page of this site that led here, from ``Referer``; empty if it was another site, or this address."""
+    """The page of this site that led here, according to ``Referer``. Empty if it was another site or this same URL."""
     before = urlsplit(connection.headers.get("referer", ""))
     ours = urlsplit(services(connection).settings.public_url)
     if (before.scheme, before.netloc) != (ours.scheme, ours.netloc) or before.path == connection.url.path:

@@ -1,4 +1,4 @@
-"""Parts of every live stream: a place among a limited number, a queue of frames, and the HTTP response.
+"""Building blocks of live streams: a limited number of slots, a queue of frames, and the HTTP response.
 
 A stream is ``text/event-stream`` (HTML Living Standard, section 9.2).
 """
@@ -17,11 +17,11 @@ from starlette.types import Receive, Scope, Send
 from groundwork.errors import Unavailable
 from openmeet.web.site.reasons import SiteReason
 
-# A comment keeps proxies from closing a silent connection.
+# After this long without an event, a comment is sent, so that proxies do not close the connection.
 _QUIET_SECONDS: Final = 25.0
-# How soon the end of a connection is noticed.
+# How often to check whether the client is still connected.
 _POLL_SECONDS: Final = 5.0
-# A reader that takes nothing for so long is gone.
+# A client that accepts no data for this long is treated as gone.
 _WRITE_SECONDS: Final = 30.0
 _RECONNECT_MS: Final = 3_000
 MOST_WAITING: Final = 64
@@ -30,7 +30,7 @@ _RETRY_SECONDS: Final = 30.0
 _HEADERS: Final = {
     "cache-control": "no-store",
     "content-type": "text/event-stream; charset=utf-8",
-    # Proxies such as nginx buffer a response unless this forbids it.
+    # Tells proxies such as nginx not to buffer the response.
     "x-accel-buffering": "no",
 }
 
@@ -40,14 +40,16 @@ IsGone = Callable[[], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class StreamCredential:
-    """What opened a stream: a session, or an API token. The stream ends with it."""
+    """The session or API token that opened a stream. The stream ends when it does."""
 
     token_hash: bytes
     is_api_token: bool = False
 
 
 class LivePlace:
-    """One of the places for streams, until it is given back. ``end_if_gone``: of the response that has it, once it is sent."""
+    """A slot for one stream, until it is given back. ``end_if_gone`` belongs to the response that uses the slot and is
+    set once that is sent.
+    """
 
     __slots__ = ("_held", "_holder", "end_if_gone")
 
@@ -58,7 +60,7 @@ class LivePlace:
         held.setdefault(holder, set()).add(self)
 
     def give_back(self) -> None:
-        """Free the place; a second time changes nothing."""
+        """Free the slot. Calling it again has no effect."""
         own = self._held.get(self._holder, set())
         own.discard(self)
         if not own:
@@ -66,7 +68,7 @@ class LivePlace:
 
 
 class LivePlaces:
-    """The places for one kind of stream in this process."""
+    """The slots for one kind of stream in this process."""
 
     def __init__(self) -> None:
         self._held: dict[str, set[LivePlace]] = {}
@@ -74,13 +76,13 @@ class LivePlaces:
 
     @property
     def count(self) -> int:
-        """How many slots are taken."""
+        """The number of slots in use."""
         return sum(map(len, self._held.values()))
 
     async def make_room(self, holder: str) -> None:
-        """If this reader has no place left, end their streams that nobody reads any more.
+        """If this reader has no slot left, end their streams whose clients have disconnected.
 
-        That a connection has ended is otherwise noticed only after seconds, and somebody who goes from page to page quickly would be
+        A disconnect is otherwise noticed only after seconds. Somebody who quickly goes from page to page would be
         refused the next stream.
         """
         own = self._held.get(holder, set())
@@ -92,7 +94,7 @@ class LivePlaces:
     def take(self, holder: str, most: int) -> LivePlace:
         """Take a slot for a stream of this reader.
 
-        Raises Unavailable if they have too many, or if all readers together have ``most``.
+        Raises Unavailable if the reader has too many streams, or if all readers together have ``most``.
         """
         if self._is_closed or self.count >= most or len(self._held.get(holder, ())) >= PER_READER:
             raise Unavailable(SiteReason.TOO_MANY_STREAMS, after_seconds=_RETRY_SECONDS)
@@ -100,17 +102,17 @@ class LivePlaces:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the program stops, so that no stream may begin."""
+        """Whether the program is shutting down, so that no stream may start."""
         return self._is_closed
 
     def close(self) -> None:
-        """Give no more slots: the program stops."""
+        """Give out no more slots, because the program is shutting down."""
         self._is_closed = True
 
 
 @dataclass(eq=False, slots=True)
 class FrameQueue:
-    """The frames that wait for the reader of one stream."""
+    """Frames that wait to be sent to the reader of one stream."""
 
     waiting: deque[bytes] = field(default_factory=deque)
     has_ended: bool = False
@@ -121,27 +123,28 @@ class FrameQueue:
 
     @property
     def is_full(self) -> bool:
-        """Whether the reader is too slow for another frame."""
+        """Whether the reader has fallen too far behind to take another frame."""
         return len(self.waiting) >= MOST_WAITING
 
     def push(self, frame: bytes) -> None:
-        """Add a frame, unless the stream has ended. The caller looks at ``is_full`` first."""
+        """Add a frame, unless the stream has ended. The caller checks ``is_full`` first."""
         if not self.has_ended:
             self.waiting.append(frame)
             self._wake.set()
 
     def end(self, last: bytes = b"") -> None:
-        """Send this last frame and close."""
+        """Send this last frame and end the stream."""
         if not self.has_ended:
             self.waiting.append(last)
             self.has_ended = True
             self._wake.set()
 
     def poll(self, now: float) -> None:
-        """Called every few seconds, with the time of the event loop: now and then, look whether the reader is still there.
+        """Check from time to time whether the reader is still connected. Called every few seconds with the event loop's
+        time.
 
-        One timer for all streams instead of one for each and frame. The first interval is a random part of the usual one, so that
-        streams that were opened together are not polled together.
+        One timer serves all streams, instead of one per stream and frame. The first interval is a random part of the
+        usual one, so that streams that were opened together are not polled together.
         """
         if self._polled_at is None:
             self._polled_at = now - random.uniform(0, _POLL_SECONDS)  # noqa: S311 - spreads load
@@ -151,9 +154,9 @@ class FrameQueue:
             self._wake.set()
 
     async def run(self, write: Write, is_gone: IsGone, was_written: Callable[[], None] = lambda: None) -> None:
-        """Write what comes until the stream ends or the reader is gone. ``was_written`` is called after each writing.
+        """Write frames until the stream ends or the reader is gone. Calls ``was_written`` after each write.
 
-        Raises TimeoutError if the reader takes nothing.
+        Raises TimeoutError if the reader accepts no data.
         """
         loop = asyncio.get_running_loop()
         written_at = loop.time()
@@ -182,17 +185,21 @@ class FrameQueue:
 
 
 def retry_frame() -> bytes:
-    """The frame before the site stops: come back a little later, not all at once."""
+    """The frame sent before the site stops. It tells clients to reconnect after a random delay, so that they do not all
+    come back at once.
+    """
     return f"retry: {_RECONNECT_MS + random.randrange(_RECONNECT_MS)}\n\n".encode()  # noqa: S311 - spreads load
 
 
 def out_frame() -> bytes:
-    """The last frame for a reader who may no longer read what the stream is about."""
+    """The last frame for a reader who has lost access to the subject of the stream."""
     return b"event: out\ndata: {}\n\n"
 
 
 class EventStreamResponse(Response):
-    """A streaming response: ``follow`` writes events, and checks now and then whether the reader is still connected."""
+    """A streaming response. ``follow`` writes the events and checks from time to time whether the reader is still
+    connected.
+    """
 
     def __init__(self, place: LivePlace, follow: Callable[[Write, IsGone], Awaitable[None]]) -> None:
         super().__init__(headers=_HEADERS)
@@ -208,7 +215,7 @@ class EventStreamResponse(Response):
     async def _send(self, receive: Receive, send: Send) -> None:
         headers = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        # What a proxy passes on at once tells the reader that the stream is open.
+        # Something that proxies forward at once, so that the reader knows that the stream is open.
         await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
 
         async def write(frames: bytes) -> None:
@@ -232,7 +239,8 @@ class EventStreamResponse(Response):
                 self._place.give_back()
 
         self._place.end_if_gone = end_if_gone
-        # A server that cuts off what runs longer than it waits cancels this task; then too the response has an end.
+        # A server that stops waiting for long responses cancels this task. The response must be completed in that case
+        # too.
         with contextlib.suppress(asyncio.CancelledError):
             await self._follow(write, is_gone)
         await send({"type": "http.response.body", "body": b""})

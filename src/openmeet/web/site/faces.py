@@ -1,4 +1,4 @@
-"""Faces beside names: a person's own picture, or an initial on one of nine tones. ``parts.avatar`` draws them."""
+"""Faces next to names: a person's own picture, or an initial in one of nine tones. ``parts.avatar`` draws them."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Portraits = Mapping[UserId, PictureKey]
 
 @dataclass(frozen=True, slots=True)
 class Avatar:
-    """What stands beside a name. ``picture``: the key of a portrait; empty for an initial."""
+    """The face next to a name. ``picture`` is the key of a portrait; empty for an initial."""
 
     initial: str
     tone: int
@@ -23,15 +23,15 @@ class Avatar:
 
 
 async def portraits_of(reader: Reader, viewer: UserId | None, people: Collection[UserId]) -> Portraits:
-    """The pictures of these people that the viewer may see; none for a browser that saves data."""
+    """The pictures of these people that the viewer may see. Empty if the browser asks to save data."""
     return {} if saves_data() else await portraits.shown(reader, viewer, people)
 
 
 def avatar_of(subject: str, name: str, shown: Portraits | None = None) -> Avatar:
-    """The face of a person, or of a group or series, which has no portrait. ``subject``: the id, which chooses the tone."""
+    """The face of a person, or of a group or series, which have no portrait. The id ``subject`` determines the tone."""
     return Avatar(initial_of(name), tone_of(subject), (shown or {}).get(UserId(subject), ""))
 
 
 def initial_of(name: str) -> str:
-    """The first letter or figure of a name."""
+    """The first letter or digit of a name."""
     return next((char.upper() for char in name if char.isalnum()), "·")

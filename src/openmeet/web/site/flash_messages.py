@@ -1,4 +1,4 @@
-"""Flash messages: the key travels in a cookie, the text never does."""
+"""Flash messages. The cookie contains their key, never their text."""
 
 from collections.abc import Mapping
 from typing import Final

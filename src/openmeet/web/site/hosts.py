@@ -1,8 +1,9 @@
-"""The one place that selects a tenant for a request: several sites behind one socket, each its own application.
+"""Tenant selection for a request: several sites share one socket, and each is its own application. Nothing else selects
+a tenant.
 
-``Host`` decides; an unknown name is the default site's. Anybody can send ``x-tenant-id``, so it counts in two cases
-only: if the operator says that the proxies in front set it, or with a bearer token for the JSON API and no cookie,
-where that tenant then checks the token. Otherwise it is ignored.
+``Host`` decides. An unknown name gets the default site. Anyone can send ``x-tenant-id``, so it counts in only two
+cases: if the operator says that the proxies in front set it, or if the request has a bearer token for the JSON API and
+no cookie, because that tenant then checks the token. Otherwise it is ignored.
 """
 
 from collections.abc import Collection, Mapping
@@ -26,8 +27,8 @@ _API = "/api/"
 class Hosts:
     """The sites of an installation as one ASGI application.
 
-    ``sites``: by tenant name, including the default one. ``names``: tenant names by lower-cased host name. ``streams``: of
-    these sites.
+    ``sites`` maps tenant names, including that of the default site, to applications. ``names`` maps lower-case host
+    names to tenant names. ``streams`` are the live streams of these sites.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Hosts:
         self._proxies_name_tenant = proxies_name_tenant
 
     def end_streams(self) -> None:
-        """End the live streams of all sites: a server that waits for open streams never stops."""
+        """End the live streams of all sites. Without this, a server that waits for open streams would never stop."""
         for one in self._streams:
             one.close()
 
@@ -58,7 +59,9 @@ class Hosts:
         await site(scope, receive, send)
 
     def _site_of(self, scope: Scope) -> ASGIApp:
-        """Raises NotFound for an unknown tenant from a proxy, NotSignedIn for one from a client with a token."""
+        """The site for a request. For an unknown tenant, raises NotFound if a proxy named it, and NotSignedIn if a
+        client with a token did.
+        """
         headers = Headers(scope=scope)
         named = headers.get(HEADER, "")
         if named and self._proxies_name_tenant:
@@ -74,7 +77,7 @@ class Hosts:
 
 
 def host_name(host: str) -> str:
-    """The name in a ``Host`` header, without port and lower-cased; empty if there is none."""
+    """The name in a ``Host`` header, in lower case and without the port. Empty if there is none."""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
@@ -82,8 +85,8 @@ def host_name(host: str) -> str:
 
 
 def _is_by_program(scope: Scope, headers: Headers) -> bool:
-    """Whether the request has a bearer token, which the tenant's API will check, and nothing that browsers send by
-    themselves.
+    """Whether the request has a bearer token, which the tenant's API will check, and no credential that browsers send
+    on their own.
     """
     kind, _, token = headers.get("authorization", "").partition(" ")
     has_token = kind.lower() == "bearer" and bool(token.strip())

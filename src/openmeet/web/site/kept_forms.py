@@ -1,7 +1,8 @@
-"""Forms posted after the session ended: nothing that was typed is lost.
+"""Forms submitted after the session has ended, so that nothing typed is lost.
 
-The page that answers has the typed fields in it. Whoever signs in from there finds them afterwards, in the same tab: until then
-they are kept under a cookie of this browser. A very large form is not kept: people sign in in another tab and send it again.
+The response page contains the submitted fields. If the user signs in from that page, the fields are stored under a
+cookie of this browser and shown again in the same tab afterwards. A very large form is not stored. Instead, the user
+signs in in another tab and submits the form again.
 """
 
 import secrets
@@ -27,15 +28,15 @@ from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.tenant_routing import database_of
 
-# The most fields and files that a form of this site has.
+# The largest number of fields and files in any form of this site.
 _MAX_FIELDS: Final = 600
 _MAX_FILES: Final = 10
 
-# The largest form that is kept, in bytes: a description has at most 20,000 characters.
+# Maximum size of a stored form in bytes. A description has at most 20,000 characters.
 _MAX_KEPT: Final = 200_000
-# As long as the cookie.
+# The same as the lifetime of the cookie.
 _KEPT: Final = 40 * MINUTE
-# Anybody may send one, and it takes room in the database.
+# Anyone can send a form, and each takes up space in the database.
 _LIMIT: Final = Limit("kept_forms", 20, 600)
 _COOKIE: Final = "openmeet_form"
 _KEPT_PATH: Final = "/sign-in/form"
@@ -44,7 +45,7 @@ _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class _KeptForm(msgspec.Struct, frozen=True):
-    """Where a form was sent, and its fields."""
+    """A stored form: the path that it was sent to, and its fields."""
 
     path: str
     fields: list[tuple[str, str]]
@@ -58,7 +59,9 @@ def routes() -> list[Route]:
 
 
 async def keep(request: Request) -> Response:
-    """Keep a form for this browser, and ask its owner to sign in. ``to``: where the form is to be sent. Raises TooMany."""
+    """Store a form for this browser and redirect to sign-in. ``to`` is the path that the form was meant for. Raises
+    TooMany.
+    """
     await spend_on(request, _LIMIT)
     form = _KeptForm(local_path(request.query_params.get("to", "/")), await _fields(request))
     packed = msgspec.json.encode(form)
@@ -73,7 +76,7 @@ async def keep(request: Request) -> Response:
 
 
 async def show_kept(request: Request) -> Response:
-    """What this browser kept, to be sent by somebody who is signed in now."""
+    """Show the stored form, so that the user, who is now signed in, can submit it."""
     caller_of(request)
     token = read_cookie(request, _COOKIE)
     async with database_of(request).reader() as reader:
@@ -86,7 +89,7 @@ async def show_kept(request: Request) -> Response:
 
 
 def keep_forms(routes: Sequence[Route]) -> list[Route]:
-    """The same routes; a form that needs a session and comes without one is shown again instead of refused."""
+    """The same routes, except that a form that requires a session and has none is shown again instead of being refused."""
     return [
         Route(one.path, _keeping(one.endpoint), methods=["POST"]) if one.methods == {"POST"} else one for one in routes
     ]
@@ -98,11 +101,11 @@ def _keeping(endpoint: _Endpoint) -> _Endpoint:
         try:
             return await endpoint(request)
         except NotSignedIn:
-            # Somebody who is signed in was refused for another reason, like a wrong password.
+            # A signed-in user was refused for another reason, such as a wrong password.
             if caller_or_none(request) is not None or not (fields := await _fields(request)):
                 raise
             size = sum(len(name.encode()) + len(text.encode()) for name, text in fields)
-            # Text in JSON may be twice as long.
+            # In JSON the text can be twice as long.
             context = {"fields": fields, "keep": _KEPT_PATH if 2 * size < _MAX_KEPT else ""}
             return page(request, "site/signed_out.html", context, status=401)
 
@@ -110,7 +113,7 @@ def _keeping(endpoint: _Endpoint) -> _Endpoint:
 
 
 async def _fields(request: Request) -> list[tuple[str, str]]:
-    """What was typed, as name and text; without files and passwords."""
+    """The submitted fields as pairs of name and text, without files and passwords."""
     if not request.headers.get("content-type", "").startswith(
         ("application/x-www-form-urlencoded", "multipart/form-data")
     ):

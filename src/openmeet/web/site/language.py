@@ -1,4 +1,4 @@
-"""Language of a request: what its user chose (``site.caller``), else Accept-Language, else the site's default."""
+"""Language of a request: the user's choice (``site.caller``), else Accept-Language, else the site's default."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,9 +11,9 @@ from openmeet.settings import PREFIX
 
 
 def by_request(default: str) -> Callable[[Scope], AbstractContextManager[None]]:
-    """The context in which a request is answered, until its user is known.
+    """Context manager in which a request is answered until its user is known.
 
-    Raises SettingsRefused if the default is none of the site's languages.
+    Raises SettingsRefused if the default is not one of the site's languages.
     """
     if not is_known(default):
         raise SettingsRefused([f"{PREFIX}LANGUAGE must be one of {', '.join(available())}: {default} is not."])

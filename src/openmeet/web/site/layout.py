@@ -1,7 +1,7 @@
 """Page rendering: the template environment, and the layout around each page.
 
-A page is ``page(request, "events/new.html", …)``: the first part of the name is the package that owns the template.
-Escaping is on everywhere; an undefined name is an error, not an empty string.
+A page is ``page(request, "events/new.html", …)``. The first part of the name is the package that owns the template.
+Autoescaping is always on, and an undefined name is an error, not an empty string.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,11 +33,12 @@ _FLASH_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The viewer, for the layout.
+    """The viewer, as the layout needs it.
 
-    ``tone``: their colours, see ``groundwork.ui.tones``. ``is_at_servers``: they can also sign out at the PDS of their accounts.
-    ``person``: their id, by which a browser tells whose pages it has kept. ``picture``: the key of their portrait.
-    ``chat_unread``: messages, in all chats. ``is_mentioned``: one of them names the viewer.
+    ``tone`` is their colour, see ``groundwork.ui.tones``. ``is_at_servers``: they can also sign out at the PDS of their
+    accounts. ``person`` is their id, which tells the browser whose pages it has stored. ``picture`` is the key of their
+    portrait. ``chat_unread`` is the number of unread messages in all chats. ``is_mentioned``: at least one of these
+    mentions the viewer.
     """
 
     name: str
@@ -58,7 +59,9 @@ class Viewer:
 
 @cache
 def environment(site_name: str, public_url: str) -> jinja2.Environment:
-    """The template environment of one site, made once. ``public_url``: where others reach the site."""
+    """The template environment of one site, created once. ``public_url`` is the URL under which the site is reached
+    from outside.
+    """
     loaders = {folder.parent.name: jinja2.FileSystemLoader(folder) for folder in _WEB.glob("*/templates")}
     loaders["ui"] = jinja2.FileSystemLoader(ui.TEMPLATES)
     loaders["emails"] = jinja2.FileSystemLoader(_WEB.parent / "emails" / "templates")
@@ -79,7 +82,7 @@ def environment(site_name: str, public_url: str) -> jinja2.Environment:
 
 
 def set_viewer(connection: HTTPConnection, viewer: Viewer | None) -> None:
-    """Set once per request by ``site.session``."""
+    """Set the viewer. Called once per request by ``site.session``."""
     connection.scope["openmeet.viewer"] = viewer
 
 
@@ -97,9 +100,9 @@ def page(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Render a template inside the layout. Pages depend on the viewer, so shared caches may not store them.
+    """Render a template inside the layout. Pages depend on the viewer, so shared caches must not store them.
 
-    Pages of signed-in viewers are not stored at all: after sign-out, "Back" must not show them.
+    Pages of signed-in viewers are not stored at all, because browser Back must not show them after sign-out.
     """
     what = connection.cookies.get(_FLASH_COOKIE, "")
     flash = FLASH_MESSAGES.get(what) or notices.sentence(what)
@@ -130,8 +133,8 @@ def page(
 
 
 def go(path: str, *, flash: str = "", numbers: Sequence[int] = ()) -> Response:
-    """303 See Other, after every form. ``flash``: the flash message, a key of ``FLASH_MESSAGES``, or with ``numbers`` of
-    ``NOTICES``.
+    """Redirect with 303 See Other, as after every form. ``flash`` is the key of the flash message in ``FLASH_MESSAGES``
+    or, with ``numbers``, in ``NOTICES``.
     """
     response = RedirectResponse(path, 303)
     if flash:

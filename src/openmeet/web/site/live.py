@@ -1,8 +1,9 @@
-"""``GET /live``: the stream of an open page of somebody who is signed in, as ``text/event-stream``.
+"""``GET /live``: live stream of an open page of a signed-in user, as ``text/event-stream``.
 
-Events: ``top`` (the marks of the bars, as numbers and HTML; sent at the start and when they change, without an id) and ``event``
-(the answers to the event of the page changed: the page fetches itself again). The id of ``event`` is a fingerprint, which the page
-contains too: with ``after`` or ``Last-Event-ID`` nothing is missed between rendering and connecting.
+Events: ``top`` (the badges in the bars, as numbers and HTML; sent at the start and when they change, has no id) and
+``event`` (an RSVP to the page's event changed, so the page should fetch itself again). The id of ``event`` is a
+fingerprint, which the page contains too. With ``after`` or ``Last-Event-ID``, no change between rendering and
+connecting is missed.
 """
 
 import json
@@ -34,9 +35,9 @@ def routes() -> list[Route]:
 
 
 async def follow(request: Request) -> Response:
-    """The stream of a page of the caller; ``event``: the slug of the event that it is about.
+    """The stream of one of the caller's pages. ``event`` is the slug of the event that the page is about.
 
-    Raises NotSignedIn, NotFound for an event that the caller cannot see, and Unavailable where too many streams are open.
+    Raises NotSignedIn, NotFound if the caller cannot see the event, and Unavailable if too many streams are open.
     """
     site = services(request)
     caller = caller_of(request)
@@ -59,7 +60,7 @@ async def follow(request: Request) -> Response:
 
 
 class _TopFrames:
-    """Writes the event ``top`` with the templates of one site."""
+    """Encodes the event ``top`` with the templates of one site."""
 
     __slots__ = ("_marks",)
 

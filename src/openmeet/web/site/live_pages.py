@@ -1,7 +1,7 @@
-"""The streams of a site's open pages: they carry what is unread, and whether the answers to an event changed.
+"""Live streams of a site's open pages: unread counts, and whether the RSVPs to an event changed.
 
-One task feeds them. Every two seconds it checks whether anything was committed; if not, it reads nothing else. Chats have streams
-of their own (``live_rooms``).
+One task feeds all of them. Every two seconds it checks whether anything was committed, and if not, it reads nothing
+else. Chats have separate streams (``live_rooms``).
 """
 
 import asyncio
@@ -36,18 +36,18 @@ from openmeet.web.site.event_streams import (
 )
 
 LOOK_SECONDS: Final = 2.0
-# Sessions also expire without a commit.
+# Sessions can expire without a commit.
 _LOOKS_PER_SESSION_CHECK: Final = 30
-# A page loads itself again when its event changed, so only some are notified at a time.
+# A page reloads itself when its event has changed, so pages are notified in batches.
 MOST_NOTIFIED_AT_ONCE: Final = 20
-# Counting the chats of one person takes a few statements.
+# Counting the unread messages of one person takes several queries.
 _MOST_COUNTED_AT_ONCE: Final = 50
 
 
 def fingerprint_of(key: SigningKey, event: Event, counts: RsvpCounts) -> str:
-    """A token that changes with the event and its counts: the ``after`` of a page about it.
+    """A token that changes with the event and its counts. Pages about the event send it as ``after``.
 
-    It is made with a key because the counts include requests, which only hosts may know.
+    It is keyed because the counts include requests to join, which only hosts may know.
     """
     text = f"live {event.id} {event.revision} {event.is_hidden} {astuple(counts)}"
     return base64.urlsafe_b64encode(key.digest(text.encode())[:12]).decode()
@@ -62,7 +62,7 @@ async def _fingerprints(reader: Reader, key: SigningKey, events: Collection[Even
 async def _shut_out(
     reader: Reader, events: Mapping[EventId, Event], streams: Collection["PageStream"]
 ) -> set["PageStream"]:
-    """The streams whose reader may no longer see the event of their page. A deleted event is not hidden from anybody."""
+    """The streams whose reader may no longer see the event of their page. A deleted event counts as visible."""
     hidden: dict[UserId, set[EventId]] = {}
     for one in streams:
         event = None if one.event is None else events.get(one.event)
@@ -75,8 +75,9 @@ async def _shut_out(
 
 @dataclass(eq=False, slots=True)
 class PageStream:
-    """The stream of one open page. ``session``: the hash of its token. ``event``: None for a page that is not about one;
-    ``fingerprint``: of the event as the page shows it. ``marks``: the unread counts of notifications and chats that were sent last.
+    """The stream of one open page. ``session`` is the hash of its session token. ``event`` is None if the page is not
+    about an event. ``fingerprint`` is that of the event as the page shows it. ``marks`` are the unread counts of
+    notifications and chats that were sent last.
     """
 
     person: UserId
@@ -91,8 +92,8 @@ class PageStream:
 
 @dataclass(frozen=True, slots=True)
 class PageSource:
-    """Where the live streams of one site get their data. ``key``: for fingerprints. ``top_frame``: makes the event
-    ``top`` from a language and the unread counts of notifications and chats.
+    """Where the live streams of one site get their data. ``key`` is used for fingerprints. ``top_frame`` encodes the
+    event ``top``, given a language and the unread counts of notifications and chats.
     """
 
     database: Database
@@ -111,12 +112,12 @@ class LivePages:
         self._task: asyncio.Task[None] | None = None
         self._state = ""
         self._looks = 0
-        # People whose chats are still to be counted, and whether pages are still to be notified.
+        # People whose chats still have to be counted, and whether some pages still have to be notified.
         self._uncounted: dict[UserId, None] = {}
         self._is_behind = False
 
     async def run(self, stream: PageStream, source: PageSource, write: Write, is_gone: IsGone) -> None:
-        """Feed the stream and write it until it ends or its reader is gone."""
+        """Feed and write the stream until it ends or its reader is gone."""
         self._streams[stream] = None
         if self.places.is_closed:
             stream.frames.end(retry_frame())
@@ -132,18 +133,18 @@ class LivePages:
             self._joined.discard(stream)
             if not self._streams and self._task is not None:
                 self._uncounted.clear()
-                # At once: a site that stops closes its database next.
+                # Do not wait: a site that is stopping closes its database next.
                 self._task.cancel()
                 self._task = None
 
     def close(self) -> None:
-        """End all streams, and let no other begin: the program stops."""
+        """End all streams and start no others, because the program is shutting down."""
         self.places.close()
         for one in list(self._streams):
             one.frames.end(retry_frame())
 
     async def _feed(self, source: PageSource) -> None:
-        """Run until the last stream has left, which cancels it."""
+        """Feed the streams. Runs until the last stream has left, which cancels the task."""
         loop = asyncio.get_running_loop()
         looks_at = loop.time() + LOOK_SECONDS
         while True:
@@ -156,14 +157,15 @@ class LivePages:
                 if joined:
                     self._uncounted |= dict.fromkeys(one.person for one in joined)
                     await self._tell(source, joined)
-                # By the clock: on a busy site pages join all the time, and the others must not wait for a pause.
+                # Check at fixed times. On a busy site, pages join all the time, and the others must not have to wait
+                # for a pause.
                 if loop.time() >= looks_at:
                     looks_at = loop.time() + LOOK_SECONDS
                     for one in self._streams:
                         one.frames.poll(loop.time())
                     await self.look(source)
             except (Unavailable, TimeoutError) as failure:
-                # The next look reads everything again.
+                # The next check reads everything again.
                 self._state = ""
                 log.warning("live_pages.not_fed", kind=type(failure).__name__)
             except Exception:  # noqa: BLE001 - the pages connect again, and the task goes on
@@ -172,7 +174,7 @@ class LivePages:
                     stream.frames.end(retry_frame())
 
     async def look(self, source: PageSource) -> None:
-        """Send all open pages what changed, if anything was committed since the last look."""
+        """Send changes to all open pages, if anything was committed since the last check."""
         self._looks += 1
         state = await source.database.state()
         is_quiet = state == self._state and not self._is_behind and not self._uncounted
@@ -205,7 +207,7 @@ class LivePages:
                 one for one in streams if one.event is not None and one.fingerprint != fingerprints.get(one.event, "")
             ]
             notified = changed[:MOST_NOTIFIED_AT_ONCE]
-            # Whoever left, was removed or blocked must not even learn that something changed.
+            # People who left, or who were removed or blocked, must not even learn that something changed.
             out = await _shut_out(reader, events, notified)
         for one in streams:
             marks = unread[one.person], chats.get(one.person) or (one.marks[1] if one.marks else _NOTHING)
@@ -218,14 +220,14 @@ class LivePages:
                 continue
             one.fingerprint = now = fingerprints.get(one.event, "") if one.event is not None else ""
             self._push(one, f"id: {now}\nevent: event\ndata: {{}}\n\n".encode())
-            # To the end of the order, so that the next look begins with the others.
+            # Move this stream to the end, so that the next check begins with the others.
             if one in self._streams:
                 del self._streams[one]
                 self._streams[one] = None
         self._is_behind |= len(changed) > MOST_NOTIFIED_AT_ONCE
 
     async def _count_chats(self, reader: Reader, streams: Collection[PageStream]) -> dict[UserId, UnreadCounts]:
-        """Count the chats of some people whose turn it is; the next look counts those of the others."""
+        """Count the chats of the people next in line. The following checks count those of the others."""
         here = {one.person for one in streams}
         turn = [person for person in self._uncounted if person in here][:_MOST_COUNTED_AT_ONCE]
         for person in turn:
@@ -234,7 +236,9 @@ class LivePages:
 
     @staticmethod
     def _push(stream: PageStream, frame: bytes) -> None:
-        """Add a frame. The stream of a page that is too slow ends; its browser connects again and gets the current state."""
+        """Add a frame. If a page has fallen too far behind, end its stream; the browser reconnects and gets the current
+        state.
+        """
         if stream.frames.is_full:
             stream.frames.end()
         else:

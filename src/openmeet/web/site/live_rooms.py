@@ -1,9 +1,10 @@
-"""The one task of a site that feeds the open streams of chats.
+"""The task of a site that feeds the open chat streams.
 
-A stream is at a number of its room's log. Feeding a room reads the log after the lowest number, asks for the credential, the
-access and the blocks of everybody with a stream in it, and gives each what lies after its own number: resuming is the same as
-being late, so nothing is left out and nothing comes twice. What is written is made once for all who see the same (``Encode``).
-Every two seconds all rooms and credentials are looked at, whatever rang.
+Each stream has a position, which is a number in the log of its room. To feed a room, the task reads the log after the
+lowest position. It checks the credential, the access and the blocks of every reader, and sends each stream the entries
+after its own position. Resuming works like catching up, so nothing is lost and nothing is sent twice. Each event is
+encoded once for all readers who see the same (``Encode``). In addition, all rooms and credentials are checked every two
+seconds.
 """
 
 import asyncio
@@ -29,13 +30,13 @@ from openmeet.web.site.event_streams import IsGone, LivePlaces, Write, out_frame
 from openmeet.web.site.live_streams import Encode, LiveStream, RoomEvent, RowView, reload_frame
 from openmeet.web.site.live_unread import UnreadWatch
 
-# Changes of access send no notification, so they are looked for: an answer, a role, a setting, the end of a session.
+# Changes of access (an RSVP, a role, a setting, the end of a session) send no notification, so they are polled for.
 LOOK_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class LiveSource:
-    """The database of the rooms. ``url`` and ``schema``: where commits of other processes are heard of."""
+    """The database of the rooms. ``url`` and ``schema`` are used to listen for commits of other processes."""
 
     database: Database
     url: str
@@ -43,7 +44,7 @@ class LiveSource:
 
 
 class LiveRooms:
-    """The streams of one site. Its task runs while there are any."""
+    """The chat streams of one site. Its task runs while there are any."""
 
     def __init__(self) -> None:
         self._rooms: dict[RoomId, set[LiveStream]] = {}
@@ -56,11 +57,11 @@ class LiveRooms:
 
     @property
     def count(self) -> int:
-        """How many streams are open."""
+        """The number of open streams."""
         return self.places.count
 
     async def run(self, stream: LiveStream, source: LiveSource, write: Write, is_gone: IsGone) -> None:
-        """Feed the stream and write it until it ends or its reader is gone; then its place is free."""
+        """Feed and write the stream until it ends or its reader is gone, then free its slot."""
         self._join(stream, source)
         try:
             await stream.run(write, is_gone, lambda: self._ring(stream.room))
@@ -77,7 +78,7 @@ class LiveRooms:
         self._ring(stream.room)
 
     def close(self) -> None:
-        """End all streams, and let no other begin: the program stops."""
+        """End all streams and start no others, because the program is shutting down."""
         self.places.close()
         for streams in list(self._rooms.values()):
             for one in list(streams):
@@ -93,7 +94,7 @@ class LiveRooms:
         if not self._rooms:
             self._unread.clear()
             self._listener = None
-            # At once: a site that stops closes its database next.
+            # Do not wait: a site that is stopping closes its database next.
             if self._task is not None:
                 self._task.cancel()
                 self._task = None
@@ -117,7 +118,7 @@ class LiveRooms:
             self._heard(*place)
 
     async def _feed(self, source: LiveSource) -> None:
-        """Until the last stream has left, which cancels it."""
+        """Feed the streams. Runs until the last stream has left, which cancels the task."""
         listening = None
         if source.url.startswith(POSTGRES):
             notifications = listen(source.url, log.channel(source.schema), self._notified)
@@ -150,12 +151,12 @@ class LiveRooms:
                 one.frames.poll(now)
 
     async def feed_rung(self, database: Database) -> None:
-        """Hand out what happened in the rooms that rang."""
+        """Feed the rooms that have new log entries."""
         while self._rung:
             await self._feed_or_end(database, self._rung.pop())
 
     async def look(self, database: Database) -> None:
-        """Look at every room and every session, whether something rang or not."""
+        """Check every room and every session, whether or not there was a notification."""
         self._rung.clear()
         streams = [one for each in self._rooms.values() for one in each]
         async with database.reader() as reader:
@@ -171,9 +172,10 @@ class LiveRooms:
             await self._unread.push_changed(reader, [one for each in self._rooms.values() for one in each])
 
     async def _feed_or_end(self, database: Database, room: RoomId) -> None:
-        """A failure in one room ends its streams, which reload their page, and no others.
+        """Feed a room. If that fails, end the streams of this room, whose pages then reload, and leave the other rooms
+        alone.
 
-        Raises Unavailable where the database cannot keep up: a thousand pages that reload would make that worse.
+        Raises Unavailable if the database cannot keep up, because a thousand reloading pages would make that worse.
         """
         try:
             await self._feed_room(database, room)
@@ -199,7 +201,7 @@ class LiveRooms:
                     one.frames.end(out_frame())
                     continue
                 if known is not None and known is not found:
-                    # They may write now, or no longer, or see what is held.
+                    # The reader may have gained or lost the right to write, or can now see held messages.
                     one.push(reload_frame(room_id, one.number))
                 if room.last_number - one.number > log.MAX_REPLAYED or one.number > room.last_number:
                     one.number = room.last_number
@@ -208,7 +210,8 @@ class LiveRooms:
                     one.is_catching_up = False
                 elif not (one.is_catching_up and one.frames.waiting):
                     inside.append(one)
-            # In the transaction that reads what is handed out: nothing that was said after a sign-out or block gets through.
+            # Checked in the same transaction that reads the entries, so nothing written after a sign-out or a block
+            # gets through.
             await _end_signed_out(reader, inside)
             inside = [one for one in inside if not one.frames.has_ended]
             if room is None or not inside:
@@ -218,20 +221,21 @@ class LiveRooms:
             entered = await entered_numbers_of_people(reader, room, readers)
             entries = await log.entries_after(reader, room_id, min(one.number for one in inside))
             room_events = await _room_events(reader, room, entries, levels)
-        # Entries go with their messages, so the last ones may be gone: then all there was is handed out.
+        # Entries are deleted with their messages, so the last numbers may be missing. Everything there is was sent
+        # then.
         reached = entries[-1].number if len(entries) > log.MAX_REPLAYED else room.last_number
         written: dict[tuple[int, Encode, RowView], bytes] = {}
         sights = _sights(room, inside, levels, entered, hidden)
         for event in room_events:
             for sight, alike in sights:
                 for one in alike:
-                    # What was missed is handed out in pieces that fit; the stream asks for more.
+                    # A stream that catches up gets as much as fits, and asks for more later.
                     if not (one.is_catching_up and one.frames.is_full):
                         _hand_out(one, event, sight, written)
-            # Encoding many rows for many readers must not hold up everybody else.
+            # Encoding many rows for many readers must not block the event loop.
             await asyncio.sleep(0)
         for one in inside:
-            # Entries that nothing is shown of count as handed out.
+            # Entries that are not shown to the reader count as sent.
             if not one.frames.has_ended and not (one.is_catching_up and one.frames.is_full):
                 one.number = max(one.number, reached)
             if one.number == room.last_number:
@@ -239,7 +243,7 @@ class LiveRooms:
 
 
 async def _levels(reader: Reader, room: Room | None, streams: Collection[LiveStream]) -> dict[UserId | None, Access]:
-    """The access of everybody who has one of these streams in the room; None: of those who are not signed in."""
+    """The access of everyone with one of these streams. The key None stands for readers who are not signed in."""
     if room is None:
         return {}
     people = {one.person for one in streams}
@@ -251,7 +255,7 @@ async def _levels(reader: Reader, room: Room | None, streams: Collection[LiveStr
 
 
 async def _end_signed_out(reader: Reader, streams: Collection[LiveStream]) -> None:
-    """End the streams whose session or token is over."""
+    """End the streams whose session or token is no longer valid."""
     used = {one.credential for one in streams if one.credential is not None}
     valid = await still_open(reader, {one.token_hash for one in used if not one.is_api_token})
     valid |= await still_valid(reader, {one.token_hash for one in used if one.is_api_token})
@@ -262,7 +266,9 @@ async def _end_signed_out(reader: Reader, streams: Collection[LiveStream]) -> No
 
 @dataclass(frozen=True, slots=True)
 class _Sight:
-    """What a reader sees of the room now. ``floor``: the number after which; ``hidden``: the people they blocked or muted."""
+    """What a reader can currently see of the room: messages with numbers above ``floor``, and not those of the people
+    in ``hidden``, whom they have blocked or muted.
+    """
 
     person: UserId | None
     language: str
@@ -278,7 +284,9 @@ def _sights(
     entered: Mapping[UserId, int],
     hidden: Mapping[UserId, Collection[UserId]],
 ) -> Sequence[tuple[_Sight, Sequence[LiveStream]]]:
-    """The streams by what their readers see: usually one group for each person, however many pages they have open."""
+    """The streams grouped by what their readers can see. Usually one group per person, however many pages they have
+    open.
+    """
     groups = defaultdict(list)
     for one in streams:
         found = levels.get(one.person, Access.NONE)
@@ -295,7 +303,7 @@ def _sights(
 async def _room_events(
     reader: Reader, room: Room, entries: Collection[ChatLogEntry], levels: Mapping[UserId | None, Access]
 ) -> list[RoomEvent]:
-    """``levels``: the access of some people, as far as it is known."""
+    """The log entries with their messages. ``levels`` is the access that is already known."""
     ids = {entry.message_id for entry in entries if entry.message_id is not None}
     stored = await message_queries.by_ids(reader, ids)
     shown = {one.id: one for one in await queries.shown(reader, list(stored.values()), None, quotes_all=True)}
@@ -326,7 +334,7 @@ def _hand_out(
             return
         if message.is_held and not is_author and sight.level is not Access.MODERATE:
             if event.entry.kind is LogKind.REMOVED:
-                # It was shown, and its words must go from the page.
+                # The message was shown before, so its text must disappear from the page.
                 one.push(reload_frame(event.room.id, number))
             return
     view = RowView(

@@ -1,4 +1,4 @@
-"""One open stream of a chat: how far its reader is, and what they see."""
+"""One open chat stream: the position of its reader, and what they can see."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from openmeet.web.site.event_streams import FrameQueue, IsGone, LivePlace, Strea
 
 @dataclass(frozen=True, slots=True)
 class RowView:
-    """What two people must have in common to be sent the same bytes of a message."""
+    """Everything that the bytes of a message depend on. Readers with equal values get the same bytes."""
 
     language: str
     is_author: bool
@@ -24,7 +24,9 @@ class RowView:
 
 @dataclass(frozen=True, slots=True)
 class RoomEvent:
-    """An entry of a room's log with the message that it is about, as it is now; None for the room itself."""
+    """An entry of a room's log, with the current state of its message. ``message`` is None if the entry is about the
+    room itself.
+    """
 
     room: Room
     entry: ChatLogEntry
@@ -33,16 +35,17 @@ class RoomEvent:
     now: Instant
 
 
-# From what happened, and who looks, to the event in the form of ``text/event-stream``.
+# Encodes an event for one kind of reader, in the format of ``text/event-stream``.
 Encode = Callable[[RoomEvent, RowView], bytes]
 
 
 @dataclass(eq=False, slots=True)
 class LiveStream:
-    """One open stream. ``entered``: the number of the room when they came, where the history begins there. ``number``: of the last
-    entry that was handed out. ``credential`` None: nobody is signed in. ``is_catching_up``: what it missed is still being handed
-    out, as fast as the reader takes it. ``level`` and ``hidden``: their access and the people they blocked or muted when it was
-    last looked; where that changes, they reload the page. ``unread``: what they were last told of their other rooms.
+    """One open stream. ``entered`` is the room's last number when the reader joined; their history begins there if the
+    room limits it. ``number`` is the last entry that was sent. ``credential`` is None if the reader is not signed in.
+    ``is_catching_up``: missed entries are still being sent, as fast as the reader accepts them. ``level`` and
+    ``hidden`` are their access, and the people they blocked or muted, at the last check; if these change, the page
+    reloads. ``unread`` are the counts of their other rooms that were sent last.
     """
 
     room: RoomId
@@ -60,20 +63,20 @@ class LiveStream:
     unread: UnreadCounts | None = None
 
     def push(self, frame: bytes) -> None:
-        """Hand out a frame; a reader who is too slow for it is told to reload the page."""
+        """Send a frame. A reader who has fallen too far behind is told to reload the page."""
         if self.frames.is_full:
             self.frames.end(reload_frame(self.room, self.number))
         else:
             self.frames.push(frame)
 
     async def run(self, write: Write, is_gone: IsGone, more: Callable[[], None]) -> None:
-        """Write what comes until the stream ends or the reader is gone. ``more`` asks for what it missed.
+        """Write frames until the stream ends or the reader is gone. ``more`` requests further missed entries.
 
-        Raises TimeoutError if the reader takes nothing.
+        Raises TimeoutError if the reader accepts no data.
         """
         await self.frames.run(write, is_gone, lambda: more() if self.is_catching_up else None)
 
 
 def reload_frame(room: RoomId, number: int) -> bytes:
-    """The frame that tells a reader to reload the page: what happened since is too much to be sent."""
+    """The frame that tells a reader to reload the page, because there are too many changes to send."""
     return f"id: {room}:{number}\nevent: again\ndata: {{}}\n\n".encode()

@@ -1,4 +1,4 @@
-"""Unread counts for people with an open live stream: of the rooms other than the one they have open."""
+"""Unread counts for people with an open live stream. They cover the rooms other than the open one."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -11,12 +11,12 @@ from openmeet.domain.chat.readers import UnreadCounts, unread_counts
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.live_streams import LiveStream
 
-# Changed rooms that are remembered; above that, the counts of everybody with a stream are computed again.
+# Maximum number of changed rooms to remember. Beyond that, the counts of everyone with a stream are computed again.
 MOST_CHANGED_ROOMS: Final = 1_000
-# Counting takes a few statements per person, so the others wait for the next call.
+# Counting takes several queries per person, so the rest wait for the next call.
 _COUNTED_AT_ONCE: Final = 50
-# What was read carries the time at which its transaction began, which may be committed after a later look: a transaction lasts two
-# seconds at most, and the clocks of two computers may differ a little.
+# Read marks carry the time at which their transaction began, so one with an earlier time can be committed after a
+# check. A transaction lasts at most two seconds, and the clocks of two computers may differ a little.
 _COMMITTED_WITHIN: Final = 5 * SECOND
 
 
@@ -30,21 +30,21 @@ class UnreadWatch:
         self._looked_at: Instant | None = None
 
     def note_changed(self, room: RoomId | None) -> None:
-        """Remember that this room changed; None: any room may have."""
+        """Remember that this room changed. None means that any room may have changed."""
         if room is None or len(self._changed_rooms) >= MOST_CHANGED_ROOMS:
             self._may_be_any = True
         else:
             self._changed_rooms.add(room)
 
     def clear(self) -> None:
-        """Forget everything: no stream is open any more."""
+        """Forget everything, because no stream is open any more."""
         self._changed_rooms.clear()
         self._waiting.clear()
         self._may_be_any = False
         self._looked_at = None
 
     async def push_changed(self, reader: Reader, streams: Collection[LiveStream]) -> None:
-        """Push the counts to the streams whose counts changed."""
+        """Push new counts to the streams whose counts changed."""
         open_: defaultdict[UserId, list[LiveStream]] = defaultdict(list)
         for one in streams:
             if one.person is not None and not one.frames.has_ended:
@@ -72,7 +72,9 @@ async def _affected_people(
     changed_rooms: Collection[RoomId],
     since: Instant | None,
 ) -> set[UserId]:
-    """People in a changed room other than the one they have open, and people who joined or read such a room since."""
+    """People in a changed room that is not the one they have open, and people who have joined or read such a room
+    since.
+    """
     elsewhere = sorted(
         room for room in changed_rooms if any(one.room != room for each in open_.values() for one in each)
     )
@@ -93,7 +95,7 @@ async def _affected_people(
 
 
 def unread_frame(found: UnreadCounts) -> bytes:
-    """The frame with what is unread in the other rooms; it has no id, because no stream resumes from it."""
+    """The frame with the unread counts of the other rooms. It has no id, because a stream cannot resume from it."""
     return (
         f'event: rooms\ndata: {{"messages":{found.messages},"mentions":{found.mentions},"rooms":{found.rooms}}}\n\n'
     ).encode()

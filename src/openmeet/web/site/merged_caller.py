@@ -1,4 +1,4 @@
-"""Requests of users who are merged into another account while the request runs (``account_merge``)."""
+"""Requests of users whose account is merged into another one while the request runs (``account_merge``)."""
 
 from collections.abc import Awaitable
 
@@ -14,9 +14,9 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 async def answered(request: Request, answering: Awaitable[Response]) -> Response:
-    """The response. Raises TransactionConflict if the caller's row was deleted by a merge.
+    """The response. Raises TransactionConflict if a merge has deleted the caller's row.
 
-    Nothing was saved then, and the session now belongs to the remaining user, so a retry runs as that user.
+    In that case nothing was saved, and the session now belongs to the remaining user, so a retry runs as that user.
     """
     try:
         return await answering

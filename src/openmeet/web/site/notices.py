@@ -1,6 +1,6 @@
-"""Flash messages with numbers.
+"""Flash messages that contain numbers.
 
-Only the name and the numbers are in the cookie: a forged cookie can choose numbers, never text.
+The cookie contains only the name and the numbers. A forged cookie can change numbers but never the text.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +52,7 @@ NOTICES: Final[Mapping[str, tuple[int, Callable[..., str]]]] = {
 
 
 def packed(name: str, numbers: Sequence[int]) -> str:
-    """The cookie's value. Raises KeyError for an unknown name, ValueError for the wrong number of numbers."""
+    """The cookie's value. Raises KeyError for an unknown name, and ValueError if there are too many or too few numbers."""
     count, _ = NOTICES[name]
     if len(numbers) != count or any(one < 0 for one in numbers):
         raise ValueError(numbers)
@@ -60,7 +60,7 @@ def packed(name: str, numbers: Sequence[int]) -> str:
 
 
 def sentence(value: str) -> str:
-    """The message of a cookie's value; empty if invalid."""
+    """The message for a cookie's value. Empty if the value is invalid."""
     name, *numbers = value.split(".")
     count, words = NOTICES.get(name, (-1, str))
     if len(numbers) != count or not all(

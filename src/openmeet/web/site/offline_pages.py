@@ -1,4 +1,4 @@
-"""What makes the site installable and useful without a connection: manifest, service worker, the page for "offline"."""
+"""Offline support and installation: web app manifest, service worker, and the page shown without a connection."""
 
 import json
 from functools import cache
@@ -18,7 +18,7 @@ OFFLINE: Final = "/offline"
 WORKER: Final = "/service-worker.js"
 
 _SCRIPT: Final = Path(__file__).parent / "static" / "service_worker.js"
-# What every page needs, and the calendar and the check-in list, which are among the pages that are kept.
+# Files that every page needs, plus those of the calendar and the check-in list, which are among the stored pages.
 _FILES: Final = (
     "site.css",
     "calendar.css",
@@ -28,7 +28,7 @@ _FILES: Final = (
     "figtree.woff2",
     "mark.svg",
 )
-# The paper of ``tokens.css``, which is also behind the mark while the app starts.
+# The background colour of ``tokens.css``. It is also shown behind the icon while the app starts.
 _PAPER: Final = "#FBF8F3"
 
 
@@ -44,7 +44,7 @@ def open_routes() -> list[Route]:
 
 
 async def show_offline(request: Request) -> Response:
-    """Shown by the service worker instead of a page that is not kept; online it is an ordinary page."""
+    """The page that the service worker shows for pages that are not stored. With a connection it is an ordinary page."""
     return page(request, "site/offline.html")
 
 
@@ -80,7 +80,9 @@ async def show_manifest(request: Request) -> Response:
 
 
 async def serve_worker(_request: Request) -> Response:
-    """The script with this release's files. Its address stays, so it is asked for again each time."""
+    """The service worker script, with the list of this release's files. Its URL never changes, so browsers must
+    revalidate it each time.
+    """
     return Response(_worker(), media_type="text/javascript", headers={"cache-control": "no-cache"})
 
 

@@ -1,8 +1,8 @@
 """Cache of pages for visitors who are not signed in, valid until the next commit.
 
-A link that many people open at once is rendered once per commit, not once per person. A page is served from the cache only
-while ``Database.state`` is what it was before the page was rendered, so nobody sees an event as it was before an edit.
-Texts that depend on the time (“in 10 minutes”) may be up to a minute old.
+A page that many people open at once is rendered once per commit instead of once per person. A cached page is served
+only while ``Database.state`` is the same as before the page was rendered, so nobody sees an event as it was before an
+edit. Texts that depend on the time (“in 10 minutes”) can be up to a minute old.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ from groundwork.http.compression import MIN_BYTES, Encoding, chosen_encoding, en
 from openmeet.i18n.catalogue import current
 from openmeet.web.site.reduced_data import saves_data
 
-# Per site. The front page has 40 kB, its compressed copies 7 kB each.
+# Maximum size per site. The front page takes 40 kB, and each compressed copy 7 kB.
 _MAX_BYTES: Final = 32_000_000
-# Longer searches are rarely asked for twice.
+# Long queries are rarely requested twice.
 _MAX_QUERY_BYTES: Final = 200
 
-# Path, query, language, and whether the browser saves data.
+# Path, query, language, and whether the browser asks to save data.
 _Key = tuple[str, bytes, str, bool]
 # State of the database, and the minute.
 _State = tuple[str, int]
@@ -36,7 +36,9 @@ _State = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class _CachedPage:
-    """``began``: when rendering began, in the order of the cache's requests. ``compressed``: in the codings that were asked for."""
+    """A cached page. ``began`` is the sequence number of the request that started to render it. ``compressed`` has the
+    copies in the encodings that were requested.
+    """
 
     state: _State
     began: int
@@ -50,7 +52,7 @@ class _CachedPage:
 
 
 class PageCache:
-    """The cached pages of one site; the least recently used are dropped first."""
+    """The cached pages of one site. The least recently used ones are dropped first."""
 
     def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -62,22 +64,23 @@ class PageCache:
     async def answer(
         self, request: Request, db: Database, clock: Clock, render: Callable[[Request], Awaitable[Response]]
     ) -> Response:
-        """The cached page, or the response of ``render``, which is cached if its status is 200 and it sets no cookie.
+        """The cached page, or the response of ``render``. The response is cached if its status is 200 and it sets no
+        cookie.
 
         Raises what ``render`` raises.
         """
         query = request.scope["query_string"]
-        # A cookie may identify the visitor, or carry a flash message.
+        # A cookie may identify the visitor or carry a flash message.
         if request.method != "GET" or "cookie" in request.headers or len(query) > _MAX_QUERY_BYTES:
             return await render(request)
         key = (request.url.path, query, current().tag, saves_data())
         arrived = next(self._order)
         if (page := self._find(key, await _state(db, clock))) is not None:
             return await self._response(key, page, request)
-        # Several visitors at once wait for one rendering.
+        # Visitors who arrive at the same time wait for one rendering.
         lock = self._locks.setdefault(key, asyncio.Lock())
         async with lock:
-            # Read before rendering: after a commit in between, the page is not served again.
+            # Read before rendering. If there is a commit in between, the page is not served again.
             state = await _state(db, clock)
             if (page := self._find(key, state, arrived=arrived)) is not None:
                 return await self._response(key, page, request)
@@ -90,8 +93,8 @@ class PageCache:
             return await self._response(key, page, request)
 
     def _find(self, key: _Key, state: _State, *, arrived: float = math.inf) -> _CachedPage | None:
-        """The page if nothing was committed since. A visitor who ``arrived`` before its rendering began gets it in any case:
-        it is as new as one rendered for them.
+        """The page, if nothing was committed since. A visitor who ``arrived`` before rendering began always gets it,
+        because it is as new as one rendered for them.
         """
         page = self._pages.get(key)
         if page is None or (page.state != state and page.began < arrived):
@@ -102,11 +105,11 @@ class PageCache:
     async def _response(self, key: _Key, page: _CachedPage, request: Request) -> Response:
         encoding = chosen_encoding(request.headers.get("accept-encoding", ""))
         if encoding is None or len(page.body) < MIN_BYTES:
-            # Whatever wraps this response says that it varies.
+            # The layer that compresses this response adds the ``Vary`` header.
             return Response(page.body, headers=page.headers)
         if encoding not in page.compressed:
             body = await encoded(page.body, encoding)
-            # Who else asked meanwhile has done the same.
+            # A concurrent request may already have done this.
             if encoding not in page.compressed and self._pages.get(key) is page:
                 self._size += len(body)
             page.compressed[encoding] = body

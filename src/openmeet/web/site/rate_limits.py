@@ -1,7 +1,8 @@
-"""Rate limits per client network: for attempts, and for pages, feeds and pictures.
+"""Rate limits per client network, for attempts and for pages, feeds and pictures.
 
-Pages: wide enough for an office, finite for a program; counted before the database is read, so that refused requests
-cost next to nothing. The JSON API and XRPC have their own limits (``api.authentication``, ``xrpc.call``).
+The limits on pages are high enough for an office and still limit a program. Requests are counted before the database is
+read, so refused ones cost next to nothing. The JSON API and XRPC have separate limits (``api.authentication``,
+``xrpc.call``).
 """
 
 from collections.abc import Collection
@@ -17,15 +18,15 @@ from openmeet.domain.users.model import UserId
 from openmeet.web.site.services import services
 
 WINDOW_SECONDS: Final = 60
-# A list shows many pictures, and serving one is only a file read.
+# A list shows many pictures, and serving one only reads a file.
 PICTURES_PER_PAGE: Final = 20
-# E-mails a day. Whoever writes to more people is probably a spammer.
+# E-mails per day. Somebody who writes to more people is probably a spammer.
 INVITATIONS_BY_PERSON: Final = Limit("invitations_by_person", 200, 86_400)
 INVITATIONS_TO_ADDRESS: Final = Limit("invitations_to_address", 10, 86_400)
 
 
 async def spend_on(request: Request, limit: Limit, key: str = "") -> None:
-    """Count one attempt of this client (or of ``key``). Raises TooMany with the time at which to retry."""
+    """Count one attempt of this client (or of ``key``). Raises TooMany with the time after which to retry."""
     site = services(request)
     # In development all clients share one address.
     if site.settings.is_unlimited:
@@ -34,15 +35,15 @@ async def spend_on(request: Request, limit: Limit, key: str = "") -> None:
 
 
 async def spend_on_invitations(request: Request, person: UserId, addresses: Collection[str]) -> None:
-    """Count e-mails with which somebody invites these addresses, to whatever. Raises TooMany.
+    """Count the e-mails that invite these addresses to anything. Raises TooMany.
 
-    Events and groups have limits of their own, but anybody may create as many of them as they like.
+    Events and groups have their own limits, but anyone can create as many events and groups as they like.
     """
     site = services(request)
     if site.settings.is_unlimited or not addresses:
         return
     charges = [(INVITATIONS_BY_PERSON, str(person))] * len(addresses)
-    # Keyed, so that a shared cache does not tell who was invited.
+    # A keyed digest, so that a shared cache does not reveal who was invited.
     for one in addresses:
         digest = site.code_key.digest(b"invited address\x00" + one.strip().lower().encode(errors="replace"))
         charges.append((INVITATIONS_TO_ADDRESS, digest.hex()))
@@ -50,12 +51,12 @@ async def spend_on_invitations(request: Request, person: UserId, addresses: Coll
 
 
 async def spend_on_page(request: Request) -> None:
-    """Count one page or feed of this address. Raises RateLimited with the time at which to retry."""
+    """Count one page or feed of this address. Raises RateLimited with the time after which to retry."""
     await _spend(request, "pages", 1)
 
 
 async def spend_on_picture(request: Request) -> None:
-    """Count one picture. Raises RateLimited."""
+    """Count one picture of this address. Raises RateLimited."""
     await _spend(request, "pictures", PICTURES_PER_PAGE)
 
 
@@ -71,7 +72,7 @@ async def _spend(request: Request, name: str, factor: int) -> None:
 
 
 def _is_unconfigured_proxy(request: Request, address: str) -> bool:
-    """Whether all clients seem to have this address, so that a limit would stop the site and not one client."""
+    """Whether all clients appear to have this address. A limit would then stop the whole site instead of one client."""
     site = services(request)
     if site.settings.trusted_proxy_hops or "x-forwarded-for" not in request.headers or is_public(address):
         return False

@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reason codes that all pages share."""
 
 from groundwork.errors import Reason
 
 
 class SiteReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/site.py``."""
+    """Reason codes. Their messages are in ``i18n/reasons/site.py``."""
 
     AUTHENTICATION_REQUIRED = "site.authentication_required"
     NOTHING_HERE = "site.nothing_here"

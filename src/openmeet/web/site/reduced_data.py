@@ -1,4 +1,5 @@
-"""Pages for browsers that ask for less data (``Save-Data: on``): generated covers instead of photographs, and no web font.
+"""Reduced data for browsers that ask for it (``Save-Data: on``): generated covers instead of photographs, and no web
+font.
 
 The header is described in https://wicg.github.io/savedata/.
 """
@@ -14,7 +15,7 @@ _SAVES: ContextVar[bool] = ContextVar("saves_data", default=False)
 
 @contextmanager
 def by_request(scope: Scope) -> Iterator[None]:
-    """The context in which a request is answered: ``saves_data`` says what its header says."""
+    """Context manager in which a request is answered. Inside it, ``saves_data`` reflects the request's header."""
     wanted = next((value for name, value in scope["headers"] if name == b"save-data"), b"")
     token = _SAVES.set(wanted.strip().lower() == b"on")
     try:

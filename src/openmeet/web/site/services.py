@@ -1,6 +1,6 @@
-"""The services of one tenant's site, and the one place that reads them from a request.
+"""Services of one tenant's site, and the only function that reads them from a request.
 
-A process may serve several tenants, each with its own application and services.
+A process can serve several tenants, each with its own application and services.
 """
 
 from dataclasses import dataclass, field
@@ -34,57 +34,57 @@ from openmeet.web.site.reasons import SiteReason
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Made by ``programs/`` and by tests, once per site. None means that the site lacks it, with the effect described
-    beside it.
+    """The services of one site, created once by ``programs/`` or a test. None means that the site does not have that
+    service; the comments describe the effect.
     """
 
     settings: Settings
     tenant: Tenant
-    # E-mail codes, tickets and the tokens in links are derived from it.
+    # The key from which e-mail codes, tickets and tokens in links are derived.
     code_key: SigningKey
     clock: Clock = field(default_factory=SystemClock)
     counters: Counters = field(default_factory=InProcessCounters)
     # The store of uploaded pictures. None: no uploads.
     pictures: BlobStore | None = None
-    # Pictures named by remote records. None: they are not shown.
+    # Pictures that remote records refer to. None: they are not shown.
     record_pictures: RecordPictures | None = None
     # AT Protocol clients. None: no sign-in with AT Protocol accounts.
     network: NetworkClients | None = None
     # The PDS for custodial accounts. None: nobody can consent to publishing.
     publishing: Publishing | None = None
-    # Writes records to users' repositories. None: an event that awaits its repository stays a draft.
+    # Writes records to users' repositories. None: an event that waits for its repository stays a draft.
     publisher: Publisher | None = None
-    # HTTP client for URLs from users: calendars, webhooks. None: nothing is fetched.
+    # HTTP client for URLs that users enter: calendars, webhooks. None: nothing is fetched.
     outgoing: CalendarFetcher | None = None
-    # The synchronization services. None: services and operators get Unavailable.
+    # The services that synchronization needs. None: services and operators get Unavailable.
     sync_dependencies: SyncDependencies | None = None
-    # Verifies service tokens of other apps' callers. None: no such token is accepted.
+    # Verifies the service tokens of callers from other apps. None: no such token is accepted.
     service_callers: ServiceCallers | None = None
     # Worker processes that parse uploaded files and pictures. None: no file is accepted.
     workers: WorkerPool | None = None
-    # The places of the world, by name. None: searches understand points only.
+    # Place list of the world, by name. None: searches accept only coordinates.
     places: Gazetteer | None = None
-    # Streets and venues by name, from a geocoder that the operator chose. None: towns and districts only.
+    # Looks up streets and venues by name, with the geocoder that the operator chose. None: only towns and districts.
     geocoder: Geocoder | None = None
-    # E-mails stored instead of sent, readable at /dev/mail. None: they are sent.
+    # E-mails that are stored instead of sent, readable at /dev/mail. None: e-mails are sent.
     dev_mailbox: FolderMailbox | None = None
-    # The open streams of conversations.
+    # The open chat streams.
     live_rooms: LiveRooms = field(default_factory=LiveRooms)
     # The open streams of other pages.
     live_pages: LivePages = field(default_factory=LivePages)
-    # Pages for visitors who are not signed in.
+    # Cached pages for visitors who are not signed in.
     page_cache: PageCache = field(default_factory=PageCache)
-    # Settings that were already warned about, each once.
+    # Settings that a warning was already logged for. Each is logged once.
     warned_of: set[str] = field(default_factory=set)
 
     @property
     def asks_to_publish(self) -> bool:
-        """Whether users can be asked for consent to publishing."""
+        """Whether this site can ask users for consent to publishing."""
         return self.publishing is not None
 
 
 def publishing_of(connection: HTTPConnection) -> Publishing:
-    """The publishing services. Raises NotFound on a site without them: it has no such pages."""
+    """The publishing services. Raises NotFound if the site has none, because it then has no such pages."""
     found = services(connection).publishing
     if found is None:
         raise NotFound(SiteReason.NOTHING_HERE)
@@ -92,6 +92,6 @@ def publishing_of(connection: HTTPConnection) -> Publishing:
 
 
 def services(connection: HTTPConnection) -> Services:
-    """The services of the requested site. Nothing else reads the application state; a test checks that."""
+    """The services of the requested site. No other function reads the application state; a test checks this."""
     found: Services = connection.app.state.services
     return found

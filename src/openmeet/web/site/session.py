@@ -1,8 +1,8 @@
-"""Sessions: from a cookie or bearer token to the caller, once per request; and the session cookie.
+"""Sessions: find the caller by cookie or bearer token, once per request, and manage the session cookie.
 
-Over https the cookie's name begins with ``__Host-``: browsers then accept it from this host alone, for all paths, and
-only if it is Secure (RFC 6265bis, section 4.1.3.2). Pages accept only cookies, the API only bearer tokens: another
-site's form cannot use the API, and a stolen API token opens no page.
+Over https the cookie's name begins with ``__Host-``. Browsers then accept it only from this host, for all paths, and
+only if it is Secure (RFC 6265bis, section 4.1.3.2). Pages accept only cookies, and the API only bearer tokens. So a
+form on another site cannot use the API, and a stolen API token does not open any page.
 """
 
 from starlette.requests import HTTPConnection
@@ -71,22 +71,22 @@ async def identify_by_cookie(connection: HTTPConnection) -> None:
 
 
 async def person_of_cookie(connection: HTTPConnection, reader: Reader) -> UserId | None:
-    """Who looks at a picture, of which a page has dozens: without what the layout of a page needs."""
+    """The viewer of a picture. A page has dozens of pictures, so this does not load what the layout of a page needs."""
     token = cookie_token(connection)
     found = await queries.holder(reader, model.hash_token(token), SessionTransport.BROWSER) if token else None
     return found.caller.user_id if found else None
 
 
 def _is_for_a_page(connection: HTTPConnection) -> bool:
-    """Whether the answer will likely have the layout around it. Forms answer with a redirect; pictures and streams ask for
-    their own types.
+    """Whether the response will probably be a page with the layout. Forms respond with a redirect, and pictures and
+    streams request their own media types.
     """
     accepted = connection.headers.get("accept", "*/*")
     return connection.scope.get("method") == "GET" and (accepted.startswith("*/*") or "text/html" in accepted)
 
 
 async def identify_by_token(connection: HTTPConnection) -> None:
-    """Set the caller of an API request. An invalid token is an error, not an anonymous caller."""
+    """Set the caller of an API request. An invalid token is an error and does not make the caller anonymous."""
     set_caller(connection, None)
     token = bearer_of(connection)
     if not token:
@@ -100,8 +100,8 @@ async def identify_by_token(connection: HTTPConnection) -> None:
 
 
 async def refuse_app_password(connection: HTTPConnection) -> None:
-    """Raises Forbidden if this page's session was opened with an app password: anyone who has one must not add their own way to
-    sign in, which would prove more.
+    """Raises Forbidden if this page's session was opened with an app password. Somebody who knows an app password must
+    not be able to add a way to sign in that grants more.
     """
     async with database_of(connection).reader() as reader:
         proof = await queries.proof_of(reader, model.hash_token(cookie_token(connection)))
@@ -115,7 +115,9 @@ def unknown_credential(why: Why) -> NotSignedIn:
 
 
 async def _note_presence(connection: HTTPConnection, found: queries.Holder | None) -> None:
-    """Note once a day that the user was active: an owner who only reads is not absent (``groups.ownership``)."""
+    """Record once a day that the user was active. An owner who only reads does not count as absent
+    (``groups.ownership``).
+    """
     if found is None:
         return
     now = services(connection).clock.now()
@@ -126,18 +128,20 @@ async def _note_presence(connection: HTTPConnection, found: queries.Holder | Non
 
 
 def bearer_of(connection: HTTPConnection) -> str:
-    """The token of the Authorization header; empty if there is none."""
+    """The token in the Authorization header. Empty if there is none."""
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def cookie_token(connection: HTTPConnection) -> str:
-    """The token in the cookie; empty if there is none."""
+    """The token in the cookie. Empty if there is none."""
     return connection.cookies.get(cookie_name(services(connection).settings), "")
 
 
 def set_cookie(connection: HTTPConnection, response: Response, session: OpenedSession) -> None:
-    """Set the session cookie. Lax: a link from an e-mail arrives signed in, a foreign form's POST does not."""
+    """Set the session cookie. It is Lax: browsers send it when a link in an e-mail is followed, but not with a POST
+    from another site.
+    """
     settings = services(connection).settings
     response.set_cookie(
         cookie_name(settings),

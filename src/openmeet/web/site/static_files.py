@@ -1,4 +1,4 @@
-"""The files below ``/static``: stylesheets, scripts, font; each under the hash of its content."""
+"""Files below ``/static``: stylesheets, scripts, font. The URL of each contains the hash of its content."""
 
 from functools import cache
 from pathlib import Path
@@ -8,7 +8,8 @@ from starlette.routing import Route
 from groundwork import ui
 from groundwork.http.static_files import StaticFiles
 
-# ``site.css`` and ``site.js`` are for every page; pages with more of their own ask for it in the blocks ``styles`` and ``head``.
+# Every page loads ``site.css`` and ``site.js``. Pages that need more files request them in the blocks ``styles`` and
+# ``head``.
 _BUNDLES = {
     "site.css": (*ui.STYLES, "frame.css", "inputs.css", "events.css", "tell.css", "groups.css", "print.css"),
     "chat.css": ("chat.css",),
@@ -26,7 +27,7 @@ def _files() -> StaticFiles:
 
 
 def static_url(name: str) -> str:
-    """The URL of a file of this release; it changes with the content."""
+    """The URL of a file of this release. It changes with the file's content."""
     return _files().url(name)
 
 

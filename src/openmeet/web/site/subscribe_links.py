@@ -10,13 +10,13 @@ from urllib.parse import quote, urlencode
 
 from openmeet.i18n.catalogue import lazy
 
-# Shown beside Google's button: its copy is updated late, and nobody can change that.
+# Shown next to Google's button, because Google updates its copy late, and nobody can change that.
 GOOGLE_HOURS = lazy("updates in 8–24 hours")
 
 
 @dataclass(frozen=True, slots=True)
 class FeedLinks:
-    """One feed. ``address`` is the feed's URL, for copying; the others open it in a calendar."""
+    """One feed. ``address`` is the feed's URL, for copying. The other URLs open the feed in a calendar."""
 
     address: str
     webcal: str
@@ -26,7 +26,9 @@ class FeedLinks:
 
 
 def subscription(address: str, name: str) -> FeedLinks:
-    """``address``: the full URL of the feed (``http:`` or ``https:``) with its query. ``name``: its title in Outlook."""
+    """The links of a feed. ``address`` is its full URL (``http:`` or ``https:``) with the query. ``name`` is its title
+    in Outlook.
+    """
     _, _, rest = address.partition("://")
     webcal = f"webcal://{rest}"
     asked = urlencode({"url": address, "name": name}, quote_via=quote)

@@ -1,4 +1,4 @@
-"""The tenant's database of a request, chosen when the request came in (``hosts``)."""
+"""The tenant's database for a request. The tenant was selected when the request arrived (``hosts``)."""
 
 from starlette.requests import HTTPConnection
 
@@ -12,7 +12,7 @@ from openmeet.tenants.configured import Tenant
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
 
-# Clients behind one address: a household, a school, a company.
+# For clients behind one address: a household, a school, a company.
 _PEOPLE_OF_ADDRESS = 4
 
 _JOINED = "openmeet.joined_database"
@@ -24,18 +24,18 @@ def tenant_of(connection: HTTPConnection) -> Tenant:
 
 
 def database_of(connection: HTTPConnection) -> Database:
-    """The tenant's database; inside an idempotent request, its one open transaction."""
+    """The tenant's database or, inside an idempotent request, its one open transaction."""
     joined: Database | None = connection.scope.get(_JOINED)
     return joined or tenant_of(connection).database
 
 
 def join(connection: HTTPConnection, database: Database | None) -> None:
-    """Make this the request's database; None: the tenant's again."""
+    """Make this the request's database. None restores the tenant's."""
     connection.scope[_JOINED] = database
 
 
 def workers_of(connection: HTTPConnection, user_id: str) -> ChargedPool:
-    """Workers for what this user sent, with quotas for the user and for their public address.
+    """Worker processes for what this user sent, with quotas for the user and for their public address.
 
     Raises Unavailable if the site was started without workers.
     """
@@ -56,5 +56,5 @@ def _pool_of(connection: HTTPConnection) -> WorkerPool:
 
 def _address_of(connection: HTTPConnection) -> tuple[QuotaHolder, ...]:
     address = client_address(connection)
-    # Behind a proxy that was not configured everybody would share one quota.
+    # Behind a proxy that is not configured, everyone would share one quota.
     return (QuotaHolder(f"address:{client_network(connection)}", _PEOPLE_OF_ADDRESS),) if is_public(address) else ()

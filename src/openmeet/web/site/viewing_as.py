@@ -1,7 +1,7 @@
-"""A page as its host asks to see it: as a guest or as a stranger would.
+"""View a page as somebody else: a host can see it as a guest or as a stranger does.
 
-The request goes on as that person's, so every check and every template is theirs; nothing is hidden afterwards. The layout
-says so, and nothing can be sent from the page.
+The request continues as that person, so every check and every template applies to them, and nothing has to be hidden
+afterwards. The layout shows a notice, and no form on the page can be sent.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ PARAMETER: Final = "as"
 
 
 class OtherViewer(StrEnum):
-    """Somebody else: a guest is going, a stranger is not signed in."""
+    """The role to view a page as. A guest is going to the event; a stranger is not signed in."""
 
     GUEST = "guest"
     STRANGER = "stranger"
@@ -26,9 +26,10 @@ class OtherViewer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ViewingAs:
-    """What the layout says. ``back``: the page as it is for its host. ``has_guests``: there is a guest's view, too.
+    """The notice in the layout. ``back`` is the page as its host sees it. ``has_guests``: the page can also be viewed
+    as a guest.
 
-    ``person``: the host, whose saved pages the browser keeps.
+    ``person`` is the host, whose stored pages the browser keeps.
     """
 
     who: OtherViewer
@@ -38,13 +39,13 @@ class ViewingAs:
 
 
 def asked(connection: HTTPConnection) -> OtherViewer | None:
-    """Whose view somebody who is signed in asks for. Whether they host the page is for it to find out."""
+    """The role that a signed-in user asks for. The page itself checks whether they host it."""
     wanted = connection.query_params.get(PARAMETER, "")
     return OtherViewer(wanted) if wanted in set(OtherViewer) and caller_or_none(connection) is not None else None
 
 
 def become_stranger(connection: HTTPConnection, back: str, *, has_guests: bool = False) -> None:
-    """Go on as nobody. ``has_guests``: the page has a guest's view, too."""
+    """Continue without a user. ``has_guests``: the page can also be viewed as a guest."""
     host = caller_of(connection).user_id
     set_caller(connection, None)
     set_viewer(connection, None)
@@ -52,7 +53,7 @@ def become_stranger(connection: HTTPConnection, back: str, *, has_guests: bool =
 
 
 def become_guest(connection: HTTPConnection, guest: Caller, back: str) -> None:
-    """Go on as this guest, of whom nothing is stored."""
+    """Continue as this guest, who is not stored anywhere."""
     host = caller_of(connection).user_id
     set_caller(connection, guest)
     set_viewer(connection, Viewer(guest.display_name, 0))
