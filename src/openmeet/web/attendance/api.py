@@ -221,7 +221,7 @@ OPERATIONS = (
         "PUT",
         "/api/events/{slug}/answer",
         "putAnswer",
-        "Answer an event; the same answer again says that a new time works",
+        "Answer an event; repeating the answer after the event has moved confirms the new time",
         put_answer,
         {200: AnswerOutput},
         AnswerInput,

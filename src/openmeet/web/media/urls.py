@@ -8,7 +8,7 @@ from openmeet.domain.media.pictures import PORTRAIT_SIDES
 from openmeet.network.records.places import MediaIn
 from openmeet.web.site.services import services
 
-# The most common aspect ratio, for records without one, to limit layout shift.
+# The most common aspect ratio. Used for records that do not state one, to limit layout shift.
 _USUAL = (1600, 900)
 
 
@@ -23,11 +23,11 @@ class PictureView:
 
 
 def record_picture(path: str, found: MediaIn) -> PictureView:
-    """A record's picture, below the page of its object."""
+    """The picture of a record. Its URL is below the page of the event or group."""
     sides = (found.width, found.height) if found.width and found.height else _USUAL
     return PictureView(f"{path}/record-picture", found.alt[:1000], *sides)
 
 
 def portrait_url(connection: HTTPConnection, key: str | None) -> str | None:
-    """The URL of the largest size of somebody's picture, for programs; None without one."""
+    """The URL of the largest size of a person's picture, for API clients. None if there is no picture."""
     return f"{services(connection).settings.public_url}/portraits/{key}/{max(PORTRAIT_SIDES)}" if key else None

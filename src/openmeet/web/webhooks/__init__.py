@@ -1,1 +1,1 @@
-"""Registering webhooks, their deliveries and payloads."""
+"""Webhooks: registration, deliveries and payloads."""

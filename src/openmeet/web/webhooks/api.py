@@ -1,4 +1,4 @@
-"""Webhooks as JSON: registration, subscriptions, deliveries."""
+"""Webhooks, as JSON: registration, subscriptions, deliveries."""
 
 from urllib.parse import quote
 
@@ -40,8 +40,8 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class WebhookInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A URL and the events to subscribe to. ``group``: the slug of a group that the caller runs; without it, the
-    caller's own events.
+    """A URL and the events to subscribe to. ``group`` is the slug of a group that the caller runs. Without it, the
+    webhook covers the caller's own events.
     """
 
     url: str
@@ -50,7 +50,7 @@ class WebhookInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class WebhookEdit(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Changes of an existing webhook; ``isOn`` switches it."""
+    """Changes to an existing webhook. ``isOn`` switches it on or off."""
 
     url: str
     kinds: list[Happening]
@@ -58,7 +58,7 @@ class WebhookEdit(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class WebhookOutput(msgspec.Struct, rename="camel"):
-    """A webhook. ``offWhy`` says why it is off; ``failingSince`` is null unless the last delivery failed."""
+    """A webhook. ``offWhy`` says why it is off. ``failingSince`` is null unless the last delivery failed."""
 
     id: str
     url: str
@@ -72,13 +72,15 @@ class WebhookOutput(msgspec.Struct, rename="camel"):
 
 
 class WebhookMade(WebhookOutput, rename="camel"):
-    """A new webhook, or one with a new secret: ``secret`` signs deliveries (Standard Webhooks) and is shown only here."""
+    """A new webhook, or one with a new secret. ``secret`` signs deliveries (Standard Webhooks) and is shown only in
+    this response.
+    """
 
     secret: str
 
 
 class WebhookList(msgspec.Struct, rename="camel"):
-    """The newest first; ``cursor`` is null on the last page."""
+    """Newest first. ``cursor`` is null on the last page."""
 
     webhooks: list[WebhookOutput]
     cursor: str | None
@@ -98,7 +100,7 @@ class DeliveryOutput(msgspec.Struct, rename="camel"):
 
 
 class DeliveryList(msgspec.Struct, rename="camel"):
-    """A page of a list, the newest first; ``cursor`` is null on the last."""
+    """One page of deliveries, newest first. ``cursor`` is null on the last page."""
 
     deliveries: list[DeliveryOutput]
     cursor: str | None
@@ -125,7 +127,7 @@ async def register(request: Request) -> Response:
 async def registered(
     tx: Transaction, request: Request, url: str, kinds: frozenset[Happening], group: str
 ) -> tuple[Webhook, str]:
-    """Register a webhook of the caller, or of a group that they run; returns it with its secret."""
+    """Register a webhook for the caller or for a group that they run. Returns it with its secret."""
     caller = caller_of(request)
     group_id = await _group_id(tx, caller, group) if group else None
     return await actions.register(tx, caller, sealer_of(request), url=url, kinds=kinds, group_id=group_id)
@@ -204,12 +206,12 @@ def sealer_of(request: Request) -> Sealer:
 
 
 def reach_of(request: Request) -> AllowedTargets:
-    """The allowed destinations, the same as at delivery."""
+    """The destinations that are allowed, as at delivery."""
     return DEVELOPMENT if services(request).settings.allow_private_addresses else PUBLIC
 
 
 async def shown(reader: Reader, one: Webhook) -> WebhookOutput:
-    """A webhook as its owner sees it; never its secret."""
+    """A webhook as its owner sees it, without its secret."""
     group = await group_by_id(reader, GroupId(one.group_id)) if one.group_id else None
     return WebhookOutput(
         id=one.id,

@@ -1,4 +1,4 @@
-"""The webhooks page: register, switch, test, list deliveries."""
+"""Webhooks page: register, switch on and off, test, list deliveries."""
 
 from typing import Final
 
@@ -40,7 +40,7 @@ async def show(request: Request) -> Response:
 
 
 async def register(request: Request) -> Response:
-    """Register one and show its secret in the response itself, which is never cached."""
+    """Register a webhook and show its secret in the response to the form itself, which is never cached."""
     typed = await read_form(request)
     try:
         kinds = [kind.value for kind in HAPPENING_LABELS if _field(kind.value) in typed]
@@ -61,7 +61,7 @@ async def show_one(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """One button per action: on, off, new secret, test, send again, remove."""
+    """Carry out the action of a button: on, off, new secret, test, send again, remove."""
     caller, typed, secret = caller_of(request), await read_form(request), ""
     try:
         async with database_of(request).transaction() as tx:
@@ -83,7 +83,8 @@ async def change(request: Request) -> Response:
                     await actions.remove(tx, webhook)
                     flash = "webhook_removed"
                 case _:
-                    raise InvalidInput("do", WebhookReason.UNKNOWN_BUTTON)  # rolls back as the others do
+                    # rolls back, as the other actions do on error
+                    raise InvalidInput("do", WebhookReason.UNKNOWN_BUTTON)
     except Refused as refused:
         return await _one(request, problem=refused, status=422)
     if secret:

@@ -1,8 +1,9 @@
-"""What a webhook's owner may see of a subject now: the only place that decides what a delivery contains (invariant 3).
+"""Webhook payloads: what a webhook's owner may currently see of a subject. Nothing else decides what a delivery
+contains (invariant 3).
 
-A user's webhook covers events that they host and their own RSVPs and memberships; a group's webhook covers what belongs
-to the group, while its owner runs it. The JSON is the API's. Private attendees and guests are counted and never named:
-hosts read their names on the page, but deliveries are copied, stored and passed on.
+A user's webhook covers events that they host and their own RSVPs and memberships. A group's webhook covers what belongs
+to the group, as long as its owner runs the group. The JSON is that of the API. Private attendees and guests are counted
+but never named. Hosts can read their names on the page, but deliveries are copied, stored and passed on.
 """
 
 from collections.abc import Mapping
@@ -47,7 +48,7 @@ from openmeet.web.series import present
 
 
 def webhook_view(public_url: str) -> View:
-    """The function that fills deliveries."""
+    """The function that builds the payloads of deliveries."""
 
     async def view(reader: Reader, webhook: Webhook, delivery: WebhookDelivery) -> Mapping[str, Any] | None:
         if webhook.group_id is not None and not await _runs(reader, webhook):
@@ -78,7 +79,7 @@ async def _runs(reader: Reader, webhook: Webhook) -> bool:
 
 
 async def _concerns(reader: Reader, webhook: Webhook, event: Event) -> bool:
-    """Whether the event is the group's, or one that the owner hosts."""
+    """Whether the event belongs to the group, or is hosted by the owner."""
     if webhook.group_id is not None:
         return event.group is not None and event.group.id == webhook.group_id
     return event.id in await seeing.run_among(reader, [event], webhook.user_id)
@@ -93,7 +94,8 @@ async def _event(reader: Reader, webhook: Webhook, event_id: EventId, public_url
     mine = await attendance.find(reader, event.id, webhook.user_id)
     if not await seeing.may_see(reader, event, webhook.user_id, has_rsvp_access=rsvp_gives_access(mine)):
         return None
-    # Deliveries contain only what everybody may know, no matter who registered the webhook: they are copied and passed on.
+    # Deliveries are copied and passed on, so they contain only what everyone may know, no matter who registered the
+    # webhook.
     private = private_details(event, None, is_going=False, now=reader.now)
     surroundings = await links.around(reader, [event], None, public_url)
     fields = event_fields(event, private, public_url) | surroundings.fields(event)
@@ -113,7 +115,7 @@ async def _answer(reader: Reader, webhook: Webhook, attendance_id: AttendanceId)
         return None
     (listed,) = await lists.by_ids(reader, event.id, [answer.id])
     names = await shown_names(reader, [answer.user_id])
-    # The owner of an address invited by a host is not disclosed before they answer.
+    # If a host invited an address, do not disclose its owner before they answer.
     is_named = is_own or not (answer.is_private or lists.shown(listed, names).is_named_by_address)
     return {
         "event": event.slug,
@@ -124,7 +126,7 @@ async def _answer(reader: Reader, webhook: Webhook, attendance_id: AttendanceId)
         "party": answer.party,
         "status": answer.status.value,
         "answeredAt": iso(answer.answered_at),
-        # Concurrent deliveries may arrive in either order: the higher revision is current.
+        # Concurrent deliveries can arrive in either order. The higher revision is the current one.
         "revision": answer.revision,
     }
 
@@ -140,7 +142,7 @@ async def _series(reader: Reader, webhook: Webhook, series_id: SeriesId, public_
         return {"slug": found.slug, "isGone": True}
     if not await series_seeing.may_see(reader, found, webhook.user_id):
         return None
-    # The public view: details for attendees only are left out.
+    # The public view, without details that are for attendees only.
     shown: dict[str, Any] = msgspec.to_builtins(await present.shown(reader, found, None, public_url))
     return shown | {"isGone": False}
 
@@ -148,7 +150,9 @@ async def _series(reader: Reader, webhook: Webhook, series_id: SeriesId, public_
 async def _chat_message(
     reader: Reader, webhook: Webhook, message_id: ChatMessageId, public_url: str
 ) -> Mapping[str, Any] | None:
-    """Nothing of held messages, of rooms that the owner no longer hosts, and the names of people who answered privately."""
+    """A chat message. None if it is held or if the owner no longer hosts the room. People whose RSVP is private are not
+    named.
+    """
     one = await message_queries.by_id(reader, message_id)
     room = await room_queries.by_id(reader, one.room_id) if one else None
     if one is None or room is None or one.is_held or not await chat_webhooks.may_be_sent(reader, room):

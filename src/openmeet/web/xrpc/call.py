@@ -1,4 +1,4 @@
-"""The definition of a query, its call, and the caller."""
+"""Definition of a query, a call of it, and the caller."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ from openmeet.web.xrpc.service import names_of
 
 @dataclass(frozen=True, slots=True)
 class LexiconCall:
-    """A call of a Lexicon query. ``parameters`` are validated by the Lexicon and have its defaults. ``viewer``: the
-    user whose view is returned; None: the public view.
+    """A call of a Lexicon query. ``parameters`` have been validated against the Lexicon and include its defaults.
+    ``viewer`` is the user whose view is returned; None means the public view.
     """
 
     db: Database
@@ -38,13 +38,13 @@ class LexiconCall:
     public_url: str
 
     def text(self, name: str) -> str:
-        """A string parameter; empty if absent."""
+        """A string parameter. Empty if absent."""
         value = self.parameters.get(name, "")
         assert isinstance(value, str)  # noqa: S101  # the Lexicon says so
         return value
 
     def number(self, name: str) -> int:
-        """An integer parameter with a default in the Lexicon."""
+        """An integer parameter. The Lexicon must define a default."""
         value = self.parameters[name]
         assert isinstance(value, int)  # noqa: S101  # the Lexicon says so
         return value
@@ -56,13 +56,15 @@ class LexiconCall:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """``name`` is the last segment of its NSID; the operator chooses the authority (``OPENMEET_LEXICON_AUTHORITY``)."""
+    """A query. ``name`` is the last segment of its NSID. The operator chooses the authority
+    (``OPENMEET_LEXICON_AUTHORITY``).
+    """
 
     name: str
     answer: Callable[[LexiconCall], Awaitable[LexiconStruct]]
 
 
-# A PDS that proxies its users' calls has one address for all of them.
+# A PDS that proxies the calls of its users uses one address for all of them.
 _SERVER_FACTOR: Final = 20
 
 
@@ -74,7 +76,7 @@ class XrpcCaller:
 
 
 def service_callers(settings: Settings, network: NetworkClients) -> ServiceCallers:
-    """The verifier of service tokens for this site; used tokens are remembered where all processes see them."""
+    """The verifier of service tokens for this site. Used tokens are stored where all processes can see them."""
     return ServiceCallers(
         audiences=names_of(settings.public_url, bare=settings.accept_bare_audience),
         resolve=network.dids.resolve,
@@ -85,9 +87,10 @@ def service_callers(settings: Settings, network: NetworkClients) -> ServiceCalle
 
 
 async def authenticate_caller(request: Request, method: str) -> XrpcCaller:
-    """The caller of an XRPC request: counts it against the rate limit, then verifies its token, if any.
+    """The caller of an XRPC request. Counts the request against the rate limit, then verifies the token, if there is
+    one.
 
-    Raises TooMany, NotSignedIn; RemoteFailed and RemoteSlow if the caller's key cannot be fetched.
+    Raises TooMany, NotSignedIn. Raises RemoteFailed and RemoteSlow if the caller's key cannot be fetched.
     """
     header = request.headers.get("authorization")
     network = client_network(request)
@@ -97,7 +100,7 @@ async def authenticate_caller(request: Request, method: str) -> XrpcCaller:
             await _spend(request, Limit("api_address", _points(request, ADDRESS_FACTOR), WINDOW_SECONDS), network),
         )
         return XrpcCaller()
-    # Before fetching any key: guessing tokens is rate-limited like everything else.
+    # Counted before any key is fetched, so guessing tokens is rate-limited like everything else.
     await _spend(request, Limit("xrpc_server", _points(request, _SERVER_FACTOR), WINDOW_SECONDS), network)
     scheme, _, token = header.partition(" ")
     callers = services(request).service_callers
@@ -109,7 +112,7 @@ async def authenticate_caller(request: Request, method: str) -> XrpcCaller:
 
 
 async def viewer_of(reader: Reader, caller: XrpcCaller) -> UserId | None:
-    """The local user behind the caller; None if nobody has signed in here with that DID."""
+    """The local user behind the caller. None if nobody has signed in here with that DID."""
     if caller.did is None:
         return None
     found = await identities.find(reader, caller.did)
@@ -121,7 +124,9 @@ def _points(request: Request, factor: int) -> int:
 
 
 async def _spend(request: Request, limit: Limit, key: str) -> LimitState | None:
-    """None if nothing is counted: in development, as for the JSON API, all clients share one address."""
+    """Count the request. None if nothing is counted, because in development all clients share one address, as in the
+    JSON API.
+    """
     site = services(request)
     if site.settings.is_unlimited or not limit.points:
         return None

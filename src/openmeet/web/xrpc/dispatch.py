@@ -1,8 +1,8 @@
-"""Route XRPC queries: ``GET /xrpc/<nsid>``, validated by the query's Lexicon.
+"""Routing of XRPC queries: ``GET /xrpc/<nsid>``, validated by the query's Lexicon.
 
-Source: XRPC (HTTP API) specification. A query is known under the operator's NSID and under every one that we ever
-published. Anonymous responses are public and cacheable but must be revalidated: what a host retracts must be gone at
-once.
+Source: XRPC (HTTP API) specification. A query is available under the operator's NSID and under every NSID that we have
+ever published. Anonymous responses are public and can be cached but must be revalidated, because anything that a host
+retracts must disappear at once.
 """
 
 from collections.abc import Awaitable, Callable
@@ -34,7 +34,7 @@ from openmeet.web.xrpc.reasons import XrpcReason
 PREFIX: Final = "/xrpc/"
 PATH: Final = "/xrpc/{nsid:path}"
 
-# The route label of unknown queries in metrics and logs, because labels must be a closed set.
+# The route label of unknown queries in metrics and logs. Labels must be a closed set.
 _UNKNOWN: Final = "unknown"
 
 QUERIES: Final = (
@@ -49,7 +49,7 @@ CORS: Final = Cors((PREFIX, service.DOCUMENT_PATH), exposed=XRPC_EXPOSED, method
 
 
 def routes(authority: str) -> list[Route]:
-    """The one route of all queries; ``authority`` is the operator's NSID authority."""
+    """The single route for all queries. ``authority`` is the operator's NSID authority."""
     return [Route(PATH, dispatcher(authority), methods=["GET", "POST", "PUT", "PATCH", "DELETE"])]
 
 
@@ -66,7 +66,7 @@ def dispatcher(authority: str) -> Callable[[Request], Awaitable[Response]]:
         add_header(request, "vary", "authorization")
         if query is None:
             return _unknown(nsid)
-        # 400 and not 405, like other implementations.
+        # 400 rather than 405, as in other implementations.
         if request.method not in {"GET", "HEAD"}:
             raise InvalidInput("", XrpcReason.QUERY_BY_GET, nsid=nsid)
         who = await authenticate_caller(request, nsid)
@@ -90,6 +90,6 @@ def _unknown(nsid: str) -> Response:
         parse_nsid(nsid)
     except Malformed:
         raise InvalidInput("", XrpcReason.MALFORMED_METHOD) from None
-    # 501, which no kind of failure has: a client must not retry.
+    # 501 tells clients not to retry. No kind of failure maps to it.
     body = encode_error(ErrorBody("MethodNotImplemented", explain(XrpcReason.NO_SUCH_METHOD(nsid=nsid))))
     return Response(body, 501, media_type="application/json")

@@ -1,4 +1,4 @@
-"""Event queries: get one, search, list those of a repository."""
+"""Event queries: get one event, search, list the events of a repository."""
 
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
@@ -31,7 +31,9 @@ async def get_event(call: LexiconCall) -> OneEvent:
 
 
 async def list_events(call: LexiconCall) -> ListedEvents:
-    """Raises InvalidInput (``InvalidCursor``, or for what its Lexicon cannot express)."""
+    """Answer ``listEvents``. Raises InvalidInput (``InvalidCursor``, and for constraints that the Lexicon cannot
+    express).
+    """
     wanted = _wanted(call)
     after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     answer = await forgiving.coming(call.db, call.reader, wanted, after, limit + 1)
@@ -58,7 +60,7 @@ async def list_actor_events(call: LexiconCall) -> ListedEvents:
 
 
 def instant_in(call: LexiconCall, name: str) -> Instant | None:
-    """An instant; None if absent."""
+    """An instant parameter. None if absent."""
     text = call.text(name)
     return Instant(parse_datetime(text)) if text else None
 
@@ -113,10 +115,11 @@ async def of_repository(
     limit: int,
     is_reverse: bool,
 ) -> list[Event]:
-    """Events with records in a repository, by start: public ones, and those of the viewer's groups. Undated ones come
-    last.
+    """Events that have a record in a repository, ordered by start: public ones and those of the viewer's groups. Events
+    without a date come last.
 
-    Two statements: a repository may have a hundred thousand dated events, and its index is ordered by start.
+    Uses two statements, because a repository can have a hundred thousand dated events, and the index is ordered by
+    start.
     """
     dated, values = _shown(did, viewer)
     undated = [*dated, "starts_at is null"]
@@ -141,7 +144,7 @@ async def of_repository(
     if is_reverse:
         parts.reverse()
     if after is not None and is_among_undated is not is_reverse and len(parts) > 1:
-        del parts[0]  # the page before has left it behind
+        del parts[0]  # earlier pages have already covered this part
     found: list[Event] = []
     for clauses, order, bound in parts:
         if len(found) < limit:
@@ -155,7 +158,7 @@ async def of_repository(
 
 
 def _shown(did: str, viewer: UserId | None) -> tuple[list[str], dict[str, object]]:
-    """SQL conditions, with parameters, for what this viewer may see of a repository."""
+    """SQL conditions, with parameters, for the events of a repository that this viewer may see."""
     clauses = [
         "record_did = :did",
         "is_held = 0",

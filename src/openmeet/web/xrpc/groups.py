@@ -1,4 +1,4 @@
-"""Group queries: one group, and its events."""
+"""Group queries: one group, and the events of a group."""
 
 from openmeet.domain.groups import queries, rules
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole
@@ -14,13 +14,15 @@ from openmeet.web.xrpc.views import views_of
 
 
 async def get_group(call: LexiconCall) -> OneGroup:
-    """One group, as its caller may see it. Raises NotFound (``GroupNotFound``)."""
+    """Answer ``getGroup``: one group, as its caller may see it. Raises NotFound (``GroupNotFound``)."""
     group, role = await group_at(call, "uri")
     return OneGroup(group=await _view(call, group, role))
 
 
 async def list_group_events(call: LexiconCall) -> GroupEvents:
-    """A page of a group's upcoming events. Raises NotFound (``GroupNotFound``), InvalidInput (``InvalidCursor``)."""
+    """Answer ``listGroupEvents``: one page of a group's coming events. Raises NotFound (``GroupNotFound``),
+    InvalidInput (``InvalidCursor``).
+    """
     group, role = await group_at(call, "group")
     after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     member = call.viewer if rules.may(role, GroupPermission.VIEW) else None

@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reason codes of XRPC queries."""
 
 from groundwork.errors import Reason
 
 
 class XrpcReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/records.py``."""
+    """Reason codes. Their messages are in ``i18n/reasons/records.py``."""
 
     TOKEN_NOT_TAKEN = "xrpc.token_not_taken"
     QUERY_BY_GET = "xrpc.query_by_get"

@@ -1,6 +1,6 @@
 """Resolve a URL of this site or a record URI to an event, series or group.
 
-Absent, hidden and inaccessible objects give the same error.
+Absent, hidden and inaccessible objects all give the same error.
 """
 
 from urllib.parse import quote, unquote, urlsplit
@@ -50,7 +50,7 @@ async def event_at(call: LexiconCall, parameter: str) -> Event:
 
 
 async def series_at(call: LexiconCall, parameter: str) -> Series:
-    """The series at a URI, as ``event_at``. Raises NotFound (``SeriesNotFound``)."""
+    """The series that a parameter names, like ``event_at``. Raises NotFound (``SeriesNotFound``)."""
     series = await find_series(call.reader, call.text(parameter), call.viewer, call.public_url)
     if series is None:
         raise NotFound(XrpcReason.NO_SUCH_SERIES, name="SeriesNotFound")
@@ -58,7 +58,9 @@ async def series_at(call: LexiconCall, parameter: str) -> Series:
 
 
 async def group_at(call: LexiconCall, parameter: str) -> tuple[Group, GroupRole | None]:
-    """The group at a URI, as ``event_at``, with the caller's membership. Raises NotFound (``GroupNotFound``)."""
+    """The group that a parameter names, like ``event_at``, and the caller's membership. Raises NotFound
+    (``GroupNotFound``).
+    """
     found = await find_group(call.reader, call.text(parameter), call.viewer, call.public_url)
     if found is None:
         raise NotFound(XrpcReason.NO_SUCH_GROUP, name="GroupNotFound")
@@ -66,7 +68,7 @@ async def group_at(call: LexiconCall, parameter: str) -> tuple[Group, GroupRole 
 
 
 async def find_event(reader: Reader, address: str, viewer: UserId | None, public_url: str) -> Event | None:
-    """The event at this URL, if this user may see it."""
+    """The event with this page URL or record URI, if this user may see it."""
     uri = _record_of(address)
     if uri is not None:
         event = await by_record.find(reader, uri)
@@ -80,7 +82,7 @@ async def find_event(reader: Reader, address: str, viewer: UserId | None, public
 
 
 async def find_series(reader: Reader, address: str, viewer: UserId | None, public_url: str) -> Series | None:
-    """The series that this page URL or record URI names, if this user may see it."""
+    """The series with this page URL or record URI, if this user may see it."""
     uri = _record_of(address)
     if uri is not None:
         series = await queries.find(reader, uri)
@@ -95,7 +97,7 @@ async def find_series(reader: Reader, address: str, viewer: UserId | None, publi
 async def find_group(
     reader: Reader, address: str, viewer: UserId | None, public_url: str
 ) -> tuple[Group, GroupRole | None] | None:
-    """The group of this URL (also with an earlier slug) or record, if this user may see it."""
+    """The group with this page URL (which may contain an earlier slug) or record URI, if this user may see it."""
     uri = _record_of(address)
     if uri is not None:
         group = await by_any_record(reader, uri)
@@ -109,7 +111,7 @@ async def find_group(
 
 
 def _record_of(address: str) -> str | None:
-    """The at-uri in canonical form; None for everything else."""
+    """The at-uri in canonical form. None for everything else."""
     if not address.startswith(_RECORD):
         return None
     try:
@@ -119,7 +121,7 @@ def _record_of(address: str) -> str | None:
 
 
 def _slug_of(address: str, room: str, public_url: str) -> str | None:
-    """The slug in a page URL of this site, whatever its query and fragment; None for other URLs."""
+    """The slug in a page URL of this site, regardless of query and fragment. None for other URLs."""
     try:
         parts, own = urlsplit(address), urlsplit(public_url)
         if (parts.scheme, parts.netloc.lower()) != (own.scheme, own.netloc.lower()):
@@ -131,7 +133,7 @@ def _slug_of(address: str, room: str, public_url: str) -> str | None:
 
 
 async def resolve_uri(call: LexiconCall) -> Resolved:
-    """Answer ``resolveUri``: from a page to its record, and back. Raises NotFound."""
+    """Answer ``resolveUri``: from a page to its record, or from a record to its page. Raises NotFound."""
     asked = (call.reader, call.text("uri"), call.viewer, call.public_url)
     event = await find_event(*asked)
     if event is not None:

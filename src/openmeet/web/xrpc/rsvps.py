@@ -1,7 +1,8 @@
-"""The query for RSVPs to an event.
+"""Query for RSVPs to an event.
 
-Everyone is counted. Only attendees whose own repository has the RSVP are named: other apps copy the response, and who
-answered only here has not agreed to that. The host's choice of who sees the list applies, too.
+Everyone is counted, but only attendees whose own repository has the RSVP are named. Other apps copy the response, and
+people who answered only on this site have not agreed to that. The host's choice of who can see the list applies as
+well.
 """
 
 from collections.abc import Mapping
@@ -29,7 +30,7 @@ from openmeet.web.xrpc.views import counts_of
 
 
 async def list_answers(call: LexiconCall) -> AnswerList:
-    """Raises NotFound (``EventNotFound``), InvalidInput (``InvalidCursor``)."""
+    """Answer ``listAnswers``. Raises NotFound (``EventNotFound``), InvalidInput (``InvalidCursor``)."""
     reader = call.reader
     event = await event_at(call, "event")
     counted = (await counts_shown(reader, [event.id]))[event.id]
@@ -59,7 +60,7 @@ def _view(one: ListedRsvp, by_did: Mapping[Did, Identity]) -> AnswerView:
     return AnswerView(
         uri=one.record_uri,
         did=did,
-        # The network's display name: users may not want their name here tied to their DID.
+        # The display name from the network. Users may not want their name on this site to be linked to their DID.
         handle=(identity.handle or None) if identity else None,
         display_name=identity.display_name if identity else "",
         status=f"{RSVP}#interested" if one.status is AttendanceStatus.INTERESTED else f"{RSVP}#going",

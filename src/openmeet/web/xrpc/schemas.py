@@ -1,10 +1,10 @@
-"""Response types of queries: the views of ``openmeet.lexicon.defs``. None and empty fields are omitted."""
+"""Response types of queries: the views of ``openmeet.lexicon.defs``. None and empty fields are left out."""
 
 from msgspec import Struct
 
 
 class LexiconStruct(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """Base of all response types: field names as in Lexicons."""
+    """Base of all response types. Field names are those of the Lexicons."""
 
 
 class PlaceView(LexiconStruct):
@@ -143,7 +143,7 @@ class OneEvent(LexiconStruct):
 
 
 class ListedEvents(LexiconStruct):
-    """Output of ``listEvents``, ``listActorEvents``."""
+    """Output of ``listEvents`` and ``listActorEvents``."""
 
     events: list[EventView]
     cursor: str | None = None

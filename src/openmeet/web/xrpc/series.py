@@ -1,4 +1,4 @@
-"""The query for a series and its dates, stored and computed."""
+"""Query for a series and its dates, both stored and computed from the rule."""
 
 import re
 
@@ -26,16 +26,17 @@ from openmeet.web.xrpc.resolve import series_at, series_url
 from openmeet.web.xrpc.schemas import EventView, GroupLink, OccurrenceView, SeriesEvents, SeriesView
 from openmeet.web.xrpc.views import MODES, group_link, place_of, status_of, views_of
 
-# The furthest that a list of dates looks ahead.
+# How far ahead a list of dates can look.
 _AHEAD = 100 * 366 * DAY
-# Dates that may precede a page's first one: at the same instant as the cursor, or over sooner than the others.
+# Maximum number of dates to skip before a page's first one: those at the same instant as the cursor, and short ones
+# that are over sooner.
 _OMITTED = 60
 
 _CURSOR = re.compile(r"(-?[0-9]{1,19})\.([0-9T:-]{19})")
 
 
 async def list_series_events(call: LexiconCall) -> SeriesEvents:
-    """Raises NotFound (``SeriesNotFound``), InvalidInput (``InvalidCursor``)."""
+    """Answer ``listSeriesEvents``. Raises NotFound (``SeriesNotFound``), InvalidInput (``InvalidCursor``)."""
     series = await series_at(call, "series")
     lines = await _lines(call, series, call.number("limit") + 1)
     page = lines[: call.number("limit")]
@@ -51,7 +52,7 @@ async def list_series_events(call: LexiconCall) -> SeriesEvents:
 
 
 async def _lines(call: LexiconCall, series: Series, limit: int) -> list[AgendaOccurrence]:
-    """Dates after the cursor, in order. Without ``since`` those that are not over."""
+    """Dates after the cursor, in order. Without ``since``, only dates that are not over."""
     now = call.reader.now
     after, since = _unpack(call.text("cursor")), instant_in(call, "since")
     length = series.timing.length

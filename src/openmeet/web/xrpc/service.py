@@ -1,7 +1,7 @@
-"""The site as an AT Protocol service: its DID, DID document, and accepted audience names.
+"""The site as an AT Protocol service: its DID, its DID document, and the audience names that it accepts.
 
-Source: AT Protocol DID specification, did:web; service proxying (XRPC specification). The DID follows from the public
-URL, so each site has its own; nothing is signed with it, so the document needs no key.
+Source: AT Protocol DID specification, did:web; service proxying (XRPC specification). The DID is derived from the
+public URL, so each site has its own. Nothing is signed with it, so the document needs no key.
 """
 
 from typing import Final
@@ -28,7 +28,7 @@ _KEPT_SECONDS: Final = 300
 
 
 def did_of(public_url: str) -> Did | None:
-    """The did:web of a site; None if its host cannot have one (an IP address, a port of its own).
+    """The did:web of a site. None if its host cannot have one, because it is an IP address or has a port.
 
     On loopback it is that of ``localhost``, the only such name that did:web allows.
     """
@@ -44,7 +44,7 @@ def did_of(public_url: str) -> Did | None:
 
 
 def names_of(public_url: str, *, bare: bool) -> tuple[str, ...]:
-    """Accepted audiences of service tokens. ``bare``: also the DID alone, as older servers send it."""
+    """Audiences that service tokens may name. With ``bare``, the DID alone is accepted too, as older servers send it."""
     did = did_of(public_url)
     if did is None:
         return ()
@@ -52,7 +52,7 @@ def names_of(public_url: str, *, bare: bool) -> tuple[str, ...]:
 
 
 def document_of(public_url: str) -> dict[str, object] | None:
-    """The DID document at ``DOCUMENT_PATH``; None if the site has no DID."""
+    """The DID document at ``DOCUMENT_PATH``. None if the site has no DID."""
     did = did_of(public_url)
     if did is None:
         return None

@@ -1,4 +1,4 @@
-"""Event views for query responses, built for several events at once and for one viewer."""
+"""Event views for query responses, built for several events at once, for one viewer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def status_of(status: EventStatus) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """Data of several events from other packages."""
+    """Data about several events that comes from other packages."""
 
     viewer: UserId | None
     public_url: str
@@ -55,13 +55,13 @@ class _Around:
 
 
 async def views_of(call: LexiconCall, events: Sequence[Event]) -> list[EventView]:
-    """Views of these events, which the caller may see, in order."""
+    """Views of these events, in order. The caller must be allowed to see them."""
     around = await _around(call, events)
     return [_view(event, around) for event in events]
 
 
 async def view_of(call: LexiconCall, event: Event) -> EventView:
-    """One event that the caller may see."""
+    """The view of one event, which the caller must be allowed to see."""
     (view,) = await views_of(call, [event])
     return view
 
@@ -76,7 +76,7 @@ def counts_of(counted: RsvpCounts) -> Counts:
 
 
 def place_of(venue: Venue) -> PlaceView | None:
-    """A place that the caller may know; None if there is none."""
+    """The parts of a place that the caller may know. None if there are none."""
     if venue.is_empty:
         return None
     return PlaceView(
@@ -162,7 +162,7 @@ def _view(event: Event, around: _Around) -> EventView:
 
 
 def _group_link(event: Event, around: _Around) -> GroupLink | None:
-    # An invited attendee may see the event but not its group.
+    # An invited attendee may be allowed to see the event but not its group.
     group = around.groups.get(event.group.id) if event.group is not None else None
     if group is None or not group_rules.may_see(group, around.roles.get(group.id)):
         return None
@@ -170,9 +170,10 @@ def _group_link(event: Event, around: _Around) -> GroupLink | None:
 
 
 def _series_link(event: Event, around: _Around) -> SeriesLink | None:
-    """None for a hidden series, except for its host, and for a private one, except for its host and group.
+    """The link to the series. None if the series is hidden and the viewer is not its host, or if it is private and the
+    viewer is neither its host nor in its group.
 
-    Attendees of a single date learn nothing of such a series.
+    Attendees of a single date learn nothing about such a series.
     """
     place = event.place_in_series
     series = around.series.get(SeriesId(place.series_id)) if place is not None else None
