@@ -202,17 +202,18 @@ async def lock_for_undo(
 async def apply(
     tx: Transaction, series: Series, plan: EditPlan, *, notifies: bool = True, is_read: bool = False
 ) -> Series:
-    """Apply a plan to the locked series, all of it or nothing; returns the series that its dates belong to afterwards.
+    """Apply a plan to the locked series, either completely or not at all. Returns the series that its dates belong to
+    afterwards.
 
-    ``notifies`` False: the host chose not to notify. ``is_read``: the plan comes from the series' record, so nothing is
-    enqueued for it.
+    ``notifies``: False if the host chose not to notify anybody. ``is_read``: the plan comes from the series' record, so
+    no publication is enqueued for it.
     """
     before = await undo.take_snapshot(tx, series)
     target = await _target(tx, series, plan, is_read=is_read)
     locked = {event.id: event for event in await lock_dates(tx, series.id)}
     vanishing = [locked[event.id] for event in plan.vanishing]
     gone = list(zip(vanishing, await delete_each(tx, vanishing), strict=True))
-    # Deleted dates free their names for others.
+    # Detach deleted dates, so that other dates can take their names.
     await date_queries.detach(tx, [event.id for event in plan.vanishing])
     moves = _moves(target, plan)
     await date_queries.free_positions(tx, moves)
@@ -221,14 +222,14 @@ async def apply(
         for change in plan.changes
     ]
     after = await revise_dates(tx, wanted, by=series.changed_by)
-    # Changed dates have their new positions by now.
+    # ``revise_dates`` has already written the new positions of changed dates; this moves the others.
     await date_queries.set_positions(tx, moves)
     changed = [(now, then) for (now, _, _), then in zip(wanted, after, strict=True) if then.revision != now.revision]
     shown_otherwise = [then for now, then in changed if now.visibility is not then.visibility]
     await recheck_rsvp_records(tx, [one.id for one in (*vanishing, *shown_otherwise)])
     await network_rsvps.reconsider_hidden_rsvps(tx, shown_otherwise)
     await reevaluation.recheck_former_members(tx, shown_otherwise)
-    # A date that the rule no longer names has a start of its own.
+    # Dates that the rule no longer has keep their own start.
     await date_queries.add_overrides(tx, [locked[held.event.id] for held in plan.stranded], STARTS)
     made = await materialize.store_window(tx, target)
     news = notify.of_changes(target, changed, kinds.EVENT_CHANGED, notifies=notifies)
@@ -254,10 +255,11 @@ async def apply(
 
 
 async def pause(tx: Transaction, series: Series, reason: str, *, notifies: bool = True) -> Series:
-    """Pause: no new dates until it resumes; stored ones stay. Followers and attendees are notified of the reason.
+    """Pause: the series makes no new dates until it resumes; stored dates stay. Followers and attendees are notified of
+    the reason.
 
-    Again: a new reason replaces the old one; no reason keeps it. Raises Refused (``SeriesCancelled``): a cancelled
-    series makes no dates anyway.
+    If it is already paused, a new reason replaces the old one, and an empty one changes nothing. Raises Refused
+    (``SeriesCancelled``), because a cancelled series makes no dates anyway.
     """
     if series.status is SeriesStatus.CANCELLED:
         raise Refused(SeriesReason.CANCELLED, name="SeriesCancelled")
@@ -273,9 +275,9 @@ async def pause(tx: Transaction, series: Series, reason: str, *, notifies: bool 
 
 
 async def resume(tx: Transaction, series: Series, *, notifies: bool = True) -> tuple[Series, int]:
-    """Resume a paused or cancelled series; returns how many dates cancelled with it were reinstated.
+    """Resume a paused or cancelled series. Returns the number of dates cancelled with it that were reinstated.
 
-    ``notifies`` False: the host chose not to notify.
+    ``notifies``: False if the host chose not to notify anybody.
     """
     if series.status is SeriesStatus.ACTIVE:
         return series, 0
@@ -298,9 +300,10 @@ async def resume(tx: Transaction, series: Series, *, notifies: bool = True) -> t
 
 
 async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None:
-    """Delete the series. Its upcoming dates are deleted and attendees notified, or stay as single events.
+    """Delete the series. Its upcoming dates are deleted and their attendees notified, unless ``keeps_events`` makes
+    them single events.
 
-    Past dates stay as single events in any case.
+    Past dates always become single events.
     """
     there = [one for one in await lock_dates(tx, series.id) if not one.is_gone]
     staying = [one for one in there if keeps_events or one.is_over(tx.now)]
@@ -316,21 +319,23 @@ async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None
 
 
 async def follow(tx: Transaction, caller: Caller, slug: SeriesSlug, *, notifies: bool = True) -> None:
-    """Follow new, moved and cancelled dates; again to switch notifications. Raises NotFound, Refused (``NotWelcome``)."""
+    """Follow new, moved and cancelled dates. Calling it again turns notifications on or off. Raises NotFound, Refused
+    (``NotWelcome``).
+    """
     series = await agenda.visible(tx, slug, caller.user_id)
     await visibility.raise_if_unwelcome(tx, series, caller.user_id, refusal=SeriesReason.CANNOT_FOLLOW)
     await follower_queries.follow(tx, series.id, caller.user_id, notifies=notifies)
 
 
 async def unfollow(tx: Transaction, caller: Caller, slug: SeriesSlug) -> None:
-    """Stop following; idempotent."""
+    """Stop following. Idempotent."""
     series = await queries.by_slug(tx, slug)
     if series is not None:
         await follower_queries.unfollow(tx, series.id, caller.user_id)
 
 
 async def _target(tx: Transaction, series: Series, plan: EditPlan, *, is_read: bool) -> Series:
-    """The series that the plan's dates belong to: itself, or the one created by a split."""
+    """Save and return the series that the plan's dates belong to: the series itself, or the one created by a split."""
     match plan.scope:
         case EditScope.THIS:
             return series
@@ -356,7 +361,7 @@ async def _target(tx: Transaction, series: Series, plan: EditPlan, *, is_read: b
 
 
 def _moves(target: Series, plan: EditPlan) -> list[tuple[EventId, SeriesId, str]]:
-    """Stored dates that get another series or another name."""
+    """Stored dates that move to another series or get another name."""
     places = [(change.event, change.original_date) for change in plan.changes]
     places += [
         (held.event, held.event.place_in_series.original_date) for held in plan.stranded if held.event.place_in_series
@@ -370,14 +375,16 @@ def _moves(target: Series, plan: EditPlan) -> list[tuple[EventId, SeriesId, str]
 
 
 async def reread(tx: Transaction, series_id: SeriesId) -> Series:
-    """The series as it is after all of this action."""
+    """Read the series again after all changes of the action."""
     series = await queries.by_id(tx, series_id)
     assert series is not None  # noqa: S101  # rows of series are never deleted
     return series
 
 
 def _opens_at(series: Series, original_date: str, now: Instant) -> Instant | None:
-    """From when a date that is too far ahead now can be opened; None for what is not a date: storing reports it."""
+    """When a date that is still too far ahead can be opened. None if it can be opened now or is not a date, which
+    storing it then reports.
+    """
     try:
         original = original_of(original_date)
     except ValueError:
@@ -401,7 +408,7 @@ def new_series(
     policy: PublishPolicy,
     group: GroupOfEvent | None,
 ) -> Series:
-    """A series that is not stored yet."""
+    """Make a series without storing it."""
     return Series(
         id=SeriesId(new_id(now)),
         slug=SeriesSlug(new_slug(content.title)),

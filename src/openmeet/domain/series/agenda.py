@@ -1,4 +1,4 @@
-"""Dates of a series within a window, stored and computed ones together, as one viewer may see them."""
+"""Dates of a series within a period, both stored and computed ones, as one viewer may see them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,19 +26,19 @@ from openmeet.domain.users.model import UserId
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import instant_of, local_of
 
-# No date of ours is earlier: the calendar is not read further back, because it has a first year.
+# No date here is earlier. Python's calendar has a first year, so it must not be read further back.
 _EARLIEST = Instant(0)
 
-# Dates that are cancelled, reinstated or removed at once.
+# Maximum number of dates that can be cancelled, reinstated or removed at once.
 MOST_IN_RANGE = 500
 
-# More than eight days have: several dates a day are possible.
+# More dates than eight days can have, even with several dates a day.
 _MOST_BACK = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class AgendaOccurrence:
-    """One date. ``event`` is None where it is only computed; stored ones have ``counts`` and ``mine``."""
+    """One date. ``event`` is None if it is only computed; stored dates have ``counts`` and ``mine``."""
 
     original_date: str
     details: Details
@@ -56,7 +56,7 @@ class AgendaOccurrence:
         return place.overridden if place else ()
 
     def opens_at(self, now: Instant) -> Instant | None:
-        """From when a date that is too far ahead has a page; None: it has one, or gets one when opened."""
+        """When a date that is too far ahead gets a page. None if it has one or gets one when opened."""
         return opens_at(self.details.starts_at, now) if self.event is None else None
 
     def is_over(self, now: Instant) -> bool:
@@ -66,18 +66,20 @@ class AgendaOccurrence:
 
 
 def opens_at(starts_at: Instant, now: Instant) -> Instant | None:
-    """From when a computed date can be opened; None: now."""
+    """When a computed date can be opened. None if it can be opened now."""
     opens = Instant(starts_at - OPENED_AHEAD)
     return opens if opens > now else None
 
 
 async def visible(reader: Reader, slug: SeriesSlug, viewer: UserId | None) -> Series:
-    """The series, if this person may see it. Raises NotFound, for absent and hidden alike; Gone."""
+    """Return the series if this person can see it. Raises NotFound, both for series that do not exist and for hidden
+    ones, and Gone.
+    """
     return await require_visible(reader, await queries.by_slug(reader, slug), viewer)
 
 
 async def find_for_host(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Series:
-    """A series that this person manages, for display: ``actions.lock_managed`` without the lock.
+    """Like ``actions.lock_managed``, but without the lock, for display.
 
     Raises NotFound, Gone, Forbidden, Refused (a copy).
     """
@@ -87,8 +89,10 @@ async def find_for_host(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Ser
 
 
 async def require_visible(reader: Reader, series: Series | None, viewer: UserId | None) -> Series:
-    """The series itself. Raises NotFound, for absent and hidden alike; Gone (410) if deleted and formerly public, or
-    theirs.
+    """Return the series if this person can see it.
+
+    Raises NotFound, both for series that do not exist and for hidden ones. Raises Gone (410) for a deleted series that
+    was public or belongs to the viewer.
     """
     if series is None or not await visibility.may_see(reader, series, viewer):
         raise NotFound(SeriesReason.NO_SUCH_SERIES)
@@ -100,7 +104,7 @@ async def require_visible(reader: Reader, series: Series | None, viewer: UserId 
 
 
 async def editable(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Series:
-    """The series, if this person may change it. Raises as ``visible`` and ``require_editable``."""
+    """Return the series if this person may change it. Raises the errors of ``visible`` and ``require_editable``."""
     series = await visible(reader, slug, viewer)
     await require_editable(reader, series, viewer)
     return series
@@ -114,8 +118,9 @@ async def require_editable(reader: Reader, series: Series, viewer: UserId) -> No
 
 
 async def require_host(reader: Reader, series: Series, viewer: UserId) -> None:
-    """Raise Forbidden unless this person hosts the series, which is enough to cancel, transfer and manage people;
-    Refused (``ReadOnly``) for a copy.
+    """Raise Forbidden unless this person hosts the series, and Refused (``ReadOnly``) for a copy.
+
+    A host may cancel and transfer the series and manage people, but not necessarily edit it (``require_editable``).
     """
     if not await may_host(reader, series, viewer):
         raise Forbidden(SeriesReason.HOST_ONLY)
@@ -124,8 +129,10 @@ async def require_host(reader: Reader, series: Series, viewer: UserId) -> None:
 
 
 async def may_edit(reader: Reader, series: Series, viewer: UserId | None) -> bool:
-    """Whether this person may change content and dates: a host who may make events in its group, or somebody who may
-    edit others' events there.
+    """Whether this person may change content and dates.
+
+    True for the host if they may still create events in the series' group, and for people who may edit others' events
+    there.
     """
     if viewer is not None and viewer == series.owner_id:
         return await may_make_events(reader, series.group, viewer)
@@ -134,7 +141,7 @@ async def may_edit(reader: Reader, series: Series, viewer: UserId | None) -> boo
 
 
 async def may_host(reader: Reader, series: Series, viewer: UserId | None) -> bool:
-    """Whether this person manages the series: its host, and people who may edit others' events in its group."""
+    """Whether this person manages the series: its host, or somebody who may edit others' events in its group."""
     return (viewer is not None and viewer == series.owner_id) or await may_edit(reader, series, viewer)
 
 
@@ -143,7 +150,7 @@ async def between(
 ) -> list[AgendaOccurrence]:
     """The first ``limit`` dates that begin in ``[start, end)``, in order, without deleted and hidden ones.
 
-    A paused or cancelled series has its stored dates only.
+    A paused or cancelled series has only its stored dates.
     """
     held = await date_queries.stored_between(reader, series.id, start, end, limit)
     mine = await attendance.of_user(reader, viewer, [event.id for event in held]) if viewer else {}
@@ -157,7 +164,7 @@ async def between(
         if event.place_in_series is not None
     ]
     if series.status is SeriesStatus.ACTIVE:
-        # Names are wall-clock times, which differ from the instant by less than two days.
+        # Names are wall-clock times, which differ from UTC by less than two days.
         since = local_of(max(start, _EARLIEST), series.zone_name).replace(tzinfo=None) - timedelta(days=2)
         known = await date_queries.stored_names(reader, series.id, since=original_text(since))
         computed = expansion.between(series.timing.pattern, start, end, limit=limit + len(known))
@@ -170,7 +177,7 @@ async def between(
 
 
 async def occurrence_of(reader: Reader, event: Event, viewer: UserId | None) -> AgendaOccurrence:
-    """One stored date, or an event that was one, for somebody who may see it."""
+    """A stored date, or an event that was one. The caller has checked that the viewer may see it."""
     answer = (await attendance.of_user(reader, viewer, [event.id])).get(event.id) if viewer else None
     counts = await attendance.counts(reader, [event.id])
     name = event.place_in_series.original_date if event.place_in_series else event.starts_local
@@ -178,20 +185,20 @@ async def occurrence_of(reader: Reader, event: Event, viewer: UserId | None) -> 
 
 
 async def names_between(reader: Reader, series: Series, first: str, last: str) -> list[str]:
-    """Names of the dates in a range, bounds included, by the rule: moved dates count by their names. Without deleted
-    ones and past ones that were never stored.
+    """Names of the dates in a range, both ends included. Moved dates count by their original start.
 
-    ``first`` and ``last`` are names of dates, or plain days, which count whole. Raises NotFound for anything else, and
-    InvalidInput (``toDate``) where the range ends before it begins, or has more than ``MOST_IN_RANGE`` dates.
+    Leaves out deleted dates, and past ones that were never stored. ``first`` and ``last`` are names of dates, or days,
+    which are included completely. Raises NotFound for anything else, and InvalidInput (``toDate``) if the range ends
+    before it begins or has more than ``MOST_IN_RANGE`` dates.
     """
     first, last = checked_name(first), end_of_range(last)
     if first > last:
         raise InvalidInput("toDate", SeriesReason.LAST_DATE_BEFORE_FIRST)
     start, end = (instant_of(original_of(name), series.zone_name) for name in (first, last))
-    # One more of each kind than any range may have: that is too long already.
+    # One more of each kind than the maximum shows that the range is too long.
     held = await date_queries.names_in_range(reader, series.id, first, last, limit=MOST_IN_RANGE + 1)
     begin = Instant(max(start, reader.now))
-    # Deleted ones do not count, so fetch as many more.
+    # Deleted dates do not count, so fetch that many more.
     most = MOST_IN_RANGE + 1 + sum(held.values())
     computed = expansion.between(series.timing.pattern, begin, Instant(end + 1), limit=most)
     names = {original_text(one.original) for one in computed} | {name for name in held if first <= name <= last}
@@ -202,17 +209,17 @@ async def names_between(reader: Reader, series: Series, first: str, last: str) -
 
 
 async def coming(reader: Reader, series: Series, viewer: UserId | None, *, limit: int) -> list[AgendaOccurrence]:
-    """The next dates, those under way included."""
+    """The next dates, including those in progress."""
     length = series.timing.length
     under_way = HOUR if length is None else length // timedelta(microseconds=1)
     end = Instant(reader.now + 100 * 366 * DAY)
-    # A few more, because single dates may be shorter than the others.
+    # Fetch a few more, because single dates may be shorter than the others and be over already.
     lines = await between(reader, series, viewer, Instant(reader.now - under_way), end, limit=limit + 10)
     return [line for line in lines if not line.is_over(reader.now)][:limit]
 
 
 async def before(reader: Reader, series: Series, viewer: UserId | None, at: Instant) -> AgendaOccurrence | None:
-    """The last date that begins before an instant; searched near it first, and at most a few years back."""
+    """The last date that begins before an instant. Searches close to it first and at most a few years back."""
     for days in (8, 40, 400, 4 * 366):
         lines = await between(reader, series, viewer, Instant(at - days * DAY), at, limit=_MOST_BACK)
         if lines:
@@ -221,7 +228,7 @@ async def before(reader: Reader, series: Series, viewer: UserId | None, at: Inst
 
 
 async def past(reader: Reader, series: Series, viewer: UserId | None, *, limit: int) -> list[AgendaOccurrence]:
-    """The newest stored past dates, newest first."""
+    """The most recent stored past dates, latest first."""
     held = await date_queries.stored_before(reader, series.id, reader.now, limit)
     mine = await attendance.of_user(reader, viewer, [event.id for event in held]) if viewer else {}
     counts = await attendance.counts(reader, [event.id for event in held])

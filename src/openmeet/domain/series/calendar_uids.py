@@ -1,10 +1,10 @@
-"""Retired calendar entries: UID and RECURRENCE-ID that a date had before it moved to another series or got another
+"""Retired calendar identities: the UID and RECURRENCE-ID of a date before it moved to another series or got another
 name.
 
-A calendar e-mail identifies a date by its series and original start (``icalendar.of_event``). When either changes, the
-entry that attendees have would stay beside the new one; so each e-mail about the event cancels the old entry. Only
-events with RSVPs were ever mailed. A later date with the same identity continues with a higher SEQUENCE
-(``sequences``).
+A calendar e-mail identifies a date by its series and original start (``icalendar.of_event``). If either changes,
+attendees would keep the old entry in addition to the new one. Therefore each e-mail about the event also cancels the
+old entry. E-mails were only ever sent for events with RSVPs. A later date with the same identity continues with a
+higher SEQUENCE (``sequences``).
 """
 
 from collections.abc import Collection, Sequence
@@ -17,15 +17,15 @@ from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import UserId
 
-# Dates whose entries one e-mail renews: a window has no more.
+# Maximum number of dates whose entries one e-mail renews. A window has no more dates.
 MOST = 60
 
 
 @dataclass(frozen=True, slots=True)
 class RetiredUid:
-    """A retired position: ``series_id`` and ``original_date`` are empty for an event that was no date of a series.
+    """A retired identity. ``series_id`` and ``original_date`` are empty for an event that was not a date of a series.
 
-    ``sequence`` is above that of every entry sent under this identity, and no lower than that of the series.
+    ``sequence`` is higher than that of every entry sent with this identity, and no lower than that of the series.
     """
 
     event_id: EventId
@@ -38,7 +38,7 @@ class RetiredUid:
 
 
 async def retire_current(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """Note the present positions of these events; call it before they change."""
+    """Store the present identities of these events. Call it before they change."""
     if not event_ids:
         return
     await tx.execute(
@@ -71,8 +71,8 @@ async def were_single(reader: Reader, event_ids: Sequence[EventId]) -> frozenset
 async def moved_with(
     reader: Reader, event_id: EventId, user_id: UserId, statuses: Collection[AttendanceStatus]
 ) -> list[EventId]:
-    """Other upcoming dates of the same series with this RSVP of the person that had another name before; earliest
-    first.
+    """Other upcoming dates of the same series that had another name before and for which the person has one of these
+    RSVP statuses, earliest first.
     """
     rows = await reader.fetch(
         """
@@ -93,7 +93,7 @@ async def moved_with(
 
 
 async def of_dates(reader: Reader, event_ids: Sequence[EventId]) -> list[RetiredUid]:
-    """Retired positions of these events, the oldest first."""
+    """Retired identities of these events, oldest first."""
     if not event_ids:
         return []
     rows = await reader.fetch(
@@ -122,7 +122,7 @@ async def of_dates(reader: Reader, event_ids: Sequence[EventId]) -> list[Retired
     ]
 
 
-# For an event ``e`` with the series ``s``.
+# SQL expression for the SEQUENCE of an event ``e`` with the series ``s``.
 NUMBER: Final = """
     e.revision + coalesce(s.revision, 0) + coalesce(
       (select max(f.sequence) from retired_calendar_uids f where f.series_id = e.series_id and f.original_date = e.original_date),

@@ -1,4 +1,4 @@
-"""Single dates of a series: cancel, reinstate, remove, add. Callers hold the lock on the series."""
+"""Cancel, reinstate, remove and add single dates of a series. Callers hold the lock on the series."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -29,11 +29,12 @@ Change = Callable[[list[Event]], Awaitable[list[Event]]]
 async def cancel_dates(
     tx: Transaction, series: Series, names: Sequence[str], reason: str, *, notifies: bool = True
 ) -> int:
-    """Cancel dates of the locked series; they stay visible. Computed ones are stored first. Returns how many changed.
+    """Cancel dates of the locked series; they stay visible. Computed dates are stored first. Returns the number of
+    changed dates.
 
-    Of several, dates already cancelled keep their own reasons; a single one gets the new reason.
+    If several dates are given, those already cancelled keep their reasons. A single date gets the new reason.
     """
-    # Stored before the snapshot: after an undo, computed dates take place again.
+    # Store them before the snapshot, so that an undo reinstates computed dates.
     await materialize.vivify_all(tx, series, names)
     before = await undo.take_snapshot(tx, series)
     dates = await _stored(tx, series, names)
@@ -48,9 +49,9 @@ async def cancel_dates(
 
 
 async def reinstate_dates(tx: Transaction, series: Series, names: Sequence[str], *, notifies: bool = True) -> int:
-    """Reinstate cancelled dates; the same people are notified. Returns how many changed."""
+    """Reinstate cancelled dates and notify the same people. Returns the number of changed dates."""
     before = await undo.take_snapshot(tx, series)
-    # Computed dates take place anyway: no reason to store them.
+    # Computed dates take place anyway, so they need not be stored.
     await _check_dates(tx, series, names)
     changed, news = await _reinstate(tx, series, await _stored(tx, series, names), notifies=notifies)
     if not changed:
@@ -61,17 +62,17 @@ async def reinstate_dates(tx: Transaction, series: Series, names: Sequence[str],
 
 
 async def cancel(tx: Transaction, series: Series, reason: str, *, notifies: bool = True) -> tuple[Series, int]:
-    """Cancel the whole series: no new dates, all upcoming ones are cancelled. Returns the series, and how many dates
-    changed.
+    """Cancel the whole series: it makes no new dates, and all upcoming ones are cancelled. Returns the series and the
+    number of changed dates.
 
-    Again: a new reason replaces the old one; no reason keeps it.
+    If it is already cancelled, a new reason replaces the old one, and an empty one keeps it.
     """
     before = await undo.take_snapshot(tx, series)
     is_again = series.status is SeriesStatus.CANCELLED
     reason = reason or (series.status_reason if is_again else "")
     coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
     with_it = await date_queries.cancelled_with_series(tx, series.id)
-    # Dates cancelled on their own keep their reason, and stay cancelled when the series resumes.
+    # Dates cancelled on their own keep their reason and stay cancelled when the series resumes.
     going = [one for one in coming if not one.is_cancelled or one.id in with_it]
     changed, news = await _cancel(tx, series, going, reason, notifies=notifies)
     if is_again and not changed and reason == series.status_reason:
@@ -83,8 +84,9 @@ async def cancel(tx: Transaction, series: Series, reason: str, *, notifies: bool
 
 
 async def reinstate_with_series(tx: Transaction, series: Series, *, notifies: bool) -> tuple[int, list[SeriesNews]]:
-    """Reinstate upcoming dates that were cancelled with the series, not those cancelled singly; returns how many, and
-    the news.
+    """Reinstate upcoming dates that were cancelled with the series, but not those cancelled on their own.
+
+    Returns their number, and the notifications for the caller to send.
     """
     with_it = await date_queries.cancelled_with_series(tx, series.id)
     coming = [
@@ -98,8 +100,9 @@ async def reinstate_with_series(tx: Transaction, series: Series, *, notifies: bo
 
 
 async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *, notifies: bool = True) -> Series:
-    """Remove dates from the locked series for good: the rule excludes them, stored ones are deleted. Raises NotFound
-    for non-dates.
+    """Remove dates from the locked series permanently: the rule excludes them, and stored ones are deleted.
+
+    Raises NotFound if one of them is not a date of the series.
     """
     before = await undo.take_snapshot(tx, series)
     await _check_dates(tx, series, names)
@@ -114,7 +117,7 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
     ]
     gone = await delete_each(tx, going)
     await recheck_rsvp_records(tx, [event.id for event in gone])
-    # A removed date may be added again: its name is free for that.
+    # Detach them, so that the name is free if the host adds the date again.
     await date_queries.detach(tx, [event.id for event in gone])
     news = notify.of_changes(series, list(zip(going, gone, strict=True)), kinds.EVENT_DELETED, notifies=notifies)
     made = pattern(
@@ -128,7 +131,7 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
 
 
 async def add_date(tx: Transaction, series: Series, original_date: str, *, notifies: bool = True) -> Event:
-    """Add a date to the locked series beside those of its rule; followers are notified.
+    """Add a date to the locked series in addition to those of its rule. Followers are notified.
 
     Raises Refused: ``DateTaken`` (there is one at that time), ``DateOver``, ``TooFarAhead``.
     """
@@ -166,7 +169,7 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, notif
 
 
 async def _check_dates(tx: Transaction, series: Series, names: Sequence[str]) -> None:
-    """Raise NotFound where one of these is no date of the series, stored or computed."""
+    """Raise NotFound if one of these is not a date of the series, neither stored nor computed."""
     known = await date_queries.stored_names(tx, series.id, since=min(names, default=""))
     for name in names:
         if name not in known:
@@ -174,7 +177,7 @@ async def _check_dates(tx: Transaction, series: Series, names: Sequence[str]) ->
 
 
 async def _stored(tx: Transaction, series: Series, names: Sequence[str]) -> list[Event]:
-    """Those of these dates that are events, locked."""
+    """Lock and return those of these dates that are stored events."""
     wanted = set(names)
     return [
         event
@@ -223,7 +226,9 @@ async def _change(
     *,
     notifies: bool,
 ) -> tuple[list[tuple[Event, Event]], list[SeriesNews]]:
-    """The changes (before, after) and their notifications, which the caller sends with the rest of the action."""
+    """Change dates. Returns the changes as (before, after), and the notifications, which the caller sends with the rest
+    of the action.
+    """
     dates = sorted(dates, key=lambda event: (event.starts_at or 0, event.id))
     after = await change(dates)
     pairs = [(one, then) for one, then in zip(dates, after, strict=True) if then.revision != one.revision]

@@ -1,9 +1,9 @@
-"""Resolve former names of dates, so that old links still work.
+"""Resolve former names of dates, so that old links continue to work.
 
 A date's name is its original wall-clock start. A change of the rule or a split renames dates or moves them to another
-series. Looked up in this order: the date that has the name; the event that had it (``retired_calendar_uids``); the same in the
-series that continues after a split; the date that replaces one of a former rule (``event_series_former_rules``); the date of the
-same day, in any of them.
+series. A name is looked up in this order: the date that has the name; the event that had it
+(``retired_calendar_uids``); a date with this name in a series that continues this one after a split; the date that
+replaces one of a former rule (``event_series_former_rules``); a date on the same day in any of these series.
 """
 
 from collections.abc import Sequence
@@ -29,26 +29,27 @@ from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.split import remap
 from openmeet.recurrence.wall_time import instant_of
 
-# Dates of one day to look at: a rule may name several.
+# Maximum number of dates on one day to compare, because a rule can have several.
 _OF_ONE_DAY = 50
 
-# Names in years without dates, which calendars do not support either.
+# Earlier years have no dates, and calendars do not support them.
 _FIRST_YEAR = 1900
 
 
 @dataclass(frozen=True, slots=True)
 class DateName:
-    """Name of a date in a series, stored or not."""
+    """The name of a date in a series, whether stored or not."""
 
     series: Series
     original_date: str
 
 
 async def resolve(reader: Reader, series: Series, original_date: str, viewer: UserId | None) -> Event | DateName:
-    """The event that had this name and is no longer a date of these series, or the date to open; for a non-date the
-    name itself. Raises NotFound for a year without dates.
+    """Resolve a name. Returns the event that had it and is no longer a date of these series, or the name of the date to
+    open.
 
-    ``original_date`` is a checked name, ``series`` one that the viewer may see.
+    If no date is found, returns the name itself. Raises NotFound for a year without dates. ``original_date`` has been
+    checked (``checked_name``), and the viewer may see ``series``.
     """
     asked = DateName(series, original_date)
     if not _FIRST_YEAR <= original_of(original_date).year < END.year:
@@ -75,7 +76,7 @@ async def resolve(reader: Reader, series: Series, original_date: str, viewer: Us
 async def resolve_from_deleted(
     reader: Reader, series: Series, original_date: str, viewer: UserId | None
 ) -> Event | DateName | None:
-    """``resolve`` for a deleted series: the event that stayed, or the date of the series it had been split from."""
+    """Like ``resolve``, for a deleted series: the event that stayed, or the date of the series that it was split from."""
     event = await event_formerly_named(reader, series.id, original_date, viewer)
     if event is not None or series.split_from is None:
         return event
@@ -87,7 +88,9 @@ async def resolve_from_deleted(
 async def event_formerly_named(
     reader: Reader, series_id: SeriesId, original_date: str, viewer: UserId | None
 ) -> Event | None:
-    """The event that last had this name and has moved, if the viewer may see it; deleted ones too, whose pages say so."""
+    """The event that last had this name and has moved, if the viewer may see it. Includes deleted events, whose pages
+    say so.
+    """
     row = await reader.fetch_one(
         "select event_id from retired_calendar_uids where series_id = :series_id and original_date = :name"
         " order by left_at desc, event_id desc limit 1",
@@ -102,17 +105,17 @@ async def event_formerly_named(
 
 
 async def _is_date(reader: Reader, name: DateName) -> bool:
-    """Whether the series has this date, stored (even deleted) or by its rule."""
+    """Whether the series has this date, either by its rule or stored (even if deleted)."""
     if await date_queries.date_of(reader, name.series.id, name.original_date) is not None:
         return True
     return expansion.is_date_of(name.series.timing.pattern, original_of(name.original_date))
 
 
 async def _same_day(reader: Reader, series: Series, original_date: str) -> DateName | None:
-    """The date on the same day with the nearest time."""
+    """The date on the same day whose time is nearest. None if there is none on that day."""
     asked = original_of(original_date)
     day = asked.replace(hour=0, minute=0, second=0)
-    # A clock change moves the day's ends by less than two hours.
+    # A clock change shifts the beginning or end of a day by less than two hours.
     start = Instant(instant_of(day - timedelta(hours=2), series.zone_name))
     end = Instant(instant_of(day + timedelta(hours=26), series.zone_name))
     known = await date_queries.names_of_day(reader, series.id, original_date[:10])
@@ -126,17 +129,18 @@ async def _same_day(reader: Reader, series: Series, original_date: str) -> DateN
     return DateName(series, nearest)
 
 
-# The newest rule changes of one series to look at, and the splits that one name is followed over.
+# Maximum number of rule changes of a series to read, newest first, and of splits to follow for a name.
 _MOST_RULES = 100
 _MOST_SPLITS = 20
 
-# Dates around a name to compare, by the spacing of a series' dates: days on either side, and the most dates there.
+# How many dates around a name to compare, as (days on either side, maximum dates). The first range that has few enough
+# dates is used.
 _COMPARED_DAYS = ((400, 150), (40, 150), (2, 150))
 
 
 @dataclass(frozen=True, slots=True)
 class FormerRule:
-    """The timing of a series until ``left_at``."""
+    """The pattern of a series until ``left_at``."""
 
     pattern: Pattern
     left_at: Instant
@@ -145,9 +149,10 @@ class FormerRule:
 async def present_name(
     reader: Reader, series: Series, original_date: str, viewer: UserId | None
 ) -> tuple[Series, str] | None:
-    """The date that replaces one of a former rule, with its series, if this person may be led there; None: no date.
+    """The date that replaces a date of a former rule, with its series. None if there is none or this person may not be
+    redirected to it.
 
-    The date may be stored or computed; ``original_date`` is a checked name that the present rule does not have.
+    The result may be stored or computed. ``original_date`` has been checked, and the present rule does not have it.
     """
     at, patterns, left = original_of(original_date), *(await _history(reader, series))
     known = [index for index, one in enumerate(patterns) if expansion.is_date_of(one, at)]
@@ -170,20 +175,22 @@ async def present_name(
 
 
 async def name_before_split(reader: Reader, series: Series, behind: Series, original_date: str) -> str | None:
-    """The name that a date of a split-off part, which is gone, for example after an undo, has or had last in the series."""
+    """The name in ``series`` of a date of a part that was split off and deleted, for example by an undo. None if it has
+    none.
+    """
     at = original_of(original_date)
     patterns, _ = await _history(reader, behind)
     last = next((one for one in reversed(patterns) if expansion.is_date_of(one, at)), None)
     if last is None:
         return None
-    # It may have been split again since: then its dates there are those of a former rule.
+    # If the series was split again since, its dates at that time belong to a former rule.
     within, _ = await _history(reader, series)
     names = (replacement_of(last, one, at) for one in reversed(within))
     return next((original_text(taken) for taken in names if taken is not None), None)
 
 
 def replacement_of(old: Pattern, new: Pattern, at: datetime) -> datetime | None:
-    """The date of the new pattern that replaces this date of the old one, by comparing the dates around it."""
+    """The date of the new pattern that replaces this date of the old one, found by comparing the dates around it."""
     for days, most in _COMPARED_DAYS:
         before, after = (
             [one.original for one in expansion.between(pattern, *_around(pattern, at, days), limit=most)]
@@ -195,13 +202,13 @@ def replacement_of(old: Pattern, new: Pattern, at: datetime) -> datetime | None:
 
 
 def _followed(patterns: Sequence[Pattern], index: int, at: datetime) -> tuple[int, datetime]:
-    """Follow a date through the changes after ``index``: the last pattern that has it, and its name there."""
+    """Follow a date through the changes after ``index``. Returns the last pattern that has it, and its name there."""
     while index < len(patterns) - 1:
         taken = replacement_of(patterns[index], patterns[index + 1], at)
         if taken is not None:
             index, at = index + 1, taken
             continue
-        # The date was away for a while: a split that was undone.
+        # The date was missing for a while because of a split that was undone.
         again = [later for later in range(index + 2, len(patterns)) if expansion.is_date_of(patterns[later], at)]
         if not again:
             break
@@ -216,7 +223,7 @@ def _around(pattern: Pattern, at: datetime, days: int) -> tuple[Instant, Instant
 
 
 async def _history(reader: Reader, series: Series) -> tuple[list[Pattern], list[Instant]]:
-    """The patterns of a series, the present one last, and when each earlier one ended."""
+    """The patterns of a series, the present one last, and the time until which each earlier one was valid."""
     rows = await reader.fetch(
         "select starts_local, time_zone, recurrence_rule, recurrence_exceptions, recurrence_dates, is_all_day, left_at"
         " from event_series_former_rules where series_id = :id order by revision desc limit :limit",
@@ -228,7 +235,7 @@ async def _history(reader: Reader, series: Series) -> tuple[list[Pattern], list[
 
 
 async def _split_off(reader: Reader, series: Series, left_at: Instant, viewer: UserId | None) -> Series | None:
-    """The series split off by the change at this instant, if this person may be led there."""
+    """The series split off by the change at this instant, if this person may be redirected to it."""
     row = await reader.fetch_one(
         "select id from event_series where split_from = :id and created_at = :at", id=series.id, at=left_at
     )

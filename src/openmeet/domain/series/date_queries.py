@@ -1,4 +1,4 @@
-"""SQL of the stored dates of series: lookups, positions, cancellation and completion."""
+"""SQL for the stored dates of series: look-ups, positions, cancellation and completion."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from openmeet.domain.series import calendar_uids
 from openmeet.domain.series.model import Series, SeriesId, StoredOccurrence
 from openmeet.domain.users.model import UserId
 
-# RSVPs that a change of the rule must not lose; rejections and unanswered invitations are not counted.
+# RSVPs that a change of the rule must not lose. Rejections and unanswered invitations do not count.
 _COUNTED = "('attending', 'interested', 'pending', 'waitlisted', 'attended')"
 
 
 async def any_date(reader: Reader, series_id: SeriesId) -> EventId | None:
-    """The next stored date, or the last one: the subject of notifications about the series."""
+    """The next stored date, or the last one if none is upcoming. It is the subject of notifications about the series."""
     for condition, order in (("over_at > :now", "starts_at, id"), ("over_at <= :now", "starts_at desc, id")):
         row = await reader.fetch_one(
             f"select id from events where series_id = :series_id and deleted_at is null and {condition}"
@@ -37,7 +37,7 @@ async def any_date(reader: Reader, series_id: SeriesId) -> EventId | None:
 
 
 async def stored_names(reader: Reader, series_id: SeriesId, *, since: str = "") -> frozenset[str]:
-    """Original dates of stored occurrences from ``since`` on, deleted ones too: those must not be created again."""
+    """Names of stored dates from ``since`` on. Includes deleted ones, which must not be created again."""
     rows = await reader.fetch(
         "select original_date from events where series_id = :id and original_date >= :since", id=series_id, since=since
     )
@@ -45,7 +45,7 @@ async def stored_names(reader: Reader, series_id: SeriesId, *, since: str = "") 
 
 
 async def with_dates_to_complete(reader: Reader, limit: int) -> list[SeriesId]:
-    """Series with past dates that are not marked as completed."""
+    """Series with past dates that are not marked as completed yet."""
     rows = await reader.fetch(
         "select distinct series_id from events where series_id is not null and completed_at is null and over_at <= :now"
         " order by series_id limit :limit",
@@ -56,7 +56,7 @@ async def with_dates_to_complete(reader: Reader, limit: int) -> list[SeriesId]:
 
 
 async def complete_dates(tx: Transaction, series_id: SeriesId) -> list[EventId]:
-    """Mark past dates of a locked series as completed; returns them."""
+    """Mark past dates of a locked series as completed, and return them."""
     rows = await tx.fetch(
         "update events set completed_at = :now"
         " where series_id = :series_id and completed_at is null and over_at <= :now returning id",
@@ -74,18 +74,18 @@ _IN_ORDER = " order by starts_at, id"
 
 
 async def stored(reader: Reader, series_id: SeriesId) -> list[StoredOccurrence]:
-    """The stored dates in order, each with its number of RSVPs."""
+    """Return the stored dates in order, each with its number of RSVPs."""
     return _held(await reader.fetch(_HELD + _IN_ORDER, id=series_id))
 
 
 async def coming(reader: Reader, series_id: SeriesId) -> list[StoredOccurrence]:
-    """Which of the ``stored`` dates are neither past nor gone."""
+    """Those of the ``stored`` dates that are neither over nor gone."""
     there = " and deleted_at is null and removed_at is null and over_at > :now"
     return _held(await reader.fetch(_HELD + there + _IN_ORDER, id=series_id, now=reader.now))
 
 
 async def ids_of_coming(reader: Reader, series_id: SeriesId) -> list[EventId]:
-    """Ids of ``coming``, the next one first."""
+    """Ids of upcoming dates, the next one first."""
     rows = await reader.fetch(
         "select id from events where series_id = :id and deleted_at is null and removed_at is null and over_at > :now"
         " order by starts_at, id",
@@ -109,7 +109,7 @@ async def coming_of(reader: Reader, series_ids: Sequence[SeriesId]) -> list[Even
 
 
 async def named(reader: Reader, series_id: SeriesId, names: Collection[str]) -> list[StoredOccurrence]:
-    """Which of the ``stored`` dates have these names and are not gone."""
+    """Those of the ``stored`` dates that have these names and are not gone."""
     if not names:
         return []
     there = " and deleted_at is null and removed_at is null and original_date in :names"
@@ -117,7 +117,7 @@ async def named(reader: Reader, series_id: SeriesId, names: Collection[str]) -> 
 
 
 async def named_in(reader: Reader, names: Mapping[SeriesId, Collection[str]]) -> dict[SeriesId, dict[str, Event]]:
-    """Stored dates of several series by their names, deleted ones too."""
+    """Stored dates of several series by name, including deleted ones."""
     wanted = sorted({name for some in names.values() for name in some})
     if not wanted:
         return {}
@@ -151,7 +151,7 @@ async def stored_between(reader: Reader, series_id: SeriesId, start: Instant, en
 
 
 async def stored_before(reader: Reader, series_id: SeriesId, end: Instant, limit: int) -> list[Event]:
-    """The latest stored dates that begin earlier, latest first; without deleted ones."""
+    """The latest stored dates that begin before an instant, latest first, without deleted ones."""
     rows = await reader.fetch(
         f"select {EVENT_COLUMNS} from events where series_id = :id and starts_at < :end"
         " and deleted_at is null and removed_at is null order by starts_at desc, id desc limit :limit",
@@ -163,7 +163,7 @@ async def stored_before(reader: Reader, series_id: SeriesId, end: Instant, limit
 
 
 async def date_of(reader: Reader, series_id: SeriesId, original_date: str) -> Event | None:
-    """One stored date by its name."""
+    """Find a stored date by its name."""
     row = await reader.fetch_one(
         f"select {EVENT_COLUMNS} from events where series_id = :id and original_date = :original_date",
         id=series_id,
@@ -185,7 +185,7 @@ async def names_of_day(reader: Reader, series_id: SeriesId, day: str) -> list[st
 
 
 async def names_in_range(reader: Reader, series_id: SeriesId, first: str, last: str, *, limit: int) -> dict[str, bool]:
-    """Original dates of stored occurrences in a range, with True for gone ones; at most ``limit`` that are not."""
+    """Names of stored dates in a range, each with whether it is gone. At most ``limit`` of them are not gone."""
     there = await reader.fetch(
         "select original_date from events where series_id = :id and original_date >= :first and original_date <= :last"
         " and deleted_at is null and removed_at is null order by original_date limit :limit",
@@ -205,7 +205,9 @@ async def names_in_range(reader: Reader, series_id: SeriesId, first: str, last: 
 
 
 async def free_positions(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:
-    """Free the new positions of stored dates (event, series, name) that others of them still occupy."""
+    """Free the new positions of stored dates where another of these dates still occupies one. ``moves``: (event,
+    series, name).
+    """
     holder = await _holders(tx, moves)
     await calendar_uids.retire_current(tx, [one for one, to, name in moves if holder.get((to, name)) != one])
     in_the_way = [holder[to, name] for one, to, name in moves if holder.get((to, name), one) != one]
@@ -214,7 +216,9 @@ async def free_positions(tx: Transaction, moves: Sequence[tuple[EventId, SeriesI
 
 
 async def set_positions(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:
-    """Give stored dates (event, series, name) their new positions, all at once: names may be swapped."""
+    """Move stored dates to their new positions all at once, because two of them may swap names. ``moves``: (event,
+    series, name).
+    """
     await free_positions(tx, moves)
     holder = await _holders(tx, moves)
     await tx.execute_many(
@@ -230,7 +234,7 @@ async def set_positions(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId
 async def _holders(
     tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]
 ) -> dict[tuple[SeriesId, str], EventId]:
-    """The present position of each of these events."""
+    """Which of these events occupies each position at present."""
     rows = await tx.fetch(
         "select id, series_id, original_date from events where id in :ids order by id", ids=[one for one, _, _ in moves]
     )
@@ -247,13 +251,13 @@ async def detach(tx: Transaction, event_ids: Sequence[EventId]) -> None:
 
 
 async def mark_cancelled_with_series(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """Mark dates as cancelled with their series: they are reinstated with it."""
+    """Mark dates as cancelled with their series, so that they are reinstated with it."""
     if event_ids:
         await tx.execute("update events set is_cancelled_with_series = 1 where id in :ids", ids=list(event_ids))
 
 
 async def cancelled_with_series(reader: Reader, series_id: SeriesId) -> frozenset[str]:
-    """Ids of the dates that were cancelled with the series, not singly."""
+    """Ids of the dates that were cancelled with the series and not on their own."""
     rows = await reader.fetch(
         "select id from events where series_id = :id and is_cancelled_with_series = 1 and status = 'cancelled'",
         id=series_id,
@@ -262,7 +266,7 @@ async def cancelled_with_series(reader: Reader, series_id: SeriesId) -> frozense
 
 
 async def events_to_add(reader: Reader, author_id: UserId, group_id: str | None, *, limit: int) -> list[Event]:
-    """A person's upcoming single events, in this group or in none."""
+    """A person's upcoming single events in this group, or outside of any group if None."""
     in_group = "group_id is null" if group_id is None else "group_id = :group_id"
     rows = await reader.fetch(
         f"select {EVENT_COLUMNS} from events where author_id = :author_id and series_id is null and {in_group}"
@@ -290,9 +294,9 @@ _ANSWERED = (*SEATED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING, Att
 
 @dataclass(frozen=True, slots=True)
 class MyDates:
-    """A person's visible upcoming dates, by RSVP.
+    """Number of visible upcoming dates of a series, by the person's RSVP.
 
-    ``limited``: unanswered dates with limited places; ``unanswered``: the other unanswered dates.
+    ``limited``: unanswered dates with limited places. ``unanswered``: the other unanswered dates.
     """
 
     dates: int = 0
@@ -304,7 +308,7 @@ class MyDates:
 
 
 async def of_series(reader: Reader, series_ids: Sequence[SeriesId], viewer: UserId) -> dict[SeriesId, MyDates]:
-    """Counts for each series; zeros for a series without upcoming dates."""
+    """Counts for each series. All zero for a series without upcoming dates."""
     held = [event for event in await coming_of(reader, series_ids) if not event.is_cancelled]
     mine = await attendance.of_user(reader, viewer, [event.id for event in held])
     invited = {event_id for event_id, answer in mine.items() if rsvp_gives_access(answer)}

@@ -1,4 +1,4 @@
-"""Details of a date, from the series' content and its own overridden fields. Pure."""
+"""Details of a date, combined from the series' content and the date's own overridden fields. Pure."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def original_text(original: datetime) -> str:
-    """A date's name: its wall-clock time by the rule."""
+    """Format a date's name: its wall-clock time according to the rule."""
     return original.isoformat(timespec="seconds")
 
 
@@ -27,7 +27,7 @@ def original_of(text: str) -> datetime:
 
 
 def checked_name(text: str) -> str:
-    """Normalize a date's name from a request. Raises NotFound for what cannot name a date."""
+    """Normalize a date's name from a request. Raises NotFound if it cannot be the name of a date."""
     try:
         return original_text(datetime.fromisoformat(text).replace(tzinfo=None))
     except ValueError:
@@ -35,7 +35,7 @@ def checked_name(text: str) -> str:
 
 
 def end_of_range(text: str) -> str:
-    """The last name in a range that ends with this date, or with this plain day. Raises NotFound."""
+    """The last name in a range that ends with this date or day. Raises NotFound."""
     name = checked_name(text)
     is_day = "T" not in text and name.endswith("T00:00:00")
     return f"{name[:10]}T23:59:59" if is_day else name
@@ -56,7 +56,7 @@ def details_of(content: Content, timing: Timing, original: datetime) -> Details:
 
 
 def keeping(own: Details, usual: Details, overridden: tuple[str, ...]) -> Details:
-    """Details of a date after its series changed: the series' fields, and its own overridden ones."""
+    """Details of a date after its series changed: the series' fields, except those overridden by the date."""
     kept = {name: getattr(own.content, name) for name in overridden if name in NAMES}
     starts_at = own.starts_at if STARTS in overridden else usual.starts_at
     length = length_of(own) if ENDS in overridden else length_of(usual)
@@ -80,6 +80,6 @@ def _local(at: Instant, zone: str) -> str:
 
 
 def length_in(details: Details) -> timedelta | None:
-    """Length from start to end, of all-day events in days; None without an end."""
+    """Duration of an event; for all-day events, a whole number of days. None if it has no end."""
     length = length_of(details)
     return None if length is None else timedelta(microseconds=length)

@@ -1,11 +1,12 @@
-"""Detect series among one author's single events: same name, same place, regular interval, three or more. Pure.
+"""Detect series among one author's single events: three or more with the same name and place at regular intervals.
+Pure.
 
-A detected series has a confidence between 0 and 1: the share of the rule's dates that took place, the share of events
-that the rule explains, the number of events, and whether they start at the same time. Below ``SUGGESTED`` nothing is
-shown.
+A detected series has a confidence between 0 and 1. It depends on the share of the rule's dates that took place, the
+share of events that the rule explains, the number of events, and whether they start at the same time. Nothing below
+``SUGGESTED`` is shown.
 
-Events whose records name their series (written by an older OpenMeet) are one for certain, from two on, whatever their
-names, and even without a rule that explains their dates.
+Events whose records name the same series (written by an older OpenMeet) are certainly a series. Two events are then
+enough, whatever their titles, and even if no rule explains their dates.
 """
 
 from collections import Counter
@@ -28,15 +29,15 @@ from openmeet.recurrence.wall_time import instant_of, local_of
 
 LEAST = 3
 LEAST_NAMED = 2
-# From the first a series is shown as one; from the second its author is asked.
+# At the first confidence or above, the events are shown as a series. At the second or above, the author is asked.
 CERTAIN = 0.8
 SUGGESTED = 0.5
-# Limits per author: the newest events, and how many names that share a word are compared with one.
+# Limits per author: the number of newest events, and the number of names with a common word to compare a name with.
 MOST_EVENTS = 2_000
 MOST_EVENTS_OF_STRANGER = 500
 MOST_NAMES = 20
-# Compared characters per name, and exact comparisons where letter counts do not decide: with adversarial names each
-# takes 2 ms, so one author takes about a second.
+# Maximum characters to compare per name, and maximum exact comparisons where letter counts do not decide. With
+# adversarial names each comparison takes 2 ms, so one author takes about a second.
 MOST_CHARACTERS = 80
 MOST_COMPARED = 500
 
@@ -79,9 +80,10 @@ _MONTHS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A single event. ``place`` is any text that is equal for equal places; ``zone_name`` as in the event.
+    """A single event as detection sees it.
 
-    ``series_name``: the series that its record names; empty where it names none.
+    ``place``: any text that is equal for equal places. ``zone_name``: the event's zone. ``series_name``: the series
+    that its record names, or empty.
     """
 
     id: str
@@ -94,9 +96,11 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class DetectedSeries:
-    """Events, in order, with their wall-clock starts in ``zone_name``, and the rule that explains them.
+    """A detected series: its events in order, with their wall-clock starts in ``zone_name``, and the rule that explains
+    them.
 
-    ``key`` identifies the name and place, or the series that their records name; only the latter may have no rule.
+    ``key`` identifies the name and place, or the series that the records name. Only a series named in records may have
+    no rule.
     """
 
     key: str
@@ -108,7 +112,7 @@ class DetectedSeries:
 
     @property
     def pattern(self) -> Pattern:
-        """The rule from its first date on, without skipped dates, plus extra ones."""
+        """The rule from its first date on, with missing dates excluded and other dates added."""
         first = self.dates[0][1]
         bare = Pattern(first, self.zone_name, self.rule)
         own = tuple(at for _, at in self.dates[1:] if self.rule is None or not expansion.is_date_of(bare, at))
@@ -116,19 +120,19 @@ class DetectedSeries:
 
     @property
     def is_named(self) -> bool:
-        """Whether their records name the series."""
+        """Whether the events' records name the series."""
         return "\n" not in self.key
 
 
 def name_of(title: str) -> str:
-    """The constant part of a title: no numbers, months, punctuation; all of it where nothing else is left."""
+    """The constant part of a title, without numbers, months and punctuation. The whole title if nothing else is left."""
     plain = _NUMBERS.sub(" ", folded(title))
     words = [word for word in _WORD.findall(plain) if word not in _MONTHS]
     return " ".join(words) or folded(title).strip()
 
 
 def title_of(titles: Sequence[str]) -> str:
-    """Title of the series: the most frequent title, else the last one without its number."""
+    """The title for a series: the title of most events or, without one, the last title without numbers and months."""
     title, number = Counter(titles).most_common(1)[0]
     if number * 2 > len(titles):
         return title
@@ -138,7 +142,7 @@ def title_of(titles: Sequence[str]) -> str:
 
 
 def find(sightings: Iterable[Sighting], zones: Sequence[str] = ()) -> list[DetectedSeries]:
-    """Detect every series among one author's events. ``zones``: the author's known zones, for events without one."""
+    """Detect all series among one author's events. ``zones``: the author's known zones, for events without one."""
     newest = sorted(sightings, key=lambda one: (one.at, one.id))[-MOST_EVENTS:]
     found = _named(newest, zones)
     for key, alike in sorted(_alike([one for one in newest if not one.series_name]).items()):
@@ -154,7 +158,7 @@ def find(sightings: Iterable[Sighting], zones: Sequence[str] = ()) -> list[Detec
 
 
 def key_of_series(series_name: str) -> str:
-    """Key under which detection keeps a series that records name. It has one line; a key of title and place has two."""
+    """The key of a series that records name. It has one line; a key of title and place has two."""
     return f"series:{series_name}"
 
 
@@ -166,7 +170,7 @@ def _named(sightings: Sequence[Sighting], zones: Sequence[str]) -> list[Detected
     found: list[DetectedSeries] = []
     for name, alike in sorted(by_name.items()):
         zone_name = _zone(alike, zones)
-        # Of two that begin at the same moment only one is a date.
+        # If two events begin at the same moment, only one of them becomes a date.
         starts: dict[datetime, str] = {}
         for one in alike:
             starts.setdefault(local_of(one.at, zone_name).replace(tzinfo=None, microsecond=0), one.id)
@@ -175,17 +179,17 @@ def _named(sightings: Sequence[Sighting], zones: Sequence[str]) -> list[Detected
         dates = tuple((event_id, at) for at, event_id in sorted(starts.items()))
         best = _best(key_of_series(name), alike, zones)
         bare = DetectedSeries(key_of_series(name), None, zone_name, dates, (), 1.0)
-        # A rule counts from its start: one that fits only from a later date on differs from the first.
+        # A rule counts from its start, so it is used only if it fits from the first event on.
         fits = best is not None and best.dates[0][1] == dates[0][1] and best.zone_name == zone_name
         found.append(replace(bare, rule=best.rule, missing=best.missing) if best is not None and fits else bare)
     return found
 
 
 def _alike(sightings: Sequence[Sighting]) -> dict[str, list[Sighting]]:
-    """Group by name and place; slightly different names are one."""
+    """Group events by name and place. Slightly different names count as the same."""
     own = {one.id: name_of(one.title) for one in sightings}
     stands_for: dict[str, str] = {}
-    # Compare only names with a common word: of many thousands a few are left.
+    # Compare only names that share a word. Of many thousands, only a few are left.
     by_word: dict[str, list[str]] = {}
     compared = 0
     for name, _ in sorted(Counter(own.values()).items(), key=lambda item: (-item[1], item[0])):
@@ -203,7 +207,7 @@ def _alike(sightings: Sequence[Sighting]) -> dict[str, list[Sighting]]:
 
 
 def _may_be_same(one: str, other: str) -> bool:
-    """Whether the letter counts of two names allow it: cheap, and False for nearly every pair."""
+    """Whether the letter counts of two names allow them to be the same. Cheap, and False for nearly every pair."""
     matcher = _matcher(one, other)
     return matcher.real_quick_ratio() >= _SAME_NAME and matcher.quick_ratio() >= _SAME_NAME
 
@@ -220,7 +224,7 @@ def _best(key: str, alike: Sequence[Sighting], zones: Sequence[str]) -> Detected
     if len(alike) < LEAST:
         return None
     zone_name = _zone(alike, zones)
-    # Of two on one day only one is a date.
+    # If two events are on the same day, only one of them becomes a date.
     days: dict[date, tuple[str, datetime]] = {}
     for one in alike:
         local = local_of(one.at, zone_name).replace(tzinfo=None, second=0, microsecond=0)
@@ -236,7 +240,7 @@ def _best(key: str, alike: Sequence[Sighting], zones: Sequence[str]) -> Detected
     if len(best.dates) == LEAST and any(
         abs(one.confidence - best.confidence) < 0.01 and _next(one) != _next(best) for one in fits[1:]
     ):
-        # Two rules explain three dates equally well but continue differently.
+        # Two rules explain the three dates equally well but continue differently.
         best = replace(best, confidence=best.confidence * 0.9)
     return best if best.confidence >= SUGGESTED else None
 
@@ -248,7 +252,7 @@ def _next(found: DetectedSeries) -> Instant | None:
 
 
 def _zone(alike: Sequence[Sighting], zones: Sequence[str]) -> str:
-    """The zone in which most of them begin at the same time of day; on a tie, that of the events themselves."""
+    """The zone in which most of the events begin at the same time of day. On a tie, the events' own zone."""
     zone_names = [name for name, _ in Counter(one.zone_name for one in alike).most_common()]
     candidates = [*(name for name in zone_names if name != "UTC"), *zones, "UTC"]
 
@@ -296,13 +300,15 @@ def _fit(
         zone_name=zone_name,
         dates=tuple(days[at.date()] for at in matched),
         missing=tuple(at for at in expected if at.date() not in days),
-        # As many digits as are stored, so that a repeated result is recognized.
+        # Rounded to the digits that are stored, so that a repeated result is recognized.
         confidence=round(confidence, 3),
     )
 
 
 def _names(rule: Rule, start: datetime) -> bool:
-    """Whether the rule itself names its start: the start of a pattern counts in any case."""
+    """Whether the rule itself includes its start. A pattern's start always counts as a date, so this needs a separate
+    check.
+    """
     behind = Pattern(start - timedelta(days=1), None, rule)
     later = expansion.between(behind, instant_of(start, "UTC"), Instant(instant_of(start, "UTC") + 1))
     return bool(later) or rule.interval > 1
@@ -313,7 +319,7 @@ def _minutes_apart(one: datetime, other: datetime) -> int:
 
 
 def _rules(dates: Sequence[date]) -> Iterator[Rule]:
-    """Every rule worth trying for these days."""
+    """All rules worth trying for these days."""
     gap = median((later - earlier).days for earlier, later in pairwise(dates))
     weekdays = Counter(one.weekday() for one in dates)
     usual = [day for day, number in weekdays.items() if number * 4 >= len(dates)]

@@ -1,10 +1,10 @@
-"""Detected series: shown read-only at first, and confirmed or refused by their author.
+"""Detected series: shown read-only at first, then accepted or refused by their author.
 
-Also for authors who never signed in here: those stay read-only until the author signs in and decides.
+Authors who never signed in here have them too; those series stay read-only until the author signs in and decides.
 
-A detected series has no rule of its own: its dates are the existing events, so nothing can generate, publish or
-announce another one. The inferred rule is stored beside it until the author accepts, which can be undone. Records are
-never touched (``linking``).
+Until its author accepts it, a detected series has no rule: its dates are the existing events, so nothing can generate,
+publish or announce another one. The inferred rule is stored separately. Acceptance can be undone. Records are never
+changed (``linking``).
 """
 
 import asyncio
@@ -45,15 +45,17 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import local_of
 
-# Which series the records with these URIs name, by URI. Passed in: reading records belongs to the network package.
+# Maps record URIs to the series that the records name. Passed in, because reading records belongs to the network
+# package.
 Naming = Callable[[Reader, Sequence[str]], Awaitable[Mapping[str, str]]]
 
 
 def detection_handler(db: Database, naming: Naming) -> JobHandler:
-    """Handler of ``JobKind.DETECT_SERIES`` and ``JobKind.DETECT_FOREIGN_SERIES``; the subject is the author.
+    """Return the handler of ``JobKind.DETECT_SERIES`` and ``JobKind.DETECT_FOREIGN_SERIES``. The job's subject is the
+    author.
 
-    Updates what is shown to what is found; the author's decisions stand. Idempotent, and a no-op where the flag
-    ``detection`` is off. Where nothing changes, nothing is locked.
+    It updates the detected series that are shown; the author's decisions stand. Idempotent, and a no-op if the flag
+    ``detection`` is off. If nothing changes, nothing is locked.
     """
 
     async def handle(job: Job) -> None:
@@ -70,7 +72,7 @@ def detection_handler(db: Database, naming: Naming) -> JobHandler:
                 return
             sightings = await _sightings(reader, await detection_queries.sighted(reader, author), naming)
             known = await detection_queries.of_person(reader, user_id)
-        # A second and more for thousands of events: in no transaction, and not on the event loop.
+        # Takes a second or more for thousands of events, so it runs outside of a transaction and of the event loop.
         found = await asyncio.to_thread(find, sightings, [author.time_zone] if author.time_zone else [])
         if _undecided(found, known) != {one.found.key: one.found for one in known if one.is_open}:
             await db.batch(lambda tx: _show_all(tx, user_id, (sightings, found), naming))
@@ -93,7 +95,7 @@ async def _attach(tx: Transaction, user_id: UserId, naming: Naming) -> None:
 def _undecided(found: Iterable[DetectedSeries], known: Sequence[Detection]) -> dict[str, DetectedSeries]:
     """Detected series that the author has not decided about, by key."""
     decided = {one.found.key for one in known if not one.is_open}
-    # Authors who refused these events as a series are not asked again because their records name one.
+    # Authors who refused these events as a series are not asked again when their records turn out to name one.
     refused = {event_id for one in known if one.state is DetectionState.REFUSED for event_id, _ in one.found.dates}
     return {
         one.key: one
@@ -105,7 +107,7 @@ def _undecided(found: Iterable[DetectedSeries], known: Sequence[Detection]) -> d
 async def _show_all(
     tx: Transaction, user_id: UserId, looked: tuple[tuple[Sighting, ...], Sequence[DetectedSeries]], naming: Naming
 ) -> None:
-    """Raises TransactionConflict where the events changed since detection."""
+    """Store and show the detected series. Raises TransactionConflict if the events changed since detection."""
     author = await user_by_id(tx, user_id) if await detection_queries.lock_author(tx, user_id) else None
     if author is None:
         return
@@ -123,7 +125,8 @@ async def _show_all(
 
 
 async def accept(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Series:
-    """Accept: an ordinary series with the rule, its upcoming dates stored. Idempotent.
+    """Accept a detected series: it becomes an ordinary series with the rule, and its upcoming dates are stored.
+    Idempotent.
 
     Raises NotFound, Refused (``NothingLeft``: its events are gone).
     """
@@ -147,7 +150,10 @@ async def accept(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
 
 
 async def refuse(tx: Transaction, caller: Caller, detection_id: DetectionId) -> None:
-    """Refuse: single events, and the author is not asked again. An accepted one is undone first. Raises as ``undo``."""
+    """Refuse a detected series: its events stay single, and the author is not asked again.
+
+    If it was accepted, that is undone first. Raises the same errors as ``undo``.
+    """
     one = await _theirs(tx, caller, detection_id)
     if one.state is DetectionState.ACCEPTED:
         one = (await undo_acceptance(tx, one)).detection
@@ -156,7 +162,7 @@ async def refuse(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
 
 
 async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> UndoneAcceptance:
-    """Undo the author's decision: back to the state before, except for what must stay (``linking.take_back``).
+    """Undo the author's decision and restore the state before it, except for what must stay (``linking.take_back``).
 
     Raises NotFound, Refused (``SomebodyElses``, ``NothingLeft``).
     """
@@ -175,7 +181,7 @@ async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Un
 
 
 async def titles_for(reader: Reader, found: Sequence[Detection]) -> list[tuple[Detection, str, Series | None]]:
-    """The present or proposed title of each detected series, and its series, which may be gone."""
+    """The present or proposed title of each detected series, and the series itself; None if it no longer exists."""
     series = await queries.by_ids(reader, [one.series_id for one in found if one.series_id is not None])
     single = [one for one in found if one.series_id not in series]
     named = [EventId(event_id) for one in single for event_id, _ in one.found.dates]
@@ -215,7 +221,7 @@ async def _show(
 
 
 async def _add_later_ones(tx: Transaction, one: Detection, events: Sequence[Event], named: Mapping[str, str]) -> None:
-    """Attach later single events, written elsewhere, that are dates of the accepted series."""
+    """Add later single events, made in other apps, that are dates of the accepted series."""
     if one.series_id is None:
         return
     fitting = [event for event in events if _key(event, named) == one.found.key]
@@ -234,7 +240,9 @@ async def _add_later_ones(tx: Transaction, one: Detection, events: Sequence[Even
 
 
 async def _parts(tx: Transaction, series_id: SeriesId, owner_id: UserId) -> list[Series]:
-    """The series and its continuations after splits, last part first; without parts that are no longer theirs."""
+    """The series and its continuations after splits, the last part first. Leaves out parts that now belong to somebody
+    else.
+    """
     behind = await splits.all_continuations(tx, series_id)
     locked = [await queries.lock(tx, part_id) for part_id in (series_id, *(part.id for part in behind))]
     there = [part for part in locked if part is not None and part.deleted_at is None and part.owner_id == owner_id]
@@ -269,7 +277,7 @@ def _key(event: Event, named: Mapping[str, str]) -> str:
 
 
 def _place(event: Event) -> str:
-    """Equal text for equal places: the venue, else the online address."""
+    """A text that is equal for equal places: the venue or, without one, the host name of the online URL."""
     venue = event.content.venue
     if not venue.is_empty:
         return folded(" ".join(filter(None, (venue.name or venue.street, venue.locality))))
@@ -283,10 +291,11 @@ def _at(event: Event) -> Instant:
 
 # How long to wait after an author's last change before looking for series.
 QUIET: Final = MINUTE
-# An author who never signed in has at most one job in each interval.
+# For an author who never signed in, there is at most one job per interval.
 STRANGER_INTERVAL: Final = 10 * MINUTE
 
-# At least two events: fewer are no series. Each author costs two index entries, however much they wrote.
+# Requires at least two events, because fewer are not a series. Each author costs two index entries, however much they
+# wrote.
 _STRANGERS: Final = """
     select u.id as subject from users u
      where u.id in :authors and u.kind = 'shadow'
@@ -305,7 +314,7 @@ ALL_STRANGERS: Final = """
 async def enqueue_detection(tx: Transaction, authors: Collection[tuple[UserId, bool]]) -> None:
     """Enqueue detection for these authors. The flag says whether the author signs in here (``who_wrote``).
 
-    Call it after the events are written: an unknown author with a single event gets no job.
+    Call it after the events have been written: an unknown author with a single event gets no job.
     """
     quiet = Instant(tx.now + QUIET)
     await enqueue_many(
@@ -313,7 +322,8 @@ async def enqueue_detection(tx: Transaction, authors: Collection[tuple[UserId, b
     )
     strangers = sorted(user_id for user_id, is_here in authors if not is_here)
     if strangers:
-        # The revision is the end of the interval: everything an author writes within one is the same job.
+        # The revision is the end of the interval, so that everything an author writes within it belongs to the same
+        # job.
         ends = tx.now - tx.now % STRANGER_INTERVAL + STRANGER_INTERVAL
         due_at = Instant(ends + QUIET)
         await enqueue_selected(tx, JobKind.DETECT_FOREIGN_SERIES, _STRANGERS, ends, due_at=due_at, authors=strangers)

@@ -1,4 +1,4 @@
-"""SQL of detected series, their authors' decisions, and linking events without touching them."""
+"""SQL for detected series, their authors' decisions, and linking events without changing them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,8 +25,10 @@ DetectionId = NewType("DetectionId", str)
 
 
 class DetectionState(StrEnum):
-    """State of a detected series. ``LINKED``: shown as a series with high confidence, not confirmed by its author. The
-    author accepts and refuses.
+    """State of a detected series.
+
+    ``LINKED``: shown as a series because of its high confidence, but not confirmed by its author. ``ACCEPTED`` and
+    ``REFUSED`` are the author's decisions.
     """
 
     SUGGESTED = "suggested"
@@ -37,7 +39,7 @@ class DetectionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A detected series. ``series_id``: the series made from it when or before it was linked."""
+    """A detected series. ``series_id``: the series that was made from it when it was linked, now or earlier."""
 
     id: DetectionId
     user_id: UserId
@@ -52,7 +54,7 @@ class Detection:
 
     @property
     def is_open(self) -> bool:
-        """Whether its author has not decided."""
+        """Whether its author has not decided yet."""
         return self.state in {DetectionState.SUGGESTED, DetectionState.LINKED}
 
     @property
@@ -74,14 +76,14 @@ _SIGHTED: Final = f"""
 
 
 async def sighted(reader: Reader, author: User) -> list[Event]:
-    """The events to look through, newest first; fewer of an author who never signed in."""
+    """The events to search for series, newest first. Fewer for an author who never signed in."""
     most = MOST_EVENTS_OF_STRANGER if author.kind is UserKind.SHADOW else MOST_EVENTS
     rows = await reader.fetch(_SIGHTED, user_id=author.id, limit=most)
     return [event_of(row) for row in rows]
 
 
 async def of_person(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[Detection]:
-    """Detected series of a person, the highest confidence first."""
+    """A person's detected series, highest confidence first."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from series_detections where user_id = :user_id{page.clause('confidence', 'id')}",
         user_id=user_id,
@@ -101,14 +103,14 @@ async def find(reader: Reader, detection_id: DetectionId, user_id: UserId) -> De
 
 
 async def lock_author(tx: Transaction, user_id: UserId) -> bool:
-    """Lock the author: one detection, or one decision about it, at a time; False where there is no such author."""
+    """Lock the author, so that only one detection or decision runs at a time. False if there is no such author."""
     return await tx.execute("update users set id = id where id = :id", id=user_id) == 1
 
 
 async def put(
     tx: Transaction, user_id: UserId, found: DetectedSeries, state: DetectionState, series_id: SeriesId | None
 ) -> DetectionId:
-    """Store a detected series under its name and place, replacing an earlier one."""
+    """Store a detected series under its key. Replaces an earlier one."""
     row = await tx.fetch_one(
         """
         insert into series_detections (id, user_id, key, state, series_id, rule, time_zone, dates, missing, confidence,
@@ -156,7 +158,7 @@ async def delete(tx: Transaction, detection: Detection) -> None:
 
 
 async def set_overridden(tx: Transaction, fields: Sequence[tuple[EventId, tuple[str, ...]]]) -> None:
-    """Set the overridden fields of these dates; their own revisions and records stay as they are."""
+    """Set the overridden fields of these dates. Their own revisions and records do not change."""
     await tx.execute_many(
         "update events set overridden_fields = :fields where id = :id",
         [{"id": event_id, "fields": ",".join(names)} for event_id, names in fields],
@@ -164,7 +166,7 @@ async def set_overridden(tx: Transaction, fields: Sequence[tuple[EventId, tuple[
 
 
 async def leave_inferred(tx: Transaction, event_id: EventId) -> bool:
-    """Detach an event from a detected series, because its record names another; False where it is in none."""
+    """Detach an event from a detected series because its record names another. False if it is not in one."""
     changed = await tx.execute(
         """
         update events set series_id = null, original_date = null, overridden_fields = ''
@@ -186,7 +188,7 @@ async def with_rsvps(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
-    """A repository was deleted: erase the series detected in it. Those confirmed by their authors stay."""
+    """Erase the series detected in a deleted repository. Those confirmed by their authors stay."""
     rows = await tx.fetch(
         """
         select distinct d.id, d.series_id from series_detections d join identities i on i.user_id = d.user_id
@@ -215,7 +217,7 @@ async def erase_from(tx: Transaction, did: str) -> None:
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Account merge: move detected series; where both accounts have one with the same key, the moved one gets another
+    """Move detected series in an account merge. If both accounts have one with the same key, the moved one gets another
     key.
     """
     await tx.execute(

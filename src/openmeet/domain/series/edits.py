@@ -1,6 +1,7 @@
 """Turn a host's edit (changed fields, scope) into a plan. Pure.
 
-An edit of one date that applies to others is taken field by field: the date's own overridden fields stay its own.
+If an edit of one date applies to others, only the edited fields are copied. Fields that the date had overridden before
+remain its own.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from openmeet.recurrence.split import split, still_left_out
 
 @dataclass(frozen=True, slots=True)
 class NewRule:
-    """A new rule; None for the dates keeps the present ones."""
+    """A new rule. For ``left_out`` and ``added``, None keeps the present dates."""
 
     rule: Rule | None
     left_out: tuple[datetime, ...] | None = None
@@ -34,8 +35,9 @@ class NewRule:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """An edit of a series at one of its dates. ``date``: the name of the edited date; ``details``: its details with the
-    edit, None where unchanged.
+    """An edit of a series at one of its dates.
+
+    ``date``: the name of the edited date. ``details``: its details after the edit; None if unchanged.
     """
 
     scope: EditScope
@@ -47,8 +49,9 @@ class Edit:
 
 
 def plan_of(series: Series, edit: Edit, stored: Sequence[StoredOccurrence], now: Instant) -> EditPlan:
-    """The plan of an edit. Raises InvalidInput (``TooFarAhead``), Refused (``NoSuchDate``, ``FirstDate``,
-    ``EditTheRule``), RuleRefused.
+    """Make the plan of an edit.
+
+    Raises InvalidInput (``TooFarAhead``), Refused (``NoSuchDate``, ``FirstDate``, ``EditTheRule``), RuleRefused.
     """
     if edit.details is not None and "starts_local" in edit.changed and edit.details.starts_at > now + OPENED_AHEAD:
         raise InvalidInput(
@@ -83,7 +86,7 @@ def plan_of(series: Series, edit: Edit, stored: Sequence[StoredOccurrence], now:
 
 
 def series_details_at(series: Series, date: str) -> Details:
-    """What the series says about a date, apart from overrides."""
+    """Details of a date according to the series, without overrides."""
     return details_of(series.content, series.timing, original_of(date))
 
 
@@ -98,7 +101,9 @@ def _plan_this(series: Series, edit: Edit, stored: Sequence[StoredOccurrence]) -
 
 
 def _with_gone_left_out(series: Series, stored: Sequence[StoredOccurrence], now: Instant) -> Series:
-    """Exclude dates that were deleted singly: under another name, or in another series, they would be made again."""
+    """Exclude dates that were deleted on their own. Otherwise they would be created again under another name or in
+    another series.
+    """
     pattern = series.timing.pattern
     gone = [
         original_of(_name(held))
@@ -150,7 +155,10 @@ def _timing(timing: Timing, edit: Edit) -> Timing:
 
 
 def _fitting(pattern: Pattern) -> Pattern:
-    """The pattern, starting on a day that its rule names: a pattern's start always counts, and nobody chose this one."""
+    """Move the start to the first date of the rule.
+
+    A pattern's start always counts as a date, but after a change of the rule nobody chose the old start.
+    """
     expansion.check_asked(pattern)
     first = expansion.first_by_rule(pattern)
     return pattern if first is None else replace(pattern, start=first)

@@ -1,4 +1,4 @@
-"""The single e-mail about RSVPs to a whole series, given or withdrawn (text: ``emails.series_confirmation``)."""
+"""The single e-mail about RSVPs made or withdrawn for a whole series. Its text is in ``emails.series_confirmation``."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -21,9 +21,9 @@ SERIES_WITHDRAWN_MAIL: Final = "series_withdrawn"
 async def enqueue(
     tx: Transaction, series: Series, caller: Caller, dates: Sequence[Event], before: Mapping[EventId, Attendance]
 ) -> None:
-    """Enqueue one e-mail about this person's RSVPs to these dates, if it changes their calendar; not for hosts.
+    """Enqueue one e-mail about this person's RSVPs to these dates if their calendar changes. Hosts get none.
 
-    ``before``: their RSVPs as they were.
+    ``before``: the person's earlier RSVPs to these dates.
     """
     if series.owner_id == caller.user_id:
         return

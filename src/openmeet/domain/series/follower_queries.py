@@ -1,4 +1,4 @@
-"""SQL of followers and of standing RSVPs to a series."""
+"""SQL for followers of a series and for standing RSVPs to it."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ _EVERYBODY = 2**31 - 1
 
 
 async def following(reader: Reader, series_id: SeriesId, user_id: UserId) -> Follower | None:
-    """How somebody follows the series; None where they do not."""
+    """How a person follows the series. None if they do not."""
     row = await reader.fetch_one(
         "select user_id, notifications_enabled from event_series_followers"
         " where series_id = :series_id and user_id = :user_id",
@@ -42,8 +42,9 @@ async def follow(tx: Transaction, series_id: SeriesId, user_id: UserId, *, notif
 
 
 async def suggests(reader: Reader, series_id: SeriesId, user_id: UserId) -> bool:
-    """Whether to suggest following: they answered one date so far, and neither follow the series nor have a standing
-    RSVP.
+    """Whether to suggest following the series to this person.
+
+    True if they have answered exactly one date, do not own or follow the series, and have no standing RSVP.
     """
     row = await reader.fetch_one(
         """
@@ -61,7 +62,7 @@ async def suggests(reader: Reader, series_id: SeriesId, user_id: UserId) -> bool
 
 
 async def unfollow(tx: Transaction, series_id: SeriesId, user_id: UserId) -> bool:
-    """Stop following; True when the person did."""
+    """Stop following. Returns whether the person followed the series."""
     gone = await tx.execute(
         "delete from event_series_followers where series_id = :series_id and user_id = :user_id",
         series_id=series_id,
@@ -71,8 +72,10 @@ async def unfollow(tx: Transaction, series_id: SeriesId, user_id: UserId) -> boo
 
 
 async def has_others(reader: Reader, series_id: SeriesId) -> bool:
-    """Whether the series as a whole has anybody beside its owner: co-hosts, people invited to all dates, standing
-    RSVPs, followers, pending notifications. One query instead of several, because thousands of series are checked.
+    """Whether the series has people other than its owner: co-hosts or people invited to all dates, standing RSVPs,
+    followers, pending notifications.
+
+    One query instead of several, because thousands of series are checked.
     """
     return await reader.fetch_one(_COMPANY, series_id=series_id) is not None
 
@@ -105,10 +108,10 @@ async def followers_to_notify(
     limit: int = _EVERYBODY,
     only: FanOutProgress | None = None,
 ) -> list[UserId]:
-    """Followers after ``after``, in id order, who want notifications and may see it.
+    """Followers who want notifications and may see the series, ordered by id, starting after ``after``.
 
-    For a private series outside groups, people with an RSVP are notified as such instead. ``only``: up to this person,
-    and who followed since.
+    Empty for a private series outside of groups, in which only people with an RSVP are notified. ``only``: people up to
+    its position, and none who followed later.
     """
     return await _recipients(reader, followers_to_notify_sql(series), after=after, limit=limit, only=only)
 
@@ -121,7 +124,9 @@ async def goers_to_notify(
     limit: int = _EVERYBODY,
     only: FanOutProgress | None = None,
 ) -> list[UserId]:
-    """People with a standing RSVP, as in ``followers_to_notify``, without those who follow with notifications off."""
+    """Like ``followers_to_notify``, for people with a standing RSVP, except those who follow with notifications turned
+    off.
+    """
     return await _recipients(reader, goers_to_notify_sql(series), after=after, limit=limit, only=only)
 
 
@@ -130,7 +135,7 @@ Part = tuple[str, Mapping[str, object]]
 
 
 def followers_to_notify_sql(series: Series) -> Part:
-    """The ``user_id`` of everybody in ``followers_to_notify``, for counting."""
+    """SQL for the ``user_id`` of everybody in ``followers_to_notify``, for counting."""
     condition = " and f.notifications_enabled = 1"
     if _is_for_who_answered(series):
         condition += " and 1 = 0"
@@ -138,7 +143,7 @@ def followers_to_notify_sql(series: Series) -> Part:
 
 
 def goers_to_notify_sql(series: Series) -> Part:
-    """The SQL of ``goers_to_notify``, for a fan-out."""
+    """SQL for the ``user_id`` of everybody in ``goers_to_notify``, for counting."""
     condition = (
         " and not exists (select 1 from event_series_followers o where o.series_id = f.series_id"
         " and o.user_id = f.user_id and o.notifications_enabled = 0)"
@@ -185,7 +190,7 @@ async def _recipients(
 async def named_followers(
     reader: Reader, series_id: SeriesId, *, after: UserId, limit: int
 ) -> list[tuple[Follower, str]]:
-    """Followers with display names, in id order, after ``after``."""
+    """Followers with display names, ordered by id, starting after ``after``."""
     rows = await reader.fetch(
         "select f.user_id, f.notifications_enabled, u.display_name from event_series_followers f"
         " join users u on u.id = f.user_id where f.series_id = :series_id and f.user_id > :after"
@@ -205,7 +210,7 @@ async def count_followers(reader: Reader, series_id: SeriesId) -> int:
 
 
 async def put_standing_rsvp(tx: Transaction, series_id: SeriesId, user_id: UserId, *, with_limited: bool) -> None:
-    """Store a standing RSVP; again to change the choice about dates with limited places."""
+    """Store a standing RSVP. If there already is one, update its choice about dates with limited places."""
     await tx.execute(
         """
         insert into event_series_standing_rsvps (series_id, user_id, with_limited, created_at)
@@ -220,7 +225,7 @@ async def put_standing_rsvp(tx: Transaction, series_id: SeriesId, user_id: UserI
 
 
 async def end_standing_rsvp(tx: Transaction, series_id: SeriesId, user_id: UserId) -> bool:
-    """End a standing RSVP; True when there was one."""
+    """End a standing RSVP. Returns whether there was one."""
     gone = await tx.execute(
         "delete from event_series_standing_rsvps where series_id = :series_id and user_id = :user_id",
         series_id=series_id,
@@ -230,7 +235,7 @@ async def end_standing_rsvp(tx: Transaction, series_id: SeriesId, user_id: UserI
 
 
 async def leave_series_of_host(tx: Transaction, host: UserId, user_id: UserId) -> None:
-    """End the person's standing RSVPs to this host's series, and stop following them."""
+    """End the person's standing RSVPs to this host's series, and make them stop following these series."""
     for table in ("event_series_standing_rsvps", "event_series_followers"):
         await tx.execute(
             f"delete from {table} where user_id = :user_id"
@@ -248,7 +253,7 @@ async def standing_rsvps(
     behind: StandingRsvp | None = None,
     unanswered: EventId | None = None,
 ) -> list[StandingRsvp]:
-    """Standing RSVPs in the order they were given. ``unanswered``: without people who answered this date."""
+    """Standing RSVPs in the order in which they were made. ``unanswered``: leave out people who answered this date."""
     clauses, values = ["series_id = :series_id"], dict[str, object]()
     if behind is not None:
         clauses.append("(created_at, user_id) > (:said_at, :user_id)")
@@ -270,7 +275,7 @@ async def standing_rsvps(
 
 
 async def standing_rsvp_of(reader: Reader, series_id: SeriesId, user_id: UserId) -> StandingRsvp | None:
-    """One person's standing RSVP; None where there is none."""
+    """A person's standing RSVP. None if they have none."""
     row = await reader.fetch_one(
         "select user_id, with_limited, created_at from event_series_standing_rsvps"
         " where series_id = :series_id and user_id = :user_id",
@@ -285,7 +290,7 @@ def _standing_rsvp_of(row: Row) -> StandingRsvp:
 
 
 async def copy_all(tx: Transaction, from_id: SeriesId, to_id: SeriesId) -> None:
-    """Copy followers and standing RSVPs to another series, except where people chose otherwise there."""
+    """Copy followers and standing RSVPs to another series. Choices that people have already made there stay."""
     await tx.execute(
         """
         insert into event_series_followers (series_id, user_id, notifications_enabled, created_at, updated_at)

@@ -1,4 +1,4 @@
-"""Turn existing events into dates of a series: the first of a new one, or one more of an existing one."""
+"""Turn existing events into dates of a series: the first date of a new series, or another date of an existing one."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,7 +31,8 @@ async def begin_with(
     *,
     policy: PublishPolicy = PublishPolicy.NEXT,
 ) -> Series:
-    """Create a series whose first date is this event; its slug and its RSVPs stay. ``repeating`` gives the timing.
+    """Create a series with this event as its first date. The event keeps its slug and RSVPs. ``repeating`` gives the
+    timing.
 
     Raises NotFound, Forbidden, Refused (a copy, already a date of a series, no start) and RuleRefused.
     """
@@ -48,13 +49,13 @@ async def begin_with(
 
 
 async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) -> Series:
-    """Add this event to the caller's locked series as a date; where it differs, it keeps its own fields.
+    """Add this event to the caller's locked series as a date. Fields in which it differs become overrides.
 
-    Raises NotFound, Forbidden and Refused (``DateTaken`` where the series has a date at that time).
+    Raises NotFound, Forbidden and Refused (``DateTaken`` if the series has a date at that time).
     """
     event = await _lock_free(tx, caller, slug)
     if event.group != series.group:
-        # Its other dates would have another audience than this one.
+        # The other dates would have a different audience than this one.
         raise Refused(SeriesReason.OTHER_GROUP, name="OtherGroup")
     assert event.starts_at is not None  # noqa: S101  # checked above
     original = local_of(event.starts_at, series.zone_name).replace(tzinfo=None, microsecond=0)
@@ -81,7 +82,7 @@ async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) 
 
 
 def length_of(event: Event) -> timedelta | None:
-    """Length of an event, as a series repeats it."""
+    """Duration of an event, in the form that a series repeats."""
     if event.starts_at is None or event.ends_at is None:
         return None
     return length_in(details_in(event))

@@ -1,8 +1,8 @@
-"""Impact of an edit before it is saved: how many people get a notification, and how many an e-mail.
+"""Impact of an edit before it is saved: how many people will be notified, and how many of them by e-mail.
 
-Uses the same rules as ``series.notify`` and ``notifications``: attendees of a date whose description alone changed get
-no e-mail, and channels switched off deliver nothing. Counted by the database, since the series is locked while they are counted,
-however many follow it.
+Uses the same rules as ``series.notify`` and ``notifications``: if only a date's description changed, its attendees get
+no e-mail, and channels that people turned off deliver nothing. The database does the counting, because the series is
+locked meanwhile and may have any number of followers.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,9 @@ from openmeet.domain.series.model import EditScope, Series, StoredOccurrence
 from openmeet.domain.series.plan import EditPlan
 from openmeet.domain.users.model import UserId
 
-# People by their first notification of the action. Attendees are notified of their dates, and by e-mail where one
-# moves; followers and hosts of all of them, unless they were notified already.
+# People by the first notification of the action that they get. Attendees are notified of their own dates, by e-mail
+# only if one of these moves. Followers and hosts are notified of all dates, unless they were already notified as
+# attendees.
 _RECIPIENTS: Final = f"""
     with answered as (
            select a.user_id, max(case when a.event_id in :moved then 1 else 0 end) as is_mailed
@@ -62,7 +63,7 @@ _TOPICS: Final = {
 
 
 async def impact_of_plan(reader: Reader, series: Series, plan: EditPlan, *, makes_dates: bool) -> AudienceSize:
-    """Impact of a plan for a locked series, if its host notifies people."""
+    """Impact of a plan for a locked series, assuming that its host chooses to notify people."""
     changed = [one.event for one in plan.dates_changed]
     moved = [
         one.event.id
@@ -95,7 +96,7 @@ async def impact_of_plan(reader: Reader, series: Series, plan: EditPlan, *, make
 
 
 def _hosts(series: Series, plan: EditPlan) -> set[UserId]:
-    """Hosts who are notified because somebody else changes their date."""
+    """Hosts who are notified because somebody else changes their dates."""
     if series.changed_by is None:
         return set()
     found = {one.event.author_id for one in plan.dates_changed}
@@ -106,11 +107,11 @@ def _hosts(series: Series, plan: EditPlan) -> set[UserId]:
 
 @dataclass(frozen=True, slots=True)
 class SeriesImpact:
-    """What a planned change of a series affects. ``dates``: number of dates. Of stored ones: ``answers``, their RSVPs, and
-    ``single_changes``, dates with overrides.
+    """What a planned change of a series affects.
 
-    ``notified``: people notified, if the host does not suppress it; ``mailed``: those of them who get an e-mail, at once or
-    in a digest.
+    ``dates``: number of dates. ``answers``: RSVPs to stored ones. ``single_changes``: stored ones with overrides.
+    ``notified``: people who are notified unless the host suppresses it. ``mailed``: those of them who get an e-mail, at
+    once or in a digest.
     """
 
     dates: int
@@ -138,10 +139,10 @@ async def impact_of_action(
     *,
     dates: int | None = None,
 ) -> SeriesImpact:
-    """Impact of an action on these dates, announced as ``kind``. ``dates``: number of affected dates, computed ones
-    included.
+    """Impact of an action on these dates, announced as ``kind``. ``dates``: number of affected dates, including
+    computed ones.
 
-    People are counted by the database, however many follow the series: none of them is loaded.
+    The database counts people, however many follow the series; none of them is loaded.
     """
     followers, of_followers = follower_queries.followers_to_notify_sql(series)
     topic = kind.topic

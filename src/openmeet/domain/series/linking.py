@@ -1,6 +1,6 @@
-"""Link detected events into a read-only series, and unlink them; neither changes the events.
+"""Link detected events into a read-only series and unlink them. Neither changes the events.
 
-Linking an event sets its position in the series and nothing else: record, revision and slug stay.
+Linking sets only the event's position in the series: record, revision and slug do not change.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -39,7 +39,7 @@ from openmeet.recurrence.wall_time import local_of
 
 
 async def lock_existing(tx: Transaction, found: DetectedSeries) -> dict[str, Event]:
-    """The detected events, locked, by id; without those that are gone."""
+    """Lock the detected events and return them by id, except those that are gone."""
     locked = [await lock_for_update(tx, EventId(event_id)) for event_id in sorted(dict(found.dates))]
     return {str(event.id): event for event in locked if event is not None and not event.is_gone}
 
@@ -47,8 +47,8 @@ async def lock_existing(tx: Transaction, found: DetectedSeries) -> dict[str, Eve
 async def link(
     tx: Transaction, user_id: UserId, found: DetectedSeries, series_id: SeriesId | None, events: Mapping[str, Event]
 ) -> Series:
-    """The read-only series with exactly these dates, made or revived. Raises Refused (``NothingLeft``) where none
-    exists.
+    """Create or revive the read-only series with exactly these dates. Raises Refused (``NothingLeft``) if none of the
+    events exists.
     """
     dates = [(events[event_id], at) for event_id, at in found.dates if event_id in events]
     if not dates:
@@ -69,7 +69,9 @@ async def link(
 
 
 async def unlink(tx: Transaction, one: Detection) -> None:
-    """Single events again; the series is deleted, and revived under its slug if detected again."""
+    """Turn the dates into single events again and delete the series. If it is detected again, it is revived with the
+    same slug.
+    """
     if one.series_id is None or one.state is DetectionState.REFUSED:
         return
     series = await queries.lock(tx, one.series_id)
@@ -82,7 +84,7 @@ async def unlink(tx: Transaction, one: Detection) -> None:
 
 
 def pattern_of_dates(zone_name: str, dates: Sequence[datetime]) -> Pattern:
-    """A recurrence pattern without a rule, of exactly these dates; their order does not matter."""
+    """A recurrence pattern without a rule, made of exactly these dates. Their order does not matter."""
     first, *others = sorted(dates)
     return Pattern(first, zone_name, None, added=tuple(others))
 
@@ -99,7 +101,7 @@ async def set_source_fields(
     external_id: str | None = None,
     external_source: str | None = None,
 ) -> None:
-    """Store the source fields of an imported series; its slug only where no series has it."""
+    """Set fields that an imported series had at its source. The slug is set only if no series has it."""
     await tx.execute(
         """
         update event_series
@@ -122,7 +124,7 @@ async def set_source_fields(
 
 
 async def follow_all(tx: Transaction, series_id: SeriesId, user_ids: Sequence[UserId]) -> None:
-    """Make these people followers with notifications."""
+    """Make these people followers with notifications turned on."""
     await tx.execute_many(
         """
         insert into event_series_followers (series_id, user_id, notifications_enabled, created_at, updated_at)
@@ -133,13 +135,13 @@ async def follow_all(tx: Transaction, series_id: SeriesId, user_ids: Sequence[Us
 
 
 async def dates_of(reader: Reader, series_ids: Sequence[SeriesId]) -> list[str]:
-    """Ids of every stored date of these series."""
+    """Ids of all stored dates of these series."""
     rows = await reader.fetch("select id from events where series_id in :ids order by id", ids=list(series_ids))
     return [row["id"] for row in rows]
 
 
 async def erase(tx: Transaction, series_ids: Sequence[SeriesId]) -> None:
-    """Erase imported series; their dates are gone already."""
+    """Erase imported series. Their dates must have been erased before."""
     named = [{"id": one} for one in series_ids]
     for table in ("followers", "standing_rsvps", "offers", "undos"):
         await tx.execute_many(f"delete from event_series_{table} where series_id = :id", named)
@@ -151,8 +153,10 @@ async def erase(tx: Transaction, series_ids: Sequence[SeriesId]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class UndoneAcceptance:
-    """What stays when an accepted series is undone. ``keeps_answered``: dates created on acceptance, because they have
-    RSVPs; ``keeps_others``: a split-off part that somebody else hosts by now.
+    """What remains after the acceptance of a series is undone.
+
+    ``keeps_answered``: some dates created on acceptance stay because they have RSVPs. ``keeps_others``: a part that was
+    split off stays because somebody else hosts it now.
     """
 
     detection: Detection
@@ -161,9 +165,10 @@ class UndoneAcceptance:
 
 
 async def undo_acceptance(tx: Transaction, one: Detection) -> UndoneAcceptance:
-    """Undo an acceptance: a read-only series of the existing dates, or single events where it was only suggested.
+    """Undo an acceptance: the result is a read-only series of the existing dates, or single events if the series was
+    only suggested.
 
-    Raises Refused (``SomebodyElses``) where its author transferred the series.
+    Raises Refused (``SomebodyElses``) if its author has transferred the series.
     """
     series = None if one.series_id is None else await queries.lock(tx, one.series_id)
     if series is None:
@@ -190,7 +195,7 @@ async def undo_acceptance(tx: Transaction, one: Detection) -> UndoneAcceptance:
     staying = [event for event in dates if event.id not in leaving]
     named = await _named(tx, one, staying, {series.id, *(half.id for half in mine)})
     names = {original_text(at) for at in named.values()}
-    # Dates deleted earlier still occupy their names in the series.
+    # Dates that were deleted earlier still occupy their names in the series.
     await date_queries.detach(
         tx,
         [
@@ -210,7 +215,9 @@ async def undo_acceptance(tx: Transaction, one: Detection) -> UndoneAcceptance:
 
 
 async def _back(tx: Transaction, one: Detection, series: Series, dates: Sequence[datetime]) -> Detection:
-    """Make the locked series read-only again with these dates; delete it where there are none, or confidence was low."""
+    """Make the locked series read-only again with these dates. Delete it if there are none or if its confidence was
+    low.
+    """
     if dates:
         bare = replace(pattern_of_dates(series.zone_name, dates), is_all_day=series.timing.pattern.is_all_day)
         series = replace(series, timing=replace(series.timing, pattern=bare), deleted_at=None)
@@ -218,7 +225,7 @@ async def _back(tx: Transaction, one: Detection, series: Series, dates: Sequence
     if dates and one.is_certain:
         return await detection_queries.set_state(tx, one, DetectionState.LINKED, series.id)
     await unlink(tx, one)
-    # Run detection again: events may have come and gone since the acceptance.
+    # Run detection again, because events may have been added or removed since the acceptance.
     await enqueue(tx, JobKind.DETECT_SERIES, one.user_id, int(tx.now))
     return await detection_queries.set_state(tx, one, DetectionState.SUGGESTED, series.id)
 
@@ -231,10 +238,10 @@ async def _lock_each(tx: Transaction, series_ids: Sequence[SeriesId]) -> list[Se
 async def _named(
     tx: Transaction, one: Detection, staying: Sequence[Event], parts: Collection[SeriesId]
 ) -> dict[EventId, datetime]:
-    """The name of each date in the series: detected events by their own, others by theirs while that is free.
+    """The name of each date in the series. Detected events get their detected name, others keep theirs if it is free.
 
-    Detected events that left the series to be single are back; dates of another series, and events of another owner,
-    are not.
+    Includes detected events that had left the series to be single, but not dates of another series or events of another
+    owner.
     """
     events = await lock_existing(tx, one.found)
     named = {
@@ -256,7 +263,7 @@ def _is_back(event: Event, one: Detection, parts: Collection[SeriesId]) -> bool:
 
 
 def _free_name(event: Event, taken: Collection[datetime]) -> datetime:
-    """Its name, or the next free minute: another rule may have given it the name of a detected event."""
+    """The date's name, or the next free minute, because another rule may have given it the name of a detected event."""
     assert event.place_in_series is not None  # noqa: S101  # a date of a series
     assert event.starts_at is not None  # noqa: S101  # a rule gave it one
     name = event.place_in_series.original_date

@@ -1,6 +1,6 @@
-"""Store dates as events: near ones by the scheduler, far ones when somebody opens, edits, cancels or answers them.
+"""Store dates as events: near ones by the scheduler, later ones when somebody opens, edits, cancels or answers them.
 
-Idempotent under concurrency: the pair of series and date is unique in the database, and callers hold the lock on the
+Idempotent under concurrency: the database allows each date of a series only once, and callers hold the lock on the
 series.
 """
 
@@ -35,7 +35,7 @@ from openmeet.recurrence.wall_time import local_of
 
 
 async def vivify(tx: Transaction, series: Series, original_date: str) -> Event:
-    """The event of a date of a locked series, stored if it was not. Raises NotFound where there is no such date."""
+    """The event of a date of a locked series. Stores it if necessary. Raises NotFound if there is no such date."""
     found = await date_queries.date_of(tx, series.id, original_date)
     if found is not None:
         return found
@@ -44,7 +44,7 @@ async def vivify(tx: Transaction, series: Series, original_date: str) -> Event:
 
 
 async def vivify_all(tx: Transaction, series: Series, original_dates: Sequence[str]) -> None:
-    """``vivify`` for several dates, only the computed ones."""
+    """Like ``vivify``, for several dates. Dates that are already stored are skipped."""
     known = await date_queries.stored_names(tx, series.id, since=min(original_dates, default=""))
     computed = [original_in(series, name) for name in dict.fromkeys(original_dates) if name not in known]
     if computed:
@@ -54,7 +54,7 @@ async def vivify_all(tx: Transaction, series: Series, original_dates: Sequence[s
 async def store(
     tx: Transaction, series: Series, originals: Sequence[datetime], *, has_others: bool = True
 ) -> list[Event]:
-    """Store dates of a locked series as events, with their standing RSVPs. They are not stored yet.
+    """Store new dates of a locked series as events, and apply standing RSVPs to them. They must not be stored yet.
 
     ``has_others``: see ``follower_queries``.
     """
@@ -84,8 +84,9 @@ async def store_window(
     has_others: bool = True,
     ahead: Sequence[expansion.Occurrence] | None = None,
 ) -> list[Event]:
-    """Store the dates of a locked, active series within the window; returns the new ones. ``has_others``: see
-    ``follower_queries``; ``ahead``: its dates by ``first_dates``, if they are known already.
+    """Store the dates of a locked, active series within the window. Returns the new ones.
+
+    ``has_others``: see ``follower_queries``. ``ahead``: its dates from ``first_dates``, if already computed.
     """
     if series.status is not SeriesStatus.ACTIVE or series.deleted_at is not None or series.is_read_only:
         return []
@@ -99,12 +100,12 @@ async def store_window(
 
 
 def earliest_name(series: Series, now: Instant) -> str:
-    """First name to look at: names are wall-clock times, which differ from the instant by less than two days."""
+    """The first name to look at. Names are wall-clock times, which differ from UTC by less than two days."""
     return original_text(local_of(now, series.zone_name).replace(tzinfo=None) - timedelta(days=2))
 
 
 async def dates_added_by(reader: Reader, series: Series, plan: EditPlan) -> list[expansion.Occurrence]:
-    """New dates that a plan of this series brings into the window: those that ``store_window`` will store."""
+    """New dates that a plan adds to the window, which ``store_window`` will store."""
     if plan.scope is EditScope.THIS or series.status is not SeriesStatus.ACTIVE:
         return []
     target = replace(series, content=plan.content, timing=plan.timing)
@@ -122,7 +123,7 @@ async def dates_added_by(reader: Reader, series: Series, plan: EditPlan) -> list
 def first_dates(timing: Timing, now: Instant) -> list[expansion.Occurrence]:
     """The dates of a new series that can be within its window. Raises RuleRefused for a rule without dates.
 
-    A rule with many times a day takes a third of a second: compute them before the transaction that stores them.
+    A rule with many times a day takes a third of a second, so call this before the transaction that stores the dates.
     """
     expansion.check_asked(timing.pattern)
     return expansion.following(timing.pattern, now, WINDOW_MOST)
@@ -131,7 +132,7 @@ def first_dates(timing: Timing, now: Instant) -> list[expansion.Occurrence]:
 def window(
     series: Series, now: Instant, ahead: Sequence[expansion.Occurrence] | None = None
 ) -> Sequence[expansion.Occurrence]:
-    """The dates to keep as events: two months ahead, at least two, at most fifty."""
+    """The dates to store as events: two months ahead, but at least two and at most fifty."""
     if ahead is None:
         ahead = expansion.following(series.timing.pattern, now, WINDOW_MOST)
     coming = [one for one in ahead if one.at >= now]
@@ -140,7 +141,7 @@ def window(
 
 
 def original_in(series: Series, name: str) -> datetime:
-    """The wall-clock time of a date that the series can make. Raises NotFound."""
+    """Parse the name of a date that the series can create. Raises NotFound."""
     try:
         original = original_of(name)
     except ValueError:
@@ -155,7 +156,7 @@ def original_in(series: Series, name: str) -> datetime:
 
 
 async def with_series(reader: Reader, event: Event) -> Series | None:
-    """The series of an event that is a date of one."""
+    """The series of an event; None if the event is not a date of one."""
     if event.place_in_series is None:
         return None
     return await queries.by_id(reader, SeriesId(event.place_in_series.series_id))

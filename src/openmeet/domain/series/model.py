@@ -1,4 +1,6 @@
-"""Values of a series: a pattern (when it meets) and the content that each of its dates repeats unless overridden."""
+"""Values of a series: a pattern (when it takes place), and the content that each of its dates repeats unless
+overridden.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,20 +19,20 @@ from openmeet.recurrence.pattern import Pattern
 SeriesId = NewType("SeriesId", str)
 SeriesSlug = NewType("SeriesSlug", str)
 
-# The rolling window: dates this far ahead are stored as events, at least the first number and at most the second. Later
-# ones are computed, and stored when somebody opens, edits, cancels or answers them.
+# The rolling window: dates up to this far ahead are stored as events, at least the first number and at most the second.
+# Later dates are computed, and stored when somebody opens, edits, cancels or answers them.
 WINDOW = 61 * DAY
 WINDOW_LEAST = 2
 WINDOW_MOST = 50
 
-# Limit for opening dates and for moving them: each opened date is stored, crawlers follow every link, and 2062 is
+# How far ahead dates can be opened, or moved to. Each opened date is stored, crawlers follow every link, and 2062 is
 # probably a typing error for 2026.
 OPENED_AHEAD_YEARS: Final = 5
 OPENED_AHEAD = OPENED_AHEAD_YEARS * 366 * DAY
 
 
 class SeriesStatus(StrEnum):
-    """Whether a series goes on. ``PAUSED``: it makes no new dates; stored ones stay."""
+    """Status of a series. ``PAUSED``: it makes no new dates, but stored ones stay."""
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -38,7 +40,7 @@ class SeriesStatus(StrEnum):
 
 
 class PublishPolicy(StrEnum):
-    """Which dates are published as records: the next upcoming one, all that are stored, none."""
+    """Which dates are published as records: the next upcoming one, all stored ones, or none."""
 
     NEXT = "next"
     WINDOW = "window"
@@ -55,24 +57,25 @@ class EditScope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When a series meets and for how long; ``length`` is None where its dates have no end."""
+    """When a series takes place and for how long. ``length`` is None if its dates have no end."""
 
     pattern: Pattern
     length: timedelta | None
 
 
-# ``stored_until`` of read-only series, whose window never moves. Not a date that a calendar has.
+# ``stored_until`` of read-only series, whose window never moves. Later than any calendar date.
 FOREVER: Final = Instant(2**62)
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A stored series. ``stored_until``: how far the scheduler has stored its dates as events. ``is_hidden``: a
-    moderator hides it from everybody but its host; computed, never stored. ``record``: settings for the records of
-    new dates; ``record_uri``: its own record, or the one it came from. ``needs_author_approval``: somebody else has
-    changed it since its owner last approved what is published; its upcoming dates then wait as well, and those stored
-    later.
-    ``changed_by``: who holds the lock to change it; never stored.
+    """A stored series.
+
+    ``stored_until``: how far ahead the scheduler has stored its dates as events. ``is_hidden``: a moderator hides it
+    from everybody but its host; computed, never stored. ``record``: settings for the records of new dates.
+    ``record_uri``: its own record, or the one it came from. ``needs_author_approval``: somebody else has changed it
+    since its owner last approved publication; its upcoming dates, including those stored later, wait for approval too.
+    ``changed_by``: the user who locked it to change it; never stored.
     """
 
     id: SeriesId
@@ -117,7 +120,7 @@ class StoredOccurrence:
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """A follower, who is notified of new, moved and cancelled dates."""
+    """A follower of a series, who is notified of new, moved and cancelled dates."""
 
     user_id: UserId
     notifications_enabled: bool
@@ -125,7 +128,7 @@ class Follower:
 
 @dataclass(frozen=True, slots=True)
 class StandingRsvp:
-    """A standing RSVP to all dates, future ones included. ``with_limited``: also to those with limited places."""
+    """A standing RSVP to all dates, including future ones. ``with_limited``: also to dates with limited places."""
 
     user_id: UserId
     with_limited: bool
@@ -134,7 +137,7 @@ class StandingRsvp:
 
 @dataclass(frozen=True, slots=True)
 class SeriesOffer:
-    """An open offer of a series to somebody."""
+    """An open offer to transfer a series to somebody."""
 
     series_id: SeriesId
     from_id: UserId

@@ -1,8 +1,9 @@
 """Move a person's published records from one of their repositories to the one for new records.
 
-Records cannot be moved: the event or series gets a new one, and the old one stays and points to it for good
-(``events.ownership``, decision 0067). A job moves what exceeds one request. Moving back continues the first record. Not
-moved: RSVP records (one per event), records of groups, which have their own ways, and records written in other apps.
+Records cannot really be moved: the event or series gets a new record, and the old one stays and permanently points to
+it (``events.ownership``, decision 0067). Moving back continues the first record. A job moves whatever does not fit into
+one request. Not moved are RSVP records (one per event), records of groups (``groups.publication_settings``), and
+records written in other apps.
 """
 
 from dataclasses import dataclass, replace
@@ -28,10 +29,10 @@ from openmeet.outbox import superseded_records
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind
 
-# Per transaction: each is a few statements.
+# Records per transaction; each takes a few statements.
 AT_A_TIME: Final = 50
 
-# Published, or possibly published, and its owner's to move.
+# Records that are, or may be, published and that this person may move.
 _PUBLISHED: Final = """
     select p.did, p.kind, p.subject_id
       from publications p join events e on p.kind = 'event' and e.id = p.subject_id
@@ -52,7 +53,7 @@ NEXT: Final = f"""
 
 @dataclass(frozen=True, slots=True)
 class RecordCounts:
-    """Number of records in one repository that were written from here; whether they are being moved."""
+    """Number of records in one repository that were written from here, and whether they are being moved."""
 
     identity: Identity
     events: int
@@ -62,7 +63,7 @@ class RecordCounts:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """How much was moved. ``after``: the last one looked at; None at the end."""
+    """Number of records moved. ``after``: the last one looked at, or None at the end."""
 
     number: int
     after: str | None
@@ -70,7 +71,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class StartedMove:
-    """Events and series that were moved at once, and how many of both will follow."""
+    """Number of events and series moved at once, and of records that a job will move."""
 
     events: int
     series: int
@@ -78,7 +79,7 @@ class StartedMove:
 
 
 async def counts_by_repository(reader: Reader, user_id: UserId) -> list[RecordCounts]:
-    """Number of records in each of a person's repositories; the repository for new records comes first."""
+    """Number of records in each of a person's repositories, starting with the one for new records."""
     mine = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
     rows = await reader.fetch(COUNT, user_id=user_id)
     counted = {(row["did"], PublicationKind(row["kind"])): int(row["n"]) for row in rows}
@@ -92,7 +93,7 @@ async def counts_by_repository(reader: Reader, user_id: UserId) -> list[RecordCo
 
 
 def parse_account(text: str) -> Did:
-    """The named account. Raises InvalidInput."""
+    """Parse the DID of the account to move from. Raises InvalidInput."""
     try:
         return parse_did(text)
     except Malformed:
@@ -100,8 +101,8 @@ def parse_account(text: str) -> Did:
 
 
 async def start_move(tx: Transaction, user_id: UserId, source: Did) -> StartedMove:
-    """Move the first ones and enqueue the rest. Raises as ``move_some``."""
-    # Series first: the records of their dates refer to theirs.
+    """Move the first records and enqueue the rest. Raises the same errors as ``move_some``."""
+    # Series first, because the records of their dates refer to the series' records.
     series = await move_some(tx, user_id, source, PublicationKind.SERIES)
     events = Moved(0, "") if series.after is not None else await move_some(tx, user_id, source, PublicationKind.EVENT)
     if events.after is None:
@@ -114,7 +115,7 @@ async def start_move(tx: Transaction, user_id: UserId, source: Did) -> StartedMo
 
 
 def moving_handler(db: Database) -> JobHandler:
-    """Handler of ``JobKind.MOVE_RECORDS``. Resumable: a repeated job moves what is left."""
+    """Return the handler of ``JobKind.MOVE_RECORDS``. Resumable: a repeated job moves what is left."""
 
     async def handle(job: jobs.Job) -> None:
         person, _, source = job.subject.partition(" ")
@@ -131,7 +132,7 @@ def moving_handler(db: Database) -> JobHandler:
 
 
 async def _is_obsolete(reader: Reader, user_id: UserId, source: Did) -> bool:
-    """Whether the account was disconnected since, or chosen for new records again."""
+    """Whether the account has been disconnected since, or is the one for new records again."""
     mine = [one.did for one in await identity_queries.of_user(reader, user_id) if one.can_write]
     return source not in mine or mine[0] == source
 
@@ -141,10 +142,10 @@ def _subject(user_id: UserId, source: Did) -> str:
 
 
 async def move_some(tx: Transaction, user_id: UserId, source: Did, kind: PublicationKind, after: str = "") -> Moved:
-    """Move some records of a kind (events, series) to the repository for new ones; repeat with ``after`` until that is
-    None.
+    """Move some records of a kind (events, series) to the repository for new records. Repeat with the returned
+    ``after`` until it is None.
 
-    Raises NotFound (no repository of theirs) and Refused (``AlreadyThere``).
+    Raises NotFound (not a repository of this person) and Refused (``AlreadyThere``).
     """
     target = await _target(tx, user_id, source)
     rows = await tx.fetch(NEXT, user_id=user_id, did=source, kind=kind.value, after=after, limit=AT_A_TIME)

@@ -1,4 +1,4 @@
-"""New links for an unlisted series and its dates."""
+"""Replace the links of an unlisted series and its dates."""
 
 from dataclasses import replace
 
@@ -17,8 +17,9 @@ from openmeet.domain.users.model import Caller
 
 
 async def make(tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None) -> Series:
-    """Give the series a new link. Raises as ``actions.lock_to_change``, and Refused where it is listed anyway
-    (``PublicSeries``).
+    """Give the series and its dates new links.
+
+    Raises the errors of ``actions.lock_to_change``, and Refused (``PublicSeries``) if the series is listed publicly.
     """
     series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
     if series.visibility is Visibility.PUBLIC:

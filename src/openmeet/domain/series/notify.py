@@ -1,8 +1,9 @@
-"""Notify attendees, followers and people with standing RSVPs of changes to a series: each person once per action.
+"""Notify attendees, followers and people with standing RSVPs of changes to a series, each person once per action.
 
-E-mails wait half an hour and those about one date are combined (``notifications``). An action on a series is therefore
-one e-mail per person: each is notified of their earliest date only, with the times of their others. Very many people are
-notified by a fan-out. That of an undone action stops, and only people already notified learn of the undo.
+E-mails wait half an hour, and those about one date are combined (``notifications``). An action on a series therefore
+results in one e-mail per person: each is notified only of their earliest date, with the times of their other dates. A
+fan-out notifies very many people. If the action is undone, its fan-out stops, and only people already notified learn of
+the undo.
 """
 
 from collections.abc import Sequence
@@ -37,7 +38,9 @@ from openmeet.recurrence.rule import format_rule
 
 
 class DateNews(msgspec.Struct, frozen=True):
-    """Content of a notification about one date. ``starts_at``: earlier start of a moved one; ``is_at``: its start now."""
+    """Content of a notification about one date. ``starts_at``: for a moved date, the earlier of both starts. ``is_at``:
+    its present start.
+    """
 
     event_id: EventId
     revision: int
@@ -47,11 +50,11 @@ class DateNews(msgspec.Struct, frozen=True):
 
 
 class SeriesNews(msgspec.Struct, frozen=True):
-    """One kind of notification of an action, for these dates, earliest first.
+    """Notifications of one kind from an action, about these dates, earliest first.
 
-    Attendees of ``answers_to`` are notified of their earliest date and the times of their others. ``hosts``, and
-    followers where ``to_followers``, are notified of the first date and the others unless this action has notified them
-    already; people with standing RSVPs where ``to_goers``, in any case.
+    Attendees of ``answers_to`` are notified of their earliest date and the times of their others. ``hosts``, and with
+    ``to_followers`` also followers, are notified of the first date and the others, unless this action has already
+    notified them. With ``to_goers``, people with standing RSVPs are notified in any case.
     """
 
     kind: str
@@ -63,8 +66,9 @@ class SeriesNews(msgspec.Struct, frozen=True):
 
 
 class SeriesNotice(msgspec.Struct, frozen=True):
-    """All notifications of one action. ``by``: who did it, and is not notified. ``only``: an undo concerns only people
-    notified of the action.
+    """All notifications of one action.
+
+    ``by``: the user who acted and is not notified. ``only``: for an undo, how far the action's notifications got.
     """
 
     news: list[SeriesNews]
@@ -73,12 +77,14 @@ class SeriesNotice(msgspec.Struct, frozen=True):
 
 
 def merge_recipients(groups: Sequence[Sequence[UserId]], limit: int) -> tuple[list[UserId], bool]:
-    """Merge the first entries of several ordered lists of recipients; and whether that is everybody. Pure."""
+    """Merge the beginnings of several sorted lists of recipients. Returns up to ``limit`` people, and whether that is
+    everybody. Pure.
+    """
     everybody = sorted({user_id for group in groups for user_id in group})
     return everybody[:limit], len(everybody) <= limit
 
 
-# How many of somebody's other dates are listed; of the rest the number is given.
+# How many of a person's other dates are listed. For the rest, only the number is given.
 NAMED = 10
 
 
@@ -89,9 +95,10 @@ def of_changes(
     *,
     notifies: bool = True,
 ) -> list[SeriesNews]:
-    """Notices for changed dates (before and after) of a locked series. ``notifies`` False: the host chose not to notify.
+    """Notices about changed dates (before, after) of a locked series.
 
-    Co-hosts of these dates are notified in any case.
+    ``notifies``: False if the host chose not to notify anybody. Hosts of these dates are notified in any case if
+    somebody else changed them.
     """
     if not changed:
         return []
@@ -114,7 +121,7 @@ def of_changes(
 
 
 async def of_edit(tx: Transaction, series: Series) -> list[SeriesNews]:
-    """Notice to the owner that somebody else changed the locked series, even if no stored date differs."""
+    """Notice to the owner that somebody else changed the locked series, even if no stored date has changed."""
     if series.changed_by in {None, series.owner_id}:
         return []
     subject = await date_queries.any_date(tx, series.id)
@@ -125,7 +132,7 @@ async def of_edit(tx: Transaction, series: Series) -> list[SeriesNews]:
 
 
 def of_new_dates(series: Series, made: Sequence[Event]) -> list[SeriesNews]:
-    """Notices for new dates of a locked series: followers and people with standing RSVPs get the earliest and the
+    """Notice of new dates of a locked series. Followers and people with standing RSVPs get the earliest date and the
     number of others.
     """
     if not made:
@@ -140,7 +147,7 @@ def of_new_dates(series: Series, made: Sequence[Event]) -> list[SeriesNews]:
 
 
 def with_rule(news: Sequence[SeriesNews], before: Pattern, after: Pattern) -> list[SeriesNews]:
-    """Add the new rule to the notices of an action. A new end alone does not count as another rule."""
+    """Add the new rule to the notices of an action. If only the end of the rule changed, it does not count as new."""
     old, new = _endless(before), _endless(after)
     if new is None or new.rule is None or (old is not None and describe(new) == describe(old)):
         return list(news)
@@ -158,7 +165,7 @@ def with_rule(news: Sequence[SeriesNews], before: Pattern, after: Pattern) -> li
 
 
 def _endless(pattern: Pattern) -> Pattern | None:
-    """The rule alone, without an end; None for dates chosen one by one."""
+    """The rule alone, without its end. None for a pattern without a rule."""
     if pattern.rule is None:
         return None
     return replace(pattern, rule=replace(pattern.rule, count=None, until=None), left_out=(), added=())
@@ -167,7 +174,9 @@ def _endless(pattern: Pattern) -> Pattern | None:
 async def of_status(
     tx: Transaction, series: Series, kind: NotificationKind[DatesChanged], reason: str
 ) -> list[SeriesNews]:
-    """Notice that a locked series is paused or resumes, to followers and attendees of upcoming dates, by its next date."""
+    """Notice that a locked series is paused or resumes, for followers and attendees of upcoming dates. Its subject is
+    the next date.
+    """
     coming = await date_queries.ids_of_coming(tx, series.id)
     over = [] if coming else await date_queries.stored_before(tx, series.id, tx.now, 1)
     subjects = coming or [one.id for one in over]
@@ -180,7 +189,7 @@ async def of_status(
 async def notify_people(
     tx: Transaction, series: Series, news: Sequence[SeriesNews], *, only: FanOutProgress | None = None
 ) -> FanOutId | None:
-    """Notify everybody affected by an action on a locked series with its dates. Returns the remaining fan-out, if any."""
+    """Notify everybody affected by an action on a locked series and its dates. Returns the remaining fan-out, if any."""
     addressed = [one for one in news if one.answers_to or one.hosts or one.to_followers]
     if not addressed:
         return None
@@ -225,7 +234,7 @@ async def _written(
     followers: frozenset[UserId],
     goers: frozenset[UserId],
 ) -> list[tuple[NotificationKind[DatesChanged], list[Notice[DatesChanged]]]]:
-    """Notifications of these people, by kind. Everything for one person goes into the e-mail about their first."""
+    """Notifications for these people, by kind. All notifications of a person go into the e-mail about their first one."""
     if not people:
         return []
     found: list[tuple[NotificationKind[DatesChanged], list[Notice[DatesChanged]]]] = []
@@ -244,10 +253,11 @@ async def _written(
                 theirs, total = news.about[: 1 + NAMED], len(news.about)
             else:
                 continue
-            # A date with only its text changed, because it had a time of its own, must not represent those that moved.
+            # Put moved dates first. A date whose text alone changed, because it had its own time, must not represent
+            # them.
             theirs = sorted(theirs, key=lambda one: not one.payload.is_move)
             about = theirs[0]
-            # A notification about the series as a whole, represented by one date, lists no other dates.
+            # A notification about the series as a whole is attached to one date and lists no others.
             addressed = _with_others(theirs, total if len(news.about) > 1 else 1)
             if news.to_goers and user_id in goers:
                 addressed = msgspec.structs.replace(addressed, is_going=True)
@@ -262,7 +272,7 @@ async def _written(
 
 
 def _with_others(theirs: Sequence[DateNews], total: int) -> DatesChanged:
-    """One person's notification: their first date, and the others that the same action affects."""
+    """A person's notification: their first date, and the others that the action affects."""
     first = theirs[0].payload
     if total <= 1:
         return first

@@ -1,8 +1,8 @@
-"""Transfer of a series: offered to somebody involved in it, effective on acceptance.
+"""Transfer of a series: the owner offers it to somebody involved in it, and the transfer takes effect on acceptance.
 
-Only followers, attendees of a date and members of its group can be asked: an offer does not reveal who has an account
-here. Every upcoming date moves along. Records in the former host's repository stay and point to the new host's
-(``events.ownership``).
+A series can be offered only to followers, attendees of a date and members of its group, so that an offer does not
+reveal who has an account here. All upcoming dates move with it. Records in the former host's repository stay and point
+to the new host's (``events.ownership``).
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import superseded_records
 from openmeet.outbox.publications import PublicationKind
 
-# Names to choose from; others follow the series first.
+# Maximum number of names to choose from. Anybody else must follow the series first.
 MOST_CANDIDATES = 200
 
 _PART_OF_IT = f"""
@@ -54,9 +54,9 @@ _IN_GROUP = """ and exists (select 1 from group_members m
 async def candidates(
     reader: Reader, series: Series, *, after: tuple[str, str] | None = None, limit: int = MOST_CANDIDATES
 ) -> list[tuple[UserId, str]]:
-    """People that the series can be offered to, by name; in a group, those who may make events there.
+    """People to whom the series can be offered, ordered by name. In a group, only those who may create events there.
 
-    ``after``: name and id of the last one before the page.
+    ``after``: name and id of the last person on the previous page.
     """
     in_group = "" if series.group is None else _IN_GROUP
     name, user_id = after or ("", "")
@@ -71,7 +71,7 @@ async def candidates(
 
 
 async def offer(tx: Transaction, caller: Caller, series: Series, to: UserId) -> SeriesOffer:
-    """Offer the caller's locked series; a new offer replaces the one before. Raises Forbidden, Refused
+    """Offer the caller's locked series to somebody. A new offer replaces the previous one. Raises Forbidden, Refused
     (``NotPartOfIt``).
     """
     if series.owner_id != caller.user_id:
@@ -100,7 +100,7 @@ async def offer(tx: Transaction, caller: Caller, series: Series, to: UserId) -> 
 
 
 async def offered(reader: Reader, series_id: SeriesId) -> SeriesOffer | None:
-    """The open offer; None where there is none, or its author no longer hosts the series."""
+    """The open offer. None if there is none or if its author no longer hosts the series."""
     row = await reader.fetch_one(
         "select o.series_id, o.from_user_id, o.to_user_id, o.created_at"
         " from event_series_offers o join event_series s on s.id = o.series_id"
@@ -113,16 +113,14 @@ async def offered(reader: Reader, series_id: SeriesId) -> SeriesOffer | None:
 
 
 async def open_to(reader: Reader, user_id: UserId, offers: Sequence[SeriesOffer]) -> list[tuple[SeriesOffer, Series]]:
-    """Those of somebody's offers whose series is visible to them now, in order; the others are not mentioned (invariant
-    3).
-    """
+    """Those of a person's offers whose series they can see now, in order. The others are not mentioned (invariant 3)."""
     known = await queries.by_ids(reader, [one.series_id for one in offers])
     seen = {one.id: one for one in await visibility.seen(reader, list(known.values()), user_id)}
     return [(one, seen[one.series_id]) for one in offers if one.series_id in seen]
 
 
 async def offered_to(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[SeriesOffer]:
-    """Offers to somebody, oldest first. ``open_to`` tells which of them they may see now."""
+    """Offers to a person, oldest first. Filter with ``open_to``, because they may no longer see some of the series."""
     rows = await reader.fetch(
         "select o.series_id, o.from_user_id, o.to_user_id, o.created_at"
         " from event_series_offers o join event_series s on s.id = o.series_id"
@@ -135,11 +133,12 @@ async def offered_to(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> 
 
 
 async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
-    """The caller hosts the locked series from now on; the former host becomes a follower and is notified. If they would
-    no longer see it (private, no common group), they co-host every upcoming date, as with a single event.
+    """Accept an offer: the caller becomes host of the locked series. The former host becomes a follower and is
+    notified.
 
-    Raises NotFound where it is not offered to them, Refused where either blocks the other by now (``NotWelcome``), or
-    they may no longer make events in its group (``NotPartOfIt``).
+    If the former host could no longer see the series (private, no common group), they co-host all upcoming dates, as
+    with a single event. Raises NotFound if it is not offered to the caller. Raises Refused if either has blocked the
+    other since (``NotWelcome``), or if the caller may no longer create events in its group (``NotPartOfIt``).
     """
     found = await offered(tx, series.id)
     if found is None or found.to_id != caller.user_id:
@@ -164,7 +163,8 @@ async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
 
 
 async def transfer_all_of(tx: Transaction, user_id: UserId) -> None:
-    """A person's account is deleted: transfer their series at once, as with single events (``events.ownership``).
+    """Transfer all series of a person whose account is deleted, without waiting for acceptance, as with single events
+    (``events.ownership``).
 
     Idempotent.
     """
@@ -174,9 +174,7 @@ async def transfer_all_of(tx: Transaction, user_id: UserId) -> None:
 
 
 async def pass_to_heir(tx: Transaction, series_id: SeriesId, owner: UserId) -> bool:
-    """Transfer this owner's series to the person who gets it when they are gone; False where there is nobody, or it is not
-    theirs.
-    """
+    """Transfer this owner's series to the person who inherits it. False if there is nobody or the series is not theirs."""
     series = await queries.lock(tx, series_id)
     if series is None or series.owner_id != owner or series.deleted_at is not None or series.is_read_only:
         return False
@@ -203,9 +201,9 @@ async def _transfer(tx: Transaction, series: Series, to: UserId) -> Series:
 
 
 async def withdraw_offer(tx: Transaction, caller: Caller, series: Series) -> bool:
-    """Withdraw or decline an offer; the host is notified of the latter.
+    """Withdraw or decline an offer. If it was declined, the host is notified.
 
-    False where there was no offer of theirs.
+    False if there is no offer from or to the caller.
     """
     found = await offered(tx, series.id)
     if found is None or caller.user_id not in {found.from_id, found.to_id}:

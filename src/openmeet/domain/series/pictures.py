@@ -1,5 +1,5 @@
-"""The picture of a series: set, describe, remove. Upcoming dates show it, unless they have their own, or none, on
-purpose.
+"""Set, describe or remove the picture of a series. Upcoming dates show it unless they override it with their own
+picture or none.
 """
 
 from dataclasses import replace
@@ -17,7 +17,7 @@ from openmeet.domain.users.model import Caller
 async def put(
     tx: Transaction, caller: Caller, slug: SeriesSlug, picture: Picture, *, expected_revision: int | None = None
 ) -> Series:
-    """Set this picture. Raises as ``actions.lock_to_change``."""
+    """Set this picture. Raises the same errors as ``actions.lock_to_change``."""
     series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
     return await _show(tx, series, picture)
 
@@ -25,7 +25,7 @@ async def put(
 async def describe(
     tx: Transaction, caller: Caller, slug: SeriesSlug, alt: str, *, expected_revision: int | None = None
 ) -> Series:
-    """Change the description of the picture. Raises as ``put``, and Refused (``NoPicture``)."""
+    """Change the picture's description. Raises the same errors as ``put``, and Refused (``NoPicture``)."""
     series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
     before = series.content.picture
     if before is None:
@@ -34,14 +34,15 @@ async def describe(
 
 
 async def remove(tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None) -> Series:
-    """Remove the picture. Raises as ``put``."""
+    """Remove the picture. Raises the same errors as ``put``."""
     series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
     return await _show(tx, series, None)
 
 
 async def _show(tx: Transaction, series: Series, picture: Picture | None) -> Series:
-    """An ordinary edit of all dates: published, and undoable for minutes. Nobody is notified: it changes nobody's
-    plans.
+    """Apply the change as an ordinary edit of all dates, which is published and can be undone for minutes.
+
+    Nobody is notified, because a picture does not affect anybody's plans.
     """
     if series.content.picture == picture:
         return series

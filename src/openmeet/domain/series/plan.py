@@ -1,8 +1,8 @@
-"""The plan of an edit, before it is applied: changed dates, unchanged dates, preserved RSVPs. Pure.
+"""The plan of an edit before it is applied: which dates change, which do not, and which RSVPs are kept. Pure.
 
-The host sees the plan's numbers and confirms; ``actions.apply`` does exactly that. Past dates stay as they were. Rules:
-overridden fields stay; a date without a position in the new rule stays as an exception if anybody answered it, and is
-deleted otherwise; no RSVP is ever lost.
+The host sees the plan's numbers and confirms; ``actions.apply`` then does exactly that. Past dates do not change.
+Rules: overridden fields stay; a date that has no position in the new rule stays as an exception if it has RSVPs or
+overrides, and is deleted otherwise; no RSVP is ever lost.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,13 +23,13 @@ from openmeet.recurrence.rule import Until, Weekday
 from openmeet.recurrence.split import remap, split
 from openmeet.recurrence.wall_time import instant_of, local_of
 
-# Dates later than the last stored one by more than this are not considered for positions.
+# New dates later than the last stored one by more than this are not considered as positions.
 _AHEAD = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True)
 class OccurrenceChange:
-    """A stored date after the edit: its new name, its details, and its overridden fields."""
+    """A stored date after the edit: its new name, details and overridden fields."""
 
     event: Event
     original_date: str
@@ -44,9 +44,12 @@ class OccurrenceChange:
 
 @dataclass(frozen=True, slots=True)
 class EditPlan:
-    """``before``: for ``FOLLOWING``, the part that ends where the new series begins. ``template`` and ``timing`` are of
-    the series that the changes belong to. ``stranded``: kept as exceptions, though the rule no longer names them;
-    ``vanishing``: deleted, because nobody answered them.
+    """The plan of an edit.
+
+    ``content`` and ``timing`` belong to the series that the changed dates are in afterwards. ``before``: for
+    ``FOLLOWING``, the timing of the earlier part, which ends where the new series begins. ``stranded``: dates kept as
+    exceptions although the rule no longer has them. ``vanishing``: dates that are deleted because they have neither
+    RSVPs nor overrides.
     """
 
     scope: EditScope
@@ -71,7 +74,7 @@ class EditPlan:
 
 
 def plan_one(series: Series, held: StoredOccurrence, details: Details) -> EditPlan:
-    """An edit of this date alone: it becomes an exception in the fields that differ."""
+    """Plan an edit of this date only. It becomes an exception in the fields that differ."""
     event = held.event
     assert event.place_in_series is not None  # noqa: S101  # a date of a series
     original = event.place_in_series.original_date
@@ -89,8 +92,9 @@ def plan_all(
     *,
     drop_single_changes: bool = False,
 ) -> EditPlan:
-    """An edit of the whole series. ``stored``: its stored dates, past ones too. Raises RuleRefused for an impossible
-    rule.
+    """Plan an edit of the whole series. ``stored``: its stored dates, including past ones.
+
+    Raises RuleRefused for a rule without dates.
     """
     expansion.check_occurs(timing.pattern)
     return _plan(EditScope.ALL, series, content, timing, None, _coming(stored, now), now, drop=drop_single_changes)
@@ -106,10 +110,10 @@ def plan_following(
     *,
     drop_single_changes: bool = False,
 ) -> EditPlan:
-    """An edit from the date named ``at`` on: a new series starts there.
+    """Plan an edit from the date named ``at`` on, where a new series starts.
 
-    ``timing`` None: the days stay as they are. A new timing keeps the remaining number of dates of a COUNT, unless it
-    has an end of its own. Raises Refused (``NoSuchDate``, ``FirstDate``) and RuleRefused.
+    If ``timing`` is None, the days stay the same. A new timing keeps the remaining number of dates of a COUNT, unless
+    it has its own end. Raises Refused (``NoSuchDate``, ``FirstDate``) and RuleRefused.
     """
     before, behind = split(series.timing.pattern, original_of(at))
     if timing is None:
@@ -125,10 +129,10 @@ def plan_following(
 
 
 def moved(timing: Timing, original: datetime, starts: datetime, length: timedelta | None) -> Timing:
-    """The timing after one date, named ``original``, was moved to ``starts`` and all others follow.
+    """The timing after the date ``original`` is moved to ``starts`` and all others are moved with it.
 
-    Another hour moves every date by as much. Another day moves the weekdays of a weekly rule along; for other rules it
-    is refused, because "the second Tuesday, but a day later" can mean several things.
+    A change of the time moves all dates by the same amount. A change of the day also moves the weekdays of a weekly
+    rule; it is refused for other rules, because "the second Tuesday, but a day later" can mean several things.
     """
     pattern = timing.pattern
     shift = starts - original
@@ -147,8 +151,9 @@ def moved(timing: Timing, original: datetime, starts: datetime, length: timedelt
                 name="EditTheRule",
             )
         by_day = tuple(sorted(Weekday((day.day + days) % 7) for day in rule.by_day))
-        # With every second week, Saturday and Sunday must stay in one week as Sunday and Monday: the week starts a day
-        # later, too. The same for a single weekday that is not the first date's: weeks count from that day's week.
+        # With a rule for every second week, Saturday and Sunday must stay in one week when they become Sunday and
+        # Monday, so the week starts a day later as well. The same holds for a single weekday that is not the first
+        # date's, because weeks count from that date's week.
         is_of_one_day = not {day.day for day in rule.by_day} - {pattern.start.weekday()}
         first = rule.week_start if rule.interval == 1 or is_of_one_day else (rule.week_start + days) % 7
         rule = replace(rule, by_day=by_day, week_start=first)
@@ -168,7 +173,9 @@ def moved(timing: Timing, original: datetime, starts: datetime, length: timedelt
 
 
 def _later(until: Until, shift: timedelta, days: int, zone: str) -> Until:
-    """The end that admits as many dates when each starts ``shift`` later, and thereby ``days`` later on the calendar."""
+    """The end that allows the same number of dates if each starts ``shift`` later, which is ``days`` later on the
+    calendar.
+    """
     if until.is_date:
         return replace(until, at=until.at + timedelta(days=days))
     if not until.is_utc:
@@ -211,14 +218,14 @@ def _plan(
 def _places(
     old: Pattern, new: Pattern, coming: Iterable[StoredOccurrence], now: Instant
 ) -> dict[datetime, datetime | None]:
-    """The position of each stored date in the new pattern."""
+    """The position of each stored date in the new pattern, or None."""
     names = [original_of(_name(held)) for held in coming]
     if old == new or not names:
         return {name: name for name in names}
     first, last = min(names), max(names)
     window = Instant(min(now, _instant(new, first - _AHEAD))), _instant(new, last + _AHEAD)
     dates = [one.original for one in expansion.between(new, *window)]
-    # Past dates stay as they were: nobody is moved into the past.
+    # Only future positions count, because nobody's date is moved into the past.
     ahead = [date for date in dates if _instant(new, date) > now]
     return remap(names, ahead, apart={name for name in names if not expansion.is_date_of(old, name)})
 

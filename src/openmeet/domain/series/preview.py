@@ -1,4 +1,4 @@
-"""Preview of a timing before it is saved: next dates, the sentence, dates that do not exist. Pure."""
+"""Preview of a timing before it is saved: its next dates, a sentence, and days that do not exist. Pure."""
 
 from calendar import monthrange
 from dataclasses import dataclass
@@ -12,15 +12,17 @@ from openmeet.recurrence.describe import describe
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import instant_of, instead_of, local_of
 
-# A start that is further ahead means that another rule is intended.
+# A first date further ahead than this suggests that another rule was intended.
 _MEANT: Final = timedelta(days=5 * 366)
-# Steps of a rule to look at for months without a date: a year of monthly ones, two leap years of yearly ones.
+# Steps of a rule to check for months without a date: a year for monthly rules, two leap years for yearly ones.
 _STEPS = {"MONTHLY": 12, "YEARLY": 8}
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewedDate:
-    """A future date. ``instead_of``: the wall-clock time skipped by a clock change that day; usually None."""
+    """A future date. ``instead_of``: the original wall-clock time if a clock change skips it on that day, otherwise
+    None.
+    """
 
     at: Instant
     original: datetime
@@ -32,9 +34,9 @@ class PreviewedDate:
 class RuleSummary:
     """Preview of a recurrence rule: a sentence, the next dates and remarks.
 
-    ``silent``: first days of months in which the rule's day does not exist. ``better_start``: the first start that
-    the rule names, where the start is not one; None if too far ahead to be meant. ``idle``: excluded dates that are
-    no dates anyway.
+    ``silent``: first days of months in which the rule's day does not exist. ``better_start``: if the start is not a
+    date of the rule, the first date that is; None if that is too far ahead to be intended. ``idle``: excluded dates
+    that are not dates of the rule anyway.
     """
 
     sentence: str
@@ -52,10 +54,10 @@ class RuleSummary:
 
 
 def summary_of(timing: Timing, now: Instant, count: int) -> RuleSummary:
-    """The next ``count`` dates from now on (from the start, where that is later) with remarks.
+    """Summarize a timing, with the next ``count`` dates from now on, or from the start if that is later.
 
-    ``skipped_hours``: dates of the coming year whose time a clock change skips. Raises RuleRefused for a rule without
-    dates, or one that ends before it begins.
+    ``skipped_hours`` of the result: dates of the coming year whose time a clock change skips. Raises RuleRefused for a
+    rule without dates, or one that ends before it begins.
     """
     pattern = timing.pattern
     expansion.check_asked(pattern)
@@ -83,7 +85,7 @@ def _ahead(pattern: Pattern, one: expansion.Occurrence) -> PreviewedDate:
 
 
 def _silent(pattern: Pattern, now: datetime) -> list[datetime]:
-    """Months that the rule names without such a day: the 31st of April, the fifth Tuesday, 29 February."""
+    """Months of the rule that do not have its day: the 31st of April, the fifth Tuesday, 29 February."""
     rule = pattern.rule
     if rule is None or rule.freq not in _STEPS:
         return []
@@ -101,14 +103,14 @@ def _silent(pattern: Pattern, now: datetime) -> list[datetime]:
 
 
 def _months_of_rule(pattern: Pattern, now: datetime) -> list[datetime]:
-    """First days of the months, from now on, that the rule names."""
+    """First days of the rule's months, from now on."""
     rule = pattern.rule
     assert rule is not None  # noqa: S101  # asked for rules only
     step = rule.interval * (12 if rule.freq == "YEARLY" else 1)
     if rule.freq == "YEARLY" and (
         rule.by_day or rule.by_week or rule.by_year_day or rule.by_month_day or rule.by_month
     ):
-        return []  # such a year names several months: one without a day is no surprise
+        return []  # the rule covers several months of a year, so one without a date is no surprise
     begin = pattern.start.year * 12 + pattern.start.month - 1
     current = now.year * 12 + now.month - 1
     number = begin + max(0, -(-(current - begin) // step)) * step

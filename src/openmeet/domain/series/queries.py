@@ -1,4 +1,4 @@
-"""SQL of series and their followers; also loads stored dates."""
+"""SQL for series, their followers and their stored dates."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,11 +26,11 @@ from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence.pattern import Pattern, format_dates, parse_date, parse_dates
 from openmeet.recurrence.rule import format_rule, parse_rule
 
-# Hidden from everybody but its host: it, its group or its host is withheld (``moderation.visibility``), or a label
-# hides the host.
+# Hidden from everybody but its host: the series, its group or its host is withheld (``moderation.visibility``), or a
+# label hides the host.
 _IS_WITHHELD = is_withheld(*(f"event_series.{name}" for name in ("id", "group_id", "user_id")), is_public="1 = 0")
-# Series of somebody who never signed in here are shown as their events are: not while the account is inactive, held
-# back or blocked.
+# Series of authors who never signed in here are hidden like their events: while the account is inactive, held back or
+# blocked.
 _IS_OF_HIDDEN_STRANGER = (
     "exists (select 1 from identities si where si.user_id = event_series.user_id and si.kind = 'shadow'"
     f" and (si.status <> 'active' or {is_of_blocked_host('si.pds_url')} or {is_withheld('si.did', is_public='1 = 1')}))"
@@ -57,7 +57,7 @@ COLUMNS = (
 
 
 def pattern_of(row: Row | Mapping[str, Any]) -> Pattern:
-    """The pattern in a row, or in the result of ``values_of``."""
+    """The pattern in a row or in the result of ``values_of``."""
     zone = row["time_zone"]
     return Pattern(
         parse_date(row["starts_local"], zone),
@@ -70,7 +70,7 @@ def pattern_of(row: Row | Mapping[str, Any]) -> Pattern:
 
 
 def series_of(row: Row) -> Series:
-    """Parse a row that has ``COLUMNS``."""
+    """Parse a row with ``COLUMNS``."""
     pattern = pattern_of(row)
     length = None if row["duration"] is None else timedelta(seconds=row["duration"])
     rest = msgspec.json.decode(row["template"])
@@ -99,7 +99,7 @@ def series_of(row: Row) -> Series:
             PromotionLevel(row["group_promotion_level"]),
             announces_events=bool(row["group_announces_events"]),
         ),
-        # Newcomers held back until their first public event keep what is not public.
+        # If a newcomer's first public event is being held, only their public series are hidden.
         is_hidden=bool(row["is_hidden"] or (row["awaits_moderator"] and content.visibility is Visibility.PUBLIC)),
         record=record_settings_of(row),
         record_uri=row["record_uri"],
@@ -118,7 +118,7 @@ async def by_id(reader: Reader, series_id: SeriesId) -> Series | None:
 
 
 async def by_ids(reader: Reader, series_ids: Sequence[SeriesId]) -> dict[SeriesId, Series]:
-    """Series by ids, deleted ones included."""
+    """Series by id, including deleted ones."""
     if not series_ids:
         return {}
     rows = await reader.fetch(
@@ -128,7 +128,7 @@ async def by_ids(reader: Reader, series_ids: Sequence[SeriesId]) -> dict[SeriesI
 
 
 async def own_unsplit(reader: Reader, owner_id: UserId, slugs: Sequence[str]) -> list[Series]:
-    """Series of this person with these slugs, without those from which another series was split off."""
+    """The person's series with these slugs, except those from which another series was split off."""
     if not slugs:
         return []
     rows = await reader.fetch(
@@ -142,7 +142,7 @@ async def own_unsplit(reader: Reader, owner_id: UserId, slugs: Sequence[str]) ->
 
 
 async def by_submission(reader: Reader, owner_id: UserId, key: str) -> tuple[Series, bytes | None] | None:
-    """The series created by this form, with the digest of its content."""
+    """The series created by this form submission, and the digest of its content."""
     row = await reader.fetch_one(
         f"select {COLUMNS}, submission_digest from event_series where user_id = :owner_id and submission_key = :key",
         owner_id=owner_id,
@@ -152,7 +152,7 @@ async def by_submission(reader: Reader, owner_id: UserId, key: str) -> tuple[Ser
 
 
 async def of_owner(reader: Reader, owner_id: UserId, page: Page = ALL_ROWS) -> list[Series]:
-    """A person's series, without deleted ones, newest first."""
+    """A person's series, newest first, without deleted ones."""
     rows = await reader.fetch(
         f"select {COLUMNS} from event_series where user_id = :owner_id and deleted_at is null"
         f"{page.clause('created_at', 'id')}",
@@ -163,7 +163,7 @@ async def of_owner(reader: Reader, owner_id: UserId, page: Page = ALL_ROWS) -> l
 
 
 async def followed_by(reader: Reader, user_id: UserId) -> list[Series]:
-    """Series that somebody follows, without deleted ones, the latest followed first."""
+    """Series that a person follows, most recently followed first, without deleted ones."""
     rows = await reader.fetch(
         f"select {COLUMNS} from event_series where deleted_at is null and id in"
         " (select series_id from event_series_followers where user_id = :user_id) order by created_at desc, id desc",
@@ -173,7 +173,7 @@ async def followed_by(reader: Reader, user_id: UserId) -> list[Series]:
 
 
 async def with_standing_rsvp_of(reader: Reader, user_id: UserId) -> list[Series]:
-    """Series with a standing RSVP of the person, without deleted ones, newest first."""
+    """Series for which the person has a standing RSVP, newest first, without deleted ones."""
     rows = await reader.fetch(
         f"select {COLUMNS} from event_series where deleted_at is null and id in"
         " (select series_id from event_series_standing_rsvps where user_id = :user_id) order by created_at desc, id desc",
@@ -183,7 +183,7 @@ async def with_standing_rsvp_of(reader: Reader, user_id: UserId) -> list[Series]
 
 
 async def lock(tx: Transaction, series_id: SeriesId) -> Series | None:
-    """The series, locked until the transaction ends: code that stores, moves or counts its dates holds this lock.
+    """Lock the series until the transaction ends. Code that stores, moves or counts its dates holds this lock.
 
     Always taken before any lock on an event.
     """
@@ -192,13 +192,16 @@ async def lock(tx: Transaction, series_id: SeriesId) -> Series | None:
 
 
 async def lock_by_slug(tx: Transaction, slug: SeriesSlug) -> Series | None:
-    """``lock`` by slug."""
+    """Like ``lock``, by slug."""
     row = await tx.fetch_one(f"update event_series set id = id where slug = :slug returning {COLUMNS}", slug=slug)
     return series_of(row) if row else None
 
 
 async def insert(tx: Transaction, series: Series, *, submission: tuple[str, bytes] | None) -> bool:
-    """Insert a row; False when this submission (its key, and the digest of its content) has created one already."""
+    """Insert a row. ``submission`` is the submission key and the digest of the content.
+
+    Returns False if a series was already created with this key.
+    """
     key, digest = submission or (None, None)
     values = {**values_of(series), "submission_key": key, "submission_digest": digest}
     names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
@@ -228,7 +231,7 @@ async def set_slug(tx: Transaction, series_id: SeriesId, slug: SeriesSlug) -> No
 
 
 async def save(tx: Transaction, after: Series, *, publishes: bool = True) -> Series:
-    """Save the next revision of a locked series. ``publishes`` False: its record says so already."""
+    """Save the next revision of a locked series. ``publishes``: False if its record already has the changes."""
     saved = replace(after, revision=after.revision + 1, updated_at=tx.now)
     await update(tx, saved)
     if publishes:
@@ -237,9 +240,9 @@ async def save(tx: Transaction, after: Series, *, publishes: bool = True) -> Ser
 
 
 async def enqueue_record(tx: Transaction, series: Series) -> None:
-    """Enqueue the series' record; nothing for copies and detected series.
+    """Enqueue the series' record. For copies and detected series nothing is published.
 
-    One detected and accepted for a time must have the record of that time deleted.
+    If a detected series was accepted for a while, the record from that time is enqueued for deletion.
     """
     if series.is_read_only:
         await publications.forget_unsent(tx, kind=PublicationKind.SERIES, subject_ids=[series.id])
@@ -251,7 +254,7 @@ async def enqueue_record(tx: Transaction, series: Series) -> None:
 
 
 async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) -> None:
-    """Restore a locked row from ``values_of``; its revision grows."""
+    """Restore a locked row from the result of ``values_of``. Its revision still increases."""
     kept = {
         name: value
         for name, value in values.items()
@@ -265,10 +268,10 @@ async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
 
 
 async def _keep_former_rule(tx: Transaction, series_id: SeriesId, values: Mapping[str, Any]) -> None:
-    """Store the rule of a locked row if these values replace it, so that old links to dates keep working
+    """If these values change the rule of a locked row, store the old rule, so that old links to dates keep working
     (``event_series_former_rules``).
 
-    Copies without a rule have stored dates only and need nothing.
+    Copies without a rule have only stored dates and need nothing.
     """
     columns = "starts_local, time_zone, recurrence_rule, recurrence_exceptions, recurrence_dates, is_all_day"
     await tx.execute(
@@ -299,12 +302,12 @@ async def by_record_uri(reader: Reader, uri: str) -> Series | None:
 
 
 async def set_record(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
-    """Set the URI of its record; None: no record."""
+    """Set the URI of the series' record. None: it has no record."""
     await tx.execute("update event_series set record_uri = :uri where id = :id", uri=uri, id=series_id)
 
 
 async def behind_window(reader: Reader, until: Instant, limit: int) -> list[SeriesId]:
-    """Active series with stored dates not reaching this far, the furthest behind first."""
+    """Active series whose dates are not stored up to this time, the furthest behind first."""
     rows = await reader.fetch(
         "select id from event_series where status = 'active' and deleted_at is null and stored_until < :until"
         " order by stored_until, id limit :limit",
@@ -315,12 +318,12 @@ async def behind_window(reader: Reader, until: Instant, limit: int) -> list[Seri
 
 
 async def set_stored_until(tx: Transaction, series_id: SeriesId, until: Instant) -> None:
-    """Set how far the scheduler has stored dates; no new revision of the series."""
+    """Set how far ahead the scheduler has stored dates. Does not increase the series' revision."""
     await tx.execute("update event_series set stored_until = :until where id = :id", until=until, id=series_id)
 
 
 def values_of(series: Series) -> dict[str, Any]:
-    """Every column of a series' row, by its name."""
+    """All columns of a series' row by name."""
     pattern, content = series.timing.pattern, series.content
     rest = msgspec.to_builtins(content)
     return {
@@ -355,7 +358,7 @@ def values_of(series: Series) -> dict[str, Any]:
 
 
 async def find(reader: Reader, uri: str) -> Series | None:
-    """The series whose record this is, or was."""
+    """The series that this record belongs or belonged to."""
     found = await by_record_uri(reader, uri)
     former = None if found is not None else await superseded_records.find(reader, uri)
     if former is None or former.kind is not PublicationKind.SERIES:

@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals and invalid input with series."""
 
 from groundwork.errors import Reason
 
 
 class SeriesReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/series.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/series.py``."""
 
     CANNOT_TAKE_OVER = "series.cannot_take_over"
     CANNOT_FOLLOW = "series.cannot_follow"

@@ -1,6 +1,6 @@
-"""Record settings of an event and of all dates of a series, publish policy, and series records from the network.
+"""Record settings of an event or of all dates of a series, the publish policy, and series records from the network.
 
-The record is in the author's repository, so only the author decides.
+The record is in the author's repository, so only the author decides about it.
 """
 
 from dataclasses import replace
@@ -32,12 +32,12 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.recurrence import expansion
 from openmeet.recurrence.rule import format_rule
 
-# Dates that one request looks at: those stored ahead, and some past ones.
+# Maximum number of dates to look at per request: those stored ahead and some past ones.
 MOST_DATES = 100
 
 
 async def find_own_event(reader: Reader, caller: Caller, slug: str) -> Event | None:
-    """The event with that slug, for its author; None where there is none. Raises Forbidden, Refused."""
+    """The event with this slug, for its author. None if there is none. Raises Forbidden, Refused."""
     event = await by_slug(reader, EventSlug(slug))
     if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, has_rsvp_access=False):
         return None
@@ -46,7 +46,7 @@ async def find_own_event(reader: Reader, caller: Caller, slug: str) -> Event | N
 
 
 async def require_own_series(reader: Reader, caller: Caller, slug: str) -> Series:
-    """The caller's series with that slug. Raises NotFound."""
+    """The caller's series with this slug. Raises NotFound."""
     series = await queries.by_slug(reader, SeriesSlug(slug))
     if series is None or series.deleted_at is not None or series.owner_id != caller.user_id:
         raise NotFound(SeriesReason.NO_SUCH_EVENT)
@@ -54,7 +54,7 @@ async def require_own_series(reader: Reader, caller: Caller, slug: str) -> Serie
 
 
 async def own_series_around(reader: Reader, caller: Caller, event: Event) -> Series | None:
-    """The caller's series of this event."""
+    """The series that this event is a date of, if it belongs to the caller."""
     if event.place_in_series is None:
         return None
     series = await queries.by_id(reader, SeriesId(event.place_in_series.series_id))
@@ -62,8 +62,8 @@ async def own_series_around(reader: Reader, caller: Caller, event: Event) -> Ser
 
 
 def revision_of(event: Event, series: Series | None) -> int:
-    """The revision for the ETag of an event's settings; for a date also its series', whose publish policy is shown
-    beside them.
+    """The revision for the ETag of an event's settings. For a date it includes the series' revision, because the
+    publish policy is shown with the settings.
     """
     if series is None:
         return event.revision
@@ -73,9 +73,9 @@ def revision_of(event: Event, series: Series | None) -> int:
 async def lock(
     tx: Transaction, caller: Caller, event: Event, *, expected_revision: int | None
 ) -> tuple[Event, Series | None]:
-    """Lock an event and the caller's series of it before anything is decided.
+    """Lock an event and the caller's series that it belongs to, before anything is decided.
 
-    Raises as ``change_event``, and PreconditionFailed.
+    Raises the errors of ``change_event``, and PreconditionFailed.
     """
     series = await own_series_around(tx, caller, event)
     if series is not None:
@@ -87,7 +87,7 @@ async def lock(
 
 
 async def change_event(tx: Transaction, caller: Caller, slug: EventSlug, record: RecordSettings) -> Event:
-    """Replace the settings of one event. Raises NotFound, Forbidden, Refused."""
+    """Replace the record settings of one event. Raises NotFound, Forbidden, Refused."""
     before = await events.lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     if record == before.record:
         return before
@@ -106,7 +106,7 @@ async def change_series(
     *,
     expected_revision: int | None = None,
 ) -> Series:
-    """Replace the settings of a series, its upcoming and its future dates. Raises NotFound, Forbidden, Refused."""
+    """Replace the record settings of a series and its upcoming and future dates. Raises NotFound, Forbidden, Refused."""
     series = await actions.lock_managed(tx, caller, slug)
     if expected_revision is not None and series.revision != expected_revision:
         raise PreconditionFailed(SeriesReason.CHANGED_SINCE_OPENED)
@@ -126,7 +126,7 @@ async def change_series(
 
 
 async def agree(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
-    """The owner approves publication of others' changes to the series and its dates. Raises NotFound, Forbidden,
+    """As the owner, approve publication of others' changes to the series and its dates. Raises NotFound, Forbidden,
     Refused.
     """
     series = await actions.lock_managed(tx, caller, slug)
@@ -137,7 +137,9 @@ async def agree(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
 
 
 async def of_series(reader: Reader, series: Series) -> tuple[PublicationStatus, bool] | None:
-    """Publication status of the series' own record, and whether it may be published; None where nothing ever was."""
+    """Publication status of the series' own record, and whether it may be published. None if nothing was ever
+    published.
+    """
     publication = (await publication_status.statuses(reader, PublicationKind.SERIES, [series.id]))[series.id]
     if publication.uri is None and publication.state is not PublicationState.RETRACTED:
         return None
@@ -147,7 +149,10 @@ async def of_series(reader: Reader, series: Series) -> tuple[PublicationStatus, 
 
 
 def require_fitting_audience(event: Event, record: RecordSettings) -> None:
-    """Raise Refused where the network would be told of a circle that is not the host's."""
+    """Raise Refused if the settings announce an event for an audience that the host does not decide alone.
+
+    Only private events outside of groups can be announced this way.
+    """
     if record.is_announced and (event.group is not None or event.content.visibility is not Visibility.PRIVATE):
         why = SeriesReason.CANNOT_ANNOUNCE
         raise Refused(why, name="NotInvitedOnly")
@@ -166,7 +171,7 @@ async def published_dates(reader: Reader, series: Series) -> list[Event]:
 
 
 async def recheck(tx: Transaction, caller: Caller, some: list[Event], *, force: bool) -> None:
-    """Enqueue these events' records again. ``force``: also retracted, refused and conflicting ones."""
+    """Enqueue these events' records again. ``force``: including retracted, refused and conflicting ones."""
     for event in some:
         if force:
             agreed = await events.agree_to_record(tx, caller, event.slug)
@@ -174,7 +179,7 @@ async def recheck(tx: Transaction, caller: Caller, some: list[Event], *, force: 
     await publications.recheck(tx, kind=PublicationKind.EVENT, subject_ids=[event.id for event in some])
 
 
-# By author, read from event records, deleted ones included.
+# Read-only series of this author that were read from event records, including deleted ones.
 READ_BY_RULE: Final = """
     select id from event_series
      where user_id = :owner_id and is_read_only = 1 and name = :name and recurrence_rule = :rule
@@ -184,7 +189,7 @@ READ_BY_RULE: Final = """
 
 
 def normal_name(name: str) -> str:
-    """Normalize how a record names a date of the series (its original time); empty if it is invalid."""
+    """Normalize the original time by which a record identifies a date of the series. Empty if it is invalid."""
     try:
         return original_text(original_of(name))
     except ValueError:
@@ -192,7 +197,7 @@ def normal_name(name: str) -> str:
 
 
 async def note_record(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
-    """Store the URI of the series' record, or None: its published dates refer to it."""
+    """Store the URI of the series' record, or None. Published dates refer to it, so their records are enqueued."""
     before = await queries.by_id(tx, series_id)
     if before is None or before.record_uri == uri:
         return
@@ -203,7 +208,7 @@ async def note_record(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
 async def apply_from_network(
     tx: Transaction, *, uri: str, owner_id: UserId, content: Content, timing: Timing
 ) -> Series | None:
-    """Update the read-only series of this record from it; None where the record is of a series made here."""
+    """Create or update the read-only series of this record. None if the record belongs to a series made here."""
     known = await queries.by_record_uri(tx, uri)
     if known is None:
         made = new_series(tx.now, owner_id, content, timing, PublishPolicy.NONE, None)
@@ -231,7 +236,7 @@ async def apply_from_network(
 
 
 async def continue_by_rule(tx: Transaction, *, uri: str, owner_id: UserId, title: str, at: Timing) -> None:
-    """Continue the author's series of that name with the same rule that has this date; for an unknown record."""
+    """If the record is unknown, attach it to the author's series with the same title and rule that has this date."""
     if at.pattern.rule is None or await queries.by_record_uri(tx, uri) is not None:
         return
     rows = await tx.fetch(READ_BY_RULE, owner_id=owner_id, name=title, rule=format_rule(at.pattern.rule))
@@ -243,7 +248,7 @@ async def continue_by_rule(tx: Transaction, *, uri: str, owner_id: UserId, title
 
 
 async def remove_from_network(tx: Transaction, uri: str) -> None:
-    """The record was deleted: its events stay as single events."""
+    """Handle the deletion of a series record: its dates stay as single events."""
     known = await queries.by_record_uri(tx, uri)
     if known is None or not known.is_read_only:
         return
@@ -255,15 +260,16 @@ async def remove_from_network(tx: Transaction, uri: str) -> None:
 
 
 async def place(tx: Transaction, series: Series, event_id: EventId, name: str) -> bool:
-    """Attach the author's event as the date with this name; False where it has a series already, or the name is taken.
+    """Attach the author's event as the date with this name. False if it already belongs to a series or the name is
+    taken.
 
-    Of two records that claim one date the smaller URI wins, whichever arrived first.
+    If two records claim the same date, the smaller URI wins, whichever arrived first.
     """
     event = await lock_for_update(tx, event_id)
     named = normal_name(name)
     if event is None or event.author_id != series.owner_id or not named:
         return False
-    # The author's statement outranks detection.
+    # The author's statement takes precedence over detection.
     if event.place_in_series is not None and not await detection_queries.leave_inferred(tx, event.id):
         return False
     holder = await date_queries.date_of(tx, series.id, named)

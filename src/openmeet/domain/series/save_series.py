@@ -1,8 +1,8 @@
-"""Save a series: every change goes through here, and subscribers are told of it.
+"""Save a series and notify webhooks. All changes go through this module.
 
-A change by somebody else than the owner (``Series.changed_by``) applies here at once, and awaits the owner's approval
-before publication: the series, its upcoming dates, whose records mention it, and dates stored later. A change by the
-owner approves all of that.
+A change by anybody other than the owner (``Series.changed_by``) takes effect here at once, but its publication awaits
+the owner's approval. This includes the series, its upcoming dates, whose records mention it, and dates stored later. A
+change by the owner approves all of these.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from openmeet.domain.webhooks.model import Happening
 
 
 async def insert(tx: Transaction, series: Series, *, submission: tuple[str, bytes] | None = None) -> bool:
-    """Insert a series; False when this submission has created one already."""
+    """Insert a series. False if this submission has already created one."""
     is_new = await queries.insert(tx, series, submission=submission)
     if is_new:
         await _notify_webhooks(tx, series)
@@ -28,7 +28,7 @@ async def insert(tx: Transaction, series: Series, *, submission: tuple[str, byte
 
 
 async def save(tx: Transaction, after: Series, *, publishes: bool = True) -> Series:
-    """Save the next revision of a locked series. ``publishes`` False: its record says so already."""
+    """Save the next revision of a locked series. ``publishes``: False if its record already has the changes."""
     saved = await queries.save(tx, replace(after, needs_author_approval=await _awaits(tx, after)), publishes=publishes)
     await _notify_webhooks(tx, saved)
     if saved.needs_author_approval and saved.changed_by is not None:
@@ -39,7 +39,7 @@ async def save(tx: Transaction, after: Series, *, publishes: bool = True) -> Ser
 
 
 async def agree(tx: Transaction, series: Series) -> Series:
-    """The owner approves publication of others' changes to the locked series and its dates."""
+    """As the owner, approve publication of others' changes to the locked series and its dates."""
     if series.needs_author_approval:
         series = await save(tx, replace(series, changed_by=series.owner_id))
     await series_dates.agree_to_dates(tx, series.id, series.owner_id)
@@ -47,7 +47,7 @@ async def agree(tx: Transaction, series: Series) -> Series:
 
 
 async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) -> None:
-    """Restore a locked series from ``queries.values_of``."""
+    """Restore a locked series from the result of ``queries.values_of``."""
     awaits = await _awaits(tx, series)
     await queries.restore(tx, series, {**values, "needs_author_approval": int(awaits)})
     await _notify_webhooks(tx, series)
@@ -56,7 +56,9 @@ async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
 
 
 async def _awaits(tx: Transaction, series: Series) -> bool:
-    """Whether this revision awaits the owner. Where owners let co-hosts publish, the use of that is noted."""
+    """Whether this revision awaits the owner's approval. If the owner lets co-hosts publish, that consent is used and
+    logged.
+    """
     by = series.changed_by
     if by is None:
         return series.needs_author_approval

@@ -1,4 +1,4 @@
-"""Continuations of split series: the parts before and after, and who may be led there."""
+"""Parts of a series that was split: those before and after it, and who may be redirected to them."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,30 +9,30 @@ from openmeet.domain.series import agenda, queries, visibility
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.users.model import UserId
 
-# Nobody splits one series more often than once a month for years.
+# More splits than anybody makes, even with one a month for years.
 MOST_PARTS: Final = 50
 
 
 async def visible_part(reader: Reader, series: Series, other: Series | None, viewer: UserId | None) -> Series | None:
-    """The part before or after a series, if this person may be led there: pages of public parts do not reveal unlisted
-    ones.
+    """The part before or after a series, if this person may be redirected to it. Pages of public parts do not reveal
+    unlisted ones.
     """
     found = await _led_to(reader, series, [] if other is None else [other], viewer)
     return found[0] if found else None
 
 
 async def visible_continuations(reader: Reader, series: Series, viewer: UserId | None) -> list[Series]:
-    """The series that continues this one, if this person may be led there."""
+    """The series that continue this one, if this person may be redirected to them."""
     return await _led_to(reader, series, await _split_off(reader, series.id), viewer)
 
 
 async def with_continuations(reader: Reader, series: Series, viewer: UserId | None) -> list[Series]:
-    """A series and all its continuations, for a feed: it does not end where the host split the series."""
+    """A series and all its continuations, for a feed, which must not end where the host split the series."""
     return [series, *await _led_to(reader, series, await all_continuations(reader, series.id), viewer)]
 
 
 async def all_continuations(reader: Reader, series_id: SeriesId) -> list[Series]:
-    """All continuations of a series, also across deleted parts; in order, within the limit."""
+    """All continuations of a series in order, at most ``MOST_PARTS``, including those after deleted parts."""
     rows = await reader.fetch(
         """
         with recursive behind (id, steps) as (
@@ -53,14 +53,14 @@ async def _led_to(reader: Reader, series: Series, others: Sequence[Series], view
     seen = await visibility.seen(reader, [one for one in others if one.deleted_at is None], viewer)
     if series.visibility is not Visibility.PUBLIC:
         return seen
-    # One by one: unlisted parts of a public series are few.
+    # Checked one by one, because a public series has few unlisted parts.
     return [
         one for one in seen if one.visibility is not Visibility.UNLISTED or await agenda.may_host(reader, one, viewer)
     ]
 
 
 async def _split_off(reader: Reader, series_id: SeriesId) -> list[Series]:
-    """The continuations of this series, in order, within the limit."""
+    """The direct continuations of this series in order, at most ``MOST_PARTS``."""
     rows = await reader.fetch(
         f"select {queries.COLUMNS} from event_series where split_from = :id and deleted_at is null"
         " order by starts_local, id limit :most",

@@ -1,6 +1,6 @@
-"""Standing RSVPs: one reply for every upcoming date of a series, future ones included.
+"""Standing RSVPs: one reply for all upcoming dates of a series, including future ones.
 
-Dates with limited places are answered one by one, like any other.
+Each date with limited places is answered like any other, and can be skipped.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _GOING = (*SEATED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
 
 @dataclass(frozen=True, slots=True)
 class DateResult:
-    """Result for one date: a status, or why the reply was refused (its name and a sentence)."""
+    """Result for one date: a status, or why the reply was refused (an error name and a reason)."""
 
     event: Event
     status: AttendanceStatus | None
@@ -46,12 +46,11 @@ async def answer_all(
     skips_limited: bool = False,
     through: ChangeChannel = ChangeChannel.PAGE,
 ) -> list[DateResult]:
-    """Apply the caller's reply to every stored upcoming date, in order.
+    """Apply the caller's reply to all stored upcoming dates, in order.
 
-    Raises NotFound, and Refused (``NotWelcome``) for "going".
-
-    "Going" covers future dates, too, until the person ends that (``stop``); any other reply ends it. ``skips_limited``:
-    leave dates with limited places to be answered one by one.
+    "Going" also covers future dates, until the person ends that (``stop``); any other reply ends it. ``skips_limited``:
+    leave out dates with limited places, so that the person can answer these one by one. Raises NotFound, and Refused
+    (``NotWelcome``) for "going".
     """
     series = await _lock(tx, caller, slug)
     if reply is RsvpReply.GOING:
@@ -67,12 +66,12 @@ async def answer_all(
         if event.id in limited:
             continue
         try:
-            # The host is notified once, not for each date.
+            # Notify the host only once, not for each date.
             mine = await attendance.answer(
                 tx, caller, event.slug, reply, through=through, notifies_hosts=not outcomes, is_single=False
             )
         except NotFound:
-            continue  # a date that the person may not see
+            continue  # the person may not see this date
         except Refused as refused:
             outcomes.append(DateResult(event, None, refused.name or "Refused", refused.why))
         except InvalidForm:
@@ -84,7 +83,9 @@ async def answer_all(
 
 
 async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: bool) -> int:
-    """End the caller's standing RSVP. ``withdraws``: existing RSVPs as well; returns how many. Raises NotFound."""
+    """End the caller's standing RSVP. ``withdraws``: also withdraw existing RSVPs. Returns the number withdrawn. Raises
+    NotFound.
+    """
     series = await _lock_to_stop(tx, caller, slug)
     await follower_queries.end_standing_rsvp(tx, series.id, caller.user_id)
     if not withdraws:
@@ -93,7 +94,7 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
     mine = await of_user(tx, caller.user_id, [event.id for event in coming])
     going = [event for event in coming if event.id in mine and mine[event.id].status in _GOING]
     for event in going:
-        # The host is notified once, and so is the person's calendar.
+        # The host is notified only once, and the person gets a single e-mail.
         notifies = event is going[0]
         await attendance.answer(tx, caller, event.slug, RsvpReply.DECLINED, notifies_hosts=notifies, is_single=False)
     await emails.enqueue(tx, series, caller, coming, mine)
@@ -101,13 +102,17 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
 
 
 async def _lock(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
-    """Several events are locked below: the series' lock excludes concurrent changes of the same dates."""
+    """Lock the series. Callers lock several of its events, and this lock keeps concurrent transactions from changing
+    the same dates.
+    """
     await agenda.visible(tx, slug, caller.user_id)
     return await agenda.require_visible(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
 
 
 async def _lock_to_stop(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
-    """``_lock``, also for somebody who no longer sees the series but has RSVPs to its dates: they may always end those."""
+    """Like ``_lock``, but also for people who can no longer see the series and have a standing RSVP, which they may
+    always end.
+    """
     known = await queries.by_slug(tx, slug)
     if known is None or await follower_queries.standing_rsvp_of(tx, known.id, caller.user_id) is None:
         return await _lock(tx, caller, slug)
@@ -119,13 +124,15 @@ async def _coming(tx: Transaction, series: Series) -> list[Event]:
     return [event for event in held if not event.is_gone and not event.is_over(tx.now)]
 
 
-# RSVPs given when dates are stored, and per transaction of a handler: each takes half a dozen statements.
+# Maximum RSVPs made when dates are stored, and per transaction of a handler. Each takes half a dozen statements.
 AT_ONCE = 40
 PIECE = 25
 
 
 async def answer_new_dates(tx: Transaction, series: Series, made: Sequence[Event]) -> None:
-    """Answer newly stored dates for everybody with a standing RSVP; people no longer allowed are skipped."""
+    """Answer newly stored dates for everybody with a standing RSVP. People who are no longer allowed to attend are
+    skipped.
+    """
     if not made:
         return
     everybody = await follower_queries.standing_rsvps(tx, series.id, limit=AT_ONCE + 1)
@@ -137,7 +144,7 @@ async def answer_new_dates(tx: Transaction, series: Series, made: Sequence[Event
 
 
 def standing_rsvps_handler(db: Database) -> JobHandler:
-    """Handler of ``JobKind.STANDING_ANSWERS``; the subject is the date."""
+    """Return the handler of ``JobKind.STANDING_ANSWERS``. The job's subject is the date."""
 
     async def handle(job: Job) -> None:
         event_id, last = EventId(job.subject), None
@@ -148,11 +155,11 @@ def standing_rsvps_handler(db: Database) -> JobHandler:
 
 
 async def _answer_next(tx: Transaction, event_id: EventId, last: StandingRsvp | None) -> list[StandingRsvp]:
-    """Apply the next standing RSVPs after this person to a date; returns who they were."""
+    """Apply the standing RSVPs after ``last`` to a date, a batch at a time. Returns the batch."""
     known = await by_id(tx, event_id)
     if known is None or known.place_in_series is None or known.is_gone:
         return []
-    # Ending a standing RSVP takes this lock, too.
+    # Ending a standing RSVP also takes this lock.
     series = await queries.lock(tx, SeriesId(known.place_in_series.series_id))
     if series is None:
         return []
@@ -171,7 +178,7 @@ async def _answer_for(tx: Transaction, event: Event, people: Sequence[StandingRs
                 tx, Caller(one.user_id, ""), event.slug, RsvpReply.GOING, notifies_hosts=False, is_single=False
             )
         except (NotFound, Forbidden, Refused, InvalidForm):
-            continue  # left the group, or the date refuses or asks first: they decide on its page
+            continue  # they left the group, or the date refuses them or has questions: they can answer on its page
 
 
 _GOING_NO_MORE = """
@@ -183,7 +190,7 @@ _GOING_NO_MORE = """
 
 
 def left_group_handler(db: Database) -> JobHandler:
-    """Handler of ``JobKind.LEFT_GROUP``; the subject is a person. Idempotent."""
+    """Return the handler of ``JobKind.LEFT_GROUP``. The job's subject is a person. Idempotent."""
 
     async def handle(job: Job) -> None:
         await end_answers(db, UserId(job.subject))
@@ -192,18 +199,19 @@ def left_group_handler(db: Database) -> JobHandler:
 
 
 async def end_answers(db: Database, user_id: UserId) -> int:
-    """End a former member's RSVPs; returns how many. One transaction for each series and event: others may wait for
-    their locks.
+    """End a former member's RSVPs and return their number.
+
+    Uses one transaction per series and event, because others may be waiting for their locks.
     """
     async with db.transaction() as tx:
-        # First: hosts of an event see it, and would keep their RSVP.
+        # First end co-hosting: hosts can always see the event and would keep their RSVP.
         await co_host_queries.end_where_banned(tx, user_id)
     async with db.reader() as reader:
         series_ids = await _going(reader, user_id)
     for series_id in series_ids:
         async with db.transaction() as tx:
             await _end_standing_rsvp(tx, series_id, user_id)
-    # After the standing RSVPs: a date stored later is no longer answered by them.
+    # After the standing RSVPs have ended, so that they do not answer dates stored later.
     async with db.reader() as reader:
         event_ids = await reevaluation.rsvps_in_left_groups(reader, user_id)
     ended = 0

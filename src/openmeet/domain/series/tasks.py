@@ -1,4 +1,4 @@
-"""Scheduled tasks: move the windows of series, and mark past dates as completed."""
+"""Scheduled tasks: move the windows of series forward, and mark past dates as completed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,15 +11,16 @@ from openmeet.domain.series.model import WINDOW, SeriesId
 from openmeet.feature_flags.flags import Flag, switches
 from openmeet.outbox import publications
 
-# Series per run, each in a transaction of its own, and how many of those run concurrently.
+# Series per run, each in its own transaction, and the number processed concurrently.
 ROUND = 500
 AT_A_TIME = 8
 
 
 async def roll_windows(db: Database, now: Instant) -> tuple[int, int]:
-    """Run by the scheduler: returns how many series were looked at, and how many dates were stored.
+    """Store dates that have come into the windows of series. Returns the number of series looked at and of dates
+    stored.
 
-    A series is looked at again when a day of its window has passed, not at every run.
+    A series is looked at again after a day of its window has passed, not in every run.
     """
     due = Instant(now + WINDOW - WINDOW // 61)
     looked_at = stored = 0
@@ -33,8 +34,8 @@ async def roll_windows(db: Database, now: Instant) -> tuple[int, int]:
 
 
 async def complete_dates(db: Database) -> int:
-    """Mark past dates as completed; where the policy publishes the next date, that is another one now. Returns how
-    many.
+    """Mark past dates as completed, and publish the next date if that is the series' policy. Returns the number of
+    dates.
     """
     completed = 0
     while True:
@@ -46,13 +47,15 @@ async def complete_dates(db: Database) -> int:
 
 
 async def forget_undos(db: Database) -> int:
-    """Drop expired undo snapshots."""
+    """Delete expired undo snapshots."""
     async with db.transaction() as tx:
         return await undo.forget_expired(tx)
 
 
 async def _each(waiting: Sequence[SeriesId], work: Callable[[SeriesId], Awaitable[int]]) -> list[int]:
-    """A few at a time, so that they share commits. A failure does not stop the others; it is raised at the end."""
+    """Process a few series at a time, so that they share commits. A failure does not stop the others and is raised at
+    the end.
+    """
     done: list[int] = []
     failures: list[Exception] = []
     queue = iter(waiting)
@@ -90,7 +93,7 @@ async def _complete(db: Database, series_id: SeriesId) -> int:
         completed = await date_queries.complete_dates(tx, series_id)
         await series_dates.enqueue_by_policy(tx, series_id)
         if Flag.NATIVE_RECURRENCE in await switches(tx):
-            # The record of a past date describes one date; the record of the next date carries the rule now.
+            # The record of a past date then describes only that date, and the record of the next date carries the rule.
             await publications.recheck(tx, kind=publications.PublicationKind.EVENT, subject_ids=completed)
         return len(completed)
 

@@ -1,8 +1,8 @@
-"""Undo of the last action on a series, for ten minutes.
+"""Undo of the last action on a series, possible for ten minutes.
 
-A snapshot stores the changed rows as they were, with a digest of what they said afterwards. An action is undone whole
-or not at all: where anything was changed since, or somebody answered a date that would go, it is refused with the
-reason.
+A snapshot stores the rows before the action, and a digest of their content after it. An action is undone completely or
+not at all. If anything was changed since, or somebody answered a date that the undo would remove, it is refused with
+the reason.
 """
 
 import hashlib
@@ -40,14 +40,14 @@ from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of
 
-# RSVPs to this very date: a standing RSVP loses nothing with one date.
+# RSVPs to this very date. Standing RSVPs do not count, because they do not depend on a single date.
 _ANSWERS = """(select count(*) from attendances a where a.event_id = events.id
     and a.status in ('attending', 'interested', 'pending', 'waitlisted', 'attended')
     and not exists (select 1 from event_series_standing_rsvps g where g.series_id = events.series_id and g.user_id = a.user_id))"""
 
 
 class OccurrenceRow(msgspec.Struct, frozen=True):
-    """A stored date with the columns that its model does not have."""
+    """A stored date with columns that are not part of ``Event``."""
 
     event: Event
     status_before: EventStatus
@@ -56,16 +56,16 @@ class OccurrenceRow(msgspec.Struct, frozen=True):
 
 
 class KeptDate(msgspec.Struct, frozen=True):
-    """A date changed by an action: as it was, and a digest of what it said afterwards."""
+    """A date changed by an action: its state before, and a digest of its content afterwards."""
 
     known: OccurrenceRow
     digest: str
 
 
 class UndoSnapshot(msgspec.Struct, frozen=True):
-    """Snapshot of an action: the series' row as it was, the resulting revisions, the dates. Kept for minutes only.
+    """Snapshot of an action: the series' row before it, the revisions after it, and the dates. Kept only for minutes.
 
-    ``fan_out_id``: the remaining fan-out. ``had``: dates that were stored at the action's own instant, before it.
+    ``fan_out_id``: the remaining fan-out. ``had``: dates stored at the same instant as the action, but before it.
     """
 
     series: dict[str, Any]
@@ -92,7 +92,7 @@ class UndoableAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """An undoable action. ``series_id`` is its subject, ``made`` the series it created."""
+    """An action that can be undone. ``series_id`` is the series it changed, and ``made`` is the series it created."""
 
     id: str
     series_id: SeriesId
@@ -107,7 +107,7 @@ class Undo:
 async def known_dates(
     reader: Reader, series_ids: Sequence[SeriesId], *, also: Sequence[EventId] = ()
 ) -> dict[EventId, OccurrenceRow]:
-    """Every stored date of these series, and these events, by id."""
+    """All stored dates of these series, and the events in ``also``, by id."""
     rows = await reader.fetch(
         f"select {EVENT_COLUMNS}, status_before, is_cancelled_with_series, {_ANSWERS} as answers from events"
         " where series_id in :series_ids or id in :also order by id",
@@ -152,7 +152,7 @@ async def insert(
 
 
 async def newest(reader: Reader, series_id: SeriesId) -> Undo | None:
-    """The last action on a series, or the one that made it, that was not undone."""
+    """The latest action, not undone yet, that changed or created this series."""
     row = await reader.fetch_one(
         "select id, series_id, made, act, is_silent, kept, created_at, expires_at from event_series_undos"
         " where (series_id = :series_id or made = :series_id) and undone_at is null"
@@ -182,7 +182,7 @@ async def forget_expired(tx: Transaction) -> int:
     return await tx.execute("delete from event_series_undos where expires_at <= :now", now=tx.now)
 
 
-# Long enough to see the result on the page; short enough that few people have made plans by it.
+# Long enough to see the result on the page, and short enough that few people have made plans based on it.
 UNDONE_FOR = 10 * MINUTE
 
 
@@ -195,7 +195,7 @@ class LockedSeries:
 
 
 async def take_snapshot(tx: Transaction, series: Series, *, also: Sequence[EventId] = ()) -> LockedSeries:
-    """Before an action: take the snapshot. ``also``: events that the action makes dates of the series."""
+    """Take the snapshot before an action. ``also``: events that the action turns into dates of the series."""
     return LockedSeries(series, await known_dates(tx, [series.id], also=also))
 
 
@@ -208,8 +208,9 @@ async def store_snapshot(
     is_silent: bool = False,
     fan_out_id: FanOutId | None = None,
 ) -> None:
-    """After an action: store what is needed to undo it. ``made``: the series it created; ``fan_out_id``: the remaining
-    fan-out.
+    """Store what is needed to undo an action, after the action.
+
+    ``made``: the series that the action created. ``fan_out_id``: the remaining fan-out.
     """
     ids = [before.series.id] if made is None else [before.series.id, made]
     after = await known_dates(tx, ids, also=list(before.dates))
@@ -227,7 +228,9 @@ async def store_snapshot(
 
 
 async def open_undo(reader: Reader, series: Series) -> Undo | None:
-    """The undoable action of a series: its newest, if recent enough and nothing was changed since."""
+    """The action of a series that can be undone: the newest one, if it is recent enough and the series was not changed
+    since.
+    """
     found = await newest(reader, series.id)
     if found is None or found.expires_at <= reader.now or found.kept.revisions.get(series.id) != series.revision:
         return None
@@ -235,9 +238,9 @@ async def open_undo(reader: Reader, series: Series) -> Undo | None:
 
 
 async def undo(tx: Transaction, series: Series) -> Series:
-    """Undo the newest action of a locked series that the caller may change; the same people are notified.
+    """Undo the newest action of a locked series that the caller may change. The same people are notified.
 
-    ``series`` is the subject of the action, not the series it created. Raises Refused: ``NothingToUndo``,
+    ``series`` is the series that the action changed, not the one that it created. Raises Refused: ``NothingToUndo``,
     ``ChangedSince``, ``AnsweredSince``.
     """
     found = await newest(tx, series.id)
@@ -259,7 +262,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
         for event_id, one in now.items()
         if event_id not in known and one.event.created_at >= found.created_at and not one.event.is_gone
     ]
-    # A series that is paused or cancelled again makes no dates.
+    # A series that becomes paused or cancelled again makes no dates.
     makes_dates = found.kept.series["status"] == SeriesStatus.ACTIVE.value
     pattern = queries.pattern_of(found.kept.series) if makes_dates else None
     staying = _staying(pattern, newer, taken={_name(one.known.event) for one in old.values() if _is_date(one)})
@@ -272,7 +275,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
         await invitation_queries.copy(tx, made.id, series.id)
         await save_series.save(tx, replace(made, deleted_at=tx.now, changed_by=series.changed_by))
     await _remove_added(tx, [one.event for one in newer if one.event not in staying])
-    # An event that was made a date is single again, with its RSVPs.
+    # An event that the action turned into a date becomes a single event again and keeps its RSVPs.
     await date_queries.detach(tx, [event_id for event_id, one in old.items() if not _is_date(one)])
     await date_queries.set_positions(
         tx,
@@ -285,7 +288,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
     await revise_dates(tx, [_as_usual(restored, event) for event in staying], by=series.changed_by)
     if series.needs_author_approval and not restored.needs_author_approval:
         await agree_to_dates(tx, restored.id, restored.owner_id)
-    # After a split, people were notified of the rule of the part that goes.
+    # After a split, people were notified of the rule of the later part, which is now deleted.
     last_pattern = (made or series).timing.pattern
     dates = [(before, after) for before, after in pairs if after.place_in_series is not None]
     news = notify.with_rule(_news(restored, dates, is_silent=found.is_silent), last_pattern, restored.timing.pattern)
@@ -300,7 +303,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
 
 
 def digest_of(known: OccurrenceRow) -> str:
-    """Digest of a date's fields that a host decides."""
+    """Digest of the fields of a date that its host decides."""
     event = known.event
     snapshot = (
         None if event.starts_at is None else details_in(event),
@@ -313,9 +316,11 @@ def digest_of(known: OccurrenceRow) -> str:
 
 
 def _staying(pattern: Pattern | None, newer: Sequence[OccurrenceRow], *, taken: Collection[str]) -> list[Event]:
-    """Dates stored by the action or since that the restored series makes (None: none) stay; the others go.
+    """Of the dates stored by the action or since, return those that the restored series makes too. The others will be
+    removed.
 
-    Raises Refused where somebody answered one that would go.
+    ``pattern`` is that of the restored series, or None if it makes no dates. Raises Refused if somebody answered a date
+    that would be removed.
     """
     staying = []
     for one in newer:
@@ -328,7 +333,7 @@ def _staying(pattern: Pattern | None, newer: Sequence[OccurrenceRow], *, taken: 
 
 
 async def _stop_fan_out(tx: Transaction, act: Undo) -> FanOutProgress | None:
-    """Stop the fan-out of an undone action; returns who was notified by then, None where everybody was."""
+    """Stop the fan-out of an undone action. Returns how far it got, or None if everybody was notified."""
     until = None if act.kept.fan_out_id is None else await fan_out.stop(tx, act.kept.fan_out_id)
     return None if until is None else FanOutProgress(UserId(until), act.created_at)
 
@@ -342,7 +347,7 @@ async def _remove_added(tx: Transaction, dates: Sequence[Event]) -> None:
 async def _restore(
     tx: Transaction, wanted: Sequence[tuple[Event, OccurrenceRow]], *, by: UserId | None
 ) -> list[tuple[Event, Event]]:
-    """Restore the dates; returns (before, after) pairs."""
+    """Restore the dates. Returns (before, after) pairs."""
     after = await restore_dates(tx, [(now, known.event, known.status_before) for now, known in wanted], by=by)
     await date_queries.mark_cancelled_with_series(
         tx, [known.event.id for _, known in wanted if known.is_cancelled_with_series and known.event.is_cancelled]
@@ -373,7 +378,7 @@ def _kind(before: Event, after: Event) -> NotificationKind[DatesChanged]:
 
 
 def _as_usual(series: Series, event: Event) -> tuple[Event, Details, tuple[str, ...]]:
-    """A date that follows the series again, apart from its own overrides."""
+    """The event, details and overridden fields of a date that follows the series again, except in its own overrides."""
     place = event.place_in_series
     assert place is not None  # noqa: S101  # a date of a series
     usual = details_of(series.content, series.timing, original_of(place.original_date))
@@ -383,7 +388,7 @@ def _as_usual(series: Series, event: Event) -> tuple[Event, Details, tuple[str, 
 
 
 def _is_date(one: KeptDate) -> bool:
-    """Whether it was a date before the action, too."""
+    """Whether the event was a date of a series before the action."""
     return one.known.event.place_in_series is not None
 
 

@@ -1,4 +1,6 @@
-"""Visibility of series: THE place that looks up how a person relates to one (invariant 3), for one or many at once."""
+"""Visibility of series: the only module that looks up how a person relates to a series (invariant 3), for one or many
+at once.
+"""
 
 from collections.abc import Collection, Sequence
 
@@ -16,12 +18,16 @@ from openmeet.domain.users.model import UserId
 
 
 async def may_see(reader: Reader, series: Series, viewer: UserId | None) -> bool:
-    """Whether the series exists for this person: private ones for hosts, group members, people invited to a date."""
+    """Whether this person may know that the series exists. Private series exist only for hosts, group members and
+    people invited to a date.
+    """
     return bool(await seen(reader, [series], viewer))
 
 
 async def seen(reader: Reader, several: Sequence[Series], viewer: UserId | None) -> list[Series]:
-    """Those of several series that exist for this person, in their order; as many statements for a hundred as for one."""
+    """Those of these series that this person can see, in the same order. Takes as many statements for a hundred as for
+    one.
+    """
     decided = {one.id: _is_seen_by_all(one, viewer) for one in several}
     asked = [one for one in several if decided[one.id] is None]
     let_in = await _let_in(reader, asked, viewer) if viewer is not None else set()
@@ -29,7 +35,7 @@ async def seen(reader: Reader, several: Sequence[Series], viewer: UserId | None)
 
 
 async def is_unwelcome(reader: Reader, series: Series, person: UserId) -> bool:
-    """Whether its host or a moderator blocks this person, or its group has banned them."""
+    """Whether the series' host or a moderator has blocked this person, or its group has banned them."""
     row = await reader.fetch_one(
         "select 1 as found from event_series s"
         f" where s.id = :series and {is_unwelcome_at('s.user_id', 's.group_id', ':person')}",
@@ -40,13 +46,15 @@ async def is_unwelcome(reader: Reader, series: Series, person: UserId) -> bool:
 
 
 async def raise_if_unwelcome(reader: Reader, series: Series, person: UserId, *, refusal: Reason) -> None:
-    """Raises Refused (``NotWelcome``) for whom ``is_unwelcome``; the text does not say why."""
+    """Raise Refused (``NotWelcome``) if the person is unwelcome (``is_unwelcome``). The message does not say why."""
     if await is_unwelcome(reader, series, person):
         raise Refused(refusal, name="NotWelcome")
 
 
 def _is_seen_by_all(series: Series, viewer: UserId | None) -> bool | None:
-    """Decide without looking at who the viewer is, apart from the host; None where it depends on that."""
+    """Whether the viewer can see the series, if that can be decided without look-ups. None if it depends on who they
+    are.
+    """
     if viewer == series.owner_id:
         return True
     if series.is_hidden:
@@ -55,7 +63,7 @@ def _is_seen_by_all(series: Series, viewer: UserId | None) -> bool | None:
 
 
 async def _let_in(reader: Reader, private: Sequence[Series], viewer: UserId) -> set[SeriesId]:
-    """Those of these private series that somebody else than their host sees."""
+    """Those of these private series that the viewer, who is not their host, can see."""
     if not private:
         return set()
     roles = await roles_in(reader, [one.group.id for one in private if one.group is not None], viewer)
@@ -78,7 +86,7 @@ async def _let_in(reader: Reader, private: Sequence[Series], viewer: UserId) -> 
 
 
 async def invited_among(reader: Reader, series_ids: Collection[SeriesId], user_id: UserId) -> set[SeriesId]:
-    """The series among these that the person answered, or was invited to, on at least one date."""
+    """Those of these series of which the person answered, or was invited to, at least one date."""
     rows = await reader.fetch(
         "select distinct e.series_id from attendances a join events e on e.id = a.event_id"
         " where e.series_id in :ids and a.user_id = :user_id and a.status <> 'rejected' order by e.series_id",
