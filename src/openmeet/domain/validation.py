@@ -9,7 +9,7 @@ C = TypeVar("C", bound=StrEnum)
 
 
 class GeneralReason(Reason):
-    """Reasons that several packages give."""
+    """Reasons that several packages use."""
 
     CHOOSE_ONE = "general.choose_one"
     LIMIT_OUT_OF_RANGE = "general.limit_out_of_range"
@@ -18,7 +18,7 @@ class GeneralReason(Reason):
 
 
 def choice(kind: type[C], text: str, field: str, problems: dict[str, Why]) -> C | None:
-    """The member that the text names; None, with a message in ``problems`` at the field, for anything else."""
+    """Parse an enum member. For an unknown value, return None and add a message for the field to ``problems``."""
     try:
         return kind(text)
     except ValueError:

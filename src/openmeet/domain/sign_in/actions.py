@@ -38,9 +38,9 @@ from openmeet.outbox.emails import enqueue_email
 
 @dataclass(frozen=True, slots=True)
 class CodeResult:
-    """The result of a code. ``session`` is None if it was wrong: the try counts anyway.
+    """The result of entering a code. ``session`` is None if the code was wrong; the try counts anyway.
 
-    ``is_used_up``: there were too many wrong codes for this address today.
+    ``is_used_up``: too many wrong codes were entered for this address today.
     """
 
     session: OpenedSession | None
@@ -55,8 +55,8 @@ async def ask_for_code(
 ) -> Challenge:
     """Enqueue a code for an address that passed ``model.check_email``. Known and unknown addresses are treated alike.
 
-    ``browser``: the secret of the requesting browser, which may open the link; empty for programs. After several e-mails
-    with unused codes the next one waits (``model.pause_after``), and the last code works until then.
+    ``browser``: the secret of the requesting browser, which may open the link; empty for programs. After several
+    e-mails with unused codes, no e-mail is sent for a while (``model.pause_after``). Until then, the last code works.
     """
     is_mailed, life = await _next_email(tx, email)
     challenge = Challenge(
@@ -79,8 +79,8 @@ async def ask_for_code(
 
 
 async def _next_email(tx: Transaction, email: str) -> tuple[bool, int]:
-    """Whether a request sends an e-mail now, and how many microseconds its code lives."""
-    # Requests at the same moment would all find that none was sent: one of them sends.
+    """Whether a request sends an e-mail now, and how long its code is valid, in microseconds."""
+    # Concurrent requests would all find that no e-mail was sent. Only one of them sends it.
     if not await take_turn(tx, f"sign-in code {email}"):
         return False, CODE_LIFE
     unused = await queries.unused_mailed(tx, email, Instant(tx.now - MAILED_WITHIN))
@@ -99,9 +99,9 @@ async def answer_code(
     *,
     time_zone: str | None = None,
 ) -> CodeResult:
-    """Open a session if the code is right; a new user is created now, in this time zone.
+    """Open a session if the code is right. A new user is created at this point, with this time zone.
 
-    A wrong code is a result, not an exception, so that the transaction which counts the try is committed.
+    A wrong code is a result, not an exception, so that the transaction that counts the try is committed.
     """
     challenge, wrong = await _take_code(tx, key, challenge_id, typed)
     if challenge is None:
@@ -112,10 +112,10 @@ async def answer_code(
 async def follow_link(
     tx: Transaction, key: SigningKey, token: str, browser: str, *, time_zone: str | None = None
 ) -> CodeResult:
-    """Open a session by the link of an e-mail, in a browser that requested a code for this address. Not limited by
-    tries.
+    """Open a session with the link of an e-mail, in a browser that requested a code for this address. Tries are not
+    limited.
 
-    ``session`` of the result is None for another browser, and for a used or expired link.
+    ``session`` of the result is None in another browser, and for a used or expired link.
     """
     found = await link_and_asker(tx, key, token, browser)
     if found is None:
@@ -129,7 +129,7 @@ async def follow_link(
 async def link_and_asker(
     reader: Reader, key: SigningKey, token: str, browser: str
 ) -> tuple[Challenge, Challenge] | None:
-    """The e-mail of a valid link, and this browser's request; None if either is missing."""
+    """The challenge that a valid link was sent for, and this browser's own request. None if either is missing."""
     mailed = await find_link(reader, key, token)
     if mailed is None or not browser:
         return None
@@ -138,7 +138,7 @@ async def link_and_asker(
 
 
 async def find_link(reader: Reader, key: SigningKey, token: str) -> Challenge | None:
-    """The e-mail of a valid link, in any browser."""
+    """The challenge that a valid link was sent for, whatever the browser."""
     challenge_id = model.challenge_of_link(key, token)
     mailed = None if challenge_id is None else await queries.challenge(reader, challenge_id)
     if mailed is None or mailed.used_at is not None or mailed.expires_at <= reader.now:
@@ -154,7 +154,7 @@ async def _let_in(
         user_id = await users.create_person(
             tx, display_name=challenge.display_name, email=challenge.email, time_zone=time_zone
         )
-        # Anyone who signs up accepts e-mail at this address again.
+        # By signing up, people accept e-mail at this address again.
         await email_suppressions.opt_in(tx, key, challenge.email)
     else:
         user_id = user.id
@@ -166,8 +166,8 @@ async def _let_in(
 async def prove_address(
     tx: Transaction, key: SigningKey, challenge_id: ChallengeId, typed: str
 ) -> tuple[str, CodeResult]:
-    """The address that a code proves; uses up the code without opening a session. Empty if it was wrong, which is
-    counted.
+    """Return the address that a code proves, and use up the code without opening a session. Empty for a wrong code,
+    which is counted.
     """
     challenge, wrong = await _take_code(tx, key, challenge_id, typed)
     return ("", wrong) if challenge is None else (challenge.email, CodeResult(None))
@@ -176,15 +176,15 @@ async def prove_address(
 async def _take_code(
     tx: Transaction, key: SigningKey, challenge_id: ChallengeId, typed: str
 ) -> tuple[Challenge | None, CodeResult]:
-    """The challenge of a code, used up; None with the result of a wrong code, which is counted.
+    """Use up a code and return its challenge. If the code is wrong, which is counted, return None and the result.
 
-    The code of any e-mail to the same address is right, because not every request sends a new one.
+    A code from any e-mail to the same address is accepted, because not every request sends a new one.
     """
     challenge = await queries.challenge(tx, challenge_id)
     tried = await queries.take_try(tx, challenge_id)
     if challenge is None or tried is None:
         return None, CodeResult(None)
-    # With a key: the counts of a stolen database do not tell who tried to sign in.
+    # Keyed, so that the counts in a stolen database do not reveal who tried to sign in.
     address = key.digest(b"code guesses\x00" + challenge.email.encode()).hex()
     wrong = CodeResult(None, tries_left=tried.attempts_left, next_path=challenge.next_path)
     if not await queries.take_guess(tx, address, Instant(tx.now + DAY), CODE_TRIES_A_DAY):
@@ -198,8 +198,8 @@ async def _take_code(
 
 
 async def _use_both(tx: Transaction, mailed: Challenge, asked: Challenge) -> bool:
-    """Use up an e-mail's challenge and the browser's request, which may be the same; False if a concurrent request was
-    faster.
+    """Use up the challenge of an e-mail and the browser's request, which may be the same. False if a concurrent request
+    was faster.
     """
     if not await queries.use_challenge(tx, mailed.id):
         return False
@@ -209,10 +209,10 @@ async def _use_both(tx: Transaction, mailed: Challenge, asked: Challenge) -> boo
 async def open_session(
     tx: Transaction, user_id: UserId, kind: SessionTransport, *, strength: SessionStrength = SessionStrength.FULL
 ) -> OpenedSession:
-    """Open a session for a user who was authenticated; a requested deletion of their account is off.
+    """Open a session for an authenticated user. If they had requested the deletion of their account, it is cancelled.
 
-    ``strength``: what the session proves where the person themselves has to decide. Raises Refused (``BeingDeleted``) if the
-    deletion has begun.
+    ``strength``: what the session proves for decisions that the person must make themselves. Raises Refused
+    (``BeingDeleted``) if the deletion has begun.
     """
     keeps_account = await erasure_requests.cancel(tx, user_id)
     token = secrets.token_urlsafe(32)
@@ -223,18 +223,18 @@ async def open_session(
 
 
 async def close_sessions_of(tx: Transaction, user_id: UserId) -> int:
-    """Close all sessions of this user, in browsers and programs; returns how many."""
+    """Close all sessions of this user, in browsers and programs. Returns their number."""
     return await queries.drop_sessions_of(tx, user_id)
 
 
 async def close_session(tx: Transaction, token: str) -> None:
-    """The token stops working at once."""
+    """Close a session. Its token stops working at once."""
     await queries.drop_session(tx, model.hash_token(token))
 
 
 async def close_named(tx: Transaction, user_id: UserId, name: str) -> bytes | None:
-    """Close the session that the list of this person's sessions calls so; returns the hash of its token. None: there is
-    none any more.
+    """Close the session with this name in the person's list of sessions. Returns the hash of its token, or None if it
+    is no longer open.
     """
     found = next((one for one in await queries.open_of(tx, user_id) if one.name == name), None)
     if found is None:
@@ -244,7 +244,7 @@ async def close_named(tx: Transaction, user_id: UserId, name: str) -> bytes | No
 
 
 def wrong_code(answered: CodeResult, *, has_link: bool = False) -> InvalidForm:
-    """The error for a wrong code; ``has_link``: the e-mail has a link for this browser."""
+    """The error for a wrong code. ``has_link``: the e-mail has a link for this browser."""
     if answered.is_used_up:
         return InvalidForm({"code": SignInReason.CODES_USED_UP_OPEN_LINK if has_link else SignInReason.CODES_USED_UP})
     left = answered.tries_left
@@ -252,6 +252,6 @@ def wrong_code(answered: CodeResult, *, has_link: bool = False) -> InvalidForm:
 
 
 async def forget_expired(db: Database) -> int:
-    """Drop expired sessions and challenges."""
+    """Delete expired sessions and challenges."""
     async with db.transaction() as tx:
         return await queries.drop_expired(tx, Instant(tx.now - HOUR))

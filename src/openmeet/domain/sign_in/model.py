@@ -18,40 +18,45 @@ from openmeet.i18n.catalogue import SOURCE
 
 ChallengeId = NewType("ChallengeId", str)
 
-# No look-alikes (0 and O, 1, I and L), no letters read as digits (B, S, Z), and no U, which is read as V.
+# No characters that look alike (0 and O, 1, I and L), no letters mistaken for digits (B, S, Z), and no U, which is
+# mistaken for V.
 CODE_ALPHABET = "23456789ACDEFGHJKMNPQRTVWXY"
 CODE_LENGTH = 8
 CODE_LIFE = 30 * MINUTE
 # Wrong tries per request.
 CODE_TRIES = 5
-# Per e-mail address and day, from all clients and requests: 20 among 280,000,000,000 codes.
+# Wrong tries per e-mail address and day, from all clients and requests: 20 among 280,000,000,000 codes.
 CODE_TRIES_A_DAY = 20
-# So many e-mails with unused codes go to an address at once; then each next one only after a pause, which doubles. Until then
-# the last code works, so that nobody who fills a mailbox locks its owner out. At most 17 a day.
+# Maximum e-mails with unused codes to one address without a pause. After that, each e-mail waits for a pause, which
+# doubles every time. Until then the last code works, so that filling somebody's mailbox does not lock them out. At most
+# 17 e-mails a day.
 MAX_MAILED = 4
 MAX_PAUSE = 2 * HOUR
-# How long e-mails with unused codes are counted.
+# How long e-mails with unused codes count.
 MAILED_WITHIN = DAY
 
 SESSION_LIFE = 60 * DAY
-# Shorter: API tokens end up in scripts and shell histories.
+# Shorter, because API tokens end up in scripts and shell histories.
 API_SESSION_LIFE = 30 * DAY
 
 CODE_MAIL = "sign_in_code"
 
 
 class SessionTransport(StrEnum):
-    """How a session's token is sent: in a cookie or in the Authorization header. One is never accepted as the other."""
+    """How a session's token is sent: in a cookie or in the Authorization header. A token for one is never accepted for
+    the other.
+    """
 
     BROWSER = "browser"
     API = "api"
 
 
 class SessionStrength(StrEnum):
-    """What the sign-in of a session proves about who is there.
+    """What the sign-in of a session proves about the person.
 
-    ``FULL``: the person showed a code or a password at that moment. ``APP_PASSWORD``: it may belong to a program.
-    ``SILENT``: their account server was not told to ask, and may have let in anyone at a browser that is signed in there.
+    ``FULL``: they entered a code or a password at that moment. ``APP_PASSWORD``: a program may have signed in.
+    ``SILENT``: their account server was not asked to prompt, and may have let in anybody who uses a browser that is
+    signed in there.
     """
 
     FULL = "full"
@@ -61,10 +66,11 @@ class SessionStrength(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """A requested code. ``display_name`` is what a new user wants to be called; empty if they have not said.
+    """A requested code.
 
-    ``browser_hash``: the requesting browser; None for programs. ``is_mailed``: whether an e-mail was sent for it.
-    ``language``: of the page or program that asked.
+    ``display_name``: the name that a new user has chosen; empty if none yet. ``browser_hash``: the requesting browser;
+    None for programs. ``is_mailed``: whether an e-mail was sent for it. ``language``: of the page or program that made
+    the request.
     """
 
     id: ChallengeId
@@ -82,8 +88,9 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class OpenedSession:
-    """A new session token; it is shown once and only its hash is stored. ``keeps_account``: its owner had asked for the
-    deletion of the account, and signing in cancelled that.
+    """A new session token. It is shown once, and only its hash is stored.
+
+    ``keeps_account``: the user had requested the deletion of their account, and signing in cancelled it.
     """
 
     token: str
@@ -92,15 +99,15 @@ class OpenedSession:
     keeps_account: bool = False
 
 
-# Replacements for characters that no code has but people type.
+# Replacements for characters that occur in no code but that people type.
 _LOOK_ALIKES = str.maketrans("BSZU", "852V")
 
 
 def check_email(text: str) -> str:
-    """The address in canonical form: lower case, ASCII. InvalidForm names ``email``.
+    """Return the address in canonical form: lower case, ASCII. Raises InvalidForm (``email``).
 
-    The mailer's own parser checks it, so that no job is made for an address that cannot be sent to. Whether the mailbox
-    exists only the e-mail can tell.
+    Checked with the mailer's own parser, so that no job is made for an address that cannot be sent to. Whether the
+    mailbox exists shows only when the e-mail is sent.
     """
     typed = text.strip().lower()
     if not typed:
@@ -116,7 +123,7 @@ def check_email(text: str) -> str:
 
 
 def code_of(key: SigningKey, challenge_id: ChallengeId) -> str:
-    """Eight characters without look-alikes, derived from the server's key, so that no code is stored (invariant 8)."""
+    """The code of a challenge: eight characters, derived from the server's key and never stored (invariant 8)."""
     digest = key.digest(b"sign-in code\x00" + challenge_id.encode())
     # 128 bits reduced to 27^8: the bias is negligible.
     number = int.from_bytes(digest[:16])
@@ -128,7 +135,7 @@ def code_of(key: SigningKey, challenge_id: ChallengeId) -> str:
 
 
 def pause_after(mailed: int) -> int:
-    """Microseconds until the next e-mail to an address to which so many with unused codes were sent."""
+    """Microseconds until the next e-mail to an address that was sent this many e-mails with unused codes."""
     return 0 if mailed < MAX_MAILED else min(CODE_LIFE << (mailed - MAX_MAILED), MAX_PAUSE)
 
 
@@ -138,24 +145,25 @@ def spaced(code: str) -> str:
 
 
 def is_right(key: SigningKey, challenge: Challenge, typed: str, now: Instant) -> bool:
-    """Whether this is the code of a sent e-mail that is still valid.
+    """Whether this is the code of a challenge that was mailed and is still valid.
 
-    Case, spaces and hyphens do not matter, and look-alikes are replaced.
+    Case, spaces and hyphens do not matter, and look-alike characters are replaced.
     """
     read = re.sub(r"[\s-]", "", typed).upper().translate(_LOOK_ALIKES)
-    # Only the newest key: a code lives for minutes, and every further key would be another value that a guess may hit.
+    # Only the newest key counts: a code is valid only for minutes, and each further key would make one more guess
+    # right.
     same = hmac.compare_digest(code_of(key, challenge.id).encode(), read.encode())
     return same and _is_live(challenge, now)
 
 
 def link_token(key: SigningKey, challenge_id: ChallengeId) -> str:
-    """The token of an e-mail's link; derived like the code, with 192 bits."""
+    """The token of an e-mail's link. Derived like the code, with 192 bits."""
     digest = key.digest(b"sign-in link\x00" + challenge_id.encode())
     return f"{challenge_id}.{urlsafe_b64encode(digest[:24]).decode()}"
 
 
 def challenge_of_link(key: SigningKey, token: str) -> ChallengeId | None:
-    """The challenge that a link's token names; None if it is forged."""
+    """The challenge that a link's token belongs to. None if the token is forged."""
     challenge_id = ChallengeId(token.partition(".")[0])
     made = link_token(key, challenge_id)
     return challenge_id if hmac.compare_digest(made.encode(), token.encode(errors="replace")) else None
@@ -166,5 +174,7 @@ def _is_live(challenge: Challenge, now: Instant) -> bool:
 
 
 def hash_token(token: str) -> bytes:
-    """The stored hash. Tokens carry 256 random bits, so a plain hash cannot be reversed by trying."""
+    """The hash of a token that is stored. Tokens have 256 random bits, so even a plain hash cannot be reversed by
+    trying.
+    """
     return hashlib.sha256(token.encode()).digest()

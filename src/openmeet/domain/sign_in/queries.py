@@ -1,4 +1,4 @@
-"""SQL of challenges and sessions."""
+"""SQL for challenges and sessions."""
 
 import hashlib
 from collections.abc import Collection
@@ -10,7 +10,7 @@ from openmeet.domain.identities.session_queries import is_at_servers
 from openmeet.domain.sign_in.model import MAILED_WITHIN, Challenge, ChallengeId, SessionStrength, SessionTransport
 from openmeet.domain.users.model import Caller, UserId
 
-# More than anybody reads; ending all of them at once is another act.
+# More than anybody reads. A separate action ends all sessions at once.
 MOST_LISTED = 100
 _NAME_LENGTH = 16
 
@@ -21,7 +21,7 @@ CHALLENGE_COLUMNS = """
 
 
 def challenge_of(row: Row) -> Challenge:
-    """The value of a row with ``CHALLENGE_COLUMNS``."""
+    """Parse a row with ``CHALLENGE_COLUMNS``."""
     return Challenge(
         ChallengeId(row["id"]),
         row["email"],
@@ -65,7 +65,7 @@ async def challenge(reader: Reader, challenge_id: ChallengeId) -> Challenge | No
 
 
 async def live_mailed(reader: Reader, email: str) -> list[Challenge]:
-    """Sent e-mails to this address whose code and link are valid, newest first."""
+    """E-mails sent to this address whose code and link are still valid, newest first."""
     rows = await reader.fetch(
         f"""
         select {CHALLENGE_COLUMNS} from email_challenges
@@ -79,7 +79,7 @@ async def live_mailed(reader: Reader, email: str) -> list[Challenge]:
 
 
 async def unused_mailed(reader: Reader, email: str, since: Instant) -> list[Challenge]:
-    """E-mails that were sent to this address and whose code was not used, expired ones included, newest first."""
+    """E-mails sent to this address whose code was not used, newest first, including expired ones."""
     rows = await reader.fetch(
         f"""
         select {CHALLENGE_COLUMNS} from email_challenges
@@ -93,7 +93,7 @@ async def unused_mailed(reader: Reader, email: str, since: Instant) -> list[Chal
 
 
 async def asked_by(reader: Reader, email: str, browser_hash: bytes) -> Challenge | None:
-    """The latest request of a browser for this address; None if there is none, or it has expired."""
+    """The latest request of a browser for this address. None if there is none or it has expired."""
     row = await reader.fetch_one(
         f"""
         select {CHALLENGE_COLUMNS} from email_challenges
@@ -108,9 +108,7 @@ async def asked_by(reader: Reader, email: str, browser_hash: bytes) -> Challenge
 
 
 async def take_guess(tx: Transaction, address_hash: str, ends_at: Instant, limit: int) -> bool:
-    """Count one guess at the codes of an address; False if there were too many today. Concurrent guesses are counted
-    one by one.
-    """
+    """Count one guess at the codes of an address. False if there were too many today. Atomic for concurrent guesses."""
     row = await tx.fetch_one(
         """
         insert into email_code_guesses (address_hash, used, resets_at) values (:address, 1, :ends_at)
@@ -130,15 +128,16 @@ async def take_guess(tx: Transaction, address_hash: str, ends_at: Instant, limit
 
 
 async def give_guess_back(tx: Transaction, address_hash: str) -> None:
-    """Uncount a guess that was right."""
+    """Take a right guess out of the count again."""
     await tx.execute(
         "update email_code_guesses set used = used - 1 where address_hash = :address and used > 0", address=address_hash
     )
 
 
 async def take_try(tx: Transaction, challenge_id: ChallengeId) -> Challenge | None:
-    """Use up one try and lock the row, so that concurrent guesses are counted one by one. Returns the challenge as
-    before.
+    """Use up one try and lock the row, so that concurrent guesses are counted one by one.
+
+    Returns the challenge after this, or None if it has no tries left or is not valid any more.
     """
     row = await tx.fetch_one(
         f"""
@@ -153,7 +152,7 @@ async def take_try(tx: Transaction, challenge_id: ChallengeId) -> Challenge | No
 
 
 async def use_challenge(tx: Transaction, challenge_id: ChallengeId) -> bool:
-    """Use it up; False if a concurrent request was faster."""
+    """Mark a challenge as used. False if a concurrent request was faster."""
     statement = "update email_challenges set used_at = :now where id = :id and used_at is null"
     return await tx.execute(statement, now=tx.now, id=challenge_id) == 1
 
@@ -183,9 +182,9 @@ async def insert_session(
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The user of a session, its expiry, and the day on which they were last noted as seen.
+    """The user of a session, its expiry, and the day on which the user was last seen.
 
-    ``is_at_servers``: we hold an open session at the PDS of an account of theirs.
+    ``is_at_servers``: we hold an open session at the PDS of one of their accounts.
     """
 
     caller: Caller
@@ -196,7 +195,7 @@ class Holder:
 
 
 async def holder(reader: Reader, token_hash: bytes, kind: SessionTransport) -> Holder | None:
-    """The holder of this token; None if it is unknown, expired, or of the other transport."""
+    """The holder of this token. None if it is unknown, expired, or belongs to the other transport."""
     row = await reader.fetch_one(
         f"""
         select u.id, u.display_name, u.language, u.seen_at, u.portrait_key, s.expires_at,
@@ -219,7 +218,7 @@ async def holder(reader: Reader, token_hash: bytes, kind: SessionTransport) -> H
 
 @dataclass(frozen=True, slots=True)
 class ListedSession:
-    """One open session of a person. ``name`` tells it from their others and opens nothing."""
+    """An open session of a person. ``name`` identifies it among their sessions and cannot be used to sign in."""
 
     token_hash: bytes
     transport: SessionTransport
@@ -231,7 +230,7 @@ class ListedSession:
 
 
 async def open_of(reader: Reader, user_id: UserId) -> list[ListedSession]:
-    """A person's open sessions, newest first, at most ``MOST_LISTED``."""
+    """A person's open sessions, newest first. At most ``MOST_LISTED``."""
     rows = await reader.fetch(
         "select token_hash, kind, created_at from sessions where user_id = :user_id and expires_at > :now"
         " order by created_at desc, token_hash limit :limit",
@@ -259,14 +258,14 @@ async def still_open(reader: Reader, token_hashes: Collection[bytes]) -> set[byt
 
 @dataclass(frozen=True, slots=True)
 class SessionProof:
-    """When somebody last proved who they are, and how well."""
+    """When and how strongly a person last proved who they are."""
 
     proven_at: Instant
     strength: SessionStrength
 
 
 async def proof_of(reader: Reader, token_hash: bytes) -> SessionProof | None:
-    """The proof with which this session was opened; None if there is none."""
+    """The proof with which this session was opened. None if there is none."""
     row = await reader.fetch_one(
         "select created_at, is_by_app_password, is_silent from sessions where token_hash = :token_hash",
         token_hash=token_hash,
@@ -287,8 +286,10 @@ async def drop_sessions_of(tx: Transaction, user_id: UserId) -> int:
 
 
 async def drop_expired(tx: Transaction, challenges_before: Instant) -> int:
-    """Drop expired rows. Challenges are kept a little longer, so that a link can say that it has expired, and those with unused
-    codes until they do not count any more.
+    """Delete expired rows.
+
+    Challenges are kept a little longer, so that a link can say that it has expired. Those with unused codes are kept
+    until they no longer count.
     """
     gone = await tx.execute("delete from sessions where expires_at <= :now", now=tx.now)
     gone += await tx.execute("delete from email_code_guesses where resets_at <= :now", now=tx.now)

@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals and invalid input at sign-in."""
 
 from groundwork.errors import Reason
 
 
 class SignInReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     EMAIL_NEEDED = "sign_in.email_needed"
     EMAIL_OR_HANDLE_NEEDED = "sign_in.email_or_handle_needed"

@@ -12,13 +12,13 @@ from openmeet.domain.users.model import MAX_BIO, MAX_NAME, User, UserId, UserKin
 from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.catalogue import is_known
 
-# Control and format characters could make one user's name look like another's, or reorder the text around it.
+# Control and format characters can make one user's name look like another's or reorder the text around it.
 _INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]")
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A validated profile. ``language``: None for that of the browser, and the site's in e-mails."""
+    """A validated profile. ``language``: None to use the browser's language, and the site's language in e-mails."""
 
     display_name: str
     bio: str
@@ -29,7 +29,7 @@ class Profile:
 
 
 def check_name(text: str) -> str:
-    """A display name with whitespace normalized. InvalidForm names ``display_name``."""
+    """Validate a display name and normalize its whitespace. Raises InvalidForm (``display_name``)."""
     name = " ".join(_INVISIBLE.sub("", text).split())
     if not name:
         raise InvalidForm({"display_name": UserReason.NAME_NEEDED})
@@ -48,7 +48,7 @@ def check_profile(
     shows_groups: bool = False,
     language: str = "",
 ) -> Profile:
-    """Validate a profile; InvalidForm lists every invalid field."""
+    """Validate a profile. Raises InvalidForm with all invalid fields."""
     problems: dict[str, Why] = {}
     name = ""
     try:
@@ -70,10 +70,10 @@ def check_profile(
 async def create_person(
     tx: Transaction, *, display_name: str = "", email: str | None = None, time_zone: str | None = None
 ) -> UserId:
-    """Create a signed-in user. ``email`` must be lower-cased and proven; returns the existing user of the address, if
-    any.
+    """Create a user who signed in. If the address already has a user, return that one; a guest with this address
+    becomes the user.
 
-    A guest with this address becomes the user.
+    ``email`` must be in lower case and proven.
     """
     guest = await guests.become_person(tx, email, display_name) if email else None
     if guest is not None:
@@ -81,7 +81,7 @@ async def create_person(
     user_id = UserId(new_id(tx.now))
     if await queries.insert(tx, user_id, UserKind.PERSON, display_name=display_name, email=email, time_zone=time_zone):
         return user_id
-    # Two codes of one new user confirmed at the same moment.
+    # Two codes of the same new user were confirmed at the same moment.
     known = await queries.by_email(tx, email or "")
     if known is None:
         raise Conflict(UserReason.EMAIL_IN_USE)
@@ -89,7 +89,7 @@ async def create_person(
 
 
 async def create_shadow(tx: Transaction, *, display_name: str = "") -> UserId:
-    """Create a shadow account, known only by what a DID wrote: no e-mail address, no role, no sign-in."""
+    """Create a shadow account for somebody known only from what a DID wrote: no e-mail address, no role, no sign-in."""
     user_id = UserId(new_id(tx.now))
     await queries.insert(tx, user_id, UserKind.SHADOW, display_name=display_name, email=None)
     return user_id
@@ -103,19 +103,19 @@ async def create_shadows(tx: Transaction, number: int) -> list[UserId]:
 
 
 async def claim_shadow(tx: Transaction, user_id: UserId, *, display_name: str = "") -> bool:
-    """The owner of a shadow's DID signed in: the row becomes a person. False if it is one already."""
+    """Turn a shadow account into a person, because the owner of its DID signed in. False if it already is one."""
     return await queries.claim(tx, user_id, display_name) == 1
 
 
 async def blank_shadow(tx: Transaction, user_id: UserId) -> None:
-    """Delete everything known of a shadow account; a person who signed in is unchanged."""
+    """Delete everything known about a shadow account. A person who has signed in does not change."""
     await queries.blank_shadow(tx, user_id)
 
 
 async def edit_profile(
     tx: Transaction, user_id: UserId, profile: Profile, *, expected_revision: int | None = None
 ) -> User:
-    """Replace one's own profile. Raises PreconditionFailed (edited since ``expected_revision``)."""
+    """Replace the caller's own profile. Raises PreconditionFailed if it was edited since ``expected_revision``."""
     user = await queries.update_profile(
         tx,
         user_id,

@@ -1,4 +1,4 @@
-"""Requested deletions of accounts: one row per person, until they sign in again or are erased."""
+"""Requested account deletions: one row per person, until they sign in again or are erased."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,10 @@ from openmeet.domain.users.reasons import UserReason
 
 
 class ErasureStage(StrEnum):
-    """``REQUESTED``: hidden, otherwise unchanged. ``ENDING``: what they host and their answers have ended, records are
-    being retracted. ``ERASING``: rows are being deleted; there is no way back.
+    """Stage of an account deletion.
+
+    ``REQUESTED``: hidden, otherwise unchanged. ``ENDING``: the person's events and RSVPs have ended, and records are
+    being retracted. ``ERASING``: rows are being deleted, which cannot be undone.
     """
 
     REQUESTED = "requested"
@@ -36,7 +38,7 @@ _COLUMNS: Final = "user_id, stage, requested_at, due_at"
 
 
 def is_leaving(person: str) -> str:
-    """SQL condition: the user in this column has asked for the deletion of their account."""
+    """SQL condition: the user in this column has requested the deletion of their account."""
     return f"exists (select 1 from account_erasures l where l.user_id = {person})"
 
 
@@ -46,7 +48,7 @@ async def find(reader: Reader, user_id: UserId) -> ErasureRequest | None:
 
 
 async def put(tx: Transaction, user_id: UserId, due_at: Instant) -> ErasureRequest:
-    """Store the request. A second one changes nothing, unless it is due earlier."""
+    """Store a request. A second request changes nothing unless it is due earlier."""
     await tx.execute(
         """
         insert into account_erasures (user_id, stage, requested_at, due_at) values (:id, 'requested', :now, :due_at)
@@ -63,7 +65,7 @@ async def put(tx: Transaction, user_id: UserId, due_at: Instant) -> ErasureReque
 
 
 async def cancel(tx: Transaction, user_id: UserId) -> bool:
-    """Cancel a request, because its person signed in again: the account stays. False if nothing was requested."""
+    """Cancel a request because the person signed in again, and keep the account. False if there was no request."""
     row = await tx.fetch_one("select stage from account_erasures where user_id = :id", id=user_id)
     if row is None:
         return False
@@ -80,33 +82,35 @@ async def cancel(tx: Transaction, user_id: UserId) -> bool:
 
 
 async def withdrawn(reader: Reader) -> list[tuple[UserId, Instant]]:
-    """Who withdrew their request, and when, until the ledger has noted it."""
+    """Users who withdrew their request, with the time. They stay in this list until the ledger has recorded it."""
     rows = await reader.fetch("select user_id, withdrawn_at from withdrawn_erasures order by withdrawn_at, user_id")
     return [(UserId(row["user_id"]), Instant(row["withdrawn_at"])) for row in rows]
 
 
 async def forget_withdrawal(tx: Transaction, user_id: UserId, withdrawn_at: Instant) -> None:
-    """The ledger has noted it."""
+    """Remove a withdrawal that the ledger has recorded."""
     await tx.execute(
         "delete from withdrawn_erasures where user_id = :id and withdrawn_at = :at", id=user_id, at=withdrawn_at
     )
 
 
 async def every(reader: Reader) -> list[ErasureRequest]:
-    """All requests, the oldest first."""
+    """All requests, oldest first."""
     rows = await reader.fetch(f"select {_COLUMNS} from account_erasures order by requested_at, user_id")
     return [_request(row) for row in rows]
 
 
 async def lock(tx: Transaction, user_id: UserId) -> bool:
-    """Keep the request until the transaction ends; False if there is none any more: they signed in, or are deleted already."""
+    """Lock the request until the transaction ends. False if there is none any more, because they signed in or are
+    already deleted.
+    """
     return await tx.execute("update account_erasures set stage = stage where user_id = :id", id=user_id) == 1
 
 
 async def advance(tx: Transaction, user_id: UserId, stage: ErasureStage) -> bool:
-    """Go to the next stage; False if there is no request any more: they signed in, or are deleted already.
+    """Move a request to the next stage. False if there is none any more, because they signed in or are already deleted.
 
-    There is no way back from ``ERASING``.
+    A request in stage ``ERASING`` stays there.
     """
     there = await tx.execute(
         "update account_erasures set stage = case when stage = 'erasing' then stage else cast(:stage as text) end"
@@ -118,7 +122,7 @@ async def advance(tx: Transaction, user_id: UserId, stage: ErasureStage) -> bool
 
 
 async def move(tx: Transaction, user_id: UserId, due_at: Instant) -> None:
-    """Delete them at another time; not while rows are being deleted."""
+    """Change the time of a deletion, unless rows are already being deleted."""
     await tx.execute(
         "update account_erasures set due_at = :due_at where user_id = :id and stage <> 'erasing'",
         id=user_id,
@@ -127,8 +131,10 @@ async def move(tx: Transaction, user_id: UserId, due_at: Instant) -> None:
 
 
 async def postpone(tx: Transaction, until: Instant, *, besides: Collection[UserId] = ()) -> int:
-    """Postpone deletions to this instant, except those of ``besides`` and those that have begun; returns how many were
-    postponed. Requests in a restored backup may have been cancelled since.
+    """Postpone deletions to this instant, except those of ``besides`` and those that have begun. Returns the number
+    postponed.
+
+    Used after a restore, because requests in the backup may have been cancelled since.
     """
     waiting = await tx.fetch(
         "select user_id from account_erasures where due_at < :until and stage <> 'erasing'", until=until
@@ -142,14 +148,14 @@ async def postpone(tx: Transaction, until: Instant, *, besides: Collection[UserI
 
 
 async def finish(tx: Transaction, user_id: UserId) -> None:
-    """Note that everything of the request is erased."""
+    """Remove a request after everything has been erased."""
     await tx.execute("delete from account_erasures where user_id = :id", id=user_id)
 
 
 async def due(
     reader: Reader, stages: Sequence[ErasureStage], before: Instant, limit: int, *, after: Instant | None = None
 ) -> list[ErasureRequest]:
-    """Requests in these stages that are due by an instant, and after another one, in order."""
+    """Requests in these stages that are due by one instant and after another, in order."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from account_erasures where stage in :stages and due_at <= :before and due_at > :after"
         " order by due_at, user_id limit :limit",

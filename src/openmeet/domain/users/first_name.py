@@ -1,14 +1,14 @@
-"""The first name in a display name, for greetings. Pure."""
+"""Extract the first name from a display name, for greetings. Pure."""
 
 from typing import Final
 
-# A name with one of these in front is addressed as a whole: what follows is a family name, or no person's name.
+# A name that begins with one of these is used as a whole, because a family name follows, or the name is not a person's.
 _IN_FRONT: Final = frozenset({"The", "Die", "Der", "Das", "Dr", "Prof", "Mr", "Mrs", "Ms", "Herr", "Frau", "Team"})
-# These belong to a family name and are written small.
+# Particles of family names, which are written in lower case.
 _PARTICLES: Final = frozenset(
     {"de", "del", "della", "der", "den", "di", "da", "dos", "la", "le", "van", "von", "zu", "bin", "ibn"}
 )
-# Nobody's family name, and often the end of a group's name.
+# Words that are not family names and often end the name of a group.
 _GROUPS: Final = frozenset(
     {
         "Bar",
@@ -42,10 +42,11 @@ _MOST_WORDS: Final = 4
 
 
 def first_name(display_name: str) -> str:
-    """The first word of a name that clearly has a first name; otherwise the whole name.
+    """Return the first word of a name that clearly has a first name, otherwise the whole name.
 
-    It clearly has one if it is two to four words with a capital and small letters each, particles such as "von" apart,
-    and neither begins with a title or an article nor ends with a word for a group. Names in scripts without capitals, handles and single words stay whole.
+    It clearly has one if it consists of two to four capitalized words (apart from particles such as "von"), does not
+    begin with a title or an article, and does not end with a word for a group. Names in scripts without capitals,
+    handles and single words are returned whole.
     """
     words = display_name.split()
     first = words[0] if words else ""
@@ -61,6 +62,6 @@ def first_name(display_name: str) -> str:
 
 
 def _is_name(word: str) -> bool:
-    """Such as Eva, O’Brien, Anna-Lena, Yıldız."""
+    """Whether a word looks like part of a name: Eva, O’Brien, Anna-Lena, Yıldız."""
     letters = word.replace("’", "").replace("'", "").replace("-", "")
     return len(letters) > 1 and letters.isalpha() and word[0].isupper() and any(one.islower() for one in letters)

@@ -1,7 +1,7 @@
-"""Guests: people without an account, who answered by e-mail with a confirmed address or were entered by name by a host.
+"""Guests: people without an account, who answered by e-mail with a confirmed address or whom a host added by name.
 
-A guest is a row of ``users`` without sign-in. Anyone who signs up with the same confirmed address becomes the user of that
-row, so their RSVPs are kept. An address belongs to a person or to a guest, never to both.
+A guest is a row of ``users`` that cannot sign in. Anyone who signs up with the same confirmed address becomes the user
+of that row and keeps its RSVPs. An address belongs to a person or to a guest, never to both.
 """
 
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from openmeet.domain.users.reasons import UserReason
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """A person without an account who answered. ``email`` is None for a guest entered by a host."""
+    """A person without an account who has an RSVP. ``email`` is None for a guest whom a host added."""
 
     user_id: UserId
     email: str | None
 
 
 async def find(reader: Reader, user_id: UserId) -> Guest | None:
-    """The guest behind a user id; None for everybody else."""
+    """The guest with this user id. None for anybody who is not a guest."""
     row = await reader.fetch_one("select user_id, email from guests where user_id = :user_id", user_id=user_id)
     return Guest(UserId(row["user_id"]), row["email"]) if row else None
 
@@ -36,7 +36,7 @@ async def by_email(reader: Reader, email: str) -> UserId | None:
 
 
 async def make(tx: Transaction, *, display_name: str, email: str | None, language: str | None = None) -> UserId:
-    """Create a guest. ``language``: in which they answered."""
+    """Create a guest. ``language``: the language of the page on which they answered."""
     user_id = UserId(new_id(tx.now))
     await queries.insert(tx, user_id, UserKind.SHADOW, display_name=display_name, email=None)
     made = await tx.execute(
@@ -48,13 +48,13 @@ async def make(tx: Transaction, *, display_name: str, email: str | None, languag
         now=tx.now,
     )
     if made != 1:
-        # The same address confirmed twice at the same moment.
+        # The same address was confirmed twice at the same moment.
         raise Conflict(UserReason.GUEST_EMAIL_IN_USE)
     return user_id
 
 
 async def find_or_make(tx: Transaction, *, email: str, display_name: str, language: str | None = None) -> UserId:
-    """The guest with this address, with the name and language of their latest answer, if they have given one."""
+    """Find or create the guest with this address. Name and language are updated from the latest answer, if given."""
     known = await by_email(tx, email)
     if known is None:
         return await make(tx, display_name=display_name, email=email, language=language)
@@ -68,9 +68,10 @@ async def find_or_make(tx: Transaction, *, email: str, display_name: str, langua
 
 
 async def forget_addresses(tx: Transaction, before: Instant) -> int:
-    """Delete addresses and languages of guests all of whose events were over by then; returns how many. RSVPs and names are kept.
+    """Delete the addresses and languages of guests whose events were all over by this time. Returns the number of
+    guests.
 
-    An event without a date counts from the RSVP.
+    RSVPs and names are kept. For an event without a date, the time of the RSVP counts.
     """
     return await tx.execute(
         """
@@ -83,7 +84,9 @@ async def forget_addresses(tx: Transaction, before: Instant) -> int:
 
 
 async def become_person(tx: Transaction, email: str, display_name: str) -> UserId | None:
-    """The person who proved this address signs up: the guest becomes a person. None if there is no such guest."""
+    """Turn the guest with this address into a person, because somebody who proved the address signs up. None if there
+    is no such guest.
+    """
     known = await by_email(tx, email)
     if known is None:
         return None

@@ -1,11 +1,13 @@
-"""Two users become one: lock both, and move the rest of a profile. What else refers to a user: ``account_merge.tables``."""
+"""Merge two users: lock both, and move what is left of the profile. ``account_merge.tables`` moves everything else that
+refers to a user.
+"""
 
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.users.model import UserId
 
-# No row can begin to refer to a locked user: on PostgreSQL concurrent writers wait for the merge. SQLite has one
+# No new row can refer to a locked user: on PostgreSQL, concurrent writers wait for the merge, and SQLite has only one
 # writer.
 _LOCK: Final = "select id from users where id in :ids order by id for update"
 
@@ -22,13 +24,14 @@ _TAKE_WHAT_IS_MISSING: Final = """
 
 
 async def lock_both(tx: Transaction, one: UserId, other: UserId) -> bool:
-    """Lock two users, ordered by id; False if either is gone."""
+    """Lock two users, ordered by id. False if either no longer exists."""
     statement = _LOCK if tx.engine == "postgresql" else _LOCK.removesuffix(" for update")
     return len(await tx.fetch(statement, ids=[one, other])) == 2
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Last step, after all ``reassign`` functions: fill the remaining profile from the other one and delete that row.
+    """Fill gaps in the remaining profile from the other one, and delete the other row. The last step, after all other
+    ``reassign`` functions.
 
     Raises ForeignKeyViolated if something still refers to the deleted user.
     """
@@ -56,5 +59,5 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
 
 
 async def is_there(reader: Reader, user_id: UserId) -> bool:
-    """Whether this user still has a row of their own."""
+    """Whether this user still has a row."""
     return await reader.fetch_one("select 1 as found from users where id = :id", id=user_id) is not None

@@ -14,12 +14,12 @@ MAX_BIO = 2000
 
 
 def unnamed() -> str:
-    """Shown for a person without a name; never stored."""
+    """The text shown for a person without a name. Never stored."""
     return gettext("Someone without a name")
 
 
 class UserKind(StrEnum):
-    """Whether anybody ever signed in as this user."""
+    """Whether anybody has ever signed in as this user."""
 
     PERSON = "person"
     SHADOW = "shadow"
@@ -27,12 +27,13 @@ class UserKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One user. ``email`` is None for users who signed in with a DID alone. ``language``: a tag (BCP 47) that they chose.
+    """A user.
 
-    ``week_start``: the weekday with which their week begins (0 is Monday), None unless they chose one.
-    ``shows_about`` and ``shows_groups``: whether their ``bio``, and their public groups, are on their profile.
+    ``email`` is None for users who only sign in with a DID. ``language``: the tag (BCP 47) that they chose.
+    ``week_start``: the weekday with which their week begins (0 is Monday); None if they did not choose one.
+    ``shows_about`` and ``shows_groups``: whether their profile shows their ``bio`` and their public groups.
     ``wants_suggestions``: whether Home suggests events to them. ``enter_sends``: whether Enter sends a chat message.
-    ``portrait``: the key of their own picture.
+    ``portrait``: the key of their portrait.
     """
 
     id: UserId
@@ -54,7 +55,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The signed-in user of a request, and the language that they chose."""
+    """The signed-in user of a request, and the language they chose."""
 
     user_id: UserId
     display_name: str

@@ -1,4 +1,4 @@
-"""SQL of users."""
+"""SQL for users."""
 
 from collections.abc import Collection, Sequence
 
@@ -14,7 +14,7 @@ COLUMNS = (
 
 
 def user_of(row: Row) -> User:
-    """The value of a row with ``COLUMNS``."""
+    """Parse a row with ``COLUMNS``."""
     return User(
         id=UserId(row["id"]),
         kind=UserKind(row["kind"]),
@@ -40,7 +40,7 @@ async def by_id(reader: Reader, user_id: UserId) -> User | None:
 
 
 async def lock(tx: Transaction, user_id: UserId) -> None:
-    """Lock the user's row, to compare before writing what is theirs."""
+    """Lock the user's row, to compare before writing anything of theirs."""
     await tx.execute("update users set id = id where id = :id", id=user_id)
 
 
@@ -50,7 +50,7 @@ async def set_enter_sends(tx: Transaction, user_id: UserId, *, sends: bool) -> N
 
 
 async def set_wants_suggestions(tx: Transaction, user_id: UserId, *, wanted: bool) -> None:
-    """Switch suggestions of events on or off."""
+    """Turn suggestions of events on or off."""
     await tx.execute("update users set wants_suggestions = :wanted where id = :id", id=user_id, wanted=int(wanted))
 
 
@@ -60,7 +60,7 @@ async def by_email(reader: Reader, email: str) -> User | None:
 
 
 async def note_seen(tx: Transaction, user_id: UserId, day: Instant) -> None:
-    """Note that the user was active on the day that begins then; nothing finer is stored."""
+    """Note that the user was active on the day that begins at this instant. Nothing more precise is stored."""
     await tx.execute(
         "update users set seen_at = :day where id = :id and coalesce(seen_at, 0) < :day", id=user_id, day=day
     )
@@ -75,7 +75,7 @@ async def insert(
     email: str | None,
     time_zone: str | None = None,
 ) -> bool:
-    """False if the e-mail address is taken."""
+    """Insert a user. False if the e-mail address is taken."""
     made = await tx.execute(
         """
         insert into users (id, kind, display_name, email, bio, time_zone, revision, created_at, updated_at)
@@ -93,7 +93,7 @@ async def insert(
 
 
 async def insert_shadows(tx: Transaction, ids: Sequence[UserId]) -> None:
-    """Insert shadow accounts: only their DID is known."""
+    """Insert shadow accounts, about which only the DID is known."""
     await fetch_each(tx, _INSERT_SHADOWS, [{"id": user_id} for user_id in ids], now=tx.now)
 
 
@@ -113,7 +113,7 @@ async def kinds(reader: Reader, user_ids: Collection[UserId]) -> dict[UserId, Us
 
 
 async def claim(tx: Transaction, user_id: UserId, display_name: str) -> int:
-    """A shadow's owner signed in: it becomes a person. Names already chosen stay."""
+    """Turn a shadow account into a person, because its owner signed in. A name that is already set stays."""
     return await tx.execute(
         """
         update users
@@ -128,7 +128,7 @@ async def claim(tx: Transaction, user_id: UserId, display_name: str) -> int:
 
 
 async def take_email(tx: Transaction, user_id: UserId, email: str) -> bool:
-    """Set a proven address that nobody has; False if the user has one already."""
+    """Set a proven address that belongs to nobody. False if the user already has one."""
     taken = await tx.execute(
         "update users set email = :email, revision = revision + 1, updated_at = :now"
         " where id = :id and email is null and kind = 'person'",
@@ -148,7 +148,7 @@ async def blank_shadow(tx: Transaction, user_id: UserId) -> None:
 
 
 async def blank(tx: Transaction, user_id: UserId) -> None:
-    """Delete everything personal of a user whose account is gone."""
+    """Delete all personal data of a user whose account is gone."""
     await tx.execute(
         "update users set display_name = '', bio = '', time_zone = null, week_start = null, language = null,"
         " portrait_key = null, revision = revision + 1, updated_at = :now where id = :id and (display_name <> ''"
@@ -171,7 +171,7 @@ async def update_profile(
     shows_groups: bool,
     expected_revision: int | None,
 ) -> User | None:
-    """The updated user; None if there is no such user, or the revision is not the expected one."""
+    """Update a profile and return the user. None if there is no such user or the revision is not the expected one."""
     row = await tx.fetch_one(
         f"""
         update users
@@ -194,12 +194,12 @@ async def update_profile(
 
 
 async def set_week_start(tx: Transaction, user_id: UserId, week_start: int | None) -> None:
-    """Note the first weekday of the user's calendar; None is that of the country of their time zone."""
+    """Set the weekday with which the user's calendar week begins. None means that of the country of their time zone."""
     await tx.execute("update users set week_start = :week_start where id = :id", id=user_id, week_start=week_start)
 
 
 async def language_of(reader: Reader, user_id: UserId) -> str | None:
-    """The language that a user chose, or in which a guest answered; None if neither is known."""
+    """The language that a user chose or in which a guest answered. None if neither is known."""
     row = await reader.fetch_one(
         "select coalesce(guests.language, users.language) as language from users"
         " left join guests on guests.user_id = users.id where users.id = :id",
@@ -209,7 +209,7 @@ async def language_of(reader: Reader, user_id: UserId) -> str | None:
 
 
 async def language_at(reader: Reader, email: str) -> str | None:
-    """``language_of`` the person with this address."""
+    """Like ``language_of``, for the person with this address."""
     row = await reader.fetch_one(
         "select language from users where email = :email union all select language from guests where email = :email",
         email=email,

@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals and invalid input with users."""
 
 from groundwork.errors import Reason
 
 
 class UserReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     BIO_TOO_LONG = "user.bio_too_long"
     UNKNOWN_ZONE = "user.unknown_zone"

@@ -26,13 +26,13 @@ from openmeet.outbox.kinds import JobKind
 
 
 def purpose(webhook_id: WebhookId) -> str:
-    """The sealing purpose of a webhook's secret."""
+    """The purpose under which a webhook's secret is sealed."""
     return f"openmeet/webhooks/secret/{webhook_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedSubject:
-    """A changed subject, the users concerned, and the group that it belongs to."""
+    """A changed subject, the users whom the change concerns, and the group that the subject belongs to."""
 
     subject_id: str
     people: tuple[UserId, ...]
@@ -40,7 +40,7 @@ class ChangedSubject:
 
 
 async def happened(tx: Transaction, kind: Happening, subjects: Sequence[ChangedSubject]) -> None:
-    """Enqueue a delivery to every webhook of these users and groups. Its content is decided when it is sent."""
+    """Enqueue a delivery to every webhook of these users and groups. The content is decided when the delivery is sent."""
     people = {user_id for one in subjects for user_id in one.people}
     groups = {one.group_id for one in subjects if one.group_id is not None}
     addresses = await queries.listening(tx, kind, people, groups)
@@ -69,9 +69,9 @@ async def register(
     kinds: Collection[Happening],
     group_id: str | None,
 ) -> tuple[Webhook, str]:
-    """Register a webhook, checked by ``model``; the secret is returned only here. Raises Refused (too many).
+    """Register a webhook that ``model`` has checked. The secret is returned only here. Raises Refused (too many).
 
-    ``group_id``: a group; the caller of this function must have checked the user's role in it.
+    ``group_id``: the group of a group's webhook. The caller must have checked the user's role in it.
     """
     known = await queries.of_user(tx, caller.user_id)
     if len(known) >= MAX_WEBHOOKS:
@@ -95,7 +95,7 @@ async def register(
 
 
 async def own(reader: Reader, caller: Caller, webhook_id: WebhookId) -> Webhook:
-    """The caller's webhook. Raises NotFound, also for one of somebody else."""
+    """Return the caller's webhook. Raises NotFound, also for a webhook of somebody else."""
     found = await queries.by_id(reader, webhook_id)
     if found is None or found.user_id != caller.user_id:
         raise NotFound(WebhookReason.NO_SUCH_WEBHOOK)
@@ -103,13 +103,13 @@ async def own(reader: Reader, caller: Caller, webhook_id: WebhookId) -> Webhook:
 
 
 async def lock_own(tx: Transaction, caller: Caller, webhook_id: WebhookId) -> Webhook:
-    """A webhook of the caller, locked until the transaction ends. Raises as ``own``."""
+    """Lock a webhook of the caller until the transaction ends. Raises the same errors as ``own``."""
     await own(tx, caller, webhook_id)
     return await queries.lock(tx, webhook_id) or await own(tx, caller, webhook_id)
 
 
 async def change(tx: Transaction, webhook: Webhook, *, url: str, kinds: Collection[Happening], is_on: bool) -> Webhook:
-    """Change a locked webhook. Switching it on resets its failures."""
+    """Change a locked webhook. Turning it on resets its failures."""
     off_why = None if is_on else webhook.off_why or WebhookReason.SWITCHED_OFF_BY_OWNER()
     await queries.change(tx, webhook.id, url=url, kinds=kinds, off_why=off_why)
     return replace(
@@ -123,7 +123,9 @@ async def change(tx: Transaction, webhook: Webhook, *, url: str, kinds: Collecti
 
 
 async def renew_secret(tx: Transaction, sealer: Sealer, webhook: Webhook) -> tuple[Webhook, str]:
-    """Replace the secret of a locked webhook; it is returned only here. Waiting deliveries are signed with it, too."""
+    """Replace the secret of a locked webhook. The new one is returned only here, and also signs deliveries that are
+    waiting.
+    """
     secret = secrets.token_bytes(model.SECRET_BYTES)
     sealed = sealer.seal(secret, purpose(webhook.id))
     await queries.put_secret(tx, webhook.id, sealed)
@@ -145,7 +147,7 @@ async def ping(tx: Transaction, webhook: Webhook) -> WebhookDelivery:
 
 
 async def send_again(tx: Transaction, webhook: Webhook, delivery_id: DeliveryId) -> WebhookDelivery:
-    """Send a completed delivery again, whatever its result; it shows the subject's state at that time."""
+    """Send a completed delivery again, whatever its result. It shows the subject's state at the time of sending."""
     found = await _delivery(tx, webhook, delivery_id)
     if not webhook.is_on:
         raise Refused(WebhookReason.OFF, name="WebhookOff")
@@ -164,16 +166,16 @@ async def _delivery(reader: Reader, webhook: Webhook, delivery_id: DeliveryId) -
 
 
 async def forget_old(tx: Transaction, before: Instant) -> int:
-    """Drop deliveries that were completed before an instant."""
+    """Delete deliveries that were completed before an instant."""
     return await queries.forget(tx, before)
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Move the webhooks of a merged account to the account that remains."""
+    """Move the webhooks of a merged account to the remaining account."""
     await queries.reassign(tx, from_user, to_user)
 
 
 async def forget_old_deliveries(db: Database) -> int:
-    """Drop deliveries that were completed a month ago."""
+    """Delete deliveries that were completed a month ago or earlier."""
     async with db.transaction() as tx:
         return await queries.forget(tx, Instant(tx.now - KEPT))

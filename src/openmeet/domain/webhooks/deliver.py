@@ -1,7 +1,7 @@
-"""Deliver webhooks: read what the owner may see of the subject now, sign it, send it, note the result.
+"""Deliver webhooks: read what the owner may see of the subject now, sign it, send it and note the result.
 
-Two short transactions with the request between them (style, section 3). Changes to the subject after the first one make
-another delivery.
+The request is made between two short transactions (style, section 3). Changes to the subject after the first
+transaction make another delivery.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -34,18 +34,18 @@ from openmeet.domain.webhooks.reasons import WebhookReason
 from openmeet.i18n.formatting import iso
 from openmeet.outbox.emails import enqueue_email
 
-# Five seconds, ten, twenty … six hours: sixteen tries are about a day.
+# Five seconds, ten, twenty … six hours: sixteen tries take about a day.
 RETRY: Final = RetryPolicy(first_seconds=5.0, longest_seconds=6 * 3600.0)
 
 _GONE = 410
 _ANSWER_BYTES = 64 * 1024
 
-# What the owner may see of a delivery's subject, as JSON values; None if nothing.
+# Returns what the owner may see of a delivery's subject, as JSON values. None if nothing.
 View = Callable[[Reader, Webhook, WebhookDelivery], Awaitable[Mapping[str, Any] | None]]
 
 
 def webhook_handler(db: Database, http: HttpClient, sealer: Sealer, view: View) -> JobHandler:
-    """The handler of ``JobKind.WEBHOOK``; the job's subject is a delivery."""
+    """Return the handler of ``JobKind.WEBHOOK``. The job's subject is a delivery."""
 
     async def handle(job: Job) -> None:
         async with db.transaction() as tx:
@@ -96,7 +96,7 @@ def webhook_handler(db: Database, http: HttpClient, sealer: Sealer, view: View) 
 async def _failed(
     db: Database, webhook: Webhook, delivery: WebhookDelivery, status: int | None, why: Explanation
 ) -> None:
-    """Note the failure; raises RemoteFailed if another try is worth it."""
+    """Note the failure. Raises RemoteFailed if the request should be retried."""
     async with db.transaction() as tx:
         since = await queries.note_failing(tx, webhook.id)
         goes_off = status == _GONE or tx.now - since >= FAILS_FOR

@@ -20,9 +20,9 @@ DeliveryId = NewType("DeliveryId", str)
 
 MAX_URL: Final = 2_000
 MAX_WEBHOOKS: Final = 20
-# Sixteen tries with growing pauses are about a day.
+# Sixteen tries with growing pauses take about a day.
 MAX_TRIES: Final = 16
-# How long deliveries fail until a webhook is switched off.
+# How long deliveries must fail before a webhook is turned off.
 FAILS_FOR: Final = 3 * DAY
 KEPT: Final = 30 * DAY
 
@@ -30,7 +30,7 @@ OFF_MAIL: Final = "webhook_off"
 
 
 class Happening(StrEnum):
-    """Events that a webhook can subscribe to. Each says that something changed, and shows its current state."""
+    """Events that a webhook can subscribe to. Each means that something changed, and shows its current state."""
 
     EVENT = "event.changed"
     SERIES = "series.changed"
@@ -63,8 +63,10 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A registered address. ``group_id``: set for a group's webhook; else it covers its owner's own events, RSVPs and
-    memberships. ``off_why`` is None while it is on.
+    """A registered webhook.
+
+    ``group_id``: set for a group's webhook; any other covers its owner's events, RSVPs and memberships. ``off_why`` is
+    None while it is on.
     """
 
     id: WebhookId
@@ -85,7 +87,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class WebhookDelivery:
-    """One delivery; ``status`` is the last HTTP status."""
+    """A delivery. ``status`` is the latest HTTP status."""
 
     id: DeliveryId
     webhook_id: WebhookId
@@ -105,7 +107,7 @@ _SECRET_PREFIX = "whsec_"  # noqa: S105  # how secrets of Standard Webhooks begi
 
 
 def check_url(text: str, reach: AllowedTargets) -> str:
-    """A URL that may be called; its host name is resolved and checked at delivery. InvalidForm names ``url``."""
+    """Validate a webhook URL. Its host name is resolved and checked at delivery. Raises InvalidForm (``url``)."""
     url = text.strip()
     if not url:
         raise InvalidForm({"url": WebhookReason.URL_NEEDED})
@@ -121,7 +123,7 @@ def check_url(text: str, reach: AllowedTargets) -> str:
 
 
 def check_kinds(names: Collection[str]) -> frozenset[Happening]:
-    """Parse the subscribed events. InvalidForm names ``kinds``."""
+    """Parse the subscribed events. Raises InvalidForm (``kinds``)."""
     known = {one.value for one in Happening if one is not Happening.PING}
     if not names or not set(names) <= known:
         raise InvalidForm({"kinds": WebhookReason.KINDS_NEEDED(kinds=", ".join(sorted(known)))})
@@ -129,7 +131,7 @@ def check_kinds(names: Collection[str]) -> frozenset[Happening]:
 
 
 def secret_text(secret: bytes) -> str:
-    """The secret as its owner sees it, once."""
+    """The secret in the form that its owner sees once."""
     return _SECRET_PREFIX + base64.b64encode(secret).decode()
 
 

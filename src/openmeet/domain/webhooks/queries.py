@@ -1,4 +1,4 @@
-"""SQL of webhooks and deliveries."""
+"""SQL for webhooks and deliveries."""
 
 from collections.abc import Collection, Sequence
 
@@ -12,7 +12,7 @@ from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Happening,
 _COLUMNS = "id, user_id, group_id, url, kinds, sealed_secret, failing_since, off_why, revision, created_at"
 _DELIVERY = "id, webhook_id, kind, subject_id, state, tries, status, why, created_at, settled_at, revision"
 
-# Whether any webhook is on: a cheap check that avoids looking up recipients.
+# Whether any webhook is on. This cheap check avoids looking up recipients.
 IS_ANY_ON = "exists (select 1 from webhooks where off_why = '')"
 
 
@@ -60,14 +60,16 @@ def kinds_in(text: str) -> frozenset[Happening]:
 
 
 async def is_any_on(reader: Reader) -> bool:
-    """Whether any webhook is subscribed to anything."""
+    """Whether any webhook is on."""
     return await reader.fetch_one(f"select 1 as found where {IS_ANY_ON}") is not None
 
 
 async def listening(
     reader: Reader, kind: Happening, people: Collection[UserId], group_ids: Collection[str]
 ) -> list[tuple[WebhookId, UserId, str | None]]:
-    """Active webhooks subscribed to this event, of these users themselves or of these groups, with their owners."""
+    """Active webhooks that subscribe to this event and belong to these users themselves or to these groups, with their
+    owners.
+    """
     rows = await reader.fetch(
         """
         select id, user_id, group_id, kinds from webhooks
@@ -87,7 +89,7 @@ async def listening(
 async def insert_deliveries(
     tx: Transaction, kind: Happening, rows: Sequence[tuple[DeliveryId, WebhookId, str]]
 ) -> None:
-    """Insert deliveries; a waiting one about the same subject is reused."""
+    """Insert deliveries. If one for the same webhook, event and subject is still waiting, it is reused."""
     await tx.execute_many(
         """
         insert into webhook_deliveries
@@ -136,7 +138,7 @@ async def of_user(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> lis
 async def change(
     tx: Transaction, webhook_id: WebhookId, *, url: str, kinds: Collection[Happening], off_why: Explanation | None
 ) -> None:
-    """Store the owner's changes; starting again also clears its failures."""
+    """Store the owner's changes. Turning the webhook on again also clears its failures."""
     await tx.execute(
         """
         update webhooks set url = :url, kinds = :kinds, off_why = :off_why, failing_since = null,
@@ -174,7 +176,9 @@ async def delete(tx: Transaction, webhook_id: WebhookId) -> None:
 
 
 async def begin_try(tx: Transaction, delivery_id: DeliveryId) -> WebhookDelivery | None:
-    """Start an attempt: later changes to its subject make another delivery. None if it is completed."""
+    """Start an attempt. Later changes to the subject then make another delivery. None if the delivery is already
+    completed.
+    """
     row = await tx.fetch_one(
         f"""
         update webhook_deliveries set state = 'sending', tries = tries + 1
@@ -204,7 +208,7 @@ async def end_try(
 
 
 async def note_failing(tx: Transaction, webhook_id: WebhookId) -> Instant:
-    """Note since when deliveries have failed."""
+    """Note since when deliveries have been failing."""
     row = await tx.fetch_one(
         "update webhooks set failing_since = coalesce(failing_since, :now) where id = :id returning failing_since",
         id=webhook_id,
@@ -220,7 +224,7 @@ async def note_arrival(tx: Transaction, webhook_id: WebhookId) -> None:
 
 
 async def switch_off(tx: Transaction, webhook_id: WebhookId, why: Explanation) -> bool:
-    """Switch it off; False if it is off already."""
+    """Turn a webhook off. False if it is already off."""
     changed = await tx.execute(
         """
         update webhooks set off_why = :why, revision = revision + 1, updated_at = :now where id = :id and off_why = ''
@@ -240,14 +244,14 @@ async def delivery(reader: Reader, delivery_id: DeliveryId) -> WebhookDelivery |
 async def deliveries(
     reader: Reader, webhook_id: WebhookId, *, before: DeliveryId | None, limit: int
 ) -> list[WebhookDelivery]:
-    """Newest first, after ``before``; ids are in the order of time."""
+    """Deliveries older than ``before``, newest first. Ids are in chronological order."""
     rows = await reader.fetch(
         f"""
         select {_DELIVERY} from webhook_deliveries
          where webhook_id = :webhook_id and id < :before order by id desc limit :limit
         """,
         webhook_id=webhook_id,
-        before=before or "g",  # after every hexadecimal digit
+        before=before or "g",  # sorts after every hexadecimal digit
         limit=limit,
     )
     return [_delivery_of(row) for row in rows]

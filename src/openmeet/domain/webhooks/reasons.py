@@ -1,10 +1,10 @@
-"""Reasons of the package: why something is refused or wrong."""
+"""Reasons for refusals and invalid input with webhooks."""
 
 from groundwork.errors import Reason
 
 
 class WebhookReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/site.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/site.py``."""
 
     TOO_MANY_WEBHOOKS = "webhook.too_many_webhooks"
     NO_SUCH_WEBHOOK = "webhook.no_such_webhook"
