@@ -90,8 +90,8 @@ async def past_attendance(
 ) -> dict[UserId, PastAttendance]:
     """Return who came to the latest past events of this host, the most frequent first.
 
-    Without ``people``, only regulars are returned. With it, those of these people who came at all. Only events that the
-    host created are considered, because they may not know what happened at other people's events. Someone who was
+    Without ``people``, only regulars are returned. With it, everyone in ``people`` who came at all. Only events that
+    the host created are considered, because they may not know what happened at other people's events. Someone who was
     invited by address and checked in without ever answering is left out, because the owner of the address must not be
     disclosed.
     """
@@ -139,8 +139,8 @@ async def past_attendance(
 
 
 async def _hidden(reader: Reader, event_ids: Sequence[str], people: Sequence[str]) -> set[str]:
-    """Return those of these people who are hidden at these events. Called for a few people only, because each check
-    takes about a dozen queries.
+    """Return which of these people are hidden at these events. Called for a few people only, because each check takes
+    about a dozen queries.
     """
     if not people:
         return set()

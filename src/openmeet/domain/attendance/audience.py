@@ -47,7 +47,7 @@ class GroupEventNotice(msgspec.Struct, frozen=True):
 
 
 async def with_recipients(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
-    """Return those of these events that have recipients, or a fan-out that is still running."""
+    """Return which of these events have recipients, or a fan-out that is still running."""
     if not event_ids:
         return set()
     rows = await reader.fetch(_WITH_RECIPIENTS, event_ids=sorted(event_ids), concerned=[one.value for one in CONCERNED])

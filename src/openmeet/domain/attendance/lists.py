@@ -249,7 +249,7 @@ async def join_requests(reader: Reader, event_ids: Sequence[EventId], limit: int
 
 
 async def by_ids(reader: Reader, event_id: EventId, ids: Sequence[AttendanceId]) -> list[Attendee]:
-    """Those of these RSVPs that belong to this event."""
+    """The RSVPs with these ids, without those of other events."""
     if not ids:
         return []
     rows = await reader.fetch(

@@ -216,7 +216,7 @@ async def in_order(
 
 
 async def unreachable(reader: Reader, user_ids: Sequence[UserId]) -> set[UserId]:
-    """Those of these people who cannot be notified, because they are known only by a DID or by a name that a host
+    """Return which of these people cannot be notified, because they are known only by a DID or by a name that a host
     typed.
     """
     if not user_ids:

@@ -230,7 +230,7 @@ async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, Re
 
 
 async def limited_among(reader: Reader, events: Sequence[Event]) -> frozenset[EventId]:
-    """Those of these events that have limited places, in total or by mode."""
+    """Return which of these events have limited places, in total or by mode."""
     found = await of_events(reader, events)
     return frozenset(
         event.id for event in events if found[event.id].has_limit(event.content.capacity, event.content.mode)

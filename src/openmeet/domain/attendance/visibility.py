@@ -57,7 +57,7 @@ async def seen_by(reader: Reader, events: Collection[Event], user_id: UserId) ->
 
 
 async def seen_by_all(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:
-    """Those of these people who may see the event by their role in its group, in the order given."""
+    """Return which of these people may see the event by their role in its group, in the order given."""
     roles = await roles_of(reader, event.group.id, people) if event.group else {}
     return [
         one

@@ -75,7 +75,7 @@ async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
 
 
 async def events_with_waitlist(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
-    """Those of these events that have a waitlist. Offers count."""
+    """Return which of these events have a waitlist. Offers count."""
     if not event_ids:
         return set()
     rows = await reader.fetch(

@@ -216,7 +216,9 @@ async def _followers(
 
 
 async def _notify(tx: Transaction, room: Room, one: ChatMessage, wanted: _Wanted) -> None:
-    """Notify those of these people who may read the message, have not read it and want to be notified."""
+    """Notify these people, except those who may not read the message, have already read it or do not want to be
+    notified.
+    """
     people = sorted(set(wanted) - {one.user_id})
     if not people:
         return

@@ -182,7 +182,7 @@ class _PossibleMember:
 async def _looked_at(
     reader: Reader, room: Room, viewer: UserId, mine: Access, ids: Collection[UserId]
 ) -> dict[UserId, _PossibleMember]:
-    """Those of these people who may read the room."""
+    """Look up these people. Those who may not read the room are left out."""
     if not ids:
         return {}
     rows = await reader.fetch(
@@ -252,8 +252,8 @@ def _is_seen_to_come() -> str:
 
 
 async def named_among(reader: Reader, room: Room, ids: Collection[UserId], viewer: UserId | None) -> set[UserId]:
-    """Those of these people who may read the room, or could once they sign in, and whose names ``members`` would show
-    to this reader.
+    """Return which of these people ``members`` would show to this reader by name. They must be able to read the room,
+    or be once they sign in.
     """
     if not ids:
         return set()
@@ -287,7 +287,7 @@ async def _because(reader: Reader, room: RoomId, ids: Collection[UserId]) -> dic
 
 
 async def answered_privately(reader: Reader, room: Room, ids: Collection[UserId]) -> set[UserId]:
-    """Those of these people who answered privately to an event of the room. Showing their names outside of the room
+    """Return which of these people answered privately to an event of the room. Showing their names outside of the room
     would reveal that they are coming.
     """
     if not ids:

@@ -244,7 +244,7 @@ async def visible_among(
     viewer: UserId | None,
     level: Access | None = None,
 ) -> list[ShownMessage]:
-    """Those of these messages of a room that this person can see, in order of number; empty without access.
+    """The messages of a room with these ids that this person can see, in order of number; empty without access.
 
     ``level`` is their access, if this transaction has already looked it up.
     """
@@ -380,7 +380,7 @@ def _reply_line(
 async def _before_joining(
     reader: Reader, messages: Collection[ChatMessage], viewer: UserId | None
 ) -> set[ChatMessageId]:
-    """Those of these messages that were written before the reader's part of the history. Replies must not quote them."""
+    """Return which of these messages were written before the reader's part of the history. Replies must not quote them."""
     if not messages:
         return set()
     rows = await reader.fetch(
@@ -396,7 +396,7 @@ async def _before_joining(
 
 
 async def _blocked_or_muted(reader: Reader, authors: Collection[UserId], viewer: UserId | None) -> set[UserId]:
-    """Those of these authors whom the reader has blocked or muted."""
+    """Return which of these authors the reader has blocked or muted."""
     if viewer is None or not authors:
         return set()
     rows = await reader.fetch(
@@ -429,8 +429,8 @@ async def _reactions(
 
 
 async def _only_here(reader: Reader, ids: Collection[ChatMessageId]) -> set[ChatMessageId]:
-    """Those of these messages of mirrored rooms that are not sent to Matrix, because their authors did not consent, did
-    so too late, or consented only after delivery had passed the message. Polls are never sent.
+    """Return which of these messages of mirrored rooms are not sent to Matrix, because their authors did not consent,
+    did so too late, or consented only after delivery had passed the message. Polls are never sent.
     """
     rows = await reader.fetch(
         f"""

@@ -126,7 +126,7 @@ async def room_at(reader: Reader, target: RoomTarget) -> Room | None:
 async def rooms_of_dates(
     reader: Reader, room: Room, dates: Collection[str], person: UserId | None
 ) -> dict[str, EventSlug]:
-    """Those of these original dates that have their own room which this person may read, with the event of each."""
+    """Return which of these original dates have their own room that the person may read, with the event of each."""
     if room.kind is not RoomKind.SERIES or not dates:
         return {}
     rows = await reader.fetch(

@@ -33,7 +33,7 @@ def _co_host_of(row: Row) -> CoHost:
 
 
 async def hosted_among(reader: Reader, user_id: UserId, event_ids: Collection[EventId]) -> set[EventId]:
-    """Those of these events that the person co-hosts."""
+    """Return which of these events the person co-hosts."""
     if not event_ids:
         return set()
     rows = await reader.fetch(
@@ -205,7 +205,7 @@ async def end_where_banned(tx: Transaction, user_id: UserId) -> None:
 
 
 async def series_hosted_among(reader: Reader, series_ids: Collection[str], user_id: UserId) -> set[str]:
-    """Those of these series that have a date which the person co-hosts."""
+    """Return which of these series have a date that the person co-hosts."""
     rows = await reader.fetch(
         "select distinct e.series_id from event_co_hosts h join events e on e.id = h.event_id"
         " where h.user_id = :user_id and h.state = 'accepted' and e.series_id in :ids order by e.series_id",

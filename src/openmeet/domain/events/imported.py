@@ -50,7 +50,7 @@ async def note(tx: Transaction, event_id: EventId, before: Before) -> None:
 
 
 async def taken_slugs(reader: Reader, slugs: Sequence[str]) -> frozenset[str]:
-    """Those of these slugs that are already used."""
+    """Return which of these slugs are already used."""
     if not slugs:
         return frozenset()
     rows = await reader.fetch("select slug from events where slug in :slugs order by slug", slugs=list(slugs))

@@ -317,7 +317,7 @@ async def coming_of(reader: Reader, author_id: UserId) -> list[EventId]:
 
 
 async def held_by_groups(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[EventId]:
-    """Those of these events whose record is in their group's own repository."""
+    """Return which of these events have their record in their group's own repository."""
     if not event_ids:
         return frozenset()
     rows = await reader.fetch(

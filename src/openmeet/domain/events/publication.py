@@ -82,7 +82,7 @@ async def waits_for_author(tx: Transaction, after: Event, by: UserId) -> bool:
 
 
 async def waiting_for_authors(tx: Transaction, after: Sequence[Event], by: UserId) -> frozenset[EventId]:
-    """Those of these revisions for which ``waits_for_author`` is true."""
+    """Return for which of these revisions ``waits_for_author`` is true."""
     of_others = [one for one in after if one.author_id != by]
     of_groups = await ownership.held_by_groups(tx, [one.id for one in of_others if one.group is not None])
     of_others = [one for one in of_others if one.id not in of_groups]

@@ -65,7 +65,7 @@ async def may_answer_from_network(reader: Reader, event: Event, user_id: UserId)
 async def seen(
     reader: Reader, events: Sequence[Event], viewer: UserId | None, invited: Collection[EventId]
 ) -> list[Event]:
-    """Those of several events that this person may see, in their order. ``invited`` has the events for which
+    """Return which of these events this person may see, in their order. ``invited`` has the events for which
     ``has_rsvp_access`` is true.
     """
     groups = [event.group.id for event in events if event.group is not None]
@@ -101,7 +101,7 @@ async def role_of(reader: Reader, event: Event, viewer: UserId | None) -> EventR
 
 
 async def run_among(reader: Reader, events: Sequence[Event], viewer: UserId | None) -> set[EventId]:
-    """Those of these events that this person hosts or whose group they administer. They see all of them."""
+    """Return which of these events this person hosts, or administers the group of. They see all of them."""
     if viewer is None:
         return set()
     groups = [event.group.id for event in events if event.group is not None]

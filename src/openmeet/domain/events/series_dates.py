@@ -216,7 +216,7 @@ def _next(tx: Transaction, after: Event) -> Event:
 async def _save_changed(
     tx: Transaction, before: Sequence[Event], after: Sequence[Event], by: UserId | None
 ) -> list[Event]:
-    """Save those of these dates that have a new revision, made by ``by``. Return all of them."""
+    """Save the dates that have a new revision, made by ``by``. Return all dates."""
     changed = [then for now, then in zip(before, after, strict=True) if then.revision != now.revision]
     if by is not None:
         waiting = await waiting_for_authors(tx, changed, by)
