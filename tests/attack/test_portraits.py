@@ -105,7 +105,7 @@ async def test_an_import_cannot_take_somebody_elses_picture(make_sqlite: SqliteF
     theirs = await put_up(db, open_folder(tmp_path), ana)
     document = await exporting.document(db, eve.user_id, "https://meet.example")
     document["tables"]["users"][0]["portraitKey"] = theirs
-    await exporting.take_in(db, document)
+    await exporting.import_document(db, document)
     async with db.reader() as reader:
         assert await portraits.shown(reader, None, [ana.user_id, eve.user_id]) == {ana.user_id: theirs}
 

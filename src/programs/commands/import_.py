@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from groundwork.errors import InvalidInput
-from openmeet.domain.data_export.person import take_in
+from openmeet.domain.data_export.person import import_document
 from openmeet.domain.data_export.tenant import lines_of, load
 from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import OfTenant, SettingsFile, role, say
@@ -47,7 +47,7 @@ def import_(source: From, tenant: OfTenant = DEFAULT_TENANT, settings_file: Sett
         return
 
     async def act(platform: Platform) -> None:
-        taken, left = await take_in(platform.db, person)
+        taken, left = await import_document(platform.db, person)
         say(", ".join(f"{count:,} {table}" for table, count in taken.items() if count))
         for what, count in left.items():
             if count and what in _LET_GO:

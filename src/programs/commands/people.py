@@ -11,7 +11,7 @@ from groundwork.errors import NotFound, Refused, Unavailable
 from openmeet.domain.chat.mirroring import is_withdrawing
 from openmeet.domain.erasure import account_rows, actions
 from openmeet.domain.erasure.model import ErasureReport
-from openmeet.domain.erasure.preview import what_happens
+from openmeet.domain.erasure.preview import preview_deletion
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.personal_data.tables import TABLES, staying
 from openmeet.domain.users import guests
@@ -84,7 +84,7 @@ def erase(
         if report is None:
             raise Refused(f"{who} has signed in and keeps the account, or was deleted by the scheduler.")
         async with platform.db.reader() as reader:
-            stays = await account_rows.still_naming(reader, person.id)
+            stays = await account_rows.remaining_references(reader, person.id)
         _print(who, report, stays, as_json=as_json)
         await discard_files(platform.db, erasing)
 
@@ -129,7 +129,7 @@ async def _ask(platform: Platform, person: User, *, now: bool, as_json: bool) ->
     async with platform.db.reader() as reader:
         accounts = await identities.of_user(reader, person.id)
         guest = await guests.find(reader, person.id)
-        found = await what_happens(reader, person.id, 0)
+        found = await preview_deletion(reader, person.id, 0)
     kind = (
         "guest" if guest is not None else "person" if person.kind is UserKind.PERSON else "known only from the network"
     )

@@ -13,7 +13,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.data_export.person import document, take_in
+from openmeet.domain.data_export.person import document, import_document
 from openmeet.domain.data_export.reasons import DataExportReason
 from openmeet.domain.data_export.tables import OWN
 from openmeet.domain.data_export.tenant import LEFT_OUT, OWN_PARENTS, load, write
@@ -175,9 +175,9 @@ async def test_a_persons_data_goes_elsewhere(db: Database, make_database: MakeDa
     assert "secret supper" not in text
     assert '"Ben"' not in text
     there = await make_database("openmeet", clock=clock)
-    taken, left = await take_in(there, first)
+    taken, left = await import_document(there, first)
     assert (taken["events"], taken["attendances"], left["attendances"], taken["groups"]) == (1, 1, 1, 1)
-    assert (await take_in(there, first))[0] == taken
+    assert (await import_document(there, first))[0] == taken
     second = json.loads(json.dumps(await document(there, ana.user_id, "https://m.example")))
     for part in OWN:
         name = "".join(word.capitalize() if number else word for number, word in enumerate(part.name.split("_")))
@@ -199,7 +199,7 @@ async def test_a_document_that_was_tampered_with(db: Database) -> None:
     other["tables"]["users"][0]["id"] = "0198a3c2-7b1e-7c40-9d5e-2f6a1b8c4d01"
     for wrong in (foreign, unknown, other, {}, {**found, "tables": []}, {**found, "tables": {"users": [1]}}):
         with pytest.raises((InvalidInput, Refused)):
-            await take_in(db, wrong)
+            await import_document(db, wrong)
 
 
 async def test_people_download_their_own(make_sqlite: MakeDatabase, clock: HandClock) -> None:

@@ -9,7 +9,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries, registration
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.data_export.person import document, take_in
+from openmeet.domain.data_export.person import document, import_document
 from openmeet.domain.data_export.reasons import DataExportReason
 from openmeet.domain.events import actions, group_events
 from openmeet.domain.events import queries as events
@@ -72,7 +72,7 @@ async def test_answers_to_events_of_others_are_given_as_anybody_gives_them(db):
         an_answer(found, event)
     an_answer(found, declined, "attended")
     an_answer(found, free, "invited")
-    taken, left = await take_in(db, found)
+    taken, left = await import_document(db, found)
     assert (taken["attendances"], left["attendances"]) == (5, 1)
     async with db.reader() as reader:
         mine = await queries.of_user(reader, eve.user_id, [one.id for one in (full, approved, private, free, declined)])
@@ -99,7 +99,7 @@ async def test_no_role_comes_along(db):
         a_membership(found, group, "admin")
     for row in found["tables"]["groupMembers"]:
         row["role"] = "admin" if row["groupId"] != own.id else "owner"
-    taken, left = await take_in(db, found)
+    taken, left = await import_document(db, found)
     assert (taken["group_members"], left["group_members"]) == (4, 2)
     async with db.reader() as reader:
         roles = [await role(reader, one, eve) for one in (*made, hidden, banned, own)]
@@ -111,10 +111,10 @@ async def test_who_is_here_already_is_only_themselves(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     found = await exported(db, ana)
-    assert (await take_in(db, found))[0]["users"] == 1
+    assert (await import_document(db, found))[0]["users"] == 1
     found["tables"]["users"][0]["email"] = "eve@example.org"
     with pytest.raises(Refused) as refused:
-        await take_in(db, found)
+        await import_document(db, found)
     assert refused.value.name == "PersonIsHere"
     async with db.transaction() as tx:
         await tx.execute(
@@ -124,7 +124,7 @@ async def test_who_is_here_already_is_only_themselves(db):
             id=ana.user_id,
         )
     found["tables"]["identities"] = [{"did": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"}]
-    assert (await take_in(db, found))[0]["users"] == 1
+    assert (await import_document(db, found))[0]["users"] == 1
     async with db.reader() as reader:
         assert (await reader.fetch_one("select email from users where id = :id", id=ana.user_id))["email"] == (
             "ana@example.org"
@@ -151,7 +151,7 @@ async def test_what_names_somebody_else_as_its_owner_is_no_row_of_theirs(db, tab
     else:
         row.pop("answer")
     with pytest.raises(InvalidInput, match=DataExportReason.ROW_OF_ANOTHER_PERSON):
-        await take_in(db, found)
+        await import_document(db, found)
 
 
 async def test_what_only_this_site_can_say_is_let_go(db, there):
@@ -174,7 +174,7 @@ async def test_what_only_this_site_can_say_is_let_go(db, there):
         else:
             row |= {"seriesId": his.id, "originalDate": "2026-12-01T18:00:00"}
     found["tables"]["groups"][0] |= {"accountId": ben.user_id, "isReadOnly": 1, "externalId": "elsewhere"}
-    taken, left = await take_in(there, found)
+    taken, left = await import_document(there, found)
     assert (taken["events"], left["events"], left["records"]) == (1, 1, 1)
     async with there.reader() as reader:
         row = await reader.fetch_one("select record_uri, matrix_room_id from events where id = :id", id=event.id)
@@ -201,7 +201,7 @@ async def test_an_event_of_a_group_that_is_not_theirs_is_private_and_alone(db, t
         await administration.remove(tx, ben, his.slug, ana.user_id)
     found = await exported(db, ana)
     for place in (there, db):
-        await take_in(place, found)
+        await import_document(place, found)
     async with there.reader() as reader:
         event = await events.by_id(reader, secret.id)
         assert (event.group, event.visibility) == (None, Visibility.PRIVATE)

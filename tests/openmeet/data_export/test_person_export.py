@@ -8,7 +8,7 @@ import pytest
 from groundwork.blobstore.open_ import open_folder
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.registration import ListAudience, RegistrationQuestion, RegistrationSettings
-from openmeet.domain.data_export.person import document, take_in
+from openmeet.domain.data_export.person import document, import_document
 from openmeet.domain.events import pictures
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.content import Content
@@ -64,7 +64,7 @@ async def test_how_one_joins_an_event_and_a_series_comes_along(db, there):
         await registration.put(tx, series.id, replace(STRICT, max_party=3))
     found = await exported(db, ana)
     for _ in range(2):
-        taken, left = await take_in(there, found)
+        taken, left = await import_document(there, found)
         assert (taken["registration_settings"], left["registration_settings"]) == (2, 0)
     async with there.reader() as reader:
         tea = await events.by_slug(reader, event.slug)
@@ -80,7 +80,7 @@ async def test_nobody_says_how_one_joins_what_another_hosts(db):
         await registration.put(tx, hers.id, STRICT)
     found = await exported(db, ana)
     found["tables"]["joiningSettings"][0]["subjectId"] = his.id
-    taken, left = await take_in(db, found)
+    taken, left = await import_document(db, found)
     assert (taken["registration_settings"], left["registration_settings"]) == (0, 1)
     async with db.reader() as reader:
         assert await registration.of_subject(reader, his.id) is None
@@ -91,7 +91,7 @@ async def test_a_kept_search_comes_along_with_what_it_looks_for(db, there):
         ana = await person(tx, "Ana")
         await alerts.save(tx, ana, {"q": "chess", "tag": "blitz"})
     found = await exported(db, ana)
-    taken, left = await take_in(there, found)
+    taken, left = await import_document(there, found)
     assert taken["saved_search_keys"] == len(found["tables"]["savedSearchKeys"]) > 0
     assert left["saved_search_keys"] == 0
     async with there.reader() as reader:
@@ -113,7 +113,7 @@ async def test_pictures_stay_where_they_are_and_the_document_says_where(db, ther
     found = await exported(db, ana)
     assert [one["url"] for one in found["tables"]["pictures"]] == [f"https://m.example/media/{key}/large"]
     with_picture = [one for one in found["tables"]["events"] if one["pictureKey"]]
-    taken, left = await take_in(there, found)
+    taken, left = await import_document(there, found)
     assert left["pictures"] == len(with_picture) + 2
     assert taken["events"] == len(found["tables"]["events"])
     async with there.reader() as reader:
@@ -122,6 +122,6 @@ async def test_pictures_stay_where_they_are_and_the_document_says_where(db, ther
         row = await reader.fetch_one("select picture_key, picture_alt from groups where id = :id", id=group.id)
         assert (row["picture_key"], row["picture_alt"]) == (None, None)
         assert await reader.fetch("select id from events where picture_key is not null") == []
-    assert (await take_in(db, found))[1]["pictures"] == 0
+    assert (await import_document(db, found))[1]["pictures"] == 0
     async with db.reader() as reader:
         assert (await events.by_slug(reader, event.slug)).content.picture == shown

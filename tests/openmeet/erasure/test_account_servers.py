@@ -17,7 +17,7 @@ from groundwork.outbox.jobs import JobState
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.erasure import actions
 from openmeet.domain.erasure.model import DELETION_MAIL
-from openmeet.domain.erasure.preview import what_happens
+from openmeet.domain.erasure.preview import preview_deletion
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities import session_queries
@@ -99,10 +99,10 @@ async def test_records_out_of_reach_are_shown_before_and_mailed_at_last(deployme
     (uri,) = await records(deployment, cleo, EVENT)
     did = (await deployment.identity(cleo.user_id)).did
     async with deployment.db.transaction() as tx:
-        assert (await what_happens(tx, cleo.user_id, GRACE)).out_of_reach == ()
+        assert (await preview_deletion(tx, cleo.user_id, GRACE)).out_of_reach == ()
         session = await session_queries.find(tx, did)
         await session_queries.set_needs_login(tx, session)
-        assert (await what_happens(tx, cleo.user_id, GRACE)).out_of_reach == (uri,)
+        assert (await preview_deletion(tx, cleo.user_id, GRACE)).out_of_reach == (uri,)
     await actions.begin(deployment.db, cleo.user_id, GRACE)
     deployment.clock.turn(12 * DAY)
     await take_due(deployment.db, erasing_in(tmp_path))

@@ -16,7 +16,7 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.queries import find as find_answer
 from openmeet.domain.erasure import account_rows, actions
-from openmeet.domain.erasure.preview import what_happens
+from openmeet.domain.erasure.preview import preview_deletion
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.content import Content
@@ -129,7 +129,7 @@ async def test_near_the_end_it_is_handed_over_or_cancelled(db: Database, tmp_pat
         own = await groups.create(tx, ana, GroupDetails(name="Own", time_zone="UTC"))
         await groups.join(tx, ben, choir.slug)
     async with db.reader() as reader:
-        shown = await what_happens(reader, ana.user_id, GRACE)
+        shown = await preview_deletion(reader, ana.user_id, GRACE)
     assert sorted((one.heir for one in shown.events), key=str) == ["Ben", None]
     assert (shown.answers, shown.groups_passed, shown.groups_deleted) == (1, 1, 1)
     await asks(db, ana)

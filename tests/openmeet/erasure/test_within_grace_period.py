@@ -8,7 +8,7 @@ from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database, Transaction, TransactionTooLong
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.erasure import actions
-from openmeet.domain.erasure.preview import what_happens
+from openmeet.domain.erasure.preview import preview_deletion
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import EventSlug
@@ -42,7 +42,7 @@ async def test_dates_of_a_series_are_cancelled_and_people_told(db: Database) -> 
         await go(tx, ben, first)
     async with db.reader() as reader:
         before = await dates(reader, practice)
-        shown = await what_happens(reader, ana.user_id, GRACE)
+        shown = await preview_deletion(reader, ana.user_id, GRACE)
     soon = [one.id for one in before if one.starts_at < NOW + GRACE]
     assert 0 < len(soon) < len(before)
     assert [(one.heir, one.is_soon) for one in shown.events] == [(None, True)] * len(soon)

@@ -53,7 +53,7 @@ _ABOUT: Final[Mapping[str, tuple[str, str, str]]] = {
 _REFUSALS = (NotFound, Gone, Forbidden, Refused, InvalidForm)
 
 
-async def is_about_anothers(reader: Reader, table: str, row: Row, person: str) -> bool:
+async def refers_to_other_person(reader: Reader, table: str, row: Row, person: str) -> bool:
     """Whether an imported row refers to something on this site that another person owns. False if it does not exist
     here.
     """
@@ -64,20 +64,20 @@ async def is_about_anothers(reader: Reader, table: str, row: Row, person: str) -
     return found is not None and found["owner_id"] != person
 
 
-async def ask(db: Database, table: str, row: Row, caller: Caller) -> bool:
+async def apply_row(db: Database, table: str, row: Row, caller: Caller) -> bool:
     """Apply the row by this site's rules. Return False if they refuse it. Opens its own transaction, because rows are
     locked.
     """
     try:
         async with db.transaction() as tx:
             if not await _is_here(tx, table, row, caller.user_id):
-                await _ask(tx, table, row, caller)
+                await _apply(tx, table, row, caller)
     except _REFUSALS:
         return False
     return True
 
 
-async def _ask(tx: Transaction, table: str, row: Row, caller: Caller) -> None:
+async def _apply(tx: Transaction, table: str, row: Row, caller: Caller) -> None:
     match table:
         case "attendances":
             await _answer(tx, await _slug(tx, "events", row["event_id"]), row, caller)
@@ -167,7 +167,7 @@ _OWNER: Final[Mapping[str, str]] = {"users": "id", "groups": "owner_id", "events
 
 # Columns that a document may not set, with the values used instead. Account keys, chat rooms or rows of other people in
 # them would grant access here.
-_STATED_HERE: Final[Mapping[str, Mapping[str, Value]]] = {
+_FORCED_VALUES: Final[Mapping[str, Mapping[str, Value]]] = {
     "users": {"kind": "person", "claimed_at": None},
     "groups": {
         "account_id": None,
@@ -218,22 +218,22 @@ def require_own_row(part: ExportedTable, row: Mapping[str, Value], person: str) 
         raise InvalidInput("file", DataExportReason.ROW_OF_ANOTHER_PERSON, table=camel(part.name))
 
 
-async def let_go(reader: Reader, part: ExportedTable, row: OwnRow, person: str) -> list[str]:
+async def strip_row(reader: Reader, part: ExportedTable, row: OwnRow, person: str) -> list[str]:
     """Remove from a user's own row everything that they may not set. Return what was removed, as names for the
     operator's counts (``records``, ``groups of events``).
     """
     for name in part.without:
         row.pop(name, None)
-    row |= {name: value for name, value in _STATED_HERE.get(part.table, {}).items() if name in row}
+    row |= {name: value for name, value in _FORCED_VALUES.get(part.table, {}).items() if name in row}
     gone = []
-    if await _lets_record_go(reader, part.table, row, person):
+    if await _strips_record(reader, part.table, row, person):
         gone.append("records")
-    if part.table in _NARROWED and await _lets_group_go(reader, part.table, row, person):
+    if part.table in _NARROWED and await _strips_group(reader, part.table, row, person):
         gone.append("groups of events")
     return gone
 
 
-async def _lets_record_go(reader: Reader, table: str, row: OwnRow, person: str) -> bool:
+async def _strips_record(reader: Reader, table: str, row: OwnRow, person: str) -> bool:
     columns = _RECORDS.get(table, ())
     if not columns or row.get("record_uri") is None:
         return False
@@ -249,7 +249,7 @@ async def _lets_record_go(reader: Reader, table: str, row: OwnRow, person: str) 
     return True
 
 
-async def _lets_group_go(reader: Reader, table: str, row: OwnRow, person: str) -> bool:
+async def _strips_group(reader: Reader, table: str, row: OwnRow, person: str) -> bool:
     group_id = row.get("group_id")
     if group_id is None or await _may_make_events(reader, str(group_id), person):
         return False

@@ -55,7 +55,7 @@ async def document(db: Database, user_id: UserId, site: str) -> dict[str, Any]:
     }
 
 
-async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, int], Mapping[str, int]]:
+async def import_document(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, int], Mapping[str, int]]:
     """Import a document. Return the number of imported rows per table, and of skipped rows.
 
     The skipped counts ``pictures``, ``records`` and ``groups of events`` are parts that had to be removed from imported
@@ -85,16 +85,16 @@ async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, 
                     values = _values(part, columns, row)
                     if part.below is None:
                         import_rules.require_own_row(part, values, person)
-                    if await import_rules.is_about_anothers(tx, part.table, values, person):
+                    if await import_rules.refers_to_other_person(tx, part.table, values, person):
                         asked.append((part, values))
                         continue
-                    left["pictures"] += await let_go(tx, part.table, values, person)
-                    for gone in await import_rules.let_go(tx, part, values, person):
+                    left["pictures"] += await strip_picture(tx, part.table, values, person)
+                    for gone in await import_rules.strip_row(tx, part, values, person):
                         left[gone] += 1
                     (taken if await _put(tx, part, values, person) else left)[part.table] += 1
     caller = Caller(UserId(person), "")
     for part, values in asked:
-        (taken if await import_rules.ask(db, part.table, values, caller) else left)[part.table] += 1
+        (taken if await import_rules.apply_row(db, part.table, values, caller) else left)[part.table] += 1
     return taken, left
 
 
@@ -147,7 +147,7 @@ async def _put(tx: Transaction, part: ExportedTable, values: dict[str, Value], p
     for name, table in part.needs.items():
         if values.get(name) is not None and not await _is_here(tx, table, values[name]):
             return False
-    for name, table in part.lets_go.items():
+    for name, table in part.nulled_if_missing.items():
         if values.get(name) is not None and not await _is_here(tx, table, values[name]):
             values[name] = None
     names = ", ".join(values)
@@ -210,7 +210,7 @@ def addressed(row: Mapping[str, Any], below: str) -> dict[str, Any]:
     return {**row, "url": f"{below}/{row['key']}/{Size.LARGE.value}"}
 
 
-async def let_go(reader: Reader, table: str, row: Row, person: str) -> bool:
+async def strip_picture(reader: Reader, table: str, row: Row, person: str) -> bool:
     """Remove the picture from an imported row unless it exists here and belongs to the user. Return whether one was
     removed.
     """

@@ -20,7 +20,7 @@ from openmeet.domain.personal_data.tables import ALL_TABLES, TABLES
 class ExportedTable:
     """The rows of a table that belong to the user (``where``).
 
-    ``needs`` maps columns to the table in which their row must exist before a row is imported. ``lets_go`` lists
+    ``needs`` maps columns to the table in which their row must exist before a row is imported. ``nulled_if_missing`` lists
     columns that are set to null if their row is missing, ``without`` columns that are never exported. ``below`` is for
     tables without a user column: the column that refers to the parent, and a query for the ids of the user's parents.
     """
@@ -28,7 +28,7 @@ class ExportedTable:
     table: str
     where: str
     needs: Mapping[str, str]
-    lets_go: Mapping[str, str]
+    nulled_if_missing: Mapping[str, str]
     without: tuple[str, ...] = ()
     below: tuple[str, str] | None = None
 
@@ -53,12 +53,12 @@ _NAMES: Final[Mapping[str, str]] = {
 def _part(
     table: str,
     needs: Mapping[str, str] | None = None,
-    lets_go: Mapping[str, str] | None = None,
+    nulled_if_missing: Mapping[str, str] | None = None,
     below: tuple[str, str] | None = None,
 ) -> ExportedTable:
     stored = TABLES[table]
     without = tuple(name for group in stored.columns if not group.is_exported for name in group.names)
-    return ExportedTable(table, stored.exported_rows, needs or {}, lets_go or {}, without, below)
+    return ExportedTable(table, stored.exported_rows, needs or {}, nulled_if_missing or {}, without, below)
 
 
 _SEARCHES = "select id from saved_searches where user_id = :id"

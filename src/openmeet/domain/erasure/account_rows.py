@@ -10,7 +10,7 @@ from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
 from openmeet.domain.chat import pictures as chat_pictures
 from openmeet.domain.chat.erasure import MESSAGES_OF, ON_MESSAGES, empty_messages
 from openmeet.domain.erasure import retention
-from openmeet.domain.erasure.actions import end_programs
+from openmeet.domain.erasure.actions import revoke_programs
 from openmeet.domain.groups import ownership as groups_ownership
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.personal_data.model import ADDRESS, DIDS, ColumnContent, OnErasure
@@ -64,7 +64,7 @@ _SLICED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _SLICE: Final = 2000
 # The log of a group contains the DIDs of accounts that it followed.
-_UNNAME: Final = f"update group_roles_log set note = '' where note in {DIDS} and note <> ''"
+_CLEAR_GROUP_LOG: Final = f"update group_roles_log set note = '' where note in {DIDS} and note <> ''"
 # Removes the person's address from the rows of people who used to have it when they were invited. They keep their
 # answer and their role.
 _REMOVE_ADDRESS: Final = (
@@ -80,7 +80,7 @@ _EMPTY_MATRIX: Final = """
 """
 # Removes what chat moderators wrote about the person, and what the person wrote about other people or against a
 # decision.
-_SILENCE: Final = (
+_CLEAR_REASONS: Final = (
     "update chat_acts set reason = '' where (user_id = :id or by_user_id = :id) and reason <> ''",
     "update chat_sanctions set reason = '' where by_user_id = :id and reason <> ''",
     "update matrix_guests set reason = '' where by_user_id = :id and reason <> ''",
@@ -120,7 +120,7 @@ async def purge(db: Database, user_id: UserId) -> dict[str, int]:
     deleted: Counter[str] = Counter()
     async with db.transaction() as tx:
         await identities.delete_custodial_of(tx, [user_id])
-        await end_programs(tx, user_id)
+        await revoke_programs(tx, user_id)
     async with db.transaction() as tx:
         await groups_ownership.remove_person(tx, user_id)
     for name, left, empty in _EMPTIED:
@@ -147,7 +147,7 @@ async def purge(db: Database, user_id: UserId) -> dict[str, int]:
     ]
     deleted += await _delete(db, user_id, rows)
     async with db.transaction() as tx:
-        for statement in (*_REMOVE_ADDRESS, _UNNAME, _EMPTY_MATRIX, *_SILENCE):
+        for statement in (*_REMOVE_ADDRESS, _CLEAR_GROUP_LOG, _EMPTY_MATRIX, *_CLEAR_REASONS):
             await tx.execute(statement, id=user_id)
         await tx.execute(_RELEASE_PICTURES, id=user_id)
         await chat_pictures.release_all_of(tx, user_id)
@@ -239,7 +239,7 @@ async def forget(tx: Transaction, user_id: UserId) -> dict[str, int]:
     return {name: number for name, number in deleted.items() if number}
 
 
-async def still_naming(reader: Reader, user_id: UserId) -> dict[str, int]:
+async def remaining_references(reader: Reader, user_id: UserId) -> dict[str, int]:
     """How many rows of each table still contain the id of a deleted person: logs, and what other people own now. Scans
     whole tables.
     """

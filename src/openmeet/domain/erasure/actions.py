@@ -96,12 +96,12 @@ async def request(tx: Transaction, user_id: UserId, grace: int) -> ErasureReques
         raise NotFound(UserReason.NO_SUCH_ACCOUNT)
     asked = await erasure_requests.put(tx, user_id, Instant(tx.now + grace))
     await sign_in.close_sessions_of(tx, user_id)
-    await end_programs(tx, user_id)
+    await revoke_programs(tx, user_id)
     log.info("account.deletion_requested")
     return asked
 
 
-async def end_programs(tx: Transaction, user_id: UserId) -> None:
+async def revoke_programs(tx: Transaction, user_id: UserId) -> None:
     """Revoke their API tokens and webhooks. Jobs for webhook calls are deleted first, because their errors contain the
     name of the server.
     """
@@ -133,23 +133,23 @@ async def end_soon(db: Database, user_id: UserId | None = None) -> None:
         series_id = None if row["series_id"] is None else SeriesId(row["series_id"])
         try:
             await _end_event(db, UserId(row["author_id"]), EventId(row["id"]), series_id)
-        except _CameBack:
+        except _SignedInAgain:
             continue
         except Unavailable as failure:
             # The next run finds it again. The others must not wait for it.
             log.warning("account.event_not_ended", why=str(failure.why))
 
 
-class _CameBack(Exception):
+class _SignedInAgain(Exception):
     """The person has signed in again, so the request no longer exists."""
 
 
 @asynccontextmanager
 async def _step(db: Database, user_id: UserId) -> AsyncIterator[Transaction]:
-    """Open a transaction that locks the person's request, so that a sign-in waits for it. Raises _CameBack."""
+    """Open a transaction that locks the person's request, so that a sign-in waits for it. Raises _SignedInAgain."""
     async with db.transaction() as tx:
         if not await erasure_requests.lock(tx, user_id):
-            raise _CameBack
+            raise _SignedInAgain
         yield tx
 
 
@@ -160,7 +160,7 @@ async def end(db: Database, asked: ErasureRequest) -> None:
     """
     try:
         await _end_all(db, asked)
-    except _CameBack:
+    except _SignedInAgain:
         log.info("account.deletion_withdrawn")
 
 

@@ -39,7 +39,7 @@ _DATES: Final = """
 """
 
 
-async def what_happens(reader: Reader, user_id: UserId, grace: int) -> ErasurePreview:
+async def preview_deletion(reader: Reader, user_id: UserId, grace: int) -> ErasurePreview:
     """Return what a request would lead to. ``grace`` is in microseconds."""
     due_at = Instant(reader.now + grace)
     coming = await ownership.coming_of(reader, user_id)

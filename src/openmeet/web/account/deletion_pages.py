@@ -16,7 +16,7 @@ from groundwork.http.forms import EMPTY, Typed, read_form
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.erasure import actions
 from openmeet.domain.erasure.model import MOST_LISTED, ErasurePreview
-from openmeet.domain.erasure.preview import what_happens
+from openmeet.domain.erasure.preview import preview_deletion
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.sign_in import model
 from openmeet.domain.sign_in import queries as sign_in
@@ -118,7 +118,7 @@ async def delete(request: Request) -> Response:
 async def preview(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        found = await what_happens(reader, caller.user_id, _grace(request))
+        found = await preview_deletion(reader, caller.user_id, _grace(request))
     return json_response(_shown(found))
 
 
@@ -187,7 +187,7 @@ def _shown(found: ErasurePreview) -> DeletionPreview:
 async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        found = await what_happens(reader, caller.user_id, _grace(request))
+        found = await preview_deletion(reader, caller.user_id, _grace(request))
         proof = await sign_in.proof_of(reader, model.hash_token(site_session.cookie_token(request)))
         person = await users.by_id(reader, caller.user_id)
         has_names = bool(await identities.of_user(reader, caller.user_id))
