@@ -36,9 +36,9 @@ from openmeet.domain.calendars.model import (
     REFRESH_EVERY,
     ROLL_BEFORE,
     EntryKind,
+    ExcludedEvent,
     FeedFailure,
     FeedHealth,
-    Itself,
     Span,
     Subscribed,
 )
@@ -191,7 +191,7 @@ async def test_what_overlaps(db: Database) -> None:
         ]
         found = await conflicts(tx, ben.user_id, spans)
         assert [[one.title for one in each] for each in found] == [[], ["Tea"], [], []]
-        itself = await conflicts(tx, ben.user_id, spans[1:2], apart_from=Itself(tea.id, tea.title, tea.starts_at))
+        itself = await conflicts(tx, ben.user_id, spans[1:2], exclude=ExcludedEvent(tea.id, tea.title, tea.starts_at))
     assert itself == [[]]
 
 
@@ -211,10 +211,10 @@ async def test_a_copy_in_a_calendar_subscribed_to_is_no_conflict(db: Database) -
         assert practice.starts_at is not None
         at = [Span(practice.starts_at, Instant(practice.starts_at + HOUR))]
         for itself, left in (
-            (Itself(practice.id, practice.title, practice.starts_at), []),
-            (Itself(practice.id, "Chess", practice.starts_at), ["Choir practice"]),
+            (ExcludedEvent(practice.id, practice.title, practice.starts_at), []),
+            (ExcludedEvent(practice.id, "Chess", practice.starts_at), ["Choir practice"]),
         ):
-            found = await conflicts(tx, ana.user_id, at, apart_from=itself)
+            found = await conflicts(tx, ana.user_id, at, exclude=itself)
             assert [[one.title for one in each] for each in found] == [left]
     async with db.reader() as reader:
         entries = await all_of(reader, ana.user_id, START, END)

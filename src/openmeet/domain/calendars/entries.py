@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Reader, Row
-from openmeet.domain.calendars.model import WIDEST, CalendarEntry, EntryKind, Itself, Span
+from openmeet.domain.calendars.model import WIDEST, CalendarEntry, EntryKind, ExcludedEvent, Span
 from openmeet.domain.events.model import EventStatus
 from openmeet.domain.events.values import Audience, Mode
 from openmeet.domain.events.visibility import is_hidden, is_shut_out
@@ -158,11 +158,11 @@ MOST_SPANS = 100
 
 
 async def conflicts(
-    reader: Reader, user_id: UserId, spans: Sequence[Span], *, apart_from: Itself | None = None
+    reader: Reader, user_id: UserId, spans: Sequence[Span], *, exclude: ExcludedEvent | None = None
 ) -> list[list[CalendarEntry]]:
     """For each span, the entries that overlap it and take the person's time, in order.
 
-    ``apart_from`` is the event itself, which does not conflict with its own entry.
+    ``exclude`` is the event itself, which does not conflict with its own entry.
     """
     found: list[list[CalendarEntry]] = []
     wanted = list(spans[:MOST_SPANS])
@@ -181,7 +181,7 @@ async def conflicts(
                 entry
                 for entry in entries
                 if entry.is_busy
-                and not (apart_from is not None and apart_from.is_entry(entry))
+                and not (exclude is not None and exclude.is_entry(entry))
                 and entry.starts_at < ends
                 and max(entry.ends_at, Instant(entry.starts_at + 1)) > span.starts_at
             ]

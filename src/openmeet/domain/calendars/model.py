@@ -107,7 +107,7 @@ class CalendarEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Itself:
+class ExcludedEvent:
     """An event that must not conflict with itself, that is, with its own entry or its copy in a subscribed calendar.
 
     A feed of this site, or a calendar that copied one, has the same title and start. UIDs are not compared, because

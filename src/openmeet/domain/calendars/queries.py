@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import unpacked
-from openmeet.domain.calendars.model import CalendarId, FeedFailure, FeedHealth, Itself, ReadDate, Subscribed
+from openmeet.domain.calendars.model import CalendarId, ExcludedEvent, FeedFailure, FeedHealth, ReadDate, Subscribed
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import UserId
 from openmeet.recurrence.wall_time import is_zone
@@ -314,12 +314,12 @@ async def keep_dates(
     )
 
 
-async def itself(reader: Reader, slug: str) -> Itself | None:
+async def excluded_event(reader: Reader, slug: str) -> ExcludedEvent | None:
     """Identity of the event with this slug. Visibility is not checked, because the event is only excluded from
     conflicts.
     """
     row = await reader.fetch_one("select id, title, starts_at from events where slug = :slug", slug=slug)
-    return Itself(row["id"], row["title"], row["starts_at"]) if row else None
+    return ExcludedEvent(row["id"], row["title"], row["starts_at"]) if row else None
 
 
 async def feed_serial(tx: Transaction, user_id: UserId) -> int:

@@ -152,8 +152,8 @@ async def check(request: Request) -> Response:
         raise InvalidInput("spans", CalendarReason.TIMES_OUT_OF_RANGE, most=MOST_SPANS)
     spans = [_span(one, number) for number, one in enumerate(wanted.spans)]
     async with database_of(request).reader() as reader:
-        apart = await queries.itself(reader, wanted.event) if wanted.event else None
-        found = await conflicts(reader, caller.user_id, spans, apart_from=apart)
+        apart = await queries.excluded_event(reader, wanted.event) if wanted.event else None
+        found = await conflicts(reader, caller.user_id, spans, exclude=apart)
     return json_response(ConflictsOutput([[_entry(entry) for entry in one] for one in found]))
 
 

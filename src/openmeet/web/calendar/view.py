@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final, assert_never
 
 from groundwork.clock import DAY, Instant
-from openmeet.domain.calendars.model import CalendarEntry, EntryKind, Itself
+from openmeet.domain.calendars.model import CalendarEntry, EntryKind, ExcludedEvent
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, local_of
@@ -278,4 +278,4 @@ def _takes_time(entry: CalendarEntry) -> bool:
 
 
 def _is_same(one: CalendarEntry, other: CalendarEntry) -> bool:
-    return Itself(one.key, one.title, one.starts_at).is_entry(other)
+    return ExcludedEvent(one.key, one.title, one.starts_at).is_entry(other)

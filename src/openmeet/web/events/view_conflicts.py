@@ -6,7 +6,7 @@ from datetime import date
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.calendars.entries import conflicts
-from openmeet.domain.calendars.model import CalendarEntry, Itself, Span
+from openmeet.domain.calendars.model import CalendarEntry, ExcludedEvent, Span
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
@@ -34,8 +34,8 @@ async def meanwhile(reader: Reader, event: Event, viewer: UserId | None) -> list
         return []
     # An event without an end is assumed to last one hour, as in the calendar.
     ends_at = event.ends_at if event.ends_at is not None else Instant(event.starts_at + HOUR)
-    itself = Itself(event.id, event.title, event.starts_at)
-    [found] = await conflicts(reader, viewer, [Span(event.starts_at, ends_at)], apart_from=itself)
+    itself = ExcludedEvent(event.id, event.title, event.starts_at)
+    [found] = await conflicts(reader, viewer, [Span(event.starts_at, ends_at)], exclude=itself)
     day = local_of(event.starts_at, event.time_zone).date()
     return [
         Meanwhile(one.title, f"/events/{one.slug}" if one.slug else "", _when(one, event.time_zone, day))
